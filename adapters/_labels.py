@@ -1,0 +1,68 @@
+"""Checks every adapter applies to what goes in and what comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import Batch, InputSpec, Labels
+from adapters.errors import BadReply, TargetError
+
+
+def check_batch(batch: NDArray[Any], spec: InputSpec, max_batch: int) -> Batch:
+    """Return ``batch`` as contiguous float32 ``(n, c, h, w)``.
+
+    Raises:
+        TargetError: wrong rank, shape or size, or a value that is not finite.
+    """
+    if batch.ndim != 4 or batch.shape[1:] != spec.shape:
+        raise TargetError(f"inputs have shape {batch.shape}, the model takes (n, {spec.shape})")
+    if not 1 <= len(batch) <= max_batch:
+        raise TargetError(f"{len(batch)} inputs in one request, the target takes 1 to {max_batch}")
+    checked = np.ascontiguousarray(batch, dtype=np.float32)
+    if not np.isfinite(checked).all():
+        raise TargetError("an input holds a value that is not finite")
+    return checked
+
+
+def top1(scores: NDArray[Any], n: int) -> Labels:
+    """Reduce scores ``(n, classes)`` to labels ``(n,)``; ties go to the lower index.
+
+    Raises:
+        BadReply: wrong shape, a single class, or a score that is NaN.
+    """
+    scores = np.asarray(scores)
+    if scores.ndim > 2 and scores.shape[0] == n and scores.size == n * scores.shape[1]:
+        scores = scores.reshape(n, -1)
+    if scores.ndim != 2 or len(scores) != n:
+        raise BadReply(f"the model returned shape {scores.shape} for {n} inputs, not (n, classes)")
+    if scores.shape[1] < 2:
+        raise BadReply("the model scores a single class, so it has no decision boundary to audit")
+    if np.isnan(scores).any():
+        raise BadReply("the model returned NaN instead of a score, so it gave no label")
+    return scores.argmax(axis=1).astype(np.int64)
+
+
+def check_labels(labels: NDArray[Any], n: int, size: int | None) -> Labels:
+    """Return ``labels`` as int64 ``(n,)``, each in ``0 .. size - 1``.
+
+    Raises:
+        BadReply: wrong count, not whole numbers, or out of range.
+    """
+    array = np.asarray(labels)
+    if array.shape == (n, 1):
+        array = array[:, 0]
+    if array.shape != (n,):
+        raise BadReply(f"the target returned labels of shape {array.shape} for {n} inputs")
+    if array.dtype.kind == "f" and not np.all(np.isfinite(array) & (array == np.rint(array))):
+        raise BadReply("the target returned a label that is not a whole number")
+    if array.dtype.kind not in "iuf":
+        raise BadReply(f"the target returned labels of type {array.dtype}, not whole numbers")
+    whole = array.astype(np.int64)
+    top = 65534 if size is None else size - 1
+    if whole.size and (whole.min() < 0 or whole.max() > top):
+        worst = int(whole.min() if whole.min() < 0 else whole.max())
+        raise BadReply(f"the target returned label {worst}, outside 0 .. {top}")
+    return whole

@@ -1,0 +1,193 @@
+"""The contract between audits and models: hard labels in, nothing else out.
+
+``auditor`` knows a model only through :class:`LabelOracle`. Scores, probabilities and logits
+die inside the adapter; a string label becomes an index in the oracle's :class:`LabelSpace`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.errors import TargetError
+
+Access = Literal["float", "image"]
+"""float: a tensor reaches the model unclipped, as the paper assumes. image: the input is
+uploaded as a picture, so it is clipped to the valid range and rounded to 8 bits."""
+
+Batch = NDArray[np.float32]
+"""Inputs, shape ``(n, c, h, w)``, in the model's own input units."""
+
+Labels = NDArray[np.int64]
+"""Hard labels, shape ``(n,)``, each an index into the oracle's label space."""
+
+MAX_CLASSES = 65535
+"""Largest label space we store: labels are kept as uint16 and 65535 marks "not asked"."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What the model takes.
+
+    Attributes:
+        shape: ``(c, h, w)`` of one input, channels first whatever the wire layout is.
+        low: input value, per channel ``(c,)``, of a black 8-bit pixel (0).
+        high: input value, per channel ``(c,)``, of a white 8-bit pixel (255).
+        access: see :data:`Access`.
+        encoding: how one input travels: ``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``.
+        origin: where low and high came from, in words for the report.
+    """
+
+    shape: tuple[int, int, int]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    access: Access = "float"
+    encoding: str = "float32"
+    origin: str = "given"
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise TargetError(f"input shape {self.shape} is not (channels, height, width)")
+        channels = self.shape[0]
+        if len(self.low) != channels or len(self.high) != channels:
+            raise TargetError(
+                f"the value range names {len(self.low)} and {len(self.high)} channels, "
+                f"the input has {channels}"
+            )
+        if not all(np.isfinite((*self.low, *self.high))):
+            raise TargetError("the value range holds a number that is not finite")
+        if any(lo >= hi for lo, hi in zip(self.low, self.high, strict=True)):
+            raise TargetError(f"the value range is empty: low {self.low}, high {self.high}")
+
+    @property
+    def size(self) -> int:
+        """Number of values in one input, ``c * h * w``."""
+        return int(np.prod(self.shape))
+
+    def from_pixels(self, pixels: NDArray[Any]) -> Batch:
+        """Map 8-bit pixels ``(n, c, h, w)``, 0 to 255, to the model's input units."""
+        low, gain = self._affine()
+        return np.asarray(low + gain * (pixels.astype(np.float64) / 255.0), dtype=np.float32)
+
+    def to_pixels(self, batch: NDArray[Any]) -> NDArray[np.uint8]:
+        """Map inputs ``(n, c, h, w)`` to the nearest 8-bit pixels, clipping to the range."""
+        low, gain = self._affine()
+        scaled = (np.asarray(batch, dtype=np.float64) - low) / gain * 255.0
+        return np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
+
+    def as_sent(self, batch: Batch) -> Batch:
+        """What the model receives for ``batch``: itself in ``float`` access, the 8-bit image
+        in the same units in ``image`` access (before any lossy encoding)."""
+        return batch if self.access == "float" else self.from_pixels(self.to_pixels(batch))
+
+    def _affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        low = np.asarray(self.low, dtype=np.float64).reshape(-1, 1, 1)
+        high = np.asarray(self.high, dtype=np.float64).reshape(-1, 1, 1)
+        return low, high - low
+
+
+@dataclass(slots=True)
+class LabelSpace:
+    """The classes an oracle can name.
+
+    Attributes:
+        names: index -> name. Where ``open`` is True, a name never seen before is appended;
+            otherwise the list is complete.
+        size: number of classes where it is known, else None.
+        open: whether unseen string labels may be appended.
+    """
+
+    names: list[str] = field(default_factory=list)
+    size: int | None = None
+    open: bool = False
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.names):
+            raise TargetError("two classes of the target have the same name")
+        if self.size is None and self.names and not self.open:
+            self.size = len(self.names)
+        if self.size is not None and self.size > MAX_CLASSES:
+            raise TargetError(f"{self.size} classes are more than the {MAX_CLASSES} supported")
+
+    def index(self, name: str) -> int | None:
+        """Index of ``name``, appending it to an open space; None where it is unknown."""
+        try:
+            return self.names.index(name)
+        except ValueError:
+            if not self.open or len(self.names) >= MAX_CLASSES:
+                return None
+        self.names.append(name)
+        return len(self.names) - 1
+
+    def learn(self, names: Iterable[str]) -> None:
+        """Take over names that an earlier run of the same target saw, in its order."""
+        for name in names:
+            self.index(name)
+
+    def name(self, index: int) -> str:
+        """Name of class ``index``; the number itself where the target never named it."""
+        return self.names[index] if index < len(self.names) else str(index)
+
+
+@dataclass(frozen=True, slots=True)
+class PaceHint:
+    """What an answered request said about the quota: requests left and seconds to its reset."""
+
+    remaining: int | None = None
+    reset_s: float | None = None
+
+
+@dataclass(slots=True)
+class WireCount:
+    """What one oracle put on the wire since it was opened."""
+
+    requests: int = 0
+    bytes_sent: int = 0
+    bytes_received: int = 0
+
+
+@runtime_checkable
+class LabelOracle(Protocol):
+    """A model that answers with hard labels.
+
+    Attributes:
+        input_spec: what it takes.
+        label_space: what its labels mean.
+        fingerprint: identity in words; two answers are comparable only where it is equal
+            (model digest or endpoint + model version, preprocessing, provider, precision).
+        description: a JSON-able account of the target for the report, without secrets.
+        max_batch: most inputs one :meth:`predict_labels` call may carry.
+        wire: what was sent so far.
+    """
+
+    input_spec: InputSpec
+    label_space: LabelSpace
+    fingerprint: str
+    description: dict[str, Any]
+    max_batch: int
+    wire: WireCount
+
+    async def predict_labels(self, batch: Batch) -> Labels:
+        """Ask for the hard labels of ``batch`` in exactly one request, order kept.
+
+        Raises:
+            EndpointError: the request failed; its ``advice`` says what a retry could achieve.
+            TargetError: the batch does not fit :attr:`input_spec`.
+        """
+        ...
+
+    def request_bytes(self, n: int) -> int:
+        """Estimated bytes on the wire of one request with ``n`` inputs (0 for local models)."""
+        ...
+
+    def take_pace_hint(self) -> PaceHint | None:
+        """The newest quota hint, once; None where there is none."""
+        ...
+
+    async def aclose(self) -> None:
+        """Release connections, threads and memory."""
+        ...

@@ -1,0 +1,108 @@
+"""What can go wrong while reaching a model, as one tree.
+
+    AdapterError
+    ├── TargetError            the target description cannot work as written      (usage)
+    │   ├── MissingExtra       an optional package is not installed
+    │   ├── ProviderUnavailable  the execution provider asked for did not start
+    │   └── UntrustedModel     loading would run code that nobody vouched for
+    ├── ModelFileError         the model file is missing, corrupt or unsupported
+    └── EndpointError          a request failed
+        ├── Unreachable        no connection: refused, name, TLS, time-out
+        ├── AccessDenied       401, 403
+        ├── NotFound           404
+        ├── InputRejected      the model refuses this input: shape, dtype, size
+        ├── Throttled          429, 503, or whatever the target calls "too fast"
+        ├── ServerFailed       5xx
+        └── BadReply           an answer without usable labels
+
+Adapters classify, and say with :class:`RetryAdvice` what a retry could achieve. Only the
+query engine retries, waits and spends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+RetryKind = Literal["never", "transient", "throttled", "too-large"]
+"""never: the same request fails again. transient: it may work. throttled: slow down first.
+too-large: a smaller batch may work."""
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAdvice:
+    """What a retry could achieve.
+
+    Attributes:
+        kind: see :data:`RetryKind`.
+        retry_after_s: seconds the server asked us to wait, or None where it said nothing.
+        outcome_unknown: True where the server may have done (and billed) the work although no
+            answer reached us, for example after a time-out.
+    """
+
+    kind: RetryKind = "never"
+    retry_after_s: float | None = None
+    outcome_unknown: bool = False
+
+
+NEVER = RetryAdvice()
+
+
+class AdapterError(Exception):
+    """Base of everything an adapter raises. The message is one sentence meant for a user."""
+
+    def __init__(self, message: str, advice: RetryAdvice = NEVER) -> None:
+        super().__init__(message)
+        self.advice = advice
+
+
+class TargetError(AdapterError):
+    """The target description cannot work as written; nothing was asked."""
+
+
+class MissingExtra(TargetError):
+    """An optional package is missing; the message names the extra that brings it."""
+
+
+class ProviderUnavailable(TargetError):
+    """The requested execution provider did not start; there is no silent fallback."""
+
+
+class UntrustedModel(TargetError):
+    """Loading this file runs code from it, and nobody said that the file is trusted."""
+
+
+class ModelFileError(AdapterError):
+    """The model file is missing, corrupt, or of a kind the runtime does not support."""
+
+
+class EndpointError(AdapterError):
+    """A request to the model failed."""
+
+
+class Unreachable(EndpointError):
+    """No connection, or it broke: refused, unknown name, TLS failure, time-out."""
+
+
+class AccessDenied(EndpointError):
+    """The endpoint refused our credentials (401, 403)."""
+
+
+class NotFound(EndpointError):
+    """The endpoint exists but this path or model does not (404)."""
+
+
+class InputRejected(EndpointError):
+    """The model refused the input itself: wrong shape, datatype or size."""
+
+
+class Throttled(EndpointError):
+    """The endpoint asked us to slow down."""
+
+
+class ServerFailed(EndpointError):
+    """The endpoint failed on its side."""
+
+
+class BadReply(EndpointError):
+    """The endpoint answered, but without one usable label per input."""

@@ -1,0 +1,38 @@
+"""Names of adapters, imported only when one is asked for."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Protocol, cast
+
+from adapters.contract import LabelOracle
+from adapters.errors import TargetError
+from adapters.target import Target
+
+ADAPTERS: dict[str, str] = {
+    "onnx": "adapters.onnx_runtime",
+    "torchscript": "adapters.torchscript",
+    "http": "adapters.http",
+    "synthetic": "adapters.synthetic",
+}
+"""Adapter name -> module with ``async def open_oracle(target) -> LabelOracle``."""
+
+
+class _AdapterModule(Protocol):
+    async def open_oracle(self, target: Target) -> LabelOracle: ...
+
+
+async def open_oracle(target: Target) -> LabelOracle:
+    """Open the model that ``target`` describes.
+
+    Raises:
+        TargetError: unknown kind, or a description that cannot work.
+        ModelFileError: the file cannot be loaded.
+        EndpointError: the endpoint's metadata could not be read.
+    """
+    path = ADAPTERS.get(target.kind)
+    if path is None:
+        known = ", ".join(sorted(ADAPTERS))
+        raise TargetError(f"there is no adapter {target.kind!r}; known adapters: {known}")
+    module = cast("_AdapterModule", importlib.import_module(path))
+    return await module.open_oracle(target)
