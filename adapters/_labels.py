@@ -42,7 +42,8 @@ def top1(scores: NDArray[Any], n: int) -> Labels:
         raise BadReply("the model scores a single class, so it has no decision boundary to audit")
     if np.isnan(scores).any():
         raise BadReply("the model returned NaN instead of a score, so it gave no label")
-    return scores.argmax(axis=1).astype(np.int64)
+    labels: Labels = scores.argmax(axis=1).astype(np.int64)
+    return labels
 
 
 def check_labels(labels: NDArray[Any], n: int, size: int | None) -> Labels:

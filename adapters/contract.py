@@ -81,7 +81,8 @@ class InputSpec:
 
     def as_sent(self, batch: Batch) -> Batch:
         """What the model receives for ``batch``: itself in ``float`` access, the 8-bit image
-        in the same units in ``image`` access (before any lossy encoding)."""
+        in the same units in ``image`` access (before any lossy encoding).
+        """
         return batch if self.access == "float" else self.from_pixels(self.to_pixels(batch))
 
     def _affine(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -74,7 +74,8 @@ def nearest_prototype(prototypes: NDArray[np.float64]) -> LabelFunction:
 
     def labels_of(batch: Batch) -> NDArray[Any]:
         points = batch.reshape(len(batch), -1).astype(np.float64)
-        return (norms - 2.0 * points @ flat.T).argmin(axis=1)
+        labels: NDArray[Any] = (norms - 2.0 * points @ flat.T).argmin(axis=1)
+        return labels
 
     return labels_of
 
