@@ -1,0 +1,1 @@
+"""The query engine: asks an oracle every input of a plan once, within its limits."""

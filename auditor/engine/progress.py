@@ -1,0 +1,111 @@
+"""What a waiting user sees: how far, how fast, and an ETA from live queries only."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Protocol, TextIO
+
+
+class Progress(Protocol):
+    """Told about every batch of labels."""
+
+    def start(self, planned: int, known: int) -> None:
+        """An audit of ``planned`` queries begins; ``known`` labels are already in the store."""
+        ...
+
+    def advance(self, labels: int, *, live: bool) -> None:
+        """``labels`` more are known; ``live`` where the target was asked for them."""
+        ...
+
+    def note(self, message: str) -> None:
+        """Something the user should see now."""
+        ...
+
+    def finish(self) -> None:
+        """Nothing more comes."""
+        ...
+
+
+class SilentProgress:
+    """Shows nothing."""
+
+    def start(self, planned: int, known: int) -> None:
+        """See :class:`Progress`."""
+
+    def advance(self, labels: int, *, live: bool) -> None:
+        """See :class:`Progress`."""
+
+    def note(self, message: str) -> None:
+        """See :class:`Progress`."""
+
+    def finish(self) -> None:
+        """See :class:`Progress`."""
+
+
+class StreamProgress:
+    """One line that rewrites itself on a terminal; elsewhere a line every ``quiet_s`` seconds.
+
+    The ETA comes from the rate of live queries: labels from the store cost nothing and would
+    make it look too good.
+    """
+
+    def __init__(self, stream: TextIO = sys.stderr, quiet_s: float = 10.0) -> None:
+        self._stream = stream
+        self._live_terminal = stream.isatty()
+        self._interval = 0.2 if self._live_terminal else quiet_s
+        self._planned = self._done = self._live = 0
+        self._began = self._shown = time.monotonic()
+
+    def start(self, planned: int, known: int) -> None:
+        """See :class:`Progress`."""
+        self._planned, self._done, self._live = planned, known, 0
+        self._began = time.monotonic()
+        self._shown = self._began - self._interval + 1.0
+
+    def advance(self, labels: int, *, live: bool) -> None:
+        """See :class:`Progress`."""
+        self._done += labels
+        self._live += labels if live else 0
+        now = time.monotonic()
+        if now - self._shown >= self._interval:
+            self._shown = now
+            self._show(now)
+
+    def note(self, message: str) -> None:
+        """See :class:`Progress`."""
+        self._write(f"{'\r\x1b[2K' if self._live_terminal else ''}{message}\n")
+
+    def finish(self) -> None:
+        """See :class:`Progress`."""
+        if self._planned:
+            self._show(time.monotonic())
+            if self._live_terminal:
+                self._write("\n")
+        self._planned = 0
+
+    def _show(self, now: float) -> None:
+        line = self._line(now - self._began)
+        self._write(f"\r\x1b[2K{line}" if self._live_terminal else f"{line}\n")
+
+    def _line(self, elapsed: float) -> str:
+        share = self._done / self._planned if self._planned else 1.0
+        text = f"{self._done:,} of {self._planned:,} labels ({share:.0%})"
+        if self._live and elapsed > 0:
+            rate = self._live / elapsed
+            left = (self._planned - self._done) / rate
+            text += f", {rate:,.0f} queries/s, {_duration(left)} left"
+        return text
+
+    def _write(self, text: str) -> None:
+        self._stream.write(text)
+        self._stream.flush()
+
+
+def _duration(seconds: float) -> str:
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

@@ -1,0 +1,54 @@
+"""What can go wrong in an audit, with the exit code each failure ends in.
+
+AuditError                 exit 4: the audit could not be done
+├── UsageError             exit 2: the command, the settings or the samples must change
+│   ├── SamplesError       the clean samples cannot be used as they are
+│   └── ProfileError       a profile is unknown, unreadable or does not fit
+├── StoreError             exit 4: the label store cannot be used
+└── BudgetReached          exit 3: the query budget ends before the plan does
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What the process returns; scripts and CI jobs rely on it."""
+
+    NO_EVIDENCE = 0
+    BACKDOOR_SUSPECTED = 1
+    USAGE = 2
+    INCONCLUSIVE = 3
+    FAILED = 4
+    INTERRUPTED = 130
+
+
+class AuditError(Exception):
+    """The audit could not be done. The message is one sentence meant for a user."""
+
+    exit_code = ExitCode.FAILED
+
+
+class UsageError(AuditError):
+    """The command, the settings or the samples must change before an audit is possible."""
+
+    exit_code = ExitCode.USAGE
+
+
+class SamplesError(UsageError):
+    """The clean samples cannot be used as they are."""
+
+
+class ProfileError(UsageError):
+    """A reference profile is unknown, unreadable or does not fit this audit."""
+
+
+class StoreError(AuditError):
+    """The label store cannot be used: another version, another owner, a full disk."""
+
+
+class BudgetReached(AuditError):
+    """The query budget ends before the plan does."""
+
+    exit_code = ExitCode.INCONCLUSIVE

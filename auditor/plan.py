@@ -1,0 +1,196 @@
+"""The audit plan: everything decided before the first query, seeded and hashed.
+
+A plan is pure data and complete before anything is sent; all that comes after the engine is
+pure computation on labels.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.errors import SamplesError, UsageError
+from auditor.probes.base import FixedProbe, digest_of
+from auditor.probes.direct import CanaryProbe, SampleProbe, pick_canaries
+from auditor.probes.plane import NoPlaneError, PlaneProbe
+
+_TRIPLET_STREAM, _CANARY_STREAM = 1, 2
+MAX_DRAWS_PER_PLANE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """The settings of an audit; the defaults are the paper's (Section 5.1).
+
+    Attributes:
+        planes: N, number of planes, at least 1.
+        density: S, grid points per side, at least 2.
+        expansion: eta, margin on each side in box lengths, at least 0.
+        alpha: order of the Rényi entropy, at least 1.
+        ats_threshold: t, above 0 and at most 1.
+        seed: seeds every random choice.
+        canaries: inputs asked a second time at the end, 0 for none.
+        sampler: how points are placed on a plane.
+    """
+
+    planes: int = 20
+    density: int = 100
+    expansion: float = 5.0
+    alpha: float = 10.0
+    ats_threshold: float = 0.5
+    seed: int = 0
+    canaries: int = 100
+    sampler: Literal["paper"] = "paper"
+
+    def __post_init__(self) -> None:
+        checks = (
+            (self.planes >= 1, "planes", "at least 1"),
+            (self.density >= 2, "density", "at least 2"),
+            (0 <= self.expansion < float("inf"), "expansion", "a number of at least 0"),
+            (self.alpha >= 1, "alpha", "at least 1"),
+            (0 < self.ats_threshold <= 1, "ats_threshold", "above 0 and at most 1"),
+            (self.seed >= 0, "seed", "a whole number of at least 0"),
+            (self.canaries >= 0, "canaries", "at least 0"),
+        )
+        for holds, name, rule in checks:
+            if not holds:
+                raise UsageError(f"{name} is {getattr(self, name)}, it must be {rule}")
+
+
+@dataclass(frozen=True)
+class AuditPlan:
+    """What will be asked.
+
+    Attributes:
+        settings: as given.
+        triplets: ``(planes, 3)`` sample indices, three true classes each.
+        used: indices of the samples that occur in a triplet, ascending.
+        samples: probe that asks those samples themselves, to count what the model gets wrong.
+        planes: one probe per triplet.
+        canaries: probe that asks some inputs again, or None.
+    """
+
+    settings: AuditSettings
+    triplets: NDArray[np.int64]
+    used: NDArray[np.int64]
+    samples: SampleProbe
+    planes: tuple[PlaneProbe, ...]
+    canaries: CanaryProbe | None
+
+    @property
+    def probes(self) -> tuple[FixedProbe, ...]:
+        """Every probe, in the order asked."""
+        last: tuple[FixedProbe, ...] = () if self.canaries is None else (self.canaries,)
+        return (self.samples, *self.planes, *last)
+
+    @property
+    def queries(self) -> int:
+        """Number of inputs the plan holds."""
+        return sum(probe.size for probe in self.probes)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of settings and inputs: equal plans ask equal questions."""
+        settings = json.dumps(asdict(self.settings), sort_keys=True)
+        return digest_of("plan/1", settings, *(probe.digest for probe in self.probes))
+
+    def as_dict(self, refs: Sequence[str | int]) -> dict[str, Any]:
+        """The plan as JSON-able data; ``refs`` names the samples."""
+        return {
+            "plan_digest": self.digest,
+            "settings": asdict(self.settings),
+            "queries": self.queries,
+            "triplets": [[refs[index] for index in triplet] for triplet in self.triplets],
+            "probes": [
+                {"kind": probe.kind, "digest": probe.digest, "size": probe.size}
+                for probe in self.probes
+            ],
+        }
+
+
+def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """Draw ``count`` different triplets of samples with three different true classes.
+
+    Three classes are drawn uniformly, then one sample of each, so that a class with many
+    samples is not favoured. The first triplets do not depend on ``count``.
+
+    Args:
+        classes: ``(n,)`` true class of each sample.
+        count: number of triplets.
+        seed: seeds the draw.
+
+    Returns:
+        ``(count, 3)`` sample indices.
+
+    Raises:
+        SamplesError: the samples do not allow that many different triplets.
+    """
+    members = {int(c): np.flatnonzero(classes == c) for c in np.unique(classes)}
+    names = np.array(sorted(members))
+    _refuse_too_many(members, count)
+    rng = np.random.default_rng([seed, _TRIPLET_STREAM])
+    seen: set[tuple[int, ...]] = set()
+    triplets: list[list[int]] = []
+    for _ in range(MAX_DRAWS_PER_PLANE * count):
+        chosen = rng.choice(names, size=3, replace=False)
+        triplet = [int(rng.choice(members[int(c)])) for c in chosen]
+        key = tuple(sorted(triplet))
+        if key not in seen:
+            seen.add(key)
+            triplets.append(triplet)
+        if len(triplets) == count:
+            return np.array(triplets, dtype=np.int64)
+    raise SamplesError(f"no {count} different triplets found; give more samples")
+
+
+def _refuse_too_many(members: dict[int, NDArray[np.int64]], count: int) -> None:
+    sizes = [len(indices) for indices in members.values()]
+    possible = sum(a * b * c for a, b, c in combinations(sizes[:60], 3))
+    if possible < count:
+        raise SamplesError(
+            f"the samples allow {possible} different planes and {count} are asked for: "
+            "give more samples or fewer --planes"
+        )
+
+
+def build_plan(
+    images: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    refs: Sequence[str | int],
+    settings: AuditSettings,
+) -> AuditPlan:
+    """Decide everything that will be asked.
+
+    Args:
+        images: ``(n, c, h, w)`` samples in model units.
+        classes: ``(n,)`` true class of each.
+        refs: name of each sample, for messages.
+        settings: the audit's settings.
+
+    Raises:
+        SamplesError: too few samples, or three that span no plane.
+    """
+    triplets = draw_triplets(classes, settings.planes, settings.seed)
+    planes = tuple(
+        PlaneProbe(images[triplet], settings.expansion, settings.density) for triplet in triplets
+    )
+    for triplet, probe in zip(triplets, planes, strict=True):
+        try:
+            _ = probe.plane
+        except NoPlaneError as error:
+            names = ", ".join(str(refs[index]) for index in triplet)
+            raise SamplesError(f"samples {names} span no plane: {error}") from error
+    used = np.unique(triplets)
+    samples = SampleProbe(images[used])
+    canaries = None
+    if settings.canaries:
+        rng = np.random.default_rng([settings.seed, _CANARY_STREAM])
+        canaries = pick_canaries((samples, *planes), settings.canaries, rng)
+    return AuditPlan(settings, triplets, used, samples, planes, canaries)

@@ -1,0 +1,1 @@
+"""Probes: pure, seeded recipes that turn clean samples into inputs for the model."""

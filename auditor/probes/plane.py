@@ -1,0 +1,166 @@
+"""The paper's probe: the plane through three clean samples, enlarged and asked on a grid.
+
+Section 3.1 of the paper. Everything is computed in float64 and cast to float32 once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.probes.base import array_digest, digest_of
+
+MIN_RELATIVE_SPAN = 1e-9
+"""Below this share of the triangle's size a side or height counts as zero: no plane."""
+
+
+class NoPlaneError(ValueError):
+    """The three samples do not span a plane: two are equal, or all lie on one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """The rectangle of one plane, in coordinates along e1 and e2 (model input units)."""
+
+    low1: float
+    high1: float
+    low2: float
+    high2: float
+
+
+@dataclass(frozen=True)
+class Plane:
+    """The affine plane through three samples.
+
+    Attributes:
+        origin: x1 flattened, ``(d,)`` float64.
+        basis: orthonormal e1 and e2, ``(2, d)`` float64.
+        coordinates: of x1, x2 and x3 along (e1, e2), ``(3, 2)`` float64.
+        shape: ``(c, h, w)`` of one input.
+    """
+
+    origin: NDArray[np.float64]
+    basis: NDArray[np.float64]
+    coordinates: NDArray[np.float64]
+    shape: tuple[int, int, int]
+
+    def points(self, coordinates: NDArray[np.float64]) -> NDArray[np.float32]:
+        """Inputs ``(n, c, h, w)`` at plane ``coordinates`` ``(n, 2)``: x1 + a e1 + b e2."""
+        flat = coordinates @ self.basis
+        flat += self.origin
+        return flat.astype(np.float32).reshape(-1, *self.shape)
+
+
+def plane_through(triplet: NDArray[np.floating]) -> Plane:
+    """Span the plane of ``triplet`` ``(3, c, h, w)``: origin x1, e1 along x2 - x1, e2 by
+    Gram-Schmidt from x3 - x1.
+
+    Raises:
+        NoPlaneError: the samples do not span a plane.
+    """
+    flat = np.asarray(triplet, dtype=np.float64).reshape(3, -1)
+    v1, v2 = flat[1] - flat[0], flat[2] - flat[0]
+    length1 = float(np.linalg.norm(v1))
+    size = max(length1, float(np.linalg.norm(v2)))
+    if size == 0.0 or length1 <= MIN_RELATIVE_SPAN * size:
+        raise NoPlaneError("the first two samples are identical")
+    e1 = v1 / length1
+    along = float(v2 @ e1)
+    beta2 = v2 - along * e1
+    # A second pass removes what rounding left along e1 when the triangle is almost flat.
+    beta2 -= (beta2 @ e1) * e1
+    height = float(np.linalg.norm(beta2))
+    if height <= MIN_RELATIVE_SPAN * size:
+        raise NoPlaneError("the three samples lie on one line, or two of them are identical")
+    coordinates = np.array([[0.0, 0.0], [length1, 0.0], [along, height]])
+    c, h, w = (int(n) for n in triplet.shape[1:])
+    return Plane(flat[0], np.stack([e1, beta2 / height]), coordinates, (c, h, w))
+
+
+def bounds_of(plane: Plane, expansion: float) -> Bounds:
+    """The bounding box of the three samples, enlarged on each side by ``expansion`` (the
+    paper's eta) times its own length: ``2 * expansion + 1`` box lengths per axis.
+    """
+    low, high = plane.coordinates.min(axis=0), plane.coordinates.max(axis=0)
+    margin = expansion * (high - low)
+    (low1, low2), (high1, high2) = low - margin, high + margin
+    return Bounds(float(low1), float(high1), float(low2), float(high2))
+
+
+def grid_axes(bounds: Bounds, density: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Coordinates of the grid's rows (along e1) and columns (along e2): ``density`` (the
+    paper's S) values each, end points included.
+    """
+    return (
+        np.linspace(bounds.low1, bounds.high1, density),
+        np.linspace(bounds.low2, bounds.high2, density),
+    )
+
+
+def nearest_nodes(plane: Plane, bounds: Bounds, density: int) -> NDArray[np.int64]:
+    """Row and column ``(3, 2)`` of the grid node nearest to each of the three samples; the
+    lower index where two are equally near.
+    """
+    axes = grid_axes(bounds, density)
+    nodes = [
+        [int(np.abs(axis - value).argmin()) for axis, value in zip(axes, point, strict=True)]
+        for point in plane.coordinates
+    ]
+    return np.array(nodes, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class PlaneProbe:
+    """One plane asked on the paper's S x S grid.
+
+    Input number ``i * density + j`` is the node in row i (along e1) and column j (along e2).
+
+    Attributes:
+        samples: the triplet, ``(3, c, h, w)`` float32 in model units.
+        expansion: eta, at least 0.
+        density: S, at least 2.
+    """
+
+    samples: NDArray[np.float32]
+    expansion: float
+    density: int
+    kind: str = "plane"
+    repeat: bool = False
+
+    @cached_property
+    def plane(self) -> Plane:
+        """Geometry of the plane."""
+        return plane_through(self.samples)
+
+    @cached_property
+    def bounds(self) -> Bounds:
+        """Rectangle that the grid covers."""
+        return bounds_of(self.plane, self.expansion)
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the samples and the grid."""
+        images = [array_digest(sample) for sample in self.samples]
+        return digest_of("plane/1", *images, repr(float(self.expansion)), str(self.density))
+
+    @property
+    def size(self) -> int:
+        """``density ** 2`` inputs."""
+        return self.density**2
+
+    @cached_property
+    def _axes(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        return grid_axes(self.bounds, self.density)
+
+    def inputs(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Grid nodes number ``indices``, ``(n, c, h, w)``."""
+        rows, columns = np.divmod(indices, self.density)
+        along1, along2 = self._axes
+        return self.plane.points(np.stack([along1[rows], along2[columns]], axis=1))
+
+    def nodes(self) -> NDArray[np.int64]:
+        """Grid nodes ``(3, 2)`` nearest to the three samples."""
+        return nearest_nodes(self.plane, self.bounds, self.density)

@@ -1,0 +1,153 @@
+"""Scores of label maps: label shares, Rényi entropy and the areas of the triple samples.
+
+Sections 4.2 and 4.3 of the paper. All of it is pure and computed in float64. A label map is
+``(S, S)`` whole numbers, row i along e1 and column j along e2.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage, stats
+
+EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=np.int64)
+
+
+def label_shares(labels: NDArray[np.integer], classes: int) -> NDArray[np.float64]:
+    """Share of each of ``classes`` labels among ``labels`` (any shape), Eq. 2: ``(classes,)``.
+
+    Raises:
+        ValueError: no labels, or a label outside ``0 .. classes - 1``.
+    """
+    flat = np.asarray(labels).ravel()
+    if flat.size == 0:
+        raise ValueError("a label map without labels has no shares")
+    if int(flat.min()) < 0 or int(flat.max()) >= classes:
+        raise ValueError(f"a label lies outside 0 .. {classes - 1}")
+    return np.bincount(flat.astype(np.int64), minlength=classes) / flat.size
+
+
+def renyi_entropy(shares: NDArray[np.float64], alpha: float) -> float:
+    """Rényi entropy of order ``alpha`` in bits, Eq. 3: ``log2(sum p^alpha) / (1 - alpha)``.
+
+    Shares of zero drop out. ``alpha`` = 1 is the Shannon limit and infinity the min-entropy.
+    The result lies between 0 (one label) and ``log2(classes)``.
+
+    Raises:
+        ValueError: ``alpha`` below 1.
+    """
+    if not alpha >= 1.0:
+        raise ValueError(f"alpha is {alpha}, it must be at least 1")
+    p = np.asarray(shares, dtype=np.float64)
+    p = p[p > 0.0]
+    top = float(p.max())
+    if alpha == 1.0:
+        return max(0.0, float(-(p * np.log2(p)).sum()))
+    if np.isinf(alpha):
+        return max(0.0, -float(np.log2(top)))
+    # The largest share is taken out of the sum, so that no power underflows.
+    log_sum = alpha * np.log2(top) + np.log2(((p / top) ** alpha).sum())
+    return max(0.0, float(log_sum / (1.0 - alpha)))
+
+
+def ats_by_region(
+    label_map: NDArray[np.integer],
+    nodes: NDArray[np.int64],
+    classes: Sequence[int],
+    threshold: float,
+) -> float:
+    """Areas dominated by triple samples, Eq. 4 and Figure 5, as the paper's code counts them.
+
+    Args:
+        label_map: ``(S, S)``.
+        nodes: ``(3, 2)``, row and column of the grid node nearest to each sample.
+        classes: true class of each sample.
+        threshold: t; a region whose share reaches it counts 0.
+
+    Returns:
+        Sum over the samples of the share of the 8-connected region of the sample's true class
+        that holds its node; 0 for a sample whose node carries another label.
+    """
+    labels = np.asarray(label_map)
+    total = 0.0
+    for (row, column), true_class in zip(nodes, classes, strict=True):
+        if labels[row, column] != true_class:
+            continue
+        regions, _ = ndimage.label(labels == true_class, structure=EIGHT_NEIGHBOURS)
+        share = float(np.count_nonzero(regions == regions[row, column])) / labels.size
+        total += share if share < threshold else 0.0
+    return total
+
+
+def ats_by_label(shares: NDArray[np.float64], classes: Sequence[int], threshold: float) -> float:
+    """Sum of the whole shares of the three true ``classes``, each 0 where it reaches
+    ``threshold``: what scattered points can estimate of Eq. 4.
+    """
+    picked = np.array([shares[index] for index in classes], dtype=np.float64)
+    return float(picked[picked < threshold].sum())
+
+
+@dataclass(frozen=True, slots=True)
+class PlaneScore:
+    """Scores of one label map. ``shares`` is ``(classes,)``."""
+
+    re: float
+    ats: float
+    ats_by_label: float
+    shares: NDArray[np.float64]
+
+
+def score_plane(
+    label_map: NDArray[np.integer],
+    nodes: NDArray[np.int64],
+    triplet_classes: Sequence[int],
+    classes: int,
+    alpha: float,
+    threshold: float,
+) -> PlaneScore:
+    """RE, ATS by region and by label, and the shares, of one label map."""
+    shares = label_shares(label_map, classes)
+    return PlaneScore(
+        re=renyi_entropy(shares, alpha),
+        ats=ats_by_region(label_map, nodes, triplet_classes, threshold),
+        ats_by_label=ats_by_label(shares, triplet_classes, threshold),
+        shares=shares,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over planes with its interval (None from a single plane)."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+def mean_over_planes(values: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """Mean of per-plane ``values`` with a Student t interval over planes.
+
+    Raises:
+        ValueError: no values.
+    """
+    if not values:
+        raise ValueError("no plane was scored")
+    array = np.asarray(values, dtype=np.float64)
+    mean = float(array.mean())
+    if array.size < 2:
+        return Estimate(mean, None, None, 1)
+    half = float(stats.t.ppf(0.5 + confidence / 2.0, array.size - 1)) * float(
+        array.std(ddof=1) / np.sqrt(array.size)
+    )
+    return Estimate(mean, mean - half, mean + half, int(array.size))
+
+
+def target_label(mean_shares: NDArray[np.float64]) -> int:
+    """The likely target of an all-to-one attack, Section 4.3: the label with the largest mean
+    share; the lower index where two are equal.
+    """
+    return int(np.argmax(mean_shares))
