@@ -24,15 +24,19 @@ class RequestFormat:
         field: multipart field name.
         template: JSON text; the string "$INPUT" stands for one input and "$INPUTS" for the list
             of all inputs of the request (then ``batch`` may exceed 1).
-        value: how an input is written into JSON: ``array`` (nested numbers), ``base64`` or
-            ``data-uri`` (an encoded image).
+        item: JSON text of one element of "$INPUTS", around the string "$INPUT", for servers that
+            wrap every input: ``{"b64": "$INPUT"}``.
+        value: how an input is written into JSON: ``array`` (nested numbers in the model's input
+            units), ``pixels`` (nested whole numbers 0 to 255), ``base64`` or ``data-uri`` (an
+            encoded image).
     """
 
     method: str = "POST"
     body: Literal["json", "multipart", "raw"] = "json"
     field: str = "file"
     template: str = '{"inputs": "$INPUTS"}'
-    value: Literal["array", "base64", "data-uri"] = "array"
+    item: str = '"$INPUT"'
+    value: Literal["array", "pixels", "base64", "data-uri"] = "array"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,7 @@ class ReplyFormat:
             (``[{"label": .., "score": ..}]``) or a ``label-score-dict`` (``{name: score}``).
         success_path: path that must hold ``success_value`` in a good reply, or empty.
         error_path: path of an error message; present and not null means the request failed.
+        label_key, score_key: names of the two fields of a ``label-score-list`` entry.
     """
 
     path: str = ""
@@ -54,6 +59,8 @@ class ReplyFormat:
     success_path: str = ""
     success_value: str = ""
     error_path: str = ""
+    label_key: str = "label"
+    score_key: str = "score"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +77,12 @@ class HttpOptions:
         timeout_s: seconds for one whole attempt.
         max_reply_bytes: refuse larger replies.
         transport: ``auto`` takes aiohttp where it is installed, else plain httpx.
+        ca_file: PEM file of the authorities that sign the server's certificate, or None for the
+            public ones.
     """
 
     protocol: Protocol = "auto"
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     key_env: str = "XRAY_AUDIT_API_KEY"
     key_header: str = "Authorization"
     key_prefix: str = "Bearer "
@@ -81,6 +90,7 @@ class HttpOptions:
     timeout_s: float = 30.0
     max_reply_bytes: int = 16 * 1024 * 1024
     transport: Literal["auto", "httpx", "aiohttp"] = "auto"
+    ca_file: str | None = None
     request: RequestFormat = field(default_factory=RequestFormat)
     reply: ReplyFormat = field(default_factory=ReplyFormat)
 
