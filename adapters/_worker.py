@@ -1,0 +1,50 @@
+"""One thread beside the event loop, for runtimes whose calls block."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Worker:
+    """Runs blocking calls one after the other on a thread of its own.
+
+    One thread, not a pool: a runtime already uses every core for one batch, and torch and CUDA
+    keep settings per thread.
+
+    Args:
+        name: shows up in the thread's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"xray-audit-{name}")
+        self._closed = False
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What ``call(*args, **kwargs)`` returns or raises, computed on the thread.
+
+        Raises:
+            RuntimeError: the worker is closed.
+        """
+        if self._closed:
+            raise RuntimeError("this model is closed")
+        return await asyncio.wrap_future(self._pool.submit(call, *args, **kwargs))
+
+    async def aclose(self) -> None:
+        """End the thread after the call in progress, without holding up the event loop."""
+        if self._closed:
+            return
+        self._closed = True
+        try:
+            await asyncio.wrap_future(self._pool.submit(_nothing))
+        finally:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _nothing() -> None:
+    """Run last, so that its end means everything before it ended."""
