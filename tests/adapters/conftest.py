@@ -1,0 +1,251 @@
+"""Tiny seeded models of one linear classifier, in every form the adapters read."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+SHAPE = (3, 6, 5)
+"""Height and width differ, so that a mixed-up axis cannot go unnoticed."""
+
+CLASSES = 4
+
+
+def weights(seed: int = 0, size: int = int(np.prod(SHAPE))) -> NDArray[np.float64]:
+    """Weights ``(size, classes)`` of the linear classifier ``seed``."""
+    return np.random.default_rng(seed).normal(size=(size, CLASSES))
+
+
+@pytest.fixture(scope="session")
+def reference() -> Callable[..., NDArray[Any]]:
+    """Labels ``(n,)`` of inputs ``(n, c, h, w)``, in plain float64."""
+
+    def labels(batch: NDArray[Any], seed: int = 0) -> NDArray[Any]:
+        scores = batch.reshape(len(batch), -1).astype(np.float64) @ weights(seed)
+        found: NDArray[Any] = scores.argmax(axis=1)
+        return found
+
+    return labels
+
+
+@pytest.fixture(scope="session")
+def batch() -> NDArray[np.float32]:
+    """Inputs ``(12, 3, 6, 5)`` in and around [0, 1]."""
+    drawn = np.random.default_rng(7).normal(0.5, 0.5, size=(12, *SHAPE))
+    return drawn.astype(np.float32)
+
+
+def onnx_bytes(
+    seed: int = 0,
+    *,
+    dims: Sequence[int | str | None] = ("n", *SHAPE),
+    dtype: int = TensorProto.FLOAT,
+    nhwc: bool = False,
+    reply: str = "scores",
+    names: Sequence[str] = ("ant", "bee", "cat", "dog"),
+    scale: float = 1.0,
+    meta: dict[str, str] | None = None,
+    extra_input: bool = False,
+) -> bytes:
+    """An ONNX model of the linear classifier.
+
+    Args:
+        seed: picks the weights.
+        dims: shape of the input.
+        dtype: element type of the input.
+        nhwc: the input has its channels last.
+        reply: ``scores``, ``probabilities``, ``ints``, ``column`` (ints ``(n, 1)``), ``names``,
+            ``labels-first`` (ints, then scores), ``feature-map-first``, ``nan``, ``scaled`` (no
+            label at all), ``one`` (a single score) or ``unsized`` (scores of unknown width).
+        names: class names of ``names``.
+        scale: the input is multiplied by this first.
+        meta: metadata_props.
+        extra_input: require a second input.
+    """
+    axes = [axis for axis in dims[1:] if isinstance(axis, int)]
+    size = int(np.prod(axes if len(axes) == len(dims) - 1 else SHAPE))
+    constants: dict[str, NDArray[Any]] = {
+        "w": weights(seed, size).astype(np.float32),
+        "k": np.array([scale], dtype=np.float32),
+        "names": np.array(names, dtype=object),
+        "all": np.ones(CLASSES, dtype=np.bool_),
+    }
+    nodes = [helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT)]
+    if nhwc:
+        nodes.append(helper.make_node("Transpose", ["f"], ["t"], perm=[0, 3, 1, 2]))
+    image = "t" if nhwc else "f"
+    nodes += [
+        helper.make_node("Mul", [image, "k"], ["scaled"]),
+        helper.make_node("Flatten", ["scaled"], ["flat"]),
+        helper.make_node("MatMul", ["flat", "w"], ["scores"]),
+        helper.make_node("Softmax", ["scores"], ["probabilities"], axis=1),
+        helper.make_node("ArgMax", ["scores"], ["ints"], axis=1, keepdims=0),
+        helper.make_node("ArgMax", ["scores"], ["column"], axis=1, keepdims=1),
+        helper.make_node("Gather", ["names", "ints"], ["words"], axis=0),
+        helper.make_node("Sub", ["scores", "scores"], ["zero"]),
+        helper.make_node("Div", ["zero", "zero"], ["nan"]),
+        helper.make_node("ReduceMax", ["scores"], ["one"], axes=[1]),
+        helper.make_node("Compress", ["scores", "all"], ["unsized"], axis=1),
+    ]
+    rows, wide = dims[0], TensorProto.FLOAT
+    known: dict[str, tuple[int, list[int | str | None]]] = {
+        "scores": (wide, [rows, CLASSES]),
+        "probabilities": (wide, [rows, CLASSES]),
+        "ints": (TensorProto.INT64, [rows]),
+        "column": (TensorProto.INT64, [rows, 1]),
+        "words": (TensorProto.STRING, [rows]),
+        "nan": (wide, [rows, CLASSES]),
+        "scaled": (wide, [rows, None, None, None]),
+        "one": (wide, [rows, 1]),
+        "unsized": (wide, [rows, None]),
+    }
+    listed = {
+        "labels-first": ["ints", "scores"],
+        "feature-map-first": ["scaled", "scores"],
+        "names": ["words"],
+    }.get(reply, [reply])
+    outputs = [helper.make_tensor_value_info(n, known[n][0], known[n][1]) for n in listed]
+    inputs = [helper.make_tensor_value_info("x", dtype, dims)]
+    if extra_input:
+        inputs.append(helper.make_tensor_value_info("mask", TensorProto.FLOAT, [1]))
+    graph = helper.make_graph(
+        nodes,
+        "linear",
+        inputs,
+        outputs,
+        [numpy_helper.from_array(value, name) for name, value in constants.items()],
+    )
+    opset = helper.make_opsetid("", 17)
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=8, producer_name="tests")
+    helper.set_model_props(model, meta or {})
+    return bytes(model.SerializeToString())
+
+
+@pytest.fixture
+def onnx_file(tmp_path: Path) -> Callable[..., str]:
+    """Write an ONNX model (see ``onnx_bytes``) and return its path."""
+
+    def write(name: str = "model.onnx", **how: Any) -> str:
+        path = tmp_path / name
+        path.write_bytes(onnx_bytes(**how))
+        return str(path)
+
+    return write
+
+
+@pytest.fixture
+def onnx_external(tmp_path: Path) -> str:
+    """Path of an ONNX model that keeps its weights in a second file."""
+    model = onnx.load_model_from_string(onnx_bytes())
+    path = tmp_path / "external.onnx"
+    onnx.save_model(
+        model, path, save_as_external_data=True, location="weights.bin", size_threshold=16
+    )
+    return str(path)
+
+
+def _linear(seed: int, reply: str, dtype: Any) -> Any:
+    import torch  # noqa: PLC0415 - slow to import, and only some tests need it
+
+    class Linear(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.w = torch.nn.Parameter(torch.tensor(weights(seed), dtype=dtype))
+
+    class Scores(Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.flatten(1) @ self.w
+
+    class Labels(Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x.flatten(1) @ self.w).argmax(1)
+
+    class Pair(Linear):
+        def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+            return x * 2, x.flatten(1) @ self.w
+
+    class Table(Linear):
+        def forward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
+            return {"mean": x.mean((1, 2, 3)), "scores": x.flatten(1) @ self.w}
+
+    class Brain(Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x.flatten(1) @ self.w).to(torch.bfloat16)
+
+    class One(Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return (x.flatten(1) @ self.w)[:, :1]
+
+    class Mean(Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x.mean((1, 2, 3)) + self.w.sum()
+
+    class Train(Linear):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            scores = x.flatten(1) @ self.w
+            return -scores if self.training else scores
+
+    kinds: dict[str, type[Linear]] = {
+        "scores": Scores,
+        "labels": Labels,
+        "pair": Pair,
+        "table": Table,
+        "brain": Brain,
+        "one": One,
+        "mean": Mean,
+        "train": Train,
+    }
+    return kinds[reply]()
+
+
+@pytest.fixture(scope="session")
+def torch_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Write a ``.pt`` or ``.pt2`` model of the linear classifier and return its path.
+
+    ``batch``: None for a free batch axis, a number for a fixed one, a range for a bounded one.
+    """
+    folder = tmp_path_factory.mktemp("torch")
+    made: dict[str, str] = {}
+
+    def write(
+        suffix: str,
+        seed: int = 0,
+        reply: str = "scores",
+        dtype: str = "float32",
+        batch: int | tuple[int, int] | None = None,
+    ) -> str:
+        import torch  # noqa: PLC0415 - slow to import, and only some tests need it
+
+        key = f"{seed}-{reply}-{dtype}-{batch}{suffix}".replace(", ", "to")
+        if key in made:
+            return made[key]
+        path = str(folder / key)
+        kind = getattr(torch, dtype)
+        model = _linear(seed, reply, kind)
+        if suffix == ".pt":
+            with warnings.catch_warnings():
+                # Deprecated, yet these are the files people have.
+                warnings.simplefilter("ignore", DeprecationWarning)
+                torch.jit.save(torch.jit.script(model.train()), path)
+        else:
+            rows = batch if isinstance(batch, int) else 4
+            low, high = batch if isinstance(batch, tuple) else (1, None)
+            free = {0: torch.export.Dim("n", min=low, max=high)}
+            program = torch.export.export(
+                model.eval(),
+                (torch.zeros(rows, *SHAPE, dtype=kind),),
+                dynamic_shapes=None if isinstance(batch, int) else (free,),
+            )
+            torch.export.save(program, path)
+        made[key] = path
+        return path
+
+    return write
