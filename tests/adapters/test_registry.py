@@ -1,0 +1,39 @@
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import inspect
+import subprocess
+import sys
+
+import pytest
+
+from adapters.errors import TargetError
+from adapters.registry import ADAPTERS, open_oracle
+from adapters.target import Target
+
+
+def test_an_unknown_adapter_lists_the_known_ones() -> None:
+    with pytest.raises(TargetError, match="known adapters: http, onnx, synthetic, torchscript"):
+        asyncio.run(open_oracle(Target("keras", "model.h5")))
+
+
+def test_the_registry_opens_what_it_names() -> None:
+    oracle = asyncio.run(open_oracle(Target("synthetic", "prototypes:1:3:1:4:4")))
+    assert oracle.input_spec.shape == (1, 4, 4)
+
+
+@pytest.mark.parametrize("path", sorted(ADAPTERS.values()))
+def test_every_name_leads_to_an_async_open_oracle(path: str) -> None:
+    module = importlib.import_module(path)
+    assert inspect.iscoroutinefunction(module.open_oracle)
+
+
+def test_importing_adapters_imports_no_runtime() -> None:
+    heavy = ["onnxruntime", "torch", "httpx", "aiohttp"]
+    code = (
+        "import sys, adapters.registry, adapters.onnx_runtime, adapters.torchscript\n"
+        f"print([m for m in {heavy} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
