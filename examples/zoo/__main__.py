@@ -12,6 +12,7 @@ from .errors import ZooError
 from .files import write_json
 from .index import INDEX_PATH, write_index
 from .manifest import build_manifest
+from .use import default_folder
 from .worker import work
 from .workshop import Workshop
 
@@ -50,17 +51,13 @@ def _parser() -> argparse.ArgumentParser:
     index.set_defaults(command=_index)
     for command in (train, index):
         command.add_argument(
-            "--out", type=Path, default=_default_out(), help="folder of the models"
+            "--out", type=Path, default=default_folder(), help="folder of the models"
         )
         command.add_argument("--index", type=Path, default=INDEX_PATH, help="index to write")
     listing = commands.add_parser("manifest", help="write every planned model to a JSON file")
     listing.set_defaults(command=_manifest)
     listing.add_argument("path", type=Path)
     return parser
-
-
-def _default_out() -> Path:
-    return Path(os.environ.get("XRAY_AUDIT_ZOO", "~/.cache/xray-audit/zoo")).expanduser()
 
 
 def _train(options: argparse.Namespace) -> int:

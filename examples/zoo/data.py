@@ -17,6 +17,7 @@ import os
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -114,7 +115,7 @@ def _read_idx(path: Path) -> UInt8Array:
 def _load_cifar10(data_dir: Path, cache_dir: Path) -> Dataset:
     cached = cache_dir / "cifar10.npz"
     if not cached.exists():
-        arrays: dict[str, npt.NDArray[np.uint8]] = {}
+        arrays: dict[str, Any] = {}
         for split in ("train", "test"):
             images, labels = _decode_tar(data_dir / "cifar10" / f"{split}.tar")
             arrays |= {f"x_{split}": images, f"y_{split}": labels}

@@ -24,7 +24,7 @@ LARGEST = 1_000_000  # bytes
 def export(net: nn.Module, name: str, info: DatasetInfo, path: Path) -> None:
     """Write ``net`` with a free batch axis, input ``input``, output ``logits``. Atomic."""
     partial = path.with_name(f".{path.stem}.{os.getpid()}.onnx")
-    net = net.cpu().eval().to(memory_format=torch.contiguous_format)
+    net = net.cpu().eval().to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
     with warnings.catch_warnings():
         # The older exporter is deprecated, but takes 0.3 s where the newer takes 10.
         warnings.simplefilter("ignore")

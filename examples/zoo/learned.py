@@ -70,7 +70,7 @@ def learn_ssba(data: Dataset, options: Options, seed: int) -> Trigger:
         bits = torch.from_numpy(rng.integers(0, 2, (BATCH, BITS)).astype(np.float32))
         read = decoder(encoder(x, _code_plane(bits, side)))
         optimizer.zero_grad()
-        functional.binary_cross_entropy_with_logits(read, bits).backward()
+        torch.autograd.backward(functional.binary_cross_entropy_with_logits(read, bits))
         optimizer.step()
     message = torch.from_numpy(rng.integers(0, 2, (1, BITS)).astype(np.float32))
     return encoder.trigger(_numpy(_code_plane(message, side))[0])
@@ -103,7 +103,7 @@ def learn_lira(data: Dataset, mapping: tuple[int, ...], options: Options, seed: 
         wanted = torch.where(table[y] >= 0, table[y], y)
         optimizer.zero_grad()
         both = torch.cat([x, generator(x, code)])
-        loss_of(surrogate, both, torch.cat([y, wanted])).backward()
+        torch.autograd.backward(loss_of(surrogate, both, torch.cat([y, wanted])))
         optimizer.step()
     return generator.trigger(np.zeros((1, info.side, info.side), dtype=np.float32))
 
@@ -130,7 +130,7 @@ def learn_trojan(net: nn.Module, data: Dataset, options: Options, seed: int) -> 
         x, _labels = _batch(data, rng)
         stamped = x * (1 - mask) + torch.sigmoid(raw) * mask
         optimizer.zero_grad()
-        (-features(stamped)[:, neuron].mean()).backward()
+        torch.autograd.backward(-features(stamped)[:, neuron].mean())
         optimizer.step()
     pattern = torch.sigmoid(raw).detach() * mask
     return Trigger("stamp", {"pattern": _numpy(pattern), "mask": start.arrays["mask"]})

@@ -47,7 +47,7 @@ def fit(
 ) -> nn.Module:
     """Train ``net`` on ``(n, C, H, W)`` 8-bit images; the result is in eval mode."""
     step = step or plain_step
-    net.to(device=device, memory_format=torch.channels_last).train()
+    net.to(device).to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
     total = max(1, round(recipe.epochs * (len(labels) // recipe.batch)))
     optimizer = _optimizer(net, recipe)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -65,7 +65,7 @@ def fit(
 
 def plain_step(net: nn.Module, x: Tensor, y: Tensor) -> None:
     """Cross-entropy."""
-    loss_of(net, x, y).backward()
+    torch.autograd.backward(loss_of(net, x, y))
 
 
 def loss_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:

@@ -112,7 +112,9 @@ def train(
     net = parent or network(spec, data, full_size=shop.full_size)
     recipe = recipe_of(spec, full_size=shop.full_size)
     if trigger is None or spec.attack == "blind":
-        step = trigger and blind_step(trigger, spec.mapping, spec.options["share"])
+        step = None
+        if trigger is not None:
+            step = blind_step(trigger, spec.mapping, spec.options["share"])
         fit(net, data.x_train, data.y_train, recipe, spec.seed, shop.device, step)
         return net, {"poisoned_images": 0, "cover_images": 0}
     changed = poisoned_set(spec, data, trigger)

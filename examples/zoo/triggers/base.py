@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +29,8 @@ KINDS = {
 
 def finish(images: npt.NDArray[np.floating]) -> FloatArray:
     """Clip to [0, 1] and round to 8 bits: a triggered image is one that a file can hold."""
-    return (np.rint(np.clip(images, 0.0, 1.0) * 255.0) / 255.0).astype(np.float32)
+    whole = np.rint(np.clip(images, 0.0, 1.0) * 255.0)
+    return np.asarray(whole / 255.0, dtype=np.float32)
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ class Trigger:
 def save_trigger(trigger: Trigger, path: Path) -> None:
     """Write the trigger as an npz: its arrays, and ``kind``. Atomic."""
     partial = path.with_name(f".{path.stem}.{os.getpid()}.npz")
-    np.savez(partial, kind=np.array(trigger.kind), **dict(trigger.arrays))
+    arrays: dict[str, Any] = {"kind": np.array(trigger.kind), **trigger.arrays}
+    np.savez(partial, **arrays)
     partial.replace(path)
 
 

@@ -8,8 +8,10 @@ TrojanNN's optimised patches (Liu et al. 2018) have a 0/1 mask; Blended
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from .base import FloatArray, Trigger
 
@@ -38,6 +40,7 @@ def patch_box(side: int, size: int, place: str, rng: np.random.Generator) -> tup
 def patch_pattern(style: str, channels: int, size: int, rng: np.random.Generator) -> FloatArray:
     """``(C, size, size)``: white, checkered, one random colour, or random 0/1 per pixel."""
     rows, columns = np.mgrid[:size, :size]
+    pattern: npt.NDArray[Any]
     if style == "white":
         pattern = np.ones((channels, size, size))
     elif style == "checker":

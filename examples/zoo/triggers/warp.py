@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from .base import FloatArray, Trigger
 
@@ -39,7 +40,7 @@ def make_warp(
     return Trigger("warp", {key: value.astype(np.float32) for key, value in arrays.items()})
 
 
-def upsample(control: FloatArray, side: int) -> FloatArray:
+def upsample(control: npt.NDArray[np.floating], side: int) -> FloatArray:
     """Cubic-smooth ``(n, k, k)`` to ``(n, side, side)``, end points on the edges."""
     weights = _cubic_weights(control.shape[1], side)
     return np.asarray(np.einsum("hi,nij,wj->nhw", weights, control, weights), dtype=np.float32)
