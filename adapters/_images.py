@@ -1,0 +1,58 @@
+"""Pictures as bytes: what an upload carries in ``image`` access."""
+
+from __future__ import annotations
+
+import io
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from adapters.errors import TargetError
+
+_JPEG = re.compile(r"jpeg:([1-9][0-9]?|100)")
+_MODES = {1: "L", 3: "RGB"}
+
+
+def is_picture(encoding: str) -> bool:
+    """Whether ``encoding`` is ``png`` or ``jpeg:QUALITY`` with a quality of 1 to 100."""
+    return encoding == "png" or _JPEG.fullmatch(encoding) is not None
+
+
+def media_type(encoding: str) -> str:
+    """The MIME type of ``encoding``; octet-stream where it is not a picture."""
+    if not is_picture(encoding):
+        return "application/octet-stream"
+    return "image/png" if encoding == "png" else "image/jpeg"
+
+
+def encode_picture(pixels: NDArray[np.uint8], encoding: str) -> bytes:
+    """Encode one picture.
+
+    Args:
+        pixels: ``(c, h, w)``, 0 to 255, with one channel (grey) or three (RGB).
+        encoding: ``png`` or ``jpeg:QUALITY``.
+
+    Raises:
+        TargetError: another encoding, or a channel count that a picture cannot have.
+    """
+    mode = _MODES.get(pixels.shape[0])
+    if mode is None:
+        raise TargetError(f"a picture has 1 or 3 channels, the input has {pixels.shape[0]}")
+    rows: NDArray[np.uint8] = pixels[0] if mode == "L" else pixels.transpose(1, 2, 0)
+    image = Image.fromarray(np.ascontiguousarray(rows))
+    target = io.BytesIO()
+    image.save(target, **_save_options(encoding))
+    return target.getvalue()
+
+
+def _save_options(encoding: str) -> dict[str, Any]:
+    if encoding == "png":
+        # Probes look like noise to zlib: higher levels cost time and save nothing.
+        return {"format": "PNG", "compress_level": 1}
+    match = _JPEG.fullmatch(encoding)
+    if match is None:
+        raise TargetError(f"{encoding!r} is no picture encoding; use png or jpeg:QUALITY, 1 to 100")
+    return {"format": "JPEG", "quality": int(match[1])}

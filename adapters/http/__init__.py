@@ -1,0 +1,50 @@
+"""Models behind a URL. One client; one small file per protocol.
+
+    __init__  →  v2, generic (protocols)  →  oracle  →  client  →  transports
+
+A new protocol is a coroutine ``(client, target, endpoint) -> Opened`` in PROTOCOLS; a new preset
+of the generic one is only a RequestFormat and a ReplyFormat.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from adapters.contract import LabelOracle
+from adapters.errors import TargetError
+from adapters.http.client import Client, open_client
+from adapters.http.endpoint import Endpoint, read_endpoint
+from adapters.http.generic import open_generic
+from adapters.http.oracle import HttpOracle, Opened
+from adapters.http.v2 import open_v2
+from adapters.target import Target
+
+__all__ = ["PROTOCOLS", "open_oracle"]
+
+PROTOCOLS: dict[str, Callable[[Client, Target, Endpoint], Awaitable[Opened]]] = {
+    "v2": open_v2,
+    "v2-binary": open_v2,
+    "http": open_generic,
+}
+"""Protocol name -> the coroutine that opens it."""
+
+
+async def open_oracle(target: Target) -> LabelOracle:
+    """Open the endpoint that ``target`` describes.
+
+    Raises:
+        TargetError: a description that cannot work.
+        EndpointError: the endpoint's metadata could not be read.
+    """
+    endpoint = read_endpoint(target.location)
+    name = target.http.protocol
+    if name == "auto":
+        name = "v2" if "/v2/models/" in endpoint.path else "http"
+    if name not in PROTOCOLS:
+        raise TargetError(f"there is no protocol {name!r}; known: {', '.join(sorted(PROTOCOLS))}")
+    client = open_client(target.http, endpoint)
+    try:
+        return HttpOracle(client, await PROTOCOLS[name](client, target, endpoint))
+    except BaseException:
+        await client.aclose()
+        raise

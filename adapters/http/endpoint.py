@@ -1,0 +1,55 @@
+"""The URL of an endpoint: checked once, shown without its secrets ever after."""
+
+from __future__ import annotations
+
+import httpx
+
+from adapters.errors import TargetError
+
+
+class Endpoint:
+    """A checked http or https URL.
+
+    Attributes:
+        url: the URL; its query may hold a secret, so neither it nor address is ever shown.
+        address: the URL as text, ready to send to.
+        shown: the URL for people: no query values.
+        path: percent-encoded path, without the query.
+        secrets: values of the query parameters, to be hidden wherever a server repeats them.
+    """
+
+    def __init__(self, url: httpx.URL) -> None:
+        self.url = url
+        self.address = str(url)
+        self.shown = str(url.copy_with(query=None)) + ("?…" if url.query else "")
+        self.path = url.raw_path.split(b"?", 1)[0].decode("ascii")
+        self.secrets = tuple(value for _, value in url.params.multi_items() if value)
+
+    def __repr__(self) -> str:
+        return f"Endpoint({self.shown})"
+
+    def at(self, path: str) -> Endpoint:
+        """The same server and query at another, already percent-encoded, path."""
+        query = self.url.query
+        raw = path.encode("ascii") + (b"?" + query if query else b"")
+        return Endpoint(self.url.copy_with(raw_path=raw))
+
+
+def read_endpoint(location: str) -> Endpoint:
+    """Check ``location``, a URL.
+
+    Raises:
+        TargetError: not http or https, no host, not a URL, or a password inside.
+    """
+    try:
+        url = httpx.URL(location.strip())
+    except httpx.InvalidURL:
+        raise TargetError("the endpoint is not a valid URL") from None
+    if url.userinfo:
+        raise TargetError(
+            "the endpoint URL holds a user name or password; "
+            "take them out and put the key into the environment variable named by key_env"
+        )
+    if url.scheme not in {"http", "https"} or not url.host:
+        raise TargetError("the endpoint must be a URL that starts with http:// or https://")
+    return Endpoint(url.copy_with(fragment=None))

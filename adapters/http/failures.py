@@ -1,0 +1,167 @@
+"""Everything that can go wrong with one attempt, put into the error tree, in one place."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+
+from adapters.errors import (
+    AccessDenied,
+    BadReply,
+    EndpointError,
+    InputRejected,
+    NotFound,
+    RetryAdvice,
+    RetryKind,
+    ServerFailed,
+    Throttled,
+    Unreachable,
+)
+from adapters.http.excerpt import error_text, printable
+from adapters.http.pace import pace_hint, retry_after
+from adapters.http.transports import Reply
+
+_TRANSIENT = RetryAdvice("transient")
+_MAYBE_DONE = RetryAdvice("transient", outcome_unknown=True)
+_REMEDIES: dict[int, tuple[type[EndpointError], RetryKind, str]] = {
+    401: (AccessDenied, "never", "check the key in the environment variable named by key_env"),
+    402: (AccessDenied, "never", "the account behind the key cannot pay"),
+    403: (AccessDenied, "never", "the key may not use this model"),
+    404: (NotFound, "never", "check the path and the model's name"),
+    405: (NotFound, "never", "check the path and the request method"),
+    407: (AccessDenied, "never", "a proxy asks for its own credentials"),
+    408: (ServerFailed, "transient", "the server gave up waiting for the request"),
+    409: (ServerFailed, "transient", "add 409 to throttle_statuses if it means 'busy'"),
+    410: (NotFound, "never", "the model was taken away"),
+    413: (InputRejected, "too-large", "send fewer inputs per request"),
+    425: (ServerFailed, "transient", "the server is not ready for the request"),
+    429: (ServerFailed, "transient", "add 429 to throttle_statuses to slow down on it"),
+}
+
+
+def from_exception(error: Exception, where: str, *, unsent: bool) -> Unreachable:
+    """Classify what a transport raised.
+
+    Args:
+        error: any exception of the transport, or TimeoutError of the whole attempt.
+        where: the endpoint, without secrets.
+        unsent: whether the request surely did not reach the server.
+    """
+    chain = list(_causes(error))
+    if any(isinstance(cause, socket.gaierror) for cause in chain):
+        return Unreachable(f"{where}: the host name does not resolve; check the URL")
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
+        return Unreachable(
+            f"{where}: the server's TLS certificate is not trusted; "
+            "name the authority that signed it with ca_file, or fix the host name"
+        )
+    if unsent and any(isinstance(cause, ssl.SSLError) for cause in chain):
+        return Unreachable(f"{where}: no TLS there; check http against https and the port")
+    if unsent:
+        return Unreachable(f"{where}: {_refusal(chain)}", _TRANSIENT)
+    if isinstance(error, TimeoutError):
+        return Unreachable(
+            f"{where}: no complete reply in time; raise timeout_s or send fewer inputs",
+            _MAYBE_DONE,
+        )
+    return Unreachable(
+        f"{where}: the connection broke before a complete HTTP reply ({type(error).__name__})",
+        _MAYBE_DONE,
+    )
+
+
+def from_status(
+    reply: Reply, where: str, throttle_statuses: tuple[int, ...], secrets: tuple[str, ...]
+) -> EndpointError | None:
+    """The error that a reply's status stands for; None for 2xx.
+
+    Args:
+        reply: the reply, its body possibly cut.
+        where: the endpoint, without secrets.
+        throttle_statuses: statuses that mean "slow down", before any other meaning.
+        secrets: texts to hide where the server repeats them.
+    """
+    status = reply.status
+    if 200 <= status < 300 and status not in throttle_statuses:
+        return None
+    said = "" if reply.encoded else error_text(reply.body, secrets)
+    quote = f": {said}" if said else ""
+    if status in throttle_statuses:
+        return Throttled(
+            f"{where} asked us to slow down (HTTP {status}){quote}",
+            RetryAdvice("throttled", _wait(reply)),
+        )
+    if 300 <= status < 400:
+        return NotFound(
+            f"{where} redirects elsewhere (HTTP {status}); redirects are never followed, "
+            f"so give the final URL{_goal(reply)}"
+        )
+    if status >= 500:
+        lost = status in {502, 504}
+        return ServerFailed(
+            f"{where} failed (HTTP {status}){quote}",
+            RetryAdvice("transient", _wait(reply), outcome_unknown=lost),
+        )
+    return _client_error(status, where, quote)
+
+
+def oversized(where: str, limit: int) -> BadReply:
+    """A good reply that does not end."""
+    return BadReply(
+        f"{where} sent more than {limit} bytes; raise max_reply_bytes or send fewer inputs"
+    )
+
+
+def encoded(where: str) -> BadReply:
+    """A good reply in a content encoding that nobody asked for."""
+    return BadReply(f"{where} compressed its reply although it was asked for plain bytes")
+
+
+def _client_error(status: int, where: str, quote: str) -> EndpointError:
+    kind, retry, remedy = _REMEDIES.get(
+        status, (InputRejected, "never", "check shape, datatype and request format")
+    )
+    if not 400 <= status < 500:
+        return BadReply(f"{where} answered with the unknown HTTP status {status}")
+    return kind(f"{where} refused the request (HTTP {status}; {remedy}){quote}", RetryAdvice(retry))
+
+
+def _wait(reply: Reply) -> float | None:
+    seconds = retry_after(reply.headers)
+    if seconds is not None:
+        return seconds
+    hint = pace_hint(reply.headers)
+    return hint.reset_s if hint and not hint.remaining else None
+
+
+def _goal(reply: Reply) -> str:
+    goal = reply.headers.get("location", "").split("?", 1)[0].split("#", 1)[0]
+    # A URL may carry user:password@ before its host.
+    scheme, slashes, rest = goal.partition("//")
+    host, slash, path = rest.partition("/")
+    goal = f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"
+    return f" ({printable(goal, 120)})" if goal else ""
+
+
+def _refusal(chain: list[BaseException]) -> str:
+    if any(isinstance(cause, ConnectionRefusedError) for cause in chain):
+        return "connection refused; is the server running there?"
+    if any(isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__ for cause in chain):
+        return "nobody answered the connection in time; check host, port and firewall"
+    return "no connection; check host, port and network"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """``error`` and all that caused it; transports wrap the reason several times."""
+    todo: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while todo:
+        cause = todo.pop()
+        if cause is None or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        todo += [cause.__cause__, cause.__context__]
+        if isinstance(cause, BaseExceptionGroup):
+            todo += cause.exceptions

@@ -1,0 +1,197 @@
+"""Any HTTP endpoint that takes an image and answers with JSON, described as data.
+
+A preset is a RequestFormat and a ReplyFormat; it needs no code here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import httpx
+import numpy as np
+
+from adapters._images import media_type
+from adapters.contract import Batch, InputSpec, Labels, LabelSpace
+from adapters.errors import TargetError
+from adapters.http import strict_json
+from adapters.http.client import Client
+from adapters.http.encoding import arrange, choose_encoding, file_bytes
+from adapters.http.endpoint import Endpoint
+from adapters.http.number_text import nested
+from adapters.http.oracle import Opened, Outgoing, comfortable_batch
+from adapters.http.reply_labels import ReplyRule
+from adapters.http.transports import Reply
+from adapters.target import HttpOptions, Layout, ReplyFormat, RequestFormat, Target
+
+_NAMED_KINDS = {"label", "label-score-list", "label-score-dict"}
+_JSON = {"content-type": "application/json"}
+
+
+async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Opened:  # noqa: ARG001 - same signature for every protocol; nothing is asked here
+    """Check ``target``'s description; nothing is sent.
+
+    Raises:
+        TargetError: no shape, or a description that cannot work.
+    """
+    if target.shape is None:
+        raise TargetError("a generic HTTP endpoint does not state its input; pass --shape C,H,W")
+    request = target.http.request
+    upload = request.body != "json" or request.value in {"base64", "data-uri"}
+    spec = target.input_spec(
+        target.shape, choose_encoding(target, "upload" if upload else "tensor")
+    )
+    space = _label_space(target)
+    layout: Layout = target.layout or "NCHW"
+    writer = _writer(target.http, spec, layout)
+    # Encoding one input of noise finds what an input cannot do before anything is sent.
+    noise = np.random.default_rng(0).integers(0, 256, (1, *spec.shape))
+    one = len(writer(spec.from_pixels(noise)).body)
+    batched = request.body == "json" and '"$INPUTS"' in request.template
+    return Opened(
+        format=_Generic(writer, ReplyRule(target.http.reply, space), one),
+        base=endpoint,
+        endpoint=endpoint,
+        method=request.method,
+        spec=spec,
+        space=space,
+        max_batch=(target.batch or comfortable_batch(one)) if batched else 1,
+        identity=("protocol http", f"request {_digest(request, target.http.reply)}", layout),
+        description={
+            "protocol": "http",
+            "layout": layout,
+            "layout_origin": "given" if target.layout else "assumed",
+            "body": request.body,
+            "value": request.value if request.body == "json" else "file",
+            "reply_path": target.http.reply.path,
+            "reply_kind": target.http.reply.kind,
+        },
+    )
+
+
+class _Generic:
+    """The generic WireFormat: a writer and a reply rule."""
+
+    def __init__(
+        self, writer: Callable[[Batch], Outgoing], rule: ReplyRule, one_bytes: int
+    ) -> None:
+        self._writer = writer
+        self._rule = rule
+        self._one_bytes = one_bytes
+
+    def encode(self, batch: Batch) -> Outgoing:
+        return self._writer(batch)
+
+    def decode(self, reply: Reply, n: int) -> Labels:
+        return self._rule.labels(strict_json.parse(reply.body), n)
+
+    def body_bytes(self, n: int) -> int:
+        return n * self._one_bytes
+
+
+def _label_space(target: Target) -> LabelSpace:
+    if target.classes is not None:
+        return LabelSpace(list(target.classes))
+    return LabelSpace(open=target.http.reply.kind in _NAMED_KINDS)
+
+
+def _writer(options: HttpOptions, spec: InputSpec, layout: Layout) -> Callable[[Batch], Outgoing]:
+    request = options.request
+    if request.body == "json":
+        return _json_writer(request, spec, layout)
+    own_type = any(name.lower() == "content-type" for name in options.headers)
+    if request.body == "multipart" and own_type:
+        raise TargetError("a multipart request sets its own Content-Type; leave the header out")
+    kind = media_type(spec.encoding)
+    if request.body == "raw":
+        return lambda batch: Outgoing(file_bytes(batch, spec, layout)[0], {"content-type": kind})
+    name = "input." + (kind.partition("/")[2] if kind.startswith("image/") else "bin")
+    return lambda batch: _multipart(request.field, (name, file_bytes(batch, spec, layout)[0], kind))
+
+
+def _multipart(field: str, file: tuple[str, bytes, str]) -> Outgoing:
+    # httpx writes the body; the URL is only there because a request must have one.
+    request = httpx.Request("POST", "http://multipart", files={field: file})
+    return Outgoing(request.read(), {"content-type": request.headers["content-type"]})
+
+
+def _json_writer(
+    request: RequestFormat, spec: InputSpec, layout: Layout
+) -> Callable[[Batch], Outgoing]:
+    head, tail, many = _split_template(request.template)
+    before, after = _split_item(request.item) if many else (b"", b"")
+    values = _value_writer(request, spec, layout)
+    if many and before == after == b"" and request.value == "array":
+        # One array for all is written faster than its parts.
+        return lambda batch: Outgoing(
+            head + nested(arrange(spec.as_sent(batch), layout)) + tail, _JSON
+        )
+
+    def write(batch: Batch) -> Outgoing:
+        items = b",".join(before + value + after for value in values(batch))
+        return Outgoing(head + (b"[" + items + b"]" if many else items) + tail, _JSON)
+
+    return write
+
+
+def _value_writer(
+    request: RequestFormat, spec: InputSpec, layout: Layout
+) -> Callable[[Batch], list[bytes]]:
+    """A function that writes each input of a batch as one JSON value."""
+    if request.value == "array":
+        return lambda batch: [nested(one) for one in arrange(spec.as_sent(batch), layout)]
+    if request.value == "pixels":
+        if spec.access != "image":
+            raise TargetError("pixels are whole numbers 0 to 255; use --access image")
+        return lambda batch: [nested(one) for one in arrange(spec.to_pixels(batch), layout)]
+    kind = media_type(spec.encoding)
+    prefix = f"data:{kind};base64,".encode() if request.value == "data-uri" else b""
+    return lambda batch: [
+        b'"' + prefix + base64.b64encode(one) + b'"' for one in file_bytes(batch, spec, layout)
+    ]
+
+
+def _split_template(template: str) -> tuple[bytes, bytes, bool]:
+    """Text before and after the placeholder, and whether it stands for all inputs."""
+    _check_json("template", template)
+    places = template.count('"$INPUT"') + template.count('"$INPUTS"')
+    if places != 1:
+        raise TargetError(
+            f'the request template holds "$INPUT" or "$INPUTS" {places} times, not once'
+        )
+    many = '"$INPUTS"' in template
+    head, tail = template.split('"$INPUTS"' if many else '"$INPUT"')
+    return head.encode(), tail.encode(), many
+
+
+def _split_item(item: str) -> tuple[bytes, bytes]:
+    _check_json("item", item)
+    if item.count('"$INPUT"') != 1:
+        raise TargetError('the request item must hold "$INPUT" exactly once')
+    before, after = item.split('"$INPUT"')
+    return before.encode(), after.encode()
+
+
+def _check_json(what: str, text: str) -> None:
+    try:
+        json.loads(text)
+    except ValueError:
+        raise TargetError(f"the request {what} is not JSON") from None
+
+
+def _digest(request: RequestFormat, reply: ReplyFormat) -> str:
+    """A template may hold a secret, so the fingerprint holds its digest.
+
+    Only what differs from the defaults counts, so a new option leaves old fingerprints alone.
+    """
+    said = _stated(request, RequestFormat()), _stated(reply, ReplyFormat())
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+
+def _stated(given: RequestFormat | ReplyFormat, default: RequestFormat | ReplyFormat) -> Any:
+    plain = asdict(default)
+    return sorted((name, value) for name, value in asdict(given).items() if value != plain[name])

@@ -1,0 +1,148 @@
+"""The oracle that every HTTP protocol shares; a protocol adds a WireFormat and what it learned."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from adapters._labels import check_batch, check_labels
+from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint
+from adapters.errors import BadReply
+from adapters.http.client import HEADER_BYTES, Client
+from adapters.http.endpoint import Endpoint
+from adapters.http.excerpt import printable
+from adapters.http.transports import Reply
+
+DEFAULT_BATCH = 64
+_COMFORTABLE_BYTES = 8 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One request body and the headers that belong to it, names in lower case."""
+
+    body: bytes
+    headers: Mapping[str, str]
+
+
+class WireFormat(Protocol):
+    """What one protocol knows: inputs to bytes, reply to labels."""
+
+    def encode(self, batch: Batch) -> Outgoing:
+        """Write ``batch`` ``(n, c, h, w)`` as one request."""
+        ...
+
+    def decode(self, reply: Reply, n: int) -> Labels:
+        """Read ``n`` labels, shape ``(n,)``.
+
+        Raises:
+            EndpointError: there are none, or not ``n``.
+        """
+        ...
+
+    def body_bytes(self, n: int) -> int:
+        """Estimated body size of a request with ``n`` inputs."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What opening a protocol found out.
+
+    Attributes:
+        format: its wire format.
+        base: the model's URL as fingerprint and report show it.
+        endpoint: where inference requests go.
+        method: HTTP method of an inference request.
+        spec: what the model takes.
+        space: what its labels mean.
+        max_batch: most inputs per request.
+        identity: protocol, model, version and preprocessing, in words: one part per fact.
+        description: protocol-specific facts for the report, JSON-able, without secrets.
+    """
+
+    format: WireFormat
+    base: Endpoint
+    endpoint: Endpoint
+    method: str
+    spec: InputSpec
+    space: LabelSpace
+    max_batch: int
+    identity: tuple[str, ...]
+    description: dict[str, Any] = field(default_factory=dict)
+
+
+class HttpOracle:
+    """A model behind a URL; see :class:`adapters.contract.LabelOracle`."""
+
+    def __init__(self, client: Client, opened: Opened) -> None:
+        self._client = client
+        self._format = opened.format
+        self._endpoint = opened.endpoint
+        self._method = opened.method
+        self.input_spec = opened.spec
+        self.label_space = opened.space
+        self.max_batch = opened.max_batch
+        self.wire = client.wire
+        self.fingerprint = "; ".join(
+            (opened.base.shown, *opened.identity, *_preprocessing(opened.spec))
+        )
+        self.description: dict[str, Any] = {
+            "kind": "http",
+            "url": opened.base.shown,
+            "transport": client.transport,
+            "encoding": opened.spec.encoding,
+            "access": opened.spec.access,
+            "max_batch": opened.max_batch,
+            **opened.description,
+        }
+
+    async def predict_labels(self, batch: Batch) -> Labels:
+        """See :meth:`adapters.contract.LabelOracle.predict_labels`."""
+        checked = check_batch(batch, self.input_spec, self.max_batch)
+        out = self._format.encode(checked)
+        reply = await self._client.send(self._method, self._endpoint, out.body, out.headers)
+        labels = self._format.decode(reply, len(checked))
+        return check_labels(labels, len(checked), self.label_space.size)
+
+    def request_bytes(self, n: int) -> int:
+        """Estimated bytes on the wire of one request with ``n`` inputs, its head included."""
+        return HEADER_BYTES + self._format.body_bytes(n)
+
+    def take_pace_hint(self) -> PaceHint | None:
+        """See :meth:`adapters.contract.LabelOracle.take_pace_hint`."""
+        return self._client.take_pace_hint()
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+
+def comfortable_batch(body_bytes: int) -> int:
+    """Default inputs per request: 64, or as many as fit 8 MiB where one has ``body_bytes``."""
+    return max(1, min(DEFAULT_BATCH, _COMFORTABLE_BYTES // max(1, body_bytes)))
+
+
+def known_name(space: LabelSpace, name: str) -> int:
+    """Index of the class called ``name`` by the server.
+
+    Raises:
+        BadReply: unknown in a closed space, or no text that a report could hold.
+    """
+    if not name or len(name) > 200 or not _storable(name):
+        raise BadReply(f"the target answered with {printable(name, 40)!r}, which is no class name")
+    index = space.index(name)
+    if index is None:
+        raise BadReply(f"the target named the class {printable(name)!r}, which is not in classes")
+    return index
+
+
+def _storable(name: str) -> bool:
+    """Whether ``name`` survives UTF-8: JSON may smuggle in half a character."""
+    return not any("\ud800" <= c <= "\udfff" for c in name)
+
+
+def _preprocessing(spec: InputSpec) -> tuple[str, ...]:
+    shape = "x".join(map(str, spec.shape))
+    return (f"{spec.encoding} {shape}", f"low {spec.low} high {spec.high}", f"access {spec.access}")

@@ -1,0 +1,235 @@
+"""One HTTP exchange, over aiohttp or httpx: bytes out, bytes in, nothing else.
+
+Both sit below cookies, redirects, environment proxies, decompression and URL logging, which an
+audit must not have. Measured per request: aiohttp 0.08 ms of CPU, httpx's transport 0.55 ms,
+httpx's client 0.75 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import importlib.util
+import io
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import httpx
+
+from adapters.errors import MissingExtra, TargetError
+
+MAX_ERROR_BYTES = 64 * 1024
+"""Bytes read of a reply that is no 2xx: enough to quote it; some servers echo the request."""
+
+_WARNS_FROM = 1 << 20
+"""Body size from which aiohttp warns about plain bytes and wants a file object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer.
+
+    Attributes:
+        status: HTTP status.
+        headers: names match without case.
+        body: raw bytes as received.
+        truncated: whether more bytes would have come.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    truncated: bool = False
+
+    @property
+    def encoded(self) -> bool:
+        """Whether the body is compressed, which we never ask for."""
+        return self.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
+
+
+class Transport(Protocol):
+    """What the client needs.
+
+    Attributes:
+        name: for the report.
+        foreign: every exception that :meth:`exchange` may raise.
+        unsent: those of them that come before the request could leave.
+    """
+
+    name: str
+    foreign: tuple[type[Exception], ...]
+    unsent: tuple[type[Exception], ...]
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Reply:
+        """Send ``body`` and read at most ``limit`` bytes of the reply's body."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        ...
+
+
+def open_transport(
+    name: Literal["auto", "httpx", "aiohttp"], connect_s: float, ca_file: str | None, *, tls: bool
+) -> Transport:
+    """The transport called ``name``; ``auto`` takes aiohttp where it is installed.
+
+    Args:
+        name: which one.
+        connect_s: seconds a connection may take to stand.
+        ca_file: PEM file of authorities, or None for the public ones.
+        tls: whether the endpoint is https.
+
+    Raises:
+        MissingExtra: aiohttp was asked for and is not installed.
+        TargetError: ``ca_file`` cannot be read.
+    """
+    context = _tls_context(ca_file) if tls else None
+    has_aiohttp = importlib.util.find_spec("aiohttp") is not None
+    if name == "aiohttp" and not has_aiohttp:
+        raise MissingExtra("aiohttp is not installed; install xray-audit[fast]")
+    if name == "httpx" or not has_aiohttp:
+        return HttpxTransport(connect_s, context)
+    return AiohttpTransport(connect_s, context)
+
+
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    try:
+        context = (
+            ssl.create_default_context(cafile=ca_file)
+            if ca_file
+            else httpx.create_ssl_context(trust_env=False)
+        )
+    except (OSError, ValueError):
+        raise TargetError(f"ca_file {ca_file!r} is no readable PEM file of authorities") from None
+    # Set by SSLKEYLOGFILE even where the environment is not trusted: it would write session keys.
+    # The stub knows only the getter's "str", the setter takes None.
+    context.keylog_filename = None  # type: ignore[assignment]
+    return context
+
+
+class AiohttpTransport:
+    """aiohttp, the fast one."""
+
+    name = "aiohttp"
+
+    def __init__(self, connect_s: float, context: ssl.SSLContext | None) -> None:
+        # An optional package: imported where it is used.
+        self._aiohttp = aiohttp = importlib.import_module("aiohttp")
+        yarl = importlib.import_module("yarl")
+        self._read_url = yarl.URL
+        self._urls: dict[str, Any] = {}
+        self.unsent: tuple[type[Exception], ...] = (
+            aiohttp.ClientConnectorError,
+            aiohttp.ConnectionTimeoutError,
+            aiohttp.InvalidURL,
+        )
+        # ValueError: what its parsers raise on some malformed replies.
+        self.foreign: tuple[type[Exception], ...] = (
+            aiohttp.ClientError,
+            OSError,
+            EOFError,
+            ValueError,
+        )
+        self._session = aiohttp.ClientSession(
+            # The engine bounds concurrency; a second, silent bound here would stall it.
+            connector=aiohttp.TCPConnector(limit=0, ssl=context or True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
+        )
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Reply:
+        """See :meth:`Transport.exchange`."""
+        parsed = self._urls.get(url)
+        if parsed is None:
+            parsed = self._urls[url] = self._read_url(url, encoded=True)
+        async with self._session.request(
+            method,
+            parsed,
+            data=(io.BytesIO(body) if len(body) >= _WARNS_FROM else body) or None,
+            headers=headers,
+            allow_redirects=False,
+        ) as response:
+            most = limit if 200 <= response.status < 300 else min(limit, MAX_ERROR_BYTES)
+            content, truncated = await _read(response.content.iter_any(), most)
+            if truncated or response.status == 500:
+                # MLServer and MLflow reset a connection after an unhandled error: drop it first.
+                response.close()
+        return Reply(response.status, response.headers, content, truncated)
+
+    async def aclose(self) -> None:
+        """See :meth:`Transport.aclose`."""
+        await self._session.close()
+        # TLS connections say goodbye in one more turn of the loop.
+        await asyncio.sleep(0)
+
+
+class HttpxTransport:
+    """httpx, the one that is always there."""
+
+    name = "httpx"
+    foreign: tuple[type[Exception], ...] = (
+        httpx.HTTPError,
+        httpx.StreamError,
+        httpx.InvalidURL,
+        OSError,
+        EOFError,
+        ValueError,
+    )
+    unsent: tuple[type[Exception], ...] = (
+        httpx.ConnectError,
+        httpx.ConnectTimeout,
+        httpx.PoolTimeout,
+        httpx.UnsupportedProtocol,
+        httpx.InvalidURL,
+    )
+
+    def __init__(self, connect_s: float, context: ssl.SSLContext | None) -> None:
+        self._extensions = {
+            "timeout": {"connect": connect_s, "read": None, "write": None, "pool": None}
+        }
+        self._transport = httpx.AsyncHTTPTransport(
+            # Without TLS the context goes unused, and the default one takes long to load.
+            verify=context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            trust_env=False,
+            # The engine bounds concurrency; a second, silent bound here would stall it.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+        )
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Reply:
+        """See :meth:`Transport.exchange`."""
+        request = httpx.Request(
+            method, url, headers=headers, content=body, extensions=self._extensions
+        )
+        response = await self._transport.handle_async_request(request)
+        try:
+            most = limit if response.is_success else min(limit, MAX_ERROR_BYTES)
+            content, truncated = await _read(response.aiter_raw(), most)
+        finally:
+            await response.aclose()
+        return Reply(response.status_code, response.headers, content, truncated)
+
+    async def aclose(self) -> None:
+        """See :meth:`Transport.aclose`."""
+        await self._transport.aclose()
+
+
+async def _read(chunks: AsyncIterator[bytes], limit: int) -> tuple[bytes, bool]:
+    """Join ``chunks`` up to ``limit`` bytes; True where more would come."""
+    parts: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        parts.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            return b"".join(parts)[:limit], True
+    return b"".join(parts), False

@@ -1,0 +1,142 @@
+"""V2, the Open Inference Protocol: Triton, KServe, MLServer, OpenVINO.
+
+The model's metadata fills in everything but the value range. Tensors travel as JSON, or raw
+behind the JSON where the server lists that or the user asks for it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from adapters.contract import InputSpec, LabelSpace
+from adapters.errors import BadReply, InputRejected, ServerFailed, TargetError, Unreachable
+from adapters.http.client import Client
+from adapters.http.encoding import choose_encoding
+from adapters.http.endpoint import Endpoint
+from adapters.http.excerpt import printable
+from adapters.http.oracle import Opened, comfortable_batch
+from adapters.http.v2_format import V2Format
+from adapters.http.v2_input import InputWriter, Tensor, read_geometry
+from adapters.http.v2_metadata import BINARY, Model, read_model
+from adapters.target import Target
+
+_PROBE_FAILURES = (BadReply, InputRejected, ServerFailed, Unreachable)
+"""How servers answer raw tensors that they cannot read: MLServer with 500 or a reset."""
+
+
+async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
+    """Read the model's metadata and settle on JSON or raw tensors.
+
+    Raises:
+        TargetError: the metadata leaves a choice to the user, or the model takes no images.
+        EndpointError: the metadata could not be read.
+    """
+    model = await read_model(client, endpoint)
+    tensor = _only_input(model)
+    output = _chosen_output(model, target.http.reply.path)
+    geometry = read_geometry(tensor, target)
+    spec = target.input_spec(geometry.shape, choose_encoding(target, "tensor"))
+    writer = InputWriter(tensor.datatype, geometry, spec)
+    space = _label_space(target, output, batched=geometry.batched)
+    wire = V2Format(tensor, output, geometry, writer, space)
+    wire, how = await _settle_binary(client, target, model, wire, spec)
+    return Opened(
+        format=wire,
+        base=model.base,
+        endpoint=model.infer,
+        method="POST",
+        spec=spec,
+        space=space,
+        max_batch=_max_batch(target, model, wire),
+        # JSON and raw tensors carry the same values, so answers to both are comparable.
+        identity=(
+            "protocol v2",
+            f"model {model.name} version {','.join(model.versions) or 'unstated'}",
+            f"{tensor.datatype} {geometry.layout}",
+        ),
+        description=_describe(model, wire) | how,
+    )
+
+
+def _only_input(model: Model) -> Tensor:
+    if len(model.inputs) != 1:
+        names = ", ".join(printable(t.name, 40) for t in model.inputs) or "none"
+        raise TargetError(
+            f"the model must have one input, its metadata lists {len(model.inputs)} ({names}); "
+            "describe the request with protocol http"
+        )
+    return model.inputs[0]
+
+
+def _chosen_output(model: Model, wanted: str) -> Tensor | None:
+    """The output called ``wanted``, the only one, or None where the metadata lists none."""
+    chosen = [t for t in model.outputs if wanted in {"", t.name}]
+    if len(chosen) == 1 or not model.outputs:
+        return chosen[0] if chosen else None
+    names = ", ".join(printable(t.name, 40) for t in model.outputs)
+    raise TargetError(f"name the output that holds the label as the reply path: {names}")
+
+
+def _label_space(target: Target, output: Tensor | None, *, batched: bool) -> LabelSpace:
+    size = _class_count(output, batched=batched)
+    if target.classes is None:
+        return LabelSpace(size=size, open=output is not None and output.datatype == "BYTES")
+    if size not in {None, len(target.classes)}:
+        raise TargetError(f"classes names {len(target.classes)}, the model scores {size} classes")
+    return LabelSpace(list(target.classes))
+
+
+def _class_count(output: Tensor | None, *, batched: bool) -> int | None:
+    """Number of classes where the output's shape states it."""
+    if output is None or output.datatype[:2] != "FP":
+        return None
+    sizes = [size for size in output.dims[1 if batched else 0 :] if size != 1]
+    return sizes[0] if len(sizes) == 1 and sizes[0] > 1 else None
+
+
+async def _settle_binary(
+    client: Client, target: Target, model: Model, wire: V2Format, spec: InputSpec
+) -> tuple[V2Format, dict[str, Any]]:
+    """``wire`` in the form that this server takes, and the description of how that was found."""
+    asked = target.http.protocol == "v2-binary"
+    # JSON has no 16-bit numbers, and Triton refuses them there.
+    likely = BINARY in model.extensions or wire.tensor.datatype == "FP16"
+    if not asked and (target.http.protocol == "v2" or not likely):
+        return wire, {"protocol": "v2", "binary": "not asked"}
+    binary = replace(wire, binary=True)
+    grey = spec.from_pixels(np.full((1, *spec.shape), 128))
+    out = binary.encode(grey)
+    try:
+        binary.decode(await client.send("POST", model.infer, out.body, out.headers), 1)
+    except _PROBE_FAILURES as error:
+        if asked:
+            raise TargetError(f"raw tensors do not work here, use protocol v2: {error}") from error
+        return wire, {"protocol": "v2", "binary": "probed with one grey input, not taken"}
+    return binary, {"protocol": "v2-binary", "binary": "probed with one grey input, taken"}
+
+
+def _max_batch(target: Target, model: Model, wire: V2Format) -> int:
+    if not wire.geometry.batched:
+        return 1
+    limits = [target.batch or comfortable_batch(wire.body_bytes(1)), model.max_batch]
+    return min(limit for limit in (*limits, wire.geometry.fixed) if limit is not None)
+
+
+def _describe(model: Model, wire: V2Format) -> dict[str, Any]:
+    fixed = wire.geometry.fixed
+    return {
+        "model": model.name,
+        "versions": list(model.versions),
+        "platform": model.platform,
+        "server": model.server,
+        "extensions": list(model.extensions),
+        "input": printable(wire.tensor.name),
+        "output": printable(wire.output.name) if wire.output else "",
+        "datatype": wire.tensor.datatype,
+        "wire_shape": list(wire.tensor.dims),
+        "layout": wire.geometry.layout,
+        "padding": f"every request is filled up to {fixed} inputs" if fixed else "none",
+    }

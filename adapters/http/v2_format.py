@@ -1,0 +1,109 @@
+"""V2 inference messages: a batch to one request, one reply to labels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import Batch, Labels, LabelSpace
+from adapters.errors import BadReply
+from adapters.http.excerpt import printable
+from adapters.http.number_text import WIDTH, flat
+from adapters.http.oracle import Outgoing
+from adapters.http.transports import Reply
+from adapters.http.v2_input import Geometry, InputWriter, Tensor
+from adapters.http.v2_output import LENGTH_HEADER, find_output, labels_of, read_reply
+
+_JSON = {"content-type": "application/json"}
+_TEXT_WIDTH = {"<f8": 20, "<f4": WIDTH, "<f2": WIDTH}
+_WHOLE_WIDTH = 5
+
+
+@dataclass(slots=True)
+class V2Format:
+    """Tensors to and from V2 messages.
+
+    Attributes:
+        tensor: the model's input.
+        output: the output that holds the label; None takes the only one of the reply.
+        geometry: how inputs lie in the tensor.
+        writer: makes the tensor's values.
+        space: what labels mean.
+        binary: whether values travel raw behind the JSON.
+        version: model version of the replies so far.
+    """
+
+    tensor: Tensor
+    output: Tensor | None
+    geometry: Geometry
+    writer: InputWriter
+    space: LabelSpace
+    binary: bool = False
+    version: str = field(default="", init=False)
+
+    def encode(self, batch: Batch) -> Outgoing:
+        """See :meth:`adapters.http.oracle.WireFormat.encode`."""
+        array = self.writer.array(batch)
+        if self.binary:
+            head = self._binary_head(len(batch), array.nbytes)
+            headers = {
+                "content-type": "application/octet-stream",
+                LENGTH_HEADER: str(len(head)),
+            }
+            return Outgoing(head + array.tobytes(), headers)
+        head, tail = json.dumps(self._message(len(batch), {"data": 0})).encode().rsplit(b"0", 1)
+        return Outgoing(head + flat(_as_text(array)) + tail, _JSON)
+
+    def decode(self, reply: Reply, n: int) -> Labels:
+        """See :meth:`adapters.http.oracle.WireFormat.decode`; padding is cut off."""
+        message, raw = read_reply(reply)
+        self._check_version(message.get("model_version"))
+        output = find_output(message, raw, self.output.name if self.output else "")
+        sent = self.geometry.sent(n)
+        return labels_of(output, sent, self.space, batched=self.geometry.batched)[:n]
+
+    def body_bytes(self, n: int) -> int:
+        """See :meth:`adapters.http.oracle.WireFormat.body_bytes`."""
+        values = self.geometry.sent(n) * int(np.prod(self.geometry.dims))
+        dtype = self.writer.dtype
+        width = dtype.itemsize if self.binary else _TEXT_WIDTH.get(dtype.str, _WHOLE_WIDTH)
+        return 150 + values * width
+
+    def _message(self, n: int, values: dict[str, Any]) -> dict[str, Any]:
+        """The request's JSON; ``values`` ends the input, and ``outputs`` comes before it."""
+        tensor = {
+            "name": self.tensor.name,
+            "shape": self.geometry.wire_shape(n),
+            "datatype": self.tensor.datatype,
+            **values,
+        }
+        outputs = {} if self.output is None else {"outputs": [self._wanted(self.output)]}
+        return {**outputs, "inputs": [tensor]}
+
+    def _binary_head(self, n: int, size: int) -> bytes:
+        message = self._message(n, {"parameters": {"binary_data_size": size}})
+        return json.dumps(message).encode()
+
+    def _wanted(self, output: Tensor) -> dict[str, Any]:
+        raw = self.binary and output.datatype != "BYTES"
+        return {"name": output.name, **({"parameters": {"binary_data": True}} if raw else {})}
+
+    def _check_version(self, version: Any) -> None:
+        """Answers of two model versions are not answers of one model."""
+        if not isinstance(version, str) or not version:
+            return
+        if self.version and version != self.version:
+            raise BadReply(
+                f"the model version changed from {printable(self.version, 40)} to "
+                f"{printable(version, 40)} during the audit; pin one with /versions/N in the URL"
+            )
+        self.version = version
+
+
+def _as_text(array: NDArray[Any]) -> NDArray[Any]:
+    """FP16 is written through float32, which holds each of its values exactly."""
+    return array.astype(np.float32) if array.dtype == np.float16 else array
