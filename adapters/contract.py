@@ -71,13 +71,27 @@ class InputSpec:
     def from_pixels(self, pixels: NDArray[Any]) -> Batch:
         """Map 8-bit pixels ``(n, c, h, w)``, 0 to 255, to the model's input units."""
         low, gain = self._affine()
-        return np.asarray(low + gain * (pixels.astype(np.float64) / 255.0), dtype=np.float32)
+        if pixels.dtype != np.uint8 or pixels.shape[-3] != len(self.low):
+            return np.asarray(low + gain * (pixels.astype(np.float64) / 255.0), dtype=np.float32)
+        # The same numbers from a table of the 256 values per channel, several times faster.
+        table = np.asarray(low + gain * (np.arange(256) / 255.0), dtype=np.float32)
+        inputs = np.empty(pixels.shape, dtype=np.float32)
+        for channel, values in enumerate(table[:, 0]):
+            np.take(values, pixels[..., channel, :, :], out=inputs[..., channel, :, :], mode="clip")
+        return inputs
 
     def to_pixels(self, batch: NDArray[Any]) -> NDArray[np.uint8]:
         """Map inputs ``(n, c, h, w)`` to the nearest 8-bit pixels, clipping to the range."""
         low, gain = self._affine()
-        scaled = (np.asarray(batch, dtype=np.float64) - low) / gain * 255.0
-        return np.rint(np.clip(scaled, 0.0, 255.0)).astype(np.uint8)
+        inputs = np.asarray(batch).reshape(-1, *np.shape(batch)[-3:])
+        pixels = np.empty(inputs.shape, dtype=np.uint8)
+        # A few inputs at a time: float64 copies of a whole batch would not fit the cache.
+        step = max(1, 16384 // max(1, inputs[:1].size))
+        for start in range(0, len(inputs), step):
+            scaled = (inputs[start : start + step].astype(np.float64) - low) / gain * 255.0
+            np.rint(np.clip(scaled, 0.0, 255.0, out=scaled), out=scaled)
+            pixels[start : start + step] = scaled
+        return pixels.reshape(np.shape(batch))
 
     def as_sent(self, batch: Batch) -> Batch:
         """What the model receives for ``batch``: itself in ``float`` access, the 8-bit image

@@ -39,7 +39,7 @@ class SyntheticOracle:
         self._labels_of = labels_of
         self.input_spec = spec
         self.label_space = LabelSpace(list(names))
-        self.fingerprint = f"{fingerprint}/{spec.access}"
+        self.fingerprint = f"{fingerprint}/{spec.access} black={spec.low} white={spec.high}"
         self.description: dict[str, Any] = {"kind": "synthetic", "name": fingerprint}
         self.max_batch = max_batch
         self.wire = WireCount()
