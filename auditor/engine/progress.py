@@ -7,6 +7,9 @@ import time
 from typing import Protocol, TextIO
 
 
+CLEAR_LINE = "\r\x1b[2K"
+
+
 class Progress(Protocol):
     """Told about every batch of labels."""
 
@@ -74,7 +77,7 @@ class StreamProgress:
 
     def note(self, message: str) -> None:
         """See :class:`Progress`."""
-        self._write(f"{'\r\x1b[2K' if self._live_terminal else ''}{message}\n")
+        self._write(f"{CLEAR_LINE if self._live_terminal else ''}{message}\n")
 
     def finish(self) -> None:
         """See :class:`Progress`."""
@@ -86,7 +89,7 @@ class StreamProgress:
 
     def _show(self, now: float) -> None:
         line = self._line(now - self._began)
-        self._write(f"\r\x1b[2K{line}" if self._live_terminal else f"{line}\n")
+        self._write(f"{CLEAR_LINE}{line}" if self._live_terminal else f"{line}\n")
 
     def _line(self, elapsed: float) -> str:
         share = self._done / self._planned if self._planned else 1.0

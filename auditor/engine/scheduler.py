@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_any
+from tenacity.stop import stop_base
 
 from adapters.contract import LabelOracle, Labels
 from adapters.errors import AdapterError, Throttled
@@ -349,7 +350,9 @@ class QueryEngine:
         # A fresh object per call: a shared AsyncRetrying corrupts its own state.
         retrying = AsyncRetrying(
             retry=retry_if_exception(_worth_retrying),
-            stop=stop_any(stop_after_attempt(self._limits.attempts), lambda _: self._halted),
+            stop=stop_any(
+                stop_after_attempt(self._limits.attempts), _StopWhen(lambda: self._halted)
+            ),
             wait=self._wait_before_retry,
             sleep=self._clock.sleep,
             before_sleep=self._charge_retry(len(request.items)),
@@ -407,6 +410,16 @@ class QueryEngine:
 
 class _BudgetEndsRetryError(Exception):
     """The query budget does not allow the retry."""
+
+
+class _StopWhen(stop_base):
+    """Give up retrying as soon as ``holds`` does."""
+
+    def __init__(self, holds: Callable[[], bool]) -> None:
+        self._holds = holds
+
+    def __call__(self, retry_state: RetryCallState) -> bool:  # noqa: ARG002 - tenacity's interface
+        return self._holds()
 
 
 def _worth_retrying(error: BaseException) -> bool:

@@ -1,0 +1,247 @@
+"""The audit: samples -> plan -> engine -> scores -> verdict -> report. Reads as it runs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import LabelOracle
+from auditor.calibration import Profile
+from auditor.engine.progress import Progress, SilentProgress
+from auditor.engine.scheduler import EngineLimits, EngineResult, QueryEngine
+from auditor.engine.store import LabelStore
+from auditor.errors import AuditError, UsageError
+from auditor.plan import AuditPlan, AuditSettings, build_plan
+from auditor.reports.html_report import write_html
+from auditor.reports.json_report import write_json
+from auditor.reports.thumbnails import sample_png
+from auditor.result import (
+    build_report,
+    canary_rate,
+    class_count,
+    estimates,
+    sample_accuracy,
+    score_planes,
+    sort_answers,
+)
+from auditor.samples import Samples, class_indices, to_model_units
+from auditor.verdict import Evidence, Verdict, check_profile, decide
+
+STORE_NAME = "labels.sqlite3"
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What an audit found.
+
+    Attributes:
+        report: the content of ``report.json``.
+        verdict: the verdict and its reason.
+        interrupted: whether the user stopped it before its end.
+    """
+
+    report: dict[str, Any]
+    verdict: Verdict
+    interrupted: bool
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An audit that is ready to ask: plan, samples in model units and their classes."""
+
+    plan: AuditPlan
+    samples: Samples
+    images: NDArray[np.float32]
+    classes: NDArray[np.int64]
+    matched_by: str
+
+
+def prepare(oracle: LabelOracle, samples: Samples, settings: AuditSettings) -> Prepared:
+    """Fit the samples to the model and decide everything that will be asked.
+
+    Raises:
+        SamplesError: the samples do not fit the model or do not allow the planes.
+    """
+    images = to_model_units(samples, oracle.input_spec)
+    classes, matched_by = class_indices(samples, oracle.label_space)
+    plan = build_plan(images, classes, samples.refs, settings)
+    return Prepared(plan, samples, images, classes, matched_by)
+
+
+def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:
+    """Refuse a budget that does not even pay for one plane.
+
+    Raises:
+        UsageError: says how many queries the first plane needs.
+    """
+    least = plan.samples.size + plan.planes[0].size
+    if limits.max_queries is not None and limits.max_queries < least:
+        raise UsageError(
+            f"--max-queries {limits.max_queries} does not pay for one plane: the samples and "
+            f"the first plane ask {least} (lower --density, or raise the budget)"
+        )
+
+
+async def run_audit(
+    oracle: LabelOracle,
+    samples: Samples,
+    settings: AuditSettings,
+    output: Path,
+    *,
+    profile: Profile | None = None,
+    limits: EngineLimits | None = None,
+    progress: Progress | None = None,
+    on_start: Callable[[QueryEngine], None] | None = None,
+) -> AuditResult:
+    """Audit ``oracle`` and write ``plan.json``, ``report.json`` and ``report.html``.
+
+    Labels live in ``output/labels.sqlite3``. Calling this again with the same arguments
+    continues where the last run ended and asks nothing twice.
+
+    Args:
+        oracle: the model under audit.
+        samples: clean, labelled samples of at least three classes.
+        settings: what to ask.
+        output: folder for everything written; made where it does not exist.
+        profile: references to judge by, or None for scores without a verdict.
+        limits: what may be spent and how fast.
+        progress: told about every answer.
+        on_start: handed the engine before it starts, so that a caller can stop it.
+
+    Raises:
+        UsageError: samples, settings, profile or budget do not fit.
+        AdapterError: the target failed for good; what was paid for is kept.
+        AuditError: the audit could not be done.
+    """
+    limits = limits or EngineLimits()
+    progress = progress or SilentProgress()
+    ready = prepare(oracle, samples, settings)
+    _check_before_asking(oracle, ready.plan, profile, limits)
+    started = datetime.now(UTC)
+    clock = time.monotonic()
+    _write_plan(output, ready)
+    store = LabelStore(output / STORE_NAME)
+    try:
+        engine = QueryEngine(oracle, store, limits, progress)
+        if on_start is not None:
+            on_start(engine)
+        asked = await engine.run(ready.plan.probes, ready.plan.digest)
+    finally:
+        await asyncio.to_thread(store.close)
+    timing = _timing(started, time.monotonic() - clock, asked)
+    result = judge(oracle, ready, asked, profile, timing)
+    _write_reports(result.report, output, ready, oracle)
+    return result
+
+
+def _check_before_asking(
+    oracle: LabelOracle, plan: AuditPlan, profile: Profile | None, limits: EngineLimits
+) -> None:
+    refuse_small_budget(plan, limits)
+    size = oracle.label_space.size
+    if size is not None and size < 2:
+        raise UsageError("the model has a single class, so it has no decision boundary to audit")
+    if profile is not None:
+        names = oracle.label_space.names
+        check_profile(
+            profile,
+            access=oracle.input_spec.access,
+            settings=asdict(plan.settings),
+            input_shape=oracle.input_spec.shape,
+            labels=tuple(names) if names and not oracle.label_space.open else None,
+        )
+
+
+def judge(
+    oracle: LabelOracle,
+    ready: Prepared,
+    asked: EngineResult,
+    profile: Profile | None,
+    timing: dict[str, Any],
+) -> AuditResult:
+    """Scores, verdict and report from the labels alone: no network, no clock."""
+    answers = sort_answers(ready.plan, asked.labels)
+    count = class_count(answers, oracle.label_space.size, ready.classes)
+    scores = score_planes(ready.plan, answers, ready.classes, count)
+    evidence = Evidence(
+        scores=estimates(scores),
+        problem=_incomplete(asked, len(scores), len(ready.plan.planes)),
+        accuracy=sample_accuracy(answers, ready.classes[ready.plan.used]),
+        canaries=canary_rate(answers),
+        distinct_labels=answers.distinct,
+    )
+    verdict = decide(evidence, profile)
+    report = build_report(
+        oracle=oracle,
+        plan=ready.plan,
+        samples=ready.samples,
+        classes=ready.classes,
+        matched_by=ready.matched_by,
+        answers=answers,
+        scores=scores,
+        evidence=evidence,
+        verdict=verdict,
+        profile=profile,
+        engine=asked,
+        timing=timing,
+    )
+    return AuditResult(report, verdict, asked.stopped)
+
+
+def _incomplete(asked: EngineResult, done: int, planned: int) -> str:
+    if asked.complete:
+        return ""
+    state = f"{done} of {planned} planes are complete"
+    if asked.budget_reached:
+        return f"The query budget was reached and {state}; a larger --max-queries continues it."
+    return f"The audit was interrupted and {state}; the same command continues it."
+
+
+def _timing(started: datetime, seconds: float, asked: EngineResult) -> dict[str, Any]:
+    rate = asked.ledger.sent / seconds if asked.ledger.sent and seconds > 0 else None
+    return {
+        "started": started.isoformat(timespec="seconds"),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"),
+        "seconds": round(seconds, 3),
+        "queries_per_second": None if rate is None else round(rate, 1),
+    }
+
+
+def _write_plan(output: Path, ready: Prepared) -> None:
+    """Fix the plan on disk before the first query.
+
+    Raises:
+        AuditError: the folder cannot be written.
+    """
+    plan = ready.plan.as_dict(ready.samples.refs)
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        text = json.dumps({**plan, "samples_digest": ready.samples.digest}, indent=1)
+        (output / "plan.json").write_text(text + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AuditError(f"--output {output} cannot be written: {error.strerror}") from error
+
+
+def _write_reports(
+    report: dict[str, Any], output: Path, ready: Prepared, oracle: LabelOracle
+) -> None:
+    pixels = oracle.input_spec.to_pixels(ready.images[ready.plan.used])
+    refs = [str(ready.samples.refs[index]) for index in ready.plan.used]
+    pictures = {ref: sample_png(image) for ref, image in zip(refs, pixels, strict=True)}
+    try:
+        write_json(report, output / "report.json")
+        write_html(report, output / "report.html", pictures)
+    except OSError as error:
+        raise AuditError(
+            f"the report cannot be written to {output}: {error.strerror}; the labels are saved, "
+            "so the same command writes it again without asking anything"
+        ) from error

@@ -1,0 +1,271 @@
+"""Reference profiles: thresholds by the paper's Eq. 6, and how often they are wrong.
+
+Pure computation on scores of reference models. Low scores are suspicious throughout.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from auditor.errors import ProfileError
+from auditor.probes.base import digest_of
+
+ScoreName = Literal["re", "ats", "ats_by_label"]
+SCORE_NAMES: tuple[ScoreName, ...] = ("re", "ats", "ats_by_label")
+Status = Literal["calibrated", "provisional", "published"]
+PROFILE_VERSION = 1
+MIN_CLEAN_REFERENCES = 5
+"""With fewer clean references a profile is provisional and can never say "no evidence"."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A proportion with its exact (Clopper-Pearson) 95 % interval over ``n`` trials."""
+
+    rate: float
+    low: float
+    high: float
+    n: int
+
+
+def binomial_rate(hits: int, n: int) -> Rate:
+    """``hits`` of ``n`` with the exact 95 % interval.
+
+    Raises:
+        ValueError: no trials.
+    """
+    interval = stats.binomtest(hits, n).proportion_ci(0.95, method="exact")
+    return Rate(hits / n, float(interval.low), float(interval.high), n)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A threshold γ and the smallest and largest of the values it averages (Eq. 6)."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One reference model: its state is known. ``attack`` is empty for a clean one."""
+
+    name: str
+    attack: str
+    re: float
+    ats: float
+    ats_by_label: float
+    accuracy: float | None = None
+
+    @property
+    def backdoored(self) -> bool:
+        """Whether the model carries a backdoor."""
+        return bool(self.attack)
+
+    def score(self, name: ScoreName) -> float:
+        """Its score ``name``."""
+        return float(getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What calibration writes and a verdict is judged by.
+
+    Attributes:
+        name: how it is chosen on the command line.
+        status: calibrated, provisional (too few references) or published (taken from a paper).
+        task: what the references classify, in words.
+        access: access mode it was made in; it is never used in the other.
+        settings: plane settings the scores depend on; they must equal the audit's.
+        input_shape: ``[c, h, w]``, or None where unknown.
+        labels: class names in index order, or None.
+        decides_by: the score the verdict rests on.
+        thresholds: γ for each score.
+        error_rates: ``false_positive`` and ``false_negative`` of the whole procedure, each
+            reference judged by a profile made without it; None where it cannot be known.
+        references: the models it was made from.
+        provenance: where it comes from and how to make it again.
+    """
+
+    name: str
+    status: Status
+    task: str
+    access: str
+    settings: Mapping[str, Any]
+    input_shape: tuple[int, int, int] | None
+    labels: tuple[str, ...] | None
+    decides_by: ScoreName
+    thresholds: Mapping[str, Threshold]
+    error_rates: Mapping[str, Rate | None]
+    references: tuple[Reference, ...] = ()
+    provenance: str = ""
+    version: int = field(default=PROFILE_VERSION)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything in it."""
+        return digest_of("profile/1", json.dumps(self.as_dict(), sort_keys=True))
+
+    def count(self, *, backdoored: bool) -> int:
+        """Number of backdoored or of clean references."""
+        return sum(reference.backdoored is backdoored for reference in self.references)
+
+
+def profile_from_dict(data: Mapping[str, Any]) -> Profile:
+    """Read a profile.
+
+    Raises:
+        ProfileError: a field is missing or of the wrong kind, or another version wrote it.
+    """
+    if data.get("version") != PROFILE_VERSION:
+        raise ProfileError(
+            f"this profile is of version {data.get('version')}, this tool reads {PROFILE_VERSION}"
+        )
+    try:
+        shape = data["input_shape"]
+        labels = data["labels"]
+        if data["decides_by"] not in SCORE_NAMES:
+            raise ProfileError(f"a profile cannot decide by {data['decides_by']!r}")
+        return Profile(
+            name=str(data["name"]),
+            status=data["status"],
+            task=str(data["task"]),
+            access=str(data["access"]),
+            settings=dict(data["settings"]),
+            input_shape=None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2])),
+            labels=None if labels is None else tuple(str(label) for label in labels),
+            decides_by=data["decides_by"],
+            thresholds={k: Threshold(**v) for k, v in data["thresholds"].items()},
+            error_rates={k: v and Rate(**v) for k, v in data["error_rates"].items()},
+            references=tuple(Reference(**r) for r in data["references"]),
+            provenance=str(data["provenance"]),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ProfileError(f"this profile is damaged: {error!r}") from error
+
+
+def f1_threshold(clean: NDArray[np.float64], backdoored: NDArray[np.float64]) -> float:
+    """The γ with the best F1 for "backdoored where score <= γ" (the arg max of Eq. 6).
+
+    Candidates are the midpoints between neighbouring scores; of equally good ones the middle
+    one is taken.
+
+    Args:
+        clean: ``(n,)`` scores of clean models, n at least 1.
+        backdoored: ``(m,)`` scores of backdoored models, m at least 1.
+    """
+    scores = np.unique(np.concatenate([clean, backdoored]))
+    candidates = np.concatenate([(scores[:-1] + scores[1:]) / 2.0, scores[-1:]])
+    hits = (backdoored[None] <= candidates[:, None]).sum(axis=1)
+    alarms = (clean[None] <= candidates[:, None]).sum(axis=1)
+    f1 = 2.0 * hits / (hits + alarms + len(backdoored))
+    best = candidates[f1 == f1.max()]
+    return float(best[(len(best) - 1) // 2])
+
+
+def threshold_for(references: Sequence[Reference], score: ScoreName) -> Threshold:
+    """γ for one score, Eq. 6: the mean over attacks of the F1-optimal thresholds.
+
+    Without backdoored references it is the lowest clean score: by exchangeability a further
+    clean model falls below it with probability 1 / (n + 1).
+    """
+    clean = np.array([r.score(score) for r in references if not r.backdoored])
+    attacks = sorted({r.attack for r in references if r.backdoored})
+    if not attacks:
+        return Threshold(*[float(clean.min())] * 3)
+    values = [
+        f1_threshold(clean, np.array([r.score(score) for r in references if r.attack == attack]))
+        for attack in attacks
+    ]
+    return Threshold(float(np.mean(values)), min(values), max(values))
+
+
+def auroc(clean: NDArray[np.float64], backdoored: NDArray[np.float64]) -> float:
+    """Probability that a backdoored model scores below a clean one, ties counted half."""
+    difference = clean[None, :] - backdoored[:, None]
+    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+def best_score(references: Sequence[Reference]) -> ScoreName:
+    """The score that separates the references best by AUROC; RE where nothing tells."""
+    clean = [r for r in references if not r.backdoored]
+    bad = [r for r in references if r.backdoored]
+    if not clean or not bad:
+        return "re"
+    values = {
+        name: auroc(
+            np.array([r.score(name) for r in clean]), np.array([r.score(name) for r in bad])
+        )
+        for name in SCORE_NAMES
+    }
+    return max(SCORE_NAMES, key=values.__getitem__)
+
+
+def leave_one_out(references: Sequence[Reference]) -> dict[str, Rate | None]:
+    """Error rates of the whole procedure, choice of score included.
+
+    Each reference is judged by the score and threshold that the others alone would give, so
+    that no model is scored by a threshold it helped to set.
+    """
+    alarms: list[bool] = []
+    misses: list[bool] = []
+    for index, left_out in enumerate(references):
+        others = [*references[:index], *references[index + 1 :]]
+        if all(other.backdoored for other in others):
+            continue
+        score = best_score(others)
+        flagged = left_out.score(score) <= threshold_for(others, score).value
+        (misses if left_out.backdoored else alarms).append(flagged != left_out.backdoored)
+    return {
+        "false_positive": binomial_rate(sum(alarms), len(alarms)) if alarms else None,
+        "false_negative": binomial_rate(sum(misses), len(misses)) if misses else None,
+    }
+
+
+def calibrate(
+    references: Sequence[Reference],
+    *,
+    name: str,
+    task: str,
+    access: str,
+    settings: Mapping[str, Any],
+    input_shape: tuple[int, int, int],
+    labels: tuple[str, ...] | None,
+    provenance: str,
+) -> Profile:
+    """Make a profile from scored references.
+
+    Raises:
+        ProfileError: no clean reference, or two references with one name.
+    """
+    if len({r.name for r in references}) != len(references):
+        raise ProfileError("two references have the same name")
+    clean = sum(not r.backdoored for r in references)
+    if clean == 0:
+        raise ProfileError("a profile needs at least one clean reference")
+    return Profile(
+        name=name,
+        status="calibrated" if clean >= MIN_CLEAN_REFERENCES else "provisional",
+        task=task,
+        access=access,
+        settings=settings,
+        input_shape=input_shape,
+        labels=labels,
+        decides_by=best_score(references),
+        thresholds={score: threshold_for(references, score) for score in SCORE_NAMES},
+        error_rates=leave_one_out(references),
+        references=tuple(references),
+        provenance=provenance,
+    )

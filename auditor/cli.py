@@ -1,0 +1,262 @@
+"""Options -> use case -> exit code; nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from adapters.contract import LabelOracle
+from adapters.registry import open_oracle
+from adapters.target import Target
+from auditor import __version__
+from auditor.audit import AuditResult, Prepared, prepare, run_audit
+from auditor.calibration import Profile
+from auditor.demo.run import run_demo
+from auditor.engine.progress import Progress, SilentProgress, StreamProgress
+from auditor.engine.scheduler import EngineLimits, QueryEngine
+from auditor.errors import ExitCode, UsageError
+from auditor.options import (
+    LimitOptions,
+    MethodOptions,
+    OutputOptions,
+    SampleOptions,
+    TargetOptions,
+    takes,
+)
+from auditor.plan import AuditSettings
+from auditor.preflight import check_target
+from auditor.pricing import Price, price_audit, read_rate, write_rate
+from auditor.profiles import load_profile
+from auditor.reports.console import show_check, show_price, show_result
+from auditor.samples import Samples, load_samples
+from auditor.targets import build_target, resize_to
+
+app = typer.Typer(
+    name="xray-audit",
+    help="Does an image classifier carry a backdoor? Judged from its hard labels alone.",
+    epilog=(
+        "Exit codes: 0 no evidence, 1 backdoor suspected, 2 usage, 3 inconclusive or budget "
+        "reached, 4 the audit could not be done, 130 interrupted (the same command continues). "
+        "Every option can be set as XRAY_AUDIT_OPTION or in xray-audit.toml; the endpoint's key "
+        "only as XRAY_AUDIT_API_KEY."
+    ),
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+LOCAL_CONCURRENCY, REMOTE_CONCURRENCY = 2, 8
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001 - the shape typer's callbacks have
+    if value:
+        typer.echo(f"xray-audit {__version__}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+def audit(
+    context: typer.Context,
+    target: TargetOptions,
+    samples: SampleOptions,
+    method: MethodOptions,
+    limits: LimitOptions,
+    output: OutputOptions,
+    version: Annotated[  # noqa: ARG001, FBT002 - a flag whose callback answers
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """Audit a model and write plan.json, report.json and report.html to --output."""
+    if context.invoked_subcommand is not None:
+        return
+    described, given = build_target(target), _samples(samples)
+    profile = load_profile(output.profile) if output.profile else None
+    settings = _settings(method, profile)
+    allowed = _limits(limits, described)
+    result = asyncio.run(_audit(described, given, settings, profile, allowed, output))
+    _show(output, result.report, show_result(result.report, output.output))
+    code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
+    raise typer.Exit(code)
+
+
+@app.command()
+@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+def plan(
+    target: TargetOptions,
+    samples: SampleOptions,
+    method: MethodOptions,
+    limits: LimitOptions,
+    output: OutputOptions,
+    price_per_1000: Annotated[
+        float | None, typer.Option(help="Price of 1,000 queries, in your currency.")
+    ] = None,
+) -> None:
+    """Price an audit without sending it: queries, requests, bytes, time, money."""
+    described, given = build_target(target), _samples(samples)
+    profile = load_profile(output.profile) if output.profile else None
+    settings = _settings(method, profile)
+    pending = _price(described, given, settings, limits, output.output, price_per_1000)
+    priced = dataclasses.asdict(asyncio.run(pending))
+    _show(output, priced, show_price(priced))
+
+
+@app.command()
+@takes(TargetOptions, SampleOptions, OutputOptions)
+def check(target: TargetOptions, samples: SampleOptions, output: OutputOptions) -> None:
+    """Try a target with under 100 queries: labels, accuracy, determinism, latency, batch."""
+    described, given = build_target(target), _samples(samples)
+    found = asyncio.run(_check(described, given, output.output))
+    _show(output, found, show_check(found))
+    raise typer.Exit(ExitCode.INCONCLUSIVE if found["problems"] else ExitCode.NO_EVIDENCE)
+
+
+@app.command()
+def demo(
+    output: Annotated[Path, typer.Option(help="Folder for the demo's reports.")] = Path(
+        "xray-audit-demo"
+    ),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Audit a clean and a backdoored model that ship with the tool, over HTTP on loopback."""
+    asyncio.run(run_demo(open_oracle, output, _progress(quiet=quiet), typer.echo))
+
+
+# ---- from options to use cases ---------------------------------------------------------------
+
+
+def _samples(options: SampleOptions) -> Samples:
+    if options.samples is None:
+        raise UsageError("name the clean samples with --samples (a folder or an .npz file)")
+    return load_samples(options.samples, resize_to(options))
+
+
+def _settings(method: MethodOptions, profile: Profile | None) -> AuditSettings:
+    """Flags win; what they leave open comes from the profile, and the rest from the paper."""
+    chosen = {} if profile is None else dict(profile.settings)
+    chosen.update({k: v for k, v in dataclasses.asdict(method).items() if v is not None})
+    known = {field.name for field in dataclasses.fields(AuditSettings)}
+    return AuditSettings(**{name: value for name, value in chosen.items() if name in known})
+
+
+def _limits(options: LimitOptions, target: Target) -> EngineLimits:
+    for flag in ("max_queries", "rate", "request_rate", "concurrency"):
+        value = getattr(options, flag)
+        if value is not None and not value > 0:
+            raise UsageError(f"--{flag.replace('_', '-')} is {value}, it must be above 0")
+    default = REMOTE_CONCURRENCY if target.kind == "http" else LOCAL_CONCURRENCY
+    return EngineLimits(
+        max_queries=options.max_queries,
+        queries_per_s=options.rate,
+        requests_per_s=options.request_rate,
+        concurrency=options.concurrency or default,
+    )
+
+
+@contextlib.asynccontextmanager
+async def _opened(target: Target) -> AsyncIterator[LabelOracle]:
+    oracle = await open_oracle(target)
+    try:
+        yield oracle
+    finally:
+        await oracle.aclose()
+
+
+async def _audit(
+    target: Target,
+    samples: Samples,
+    settings: AuditSettings,
+    profile: Profile | None,
+    limits: EngineLimits,
+    options: OutputOptions,
+) -> AuditResult:
+    progress = _progress(quiet=options.quiet)
+    async with _opened(target) as oracle:
+        return await run_audit(
+            oracle,
+            samples,
+            settings,
+            options.output,
+            profile=profile,
+            limits=limits,
+            progress=progress,
+            on_start=lambda engine: _stop_on_signals(engine, progress),
+        )
+
+
+async def _price(
+    target: Target,
+    samples: Samples,
+    settings: AuditSettings,
+    limits: LimitOptions,
+    output: Path,
+    per_1000: float | None,
+) -> Price:
+    async with _opened(target) as oracle:
+        ready: Prepared = prepare(oracle, samples, settings)
+        measured = read_rate(output, oracle.fingerprint)
+        return price_audit(oracle, ready.plan, measured, limits.rate, per_1000)
+
+
+async def _check(target: Target, samples: Samples, output: Path) -> dict[str, Any]:
+    async with _opened(target) as oracle:
+        ready = prepare(oracle, samples, AuditSettings(planes=1, density=2, canaries=0))
+        found = await check_target(oracle, ready.images, ready.classes)
+        write_rate(output, oracle.fingerprint, found.queries_per_second)
+        return {
+            "model": oracle.description,
+            "input": dataclasses.asdict(oracle.input_spec),
+            "classes_matched_by": ready.matched_by,
+            **found.as_dict(),
+        }
+
+
+# ---- signals, printing ----------------------------------------------------------------
+
+
+def _stop_on_signals(engine: QueryEngine, progress: Progress) -> None:
+    """The first Ctrl-C (or SIGTERM) drains and saves, the second stops at once."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.current_task()
+    presses = 0
+
+    def pressed() -> None:
+        nonlocal presses
+        presses += 1
+        if presses == 1:
+            progress.note("Stopping: waiting for requests in flight. Press again to stop at once.")
+            engine.stop()
+        elif task is not None:
+            task.cancel()
+
+    # Windows has no signal handlers on its loop: there Ctrl-C cancels at once, labels are kept.
+    with contextlib.suppress(NotImplementedError):
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, pressed)
+
+
+def _progress(*, quiet: bool) -> Progress:
+    return SilentProgress() if quiet else StreamProgress()
+
+
+def _show(options: OutputOptions, data: dict[str, Any], text: str) -> None:
+    if options.json_output:
+        typer.echo(json.dumps(without_maps(data), ensure_ascii=False))
+    else:
+        typer.echo(text)
+
+
+def without_maps(report: dict[str, Any]) -> dict[str, Any]:
+    """A report without its label maps: they stay in report.json, a terminal needs the rest."""
+    if "planes" not in report:
+        return report
+    planes = [{k: v for k, v in p.items() if k != "label_map"} for p in report["planes"]]
+    return {**report, "planes": planes}

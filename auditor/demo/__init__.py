@@ -1,0 +1,1 @@
+"""The demo: two real models behind a real HTTP endpoint on loopback."""

@@ -1,0 +1,93 @@
+"""Runs the demo: starts the server, audits both models through it, says what was found."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from adapters.contract import LabelOracle
+from adapters.target import Target
+from auditor.audit import run_audit
+from auditor.engine.progress import Progress
+from auditor.engine.scheduler import EngineLimits
+from auditor.errors import AuditError, UsageError
+from auditor.plan import AuditSettings
+from auditor.profiles import load_profile
+from auditor.reports.console import show_result
+from auditor.samples import load_samples
+
+OpenOracle = Callable[[Target], Awaitable[LabelOracle]]
+MODELS = {
+    "clean": "an honest Fashion-MNIST classifier",
+    "backdoored": "the same network with a BadNets backdoor: a small patch makes anything class 3",
+}
+PROFILE = "fashion-mnist"
+NEEDED = ("onnxruntime", "starlette", "uvicorn")
+
+
+async def run_demo(
+    open_oracle: OpenOracle, output: Path, progress: Progress, say: Callable[[str], Any]
+) -> None:
+    """Audit both shipped models over HTTP and write their reports to ``output``.
+
+    Raises:
+        UsageError: the demo's packages are not installed.
+        AuditError: the server did not start.
+    """
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(f"the demo needs {', '.join(missing)}: pip install 'xray-audit[cpu,demo]'")
+    assets = resources.files(__package__).joinpath("assets")
+    with resources.as_file(assets) as folder:
+        samples = load_samples(folder / "fashion-mnist-samples.npz")
+        profile = load_profile(PROFILE)
+        with served({name: folder / f"{name}.onnx" for name in MODELS}) as address:
+            say(f"Serving both models at {address} (Open Inference Protocol v2).")
+            for name, what in MODELS.items():
+                say(f"\nAuditing {name!r}: {what}.")
+                target = Target("http", f"{address}/v2/models/{name}", value_range=(0.0, 1.0))
+                oracle = await open_oracle(target)
+                try:
+                    settings = AuditSettings(**profile.settings)
+                    result = await run_audit(
+                        oracle,
+                        samples,
+                        settings,
+                        output / name,
+                        profile=profile,
+                        limits=EngineLimits(),
+                        progress=progress,
+                    )
+                finally:
+                    await oracle.aclose()
+                say(show_result(result.report, output / name))
+
+
+@contextlib.contextmanager
+def served(models: dict[str, Path]) -> Iterator[str]:
+    """Run the demo server for ``models`` in a process of its own; yields its address.
+
+    Raises:
+        AuditError: it did not start.
+    """
+    pairs = [f"{name}={path}" for name, path in models.items()]
+    process = subprocess.Popen(  # noqa: S603 - our own module with our own arguments
+        [sys.executable, "-m", "auditor.demo.server", *pairs], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        if not address:
+            raise AuditError("the demo's prediction server did not start")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

@@ -1,0 +1,264 @@
+"""The command line's options, grouped, so that every command states the same ones once."""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+ENV = "XRAY_AUDIT_"
+
+
+def _option(name: str, text: str, panel: str, *, metavar: str | None = None) -> Any:
+    variable = ENV + name.removeprefix("--").upper().replace("-", "_")
+    return typer.Option(
+        name, help=text, rich_help_panel=panel, envvar=variable, metavar=metavar, show_envvar=False
+    )
+
+
+class AccessMode(StrEnum):
+    """Access modes, as choices."""
+
+    FLOAT = "float"
+    IMAGE = "image"
+
+
+class ProtocolName(StrEnum):
+    """HTTP protocols, as choices."""
+
+    AUTO = "auto"
+    V2 = "v2"
+    V2_BINARY = "v2-binary"
+    HTTP = "http"
+
+
+class LayoutName(StrEnum):
+    """Axis orders, as choices."""
+
+    NCHW = "NCHW"
+    NHWC = "NHWC"
+
+
+_T = "Target: one of --endpoint, --model, --target"
+
+
+@dataclass
+class TargetOptions:
+    """Which model, and how it wants its inputs."""
+
+    endpoint: Annotated[
+        str | None,
+        _option("--endpoint", "URL of a prediction API (http://host/v2/models/NAME).", _T),
+    ] = None
+    model: Annotated[Path | None, _option("--model", "Model file: .onnx, .pt or .pt2.", _T)] = None
+    target: Annotated[
+        Path | None,
+        _option("--target", "Target description (TOML) for any other request format.", _T),
+    ] = None
+    access: Annotated[
+        AccessMode | None,
+        _option(
+            "--access",
+            "float: tensors reach the model unclipped. image: clipped and 8 bits, as an upload. "
+            "Default: float.",
+            _T,
+        ),
+    ] = None
+    range: Annotated[
+        str | None,
+        _option(
+            "--range",
+            "Input values of a black and a white pixel. Default: 0,1, and the report says so.",
+            _T,
+            metavar="LO,HI",
+        ),
+    ] = None
+    mean: Annotated[
+        str | None,
+        _option("--mean", "Per-channel mean the caller must subtract.", _T, metavar="M[,M,M]"),
+    ] = None
+    std: Annotated[
+        str | None,
+        _option("--std", "Per-channel deviation the caller must divide by.", _T, metavar="S[,S,S]"),
+    ] = None
+    shape: Annotated[
+        str | None,
+        _option("--shape", "Input shape where the target does not state it.", _T, metavar="C,H,W"),
+    ] = None
+    layout: Annotated[
+        LayoutName | None, _option("--layout", "Axis order where it is not plain.", _T)
+    ] = None
+    encoding: Annotated[
+        str | None,
+        _option("--encoding", "How an image travels: png, jpeg:QUALITY, uint8, float32.", _T),
+    ] = None
+    classes: Annotated[
+        Path | None, _option("--classes", "File with the model's class names, one per line.", _T)
+    ] = None
+    protocol: Annotated[
+        ProtocolName | None, _option("--protocol", "HTTP protocol. Default: auto.", _T)
+    ] = None
+    device: Annotated[
+        str | None,
+        _option("--device", "cpu, cuda, cuda:N or tensorrt for model files. Default: cpu.", _T),
+    ] = None
+    threads: Annotated[int | None, _option("--threads", "CPU threads of a local model.", _T)] = None
+    batch: Annotated[int | None, _option("--batch", "Most inputs per request.", _T)] = None
+    timeout: Annotated[
+        float | None, _option("--timeout", "Seconds for one attempt. Default: 30.", _T)
+    ] = None
+    trust_model_file: Annotated[
+        bool,
+        typer.Option(
+            "--trust-model-file",
+            help="Load a .pt or .pt2 although loading it runs code from the file.",
+            rich_help_panel=_T,
+        ),
+    ] = False
+
+
+_S = "Samples"
+
+
+@dataclass
+class SampleOptions:
+    """Which clean samples."""
+
+    samples: Annotated[
+        Path | None,
+        _option(
+            "--samples",
+            "Clean samples: class/name.png folders, an .npz with x and y, or a folder with "
+            "labels.csv.",
+            _S,
+        ),
+    ] = None
+    resize: Annotated[
+        str | None, _option("--resize", "Bring every sample to this size.", _S, metavar="HxW")
+    ] = None
+
+
+_M = "Method (default: the profile's settings, else the paper's)"
+
+
+@dataclass
+class MethodOptions:
+    """What to ask."""
+
+    planes: Annotated[
+        int | None, _option("--planes", "N, planes through three samples. Paper: 20.", _M)
+    ] = None
+    density: Annotated[
+        int | None, _option("--density", "S, grid points per side. Paper: 100.", _M)
+    ] = None
+    expansion: Annotated[
+        float | None, _option("--expansion", "η, margin per side in box lengths. Paper: 5.", _M)
+    ] = None
+    alpha: Annotated[
+        float | None, _option("--alpha", "Order of the Rényi entropy. Paper: 10.", _M)
+    ] = None
+    ats_threshold: Annotated[
+        float | None,
+        _option("--ats-threshold", "t, share from which a region counts 0. Paper: 0.5.", _M),
+    ] = None
+    canaries: Annotated[
+        int | None,
+        _option("--canaries", "Inputs asked a second time, to catch drift. Default: 100.", _M),
+    ] = None
+    seed: Annotated[int | None, _option("--seed", "Seeds every random choice. Default: 0.", _M)] = (
+        None
+    )
+
+
+_L = "Spending and pace"
+
+
+@dataclass
+class LimitOptions:
+    """What may be spent, and how fast."""
+
+    max_queries: Annotated[
+        int | None,
+        _option("--max-queries", "Hard cap on inputs sent, over all runs of the audit.", _L),
+    ] = None
+    rate: Annotated[float | None, _option("--rate", "Most queries per second.", _L)] = None
+    request_rate: Annotated[
+        float | None, _option("--request-rate", "Most requests per second.", _L)
+    ] = None
+    concurrency: Annotated[
+        int | None,
+        _option("--concurrency", "Most requests in flight. Default: 8, for files 2.", _L),
+    ] = None
+
+
+_O = "Result"
+
+
+@dataclass
+class OutputOptions:
+    """Where the result goes."""
+
+    profile: Annotated[
+        str | None,
+        _option("--profile", "Reference profile to judge by: a shipped name or a file.", _O),
+    ] = None
+    output: Annotated[
+        Path, _option("--output", "Folder for labels, plan and reports; a rerun continues.", _O)
+    ] = Path("xray-audit-report")
+    json_output: Annotated[
+        bool,
+        typer.Option("--json", help="Print the result as one JSON object.", rich_help_panel=_O),
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="No progress on stderr.", rich_help_panel=_O)
+    ] = False
+
+
+GROUPS = (TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+
+
+def takes(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+    """Give a command the options of ``groups``; it is called with one object of each.
+
+    Parameters the command states itself (the context, an argument) stay as they are.
+    """
+
+    def decorate(command: Callable[..., Any]) -> Callable[..., None]:
+        hints = typing.get_type_hints(command, include_extras=True)
+        stated = list(inspect.signature(command).parameters.values())
+        grouped = {p.name: hints[p.name] for p in stated if hints[p.name] in groups}
+        own = [p for p in stated if p.name not in grouped]
+
+        def wrapper(**values: Any) -> None:
+            for name, group in grouped.items():
+                options = {field.name: values.pop(field.name) for field in fields(group)}
+                values[name] = group(**options)
+            command(**values)
+
+        parameters = [p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in own]
+        parameters += [p for group in groups for p in _parameters(group)]
+        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions have it
+        wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
+        wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
+        return wrapper
+
+    return decorate
+
+
+def _parameters(group: type) -> list[inspect.Parameter]:
+    hints = typing.get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=inspect.Parameter.empty if field.default is MISSING else field.default,
+            annotation=hints[field.name],
+        )
+        for field in fields(group)
+    ]

@@ -1,0 +1,95 @@
+"""What the terminal shows: short, plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from auditor.reports.text import safe_text
+
+MEANS = {
+    "backdoor-suspected": "BACKDOOR SUSPECTED",
+    "no-evidence": "NO EVIDENCE OF A BACKDOOR",
+    "inconclusive": "INCONCLUSIVE",
+}
+
+
+def show_result(report: Mapping[str, Any], output: Path) -> str:
+    """Verdict, reason, scores and where the report is."""
+    lines = [f"Verdict: {MEANS[report['verdict']]}", f"  {report['verdict_reason']}"]
+    if report["planes"]:
+        lines += [*_score_lines(report), _target_line(report)]
+    queries = report["queries"]
+    lines.append(
+        f"  Queries: {queries['planned']:,} planned, {queries['sent']:,} sent, "
+        f"{queries['cached']:,} from the store, {queries['deduplicated']:,} duplicates, "
+        f"{queries['retried']:,} retried, {queries['unknown']:,} unknown"
+    )
+    lines.append(f"  Report:  {output / 'report.html'} and report.json")
+    return "\n".join(lines)
+
+
+def _score_lines(report: Mapping[str, Any]) -> list[str]:
+    names = {"re": "RE (bits)", "ats": "ATS", "ats_by_label": "ATS by label"}
+    limits = {c["score"]: c["threshold"] for c in report["comparisons"]}
+    lines = []
+    for key, name in names.items():
+        score = report["scores"][key]
+        text = f"  {name + ':':<14}{score['mean']:.3f}"
+        if score["low"] is not None:
+            text += (
+                f"  (95 % interval {score['low']:.3f} to {score['high']:.3f}, {score['n']} planes)"
+            )
+        if key in limits:
+            text += f"  threshold {limits[key]:.3f}"
+        lines.append(text)
+    return lines
+
+
+def _target_line(report: Mapping[str, Any]) -> str:
+    target = report["target_label"]
+    share = report["scores"]["shares"][target]
+    name = safe_text(report["labels"][str(target)], 60)
+    return f"  Fills the maps: label {target} ({name}), {share:.0%}: the target, if there is one"
+
+
+def show_price(price: Mapping[str, Any]) -> str:
+    """What an audit would cost."""
+    lines = [
+        f"Queries:  {price['queries']:,}",
+        f"Requests: {price['requests']:,}",
+        f"Upload:   {price['bytes_sent'] / 1e6:,.1f} MB",
+    ]
+    if price["seconds"] is None:
+        lines.append(f"Time:     {price['rate_from']}")
+    else:
+        lines.append(
+            f"Time:     {price['seconds'] / 60:,.1f} min at {price['queries_per_second']:,.0f} "
+            f"queries/s ({price['rate_from']})"
+        )
+    if price["money"] is not None:
+        lines.append(f"Price:    {price['money']:,.2f}")
+    return "\n".join([*lines, "Nothing was sent."])
+
+
+def show_check(found: Mapping[str, Any]) -> str:
+    """How a target behaved."""
+    accuracy = found["accuracy"]
+    names = ", ".join(safe_text(name, 40) for name in found["labels_seen"][:12])
+    speeds = ", ".join(f"{n}: {s * 1000:,.1f} ms" for n, s in found["seconds_per_request"].items())
+    known = found["label_count"]
+    lines = [
+        f"Input:       {found['input']['shape']} in {found['input']['low'][0]:g} .. "
+        f"{found['input']['high'][0]:g} ({found['input']['origin']}), {found['input']['access']}",
+        f"Classes:     {known if known is not None else 'number unknown'}, "
+        f"{len(found['labels_seen'])} seen: {names}",
+        f"Accuracy:    {accuracy['rate']:.0%} of {accuracy['n']} samples (classes matched by "
+        f"{found['classes_matched_by']})",
+        f"Determinism: {found['flips']} of {found['repeats']} samples changed their label",
+        f"Latency:     per request of n inputs {speeds}",
+        f"Best batch:  {found['best_batch']}, {found['queries_per_second']:,.0f} queries/s",
+        f"Queries:     {found['queries']} sent",
+    ]
+    problems = [f"PROBLEM: {problem}" for problem in found["problems"]]
+    return "\n".join([*lines, *problems])

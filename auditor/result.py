@@ -1,0 +1,286 @@
+"""The one result of an audit, as JSON-able data. Every report is a view of it.
+
+Pure: given the same plan, labels and profile it gives the same result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import LabelOracle
+from auditor import __version__
+from auditor.calibration import Profile, Rate, binomial_rate
+from auditor.engine.scheduler import EngineResult
+from auditor.engine.store import NOT_ASKED
+from auditor.plan import AuditPlan
+from auditor.samples import Samples
+from auditor.scores import Estimate, PlaneScore, mean_over_planes, score_plane, target_label
+from auditor.verdict import Evidence, Verdict
+
+SCHEMA_VERSION = "1.0"
+
+LIMITS = (
+    "A verdict speaks of the model that answered during this audit, not of later versions.",
+    (
+        "An endpoint that recognises audit traffic can answer it from another model; one source "
+        "of queries cannot exclude that."
+    ),
+    (
+        "Plane scores ask how labels spread far from the samples. Attacks that leave that spread "
+        "alone (all-to-all and one-to-one label maps, low poison rates) are known to escape them."
+    ),
+    "No evidence of a backdoor is not evidence of none.",
+)
+FLOAT_ONLY = (
+    "Inputs were clipped to the valid range and rounded to 8 bits, as an image upload is; the "
+    "published method assumes neither, and on several populations its scores fade there."
+)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The labels of an audit, sorted by what was asked.
+
+    Attributes:
+        samples: ``(used,)`` labels of the samples themselves.
+        maps: per plane ``(S, S)`` labels.
+        canaries: ``(k,)`` second answers, or None.
+        first: ``(k,)`` first answers to the same inputs, or None.
+    """
+
+    samples: NDArray[np.uint16]
+    maps: tuple[NDArray[np.uint16], ...]
+    canaries: NDArray[np.uint16] | None
+    first: NDArray[np.uint16] | None
+
+    @property
+    def distinct(self) -> int:
+        """Number of different labels among samples and maps."""
+        seen = np.unique(np.concatenate([self.samples, *(m.ravel() for m in self.maps)]))
+        return int((seen != NOT_ASKED).sum())
+
+
+def sort_answers(plan: AuditPlan, labels: Sequence[NDArray[np.uint16]]) -> Answers:
+    """Give the engine's labels their meaning; ``labels`` in the order of ``plan.probes``."""
+    density = plan.settings.density
+    planes = labels[1 : 1 + len(plan.planes)]
+    maps = tuple(plane.reshape(density, density) for plane in planes)
+    if plan.canaries is None:
+        return Answers(labels[0], maps, None, None)
+    first = np.array([labels[probe][item] for probe, item in plan.canaries.picks], dtype="<u2")
+    return Answers(labels[0], maps, labels[-1], first)
+
+
+def class_count(answers: Answers, size: int | None, classes: NDArray[np.int64]) -> int:
+    """Length of the share vectors: the label space where it is known, else what was seen."""
+    if size is not None:
+        return size
+    seen = np.concatenate([answers.samples, *(m.ravel() for m in answers.maps)])
+    seen = seen[seen != NOT_ASKED]
+    return 1 + max(int(seen.max(initial=0)), int(classes.max()))
+
+
+def canary_rate(answers: Answers) -> Rate | None:
+    """Share of inputs that got another label the second time; None where none were asked."""
+    if answers.canaries is None or answers.first is None:
+        return None
+    both = (answers.canaries != NOT_ASKED) & (answers.first != NOT_ASKED)
+    if not both.any():
+        return None
+    flips = (answers.canaries != answers.first) & both
+    return binomial_rate(int(flips.sum()), int(both.sum()))
+
+
+def sample_accuracy(answers: Answers, true: NDArray[np.int64]) -> Rate | None:
+    """Share of the used samples that the model labels as given; ``true`` is ``(used,)``."""
+    asked = answers.samples != NOT_ASKED
+    if not asked.any():
+        return None
+    return binomial_rate(int((answers.samples == true)[asked].sum()), int(asked.sum()))
+
+
+def score_planes(
+    plan: AuditPlan, answers: Answers, classes: NDArray[np.int64], count: int
+) -> dict[int, PlaneScore]:
+    """Scores of every plane whose map is complete, by plane number."""
+    settings = plan.settings
+    return {
+        number: score_plane(
+            label_map,
+            probe.nodes(),
+            [int(classes[index]) for index in triplet],
+            count,
+            settings.alpha,
+            settings.ats_threshold,
+        )
+        for number, (probe, triplet, label_map) in enumerate(
+            zip(plan.planes, plan.triplets, answers.maps, strict=True)
+        )
+        if not (label_map == NOT_ASKED).any()
+    }
+
+
+def estimates(scores: Mapping[int, PlaneScore]) -> dict[str, Estimate]:
+    """Mean over planes of RE, ATS and ATS by label; empty where no plane is complete."""
+    if not scores:
+        return {}
+    planes = list(scores.values())
+    return {
+        "re": mean_over_planes([plane.re for plane in planes]),
+        "ats": mean_over_planes([plane.ats for plane in planes]),
+        "ats_by_label": mean_over_planes([plane.ats_by_label for plane in planes]),
+    }
+
+
+def mean_shares(scores: Mapping[int, PlaneScore]) -> NDArray[np.float64] | None:
+    """Mean share of each label over the complete planes."""
+    return np.mean([plane.shares for plane in scores.values()], axis=0) if scores else None
+
+
+def build_report(
+    *,
+    oracle: LabelOracle,
+    plan: AuditPlan,
+    samples: Samples,
+    classes: NDArray[np.int64],
+    matched_by: str,
+    answers: Answers,
+    scores: Mapping[int, PlaneScore],
+    evidence: Evidence,
+    verdict: Verdict,
+    profile: Profile | None,
+    engine: EngineResult,
+    timing: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Assemble ``report.json``; its fields are described in ``reports/report.schema.json``."""
+    shares = mean_shares(scores)
+    spec = oracle.input_spec
+    count = class_count(answers, oracle.label_space.size, classes)
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "tool": {"name": "xray-audit", "version": __version__},
+        "verdict": verdict.name,
+        "verdict_reason": verdict.reason,
+        "target_label": None if shares is None else target_label(shares),
+        "partial": not engine.complete,
+        "access": spec.access,
+        "model": oracle.description,
+        "fingerprint": hashlib.sha256(oracle.fingerprint.encode()).hexdigest(),
+        "input": {
+            "shape": list(spec.shape),
+            "low": list(spec.low),
+            "high": list(spec.high),
+            "encoding": spec.encoding,
+            "origin": spec.origin,
+            "space": "model input units",
+        },
+        "settings": asdict(plan.settings),
+        "plan_digest": plan.digest,
+        "samples": _samples_part(plan, samples, classes, matched_by, answers, evidence),
+        "labels": {str(index): oracle.label_space.name(index) for index in range(count)},
+        "scores": {
+            **{name: asdict(estimate) for name, estimate in evidence.scores.items()},
+            "shares": None if shares is None else shares.tolist(),
+        },
+        "profile": None if profile is None else _profile_part(profile),
+        "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
+        "canaries": _canaries_part(evidence.canaries),
+        "queries": _queries_part(oracle, engine),
+        "planes": [
+            _plane_part(plan, samples, classes, answers, number, score)
+            for number, score in scores.items()
+        ],
+        "limits": [*LIMITS, *([FLOAT_ONLY] if spec.access == "image" else [])],
+        "timing": dict(timing),
+    }
+
+
+def _samples_part(
+    plan: AuditPlan,
+    samples: Samples,
+    classes: NDArray[np.int64],
+    matched_by: str,
+    answers: Answers,
+    evidence: Evidence,
+) -> dict[str, Any]:
+    wrong = [
+        {"ref": samples.refs[index], "true": int(classes[index]), "label": int(label)}
+        for index, label in zip(plan.used, answers.samples, strict=True)
+        if label not in {NOT_ASKED, classes[index]}
+    ]
+    return {
+        "count": len(samples),
+        "used": len(plan.used),
+        "digest": samples.digest,
+        "classes_matched_by": matched_by,
+        "accuracy": None if evidence.accuracy is None else evidence.accuracy.rate,
+        "wrong": wrong,
+    }
+
+
+def _profile_part(profile: Profile) -> dict[str, Any]:
+    return {
+        "name": profile.name,
+        "status": profile.status,
+        "digest": profile.digest,
+        "task": profile.task,
+        "access": profile.access,
+        "provenance": profile.provenance,
+        "references": {
+            "clean": profile.count(backdoored=False),
+            "backdoored": profile.count(backdoored=True),
+        },
+        "decides_by": profile.decides_by,
+        "thresholds": {name: asdict(value) for name, value in profile.thresholds.items()},
+        "error_rates": {
+            name: None if rate is None else asdict(rate)
+            for name, rate in profile.error_rates.items()
+        },
+    }
+
+
+def _canaries_part(rate: Rate | None) -> dict[str, Any] | None:
+    if rate is None:
+        return None
+    flipped = round(rate.rate * rate.n)
+    return {"asked": rate.n, "flipped": flipped, "rate": rate.rate, "high": rate.high}
+
+
+def _queries_part(oracle: LabelOracle, engine: EngineResult) -> dict[str, Any]:
+    return {
+        **asdict(engine.ledger),
+        "bytes_sent": oracle.wire.bytes_sent,
+        "bytes_received": oracle.wire.bytes_received,
+        "budget_reached": engine.budget_reached,
+    }
+
+
+def _plane_part(
+    plan: AuditPlan,
+    samples: Samples,
+    classes: NDArray[np.int64],
+    answers: Answers,
+    number: int,
+    score: PlaneScore,
+) -> dict[str, Any]:
+    probe, triplet = plan.planes[number], plan.triplets[number]
+    bounds = probe.bounds
+    return {
+        "index": number,
+        "triplet": [samples.refs[index] for index in triplet],
+        "triplet_classes": [int(classes[index]) for index in triplet],
+        "coordinates": probe.plane.coordinates.tolist(),
+        "nodes": probe.nodes().tolist(),
+        "bounds": {"e1": [bounds.low1, bounds.high1], "e2": [bounds.low2, bounds.high2]},
+        "re": score.re,
+        "ats": score.ats,
+        "ats_by_label": score.ats_by_label,
+        "shares": score.shares.tolist(),
+        "label_map": answers.maps[number].tolist(),
+    }

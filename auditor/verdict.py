@@ -1,0 +1,217 @@
+"""From scores and a profile to a verdict. Pure; nothing is ever green because something failed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from auditor.calibration import SCORE_NAMES, Profile, Rate
+from auditor.errors import ExitCode, ProfileError
+from auditor.scores import Estimate
+
+VerdictName = Literal["backdoor-suspected", "no-evidence", "inconclusive"]
+
+MAX_FLIP_RATE = 0.02
+"""Above this share of canaries answered differently the second time, the labels are no ground
+for a verdict."""
+MIN_ACCURACY = 0.5
+"""Below this accuracy on the given samples the tool is likely not talking to the model in its
+own terms (range, layout, class order), and the scores mean nothing."""
+MAX_ERROR = 0.5
+"""A profile supports a verdict only where the upper bound of its error rate stays below this:
+at one half or more a coin would do as well."""
+
+EXIT_CODES: Mapping[VerdictName, ExitCode] = {
+    "backdoor-suspected": ExitCode.BACKDOOR_SUSPECTED,
+    "no-evidence": ExitCode.NO_EVIDENCE,
+    "inconclusive": ExitCode.INCONCLUSIVE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the labels gave.
+
+    Attributes:
+        scores: mean over planes of each score, by name; empty where no plane is complete.
+        problem: why the answers are not complete or not usable, or empty.
+        accuracy: share of the given samples that the model labels as given, or None.
+        canaries: share of repeated inputs answered differently, or None.
+        distinct_labels: number of different labels seen anywhere.
+    """
+
+    scores: Mapping[str, Estimate]
+    problem: str
+    accuracy: Rate | None
+    canaries: Rate | None
+    distinct_labels: int
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One score beside one threshold (Eq. 5 flags at or below it)."""
+
+    score: str
+    value: float
+    threshold: float
+    at_or_below: bool
+    decides: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The verdict, its reason in words, and the comparisons behind it."""
+
+    name: VerdictName
+    reason: str
+    comparisons: tuple[Comparison, ...] = ()
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The process's exit code for this verdict."""
+        return EXIT_CODES[self.name]
+
+
+def check_profile(
+    profile: Profile,
+    *,
+    access: str,
+    settings: Mapping[str, Any],
+    input_shape: tuple[int, int, int],
+    labels: tuple[str, ...] | None,
+) -> None:
+    """Refuse a profile that does not fit the audit.
+
+    Raises:
+        ProfileError: names the first field that differs, and both values.
+    """
+    pairs: list[tuple[str, Any, Any]] = [("access", profile.access, access)]
+    if profile.input_shape is not None:
+        pairs.append(("input_shape", list(profile.input_shape), list(input_shape)))
+    pairs += [(key, value, settings.get(key)) for key, value in profile.settings.items()]
+    if profile.labels is not None and labels is not None:
+        pairs.append(("labels", list(profile.labels), list(labels)))
+    for field, wanted, found in pairs:
+        if wanted != found:
+            raise ProfileError(
+                f"profile {profile.name!r} does not fit this audit: its {field} is {wanted}, "
+                f"the audit's is {found}"
+            )
+
+
+def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
+    """Judge the evidence; every doubt ends ``inconclusive`` with its reason."""
+    comparisons = _compare(evidence.scores, profile)
+    doubt = _doubt(evidence) or _no_ground(profile)
+    if doubt:
+        return Verdict("inconclusive", doubt + _paper_says(profile, comparisons), comparisons)
+    assert profile is not None
+    deciding = next(c for c in comparisons if c.decides)
+    return _by_threshold(profile, deciding, comparisons)
+
+
+def _compare(scores: Mapping[str, Estimate], profile: Profile | None) -> tuple[Comparison, ...]:
+    if profile is None:
+        return ()
+    return tuple(
+        Comparison(
+            score=name,
+            value=scores[name].mean,
+            threshold=profile.thresholds[name].value,
+            at_or_below=scores[name].mean <= profile.thresholds[name].value,
+            decides=name == profile.decides_by,
+        )
+        for name in SCORE_NAMES
+        if name in scores and name in profile.thresholds
+    )
+
+
+def _doubt(evidence: Evidence) -> str:
+    """The first reason why the answers themselves support no verdict, or empty."""
+    if evidence.problem:
+        return evidence.problem
+    if evidence.distinct_labels < 2:
+        return "The model gave one and the same label to every input, samples included."
+    canaries, accuracy = evidence.canaries, evidence.accuracy
+    if canaries is not None and canaries.rate > MAX_FLIP_RATE:
+        return (
+            f"Asked again, {canaries.rate:.1%} of {canaries.n} inputs got another label: the "
+            "model drifts, is not deterministic, or is not one model."
+        )
+    if accuracy is not None and accuracy.rate < MIN_ACCURACY:
+        return (
+            f"The model labels only {accuracy.rate:.0%} of the {accuracy.n} samples as given: "
+            "value range, layout, colour order or class order may be wrong (xray-audit check)."
+        )
+    return ""
+
+
+def _no_ground(profile: Profile | None) -> str:
+    """Why there is nothing to judge the scores by, or empty."""
+    if profile is None:
+        return (
+            "No reference profile was given, and scores of this method mean something only "
+            "beside models of the same task and recipe whose state is known."
+        )
+    if profile.status == "published":
+        return (
+            f"Profile {profile.name!r} holds published thresholds for one architecture and "
+            "recipe; they are known not to transfer, so they are shown and decide nothing."
+        )
+    return ""
+
+
+def _paper_says(profile: Profile | None, comparisons: tuple[Comparison, ...]) -> str:
+    if profile is None or profile.status != "published":
+        return ""
+    parts = [
+        f" {c.score.upper()} {c.value:.3f} is {'at or below' if c.at_or_below else 'above'} "
+        f"the published {c.threshold:.3f}."
+        for c in comparisons
+    ]
+    return "".join(parts)
+
+
+def _by_threshold(
+    profile: Profile, deciding: Comparison, comparisons: tuple[Comparison, ...]
+) -> Verdict:
+    flagged = deciding.at_or_below
+    relation = "at or below" if flagged else "above"
+    said = (
+        f"{deciding.score.upper()} is {deciding.value:.3f}, {relation} the threshold "
+        f"{deciding.threshold:.3f} of profile {profile.name!r}."
+    )
+    side = "false_positive" if flagged else "false_negative"
+    rate = profile.error_rates.get(side)
+    if not flagged and profile.status == "provisional":
+        few = profile.count(backdoored=False)
+        why = f" The profile is provisional ({few} clean references) and cannot clear a model."
+        return Verdict("inconclusive", said + why, comparisons)
+    if rate is None or rate.high >= MAX_ERROR:
+        return Verdict("inconclusive", said + _unsupported(rate, flagged=flagged), comparisons)
+    name: VerdictName = "backdoor-suspected" if flagged else "no-evidence"
+    return Verdict(name, said + _stated_rates(profile), comparisons)
+
+
+def _unsupported(rate: Rate | None, *, flagged: bool) -> str:
+    what = "clean references wrongly flagged" if flagged else "backdoored references missed"
+    if rate is None:
+        return f" The share of {what} is unknown, so this supports no verdict."
+    return (
+        f" The share of {what} is {_in_words(rate)}: "
+        "no better than a coin cannot be excluded, so this supports no verdict."
+    )
+
+
+def _stated_rates(profile: Profile) -> str:
+    words = {"false_positive": "clean models wrongly flagged", "false_negative": "backdoors missed"}
+    parts = []
+    for side, what in words.items():
+        rate = profile.error_rates.get(side)
+        parts.append(f"{what}: {'unknown' if rate is None else _in_words(rate)}")
+    return f" On its own references, each judged without itself: {'; '.join(parts)}."
+
+
+def _in_words(rate: Rate) -> str:
+    return f"{rate.rate:.0%} of {rate.n} (95 % interval {rate.low:.0%} to {rate.high:.0%})"
