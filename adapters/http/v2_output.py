@@ -86,7 +86,10 @@ def labels_of(output: Output, sent: int, space: LabelSpace, *, batched: bool) ->
     Raises:
         BadReply: not one label per input.
     """
-    values = output.values if batched else output.values[np.newaxis]
+    values = output.values
+    # A model without a batch axis may still answer with one.
+    if not batched and (values.ndim < 2 or len(values) != 1):
+        values = values[np.newaxis]
     if values.ndim == 0 or len(values) != sent:
         got = len(values) if values.ndim else 1
         raise BadReply(f"the target gave {got} labels for {sent} inputs")
