@@ -45,7 +45,8 @@ def _run() -> None:
     values = settings.read_settings(
         {field.name for group in options.GROUPS for field in fields(group)}
     )
-    cli.app(default_map={**values, "plan": values, "check": values})
+    commands = ("plan", "check", "calibrate", "cohort")
+    cli.app(default_map={**values, **dict.fromkeys(commands, values)})
 
 
 def explain(error: BaseException) -> tuple[ExitCode, str]:

@@ -123,24 +123,39 @@ async def run_audit(
         AuditError: the audit could not be done.
     """
     limits = limits or EngineLimits()
-    progress = progress or SilentProgress()
     ready = prepare(oracle, samples, settings)
     _check_before_asking(oracle, ready.plan, profile, limits)
-    started = datetime.now(UTC)
-    clock = time.monotonic()
+    started, clock = datetime.now(UTC), time.monotonic()
     _write_plan(output, ready)
-    store = LabelStore(output / STORE_NAME)
-    try:
-        engine = QueryEngine(oracle, store, limits, progress)
-        if on_start is not None:
-            on_start(engine)
-        asked = await engine.run(ready.plan.probes, ready.plan.digest)
-    finally:
-        await asyncio.to_thread(store.close)
+    asked = await ask(oracle, ready, output, limits, progress, on_start)
     timing = _timing(started, time.monotonic() - clock, asked)
     result = judge(oracle, ready, asked, profile, timing)
     _write_reports(result.report, output, ready, oracle)
     return result
+
+
+async def ask(
+    oracle: LabelOracle,
+    ready: Prepared,
+    output: Path,
+    limits: EngineLimits,
+    progress: Progress | None = None,
+    on_start: Callable[[QueryEngine], None] | None = None,
+) -> EngineResult:
+    """Ask what is missing of the plan; labels live in ``output``, which must exist.
+
+    Raises:
+        AdapterError: the target failed for good; what was paid for is kept.
+        StoreError: the labels cannot be kept.
+    """
+    store = LabelStore(output / STORE_NAME)
+    try:
+        engine = QueryEngine(oracle, store, limits, progress or SilentProgress())
+        if on_start is not None:
+            on_start(engine)
+        return await engine.run(ready.plan.probes, ready.plan.digest)
+    finally:
+        await asyncio.to_thread(store.close)
 
 
 def _check_before_asking(

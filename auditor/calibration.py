@@ -23,6 +23,8 @@ Status = Literal["calibrated", "provisional", "published"]
 PROFILE_VERSION = 1
 MIN_CLEAN_REFERENCES = 5
 """With fewer clean references a profile is provisional and can never say "no evidence"."""
+OUTLIER_DEVIATIONS = 6.0
+"""A clean reference further from the others than this is left out, by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,17 @@ class Threshold:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """One reference model: its state is known. ``attack`` is empty for a clean one."""
+    """One reference model: its state is known.
+
+    Attributes:
+        name: how reports call it.
+        attack: empty for a clean one, else the name of its attack.
+        re: mean RE over its planes, bits.
+        ats: mean ATS by region.
+        ats_by_label: mean ATS by label.
+        accuracy: share of the calibration samples it labels as given, or None.
+        shares: ``(classes,)`` mean share of each label on its maps, or empty.
+    """
 
     name: str
     attack: str
@@ -64,6 +76,7 @@ class Reference:
     ats: float
     ats_by_label: float
     accuracy: float | None = None
+    shares: tuple[float, ...] = ()
 
     @property
     def backdoored(self) -> bool:
@@ -92,6 +105,8 @@ class Profile:
         error_rates: ``false_positive`` and ``false_negative`` of the whole procedure, each
             reference judged by a profile made without it; None where it cannot be known.
         references: the models it was made from.
+        outliers: names of clean references far from the other clean ones; they are reported
+            and take no part in the thresholds.
         provenance: where it comes from and how to make it again.
     """
 
@@ -106,6 +121,7 @@ class Profile:
     thresholds: Mapping[str, Threshold]
     error_rates: Mapping[str, Rate | None]
     references: tuple[Reference, ...] = ()
+    outliers: tuple[str, ...] = ()
     provenance: str = ""
     version: int = field(default=PROFILE_VERSION)
 
@@ -149,11 +165,16 @@ def profile_from_dict(data: Mapping[str, Any]) -> Profile:
             decides_by=data["decides_by"],
             thresholds={k: Threshold(**v) for k, v in data["thresholds"].items()},
             error_rates={k: v and Rate(**v) for k, v in data["error_rates"].items()},
-            references=tuple(Reference(**r) for r in data["references"]),
+            references=tuple(_reference(r) for r in data["references"]),
+            outliers=tuple(str(name) for name in data.get("outliers", ())),
             provenance=str(data["provenance"]),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProfileError(f"this profile is damaged: {error!r}") from error
+
+
+def _reference(data: Mapping[str, Any]) -> Reference:
+    return Reference(**{**data, "shares": tuple(data.get("shares", ()))})
 
 
 def f1_threshold(clean: NDArray[np.float64], backdoored: NDArray[np.float64]) -> float:
@@ -196,6 +217,46 @@ def auroc(clean: NDArray[np.float64], backdoored: NDArray[np.float64]) -> float:
     """Probability that a backdoored model scores below a clean one, ties counted half."""
     difference = clean[None, :] - backdoored[:, None]
     return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+def auroc_interval(
+    clean: NDArray[np.float64], backdoored: NDArray[np.float64]
+) -> tuple[float, float]:
+    """DeLong's 95 % interval of :func:`auroc`, within 0 and 1.
+
+    It needs two models on each side; with perfect separation the variance vanishes, and the
+    interval then says less than the number of models does.
+    """
+    if min(len(clean), len(backdoored)) < 2:
+        return 0.0, 1.0
+    difference = clean[None, :] - backdoored[:, None]
+    wins = (difference > 0) + 0.5 * (difference == 0)
+    variance = wins.mean(axis=1).var(ddof=1) / len(backdoored)
+    variance += wins.mean(axis=0).var(ddof=1) / len(clean)
+    half = 1.959964 * float(np.sqrt(variance))
+    middle = float(wins.mean())
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def find_outliers(references: Sequence[Reference]) -> tuple[str, ...]:
+    """Names of clean references whose RE or accuracy lies far from the other clean ones.
+
+    Far means more than :data:`OUTLIER_DEVIATIONS` robust standard deviations (1.4826 times the
+    median absolute deviation) from the median. Fewer than 5 clean references show no outlier.
+    """
+    clean = [r for r in references if not r.backdoored]
+    if len(clean) < MIN_CLEAN_REFERENCES:
+        return ()
+    far = np.zeros(len(clean), dtype=bool)
+    for values in ([r.re for r in clean], [r.accuracy for r in clean]):
+        if any(value is None for value in values):
+            continue
+        array = np.array(values, dtype=np.float64)
+        distance = np.abs(array - np.median(array))
+        # Rounded accuracies can have a deviation of zero; a point is the least that counts.
+        spread = max(1.4826 * float(np.median(distance)), 0.01)
+        far |= distance > OUTLIER_DEVIATIONS * spread
+    return tuple(r.name for r, is_far in zip(clean, far, strict=True) if is_far)
 
 
 def best_score(references: Sequence[Reference]) -> ScoreName:
@@ -252,7 +313,9 @@ def calibrate(
     """
     if len({r.name for r in references}) != len(references):
         raise ProfileError("two references have the same name")
-    clean = sum(not r.backdoored for r in references)
+    outliers = find_outliers(references)
+    used = [r for r in references if r.name not in outliers]
+    clean = sum(not r.backdoored for r in used)
     if clean == 0:
         raise ProfileError("a profile needs at least one clean reference")
     return Profile(
@@ -263,9 +326,10 @@ def calibrate(
         settings=settings,
         input_shape=input_shape,
         labels=labels,
-        decides_by=best_score(references),
-        thresholds={score: threshold_for(references, score) for score in SCORE_NAMES},
-        error_rates=leave_one_out(references),
+        decides_by=best_score(used),
+        thresholds={score: threshold_for(used, score) for score in SCORE_NAMES},
+        error_rates=leave_one_out(used),
         references=tuple(references),
+        outliers=outliers,
         provenance=provenance,
     )

@@ -18,7 +18,16 @@ from adapters.registry import open_oracle
 from adapters.target import Target
 from auditor import __version__
 from auditor.audit import AuditResult, Prepared, prepare, run_audit
+from auditor.calibrating import (
+    OpenReference,
+    ReferenceModel,
+    read_references,
+    run_calibration,
+    same_task,
+    score_all,
+)
 from auditor.calibration import Profile
+from auditor.cohort import rank_cohort
 from auditor.demo.run import run_demo
 from auditor.engine.progress import Progress, SilentProgress, StreamProgress
 from auditor.engine.scheduler import EngineLimits, QueryEngine
@@ -34,8 +43,14 @@ from auditor.options import (
 from auditor.plan import AuditSettings
 from auditor.preflight import check_target
 from auditor.pricing import Price, price_audit, read_rate, write_rate
-from auditor.profiles import load_profile
-from auditor.reports.console import show_check, show_price, show_result
+from auditor.profiles import load_profile, save_profile
+from auditor.reports.console import (
+    show_calibration,
+    show_check,
+    show_cohort,
+    show_price,
+    show_result,
+)
 from auditor.samples import Samples, load_samples
 from auditor.targets import build_target, resize_to
 
@@ -81,7 +96,7 @@ def audit(
     described, given = build_target(target), _samples(samples)
     profile = load_profile(output.profile) if output.profile else None
     settings = _settings(method, profile)
-    allowed = _limits(limits, described)
+    allowed = _limits(limits, described.kind)
     result = asyncio.run(_audit(described, given, settings, profile, allowed, output))
     _show(output, result.report, show_result(result.report, output.output))
     code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
@@ -119,6 +134,83 @@ def check(target: TargetOptions, samples: SampleOptions, output: OutputOptions) 
     raise typer.Exit(ExitCode.INCONCLUSIVE if found["problems"] else ExitCode.NO_EVIDENCE)
 
 
+ReferenceList = Annotated[
+    Path,
+    typer.Argument(
+        help='JSON: {"references": [{"name": .., "model": FILE or "endpoint": URL, '
+        '"attack": ..}]}; attack is missing for a clean model.'
+    ),
+]
+
+
+@app.command()
+@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+def calibrate(
+    references: ReferenceList,
+    target: TargetOptions,
+    samples: SampleOptions,
+    method: MethodOptions,
+    limits: LimitOptions,
+    output: OutputOptions,
+    name: Annotated[str, typer.Option(help="Name of the profile.")] = "profile",
+    task: Annotated[str, typer.Option(help="What the references classify, in words.")] = "unnamed",
+) -> None:
+    """Make a reference profile from models whose state is known: OUTPUT/profile.json."""
+    models, given = _references(references, target), _samples(samples)
+    allowed = _limits(limits, "onnx")
+    pending = run_calibration(
+        models,
+        given,
+        _settings(method, None),
+        output.output / "references",
+        name=name,
+        task=task,
+        provenance=f"xray-audit {__version__} calibrate {references.name}",
+        limits=allowed,
+        progress=_progress(quiet=output.quiet),
+    )
+    made = asyncio.run(pending)
+    save_profile(made.profile, output.output / "profile.json")
+    data = {"profile": made.profile.as_dict(), "skipped": dict(made.skipped)}
+    _show(output, data, show_calibration(data, output.output / "profile.json"))
+
+
+@app.command()
+@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+def cohort(
+    models: ReferenceList,
+    target: TargetOptions,
+    samples: SampleOptions,
+    method: MethodOptions,
+    limits: LimitOptions,
+    output: OutputOptions,
+    error_rate: Annotated[
+        float, typer.Option(help="Probability of flagging any model of an honest cohort.")
+    ] = 0.05,
+) -> None:
+    """Rank several models of one task against each other; flags outliers, clears nobody."""
+    listed, given = _references(models, target), _samples(samples)
+    pending = score_all(
+        listed,
+        given,
+        _settings(method, None),
+        output.output / "models",
+        _limits(limits, "onnx"),
+        _progress(quiet=output.quiet),
+    )
+    scored, skipped = asyncio.run(pending)
+    same_task(scored)
+    places = rank_cohort([one.reference for one in scored], error_rate)
+    data = {
+        "error_rate": error_rate,
+        "ranking": [dataclasses.asdict(place) for place in places],
+        "skipped": skipped,
+    }
+    _show(output, data, show_cohort(data))
+    flagged = any(place.outlier for place in places)
+    raise typer.Exit(ExitCode.BACKDOOR_SUSPECTED if flagged else ExitCode.INCONCLUSIVE)
+
+
 @app.command()
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the demo's reports.")] = Path(
@@ -147,12 +239,31 @@ def _settings(method: MethodOptions, profile: Profile | None) -> AuditSettings:
     return AuditSettings(**{name: value for name, value in chosen.items() if name in known})
 
 
-def _limits(options: LimitOptions, target: Target) -> EngineLimits:
+def _references(path: Path, shared: TargetOptions) -> list[ReferenceModel]:
+    """The models of a list; what ``shared`` says about inputs holds for all of them."""
+    if shared.endpoint or shared.model or shared.target:
+        raise UsageError(f"the models come from {path}: drop --endpoint, --model and --target")
+    listed = []
+    for entry in read_references(path):
+        model = path.parent / entry["model"] if "model" in entry else None
+        options = dataclasses.replace(shared, model=model, endpoint=entry.get("endpoint"))
+        listed.append(ReferenceModel(entry["name"], entry.get("attack", ""), _opener(options)))
+    return listed
+
+
+def _opener(options: TargetOptions) -> OpenReference:
+    async def opener() -> LabelOracle:
+        return await open_oracle(build_target(options))
+
+    return opener
+
+
+def _limits(options: LimitOptions, kind: str) -> EngineLimits:
     for flag in ("max_queries", "rate", "request_rate", "concurrency"):
         value = getattr(options, flag)
         if value is not None and not value > 0:
             raise UsageError(f"--{flag.replace('_', '-')} is {value}, it must be above 0")
-    default = REMOTE_CONCURRENCY if target.kind == "http" else LOCAL_CONCURRENCY
+    default = REMOTE_CONCURRENCY if kind == "http" else LOCAL_CONCURRENCY
     return EngineLimits(
         max_queries=options.max_queries,
         queries_per_s=options.rate,

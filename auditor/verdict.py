@@ -152,7 +152,9 @@ def _no_ground(profile: Profile | None) -> str:
     if profile is None:
         return (
             "No reference profile was given, and scores of this method mean something only "
-            "beside models of the same task and recipe whose state is known."
+            "beside models of the same task and recipe whose state is known. The cheapest way to "
+            "get some: train five or more clean models on your own data the way the vendor says "
+            "this one was trained, and run xray-audit calibrate on them."
         )
     if profile.status == "published":
         return (

@@ -93,3 +93,51 @@ def show_check(found: Mapping[str, Any]) -> str:
     ]
     problems = [f"PROBLEM: {problem}" for problem in found["problems"]]
     return "\n".join([*lines, *problems])
+
+
+def show_calibration(data: Mapping[str, Any], path: Path) -> str:
+    """What a profile was made from, how often it errs, and where it is."""
+    profile = data["profile"]
+    clean = sum(not reference["attack"] for reference in profile["references"])
+    backdoored = len(profile["references"]) - clean
+    lines = [
+        f"Profile {profile['name']!r} ({profile['status']}): {clean} clean and {backdoored} "
+        f"backdoored references, decides by {profile['decides_by']}",
+    ]
+    for name, value in profile["thresholds"].items():
+        spread = f"{value['low']:.3f} to {value['high']:.3f}"
+        lines.append(f"  threshold {name}: {value['value']:.3f} (averaged over {spread})")
+    for name, rate in profile["error_rates"].items():
+        lines.append(f"  {name.replace('_', ' ')} rate: {_rate(rate)}")
+    lines += [f"  OUTLIER, left out: {safe_text(name)}" for name in profile["outliers"]]
+    lines += [
+        f"  SKIPPED {safe_text(n)}: {safe_text(why, 300)}" for n, why in data["skipped"].items()
+    ]
+    return "\n".join([*lines, f"  written to {path}"])
+
+
+def _rate(rate: Mapping[str, Any] | None) -> str:
+    if rate is None:
+        return "unknown"
+    return (
+        f"{rate['rate']:.1%} of {rate['n']} (95 % interval {rate['low']:.1%} to {rate['high']:.1%})"
+    )
+
+
+def show_cohort(data: Mapping[str, Any]) -> str:
+    """The ranking, the most suspicious model first."""
+    lines = ["rank  RE     ATS    ATS by label  p (corrected)  model"]
+    for number, place in enumerate(data["ranking"], 1):
+        mark = "  OUTLIER" if place["outlier"] else ""
+        lines.append(
+            f"{number:>4}  {place['re']:.3f}  {place['ats']:.3f}  {place['ats_by_label']:.3f}"
+            f"{place['p']:>15.3g}        {safe_text(place['name'], 60)}{mark}"
+        )
+    lines += [
+        f"SKIPPED {safe_text(n)}: {safe_text(why, 300)}" for n, why in data["skipped"].items()
+    ]
+    lines.append(
+        f"An honest cohort is flagged with probability at most {data['error_rate']:.0%} if its "
+        "scores are normally distributed. A place without a flag clears nobody."
+    )
+    return "\n".join(lines)

@@ -1,0 +1,231 @@
+"""Scores reference models for a profile: the same questions an audit asks, without a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.contract import LabelOracle
+from adapters.errors import AdapterError
+from auditor.audit import ask, judge, prepare
+from auditor.calibration import Profile, Reference, calibrate
+from auditor.engine.progress import Progress, SilentProgress
+from auditor.engine.scheduler import EngineLimits
+from auditor.errors import AuditError, ProfileError, UsageError
+from auditor.plan import AuditSettings
+from auditor.samples import Samples
+
+OpenReference = Callable[[], Awaitable[LabelOracle]]
+
+
+@dataclass(frozen=True)
+class ReferenceModel:
+    """A model whose state is known.
+
+    Attributes:
+        name: unique among the references; also the name of its folder of labels.
+        attack: empty for a clean one, else the name of its attack.
+        open: opens it.
+    """
+
+    name: str
+    attack: str
+    open: OpenReference
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One scored reference.
+
+    Attributes:
+        reference: what a profile keeps of it.
+        report: the full result, label maps included.
+        doubt: why its answers support no score, or empty.
+    """
+
+    reference: Reference
+    report: Mapping[str, Any]
+    doubt: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A profile, and the references that could not be used, each with the reason."""
+
+    profile: Profile
+    skipped: Mapping[str, str]
+
+
+async def score_reference(
+    model: ReferenceModel,
+    samples: Samples,
+    settings: AuditSettings,
+    folder: Path,
+    limits: EngineLimits,
+    progress: Progress | None = None,
+) -> Scored:
+    """Ask one reference everything an audit would and score it. Labels are kept in ``folder``.
+
+    Raises:
+        AdapterError: it cannot be opened or asked.
+        AuditError: the samples do not fit it, or the labels cannot be kept.
+    """
+    oracle = await model.open()
+    try:
+        ready = prepare(oracle, samples, settings)
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        asked = await ask(oracle, ready, folder, limits, progress)
+        result = judge(oracle, ready, asked, None, {})
+    finally:
+        await oracle.aclose()
+    report = result.report
+    scores = report["scores"]
+    if not asked.complete or len(report["planes"]) == 0:
+        raise AuditError(f"reference {model.name}: not every label is known")
+    reference = Reference(
+        name=model.name,
+        attack=model.attack,
+        re=scores["re"]["mean"],
+        ats=scores["ats"]["mean"],
+        ats_by_label=scores["ats_by_label"]["mean"],
+        accuracy=report["samples"]["accuracy"],
+        shares=tuple(round(share, 6) for share in scores["shares"]),
+    )
+    return Scored(reference, report, _doubt(report))
+
+
+def _doubt(report: Mapping[str, Any]) -> str:
+    accuracy, canaries = report["samples"]["accuracy"], report["canaries"]
+    if accuracy is not None and accuracy < 0.5:
+        return f"labels only {accuracy:.0%} of the samples as given"
+    if canaries is not None and canaries["rate"] > 0.02:
+        return f"gave another label to {canaries['rate']:.0%} of repeated inputs"
+    return ""
+
+
+async def score_all(
+    models: Sequence[ReferenceModel],
+    samples: Samples,
+    settings: AuditSettings,
+    folder: Path,
+    limits: EngineLimits | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[Scored], dict[str, str]]:
+    """Score every model; one that fails is skipped and named with its reason.
+
+    A run that was cut off continues: labels are kept per model, below ``folder``.
+    """
+    progress = progress or SilentProgress()
+    scored: list[Scored] = []
+    skipped: dict[str, str] = {}
+    for model in models:
+        progress.note(f"{model.name} ({model.attack or 'clean'})")
+        try:
+            one = await score_reference(
+                model, samples, settings, folder / model.name, limits or EngineLimits(), progress
+            )
+        except (AdapterError, UsageError) as error:
+            skipped[model.name] = str(error)
+            continue
+        if one.doubt:
+            skipped[model.name] = one.doubt
+        else:
+            scored.append(one)
+    return scored, skipped
+
+
+async def run_calibration(
+    models: Sequence[ReferenceModel],
+    samples: Samples,
+    settings: AuditSettings,
+    folder: Path,
+    *,
+    name: str,
+    task: str,
+    provenance: str,
+    limits: EngineLimits | None = None,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Score every reference and make a profile.
+
+    Raises:
+        ProfileError: no clean reference could be scored, or they are not of one task.
+    """
+    scored, skipped = await score_all(models, samples, settings, folder, limits, progress)
+    return Calibration(_profile(scored, settings, name, task, provenance), skipped)
+
+
+def same_task(scored: Sequence[Scored]) -> None:
+    """Refuse models that do not classify the same inputs into the same classes.
+
+    Raises:
+        ProfileError: names two models and the field in which they differ.
+    """
+    for other in scored[1:]:
+        first = scored[0]
+        pairs = {
+            "access": (first.report["access"], other.report["access"]),
+            "labels": (first.report["labels"], other.report["labels"]),
+            "input shape": (first.report["input"]["shape"], other.report["input"]["shape"]),
+        }
+        for field, (one, two) in pairs.items():
+            if one != two:
+                raise ProfileError(
+                    f"{first.reference.name} and {other.reference.name} differ in {field}: "
+                    "only models of one task in one access mode can be compared"
+                )
+
+
+def _profile(
+    scored: Sequence[Scored], settings: AuditSettings, name: str, task: str, provenance: str
+) -> Profile:
+    if not scored:
+        raise ProfileError("no reference could be scored, so there is no profile to write")
+    same_task(scored)
+    first = scored[0].report
+    labels = [first["labels"][str(index)] for index in range(len(first["labels"]))]
+    shape = first["input"]["shape"]
+    return calibrate(
+        [one.reference for one in scored],
+        name=name,
+        task=task,
+        access=first["access"],
+        settings=profile_settings(settings),
+        input_shape=(shape[0], shape[1], shape[2]),
+        labels=tuple(labels),
+        provenance=provenance,
+    )
+
+
+def profile_settings(settings: AuditSettings) -> dict[str, Any]:
+    """The settings that scores depend on: a profile keeps these and an audit must match them."""
+    names = ("sampler", "planes", "density", "expansion", "alpha", "ats_threshold")
+    return {name: getattr(settings, name) for name in names}
+
+
+def read_references(path: Path) -> list[dict[str, str]]:
+    """Read a list of references: JSON ``{"references": [{"name", "model", "attack"}, ...]}``.
+
+    ``model`` is a file path relative to the list, or ``endpoint`` a URL; ``attack`` is missing
+    or empty for a clean model.
+
+    Raises:
+        UsageError: unreadable, or an entry lacks a field.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        entries = data["references"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"reference list {path} cannot be read: {error}") from error
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict) or "name" not in entry:
+            raise UsageError(f"reference list {path}: entry {number} lacks a name")
+        if ("model" in entry) == ("endpoint" in entry):
+            raise UsageError(
+                f"reference list {path}: {entry['name']} needs either model or endpoint"
+            )
+    return [{str(k): str(v) for k, v in entry.items()} for entry in entries]
