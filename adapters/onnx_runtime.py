@@ -48,6 +48,9 @@ DISTRIBUTIONS = (
 )
 """Distributions that install the same files under the import name onnxruntime."""
 
+OLDEST = (1, 24)
+"""Older versions read any file on the disk that a model names as its weights."""
+
 INPUT_TYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -182,6 +185,11 @@ def _runtime() -> Any:
         raise MissingExtra(f"ONNX Runtime does not load ({one_line(error)})") from error
     if not hasattr(ort, "InferenceSession"):  # the empty folder that uninstalling can leave
         raise MissingExtra(f"ONNX Runtime is not installed: {_EXTRAS}")
+    if tuple(int(part) for part in re.findall(r"\d+", ort.__version__)[:2]) < OLDEST:
+        raise MissingExtra(
+            f"ONNX Runtime {ort.__version__} is too old to open a model that is not trusted, "
+            f"1.24 is the oldest that can: {_EXTRAS}"
+        )
     ort.set_default_logger_severity(_SILENT)
     # With this set a model file could configure the session; the file is not to be trusted.
     os.environ.pop("ORT_LOAD_CONFIG_FROM_MODEL", None)
@@ -252,7 +260,7 @@ def _session(
             raise ProviderUnavailable(
                 f"{wanted} did not start on {target.device}: {text}"
             ) from error
-        if "xternal data" in text:
+        if "xternal data" in text or os.devnull in text:
             raise ModelFileError(
                 f"model file {file.name} keeps weights in another file: store them in the model"
             ) from error
@@ -315,7 +323,10 @@ def _nodes(session: Any) -> Counter[str]:
 
 
 def _reason(error: Exception) -> str:
-    return re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", one_line(error))
+    """What went wrong, without ONNX Runtime's error code and source location."""
+    text = " ".join(str(error).split())
+    text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
+    return one_line(re.sub(r"^\S+\.(?:cc|cpp|h):\d+ [^)]*\)(?: const)? ", "", text))
 
 
 # What the model says about itself

@@ -142,14 +142,24 @@ def onnx_file(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.fixture
-def onnx_external(tmp_path: Path) -> str:
-    """Path of an ONNX model that keeps its weights in a second file."""
-    model = onnx.load_model_from_string(onnx_bytes())
-    path = tmp_path / "external.onnx"
-    onnx.save_model(
-        model, path, save_as_external_data=True, location="weights.bin", size_threshold=16
-    )
-    return str(path)
+def onnx_external(tmp_path: Path) -> Callable[[str], str]:
+    """Write a model whose weights are in a second file, named as ``way`` says."""
+
+    def write(way: str) -> str:
+        path = tmp_path / "external.onnx"
+        model = onnx.load_model_from_string(onnx_bytes())
+        onnx.save_model(
+            model, path, save_as_external_data=True, location="weights.bin", size_threshold=16
+        )
+        model = onnx.load(path, load_external_data=False)
+        for tensor in model.graph.initializer:
+            for entry in tensor.external_data:
+                if entry.key == "location":
+                    entry.value = way.format(folder=tmp_path, name="weights.bin")
+        path.write_bytes(model.SerializeToString())
+        return str(path)
+
+    return write
 
 
 def _linear(seed: int, reply: str, dtype: Any) -> Any:
