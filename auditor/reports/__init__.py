@@ -1,0 +1,1 @@
+"""Views of one audit result: ``report.json`` and a self-contained HTML page."""

@@ -1,0 +1,135 @@
+"""``report.json``: the one result that every other view is made from."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import unicodedata
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from auditor.errors import AuditError
+from auditor.reports.files import write_atomic
+
+SCHEMA_VERSION = "1.0"
+"""Version of the report's shape. A reader accepts every minor version of the same major."""
+
+MAX_BYTES = 512 * 1024 * 1024
+"""Larger files are refused unread: they are no report of ours."""
+
+_NOT_ASCII = re.compile(r"[\x7f-\U0010ffff]")
+
+
+def write_json(report: dict[str, Any], path: Path) -> None:
+    """Write ``report`` to ``path``, whole or not at all.
+
+    Keys keep the order given and floats are written as their shortest exact form, so one
+    report always gives the same bytes and reading it back loses nothing.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: the report holds NaN or an infinity.
+    """
+    write_atomic(path, (_layout(report, "") + "\n").encode("utf-8"))
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a report that :func:`write_json` wrote.
+
+    Raises:
+        AuditError: missing, unreadable, not a report, or of another major schema version.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise AuditError(f"{path} is larger than {MAX_BYTES} bytes, it is no audit report")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise AuditError(f"there is no report at {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise AuditError(f"the report {path} cannot be read: {error}") from error
+    report = _parse(text, path)
+    version = report.get("schema_version") if isinstance(report, dict) else None
+    if not isinstance(version, str):
+        raise AuditError(f"{path} is not an audit report: it states no schema_version")
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        raise AuditError(
+            f"{path} has schema version {version[:20]!r}, this program reads {SCHEMA_VERSION}: "
+            "use the version of xray-audit that wrote it"
+        )
+    return dict(report)
+
+
+def load_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of ``report.json``."""
+    source = resources.files("auditor.reports") / "report.schema.json"
+    schema: dict[str, Any] = json.loads(source.read_text(encoding="utf-8"))
+    return schema
+
+
+def _layout(value: Any, indent: str) -> str:
+    """JSON with one line per key and per row of numbers: a label map stays readable and a
+    diff short, where plain indentation would spend a line on every grid node.
+    """
+    inner = indent + "  "
+    if isinstance(value, dict) and value:
+        lines = [f"{inner}{_key(k)}: {_layout(v, inner)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(lines) + "\n" + indent + "}"
+    nested = isinstance(value, list | tuple) and any(
+        isinstance(v, dict | list | tuple) for v in value
+    )
+    if nested:
+        return "[\n" + ",\n".join(inner + _layout(v, inner) for v in value) + "\n" + indent + "]"
+    return _scalar(value)
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"report key {key!r} is not a string")
+    return _scalar(key)
+
+
+def _scalar(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text if text.isascii() and "\x7f" not in text else _NOT_ASCII.sub(_spell, text)
+
+
+def _spell(match: re.Match[str]) -> str:
+    """Escape what a terminal would obey or a reader could not see; keep letters as they are."""
+    character = match.group()
+    if unicodedata.category(character)[0] not in "CZ":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+def _parse(text: str, path: Path) -> Any:
+    try:
+        return json.loads(
+            text,
+            object_pairs_hook=_unique,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+        )
+    except (ValueError, RecursionError) as error:
+        raise AuditError(f"the report {path} is damaged: {error}") from error
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    # The standard parser lets the last of two equal keys win, so two readers may disagree.
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key appears twice")
+    return found
+
+
+def _refuse_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a number in JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text[:20]} is out of range")
+    return value
