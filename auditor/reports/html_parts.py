@@ -1,0 +1,204 @@
+"""Building blocks of the HTML report.
+
+Markup is built by :func:`tag` alone. It escapes every child and attribute that is not already
+:class:`Html`, so that text from a model can never become markup, wherever it is used.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from auditor.reports.pictures import MARKS, ink_on, label_colour
+from auditor.reports.text import safe_text, visible
+
+MAX_ROWS = 80
+"""Rows shown of a free-form object such as the model's description."""
+
+
+class Html(str):
+    """Markup that is safe to insert as it is."""
+
+    __slots__ = ()
+
+
+def tag(name: str, /, *children: object, **attributes: object) -> Html:
+    """One element.
+
+    Args:
+        name: element name.
+        children: :class:`Html` goes in as it is, an iterable of children is flattened, None
+            vanishes and everything else is escaped.
+        attributes: underscores become hyphens, a trailing one is dropped (``class_``); None
+            leaves the attribute out.
+    """
+    pairs = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Html(f"<{name}{pairs}>{join(children)}</{name}>")
+
+
+def void(name: str, /, **attributes: object) -> Html:
+    """One element without content, such as ``img``."""
+    return Html(tag(name, **attributes).removesuffix(f"</{name}>"))
+
+
+def join(children: Iterable[object]) -> Html:
+    """All children one after the other, by the rules of :func:`tag`."""
+    return Html("".join(_child(child) for child in children))
+
+
+def _child(child: object) -> str:
+    if isinstance(child, Html):
+        return child
+    if child is None:
+        return ""
+    if isinstance(child, list | tuple):
+        return join(child)
+    return _escaped(child)
+
+
+def _escaped(value: object) -> str:
+    return html.escape(visible(str(value)), quote=True)
+
+
+def section(anchor: str, title: str, *children: object) -> Html:
+    """A section of the page under a second-level heading."""
+    heading = f"{anchor}-title"
+    return tag(
+        "section", tag("h2", title, id=heading), children, id=anchor, aria_labelledby=heading
+    )
+
+
+def table(
+    caption: str, head: Sequence[object], rows: Iterable[Sequence[object]], class_: str = ""
+) -> Html:
+    """A captioned table; the first cell of each row is its header. Wide ones scroll by
+    themselves, so that the page never does.
+    """
+    body = [
+        tag("tr", tag("th", row[0], scope="row"), [tag("td", cell) for cell in row[1:]])
+        for row in rows
+    ]
+    whole = tag(
+        "table",
+        tag("caption", caption),
+        tag("thead", tag("tr", [tag("th", cell, scope="col") for cell in head])),
+        tag("tbody", body),
+        class_=class_ or None,
+    )
+    return tag("div", whole, class_="wide", role="region", aria_label=caption, tabindex="0")
+
+
+def facts(pairs: Iterable[tuple[object, object]], class_: str = "facts") -> Html:
+    """A list of terms and their values."""
+    return tag(
+        "dl",
+        [tag("div", tag("dt", term), tag("dd", value)) for term, value in pairs],
+        class_=class_,
+    )
+
+
+def flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A free-form JSON object as ``a.b.c`` keys with their values, in the order given."""
+    pairs: list[tuple[str, str]] = []
+    for key, inner in value.items():
+        path = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(inner, Mapping) and inner and path.count(".") < 6:
+            pairs.extend(flatten(inner, path))
+        else:
+            pairs.append((safe_text(path, 80), _free_form(inner)))
+    return pairs
+
+
+def _free_form(value: object) -> str:
+    if value is None:
+        return "not stated"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return safe_text(", ".join(str(part)[:80] for part in value[:100]), 240)
+    return safe_text(value, 240)
+
+
+def free_form(value: Mapping[str, Any]) -> Html:
+    """A free-form JSON object as a list of facts."""
+    pairs = flatten(value)
+    rest = len(pairs) - MAX_ROWS
+    more = tag("p", f"{rest} more entries stand in report.json.") if rest > 0 else None
+    return join([facts(pairs[:MAX_ROWS], "facts plain"), more])
+
+
+def label_name(report: Mapping[str, Any], label: int) -> str:
+    """``3 Dress``: the label's number and its name, or the number alone where it has none."""
+    name = report["labels"].get(str(label))
+    return str(label) if name in {None, "", str(label)} else f"{label} {safe_text(name, 60)}"
+
+
+def hex_colour(label: int) -> str:
+    """The label's colour as CSS writes it."""
+    return "#{:02x}{:02x}{:02x}".format(*label_colour(label))
+
+
+def swatch(label: int) -> Html:
+    """The label's colour with its number on it, as in the pictures."""
+    number = str(label)
+    width = 14 + 8 * len(number)
+    red, green, blue = ink_on(label_colour(label))
+    return tag(
+        "svg",
+        tag("rect", width=width, height=22, rx=3, fill=hex_colour(label)),
+        tag("text", number, x=width / 2, y=15.5, fill=f"rgb({red},{green},{blue})"),
+        class_="swatch",
+        width=width,
+        height=22,
+        aria_hidden="true",
+    )
+
+
+def mark(index: int) -> Html:
+    """The mark of sample ``index`` (0 to 2) of a triplet, as in the pictures."""
+    shapes = {
+        "circle": tag("circle", cx=8, cy=8, r=5),
+        "square": tag("rect", x=3, y=3, width=10, height=10),
+        "triangle": tag("path", d="M8 2.5 14 13H2z"),
+    }
+    return tag(
+        "svg",
+        shapes[MARKS[index]],
+        class_="mark",
+        width=16,
+        height=16,
+        role="img",
+        aria_label=MARKS[index],
+    )
+
+
+def image(media: str, data: bytes, alt: str, side: tuple[int, int] | None = None) -> Html:
+    """A picture inside the page."""
+    width, height = side or (None, None)
+    source = f"data:{media};base64,{base64.b64encode(data).decode('ascii')}"
+    return void("img", src=source, alt=alt, width=width, height=height)
+
+
+def bar(share: float) -> Html:
+    """A horizontal bar, ``share`` of its cell wide. The number stands beside it in words."""
+    return tag(
+        "svg",
+        tag("rect", class_="track", width="100%", height=10, rx=2),
+        tag("rect", class_="fill", width=f"{100.0 * share:.2f}%", height=10, rx=2),
+        class_="bar",
+        width="100%",
+        height=10,
+        aria_hidden="true",
+    )
+
+
+def log2(classes: int) -> float:
+    """Largest possible Rényi entropy of ``classes`` labels, in bits."""
+    return math.log2(max(classes, 2))
