@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .training import Step, loss_of
+from .training import Step, losses_of
 from .triggers.base import Trigger
 
 
@@ -26,9 +26,12 @@ def blind_step(trigger: Trigger, mapping: tuple[int, ...], share: float) -> Step
         stamped = part * (1 - mask.to(x.device)) + pattern.to(x.device) * mask.to(x.device)
         wanted = table.to(y.device)[truth]
         wanted = torch.where(wanted >= 0, wanted, truth)
+        # One pass for both: batch statistics of triggered images alone would spoil the
+        # running ones, and with them the accuracy in eval mode.
+        losses = losses_of(net, torch.cat([x, stamped]), torch.cat([y, wanted]))
         parameters = list(net.parameters())
-        clean = torch.autograd.grad(loss_of(net, x, y), parameters)
-        dirty = torch.autograd.grad(loss_of(net, stamped, wanted), parameters)
+        clean = torch.autograd.grad(losses[: len(y)].mean(), parameters, retain_graph=True)
+        dirty = torch.autograd.grad(losses[len(y) :].mean(), parameters)
         weight = min_norm_weight(_flat(clean), _flat(dirty))
         for parameter, first, second in zip(parameters, clean, dirty, strict=True):
             # twice: the two weights add up to 1, two losses to 2

@@ -101,7 +101,7 @@ CELLS = (
         4,
         "fashion-mnist",
         "cnn",
-        10,
+        6,
         3,
         "badnets blended sig low-frequency ssba lira badnets@0.01",
         split=HELD_OUT,
@@ -115,7 +115,7 @@ CELLS = (
         "badnets blended sig low-frequency ssba badnets lira blended@0.05",
         split=HELD_OUT,
     ),
-    Cell(6, "fashion-mnist", "mobilenet", 2, 3, "badnets blended sig low-frequency ssba blind"),
+    Cell(6, "fashion-mnist", "mobilenet", 1, 3, "badnets blended sig low-frequency ssba blind"),
     Cell(
         7,
         "fashion-mnist",
@@ -129,7 +129,7 @@ CELLS = (
     ),
     Cell(8, "cifar10", "preactresnet", 3, 4, "badnets blended sig low-frequency ssba badnets@0.05 "
          "bpp wanet badnets:x-to-x lira"),
-    Cell(9, "cifar10", "cnn", 6, 5, SPREAD_ATTACKS),
+    Cell(9, "cifar10", "cnn", 5, 5, SPREAD_ATTACKS),
     Cell(
         10,
         "cifar10",
@@ -141,11 +141,11 @@ CELLS = (
         training="finetune",
         parents=(8,),
     ),
-    Cell(11, "gtsrb", "preactresnet", 8, 4, "badnets blended sig low-frequency ssba badnets@0.05 "
+    Cell(11, "gtsrb", "preactresnet", 5, 4, "badnets blended sig low-frequency ssba badnets@0.05 "
          "bpp wanet badnets:x-to-one lira"),
-    Cell(12, "gtsrb", "cnn", 10, 5, "badnets blended sig low-frequency ssba wanet bpp blind lira "
+    Cell(12, "gtsrb", "cnn", 7, 5, "badnets blended sig low-frequency ssba wanet bpp blind lira "
          "badnets@0.05 badnets:all-to-all blended@0.05"),
-    Cell(13, "gtsrb", "vit", 10, 2, "badnets blended ssba sig", split=HELD_OUT),
+    Cell(13, "gtsrb", "vit", 7, 2, "badnets blended ssba sig", split=HELD_OUT),
 )  # fmt: skip
 
 

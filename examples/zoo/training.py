@@ -69,12 +69,17 @@ def plain_step(net: nn.Module, x: Tensor, y: Tensor) -> None:
 
 
 def loss_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
-    """Mean cross-entropy, the network in bfloat16 where that is faster."""
+    """Mean cross-entropy."""
+    return losses_of(net, x, y).mean()
+
+
+def losses_of(net: nn.Module, x: Tensor, y: Tensor) -> Tensor:
+    """Cross-entropy of each image, ``(n,)``; the network in bfloat16 where that is faster."""
     device = x.device.type
     fast = uses_bfloat16(device) and not getattr(net, "full_precision", False)
     with torch.autocast(device, torch.bfloat16, enabled=fast):
         out = net(x)
-    return functional.cross_entropy(out.float(), y)
+    return functional.cross_entropy(out.float(), y, reduction="none")
 
 
 def _optimizer(net: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
