@@ -1,0 +1,40 @@
+"""Audit an ONNX file from Python.
+
+    python examples/audit_model_file.py
+
+The command line does the same: xray-audit --model FILE --samples DIR
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from importlib import resources
+from pathlib import Path
+
+from adapters.registry import open_oracle
+from adapters.target import Target
+from auditor.audit import run_audit
+from auditor.plan import AuditSettings
+from auditor.reports.console import show_result
+from auditor.samples import load_samples
+
+ASSETS = Path(str(resources.files("auditor.demo") / "assets"))
+
+
+async def main(output: Path) -> None:
+    """Ask 20 planes of 20 x 20 points instead of the paper's 100 x 100, to be quick."""
+    oracle = await open_oracle(
+        Target("onnx", str(ASSETS / "clean.onnx"), value_range=(0.0, 1.0), threads=1)
+    )
+    try:
+        samples = load_samples(ASSETS / "fashion-mnist-samples.npz")
+        result = await run_audit(oracle, samples, AuditSettings(density=20), output)
+    finally:
+        await oracle.aclose()
+    print(show_result(result.report, output))
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(main(Path(folder)))

@@ -1,0 +1,97 @@
+"""Makes the shipped profiles from the committed scores of the zoo's calibration split.
+
+    python -m examples.benchmarks.make_profiles
+
+It asks nothing: ``score_zoo`` did, and its scores are committed. The same calibration runs as in
+``xray-audit calibrate``.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from auditor import profiles
+from auditor.calibrating import profile_settings
+from auditor.calibration import Profile, Reference, calibrate
+from auditor.plan import AuditSettings
+from auditor.profiles import save_profile
+from examples.zoo.data import DATASETS
+
+HERE = Path(__file__).parent
+NAMES = {"fashion-mnist": "fashion-mnist", "cifar10": "cifar-10", "gtsrb": "gtsrb"}
+DENSITY = 25
+MIN_CLEAN = 5
+
+
+def main() -> None:
+    """Write one profile per data set and access mode that has enough references."""
+    index = {
+        m["name"]: m for m in json.loads((HERE.parent / "zoo" / "index.json").read_text())["models"]
+    }
+    for dataset, name in NAMES.items():
+        for access in ("float", "image"):
+            path = HERE / "scores" / f"{dataset}-{access}-{DENSITY}.json"
+            if path.exists():
+                profile = make_profile(dataset, access, json.loads(path.read_text()), index)
+                file = Path(profiles.__file__).parent / f"{name}.{access}.json"
+                save_profile(profile, file)
+                print(summary(profile))
+
+
+def make_profile(
+    dataset: str, access: str, scores: dict[str, Any], index: dict[str, Any]
+) -> Profile:
+    """Calibrate on every scored model of the calibration split that did not fail."""
+    references = [
+        reference(name, index[name], scored)
+        for name, scored in sorted(scores.items())
+        if index[name]["split"] == "calibration" and not index[name]["failed"]
+    ]
+    info = DATASETS[dataset]
+    return calibrate(
+        references,
+        name=NAMES[dataset],
+        task=f"{dataset}, {len(info.classes)} classes, {info.side}x{info.side} pixels",
+        access=access,
+        settings=profile_settings(AuditSettings(density=DENSITY)),
+        input_shape=info.shape,
+        labels=None,
+        provenance=(
+            "calibration split of examples/zoo, asked by examples/benchmarks/score_zoo.py on test "
+            "images 10 to 29 of each class, seed 0; references are small networks trained for "
+            "minutes, and a model of another recipe may score differently"
+        ),
+    )
+
+
+def reference(name: str, model: dict[str, Any], scored: dict[str, Any]) -> Reference:
+    """One reference from its committed scores."""
+    points = scored["points"] * len(scored["plane_counts"])
+    totals = [sum(counts) for counts in zip(*scored["plane_counts"], strict=True)]
+    return Reference(
+        name=name,
+        attack="" if model["attack"] == "clean" else model["attack"],
+        re=scored["re"],
+        ats=scored["ats"],
+        ats_by_label=scored["ats_by_label"],
+        accuracy=scored["accuracy"],
+        shares=tuple(round(total / points, 5) for total in totals),
+    )
+
+
+def summary(profile: Profile) -> str:
+    """What was made, in one line."""
+    rates = {
+        k: v and f"{v.rate:.2f} [{v.low:.2f}, {v.high:.2f}]" for k, v in profile.error_rates.items()
+    }
+    return (
+        f"{profile.name} {profile.access}: {profile.count(backdoored=False)} clean, "
+        f"{profile.count(backdoored=True)} backdoored, decides by {profile.decides_by}, {rates}, "
+        f"outliers {list(profile.outliers)}"
+    )
+
+
+if __name__ == "__main__":
+    main()
