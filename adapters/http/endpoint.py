@@ -50,6 +50,7 @@ def read_endpoint(location: str) -> Endpoint:
             "the endpoint URL holds a user name or password; "
             "take them out and put the key into the environment variable named by key_env"
         )
-    if url.scheme not in {"http", "https"} or not url.host:
+    # httpx escapes what cannot be a host name instead of refusing it.
+    if url.scheme not in {"http", "https"} or not url.host or "%" in url.host:
         raise TargetError("the endpoint must be a URL that starts with http:// or https://")
     return Endpoint(url.copy_with(fragment=None))

@@ -56,7 +56,7 @@ def from_exception(error: Exception, where: str, *, unsent: bool) -> Unreachable
             f"{where}: the server's TLS certificate is not trusted; "
             "name the authority that signed it with ca_file, or fix the host name"
         )
-    if unsent and any(isinstance(cause, ssl.SSLError) for cause in chain):
+    if unsent and any(_is_tls_fault(cause) for cause in chain):
         return Unreachable(f"{where}: no TLS there; check http against https and the port")
     if unsent:
         return Unreachable(f"{where}: {_refusal(chain)}", _TRANSIENT)
@@ -150,6 +150,12 @@ def _refusal(chain: list[BaseException]) -> str:
     if any(isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__ for cause in chain):
         return "nobody answered the connection in time; check host, port and firewall"
     return "no connection; check host, port and network"
+
+
+def _is_tls_fault(cause: BaseException) -> bool:
+    """Whether the handshake failed; merely waiting for more bytes of it is an SSLError too."""
+    waiting = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+    return isinstance(cause, ssl.SSLError) and not isinstance(cause, waiting)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -159,8 +159,7 @@ class AiohttpTransport:
         ) as response:
             most = limit if 200 <= response.status < 300 else min(limit, MAX_ERROR_BYTES)
             content, truncated = await _read(response.content.iter_any(), most)
-            if truncated or response.status == 500:
-                # MLServer and MLflow reset a connection after an unhandled error: drop it first.
+            if truncated:
                 response.close()
         return Reply(response.status, response.headers, content, truncated)
 

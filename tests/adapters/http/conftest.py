@@ -76,18 +76,23 @@ def mount(site: Site) -> Callable[[Handler], str]:
 
 @pytest.fixture
 def scripted() -> Callable[..., contextlib.AbstractAsyncContextManager[str]]:
-    """An async context manager: a socket server that runs ``script`` after each request head."""
+    """A socket server that runs ``script`` on each connection, after one request unless not eat."""
 
     @contextlib.asynccontextmanager
-    async def serve(script: Script, **options: Any) -> AsyncIterator[str]:
+    async def serve(script: Script, *, eat: bool = True, **options: Any) -> AsyncIterator[str]:
+        tasks: set[asyncio.Task[None]] = set()
+
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.suppress(OSError, asyncio.IncompleteReadError):
-                head = await reader.readuntil(b"\r\n\r\n")
-                length = [line for line in head.lower().split(b"\r\n") if b"content-length" in line]
-                if length:
-                    await reader.readexactly(int(length[0].split(b":")[1]))
+            task = asyncio.current_task()
+            assert task is not None
+            tasks.add(task)
+            with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+                if eat:
+                    await _read_request(reader)
                 await script(reader, writer)
             writer.close()
+            with contextlib.suppress(OSError, asyncio.CancelledError):
+                await writer.wait_closed()
 
         server = await asyncio.start_server(talk, "127.0.0.1", 0, **options)
         scheme = "https" if "ssl" in options else "http"
@@ -95,8 +100,19 @@ def scripted() -> Callable[..., contextlib.AbstractAsyncContextManager[str]]:
             yield f"{scheme}://localhost:{server.sockets[0].getsockname()[1]}/score"
         finally:
             server.close()
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     return serve
+
+
+async def _read_request(reader: asyncio.StreamReader) -> bytes:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = [line for line in head.lower().split(b"\r\n") if b"content-length" in line]
+    if length:
+        await reader.readexactly(int(length[0].split(b":")[1]))
+    return head
 
 
 class FakeModel:
@@ -113,7 +129,8 @@ class FakeModel:
         return scores
 
     def labels(self, inputs: NDArray[Any]) -> NDArray[np.int64]:
-        return self.scores(inputs).argmax(axis=1)
+        labels: NDArray[np.int64] = self.scores(inputs).argmax(axis=1)
+        return labels
 
     def batch(self, n: int, seed: int = 0) -> NDArray[np.float32]:
         """Inputs with values beyond 0 .. 1 on both sides."""

@@ -447,7 +447,7 @@ def test_fingerprint_changes_with_what_makes_answers_incomparable(mount: Mount, 
     assert len({base, *others}) == 7
 
 
-def test_large_inputs_lower_the_default_batch(mount: Mount) -> None:
+def test_large_inputs_lower_the_default_batch() -> None:
     async def limits() -> int:
         oracle = await open_oracle(_target("http://127.0.0.1:9", _options(), shape=(3, 224, 224)))
         await oracle.aclose()

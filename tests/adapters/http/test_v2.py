@@ -299,7 +299,7 @@ def test_integer_outputs_are_labels(mount: Mount, v2: Any, model: Any, *, column
 
 
 def test_wide_integers_are_not_taken_for_scores(mount: Mount, v2: Any, model: Any) -> None:
-    v2.answer = lambda scores: [
+    v2.answer = lambda _: [
         {"name": "logits", "datatype": "INT64", "shape": [1, 5], "data": [3, 1, 4, 0, 9]}
     ]
     with pytest.raises(BadReply, match="scores or indices"):
