@@ -7,7 +7,7 @@ from typing import Any
 
 from auditor.reports import text
 from auditor.reports.html_parts import Html, facts, free_form, label_name, section, table, tag
-from auditor.reports.html_verdict import moment
+from auditor.reports.html_verdict import moment, score_title
 from auditor.reports.text import safe_text
 
 MAX_WRONG = 50
@@ -80,7 +80,7 @@ def profile(report: Mapping[str, Any]) -> Html:
     skipped = {"thresholds", "error_rates"}
     rows = [
         (
-            safe_text(name, 30),
+            score_title(name),
             text.score(limit["value"]),
             text.interval(limit.get("low"), limit.get("high")),
         )
@@ -129,9 +129,7 @@ def canaries(report: Mapping[str, Any]) -> Html:
         said = "No input was asked twice, so drift and chance in the answers were not checked."
     else:
         high = held["high"]
-        bound = (
-            f" The 95 % interval reaches up to {text.percent(high)}." if high is not None else ""
-        )
+        bound = f" The 95% interval reaches up to {text.percent(high)}." if high is not None else ""
         said = (
             f"{text.plural(held['asked'], 'input')} asked a second time: "
             f"{text.count(held['flipped'])} got another label.{bound}"

@@ -51,7 +51,7 @@ def _introduction(report: Mapping[str, Any]) -> list[str]:
     middle = ""
     if isinstance(expansion, int | float) and expansion > 0:
         part = 100.0 / (2.0 * expansion + 1.0)
-        middle = f" The samples span only the middle {part:.0f} % of each side."
+        middle = f" The samples span only the middle {part:.0f}% of each side."
     return [
         (
             "Each picture is a plane through three clean samples of different classes, coloured by "
@@ -117,7 +117,8 @@ def _figure(
 
 
 def _sample(report: Mapping[str, Any], ref: object, label: int) -> Html:
-    where = tag("small", safe_text(ref, 40))
+    # A bare npz index would read as a second label number.
+    where = tag("small", f"sample {ref}" if isinstance(ref, int) else safe_text(ref, 40))
     return tag("span", label_name(report, label), " ", where)
 
 

@@ -31,7 +31,7 @@ def scores(report: Mapping[str, Any]) -> Html:
     intro = (
         "Each score is computed per plane and then averaged. Low values are suspicious: a score "
         "at or below its threshold (hatched) is flagged. Small dots are single planes; the "
-        "diamond is their mean, its bar the 95 % interval over planes."
+        "diamond is their mean, its bar the 95% interval over planes."
     )
     charts = [_score(report, name) for name in EXPLANATIONS]
     return section("scores", "Scores", tag("p", intro), charts, _comparison_table(report))
@@ -73,7 +73,7 @@ def _in_words(report: Mapping[str, Any], name: str, comparison: Mapping[str, Any
     if estimate["mean"] is None:
         return "Not measured: no plane was completely answered."
     interval = text.interval(estimate["low"], estimate["high"])
-    spread = f"95 % interval {interval}" if interval != "–" else "no interval"
+    spread = f"95% interval {interval}" if interval != "–" else "no interval"
     said = (
         f"Mean {with_unit(name, estimate['mean'])}, {spread}, over "
         f"{text.plural(estimate['n'], 'plane')}."

@@ -271,7 +271,7 @@ def _rates(profile: Mapping[str, Any]) -> Html | None:
     if not rows:
         return tag("p", "The profile states no error rates.")
     caption = "Error rates of the rule on the profile's reference models"
-    return table(caption, ("Error", "Rate", "95 % interval", "Models"), rows, "numbers")
+    return table(caption, ("Error", "Rate", "95% interval", "Models"), rows, "numbers")
 
 
 def _status(profile: Mapping[str, Any]) -> str:

@@ -61,7 +61,7 @@ def score(value: float | None) -> str:
 
 def percent(share: float | None) -> str:
     """A share as a percentage with one decimal; an en dash where there is none."""
-    return "–" if share is None else f"{100.0 * share:.1f} %"
+    return "–" if share is None else f"{100.0 * share:.1f}%"
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -50,7 +50,7 @@ def test_any_value_has_a_text() -> None:
 def test_numbers_in_words() -> None:
     assert text.count(200157) == "200,157"
     assert text.score(None) == text.percent(None) == text.interval(None, 1.0) == "–"
-    assert text.percent(0.05) == "5.0 %"
+    assert text.percent(0.05) == "5.0%"
     assert text.plural(1, "plane") == "1 plane"
     assert text.plural(0, "query", "queries") == "0 queries"
     assert [text.seconds(s) for s in (0.24, 41, 216.4, 7500)] == [
