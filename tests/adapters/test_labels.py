@@ -34,6 +34,15 @@ def test_values_that_are_not_finite_are_refused(value: float) -> None:
         check_batch(batch, SPEC, 4)
 
 
+def test_opposite_infinities_do_not_cancel_and_large_values_pass() -> None:
+    batch = np.zeros((2, 1, 2, 3), np.float32)
+    batch[0, 0, 0] = 3e38
+    assert check_batch(batch, SPEC, 4) is batch
+    batch[1, 0, 0, :2] = np.inf, -np.inf
+    with pytest.raises(TargetError, match="not finite"):
+        check_batch(batch, SPEC, 4)
+
+
 def test_top1_takes_the_lower_index_of_a_tie() -> None:
     labels = top1(np.array([[1, 3, 3], [5, 5, 5], [-np.inf, 0, np.inf]]), 3)
     assert labels.dtype == np.int64
