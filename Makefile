@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: demo test test-slow lint format bench clean
+.PHONY: demo test test-slow lint format bench bench-detection clean
 
 demo: $(STAMP)
 	$(BIN)/xray-audit demo --output xray-audit-demo
@@ -24,6 +24,9 @@ lint: $(STAMP)
 format: $(STAMP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-detection: $(STAMP)
+	$(BIN)/python -m examples.benchmarks.detection
 
 bench: $(STAMP)
 	$(BIN)/python examples/benchmarks/engine.py

@@ -94,7 +94,7 @@ def audit(
     if context.invoked_subcommand is not None:
         return
     described, given = build_target(target), _samples(samples)
-    profile = load_profile(output.profile) if output.profile else None
+    profile = load_profile(output.profile, described.access) if output.profile else None
     settings = _settings(method, profile)
     allowed = _limits(limits, described.kind)
     result = asyncio.run(_audit(described, given, settings, profile, allowed, output))
@@ -117,7 +117,7 @@ def plan(
 ) -> None:
     """Price an audit without sending it: queries, requests, bytes, time, money."""
     described, given = build_target(target), _samples(samples)
-    profile = load_profile(output.profile) if output.profile else None
+    profile = load_profile(output.profile, described.access) if output.profile else None
     settings = _settings(method, profile)
     pending = _price(described, given, settings, limits, output.output, price_per_1000)
     priced = dataclasses.asdict(asyncio.run(pending))

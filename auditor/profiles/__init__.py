@@ -12,25 +12,27 @@ from auditor.errors import ProfileError
 
 def shipped_profiles() -> list[str]:
     """Names that :func:`load_profile` knows without a file."""
+    return sorted({name.split(".")[0] for name in _files()})
+
+
+def _files() -> list[str]:
     folder = resources.files(__name__)
-    return sorted(
-        entry.name.removesuffix(".json")
-        for entry in folder.iterdir()
-        if entry.name.endswith(".json")
-    )
+    return [entry.name for entry in folder.iterdir() if entry.name.endswith(".json")]
 
 
-def load_profile(name_or_path: str) -> Profile:
+def load_profile(name_or_path: str, access: str = "float") -> Profile:
     """Load a shipped profile by name, or a profile file by path.
 
+    A shipped name stands for one profile per access mode (``NAME.float.json``,
+    ``NAME.image.json``) or for a published one (``NAME.json``).
+
     Raises:
-        ProfileError: unknown, unreadable, not JSON, or damaged.
+        ProfileError: unknown, unreadable, not JSON, damaged, or not made in ``access``.
     """
+    if name_or_path in shipped_profiles():
+        return _parse(name_or_path, _shipped_text(name_or_path, access))
     try:
-        if name_or_path in shipped_profiles():
-            text = resources.files(__name__).joinpath(f"{name_or_path}.json").read_text("utf-8")
-        else:
-            text = Path(name_or_path).read_text(encoding="utf-8")
+        text = Path(name_or_path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
         known = ", ".join(shipped_profiles())
         raise ProfileError(
@@ -38,12 +40,24 @@ def load_profile(name_or_path: str) -> Profile:
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ProfileError(f"profile {name_or_path} cannot be read: {error}") from error
+    return _parse(name_or_path, text)
+
+
+def _shipped_text(name: str, access: str) -> str:
+    files = _files()
+    for candidate in (f"{name}.{access}.json", f"{name}.json"):
+        if candidate in files:
+            return resources.files(__name__).joinpath(candidate).read_text("utf-8")
+    raise ProfileError(f"profile {name!r} was not made in access mode {access!r}")
+
+
+def _parse(name: str, text: str) -> Profile:
     try:
         data = json.loads(text)
     except ValueError as error:
-        raise ProfileError(f"profile {name_or_path} is not JSON: {error}") from error
+        raise ProfileError(f"profile {name} is not JSON: {error}") from error
     if not isinstance(data, dict):
-        raise ProfileError(f"profile {name_or_path} is not a JSON object")
+        raise ProfileError(f"profile {name} is not a JSON object")
     return profile_from_dict(data)
 
 
