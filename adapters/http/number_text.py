@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,12 +14,20 @@ WIDTH = 16
 _DIGITS = 9
 """Decimal digits that bring every float32 back unchanged."""
 
-_FOUR = np.frombuffer(b"".join(b"%04d" % i for i in range(10_000)), np.uint32)
 _LOW_POWER, _HIGH_POWER = -50, 45
-_EXPONENTS = np.frombuffer(
-    b"".join(b"e%+03d," % i for i in range(_LOW_POWER, _HIGH_POWER)), np.uint8
-).reshape(-1, 5)
-_POWERS = 10.0 ** np.arange(_DIGITS - 1 - _HIGH_POWER, _DIGITS - _LOW_POWER)
+
+
+def _words(texts: Iterable[bytes]) -> NDArray[np.uint32]:
+    """A table of texts of four bytes each: one look-up writes all four."""
+    return np.frombuffer(b"".join(texts), np.uint32)
+
+
+_LEADING = _words(b"%c%d.%d" % (sign, n // 10, n % 10) for sign in b" -" for n in range(100))
+_MIDDLE = _words(b"%04d" % n for n in range(10_000))
+_LAST = _words(b"%03de" % n for n in range(1_000))
+_EXPONENT = _words(b"%+03d," % power for power in range(_LOW_POWER, _HIGH_POWER))
+_SCALE = 10.0 ** np.arange(_DIGITS - 1 - _LOW_POWER, _DIGITS - 2 - _HIGH_POWER, -1)
+"""What brings a size of each power to 9 digits before the point."""
 
 
 def nested(array: NDArray[Any]) -> bytes:
@@ -48,27 +57,28 @@ def _fixed_width(array: NDArray[np.float32]) -> bytes:
     """Every value as WIDTH bytes. 10 times faster than json.dumps, and shorter."""
     values = array.reshape(-1).astype(np.float64)
     mantissa, power = _scientific(np.abs(values))
-    high, low = np.divmod(mantissa, 10_000)
-    first, high = np.divmod(high, 10_000)
-    text = np.empty((len(values), WIDTH), np.uint8)
-    text[:, 0] = np.where(np.signbit(values), ord("-"), ord(" "))
-    text[:, 1] = first + ord("0")
-    text[:, 2] = ord(".")
-    text[:, 3:7] = _FOUR[high].view(np.uint8).reshape(-1, 4)
-    text[:, 7:11] = _FOUR[low].view(np.uint8).reshape(-1, 4)
-    text[:, 11:16] = _EXPONENTS[power - _LOW_POWER]
+    upper, last = np.divmod(mantissa, 1_000)
+    leading, middle = np.divmod(upper, 10_000)
+    leading[np.signbit(values)] += 100
+    text = np.empty((len(values), WIDTH // 4), np.uint32)
+    for column, table, index in (
+        (0, _LEADING, leading),
+        (1, _MIDDLE, middle),
+        (2, _LAST, last),
+        (3, _EXPONENT, power),
+    ):
+        text[:, column] = table.take(index)
     return text.tobytes()
 
 
-def _scientific(sizes: NDArray[np.float64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """``(m, p)`` with size = m · 10^(p - 8) and m of exactly 9 digits, or 0."""
-    with np.errstate(divide="ignore"):
-        power = np.floor(np.log10(sizes))
-    power = np.where(sizes > 0, power, 0).astype(np.int64)
-    mantissa = np.rint(sizes * _POWERS[_HIGH_POWER - power]).astype(np.int64)
-    # 9.999999999 rounds up to ten digits.
+def _scientific(sizes: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """``(m, i)``: size = m · 10^(p - 8), m of exactly 9 digits or 0, i = p - _LOW_POWER."""
+    # Zero gets the power of 1; it has no logarithm.
+    power = np.floor(np.log10(np.where(sizes > 0, sizes, 1.0))).astype(np.int32) - _LOW_POWER
+    mantissa = np.rint(sizes * _SCALE.take(power)).astype(np.int32)
+    # 9.999999999 rounds up to ten digits, which are a one and zeros.
     over = mantissa >= 10**_DIGITS
     if over.any():
-        power = power + over
-        mantissa = np.where(over, mantissa // 10, mantissa)
+        mantissa[over] = 10 ** (_DIGITS - 1)
+        power[over] += 1
     return mantissa, power
