@@ -9,6 +9,7 @@ from adapters.target import Target
 from adapters.target_file import read_target_file, target_from_table
 from auditor.errors import UsageError
 from auditor.options import SampleOptions, TargetOptions
+from auditor.samples import MAX_PIXELS, read_class_names, whole_number
 
 KINDS = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "torchscript", ".ts": "torchscript"}
 
@@ -29,14 +30,14 @@ def build_target(options: TargetOptions) -> Target:
     }
     given.update(_lists(options))
     if options.classes is not None:
-        given["classes"] = read_classes(options.classes)
+        given["classes"] = read_class_names(options.classes)
     if options.trust_model_file:
         given["trust_model_file"] = True
     http: dict[str, Any] = {}
     if options.protocol is not None:
         http["protocol"] = str(options.protocol)
     if options.timeout is not None:
-        http["timeout_s"] = _positive("--timeout", options.timeout)
+        http["timeout_s"] = options.timeout
     return target_from_table(table, {**given, **({"http": http} if http else {})})
 
 
@@ -50,13 +51,20 @@ def _where(options: TargetOptions) -> dict[str, Any]:
     if options.target is not None:
         return {"kind": "http", **read_target_file(options.target)}
     assert options.model is not None
-    if not options.model.is_file():
+    if not _is_file(options.model):
         raise UsageError(f"there is no model file {options.model}")
     kind = KINDS.get(options.model.suffix.lower())
     if kind is None:
         known = ", ".join(KINDS)
         raise UsageError(f"{options.model} is of no known kind: expected a file ending in {known}")
     return {"kind": kind, "location": str(options.model)}
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:  # a folder we may not enter, a name too long
+        raise UsageError(f"--model {path} cannot be read: {error.strerror}") from error
 
 
 def _lists(options: TargetOptions) -> dict[str, Any]:
@@ -69,7 +77,7 @@ def _lists(options: TargetOptions) -> dict[str, Any]:
         given["std"] = _numbers("--std", options.std)
     if options.shape is not None:
         shape = _numbers("--shape", options.shape, 3)
-        if any(value != int(value) or value < 1 for value in shape):
+        if any(not value.is_integer() or value < 1 for value in shape):
             raise UsageError(f"--shape is {options.shape!r}, it must be whole numbers like 3,32,32")
         given["shape"] = [int(value) for value in shape]
     return given
@@ -85,25 +93,6 @@ def _numbers(flag: str, text: str, count: int | None = None) -> list[float]:
     return numbers
 
 
-def _positive(flag: str, value: float) -> float:
-    if not value > 0:
-        raise UsageError(f"{flag} is {value}, it must be above 0")
-    return value
-
-
-def read_classes(path: Path) -> list[str]:
-    """Class names in index order, one per line.
-
-    Raises:
-        UsageError: missing or unreadable.
-    """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--classes {path} cannot be read: {error}") from error
-    return [line.strip() for line in lines if line.strip()]
-
-
 def resize_to(options: SampleOptions) -> tuple[int, int] | None:
     """``(height, width)`` from ``--resize HxW``.
 
@@ -112,7 +101,9 @@ def resize_to(options: SampleOptions) -> tuple[int, int] | None:
     """
     if options.resize is None:
         return None
-    parts = options.resize.lower().split("x")
-    if len(parts) != 2 or not all(part.isdigit() and int(part) > 0 for part in parts):
+    sides = [whole_number(part) or 0 for part in options.resize.lower().split("x")]
+    if len(sides) != 2 or min(sides) < 1:
         raise UsageError(f"--resize is {options.resize!r}, it must be HxW, for example 32x32")
-    return int(parts[0]), int(parts[1])
+    if sides[0] * sides[1] > MAX_PIXELS:
+        raise UsageError(f"--resize {options.resize} asks for more than {MAX_PIXELS} pixels")
+    return sides[0], sides[1]
