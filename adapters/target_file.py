@@ -30,6 +30,9 @@ def read_target_file(path: Path) -> dict[str, Any]:
     table = data.get("target", data)
     if not isinstance(table, dict):
         raise TargetError(f"target file {path}: [target] is not a table")
+    stray = sorted(set(data) - {"target"}) if "target" in data else []
+    if stray:
+        raise TargetError(f"target file {path}: {stray[0]!r} stands outside [target]")
     return table
 
 
@@ -39,25 +42,41 @@ def target_from_table(table: Mapping[str, Any], overrides: Mapping[str, Any]) ->
     Raises:
         TargetError: an unknown or missing field, or a value of the wrong kind, by name.
     """
-    merged = {**table, **overrides}
-    http = dict(merged.pop("http", {}))
-    http.update(overrides.get("http", {}))
+    http = {**_table("http", table.get("http", {})), **overrides.get("http", {})}
     nested = {
         "request": _build(RequestFormat, "http.request", http.pop("request", {})),
         "reply": _build(ReplyFormat, "http.reply", http.pop("reply", {})),
     }
-    merged["http"] = _build(HttpOptions, "http", {**http, **nested})
+    merged = {**table, **overrides, "http": _build(HttpOptions, "http", {**http, **nested})}
     for field in ("kind", "location"):
         if field not in merged:
             raise TargetError(f"the target description lacks {field!r}")
-    return _build(Target, "target", merged)
+    target = _build(Target, "target", merged)
+    _check_amounts(target)
+    return target
+
+
+def _check_amounts(target: Target) -> None:
+    least = {"batch": target.batch, "threads": target.threads}
+    least["http.max_reply_bytes"] = target.http.max_reply_bytes
+    for name, value in least.items():
+        if value is not None and value < 1:
+            raise TargetError(f"{name} is {value}, it must be at least 1")
+    if not 0 < target.http.timeout_s < float("inf"):
+        raise TargetError(f"the timeout is {target.http.timeout_s} s, it must be above 0")
+
+
+def _table(where: str, value: Any) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TargetError(f"{where} is {value!r}, it must be a table")
+    return value
 
 
 def _build(cls: type[T], where: str, values: Mapping[str, Any]) -> T:
     hints = typing.get_type_hints(cls)
     known = {field.name for field in dataclasses.fields(cls)}  # type: ignore[arg-type]  # callers pass dataclasses
     prepared = {}
-    for name, value in values.items():
+    for name, value in _table(where, values).items():
         if name not in known:
             raise TargetError(f"{where} has no field {name!r}; it has {', '.join(sorted(known))}")
         prepared[name] = _fit(f"{where}.{name}", hints[name], value)
@@ -87,7 +106,7 @@ def _fit_generic(where: str, origin: Any, options: tuple[Any, ...], value: Any) 
     if origin is tuple:
         if not isinstance(value, (list, tuple)):
             raise TargetError(f"{where} is {value!r}, it must be a list")
+        if Ellipsis not in options and len(value) != len(options):
+            raise TargetError(f"{where} is {value!r}, it must hold {len(options)} values")
         return tuple(_fit(where, options[0], item) for item in value)
-    if not isinstance(value, Mapping):
-        raise TargetError(f"{where} is {value!r}, it must be a table")
-    return {str(key): str(item) for key, item in value.items()}
+    return {str(key): str(item) for key, item in _table(where, value).items()}
