@@ -15,11 +15,14 @@ from auditor.errors import UsageError
 
 PROJECT_FILE = Path("xray-audit.toml")
 SECRET_WORDS = ("key", "token", "secret", "password")
+FLAG_ONLY = ("trust_model_file",)
+"""A folder from somebody else may hold a settings file: it must not vouch for their model."""
 
 
 def user_file() -> Path:
     """The user's own settings file."""
-    base = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    # expanduser keeps "~" where the system knows no home; such a file is then not there.
+    base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - Path.home() raises
     return Path(base) / "xray-audit" / "config.toml"
 
 
@@ -34,9 +37,16 @@ def read_settings(known: Collection[str]) -> dict[str, Any]:
     """
     merged: dict[str, Any] = {}
     for path in (user_file(), PROJECT_FILE):
-        if path.is_file():
+        if _is_there(path):
             merged.update(_read(path, known))
     return merged
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a home that belongs to somebody else, after sudo or in a container
+        return False
 
 
 def _read(path: Path, known: Collection[str]) -> dict[str, Any]:
@@ -46,11 +56,29 @@ def _read(path: Path, known: Collection[str]) -> dict[str, Any]:
         raise UsageError(f"settings file {path} cannot be read: {error}") from error
     values = {str(name).replace("-", "_"): value for name, value in table.items()}
     for name in values:
-        if any(word in name.split("_") for word in SECRET_WORDS):
+        if any(word in name.lower().split("_") for word in SECRET_WORDS):
             raise UsageError(
                 f"settings file {path} holds {name!r}: secrets never go into a file that is "
                 "shared; put the key into the environment variable XRAY_AUDIT_API_KEY"
             )
+        if name in FLAG_ONLY:
+            flag = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"settings file {path} holds {name!r}: only the flag {flag} may say so"
+            )
         if name not in known:
             raise UsageError(f"settings file {path} names {name!r}, which is no option")
-    return values
+    return {name: _as_typed(path, name, value) for name, value in values.items()}
+
+
+def _as_typed(path: Path, name: str, value: Any) -> str:
+    """The value as it would be typed after its flag, so that both are checked alike."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list) and value and all(isinstance(v, int | float | str) for v in value):
+        return ",".join(str(item) for item in value)
+    if isinstance(value, int | float):
+        return str(value)
+    raise UsageError(f"settings file {path}: {name} is {value!r}, which is no value of an option")
