@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from importlib import metadata
+from pathlib import Path
 
 FOREIGN_ADAPTERS = (
     "the PyPI package 'adapters' is installed here; it overwrites this tool's own 'adapters' "
@@ -18,18 +20,34 @@ def _refuse_foreign_adapters() -> None:
     Raises:
         ImportError: as a library. As a command it prints the sentence and exits with 2.
     """
-    try:
-        metadata.distribution("adapters")
-    except metadata.PackageNotFoundError:
-        import adapters  # noqa: PLC0415 - only safe to look at after the check above
-
-        if getattr(adapters, "XRAY_AUDIT_ADAPTERS", False):
-            return
-    started_as_command = any("xray-audit" in arg or arg == "auditor" for arg in sys.orig_argv[:4])
-    if started_as_command:
+    if not _is_foreign():
+        return
+    if _started_as_command():
         sys.stderr.write(f"xray-audit: error: {FOREIGN_ADAPTERS}\n")
         raise SystemExit(2)
     raise ImportError(FOREIGN_ADAPTERS)
+
+
+def _is_foreign() -> bool:
+    """Whether ``import adapters`` would give something else; it is found, not imported."""
+    try:
+        metadata.distribution("adapters")
+    except metadata.PackageNotFoundError:
+        spec = importlib.util.find_spec("adapters")
+        ours = Path(__file__).resolve().parent.parent / "adapters" / "__init__.py"
+        if spec is None or spec.origin is None or Path(spec.origin).resolve() != ours:
+            return True
+        return b"XRAY_AUDIT_ADAPTERS = True" not in ours.read_bytes()
+    return True
+
+
+def _started_as_command() -> bool:
+    """Whether this is ``xray-audit`` or ``python -m auditor``: an ImportError would end those
+    with 1, which means "backdoor suspected".
+    """
+    program = sys.argv[0] if sys.argv else ""
+    module = program == "-m" and "auditor" in sys.orig_argv
+    return module or Path(program).stem == "xray-audit"
 
 
 _refuse_foreign_adapters()

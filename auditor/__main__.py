@@ -1,7 +1,7 @@
 """``xray-audit`` and ``python -m auditor``: one sentence and an exit code for every failure.
 
 A Python program that dies of an exception exits with 1, which here means "backdoor suspected".
-So everything, imports included, runs under one guard.
+So everything, imports included, runs under one guard, and only a verdict may return 1.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import sys
 import traceback
 from dataclasses import fields
 
-from adapters.errors import AdapterError, TargetError
 from auditor.errors import AuditError, ExitCode
 
 DEBUG = "XRAY_AUDIT_DEBUG"
@@ -26,19 +25,17 @@ def main() -> None:
 
 def _guarded() -> int:
     try:
-        _run()
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else ExitCode.USAGE
+        return _run()
     except BaseException as error:  # noqa: BLE001 - a sentence and a code, whatever happened
         if os.environ.get(DEBUG):
             traceback.print_exc()
         code, message = explain(error)
-        sys.stderr.write(f"xray-audit: error: {message}\n")
+        if message:
+            sys.stderr.write(f"xray-audit: error: {_one_line(message)}\n")
         return code
-    return ExitCode.NO_EVIDENCE
 
 
-def _run() -> None:
+def _run() -> int:
     cli = importlib.import_module("auditor.cli")
     options = importlib.import_module("auditor.options")
     settings = importlib.import_module("auditor.settings")
@@ -46,21 +43,47 @@ def _run() -> None:
         {field.name for group in options.GROUPS for field in fields(group)}
     )
     commands = ("plan", "check", "calibrate", "cohort")
-    cli.app(default_map={**values, **dict.fromkeys(commands, values)})
+    # Left to itself, typer ends an interrupted or piped run with 1, as if a backdoor was found.
+    code = cli.app(
+        prog_name="xray-audit",
+        standalone_mode=False,
+        default_map={**values, **dict.fromkeys(commands, values)},
+    )
+    return code if isinstance(code, int) else ExitCode.NO_EVIDENCE
 
 
-def explain(error: BaseException) -> tuple[ExitCode, str]:
-    """The exit code and the one sentence for a failure."""
+def explain(error: BaseException) -> tuple[int, str]:
+    """The exit code and the one sentence for a failure; no sentence where none is needed."""
     if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
         return ExitCode.INTERRUPTED, "stopped; what was answered is saved, run it again to go on"
     if isinstance(error, AuditError):
         return error.exit_code, str(error)
-    if isinstance(error, TargetError):
+    if isinstance(error, SystemExit):
+        # typer raises it where nobody reads what we print; anything printed would fail again.
+        return ExitCode.FAILED, ""
+    wrong_usage = getattr(error, "format_message", None)
+    if wrong_usage is not None:
+        return ExitCode.USAGE, f"{wrong_usage()} (xray-audit --help lists every option)"
+    if isinstance(error, ImportError):
+        return ExitCode.FAILED, f"this installation is incomplete: {error}"
+    return _explain_other(error)
+
+
+def _explain_other(error: BaseException) -> tuple[int, str]:
+    # Not at the top: it needs numpy, and a missing numpy deserves its sentence too.
+    adapters = importlib.import_module("adapters.errors")
+    if isinstance(error, adapters.TargetError):
         return ExitCode.USAGE, str(error)
-    if isinstance(error, AdapterError):
+    if isinstance(error, adapters.AdapterError):
         return ExitCode.FAILED, str(error)
     kind = type(error).__name__
     return ExitCode.FAILED, f"unexpected {kind}: {error} (a bug; {DEBUG}=1 shows where)"
+
+
+def _one_line(message: str) -> str:
+    """File names and replies inside a message may hold line breaks and escape sequences."""
+    plain = "".join(c if c.isprintable() else " " for c in message)
+    return " ".join(plain.split())
 
 
 if __name__ == "__main__":
