@@ -23,6 +23,8 @@ from auditor.probes.plane import NoPlaneError, PlaneProbe
 
 _TRIPLET_STREAM, _CANARY_STREAM = 1, 2
 MAX_DRAWS_PER_PLANE = 1000
+MAX_PLANES, MAX_DENSITY, MAX_EXPANSION = 10_000, 4096, 1_000_000
+"""Far beyond any use: a slip of the finger must not fill the memory or leave float32."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,18 +52,32 @@ class AuditSettings:
     sampler: Literal["paper"] = "paper"
 
     def __post_init__(self) -> None:
+        for name in ("planes", "density", "seed", "canaries"):
+            self._refuse_other_than(name, int, "a whole number")
+        for name in ("expansion", "alpha", "ats_threshold"):
+            self._refuse_other_than(name, (int, float), "a number")
         checks = (
-            (self.planes >= 1, "planes", "at least 1"),
-            (self.density >= 2, "density", "at least 2"),
-            (0 <= self.expansion < float("inf"), "expansion", "a number of at least 0"),
-            (self.alpha >= 1, "alpha", "at least 1"),
+            (1 <= self.planes <= MAX_PLANES, "planes", f"from 1 to {MAX_PLANES:,}"),
+            (2 <= self.density <= MAX_DENSITY, "density", f"from 2 to {MAX_DENSITY:,}"),
+            (0 <= self.expansion <= MAX_EXPANSION, "expansion", f"from 0 to {MAX_EXPANSION:,}"),
+            # JSON has no infinity, so a plan and a report could not state it.
+            (1 <= self.alpha < float("inf"), "alpha", "a number of at least 1"),
             (0 < self.ats_threshold <= 1, "ats_threshold", "above 0 and at most 1"),
             (self.seed >= 0, "seed", "a whole number of at least 0"),
             (self.canaries >= 0, "canaries", "at least 0"),
+            (self.sampler == "paper", "sampler", "'paper'"),
         )
         for holds, name, rule in checks:
             if not holds:
                 raise UsageError(f"{name} is {getattr(self, name)}, it must be {rule}")
+        for name in ("expansion", "alpha", "ats_threshold"):
+            # 5 and 5.0 are one setting, so they must give one digest.
+            object.__setattr__(self, name, float(getattr(self, name)))
+
+    def _refuse_other_than(self, name: str, kind: type | tuple[type, ...], words: str) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, kind):
+            raise UsageError(f"{name} is {value!r}, it must be {words}")
 
 
 @dataclass(frozen=True)
