@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -21,6 +22,9 @@ own terms (range, layout, class order), and the scores mean nothing."""
 MAX_ERROR = 0.5
 """A profile supports a verdict only where the upper bound of its error rate stays below this:
 at one half or more a coin would do as well."""
+
+SCORE_SETTINGS = ("sampler", "density", "expansion", "alpha", "ats_threshold")
+"""Settings that change what a score means: a profile that leaves one open fits nothing."""
 
 EXIT_CODES: Mapping[VerdictName, ExitCode] = {
     "backdoor-suspected": ExitCode.BACKDOOR_SUSPECTED,
@@ -89,7 +93,8 @@ def check_profile(
     pairs: list[tuple[str, Any, Any]] = [("access", profile.access, access)]
     if profile.input_shape is not None:
         pairs.append(("input_shape", list(profile.input_shape), list(input_shape)))
-    pairs += [(key, value, settings.get(key)) for key, value in profile.settings.items()]
+    keys = {**dict.fromkeys(SCORE_SETTINGS), **profile.settings}
+    pairs += [(key, profile.settings.get(key), settings.get(key)) for key in keys]
     if profile.labels is not None and labels is not None:
         pairs.append(("labels", list(profile.labels), list(labels)))
     for field, wanted, found in pairs:
@@ -107,7 +112,11 @@ def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
     if doubt:
         return Verdict("inconclusive", doubt + _paper_says(profile, comparisons), comparisons)
     assert profile is not None
-    deciding = next(c for c in comparisons if c.decides)
+    deciding = next((c for c in comparisons if c.decides), None)
+    if deciding is None or not math.isfinite(deciding.value - deciding.threshold):
+        # A comparison with NaN is never "at or below", which would clear the model.
+        why = f"Profile {profile.name!r} holds no usable threshold for {profile.decides_by}."
+        return Verdict("inconclusive", why, comparisons)
     return _by_threshold(profile, deciding, comparisons)
 
 
@@ -161,6 +170,8 @@ def _no_ground(profile: Profile | None) -> str:
             f"Profile {profile.name!r} holds published thresholds for one architecture and "
             "recipe; they are known not to transfer, so they are shown and decide nothing."
         )
+    if profile.status not in {"calibrated", "provisional"}:
+        return f"Profile {profile.name!r} is of an unknown status, {profile.status!r}."
     return ""
 
 
