@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -63,30 +63,60 @@ async def check_target(
         classes: ``(n,)`` their true classes.
 
     Raises:
-        AdapterError: the very first request failed.
+        AdapterError: a request failed, one of the larger batches excepted.
     """
     order = np.random.default_rng(0).permutation(len(images))[:SAMPLE_QUERIES]
     single = [await _timed(oracle, images[index : index + 1]) for index in order[:REPEAT_QUERIES]]
     first = [int(labels[0]) for labels, _ in single]
-    seconds = {1: float(np.median([took for _, took in single]))}
     labels = first + await _ask_rest(oracle, images[order[REPEAT_QUERIES:]])
-    queries = len(single) + len(labels) - len(first)
     again = [int((await _timed(oracle, images[i : i + 1]))[0][0]) for i in order[: len(first)]]
-    queries += len(again)
-    for size in BATCH_SIZES:
-        if size > oracle.max_batch:
-            break
-        try:
-            batch = images[order[np.arange(size) % len(order)]]
-            seconds[size] = (await _timed(oracle, batch))[1]
-        except AdapterError:
-            break
-        queries += size
-    best = max(seconds, key=lambda size: size / seconds[size])
+    batches = await _try_batches(oracle, images[order], labels)
+    batches.seconds[1] = float(np.median([took for _, took in single]))
     hits = int((np.array(labels) == classes[order]).sum())
-    return _result(
-        oracle, queries, labels, binomial_rate(hits, len(labels)), first, again, seconds, best
+    accuracy = binomial_rate(hits, len(labels))
+    flips = sum(a != b for a, b in zip(first, again, strict=True))
+    best = max(batches.seconds, key=lambda size: size / batches.seconds[size])
+    seen = sorted(set(labels))
+    return CheckResult(
+        queries=len(labels) + len(again) + batches.queries,
+        labels_seen=[oracle.label_space.name(label) for label in seen],
+        label_count=oracle.label_space.size,
+        accuracy=accuracy,
+        flips=flips,
+        repeats=len(first),
+        seconds_per_request=dict(sorted(batches.seconds.items())),
+        best_batch=best,
+        queries_per_second=best / batches.seconds[best],
+        problems=_problems(len(seen), accuracy, flips, len(first)) + batches.problems,
     )
+
+
+@dataclass
+class _Batches:
+    """What larger requests did: seconds by size, inputs sent, and what went wrong."""
+
+    seconds: dict[int, float] = field(default_factory=dict)
+    queries: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+async def _try_batches(
+    oracle: LabelOracle, images: NDArray[np.float32], labels: list[int]
+) -> _Batches:
+    """Ask ``images`` again in larger requests; ``labels`` is what they got before."""
+    found = _Batches()
+    for size in (size for size in BATCH_SIZES if size <= oracle.max_batch):
+        picks = np.arange(size) % len(images)
+        found.queries += size
+        try:
+            answered, found.seconds[size] = await _timed(oracle, images[picks])
+        except AdapterError as error:
+            found.problems.append(f"A request of {size} inputs failed ({error}): lower --batch.")
+            break
+        moved = sum(labels[pick] != label for pick, label in zip(picks, answered, strict=True))
+        if moved:
+            found.problems.append(f"{moved} of {size} inputs in one request changed their label.")
+    return found
 
 
 async def _timed(oracle: LabelOracle, batch: NDArray[np.float32]) -> tuple[list[int], float]:
@@ -103,20 +133,9 @@ async def _ask_rest(oracle: LabelOracle, images: NDArray[np.float32]) -> list[in
     return labels
 
 
-def _result(
-    oracle: LabelOracle,
-    queries: int,
-    labels: list[int],
-    accuracy: Rate,
-    first: list[int],
-    again: list[int],
-    seconds: dict[int, float],
-    best: int,
-) -> CheckResult:
-    flips = sum(a != b for a, b in zip(first, again, strict=True))
-    seen = sorted(set(labels))
+def _problems(distinct: int, accuracy: Rate, flips: int, repeats: int) -> list[str]:
     problems = []
-    if len(seen) < 2:
+    if distinct < 2:
         problems.append("Every sample got the same label: nothing can be audited like this.")
     if accuracy.rate < 0.5:
         problems.append(
@@ -124,16 +143,5 @@ def _result(
             "mean and std, layout, colour order or class order may be wrong."
         )
     if flips:
-        problems.append(f"{flips} of {len(first)} samples got another label when asked again.")
-    return CheckResult(
-        queries=queries,
-        labels_seen=[oracle.label_space.name(label) for label in seen],
-        label_count=oracle.label_space.size,
-        accuracy=accuracy,
-        flips=flips,
-        repeats=len(first),
-        seconds_per_request=seconds,
-        best_batch=best,
-        queries_per_second=best / seconds[best],
-        problems=problems,
-    )
+        problems.append(f"{flips} of {repeats} samples got another label when asked again.")
+    return problems

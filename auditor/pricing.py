@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.contract import LabelOracle
-from auditor.errors import AuditError
+from auditor.errors import AuditError, UsageError
 from auditor.plan import AuditPlan
 
 RATE_FILE = "check.json"
+UNKNOWN_RATE = "unknown: run xray-audit check first, with the same --output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ def price_audit(
     measured: float | None,
     limit: float | None,
     per_1000: float | None,
+    request_limit: float | None = None,
 ) -> Price:
     """Price ``plan``.
 
@@ -54,17 +56,24 @@ def price_audit(
         measured: queries per second that ``xray-audit check`` measured, or None.
         limit: the user's own rate limit, queries per second, or None.
         per_1000: price of 1,000 queries, or None.
+        request_limit: the user's own limit, requests per second, or None.
+
+    Raises:
+        UsageError: a price below 0 or not a number.
     """
+    if per_1000 is not None and not 0 <= per_1000 < math.inf:
+        raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
     sizes = [probe.size for probe in plan.probes]
     requests = sum(math.ceil(size / oracle.max_batch) for size in sizes)
     full, rest = zip(*(divmod(size, oracle.max_batch) for size in sizes), strict=True)
     sent = sum(full) * oracle.request_bytes(oracle.max_batch)
     sent += sum(oracle.request_bytes(n) for n in rest if n)
-    rates = [rate for rate in (measured, limit) if rate is not None]
-    rate = min(rates) if rates else None
-    source = "unknown: run xray-audit check first, with the same --output"
-    if rate is not None:
-        source = "measured by xray-audit check" if rate == measured else "--rate"
+    rates = {"measured by xray-audit check": measured, "--rate": limit}
+    if request_limit is not None:
+        rates["--request-rate"] = request_limit * plan.queries / requests
+    known = {origin: rate for origin, rate in rates.items() if rate is not None}
+    source = min(known, key=known.__getitem__, default=UNKNOWN_RATE)
+    rate = known.get(source)
     return Price(
         plan_digest=plan.digest,
         queries=plan.queries,
@@ -95,7 +104,8 @@ def read_rate(output: Path, fingerprint: str) -> float | None:
     """The rate a check of the same target measured; None where there is none."""
     try:
         data = json.loads((output / RATE_FILE).read_text(encoding="utf-8"))
-        known = data["fingerprint"] == fingerprint
-        return float(data["queries_per_second"]) if known else None
+        rate = float(data["queries_per_second"])
+        known = data["fingerprint"] == fingerprint and 0 < rate < math.inf
+        return rate if known else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
