@@ -94,6 +94,9 @@ def scripted() -> Callable[..., contextlib.AbstractAsyncContextManager[str]]:
             with contextlib.suppress(OSError, asyncio.CancelledError):
                 await writer.wait_closed()
 
+        if "ssl" in options:
+            # A client that hangs up without a TLS goodbye would be waited for, for 30 seconds.
+            options.setdefault("ssl_shutdown_timeout", 0.5)
         server = await asyncio.start_server(talk, "127.0.0.1", 0, **options)
         scheme = "https" if "ssl" in options else "http"
         try:

@@ -255,16 +255,25 @@ def test_the_next_query_uses_a_fresh_connection(scripted: Scripted, transport: s
 
 
 @both
-def test_refused_and_unknown_host(transport: str) -> None:
+def test_refused(transport: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(Unreachable, match="refused") as refused:
         asyncio.run(_query(f"http://localhost:{port}/x", transport=transport))
     assert refused.value.advice.kind == "transient"
     assert not refused.value.advice.outcome_unknown
+
+
+@both
+def test_unknown_host(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(*_: Any, **__: Any) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", nobody)
     with pytest.raises(Unreachable, match="does not resolve") as unknown:
         asyncio.run(_query("http://no-such-host.invalid/x", transport=transport))
     assert unknown.value.advice.kind == "never"
+    assert not unknown.value.advice.outcome_unknown
 
 
 @both
