@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from adapters.contract import PaceHint
 
 MAX_PAUSE_S = 300.0
-"""A server that asks for a longer pause gets this one; the run can be resumed later."""
+"""Longest pause of a run. A quota hint that asks for more is cut to it; a refusal that asks for
+more ends the run instead, because asking again too early would only be refused again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,29 +23,79 @@ class Clock:
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 
 
-class RateLimiter:
-    """GCRA with a burst of 1: a request that carries ``n`` units waits until the units before
-    it have paid their time. Nothing is ever sent in a bunch to catch up.
+class HaltedError(Exception):
+    """Nothing new may be sent: the run was stopped, failed, or has no budget left."""
 
-    Args:
-        per_second: units per second, or None for no limit.
-        clock: the time source.
+
+class Halt:
+    """A switch that ends every wait of a run at once.
+
+    A worker can wait for minutes: for its turn, for a Retry-After, for the next attempt. Whoever
+    presses Ctrl-C must not wait for that.
     """
 
-    def __init__(self, per_second: float | None, clock: Clock) -> None:
-        self._interval = 0.0 if per_second is None else 1.0 / per_second
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self._event = asyncio.Event()
+
+    @property
+    def is_set(self) -> bool:
+        """Whether nothing new may be sent."""
+        return self._event.is_set()
+
+    def set(self) -> None:
+        """Let nothing new be sent."""
+        self._event.set()
+
+    def check(self) -> None:
+        """Go on only where something may be sent.
+
+        Raises:
+            HaltedError: nothing may.
+        """
+        if self._event.is_set():
+            raise HaltedError
+
+    async def sleep(self, seconds: float) -> None:
+        """Let ``seconds`` pass.
+
+        Raises:
+            HaltedError: the switch was set before or meanwhile.
+        """
+        self.check()
+        waits = {
+            asyncio.ensure_future(self._clock.sleep(seconds)),
+            asyncio.ensure_future(self._event.wait()),
+        }
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self.check()
+
+
+class RateLimiter:
+    """GCRA with a burst of 1, for queries and for requests at once.
+
+    A request waits until what came before it has paid its time in both. One turn for both: two
+    limiters one after the other would let requests that waited for the second leave in a bunch.
+
+    Args:
+        queries_per_s: inputs per second, or None for no limit.
+        requests_per_s: calls per second, or None for no limit.
+    """
+
+    def __init__(self, queries_per_s: float | None, requests_per_s: float | None) -> None:
+        self._per_query = 0.0 if queries_per_s is None else 1.0 / queries_per_s
+        self._per_request = 0.0 if requests_per_s is None else 1.0 / requests_per_s
         self._next = float("-inf")
 
-    async def acquire(self, units: int = 1) -> None:
-        """Wait for this request's turn and take it."""
-        if self._interval == 0.0:
-            return
-        now = self._clock.now()
+    def reserve(self, queries: int, now: float) -> float:
+        """Take the next turn for a request of ``queries`` inputs; returns when it is."""
         turn = max(now, self._next)
-        self._next = turn + units * self._interval
-        if turn > now:
-            await self._clock.sleep(turn - now)
+        self._next = turn + max(self._per_request, queries * self._per_query)
+        return turn
 
 
 class Gate:
@@ -53,24 +104,20 @@ class Gate:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._until = float("-inf")
-        self.pauses = 0
+
+    @property
+    def left(self) -> float:
+        """Seconds until it opens; 0 or less where it is open."""
+        return self._until - self._clock.now()
 
     def close_for(self, seconds: float) -> None:
         """Let nothing through for ``seconds`` (at most :data:`MAX_PAUSE_S`) from now."""
-        until = self._clock.now() + min(max(seconds, 0.0), MAX_PAUSE_S)
-        if until > self._until:
-            self._until = until
-            self.pauses += 1
+        self._until = max(self._until, self._clock.now() + min(max(seconds, 0.0), MAX_PAUSE_S))
 
     def heed(self, hint: PaceHint | None) -> None:
         """Close until the quota's reset where a reply said that nothing is left of it."""
         if hint is not None and hint.remaining == 0 and hint.reset_s is not None:
             self.close_for(hint.reset_s)
-
-    async def wait(self) -> None:
-        """Return once the gate is open."""
-        while (left := self._until - self._clock.now()) > 0:
-            await self._clock.sleep(left)
 
 
 class AdaptiveConcurrency:
@@ -93,7 +140,6 @@ class AdaptiveConcurrency:
         self._cooldown_s = cooldown_s
         self.limit = min(max(1, start), self._ceiling)
         self.in_flight = 0
-        self.peak = 0
         self._round = 0
         self._saturated = False
         self._throttled = False
@@ -107,7 +153,6 @@ class AdaptiveConcurrency:
             self._waiting.append(turn)
             await turn
         self.in_flight += 1
-        self.peak = max(self.peak, self.in_flight)
         self._saturated = self._saturated or self.in_flight >= self.limit
 
     def release(self) -> None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
+from collections.abc import Callable
 from typing import Protocol, TextIO
-
 
 CLEAR_LINE = "\r\x1b[2K"
 
@@ -51,26 +52,38 @@ class StreamProgress:
 
     The ETA comes from the rate of live queries: labels from the store cost nothing and would
     make it look too good.
+
+    Args:
+        stream: where to write; standard error by default.
+        quiet_s: seconds between two lines where the stream is no terminal.
+        now: the time source, in seconds.
     """
 
-    def __init__(self, stream: TextIO = sys.stderr, quiet_s: float = 10.0) -> None:
-        self._stream = stream
-        self._live_terminal = stream.isatty()
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        quiet_s: float = 10.0,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._stream = sys.stderr if stream is None else stream
+        self._now = now
+        self._live_terminal = self._stream.isatty()
         self._interval = 0.2 if self._live_terminal else quiet_s
         self._planned = self._done = self._live = 0
-        self._began = self._shown = time.monotonic()
+        self._began = self._shown = now()
 
     def start(self, planned: int, known: int) -> None:
         """See :class:`Progress`."""
         self._planned, self._done, self._live = planned, known, 0
-        self._began = time.monotonic()
+        self._began = self._now()
+        # The first line comes after a second, when there is a rate to tell.
         self._shown = self._began - self._interval + 1.0
 
     def advance(self, labels: int, *, live: bool) -> None:
         """See :class:`Progress`."""
         self._done += labels
         self._live += labels if live else 0
-        now = time.monotonic()
+        now = self._now()
         if now - self._shown >= self._interval:
             self._shown = now
             self._show(now)
@@ -82,7 +95,7 @@ class StreamProgress:
     def finish(self) -> None:
         """See :class:`Progress`."""
         if self._planned:
-            self._show(time.monotonic())
+            self._show(self._now())
             if self._live_terminal:
                 self._write("\n")
         self._planned = 0
@@ -101,8 +114,10 @@ class StreamProgress:
         return text
 
     def _write(self, text: str) -> None:
-        self._stream.write(text)
-        self._stream.flush()
+        # A reader of our progress that went away (a closed pipe) is no reason to end an audit.
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+            self._stream.flush()
 
 
 def _duration(seconds: float) -> str:

@@ -1,34 +1,49 @@
 """Asks an oracle every missing label of a list of probes, once, within all limits.
 
-Workers take turns to build one request each, so no worker ever holds more than one request's
-worth of inputs. What to ask is "the plan minus the store": resuming after a kill is no
-special case.
+Each worker builds one request, sends it and keeps its answer before it builds the next, so no
+worker ever holds more than one request's worth of inputs. What to ask is "the plan minus the
+store": resuming after a kill is no special case.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import random
-from collections.abc import Callable, Iterator, Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt, stop_any
-from tenacity.stop import stop_base
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
 from adapters.contract import LabelOracle, Labels
-from adapters.errors import AdapterError, Throttled
-from auditor.engine.pace import AdaptiveConcurrency, Clock, Gate, RateLimiter
+from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
+from auditor.engine.pace import (
+    MAX_PAUSE_S,
+    AdaptiveConcurrency,
+    Clock,
+    Gate,
+    Halt,
+    HaltedError,
+    RateLimiter,
+)
 from auditor.engine.progress import Progress, SilentProgress
+from auditor.engine.requests import Request, RequestSource
 from auditor.engine.spend import QueryBudget, RetryBudget
 from auditor.engine.store import NOT_ASKED, LabelStore, StoredProbe
+from auditor.errors import StoreError
 from auditor.probes.base import FixedProbe
 
-INLINE_BYTES = 1 << 20
-"""Requests up to this size are built on the event loop; larger ones in a thread, so that
-building never holds up the answers of others."""
+INLINE_BYTES = 4 << 20
+"""Requests up to this size are built on the event loop, which costs less than a thread's two
+hops; larger ones in a thread, so that building never holds up the answers of others."""
+
+MAX_BACKOFF_S = 30.0
+TELL_PAUSE_S = 5.0
+"""Pauses from this length on are told to the user, who would see nothing happen."""
+
+_DONE = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +55,8 @@ class EngineLimits:
         queries_per_s: rate limit on inputs, or None.
         requests_per_s: rate limit on calls, or None.
         concurrency: most requests in flight.
-        attempts: sends per request, the first included.
+        attempts: sends per request, the first included. Eight, because a target that turns away
+            every tenth request does so five times running once in a hundred thousand requests.
         backoff_s: pause before the second attempt; it doubles with each further one.
     """
 
@@ -48,13 +64,15 @@ class EngineLimits:
     queries_per_s: float | None = None
     requests_per_s: float | None = None
     concurrency: int = 8
-    attempts: int = 5
+    attempts: int = 8
     backoff_s: float = 0.5
 
 
 @dataclass(slots=True)
 class Ledger:
     """What one run asked and paid for; all in queries except ``requests`` and ``throttled``.
+
+    Where the run is complete, ``planned = cached + deduplicated + (sent - retried)``.
 
     Attributes:
         planned: inputs in the plan.
@@ -83,7 +101,14 @@ class Ledger:
 
 @dataclass(frozen=True)
 class EngineResult:
-    """Labels of every probe ``(size,)`` uint16 with 65535 where missing, and the ledger."""
+    """Labels of every probe ``(size,)`` uint16 with 65535 where missing, and the ledger.
+
+    Attributes:
+        labels: per probe, in the order given.
+        ledger: what was asked and paid for.
+        budget_reached: whether the query budget ended the run.
+        stopped: whether somebody stopped the run before its end.
+    """
 
     labels: list[NDArray[np.uint16]]
     ledger: Ledger
@@ -94,22 +119,6 @@ class EngineResult:
     def complete(self) -> bool:
         """Whether every label is known."""
         return not any((labels == NOT_ASKED).any() for labels in self.labels)
-
-
-@dataclass(slots=True)
-class _Request:
-    """One request's worth of inputs: which of which probe, and the tensors to send."""
-
-    probe: int
-    items: NDArray[np.int64]
-    batch: NDArray[np.float32]
-    keys: list[bytes]
-
-    def part(self, which: slice | NDArray[np.bool_]) -> _Request:
-        """The same request for some of its inputs."""
-        chosen = np.arange(len(self.items))[which]
-        keys = [self.keys[position] for position in chosen] if self.keys else []
-        return _Request(self.probe, self.items[chosen], self.batch[chosen], keys)
 
 
 class QueryEngine:
@@ -137,24 +146,17 @@ class QueryEngine:
         self._progress = progress or SilentProgress()
         self._clock = clock or Clock()
         self._gate = Gate(self._clock)
-        self._queries = RateLimiter(limits.queries_per_s, self._clock)
-        self._requests = RateLimiter(limits.requests_per_s, self._clock)
+        self._limiter = RateLimiter(limits.queries_per_s, limits.requests_per_s)
         self._slots = AdaptiveConcurrency(limits.concurrency, self._clock)
         self._retries = RetryBudget()
         self._batch = oracle.max_batch
-        self._stopped = self._halted = False
-        self._reset()
-
-    def _reset(self) -> None:
-        self._ledger = Ledger()
-        self._stored: list[StoredProbe] = []
-        self._answers: dict[bytes, int] = {}
-        self._twins: list[tuple[int, int, bytes]] = []
-        self._names_kept = 0
+        self._stopped = False
+        self._halt = Halt(self._clock)
 
     def stop(self) -> None:
-        """Send nothing new; requests in flight are awaited and kept."""
-        self._stopped = self._halted = True
+        """Send nothing new; requests in flight are awaited and kept. For the event loop only."""
+        self._stopped = True
+        self._halt.set()
 
     async def run(self, probes: Sequence[FixedProbe], audit: str) -> EngineResult:
         """Ask what is missing of ``probes``.
@@ -168,259 +170,302 @@ class QueryEngine:
             StoreError: labels can no longer be saved.
             RetryBudgetSpentError: too many requests failed.
         """
-        self._reset()
-        fingerprint = self._oracle.fingerprint
-        self._audit = audit
-        self._oracle.label_space.learn(await self._store.label_names(fingerprint))
-        self._stored = [
-            await self._store.load(fingerprint, probe.digest, probe.kind, probe.size)
-            for probe in probes
-        ]
-        spent = (await self._store.ledger(audit))["sent"]
-        self._budget = QueryBudget(self._limits.max_queries, spent)
-        self._count_plan(probes)
-        self._source = self._requests_of(probes)
-        self._turn = asyncio.Lock()
+        await self._begin(probes, audit)
         try:
-            await self._work()
+            try:
+                await self._work()
+            finally:
+                await self._close_books()
         finally:
             self._progress.finish()
-            await self._close_books(audit)
+        if self._failure is not None:
+            raise self._failure
+        result = [stored.labels.copy() for stored in self._stored]
+        complete = not any((labels == NOT_ASKED).any() for labels in result)
         return EngineResult(
-            [stored.labels.copy() for stored in self._stored],
-            self._ledger,
-            self._budget.reached,
-            self._stopped,
+            result, self._ledger, self._budget.reached, self._stopped and not complete
         )
+
+    # ---- before and after ------------------------------------------------------------------
+
+    async def _begin(self, probes: Sequence[FixedProbe], audit: str) -> None:
+        self._audit = audit
+        self._ledger = Ledger()
+        self._failure: Exception | None = None
+        self._halt = Halt(self._clock)
+        if self._stopped:
+            self._halt.set()
+        await self._learn_names()
+        self._stored = await self._load(probes)
+        spent = (await self._store.ledger(audit))["sent"]
+        self._budget = QueryBudget(self._limits.max_queries, spent)
+        spec = self._oracle.input_spec
+        self._source = RequestSource(probes, self._stored, spec, self._batch)
+        self._steps: Iterator[Request | None] = self._source.steps()
+        self._inline = self._batch * spec.size * 8 <= INLINE_BYTES
+        self._turn = asyncio.Lock()
+        self._count_plan(probes)
+
+    async def _learn_names(self) -> None:
+        """Give names the indices that stored labels know them by.
+
+        Raises:
+            StoreError: the target's classes are listed in another order than before.
+        """
+        space = self._oracle.label_space
+        kept = await self._store.label_names(self._oracle.fingerprint)
+        space.learn(kept)
+        if space.names[: len(kept)] != kept and space.names:
+            raise StoreError(
+                "the target's class names differ from those its stored labels were given under: "
+                "name the classes as before, or use another --output"
+            )
+        self._names_kept = len(kept)
+
+    async def _load(self, probes: Sequence[FixedProbe]) -> list[StoredProbe]:
+        # A plan may hold one probe twice, and both must see the same labels.
+        loaded: dict[str, StoredProbe] = {}
+        for probe in probes:
+            if probe.digest not in loaded:
+                loaded[probe.digest] = await self._store.load(
+                    self._oracle.fingerprint, probe.digest, probe.kind, probe.size
+                )
+        return [loaded[probe.digest] for probe in probes]
 
     def _count_plan(self, probes: Sequence[FixedProbe]) -> None:
         ledger = self._ledger
-        for probe, stored in zip(probes, self._stored, strict=True):
+        for probe, missing in zip(probes, self._source.missing, strict=True):
             ledger.by_probe[probe.kind] = ledger.by_probe.get(probe.kind, 0) + probe.size
-            ledger.cached += probe.size - len(stored.missing())
+            ledger.cached += probe.size - len(missing)
         ledger.planned = sum(ledger.by_probe.values())
         self._progress.start(ledger.planned, ledger.cached)
 
-    async def _close_books(self, audit: str) -> None:
-        self._resolve_twins()
-        self._keep_names()
+    async def _close_books(self) -> None:
+        self._take_twins()
         await self._store.settle()
-        totals = await self._store.ledger(audit)
+        totals = await self._store.ledger(self._audit)
         self._ledger.unknown = totals["unknown"]
         self._ledger.sent_all_runs = totals["sent"]
 
-    # ---- building requests -----------------------------------------------------------------
-
-    def _requests_of(self, probes: Sequence[FixedProbe]) -> Iterator[_Request]:
-        """Yield one request after the other; each is built when it is asked for."""
-        for number, (probe, stored) in enumerate(zip(probes, self._stored, strict=True)):
-            missing = stored.missing()
-            if not probe.repeat:
-                self._remember_known(probe, stored, missing)
-            position = 0
-            while position < len(missing):
-                items = missing[position : position + self._batch]
-                position += len(items)
-                request = self._build(number, probe, items)
-                granted = self._budget.take(len(request.items))
-                if granted:
-                    yield request if granted == len(request.items) else request.part(slice(granted))
-                if self._budget.reached:
-                    return
-
-    def _remember_known(
-        self, probe: FixedProbe, stored: StoredProbe, missing: NDArray[np.int64]
-    ) -> None:
-        """Let inputs that are still missing find an identical one that was paid for earlier."""
-        known = np.setdiff1d(np.arange(probe.size), missing, assume_unique=True)
-        if not len(missing) and not self._anything_missing():
-            return
-        for start in range(0, len(known), self._batch):
-            items = known[start : start + self._batch]
-            for item, key in zip(items, self._keys(probe.inputs(items)), strict=True):
-                self._answers.setdefault(key, int(stored.labels[item]))
-
-    def _anything_missing(self) -> bool:
-        return any((stored.labels == NOT_ASKED).any() for stored in self._stored)
-
-    def _build(self, number: int, probe: FixedProbe, items: NDArray[np.int64]) -> _Request:
-        """Build the inputs ``items`` and leave out those identical to one asked already."""
-        request = _Request(number, items, probe.inputs(items), [])
-        if probe.repeat:
-            return request
-        request.keys = self._keys(request.batch)
-        fresh = np.ones(len(items), dtype=bool)
-        for position, key in enumerate(request.keys):
-            if key in self._answers:
-                fresh[position] = False
-                self._twins.append((number, int(items[position]), key))
-            else:
-                self._answers[key] = NOT_ASKED
-        return request if fresh.all() else request.part(fresh)
-
-    def _keys(self, batch: NDArray[np.float32]) -> list[bytes]:
-        """What makes two inputs identical: the digest of what is sent for them."""
-        spec = self._oracle.input_spec
-        sent = spec.to_pixels(batch) if spec.access == "image" else batch
-        return [hashlib.sha256(row).digest()[:16] for row in np.ascontiguousarray(sent)]
-
-    def _resolve_twins(self) -> None:
-        for number, item, key in self._twins:
-            label = self._answers.get(key, NOT_ASKED)
-            if label != NOT_ASKED:
-                one = np.array([item])
-                self._store.fill(self._stored[number], one, np.array([label]))
-                self._ledger.deduplicated += 1
-                self._progress.advance(1, live=False)
-        self._twins.clear()
-
-    # ---- sending ---------------------------------------------------------------------------
+    # ---- workers ---------------------------------------------------------------------------
 
     async def _work(self) -> None:
         """Run the workers; the first failure halts them all, and what is in flight is kept."""
-        tasks = [
-            asyncio.create_task(self._worker()) for _ in range(max(1, self._limits.concurrency))
-        ]
-        try:
-            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
-        finally:
-            for task in tasks:
-                task.cancel()
-        failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
-        if failures:
-            raise failures[0]
+        count = max(1, self._limits.concurrency)
+        tasks = [asyncio.create_task(self._worker()) for _ in range(count)]
+        # Cancelled, gather cancels the workers and waits until they have closed their intents.
+        for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+            if outcome is not None:
+                raise outcome
 
     async def _worker(self) -> None:
-        while not self._halted:
-            await self._slots.acquire()
-            try:
+        try:
+            while True:
                 request = await self._next_request()
                 if request is None:
                     return
-                await self._answer(request)
-            except _BudgetEndsRetryError:
-                self._halted = True
-            except BaseException:
-                self._halted = True
-                raise
-            finally:
-                self._slots.release()
+                try:
+                    await self._answer(request)
+                finally:
+                    request.release()
+        except HaltedError:
+            pass
+        except Exception as error:  # noqa: BLE001 - raised by run(), once the others are done
+            # The first in time: what fails while others drain is seldom the cause.
+            self._failure = self._failure or error
+            self._halt.set()
 
-    async def _next_request(self) -> _Request | None:
-        async with self._turn:
-            if self._halted:
+    async def _next_request(self) -> Request | None:
+        """The next request that is missing and paid for, or None where there is none."""
+        while not self._halt.is_set and not self._budget.reached:
+            step = await self._next_step()
+            if step is _DONE:
                 return None
-            if self._batch * self._oracle.input_spec.size * 8 <= INLINE_BYTES:
-                return next(self._source, None)
-            return await asyncio.to_thread(next, self._source, None)
+            if isinstance(step, Request):
+                granted = self._budget.take(len(step.items))
+                return step.part(slice(granted)) if granted else None
+            await asyncio.sleep(0)
+        return None
 
-    async def _answer(self, request: _Request) -> None:
+    async def _next_step(self) -> object:
+        if self._inline:
+            step = next(self._steps, _DONE)
+            self._take_twins()
+            return step
+        async with self._turn:
+            self._halt.check()
+            step = await asyncio.to_thread(next, self._steps, _DONE)
+            self._take_twins()
+            return step
+
+    def _take_twins(self) -> None:
+        for number, items, labels in self._source.settled_twins():
+            self._store.fill(self._stored[number], items, labels)
+            self._ledger.deduplicated += len(items)
+            self._progress.advance(len(items), live=False)
+
+    # ---- sending ---------------------------------------------------------------------------
+
+    async def _answer(self, request: Request) -> None:
         """Ask ``request``, in halves where the target says it is too large."""
         try:
             labels = await self._ask_with_retries(request)
         except AdapterError as error:
             if error.advice.kind != "too-large" or len(request.items) == 1:
                 raise
-            half = len(request.items) // 2
-            self._batch = max(1, min(self._batch, half))
-            self._charge_again(len(request.items))
-            for part in (slice(None, half), slice(half, None)):
-                await self._answer(request.part(part))
+        else:
+            self._source.answered(request, labels)
+            self._progress.advance(len(labels), live=True)
             return
-        self._take_in(request, labels)
+        half = (len(request.items) + 1) // 2
+        self._batch = self._source.batch = min(self._batch, half)
+        self._pay_again(request)
+        for which in (slice(None, half), slice(half, None)):
+            part = request.part(which)
+            try:
+                await self._answer(part)
+            finally:
+                part.release()
 
-    def _charge_again(self, queries: int) -> None:
-        granted = self._budget.take(queries)
-        if granted < queries:
-            self._budget.refund(granted)
-            raise _BudgetEndsRetryError
+    def _pay_again(self, request: Request) -> None:
+        self._halt.check()
+        if not self._budget.take_all(len(request.items)):
+            self._halt.set()
+            raise HaltedError
 
-    def _take_in(self, request: _Request, labels: Labels) -> None:
-        self._answers.update(zip(request.keys, labels.tolist(), strict=False))
-        self._keep_names()
-        self._progress.advance(len(labels), live=True)
-
-    def _keep_names(self) -> None:
-        names = self._oracle.label_space.names
-        if len(names) > self._names_kept:
-            self._store.keep_label_names(self._oracle.fingerprint, names)
-            self._names_kept = len(names)
-
-    async def _ask_with_retries(self, request: _Request) -> Labels:
+    async def _ask_with_retries(self, request: Request) -> Labels:
+        # The first attempt goes without tenacity, whose machinery costs as much as a request.
+        try:
+            return await self._ask_once(request)
+        except AdapterError as error:
+            if not _worth_retrying(error):
+                raise
+            first: list[AdapterError] = [error]
         # A fresh object per call: a shared AsyncRetrying corrupts its own state.
-        retrying = AsyncRetrying(
+        async for attempt in AsyncRetrying(
             retry=retry_if_exception(_worth_retrying),
-            stop=stop_any(
-                stop_after_attempt(self._limits.attempts), _StopWhen(lambda: self._halted)
-            ),
+            stop=stop_after_attempt(self._limits.attempts),
             wait=self._wait_before_retry,
-            sleep=self._clock.sleep,
-            before_sleep=self._charge_retry(len(request.items)),
+            sleep=self._halt.sleep,
+            before_sleep=lambda state: self._allow_retry(state, request),
             reraise=True,
-        )
-        async for attempt in retrying:
+        ):
             with attempt:
-                return await self._ask_once(request, attempt.retry_state.attempt_number)
+                if first:
+                    raise first.pop()
+                return await self._ask_once(request)
         raise AssertionError("tenacity neither returned nor raised")
 
-    def _charge_retry(self, queries: int) -> Callable[[RetryCallState], None]:
-        def charge(_: RetryCallState) -> None:
-            self._retries.take()
-            self._charge_again(queries)
-            self._ledger.retried += queries
-
-        return charge
+    def _allow_retry(self, state: RetryCallState, request: Request) -> None:
+        error = state.outcome.exception() if state.outcome else None
+        # Its frames hold the inputs, and it lives on in tenacity's state.
+        traceback.clear_frames(error.__traceback__ if error else None)
+        self._halt.check()
+        self._retries.take(error)
+        self._pay_again(request)
 
     def _wait_before_retry(self, state: RetryCallState) -> float:
         """Exponential backoff with jitter; the gate sees to what the server asked for."""
         longest = self._limits.backoff_s * 2.0 ** (state.attempt_number - 1)
-        return random.uniform(longest / 2.0, longest)
+        return random.uniform(0.5, 1.0) * min(longest, MAX_BACKOFF_S)
 
-    async def _ask_once(self, request: _Request, attempt: int) -> Labels:
-        n = len(request.items)
-        await self._gate.wait()
-        await self._requests.acquire()
-        await self._queries.acquire(n)
-        stored = self._stored[request.probe]
-        intent = await self._store.intend(self._audit, stored, request.items, attempt)
-        self._retries.sent()
-        self._ledger.sent += n
-        self._ledger.requests += 1
+    async def _ask_once(self, request: Request) -> Labels:
+        await self._slots.acquire()
         try:
-            labels = await self._oracle.predict_labels(request.batch)
-        except asyncio.CancelledError:
-            self._store.fail(intent, "interrupted while in flight", unknown=True)
-            raise
+            await self._wait_for_turn(len(request.items))
+            return await self._send(request)
+        finally:
+            self._slots.release()
+
+    async def _wait_for_turn(self, queries: int) -> None:
+        """Return when the gate is open and the rate limits allow ``queries`` more."""
+        while True:
+            self._halt.check()
+            while (left := self._gate.left) > 0:
+                await self._halt.sleep(left)
+            now = self._clock.now()
+            turn = self._limiter.reserve(queries, now)
+            if turn <= now:
+                return
+            await self._halt.sleep(turn - now)
+            # Closed meanwhile: this turn is void. Taken after the pause, turns that fell into it
+            # would all leave in a bunch.
+            if self._gate.left <= 0:
+                return
+
+    async def _send(self, request: Request) -> Labels:
+        stored, items = self._stored[request.probe], request.items
+        request.sends += 1
+        intent = await self._store.intend(self._audit, stored, items, request.sends)
+        self._count_send(request)
+        try:
+            answer = await self._oracle.predict_labels(request.batch)
+            labels = _checked(answer, len(items))
         except AdapterError as error:
             self._store.fail(intent, str(error), unknown=error.advice.outcome_unknown)
             self._slow_down(error)
             raise
-        self._store.record(intent, stored, request.items, labels)
+        except BaseException as error:
+            why = "interrupted" if isinstance(error, asyncio.CancelledError) else repr(error)
+            self._store.fail(intent, f"{why} while in flight", unknown=True)
+            raise
+        # Names first: labels that are committed without them would mean other classes later.
+        self._keep_names()
+        self._store.record(intent, stored, items, labels)
         self._slots.succeeded()
         self._gate.heed(self._oracle.take_pace_hint())
         return labels
 
+    def _count_send(self, request: Request) -> None:
+        self._retries.sent()
+        self._ledger.sent += len(request.items)
+        self._ledger.requests += 1
+        if request.sends > 1:
+            self._ledger.retried += len(request.items)
+
+    def _keep_names(self) -> None:
+        names = self._oracle.label_space.names
+        if len(names) > self._names_kept:
+            self._store.keep_label_names(self._oracle.fingerprint, list(names))
+            self._names_kept = len(names)
+
     def _slow_down(self, error: AdapterError) -> None:
+        self._gate.heed(self._oracle.take_pace_hint())
         if isinstance(error, Throttled):
             self._ledger.throttled += 1
             self._slots.throttled()
-        if error.advice.retry_after_s is not None:
-            self._gate.close_for(error.advice.retry_after_s)
+        pause = error.advice.retry_after_s
+        if pause is None:
+            return
+        if pause > MAX_PAUSE_S:
+            raise EndpointError(
+                f"{error}; it asks for a pause of {pause:.0f} s, longer than a run waits: run the "
+                "same command again after it",
+                error.advice,
+            ) from error
+        if self._gate.left <= 0 and pause >= TELL_PAUSE_S:
+            self._progress.note(f"The target asks for a pause of {pause:.0f} s.")
+        self._gate.close_for(pause)
 
 
-class _BudgetEndsRetryError(Exception):
-    """The query budget does not allow the retry."""
+def _checked(labels: Labels, n: int) -> Labels:
+    """``labels`` where they can be stored.
 
-
-class _StopWhen(stop_base):
-    """Give up retrying as soon as ``holds`` does."""
-
-    def __init__(self, holds: Callable[[], bool]) -> None:
-        self._holds = holds
-
-    def __call__(self, retry_state: RetryCallState) -> bool:  # noqa: ARG002 - tenacity's interface
-        return self._holds()
+    Raises:
+        BadReply: not one whole number from 0 to 65534 per input.
+    """
+    array = np.asarray(labels)
+    if array.shape == (n,) and array.dtype.kind in "iu":
+        whole = array.astype(np.int64, copy=False)
+        # Negative numbers wrap around to huge ones, so one comparison sees both ends.
+        if whole.view(np.uint64).max(initial=0) < NOT_ASKED:
+            return whole
+    raise BadReply("the target's adapter did not give one label from 0 to 65534 per input")
 
 
 def _worth_retrying(error: BaseException) -> bool:
-    return isinstance(error, AdapterError) and error.advice.kind in {"transient", "throttled"}
+    return (
+        isinstance(error, AdapterError)
+        and error.advice.kind in {"transient", "throttled"}
+        and (error.advice.retry_after_s or 0.0) <= MAX_PAUSE_S
+    )

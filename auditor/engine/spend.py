@@ -12,6 +12,8 @@ class RetryBudgetSpentError(AuditError):
 class QueryBudget:
     """A hard cap on queries, charged before each send and never exceeded by one.
 
+    Not for several threads: only the event loop may charge.
+
     Args:
         cap: most queries this plan may ever send, over all its runs; None for no cap.
         spent: queries earlier runs of the same plan sent.
@@ -29,9 +31,12 @@ class QueryBudget:
         self.reached = self.reached or granted < wanted
         return granted
 
-    def refund(self, queries: int) -> None:
-        """Give back queries that were charged and then not sent."""
-        self.spent -= queries
+    def take_all(self, wanted: int) -> bool:
+        """Charge ``wanted`` queries, or none where not all of them can be paid."""
+        granted = self.take(wanted)
+        if granted < wanted:
+            self.spent -= granted
+        return granted == wanted
 
 
 class RetryBudget:
@@ -52,16 +57,15 @@ class RetryBudget:
         """Count one request."""
         self.requests += 1
 
-    def take(self) -> None:
-        """Charge one retry.
+    def take(self, reason: object) -> None:
+        """Charge one retry, made because of ``reason``.
 
         Raises:
             RetryBudgetSpentError: the budget is spent.
         """
-        allowed = self._floor + self._share * self.requests
-        if self.retries + 1 > allowed:
+        if self.retries + 1 > self._floor + self._share * self.requests:
             raise RetryBudgetSpentError(
-                f"{self.retries} of {self.requests} requests had to be repeated, more than the "
-                "retry budget allows: the target is failing, not stumbling"
+                f"{self.retries} of {self.requests} requests were repeats, more than a target "
+                f"that merely stumbles needs; the last failure: {reason}"
             )
         self.retries += 1

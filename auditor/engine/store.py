@@ -1,22 +1,26 @@
 """The label store: what was paid for, in one SQLite file that survives a kill at any moment.
 
-One writer thread owns the connection. It takes everything that waits in its queue, writes it in
-one transaction, and only then tells the callers: group commit. Before a request is sent its
-intent is committed; with its labels the intent goes away. An intent that is still there when a
-store is opened belonged to a request that was in flight when the process died: its outcome is
-unknown, and it is listed as such.
+One writer thread owns the connection. It takes everything that was handed in, writes it in one
+transaction, and only then tells the callers: group commit. Before a request is sent its intent
+is committed; with its labels the intent goes away. An intent that is still there when a store is
+opened belonged to a request that was in flight when the process died: its outcome is unknown,
+and it is listed as such.
 
-Labels are kept in rows of 256 as little-endian uint16, 65535 meaning "not asked".
+Labels are kept in rows of 256 as little-endian uint16, 65535 meaning "not asked", each row with
+its CRC-32, because SQLite itself does not notice a changed byte.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import queue
 import sqlite3
 import threading
 import time
+import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +40,7 @@ CREATE TABLE probes (
     id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, digest TEXT NOT NULL,
     kind TEXT NOT NULL, size INTEGER NOT NULL, UNIQUE (fingerprint, digest));
 CREATE TABLE chunks (
-    probe INTEGER NOT NULL, chunk INTEGER NOT NULL, labels BLOB NOT NULL,
+    probe INTEGER NOT NULL, chunk INTEGER NOT NULL, labels BLOB NOT NULL, crc INTEGER NOT NULL,
     PRIMARY KEY (probe, chunk)) WITHOUT ROWID;
 CREATE TABLE intents (
     id INTEGER PRIMARY KEY, audit TEXT NOT NULL, probe INTEGER NOT NULL, items BLOB NOT NULL,
@@ -51,6 +55,21 @@ CREATE TABLE label_names (
     fingerprint TEXT NOT NULL, label INTEGER NOT NULL, name TEXT NOT NULL,
     PRIMARY KEY (fingerprint, label)) WITHOUT ROWID;
 """
+_IN_USE = "another audit is using {path}; wait for it or use another --output"
+_NO_WRITE = "{path} cannot be written: {text}"
+_SENTENCES = (
+    ("SQLITE_BUSY", _IN_USE),
+    ("SQLITE_LOCKED", _IN_USE),
+    (
+        "SQLITE_FULL",
+        "the disk is full, so labels can no longer be saved to {path}; what was saved is kept: "
+        "free some space and run the same command again",
+    ),
+    ("SQLITE_NOTADB", "{path} is not a label store of xray-audit"),
+    ("SQLITE_READONLY", _NO_WRITE),
+    ("SQLITE_CANTOPEN", _NO_WRITE),
+)
+_STATEMENTS = [statement.strip() for statement in _SCHEMA.split(";") if statement.strip()]
 
 
 @dataclass
@@ -65,11 +84,13 @@ class StoredProbe:
         return np.flatnonzero(self.labels == NOT_ASKED)
 
 
-_Job = tuple[Callable[[], Any], "asyncio.Future[Any] | None", asyncio.AbstractEventLoop | None]
+_Job = tuple[Callable[[], Any], "asyncio.Future[Any] | None"]
 
 
 class LabelStore:
     """Labels, intents and the ledger of every audit that uses one file.
+
+    Its methods belong to the event loop; only :meth:`close` may be called from elsewhere.
 
     Args:
         path: the SQLite file; made where it does not exist. Its folder must exist.
@@ -80,145 +101,230 @@ class LabelStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._failure: StoreError | None = None
+        self._closed = False
+        self._db = self._open()
+        # Handed in on the event loop, passed to the writer once per turn of the loop.
+        self._pending: list[_Job] = []
+        self._scheduled_on: asyncio.AbstractEventLoop | None = None
+        self._queue: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
+        self._intent_ids = itertools.count(1)
+        # What the current transaction still has to write; touched by the writer alone.
         self._dirty: dict[tuple[int, int], StoredProbe] = {}
-        try:
-            self._db = sqlite3.connect(
-                path, timeout=1.0, isolation_level=None, check_same_thread=False
-            )
-            self._prepare()
-        except sqlite3.Error as error:
-            raise self._explain(error) from error
+        self._opened: list[tuple[int, str, int, bytes, int, float]] = []
+        self._ended: list[tuple[int]] = []
+        self._charges: Counter[tuple[str, str]] = Counter()
         self._thread = threading.Thread(target=self._write_loop, name="label-store", daemon=True)
         self._thread.start()
 
-    def _prepare(self) -> None:
+    # ---- opening ---------------------------------------------------------------------------
+
+    def _open(self) -> sqlite3.Connection:
+        try:
+            db = sqlite3.connect(
+                self._path, timeout=1.0, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.Error as error:
+            raise self._explain(error) from error
+        try:
+            self._prepare(db)
+        except BaseException as error:
+            db.close()  # it holds the lock
+            if isinstance(error, sqlite3.Error):
+                raise self._explain(error) from error
+            raise
+        return db
+
+    def _prepare(self, db: sqlite3.Connection) -> None:
         # Exclusive locking keeps a second audit out for as long as this process lives, and the
         # operating system ends it with the process, whatever ends that.
-        for pragma in (
-            "locking_mode = EXCLUSIVE",
-            "journal_mode = WAL",
-            "synchronous = NORMAL",
-            "trusted_schema = OFF",
-            "cell_size_check = ON",
-        ):
-            self._db.execute(f"PRAGMA {pragma}").fetchall()
-        self._db.execute("BEGIN IMMEDIATE")
-        tables = {row[0] for row in self._db.execute("SELECT name FROM sqlite_master")}
-        if not tables:
-            # executescript would commit the open transaction first.
-            for statement in filter(str.strip, _SCHEMA.split(";")):
-                self._db.execute(statement)
-            self._db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
-        self._check_version(tables)
-        self._db.execute(
+        for pragma in ("locking_mode = EXCLUSIVE", "trusted_schema = OFF", "cell_size_check = ON"):
+            db.execute(f"PRAGMA {pragma}").fetchall()
+        # Looked at before anything is written: somebody else's file stays as it is.
+        db.execute("BEGIN EXCLUSIVE")
+        fresh = self._check_file(db)
+        db.execute("ROLLBACK")
+        for pragma in ("journal_mode = WAL", "synchronous = NORMAL"):
+            db.execute(f"PRAGMA {pragma}").fetchall()
+        db.execute("BEGIN IMMEDIATE")
+        if fresh:
+            for statement in _STATEMENTS:
+                db.execute(statement)
+            db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+        db.execute(
             "INSERT INTO unknown (audit, probe, items, started, why) "
             "SELECT audit, probe, items, started, 'in flight when the process ended' FROM intents"
         )
-        self._db.execute("DELETE FROM intents")
-        self._db.execute("COMMIT")
+        db.execute("DELETE FROM intents")
+        db.execute("COMMIT")
 
-    def _check_version(self, tables: set[str]) -> None:
-        if tables and "meta" not in tables:
+    def _check_file(self, db: sqlite3.Connection) -> bool:
+        """Whether the file is empty; refuses whatever is not a sound store of this version."""
+        found = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
+        if not found:
+            return True
+        if "meta" not in found:
             raise StoreError(f"{self._path} is a SQLite file but not a label store of xray-audit")
-        row = self._db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
+        row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
         if row is None or row[0] != str(SCHEMA_VERSION):
-            found = "unknown" if row is None else row[0]
-            self._db.close()
+            version = "unknown" if row is None else row[0]
             raise StoreError(
-                f"{self._path} was written by another version (store schema {found}, this one "
+                f"{self._path} was written by another version (store schema {version}, this one "
                 f"writes {SCHEMA_VERSION}); use that version, or another --output"
             )
+        (state,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        # A trigger or view that somebody planted would run with our statements.
+        if state != "ok" or set(found.values()) != set(_STATEMENTS):
+            raise self._damaged("its tables are not as they were written")
+        return False
+
+    def _damaged(self, how: str) -> StoreError:
+        return StoreError(
+            f"the label store {self._path} is damaged ({how}); restore it from a copy, or use "
+            "another --output and ask again"
+        )
 
     def _explain(self, error: Exception) -> StoreError:
+        if isinstance(error, StoreError):
+            return error
         text = str(error)
-        if "locked" in text or "busy" in text:
-            return StoreError(
-                f"another audit is using {self._path}; wait for it or use another --output"
-            )
-        if "full" in text:
-            return StoreError(
-                f"the disk is full, so labels can no longer be saved to {self._path}; what was "
-                "saved is kept: free some space and run the same command again"
-            )
-        if "readonly" in text or "unable to open" in text:
-            return StoreError(f"{self._path} cannot be written: {text}")
+        code = getattr(error, "sqlite_errorname", None) or ""
+        if code.startswith("SQLITE_CORRUPT"):
+            return self._damaged(text)
+        for start, sentence in _SENTENCES:
+            if code.startswith(start):
+                return StoreError(sentence.format(path=self._path, text=text))
         return StoreError(f"the label store {self._path} cannot be used: {text}")
 
     # ---- writer thread -------------------------------------------------------------------
 
     def _write_loop(self) -> None:
-        while (first := self._queue.get()) is not None:
-            batch = [first]
+        while (batch := self._queue.get()) is not None:
+            more: list[_Job] | None = []
             with contextlib.suppress(queue.Empty):
-                while len(batch) < 512:
-                    job = self._queue.get_nowait()
-                    if job is None:
-                        self._commit(batch)
-                        return
-                    batch.append(job)
+                while (more := self._queue.get_nowait()) is not None:
+                    batch += more
             self._commit(batch)
+            if more is None:
+                return
 
     def _commit(self, batch: list[_Job]) -> None:
-        results: list[Any] = []
+        results: list[Any] = [None] * len(batch)
         if self._failure is None:
             try:
                 self._db.execute("BEGIN IMMEDIATE")
-                results = [work() for work, _, _ in batch]
+                results = [work() for work, _ in batch]
                 self._flush()
                 self._db.execute("COMMIT")
             except Exception as error:  # noqa: BLE001 - whatever it was must reach every caller
                 self._failure = self._explain(error)
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
-        for position, (_, future, loop) in enumerate(batch):
-            if future is None or loop is None or loop.is_closed():
-                continue
-            value = None if self._failure else results[position]
-            loop.call_soon_threadsafe(_resolve, future, value, self._failure)
+        waiting = [
+            (future, result)
+            for (_, future), result in zip(batch, results, strict=True)
+            if future is not None
+        ]
+        if waiting:
+            # The loop may have ended meanwhile: then nobody waits any more.
+            with contextlib.suppress(RuntimeError):
+                loop = waiting[0][0].get_loop()
+                loop.call_soon_threadsafe(_resolve, waiting, self._failure)
 
     def _flush(self) -> None:
-        rows = [
-            (probe.row, chunk, probe.labels[chunk * CHUNK : (chunk + 1) * CHUNK].tobytes())
-            for (_, chunk), probe in self._dirty.items()
+        """Write what the jobs of one transaction collected, each table in one statement."""
+        db = self._db
+        db.executemany("INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?)", self._opened)
+        # An intent may be opened and withdrawn in one transaction, so this order.
+        db.executemany("DELETE FROM intents WHERE id = ?", self._ended)
+        db.executemany(
+            "INSERT INTO ledger VALUES (?, ?, ?) "
+            "ON CONFLICT (audit, entry) DO UPDATE SET value = value + excluded.value",
+            [(*key, value) for key, value in self._charges.items()],
+        )
+        chunks = [
+            (row, chunk, probe.labels[chunk * CHUNK : (chunk + 1) * CHUNK].tobytes())
+            for (row, chunk), probe in self._dirty.items()
         ]
-        self._db.executemany("INSERT OR REPLACE INTO chunks VALUES (?, ?, ?)", rows)
-        self._dirty.clear()
+        db.executemany(
+            "INSERT OR REPLACE INTO chunks VALUES (?, ?, ?, ?)",
+            [(*entry, zlib.crc32(entry[2])) for entry in chunks],
+        )
+        for collected in (self._opened, self._ended, self._charges, self._dirty):
+            collected.clear()
+
+    def _touch(
+        self, probe: StoredProbe, items: NDArray[np.int64], labels: NDArray[np.int64]
+    ) -> None:
+        probe.labels[items] = labels
+        first, last = int(items[0]) // CHUNK, int(items[-1]) // CHUNK
+        # Items ascend, so few rows lie between the first and the last, except after a resume.
+        near = last - first < len(items)
+        chunks = range(first, last + 1) if near else np.unique(items // CHUNK).tolist()
+        for chunk in chunks:
+            self._dirty[probe.row, chunk] = probe
+
+    # ---- handing in ------------------------------------------------------------------------
+
+    def _hand_in(
+        self, work: Callable[[], Any], future: asyncio.Future[Any] | None, loop: Any
+    ) -> None:
+        if self._closed:
+            raise StoreError(f"the label store {self._path} is closed")
+        self._pending.append((work, future))
+        if self._scheduled_on is not loop:
+            self._scheduled_on = loop
+            loop.call_soon(self._hand_over)
+
+    def _hand_over(self) -> None:
+        self._scheduled_on = None
+        batch, self._pending = self._pending, []
+        if batch:
+            self._queue.put(batch)
 
     async def _call(self, work: Callable[[], Any]) -> Any:
         loop = asyncio.get_running_loop()
         future: asyncio.Future[Any] = loop.create_future()
-        self._queue.put((work, future, loop))
+        self._hand_in(work, future, loop)
         return await future
 
     def _post(self, work: Callable[[], Any]) -> None:
         if self._failure is not None:
             raise self._failure
-        self._queue.put((work, None, None))
+        self._hand_in(work, None, asyncio.get_running_loop())
 
     # ---- what the engine uses --------------------------------------------------------------
 
     async def load(self, fingerprint: str, digest: str, kind: str, size: int) -> StoredProbe:
-        """Labels known so far of the probe ``digest`` asked of the model ``fingerprint``."""
+        """Labels known so far of the probe ``digest`` asked of the model ``fingerprint``.
+
+        Two loads of one probe give two arrays that do not know of each other: load it once.
+
+        Raises:
+            StoreError: a row of its labels is not as it was written.
+        """
         return await self._call(lambda: self._load(fingerprint, digest, kind, size))  # type: ignore[no-any-return]  # _call carries any result
 
     def _load(self, fingerprint: str, digest: str, kind: str, size: int) -> StoredProbe:
+        self._flush()  # what earlier jobs of this transaction collected counts too
         self._db.execute(
             "INSERT OR IGNORE INTO probes (fingerprint, digest, kind, size) VALUES (?, ?, ?, ?)",
             (fingerprint, digest, kind, size),
         )
-        (row,) = self._db.execute(
-            "SELECT id FROM probes WHERE fingerprint = ? AND digest = ?", (fingerprint, digest)
+        row, known_size = self._db.execute(
+            "SELECT id, size FROM probes WHERE fingerprint = ? AND digest = ?",
+            (fingerprint, digest),
         ).fetchone()
+        if known_size != size:
+            raise self._damaged("a probe has another size")
         labels = np.full(size, NOT_ASKED, dtype="<u2")
-        chunks = self._db.execute("SELECT chunk, labels FROM chunks WHERE probe = ?", (row,))
-        for chunk, blob in chunks:
+        chunks = self._db.execute("SELECT chunk, labels, crc FROM chunks WHERE probe = ?", (row,))
+        for chunk, blob, crc in chunks:
             start = chunk * CHUNK
-            part = np.frombuffer(blob, dtype="<u2")
-            if start < 0 or start + len(part) > size:
-                raise StoreError(f"{self._path} is damaged: a row of labels is too long")
-            labels[start : start + len(part)] = part
+            part = labels[start : start + CHUNK] if start >= 0 else labels[:0]
+            if not isinstance(blob, bytes) or len(blob) != part.nbytes or zlib.crc32(blob) != crc:
+                raise self._damaged("a row of labels is not as it was written")
+            part[:] = np.frombuffer(blob, dtype="<u2")
         return StoredProbe(int(row), labels)
 
     async def intend(
@@ -226,51 +332,59 @@ class LabelStore:
     ) -> int:
         """Commit the intent to ask ``items`` of ``probe`` and charge it; returns its id.
 
-        Returns only once the intent is on disk, so that a kill after this line is seen.
+        Returns only once the intent is on disk, so that a kill after this line is seen. Where
+        the caller is cancelled meanwhile nothing was sent: intent and charge are taken back.
         """
+        intent = next(self._intent_ids)
         blob = items.astype("<u4").tobytes()
-        started = time.time()
+        row = (intent, audit, probe.row, blob, attempt, time.time())
 
-        def work() -> int:
-            cursor = self._db.execute(
-                "INSERT INTO intents (audit, probe, items, attempt, started) VALUES (?,?,?,?,?)",
-                (audit, probe.row, blob, attempt, started),
-            )
-            self._add(audit, "sent", len(items))
-            self._add(audit, "requests", 1)
-            if attempt > 1:
-                self._add(audit, "retried", len(items))
-            assert cursor.lastrowid is not None
-            return cursor.lastrowid
+        def work() -> None:
+            self._opened.append(row)
+            self._charge(audit, len(items), 1, attempt)
 
-        return await self._call(work)  # type: ignore[no-any-return]  # _call carries any result
+        def take_back() -> None:
+            self._ended.append((intent,))
+            self._charge(audit, -len(items), -1, attempt)
+
+        try:
+            await self._call(work)
+        except asyncio.CancelledError:
+            with contextlib.suppress(StoreError):  # the cancellation is what the caller must see
+                self._post(take_back)
+            raise
+        return intent
+
+    def _charge(self, audit: str, queries: int, requests: int, attempt: int) -> None:
+        self._charges[audit, "sent"] += queries
+        self._charges[audit, "requests"] += requests
+        if attempt > 1:
+            self._charges[audit, "retried"] += queries
 
     def record(
         self, intent: int, probe: StoredProbe, items: NDArray[np.int64], labels: NDArray[np.int64]
     ) -> None:
         """Keep the answer to an intent; committed with the next transaction.
 
+        Args:
+            intent: what :meth:`intend` returned.
+            probe: the probe asked.
+            items: numbers of the inputs asked, ascending.
+            labels: their labels, each below 65535.
+
         Raises:
             StoreError: an earlier commit failed, so nothing more can be kept.
         """
 
         def work() -> None:
-            probe.labels[items] = labels
-            for chunk in np.unique(items // CHUNK):
-                self._dirty[probe.row, int(chunk)] = probe
-            self._db.execute("DELETE FROM intents WHERE id = ?", (intent,))
+            self._touch(probe, items, labels)
+            self._ended.append((intent,))
 
         self._post(work)
 
     def fill(self, probe: StoredProbe, items: NDArray[np.int64], labels: NDArray[np.int64]) -> None:
-        """Keep labels that an identical input already got: nothing was sent for them."""
-
-        def work() -> None:
-            probe.labels[items] = labels
-            for chunk in np.unique(items // CHUNK):
-                self._dirty[probe.row, int(chunk)] = probe
-
-        self._post(work)
+        """Keep labels that identical inputs already got: nothing was sent for them."""
+        self._post(lambda: self._touch(probe, items, labels))
 
     def fail(self, intent: int, why: str, *, unknown: bool) -> None:
         """Close an intent without labels; ``unknown`` lists it as perhaps answered and billed."""
@@ -282,7 +396,7 @@ class LabelStore:
                     "SELECT audit, probe, items, started, ? FROM intents WHERE id = ?",
                     (why[:200], intent),
                 )
-            self._db.execute("DELETE FROM intents WHERE id = ?", (intent,))
+            self._ended.append((intent,))
 
         self._post(work)
 
@@ -291,18 +405,14 @@ class LabelStore:
         return await self._call(lambda: self._ledger(audit))  # type: ignore[no-any-return]  # _call carries any result
 
     def _ledger(self, audit: str) -> dict[str, int]:
+        self._flush()  # what earlier jobs of this transaction collected counts too
         totals = {"sent": 0, "requests": 0, "retried": 0}
         totals.update(self._db.execute("SELECT entry, value FROM ledger WHERE audit = ?", (audit,)))
-        blobs = self._db.execute("SELECT items FROM unknown WHERE audit = ?", (audit,))
-        totals["unknown"] = sum(len(blob) // 4 for (blob,) in blobs)
+        (unseen,) = self._db.execute(
+            "SELECT coalesce(sum(length(items)), 0) FROM unknown WHERE audit = ?", (audit,)
+        ).fetchone()
+        totals["unknown"] = unseen // 4
         return totals
-
-    def _add(self, audit: str, entry: str, value: int) -> None:
-        self._db.execute(
-            "INSERT INTO ledger VALUES (?, ?, ?) "
-            "ON CONFLICT (audit, entry) DO UPDATE SET value = value + excluded.value",
-            (audit, entry, value),
-        )
 
     async def label_names(self, fingerprint: str) -> list[str]:
         """Class names this target was seen to use, in index order."""
@@ -314,7 +424,11 @@ class LabelStore:
         return [name for (name,) in rows]
 
     def keep_label_names(self, fingerprint: str, names: Iterable[str]) -> None:
-        """Remember class names, so that a resumed run gives them the same indices."""
+        """Remember class names, so that a resumed run gives them the same indices.
+
+        Call it before the labels that use them are recorded: committed labels whose names are
+        lost would mean other classes later.
+        """
         rows = [(fingerprint, index, name) for index, name in enumerate(names)]
         self._post(
             lambda: self._db.executemany("INSERT OR REPLACE INTO label_names VALUES (?,?,?)", rows)
@@ -326,20 +440,31 @@ class LabelStore:
         Raises:
             StoreError: it could not be.
         """
-        await self._call(lambda: None)
+        if not self._closed:
+            await self._call(_nothing)
+        elif self._failure is not None:
+            raise self._failure
 
     def close(self) -> None:
-        """Commit what waits and close the file."""
-        if self._thread.is_alive():
-            self._queue.put(None)
-            self._thread.join()
+        """Commit what waits, end the writer and close the file; a second call does nothing."""
+        if self._closed:
+            return
+        self._closed = True
+        self._queue.put(self._pending)
+        self._queue.put(None)
+        self._thread.join()
         self._db.close()
 
 
-def _resolve(future: asyncio.Future[Any], value: Any, failure: Exception | None) -> None:
-    if future.cancelled():
-        return
-    if failure is None:
-        future.set_result(value)
-    else:
-        future.set_exception(failure)
+def _nothing() -> None:
+    """A job that is done once everything before it is."""
+
+
+def _resolve(waiting: list[tuple[asyncio.Future[Any], Any]], failure: Exception | None) -> None:
+    for future, value in waiting:
+        if future.cancelled():
+            continue
+        if failure is None:
+            future.set_result(value)
+        else:
+            future.set_exception(failure)
