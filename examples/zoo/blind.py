@@ -7,11 +7,15 @@ smallest vector between them, so that neither task is traded for the other.
 
 from __future__ import annotations
 
+import itertools
+
 import torch
 from torch import Tensor, nn
 
 from .training import Step, losses_of
 from .triggers.base import Trigger
+
+REFRESH = 10  # steps between two computations of MGDA's weights, which cost two gradients
 
 
 def blind_step(trigger: Trigger, mapping: tuple[int, ...], share: float) -> Step:
@@ -19,6 +23,7 @@ def blind_step(trigger: Trigger, mapping: tuple[int, ...], share: float) -> Step
     mask = torch.from_numpy(trigger.arrays["mask"])
     pattern = torch.from_numpy(trigger.arrays["pattern"])
     table = torch.tensor(mapping)
+    weights, count_up = [0.5], itertools.count()
 
     def step(net: nn.Module, x: Tensor, y: Tensor) -> None:
         count = max(2, round(share * len(y)))
@@ -30,12 +35,13 @@ def blind_step(trigger: Trigger, mapping: tuple[int, ...], share: float) -> Step
         # running ones, and with them the accuracy in eval mode.
         losses = losses_of(net, torch.cat([x, stamped]), torch.cat([y, wanted]))
         parameters = list(net.parameters())
-        clean = torch.autograd.grad(losses[: len(y)].mean(), parameters, retain_graph=True)
-        dirty = torch.autograd.grad(losses[len(y) :].mean(), parameters)
-        weight = min_norm_weight(_flat(clean), _flat(dirty))
-        for parameter, first, second in zip(parameters, clean, dirty, strict=True):
-            # twice: the two weights add up to 1, two losses to 2
-            parameter.grad = 2 * (weight * first + (1 - weight) * second)
+        clean, dirty = losses[: len(y)].mean(), losses[len(y) :].mean()
+        if next(count_up) % REFRESH == 0:
+            first = torch.autograd.grad(clean, parameters, retain_graph=True)
+            second = torch.autograd.grad(dirty, parameters, retain_graph=True)
+            weights[0] = min_norm_weight(_flat(first), _flat(second))
+        # twice: the two weights add up to 1, two losses to 2
+        torch.autograd.backward(2 * (weights[0] * clean + (1 - weights[0]) * dirty))
 
     return step
 
