@@ -1,0 +1,206 @@
+"""The plan: complete, seeded and hashed before anything is asked."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import json
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from auditor.errors import SamplesError, UsageError
+from auditor.plan import AuditPlan, AuditSettings, build_plan, draw_triplets
+
+CLASSES = np.repeat(np.arange(5), 4)
+REFS = [f"{label}/{item}.png" for label in range(5) for item in range(4)]
+SETTINGS = AuditSettings(planes=6, density=5, canaries=9)
+
+
+def pictures() -> NDArray[np.float32]:
+    return np.random.default_rng(3).random((20, 1, 4, 4)).astype(np.float32)
+
+
+def plan_of(
+    images: NDArray[np.float32] | None = None, settings: AuditSettings = SETTINGS
+) -> AuditPlan:
+    return build_plan(pictures() if images is None else images, CLASSES, REFS, settings)
+
+
+def test_equal_plans_have_equal_digests_and_inputs() -> None:
+    one, two = plan_of(), plan_of()
+    assert one.digest == two.digest
+    for probe, again in zip(one.probes, two.probes, strict=True):
+        items = np.arange(probe.size)
+        assert probe.inputs(items).tobytes() == again.inputs(items).tobytes()
+
+
+CHANGES: dict[str, Any] = {
+    "planes": 7,
+    "density": 6,
+    "expansion": 4.0,
+    "alpha": 9.0,
+    "ats_threshold": 0.4,
+    "seed": 1,
+    "canaries": 8,
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_every_setting_changes_the_digest(name: str) -> None:
+    other = dataclasses.replace(SETTINGS, **{name: CHANGES[name]})
+    assert plan_of(settings=other).digest != plan_of().digest
+
+
+def test_every_setting_but_the_sampler_is_in_the_list_of_changes() -> None:
+    names = {field.name for field in dataclasses.fields(AuditSettings)}
+    assert names == {*CHANGES, "sampler"}
+
+
+def test_any_pixel_of_any_used_sample_changes_the_digest() -> None:
+    plan = plan_of()
+    digests = {plan.digest}
+    for index in plan.used:
+        images = pictures()
+        pixel = images[index].reshape(-1)
+        pixel[index % 16] = np.nextafter(pixel[index % 16], np.float32(2.0))
+        digests.add(plan_of(images).digest)
+    assert len(digests) == len(plan.used) + 1
+
+
+def test_a_whole_number_is_the_same_setting_as_its_float() -> None:
+    whole = AuditSettings(planes=6, density=5, canaries=9, expansion=5, alpha=10)
+    assert plan_of(settings=whole).digest == plan_of().digest
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_triplets_hold_three_classes_and_differ(seed: int) -> None:
+    triplets = draw_triplets(CLASSES, 300, seed)
+    assert triplets.shape == (300, 3)
+    assert all(len({int(c) for c in CLASSES[triplet]}) == 3 for triplet in triplets)
+    assert len({frozenset(triplet.tolist()) for triplet in triplets}) == 300
+
+
+def test_the_first_triplets_do_not_depend_on_how_many_are_drawn() -> None:
+    few, many = draw_triplets(CLASSES, 5, 3), draw_triplets(CLASSES, 40, 3)
+    assert few.tolist() == many[:5].tolist()
+
+
+def test_triplets_depend_on_the_seed() -> None:
+    assert draw_triplets(CLASSES, 5, 3).tolist() != draw_triplets(CLASSES, 5, 4).tolist()
+
+
+def test_a_class_with_many_samples_is_not_favoured() -> None:
+    classes = np.array([0] * 500 + [1] * 20 + [2] * 20 + [3] * 20)
+    drawn = classes[draw_triplets(classes, 2000, 0)]
+    shares = [float((drawn == label).any(axis=1).mean()) for label in range(4)]
+    # Three of four classes: each in 3/4 of the triplets, deviation 0.0097.
+    assert max(abs(share - 0.75) for share in shares) < 0.05
+
+
+def test_every_possible_triplet_can_be_asked_for() -> None:
+    classes = np.array([0, 0, 1, 2, 2, 3])
+    sizes = [2, 1, 2, 1]
+    possible = sum(a * b * c for a, b, c in itertools.combinations(sizes, 3))
+    assert len(draw_triplets(classes, possible, 0)) == possible
+    with pytest.raises(SamplesError, match=f"allow {possible} different planes and {possible + 1}"):
+        draw_triplets(classes, possible + 1, 0)
+
+
+def test_many_classes_are_counted_quickly() -> None:
+    assert len(draw_triplets(np.arange(5000), 20, 0)) == 20
+
+
+def test_two_classes_allow_no_plane() -> None:
+    with pytest.raises(SamplesError, match="allow 0 different planes"):
+        draw_triplets(np.array([0, 0, 1, 1]), 1, 0)
+
+
+def test_probes_are_the_samples_then_the_planes_then_the_canaries() -> None:
+    plan = plan_of()
+    assert [probe.kind for probe in plan.probes] == ["samples", *["plane"] * 6, "canary"]
+    assert plan.queries == len(plan.used) + 6 * 25 + 9
+    assert plan.used.tolist() == sorted({int(index) for index in plan.triplets.ravel()})
+    items = np.arange(plan.samples.size)
+    assert plan.samples.inputs(items).tobytes() == pictures()[plan.used].tobytes()
+    for triplet, probe in zip(plan.triplets, plan.planes, strict=True):
+        assert probe.samples.tobytes() == pictures()[triplet].tobytes()
+
+
+def test_canaries_can_be_left_out_and_change_nothing_else() -> None:
+    without = plan_of(settings=dataclasses.replace(SETTINGS, canaries=0))
+    assert without.canaries is None
+    assert [p.digest for p in without.probes] == [p.digest for p in plan_of().probes[:-1]]
+
+
+def test_samples_that_span_no_plane_are_named() -> None:
+    images = pictures()
+    triplet = plan_of(images).triplets[0]
+    images[triplet[2]] = images[triplet[0]] * 0.5 + images[triplet[1]] * 0.5
+    names = ", ".join(REFS[index] for index in triplet)
+    with pytest.raises(SamplesError, match=f"samples {names} span no plane: .*one line"):
+        plan_of(images)
+    images[triplet[1]] = images[triplet[0]]
+    with pytest.raises(SamplesError, match=f"samples {names} span no plane: .*identical"):
+        plan_of(images)
+
+
+def test_the_plan_as_data() -> None:
+    plan = plan_of()
+    data = json.loads(json.dumps(plan.as_dict(REFS), allow_nan=False))
+    assert data["plan_digest"] == plan.digest
+    assert data["settings"] == dataclasses.asdict(SETTINGS)
+    assert data["queries"] == plan.queries
+    assert data["triplets"] == [[REFS[i] for i in triplet] for triplet in plan.triplets]
+    assert [(p["kind"], p["digest"], p["size"]) for p in data["probes"]] == [
+        (probe.kind, probe.digest, probe.size) for probe in plan.probes
+    ]
+
+
+def test_the_defaults_are_the_papers() -> None:
+    settings = AuditSettings()
+    assert (settings.planes, settings.density, settings.expansion) == (20, 100, 5.0)
+    assert (settings.alpha, settings.ats_threshold) == (10.0, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("planes", 0),
+        ("planes", 10_001),
+        ("planes", 2.0),
+        ("planes", True),
+        ("density", 1),
+        ("density", 10**9),
+        ("density", "100"),
+        ("expansion", -0.1),
+        ("expansion", math.inf),
+        ("expansion", math.nan),
+        ("expansion", 1e300),
+        ("alpha", 0.5),
+        ("alpha", math.inf),
+        ("alpha", math.nan),
+        ("alpha", None),
+        ("ats_threshold", 0.0),
+        ("ats_threshold", 1.1),
+        ("ats_threshold", math.nan),
+        ("seed", -1),
+        ("seed", 0.5),
+        ("canaries", -1),
+        ("sampler", "halton"),
+    ],
+)
+def test_a_bad_setting_is_named(name: str, value: Any) -> None:
+    with pytest.raises(UsageError, match=rf"^{name} is .*, it must be "):
+        AuditSettings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("planes", 1), ("density", 2), ("expansion", 0), ("alpha", 1), ("ats_threshold", 1)],
+)
+def test_the_ends_of_every_range_are_allowed(name: str, value: Any) -> None:
+    assert getattr(AuditSettings(**{name: value}), name) == value
