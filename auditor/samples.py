@@ -295,7 +295,8 @@ def _load_npz(
     path: Path, resize: tuple[int, int] | None
 ) -> tuple[list[int], list[str], NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # numpy leaves a file it opened itself open where the archive is damaged.
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             if "x" not in archive or "y" not in archive:
                 held = ", ".join(archive.files) or "nothing"
                 raise SamplesError(f"{path} must hold arrays x (images) and y (labels), not {held}")
