@@ -8,13 +8,22 @@ from typing import Any, Protocol
 
 from adapters._labels import check_batch, check_labels
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint
-from adapters.errors import BadReply
+from adapters.errors import (
+    BadReply,
+    EndpointError,
+    InputRejected,
+    RetryAdvice,
+    ServerFailed,
+    Unreachable,
+)
 from adapters.http.client import HEADER_BYTES, Client
 from adapters.http.endpoint import Endpoint
 from adapters.http.excerpt import printable
 from adapters.http.transports import Reply
 
 DEFAULT_BATCH = 64
+UNREADABLE = (BadReply, InputRejected, ServerFailed, Unreachable)
+"""How servers answer a body that they cannot read: MLServer with 500 or a reset."""
 _COMFORTABLE_BYTES = 8 * 1024 * 1024
 
 
@@ -58,6 +67,8 @@ class Opened:
         spec: what the model takes.
         space: what its labels mean.
         max_batch: most inputs per request.
+        fallback: the format to change to where the server cannot read the first request in
+            ``format``; None where there is nothing to try.
         identity: protocol, model, version and preprocessing, in words: one part per fact.
         description: protocol-specific facts for the report, JSON-able, without secrets.
     """
@@ -71,6 +82,7 @@ class Opened:
     max_batch: int
     identity: tuple[str, ...]
     description: dict[str, Any] = field(default_factory=dict)
+    fallback: WireFormat | None = None
 
 
 class HttpOracle:
@@ -79,6 +91,7 @@ class HttpOracle:
     def __init__(self, client: Client, opened: Opened) -> None:
         self._client = client
         self._format = opened.format
+        self._fallback = opened.fallback
         self._endpoint = opened.endpoint
         self._method = opened.method
         self.input_spec = opened.spec
@@ -101,10 +114,31 @@ class HttpOracle:
     async def predict_labels(self, batch: Batch) -> Labels:
         """See :meth:`adapters.contract.LabelOracle.predict_labels`."""
         checked = check_batch(batch, self.input_spec, self.max_batch)
-        out = self._format.encode(checked)
-        reply = await self._client.send(self._method, self._endpoint, out.body, out.headers)
-        labels = self._format.decode(reply, len(checked))
+        wire = self._format
+        try:
+            out = wire.encode(checked)
+            reply = await self._client.send(self._method, self._endpoint, out.body, out.headers)
+            labels = wire.decode(reply, len(checked))
+        except UNREADABLE as error:
+            self._change_format(wire, error)
+            raise
+        self._fallback = None
         return check_labels(labels, len(checked), self.label_space.size)
+
+    def _change_format(self, used: WireFormat, error: EndpointError) -> None:
+        """Take the fallback from now on, where nothing was ever answered in ``used``.
+
+        Raises:
+            ServerFailed: worth a retry, which the engine charges like any other.
+        """
+        if self._fallback is not None:
+            self._format, self._fallback = self._fallback, None
+            self.description["fallback"] = f"the first request could not be read: {error}"
+        if used is not self._format:
+            raise ServerFailed(
+                f"the server did not read a request and is asked in another format ({error})",
+                RetryAdvice("transient", outcome_unknown=error.advice.outcome_unknown),
+            ) from error
 
     def request_bytes(self, n: int) -> int:
         """Estimated bytes on the wire of one request with ``n`` inputs, its head included."""

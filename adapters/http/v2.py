@@ -9,10 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
-
-from adapters.contract import InputSpec, LabelSpace
-from adapters.errors import BadReply, InputRejected, ServerFailed, TargetError, Unreachable
+from adapters.contract import LabelSpace
+from adapters.errors import TargetError
 from adapters.http.client import Client
 from adapters.http.encoding import choose_encoding
 from adapters.http.endpoint import Endpoint
@@ -22,9 +20,6 @@ from adapters.http.v2_format import V2Format
 from adapters.http.v2_input import InputWriter, Tensor, read_geometry
 from adapters.http.v2_metadata import BINARY, Model, read_model
 from adapters.target import Target
-
-_PROBE_FAILURES = (BadReply, InputRejected, ServerFailed, Unreachable)
-"""How servers answer raw tensors that they cannot read: MLServer with 500 or a reset."""
 
 
 async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
@@ -42,9 +37,14 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
     writer = InputWriter(tensor.datatype, geometry, spec)
     space = _label_space(target, output, batched=geometry.batched)
     wire = V2Format(tensor, output, geometry, writer, space)
-    wire, how = await _settle_binary(client, target, model, wire, spec)
+    likely = _binary_likely(target, model, tensor)
+    binary = replace(wire, binary=True)
+    asked = target.http.protocol == "v2-binary"
     return Opened(
-        format=wire,
+        format=binary if likely else wire,
+        # Servers that list raw tensors take them, but KServe takes them unlisted and MLServer
+        # breaks on them: the first answer decides, and costs no query of its own.
+        fallback=wire if likely and not asked else None,
         base=model.base,
         endpoint=model.infer,
         method="POST",
@@ -57,7 +57,7 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
             f"model {model.name} version {','.join(model.versions) or 'unstated'}",
             f"{tensor.datatype} {geometry.layout}",
         ),
-        description=_describe(model, wire) | how,
+        description=_describe(model, wire) | {"protocol": "v2-binary" if likely else "v2"},
     )
 
 
@@ -97,25 +97,12 @@ def _class_count(output: Tensor | None, *, batched: bool) -> int | None:
     return sizes[0] if len(sizes) == 1 and sizes[0] > 1 else None
 
 
-async def _settle_binary(
-    client: Client, target: Target, model: Model, wire: V2Format, spec: InputSpec
-) -> tuple[V2Format, dict[str, Any]]:
-    """``wire`` in the form that this server takes, and the description of how that was found."""
-    asked = target.http.protocol == "v2-binary"
+def _binary_likely(target: Target, model: Model, tensor: Tensor) -> bool:
+    """Whether to send raw tensors: asked for, listed by the server, or the only way."""
+    if target.http.protocol != "auto":
+        return target.http.protocol == "v2-binary"
     # JSON has no 16-bit numbers, and Triton refuses them there.
-    likely = BINARY in model.extensions or wire.tensor.datatype == "FP16"
-    if not asked and (target.http.protocol == "v2" or not likely):
-        return wire, {"protocol": "v2", "binary": "not asked"}
-    binary = replace(wire, binary=True)
-    grey = spec.from_pixels(np.full((1, *spec.shape), 128))
-    out = binary.encode(grey)
-    try:
-        binary.decode(await client.send("POST", model.infer, out.body, out.headers), 1)
-    except _PROBE_FAILURES as error:
-        if asked:
-            raise TargetError(f"raw tensors do not work here, use protocol v2: {error}") from error
-        return wire, {"protocol": "v2", "binary": "probed with one grey input, not taken"}
-    return binary, {"protocol": "v2-binary", "binary": "probed with one grey input, taken"}
+    return BINARY in model.extensions or tensor.datatype == "FP16"
 
 
 def _max_batch(target: Target, model: Model, wire: V2Format) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.errors import BadReply, InputRejected, NotFound, TargetError
+from adapters.errors import BadReply, InputRejected, NotFound, ServerFailed, TargetError
 from adapters.http import open_oracle
 from adapters.target import HttpOptions, ReplyFormat, Target
 
@@ -197,15 +197,33 @@ def test_unlisted_raw_tensors_only_when_asked(mount: Mount, v2: Any, model: Any)
 def test_raw_tensors_fall_back_to_json_and_say_so(mount: Mount, v2: Any, model: Any) -> None:
     v2.extensions = ["binary_tensor_data"]
     batch = model.batch(2)
-    (labels,), oracle = _ask(_target(mount(v2)), batch)
+
+    async def run() -> tuple[Any, Any]:
+        oracle = await open_oracle(_target(mount(v2)))
+        try:
+            with pytest.raises(ServerFailed) as failure:
+                await oracle.predict_labels(batch)
+            assert failure.value.advice.kind == "transient"
+            return await oracle.predict_labels(batch), oracle
+        finally:
+            await oracle.aclose()
+
+    labels, oracle = asyncio.run(run())
     assert labels.tolist() == model.labels(batch).tolist()
-    assert oracle.description["protocol"] == "v2"
-    assert "not taken" in oracle.description["binary"]
+    assert "could not be read" in oracle.description["fallback"]
+    # Both sends are the caller's own: opening asks the model nothing.
+    assert sum("infer" in line for line in v2.requests) == 2
 
 
-def test_raw_tensors_asked_and_refused(mount: Mount, v2: Any) -> None:
-    with pytest.raises(TargetError, match="use protocol v2"):
-        _ask(_target(mount(v2), http={"protocol": "v2-binary"}))
+def test_opening_asks_the_model_nothing(mount: Mount, v2: Any) -> None:
+    v2.takes_binary, v2.extensions = True, ["binary_tensor_data"]
+    _ask(_target(mount(v2)))
+    assert not any("infer" in line for line in v2.requests)
+
+
+def test_raw_tensors_asked_and_refused(mount: Mount, v2: Any, model: Any) -> None:
+    with pytest.raises(ServerFailed):
+        _ask(_target(mount(v2), http={"protocol": "v2-binary"}), model.batch(1))
 
 
 def test_protocol_v2_never_probes(mount: Mount, v2: Any) -> None:
@@ -378,8 +396,6 @@ def test_broken_raw_replies(mount: Mount, v2: Any, model: Any, raw: str) -> None
     from_model = v2._binary
 
     def broken(outputs: Any) -> Any:
-        if len(v2.bodies) == 1:
-            return from_model(outputs)
         response = from_model(outputs)
         if raw == "short":
             body = response.body[:-8]
