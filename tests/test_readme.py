@@ -1,0 +1,92 @@
+"""What the README says is what the tool does."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer
+
+from adapters.target_file import target_from_table
+from auditor.cli import app
+from auditor.profiles import shipped_profiles
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def _blocks(language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+
+
+def _options(name: str | None) -> set[str]:
+    group = typer.main.get_command(app)
+    command = group if name is None else group.commands[name]  # type: ignore[attr-defined]  # a group has commands
+    return {option for parameter in command.params for option in parameter.opts}
+
+
+def test_the_two_commands_come_first_and_exist() -> None:
+    first = _blocks("console")[0]
+    targets = re.findall(r"^make (\w+)", first, flags=re.MULTILINE)
+    assert targets == ["demo", "test"]
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert all(re.search(rf"^{target}:", makefile, flags=re.MULTILINE) for target in targets)
+
+
+def test_every_make_target_named_exists() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for target in re.findall(r"`make ([\w-]+)`", README):
+        assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_every_option_named_exists_in_some_command() -> None:
+    known = set().union(*(_options(n) for n in (None, "plan", "check", "calibrate", "cohort")))
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", README))
+    assert len(named) > 10
+    assert named <= known, named - known
+
+
+@pytest.mark.parametrize(
+    "line", [line for block in _blocks("console") for line in block.splitlines() if "xray" in line]
+)
+def test_console_lines_use_options_of_their_command(line: str) -> None:
+    words = line.split("#", maxsplit=1)[0].split()
+    assert words[0] == "xray-audit"
+    name = words[1] if not words[1].startswith("-") else None
+    assert {word for word in words if word.startswith("--")} <= _options(name)
+
+
+def test_the_target_description_is_a_target() -> None:
+    (text,) = _blocks("toml")
+    target = target_from_table({"kind": "http", **tomllib.loads(text)}, {})
+    assert target.access == "image"
+    assert target.http.reply.path == "predictions.0.label"
+
+
+def test_profiles_named_after_the_option_are_shipped() -> None:
+    named = set(re.findall(r"`(paper-[\w-]+)`", README))
+    assert named == {name for name in shipped_profiles() if name.startswith("paper-")}
+
+
+def test_links_to_files_lead_somewhere() -> None:
+    for link in re.findall(r"\]\(([^)h][^)]*)\)", README):
+        assert (ROOT / link).exists(), link
+
+
+def test_no_placeholder_is_left() -> None:
+    assert "@@" not in README
+
+
+def test_exit_codes_match_the_help() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "auditor", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
+    )
+    assert "0 no evidence, 1 backdoor suspected" in " ".join(done.stdout.split())
