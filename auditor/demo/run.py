@@ -25,9 +25,13 @@ from auditor.samples import load_samples
 OpenOracle = Callable[[Target], Awaitable[LabelOracle]]
 MODELS = {
     "clean": "an honest Fashion-MNIST classifier",
-    "backdoored": "the same network with a BadNets backdoor: a small patch makes anything class 3",
+    "backdoored": "the same network with a BadNets backdoor: a small patch makes it say dress",
 }
 PROFILE = "fashion-mnist"
+CLASSES = (
+    "t-shirt", "trouser", "pullover", "dress", "coat",
+    "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
 NEEDED = ("onnxruntime", "starlette", "uvicorn")
 
 
@@ -51,7 +55,12 @@ async def run_demo(
             say(f"Serving both models at {address} (Open Inference Protocol v2).")
             for name, what in MODELS.items():
                 say(f"\nAuditing {name!r}: {what}.")
-                target = Target("http", f"{address}/v2/models/{name}", value_range=(0.0, 1.0))
+                target = Target(
+                    "http",
+                    f"{address}/v2/models/{name}",
+                    value_range=(0.0, 1.0),
+                    classes=CLASSES,
+                )
                 oracle = await open_oracle(target)
                 try:
                     settings = AuditSettings(**profile.settings)

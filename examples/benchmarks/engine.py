@@ -31,6 +31,7 @@ from auditor.audit import prepare, run_audit
 from auditor.demo.run import served
 from auditor.engine.scheduler import EngineLimits
 from auditor.plan import AuditSettings
+from auditor.probes.plane import PlaneProbe
 from auditor.samples import load_samples
 
 ASSETS = Path(str(resources.files("auditor.demo") / "assets"))
@@ -55,7 +56,7 @@ def main() -> None:
         "interleaved repeats, medians of ratios (smallest to largest).",
         "",
     ]
-    lines += throughput() + client_cpu() + memory()
+    lines += throughput() + building() + client_cpu() + memory()
     text = "\n".join(lines) + "\n"
     options.report.write_text(text, encoding="utf-8")
     print(text)
@@ -108,6 +109,33 @@ def _bare_rate(batch: int) -> float:
     for _ in range(rounds):
         session.run(None, {"input": inputs})[0].argmax(axis=1)
     return rounds * batch / (time.perf_counter() - began)
+
+
+def building() -> list[str]:
+    """Cost of building a plane's points against asking the model for their labels."""
+    samples = load_samples(SAMPLES)
+    triplet = samples.images[[0, 30, 60]].astype(np.float32) / 255.0
+    probe = PlaneProbe(triplet, 5.0, 100)
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(MODEL, options, providers=["CPUExecutionProvider"])
+    ratios = []
+    for _ in range(REPEATS):
+        build, ask = 0.0, 0.0
+        for start in range(0, probe.size, 256):
+            began = time.thread_time()
+            batch = probe.inputs(np.arange(start, min(start + 256, probe.size)))
+            build += time.thread_time() - began
+            began = time.thread_time()
+            session.run(None, {"input": batch})
+            ask += time.thread_time() - began
+        ratios.append(build / ask)
+    return [
+        "## Building a plane's points, over asking one CPU core for their labels",
+        "",
+        f"{_spread([100 * ratio for ratio in ratios])} % of CPU time, one plane of 100 x 100.",
+        "",
+    ]
 
 
 # ---- client CPU per query over HTTP -----------------------------------------------------------
