@@ -154,9 +154,11 @@ def client_cpu() -> list[str]:
     ]
     with served({"clean": MODEL}) as address:
         url = f"{address}/v2/models/clean"
-        for batch, planes in ((1, 1), (64, 10)):
-            for transport in ("aiohttp", "httpx"):
-                lines.append(_cpu_line(url, batch, transport, planes))
+        lines += [
+            _cpu_line(url, batch, transport, planes)
+            for batch, planes in ((1, 1), (64, 10))
+            for transport in ("aiohttp", "httpx")
+        ]
     return [*lines, ""]
 
 
