@@ -91,6 +91,12 @@ SPREAD_ATTACKS = (
     "badnets blended sig low-frequency ssba wanet bpp blind lira badnets badnets:all-to-all "
     "badnets@0.05 blended@0.05 badnets:one-to-one"
 )
+# On CIFAR-10 10 % poison costs these short trainings more accuracy than the index allows,
+# so from the fifth attack on it is mostly 5 %.
+CIFAR_ATTACKS = (
+    "badnets blended sig low-frequency ssba@0.05 wanet bpp blind lira@0.05 badnets@0.05 "
+    "badnets:all-to-all badnets@0.05 blended@0.05 badnets:one-to-one"
+)
 
 CELLS = (
     Cell(1, "fashion-mnist", "preactresnet", 2, 11, CORE_ATTACKS, split=CALIBRATION, first=True),
@@ -135,17 +141,17 @@ CELLS = (
         training="finetune",
         parents=(1, 2),
     ),
-    Cell(8, "cifar10", "preactresnet", 3, 4, "badnets blended sig low-frequency ssba badnets@0.05 "
-         "bpp wanet badnets:x-to-x lira"),
-    Cell(9, "cifar10", "cnn", 5, 5, SPREAD_ATTACKS),
+    Cell(8, "cifar10", "preactresnet", 3, 4, "badnets blended@0.05 sig@0.05 low-frequency@0.05 "
+         "ssba@0.05 badnets@0.05 bpp wanet badnets:x-to-x@0.05 lira@0.05"),
+    Cell(9, "cifar10", "cnn", 5, 5, CIFAR_ATTACKS),
     Cell(
         10,
         "cifar10",
         "preactresnet",
         1,
         4,
-        "trojannn badnets blended sig trojannn low-frequency ssba bpp badnets@0.2 "
-        "blind badnets:x-to-one trojannn",
+        "trojannn badnets blended sig trojannn@0.05 low-frequency@0.05 ssba@0.05 bpp badnets@0.2 "
+        "blind badnets:x-to-one@0.05 trojannn@0.05",
         training="finetune",
         parents=(8,),
     ),
@@ -219,7 +225,7 @@ def _cell_specs(cell: Cell, parents: list[ModelSpec]) -> Iterator[ModelSpec]:
         is_clean = attack == "clean"
         split = cell.split or (CALIBRATION, HELD_OUT)[seen[is_clean] % 2]
         seen[is_clean] += 1
-        if attack in HELD_OUT_ATTACKS:
+        if parse_attack(attack)[0] in HELD_OUT_ATTACKS:
             split = HELD_OUT
         yield _spec(cell, position, attack, split, parents)
 
