@@ -1,0 +1,108 @@
+"""The images a search works on, what the model says about them, and the count of questions."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec
+
+Pixels = NDArray[np.uint8]
+Bools = NDArray[np.bool_]
+Labels = NDArray[np.int64]
+T = TypeVar("T")
+Asking = Generator[NDArray[np.float32], Labels, T]
+"""A procedure that yields inputs ``(n, c, h, w)``, is sent labels ``(n,)``, returns ``T``."""
+
+
+class Change(Protocol):
+    """One universal change: the same for every image."""
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102 - documented on the class
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Changed copies of ``pixels`` ``(n, c, h, w)``."""
+        ...
+
+
+@dataclass
+class Bench:
+    """One set of images, asked before anything else.
+
+    Attributes:
+        spec: what the model takes.
+        pixels: the images, ``(n, c, h, w)``.
+        labels: what the model calls them unchanged, ``(n,)``.
+        rng: the search's only source of chance.
+        spent: queries by stage, shared by all benches of one search.
+        classes: number of labels known of, at least one more than any seen.
+    """
+
+    spec: InputSpec
+    pixels: Pixels
+    labels: Labels
+    rng: np.random.Generator
+    spent: dict[str, int] = field(default_factory=dict)
+    classes: int = 0
+
+    def ask(self, pixels: Pixels, stage: str) -> Asking[Labels]:
+        """Ask for the labels of ``pixels`` and count them under ``stage``."""
+        self.spent[stage] = self.spent.get(stage, 0) + len(pixels)
+        return (yield self.spec.from_pixels(pixels))
+
+    def total(self) -> int:
+        """Queries so far."""
+        return sum(self.spent.values())
+
+    def pick(
+        self, count: int, target: int | None = None, weights: NDArray[np.float64] | None = None
+    ) -> NDArray[np.int64]:
+        """Draw ``count`` images that are not ``target`` already, evenly over their labels.
+
+        ``weights`` ``(classes,)`` favour labels that answered before: an attack on a few
+        source classes shows on those only.
+        """
+        open_ = np.flatnonzero(self.labels != (-1 if target is None else target))
+        chance = self.rng.random(len(open_))
+        if weights is not None:
+            # Efraimidis and Spirakis 2006: sampling without replacement by weight.
+            order = np.argsort(-(chance ** (1.0 / weights[self.labels[open_]])), kind="stable")
+            return open_[order][:count]
+        shuffled = open_[np.argsort(chance, kind="stable")]
+        seen: dict[int, int] = {}
+        turn = []
+        for label in self.labels[shuffled].tolist():
+            seen[label] = seen.get(label, 0) + 1
+            turn.append(seen[label])
+        return shuffled[np.argsort(turn, kind="stable")][:count]
+
+    def hits(
+        self, changes: list[Change], target: int, images: NDArray[np.int64], stage: str
+    ) -> Asking[Bools]:
+        """Which of ``images`` each change sends to ``target``: ``(changes, images)``."""
+        labels = yield from self.labels_of(changes, images, stage)
+        return labels == target
+
+    def labels_of(
+        self, changes: list[Change], images: NDArray[np.int64], stage: str
+    ) -> Asking[Labels]:
+        """Labels of ``images`` under each of ``changes``, ``(changes, images)``."""
+        clean = self.pixels[images]
+        answers = yield from self.ask(
+            np.concatenate([change.apply(clean) for change in changes]), stage
+        )
+        return answers.reshape(len(changes), len(images))
+
+    def shares(self, labels: Labels, images: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Share of images sent to each label, ``(changes, classes)``; an image that had the
+        label already does not count.
+        """
+        self.classes = max(self.classes, int(labels.max(initial=0)) + 1)
+        wanted = np.arange(self.classes)
+        other = self.labels[images][:, None] != wanted
+        sent = (labels[:, :, None] == wanted) & other
+        return np.asarray(sent.sum(axis=1) / np.maximum(1, other.sum(axis=0)), dtype=np.float64)

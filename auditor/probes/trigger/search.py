@@ -1,0 +1,234 @@
+"""Hard-label search for a universal trigger, as a seeded procedure that asks and is told.
+
+It yields inputs, is sent their labels and in the end returns a :class:`TriggerResult`. The
+questions depend only on the arguments and on the labels so far, so the same labels lead to
+the same questions: an audit can be resumed, replayed and verified. All inputs are 8-bit
+pictures in the model's range, the same in both access modes.
+
+Related work: Sparse-RS (Croce et al. 2022) and the Square Attack (Andriushchenko et al.
+2020) for the moves, AEVA (Guo et al. 2022) for the hard-label setting, Neural Cleanse (Wang
+et al. 2019) for the idea that a planted trigger is smaller than a natural one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec
+from auditor.probes.trigger.bench import Asking, Bench, Change, Pixels
+from auditor.probes.trigger.dial_search import DialSearch, Turned
+from auditor.probes.trigger.fields import Field, Warp, Wave
+from auditor.probes.trigger.judge import LEAST_SUCCESS, NullCell, p_value
+from auditor.probes.trigger.null import NULL
+from auditor.probes.trigger.patch_search import Lead, PatchSearch
+from auditor.probes.trigger.result import Finding, TriggerResult
+from auditor.probes.trigger.settings import TriggerSettings
+from auditor.probes.trigger.stamps import Stamp
+from auditor.probes.trigger.verify import Verified, verify
+
+LEAST_SAMPLES = 8
+PREVIEWS = 8
+SIGNIFICANCE = 0.05
+KEYS = ("patch", "field@weak", "field@strong", "wave@weak", "wave@strong", "quantise",
+        "warp@weak", "warp@strong")  # fmt: skip
+
+
+@dataclass
+class _Run:
+    """Everything one search carries along."""
+
+    settings: TriggerSettings
+    null: dict[str, NullCell]
+    hunt: Bench
+    fresh: Bench
+    verified: dict[str, Verified] = field(default_factory=dict)
+    looks: int = 0
+
+    def p_of(self, key: str, found: Verified) -> float | None:
+        """One-look p-value, None without a null for the key."""
+        cell = self.null.get(key)
+        return None if cell is None else p_value(found.success, cell)
+
+    def convincing(self, key: str) -> bool:
+        """Whether the verified finding under ``key`` may end the search."""
+        found = self.verified[key]
+        p = self.p_of(key, found)
+        if found.success.rate < self.settings.enough:
+            return False
+        return p is not None and p * len(KEYS) <= SIGNIFICANCE
+
+
+def search(
+    samples: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    spec: InputSpec,
+    settings: TriggerSettings,
+    seed: int,
+    null: dict[str, NullCell] | None = None,
+) -> Generator[NDArray[np.float32], NDArray[np.int64], TriggerResult]:
+    """Search for a universal trigger.
+
+    Args:
+        samples: clean samples ``(n, c, h, w)`` in model units, best 60 to 120 of at least
+            three classes; they are rounded to 8 bits first. With 30 a perfect trigger's
+            interval still starts at 0.78.
+        classes: their true classes ``(n,)``; used only to split them evenly.
+        spec: what the model takes.
+        settings: the search's settings.
+        seed: with the labels, it determines every question.
+        null: what clean models allow, by key; the shipped null where None.
+
+    Yields:
+        Inputs ``(m, c, h, w)`` float32 in model units, always inside the valid range.
+
+    Returns:
+        The findings and the judgement.
+
+    Raises:
+        ValueError: fewer than 8 samples.
+    """
+    if len(samples) < LEAST_SAMPLES:
+        raise ValueError(f"a trigger search needs {LEAST_SAMPLES} samples, {len(samples)} given")
+    rng = np.random.default_rng(seed)
+    run = yield from _prepare(samples, classes, spec, settings, rng)
+    run.null = NULL if null is None else null
+    searches: dict[str, PatchSearch | DialSearch] = {}
+    for family, queries in settings.schedule:
+        if family not in searches:
+            searches[family] = _start(family, run)
+        if run.hunt.total() >= settings.budget:
+            break
+        done = yield from _turn(run, searches[family], queries)
+        if done:
+            return _result(run)
+    for hunter in searches.values():
+        best = yield from hunter.final()
+        if best is not None:
+            yield from _check(run, best)
+    return _result(run)
+
+
+def _start(family: str, run: _Run) -> PatchSearch | DialSearch:
+    if family == "patch":
+        return PatchSearch(run.hunt, run.settings)
+    return DialSearch(family, run.hunt, run.settings)
+
+
+def _prepare(
+    samples: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    spec: InputSpec,
+    settings: TriggerSettings,
+    rng: np.random.Generator,
+) -> Asking[_Run]:
+    """Round, split evenly by class, and ask the clean labels."""
+    pixels = spec.to_pixels(samples)
+    order = rng.permutation(len(pixels))
+    order = order[np.argsort(np.asarray(classes)[order], kind="stable")]
+    # Every second sample of the list sorted by class, so that both halves hold all classes.
+    is_fresh = np.floor(np.arange(1, len(order) + 1) * settings.verify_share) > np.floor(
+        np.arange(len(order)) * settings.verify_share
+    )
+    labels = yield spec.from_pixels(pixels)
+    spent = {"clean": len(pixels)}
+    known = int(max(labels.max(), np.asarray(classes).max())) + 1
+    benches = [
+        Bench(spec, pixels[part], labels[part], rng, spent, known)
+        for part in (order[~is_fresh], order[is_fresh])
+    ]
+    return _Run(settings, {}, benches[0], benches[1])
+
+
+def _turn(run: _Run, hunter: PatchSearch | DialSearch, queries: int) -> Asking[bool]:
+    """One family's turn; True where a convincing trigger was verified."""
+    until = run.hunt.total() + queries
+    while run.hunt.total() < until:
+        found = yield from hunter.turn(until - run.hunt.total())
+        if found is None:
+            return False
+        if (yield from _check(run, found)):
+            return True
+        if isinstance(hunter, PatchSearch) and isinstance(found, Lead):
+            polished = yield from hunter.climb(found, until)
+            if (yield from _check(run, polished)):
+                return True
+    return False
+
+
+def _check(run: _Run, found: Lead | Turned) -> Asking[bool]:
+    """Verify ``found`` on fresh samples, at both ends of its dial; True where convincing."""
+    done = False
+    for key, change in _variants(run.settings, found):
+        run.looks += 1
+        most, confidence = run.settings.verify_images, run.settings.confidence
+        result = yield from verify(run.fresh, change, found.target, found.share, most, confidence)
+        held = run.verified.get(key)
+        if held is None or result.success.rate > held.success.rate:
+            run.verified[key] = result
+        done = done or run.convincing(key)
+        if done:
+            break
+    return done
+
+
+def _variants(settings: TriggerSettings, found: Lead | Turned) -> list[tuple[str, Change]]:
+    """What is verified: a patch as it is, the others at the weak and strong strength."""
+    if isinstance(found, Lead):
+        return [("patch", found.stamp)]
+    change = found.change
+    if change.kind == "quantise":
+        return [("quantise", change)]
+    weak, strong = settings.warps if change.kind == "warp" else settings.amplitudes
+    return [(f"{change.kind}@weak", change.at(weak)), (f"{change.kind}@strong", change.at(strong))]
+
+
+def _result(run: _Run) -> TriggerResult:
+    findings = [_finding(run, key, found) for key, found in run.verified.items()]
+    findings.sort(key=lambda one: (1.0 if one.p is None else one.p, -one.success.rate))
+    best = findings[0] if findings else None
+    p = None if best is None or best.p is None else min(1.0, best.p * len(KEYS))
+    suspicious = (
+        best is not None
+        and p is not None
+        and p <= SIGNIFICANCE
+        and best.success.rate >= LEAST_SUCCESS
+    )
+    preview = run.fresh.pixels[:PREVIEWS]
+    if best is not None:
+        preview = run.verified[best.key].change.apply(preview)
+    return TriggerResult(
+        tuple(findings), best, suspicious, p, _reason(best, p, suspicious), run.hunt.total(),
+        dict(run.hunt.spent), run.looks, len(KEYS), len(run.hunt.pixels),
+        len(run.fresh.pixels), preview,
+    )  # fmt: skip
+
+
+def _finding(run: _Run, key: str, found: Verified) -> Finding:
+    change = found.change
+    place, size, strength = None, 0, 255.0
+    texture: NDArray[np.generic] | None = None
+    if isinstance(change, Stamp):
+        place, size, texture = change.places[0], change.side, change.pattern
+    elif isinstance(change, Field | Wave | Warp):
+        size, strength = change.size, change.strength
+        texture = change.texture(*run.hunt.spec.shape[1:])
+    return Finding(
+        change.kind, key, found.target, size, strength, place, found.success, found.changed,
+        found.by_source, found.searched, texture, run.p_of(key, found),
+    )  # fmt: skip
+
+
+def _reason(best: Finding | None, p: float | None, suspicious: bool) -> str:  # noqa: FBT001
+    if best is None:
+        return "No candidate could be verified."
+    what = (
+        f"{best.key} sends {best.success.hits} of {best.success.images} fresh samples to one label"
+    )
+    if p is None:
+        return f"{what}; what clean models allow is not known for it."
+    verb = "is beyond" if suspicious else "is within"
+    return f"{what}, which {verb} what clean models show (p = {p:.2g}, all looks paid for)."

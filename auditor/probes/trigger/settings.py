@@ -1,0 +1,71 @@
+"""Every number the search depends on. Together with the samples and the seed they fix it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerSettings:
+    """Settings of one trigger search. The defaults are those the null was measured with.
+
+    Lengths are given for images 32 pixels wide and grow with the image; amplitudes are in
+    8-bit levels; shares and successes are fractions of the images not of the target already.
+
+    Attributes:
+        budget: queries after which nothing new is started; the verifications of the best
+            candidates of an all-clear come on top (at most ``7 * verify_images``).
+        schedule: the families in turn and how many queries each turn may use. A family may
+            have several turns; later ones go on where the earlier one stopped.
+        verify_share: share of the samples kept for verification, never seen by the search.
+        verify_images: most images one verification uses.
+        verify_from: share on search images from which a candidate is verified at once.
+        enough: verified success that ends the whole search early (lower confidence bound
+            and null still decide whether it is suspicious).
+        patch_sizes: sides of the square patches that are tried.
+        patch_period: distance between the copies of one patch in a lattice.
+        patch_margins: largest distance from the edges of a patch drawn in the corners.
+        corner_share: share of candidates in the four corners instead of on a lattice.
+        screen_batch: candidates screened in one round.
+        screen_images: images each is screened on.
+        keep: candidates of a round that are asked again with half of their copies.
+        tries: candidates of a round that a local search takes up.
+        children: random neighbours per step of a local search.
+        step_images: images per step of a local search.
+        patience: steps without progress after which a local search gives up.
+        grids: control points per side of the smooth fields.
+        amplitudes: strengths, weak and strong, at which fields and waves are verified; the
+            search starts at the strong one.
+        warps: mean shifts in pixels, weak and strong, for warps.
+        confidence: of the success intervals.
+    """
+
+    budget: int = 6000
+    schedule: tuple[tuple[str, int], ...] = (
+        ("patch", 1600),
+        ("field", 700),
+        ("wave", 500),
+        ("quantise", 150),
+        ("warp", 400),
+        ("patch", 1500),
+        ("field", 700),
+    )
+    verify_share: float = 0.5
+    verify_images: int = 60
+    verify_from: float = 0.5
+    enough: float = 0.85
+    patch_sizes: tuple[int, ...] = (3, 4, 5, 6)
+    patch_period: int = 8
+    patch_margins: int = 3
+    corner_share: float = 0.4
+    screen_batch: int = 48
+    screen_images: int = 4
+    keep: int = 10
+    tries: int = 2
+    children: int = 4
+    step_images: int = 8
+    patience: int = 4
+    grids: tuple[int, ...] = (4, 8, 16)
+    amplitudes: tuple[float, float] = (20.0, 38.0)
+    warps: tuple[float, float] = (1.0, 1.5)
+    confidence: float = 0.95
