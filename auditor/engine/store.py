@@ -67,6 +67,8 @@ _SENTENCES = (
     ),
     ("SQLITE_NOTADB", "{path} is not a label store of xray-audit"),
     ("SQLITE_READONLY", _NO_WRITE),
+    # What exclusive locking of a file without write permission ends in.
+    ("SQLITE_IOERR_LOCK", "{path} cannot be written: it cannot be locked, is it read-only?"),
     ("SQLITE_CANTOPEN", _NO_WRITE),
 )
 _STATEMENTS = [statement.strip() for statement in _SCHEMA.split(";") if statement.strip()]
@@ -220,16 +222,17 @@ class LabelStore:
                 self._failure = self._explain(error)
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
-        waiting = [
-            (future, result)
-            for (_, future), result in zip(batch, results, strict=True)
-            if future is not None
-        ]
-        if waiting:
-            # The loop may have ended meanwhile: then nobody waits any more.
+        self._tell(batch, results)
+
+    def _tell(self, batch: list[_Job], results: list[Any]) -> None:
+        waiting: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
+        for (_, future), result in zip(batch, results, strict=True):
+            if future is not None:
+                waiting.setdefault(future.get_loop(), []).append((future, result))
+        for loop, answers in waiting.items():
+            # A loop that ended meanwhile has nobody who waits any more.
             with contextlib.suppress(RuntimeError):
-                loop = waiting[0][0].get_loop()
-                loop.call_soon_threadsafe(_resolve, waiting, self._failure)
+                loop.call_soon_threadsafe(_resolve, answers, self._failure)
 
     def _flush(self) -> None:
         """Write what the jobs of one transaction collected, each table in one statement."""

@@ -1,0 +1,161 @@
+"""What a waiting user sees."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import pytest
+
+from auditor.engine.progress import CLEAR_LINE, StreamProgress
+from auditor.engine.scheduler import QueryEngine
+from auditor.engine.store import LabelStore
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+class Time:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_eta_comes_from_live_queries_only() -> None:
+    stream, time = io.StringIO(), Time()
+    progress = StreamProgress(stream, now=time)
+    progress.start(1000, 500)
+    time.now = 10.0
+    progress.advance(100, live=True)
+    # 100 live labels in 10 s: the 400 that are left take 40 s, whatever the store held.
+    assert stream.getvalue() == "600 of 1,000 labels (60%), 10 queries/s, 40 s left\n"
+    time.now = 20.0
+    progress.advance(200, live=False)
+    last = stream.getvalue().splitlines()[-1]
+    assert last == "800 of 1,000 labels (80%), 5 queries/s, 40 s left"
+
+
+def test_without_live_queries_there_is_no_eta() -> None:
+    stream, time = io.StringIO(), Time()
+    progress = StreamProgress(stream, now=time)
+    progress.start(10, 4)
+    progress.finish()
+    assert stream.getvalue() == "4 of 10 labels (40%)\n"
+
+
+def test_a_log_gets_a_line_now_and_then() -> None:
+    stream, time = io.StringIO(), Time()
+    progress = StreamProgress(stream, now=time)
+    progress.start(1000, 0)
+    for _ in range(600):
+        time.now += 0.1
+        progress.advance(1, live=True)
+    lines = stream.getvalue().splitlines()
+    assert 5 <= len(lines) <= 7
+    assert "\r" not in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_a_terminal_gets_one_line_that_is_rewritten() -> None:
+    stream, time = Terminal(), Time()
+    progress = StreamProgress(stream, now=time)
+    progress.start(100, 0)
+    for _ in range(100):
+        time.now += 0.5
+        progress.advance(1, live=True)
+    progress.note("Stopping.")
+    progress.finish()
+    text = stream.getvalue()
+    assert text.count("\n") == 2
+    assert f"{CLEAR_LINE}Stopping.\n" in text
+    assert text.endswith("100 of 100 labels (100%), 2 queries/s, 0 s left\n")
+    assert all(part.startswith(CLEAR_LINE[1:]) for part in text.split("\r")[1:])
+
+
+def test_a_log_gets_a_note_as_a_line() -> None:
+    stream = io.StringIO()
+    StreamProgress(stream).note("Stopping.")
+    assert stream.getvalue() == "Stopping.\n"
+
+
+@pytest.mark.parametrize(
+    ("rate", "left"), [(1.0, "59 s"), (0.1, "9 min 50 s"), (0.01, "1 h 38 min")]
+)
+def test_durations_read_well(rate: float, left: str) -> None:
+    stream, time = io.StringIO(), Time()
+    progress = StreamProgress(stream, now=time)
+    progress.start(60, 0)
+    time.now = 1.0 / rate
+    progress.advance(1, live=True)
+    if not stream.getvalue():
+        progress.finish()
+    assert stream.getvalue().rstrip().endswith(f"{left} left")
+
+
+def test_a_reader_that_went_away_does_not_end_an_audit() -> None:
+    class Gone(io.StringIO):
+        def write(self, _: str, /) -> int:
+            raise BrokenPipeError
+
+    progress = StreamProgress(Gone(), now=Time())
+    progress.start(10, 0)
+    progress.note("Stopping.")
+    progress.finish()
+
+
+class Recorder:
+    """Progress that counts."""
+
+    def __init__(self) -> None:
+        self.planned = self.known = self.live = self.free = 0
+        self.finished = 0
+
+    def start(self, planned: int, known: int) -> None:
+        self.planned, self.known = planned, known
+
+    def advance(self, labels: int, *, live: bool) -> None:
+        assert not self.finished
+        if live:
+            self.live += labels
+        else:
+            self.free += labels
+
+    def note(self, message: str) -> None:
+        raise AssertionError(message)
+
+    def finish(self) -> None:
+        self.finished += 1
+
+
+def test_the_engine_reports_every_label_once_and_then_finishes(lab: Any) -> None:
+    probes = [lab.Probe((1.0, 2.0, 1.0, 3.0)), lab.Probe((3.0, 4.0, 1.0))]
+    first = Recorder()
+    lab.run(probes[:1], lab.Oracle(), progress=first)
+    assert (first.planned, first.known, first.live, first.free) == (4, 0, 3, 1)
+    second = Recorder()
+    lab.run(probes, lab.Oracle(), progress=second)
+    assert (second.planned, second.known, second.live, second.free) == (7, 4, 1, 2)
+    assert first.finished == second.finished == 1
+
+
+def test_a_run_that_fails_finishes_its_progress_too(lab: Any) -> None:
+    async def broken(_: Any, __: Any) -> None:
+        raise ZeroDivisionError
+
+    recorder = Recorder()
+    with pytest.raises(ZeroDivisionError):
+        lab.run([lab.Probe((1.0,))], lab.Oracle(broken), progress=recorder)
+    assert recorder.finished == 1
+
+
+def test_a_stopped_run_finishes_its_progress_too(lab: Any) -> None:
+    async def stop(engine: QueryEngine, _: LabelStore) -> None:
+        engine.stop()
+
+    recorder = Recorder()
+    lab.run([lab.Probe((1.0,))], lab.Oracle(), progress=recorder, watch=stop)
+    assert recorder.finished == 1
