@@ -119,6 +119,7 @@ def plan(
     described, given = build_target(target), _samples(samples)
     profile = load_profile(output.profile, described.access) if output.profile else None
     settings = _settings(method, profile)
+    _limits(limits, described.kind)  # refuses a rate of 0
     pending = _price(described, given, settings, limits, output.output, price_per_1000)
     priced = dataclasses.asdict(asyncio.run(pending))
     _show(output, priced, show_price(priced))
@@ -314,7 +315,7 @@ async def _price(
     async with _opened(target) as oracle:
         ready: Prepared = prepare(oracle, samples, settings)
         measured = read_rate(output, oracle.fingerprint)
-        return price_audit(oracle, ready.plan, measured, limits.rate, per_1000)
+        return price_audit(oracle, ready.plan, measured, limits.rate, per_1000, limits.request_rate)
 
 
 async def _check(target: Target, samples: Samples, output: Path) -> dict[str, Any]:

@@ -135,7 +135,8 @@ class Estimate:
 
 
 def mean_over_planes(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Mean of per-plane ``values`` with a Student t interval over planes.
+    """Mean of per-plane ``values`` with a Student t interval over planes, which ends at 0: no
+    score lies below it.
 
     Raises:
         ValueError: no values.
@@ -149,7 +150,7 @@ def mean_over_planes(values: Sequence[float], confidence: float = 0.95) -> Estim
     half = float(stats.t.ppf(0.5 + confidence / 2.0, array.size - 1)) * float(
         array.std(ddof=1) / np.sqrt(array.size)
     )
-    return Estimate(mean, mean - half, mean + half, int(array.size))
+    return Estimate(mean, max(0.0, mean - half), mean + half, int(array.size))
 
 
 def target_label(mean_shares: NDArray[np.float64]) -> int:

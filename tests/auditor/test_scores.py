@@ -230,6 +230,10 @@ def test_the_mean_over_planes_has_a_student_interval() -> None:
     assert estimate.n == 5
 
 
+def test_the_interval_ends_where_scores_end() -> None:
+    assert mean_over_planes([0.0, 0.3]).low == 0.0
+
+
 def test_one_plane_has_no_interval_and_none_no_mean() -> None:
     single = mean_over_planes([0.4])
     assert (single.mean, single.low, single.high, single.n) == (0.4, None, None, 1)
