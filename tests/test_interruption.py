@@ -1,0 +1,250 @@
+"""Kills and Ctrl-C through the real command line, against a server that keeps its own record."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SERVER = """
+import asyncio, hashlib, json, socket, sys
+from collections import Counter
+from pathlib import Path
+import uvicorn
+from auditor.demo.server import ServedModel, make_app
+
+asked, state = Counter(), {"held": None}
+
+class Recording(ServedModel):
+    def scores(self, batch):
+        asked.update(hashlib.sha256(row).hexdigest() for row in batch)
+        return super().scores(batch)
+
+inner = make_app({"model": Recording("model", Path(sys.argv[1]))})
+
+async def app(scope, receive, send):
+    path = scope.get("path", "")
+    if path == "/hold":
+        state["held"] = asyncio.Event()
+    if path == "/release":
+        state["held"].set()
+        state["held"] = None
+    if path == "/forget":
+        asked.clear()
+    if path.startswith("/v2") or scope["type"] != "http":
+        if path.endswith("/infer"):
+            await asyncio.sleep(0.02)
+            if state["held"]:
+                await state["held"].wait()
+        return await inner(scope, receive, send)
+    body = json.dumps(asked if path == "/asked" else asked.total()).encode()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": body})
+
+listener = socket.socket()
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
+uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
+"""
+ASSETS = resources.files("auditor.demo").joinpath("assets")
+PLAN = ("--planes", "2", "--density", "20", "--canaries", "15", "--seed", "3", "--batch", "4")
+PLANNED = 6 + 2 * 400 + 15
+INTERRUPTED, INCONCLUSIVE = 130, 3
+
+
+class Server:
+    """The server's record."""
+
+    def __init__(self, address: str) -> None:
+        self.address = address
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(f"{self.address}/{path}", timeout=20) as reply:
+            return json.load(reply)
+
+    def wait_for(self, total: int, audit: subprocess.Popen[str]) -> None:
+        """Return once ``total`` inputs were asked, or the audit is over."""
+        deadline = time.monotonic() + 60
+        while self.get("total") < total and audit.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with resources.as_file(ASSETS / "clean.onnx") as model:
+        process = subprocess.Popen(
+            [sys.executable, "-c", SERVER, str(model)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        try:
+            yield Server(process.stdout.readline().strip())
+        finally:
+            process.kill()
+            process.wait()
+            process.stdout.close()
+
+
+def start(server: Server, output: Path) -> subprocess.Popen[str]:
+    """The audit, as a user starts it."""
+    output.mkdir(exist_ok=True)
+    with resources.as_file(ASSETS / "fashion-mnist-samples.npz") as samples:
+        command = [
+            *(sys.executable, "-m", "auditor", "--endpoint", f"{server.address}/v2/models/model"),
+            *("--range", "0,1", "--samples", str(samples), "--output", str(output), *PLAN),
+        ]
+        return subprocess.Popen(
+            command,
+            cwd=output,
+            env={k: v for k, v in os.environ.items() if not k.startswith("XRAY_AUDIT_")},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def end(audit: subprocess.Popen[str]) -> tuple[int, str]:
+    """Exit code and what the user saw on stderr."""
+    _, errors = audit.communicate(timeout=60)
+    return audit.returncode, errors
+
+
+def read_report(output: Path) -> dict[str, Any]:
+    report: dict[str, Any] = json.loads((output / "report.json").read_text(encoding="utf-8"))
+    return report
+
+
+def without_history(report: dict[str, Any]) -> dict[str, Any]:
+    return {name: part for name, part in report.items() if name not in {"timing", "queries"}}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(
+    server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[dict[str, Any], dict[str, int]]:
+    """Report of a run that nobody disturbed, and how often the server was asked what."""
+    server.get("forget")
+    output = tmp_path_factory.mktemp("undisturbed")
+    code, errors = end(start(server, output))
+    assert code == INCONCLUSIVE, errors
+    report = read_report(output)
+    queries = report["queries"]
+    assert queries["planned"] == PLANNED
+    assert queries["planned"] == queries["sent"] + queries["deduplicated"]
+    assert (queries["cached"], queries["retried"], queries["unknown"]) == (0, 0, 0)
+    return report, server.get("asked")
+
+
+def check_books(
+    report: dict[str, Any], record: dict[str, int], undisturbed: tuple[Any, dict[str, int]]
+) -> None:
+    """Nothing that was committed was asked again: every further send is listed as unknown."""
+    expected, once = undisturbed
+    assert without_history(report) == without_history(expected)
+    queries, paid = report["queries"], sum(once.values())
+    assert queries["planned"] == PLANNED
+    new = queries["sent"] - queries["retried"]
+    assert queries["planned"] == queries["cached"] + queries["deduplicated"] + new
+    assert queries["sent_all_runs"] == paid + queries["unknown"]
+    assert set(record) == set(once)
+    assert all(record[digest] >= times for digest, times in once.items())
+    assert paid <= sum(record.values()) <= paid + queries["unknown"]
+
+
+def killed_at(server: Server, output: Path, moments: list[int]) -> None:
+    for moment in moments:
+        audit = start(server, output)
+        server.wait_for(moment, audit)
+        audit.kill()
+        end(audit)
+
+
+@pytest.mark.parametrize(("kills", "seed"), [(4, 1), pytest.param(20, 2, marks=pytest.mark.slow)])
+def test_kills_at_any_moment_cost_nothing_that_was_committed(
+    server: Server,
+    undisturbed: tuple[dict[str, Any], dict[str, int]],
+    tmp_path: Path,
+    kills: int,
+    seed: int,
+) -> None:
+    server.get("forget")
+    rng = random.Random(seed)
+    killed_at(server, tmp_path, sorted(rng.randrange(1, PLANNED) for _ in range(kills)))
+    code, errors = end(start(server, tmp_path))
+    assert code == INCONCLUSIVE, errors
+    report = read_report(tmp_path)
+    assert report["queries"]["cached"] > 0
+    assert report["queries"]["unknown"] > 0
+    check_books(report, server.get("asked"), undisturbed)
+    # And once more: everything is known, so nothing is asked and nothing changes.
+    server.get("forget")
+    assert end(start(server, tmp_path))[0] == INCONCLUSIVE
+    assert server.get("asked") == {}
+    again = read_report(tmp_path)
+    assert without_history(again) == without_history(report)
+    assert again["queries"]["cached"] == PLANNED
+    assert again["queries"]["unknown"] == report["queries"]["unknown"]
+
+
+def test_the_first_ctrl_c_drains_and_saves(
+    server: Server, undisturbed: tuple[dict[str, Any], dict[str, int]], tmp_path: Path
+) -> None:
+    server.get("forget")
+    audit = start(server, tmp_path)
+    server.wait_for(100, audit)
+    audit.send_signal(signal.SIGINT)
+    code, errors = end(audit)
+    assert code == INTERRUPTED
+    assert "Stopping: waiting for requests in flight" in errors
+    assert "Traceback" not in errors
+    partial = read_report(tmp_path)
+    assert partial["partial"]
+    assert partial["verdict"] == "inconclusive"
+    assert partial["queries"]["unknown"] == 0
+    assert partial["queries"]["sent"] == server.get("total")
+    assert end(start(server, tmp_path))[0] == INCONCLUSIVE
+    report = read_report(tmp_path)
+    assert report["queries"]["unknown"] == 0
+    check_books(report, server.get("asked"), undisturbed)
+
+
+def test_the_second_ctrl_c_stops_at_once(
+    server: Server, undisturbed: tuple[dict[str, Any], dict[str, int]], tmp_path: Path
+) -> None:
+    server.get("forget")
+    audit = start(server, tmp_path)
+    server.wait_for(100, audit)
+    server.get("hold")
+    try:
+        assert audit.stderr is not None
+        audit.send_signal(signal.SIGINT)
+        while "Stopping" not in (line := audit.stderr.readline()):
+            assert line
+        time.sleep(0.3)
+        assert audit.poll() is None  # it waits for what is in flight
+        pressed = time.monotonic()
+        audit.send_signal(signal.SIGINT)
+        code, errors = end(audit)
+        assert time.monotonic() - pressed < 10  # the server would never have answered
+    finally:
+        server.get("release")
+    assert code == INTERRUPTED
+    assert "what was answered is saved" in errors
+    assert "Traceback" not in errors
+    assert end(start(server, tmp_path))[0] == INCONCLUSIVE
+    report = read_report(tmp_path)
+    assert report["queries"]["unknown"] > 0
+    assert report["queries"]["cached"] >= 90
+    check_books(report, server.get("asked"), undisturbed)
