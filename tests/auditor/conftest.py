@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import Access, InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
+from auditor.__main__ import _guarded
 from auditor.plan import AuditSettings
 from auditor.samples import Samples
 
@@ -54,3 +59,51 @@ def samples() -> Samples:
 def settings() -> AuditSettings:
     """Few, coarse planes."""
     return AuditSettings(planes=4, density=8, canaries=10)
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How one command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def sentence(self) -> str:
+        """The one sentence of a failure; fails the test where there is more or less."""
+        assert self.out == ""
+        assert self.err.startswith("xray-audit: error: "), self.err
+        assert self.err.endswith("\n")
+        assert self.err.count("\n") == 1, self.err
+        assert self.code not in {0, 1}, "1 is a verdict"
+        assert "Traceback" not in self.err
+        assert "unexpected" not in self.err
+        return self.err.removeprefix("xray-audit: error: ").strip()
+
+
+RunCommand = Callable[..., Ran]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> RunCommand:
+    """Runs ``xray-audit`` with the given words, in an empty folder and without settings."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+
+    def run(*words: str | Path) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["xray-audit", *(str(word) for word in words)])
+        capsys.readouterr()
+        code = int(_guarded())
+        out, err = capsys.readouterr()
+        return Ran(code, out, err)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def assets() -> Path:
+    """Models and samples that ship with the tool."""
+    return Path(str(resources.files("auditor.demo"))) / "assets"
