@@ -358,8 +358,6 @@ class QueryEngine:
 
     def _allow_retry(self, state: RetryCallState, request: Request) -> None:
         error = state.outcome.exception() if state.outcome else None
-        # Its frames hold the inputs, and it lives on in tenacity's state.
-        traceback.clear_frames(error.__traceback__ if error else None)
         self._halt.check()
         self._retries.take(error)
         self._pay_again(request)
@@ -402,6 +400,7 @@ class QueryEngine:
             answer = await self._oracle.predict_labels(request.batch)
             labels = _checked(answer, len(items))
         except AdapterError as error:
+            _let_go_of_inputs(error)
             self._store.fail(intent, str(error), unknown=error.advice.outcome_unknown)
             self._slow_down(error)
             raise
@@ -461,6 +460,13 @@ def _checked(labels: Labels, n: int) -> Labels:
         if whole.view(np.uint64).max(initial=0) < NOT_ASKED:
             return whole
     raise BadReply("the target's adapter did not give one label from 0 to 65534 per input")
+
+
+def _let_go_of_inputs(error: BaseException | None) -> None:
+    """Empty the frames ``error`` came through: they hold the inputs, and errors live long."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _worth_retrying(error: BaseException) -> bool:

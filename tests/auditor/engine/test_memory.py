@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from adapters.errors import InputRejected, RetryAdvice, ServerFailed
+from adapters.errors import AdapterError, InputRejected, RetryAdvice, ServerFailed
 from auditor.engine import scheduler
 
 
@@ -54,10 +54,14 @@ def troubled(seed: int) -> Any:
 
     async def script(oracle: Any, batch: NDArray[np.float32]) -> None:
         await oracle.clock.sleep(rng.random())
+        error: AdapterError | None = None
         if len(batch) > 6:
-            raise InputRejected("too many", RetryAdvice("too-large"))
-        if rng.random() < 0.1:
-            raise ServerFailed("hiccup", RetryAdvice("transient"))
+            error = InputRejected("too many", RetryAdvice("too-large"))
+        elif rng.random() < 0.1:
+            error = ServerFailed("hiccup", RetryAdvice("transient"))
+        if error is not None:
+            # Raised from a name: error, traceback and frame refer to each other in a ring.
+            raise error
 
     return script
 
