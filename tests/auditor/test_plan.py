@@ -46,6 +46,7 @@ CHANGES: dict[str, Any] = {
     "ats_threshold": 0.4,
     "seed": 1,
     "canaries": 8,
+    "trigger_search": False,
 }
 
 
