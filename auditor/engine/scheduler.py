@@ -282,10 +282,18 @@ class QueryEngine:
             if step is _DONE:
                 return None
             if isinstance(step, Request):
-                granted = self._budget.take(len(step.items))
-                return step.part(slice(granted)) if granted else None
+                return self._within_budget(step)
             await asyncio.sleep(0)
         return None
+
+    def _within_budget(self, request: Request) -> Request | None:
+        granted = self._budget.take(len(request.items))
+        if granted == len(request.items):
+            return request
+        paid = request.part(slice(granted)) if granted else None
+        # The thread that built it may hold on to it for a moment longer.
+        request.release()
+        return paid
 
     async def _next_step(self) -> object:
         if self._inline:

@@ -147,6 +147,45 @@ def test_one_probe_twice_in_a_plan_is_asked_once(lab: Any) -> None:
     assert lab.run(probes, lab.Oracle()).ledger.cached == 600
 
 
+def test_a_stop_in_the_second_copy_of_a_probe_loses_nothing_of_the_first(lab: Any) -> None:
+    async def watch(engine: QueryEngine, _: LabelStore) -> None:
+        while not engine._ledger.deduplicated:  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0)
+        engine.stop()
+
+    probes = [lab.Probe(distinct(200)), lab.Probe(distinct(200))]
+    first = lab.run(probes, lab.Oracle(), watch=watch)
+    assert first.ledger.sent == 200
+    oracle = lab.Oracle()
+    assert lab.run(probes, oracle).complete
+    assert not oracle.calls
+
+
+def test_copies_get_their_labels_as_soon_as_these_are_known(lab: Any) -> None:
+    async def last_hangs(_: Any, batch: NDArray[np.float32]) -> None:
+        if batch[0, 0, 0, 0] == 99.0:
+            await asyncio.Event().wait()
+
+    seen: list[QueryEngine] = []
+
+    async def watch(engine: QueryEngine, _: LabelStore) -> None:
+        seen.append(engine)
+
+    probes = [lab.Probe((1.0, 2.0)), lab.Probe((1.0, 2.0, 3.0)), lab.Probe((99.0,))]
+    oracle = lab.Oracle(last_hangs, max_batch=1)
+
+    async def main() -> None:
+        run = asyncio.create_task(lab.start(probes, oracle, watch, None, "audit", {}))
+        while not (seen and seen[0]._ledger.deduplicated == 2):  # noqa: ASYNC110 - no event for it
+            await asyncio.sleep(0)
+        assert not run.done()
+        run.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    asyncio.run(asyncio.wait_for(main(), 20))
+
+
 def test_inputs_that_are_one_picture_are_asked_once_in_image_access_only(lab: Any) -> None:
     probe = lab.Probe((-3.0, -1.0, 0.2, 0.7, 300.0, 1e6))
     image = lab.Oracle(access="image")
