@@ -20,10 +20,14 @@ from auditor.engine.progress import Progress, SilentProgress
 from auditor.engine.scheduler import EngineLimits, EngineResult, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.errors import AuditError, UsageError
+from auditor.hunting import Hunt, TriggerOutcome, add_ledgers, hunt, trigger_search
 from auditor.plan import AuditPlan, AuditSettings, build_plan
+from auditor.reports.files import write_atomic
 from auditor.reports.html_report import write_html
+from auditor.reports.html_trigger import TEXTURE_KEY
 from auditor.reports.json_report import write_json
 from auditor.reports.thumbnails import sample_png
+from auditor.reports.trigger_pictures import trigger_pictures
 from auditor.result import (
     build_report,
     canary_rate,
@@ -32,6 +36,7 @@ from auditor.result import (
     sample_accuracy,
     score_planes,
     sort_answers,
+    trigger_evidence,
 )
 from auditor.samples import Samples, class_indices, to_model_units
 from auditor.verdict import Evidence, Verdict, check_profile, decide
@@ -52,6 +57,19 @@ class AuditResult:
     report: dict[str, Any]
     verdict: Verdict
     interrupted: bool
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Everything the model answered.
+
+    Attributes:
+        engine: labels of the plan's fixed probes, and the ledger of the whole audit.
+        trigger: what the trigger search came to; None where there was none or it was cut off.
+    """
+
+    engine: EngineResult
+    trigger: TriggerOutcome | None
 
 
 @dataclass(frozen=True)
@@ -128,9 +146,9 @@ async def run_audit(
     started, clock = datetime.now(UTC), time.monotonic()
     _write_plan(output, ready)
     asked = await ask(oracle, ready, output, limits, progress, on_start)
-    timing = _timing(started, time.monotonic() - clock, asked)
+    timing = _timing(started, time.monotonic() - clock, asked.engine)
     result = judge(oracle, ready, asked, profile, timing)
-    _write_reports(result.report, output, ready, oracle)
+    _write_reports(result.report, output, ready, oracle, asked.trigger)
     return result
 
 
@@ -141,8 +159,10 @@ async def ask(
     limits: EngineLimits,
     progress: Progress | None = None,
     on_start: Callable[[QueryEngine], None] | None = None,
-) -> EngineResult:
-    """Ask what is missing of the plan; labels live in ``output``, which must exist.
+) -> Asked:
+    """Ask what is missing of the plan, then search for a trigger where the plan says so.
+
+    Labels live in ``output``, which must exist.
 
     Raises:
         AdapterError: the target failed for good; what was paid for is kept.
@@ -153,9 +173,29 @@ async def ask(
         engine = QueryEngine(oracle, store, limits, progress or SilentProgress())
         if on_start is not None:
             on_start(engine)
-        return await engine.run(ready.plan.probes, ready.plan.digest)
+        fixed = await engine.run(ready.plan.probes, ready.plan.digest)
+        if not fixed.complete or not len(ready.plan.hunted):
+            return Asked(fixed, None)
+        found = await hunt(
+            engine,
+            trigger_search(ready.plan, oracle.input_spec),
+            "trigger",
+            ready.plan.digest,
+        )
+        return _together(fixed, found)
     finally:
         await asyncio.to_thread(store.close)
+
+
+def _together(fixed: EngineResult, found: Hunt[TriggerOutcome]) -> Asked:
+    last = found.last or fixed
+    combined = EngineResult(
+        fixed.labels,
+        add_ledgers(fixed.ledger, found.ledger),
+        fixed.budget_reached or last.budget_reached,
+        last.stopped,
+    )
+    return Asked(combined, found.outcome)
 
 
 def _check_before_asking(
@@ -179,25 +219,27 @@ def _check_before_asking(
 def judge(
     oracle: LabelOracle,
     ready: Prepared,
-    asked: EngineResult,
+    asked: Asked,
     profile: Profile | None,
     timing: dict[str, Any],
 ) -> AuditResult:
     """Scores, verdict and report from the labels alone: no network, no clock."""
-    answers = sort_answers(ready.plan, asked.labels)
+    engine, plan = asked.engine, ready.plan
+    answers = sort_answers(plan, engine.labels)
     count = class_count(answers, oracle.label_space.size, ready.classes)
-    scores = score_planes(ready.plan, answers, ready.classes, count)
+    scores = score_planes(plan, answers, ready.classes, count)
     evidence = Evidence(
         scores=estimates(scores),
-        problem=_incomplete(asked, len(scores), len(ready.plan.planes)),
-        accuracy=sample_accuracy(answers, ready.classes[ready.plan.used]),
+        problem=_incomplete(asked, plan, len(scores)),
+        accuracy=sample_accuracy(answers, ready.classes[plan.used]),
         canaries=canary_rate(answers),
         distinct_labels=answers.distinct,
+        trigger=trigger_evidence(asked.trigger, oracle.label_space),
     )
     verdict = decide(evidence, profile)
     report = build_report(
         oracle=oracle,
-        plan=ready.plan,
+        plan=plan,
         samples=ready.samples,
         classes=ready.classes,
         matched_by=ready.matched_by,
@@ -206,17 +248,22 @@ def judge(
         evidence=evidence,
         verdict=verdict,
         profile=profile,
-        engine=asked,
+        engine=engine,
+        trigger=asked.trigger,
         timing=timing,
     )
-    return AuditResult(report, verdict, asked.stopped)
+    return AuditResult(report, verdict, engine.stopped)
 
 
-def _incomplete(asked: EngineResult, done: int, planned: int) -> str:
-    if asked.complete:
+def _incomplete(asked: Asked, plan: AuditPlan, done: int) -> str:
+    """Why not everything planned was answered, or empty."""
+    engine = asked.engine
+    if engine.complete and (asked.trigger is not None or not len(plan.hunted)):
         return ""
-    state = f"{done} of {planned} planes are complete"
-    if asked.budget_reached:
+    state = f"{done} of {len(plan.planes)} planes are complete"
+    if engine.complete:
+        state = "the trigger search is not at its end"
+    if engine.budget_reached:
         return f"The query budget was reached and {state}; a larger --max-queries continues it."
     return f"The audit was interrupted and {state}; the same command continues it."
 
@@ -247,12 +294,19 @@ def _write_plan(output: Path, ready: Prepared) -> None:
 
 
 def _write_reports(
-    report: dict[str, Any], output: Path, ready: Prepared, oracle: LabelOracle
+    report: dict[str, Any],
+    output: Path,
+    ready: Prepared,
+    oracle: LabelOracle,
+    trigger: TriggerOutcome | None,
 ) -> None:
     pixels = oracle.input_spec.to_pixels(ready.images[ready.plan.used])
     refs = [str(ready.samples.refs[index]) for index in ready.plan.used]
     pictures = {ref: sample_png(image) for ref, image in zip(refs, pixels, strict=True)}
+    pictures.update(trigger_pictures(trigger))
     try:
+        if TEXTURE_KEY in pictures:
+            write_atomic(output / "trigger.png", pictures[TEXTURE_KEY])
         write_json(report, output / "report.json")
         write_html(report, output / "report.html", pictures)
     except OSError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +74,8 @@ async def score_reference(
         AdapterError: it cannot be opened or asked.
         AuditError: the samples do not fit it, or the labels cannot be kept.
     """
+    # A profile judges plane scores; the trigger search carries its own null.
+    settings = replace(settings, trigger_search=False)
     oracle = await model.open()
     try:
         ready = prepare(oracle, samples, settings)
@@ -84,7 +86,7 @@ async def score_reference(
         await oracle.aclose()
     report = result.report
     scores = report["scores"]
-    if not asked.complete or len(report["planes"]) == 0:
+    if not asked.engine.complete or len(report["planes"]) == 0:
         raise AuditError(f"reference {model.name}: not every label is known")
     reference = Reference(
         name=model.name,

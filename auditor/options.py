@@ -171,6 +171,16 @@ class MethodOptions:
         int | None,
         _option("--canaries", "Inputs asked a second time, to catch drift. Default: 100.", _M),
     ] = None
+    trigger_search: Annotated[
+        bool | None,
+        typer.Option(
+            "--trigger-search/--no-trigger-search",
+            help="Search for a universal trigger after the planes. Default: yes.",
+            rich_help_panel=_M,
+            envvar=ENV + "TRIGGER_SEARCH",
+            show_envvar=False,
+        ),
+    ] = None
     seed: Annotated[int | None, _option("--seed", "Seeds every random choice. Default: 0.", _M)] = (
         None
     )

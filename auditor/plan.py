@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import combinations
 from typing import Any, Literal
@@ -17,11 +17,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.errors import SamplesError, UsageError
-from auditor.probes.base import FixedProbe, digest_of
+from auditor.probes.base import FixedProbe, array_digest, digest_of
 from auditor.probes.direct import CanaryProbe, SampleProbe, pick_canaries
 from auditor.probes.plane import NoPlaneError, PlaneProbe
+from auditor.probes.trigger.settings import TriggerSettings
 
-_TRIPLET_STREAM, _CANARY_STREAM = 1, 2
+_TRIPLET_STREAM, _CANARY_STREAM, _HUNT_STREAM = 1, 2, 3
+MIN_HUNTED, MAX_HUNTED = 40, 120
+"""Samples a trigger search needs, half of them for verification, and most it uses."""
 MAX_DRAWS_PER_PLANE = 1000
 MAX_PLANES, MAX_DENSITY, MAX_EXPANSION = 10_000, 4096, 1_000_000
 """Far beyond any use: a slip of the finger must not fill the memory or leave float32."""
@@ -39,6 +42,7 @@ class AuditSettings:
         ats_threshold: t, above 0 and at most 1.
         seed: seeds every random choice.
         canaries: inputs asked a second time at the end, 0 for none.
+        trigger_search: whether to search for a universal trigger after the planes.
         sampler: how points are placed on a plane.
     """
 
@@ -49,6 +53,7 @@ class AuditSettings:
     ats_threshold: float = 0.5
     seed: int = 0
     canaries: int = 100
+    trigger_search: bool = True
     sampler: Literal["paper"] = "paper"
 
     def __post_init__(self) -> None:
@@ -91,6 +96,10 @@ class AuditPlan:
         samples: probe that asks those samples themselves, to count what the model gets wrong.
         planes: one probe per triplet.
         canaries: probe that asks some inputs again, or None.
+        hunted: indices of the samples the trigger search works on; empty where there is none.
+        hunted_images: those samples, ``(n, c, h, w)`` in model units.
+        hunted_classes: their true classes, ``(n,)``.
+        trigger: settings of the trigger search.
     """
 
     settings: AuditSettings
@@ -99,6 +108,10 @@ class AuditPlan:
     samples: SampleProbe
     planes: tuple[PlaneProbe, ...]
     canaries: CanaryProbe | None
+    hunted: NDArray[np.int64]
+    hunted_images: NDArray[np.float32]
+    hunted_classes: NDArray[np.int64]
+    trigger: TriggerSettings = field(default_factory=TriggerSettings)
 
     @property
     def probes(self) -> tuple[FixedProbe, ...]:
@@ -108,14 +121,23 @@ class AuditPlan:
 
     @property
     def queries(self) -> int:
-        """Number of inputs the plan holds."""
+        """Number of inputs the plan holds, without the trigger search's."""
         return sum(probe.size for probe in self.probes)
+
+    @property
+    def most_trigger_queries(self) -> int:
+        """Most queries the trigger search can ask, its last verifications included."""
+        spare = 8 * self.trigger.verify_images
+        return self.trigger.budget + spare if len(self.hunted) else 0
 
     @cached_property
     def digest(self) -> str:
         """Digest of settings and inputs: equal plans ask equal questions."""
         settings = json.dumps(asdict(self.settings), sort_keys=True)
-        return digest_of("plan/1", settings, *(probe.digest for probe in self.probes))
+        search = (
+            f"{self.trigger!r} {self.hunted_classes.tolist()} {array_digest(self.hunted_images)}"
+        )
+        return digest_of("plan/1", settings, search, *(probe.digest for probe in self.probes))
 
     def as_dict(self, refs: Sequence[str | int]) -> dict[str, Any]:
         """The plan as JSON-able data; ``refs`` names the samples."""
@@ -123,12 +145,35 @@ class AuditPlan:
             "plan_digest": self.digest,
             "settings": asdict(self.settings),
             "queries": self.queries,
+            "trigger_search": {
+                "most_queries": self.most_trigger_queries,
+                "settings": asdict(self.trigger),
+                "samples": [refs[index] for index in self.hunted],
+            },
             "triplets": [[refs[index] for index in triplet] for triplet in self.triplets],
             "probes": [
                 {"kind": probe.kind, "digest": probe.digest, "size": probe.size}
                 for probe in self.probes
             ],
         }
+
+
+def pick_hunted(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
+    """Samples for the trigger search, evenly over their classes, at most :data:`MAX_HUNTED`.
+
+    Returns:
+        Ascending indices; none where there are fewer than :data:`MIN_HUNTED` samples.
+    """
+    if len(classes) < MIN_HUNTED:
+        return np.empty(0, dtype=np.int64)
+    order = np.random.default_rng([seed, _HUNT_STREAM]).permutation(len(classes))
+    turn: dict[int, int] = {}
+    ranks = np.empty(len(classes), dtype=np.int64)
+    for index in order:
+        ranks[index] = turn.get(int(classes[index]), 0)
+        turn[int(classes[index])] = int(ranks[index]) + 1
+    evenly = order[np.argsort(ranks[order], kind="stable")]
+    return np.sort(evenly[:MAX_HUNTED])
 
 
 def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
@@ -209,4 +254,17 @@ def build_plan(
     if settings.canaries:
         rng = np.random.default_rng([settings.seed, _CANARY_STREAM])
         canaries = pick_canaries((samples, *planes), settings.canaries, rng)
-    return AuditPlan(settings, triplets, used, samples, planes, canaries)
+    hunted = pick_hunted(classes, settings.seed)
+    if not settings.trigger_search:
+        hunted = hunted[:0]
+    return AuditPlan(
+        settings,
+        triplets,
+        used,
+        samples,
+        planes,
+        canaries,
+        hunted,
+        images[hunted],
+        classes[hunted],
+    )

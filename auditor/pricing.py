@@ -21,8 +21,9 @@ class Price:
 
     Attributes:
         plan_digest: digest of the plan that was priced.
-        queries: inputs to send.
-        requests: calls at the target's largest batch.
+        queries: inputs to send, without the trigger search's.
+        trigger_queries_most: most inputs the trigger search can send; it often ends earlier.
+        requests: most calls, at the target's largest batch.
         bytes_sent: estimated bytes to send; 0 for local models.
         queries_per_second: the rate used for the time, or None.
         rate_from: where that rate comes from.
@@ -32,6 +33,7 @@ class Price:
 
     plan_digest: str
     queries: int
+    trigger_queries_most: int
     requests: int
     bytes_sent: int
     queries_per_second: float | None
@@ -64,25 +66,29 @@ def price_audit(
     if per_1000 is not None and not 0 <= per_1000 < math.inf:
         raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
     sizes = [probe.size for probe in plan.probes]
+    if plan.most_trigger_queries:
+        sizes.append(plan.most_trigger_queries)
+    most = sum(sizes)
     requests = sum(math.ceil(size / oracle.max_batch) for size in sizes)
     full, rest = zip(*(divmod(size, oracle.max_batch) for size in sizes), strict=True)
     sent = sum(full) * oracle.request_bytes(oracle.max_batch)
     sent += sum(oracle.request_bytes(n) for n in rest if n)
     rates = {"measured by xray-audit check": measured, "--rate": limit}
     if request_limit is not None:
-        rates["--request-rate"] = request_limit * plan.queries / requests
+        rates["--request-rate"] = request_limit * most / requests
     known = {origin: rate for origin, rate in rates.items() if rate is not None}
     source = min(known, key=known.__getitem__, default=UNKNOWN_RATE)
     rate = known.get(source)
     return Price(
         plan_digest=plan.digest,
         queries=plan.queries,
+        trigger_queries_most=plan.most_trigger_queries,
         requests=requests,
         bytes_sent=sent,
         queries_per_second=rate,
         rate_from=source,
-        seconds=None if rate is None else plan.queries / rate,
-        money=None if per_1000 is None else plan.queries * per_1000 / 1000.0,
+        seconds=None if rate is None else most / rate,
+        money=None if per_1000 is None else most * per_1000 / 1000.0,
     )
 
 

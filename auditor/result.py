@@ -13,15 +13,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import LabelOracle
+from adapters.contract import LabelOracle, LabelSpace
 from auditor import __version__
 from auditor.calibration import Profile, Rate, binomial_rate
 from auditor.engine.scheduler import EngineResult
 from auditor.engine.store import NOT_ASKED
+from auditor.hunting import TriggerOutcome
 from auditor.plan import AuditPlan
+from auditor.probes.trigger.result import Finding, TriggerResult
+from auditor.probes.trigger.verify import Interval
 from auditor.samples import Samples
 from auditor.scores import Estimate, PlaneScore, mean_over_planes, score_plane, target_label
-from auditor.verdict import Evidence, Verdict
+from auditor.verdict import Evidence, TriggerEvidence, Verdict
 
 SCHEMA_VERSION = "1.0"
 
@@ -143,6 +146,45 @@ def mean_shares(scores: Mapping[int, PlaneScore]) -> NDArray[np.float64] | None:
     return np.mean([plane.shares for plane in scores.values()], axis=0) if scores else None
 
 
+def trigger_evidence(outcome: TriggerOutcome | None, labels: LabelSpace) -> TriggerEvidence | None:
+    """What a verdict takes of a trigger search; None where none was finished."""
+    if outcome is None:
+        return None
+    result = outcome.result
+    target = None if result.best is None else result.best.target
+    return TriggerEvidence(result.suspicious, _trigger_sentence(result, labels), target)
+
+
+def _trigger_sentence(result: TriggerResult, labels: LabelSpace) -> str:
+    best = result.best
+    if best is None:
+        return "The trigger search verified no candidate."
+    what = (
+        f"{TRIGGER_WORDS[best.family].format(size=best.size)} sends {best.success.hits} of "
+        f"{best.success.images} fresh samples to label {best.target} "
+        f"({labels.name(best.target)[:60]})"
+    )
+    if result.suspicious:
+        return (
+            f"One and the same change, {what}; clean reference models do not show that "
+            f"(p = {result.p:.2g}, all {result.paid} looks paid for)."
+        )
+    chance = "" if result.p is None else f" (p = {result.p:.2g})"
+    return (
+        f"The trigger search found nothing beyond what clean models show: at best, {what}{chance}."
+    )
+
+
+TRIGGER_WORDS = {
+    "patch": "a patch of {size} x {size} pixels,",
+    "field": "a fixed smooth pattern added to the picture,",
+    "wave": "a fixed wave pattern added to the picture,",
+    "warp": "a fixed small warp of the picture,",
+    "quantise": "a reduction of the picture to {size} grey levels,",
+}
+"""The families of the trigger search, in words."""
+
+
 def build_report(
     *,
     oracle: LabelOracle,
@@ -156,6 +198,7 @@ def build_report(
     verdict: Verdict,
     profile: Profile | None,
     engine: EngineResult,
+    trigger: TriggerOutcome | None,
     timing: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Assemble ``report.json``; its fields are described in ``reports/report.schema.json``."""
@@ -167,8 +210,8 @@ def build_report(
         "tool": {"name": "xray-audit", "version": __version__},
         "verdict": verdict.name,
         "verdict_reason": verdict.reason,
-        "target_label": None if shares is None else target_label(shares),
-        "partial": not engine.complete,
+        "target_label": _target(shares, trigger),
+        "partial": not engine.complete or (len(plan.hunted) > 0 and trigger is None),
         "access": spec.access,
         "model": oracle.description,
         "fingerprint": hashlib.sha256(oracle.fingerprint.encode()).hexdigest(),
@@ -190,6 +233,7 @@ def build_report(
         },
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
+        "trigger": _trigger_part(trigger, oracle.label_space),
         "canaries": _canaries_part(evidence.canaries),
         "queries": _queries_part(oracle, engine),
         "planes": [
@@ -198,6 +242,64 @@ def build_report(
         ],
         "limits": [*LIMITS, *([FLOAT_ONLY] if spec.access == "image" else [])],
         "timing": dict(timing),
+    }
+
+
+def _target(shares: NDArray[np.float64] | None, trigger: TriggerOutcome | None) -> int | None:
+    """The found trigger's target where it is suspicious, else the label that fills the maps."""
+    if trigger is not None and trigger.result.suspicious and trigger.result.best is not None:
+        return trigger.result.best.target
+    return None if shares is None else target_label(shares)
+
+
+def _trigger_part(outcome: TriggerOutcome | None, labels: LabelSpace) -> dict[str, Any] | None:
+    if outcome is None:
+        return None
+    result = outcome.result
+    return {
+        "suspicious": result.suspicious,
+        "p": result.p,
+        "reason": _trigger_sentence(result, labels),
+        "queries": result.queries,
+        "queries_by_stage": dict(result.spent),
+        "looks": result.looks,
+        "looks_paid": result.paid,
+        "search_samples": result.search_images,
+        "fresh_samples": result.fresh_images,
+        "best": None if result.best is None else _finding_part(result.best),
+        "findings": [_finding_part(finding, texture=False) for finding in result.findings],
+        "shown": {
+            "clean_labels": [int(label) for label in result.preview_clean_labels],
+            "changed_labels": [int(label) for label in outcome.preview_labels],
+        },
+    }
+
+
+def _finding_part(finding: Finding, *, texture: bool = True) -> dict[str, Any]:
+    held = finding.texture if texture else None
+    return {
+        "family": finding.family,
+        "key": finding.key,
+        "target": finding.target,
+        "size": finding.size,
+        "strength": finding.strength,
+        "place": None if finding.place is None else [int(value) for value in finding.place],
+        "success": _interval_part(finding.success),
+        "changed": _interval_part(finding.changed),
+        "by_source": {str(k): _interval_part(v) for k, v in sorted(finding.by_source.items())},
+        "searched": finding.searched,
+        "p": finding.p,
+        "texture": None if held is None else np.asarray(held).tolist(),
+    }
+
+
+def _interval_part(interval: Interval) -> dict[str, Any]:
+    return {
+        "hits": interval.hits,
+        "samples": interval.images,
+        "rate": interval.rate,
+        "low": interval.low,
+        "high": interval.high,
     }
 
 

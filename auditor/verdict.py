@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from auditor.calibration import SCORE_NAMES, Profile, Rate
@@ -43,6 +43,7 @@ class Evidence:
         accuracy: share of the given samples that the model labels as given, or None.
         canaries: share of repeated inputs answered differently, or None.
         distinct_labels: number of different labels seen anywhere.
+        trigger: what the trigger search came to, or None where none was made.
     """
 
     scores: Mapping[str, Estimate]
@@ -50,6 +51,22 @@ class Evidence:
     accuracy: Rate | None
     canaries: Rate | None
     distinct_labels: int
+    trigger: TriggerEvidence | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TriggerEvidence:
+    """What a trigger search came to.
+
+    Attributes:
+        suspicious: whether it found what clean models do not show.
+        sentence: what it found, in words, with the p-value.
+        target: label index of the best candidate, or None.
+    """
+
+    suspicious: bool
+    sentence: str
+    target: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,9 +125,23 @@ def check_profile(
 def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
     """Judge the evidence; every doubt ends ``inconclusive`` with its reason."""
     comparisons = _compare(evidence.scores, profile)
-    doubt = _doubt(evidence) or _no_ground(profile)
+    doubt = _doubt(evidence)
     if doubt:
         return Verdict("inconclusive", doubt + _paper_says(profile, comparisons), comparisons)
+    trigger = evidence.trigger
+    if trigger is not None and trigger.suspicious:
+        return Verdict("backdoor-suspected", trigger.sentence, comparisons)
+    by_scores = _by_scores(profile, comparisons)
+    if trigger is None:
+        return by_scores
+    return replace(by_scores, reason=f"{trigger.sentence} {by_scores.reason}")
+
+
+def _by_scores(profile: Profile | None, comparisons: tuple[Comparison, ...]) -> Verdict:
+    """The verdict that plane scores alone support."""
+    missing = _no_ground(profile)
+    if missing:
+        return Verdict("inconclusive", missing + _paper_says(profile, comparisons), comparisons)
     assert profile is not None
     deciding = next((c for c in comparisons if c.decides), None)
     if deciding is None or not math.isfinite(deciding.value - deciding.threshold):

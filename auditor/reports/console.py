@@ -17,7 +17,10 @@ MEANS = {
 
 def show_result(report: Mapping[str, Any], output: Path) -> str:
     """Verdict, reason, scores and where the report is."""
-    lines = [f"Verdict: {MEANS[report['verdict']]}", f"  {report['verdict_reason']}"]
+    lines = [
+        f"Verdict: {MEANS[report['verdict']]}",
+        f"  {safe_text(report['verdict_reason'], 1200)}",
+    ]
     if report["planes"]:
         lines += [*_score_lines(report), _target_line(report)]
     queries = report["queries"]
@@ -48,8 +51,9 @@ def _score_lines(report: Mapping[str, Any]) -> list[str]:
 
 
 def _target_line(report: Mapping[str, Any]) -> str:
-    target = report["target_label"]
-    share = report["scores"]["shares"][target]
+    shares = report["scores"]["shares"]
+    target = shares.index(max(shares))
+    share = shares[target]
     name = safe_text(report["labels"][str(target)], 60)
     return f"  Fills the maps: label {target} ({name}), {share:.0%}: the target, if there is one"
 
@@ -57,7 +61,8 @@ def _target_line(report: Mapping[str, Any]) -> str:
 def show_price(price: Mapping[str, Any]) -> str:
     """What an audit would cost."""
     lines = [
-        f"Queries:  {price['queries']:,}",
+        f"Queries:  {price['queries']:,}, and up to {price['trigger_queries_most']:,} in the "
+        "trigger search (below: with all of them)",
         f"Requests: {price['requests']:,}",
         f"Upload:   {price['bytes_sent'] / 1e6:,.1f} MB",
     ]

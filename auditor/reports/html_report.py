@@ -9,13 +9,14 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from auditor.reports import html_facts, html_maps, html_scores, html_verdict
+from auditor.reports import html_facts, html_maps, html_scores, html_trigger, html_verdict
 from auditor.reports.files import write_atomic
 from auditor.reports.html_parts import Html, tag, void
 from auditor.reports.text import safe_text
 
 CONTENTS = {
     "meaning": "Reading the verdict",
+    "trigger": "Trigger",
     "certainty": "How sure",
     "maps": "Label maps",
     "scores": "Scores",
@@ -45,6 +46,7 @@ def render_html(report: dict[str, Any], pictures: Mapping[str, bytes] | None = N
     held = pictures or {}
     sections = [
         html_verdict.meaning(report),
+        html_trigger.trigger(report, held),
         html_verdict.certainty(report),
         html_maps.label_maps(report, held),
         html_scores.scores(report),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -106,10 +106,39 @@ WORDINGS = {
 }
 """An unknown verdict is shown as inconclusive: nothing is ever green because it failed."""
 
+BY_TRIGGER = replace(
+    WORDINGS["backdoor-suspected"],
+    means=(
+        (
+            "A fixed change of the picture was found that makes this model give one label to "
+            "samples of other classes which the search never saw. Clean reference models do not "
+            "show that for changes of this kind and strength. The pictures below show it at work."
+        ),
+        (
+            "Do not rely on the model until this is explained. Anybody can repeat it: apply the "
+            "change to your own pictures and ask the model. Ask who trained it on which data."
+        ),
+    ),
+    means_not=(
+        (
+            "It is not a proof of intent. Honest models can have natural weak spots; how seldom "
+            "they are this strong, is what the p-value below says."
+        ),
+        (
+            "The change found need not be the attacker's own trigger; it may be another that "
+            "works like it."
+        ),
+    ),
+)
+"""A suspicion that rests on a found trigger says so."""
+
 
 def wording(report: Mapping[str, Any]) -> Wording:
     """How the report's verdict is said."""
-    return WORDINGS.get(str(report["verdict"]), WORDINGS["inconclusive"])
+    verdict = str(report["verdict"])
+    if verdict == "backdoor-suspected" and (report.get("trigger") or {}).get("suspicious"):
+        return BY_TRIGGER
+    return WORDINGS.get(verdict, WORDINGS["inconclusive"])
 
 
 def model_name(report: Mapping[str, Any]) -> str:
@@ -194,10 +223,17 @@ def certainty(report: Mapping[str, Any]) -> Html:
     if report["verdict"] == "inconclusive":
         reasons = _open_questions(report)
         parts.append(tag("ul", [tag("li", reason) for reason in reasons]) if reasons else None)
-    if profile is None:
+    found = report.get("trigger")
+    if found and found["p"] is not None:
         parts.append(
-            tag("p", "Without a reference profile no error rate can be stated for this audit.")
+            tag(
+                "p",
+                "The trigger search is judged at a false-positive rate of 5%, measured on clean "
+                f"reference models; this audit's p-value is {found['p']:.2g}.",
+            )
         )
+    if profile is None:
+        parts.append(tag("p", "Without a reference profile plane scores carry no error rate."))
     else:
         parts += [tag("p", sentence) for sentence in _frequencies(profile)]
         parts += [_rates(profile), tag("p", _status(profile), class_="note")]
@@ -298,10 +334,10 @@ def mean_shares(report: Mapping[str, Any]) -> Sequence[float]:
 
 def likely_target(report: Mapping[str, Any]) -> str | None:
     """The conditional sentence about the target label, where there is one."""
-    label = report["target_label"]
     shares = mean_shares(report)
-    if label is None or label >= len(shares):
+    if not shares:
         return None
+    label = max(range(len(shares)), key=lambda index: (shares[index], -index))
     return (
         f"Label {label_name(report, label)} covers the most, {text.percent(shares[label])} of the "
         "planes on average. If the model is backdoored so that every triggered input gets one "

@@ -22,7 +22,7 @@ import numpy as np
 
 from adapters.registry import open_oracle
 from adapters.target import Target
-from auditor.audit import judge, prepare
+from auditor.audit import Asked, judge, prepare
 from auditor.engine.scheduler import EngineLimits, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.plan import AuditSettings
@@ -96,13 +96,15 @@ async def score(
     """Ask one model and keep what later analysis needs."""
     target = Target("onnx", str(file), access=access, value_range=(0.0, 1.0), threads=1, batch=250)
     oracle = await open_oracle(target)
-    settings = AuditSettings(planes=SETTINGS.planes, density=density, canaries=0)
+    settings = AuditSettings(
+        planes=SETTINGS.planes, density=density, canaries=0, trigger_search=False
+    )
     store = LabelStore(Path(":memory:"))
     try:
         ready = prepare(oracle, samples, settings)
         engine = QueryEngine(oracle, store, EngineLimits(concurrency=2))
         asked = await engine.run(ready.plan.probes, ready.plan.digest)
-        report = judge(oracle, ready, asked, None, {}).report
+        report = judge(oracle, ready, Asked(asked, None), None, {}).report
     finally:
         store.close()
         await oracle.aclose()

@@ -62,6 +62,8 @@ class TriggerResult:
         search_images: samples the search used.
         fresh_images: samples kept for verification.
         preview: the first fresh samples with ``best`` applied, ``(n, c, h, w)`` uint8.
+        preview_clean: the same samples unchanged.
+        preview_clean_labels: what the model calls them unchanged, ``(n,)``.
     """
 
     findings: tuple[Finding, ...]
@@ -76,3 +78,5 @@ class TriggerResult:
     search_images: int
     fresh_images: int
     preview: NDArray[np.uint8]
+    preview_clean: NDArray[np.uint8]
+    preview_clean_labels: NDArray[np.int64]

@@ -197,13 +197,16 @@ def _result(run: _Run) -> TriggerResult:
         and p <= SIGNIFICANCE
         and best.success.rate >= LEAST_SUCCESS
     )
-    preview = run.fresh.pixels[:PREVIEWS]
+    # Samples that carry the target's label already would show nothing.
+    shown = run.fresh.pick(PREVIEWS, None if best is None else best.target)
+    clean = run.fresh.pixels[shown]
+    preview = clean
     if best is not None:
-        preview = run.verified[best.key].change.apply(preview)
+        preview = run.verified[best.key].change.apply(clean)
     return TriggerResult(
         tuple(findings), best, suspicious, p, _reason(best, p, suspicious), run.hunt.total(),
         dict(run.hunt.spent), run.looks, len(KEYS), len(run.hunt.pixels),
-        len(run.fresh.pixels), preview,
+        len(run.fresh.pixels), preview, clean, run.fresh.labels[shown],
     )  # fmt: skip
 
 
