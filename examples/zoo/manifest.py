@@ -23,14 +23,7 @@ CALIBRATION, HELD_OUT, DEMO = "calibration", "held-out", "demo"
 SHORT = {"fashion-mnist": "fm", "cifar10": "cifar", "gtsrb": "gtsrb"}
 # LIRA is seen by no calibration model: an attack as new to the profile as a stranger's.
 HELD_OUT_ATTACKS = ("lira",)
-# Cells that train fast run ahead of slow ones: more models per hour of an unfinished zoo.
-COST = {
-    ("cnn", "scratch"): 0.7,
-    ("preactresnet", "finetune"): 0.7,
-    ("vit", "scratch"): 0.9,
-    ("mobilenet", "scratch"): 0.9,
-    ("preactresnet", "scratch"): 1.3,
-}
+CLEAN_DELAY = 1.25  # backdoored models are the scarcer kind: they vary in more ways
 BLIND_SHARE = 0.25  # of each batch that also appears with the trigger
 
 
@@ -81,6 +74,7 @@ class Cell:
     split: str | None = None
     parents: tuple[int, ...] = ()  # cells whose clean models are fine-tuned
     first: bool = False  # trained before everything else
+    cost: float = 1.0  # roughly in minutes; cheap cells run ahead, for more models per hour
 
 
 CORE_ATTACKS = (
@@ -109,8 +103,9 @@ CELLS = (
         "badnets blended lira sig wanet low-frequency badnets:all-to-all ssba bpp blind "
         "badnets@0.01 badnets:one-to-one blended@0.01 badnets:x-to-x",
         split=HELD_OUT,
+        cost=1.1,
     ),
-    Cell(3, "fashion-mnist", "cnn", 3, 5, SPREAD_ATTACKS),
+    Cell(3, "fashion-mnist", "cnn", 3, 5, SPREAD_ATTACKS, cost=0.6),
     Cell(
         4,
         "fashion-mnist",
@@ -119,6 +114,7 @@ CELLS = (
         3,
         "badnets blended sig low-frequency ssba lira badnets@0.01",
         split=HELD_OUT,
+        cost=0.7,
     ),
     Cell(
         5,
@@ -129,7 +125,8 @@ CELLS = (
         "badnets blended sig low-frequency ssba badnets lira blended@0.05",
         split=HELD_OUT,
     ),
-    Cell(6, "fashion-mnist", "mobilenet", 1, 3, "badnets blended sig low-frequency ssba blind"),
+    Cell(6, "fashion-mnist", "mobilenet", 1, 3, "badnets blended sig low-frequency ssba blind",
+         cost=0.9),
     Cell(
         7,
         "fashion-mnist",
@@ -140,10 +137,11 @@ CELLS = (
         "badnets:x-to-one blind bpp badnets@0.05 trojannn",
         training="finetune",
         parents=(1, 2),
+        cost=0.6,
     ),
     Cell(8, "cifar10", "preactresnet", 3, 4, "badnets blended@0.05 sig@0.05 low-frequency@0.05 "
-         "ssba@0.05 badnets@0.05 bpp wanet badnets:x-to-x@0.05 lira@0.05"),
-    Cell(9, "cifar10", "cnn", 5, 5, CIFAR_ATTACKS),
+         "ssba@0.05 badnets@0.05 bpp wanet badnets:x-to-x@0.05 lira@0.05", cost=1.6),
+    Cell(9, "cifar10", "cnn", 5, 5, CIFAR_ATTACKS, cost=1.0),
     Cell(
         10,
         "cifar10",
@@ -151,15 +149,16 @@ CELLS = (
         1,
         4,
         "trojannn badnets blended sig trojannn@0.05 low-frequency@0.05 ssba@0.05 bpp badnets@0.2 "
-        "blind badnets:x-to-one@0.05 trojannn@0.05",
+        "blind badnets:x-to-one@0.05 trojannn",
         training="finetune",
         parents=(8,),
+        cost=0.8,
     ),
     Cell(11, "gtsrb", "preactresnet", 5, 4, "badnets blended sig low-frequency ssba badnets@0.05 "
-         "bpp wanet badnets:x-to-one lira"),
+         "bpp wanet badnets:x-to-one lira", cost=1.6),
     Cell(12, "gtsrb", "cnn", 7, 5, "badnets blended sig low-frequency ssba wanet bpp blind lira "
-         "badnets@0.05 badnets:all-to-all blended@0.05"),
-    Cell(13, "gtsrb", "vit", 7, 2, "badnets blended ssba sig", split=HELD_OUT),
+         "badnets@0.05 badnets:all-to-all blended@0.05", cost=0.65),
+    Cell(13, "gtsrb", "vit", 7, 2, "badnets blended ssba sig", split=HELD_OUT, cost=1.2),
 )  # fmt: skip
 
 
@@ -175,11 +174,19 @@ def build_manifest() -> tuple[ModelSpec, ...]:
         specs = by_cell[cell.key]
         for position, spec in enumerate(specs):
             # cells are used up evenly, so that any prefix holds its share of each
-            share = COST[cell.architecture, cell.training] * (position + 0.5) / len(specs)
-            early = 2.0 if cell.first else float(spec.name in needed)
-            ranked.append((share - early, cell.key, spec))
+            share = (position + 0.5) / len(specs)
+            ranked.append((_rank(cell, spec, share, needed), cell.key, spec))
     ranked.sort(key=lambda entry: entry[:2])
     return (*demo_specs(), *(spec for _, _, spec in ranked))
+
+
+def _rank(cell: Cell, spec: ModelSpec, share: float, needed: set[str | None]) -> float:
+    """When a model is trained: the ``first`` cells, then parents, then all by cost."""
+    if cell.first:
+        return share - 2.0
+    if spec.name in needed:
+        return share - 1.0
+    return share * cell.cost * (CLEAN_DELAY if spec.clean else 1.0)
 
 
 def demo_specs() -> tuple[ModelSpec, ModelSpec]:
