@@ -1,0 +1,116 @@
+"""What the terminal shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from auditor.reports.console import show_check, show_price, show_result
+
+HOSTILE = "cat\x1b[2J\u202e" + "x" * 500
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    score = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 20}
+    return {
+        "verdict": "inconclusive",
+        "verdict_reason": "The reason.",
+        "planes": [{}],
+        "comparisons": [{"score": "re", "threshold": 0.873}],
+        "scores": {"re": score, "ats": score, "ats_by_label": score, "shares": [0.2, 0.8]},
+        "labels": {"0": "dog", "1": HOSTILE},
+        "target_label": 1,
+        "queries": dict.fromkeys(
+            ("planned", "sent", "cached", "deduplicated", "retried", "unknown"), 1234
+        ),
+        **changes,
+    }
+
+
+def test_verdict_reason_scores_and_place() -> None:
+    text = show_result(report(), Path("out"))
+    assert text.startswith("Verdict: INCONCLUSIVE\n  The reason.\n")
+    assert "RE (bits):    0.500  (95 % interval 0.400 to 0.600, 20 planes)" in text
+    assert text.count("threshold 0.873") == 1
+    assert "label 1 (cat" in text
+    assert "80%: the target, if there is one" in text
+    assert "1,234 planned" in text
+    assert str(Path("out") / "report.html") in text
+
+
+def test_a_hostile_label_cannot_write_to_the_terminal() -> None:
+    text = show_result(report(), Path("out"))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert max(len(line) for line in text.splitlines()) < 200
+
+
+def test_one_plane_has_no_interval() -> None:
+    score = {"mean": 0.5, "low": None, "high": None, "n": 1}
+    scores = {"re": score, "ats": score, "ats_by_label": score, "shares": [0.2, 0.8]}
+    assert "interval" not in show_result(report(scores=scores), Path("out"))
+
+
+def test_without_a_plane_there_are_no_scores() -> None:
+    text = show_result(report(planes=[], target_label=None, scores={"shares": None}), Path("out"))
+    assert "RE" not in text.replace("Report", "")
+
+
+def price(**changes: Any) -> dict[str, Any]:
+    return {
+        "queries": 200_157,
+        "trigger_queries_most": 9000,
+        "requests": 3130,
+        "bytes_sent": 2_460_000_000,
+        "queries_per_second": None,
+        "rate_from": "unknown: run xray-audit check first",
+        "seconds": None,
+        "money": None,
+        **changes,
+    }
+
+
+def test_a_price_without_a_rate() -> None:
+    text = show_price(price())
+    assert "200,157" in text
+    assert "2,460.0 MB" in text
+    assert "Time:     unknown: run xray-audit check first" in text
+    assert "Price:" not in text
+    assert text.endswith("Nothing was sent.")
+
+
+def test_a_price_with_everything() -> None:
+    text = show_price(
+        price(seconds=600.0, queries_per_second=333.6, rate_from="--rate", money=1234.5)
+    )
+    assert "Time:     10.0 min at 334 queries/s (--rate)" in text
+    assert "Price:    1,234.50" in text
+
+
+def test_a_check_names_its_problems_and_no_control_characters() -> None:
+    found = {
+        "input": {
+            "shape": (3, 32, 32),
+            "low": (0.0,),
+            "high": (255.0,),
+            "origin": "given",
+            "access": "float",
+        },
+        "classes_matched_by": "class names",
+        "labels_seen": [HOSTILE] * 20,
+        "label_count": None,
+        "accuracy": {"rate": 0.25, "n": 30},
+        "flips": 2,
+        "repeats": 10,
+        "seconds_per_request": {1: 0.01, 4: 0.02},
+        "best_batch": 4,
+        "queries_per_second": 200.0,
+        "queries": 44,
+        "problems": ["One.", "Two."],
+    }
+    text = show_check(found)
+    assert "number unknown, 20 seen" in text
+    assert "25% of 30 samples (classes matched by class names)" in text
+    assert "1: 10.0 ms, 4: 20.0 ms" in text
+    assert text.endswith("PROBLEM: One.\nPROBLEM: Two.")
+    assert "\x1b" not in text
