@@ -153,9 +153,9 @@ def test_a_stop_in_the_second_copy_of_a_probe_loses_nothing_of_the_first(lab: An
             await asyncio.sleep(0)
         engine.stop()
 
-    probes = [lab.Probe(distinct(200)), lab.Probe(distinct(200))]
+    probes = [lab.Probe(distinct(600)), lab.Probe(distinct(600))]
     first = lab.run(probes, lab.Oracle(), watch=watch)
-    assert first.ledger.sent == 200
+    assert first.ledger.sent == 600
     oracle = lab.Oracle()
     assert lab.run(probes, oracle).complete
     assert not oracle.calls
