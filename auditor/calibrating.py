@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from auditor.errors import AuditError, ProfileError, UsageError
 from auditor.plan import AuditSettings
 from auditor.samples import Samples
 
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 OpenReference = Callable[[], Awaitable[LabelOracle]]
 
 
@@ -223,9 +225,16 @@ def read_references(path: Path) -> list[dict[str, str]]:
         entries = data["references"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(f"reference list {path} cannot be read: {error}") from error
+    if not isinstance(entries, list):
+        raise UsageError(f"reference list {path}: references is not a list")
     for number, entry in enumerate(entries, 1):
         if not isinstance(entry, dict) or "name" not in entry:
             raise UsageError(f"reference list {path}: entry {number} lacks a name")
+        if not SAFE_NAME.fullmatch(str(entry["name"])):
+            raise UsageError(
+                f"reference list {path}: {entry['name']!r} is no usable name, since it names a "
+                "folder too: letters, digits, dots, dashes and underscores"
+            )
         if ("model" in entry) == ("endpoint" in entry):
             raise UsageError(
                 f"reference list {path}: {entry['name']} needs either model or endpoint"

@@ -6,8 +6,9 @@ Pure computation on scores of reference models. Low scores are suspicious throug
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, astuple, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -20,6 +21,7 @@ from auditor.probes.base import digest_of
 ScoreName = Literal["re", "ats", "ats_by_label"]
 SCORE_NAMES: tuple[ScoreName, ...] = ("re", "ats", "ats_by_label")
 Status = Literal["calibrated", "provisional", "published"]
+STATUSES: tuple[Status, ...] = ("calibrated", "provisional", "published")
 PROFILE_VERSION = 1
 MIN_CLEAN_REFERENCES = 5
 """With fewer clean references a profile is provisional and can never say "no evidence"."""
@@ -29,7 +31,11 @@ OUTLIER_DEVIATIONS = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """A proportion with its exact (Clopper-Pearson) 95 % interval over ``n`` trials."""
+    """A proportion with its exact (Clopper-Pearson) two-sided 95 % interval over ``n`` trials.
+
+    Trials of a leave-one-out are not independent. In simulation the two-sided interval then
+    covers 84 to 93 %, and its upper end, on which verdicts rest, 95 to 98 %.
+    """
 
     rate: float
     low: float
@@ -154,7 +160,9 @@ def profile_from_dict(data: Mapping[str, Any]) -> Profile:
         labels = data["labels"]
         if data["decides_by"] not in SCORE_NAMES:
             raise ProfileError(f"a profile cannot decide by {data['decides_by']!r}")
-        return Profile(
+        if data["status"] not in STATUSES:
+            raise ProfileError(f"a profile cannot be {data['status']!r}")
+        profile = Profile(
             name=str(data["name"]),
             status=data["status"],
             task=str(data["task"]),
@@ -169,8 +177,31 @@ def profile_from_dict(data: Mapping[str, Any]) -> Profile:
             outliers=tuple(str(name) for name in data.get("outliers", ())),
             provenance=str(data["provenance"]),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        _refuse_nonsense(profile)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise ProfileError(f"this profile is damaged: {error!r}") from error
+    return profile
+
+
+def _refuse_nonsense(profile: Profile) -> None:
+    """Numbers a verdict compares: with NaN or text in them it would compare wrongly, or fail
+    only after everything was asked.
+
+    Raises:
+        ValueError: says what is wrong.
+        TypeError: a number is none.
+    """
+    if profile.decides_by not in profile.thresholds:
+        raise ValueError(f"no threshold for {profile.decides_by}, which decides")
+    for name, threshold in profile.thresholds.items():
+        if not all(map(math.isfinite, astuple(threshold))):
+            raise ValueError(f"the threshold for {name} is not finite")
+    for side, rate in profile.error_rates.items():
+        if rate and not (0 <= rate.low <= rate.rate <= rate.high <= 1 and rate.n >= 1):
+            raise ValueError(f"{side} is no rate")
+    for reference in profile.references:
+        if not all(math.isfinite(reference.score(score)) for score in SCORE_NAMES):
+            raise ValueError(f"a score of reference {reference.name} is not finite")
 
 
 def _reference(data: Mapping[str, Any]) -> Reference:
@@ -259,6 +290,12 @@ def find_outliers(references: Sequence[Reference]) -> tuple[str, ...]:
     return tuple(r.name for r, is_far in zip(clean, far, strict=True) if is_far)
 
 
+def without_outliers(references: Sequence[Reference]) -> list[Reference]:
+    """``references`` without those :func:`find_outliers` names."""
+    outliers = find_outliers(references)
+    return [reference for reference in references if reference.name not in outliers]
+
+
 def best_score(references: Sequence[Reference]) -> ScoreName:
     """The score that separates the references best by AUROC; RE where nothing tells."""
     clean = [r for r in references if not r.backdoored]
@@ -275,15 +312,16 @@ def best_score(references: Sequence[Reference]) -> ScoreName:
 
 
 def leave_one_out(references: Sequence[Reference]) -> dict[str, Rate | None]:
-    """Error rates of the whole procedure, choice of score included.
+    """Error rates of the whole procedure, search for outliers and choice of score included.
 
     Each reference is judged by the score and threshold that the others alone would give, so
-    that no model is scored by a threshold it helped to set.
+    that no model is scored by a threshold it helped to set. An outlier is judged like any
+    other: an audited model may be just as odd, and leaving its error out would flatter.
     """
     alarms: list[bool] = []
     misses: list[bool] = []
     for index, left_out in enumerate(references):
-        others = [*references[:index], *references[index + 1 :]]
+        others = without_outliers([*references[:index], *references[index + 1 :]])
         if all(other.backdoored for other in others):
             continue
         score = best_score(others)
@@ -313,8 +351,9 @@ def calibrate(
     """
     if len({r.name for r in references}) != len(references):
         raise ProfileError("two references have the same name")
-    outliers = find_outliers(references)
-    used = [r for r in references if r.name not in outliers]
+    if not all(math.isfinite(r.score(score)) for r in references for score in SCORE_NAMES):
+        raise ProfileError("a reference has a score that is not finite")
+    used = without_outliers(references)
     clean = sum(not r.backdoored for r in used)
     if clean == 0:
         raise ProfileError("a profile needs at least one clean reference")
@@ -328,8 +367,8 @@ def calibrate(
         labels=labels,
         decides_by=best_score(used),
         thresholds={score: threshold_for(used, score) for score in SCORE_NAMES},
-        error_rates=leave_one_out(used),
+        error_rates=leave_one_out(references),
         references=tuple(references),
-        outliers=outliers,
+        outliers=find_outliers(references),
         provenance=provenance,
     )

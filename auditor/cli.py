@@ -60,14 +60,14 @@ app = typer.Typer(
     epilog=(
         "Exit codes: 0 no evidence, 1 backdoor suspected, 2 usage, 3 inconclusive or budget "
         "reached, 4 the audit could not be done, 130 interrupted (the same command continues). "
-        "Every option can be set as XRAY_AUDIT_OPTION or in xray-audit.toml; the endpoint's key "
-        "only as XRAY_AUDIT_API_KEY."
+        "Options that take a value can be set as XRAY_AUDIT_OPTION or in xray-audit.toml; the "
+        "endpoint's key only as XRAY_AUDIT_API_KEY."
     ),
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-LOCAL_CONCURRENCY, REMOTE_CONCURRENCY = 2, 8
+LOCAL_CONCURRENCY, REMOTE_CONCURRENCY, MAX_CONCURRENCY = 2, 8, 1000
 
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - the shape typer's callbacks have
@@ -92,6 +92,7 @@ def audit(
 ) -> None:
     """Audit a model and write plan.json, report.json and report.html to --output."""
     if context.invoked_subcommand is not None:
+        _refuse_options_before(context, context.invoked_subcommand)
         return
     described, given = build_target(target), _samples(samples)
     profile = load_profile(output.profile, described.access) if output.profile else None
@@ -226,6 +227,15 @@ def demo(
 # ---- from options to use cases ---------------------------------------------------------------
 
 
+def _refuse_options_before(context: typer.Context, command: str) -> None:
+    """Options belong to the command they follow; before it they would be dropped unseen."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            flag = "--" + name.removesuffix("_output").replace("_", "-")
+            raise UsageError(f"{flag} stands before {command!r}: options go after the command")
+
+
 def _samples(options: SampleOptions) -> Samples:
     if options.samples is None:
         raise UsageError("name the clean samples with --samples (a folder or an .npz file)")
@@ -264,6 +274,8 @@ def _limits(options: LimitOptions, kind: str) -> EngineLimits:
         value = getattr(options, flag)
         if value is not None and not value > 0:
             raise UsageError(f"--{flag.replace('_', '-')} is {value}, it must be above 0")
+    if options.concurrency is not None and options.concurrency > MAX_CONCURRENCY:
+        raise UsageError(f"--concurrency is {options.concurrency}, at most {MAX_CONCURRENCY}")
     default = REMOTE_CONCURRENCY if kind == "http" else LOCAL_CONCURRENCY
     return EngineLimits(
         max_queries=options.max_queries,

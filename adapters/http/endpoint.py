@@ -53,4 +53,6 @@ def read_endpoint(location: str) -> Endpoint:
     # httpx escapes what cannot be a host name instead of refusing it.
     if url.scheme not in {"http", "https"} or not url.host or "%" in url.host:
         raise TargetError("the endpoint must be a URL that starts with http:// or https://")
+    if url.port is not None and not 0 < url.port < 65536:
+        raise TargetError(f"the endpoint URL names port {url.port}, ports go from 1 to 65535")
     return Endpoint(url.copy_with(fragment=None))

@@ -96,7 +96,7 @@ def show_check(found: Mapping[str, Any]) -> str:
         f"Best batch:  {found['best_batch']}, {found['queries_per_second']:,.0f} queries/s",
         f"Queries:     {found['queries']} sent",
     ]
-    problems = [f"PROBLEM: {problem}" for problem in found["problems"]]
+    problems = [f"PROBLEM: {safe_text(problem, 400)}" for problem in found["problems"]]
     return "\n".join([*lines, *problems])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -333,7 +334,8 @@ DAMAGE: dict[str, Any] = {
     "references": [{"name": "x"}],
     "settings": 5,
     "labels": 7,
-    "input_shape": ["a", "b", "c"],
+    "input_shape": [1, 28],
+    "status": "trust-me",
 }
 
 
@@ -342,3 +344,49 @@ def test_a_damaged_field_is_refused(field: str) -> None:
     data = json.loads(json.dumps({**profile_of().as_dict(), field: DAMAGE[field]}))
     with pytest.raises(ProfileError):
         profile_from_dict(data)
+
+
+def test_an_outliers_error_counts() -> None:
+    """Left out of the thresholds, it is still a clean model that would be flagged."""
+    scores = np.array([1.5, 1.51, 1.52, 1.53, 1.54, 1.55, 0.4])
+    made = references(scores, badnets=np.array([0.5, 0.52, 0.54]))
+    rates = leave_one_out(made)
+    assert rates["false_positive"] == binomial_rate(1, 7)
+
+
+NONSENSE: dict[str, Any] = {
+    "thresholds": {"ats": {"value": 1.0, "low": 1.0, "high": 1.0}},
+    "error_rates": {"false_positive": {"rate": 0.5, "low": 0.0, "high": 0.1, "n": 9}},
+    "references": [{"name": "x", "attack": "", "re": "high", "ats": 0.1, "ats_by_label": 0.1}],
+}
+
+
+@pytest.mark.parametrize("field", NONSENSE)
+def test_numbers_that_make_no_sense_are_refused(field: str) -> None:
+    data = {**profile_of().as_dict(), "decides_by": "re", field: NONSENSE[field]}
+    with pytest.raises(ProfileError, match="damaged"):
+        profile_from_dict(json.loads(json.dumps(data)))
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity"])
+def test_a_threshold_that_is_no_number_is_refused(number: str) -> None:
+    text = json.dumps(profile_of().as_dict())
+    broken = re.sub(r'("thresholds": \{"re": \{"value": )[\d.]+', rf"\g<1>{number}", text)
+    assert broken != text
+    with pytest.raises(ProfileError, match="not finite"):
+        profile_from_dict(json.loads(broken))
+
+
+def test_a_score_that_is_no_number_makes_no_profile() -> None:
+    made = references(np.array([1.0, np.nan]))
+    with pytest.raises(ProfileError, match="not finite"):
+        calibrate(
+            made,
+            name="n",
+            task="t",
+            access="float",
+            settings=SETTINGS,
+            input_shape=(1, 2, 2),
+            labels=None,
+            provenance="p",
+        )

@@ -232,6 +232,7 @@ def test_a_refusal(
     ("url", "words"),
     [
         ("nonsense", "http:// or https://"),
+        ("http://127.0.0.1:99999/v2/models/m", "ports go from 1 to 65535"),
         ("ftp://127.0.0.1/x", "http:// or https://"),
         ("http://user:secret@127.0.0.1/v2/models/m", "user name or password"),
     ],

@@ -118,6 +118,48 @@ def _comparisons(scores: dict[str, Any], profile: dict[str, Any]) -> list[dict[s
     ]
 
 
+def _share(hits: int, samples: int) -> dict[str, Any]:
+    rate = hits / samples
+    return {
+        "hits": hits,
+        "samples": samples,
+        "rate": rate,
+        "low": max(0.0, rate - 0.1),
+        "high": min(1.0, rate + 0.1),
+    }
+
+
+def _trigger() -> dict[str, Any]:
+    finding = {
+        "family": "patch",
+        "key": "patch",
+        "target": 3,
+        "size": 3,
+        "strength": 255.0,
+        "place": [24, 24],
+        "success": _share(9, 46),
+        "changed": _share(11, 46),
+        "by_source": {"0": _share(1, 5), "1": _share(2, 5)},
+        "searched": 0.4,
+        "p": 0.21,
+        "texture": [[[255] * 3] * 3],
+    }
+    return {
+        "suspicious": False,
+        "p": 1.0,
+        "reason": "The trigger search found nothing beyond what clean models show.",
+        "queries": 6120,
+        "queries_by_stage": {"clean": 60, "screen": 6000, "verify": 60},
+        "looks": 9,
+        "looks_paid": 8,
+        "search_samples": 30,
+        "fresh_samples": 30,
+        "best": finding,
+        "findings": [{**finding, "texture": None}],
+        "shown": {"clean_labels": [0, 1, 2, 4], "changed_labels": [3, 1, 2, 4]},
+    }
+
+
 def _rest(planes: int, density: int) -> dict[str, Any]:
     grid = planes * density**2
     return {
@@ -194,6 +236,7 @@ def _build(verdict: str, planes: int, density: int, classes: int, *, profile: bo
         "scores": scores,
         "profile": held,
         "comparisons": _comparisons(scores, held) if held and drawn else [],
+        "trigger": _trigger(),
         **_rest(planes, density),
         "planes": drawn,
         "limits": [

@@ -296,7 +296,7 @@ def test_numbers_of_the_report_stand_in_the_page(report: dict[str, Any]) -> None
 def test_an_audit_without_a_profile_says_what_is_missing(make_report: MakeReport) -> None:
     page = render_html(make_report("inconclusive", profile=False))
     assert "No reference profile was applied" in page
-    assert "no error rate can be stated" in page
+    assert "plane scores carry no error rate" in page
     assert "No threshold to compare it with" in page
     assert "the deciding score" not in page.partition("<main>")[0]
 
