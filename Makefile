@@ -2,38 +2,44 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-STAMP := $(VENV)/.installed
+RUN := $(VENV)/.installed
+DEV := $(VENV)/.installed-dev
 
 .PHONY: demo test test-slow lint format bench bench-detection clean
 
-demo: $(STAMP)
+demo: $(RUN)
 	$(BIN)/xray-audit demo --output xray-audit-demo
 
-test: $(STAMP)
+test: $(DEV)
 	$(BIN)/python -m pytest
 
-test-slow: $(STAMP)
+test-slow: $(DEV)
 	$(BIN)/python -m pytest -m slow --timeout 1800
 
-lint: $(STAMP)
+lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-format: $(STAMP)
+format: $(DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-bench-detection: $(STAMP)
-	$(BIN)/python -m examples.benchmarks.detection
-
-bench: $(STAMP)
+bench: $(DEV)
 	$(BIN)/python examples/benchmarks/engine.py
 
-$(STAMP): pyproject.toml
+bench-detection: $(DEV)
+	$(BIN)/python -m examples.benchmarks.detection
+
+$(RUN): pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --editable '.[cpu,demo,fast]'
+	touch $@
+
+# PyTorch is only for the TorchScript adapter's tests, never for an audit of anything else.
+$(DEV): $(RUN)
 	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
 	$(BIN)/python -m pip install --quiet --editable '.[cpu,demo,fast,torchscript]' --group dev
 	touch $@

@@ -80,9 +80,9 @@ class Model:
         )
 
 
-def load(dataset: str, access: str) -> list[Model]:
-    """Every model of ``dataset`` that counts and was scored in ``access``."""
-    path = HERE / "scores" / f"{dataset}-{access}-{DENSITY}.json"
+def load(dataset: str, access: str, density: int = DENSITY) -> list[Model]:
+    """Every model of ``dataset`` that counts and was scored in ``access`` at ``density``."""
+    path = HERE / "scores" / f"{dataset}-{access}-{density}.json"
     if not path.exists():
         return []
     scores = json.loads(path.read_text(encoding="utf-8"))
@@ -194,6 +194,23 @@ def ablations(models: Sequence[Model]) -> list[str]:
     return [*lines, ""]
 
 
+def by_density(dataset: str, access: str) -> list[str]:
+    """Figure 13: density S, on the models scored at every density there is."""
+    found = {s: load(dataset, access, s) for s in (10, 25, 50, 100)}
+    held = {s: {m.entry["name"]: m for m in models} for s, models in found.items() if models}
+    if len(held) < 2:
+        return []
+    common = set.intersection(*(set(models) for models in held.values()))
+    lines = ["AUROC by density S (Figure 13), all-to-one, models scored at every S:", "",
+             "| S | RE | ATS | ATS by label |", "|---|---|---|---|"]  # fmt: skip
+    for density, models in held.items():
+        chosen = [models[name] for name in sorted(common)]
+        bad = [m for m in chosen if m.backdoored and m.all_to_one]
+        cells = [separation(chosen, bad, named(name)) for name in SCORE_NAMES]
+        lines.append(f"| {density} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
 def held_out(models: Sequence[Model]) -> list[str]:
     """Section 5.3: thresholds from the calibration split, judged on the held-out split."""
     calibration = [m.reference() for m in models if m.entry["split"] == "calibration"]
@@ -257,6 +274,7 @@ def section(dataset: str, access: str, models: Sequence[Model]) -> list[str]:
         "AUROC by number of planes N, order α, and t (Figures 12 to 14), all-to-one:",
         "",
         *ablations(models),
+        *by_density(dataset, access),
         "Thresholds by Eq. 6 on the calibration split, judged once on the held-out split "
         "(Section 5.3):",
         "",

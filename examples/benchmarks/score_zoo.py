@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--scores", type=Path, default=HERE / "scores")
     parser.add_argument("--density", type=int, default=SETTINGS.density)
     parser.add_argument("--only", default="", help="score only models whose name contains this")
+    parser.add_argument("--access", nargs="+", default=["float", "image"])
     parser.add_argument("--split", default="", help="score only this split")
     asyncio.run(score_all(parser.parse_args()))
 
@@ -58,7 +59,7 @@ async def score_all(options: argparse.Namespace) -> None:
     options.scores.mkdir(parents=True, exist_ok=True)
     for dataset in sorted({m["dataset"] for m in wanted}):
         samples = calibration_samples(dataset, options.data_dir, options.models / "data")
-        for access in ("float", "image"):
+        for access in options.access:
             path = options.scores / f"{dataset}-{access}-{options.density}.json"
             scored = json.loads(path.read_text()) if path.exists() else {}
             for model in (m for m in wanted if m["dataset"] == dataset):
