@@ -45,7 +45,7 @@ async def app(scope, receive, send):
     if path.startswith("/v2") or scope["type"] != "http":
         if path.endswith("/infer"):
             await asyncio.sleep(0.02)
-            if state["held"]:
+            if state["held"] and asked.total() >= 100:
                 await state["held"].wait()
         return await inner(scope, receive, send)
     body = json.dumps(asked if path == "/asked" else asked.total()).encode()
@@ -199,16 +199,27 @@ def test_kills_at_any_moment_cost_nothing_that_was_committed(
     assert again["queries"]["unknown"] == report["queries"]["unknown"]
 
 
+def stopped_once(server: Server, output: Path) -> subprocess.Popen[str]:
+    """An audit that waits for requests in flight, after its first Ctrl-C."""
+    server.get("forget")
+    server.get("hold")  # from 100 queries on, so that the audit cannot be over too early
+    audit = start(server, output)
+    server.wait_for(100, audit)
+    assert audit.poll() is None
+    audit.send_signal(signal.SIGINT)
+    assert audit.stderr is not None
+    while "Stopping: waiting for requests in flight" not in (line := audit.stderr.readline()):
+        assert line
+    return audit
+
+
 def test_the_first_ctrl_c_drains_and_saves(
     server: Server, undisturbed: tuple[dict[str, Any], dict[str, int]], tmp_path: Path
 ) -> None:
-    server.get("forget")
-    audit = start(server, tmp_path)
-    server.wait_for(100, audit)
-    audit.send_signal(signal.SIGINT)
+    audit = stopped_once(server, tmp_path)
+    server.get("release")
     code, errors = end(audit)
-    assert code == INTERRUPTED
-    assert "Stopping: waiting for requests in flight" in errors
+    assert code == INTERRUPTED, errors
     assert "Traceback" not in errors
     partial = read_report(tmp_path)
     assert partial["partial"]
@@ -224,15 +235,8 @@ def test_the_first_ctrl_c_drains_and_saves(
 def test_the_second_ctrl_c_stops_at_once(
     server: Server, undisturbed: tuple[dict[str, Any], dict[str, int]], tmp_path: Path
 ) -> None:
-    server.get("forget")
-    audit = start(server, tmp_path)
-    server.wait_for(100, audit)
-    server.get("hold")
+    audit = stopped_once(server, tmp_path)
     try:
-        assert audit.stderr is not None
-        audit.send_signal(signal.SIGINT)
-        while "Stopping" not in (line := audit.stderr.readline()):
-            assert line
         time.sleep(0.3)
         assert audit.poll() is None  # it waits for what is in flight
         pressed = time.monotonic()
@@ -241,7 +245,7 @@ def test_the_second_ctrl_c_stops_at_once(
         assert time.monotonic() - pressed < 10  # the server would never have answered
     finally:
         server.get("release")
-    assert code == INTERRUPTED
+    assert code == INTERRUPTED, errors
     assert "what was answered is saved" in errors
     assert "Traceback" not in errors
     assert end(start(server, tmp_path))[0] == INCONCLUSIVE
