@@ -18,6 +18,9 @@ MIN_RELATIVE_SPAN = 1e-6
 one line leave it by about 1e-7 once they are rounded to float32, and then noise would span the
 plane; in 8-bit pictures up to 1000 pixels wide one step of one channel is still larger."""
 
+CACHED_VALUES = 16384
+"""Float64 values of inputs worked on at once, so that they stay in the processor's cache."""
+
 
 class NoPlaneError(ValueError):
     """The three samples do not span a plane: two are equal, or all lie on one line."""
@@ -50,10 +53,22 @@ class Plane:
     shape: tuple[int, int, int]
 
     def points(self, coordinates: NDArray[np.float64]) -> NDArray[np.float32]:
-        """Inputs ``(n, c, h, w)`` at plane ``coordinates`` ``(n, 2)``: x1 + a e1 + b e2."""
-        flat = coordinates @ self.basis
-        flat += self.origin
-        return flat.astype(np.float32).reshape(-1, *self.shape)
+        """Inputs ``(n, c, h, w)`` at plane ``coordinates`` ``(n, 2)``: x1 + a e1 + b e2.
+
+        A point does not depend on the points built with it, to the last bit: BLAS rounds one
+        row and many rows differently, so there is no matrix product here.
+        """
+        size = self.basis.shape[1]
+        inputs = np.empty((len(coordinates), size), dtype=np.float32)
+        # The float64 values of a whole batch would not fit the cache.
+        step = max(1, CACHED_VALUES // size)
+        for start in range(0, len(coordinates), step):
+            part = coordinates[start : start + step]
+            flat = part[:, :1] * self.basis[0]
+            flat += part[:, 1:] * self.basis[1]
+            flat += self.origin
+            inputs[start : start + step] = flat
+        return inputs.reshape(-1, *self.shape)
 
 
 def plane_through(triplet: NDArray[np.floating]) -> Plane:

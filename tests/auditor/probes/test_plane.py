@@ -243,3 +243,16 @@ def test_an_almost_flat_triangle_keeps_an_orthonormal_basis() -> None:
     samples[2, 0, 0, 0] += np.float32(2e-3)
     basis = plane_through(samples).basis
     np.testing.assert_allclose(basis @ basis.T, np.eye(2), atol=1e-13)
+
+
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 32, 32)])
+def test_a_point_does_not_depend_on_the_points_built_with_it(shape: tuple[int, int, int]) -> None:
+    samples = np.random.default_rng(3).random((3, *shape), dtype=np.float32)
+    probe = PlaneProbe(samples, 5.0, 20)
+    together = everything(probe)
+    alone = np.concatenate([probe.inputs(np.array([index])) for index in range(probe.size)])
+    in_sevens = np.concatenate(
+        [probe.inputs(np.arange(s, min(s + 7, probe.size))) for s in range(0, probe.size, 7)]
+    )
+    np.testing.assert_array_equal(together, alone)
+    np.testing.assert_array_equal(together, in_sevens)
