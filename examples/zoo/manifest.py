@@ -140,8 +140,8 @@ CELLS = (
         cost=0.6,
     ),
     Cell(8, "cifar10", "preactresnet", 3, 4, "badnets blended@0.05 sig@0.05 low-frequency@0.05 "
-         "ssba@0.05 badnets@0.05 bpp wanet badnets:x-to-x@0.05 lira@0.05", cost=1.6),
-    Cell(9, "cifar10", "cnn", 5, 5, CIFAR_ATTACKS, cost=1.0),
+         "ssba@0.05 badnets@0.05 bpp wanet badnets:x-to-x@0.05 lira@0.05", cost=2.5),
+    Cell(9, "cifar10", "cnn", 5, 5, CIFAR_ATTACKS, cost=1.5),
     Cell(
         10,
         "cifar10",
@@ -155,10 +155,17 @@ CELLS = (
         cost=0.8,
     ),
     Cell(11, "gtsrb", "preactresnet", 5, 4, "badnets blended sig low-frequency ssba badnets@0.05 "
-         "bpp wanet badnets:x-to-one lira", cost=1.6),
+         "bpp wanet badnets:x-to-one lira", cost=2.5),
     Cell(12, "gtsrb", "cnn", 7, 5, "badnets blended sig low-frequency ssba wanet bpp blind lira "
          "badnets@0.05 badnets:all-to-all blended@0.05", cost=0.65),
-    Cell(13, "gtsrb", "vit", 7, 2, "badnets blended ssba sig", split=HELD_OUT, cost=1.2),
+    Cell(13, "gtsrb", "vit", 7, 2, "badnets blended ssba sig", split=HELD_OUT, cost=1.5),
+    # More of the two quickest kinds, with triggers of their own.
+    Cell(14, "fashion-mnist", "cnn", 3, 0, "badnets sig badnets blended badnets@0.05 ssba "
+         "low-frequency wanet badnets:x-to-one bpp badnets@0.01 blended badnets:x-to-x "
+         "badnets@0.2", cost=0.6),
+    Cell(15, "fashion-mnist", "preactresnet", 1, 0, "badnets trojannn blended badnets@0.05 sig "
+         "low-frequency trojannn ssba badnets:one-to-one badnets",
+         training="finetune", parents=(1, 2), cost=0.6),
 )  # fmt: skip
 
 
