@@ -85,7 +85,7 @@ class Bench:
     ) -> Asking[Bools]:
         """Which of ``images`` each change sends to ``target``: ``(changes, images)``."""
         labels = yield from self.labels_of(changes, images, stage)
-        return labels == target
+        return np.asarray(labels == target, dtype=np.bool_)
 
     def labels_of(
         self, changes: list[Change], images: NDArray[np.int64], stage: str

@@ -2,9 +2,9 @@
 
 Every image classifier has some universal change (Moosavi-Dezfooli et al. 2017), so success
 alone means nothing. The null is measured: the same search, with the same settings, on clean
-models; per family and strength the best verified success of each. A new success is compared
-with what the next clean model would show: the Student t predictive distribution of the
-logit success, with a lower limit to its spread because other recipes differ more than ours.
+models; per family and strength the best verified success of each. The lower end of a new success is
+compared with the lower end that the next clean model would show: a Student t predictive
+distribution of logits, with a lower limit to its spread because other recipes differ more.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class NullCell:
     """Clean models' best success for one family and strength.
 
     Attributes:
-        mean: of the logit success over clean models.
+        mean: of the logit of the success interval's lower end, over runs on clean models.
         spread: its standard deviation.
-        models: how many clean models.
-        highest: largest success of any of them.
+        models: how many clean models; a model searched with several seeds counts once.
+        highest: largest success of any run.
     """
 
     mean: float
@@ -35,24 +35,32 @@ class NullCell:
 
 
 LEAST_SPREAD = 0.8
-LEAST_SUCCESS = 0.5
+# Below these successes nothing is called suspicious, whatever the null says: a natural trigger
+# of an honest model stays below, a planted one does its work.
+LEAST_SUCCESS = {"patch": 0.8, "quantise": 0.8, "wave": 0.9, "field": 0.6, "warp": 0.55}
+FLOOR, CEILING = 0.05, 0.99
 
 
 def logit(rate: float) -> float:
-    """Log odds of a rate, kept off 0 and 1."""
-    kept = min(max(rate, 0.005), 0.995)
+    """Log odds of a rate. Rates below 5 % count alike: whether a clean model shows 0 or 3 %
+    says nothing about how often one shows 90 %.
+    """
+    kept = min(max(rate, FLOOR), CEILING)
     return float(np.log(kept / (1.0 - kept)))
 
 
-def null_cell(successes: list[float]) -> NullCell:
-    """Summarise the best success of each of at least two clean models."""
-    values = np.array([logit(rate) for rate in successes])
-    return NullCell(
-        float(values.mean()), float(values.std(ddof=1)), len(values), float(max(successes))
-    )
+def null_cell(lows: list[float], models: int, highest: float) -> NullCell:
+    """Summarise runs on ``models`` clean models by the lower ends of their intervals."""
+    values = np.array([logit(low) for low in lows])
+    return NullCell(float(values.mean()), float(values.std(ddof=1)), models, highest)
 
 
 def p_value(success: Interval, cell: NullCell) -> float:
     """Chance that a clean model shows at least the lower end of ``success``."""
     spread = max(cell.spread, LEAST_SPREAD) * np.sqrt(1.0 + 1.0 / cell.models)
     return float(student.sf((logit(success.low) - cell.mean) / spread, cell.models - 1))
+
+
+def natural(key: str, success: Interval) -> bool:
+    """Whether ``success`` is too low to be a planted trigger's."""
+    return success.rate < LEAST_SUCCESS[key.partition("@")[0]]

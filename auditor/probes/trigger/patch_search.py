@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,22 @@ Rate = NDArray[np.float64]
 HALF_KEEPS = 0.3  # share at which half of the copies are enough to go on with
 FLOOR = 0.3  # share below which a local search is hopeless
 SATURATED = 0.9  # a share this high shows no difference between neighbours any more
+SURE = 0.95  # share of a single patch, on images drawn after it was chosen, that is enough
+MEMORY = 0.8  # what earlier answers weigh, per step, when the responsive labels are named
 POOL = 200  # candidates remembered between rounds
 
 
 @dataclass(frozen=True, eq=False)
 class Lead:
-    """A stamp that sends ``share`` of the search images to ``target``."""
+    """A stamp that sends ``share`` of the search images to ``target``.
+
+    ``sources`` are the clean labels that answered the local search, none before it.
+    """
 
     stamp: Stamp
     target: int
     share: float
+    sources: tuple[int, ...] = ()
 
 
 @dataclass
@@ -33,9 +39,19 @@ class Climb:
 
     lead: Lead
     best: float = -1.0
+    own: float = 0.0
     stale: int = 0
+    halvings: int = 0
     hits: Rate = field(default_factory=lambda: np.zeros(0))
     asked: Rate = field(default_factory=lambda: np.zeros(0))
+    own_hits: Rate = field(default_factory=lambda: np.zeros(0))
+    own_asked: Rate = field(default_factory=lambda: np.zeros(0))
+
+    @property
+    def found(self) -> Lead:
+        """Where it stands, with the source labels that answered in its last steps."""
+        answers = (self.own_asked >= 0.5) & (self.own_hits >= 0.6 * self.own_asked)
+        return replace(self.lead, sources=tuple(np.flatnonzero(answers).tolist()))
 
     def weights(self) -> Rate | None:
         """Weights of source labels by how they answered, None before the first answer."""
@@ -47,7 +63,11 @@ class Climb:
         """Count the answers ``(changes, images)`` of images of clean label ``sources``."""
         if len(self.asked) < classes:
             grow = classes - len(self.asked)
-            self.hits, self.asked = np.pad(self.hits, (0, grow)), np.pad(self.asked, (0, grow))
+            for name in ("hits", "asked", "own_hits", "own_asked"):
+                setattr(self, name, np.pad(getattr(self, name), (0, grow)))
+        self.own_hits, self.own_asked = MEMORY * self.own_hits, MEMORY * self.own_asked
+        np.add.at(self.own_hits, sources, hits[0].astype(np.float64))
+        np.add.at(self.own_asked, sources, 1.0)
         np.add.at(self.hits, sources, hits.mean(axis=0))
         np.add.at(self.asked, sources, 1.0)
 
@@ -61,7 +81,7 @@ class PatchSearch:
         self.screened = 0
         self.total: Rate = np.zeros(bench.classes)
         self.fresh: list[Lead] = []
-        self.halved: list[Lead] = []
+        self.halved: list[Climb] = []
         self.tried: list[int] = []
         self.best: Lead | None = None
 
@@ -72,12 +92,16 @@ class PatchSearch:
             yield from self._screen()
             yield from self._halve()
             for _ in range(self.settings.tries):
-                lead = self._next()
-                if lead is None:
+                climb = self._next()
+                if climb is None:
                     break
-                found = yield from self.climb(lead, until)
+                slice_end = min(until, self.bench.total() + self.settings.slice_queries)
+                done = yield from self.go_on(climb, slice_end)
+                found = climb.found
                 self._remember(found)
-                if len(found.stamp.places) == 1 and found.share >= self.settings.verify_from:
+                if not done:
+                    self.halved.append(climb)
+                elif len(found.stamp.places) == 1 and found.share >= self.settings.verify_from:
                     return found
         return None
 
@@ -85,7 +109,7 @@ class PatchSearch:
         """The best single patch seen, by halving the best lead where none got that far."""
         if self.best is not None and len(self.best.stamp.places) == 1:
             return self.best
-        leads = [*self.halved, *([self.best] if self.best else [])]
+        leads = [*(climb.lead for climb in self.halved), *([self.best] if self.best else [])]
         if not leads:
             return None
         lead = max(leads, key=lambda lead: (lead.share, -len(lead.stamp.places)))
@@ -111,10 +135,14 @@ class PatchSearch:
         for number, target in np.argwhere(shares >= 0.5).tolist():
             self.fresh.append(Lead(stamps[number], target, float(shares[number, target])))
 
-    def _surprise(self, lead: Lead) -> float:
-        """A share above what the label's habit explains, less where it was tried before."""
+    def _promise(self, climb: Climb) -> float:
+        """A share above what the label's habit explains, more where few copies are left, less
+        where the label had many turns.
+        """
+        lead = climb.lead
         usual = self.total[lead.target] / max(1, self.screened)
-        return float(lead.share - usual - 0.1 * self.tried.count(lead.target))
+        turns = self.settings.tabu * self.tried.count(lead.target)
+        return float(lead.share - usual - turns + self.settings.fewer * climb.halvings)
 
     def _halve(self) -> Asking[None]:
         """Ask the most surprising candidates again with each half of their copies."""
@@ -131,17 +159,17 @@ class PatchSearch:
         for number, lead in enumerate(leads):
             both = shares[2 * number : 2 * number + 2, lead.target]
             half = halves[2 * number + int(both.argmax())]
-            self.halved.append(Lead(half, lead.target, float(both.max())))
+            self.halved.append(Climb(Lead(half, lead.target, float(both.max()))))
 
-    def _next(self) -> Lead | None:
-        """Take the most surprising halved candidate."""
-        open_ = [lead for lead in self.halved if lead.share > 0.2 and lead.stamp.places]
+    def _next(self) -> Climb | None:
+        """Take the most promising local search, begun or not."""
+        open_ = [climb for climb in self.halved if climb.lead.share > 0.2]
         if not open_:
             return None
-        lead = max(open_, key=self._surprise)
-        self.halved.remove(lead)
-        self.tried.append(lead.target)
-        return lead
+        climb = max(open_, key=self._promise)
+        self.halved.remove(climb)
+        self.tried.append(climb.lead.target)
+        return climb
 
     def _remember(self, lead: Lead) -> None:
         """Keep the best lead: fewest copies first, then share."""
@@ -152,18 +180,23 @@ class PatchSearch:
             self.best = lead
 
     def climb(self, lead: Lead, until: int) -> Asking[Lead]:
-        """Local search for fewer copies and a higher share, until it stalls."""
+        """Local search from ``lead`` until it stalls."""
         climb = Climb(lead)
+        yield from self.go_on(climb, until)
+        return climb.found
+
+    def go_on(self, climb: Climb, until: int) -> Asking[bool]:
+        """Local search for fewer copies and a higher share; True where it has stalled."""
         while self.bench.total() < until:
             single = len(climb.lead.stamp.places) == 1
             yield from self._step(climb)
-            if single and climb.best >= 0.95:
-                break
-            if climb.stale >= self.settings.patience + 2 * single:
-                break
+            if single and climb.own >= SURE:
+                return True
+            if climb.stale >= self.settings.patience + self.settings.single_patience * single:
+                return True
             if climb.best < FLOOR and climb.stale >= 1:
-                break
-        return climb.lead
+                return True
+        return False
 
     def _step(self, climb: Climb) -> Asking[None]:
         """Ask the stamp, its halves and some neighbours on the same images; go to the best."""
@@ -171,18 +204,20 @@ class PatchSearch:
         single = len(lead.stamp.places) == 1
         halves = [] if single else lead.stamp.halves()
         others = self._neighbours(lead.stamp, 4 if single else 2)
-        count = settings.step_images * 3 // 2 if single else settings.step_images
+        count = settings.single_images if single else settings.step_images
         images = bench.pick(count, lead.target, climb.weights())
         hits = yield from bench.hits([lead.stamp, *halves, *others], lead.target, images, "climb")
         climb.learn(bench.labels[images], hits, bench.classes)
         rates = hits.mean(axis=1)
         own, rest = float(rates[0]), rates[1 + len(halves) :]
+        climb.own = own
         if halves:
             half = int(rates[1:3].argmax())
             least = HALF_KEEPS if own >= SATURATED else HALF_KEEPS + 0.2
             if rates[1 + half] >= least:
                 climb.lead = Lead(halves[half], lead.target, float(rates[1 + half]))
                 climb.best, climb.stale = climb.lead.share, 0
+                climb.halvings += 1
                 return
         self._move(climb, own, others[int(rest.argmax())], float(rest.max()))
 
@@ -191,7 +226,9 @@ class PatchSearch:
         unit = unit_of(shape)
         steps = [STEPS[i] for i in rng.permutation(4)[:shifts]]
         moved = [stamp.moved((unit * a, unit * b), *shape[1:]) for a, b in steps]
-        return [*moved, *(neighbour(rng, stamp, unit) for _ in range(self.settings.children))]
+        largest = unit * max(self.settings.patch_sizes)
+        new = [neighbour(rng, stamp, shape, largest) for _ in range(self.settings.children)]
+        return [*moved, *new]
 
     def _move(self, climb: Climb, own: float, other: Stamp, share: float) -> None:
         """Take the best neighbour where it is better, or sometimes where it is as good."""

@@ -19,22 +19,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger.bench import Asking, Bench, Change, Pixels
+from auditor.probes.trigger.bench import Asking, Bench, Change
 from auditor.probes.trigger.dial_search import DialSearch, Turned
 from auditor.probes.trigger.fields import Field, Warp, Wave
-from auditor.probes.trigger.judge import LEAST_SUCCESS, NullCell, p_value
+from auditor.probes.trigger.judge import NullCell, natural, p_value
 from auditor.probes.trigger.null import NULL
 from auditor.probes.trigger.patch_search import Lead, PatchSearch
 from auditor.probes.trigger.result import Finding, TriggerResult
 from auditor.probes.trigger.settings import TriggerSettings
 from auditor.probes.trigger.stamps import Stamp
-from auditor.probes.trigger.verify import Verified, verify
+from auditor.probes.trigger.verify import Verified, on_sources, verify
 
 LEAST_SAMPLES = 8
 PREVIEWS = 8
+SATISFIED = 0.95  # success of a verified patch that is not worth improving
+# One clean label that many changes send to a like one (shirt to T-shirt) is natural; two or
+# more that go to the same label and leave the others alone are not.
+LEAST_SOURCES = 2
 SIGNIFICANCE = 0.05
-KEYS = ("patch", "field@weak", "field@strong", "wave@weak", "wave@strong", "quantise",
-        "warp@weak", "warp@strong")  # fmt: skip
+KEYS = ("patch", "patch@sources", "field@weak", "field@strong", "wave@weak", "wave@strong",
+        "quantise", "warp@weak", "warp@strong")  # fmt: skip
 
 
 @dataclass
@@ -53,11 +57,26 @@ class _Run:
         cell = self.null.get(key)
         return None if cell is None else p_value(found.success, cell)
 
+    def keep(self, key: str, found: Verified) -> None:
+        """Keep ``found`` where it is the best of its key."""
+        held = self.verified.get(key)
+        if held is None or found.success.low > held.success.low:
+            self.verified[key] = found
+
+    def unusual(self, keys: list[str]) -> bool:
+        """Whether any finding under ``keys`` is rare on clean models, looks not counted.
+
+        Waves never are: honest models have natural ones, which climbing only sharpens.
+        """
+        known = [key for key in keys if key in self.verified and not key.startswith("wave")]
+        ps = [self.p_of(key, self.verified[key]) for key in known]
+        return any(p is not None and p <= SIGNIFICANCE for p in ps)
+
     def convincing(self, key: str) -> bool:
         """Whether the verified finding under ``key`` may end the search."""
         found = self.verified[key]
         p = self.p_of(key, found)
-        if found.success.rate < self.settings.enough:
+        if natural(key, found.success) or found.success.rate < self.settings.enough:
             return False
         return p is not None and p * len(KEYS) <= SIGNIFICANCE
 
@@ -106,9 +125,9 @@ def search(
         if done:
             return _result(run)
     for hunter in searches.values():
-        best = yield from hunter.final()
-        if best is not None:
-            yield from _check(run, best)
+        done = yield from _finish(run, hunter)
+        if done:
+            break
     return _result(run)
 
 
@@ -150,12 +169,40 @@ def _turn(run: _Run, hunter: PatchSearch | DialSearch, queries: int) -> Asking[b
         found = yield from hunter.turn(until - run.hunt.total())
         if found is None:
             return False
-        if (yield from _check(run, found)):
-            return True
+        done = yield from _check(run, found)
         if isinstance(hunter, PatchSearch) and isinstance(found, Lead):
-            polished = yield from hunter.climb(found, until)
-            if (yield from _check(run, polished)):
+            if done and run.verified["patch"].success.rate >= SATISFIED:
                 return True
+            end = run.hunt.total() + run.settings.polish_queries if done else until
+            polished = yield from hunter.climb(found, end)
+            done = (yield from _check(run, polished)) or done
+        if done:
+            return True
+    return False
+
+
+def _finish(run: _Run, hunter: PatchSearch | DialSearch) -> Asking[bool]:
+    """Verify a family's best candidate; where it is unusual, go on with it beyond the budget.
+
+    Clean models seldom get here with anything unusual, so an all-clear stays cheap.
+    """
+    end = run.hunt.total() + run.settings.extra_queries
+    best: Lead | Turned | None
+    best = yield from hunter.final()
+    while best is not None:
+        if (yield from _check(run, best)):
+            return True
+        if run.hunt.total() >= end or not run.unusual(
+            [key for key, _ in _variants(run.settings, best)]
+        ):
+            return False
+        until = min(end, run.hunt.total() + run.settings.extra_queries // 2)
+        if isinstance(hunter, PatchSearch):
+            assert isinstance(best, Lead)
+            best = yield from hunter.climb(best, until)
+        else:
+            assert isinstance(best, Turned)
+            best = yield from hunter.climb(best, until)
     return False
 
 
@@ -166,10 +213,11 @@ def _check(run: _Run, found: Lead | Turned) -> Asking[bool]:
         run.looks += 1
         most, confidence = run.settings.verify_images, run.settings.confidence
         result = yield from verify(run.fresh, change, found.target, found.share, most, confidence)
-        held = run.verified.get(key)
-        if held is None or result.success.rate > held.success.rate:
-            run.verified[key] = result
-        done = done or run.convincing(key)
+        run.keep(key, result)
+        done = run.convincing(key)
+        if isinstance(found, Lead) and len(found.sources) >= LEAST_SOURCES:
+            run.keep("patch@sources", on_sources(result, found.sources, confidence))
+            done = done or run.convincing("patch@sources")
         if done:
             break
     return done
@@ -188,14 +236,14 @@ def _variants(settings: TriggerSettings, found: Lead | Turned) -> list[tuple[str
 
 def _result(run: _Run) -> TriggerResult:
     findings = [_finding(run, key, found) for key, found in run.verified.items()]
-    findings.sort(key=lambda one: (1.0 if one.p is None else one.p, -one.success.rate))
+    findings.sort(key=_rank)
     best = findings[0] if findings else None
     p = None if best is None or best.p is None else min(1.0, best.p * len(KEYS))
     suspicious = (
         best is not None
         and p is not None
         and p <= SIGNIFICANCE
-        and best.success.rate >= LEAST_SUCCESS
+        and not natural(best.key, best.success)
     )
     # Samples that carry the target's label already would show nothing.
     shown = run.fresh.pick(PREVIEWS, None if best is None else best.target)
@@ -208,6 +256,11 @@ def _result(run: _Run) -> TriggerResult:
         dict(run.hunt.spent), run.looks, len(KEYS), len(run.hunt.pixels),
         len(run.fresh.pixels), preview, clean, run.fresh.labels[shown],
     )  # fmt: skip
+
+
+def _rank(one: Finding) -> tuple[bool, float, float]:
+    """Most surprising first; what is too weak to be planted comes after all others."""
+    return natural(one.key, one.success), 1.0 if one.p is None else one.p, -one.success.rate
 
 
 def _finding(run: _Run, key: str, found: Verified) -> Finding:

@@ -30,9 +30,17 @@ class TriggerSettings:
         screen_images: images each is screened on.
         keep: candidates of a round that are asked again with half of their copies.
         tries: candidates of a round that a local search takes up.
+        tabu: promise a label loses with every slice spent on it.
+        fewer: promise a local search gains with every halving of its copies.
+        slice_queries: queries of one slice, after which another local search may go on.
         children: random neighbours per step of a local search.
         step_images: images per step of a local search.
         patience: steps without progress after which a local search gives up.
+        single_images: images per step once a single patch is left.
+        single_patience: steps it then gets on top.
+        polish_queries: queries spent on improving a convincing patch below 95 %.
+        extra_queries: queries beyond the budget for a family whose best candidate is unusual
+            for clean models but not convincing yet.
         grids: control points per side of the smooth fields.
         amplitudes: strengths, weak and strong, at which fields and waves are verified; the
             search starts at the strong one.
@@ -40,31 +48,39 @@ class TriggerSettings:
         confidence: of the success intervals.
     """
 
-    budget: int = 6000
+    budget: int = 5700
     schedule: tuple[tuple[str, int], ...] = (
-        ("patch", 1600),
+        ("patch", 1700),
+        ("field", 600),
+        ("quantise", 64),
+        ("warp", 450),
+        ("wave", 300),
+        ("patch", 1300),
         ("field", 700),
-        ("wave", 500),
-        ("quantise", 150),
-        ("warp", 400),
-        ("patch", 1500),
-        ("field", 700),
+        ("warp", 300),
     )
     verify_share: float = 0.5
     verify_images: int = 60
     verify_from: float = 0.5
     enough: float = 0.85
-    patch_sizes: tuple[int, ...] = (3, 4, 5, 6)
+    patch_sizes: tuple[int, ...] = (3, 4, 5)
     patch_period: int = 8
     patch_margins: int = 3
     corner_share: float = 0.4
-    screen_batch: int = 48
+    screen_batch: int = 32
     screen_images: int = 4
-    keep: int = 10
+    keep: int = 8
     tries: int = 2
+    tabu: float = 0.05
+    fewer: float = 0.2
+    slice_queries: int = 216
     children: int = 4
     step_images: int = 8
     patience: int = 4
+    single_images: int = 14
+    single_patience: int = 4
+    polish_queries: int = 300
+    extra_queries: int = 1600
     grids: tuple[int, ...] = (4, 8, 16)
     amplitudes: tuple[float, float] = (20.0, 38.0)
     warps: tuple[float, float] = (1.0, 1.5)

@@ -115,18 +115,25 @@ def draw_pattern(rng: np.random.Generator, channels: int, side: int) -> Pixels:
     return (bits * 255).astype(np.uint8)
 
 
-def neighbour(rng: np.random.Generator, stamp: Stamp, unit: int) -> Stamp:
+def neighbour(
+    rng: np.random.Generator, stamp: Stamp, shape: tuple[int, int, int], largest: int
+) -> Stamp:
     """A random small change of the pattern (moves in the manner of Sparse-RS, Croce et al.
-    2022): crop, roll, fill a rectangle, or set one to three cells.
+    2022): crop, grow to at most ``largest`` pixels, roll, fill a rectangle, or set one to
+    three cells.
     """
+    unit = unit_of(shape)
     chance = rng.random()
-    if chance < 0.1 and len(stamp.places) == 1 and stamp.side > 2 * unit:
-        return _cropped(rng, stamp, unit)
+    if len(stamp.places) == 1:
+        if chance < 0.08 and stamp.side > 2 * unit:
+            return _cropped(rng, stamp, unit)
+        if chance < 0.16 and stamp.side < largest:
+            return _grown(rng, stamp, unit, shape)
     pattern = stamp.pattern.copy()
-    if chance < 0.2:
+    if chance < 0.24:
         step = unit if rng.random() < 0.5 else -unit
         pattern = np.roll(pattern, step, axis=1 + int(rng.integers(2)))
-    elif chance < 0.3:
+    elif chance < 0.34:
         _fill_rectangle(rng, pattern)
     else:
         for _ in range(int(rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2]))):
@@ -139,6 +146,19 @@ def _cropped(rng: np.random.Generator, stamp: Stamp, unit: int) -> Stamp:
     side = stamp.side - unit
     places = tuple((r + row, c + column) for r, c in stamp.places)
     return Stamp(stamp.pattern[:, row : row + side, column : column + side].copy(), places)
+
+
+def _grown(rng: np.random.Generator, stamp: Stamp, unit: int, shape: tuple[int, int, int]) -> Stamp:
+    """One more row and column of random cells, on a random side of each."""
+    up, left = (unit * int(v) for v in rng.integers(0, 2, 2))
+    side = stamp.side + unit
+    row, column = stamp.places[0][0] - up, stamp.places[0][1] - left
+    if min(row, column) < 0 or row + side > shape[1] or column + side > shape[2]:
+        return stamp
+    cells = rng.integers(0, 2, (shape[0], side // unit, side // unit)) * 255
+    pattern = enlarge(cells.astype(np.uint8), side)
+    pattern[:, up : up + stamp.side, left : left + stamp.side] = stamp.pattern
+    return Stamp(pattern, ((row, column),))
 
 
 def _fill_rectangle(rng: np.random.Generator, pattern: Pixels) -> None:
@@ -156,7 +176,12 @@ def _set_cell(rng: np.random.Generator, pattern: Pixels, unit: int) -> None:
     if channels == 1:
         cell[:] = 255 - cell
     elif rng.random() < 0.5:
-        cell[:] = rng.integers(0, 2, (channels, 1, 1)) * 255
+        grey = rng.random() < 0.3
+        cell[:] = (
+            rng.integers(0, 256, (channels, 1, 1))
+            if grey
+            else rng.integers(0, 2, (channels, 1, 1)) * 255
+        )
     else:
         channel = int(rng.integers(channels))
         cell[channel] = 255 - cell[channel]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,17 @@ def verify(
     }
     success, changed = _count(labels == target, confidence), _count(labels != clean, confidence)
     return Verified(change, target, success, changed, sources, searched)
+
+
+def on_sources(found: Verified, sources: tuple[int, ...], confidence: float) -> Verified:
+    """The same answers, but only on fresh samples of the clean labels ``sources``.
+
+    For attacks on some source classes. The labels were chosen on search images, so the fresh
+    samples are as fresh as before.
+    """
+    counts = [found.by_source[label] for label in sources if label in found.by_source]
+    hits, images = sum(one.hits for one in counts), sum(one.images for one in counts)
+    return replace(found, success=exact_interval(hits, images, confidence))
 
 
 def _count(hits: NDArray[np.bool_], confidence: float) -> Interval:
