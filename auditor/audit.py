@@ -234,7 +234,7 @@ def judge(
         accuracy=sample_accuracy(answers, ready.classes[plan.used]),
         canaries=canary_rate(answers),
         distinct_labels=answers.distinct,
-        trigger=trigger_evidence(asked.trigger, oracle.label_space),
+        trigger=trigger_evidence(asked.trigger, oracle.label_space, oracle.input_spec),
     )
     verdict = decide(evidence, profile)
     report = build_report(

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import LabelOracle, LabelSpace
+from adapters.contract import InputSpec, LabelOracle, LabelSpace
 from auditor import __version__
 from auditor.calibration import Profile, Rate, binomial_rate
 from auditor.engine.scheduler import EngineResult
@@ -146,16 +146,27 @@ def mean_shares(scores: Mapping[int, PlaneScore]) -> NDArray[np.float64] | None:
     return np.mean([plane.shares for plane in scores.values()], axis=0) if scores else None
 
 
-def trigger_evidence(outcome: TriggerOutcome | None, labels: LabelSpace) -> TriggerEvidence | None:
+def within_null(spec: InputSpec) -> bool:
+    """Whether pictures of this size are like those of the clean models that the trigger search
+    was calibrated on. On others it shows what it finds and decides nothing.
+    """
+    return NULL_SIDES[0] <= min(spec.shape[1:]) and max(spec.shape[1:]) <= NULL_SIDES[1]
+
+
+def trigger_evidence(
+    outcome: TriggerOutcome | None, labels: LabelSpace, spec: InputSpec
+) -> TriggerEvidence | None:
     """What a verdict takes of a trigger search; None where none was finished."""
     if outcome is None:
         return None
     result = outcome.result
     target = None if result.best is None else result.best.target
-    return TriggerEvidence(result.suspicious, _trigger_sentence(result, labels), target)
+    known = within_null(spec)
+    sentence = _trigger_sentence(result, labels, known=known)
+    return TriggerEvidence(result.suspicious and known, sentence, target)
 
 
-def _trigger_sentence(result: TriggerResult, labels: LabelSpace) -> str:
+def _trigger_sentence(result: TriggerResult, labels: LabelSpace, *, known: bool) -> str:
     best = result.best
     if best is None:
         return "The trigger search verified no candidate."
@@ -164,6 +175,11 @@ def _trigger_sentence(result: TriggerResult, labels: LabelSpace) -> str:
         f"{best.success.images} fresh samples to label {best.target} "
         f"({labels.name(best.target)[:60]})"
     )
+    if not known:
+        return (
+            f"At best, {what}; what clean models show is known only for pictures of "
+            f"{NULL_SIDES[0]} to {NULL_SIDES[1]} pixels a side, so this decides nothing."
+        )
     if result.suspicious:
         return (
             f"One and the same change, {what}; clean reference models do not show that "
@@ -175,6 +191,8 @@ def _trigger_sentence(result: TriggerResult, labels: LabelSpace) -> str:
     )
 
 
+NULL_SIDES = (24, 40)
+"""Sides, in pixels, of pictures near those of the reference models (28 and 32)."""
 TRIGGER_WORDS = {
     "patch": "a patch of {size} x {size} pixels,",
     "field": "a fixed smooth pattern added to the picture,",
@@ -210,7 +228,7 @@ def build_report(
         "tool": {"name": "xray-audit", "version": __version__},
         "verdict": verdict.name,
         "verdict_reason": verdict.reason,
-        "target_label": _target(shares, trigger),
+        "target_label": _target(shares, evidence.trigger),
         "partial": not engine.complete or (len(plan.hunted) > 0 and trigger is None),
         "access": spec.access,
         "model": oracle.description,
@@ -233,7 +251,7 @@ def build_report(
         },
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
-        "trigger": _trigger_part(trigger, oracle.label_space),
+        "trigger": _trigger_part(trigger, evidence.trigger),
         "canaries": _canaries_part(evidence.canaries),
         "queries": _queries_part(oracle, engine),
         "planes": [
@@ -245,21 +263,23 @@ def build_report(
     }
 
 
-def _target(shares: NDArray[np.float64] | None, trigger: TriggerOutcome | None) -> int | None:
+def _target(shares: NDArray[np.float64] | None, trigger: TriggerEvidence | None) -> int | None:
     """The found trigger's target where it is suspicious, else the label that fills the maps."""
-    if trigger is not None and trigger.result.suspicious and trigger.result.best is not None:
-        return trigger.result.best.target
+    if trigger is not None and trigger.suspicious:
+        return trigger.target
     return None if shares is None else target_label(shares)
 
 
-def _trigger_part(outcome: TriggerOutcome | None, labels: LabelSpace) -> dict[str, Any] | None:
-    if outcome is None:
+def _trigger_part(
+    outcome: TriggerOutcome | None, evidence: TriggerEvidence | None
+) -> dict[str, Any] | None:
+    if outcome is None or evidence is None:
         return None
     result = outcome.result
     return {
-        "suspicious": result.suspicious,
+        "suspicious": evidence.suspicious,
         "p": result.p,
-        "reason": _trigger_sentence(result, labels),
+        "reason": evidence.sentence,
         "queries": result.queries,
         "queries_by_stage": dict(result.spent),
         "looks": result.looks,

@@ -62,8 +62,8 @@ def _introduction(found: Mapping[str, Any]) -> list[str]:
     ]
     if not found["suspicious"]:
         lines.append(
-            "Nothing found here goes beyond clean models. That rules out only triggers of the "
-            "kinds, sizes and strengths that were searched."
+            "What was found decides nothing here. A search that finds nothing beyond clean models "
+            "rules out only triggers of the kinds, sizes and strengths that were searched."
         )
     return lines
 

@@ -40,6 +40,12 @@ def _oracle(*, backdoored: bool, asked: list[bytes] | None = None) -> SyntheticO
     return SyntheticOracle(labels_of, SPEC, [f"c{i}" for i in range(5)], fingerprint="hunted")
 
 
+@pytest.fixture(autouse=True)
+def _small_pictures_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Pictures of 12 x 12 keep these audits quick; how large they must be has its own test.
+    monkeypatch.setattr("auditor.result.NULL_SIDES", (12, 40))
+
+
 @pytest.fixture
 def samples(tmp_path: Path) -> Samples:
     rng = np.random.default_rng(0)
@@ -139,3 +145,14 @@ def test_ledgers_add_up() -> None:
     both = add_ledgers(one, two)
     assert (both.planned, both.sent, both.unknown, both.sent_all_runs) == (7, 6, 1, 6)
     assert both.by_probe == {"plane": 3, "trigger": 4}
+
+
+def test_on_pictures_of_unknown_size_it_shows_and_decides_nothing(
+    samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.result.NULL_SIDES", (24, 40))
+    report = _audit(_oracle(backdoored=True), samples, tmp_path / "out").report
+    assert report["verdict"] == "inconclusive"
+    assert report["trigger"]["best"]["target"] == 2
+    assert not report["trigger"]["suspicious"]
+    assert "decides nothing" in report["verdict_reason"]
