@@ -1,14 +1,29 @@
-"""Clean models' best success per family and strength."""
+"""What clean models allow, measured: written by examples/benchmarks/trigger_search.py.
+
+69 searches with the default settings and 120 samples on
+23 clean calibration models of the zoo:
+cifar10/cnn/scratch,
+cifar10/preactresnet/finetune,
+cifar10/preactresnet/scratch,
+fashion-mnist/cnn/scratch,
+fashion-mnist/mobilenet/scratch,
+fashion-mnist/preactresnet/finetune,
+fashion-mnist/preactresnet/scratch,
+gtsrb/cnn/scratch,
+gtsrb/preactresnet/scratch,
+each row: mean and spread of the logit lower end, models, highest success.
+"""
 
 from auditor.probes.trigger.judge import NullCell
 
-NULL = {
-    "patch": NullCell(-2.874, 1.254, 20, 0.383),
-    "field@weak": NullCell(-2.567, 1.106, 20, 0.364),
-    "field@strong": NullCell(-1.277, 1.085, 20, 0.574),
-    "wave@weak": NullCell(-1.244, 1.212, 20, 0.745),
-    "wave@strong": NullCell(0.609, 1.530, 20, 0.947),
-    "quantise": NullCell(-3.850, 1.576, 20, 0.281),
-    "warp@weak": NullCell(-3.495, 1.114, 20, 0.164),
-    "warp@strong": NullCell(-2.693, 1.143, 20, 0.259),
+NULL: dict[str, NullCell] = {
+    "patch": NullCell(-2.862, 0.414, 23, 0.610),
+    "patch@sources": NullCell(-2.783, 0.581, 23, 0.857),
+    "field@weak": NullCell(-2.717, 0.499, 23, 0.404),
+    "field@strong": NullCell(-1.938, 0.868, 23, 0.698),
+    "wave@weak": NullCell(-2.087, 0.867, 23, 0.750),
+    "wave@strong": NullCell(-0.381, 1.333, 23, 0.965),
+    "quantise": NullCell(-2.867, 0.287, 23, 0.382),
+    "warp@weak": NullCell(-2.903, 0.163, 23, 0.241),
+    "warp@strong": NullCell(-2.716, 0.417, 23, 0.389),
 }

@@ -13,6 +13,7 @@ from auditor.probes.trigger.stamps import STEPS, Stamp, draw_stamp, neighbour, u
 
 Rate = NDArray[np.float64]
 HALF_KEEPS = 0.3  # share at which half of the copies are enough to go on with
+NOTED = 0.25  # share at which a screened candidate is noted for a label
 FLOOR = 0.3  # share below which a local search is hopeless
 SATURATED = 0.9  # a share this high shows no difference between neighbours any more
 SURE = 0.95  # share of a single patch, on images drawn after it was chosen, that is enough
@@ -132,7 +133,7 @@ class PatchSearch:
         self.total = np.pad(self.total, (0, shares.shape[1] - len(self.total)))
         self.total += shares.sum(axis=0)
         self.screened += len(stamps)
-        for number, target in np.argwhere(shares >= 0.5).tolist():
+        for number, target in np.argwhere(shares >= NOTED).tolist():
             self.fresh.append(Lead(stamps[number], target, float(shares[number, target])))
 
     def _promise(self, climb: Climb) -> float:

@@ -36,6 +36,8 @@ SATISFIED = 0.95  # success of a verified patch that is not worth improving
 # One clean label that many changes send to a like one (shirt to T-shirt) is natural; two or
 # more that go to the same label and leave the others alone are not.
 LEAST_SOURCES = 2
+LEAST_IMAGES = 12  # fresh samples of such labels; fewer prove nothing
+UNUSUAL = 0.01  # one-look p-value below which a family is searched beyond the budget
 SIGNIFICANCE = 0.05
 KEYS = ("patch", "patch@sources", "field@weak", "field@strong", "wave@weak", "wave@strong",
         "quantise", "warp@weak", "warp@strong")  # fmt: skip
@@ -70,7 +72,7 @@ class _Run:
         """
         known = [key for key in keys if key in self.verified and not key.startswith("wave")]
         ps = [self.p_of(key, self.verified[key]) for key in known]
-        return any(p is not None and p <= SIGNIFICANCE for p in ps)
+        return any(p is not None and p <= UNUSUAL for p in ps)
 
     def convincing(self, key: str) -> bool:
         """Whether the verified finding under ``key`` may end the search."""
@@ -216,8 +218,10 @@ def _check(run: _Run, found: Lead | Turned) -> Asking[bool]:
         run.keep(key, result)
         done = run.convincing(key)
         if isinstance(found, Lead) and len(found.sources) >= LEAST_SOURCES:
-            run.keep("patch@sources", on_sources(result, found.sources, confidence))
-            done = done or run.convincing("patch@sources")
+            some = on_sources(result, found.sources, confidence)
+            if some.success.images >= LEAST_IMAGES:
+                run.keep("patch@sources", some)
+                done = done or run.convincing("patch@sources")
         if done:
             break
     return done
@@ -280,7 +284,7 @@ def _finding(run: _Run, key: str, found: Verified) -> Finding:
 
 def _reason(best: Finding | None, p: float | None, suspicious: bool) -> str:  # noqa: FBT001
     if best is None:
-        return "No candidate could be verified."
+        return "No change sent enough images to one label to be worth verifying."
     what = (
         f"{best.key} sends {best.success.hits} of {best.success.images} fresh samples to one label"
     )

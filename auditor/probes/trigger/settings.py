@@ -48,15 +48,15 @@ class TriggerSettings:
         confidence: of the success intervals.
     """
 
-    budget: int = 5700
+    budget: int = 5400
     schedule: tuple[tuple[str, int], ...] = (
         ("patch", 1700),
         ("field", 600),
         ("quantise", 64),
         ("warp", 450),
         ("wave", 300),
-        ("patch", 1300),
-        ("field", 700),
+        ("patch", 1100),
+        ("field", 600),
         ("warp", 300),
     )
     verify_share: float = 0.5
