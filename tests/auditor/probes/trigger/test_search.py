@@ -44,7 +44,7 @@ def test_a_patch_for_some_classes_only_is_judged_on_those(worlds: Worlds) -> Non
     assert (result.best.key, result.best.target) == ("patch@sources", 2)
     rates = sorted(source.rate for source in result.best.by_source.values())
     assert rates[0] < 0.5
-    assert rates[1] > 0.5
+    assert rates[-1] > 0.5
 
 
 @pytest.mark.parametrize("seed", [1, 2])
