@@ -17,13 +17,13 @@ each row: mean and spread of the logit lower end, models, highest success.
 from auditor.probes.trigger.judge import NullCell
 
 NULL: dict[str, NullCell] = {
-    "patch": NullCell(-2.862, 0.414, 23, 0.610),
-    "patch@sources": NullCell(-2.783, 0.581, 23, 0.857),
-    "field@weak": NullCell(-2.717, 0.499, 23, 0.404),
-    "field@strong": NullCell(-1.938, 0.868, 23, 0.698),
-    "wave@weak": NullCell(-2.087, 0.867, 23, 0.750),
-    "wave@strong": NullCell(-0.381, 1.333, 23, 0.965),
-    "quantise": NullCell(-2.867, 0.287, 23, 0.382),
-    "warp@weak": NullCell(-2.903, 0.163, 23, 0.241),
-    "warp@strong": NullCell(-2.716, 0.417, 23, 0.389),
+    "patch": NullCell(-2.801, 0.458, 23, 0.610),
+    "patch@sources": NullCell(-2.840, 0.509, 23, 0.750),
+    "field@weak": NullCell(-2.741, 0.408, 23, 0.404),
+    "field@strong": NullCell(-1.917, 0.792, 23, 0.596),
+    "wave@weak": NullCell(-2.085, 0.902, 23, 0.750),
+    "wave@strong": NullCell(-0.472, 1.376, 23, 0.965),
+    "quantise": NullCell(-2.857, 0.307, 23, 0.382),
+    "warp@weak": NullCell(-2.876, 0.192, 23, 0.208),
+    "warp@strong": NullCell(-2.723, 0.351, 23, 0.259),
 }

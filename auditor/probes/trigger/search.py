@@ -65,12 +65,21 @@ class _Run:
         if held is None or found.success.low > held.success.low:
             self.verified[key] = found
 
-    def unusual(self, keys: list[str]) -> bool:
-        """Whether any finding under ``keys`` is rare on clean models, looks not counted.
+    def best_patch(self) -> Lead:
+        """The most convincing verified patch, as a start for more search."""
+        known = [one for key, one in self.verified.items() if key.startswith("patch")]
+        best = max(known, key=lambda one: one.success.low)
+        assert isinstance(best.change, Stamp)
+        return Lead(best.change, best.target, best.searched)
+
+    def unusual(self, family: str) -> bool:
+        """Whether a finding of ``family`` is rare on clean models, looks not counted.
 
         Waves never are: honest models have natural ones, which climbing only sharpens.
         """
-        known = [key for key in keys if key in self.verified and not key.startswith("wave")]
+        if family == "wave":
+            return False
+        known = [key for key in self.verified if key.partition("@")[0] == family]
         ps = [self.p_of(key, self.verified[key]) for key in known]
         return any(p is not None and p <= UNUSUAL for p in ps)
 
@@ -194,14 +203,12 @@ def _finish(run: _Run, hunter: PatchSearch | DialSearch) -> Asking[bool]:
     while best is not None:
         if (yield from _check(run, best)):
             return True
-        if run.hunt.total() >= end or not run.unusual(
-            [key for key, _ in _variants(run.settings, best)]
-        ):
+        family = _variants(run.settings, best)[0][1].kind
+        if run.hunt.total() >= end or not run.unusual(family):
             return False
         until = min(end, run.hunt.total() + run.settings.extra_queries // 2)
         if isinstance(hunter, PatchSearch):
-            assert isinstance(best, Lead)
-            best = yield from hunter.climb(best, until)
+            best = yield from hunter.climb(run.best_patch(), until)
         else:
             assert isinstance(best, Turned)
             best = yield from hunter.climb(best, until)
