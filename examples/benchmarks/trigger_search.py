@@ -225,9 +225,19 @@ def write(path: Path, content: Record) -> None:
     """Write the rows one per line, so that a change shows as such."""
     text = json.dumps({"settings": content["settings"]}, indent=1)[:-2]
     for key in ("clean_without_null", "rows"):
-        lines = ",\n  ".join(json.dumps(row) for row in content[key])
+        lines = ",\n  ".join(json.dumps(_short(row)) for row in content[key])
         text += f',\n "{key}": [\n  {lines}\n ]'
     path.write_text(text + "\n}\n", encoding="utf-8")
+
+
+def _short(row: Record) -> Record:
+    """A row whose findings are ``[target, hits, images, size]``."""
+    findings = {
+        key: [one["target"], one["hits"], one["images"], one["size"]]
+        for key, one in row["findings"].items()
+    }
+    p = None if row["p"] is None else float(f"{row['p']:.2g}")
+    return {**row, "p": p, "findings": findings}
 
 
 if __name__ == "__main__":
