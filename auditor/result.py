@@ -177,28 +177,28 @@ def _trigger_sentence(result: TriggerResult, labels: LabelSpace, *, known: bool)
     )
     if not known:
         return (
-            f"At best, {what}; what clean models show is known only for pictures of "
+            f"At best {what}; what clean models show is known only for pictures of "
             f"{NULL_SIDES[0]} to {NULL_SIDES[1]} pixels a side, so this decides nothing."
         )
     if result.suspicious:
         return (
-            f"One and the same change, {what}; clean reference models do not show that "
+            f"One and the same change does it: {what}; clean reference models do not show that "
             f"(p = {result.p:.2g}, all {result.paid} looks paid for)."
         )
     chance = "" if result.p is None else f" (p = {result.p:.2g})"
     return (
-        f"The trigger search found nothing beyond what clean models show: at best, {what}{chance}."
+        f"The trigger search found nothing beyond what clean models show: at best {what}{chance}."
     )
 
 
 NULL_SIDES = (24, 40)
 """Sides, in pixels, of pictures near those of the reference models (28 and 32)."""
 TRIGGER_WORDS = {
-    "patch": "a patch of {size} x {size} pixels,",
-    "field": "a fixed smooth pattern added to the picture,",
-    "wave": "a fixed wave pattern added to the picture,",
-    "warp": "a fixed small warp of the picture,",
-    "quantise": "a reduction of the picture to {size} grey levels,",
+    "patch": "a patch of {size} x {size} pixels",
+    "field": "a fixed smooth pattern added to the picture",
+    "wave": "a fixed wave pattern added to the picture",
+    "warp": "a fixed small warp of the picture",
+    "quantise": "a reduction of the picture to {size} grey levels",
 }
 """The families of the trigger search, in words."""
 

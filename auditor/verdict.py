@@ -26,6 +26,8 @@ at one half or more a coin would do as well."""
 SCORE_SETTINGS = ("sampler", "density", "expansion", "alpha", "ats_threshold")
 """Settings that change what a score means: a profile that leaves one open fits nothing."""
 
+SCORE_WORDS: Mapping[str, str] = {"re": "RE", "ats": "ATS", "ats_by_label": "ATS by label"}
+
 EXIT_CODES: Mapping[VerdictName, ExitCode] = {
     "backdoor-suspected": ExitCode.BACKDOOR_SUSPECTED,
     "no-evidence": ExitCode.NO_EVIDENCE,
@@ -210,7 +212,7 @@ def _paper_says(profile: Profile | None, comparisons: tuple[Comparison, ...]) ->
     if profile is None or profile.status != "published":
         return ""
     parts = [
-        f" {c.score.upper()} {c.value:.3f} is {'at or below' if c.at_or_below else 'above'} "
+        f" {SCORE_WORDS[c.score]} {c.value:.3f} is {'at or below' if c.at_or_below else 'above'} "
         f"the published {c.threshold:.3f}."
         for c in comparisons
     ]
@@ -223,7 +225,7 @@ def _by_threshold(
     flagged = deciding.at_or_below
     relation = "at or below" if flagged else "above"
     said = (
-        f"{deciding.score.upper()} is {deciding.value:.3f}, {relation} the threshold "
+        f"{SCORE_WORDS[deciding.score]} is {deciding.value:.3f}, {relation} the threshold "
         f"{deciding.threshold:.3f} of profile {profile.name!r}."
     )
     side = "false_positive" if flagged else "false_negative"
@@ -244,7 +246,7 @@ def _unsupported(rate: Rate | None, *, flagged: bool) -> str:
         return f" The share of {what} is unknown, so this supports no verdict."
     return (
         f" The share of {what} is {_in_words(rate)}: "
-        "no better than a coin cannot be excluded, so this supports no verdict."
+        "it may be no better than a coin, so this supports no verdict."
     )
 
 
