@@ -126,20 +126,23 @@ def search(
     rng = np.random.default_rng(seed)
     run = yield from _prepare(samples, classes, spec, settings, rng)
     run.null = NULL if null is None else null
+    yield from _hunt(run)
+    return _result(run)
+
+
+def _hunt(run: _Run) -> Asking[None]:
+    """Give the families their turns, then verify the best of each; stop where one convinces."""
     searches: dict[str, PatchSearch | DialSearch] = {}
-    for family, queries in settings.schedule:
+    for family, queries in run.settings.schedule:
         if family not in searches:
             searches[family] = _start(family, run)
-        if run.hunt.total() >= settings.budget:
+        if run.hunt.total() >= run.settings.budget:
             break
-        done = yield from _turn(run, searches[family], queries)
-        if done:
-            return _result(run)
+        if (yield from _turn(run, searches[family], queries)):
+            return
     for hunter in searches.values():
-        done = yield from _finish(run, hunter)
-        if done:
-            break
-    return _result(run)
+        if (yield from _finish(run, hunter)):
+            return
 
 
 def _start(family: str, run: _Run) -> PatchSearch | DialSearch:
