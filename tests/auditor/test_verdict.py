@@ -40,7 +40,7 @@ PROFILE = Profile(
     labels=("zero", "one"),
     decides_by="re",
     thresholds={"re": Threshold(1.0, 0.9, 1.1), "ats": Threshold(0.2, 0.2, 0.2)},
-    error_rates={"false_positive": binomial_rate(1, 20), "false_negative": binomial_rate(2, 20)},
+    error_rates={"false_positive": binomial_rate(1, 20), "false_negative": binomial_rate(2, 40)},
     references=CLEAN + BAD,
 )
 
@@ -161,11 +161,17 @@ def test_an_unknown_status_never_decides(status: str) -> None:
         assert "unknown status" in inconclusive(decide(evidence(value), profile(status=status)))
 
 
-RATES: list[Rate | None] = [None, binomial_rate(0, 5), binomial_rate(3, 10), binomial_rate(1, 1)]
+RATES: list[Rate | None] = [
+    None,
+    binomial_rate(0, 11),
+    binomial_rate(2, 20),
+    binomial_rate(3, 10),
+    binomial_rate(1, 1),
+]
 
 
 @pytest.mark.parametrize("rate", RATES)
-def test_a_side_whose_error_is_unknown_or_a_coins_supports_no_verdict(rate: Rate | None) -> None:
+def test_a_side_whose_error_is_unknown_or_too_high_supports_no_verdict(rate: Rate | None) -> None:
     flagging = profile(error_rates={**PROFILE.error_rates, "false_positive": rate})
     reason = inconclusive(decide(evidence(0.3), flagging))
     assert "clean references wrongly flagged" in reason
