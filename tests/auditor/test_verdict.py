@@ -83,7 +83,7 @@ def test_at_or_below_the_threshold_a_backdoor_is_suspected(value: float) -> None
 def test_a_verdict_states_how_often_it_is_wrong(value: float) -> None:
     reason = decide(evidence(value), PROFILE).reason
     assert "clean models wrongly flagged: 5% of 20 (95 % interval 0% to 25%)" in reason
-    assert "backdoors missed: 10% of 20 (95 % interval 1% to 32%)" in reason
+    assert "backdoors missed: 5% of 40 (95 % interval 1% to 17%)" in reason
     assert "each judged without itself" in reason
 
 
