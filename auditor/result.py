@@ -20,6 +20,12 @@ from auditor.engine.scheduler import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.hunting import TriggerOutcome
 from auditor.plan import AuditPlan
+from auditor.probes.trigger.error_rates import (
+    ALL_TO_ONE_MODELS,
+    CLEAN_MODELS,
+    FALSE_ALARMS,
+    MISSED,
+)
 from auditor.probes.trigger.result import Finding, TriggerResult
 from auditor.probes.trigger.verify import Interval
 from auditor.samples import Samples
@@ -183,12 +189,19 @@ def _trigger_sentence(result: TriggerResult, labels: LabelSpace, *, known: bool)
     if result.suspicious:
         return (
             f"One and the same change does it: {what}; clean reference models do not show that "
-            f"(p = {result.p:.2g}, all {result.paid} looks paid for)."
+            f"(p = {result.p:.2g}, all {result.paid} looks paid for). On held-out models the "
+            f"search wrongly accused {_held_out(FALSE_ALARMS, CLEAN_MODELS)} clean ones."
         )
     chance = "" if result.p is None else f" (p = {result.p:.2g})"
     return (
-        f"The trigger search found nothing beyond what clean models show: at best {what}{chance}."
+        f"The trigger search found nothing beyond what clean models show: at best {what}{chance}. "
+        f"On held-out models it missed {_held_out(MISSED, ALL_TO_ONE_MODELS)} backdoored ones."
     )
+
+
+def _held_out(errors: int, models: int) -> str:
+    rate = binomial_rate(errors, models)
+    return f"{errors} of {models} (95 % interval {rate.low:.0%} to {rate.high:.0%})"
 
 
 NULL_SIDES = (24, 40)

@@ -228,8 +228,9 @@ def certainty(report: Mapping[str, Any]) -> Html:
         parts.append(
             tag(
                 "p",
-                "The trigger search is judged at a false-positive rate of 5%, measured on clean "
-                f"reference models; this audit's p-value is {found['p']:.2g}.",
+                "The trigger search calls a finding suspicious where its chance on a clean model, "
+                f"measured on clean reference models, is at most 5%; here it is {found['p']:.2g}. "
+                "How often it erred on models it was not made from, stands in the reason above.",
             )
         )
     if profile is None:

@@ -23,6 +23,7 @@ from examples.zoo import default_folder
 from examples.zoo.index import collect
 
 HERE = Path(__file__).parent
+RATES_FILE = HERE.parent.parent / "auditor" / "probes" / "trigger" / "error_rates.py"
 PATCHES = ("badnets", "trojannn", "blind")
 SEED = 0
 
@@ -48,6 +49,7 @@ def main() -> None:
         path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
         print(model["name"], row["suspicious"], row["right"], row["key"], row["queries"])
     (HERE / "trigger_held_out.md").write_text(report(rows), encoding="utf-8")
+    RATES_FILE.write_text(rates_module(rows), encoding="utf-8")
 
 
 def _long(row: Record) -> Record:
@@ -98,6 +100,30 @@ def report(rows: Sequence[Record]) -> str:
     wrong = [r for r in rows if r["attack"] == "clean" and r["suspicious"]]
     lines += ["", "Clean and flagged: " + (", ".join(r["name"] for r in wrong) or "none") + ".", ""]
     return "\n".join(lines)
+
+
+def rates_module(rows: Sequence[Record]) -> str:
+    """Source text of the package's error rates, with where they come from."""
+    clean = [r for r in rows if r["attack"] == "clean"]
+    bad = [r for r in rows if r["attack"] != "clean" and _one(r)]
+    alarms = sum(r["suspicious"] for r in clean)
+    missed = sum(not r["suspicious"] for r in bad)
+    return "\n".join(
+        [
+            '"""How often the trigger search erred on models it was not made from.',
+            "",
+            "Written by examples/benchmarks/trigger_held_out.py: the zoo's held-out models, one",
+            "search each, judged by clean models of other recipes.",
+            '"""',
+            "",
+            f"FALSE_ALARMS, CLEAN_MODELS = {alarms}, {len(clean)}",
+            '"""Clean held-out models called suspicious, of so many."""',
+            "",
+            f"MISSED, ALL_TO_ONE_MODELS = {missed}, {len(bad)}",
+            '"""Backdoored held-out models (ten attacks, all-to-one) not found, of so many."""',
+            "",
+        ]
+    )
 
 
 def _one(row: Record) -> bool:

@@ -1,0 +1,11 @@
+"""How often the trigger search erred on models it was not made from.
+
+Written by examples/benchmarks/trigger_held_out.py: the zoo's held-out models, one
+search each, judged by clean models of other recipes.
+"""
+
+FALSE_ALARMS, CLEAN_MODELS = 1, 19
+"""Clean held-out models called suspicious, of so many."""
+
+MISSED, ALL_TO_ONE_MODELS = 10, 54
+"""Backdoored held-out models (ten attacks, all-to-one) not found, of so many."""
