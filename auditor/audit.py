@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
 from auditor.calibration import Profile
-from auditor.engine.progress import Progress, SilentProgress
+from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.scheduler import EngineLimits, EngineResult, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.errors import AuditError, UsageError
@@ -176,15 +176,22 @@ async def ask(
         fixed = await engine.run(ready.plan.probes, ready.plan.digest)
         if not fixed.complete or not len(ready.plan.hunted):
             return Asked(fixed, None)
-        found = await hunt(
-            engine,
-            trigger_search(ready.plan, oracle.input_spec),
-            "trigger",
-            ready.plan.digest,
-        )
-        return _together(fixed, found)
+        return _together(fixed, await _hunt(engine, oracle, ready.plan, progress))
     finally:
         await asyncio.to_thread(store.close)
+
+
+async def _hunt(
+    engine: QueryEngine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
+) -> Hunt[TriggerOutcome]:
+    shown = SearchProgress(progress or SilentProgress(), plan.trigger.budget)
+    shown.note(f"Searching for a trigger: about {plan.trigger.budget:,} queries, often fewer.")
+    engine.show_on(shown)
+    try:
+        search = trigger_search(plan, oracle.input_spec)
+        return await hunt(engine, search, "trigger", plan.digest)
+    finally:
+        shown.end()
 
 
 def _together(fixed: EngineResult, found: Hunt[TriggerOutcome]) -> Asked:

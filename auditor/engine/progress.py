@@ -105,11 +105,12 @@ class StreamProgress:
         self._write(f"{CLEAR_LINE}{line}" if self._live_terminal else f"{line}\n")
 
     def _line(self, elapsed: float) -> str:
-        share = self._done / self._planned if self._planned else 1.0
-        text = f"{self._done:,} of {self._planned:,} labels ({share:.0%})"
+        planned = max(self._planned, self._done)
+        share = self._done / planned if planned else 1.0
+        text = f"{self._done:,} of {planned:,} labels ({share:.0%})"
         if self._live and elapsed > 0:
             rate = self._live / elapsed
-            left = (self._planned - self._done) / rate
+            left = (planned - self._done) / rate
             text += f", {rate:,.0f} queries/s, {_duration(left)} left"
         return text
 
@@ -118,6 +119,42 @@ class StreamProgress:
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
             self._stream.flush()
+
+
+class SearchProgress:
+    """Shows the many small batches of an adaptive probe as one piece of work.
+
+    Nobody knows beforehand how many queries such a probe needs, so the ETA is that of its
+    budget: most searches end earlier.
+
+    Args:
+        inner: what the user sees.
+        budget: queries after which the probe starts nothing new.
+    """
+
+    def __init__(self, inner: Progress, budget: int) -> None:
+        self._inner = inner
+        inner.start(budget, 0)
+
+    def start(self, planned: int, known: int) -> None:  # noqa: ARG002 - the batch's own size
+        """See :class:`Progress`; labels from the store count as done."""
+        if known:
+            self._inner.advance(known, live=False)
+
+    def advance(self, labels: int, *, live: bool) -> None:
+        """See :class:`Progress`."""
+        self._inner.advance(labels, live=live)
+
+    def note(self, message: str) -> None:
+        """See :class:`Progress`."""
+        self._inner.note(message)
+
+    def finish(self) -> None:
+        """A batch ended, the search goes on: nothing to show."""
+
+    def end(self) -> None:
+        """The search is over."""
+        self._inner.finish()
 
 
 def _duration(seconds: float) -> str:

@@ -153,6 +153,10 @@ class QueryEngine:
         self._stopped = False
         self._halt = Halt(self._clock)
 
+    def show_on(self, progress: Progress) -> None:
+        """Tell ``progress`` about every answer from now on."""
+        self._progress = progress
+
     def stop(self) -> None:
         """Send nothing new; requests in flight are awaited and kept. For the event loop only."""
         self._stopped = True

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from auditor.engine.progress import CLEAR_LINE, StreamProgress
+from auditor.engine.progress import CLEAR_LINE, SearchProgress, StreamProgress
 from auditor.engine.scheduler import QueryEngine
 from auditor.engine.store import LabelStore
 
@@ -159,3 +159,26 @@ def test_a_stopped_run_finishes_its_progress_too(lab: Any) -> None:
     recorder = Recorder()
     lab.run([lab.Probe((1.0,))], lab.Oracle(), progress=recorder, watch=stop)
     assert recorder.finished == 1
+
+
+def test_a_search_of_many_batches_is_shown_as_one_piece_of_work() -> None:
+    stream = io.StringIO()
+    seconds = iter(range(0, 1000, 3))
+    shown = SearchProgress(StreamProgress(stream, now=lambda: float(next(seconds))), budget=100)
+    for _ in range(5):
+        shown.start(10, 0)
+        shown.advance(10, live=True)
+        shown.finish()
+    shown.end()
+    lines = stream.getvalue().splitlines()
+    assert lines[-1].startswith("50 of 100 labels (50%)")
+    assert len(lines) < 5
+
+
+def test_a_search_beyond_its_budget_never_shows_more_than_all() -> None:
+    stream = io.StringIO()
+    shown = SearchProgress(StreamProgress(stream), budget=10)
+    shown.start(12, 0)
+    shown.advance(12, live=True)
+    shown.end()
+    assert stream.getvalue().splitlines()[-1].startswith("12 of 12 labels (100%)")
