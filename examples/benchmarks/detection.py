@@ -175,6 +175,23 @@ def by_group(models: Sequence[Model], title: str, field: str) -> list[str]:
     return [*lines, ""]
 
 
+def by_training(models: Sequence[Model]) -> list[str]:
+    """AUROC per recipe (architecture, from scratch or fine-tuned, epochs), like with like."""
+
+    def recipe(model: Model) -> str:
+        entry = model.entry
+        return f"{entry['architecture']}, {entry['training']}, {entry['epochs']} epochs"
+
+    lines = ["| recipe | clean | RE | ATS | ATS by label |", "|---|---|---|---|---|"]
+    for name in sorted({recipe(m) for m in models}):
+        same = [m for m in models if recipe(m) == name]
+        bad = [m for m in same if m.backdoored and m.all_to_one]
+        cells = [separation(same, bad, named(score)) for score in SCORE_NAMES]
+        clean = sum(not m.backdoored for m in same)
+        lines.append(f"| {name} | {clean} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
 def ablations(models: Sequence[Model]) -> list[str]:
     """Figures 12 to 14: planes N, order alpha, and t of ATS by label."""
     bad = [m for m in models if m.backdoored and m.all_to_one]
@@ -271,6 +288,9 @@ def section(dataset: str, access: str, models: Sequence[Model]) -> list[str]:
         *by_group(models, "label map", "label_map"),
         *by_group(models, "poison rate", "poison_rate"),
         *by_group(models, "architecture", "architecture"),
+        "AUROC by training, each against the clean models of the same training:",
+        "",
+        *by_training(models),
         "AUROC by number of planes N, order α, and t (Figures 12 to 14), all-to-one:",
         "",
         *ablations(models),

@@ -166,6 +166,9 @@ CELLS = (
     Cell(15, "fashion-mnist", "preactresnet", 1, 0, "badnets trojannn blended badnets@0.05 sig "
          "low-frequency trojannn ssba badnets:one-to-one badnets",
          training="finetune", parents=(1, 2), cost=0.6),
+    # Four times the usual length: does longer training bring the paper's separation?
+    Cell(16, "fashion-mnist", "preactresnet", 8, 3, "badnets badnets badnets", split=HELD_OUT,
+         cost=4.0),
 )  # fmt: skip
 
 

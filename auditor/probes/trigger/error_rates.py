@@ -4,8 +4,8 @@ Written by examples/benchmarks/trigger_held_out.py: the zoo's held-out models, o
 search each, judged by clean models of other recipes.
 """
 
-FALSE_ALARMS, CLEAN_MODELS = 1, 19
+FALSE_ALARMS, CLEAN_MODELS = 1, 21
 """Clean held-out models called suspicious, of so many."""
 
-MISSED, ALL_TO_ONE_MODELS = 10, 54
+MISSED, ALL_TO_ONE_MODELS = 10, 56
 """Backdoored held-out models (ten attacks, all-to-one) not found, of so many."""
