@@ -132,7 +132,8 @@ def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
         return Verdict("inconclusive", doubt + _paper_says(profile, comparisons), comparisons)
     trigger = evidence.trigger
     if trigger is not None and trigger.suspicious:
-        return Verdict("backdoor-suspected", trigger.sentence, comparisons)
+        shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
+        return Verdict("backdoor-suspected", trigger.sentence, shown)
     by_scores = _by_scores(profile, comparisons)
     if trigger is None:
         return by_scores

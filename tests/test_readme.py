@@ -12,8 +12,15 @@ import pytest
 import typer
 
 from adapters.target_file import target_from_table
+from auditor.calibration import binomial_rate
 from auditor.cli import app
-from auditor.profiles import shipped_profiles
+from auditor.probes.trigger.error_rates import (
+    ALL_TO_ONE_MODELS,
+    CLEAN_MODELS,
+    FALSE_ALARMS,
+    MISSED,
+)
+from auditor.profiles import load_profile, shipped_profiles
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,7 +33,7 @@ def _blocks(language: str) -> list[str]:
 def _options(name: str | None) -> set[str]:
     group = typer.main.get_command(app)
     command = group if name is None else group.commands[name]  # type: ignore[attr-defined]  # a group has commands
-    return {option for parameter in command.params for option in parameter.opts}
+    return {o for p in command.params for o in (*p.opts, *p.secondary_opts)}
 
 
 def test_the_two_commands_come_first_and_exist() -> None:
@@ -75,6 +82,28 @@ def test_profiles_named_after_the_option_are_shipped() -> None:
 def test_links_to_files_lead_somewhere() -> None:
     for link in re.findall(r"\]\(([^)h][^)]*)\)", README):
         assert (ROOT / link).exists(), link
+
+
+def test_the_trigger_searchs_error_rates_are_the_measured_ones() -> None:
+    text = " ".join(README.split())
+    alarms = binomial_rate(FALSE_ALARMS, CLEAN_MODELS)
+    assert f"accused {FALSE_ALARMS} of {CLEAN_MODELS} clean ones (95 % interval" in text
+    assert f"interval {100 * alarms.low:.0f} % to {100 * alarms.high:.0f} %" in text
+    missed = binomial_rate(MISSED, ALL_TO_ONE_MODELS)
+    assert f"missed {MISSED} of {ALL_TO_ONE_MODELS} all-to-one backdoors" in text
+    assert f"({100 * missed.low:.0f} % to {100 * missed.high:.0f} %)" in text
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "cifar-10", "gtsrb"])
+@pytest.mark.parametrize("access", ["float", "image"])
+def test_the_table_of_profiles_says_what_the_profiles_say(name: str, access: str) -> None:
+    profile = load_profile(name, access)
+    rates = [profile.error_rates[side] for side in ("false_positive", "false_negative")]
+    cells = [f"{r.rate:.0%} [{r.low:.0%}, {r.high:.0%}]" for r in rates if r is not None]
+    used = [r for r in profile.references if r.name not in profile.outliers]
+    clean = sum(not r.backdoored for r in used)
+    made_of = f"{clean} / {len(used) - clean}"
+    assert f"| `{name}` | {made_of} | {access} | {' | '.join(cells)} |" in README
 
 
 def test_no_placeholder_is_left() -> None:

@@ -178,6 +178,11 @@ def header(report: Mapping[str, Any]) -> Html:
 def _key_figures(report: Mapping[str, Any]) -> list[tuple[object, object]]:
     planes, density = len(report["planes"]), report["settings"].get("density", "?")
     figures: list[tuple[object, object]] = []
+    found = report.get("trigger")
+    if found and found["suspicious"] and found["best"]:
+        success = found["best"]["success"]
+        fresh = tag("small", f"{success['hits']} of {success['samples']} fresh samples")
+        figures.append(("The trigger works on", [text.percent(success["rate"]), " ", fresh]))
     for item in report["comparisons"]:
         if item["decides"] and report["verdict"] != "inconclusive":
             side = "at or below" if item["at_or_below"] else "above"

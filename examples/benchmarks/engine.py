@@ -79,7 +79,7 @@ def throughput() -> list[str]:
     return [*lines, ""]
 
 
-QUICK = AuditSettings(planes=5, density=60, canaries=0)
+QUICK = AuditSettings(planes=8, density=60, canaries=0, trigger_search=False)
 
 
 def _audit_rate(batch: int) -> float:
@@ -156,7 +156,7 @@ def client_cpu() -> list[str]:
         url = f"{address}/v2/models/clean"
         lines += [
             _cpu_line(url, batch, transport, planes)
-            for batch, planes in ((1, 1), (64, 10))
+            for batch, planes in ((1, 1), (64, 8))
             for transport in ("aiohttp", "httpx")
         ]
     return [*lines, ""]
@@ -195,7 +195,7 @@ async def _http_audit(url: str, batch: int, transport: Any, planes: int) -> None
         http=HttpOptions(protocol="v2-binary", transport=transport),
     )
     oracle = await open_oracle(target)
-    settings = AuditSettings(planes=planes, density=40, canaries=0)
+    settings = AuditSettings(planes=planes, density=40, canaries=0, trigger_search=False)
     with tempfile.TemporaryDirectory() as folder:
         await run_audit(oracle, load_samples(SAMPLES), settings, Path(folder))
     await oracle.aclose()
@@ -280,9 +280,8 @@ async def memory_of_an_audit() -> dict[str, int]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder)
-        await run_audit(
-            oracle, samples, AuditSettings(), output, limits=EngineLimits(concurrency=2)
-        )
+        settings = AuditSettings(trigger_search=False)
+        await run_audit(oracle, samples, settings, output, limits=EngineLimits(concurrency=2))
         sizes = {
             name: (output / name).stat().st_size
             for name in ("labels.sqlite3", "report.json", "report.html")

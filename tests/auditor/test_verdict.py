@@ -15,6 +15,7 @@ from auditor.verdict import (
     MAX_FLIP_RATE,
     SCORE_SETTINGS,
     Evidence,
+    TriggerEvidence,
     Verdict,
     check_profile,
     decide,
@@ -254,3 +255,26 @@ def test_every_score_can_decide() -> None:
         verdict = decide(evidence(scores=estimates), chosen)
         assert [c.score for c in verdict.comparisons if c.decides] == [name]
         assert verdict.name == "backdoor-suspected"
+
+
+def test_a_found_trigger_decides_and_no_score_claims_to() -> None:
+    found = TriggerEvidence(suspicious=True, sentence="A patch works.", target=3)
+    verdict = decide(evidence(1.4, trigger=found), PROFILE)
+    assert verdict.name == "backdoor-suspected"
+    assert verdict.reason == "A patch works."
+    assert verdict.comparisons
+    assert not any(comparison.decides for comparison in verdict.comparisons)
+
+
+def test_a_search_without_a_find_clears_nothing_by_itself() -> None:
+    nothing = TriggerEvidence(suspicious=False, sentence="Nothing found.", target=3)
+    assert decide(evidence(1.4, trigger=nothing), None).name == "inconclusive"
+    verdict = decide(evidence(1.4, trigger=nothing), PROFILE)
+    assert verdict.name == "no-evidence"
+    assert verdict.reason.startswith("Nothing found. ")
+
+
+def test_a_doubt_about_the_answers_outweighs_a_found_trigger() -> None:
+    found = TriggerEvidence(suspicious=True, sentence="A patch works.", target=3)
+    for doubt in ({"problem": "Cut off."}, {"canaries": binomial_rate(9, 100)}):
+        inconclusive(decide(evidence(1.4, trigger=found, **doubt), PROFILE))
