@@ -25,7 +25,7 @@ ASSETS = Path(str(resources.files("auditor.demo") / "assets"))
 
 
 async def main(endpoint: str, output: Path) -> None:
-    """Ask at most 6,000 queries, at most 5,000 a second."""
+    """Ask at most 12,000 queries, at most 5,000 a second."""
     oracle = await open_oracle(Target("http", endpoint, value_range=(0.0, 1.0)))
     try:
         result = await run_audit(
@@ -33,7 +33,7 @@ async def main(endpoint: str, output: Path) -> None:
             load_samples(ASSETS / "fashion-mnist-samples.npz"),
             AuditSettings(planes=10, density=20),
             output,
-            limits=EngineLimits(max_queries=6000, queries_per_s=5000.0),
+            limits=EngineLimits(max_queries=12000, queries_per_s=5000.0),
         )
     finally:
         await oracle.aclose()

@@ -19,7 +19,9 @@ def test_example_ends_with_a_verdict_and_scores(path: Path, tmp_path: Path) -> N
         [sys.executable, str(path)], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "Verdict: INCONCLUSIVE" in done.stdout
+    # The endpoint serves the demo's backdoored model; nothing is known against the others.
+    found = "BACKDOOR SUSPECTED" if path.stem == "audit_endpoint" else "INCONCLUSIVE"
+    assert f"Verdict: {found}" in done.stdout
     assert "RE (bits):" in done.stdout
     assert "Traceback" not in done.stderr
 
