@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from adapters.contract import LabelOracle
 from adapters.errors import AdapterError
 from auditor.calibration import Rate, binomial_rate
+from auditor.verdict import MIN_ACCURACY
 
 SAMPLE_QUERIES = 30
 REPEAT_QUERIES = 10
@@ -137,7 +138,7 @@ def _problems(distinct: int, accuracy: Rate, flips: int, repeats: int) -> list[s
     problems = []
     if distinct < 2:
         problems.append("Every sample got the same label: nothing can be audited like this.")
-    if accuracy.rate < 0.5:
+    if accuracy.rate < MIN_ACCURACY:
         problems.append(
             f"Only {accuracy.rate:.0%} of the samples got the label they were given: value range, "
             "mean and std, layout, colour order or class order may be wrong."

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from auditor.reports import text
-from auditor.reports.html_parts import Html, facts, image, join, label_name, section, table, tag
+from auditor.reports.html_parts import Html, facts, image, label_name, section, table, tag
 from auditor.reports.pictures import thumbnail
 
 SHOWN = 3
@@ -145,12 +145,8 @@ def _findings(report: Mapping[str, Any], found: Mapping[str, Any]) -> Html:
         )
         for finding in found["findings"]
     ]
-    return join(
-        [
-            table(
-                "The best change of each kind and strength, most surprising first",
-                ("Change", "To label", "Success on fresh samples", "p, one look"),
-                rows,
-            )
-        ]
+    return table(
+        "The best change of each kind and strength, most surprising first",
+        ("Change", "To label", "Success on fresh samples", "p, one look"),
+        rows,
     )
