@@ -169,6 +169,12 @@ CELLS = (
     # Four times the usual length: does longer training bring the paper's separation?
     Cell(16, "fashion-mnist", "preactresnet", 8, 3, "badnets badnets badnets", split=HELD_OUT,
          cost=4.0),
+    # The paper's network itself, and at half its width: does capacity bring it? The
+    # epochs are what two cores allow; the files are larger than the rest of the zoo's.
+    Cell(17, "cifar10", "preactresnet18-half", 5, 2, "badnets badnets@0.05", split=HELD_OUT,
+         cost=20.0),
+    Cell(18, "cifar10", "preactresnet18", 3, 2, "badnets badnets@0.05", split=HELD_OUT,
+         cost=30.0),
 )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ torch = pytest.importorskip("torch")
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxruntime")
 
-from examples.zoo.architectures import ARCHITECTURES, build  # noqa: E402 - after the skips
+from examples.zoo.architectures import ARCHITECTURES, STUDY_ONLY, build  # noqa: E402 - after the skips
 from examples.zoo.blind import blind_step, min_norm_weight  # noqa: E402
 from examples.zoo.data import DATASETS  # noqa: E402
 from examples.zoo.errors import ModelFileError  # noqa: E402
@@ -16,7 +16,7 @@ from examples.zoo.export import LARGEST, export, onnx_labels  # noqa: E402
 from examples.zoo.training import Recipe, fit, labels_of  # noqa: E402
 from examples.zoo.triggers.choose import make_trigger  # noqa: E402
 
-SMALL = [name for name in ARCHITECTURES if name != "preactresnet18"]
+SMALL = [name for name in ARCHITECTURES if name not in STUDY_ONLY]
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (64, 1, 28, 28)).astype(np.uint8)
 LABELS = np.arange(64) % 2
