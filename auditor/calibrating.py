@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.errors import AdapterError
-from auditor.audit import ask, judge, prepare
+from auditor.auditing import ask, judge, prepare
 from auditor.calibration import Profile, Reference, calibrate
 from auditor.engine.progress import Progress, SilentProgress
 from auditor.engine.scheduler import EngineLimits

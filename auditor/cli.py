@@ -17,7 +17,7 @@ from adapters.contract import LabelOracle
 from adapters.registry import open_oracle
 from adapters.target import Target
 from auditor import __version__
-from auditor.audit import AuditResult, Prepared, prepare, run_audit
+from auditor.auditing import AuditResult, Prepared, prepare, run_audit
 from auditor.calibrating import (
     OpenReference,
     ReferenceModel,

@@ -13,7 +13,7 @@ import numpy as np
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.audit import run_audit
+from auditor.auditing import run_audit
 from auditor.plan import AuditSettings
 from auditor.reports.console import show_result
 from auditor.samples import load_samples

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from adapters.registry import open_oracle
 from adapters.target import Target
-from auditor.audit import run_audit
+from auditor.auditing import run_audit
 from auditor.demo.run import served
 from auditor.engine.scheduler import EngineLimits
 from auditor.plan import AuditSettings

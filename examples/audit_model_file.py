@@ -14,7 +14,7 @@ from pathlib import Path
 
 from adapters.registry import open_oracle
 from adapters.target import Target
-from auditor.audit import run_audit
+from auditor.auditing import run_audit
 from auditor.plan import AuditSettings
 from auditor.reports.console import show_result
 from auditor.samples import load_samples

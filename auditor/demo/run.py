@@ -13,7 +13,7 @@ from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.target import Target
-from auditor.audit import run_audit
+from auditor.auditing import run_audit
 from auditor.engine.progress import Progress
 from auditor.engine.scheduler import EngineLimits
 from auditor.errors import AuditError, UsageError

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from adapters.registry import open_oracle
 from adapters.target import HttpOptions, Target
-from auditor.audit import prepare, run_audit
+from auditor.auditing import prepare, run_audit
 from auditor.demo.run import served
 from auditor.engine.scheduler import EngineLimits
 from auditor.plan import AuditSettings

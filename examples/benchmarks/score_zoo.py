@@ -22,7 +22,7 @@ import numpy as np
 
 from adapters.registry import open_oracle
 from adapters.target import Target
-from auditor.audit import Asked, judge, prepare
+from auditor.auditing import Asked, judge, prepare
 from auditor.engine.scheduler import EngineLimits, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.plan import AuditSettings

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.audit import run_audit
+from auditor.auditing import run_audit
 from auditor.engine.scheduler import EngineLimits, Ledger, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.hunting import BatchProbe, add_ledgers, hunt

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.synthetic import SyntheticOracle
-from auditor.audit import prepare
+from auditor.auditing import prepare
 from auditor.errors import AuditError, UsageError
 from auditor.plan import AuditPlan, AuditSettings
 from auditor.pricing import Price, price_audit, read_rate, write_rate

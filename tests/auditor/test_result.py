@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.synthetic import SyntheticOracle
-from auditor.audit import prepare
+from auditor.auditing import prepare
 from auditor.engine.store import NOT_ASKED
 from auditor.plan import AuditPlan, AuditSettings
 from auditor.result import (

@@ -39,7 +39,11 @@ def test_there_are_enough_models_of_each_kind() -> None:
 def test_an_architecture_and_a_training_length_and_an_attack_are_only_held_out() -> None:
     seen = {(spec.architecture, spec.epochs) for spec in only(CALIBRATION)}
     kept = {(spec.architecture, spec.epochs) for spec in only(HELD_OUT)}
-    assert {name for name, _ in kept} - {name for name, _ in seen} == {"vit", "preactresnet18", "preactresnet18-half"}
+    assert {name for name, _ in kept} - {name for name, _ in seen} == {
+        "vit",
+        "preactresnet18",
+        "preactresnet18-half",
+    }
     assert ("cnn", "fashion-mnist", 6) not in {
         (spec.architecture, spec.dataset, spec.epochs) for spec in only(CALIBRATION)
     }

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.audit import AuditResult, prepare, run_audit
+from auditor.auditing import AuditResult, prepare, run_audit
 from auditor.calibration import Profile, Threshold, binomial_rate
 from auditor.engine.scheduler import EngineLimits, QueryEngine
 from auditor.errors import AuditError, ExitCode, ProfileError, SamplesError, UsageError
