@@ -206,3 +206,36 @@ class LabelOracle(Protocol):
     async def aclose(self) -> None:
         """Release connections, threads and memory."""
         ...
+
+
+@runtime_checkable
+class Traced(Protocol):
+    """An oracle that notices who answers.
+
+    Attributes:
+        origin: what the newest reply said about its sender, by name: ``TLS certificate``,
+            ``header server``, ``model_version``. Safe to print. Two values of one name are two
+            senders, and their answers are not answers of one model.
+    """
+
+    origin: dict[str, str]
+
+
+@runtime_checkable
+class Keyed(Protocol):
+    """An oracle whose server knows a repeated request by its key, and bills it once.
+
+    Attributes:
+        keyed: whether the target's description names a header for the key.
+    """
+
+    keyed: bool
+
+    async def predict_labels_as(self, batch: Batch, key: str) -> Labels:
+        """Like :meth:`LabelOracle.predict_labels`, sent under ``key``.
+
+        Raises:
+            EndpointError: see there.
+            TargetError: see there.
+        """
+        ...

@@ -79,6 +79,12 @@ class HttpOptions:
         transport: ``auto`` takes aiohttp where it is installed, else plain httpx.
         ca_file: PEM file of the authorities that sign the server's certificate, or None for the
             public ones.
+        idempotency_header: header that carries a key, the same for every attempt at one request
+            and after a resume, so that the server can bill it once; empty for none.
+        private_network: whether a public host name may lead to a private or loopback address.
+            An address, a name without a dot, and names such as ``.internal`` or ``.local`` name a
+            private network themselves. Link-local addresses, where clouds serve their metadata,
+            are asked only where the URL names the address.
     """
 
     protocol: Protocol = "auto"
@@ -91,6 +97,8 @@ class HttpOptions:
     max_reply_bytes: int = 16 * 1024 * 1024
     transport: Literal["auto", "httpx", "aiohttp"] = "auto"
     ca_file: str | None = None
+    idempotency_header: str = ""
+    private_network: bool = False
     request: RequestFormat = field(default_factory=RequestFormat)
     reply: ReplyFormat = field(default_factory=ReplyFormat)
 

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 
 from adapters.contract import PaceHint, WireCount
 from adapters.http import failures
-from adapters.http.credentials import Credentials, read_credentials
+from adapters.http.addresses import AddressGuard
+from adapters.http.credentials import Credentials, check_header, read_credentials
 from adapters.http.endpoint import Endpoint
+from adapters.http.origin import version_headers
 from adapters.http.pace import pace_hint
 from adapters.http.transports import Reply, Transport, open_transport
 from adapters.target import HttpOptions
@@ -25,6 +27,8 @@ class Client:
     Attributes:
         wire: what was sent so far, metadata requests included.
         transport: name of the transport in use.
+        origin: what the newest good reply said about its sender, by name.
+        keyed: whether requests can carry an idempotency key.
     """
 
     def __init__(self, options: HttpOptions, transport: Transport, keys: Credentials) -> None:
@@ -41,6 +45,8 @@ class Client:
         self._hint: PaceHint | None = None
         self.wire = WireCount()
         self.transport = transport.name
+        self.origin: dict[str, str] = {}
+        self.keyed = bool(options.idempotency_header)
 
     async def get(self, endpoint: Endpoint) -> Reply:
         """GET ``endpoint``; see :meth:`send`."""
@@ -74,7 +80,16 @@ class Client:
         self.wire.bytes_received += len(reply.body)
         self._hint = pace_hint(reply.headers) or self._hint
         self._refuse(reply, endpoint)
+        # Good replies only: a proxy's own error page has other headers, and labels nothing.
+        self.origin.update(version_headers(reply.headers))
+        if self._transport.certificate:
+            self.origin["TLS certificate"] = self._transport.certificate
         return reply
+
+    def key_header(self, key: str) -> dict[str, str]:
+        """The header that carries ``key``; none without a key or a name for it."""
+        name = self._options.idempotency_header.lower()
+        return {name: key} if name and key else {}
 
     def take_pace_hint(self) -> PaceHint | None:
         """The newest quota hint, once."""
@@ -104,8 +119,11 @@ def open_client(options: HttpOptions, endpoint: Endpoint) -> Client:
         TargetError: unusable headers, key, CA file or transport.
     """
     keys = read_credentials(options)
+    if options.idempotency_header:
+        check_header(options.idempotency_header.lower(), "")
     # Shorter than the attempt, so that "never connected" is told apart from "no answer".
     connect_s = min(_MAX_CONNECT_S, 0.8 * options.timeout_s)
     tls = endpoint.url.scheme == "https"
-    transport = open_transport(options.transport, connect_s, options.ca_file, tls=tls)
+    guard = AddressGuard(endpoint.url.host, private=options.private_network)
+    transport = open_transport(options.transport, connect_s, options.ca_file, guard, tls=tls)
     return Client(options, transport, keys)

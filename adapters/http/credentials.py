@@ -44,11 +44,16 @@ def read_credentials(options: HttpOptions) -> Credentials:
     elif options.key_env != HttpOptions().key_env:
         raise TargetError(f"the environment variable {options.key_env!r} holds no key")
     for name, value in headers.items():
-        _check(name, value)
+        check_header(name, value)
     return Credentials(headers, tuple(secrets))
 
 
-def _check(name: str, value: str) -> None:
+def check_header(name: str, value: str) -> None:
+    """Refuse a header that cannot travel; ``name`` in lower case.
+
+    Raises:
+        TargetError: says what is wrong with it; never shows the value.
+    """
     if not _NAME.fullmatch(name):
         raise TargetError("a header has a name that HTTP does not allow")
     if name in _OURS:

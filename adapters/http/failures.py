@@ -18,6 +18,7 @@ from adapters.errors import (
     Throttled,
     Unreachable,
 )
+from adapters.http.addresses import ForbiddenAddressError
 from adapters.http.excerpt import error_text, printable
 from adapters.http.pace import pace_hint, retry_after
 from adapters.http.transports import Reply
@@ -49,13 +50,9 @@ def from_exception(error: Exception, where: str, *, unsent: bool) -> Unreachable
         unsent: whether the request surely did not reach the server.
     """
     chain = list(_causes(error))
-    if any(isinstance(cause, socket.gaierror) for cause in chain):
-        return Unreachable(f"{where}: the host name does not resolve; check the URL")
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
-        return Unreachable(
-            f"{where}: the server's TLS certificate is not trusted; "
-            "name the authority that signed it with ca_file, or fix the host name"
-        )
+    wrong = _wrong_place(chain)
+    if wrong:
+        return Unreachable(f"{where}: {wrong}")
     if unsent and any(_is_tls_fault(cause) for cause in chain):
         return Unreachable(f"{where}: no TLS there; check http against https and the port")
     if unsent:
@@ -142,6 +139,25 @@ def _goal(reply: Reply) -> str:
     host, slash, path = rest.partition("/")
     goal = f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"
     return f" ({printable(goal, 120)})" if goal else ""
+
+
+def _wrong_place(chain: list[BaseException]) -> str:
+    """Why no retry reaches the server that the URL names, or empty."""
+    for cause in chain:
+        if isinstance(cause, ForbiddenAddressError):
+            return (
+                f"{cause}, which a public name should not; where it is meant to, set "
+                "private_network = true under [target.http] of a --target file, or name the "
+                "address in the URL"
+            )
+    if any(isinstance(cause, socket.gaierror) for cause in chain):
+        return "the host name does not resolve; check the URL"
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
+        return (
+            "the server's TLS certificate is not trusted; "
+            "name the authority that signed it with ca_file, or fix the host name"
+        )
+    return ""
 
 
 def _refusal(chain: list[BaseException]) -> str:

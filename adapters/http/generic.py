@@ -76,6 +76,8 @@ async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Op
 class _Generic:
     """The generic WireFormat: a writer and a reply rule."""
 
+    version = ""
+
     def __init__(
         self, writer: Callable[[Batch], Outgoing], rule: ReplyRule, one_bytes: int
     ) -> None:

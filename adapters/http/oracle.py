@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -36,7 +37,13 @@ class Outgoing:
 
 
 class WireFormat(Protocol):
-    """What one protocol knows: inputs to bytes, reply to labels."""
+    """What one protocol knows: inputs to bytes, reply to labels.
+
+    Attributes:
+        version: model version that the newest reply names, safe to print; empty where none does.
+    """
+
+    version: str
 
     def encode(self, batch: Batch) -> Outgoing:
         """Write ``batch`` ``(n, c, h, w)`` as one request."""
@@ -98,6 +105,8 @@ class HttpOracle:
         self.label_space = opened.space
         self.max_batch = opened.max_batch
         self.wire = client.wire
+        self.origin = client.origin
+        self.keyed = client.keyed
         self.fingerprint = "; ".join(
             (opened.base.shown, *opened.identity, *_preprocessing(opened.spec))
         )
@@ -113,16 +122,23 @@ class HttpOracle:
 
     async def predict_labels(self, batch: Batch) -> Labels:
         """See :meth:`adapters.contract.LabelOracle.predict_labels`."""
+        return await self.predict_labels_as(batch, "")
+
+    async def predict_labels_as(self, batch: Batch, key: str) -> Labels:
+        """See :meth:`adapters.contract.Keyed.predict_labels_as`."""
         checked = check_batch(batch, self.input_spec, self.max_batch)
         wire = self._format
         try:
             out = wire.encode(checked)
-            reply = await self._client.send(self._method, self._endpoint, out.body, out.headers)
+            headers = {**out.headers, **self._client.key_header(key)}
+            reply = await self._client.send(self._method, self._endpoint, out.body, headers)
             labels = wire.decode(reply, len(checked))
         except UNREADABLE as error:
             self._change_format(wire, error)
             raise
         self._fallback = None
+        if wire.version:
+            self.origin["model_version"] = wire.version
         return check_labels(labels, len(checked), self.label_space.size)
 
     def _change_format(self, used: WireFormat, error: EndpointError) -> None:
@@ -159,14 +175,15 @@ def comfortable_batch(body_bytes: int) -> int:
 
 
 def known_name(space: LabelSpace, name: str) -> int:
-    """Index of the class called ``name`` by the server.
+    """Index of the class called ``name`` by the server, in its composed form (NFC): one name
+    written in two ways is one class.
 
     Raises:
         BadReply: unknown in a closed space, or no text that a report could hold.
     """
     if not name or len(name) > 200 or not _storable(name):
         raise BadReply(f"the target answered with {printable(name, 40)!r}, which is no class name")
-    index = space.index(name)
+    index = space.index(unicodedata.normalize("NFC", name))
     if index is None:
         raise BadReply(f"the target named the class {printable(name)!r}, which is not in classes")
     return index

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from typing import Any, Never
 
 from adapters.errors import BadReply
@@ -10,22 +12,45 @@ from adapters.errors import BadReply
 MAX_DIGITS = 20
 """Longest whole number taken: more digits than a 64-bit integer can have."""
 
+MAX_DEPTH = 64
+"""Deepest nesting taken. The parser's own limit depends on the stack it is called from, so a
+reply just below it could be read here and not be quoted there."""
+
+_STEPS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+
 
 def parse(body: bytes) -> Any:
     """The value in ``body``.
 
     Raises:
-        BadReply: not UTF-8, not JSON, a key given twice, NaN or Infinity, nesting or a whole
-            number beyond all reason.
+        BadReply: not UTF-8, not JSON, a key given twice, NaN, Infinity or a number too large
+            for one, nesting or a whole number beyond all reason.
     """
     try:
-        return _DECODER.decode(body.decode("utf-8"))
+        text = body.decode("utf-8")
+        value = _DECODER.decode(text)
     except UnicodeDecodeError:
         raise BadReply("the reply is not UTF-8 text") from None
     except RecursionError:
         raise BadReply("the reply is JSON nested beyond all reason") from None
     except ValueError:
         raise BadReply("the reply is not JSON") from None
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+        raise BadReply("the reply is JSON nested beyond all reason")
+    return value
+
+
+def _depth(text: str) -> int:
+    """Deepest nesting of ``text``, which is known to be JSON: every string in it ends."""
+    depth = deepest = 0
+    for step in _STEPS.finditer(text):
+        character = text[step.start()]
+        if character in "[{":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif character != '"':
+            depth -= 1
+    return deepest
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -45,6 +70,16 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise BadReply("the reply holds an infinite number")
+    return number
+
+
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_whole
+    object_pairs_hook=_unique,
+    parse_constant=_no_constant,
+    parse_int=_whole,
+    parse_float=_finite,
 )

@@ -8,17 +8,20 @@ httpx's client 0.75 ms.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import importlib.util
 import io
+import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import httpx
 
 from adapters.errors import MissingExtra, TargetError
+from adapters.http.addresses import AddressGuard
 
 MAX_ERROR_BYTES = 64 * 1024
 """Bytes read of a reply that is no 2xx: enough to quote it; some servers echo the request."""
@@ -56,9 +59,12 @@ class Transport(Protocol):
         name: for the report.
         foreign: every exception that :meth:`exchange` may raise.
         unsent: those of them that come before the request could leave.
+        certificate: SHA-256 of the certificate that the newest connection was shown; empty
+            without TLS.
     """
 
     name: str
+    certificate: str
     foreign: tuple[type[Exception], ...]
     unsent: tuple[type[Exception], ...]
 
@@ -74,7 +80,12 @@ class Transport(Protocol):
 
 
 def open_transport(
-    name: Literal["auto", "httpx", "aiohttp"], connect_s: float, ca_file: str | None, *, tls: bool
+    name: Literal["auto", "httpx", "aiohttp"],
+    connect_s: float,
+    ca_file: str | None,
+    guard: AddressGuard,
+    *,
+    tls: bool,
 ) -> Transport:
     """The transport called ``name``; ``auto`` takes aiohttp where it is installed.
 
@@ -82,6 +93,7 @@ def open_transport(
         name: which one.
         connect_s: seconds a connection may take to stand.
         ca_file: PEM file of authorities, or None for the public ones.
+        guard: resolves the endpoint's host, and says where it may lead.
         tls: whether the endpoint is https.
 
     Raises:
@@ -92,9 +104,11 @@ def open_transport(
     has_aiohttp = importlib.util.find_spec("aiohttp") is not None
     if name == "aiohttp" and not has_aiohttp:
         raise MissingExtra("aiohttp is not installed; install xray-audit[fast]")
-    if name == "httpx" or not has_aiohttp:
-        return HttpxTransport(connect_s, context)
-    return AiohttpTransport(connect_s, context)
+    kind = HttpxTransport if name == "httpx" or not has_aiohttp else AiohttpTransport
+    transport = kind(connect_s, context, guard)
+    if context is not None:
+        _record_certificates(context, transport)
+    return transport
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -112,12 +126,55 @@ def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     return context
 
 
+def _record_certificates(
+    context: ssl.SSLContext, transport: HttpxTransport | AiohttpTransport
+) -> None:
+    """Let ``transport`` know the certificate of every connection that ``context`` makes."""
+
+    class Recording(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            shown = self.getpeercert(binary_form=True)
+            if shown is not None:
+                transport.certificate = f"sha256:{hashlib.sha256(shown).hexdigest()}"
+
+    context.sslobject_class = Recording
+
+
+class _GuardedResolver:
+    """What aiohttp asks for addresses; it connects to nothing else."""
+
+    def __init__(self, guard: AddressGuard) -> None:
+        self._guard = guard
+
+    async def resolve(
+        self, host: str, port: int = 0, family: int = socket.AF_INET
+    ) -> list[dict[str, Any]]:
+        return [
+            {
+                "hostname": host,
+                "host": address,
+                "port": port,
+                "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
+                "proto": 0,
+                "flags": socket.AI_NUMERICHOST,
+            }
+            for address in await self._guard.resolve(host, port, family)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
 class AiohttpTransport:
     """aiohttp, the fast one."""
 
     name = "aiohttp"
+    certificate = ""
 
-    def __init__(self, connect_s: float, context: ssl.SSLContext | None) -> None:
+    def __init__(
+        self, connect_s: float, context: ssl.SSLContext | None, guard: AddressGuard
+    ) -> None:
         # An optional package: imported where it is used.
         self._aiohttp = aiohttp = importlib.import_module("aiohttp")
         yarl = importlib.import_module("yarl")
@@ -137,7 +194,12 @@ class AiohttpTransport:
         )
         self._session = aiohttp.ClientSession(
             # The engine bounds concurrency; a second, silent bound here would stall it.
-            connector=aiohttp.TCPConnector(limit=0, ssl=context or True),
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                ssl=context or True,
+                resolver=_GuardedResolver(guard),
+                use_dns_cache=False,  # the guard keeps what it checked
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
@@ -174,6 +236,7 @@ class HttpxTransport:
     """httpx, the one that is always there."""
 
     name = "httpx"
+    certificate = ""
     foreign: tuple[type[Exception], ...] = (
         httpx.HTTPError,
         httpx.StreamError,
@@ -190,8 +253,11 @@ class HttpxTransport:
         httpx.InvalidURL,
     )
 
-    def __init__(self, connect_s: float, context: ssl.SSLContext | None) -> None:
-        self._extensions = {
+    def __init__(
+        self, connect_s: float, context: ssl.SSLContext | None, guard: AddressGuard
+    ) -> None:
+        self._guard = guard
+        self._extensions: dict[str, Any] = {
             "timeout": {"connect": connect_s, "read": None, "write": None, "pool": None}
         }
         self._transport = httpx.AsyncHTTPTransport(
@@ -206,16 +272,45 @@ class HttpxTransport:
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
     ) -> Reply:
         """See :meth:`Transport.exchange`."""
-        request = httpx.Request(
-            method, url, headers=headers, content=body, extensions=self._extensions
+        response = await self._connect(
+            lambda address: self._request(method, httpx.URL(url), headers, body, address)
         )
-        response = await self._transport.handle_async_request(request)
         try:
             most = limit if response.is_success else min(limit, MAX_ERROR_BYTES)
             content, truncated = await _read(response.aiter_raw(), most)
         finally:
             await response.aclose()
         return Reply(response.status_code, response.headers, content, truncated)
+
+    async def _connect(self, request: Callable[[str | None], httpx.Request]) -> httpx.Response:
+        """Send to the first checked address of the host that takes a connection."""
+        first = request(None)
+        if self._guard.is_address:
+            return await self._transport.handle_async_request(first)
+        host, port = first.url.host, first.url.port or 0
+        failure: Exception | None = None
+        for address in await self._guard.resolve(host, port):
+            try:
+                return await self._transport.handle_async_request(request(address))
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error  # nothing was sent, so another address may be tried
+        raise failure or httpx.ConnectError("the host name has no address")
+
+    def _request(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        body: bytes,
+        address: str | None,
+    ) -> httpx.Request:
+        """The request, to ``address`` where one is given: httpx would resolve the name anew."""
+        extensions, named = self._extensions, dict(headers)
+        if address is not None:
+            named.setdefault("host", url.netloc.decode("ascii"))
+            extensions = {**extensions, "sni_hostname": url.host}
+            url = url.copy_with(host=address)
+        return httpx.Request(method, url, headers=named, content=body, extensions=extensions)
 
     async def aclose(self) -> None:
         """See :meth:`Transport.aclose`."""

@@ -1,0 +1,128 @@
+"""Where a host name may lead: checked on the address that is connected to, not on the name.
+
+A public name may be made to resolve to a private address (DNS rebinding), and then the request,
+key included, goes to a machine inside the user's network. So a private address is asked only
+where the user's URL names one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+import time
+from dataclasses import dataclass
+
+_PRIVATE_ENDINGS = (
+    ".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".private", ".corp",
+    ".test", ".svc", ".docker",
+)  # fmt: skip
+"""Endings that the public name system does not have: whoever writes one means a private name."""
+
+_CACHE_S = 60.0
+_METADATA = frozenset(
+    ipaddress.ip_address(a) for a in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")
+)
+"""Where clouds serve their metadata, credentials included, outside the link-local range."""
+_SHARED = ipaddress.ip_network("100.64.0.0/10")
+_EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class ForbiddenAddressError(OSError):
+    """The host name leads to an address that the user did not name."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    addresses: tuple[str, ...]
+    until: float
+
+
+class AddressGuard:
+    """Resolves one host and refuses addresses that its name does not stand for.
+
+    Args:
+        host: the URL's host.
+        private: whether a public name may lead to a private address.
+    """
+
+    def __init__(self, host: str, *, private: bool) -> None:
+        self.host = host
+        self._named = _as_address(host)
+        plain = host.rstrip(".").lower()
+        self._private = private or "." not in plain or plain.endswith(_PRIVATE_ENDINGS)
+        self._found: dict[tuple[str, int], _Found] = {}
+
+    @property
+    def is_address(self) -> bool:
+        """Whether the URL names an address itself; then there is nothing to resolve."""
+        return self._named is not None
+
+    def check(self, address: str) -> None:
+        """Refuse ``address`` where the host's name does not stand for it.
+
+        Raises:
+            ForbiddenAddressError: in words for the user.
+        """
+        found = _as_address(address)
+        if self._named is not None and found == self._named:
+            return
+        kind = _kind(found)
+        if kind == "private" and self._private:
+            return
+        if kind:
+            raise ForbiddenAddressError(
+                f"the name {self.host} leads to {address}, a {kind} address"
+            )
+
+    async def resolve(self, host: str, port: int, family: int = socket.AF_UNSPEC) -> list[str]:
+        """Addresses of ``host``, every one of them checked; kept for a minute.
+
+        Raises:
+            ForbiddenAddressError: one of them is not for this host.
+            OSError: the name does not resolve.
+        """
+        known = self._found.get((host, family))
+        if known is not None and known.until > time.monotonic():
+            return list(known.addresses)
+        loop = asyncio.get_running_loop()
+        entries = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
+        addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
+        for address in addresses:
+            self.check(address)
+        self._found[host, family] = _Found(addresses, time.monotonic() + _CACHE_S)
+        return list(addresses)
+
+
+def _as_address(text: str) -> Address | None:
+    try:
+        return ipaddress.ip_address(text.strip("[]").partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _kind(address: Address | None) -> str:
+    """``private``, ``link-local or metadata``, ``reserved``, or empty for a public address."""
+    if address is None:
+        return "reserved"
+    plain = _embedded(address)
+    if plain.is_link_local or plain in _METADATA:
+        return "link-local or metadata"
+    if plain.is_loopback or plain.is_unspecified:
+        return "private"
+    if plain.is_multicast or plain.is_reserved:
+        return "reserved"
+    shared = isinstance(plain, ipaddress.IPv4Address) and plain in _SHARED
+    return "private" if plain.is_private or shared else ""
+
+
+def _embedded(address: Address) -> Address:
+    """The IPv4 address that an IPv6 address stands for, or the address itself."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return address
+    inner = address.ipv4_mapped or address.sixtofour
+    if inner is None and any(address in network for network in _EMBEDDING):
+        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return inner or address
