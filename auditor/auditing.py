@@ -96,16 +96,18 @@ def prepare(oracle: LabelOracle, samples: Samples, settings: AuditSettings) -> P
 
 
 def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:
-    """Refuse a budget that does not even pay for one plane.
+    """Refuse a budget that does not even pay for the first round of planes.
 
     Raises:
-        UsageError: says how many queries the first plane needs.
+        UsageError: says how many queries the first round needs.
     """
-    least = plan.samples.size + plan.planes[0].size
-    if limits.max_queries is not None and limits.max_queries < least:
+    if limits.max_queries is None:
+        return
+    least = len(next(plan.orders()))
+    if limits.max_queries < least:
         raise UsageError(
-            f"--max-queries {limits.max_queries} does not pay for one plane: the samples and "
-            f"the first plane ask {least} (lower --density, or raise the budget)"
+            f"--max-queries {limits.max_queries} does not pay for the first round: its planes, "
+            f"samples and repeats ask {least} (lower --density or --planes, or raise the budget)"
         )
 
 
@@ -173,7 +175,7 @@ async def ask(
         engine = QueryEngine(oracle, store, limits, progress or SilentProgress())
         if on_start is not None:
             on_start(engine)
-        fixed = await engine.run(ready.plan.probes, ready.plan.digest)
+        fixed = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders())
         if not fixed.complete or not len(ready.plan.hunted):
             return Asked(fixed, None)
         return _together(fixed, await _hunt(engine, oracle, ready.plan, progress))

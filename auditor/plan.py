@@ -7,7 +7,7 @@ pure computation on labels.
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -22,7 +22,9 @@ from auditor.probes.direct import CanaryProbe, SampleProbe, pick_canaries
 from auditor.probes.plane import NoPlaneError, PlaneProbe
 from auditor.probes.trigger.settings import TriggerSettings
 
-_TRIPLET_STREAM, _CANARY_STREAM, _HUNT_STREAM = 1, 2, 3
+_TRIPLET_STREAM, _CANARY_STREAM, _HUNT_STREAM, _ORDER_STREAM = 1, 2, 3, 4
+ROUND_PLANES = 4
+"""Planes asked together, in random order: their points cannot be told apart by their order."""
 MIN_HUNTED, MAX_HUNTED = 40, 120
 """Samples a trigger search needs, half of them for verification, and most it uses."""
 MAX_DRAWS_PER_PLANE = 1000
@@ -115,9 +117,58 @@ class AuditPlan:
 
     @property
     def probes(self) -> tuple[FixedProbe, ...]:
-        """Every probe, in the order asked."""
+        """Every probe: samples, planes, canaries. :meth:`orders` says when each input is asked."""
         last: tuple[FixedProbe, ...] = () if self.canaries is None else (self.canaries,)
         return (self.samples, *self.planes, *last)
+
+    @property
+    def rounds(self) -> int:
+        """Number of rounds the planes are asked in."""
+        return -(-len(self.planes) // ROUND_PLANES)
+
+    def orders(self) -> Iterator[NDArray[np.int64]]:
+        """What each round asks, in the order it is sent: ``(n, 2)``, index into :attr:`probes`
+        and input number there. Every input of the plan occurs once.
+
+        A round holds some planes, the samples that no earlier round asked, and canaries of
+        inputs that this round or an earlier one asks, all in one random order. The order
+        depends on the samples too, so that somebody who knows the seed alone cannot follow it.
+        """
+        canary_rounds = self._canary_rounds()
+        secret = int(self.samples.digest[:16], 16)
+        for number in range(self.rounds):
+            parts = [
+                (0, np.flatnonzero(self._sample_rounds == number)),
+                *((1 + plane, np.arange(self.planes[plane].size)) for plane in self._round(number)),
+                (1 + len(self.planes), np.flatnonzero(canary_rounds == number)),
+            ]
+            order = np.concatenate(
+                [np.stack([np.full(len(items), probe), items], axis=1) for probe, items in parts]
+            )
+            rng = np.random.default_rng([self.settings.seed, _ORDER_STREAM, number, secret])
+            yield order[rng.permutation(len(order))]
+
+    def _round(self, number: int) -> range:
+        start = number * ROUND_PLANES
+        return range(start, min(start + ROUND_PLANES, len(self.planes)))
+
+    @cached_property
+    def _sample_rounds(self) -> NDArray[np.int64]:
+        """The round that asks each used sample: that of the first plane through it."""
+        rounds = np.zeros(len(self.used), dtype=np.int64)
+        for plane in reversed(range(len(self.planes))):
+            rounds[np.searchsorted(self.used, self.triplets[plane])] = plane // ROUND_PLANES
+        return rounds
+
+    def _canary_rounds(self) -> NDArray[np.int64]:
+        """The round of each canary: any from that of its source on, evenly."""
+        if self.canaries is None:
+            return np.empty(0, dtype=np.int64)
+        probe, item = self.canaries.picks.T
+        of_sample = self._sample_rounds[np.where(probe == 0, item, 0)]
+        first = np.where(probe == 0, of_sample, (probe - 1) // ROUND_PLANES)
+        rng = np.random.default_rng([self.settings.seed, _ORDER_STREAM])
+        return rng.integers(first, self.rounds)
 
     @property
     def queries(self) -> int:
@@ -140,7 +191,7 @@ class AuditPlan:
         search = (
             f"{self.trigger!r} {self.hunted_classes.tolist()} {array_digest(self.hunted_images)}"
         )
-        return digest_of("plan/1", settings, search, *(probe.digest for probe in self.probes))
+        return digest_of("plan/2", settings, search, *(probe.digest for probe in self.probes))
 
     def as_dict(self, refs: Sequence[str | int]) -> dict[str, Any]:
         """The plan as JSON-able data; ``refs`` names the samples."""
@@ -148,6 +199,7 @@ class AuditPlan:
             "plan_digest": self.digest,
             "settings": asdict(self.settings),
             "queries": self.queries,
+            "rounds": self.rounds,
             "trigger_search": {
                 "most_queries": self.most_trigger_queries,
                 "settings": asdict(self.trigger),

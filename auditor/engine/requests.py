@@ -20,19 +20,23 @@ Twins = tuple[int, NDArray[np.int64], NDArray[np.int64]]
 """Number of a probe, inputs of it that equal inputs asked before, and the labels those got."""
 
 
+Order = NDArray[np.int64]
+"""``(n, 2)``: number of a probe and of one of its inputs, in the order to ask them."""
+
+
 @dataclass(slots=True)
 class Request:
-    """One request's worth of inputs: which of which probe, and the tensors to send.
+    """One request's worth of inputs: which of which probes, and the tensors to send.
 
     Attributes:
-        probe: number of the probe in the plan.
-        items: ``(n,)`` numbers of its inputs, ascending.
+        probes: ``(n,)`` for each input the number of its probe in the plan.
+        items: ``(n,)`` for each input its number there.
         batch: ``(n, c, h, w)`` the inputs themselves.
-        keys: digest of each input; empty where the probe repeats inputs on purpose.
+        keys: digest of each input; empty where its probe repeats inputs on purpose.
         sends: how often these inputs were sent already.
     """
 
-    probe: int
+    probes: NDArray[np.int64]
     items: NDArray[np.int64]
     batch: Batch
     keys: list[bytes]
@@ -41,19 +45,35 @@ class Request:
     def part(self, which: slice) -> Request:
         """The same request for some of its inputs; shares their memory."""
         return Request(
-            self.probe, self.items[which], self.batch[which], self.keys[which], self.sends
+            self.probes[which], self.items[which], self.batch[which], self.keys[which], self.sends
         )
+
+    def by_probe(self) -> list[tuple[int, NDArray[np.int64]]]:
+        """For each probe asked its number, and where in the request its inputs are, by their
+        numbers ascending.
+        """
+        return _by_probe(self.probes, self.items)
 
     def release(self) -> None:
         """Let go of the inputs: an exception's traceback may keep this object for a while."""
         self.batch = _NO_INPUTS
 
 
+def _by_probe(
+    probes: NDArray[np.int64], items: NDArray[np.int64]
+) -> list[tuple[int, NDArray[np.int64]]]:
+    if not len(probes):
+        return []
+    order = np.lexsort((items, probes))
+    starts = np.flatnonzero(np.diff(probes[order])) + 1
+    return [(int(probes[group[0]]), group) for group in np.split(order, starts)]
+
+
 class RequestSource:
     """Builds the requests of a plan one after the other, each when it is asked for.
 
     Args:
-        probes: the plan, in the order to ask.
+        probes: the plan.
         stored: labels known so far of each probe.
         spec: decides what is sent for an input, and so which inputs are identical.
         batch: most inputs per request; may be lowered at any time.
@@ -72,31 +92,57 @@ class RequestSource:
         self.batch = batch
         # Taken now: answers that arrive later must not look like labels of an earlier run.
         self.missing = [probe.missing() for probe in stored]
+        self._learned: set[int] = set()
         self._answers: dict[bytes, int] = {}
         self._twins: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
         self._news = False
 
-    def steps(self) -> Iterator[Request | None]:
+    def steps(self, order: Order | None = None) -> Iterator[Request | None]:
         """Yield requests, and None after a batch's worth of work that led to none.
 
         So nobody who waits for a request holds up others for longer than one batch takes.
+
+        Args:
+            order: what to ask of what is missing, and in which order; None for everything,
+                probe by probe.
         """
+        return self._in_sequence() if order is None else self._in_order(order)
+
+    def _in_sequence(self) -> Iterator[Request | None]:
         last = max((n for n, missing in enumerate(self.missing) if len(missing)), default=-1)
-        for number, probe in enumerate(self._probes[: last + 1]):
-            if not probe.repeat:
-                yield from self._learn_known(number, probe)
+        for number in range(last + 1):
+            yield from self._learn_known(number)
             missing = self.missing[number]
             position = 0
             while position < len(missing):
                 items = missing[position : position + self.batch]
                 position += len(items)
                 # No name for it: this frame lives on, and must not keep the inputs alive.
-                yield self._build(number, probe, items)
+                yield self._build(np.full(len(items), number), items)
+
+    def _in_order(self, order: Order) -> Iterator[Request | None]:
+        order = order[self._are_missing(order)]
+        if not len(order):
+            return
+        for number in range(len(self._probes)):
+            yield from self._learn_known(number)
+        position = 0
+        while position < len(order):
+            part = order[position : position + self.batch]
+            position += len(part)
+            yield self._build(part[:, 0], part[:, 1])
+
+    def _are_missing(self, order: Order) -> NDArray[np.bool_]:
+        missing = np.zeros(len(order), dtype=bool)
+        for number, where in _by_probe(order[:, 0], order[:, 1]):
+            missing[where] = self._known[number][order[where, 1]] == NOT_ASKED
+        return missing
 
     def answered(self, request: Request, labels: Labels) -> None:
         """Let later inputs that equal those of ``request`` have its ``labels``."""
-        if request.keys:
-            self._answers.update(zip(request.keys, labels.tolist(), strict=True))
+        news = {k: v for k, v in zip(request.keys, labels.tolist(), strict=True) if k}
+        if news:
+            self._answers.update(news)
             self._news = True
 
     def settled_twins(self) -> list[Twins]:
@@ -119,8 +165,12 @@ class RequestSource:
                 settled.append((number, items, labels))
         return settled
 
-    def _learn_known(self, number: int, probe: FixedProbe) -> Iterator[None]:
+    def _learn_known(self, number: int) -> Iterator[None]:
         """Let inputs that are still missing find an identical one that was paid for earlier."""
+        probe = self._probes[number]
+        if probe.repeat or number in self._learned:
+            return
+        self._learned.add(number)
         labels = self._known[number].astype(np.int64)
         labels[self.missing[number]] = NOT_ASKED
         known = np.flatnonzero(labels != NOT_ASKED)
@@ -132,26 +182,43 @@ class RequestSource:
                 self._answers.setdefault(key, int(labels[item]))
             yield None
 
-    def _build(self, number: int, probe: FixedProbe, items: NDArray[np.int64]) -> Request | None:
-        """Build the inputs ``items`` without those identical to one asked already."""
-        batch = probe.inputs(items)
-        if probe.repeat:
-            return Request(number, items, batch, [])
-        keys = self._keys(batch)
+    def _build(self, numbers: NDArray[np.int64], items: NDArray[np.int64]) -> Request | None:
+        """Build these inputs without those identical to one asked already."""
+        batch, repeated = self._inputs(numbers, items)
+        keys = [b""] * len(items) if repeated.all() else self._keys(batch)
         fresh = []
         for position, key in enumerate(keys):
+            if repeated[position]:
+                keys[position] = b""
+                fresh.append(position)
+                continue
             label = self._answers.get(key)
             if label is not None:
-                self._twins[number].append((int(items[position]), key))
+                self._twins[int(numbers[position])].append((int(items[position]), key))
                 self._news = self._news or label >= 0
             else:
                 self._answers[key] = -1
                 fresh.append(position)
         if len(fresh) == len(keys):
-            return Request(number, items, batch, keys)
+            return Request(numbers, items, batch, keys)
         if not fresh:
             return None
-        return Request(number, items[fresh], batch[fresh], [keys[i] for i in fresh])
+        return Request(numbers[fresh], items[fresh], batch[fresh], [keys[i] for i in fresh])
+
+    def _inputs(
+        self, numbers: NDArray[np.int64], items: NDArray[np.int64]
+    ) -> tuple[Batch, NDArray[np.bool_]]:
+        """The inputs themselves, and which of them are asked again on purpose."""
+        first = int(numbers[0])
+        if (numbers == first).all():
+            probe = self._probes[first]
+            return probe.inputs(items), np.full(len(items), probe.repeat)
+        batch = np.empty((len(items), *self._spec.shape), dtype=np.float32)
+        repeated = np.zeros(len(items), dtype=bool)
+        for number, where in _by_probe(numbers, items):
+            batch[where] = self._probes[number].inputs(items[where])
+            repeated[where] = self._probes[number].repeat
+        return batch, repeated
 
     def _keys(self, batch: Batch) -> list[bytes]:
         """What makes two inputs identical: the digest of what is sent for them."""

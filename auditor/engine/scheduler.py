@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,7 +29,7 @@ from auditor.engine.pace import (
     RateLimiter,
 )
 from auditor.engine.progress import Progress, SilentProgress
-from auditor.engine.requests import Request, RequestSource
+from auditor.engine.requests import Order, Request, RequestSource
 from auditor.engine.spend import QueryBudget, RetryBudget
 from auditor.engine.store import NOT_ASKED, LabelStore, StoredProbe
 from auditor.errors import StoreError
@@ -72,13 +72,14 @@ class EngineLimits:
 class Ledger:
     """What one run asked and paid for; all in queries except ``requests`` and ``throttled``.
 
-    Where the run is complete, ``planned = cached + deduplicated + (sent - retried)``.
+    Where the run is complete, ``planned = cached + deduplicated + spared + (sent - retried)``.
 
     Attributes:
         planned: inputs in the plan.
         cached: labels that were in the store already.
         sent: inputs sent in this run, retries included.
         deduplicated: inputs identical to another one, answered by its label.
+        spared: inputs left out because the result was decided without them.
         retried: inputs sent again after a failure, in this run.
         unknown: inputs of all runs whose request may have been answered and billed unseen.
         sent_all_runs: inputs sent by all runs of this plan.
@@ -91,6 +92,7 @@ class Ledger:
     cached: int = 0
     sent: int = 0
     deduplicated: int = 0
+    spared: int = 0
     retried: int = 0
     unknown: int = 0
     sent_all_runs: int = 0
@@ -108,17 +110,19 @@ class EngineResult:
         ledger: what was asked and paid for.
         budget_reached: whether the query budget ended the run.
         stopped: whether somebody stopped the run before its end.
+        decided: whether it ended before its last round because the result was decided.
     """
 
     labels: list[NDArray[np.uint16]]
     ledger: Ledger
     budget_reached: bool
     stopped: bool
+    decided: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether every label is known."""
-        return not any((labels == NOT_ASKED).any() for labels in self.labels)
+        """Whether every label is known that had to be asked for."""
+        return self.decided or not any((labels == NOT_ASKED).any() for labels in self.labels)
 
 
 class QueryEngine:
@@ -162,12 +166,22 @@ class QueryEngine:
         self._stopped = True
         self._halt.set()
 
-    async def run(self, probes: Sequence[FixedProbe], audit: str) -> EngineResult:
+    async def run(
+        self,
+        probes: Sequence[FixedProbe],
+        audit: str,
+        rounds: Iterable[Order] | None = None,
+        decided: Callable[[list[NDArray[np.uint16]]], bool] | None = None,
+    ) -> EngineResult:
         """Ask what is missing of ``probes``.
 
         Args:
-            probes: what to ask, in this order.
+            probes: what to ask.
             audit: the plan's digest: the key of its ledger.
+            rounds: in which order; a round begins when the one before is answered. Together
+                they name every input once. None asks everything in one round, probe by probe.
+            decided: told the labels after each round, those of each probe ``(size,)`` with 65535
+                where not asked; the first True ends the run.
 
         Raises:
             AdapterError: a request failed for good; everything answered before is kept.
@@ -175,9 +189,17 @@ class QueryEngine:
             RetryBudgetSpentError: too many requests failed.
         """
         await self._begin(probes, audit)
+        early = False
         try:
             try:
-                await self._work()
+                for order in (None,) if rounds is None else rounds:
+                    self._steps = self._source.steps(order)
+                    await self._work()
+                    if self._halt.is_set or self._budget.reached:
+                        break
+                    early = decided is not None and await self._is_decided(decided)
+                    if early:
+                        break
             finally:
                 await self._close_books()
         finally:
@@ -185,9 +207,15 @@ class QueryEngine:
         if self._failure is not None:
             raise self._failure
         result = [stored.labels.copy() for stored in self._stored]
-        complete = not any((labels == NOT_ASKED).any() for labels in result)
+        missing = sum(int((labels == NOT_ASKED).sum()) for labels in result)
+        if early:
+            self._ledger.spared = missing
         return EngineResult(
-            result, self._ledger, self._budget.reached, self._stopped and not complete
+            result,
+            self._ledger,
+            self._budget.reached,
+            self._stopped and missing > 0 and not early,
+            early and missing > 0,
         )
 
     # ---- before and after ------------------------------------------------------------------
@@ -205,7 +233,7 @@ class QueryEngine:
         self._budget = QueryBudget(self._limits.max_queries, spent)
         spec = self._oracle.input_spec
         self._source = RequestSource(probes, self._stored, spec, self._batch)
-        self._steps: Iterator[Request | None] = self._source.steps()
+        self._steps: Iterator[Request | None] = iter(())
         self._inline = self._batch * spec.size * 8 <= INLINE_BYTES
         self._turn = asyncio.Lock()
         self._count_plan(probes)
@@ -243,6 +271,11 @@ class QueryEngine:
             ledger.cached += probe.size - len(missing)
         ledger.planned = sum(ledger.by_probe.values())
         self._progress.start(ledger.planned, ledger.cached)
+
+    async def _is_decided(self, decided: Callable[[list[NDArray[np.uint16]]], bool]) -> bool:
+        self._take_twins()
+        await self._store.settle()  # labels reach the arrays with their commit
+        return decided([stored.labels.copy() for stored in self._stored])
 
     async def _close_books(self) -> None:
         self._take_twins()
@@ -404,25 +437,30 @@ class QueryEngine:
                 return
 
     async def _send(self, request: Request) -> Labels:
-        stored, items = self._stored[request.probe], request.items
         request.sends += 1
-        intent = await self._store.intend(self._audit, stored, items, request.sends)
+        groups = request.by_probe()
+        parts = [(self._stored[number], request.items[where]) for number, where in groups]
+        intents = await self._store.intend(self._audit, parts, request.sends)
         self._count_send(request)
         try:
             answer = await self._oracle.predict_labels(request.batch)
-            labels = _checked(answer, len(items))
+            labels = _checked(answer, len(request.items))
         except AdapterError as error:
             _let_go_of_inputs(error)
-            self._store.fail(intent, str(error), unknown=error.advice.outcome_unknown)
+            self._store.fail(intents, str(error), unknown=error.advice.outcome_unknown)
             self._slow_down(error)
             raise
         except BaseException as error:
             why = "interrupted" if isinstance(error, asyncio.CancelledError) else repr(error)
-            self._store.fail(intent, f"{why} while in flight", unknown=True)
+            self._store.fail(intents, f"{why} while in flight", unknown=True)
             raise
         # Names first: labels that are committed without them would mean other classes later.
         self._keep_names()
-        self._store.record(intent, stored, items, labels)
+        answered = [
+            (stored, items, labels[where])
+            for (stored, items), (_, where) in zip(parts, groups, strict=True)
+        ]
+        self._store.record(intents, answered)
         self._slots.succeeded()
         self._gate.heed(self._oracle.take_pace_hint())
         return labels

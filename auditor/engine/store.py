@@ -21,7 +21,7 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -331,24 +331,29 @@ class LabelStore:
         return StoredProbe(int(row), labels)
 
     async def intend(
-        self, audit: str, probe: StoredProbe, items: NDArray[np.int64], attempt: int
-    ) -> int:
-        """Commit the intent to ask ``items`` of ``probe`` and charge it; returns its id.
+        self, audit: str, parts: Sequence[tuple[StoredProbe, NDArray[np.int64]]], attempt: int
+    ) -> list[int]:
+        """Commit the intent to ask ``parts`` in one request, and charge it; returns their ids.
 
-        Returns only once the intent is on disk, so that a kill after this line is seen. Where
-        the caller is cancelled meanwhile nothing was sent: intent and charge are taken back.
+        Each part is a probe and the numbers of its inputs, ascending. Returns only once the
+        intents are on disk, so that a kill after this line is seen. Where the caller is
+        cancelled meanwhile nothing was sent: intents and charge are taken back.
         """
-        intent = next(self._intent_ids)
-        blob = items.astype("<u4").tobytes()
-        row = (intent, audit, probe.row, blob, attempt, time.time())
+        queries = sum(len(items) for _, items in parts)
+        intents = [next(self._intent_ids) for _ in parts]
+        now = time.time()
+        rows = [
+            (intent, audit, probe.row, items.astype("<u4").tobytes(), attempt, now)
+            for intent, (probe, items) in zip(intents, parts, strict=True)
+        ]
 
         def work() -> None:
-            self._opened.append(row)
-            self._charge(audit, len(items), 1, attempt)
+            self._opened.extend(rows)
+            self._charge(audit, queries, 1, attempt)
 
         def take_back() -> None:
-            self._ended.append((intent,))
-            self._charge(audit, -len(items), -1, attempt)
+            self._ended.extend((intent,) for intent in intents)
+            self._charge(audit, -queries, -1, attempt)
 
         try:
             await self._call(work)
@@ -356,7 +361,7 @@ class LabelStore:
             with contextlib.suppress(StoreError):  # the cancellation is what the caller must see
                 self._post(take_back)
             raise
-        return intent
+        return intents
 
     def _charge(self, audit: str, queries: int, requests: int, attempt: int) -> None:
         self._charges[audit, "sent"] += queries
@@ -365,23 +370,25 @@ class LabelStore:
             self._charges[audit, "retried"] += queries
 
     def record(
-        self, intent: int, probe: StoredProbe, items: NDArray[np.int64], labels: NDArray[np.int64]
+        self,
+        intents: Sequence[int],
+        parts: Sequence[tuple[StoredProbe, NDArray[np.int64], NDArray[np.int64]]],
     ) -> None:
-        """Keep the answer to an intent; committed with the next transaction.
+        """Keep the answers to one request; committed with the next transaction.
 
         Args:
-            intent: what :meth:`intend` returned.
-            probe: the probe asked.
-            items: numbers of the inputs asked, ascending.
-            labels: their labels, each below 65535.
+            intents: what :meth:`intend` returned.
+            parts: each probe asked, the numbers of its inputs, ascending, and their labels,
+                each below 65535.
 
         Raises:
             StoreError: an earlier commit failed, so nothing more can be kept.
         """
 
         def work() -> None:
-            self._touch(probe, items, labels)
-            self._ended.append((intent,))
+            for probe, items, labels in parts:
+                self._touch(probe, items, labels)
+            self._ended.extend((intent,) for intent in intents)
 
         self._post(work)
 
@@ -389,17 +396,19 @@ class LabelStore:
         """Keep labels that identical inputs already got: nothing was sent for them."""
         self._post(lambda: self._touch(probe, items, labels))
 
-    def fail(self, intent: int, why: str, *, unknown: bool) -> None:
-        """Close an intent without labels; ``unknown`` lists it as perhaps answered and billed."""
+    def fail(self, intents: Sequence[int], why: str, *, unknown: bool) -> None:
+        """Close a request's intents without labels; ``unknown`` lists them as perhaps answered
+        and billed.
+        """
 
         def work() -> None:
             if unknown:
-                self._db.execute(
+                self._db.executemany(
                     "INSERT INTO unknown (audit, probe, items, started, why) "
                     "SELECT audit, probe, items, started, ? FROM intents WHERE id = ?",
-                    (why[:200], intent),
+                    [(why[:200], intent) for intent in intents],
                 )
-            self._ended.append((intent,))
+            self._ended.extend((intent,) for intent in intents)
 
         self._post(work)
 

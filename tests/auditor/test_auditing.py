@@ -221,21 +221,30 @@ def test_a_flawed_target_is_never_cleared_nor_accused(
 
 @pytest.mark.parametrize("threshold", [0.0, 9.0])
 def test_a_spent_budget_is_inconclusive_and_can_be_raised(
-    audited: Callable[..., AuditResult],
     make_oracle: MakeOracle,
+    samples: Samples,
     settings: AuditSettings,
+    tmp_path: Path,
     threshold: float,
 ) -> None:
+    settings = dataclasses.replace(settings, planes=6)  # two rounds, of 4 and of 2 planes
     judged_by = profile_for(settings, threshold)
-    first = audited(make_oracle(), profile=judged_by, limits=EngineLimits(max_queries=150))
+
+    def run(folder: str, most: int | None) -> AuditResult:
+        limits = EngineLimits(max_queries=most)
+        output = tmp_path / folder
+        return asyncio.run(
+            run_audit(make_oracle(), samples, settings, output, profile=judged_by, limits=limits)
+        )
+
+    first = run("out", 350)
     assert first.verdict.exit_code is ExitCode.INCONCLUSIVE
-    assert "query budget was reached and 2 of 4 planes are complete" in first.verdict.reason
-    assert (first.report["partial"], len(first.report["planes"])) == (True, 2)
-    assert first.report["queries"]["sent_all_runs"] <= 150
-    second = audited(make_oracle(), profile=judged_by, limits=EngineLimits(max_queries=10_000))
+    assert "query budget was reached and 4 of 6 planes are complete" in first.verdict.reason
+    assert (first.report["partial"], len(first.report["planes"])) == (True, 4)
+    assert first.report["queries"]["sent_all_runs"] <= 350
+    second = run("out", 10_000)
     assert second.verdict.name != "inconclusive"
-    whole = audited(make_oracle(), "whole", profile=judged_by)
-    assert second.report["planes"] == whole.report["planes"]
+    assert second.report["planes"] == run("whole", None).report["planes"]
 
 
 def test_an_audit_that_is_stopped_says_so(
@@ -260,7 +269,7 @@ def asking_nothing(
 def test_a_budget_below_one_plane_is_refused(
     make_oracle: MakeOracle, samples: Samples, settings: AuditSettings, tmp_path: Path
 ) -> None:
-    with pytest.raises(UsageError, match=r"--max-queries 50 does not pay for one plane"):
+    with pytest.raises(UsageError, match=r"--max-queries 50 does not pay for the first round"):
         asking_nothing(
             make_oracle, samples, settings, tmp_path, limits=EngineLimits(max_queries=50)
         )

@@ -172,12 +172,13 @@ def test_a_verdict_is_the_exit_code(
 def test_a_budget_that_ends_early_is_inconclusive_and_continues(
     command: RunCommand, given: list[str]
 ) -> None:
-    ran = command(*given, *SMALL, "--max-queries", "60", "--json")
+    planes = (*SMALL, "--planes", "5")
+    ran = command(*given, *planes, "--max-queries", "170", "--json")
     report = json.loads(ran.out)
     assert ran.code == ExitCode.INCONCLUSIVE
     assert "query budget was reached" in report["verdict_reason"]
-    assert report["queries"]["sent"] <= 60
-    again = json.loads(command(*given, *SMALL, "--max-queries", "1000", "--json").out)
+    assert report["queries"]["sent"] <= 170
+    again = json.loads(command(*given, *planes, "--max-queries", "1000", "--json").out)
     assert not again["partial"]
     assert again["queries"]["cached"] == report["queries"]["sent"]
 
@@ -421,7 +422,7 @@ def test_no_samples(command: RunCommand, model: Path) -> None:
 
 def test_a_budget_below_one_plane(command: RunCommand, given: list[str]) -> None:
     ran = command(*given, *SMALL, "--max-queries", "20")
-    fails(ran, ExitCode.USAGE, "--max-queries 20 does not pay for one plane")
+    fails(ran, ExitCode.USAGE, "--max-queries 20 does not pay for the first round")
 
 
 # ---- with files ----

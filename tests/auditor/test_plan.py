@@ -131,6 +131,57 @@ def test_probes_are_the_samples_then_the_planes_then_the_canaries() -> None:
         assert probe.samples.tobytes() == pictures()[triplet].tobytes()
 
 
+def test_rounds_ask_every_input_once_planes_in_turn_and_mixed() -> None:
+    plan = plan_of(settings=dataclasses.replace(SETTINGS, planes=10))
+    orders = list(plan.orders())
+    assert len(orders) == plan.rounds == 3
+    everything = {tuple(row) for order in orders for row in order.tolist()}
+    assert len(everything) == sum(len(order) for order in orders) == plan.queries
+    for number, order in enumerate(orders):
+        planes = order[(order[:, 0] > 0) & (order[:, 0] <= 10), 0] - 1
+        assert set(planes.tolist()) == set(range(4 * number, min(4 * number + 4, 10)))
+        if number < 2:
+            # Of neighbours, about three quarters belong to different planes.
+            assert (np.diff(planes) != 0).mean() > 0.6
+    _samples_come_with_their_plane(plan, orders)
+
+
+def _samples_come_with_their_plane(plan: AuditPlan, orders: list[NDArray[np.int64]]) -> None:
+    for number, order in enumerate(orders):
+        known = {int(plan.used[item]) for one in orders[: number + 1] for n, item in one if n == 0}
+        for triplet in plan.triplets[: 4 * (number + 1)]:
+            assert set(triplet.tolist()) <= known
+        if number == 0:
+            assert known == set(plan.triplets[:4].ravel().tolist())
+
+
+def test_canaries_repeat_inputs_of_their_round_or_an_earlier_one() -> None:
+    plan = plan_of(settings=dataclasses.replace(SETTINGS, planes=10, canaries=40))
+    asked: set[tuple[int, ...]] = set()
+    later = 0
+    for order in plan.orders():
+        here = {tuple(row) for row in order.tolist()}
+        asked |= here
+        assert plan.canaries is not None
+        repeats = [tuple(plan.canaries.picks[item].tolist()) for n, item in here if n == 11]
+        assert set(repeats) <= asked
+        later += sum(repeat not in here for repeat in repeats)
+    assert later > 5
+
+
+def test_the_order_is_the_plans_and_depends_on_seed_and_samples() -> None:
+    def first(**changes: int) -> list[list[int]]:
+        plan = plan_of(settings=dataclasses.replace(SETTINGS, **changes))
+        order: list[list[int]] = next(plan.orders()).tolist()
+        return order
+
+    assert first() == first()
+    assert first() != first(seed=1)
+    moved = next(plan_of(pictures() + np.float32(1)).orders()).tolist()
+    assert first() != moved
+    assert sorted(first()) == sorted(moved)
+
+
 def test_canaries_can_be_left_out_and_change_nothing_else() -> None:
     without = plan_of(settings=dataclasses.replace(SETTINGS, canaries=0))
     assert without.canaries is None

@@ -165,10 +165,13 @@ class Lab:
         watch: Callable[[QueryEngine, LabelStore], Awaitable[None]] | None = None,
         progress: Any = None,
         audit: str = "audit",
+        rounds: Any = None,
+        decided: Any = None,
         **limits: Any,
     ) -> EngineResult:
         """One run of a fresh engine; ``watch`` runs beside it."""
-        return asyncio.run(self.start(probes, oracle, watch, progress, audit, limits))
+        order = (rounds, decided)
+        return asyncio.run(self.start(probes, oracle, watch, progress, audit, limits, order))
 
     async def start(
         self,
@@ -178,6 +181,7 @@ class Lab:
         progress: Any,
         audit: str,
         limits: dict[str, Any],
+        order: tuple[Any, Any] = (None, None),
     ) -> EngineResult:
         store = LabelStore(self.path)
         fake = getattr(oracle, "clock", None)
@@ -190,7 +194,7 @@ class Lab:
         if watch is not None:
             beside.append(asyncio.create_task(watch(engine, store)))
         try:
-            return await engine.run(probes, audit)
+            return await engine.run(probes, audit, *order)
         finally:
             for task in beside:
                 task.cancel()

@@ -57,9 +57,9 @@ def test_a_name_is_handed_in_before_the_labels_that_use_it(
         names_known = len(names)
         real_names(store, fingerprint, names)
 
-    def record(store: LabelStore, intent: int, probe: Any, items: Any, labels: Any) -> None:
-        assert labels.max() < names_known
-        real_record(store, intent, probe, items, labels)
+    def record(store: LabelStore, intents: Any, parts: Any) -> None:
+        assert max(labels.max() for _, _, labels in parts) < names_known
+        real_record(store, intents, parts)
 
     monkeypatch.setattr(LabelStore, "keep_label_names", keep)
     monkeypatch.setattr(LabelStore, "record", record)

@@ -47,8 +47,8 @@ async def load(store: LabelStore, size: int = 1000) -> StoredProbe:
 
 async def ask(store: LabelStore, probe: StoredProbe, items: list[int], labels: list[int]) -> None:
     numbers = np.array(items)
-    intent = await store.intend("audit", probe, numbers, 1)
-    store.record(intent, probe, numbers, np.array(labels))
+    intents = await store.intend("audit", [(probe, numbers)], 1)
+    store.record(intents, [(probe, numbers, np.array(labels))])
 
 
 async def ask_ten(store: LabelStore) -> None:
@@ -137,8 +137,8 @@ def test_the_charge_is_on_disk_before_the_request_leaves(path: Path) -> None:
     async def main() -> None:
         store = LabelStore(path)
         probe = await load(store)
-        await store.intend("audit", probe, np.arange(7), 1)
-        await store.intend("audit", probe, np.arange(5), 2)
+        await store.intend("audit", [(probe, np.arange(7))], 1)
+        await store.intend("audit", [(probe, np.arange(5))], 2)
         # What another process would find if this one were killed now.
         copy = path.with_name("copy.sqlite3")
         for suffix in ("", "-wal"):
@@ -161,7 +161,7 @@ def test_the_charge_is_on_disk_before_the_request_leaves(path: Path) -> None:
 
 def test_what_was_in_flight_is_listed_as_unknown_once(path: Path) -> None:
     async def leave(store: LabelStore) -> None:
-        await store.intend("audit", await load(store), np.arange(7), 1)
+        await store.intend("audit", [(await load(store), np.arange(7))], 1)
 
     use(path, leave)
     assert [ledger(path)["unknown"] for _ in range(3)] == [7, 7, 7]
@@ -177,9 +177,9 @@ def test_answered_and_refused_requests_are_not_unknown(path: Path) -> None:
     async def write(store: LabelStore) -> None:
         probe = await load(store)
         await ask(store, probe, [0, 1], [5, 6])
-        intent = await store.intend("audit", probe, np.array([2, 3]), 1)
+        intent = await store.intend("audit", [(probe, np.array([2, 3]))], 1)
         store.fail(intent, "refused", unknown=False)
-        intent = await store.intend("audit", probe, np.array([2, 3, 4]), 2)
+        intent = await store.intend("audit", [(probe, np.array([2, 3, 4]))], 2)
         store.fail(intent, "timed out", unknown=True)
 
     use(path, write)
@@ -190,7 +190,7 @@ def test_a_request_cancelled_before_it_left_is_not_charged(path: Path) -> None:
     async def write(store: LabelStore) -> None:
         probe = await load(store)
         for _ in range(3):
-            task = asyncio.create_task(store.intend("audit", probe, np.arange(9), 2))
+            task = asyncio.create_task(store.intend("audit", [(probe, np.arange(9))], 2))
             await asyncio.sleep(0)
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -219,7 +219,7 @@ def test_one_commit_serves_many_callers(path: Path) -> None:
         probe = await load(store)
         commits = []
         store._db.set_trace_callback(lambda sql: commits.append(sql) if sql == "COMMIT" else None)
-        intents = [store.intend("audit", probe, np.array([item]), 1) for item in range(200)]
+        intents = [store.intend("audit", [(probe, np.array([item]))], 1) for item in range(200)]
         await asyncio.gather(*intents)
         assert len(commits) <= 3
 
@@ -237,8 +237,8 @@ async def main():
     probe = await store.load("model", "digest", "list", 1_000_000)
     for start in range(0, 1_000_000, 10):
         items = np.arange(start, start + 10)
-        intent = await store.intend("audit", probe, items, 1)
-        store.record(intent, probe, items, items % 60000)
+        intents = await store.intend("audit", [(probe, items)], 1)
+        store.record(intents, [(probe, items, items % 60000)])
         await store.settle()
         print(start, flush=True)
 
