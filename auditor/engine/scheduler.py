@@ -193,7 +193,7 @@ class QueryEngine:
         try:
             try:
                 for order in (None,) if rounds is None else rounds:
-                    self._steps = self._source.steps(order)
+                    self._steps: Iterator[Request | None] = self._source.steps(order)
                     await self._work()
                     if self._halt.is_set or self._budget.reached:
                         break
@@ -233,7 +233,6 @@ class QueryEngine:
         self._budget = QueryBudget(self._limits.max_queries, spent)
         spec = self._oracle.input_spec
         self._source = RequestSource(probes, self._stored, spec, self._batch)
-        self._steps: Iterator[Request | None] = iter(())
         self._inline = self._batch * spec.size * 8 <= INLINE_BYTES
         self._turn = asyncio.Lock()
         self._count_plan(probes)

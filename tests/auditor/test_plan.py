@@ -147,7 +147,7 @@ def test_rounds_ask_every_input_once_planes_in_turn_and_mixed() -> None:
 
 
 def _samples_come_with_their_plane(plan: AuditPlan, orders: list[NDArray[np.int64]]) -> None:
-    for number, order in enumerate(orders):
+    for number in range(len(orders)):
         known = {int(plan.used[item]) for one in orders[: number + 1] for n, item in one if n == 0}
         for triplet in plan.triplets[: 4 * (number + 1)]:
             assert set(triplet.tolist()) <= known
@@ -170,7 +170,7 @@ def test_canaries_repeat_inputs_of_their_round_or_an_earlier_one() -> None:
 
 
 def test_the_order_is_the_plans_and_depends_on_seed_and_samples() -> None:
-    def first(**changes: int) -> list[list[int]]:
+    def first(**changes: Any) -> list[list[int]]:
         plan = plan_of(settings=dataclasses.replace(SETTINGS, **changes))
         order: list[list[int]] = next(plan.orders()).tolist()
         return order
