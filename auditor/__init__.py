@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from auditor.api import AuditInterrupted, AuditReport, audit, audit_async
 
 FOREIGN_ADAPTERS = (
     "the PyPI package 'adapters' is installed here; it overwrites this tool's own 'adapters' "
@@ -56,3 +61,16 @@ try:
     __version__ = metadata.version("xray-audit")
 except metadata.PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
+
+__all__ = ["AuditInterrupted", "AuditReport", "__version__", "audit", "audit_async"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load the Python API when it is first used: the command line need not pay for it."""
+    if name in __all__:
+        return getattr(importlib.import_module("auditor.api"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -84,6 +84,26 @@ def load_samples(location: Path, resize: tuple[int, int] | None = None) -> Sampl
     return _assemble(location, refs, classes, images, _read_class_order(location / "classes.txt"))
 
 
+def samples_from_arrays(x: Any, y: Any) -> Samples:
+    """Samples that are in memory already.
+
+    Args:
+        x: ``(n, c, h, w)``, ``(n, h, w, c)`` or ``(n, h, w)``: uint8 pixels, or float values in
+            the model's own input units.
+        y: ``(n,)`` class of each, whole numbers or names.
+
+    Raises:
+        SamplesError: other shapes or types, fewer than three classes, a value not finite.
+    """
+    where = "the arrays given"
+    try:
+        pixels, labels = np.asarray(x), np.asarray(y)
+    except Exception as error:  # lists of unequal length, tensors on another device
+        raise SamplesError(f"{where} as samples are no arrays: {error}") from error
+    indices, classes, images = _from_arrays(where, pixels, labels, None)
+    return _assemble(where, indices, classes, images, None)
+
+
 def _is_file(location: Path) -> bool:
     try:
         return not stat.S_ISDIR(location.stat().st_mode)
@@ -94,7 +114,7 @@ def _is_file(location: Path) -> bool:
 
 
 def _assemble(
-    location: Path,
+    location: Path | str,
     refs: Sequence[str | int],
     classes: Sequence[str],
     images: NDArray[Any],
@@ -305,6 +325,12 @@ def _load_npz(
         raise
     except Exception as error:  # numpy raises many kinds for a damaged archive
         raise SamplesError(f"{path} cannot be read as an npz file: {error}") from error
+    return _from_arrays(path, x, y, resize)
+
+
+def _from_arrays(
+    path: Path | str, x: NDArray[Any], y: NDArray[Any], resize: tuple[int, int] | None
+) -> tuple[list[int], list[str], NDArray[Any]]:
     if x.ndim == 3:
         x = x[:, None]
     if x.ndim != 4 or y.ndim != 1 or len(x) != len(y) or x.size == 0:
@@ -318,7 +344,7 @@ def _load_npz(
     return list(range(len(x))), _npz_classes(path, y), np.ascontiguousarray(images)
 
 
-def _npz_pixels(path: Path, x: NDArray[Any], resize: tuple[int, int] | None) -> NDArray[Any]:
+def _npz_pixels(path: Path | str, x: NDArray[Any], resize: tuple[int, int] | None) -> NDArray[Any]:
     if x.dtype == np.uint8:
         return x if resize is None else np.stack([_resized(image, resize) for image in x])
     if x.dtype.kind != "f":
@@ -332,7 +358,7 @@ def _npz_pixels(path: Path, x: NDArray[Any], resize: tuple[int, int] | None) -> 
     return images
 
 
-def _npz_classes(path: Path, y: NDArray[Any]) -> list[str]:
+def _npz_classes(path: Path | str, y: NDArray[Any]) -> list[str]:
     if y.dtype.kind not in "iuUS":
         raise SamplesError(f"{path} holds y of type {y.dtype}; expected whole numbers or names")
     if y.dtype.kind == "i" and int(y.min()) < 0:

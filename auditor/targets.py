@@ -21,7 +21,7 @@ def build_target(options: TargetOptions) -> Target:
         UsageError: none or several of --endpoint, --model and --target, or a malformed value.
         TargetError: the target file does not say what it must.
     """
-    table = _where(options)
+    table = target_table(options)
     plain = ("access", "layout", "encoding", "device", "threads", "batch")
     given: dict[str, Any] = {
         name: str(value) if name in {"access", "layout"} else value
@@ -41,7 +41,13 @@ def build_target(options: TargetOptions) -> Target:
     return target_from_table(table, {**given, **({"http": http} if http else {})})
 
 
-def _where(options: TargetOptions) -> dict[str, Any]:
+def target_table(options: TargetOptions) -> dict[str, Any]:
+    """The target's kind and location, and all that a target file says about it.
+
+    Raises:
+        UsageError: none or several of --endpoint, --model and --target, or no such model file.
+        TargetError: the target file cannot be read.
+    """
     named = [n for n in ("endpoint", "model", "target") if getattr(options, n) is not None]
     if len(named) != 1:
         said = " and ".join(f"--{name}" for name in named) or "none"

@@ -5,37 +5,43 @@ python examples/audit_callable.py
 
 from __future__ import annotations
 
-import asyncio
 import tempfile
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from adapters.contract import InputSpec
-from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.auditing import run_audit
-from auditor.plan import AuditSettings
-from auditor.reports.console import show_result
-from auditor.samples import load_samples
+from auditor import audit
+
+PROTOTYPES = np.random.default_rng(0).random((6, 1, 8, 8)).astype(np.float32)
 
 
-async def main(folder: Path) -> None:
+def classify(images: NDArray[np.float32]) -> NDArray[np.int64]:
+    """The class ``(n,)`` of the prototype nearest to each of ``images`` ``(n, 1, 8, 8)``.
+
+    This is where your own model goes; it must answer with labels, not with scores.
+    """
+    distances = ((images[:, None] - PROTOTYPES[None]) ** 2).sum(axis=(2, 3, 4))
+    labels: NDArray[np.int64] = distances.argmin(axis=1)
+    return labels
+
+
+def main(output: Path) -> None:
     """Audit a nearest-prototype classifier with six classes on samples around its prototypes."""
-    prototypes = synthetic_prototypes(seed=0, classes=6, shape=(1, 8, 8))
-    oracle = SyntheticOracle(
-        nearest_prototype(prototypes),  # your own: (n, c, h, w) float32 -> (n,) whole numbers
-        InputSpec(shape=(1, 8, 8), low=(0.0,), high=(1.0,)),
-        names=[f"class {index}" for index in range(6)],
-        fingerprint="my-classifier-1",
+    noise = np.random.default_rng(1).normal(0.0, 0.05, (10, *PROTOTYPES.shape))
+    x = np.clip(PROTOTYPES + noise, 0.0, 1.0).reshape(-1, 1, 8, 8).astype(np.float32)
+    y = np.tile(np.arange(6), 10)
+    report = audit(
+        classify,
+        (x, y),
+        name="nearest prototype",
+        value_range=(0, 1),
+        density=30,
+        output=output,
     )
-    noise = np.random.default_rng(0).normal(0.0, 0.05, (10, *prototypes.shape))
-    x = np.clip(prototypes + noise, 0.0, 1.0).reshape(-1, 1, 8, 8).astype(np.float32)
-    np.savez(folder / "samples.npz", x=x, y=np.tile(np.arange(6), 10))
-    samples = load_samples(folder / "samples.npz")
-    result = await run_audit(oracle, samples, AuditSettings(density=30), folder / "report")
-    print(show_result(result.report, folder / "report"))
+    print(report)
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as temporary:
-        asyncio.run(main(Path(temporary)))
+    with tempfile.TemporaryDirectory() as folder:
+        main(Path(folder) / "report")

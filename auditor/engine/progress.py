@@ -121,6 +121,51 @@ class StreamProgress:
             self._stream.flush()
 
 
+class NotebookProgress(StreamProgress):
+    r"""One line that rewrites itself in a notebook's output area, which knows ``\r`` but no
+    terminal codes.
+
+    Args:
+        stream: where to write; standard output by default, which notebooks show without alarm.
+        now: the time source, in seconds.
+    """
+
+    def __init__(
+        self, stream: TextIO | None = None, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        super().__init__(sys.stdout if stream is None else stream, quiet_s=0.5, now=now)
+        self._width = 0
+
+    def note(self, message: str) -> None:
+        """See :class:`Progress`."""
+        self._rewrite(message)
+        self._end_line()
+
+    def finish(self) -> None:
+        """See :class:`Progress`."""
+        if self._planned:
+            self._show(self._now())
+            self._end_line()
+        self._planned = 0
+
+    def _show(self, now: float) -> None:
+        self._rewrite(self._line(now - self._began))
+
+    def _rewrite(self, text: str) -> None:
+        self._write("\r" + text.ljust(self._width))
+        self._width = len(text)
+
+    def _end_line(self) -> None:
+        self._write("\n")
+        self._width = 0
+
+
+def choose_progress() -> Progress:
+    """What suits standard output and error: a notebook, a terminal or a log."""
+    notebook = type(sys.stdout).__module__.split(".")[0] == "ipykernel"
+    return NotebookProgress() if notebook else StreamProgress()
+
+
 class SearchProgress:
     """Shows the many small batches of an adaptive probe as one piece of work.
 
