@@ -239,3 +239,16 @@ class Keyed(Protocol):
             TargetError: see there.
         """
         ...
+
+
+@runtime_checkable
+class Identified(Protocol):
+    """An oracle that can also say who answered, beyond its own description."""
+
+    def identity(self) -> dict[str, Any]:
+        """What was seen of the other side so far, JSON-able and without secrets.
+
+        For an endpoint: ``url``, ``addresses``, ``certificates`` (SHA-256), ``headers`` that
+        name a server, model or version, ``clock_offset_s`` (theirs minus ours).
+        """
+        ...

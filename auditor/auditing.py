@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -14,15 +13,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import LabelOracle
+from adapters.contract import Identified, LabelOracle
 from auditor.calibration import Profile
 from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.scheduler import EngineLimits, EngineResult, QueryEngine
 from auditor.engine.store import LabelStore
+from auditor.engine.witness import Witness
 from auditor.errors import AuditError, UsageError
+from auditor.evidence.layout import PAGE, REPORT, TRIGGER_PICTURE
+from auditor.evidence.recorder import Recorder
+from auditor.evidence.records import plan_record, run_record, used_images
+from auditor.evidence.signing import Signer
 from auditor.hunting import Hunt, TriggerOutcome, add_ledgers, hunt, trigger_search
 from auditor.plan import AuditPlan, AuditSettings, build_plan
-from auditor.reports.files import write_atomic
 from auditor.reports.html_report import write_html
 from auditor.reports.html_trigger import TEXTURE_KEY
 from auditor.reports.json_report import write_json
@@ -121,8 +124,9 @@ async def run_audit(
     limits: EngineLimits | None = None,
     progress: Progress | None = None,
     on_start: Callable[[QueryEngine], None] | None = None,
+    signer: Signer | None = None,
 ) -> AuditResult:
-    """Audit ``oracle`` and write ``plan.json``, ``report.json`` and ``report.html``.
+    """Audit ``oracle``; ``output`` becomes an evidence bundle (see auditor.evidence.layout).
 
     Labels live in ``output/labels.sqlite3``. Calling this again with the same arguments
     continues where the last run ended and asks nothing twice.
@@ -136,6 +140,7 @@ async def run_audit(
         limits: what may be spent and how fast.
         progress: told about every answer.
         on_start: handed the engine before it starts, so that a caller can stop it.
+        signer: signs the plan before the first query and the head after the last, or None.
 
     Raises:
         UsageError: samples, settings, profile or budget do not fit.
@@ -146,11 +151,27 @@ async def run_audit(
     ready = prepare(oracle, samples, settings)
     _check_before_asking(oracle, ready.plan, profile, limits)
     started, clock = datetime.now(UTC), time.monotonic()
-    _write_plan(output, ready)
-    asked = await ask(oracle, ready, output, limits, progress, on_start)
+    _make_folder(output)
+    record = Recorder(output, signer)
+    fixed = plan_record(oracle, ready, profile)
+    try:
+        asked = await ask(
+            oracle,
+            ready,
+            output,
+            limits,
+            progress,
+            on_start,
+            lambda: record.start(fixed, oracle.input_spec),
+        )
+        identity = endpoint_identity(oracle)
+        record.finish(asdict(asked.engine.ledger), identity)
+    finally:
+        record.close()
     timing = _timing(started, time.monotonic() - clock, asked.engine)
     result = judge(oracle, ready, asked, profile, timing)
-    _write_reports(result.report, output, ready, oracle, asked.trigger)
+    run = run_record(oracle, asked.engine, timing, identity)
+    _write_bundle(record, result.report, run, output, ready, oracle, asked.trigger, profile)
     return result
 
 
@@ -161,10 +182,12 @@ async def ask(
     limits: EngineLimits,
     progress: Progress | None = None,
     on_start: Callable[[QueryEngine], None] | None = None,
+    witness: Callable[[], Witness] | None = None,
 ) -> Asked:
     """Ask what is missing of the plan, then search for a trigger where the plan says so.
 
-    Labels live in ``output``, which must exist.
+    Labels live in ``output``, which must exist. ``witness`` is called once nobody else can use
+    that folder, and what it returns is told how every request ended.
 
     Raises:
         AdapterError: the target failed for good; what was paid for is kept.
@@ -172,7 +195,8 @@ async def ask(
     """
     store = LabelStore(output / STORE_NAME)
     try:
-        engine = QueryEngine(oracle, store, limits, progress or SilentProgress())
+        seen_by = None if witness is None else witness()
+        engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), witness=seen_by)
         if on_start is not None:
             on_start(engine)
         fixed = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders())
@@ -287,37 +311,44 @@ def _timing(started: datetime, seconds: float, asked: EngineResult) -> dict[str,
     }
 
 
-def _write_plan(output: Path, ready: Prepared) -> None:
-    """Fix the plan on disk before the first query.
+def endpoint_identity(oracle: LabelOracle) -> dict[str, Any]:
+    """What the oracle can say about who answered: see :class:`adapters.contract.Identified`."""
+    return oracle.identity() if isinstance(oracle, Identified) else {}
+
+
+def _make_folder(output: Path) -> None:
+    """Make the folder for everything.
 
     Raises:
-        AuditError: the folder cannot be written.
+        AuditError: it cannot be made.
     """
-    plan = ready.plan.as_dict(ready.samples.refs)
     try:
         output.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({**plan, "samples_digest": ready.samples.digest}, indent=1)
-        (output / "plan.json").write_text(text + "\n", encoding="utf-8")
     except OSError as error:
         raise AuditError(f"--output {output} cannot be written: {error.strerror}") from error
 
 
-def _write_reports(
+def _write_bundle(
+    record: Recorder,
     report: dict[str, Any],
+    run: dict[str, Any],
     output: Path,
     ready: Prepared,
     oracle: LabelOracle,
     trigger: TriggerOutcome | None,
+    profile: Profile | None,
 ) -> None:
     pixels = oracle.input_spec.to_pixels(ready.images[ready.plan.used])
     refs = [str(ready.samples.refs[index]) for index in ready.plan.used]
     pictures = {ref: sample_png(image) for ref, image in zip(refs, pixels, strict=True)}
     pictures.update(trigger_pictures(trigger))
+    images = ready.samples.images[used_images(ready.plan)]
     try:
-        if TEXTURE_KEY in pictures:
-            write_atomic(output / "trigger.png", pictures[TEXTURE_KEY])
-        write_json(report, output / "report.json")
-        write_html(report, output / "report.html", pictures)
+        record.keep(TRIGGER_PICTURE, pictures.get(TEXTURE_KEY))
+        write_json(report, output / REPORT)
+        write_html(report, output / PAGE, pictures)
+        record.keep_run(run, None if profile is None else profile.as_dict(), images, pictures)
+        record.seal([REPORT, PAGE, TRIGGER_PICTURE])
     except OSError as error:
         raise AuditError(
             f"the report cannot be written to {output}: {error.strerror}; the labels are saved, "

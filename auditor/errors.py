@@ -5,6 +5,7 @@ AuditError                 exit 4: the audit could not be done
 │   ├── SamplesError       the clean samples cannot be used as they are
 │   └── ProfileError       a profile is unknown, unreadable or does not fit
 ├── StoreError             exit 4: the label store cannot be used
+├── EvidenceError          exit 4: evidence cannot be written, read or relied on
 └── BudgetReached          exit 3: the query budget ends before the plan does
 """
 
@@ -46,6 +47,10 @@ class ProfileError(UsageError):
 
 class StoreError(AuditError):
     """The label store cannot be used: another version, another owner, a full disk."""
+
+
+class EvidenceError(AuditError):
+    """Evidence cannot be written, cannot be read, or is not what it says it is."""
 
 
 class BudgetReached(AuditError):

@@ -32,6 +32,7 @@ from auditor.engine.progress import Progress, SilentProgress
 from auditor.engine.requests import Order, Request, RequestSource
 from auditor.engine.spend import QueryBudget, RetryBudget
 from auditor.engine.store import NOT_ASKED, LabelStore, StoredProbe
+from auditor.engine.witness import NoWitness, Sent, Witness
 from auditor.errors import StoreError
 from auditor.probes.base import FixedProbe
 
@@ -134,6 +135,7 @@ class QueryEngine:
         limits: what may be done.
         progress: told about every answer.
         clock: the time source.
+        witness: told how every request ended.
     """
 
     def __init__(
@@ -143,8 +145,10 @@ class QueryEngine:
         limits: EngineLimits,
         progress: Progress | None = None,
         clock: Clock | None = None,
+        witness: Witness | None = None,
     ) -> None:
         self._oracle = oracle
+        self._witness = witness or NoWitness()
         self._store = store
         self._limits = limits
         self._progress = progress or SilentProgress()
@@ -229,6 +233,7 @@ class QueryEngine:
             self._halt.set()
         await self._learn_names()
         self._stored = await self._load(probes)
+        self._witness.begin(probes, [stored.labels for stored in self._stored])
         spent = (await self._store.ledger(audit))["sent"]
         self._budget = QueryBudget(self._limits.max_queries, spent)
         spec = self._oracle.input_spec
@@ -345,6 +350,7 @@ class QueryEngine:
     def _take_twins(self) -> None:
         for number, items, labels in self._source.settled_twins():
             self._store.fill(self._stored[number], items, labels)
+            self._witness.filled(number, items, labels)
             self._ledger.deduplicated += len(items)
             self._progress.advance(len(items), live=False)
 
@@ -441,17 +447,20 @@ class QueryEngine:
         parts = [(self._stored[number], request.items[where]) for number, where in groups]
         intents = await self._store.intend(self._audit, parts, request.sends)
         self._count_send(request)
+        began = self._clock.now()
         try:
             answer = await self._oracle.predict_labels(request.batch)
             labels = _checked(answer, len(request.items))
         except AdapterError as error:
             _let_go_of_inputs(error)
             self._store.fail(intents, str(error), unknown=error.advice.outcome_unknown)
+            self._witness.failed(self._sent(request, began), error)
             self._slow_down(error)
             raise
         except BaseException as error:
             why = "interrupted" if isinstance(error, asyncio.CancelledError) else repr(error)
             self._store.fail(intents, f"{why} while in flight", unknown=True)
+            self._witness.failed(self._sent(request, began), error)
             raise
         # Names first: labels that are committed without them would mean other classes later.
         self._keep_names()
@@ -460,9 +469,20 @@ class QueryEngine:
             for (stored, items), (_, where) in zip(parts, groups, strict=True)
         ]
         self._store.record(intents, answered)
+        self._witness.answered(self._sent(request, began), labels)
         self._slots.succeeded()
         self._gate.heed(self._oracle.take_pace_hint())
         return labels
+
+    def _sent(self, request: Request, began: float) -> Sent:
+        return Sent(
+            request.probes,
+            request.items,
+            request.batch,
+            request.keys,
+            request.sends,
+            self._clock.now() - began,
+        )
 
     def _count_send(self, request: Request) -> None:
         self._retries.sent()

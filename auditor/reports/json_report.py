@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import unicodedata
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from auditor import strict_json
 from auditor.errors import AuditError
 from auditor.reports.files import write_atomic
 
@@ -32,7 +32,16 @@ def write_json(report: dict[str, Any], path: Path) -> None:
         OSError: the file cannot be written.
         ValueError: the report holds NaN or an infinity.
     """
-    write_atomic(path, (_layout(report, "") + "\n").encode("utf-8"))
+    write_atomic(path, report_bytes(report))
+
+
+def report_bytes(report: dict[str, Any]) -> bytes:
+    """What :func:`write_json` writes.
+
+    Raises:
+        ValueError: the report holds NaN or an infinity.
+    """
+    return (_layout(report, "") + "\n").encode("utf-8")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -49,13 +58,22 @@ def read_json(path: Path) -> dict[str, Any]:
         raise AuditError(f"there is no report at {path}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise AuditError(f"the report {path} cannot be read: {error}") from error
-    report = _parse(text, path)
+    return parse_report(text, str(path))
+
+
+def parse_report(text: str, name: str) -> dict[str, Any]:
+    """The report in ``text``; ``name`` says where it comes from.
+
+    Raises:
+        AuditError: damaged, not a report, or of another major schema version.
+    """
+    report = _parse(text, name)
     version = report.get("schema_version") if isinstance(report, dict) else None
     if not isinstance(version, str):
-        raise AuditError(f"{path} is not an audit report: it states no schema_version")
+        raise AuditError(f"{name} is not an audit report: it states no schema_version")
     if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
         raise AuditError(
-            f"{path} has schema version {version[:20]!r}, this program reads {SCHEMA_VERSION}: "
+            f"{name} has schema version {version[:20]!r}, this program reads {SCHEMA_VERSION}: "
             "use the version of xray-audit that wrote it"
         )
     return dict(report)
@@ -104,32 +122,8 @@ def _spell(match: re.Match[str]) -> str:
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
 
 
-def _parse(text: str, path: Path) -> Any:
+def _parse(text: str, name: str) -> Any:
     try:
-        return json.loads(
-            text,
-            object_pairs_hook=_unique,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-        )
-    except (ValueError, RecursionError) as error:
-        raise AuditError(f"the report {path} is damaged: {error}") from error
-
-
-def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    # The standard parser lets the last of two equal keys win, so two readers may disagree.
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        raise ValueError("a key appears twice")
-    return found
-
-
-def _refuse_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a number in JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is out of range")
-    return value
+        return strict_json.loads(text)
+    except ValueError as error:
+        raise AuditError(f"the report {name} is damaged: {error}") from error

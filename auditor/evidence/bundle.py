@@ -1,0 +1,75 @@
+"""A bundle opened for reading: the report and what its views need, without the network."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auditor.errors import EvidenceError
+from auditor.evidence.canonical import parse_object
+from auditor.evidence.files import BundleFiles, read_files
+from auditor.evidence.layout import HANDOVER, HEAD_SIGNATURE, PICTURES, REPORT, RUN
+from auditor.reports.json_report import parse_report
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle as it lies there; nothing in it was verified yet.
+
+    Attributes:
+        files: its files.
+        report: the content of report.json.
+        pictures: PNGs that views show, by the keys they look them up by; empty where private.
+        run: the content of run.json: target, identity, times, versions.
+        handed_over: whether private images were withheld.
+        signed: whether there is a signature, valid or not.
+    """
+
+    files: BundleFiles
+    report: dict[str, Any]
+    pictures: Mapping[str, bytes]
+    run: Mapping[str, Any]
+    handed_over: bool
+    signed: bool
+
+
+def load_bundle(where: Path) -> Bundle:
+    """Read the bundle at ``where``, a folder or a ``.zip``; safe on a hostile one.
+
+    Views are made from ``report`` and ``pictures`` alone. This proves nothing about either:
+    :func:`auditor.verifying.verify.verify_bundle` does.
+
+    Raises:
+        UsageError: there is nothing at ``where``.
+        EvidenceError: it is no bundle, or damaged.
+    """
+    files = read_files(where)
+    return Bundle(
+        files=files,
+        report=_report(files),
+        pictures=_pictures(files),
+        run=parse_object(files.content[RUN], RUN) if RUN in files else {},
+        handed_over=HANDOVER in files,
+        signed=HEAD_SIGNATURE in files,
+    )
+
+
+def _report(files: BundleFiles) -> dict[str, Any]:
+    try:
+        text = files.get(REPORT).decode("utf-8")
+    except UnicodeDecodeError:
+        raise EvidenceError(f"{REPORT} of {files.where} is not UTF-8 text") from None
+    return parse_report(text, f"{REPORT} of {files.where}")
+
+
+def _pictures(files: BundleFiles) -> dict[str, bytes]:
+    if PICTURES not in files:
+        return {}
+    try:
+        held = parse_object(files.get(PICTURES), PICTURES)
+        return {key: base64.b64decode(png, validate=True) for key, png in held.items()}
+    except (TypeError, ValueError):
+        raise EvidenceError(f"{PICTURES} of {files.where} is damaged") from None

@@ -1,0 +1,49 @@
+"""JSON that has one spelling on the way out and is distrusted on the way in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+from auditor import strict_json
+from auditor.errors import EvidenceError
+
+
+def canonical(value: Any) -> bytes:
+    """``value`` as compact ASCII JSON with sorted keys: equal values give equal bytes.
+
+    Raises:
+        ValueError: it holds NaN or an infinity.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode("ascii")
+
+
+def sha256(data: bytes) -> str:
+    """Hex SHA-256."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def parse(data: bytes, name: str) -> Any:
+    """Read JSON from somebody who may be hostile; its size was limited before.
+
+    Args:
+        data: UTF-8 text.
+        name: where it comes from, for the message.
+
+    Raises:
+        EvidenceError: not JSON, nested too deep, a number out of range, or a key given twice.
+    """
+    try:
+        return strict_json.loads(data.decode("utf-8"))
+    except ValueError as error:
+        raise EvidenceError(f"{name} is not sound JSON: {str(error)[:200]}") from None
+
+
+def parse_object(data: bytes, name: str) -> dict[str, Any]:
+    """Read a JSON object; see :func:`parse`."""
+    value = parse(data, name)
+    if not isinstance(value, dict):
+        raise EvidenceError(f"{name} does not hold a JSON object")
+    return value

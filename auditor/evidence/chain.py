@@ -1,0 +1,336 @@
+"""The label log as a hash chain: lines of JSON, each holding the SHA-256 of the one before.
+
+An *entry* is one line, ``{"n", "prev", "at", "e", ...}``: its number from 0, the hash of the
+line before it (64 zeros for the first), UTC seconds, and what it records, ``e``:
+
+- ``open``: a run of the command begins. ``plan`` is the SHA-256 of plan.json, ``tool`` the code
+  that runs, ``torn`` the bytes of a half-written last line that were dropped.
+- ``ask``: the engine turns to ``probes`` (their numbers); ``new`` introduces
+  ``[number, kind, digest, size]``.
+- ``rows``: how requests ended. A row names inputs by their *place*: counted through the probes
+  of the last ``ask``, one after the other. It has them as ``r`` (``[first, count]``) or ``i``
+  (a list, in the order sent), and ``s``:
+
+  - ``ok``: answered, with ``l`` labels, ``q`` request hash, ``ms`` latency and ``a`` sending
+    number where it was not the first.
+  - ``cached``: ``l`` came from the label store: bought by an earlier run that was killed before
+    it could log them, or by one that kept no log. Nothing was sent.
+  - ``twin``: ``l`` came from an identical input. Nothing was sent.
+  - ``void``: labels logged earlier that the store lost; they are asked again.
+  - anything else: the kind of error. No labels; ``u`` is true where the target may have
+    answered and charged unseen.
+- ``close``: the run ended in order; ``ledger`` is its account.
+
+A later row about an input replaces an earlier one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.engine.store import NOT_ASKED
+from auditor.errors import EvidenceError
+from auditor.evidence.canonical import parse_object
+
+GENESIS = "0" * 64
+MAX_LINE = 16 * 1024 * 1024
+MAX_LABELS = 100_000_000
+MAX_PROBES = 1_000_000
+LABELLED = frozenset({"ok", "cached", "twin"})
+FREE = frozenset({"cached", "twin", "void"})
+"""Rows for which nothing was sent."""
+
+
+@dataclass
+class KnownProbe:
+    """A probe that the log names: ``labels`` ``(size,)`` uint16 as the log gives them."""
+
+    number: int
+    kind: str
+    digest: str
+    size: int
+    labels: NDArray[np.uint16]
+
+
+class Places:
+    """The inputs of one ``ask``, counted through its probes.
+
+    Args:
+        probes: in the order asked.
+    """
+
+    def __init__(self, probes: Sequence[KnownProbe]) -> None:
+        self.probes = probes
+        self.starts = np.cumsum([0, *(probe.size for probe in probes)], dtype=np.int64)
+        self.size = int(self.starts[-1])
+
+    def put(self, at: NDArray[np.int64], labels: NDArray[Any]) -> None:
+        """Give the inputs ``at`` their ``labels``."""
+        owner = np.searchsorted(self.starts, at, side="right") - 1
+        for number in np.unique(owner):
+            where = owner == number
+            self.probes[number].labels[at[where] - self.starts[number]] = labels[where]
+
+
+@dataclass
+class Tally:
+    """What the rows of one run, or of all, add up to; in queries except ``requests``."""
+
+    sent: int = 0
+    retried: int = 0
+    requests: int = 0
+    deduplicated: int = 0
+    cached: int = 0
+    unknown: int = 0
+
+    def count(self, status: str, size: int, row: dict[str, Any]) -> None:
+        """Add one row."""
+        if status == "twin":
+            self.deduplicated += size
+        elif status == "cached":
+            self.cached += size
+        if status in FREE:
+            return
+        self.sent += size
+        self.requests += 1
+        self.retried += size if row.get("a", 1) > 1 else 0
+        self.unknown += size if row.get("u") is True else 0
+
+
+@dataclass
+class Run:
+    """One run of the command: what its ``open`` entry said, and what followed."""
+
+    opened: dict[str, Any]
+    asked: list[list[int]] = field(default_factory=list)
+    tally: Tally = field(default_factory=Tally)
+    closed: dict[str, Any] | None = None
+
+
+@dataclass
+class Chain:
+    """A log as far as it was read.
+
+    Attributes:
+        entries: number of entries.
+        last: SHA-256 of the last line, or of nothing.
+        probes: every probe named, by its number.
+        runs: runs of the command, in order.
+        first_query, last_query: UTC seconds of the entries with the first and last answer from
+            the target, or None.
+    """
+
+    entries: int = 0
+    last: str = GENESIS
+    probes: list[KnownProbe] = field(default_factory=list)
+    numbers: dict[str, int] = field(default_factory=dict)
+    runs: list[Run] = field(default_factory=list)
+    first_query: float | None = None
+    last_query: float | None = None
+    total_labels: int = 0
+    places: Places | None = None
+
+    def labels(self, digest: str) -> NDArray[np.uint16] | None:
+        """Labels ``(size,)`` of the probe ``digest``; None where the log does not name it."""
+        number = self.numbers.get(digest)
+        return None if number is None else self.probes[number].labels
+
+    def introduce(self, kind: str, digest: str, size: int) -> KnownProbe:
+        """Give a probe the next number.
+
+        Raises:
+            EvidenceError: more probes or labels than any audit has.
+        """
+        self.total_labels += size
+        if len(self.probes) >= MAX_PROBES or self.total_labels > MAX_LABELS:
+            raise EvidenceError("the label log names more inputs than any audit asks")
+        probe = KnownProbe(len(self.probes), kind, digest, size, np.full(size, NOT_ASKED, "<u2"))
+        self.probes.append(probe)
+        self.numbers[digest] = probe.number
+        return probe
+
+
+Rows = Callable[[Places, NDArray[np.int64], dict[str, Any]], None]
+"""Called with the inputs of an ask, the places a row names, and the row."""
+
+
+def line_hash(line: bytes) -> str:
+    """SHA-256 of one line without its line break: what the next line must hold."""
+    return hashlib.sha256(line).hexdigest()
+
+
+def row_places(row: dict[str, Any], size: int) -> NDArray[np.int64]:
+    """Places of the inputs of one row, ``(n,)``, each once and below ``size``.
+
+    Raises:
+        EvidenceError: they are not.
+    """
+    span = row.get("r")
+    if span is not None:
+        first, count = (whole(value) for value in pair(span))
+        if count < 1 or first + count > size:
+            raise EvidenceError("a row names inputs that its probes do not have")
+        return np.arange(first, first + count, dtype=np.int64)
+    return _listed(row.get("i"), size)
+
+
+def _listed(items: Any, size: int) -> NDArray[np.int64]:
+    found = whole_numbers(items)
+    if not len(found) or int(found.max()) >= size or len(np.unique(found)) != len(found):
+        raise EvidenceError("a row names inputs that its probes do not have")
+    return found
+
+
+def whole(value: Any) -> int:
+    """``value`` where it is a whole number from 0 to 2^53.
+
+    Raises:
+        EvidenceError: it is not.
+    """
+    if type(value) is not int or not 0 <= value <= 2**53:
+        raise EvidenceError("a number in the label log is not a whole number")
+    return value
+
+
+def pair(value: Any) -> list[Any]:
+    """``value`` where it is a list of two.
+
+    Raises:
+        EvidenceError: it is not.
+    """
+    if not isinstance(value, list) or len(value) != 2:
+        raise EvidenceError("a row of the label log is not as it was written")
+    return value
+
+
+def whole_numbers(values: Any) -> NDArray[np.int64]:
+    """A list of whole numbers from 0 to 2^53 as an array.
+
+    Raises:
+        EvidenceError: it is something else.
+    """
+    if not isinstance(values, list) or any(type(value) is not int for value in values):
+        raise EvidenceError("a row of the label log is not as it was written")
+    if values and not (min(values) >= 0 and max(values) <= 2**53):
+        raise EvidenceError("a number in the label log is out of range")
+    return np.array(values, dtype=np.int64)
+
+
+def read_chain(lines: Iterable[bytes], *, rows: Rows | None = None) -> Chain:
+    """Check and replay a log.
+
+    Args:
+        lines: its lines, each without its line break and at most :data:`MAX_LINE` long.
+        rows: called with every ``ok`` row: ``(places, at, row)``; None for nobody.
+
+    Raises:
+        EvidenceError: names the first entry that does not follow from the one before it.
+    """
+    chain = Chain()
+    for line in lines:
+        try:
+            _apply(chain, _linked(chain, line), rows)
+        except EvidenceError as error:
+            raise EvidenceError(f"label log, entry {chain.entries}: {error}") from None
+        chain.entries += 1
+        chain.last = line_hash(line)
+    return chain
+
+
+def _linked(chain: Chain, line: bytes) -> dict[str, Any]:
+    entry = parse_object(line, "it")
+    if entry.get("n") != chain.entries or type(entry.get("n")) is not int:
+        raise EvidenceError("its number does not follow: an entry was removed, added or moved")
+    if entry.get("prev") != chain.last:
+        raise EvidenceError(
+            "it does not hold the hash of the entry before it: one of the two was changed"
+        )
+    if not isinstance(entry.get("at"), (int, float)):
+        raise EvidenceError("it states no time")
+    return entry
+
+
+def _apply(chain: Chain, entry: dict[str, Any], rows: Rows | None) -> None:
+    kind = entry.get("e")
+    if kind == "open":
+        chain.runs.append(Run(entry))
+        return
+    if not chain.runs:
+        raise EvidenceError("it comes before any run was opened")
+    run = chain.runs[-1]
+    if kind == "ask":
+        _ask(chain, run, entry)
+    elif kind == "rows":
+        for row in _list(entry.get("rows")):
+            _row(chain, run, row, rows)
+        if any(row.get("s") not in FREE for row in entry["rows"]):
+            chain.first_query = entry["at"] if chain.first_query is None else chain.first_query
+            chain.last_query = entry["at"]
+    elif kind == "close":
+        run.closed = entry
+    else:
+        raise EvidenceError("it is of an unknown kind")
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise EvidenceError("it is not as it was written")
+    return value
+
+
+def _ask(chain: Chain, run: Run, entry: dict[str, Any]) -> None:
+    for new in _list(entry.get("new")):
+        if not isinstance(new, list) or len(new) != 4 or new[0] != len(chain.probes):
+            raise EvidenceError("it introduces a probe in another way than it was written")
+        _, kind, digest, size = new
+        if not isinstance(kind, str) or not isinstance(digest, str) or digest in chain.numbers:
+            raise EvidenceError("it introduces a probe in another way than it was written")
+        chain.introduce(kind, digest, whole(size))
+    numbers = [whole(number) for number in _list(entry.get("probes"))]
+    if any(number >= len(chain.probes) for number in numbers):
+        raise EvidenceError("it asks a probe that was never introduced")
+    run.asked.append(numbers)
+    chain.places = Places([chain.probes[number] for number in numbers])
+
+
+def _row(chain: Chain, run: Run, row: Any, rows: Rows | None) -> None:
+    if not isinstance(row, dict) or not isinstance(row.get("s"), str):
+        raise EvidenceError("a row is not as it was written")
+    if chain.places is None:
+        raise EvidenceError("a row comes before anything was asked")
+    at = row_places(row, chain.places.size)
+    status = row["s"]
+    run.tally.count(status, len(at), row)
+    if status == "void":
+        chain.places.put(at, np.full(len(at), NOT_ASKED))
+    elif status in LABELLED:
+        labels = whole_numbers(row.get("l"))
+        if len(labels) != len(at) or int(labels.max()) >= NOT_ASKED:
+            raise EvidenceError("a row does not hold one label per input")
+        chain.places.put(at, labels)
+        if rows is not None and status == "ok":
+            rows(chain.places, at, row)
+
+
+def split_lines(data: bytes) -> tuple[list[bytes], bytes]:
+    """The whole lines of a log, and what follows the last line break.
+
+    Raises:
+        EvidenceError: a line longer than any that is written.
+    """
+    *lines, rest = data.split(b"\n")
+    if any(len(line) > MAX_LINE for line in lines):
+        raise EvidenceError("the label log holds a line longer than any that is written")
+    return lines, rest
+
+
+def spans(items: NDArray[np.int64], most: int) -> Iterator[NDArray[np.int64]]:
+    """``items`` in parts of at most ``most``."""
+    for start in range(0, len(items), most):
+        yield items[start : start + most]

@@ -1,0 +1,156 @@
+"""The head of a bundle: one in-toto statement that follows from the files alone.
+
+Nothing in it is free: given the files (and the signer's public key) there is one head, byte for
+byte, so a changed head shows even where it is not signed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from auditor.errors import EvidenceError
+from auditor.evidence import merkle
+from auditor.evidence.canonical import canonical, parse_object, sha256
+from auditor.evidence.chain import Chain
+from auditor.evidence.files import safe_name
+from auditor.evidence.layout import FORMAT, LOG, OUTSIDE, PLAN, REPORT, RUN, VIEWS
+from auditor.evidence.signing import STATEMENT_TYPE, PublicKey
+
+HEAD_TYPE = "urn:xray-audit:evidence:1"
+PLAN_TYPE = "urn:xray-audit:plan:1"
+MAX_LISTED = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One file as the head lists it."""
+
+    path: str
+    size: int
+    sha256: str
+
+
+def listing(content: Mapping[str, bytes]) -> list[Listed]:
+    """What a head lists of ``content``, by name."""
+    return [Listed(name, len(content[name]), sha256(content[name])) for name in sorted(content)]
+
+
+def root_of(files: Sequence[Listed]) -> str:
+    """Hex Merkle root over ``files``."""
+    return merkle.root([merkle.leaf(file.path, file.size, file.sha256) for file in files])
+
+
+def head_statement(
+    files: Sequence[Listed],
+    content: Mapping[str, bytes],
+    chain: Chain,
+    signer: PublicKey | None,
+) -> bytes:
+    """The head of a bundle.
+
+    Args:
+        files: every file that is evidence, those withheld too.
+        content: at least plan.json, run.json and report.json.
+        chain: the replayed label log.
+        signer: whose signature will go with it, or None.
+
+    Raises:
+        EvidenceError: a file does not hold what it must.
+    """
+    report = parse_object(content[REPORT], REPORT)
+    plan = parse_object(content[PLAN], PLAN)
+    run = parse_object(content[RUN], RUN)
+    timing = run.get("timing")
+    return _statement(
+        [{"name": "evidence", "digest": {"sha256": root_of(files)}}],
+        HEAD_TYPE,
+        {
+            "format": FORMAT,
+            "files": [[file.path, file.size, file.sha256] for file in files],
+            "plan_digest": plan.get("plan_digest"),
+            "verdict": report.get("verdict"),
+            "log": {"file": LOG, "entries": chain.entries, "last": chain.last},
+            "finished": timing.get("finished") if isinstance(timing, dict) else None,
+            "signer": _signer(signer),
+        },
+    )
+
+
+def plan_statement(plan: bytes, signer: PublicKey) -> bytes:
+    """What is signed before the first query."""
+    return _statement(
+        [{"name": PLAN, "digest": {"sha256": sha256(plan)}}],
+        PLAN_TYPE,
+        {"format": FORMAT, "signer": _signer(signer)},
+    )
+
+
+def _statement(
+    subject: list[dict[str, Any]], predicate_type: str, predicate: dict[str, Any]
+) -> bytes:
+    statement = {
+        "_type": STATEMENT_TYPE,
+        "subject": subject,
+        "predicateType": predicate_type,
+        "predicate": predicate,
+    }
+    return canonical(statement) + b"\n"
+
+
+def _signer(key: PublicKey | None) -> dict[str, str] | None:
+    if key is None:
+        return None
+    return {"keyid": key.keyid, "ed25519": base64.b64encode(key.raw).decode("ascii")}
+
+
+def read_head(data: bytes) -> tuple[list[Listed], PublicKey | None]:
+    """The files a head lists, and the key it says it is signed with; nothing else is trusted.
+
+    Raises:
+        EvidenceError: it is no head.
+    """
+    statement = parse_object(data, "head.json")
+    predicate = statement.get("predicate")
+    if not isinstance(predicate, dict) or predicate.get("format") != FORMAT:
+        raise EvidenceError(f"head.json is not the head of a bundle of format {FORMAT}")
+    rows = predicate.get("files")
+    if not isinstance(rows, list) or len(rows) > MAX_LISTED:
+        raise EvidenceError("head.json lists no files")
+    files = [_listed(row) for row in rows]
+    names = [file.path for file in files]
+    if names != sorted(set(names)):
+        raise EvidenceError("head.json lists a file twice, or not in order")
+    return files, read_key(predicate.get("signer"))
+
+
+def _listed(row: Any) -> Listed:
+    if not isinstance(row, list) or len(row) != 3:
+        raise EvidenceError("head.json lists a file in another way than it was written")
+    path, size, digest = row
+    if not isinstance(path, str) or not safe_name(path):
+        raise EvidenceError("head.json lists a file that no bundle holds")
+    if path in OUTSIDE or path.startswith(VIEWS):
+        raise EvidenceError(f"head.json lists {path}, which it cannot speak for")
+    if type(size) is not int or not isinstance(digest, str) or len(digest) != 64:
+        raise EvidenceError("head.json lists a file in another way than it was written")
+    return Listed(path, size, digest)
+
+
+def read_key(held: Any) -> PublicKey | None:
+    """The public key that a statement names, or None where it names none.
+
+    Raises:
+        EvidenceError: it is not a key.
+    """
+    if held is None:
+        return None
+    try:
+        raw = base64.b64decode(held["ed25519"], validate=True)
+    except (KeyError, TypeError, ValueError):
+        raise EvidenceError("a statement names no readable key") from None
+    if len(raw) != 32:
+        raise EvidenceError("a statement names no Ed25519 key")
+    return PublicKey(raw)

@@ -1,0 +1,246 @@
+"""Writes the label log: a witness of the engine that appends to the hash chain.
+
+Rows are collected and appended a few times a second, so a log costs a fast audit next to
+nothing. A kill loses the rows of the last moment and no label: what the store knows and the log
+does not is logged as ``cached`` when the next run begins.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec, Labels
+from adapters.errors import AdapterError
+from auditor.engine.requests import input_keys
+from auditor.engine.store import NOT_ASKED
+from auditor.engine.witness import Sent
+from auditor.errors import EvidenceError, StoreError
+from auditor.evidence.canonical import canonical
+from auditor.evidence.chain import Chain, Places, Run, line_hash, read_chain, spans, split_lines
+from auditor.probes.base import FixedProbe
+
+FLUSH_S = 0.1
+FLUSH_ROWS = 256
+FLUSH_LABELS = 65_536
+MAX_BYTES = 2 * 1024**3
+
+
+class LabelLog:
+    """The open log of one audit; belongs to the event loop and to one process.
+
+    Args:
+        path: the file; continued where it exists, a half-written last line dropped.
+        spec: what the target takes: decides what a request hash is taken of.
+        opening: what the ``open`` entry of this run says.
+        now: UTC seconds.
+
+    Raises:
+        EvidenceError: the log was changed, or cannot be read.
+        StoreError: it cannot be written.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        spec: InputSpec,
+        opening: dict[str, Any],
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self._path, self._spec, self._now = path, spec, now
+        self._rows: list[dict[str, Any]] = []
+        self._labels = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._failure: StoreError | None = None
+        self._places = Places([])
+        self.chain, torn = _resume(path)
+        self._file = self._open(torn)
+        # Kept up to date here, so that later lines need no second look at the file.
+        self.chain.runs.append(Run(opening))
+        self._append("open", {**opening, "torn": torn})
+
+    # ---- the engine's side -------------------------------------------------------------------
+
+    def begin(self, probes: Sequence[FixedProbe], known: Sequence[NDArray[np.uint16]]) -> None:
+        """See :class:`auditor.engine.witness.Witness`."""
+        new, numbers = [], []
+        for probe in probes:
+            if probe.digest not in self.chain.numbers:
+                made = self.chain.introduce(probe.kind, probe.digest, probe.size)
+                new.append([made.number, made.kind, made.digest, made.size])
+            numbers.append(self.chain.numbers[probe.digest])
+        self.flush()
+        self._append("ask", {"probes": numbers, "new": new})
+        self._places = Places([self.chain.probes[number] for number in numbers])
+        for number, labels in enumerate(known):
+            self._reconcile(number, labels)
+
+    def answered(self, sent: Sent, labels: Labels) -> None:
+        """See :class:`auditor.engine.witness.Witness`."""
+        self._labelled("ok", self._at(sent.probes, sent.items), labels, self._facts(sent))
+
+    def failed(self, sent: Sent, error: BaseException) -> None:
+        """See :class:`auditor.engine.witness.Witness`."""
+        row = {"s": type(error).__name__, **self._facts(sent)}
+        if not isinstance(error, AdapterError) or error.advice.outcome_unknown:
+            row["u"] = True
+        self._add({**_which(self._at(sent.probes, sent.items)), **row}, 0)
+
+    def filled(self, probe: int, items: NDArray[np.int64], labels: Labels) -> None:
+        """See :class:`auditor.engine.witness.Witness`."""
+        self._labelled("twin", self._at(probe, items), labels, {})
+
+    # ---- the audit's side --------------------------------------------------------------------
+
+    def flush(self) -> None:
+        """Append the rows collected so far.
+
+        Raises:
+            StoreError: they cannot be written.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._failure is not None:
+            raise self._failure
+        if self._rows:
+            rows, self._rows, self._labels = self._rows, [], 0
+            self._append("rows", {"rows": rows})
+
+    def finish(self, closing: dict[str, Any]) -> None:
+        """Append the ``close`` entry and put everything on the disk.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        self.flush()
+        self._append("close", closing)
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def close(self) -> None:
+        """Append what can be appended and close the file; a second call does nothing."""
+        if not self._file.closed:
+            with contextlib.suppress(StoreError):
+                self.flush()
+            self._file.close()
+
+    # ---- writing -----------------------------------------------------------------------------
+
+    def _open(self, torn: int) -> BinaryIO:
+        try:
+            file = self._path.open("ab", buffering=0)
+            if torn:
+                file.truncate(file.seek(0, os.SEEK_END) - torn)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        return file
+
+    def _append(self, kind: str, content: dict[str, Any]) -> None:
+        """Write one entry in one piece: a kill leaves all of it, or a torn last line."""
+        chain = self.chain
+        entry = {"n": chain.entries, "prev": chain.last, "at": round(self._now(), 3), "e": kind}
+        line = canonical({**entry, **content})
+        try:
+            written = self._file.write(line + b"\n")
+            if written != len(line) + 1:
+                raise OSError(28, os.strerror(28))
+        except OSError as error:
+            # Whatever was written of it is a torn line, after which nothing may follow.
+            self._failure = self._unwritable(error)
+            raise self._failure from error
+        chain.entries += 1
+        chain.last = line_hash(line)
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(
+            f"the evidence log {self._path} cannot be written: {error.strerror}; labels that were "
+            "saved are kept: see to it and run the same command again"
+        )
+
+    def _add(self, row: dict[str, Any], labels: int) -> None:
+        if self._failure is not None:
+            raise self._failure
+        self._rows.append(row)
+        self._labels += labels
+        if len(self._rows) >= FLUSH_ROWS or self._labels >= FLUSH_LABELS:
+            self.flush()
+        elif self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._flush_late)
+
+    def _flush_late(self) -> None:
+        """Flush from a timer, where nobody could catch an error: the next row raises it."""
+        self._timer = None
+        with contextlib.suppress(StoreError):
+            self.flush()
+
+    def _at(self, probes: NDArray[np.int64] | int, items: NDArray[np.int64]) -> NDArray[np.int64]:
+        at: NDArray[np.int64] = self._places.starts[probes] + items
+        return at
+
+    def _labelled(
+        self, status: str, at: NDArray[np.int64], labels: NDArray[Any], facts: dict[str, Any]
+    ) -> None:
+        self._places.put(at, labels)
+        self._add({**_which(at), "s": status, "l": labels.tolist(), **facts}, len(at))
+
+    def _facts(self, sent: Sent) -> dict[str, Any]:
+        keys = list(sent.keys)
+        unknown = [number for number, key in enumerate(keys) if not key]
+        for number, key in zip(unknown, input_keys(self._spec, sent.batch[unknown]), strict=True):
+            keys[number] = key
+        again = {"a": sent.send} if sent.send > 1 else {}
+        return {"q": request_hash(keys), "ms": round(1000 * sent.seconds, 1), **again}
+
+    def _reconcile(self, number: int, known: NDArray[np.uint16]) -> None:
+        """Bring log and store together where a kill came between them."""
+        logged = self._places.probes[number].labels
+        lost = np.flatnonzero((known == NOT_ASKED) & (logged != NOT_ASKED))
+        for part in spans(lost, FLUSH_LABELS):
+            logged[part] = NOT_ASKED
+            self._add({**_which(self._at(number, part)), "s": "void"}, len(part))
+        unseen = np.flatnonzero((known != NOT_ASKED) & (known != logged))
+        for part in spans(unseen, FLUSH_LABELS):
+            self._labelled("cached", self._at(number, part), known[part], {})
+
+
+def request_hash(keys: Sequence[bytes]) -> str:
+    """What a request is known by: half of the SHA-256 of its inputs' keys, in hex."""
+    return hashlib.sha256(b"".join(keys)).hexdigest()[:32]
+
+
+def _which(at: NDArray[np.int64]) -> dict[str, Any]:
+    if int(at[-1] - at[0]) + 1 == len(at) and (np.diff(at) == 1).all():
+        return {"r": [int(at[0]), len(at)]}
+    return {"i": at.tolist()}
+
+
+def _resume(path: Path) -> tuple[Chain, int]:
+    """The chain so far, and the length of a half-written last line."""
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise EvidenceError(f"{path} is larger than any evidence log")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        return Chain(), 0
+    except OSError as error:
+        raise EvidenceError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        lines, torn = split_lines(data)
+        return read_chain(lines), len(torn)
+    except EvidenceError as error:
+        raise EvidenceError(
+            f"{path} was changed since it was written ({error}); restore it, or use another "
+            "--output: a log is never continued over a gap"
+        ) from None

@@ -1,0 +1,38 @@
+"""The files of an evidence bundle.
+
+    plan.json        everything decided before the first query, samples as hashes
+    plan.dsse.json   signature over the plan, made then (only with --sign-key)
+    plans/           earlier plans asked in the same folder, by their SHA-256
+    log.jsonl        every answer, in an append-only hash chain
+    run.json         what a recomputation needs besides labels: input and label space of the
+                     target, ledger, times, endpoint identity, tool and library versions
+    profile.json     the references judged by, where there were any
+    samples.z        the sample images that the plan uses (private: not handed over)
+    pictures.json    thumbnails for views of the report (private: not handed over)
+    report.json      the result; report.html, trigger.png and others are views of it
+    head.json        in-toto statement: SHA-256 of every file above, and their Merkle root
+    head.dsse.json   DSSE envelope with an Ed25519 signature over head.json (only if signed)
+    handover.json    names what was withheld from a hand-over edition
+
+The label store beside them is the running audit's memory; it is no evidence and not listed.
+"""
+
+from __future__ import annotations
+
+FORMAT = "xray-audit-evidence/1"
+PLAN, PLAN_SIGNATURE = "plan.json", "plan.dsse.json"
+EARLIER_PLANS = "plans/"
+LOG, RUN, PROFILE = "log.jsonl", "run.json", "profile.json"
+SAMPLES, PICTURES = "samples.z", "pictures.json"
+REPORT, PAGE, TRIGGER_PICTURE = "report.json", "report.html", "trigger.png"
+HEAD, HEAD_SIGNATURE, HANDOVER = "head.json", "head.dsse.json", "handover.json"
+VIEWS = "views/"
+"""Folder of views made after the head, which therefore says nothing about them."""
+
+REQUIRED = (PLAN, LOG, RUN, REPORT)
+OUTSIDE = (HEAD, HEAD_SIGNATURE, HANDOVER)
+"""Files that the head cannot list: itself, its signature, and what was left out later."""
+WORKING = ("labels.sqlite3", "labels.sqlite3-wal", "labels.sqlite3-shm", "check.json")
+"""Memory of the running audit; not evidence, never packed."""
+PRIVATE = (SAMPLES, PICTURES)
+"""Always withheld from a hand-over edition, with every view that shows pictures."""

@@ -1,0 +1,188 @@
+"""Turns a running audit into a bundle: plan first, then the log, in the end the head."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec
+from auditor.errors import AuditError, EvidenceError
+from auditor.evidence.canonical import canonical, sha256
+from auditor.evidence.chain import read_chain, split_lines
+from auditor.evidence.head import head_statement, listing, plan_statement
+from auditor.evidence.label_log import LabelLog
+from auditor.evidence.layout import (
+    EARLIER_PLANS,
+    HANDOVER,
+    HEAD,
+    HEAD_SIGNATURE,
+    LOG,
+    PICTURES,
+    PLAN,
+    PLAN_SIGNATURE,
+    PROFILE,
+    RUN,
+    SAMPLES,
+)
+from auditor.evidence.records import tool
+from auditor.evidence.signing import Signer
+from auditor.reports.files import write_atomic
+
+COMPRESSION = 6
+
+
+class Recorder:
+    """Keeps the evidence of one audit in ``folder``, which must exist.
+
+    Args:
+        folder: where.
+        signer: signs plan and head, or None.
+    """
+
+    def __init__(self, folder: Path, signer: Signer | None = None) -> None:
+        self._folder = folder
+        self._signer = signer
+        self._log: LabelLog | None = None
+
+    # ---- before the first query --------------------------------------------------------------
+
+    def start(self, plan: Mapping[str, Any], spec: InputSpec) -> LabelLog:
+        """Fix the plan and open the log; nothing may be asked before.
+
+        A head of an earlier run is taken away: it would not fit what is written from now on.
+
+        Raises:
+            AuditError: the folder cannot be written, or its log was changed.
+        """
+        data = canonical_lines(plan)
+        try:
+            for name in (HEAD, HEAD_SIGNATURE, HANDOVER):
+                (self._folder / name).unlink(missing_ok=True)
+            signed = self._fix_plan(data)
+        except OSError as error:
+            raise self._unwritable(error) from error
+        opening = {"plan": sha256(data), "plan_signed": signed, "tool": tool()}
+        self._log = LabelLog(self._folder / LOG, spec, opening)
+        return self._log
+
+    def _fix_plan(self, data: bytes) -> str | None:
+        """Write plan and signature; returns the key it is signed with."""
+        held = self._read(PLAN)
+        if held != data:
+            self._put_aside(held)
+            write_atomic(self._folder / PLAN, data)
+        if self._signer is not None:
+            envelope = self._signer.envelope(plan_statement(data, self._signer.public))
+            write_atomic(self._folder / PLAN_SIGNATURE, envelope)
+            return self._signer.public.keyid
+        return "kept" if (self._folder / PLAN_SIGNATURE).exists() else None
+
+    def _put_aside(self, held: bytes | None) -> None:
+        """Keep a plan that was asked here before: how often somebody tried is evidence too."""
+        (self._folder / PLAN_SIGNATURE).unlink(missing_ok=True)
+        if held is None or not (self._folder / LOG).exists():
+            return
+        (self._folder / EARLIER_PLANS).mkdir(exist_ok=True)
+        write_atomic(self._folder / EARLIER_PLANS / f"{sha256(held)}.json", held)
+
+    def _read(self, name: str) -> bytes | None:
+        try:
+            return (self._folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    # ---- after the last ----------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Let go of the log; a second call does nothing."""
+        if self._log is not None:
+            self._log.close()
+
+    def finish(self, ledger: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+        """Write the log's last entry.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        assert self._log is not None
+        self._log.finish({"ledger": dict(ledger), "identity": dict(identity)})
+        self._log.close()
+
+    def keep(self, name: str, data: bytes | None) -> None:
+        """Put ``data`` into the bundle as ``name``; None takes an older one away.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        if data is None:
+            (self._folder / name).unlink(missing_ok=True)
+        else:
+            write_atomic(self._folder / name, data)
+
+    def keep_run(
+        self,
+        run: Mapping[str, Any],
+        profile: Mapping[str, Any] | None,
+        images: NDArray[Any],
+        pictures: Mapping[str, bytes],
+    ) -> None:
+        """Write what a recomputation needs besides plan and log.
+
+        Args:
+            run: the content of run.json.
+            profile: the profile judged by, or None.
+            images: images of the samples that the plan uses.
+            pictures: PNGs that views of the report show, by their keys.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self.keep(RUN, canonical_lines(run))
+        self.keep(PROFILE, None if profile is None else canonical_lines(profile))
+        self.keep(SAMPLES, zlib.compress(_little(images), COMPRESSION))
+        shown = {key: base64.b64encode(png).decode("ascii") for key, png in pictures.items()}
+        self.keep(PICTURES, canonical(shown) + b"\n")
+
+    def seal(self, views: Sequence[str]) -> None:
+        """Write the head over everything, ``views`` (names of files) included.
+
+        Raises:
+            OSError: it cannot be written.
+            EvidenceError: something in the folder is not as it was written.
+        """
+        fixed = (PLAN, PLAN_SIGNATURE, LOG, RUN, PROFILE, SAMPLES, PICTURES)
+        names = [*fixed, *views, *self._earlier_plans()]
+        content = {name: data for name in names if (data := self._read(name)) is not None}
+        lines, torn = split_lines(content[LOG])
+        if torn:
+            raise EvidenceError(f"{LOG} ends in a half-written line")
+        public = None if self._signer is None else self._signer.public
+        head = head_statement(listing(content), content, read_chain(lines), public)
+        if self._signer is not None:
+            write_atomic(self._folder / HEAD_SIGNATURE, self._signer.envelope(head))
+        write_atomic(self._folder / HEAD, head)
+
+    def _earlier_plans(self) -> list[str]:
+        with contextlib.suppress(FileNotFoundError):
+            return [EARLIER_PLANS + p.name for p in (self._folder / EARLIER_PLANS).iterdir()]
+        return []
+
+    def _unwritable(self, error: OSError) -> AuditError:
+        return AuditError(f"--output {self._folder} cannot be written: {error.strerror}")
+
+
+def canonical_lines(value: Mapping[str, Any]) -> bytes:
+    """JSON of ``value``, one top-level key a line, so that people can read and compare it."""
+    lines = [f"{canonical(key).decode()}:{canonical(value[key]).decode()}" for key in value]
+    return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
+
+
+def _little(images: NDArray[Any]) -> bytes:
+    return np.ascontiguousarray(images, dtype=images.dtype.newbyteorder("<")).tobytes()

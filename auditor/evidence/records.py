@@ -1,0 +1,143 @@
+"""What a bundle records besides labels: the plan before the first query, the run after the last.
+
+Both are written so that the audit can be judged again from them: ``plan.json`` with the samples
+as hashes, ``run.json`` with everything that judging takes from the target and the engine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import LabelOracle
+from auditor import __version__
+from auditor.calibration import Profile
+from auditor.engine.scheduler import EngineResult
+from auditor.evidence.layout import FORMAT
+from auditor.plan import AuditPlan
+from auditor.samples import Samples
+
+LIBRARIES = ("numpy", "scipy", "pillow", "httpx", "aiohttp", "onnxruntime", "torch")
+
+
+@cache
+def tool() -> dict[str, Any]:
+    """Name, version and a digest of the code that runs: ``code`` is the SHA-256 over the
+    Python files of this package, by name and content.
+    """
+    state = hashlib.sha256()
+    for package in ("adapters", "auditor"):
+        folder = Path(str(resources.files(package)))
+        for path in sorted(folder.rglob("*.py")):
+            state.update(f"{package}/{path.relative_to(folder).as_posix()}\0".encode())
+            state.update(hashlib.sha256(path.read_bytes()).digest())
+    return {"name": "xray-audit", "version": __version__, "code": state.hexdigest()}
+
+
+@cache
+def environment() -> dict[str, Any]:
+    """Python, platform and the libraries that the numbers depend on."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "libraries": found,
+    }
+
+
+def image_hash(image: NDArray[Any]) -> str:
+    """Hex SHA-256 of one sample's values, little-endian and in C order."""
+    little = np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("<"))
+    return hashlib.sha256(little.tobytes()).hexdigest()
+
+
+class Planned(Protocol):
+    """What is known before the first query: :class:`auditor.auditing.Prepared`."""
+
+    @property
+    def plan(self) -> AuditPlan: ...  # noqa: D102 - documented there
+    @property
+    def samples(self) -> Samples: ...  # noqa: D102 - documented there
+    @property
+    def classes(self) -> NDArray[np.int64]: ...  # noqa: D102 - documented there
+    @property
+    def matched_by(self) -> str: ...  # noqa: D102 - documented there
+
+
+def plan_record(oracle: LabelOracle, ready: Planned, profile: Profile | None) -> dict[str, Any]:
+    """``plan.json``: everything decided before the first query; the same for equal audits."""
+    plan, samples, classes = ready.plan, ready.samples, ready.classes
+    return {
+        "format": FORMAT,
+        **plan.as_dict(samples.refs),
+        "planes": [
+            {"digest": probe.digest, "coordinates": probe.plane.coordinates.tolist()}
+            for probe in plan.planes
+        ],
+        "samples_digest": samples.digest,
+        "samples": {
+            "shape": list(samples.images.shape[1:]),
+            "dtype": samples.images.dtype.name,
+            "classes_matched_by": ready.matched_by,
+            "class_order": list(samples.class_order),
+            "stated_order": samples.stated_order,
+            "refs": list(samples.refs),
+            "classes": list(samples.classes),
+            "class_indices": [int(index) for index in classes],
+            "sha256": [image_hash(image) for image in samples.images],
+        },
+        "input": asdict(oracle.input_spec),
+        "fingerprint": hashlib.sha256(oracle.fingerprint.encode()).hexdigest(),
+        "profile_digest": None if profile is None else profile.digest,
+        "tool": tool(),
+    }
+
+
+def run_record(
+    oracle: LabelOracle,
+    engine: EngineResult,
+    timing: Mapping[str, Any],
+    identity: Mapping[str, Any],
+) -> dict[str, Any]:
+    """``run.json``: what judging takes besides the plan, the samples and the labels."""
+    space = oracle.label_space
+    return {
+        "format": FORMAT,
+        "target": {
+            "fingerprint": oracle.fingerprint,
+            "description": oracle.description,
+            "input": asdict(oracle.input_spec),
+            "labels": {"names": list(space.names), "size": space.size, "open": space.open},
+            "wire": asdict(oracle.wire),
+        },
+        "identity": dict(identity),
+        "engine": {
+            entry.name: getattr(engine, entry.name)
+            for entry in fields(engine)
+            if entry.name not in {"labels", "ledger"}
+        },
+        "ledger": asdict(engine.ledger),
+        "timing": dict(timing),
+        "tool": tool(),
+        "environment": environment(),
+    }
+
+
+def used_images(plan: AuditPlan) -> NDArray[np.int64]:
+    """Indices of the samples whose images the plan asks about, ascending."""
+    return np.union1d(plan.used, plan.hunted).astype(np.int64)

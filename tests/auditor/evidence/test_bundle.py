@@ -1,0 +1,42 @@
+"""Every --output is a bundle, and it can be read back."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from adapters.synthetic import SyntheticOracle
+from auditor.auditing import run_audit
+from auditor.evidence.bundle import load_bundle
+from auditor.evidence.chain import read_chain, split_lines
+from auditor.evidence.head import listing, read_head
+from auditor.evidence.layout import REQUIRED
+from auditor.plan import AuditSettings
+from auditor.samples import Samples
+
+MakeOracle = Callable[..., SyntheticOracle]
+
+
+def test_an_audit_leaves_a_bundle(
+    make_oracle: MakeOracle, samples: Samples, settings: AuditSettings, tmp_path: Path
+) -> None:
+    result = asyncio.run(run_audit(make_oracle(), samples, settings, tmp_path))
+    bundle = load_bundle(tmp_path)
+    assert bundle.report == json.loads(json.dumps(result.report))
+    assert not bundle.handed_over
+    assert not bundle.signed
+    assert set(REQUIRED) <= set(bundle.files.content)
+    listed, signer = read_head(bundle.files.get("head.json"))
+    assert signer is None
+    inside = {name: data for name, data in bundle.files.content.items() if name != "head.json"}
+    assert listed == listing(inside)
+    assert set(bundle.pictures) >= {plane["triplet"][0] for plane in bundle.report["planes"]}
+    lines, torn = split_lines(bundle.files.get("log.jsonl"))
+    chain = read_chain(lines)
+    assert torn == b""
+    assert chain.runs[-1].tally.sent == result.report["queries"]["sent"]
+    assert chain.runs[-1].tally.deduplicated == result.report["queries"]["deduplicated"]
+    for number, probe in enumerate(chain.probes[1:5]):
+        assert probe.labels.reshape(8, 8).tolist() == bundle.report["planes"][number]["label_map"]
