@@ -241,7 +241,7 @@ def test_the_functions_own_error_is_the_cause(samples: Samples, tmp_path: Path) 
         ({"planes": 0}, "planes is 0"),
         ({"max_queries": 0}, "max_queries is 0"),
         ({"rate": -1}, "rate is -1"),
-        ({"max_queries": 10}, "does not pay for one plane"),
+        ({"max_queries": 10}, "does not pay for"),
         ({"profile": "no-such"}, "no profile 'no-such'"),
     ],
 )
