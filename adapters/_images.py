@@ -28,6 +28,21 @@ def media_type(encoding: str) -> str:
     return "image/png" if encoding == "png" else "image/jpeg"
 
 
+def resized(pixels: NDArray[np.uint8], size: tuple[int, int], resample: str) -> NDArray[np.uint8]:
+    """Pictures ``(n, c, h, w)`` brought to ``size`` (height, width), channel by channel.
+
+    Args:
+        pixels: 0 to 255.
+        size: height and width.
+        resample: ``nearest``, ``bilinear`` or ``bicubic``.
+    """
+    method = Image.Resampling[resample.upper()]
+    height, width = size
+    flat = np.ascontiguousarray(pixels).reshape(-1, *pixels.shape[2:])
+    scaled = [np.asarray(Image.fromarray(one).resize((width, height), method)) for one in flat]
+    return np.stack(scaled).reshape(*pixels.shape[:2], height, width)
+
+
 def encode_picture(pixels: NDArray[np.uint8], encoding: str) -> bytes:
     """Encode one picture.
 

@@ -25,7 +25,7 @@ from adapters.errors import AdapterError
 from adapters.function import Classify, open_function
 from adapters.registry import open_oracle
 from adapters.target import Target
-from adapters.target_file import target_from_table
+from adapters.target_file import with_fields
 from auditor.api_report import AuditInterrupted, AuditReport
 from auditor.auditing import STORE_NAME, AuditResult, run_audit
 from auditor.calibration import Profile
@@ -36,7 +36,7 @@ from auditor.options import TargetOptions
 from auditor.plan import AuditSettings
 from auditor.profiles import load_profile
 from auditor.samples import Samples, load_samples, samples_from_arrays, whole_number
-from auditor.targets import target_table
+from auditor.targets import build_target
 
 __all__ = ["AuditInterrupted", "AuditReport", "audit", "audit_async"]
 
@@ -301,9 +301,7 @@ def _function(
     identity = name or f"unnamed {uuid.uuid4().hex[:12]}"
     continues = f"name={identity!r} in the same call continues it"
     shape = described.get("shape", samples.images.shape[1:])
-    target = target_from_table(
-        {"kind": "function", "location": "a function"}, {**described, "shape": tuple(shape)}
-    )
+    target = with_fields(Target("function", "a function"), {**described, "shape": tuple(shape)})
     # Such samples name their classes, so a function without a list of classes does too.
     named = any(whole_number(one) is None for one in samples.class_order)
 
@@ -315,7 +313,7 @@ def _function(
 
 def _described(target: str | Path | Target, described: dict[str, Any]) -> Target:
     if isinstance(target, Target):
-        return dataclasses.replace(target, **described) if described else target
+        return with_fields(target, described)
     text = str(target)
     if text.startswith(("http://", "https://")):
         where = TargetOptions(endpoint=text)
@@ -323,10 +321,7 @@ def _described(target: str | Path | Target, described: dict[str, Any]) -> Target
         where = TargetOptions(target=Path(target))
     else:
         where = TargetOptions(model=Path(target))
-    http = described.pop("http", None)
-    table = target_table(where)
-    built = target_from_table(table, described)
-    return built if http is None else dataclasses.replace(built, http=http)
+    return with_fields(build_target(where), described)
 
 
 def _is_oracle(target: AnyTarget) -> bool:

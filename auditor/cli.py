@@ -15,7 +15,7 @@ import typer
 
 from adapters.contract import LabelOracle
 from adapters.registry import open_oracle
-from adapters.target import Target
+from adapters.target import Limits, Target
 from auditor import __version__
 from auditor.auditing import AuditResult, Prepared, prepare, run_audit
 from auditor.calibrating import (
@@ -94,10 +94,10 @@ def audit(
     if context.invoked_subcommand is not None:
         _refuse_options_before(context, context.invoked_subcommand)
         return
-    described, given = build_target(target), _samples(samples)
+    described, given = _described(target, output), _samples(samples)
     profile = load_profile(output.profile, described.access) if output.profile else None
     settings = _settings(method, profile)
-    allowed = _limits(limits, described.kind)
+    allowed = _limits(limits, described)
     result = asyncio.run(_audit(described, given, settings, profile, allowed, output))
     _show(output, result.report, show_result(result.report, output.output))
     code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
@@ -117,10 +117,10 @@ def plan(
     ] = None,
 ) -> None:
     """Price an audit without sending it: queries, requests, bytes, time, money."""
-    described, given = build_target(target), _samples(samples)
+    described, given = _described(target, output), _samples(samples)
     profile = load_profile(output.profile, described.access) if output.profile else None
     settings = _settings(method, profile)
-    _limits(limits, described.kind)  # refuses a rate of 0
+    _limits(limits, described)  # refuses a rate of 0
     pending = _price(described, given, settings, limits, output.output, price_per_1000)
     priced = dataclasses.asdict(asyncio.run(pending))
     _show(output, priced, show_price(priced))
@@ -130,7 +130,7 @@ def plan(
 @takes(TargetOptions, SampleOptions, OutputOptions)
 def check(target: TargetOptions, samples: SampleOptions, output: OutputOptions) -> None:
     """Try a target with under 100 queries: labels, accuracy, determinism, latency, batch."""
-    described, given = build_target(target), _samples(samples)
+    described, given = _described(target, output), _samples(samples)
     found = asyncio.run(_check(described, given, output.output))
     _show(output, found, show_check(found))
     raise typer.Exit(ExitCode.INCONCLUSIVE if found["problems"] else ExitCode.NO_EVIDENCE)
@@ -159,7 +159,7 @@ def calibrate(
 ) -> None:
     """Make a reference profile from models whose state is known: OUTPUT/profile.json."""
     models, given = _references(references, target), _samples(samples)
-    allowed = _limits(limits, "onnx")
+    allowed = _limits(limits)
     pending = run_calibration(
         models,
         given,
@@ -197,7 +197,7 @@ def cohort(
         given,
         _settings(method, None),
         output.output / "models",
-        _limits(limits, "onnx"),
+        _limits(limits),
         _progress(quiet=output.quiet),
     )
     scored, skipped = asyncio.run(pending)
@@ -236,6 +236,15 @@ def _refuse_options_before(context: typer.Context, command: str) -> None:
             raise UsageError(f"{flag} stands before {command!r}: options go after the command")
 
 
+def _described(options: TargetOptions, output: OutputOptions) -> Target:
+    """The target; where the command line does not name it, the user is told which it is."""
+    target = build_target(options)
+    if target.source and options.target is None:
+        where = target.location.split("?")[0]
+        _progress(quiet=output.quiet).note(f"Target: {where}, as {target.source} describes it.")
+    return target
+
+
 def _samples(options: SampleOptions) -> Samples:
     if options.samples is None:
         raise UsageError("name the clean samples with --samples (a folder or an .npz file)")
@@ -269,19 +278,23 @@ def _opener(options: TargetOptions) -> OpenReference:
     return opener
 
 
-def _limits(options: LimitOptions, kind: str) -> EngineLimits:
+def _limits(options: LimitOptions, target: Target | None = None) -> EngineLimits:
+    """Flags win; what they leave open comes from the target's description."""
     for flag in ("max_queries", "rate", "request_rate", "concurrency"):
         value = getattr(options, flag)
         if value is not None and not value > 0:
             raise UsageError(f"--{flag.replace('_', '-')} is {value}, it must be above 0")
     if options.concurrency is not None and options.concurrency > MAX_CONCURRENCY:
         raise UsageError(f"--concurrency is {options.concurrency}, at most {MAX_CONCURRENCY}")
-    default = REMOTE_CONCURRENCY if kind == "http" else LOCAL_CONCURRENCY
+    said = Limits() if target is None else target.limits
+    default = REMOTE_CONCURRENCY if target and target.kind == "http" else LOCAL_CONCURRENCY
+    attempts = EngineLimits().attempts if target is None else target.http.retry.max
     return EngineLimits(
-        max_queries=options.max_queries,
-        queries_per_s=options.rate,
-        requests_per_s=options.request_rate,
-        concurrency=options.concurrency or default,
+        max_queries=options.max_queries or said.max_queries,
+        queries_per_s=options.rate or said.rate,
+        requests_per_s=options.request_rate or said.request_rate,
+        concurrency=options.concurrency or said.concurrency or default,
+        attempts=attempts,
     )
 
 

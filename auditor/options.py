@@ -34,7 +34,9 @@ class ProtocolName(StrEnum):
 
     AUTO = "auto"
     V2 = "v2"
+    V2_JSON = "v2-json"
     V2_BINARY = "v2-binary"
+    V2_GRPC = "v2-grpc"
     HTTP = "http"
 
 
@@ -59,7 +61,11 @@ class TargetOptions:
     model: Annotated[Path | None, _option("--model", "Model file: .onnx, .pt or .pt2.", _T)] = None
     target: Annotated[
         Path | None,
-        _option("--target", "Target description (TOML) for any other request format.", _T),
+        _option(
+            "--target",
+            "Target description (TOML). Default: xray-audit-target.toml, where it lies here.",
+            _T,
+        ),
     ] = None
     access: Annotated[
         AccessMode | None,
@@ -100,6 +106,15 @@ class TargetOptions:
     ] = None
     classes: Annotated[
         Path | None, _option("--classes", "File with the model's class names, one per line.", _T)
+    ] = None
+    preset: Annotated[
+        str | None,
+        _option(
+            "--preset",
+            "Kind of server, where the URL does not tell: xray-audit check finds it.",
+            _T,
+            metavar="NAME[,NAME]",
+        ),
     ] = None
     protocol: Annotated[
         ProtocolName | None, _option("--protocol", "HTTP protocol. Default: auto.", _T)

@@ -42,6 +42,19 @@ def read_settings(known: Collection[str]) -> dict[str, Any]:
     return merged
 
 
+def described_target() -> tuple[Path, dict[str, Any]] | None:
+    """The ``[target]`` table of the settings and the file it stands in; the project's file wins.
+
+    Raises:
+        UsageError: a file is not TOML.
+    """
+    for path in (PROJECT_FILE, user_file()):
+        table = _parse(path).get("target") if _is_there(path) else None
+        if isinstance(table, dict):
+            return path, table
+    return None
+
+
 def _is_there(path: Path) -> bool:
     try:
         return path.is_file()
@@ -49,12 +62,17 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _read(path: Path, known: Collection[str]) -> dict[str, Any]:
+def _parse(path: Path) -> dict[str, Any]:
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"settings file {path} cannot be read: {error}") from error
-    values = {str(name).replace("-", "_"): value for name, value in table.items()}
+
+
+def _read(path: Path, known: Collection[str]) -> dict[str, Any]:
+    values = {str(name).replace("-", "_"): value for name, value in _parse(path).items()}
+    if isinstance(values.get("target"), dict):
+        del values["target"]  # a target description, read where the command line names none
     for name in values:
         if any(word in name.lower().split("_") for word in SECRET_WORDS):
             raise UsageError(

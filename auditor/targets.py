@@ -2,81 +2,110 @@
 
 from __future__ import annotations
 
+import dataclasses
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from adapters.presets import over, preset_table
 from adapters.target import Target
-from adapters.target_file import read_target_file, target_from_table
+from adapters.target_file import TARGET_FILE, model_kind, read_target_file, target_from_table
 from auditor.errors import UsageError
 from auditor.options import SampleOptions, TargetOptions
 from auditor.samples import MAX_PIXELS, read_class_names, whole_number
-
-KINDS = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "torchscript", ".ts": "torchscript"}
+from auditor.settings import described_target
 
 
 def build_target(options: TargetOptions) -> Target:
     """The target that ``options`` describe.
 
+    Where they name none, ``xray-audit-target.toml`` in this folder counts, else the ``[target]``
+    table of the settings.
+
     Raises:
         UsageError: none or several of --endpoint, --model and --target, or a malformed value.
-        TargetError: the target file does not say what it must.
+        TargetError: the description does not say what it must.
     """
-    table = target_table(options)
-    plain = ("access", "layout", "encoding", "device", "threads", "batch")
-    given: dict[str, Any] = {
-        name: str(value) if name in {"access", "layout"} else value
-        for name in plain
-        if (value := getattr(options, name)) is not None
-    }
-    given.update(_lists(options))
-    if options.classes is not None:
-        given["classes"] = read_class_names(options.classes)
-    if options.trust_model_file:
-        given["trust_model_file"] = True
-    http: dict[str, Any] = {}
-    if options.protocol is not None:
-        http["protocol"] = str(options.protocol)
-    if options.timeout is not None:
-        http["timeout_s"] = options.timeout
-    return target_from_table(table, {**given, **({"http": http} if http else {})})
+    stated = over(_where(options), _given(options))
+    source, table = _described(options)
+    target = target_from_table(table, stated, vouched=options.trust_model_file)
+    return dataclasses.replace(target, source=source)
 
 
-def target_table(options: TargetOptions) -> dict[str, Any]:
-    """The target's kind and location, and all that a target file says about it.
-
-    Raises:
-        UsageError: none or several of --endpoint, --model and --target, or no such model file.
-        TargetError: the target file cannot be read.
-    """
+def _where(options: TargetOptions) -> dict[str, Any]:
     named = [n for n in ("endpoint", "model", "target") if getattr(options, n) is not None]
-    if len(named) != 1:
-        said = " and ".join(f"--{name}" for name in named) or "none"
+    if len(named) > 1:
+        said = " and ".join(f"--{name}" for name in named)
         raise UsageError(f"name the model by one of --endpoint, --model or --target, not {said}")
     if options.endpoint is not None:
-        return {"kind": "http", "location": options.endpoint}
-    if options.target is not None:
-        return {"kind": "http", **read_target_file(options.target)}
-    assert options.model is not None
+        return {"url": options.endpoint}
+    if options.model is None:
+        return {}
     if not _is_file(options.model):
         raise UsageError(f"there is no model file {options.model}")
-    kind = KINDS.get(options.model.suffix.lower())
-    if kind is None:
-        known = ", ".join(KINDS)
-        raise UsageError(f"{options.model} is of no known kind: expected a file ending in {known}")
-    return {"kind": kind, "location": str(options.model)}
+    if model_kind(str(options.model)) is None:
+        raise UsageError(
+            f"{options.model} is of no known kind: expected a file ending in .onnx, .pt, .pt2, .ts"
+        )
+    return {"model": str(options.model)}
+
+
+def _described(options: TargetOptions) -> tuple[str, dict[str, Any]]:
+    """The description and the file it stands in: the one named, the one here, the settings'."""
+    if options.target is not None:
+        return str(options.target), read_target_file(options.target)
+    if options.endpoint is not None or options.model is not None:
+        return "", {}
+    if options.preset is not None and "url" in preset_table(options.preset.split(",")):
+        return "", {}
+    if _is_file(TARGET_FILE):
+        return str(TARGET_FILE), read_target_file(TARGET_FILE)
+    found = described_target()
+    if found is not None:
+        return str(found[0]), found[1]
+    raise UsageError(
+        "name the model by one of --endpoint, --model or --target, or describe it in "
+        f"{TARGET_FILE} (xray-audit check URL --write {TARGET_FILE} makes one)"
+    )
+
+
+def _given(options: TargetOptions) -> dict[str, Any]:
+    """What the flags say, in the shape of a description."""
+    said: dict[str, dict[str, Any]] = {
+        "input": {"layout": options.layout, "encoding": options.encoding, **_lists(options)},
+        "batch": {"max": options.batch},
+        "response": {},
+        "limits": {"timeout": options.timeout},
+        "": {
+            "access": options.access,
+            "protocol": options.protocol,
+            "preset": options.preset and options.preset.split(","),
+            "device": options.device,
+            "threads": options.threads,
+        },
+    }
+    if options.classes is not None:
+        said["response"]["classes"] = read_class_names(options.classes)
+    stated = {
+        table: {
+            k: str(v) if isinstance(v, StrEnum) else v for k, v in fields.items() if v is not None
+        }
+        for table, fields in said.items()
+    }
+    return {**stated.pop(""), **{table: fields for table, fields in stated.items() if fields}}
 
 
 def _is_file(path: Path) -> bool:
     try:
         return path.is_file()
     except OSError as error:  # a folder we may not enter, a name too long
-        raise UsageError(f"--model {path} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def _lists(options: TargetOptions) -> dict[str, Any]:
     given: dict[str, Any] = {}
     if options.range is not None:
-        given["value_range"] = _numbers("--range", options.range, 2)
+        given["range"] = _numbers("--range", options.range, 2)
     if options.mean is not None:
         given["mean"] = _numbers("--mean", options.mean)
     if options.std is not None:

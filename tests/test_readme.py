@@ -69,7 +69,7 @@ def test_console_lines_use_options_of_their_command(line: str) -> None:
 
 def test_the_target_description_is_a_target() -> None:
     (text,) = _blocks("toml")
-    target = target_from_table({"kind": "http", **tomllib.loads(text)}, {})
+    target = target_from_table(tomllib.loads(text))
     assert target.access == "image"
     assert target.http.reply.path == "predictions.0.label"
 

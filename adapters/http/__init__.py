@@ -14,6 +14,7 @@ from adapters.contract import LabelOracle
 from adapters.errors import TargetError
 from adapters.http.client import Client, open_client
 from adapters.http.endpoint import Endpoint, read_endpoint
+from adapters.http.exchange import Exchange
 from adapters.http.generic import open_generic
 from adapters.http.oracle import HttpOracle, Opened
 from adapters.http.v2 import open_v2
@@ -23,14 +24,21 @@ __all__ = ["PROTOCOLS", "open_oracle"]
 
 PROTOCOLS: dict[str, Callable[[Client, Target, Endpoint], Awaitable[Opened]]] = {
     "v2": open_v2,
+    "v2-json": open_v2,
     "v2-binary": open_v2,
     "http": open_generic,
 }
 """Protocol name -> the coroutine that opens it."""
 
 
-async def open_oracle(target: Target) -> LabelOracle:
+async def open_oracle(
+    target: Target, watch: Callable[[Exchange], None] | None = None
+) -> LabelOracle:
     """Open the endpoint that ``target`` describes.
+
+    Args:
+        target: the endpoint.
+        watch: told about every exchange with it, for people to see.
 
     Raises:
         TargetError: a description that cannot work.
@@ -42,9 +50,10 @@ async def open_oracle(target: Target) -> LabelOracle:
         name = "v2" if "/v2/models/" in endpoint.path else "http"
     if name not in PROTOCOLS:
         raise TargetError(f"there is no protocol {name!r}; known: {', '.join(sorted(PROTOCOLS))}")
-    client = open_client(target.http, endpoint)
+    client = open_client(target, endpoint)
+    client.watch = watch
     try:
-        return HttpOracle(client, await PROTOCOLS[name](client, target, endpoint))
+        return HttpOracle(client, await PROTOCOLS[name](client, target, endpoint), target)
     except BaseException:
         await client.aclose()
         raise

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from adapters.contract import PaceHint, WireCount
+from adapters.errors import BadReply, RetryAdvice
 from adapters.http import failures
 from adapters.http.addresses import AddressGuard
 from adapters.http.credentials import Credentials, check_header, read_credentials
 from adapters.http.endpoint import Endpoint
+from adapters.http.exchange import Exchange
 from adapters.http.origin import version_headers
 from adapters.http.pace import pace_hint
 from adapters.http.transports import Reply, Transport, open_transport
-from adapters.target import HttpOptions
+from adapters.target import Target
 
 HEADER_BYTES = 300
 """Rough size of one request's head, for estimates and counts."""
@@ -29,10 +31,16 @@ class Client:
         transport: name of the transport in use.
         origin: what the newest good reply said about its sender, by name.
         keyed: whether requests can carry an idempotency key.
+        watch: told about every exchange, or None.
     """
 
-    def __init__(self, options: HttpOptions, transport: Transport, keys: Credentials) -> None:
-        self._options = options
+    def __init__(
+        self, target: Target, endpoint: Endpoint, transport: Transport, keys: Credentials
+    ) -> None:
+        self._retry = target.http.retry
+        self._limits = target.limits
+        self._origin = endpoint.origin
+        self._key_name = target.http.idempotency_header
         self._transport = transport
         self._secrets = keys.secrets
         self._headers = {
@@ -41,12 +49,13 @@ class Client:
             # A reply that expands in memory is an attack; plain bytes can be capped.
             "accept-encoding": "identity",
         }
-        self._own_headers = keys.headers
+        self._keys = keys
         self._hint: PaceHint | None = None
         self.wire = WireCount()
         self.transport = transport.name
         self.origin: dict[str, str] = {}
-        self.keyed = bool(options.idempotency_header)
+        self.keyed = bool(target.http.idempotency_header)
+        self.watch: Callable[[Exchange], None] | None = None
 
     async def get(self, endpoint: Endpoint) -> Reply:
         """GET ``endpoint``; see :meth:`send`."""
@@ -66,19 +75,23 @@ class Client:
         Raises:
             EndpointError: anything else; no other exception leaves a transport.
         """
-        limit = self._options.max_reply_bytes
+        if endpoint.origin != self._origin:
+            raise BadReply(
+                f"a request to {endpoint.shown} was refused: it is another server than "
+                f"{self._origin}, and the key is only for that one"
+            )
         self.wire.requests += 1
         self.wire.bytes_sent += len(body) + HEADER_BYTES
-        every = {**self._headers, **headers, **self._own_headers}
-        try:
-            async with asyncio.timeout(self._options.timeout_s):
-                reply = await self._transport.exchange(method, endpoint.address, every, body, limit)
-        except self._transport.foreign as error:
-            unsent = isinstance(error, self._transport.unsent)
-            # "from None": the original's text may hold the URL's query or our headers.
-            raise failures.from_exception(error, endpoint.shown, unsent=unsent) from None
+        every = {**self._headers, **headers, **self._keys.headers}
+        url = endpoint.with_query(self._keys.query)
+        if self._keys.signer is not None:
+            every.update(self._keys.signer.sign(method, url, every, body))
+        reply = await self._exchange(method, endpoint, url, every, body)
         self.wire.bytes_received += len(reply.body)
         self._hint = pace_hint(reply.headers) or self._hint
+        if self.watch is not None:
+            hidden = (*self._secrets, *endpoint.secrets)
+            self.watch(Exchange(method, endpoint.shown, every, body, reply, hidden))
         self._refuse(reply, endpoint)
         # Good replies only: a proxy's own error page has other headers, and labels nothing.
         self.origin.update(version_headers(reply.headers))
@@ -88,8 +101,23 @@ class Client:
 
     def key_header(self, key: str) -> dict[str, str]:
         """The header that carries ``key``; none without a key or a name for it."""
-        name = self._options.idempotency_header.lower()
+        name = self._key_name.lower()
         return {name: key} if name and key else {}
+
+    async def _exchange(
+        self, method: str, endpoint: Endpoint, url: str, headers: Mapping[str, str], body: bytes
+    ) -> Reply:
+        limit = self._limits.max_reply_bytes
+        try:
+            async with asyncio.timeout(self._limits.timeout):
+                return await self._transport.exchange(method, url, headers, body, limit)
+        except self._transport.foreign as error:
+            unsent = isinstance(error, self._transport.unsent)
+            found = failures.from_exception(error, endpoint.shown, unsent=unsent)
+            if self._retry.on_reset == "stop" and found.advice.outcome_unknown:
+                found.advice = RetryAdvice("never", outcome_unknown=True)
+            # "from None": the original's text may hold the URL's query or our headers.
+            raise found from None
 
     def take_pace_hint(self) -> PaceHint | None:
         """The newest quota hint, once."""
@@ -103,27 +131,28 @@ class Client:
     def _refuse(self, reply: Reply, endpoint: Endpoint) -> None:
         where = endpoint.shown
         secrets = self._secrets + endpoint.secrets
-        error = failures.from_status(reply, where, self._options.throttle_statuses, secrets)
+        error = failures.from_status(reply, where, self._retry, secrets)
         if error is not None:
             raise error
         if reply.encoded:
             raise failures.encoded(where)
         if reply.truncated:
-            raise failures.oversized(where, self._options.max_reply_bytes)
+            raise failures.oversized(where, self._limits.max_reply_bytes)
 
 
-def open_client(options: HttpOptions, endpoint: Endpoint) -> Client:
+def open_client(target: Target, endpoint: Endpoint) -> Client:
     """A client for ``endpoint``; nothing is sent yet. Must run inside the event loop.
 
     Raises:
-        TargetError: unusable headers, key, CA file or transport.
+        TargetError: unusable headers, key, certificates or transport.
     """
+    options = target.http
     keys = read_credentials(options)
     if options.idempotency_header:
         check_header(options.idempotency_header.lower(), "")
     # Shorter than the attempt, so that "never connected" is told apart from "no answer".
-    connect_s = min(_MAX_CONNECT_S, 0.8 * options.timeout_s)
-    tls = endpoint.url.scheme == "https"
+    connect_s = min(_MAX_CONNECT_S, 0.8 * target.limits.timeout)
+    tls = options.tls if endpoint.url.scheme == "https" else None
     guard = AddressGuard(endpoint.url.host, private=options.private_network)
-    transport = open_transport(options.transport, connect_s, options.ca_file, guard, tls=tls)
-    return Client(options, transport, keys)
+    transport = open_transport(options.transport, connect_s, tls, guard)
+    return Client(target, endpoint, transport, keys)

@@ -15,6 +15,7 @@ class Endpoint:
         address: the URL as text, ready to send to.
         shown: the URL for people: no query values.
         path: percent-encoded path, without the query.
+        origin: scheme, host and port: the server.
         secrets: values of the query parameters, to be hidden wherever a server repeats them.
     """
 
@@ -23,6 +24,8 @@ class Endpoint:
         self.address = str(url)
         self.shown = str(url.copy_with(query=None)) + ("?…" if url.query else "")
         self.path = url.raw_path.split(b"?", 1)[0].decode("ascii")
+        port = url.port or {"https": 443, "http": 80}.get(url.scheme, 0)
+        self.origin = f"{url.scheme}://{url.host}:{port}"
         self.secrets = tuple(value for _, value in url.params.multi_items() if value)
 
     def __repr__(self) -> str:
@@ -33,6 +36,17 @@ class Endpoint:
         query = self.url.query
         raw = path.encode("ascii") + (b"?" + query if query else b"")
         return Endpoint(self.url.copy_with(raw_path=raw))
+
+    def beside(self, location: str) -> Endpoint:
+        """The endpoint at ``location``: a whole URL, or a path on this server, query kept."""
+        url = self.url.join(location)
+        return Endpoint(url.copy_with(fragment=None))
+
+    def with_query(self, extra: str) -> str:
+        """The address with ``extra``, already percent-encoded, added to its query."""
+        if not extra:
+            return self.address
+        return f"{self.address}{'&' if self.url.query else '?'}{extra}"
 
 
 def read_endpoint(location: str) -> Endpoint:
@@ -48,7 +62,7 @@ def read_endpoint(location: str) -> Endpoint:
     if url.userinfo:
         raise TargetError(
             "the endpoint URL holds a user name or password; "
-            "take them out and put the key into the environment variable named by key_env"
+            'take them out and state [auth] type = "basic" with user and secret_env'
         )
     # httpx escapes what cannot be a host name instead of refusing it.
     if url.scheme not in {"http", "https"} or not url.host or "%" in url.host:

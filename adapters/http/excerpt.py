@@ -26,10 +26,14 @@ def error_text(body: bytes, secrets: Iterable[str] = ()) -> str:
         body: the reply's body.
         secrets: texts that must not appear although the server repeats them.
     """
-    text = _message(body)
+    return printable(" ".join(hidden(_message(body), secrets).split()))
+
+
+def hidden(text: str, secrets: Iterable[str]) -> str:
+    """``text`` with every one of ``secrets`` replaced by asterisks."""
     for secret in secrets:
         text = text.replace(secret, "***")
-    return printable(" ".join(text.split()))
+    return text
 
 
 def _message(body: bytes) -> str:

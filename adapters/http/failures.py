@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import ssl
 from collections.abc import Iterator
+from dataclasses import replace
 
 from adapters.errors import (
     AccessDenied,
@@ -18,26 +19,41 @@ from adapters.errors import (
     Throttled,
     Unreachable,
 )
+from adapters.http import strict_json
 from adapters.http.addresses import ForbiddenAddressError
 from adapters.http.excerpt import error_text, printable
 from adapters.http.pace import pace_hint, retry_after
 from adapters.http.transports import Reply
+from adapters.target import Retry
 
 _TRANSIENT = RetryAdvice("transient")
 _MAYBE_DONE = RetryAdvice("transient", outcome_unknown=True)
 _REMEDIES: dict[int, tuple[type[EndpointError], RetryKind, str]] = {
-    401: (AccessDenied, "never", "check the key in the environment variable named by key_env"),
+    401: (AccessDenied, "never", "check the key named by auth.secret_env, secret_file or keyring"),
     402: (AccessDenied, "never", "the account behind the key cannot pay"),
     403: (AccessDenied, "never", "the key may not use this model"),
     404: (NotFound, "never", "check the path and the model's name"),
     405: (NotFound, "never", "check the path and the request method"),
     407: (AccessDenied, "never", "a proxy asks for its own credentials"),
     408: (ServerFailed, "transient", "the server gave up waiting for the request"),
-    409: (ServerFailed, "transient", "add 409 to throttle_statuses if it means 'busy'"),
+    409: (ServerFailed, "transient", "add 409 to retry.throttle if it means 'busy'"),
     410: (NotFound, "never", "the model was taken away"),
     413: (InputRejected, "too-large", "send fewer inputs per request"),
     425: (ServerFailed, "transient", "the server is not ready for the request"),
-    429: (ServerFailed, "transient", "add 429 to throttle_statuses to slow down on it"),
+    429: (ServerFailed, "transient", "add 429 to retry.throttle to slow down on it"),
+}
+
+_NAMES: dict[str, type[EndpointError]] = {
+    "InvalidKeyException": AccessDenied,  # TorchServe: a wrong key, or one older than an hour
+    "AccessDeniedException": AccessDenied,
+    "ExpiredTokenException": AccessDenied,
+    "IncompleteSignatureException": AccessDenied,
+    "InvalidSignatureException": AccessDenied,
+    "MissingAuthenticationTokenException": AccessDenied,
+    "UnrecognizedClientException": AccessDenied,
+    "ProvisionedThroughputExceededException": Throttled,
+    "ThrottlingException": Throttled,
+    "TooManyRequestsException": Throttled,
 }
 
 
@@ -59,7 +75,7 @@ def from_exception(error: Exception, where: str, *, unsent: bool) -> Unreachable
         return Unreachable(f"{where}: {_refusal(chain)}", _TRANSIENT)
     if isinstance(error, TimeoutError):
         return Unreachable(
-            f"{where}: no complete reply in time; raise timeout_s or send fewer inputs",
+            f"{where}: no complete reply in time; raise limits.timeout or send fewer inputs",
             _MAYBE_DONE,
         )
     return Unreachable(
@@ -69,25 +85,42 @@ def from_exception(error: Exception, where: str, *, unsent: bool) -> Unreachable
 
 
 def from_status(
-    reply: Reply, where: str, throttle_statuses: tuple[int, ...], secrets: tuple[str, ...]
+    reply: Reply, where: str, retry: Retry, secrets: tuple[str, ...]
 ) -> EndpointError | None:
     """The error that a reply's status stands for; None for 2xx.
 
     Args:
         reply: the reply, its body possibly cut.
         where: the endpoint, without secrets.
-        throttle_statuses: statuses that mean "slow down", before any other meaning.
+        retry: what the user says statuses mean, before any other meaning.
         secrets: texts to hide where the server repeats them.
     """
     status = reply.status
-    if 200 <= status < 300 and status not in throttle_statuses:
+    if 200 <= status < 300 and status not in retry.throttle:
         return None
     said = "" if reply.encoded else error_text(reply.body, secrets)
     quote = f": {said}" if said else ""
-    if status in throttle_statuses:
+    error = _from_status(reply, where, retry, quote)
+    if status in retry.final:
+        error.advice = RetryAdvice("never", outcome_unknown=error.advice.outcome_unknown)
+    elif not retry.respect_retry_after:
+        error.advice = replace(error.advice, retry_after_s=None)
+    return error
+
+
+def _from_status(reply: Reply, where: str, retry: Retry, quote: str) -> EndpointError:
+    status = reply.status
+    named = _named(reply)
+    if status in retry.throttle or named is Throttled:
         return Throttled(
             f"{where} asked us to slow down (HTTP {status}){quote}",
             RetryAdvice("throttled", _wait(reply)),
+        )
+    if named is AccessDenied:
+        return AccessDenied(f"{where} refused the key (HTTP {status}){quote}")
+    if status in retry.statuses:
+        return ServerFailed(
+            f"{where} failed (HTTP {status}){quote}", RetryAdvice("transient", _wait(reply))
         )
     if 300 <= status < 400:
         return NotFound(
@@ -103,10 +136,25 @@ def from_status(
     return _client_error(status, where, quote)
 
 
+def _named(reply: Reply) -> type[EndpointError] | None:
+    """What the error's name says where its status does not: AWS and TorchServe put all into 400."""
+    if reply.status != 400 or reply.encoded:
+        return None
+    try:
+        body = strict_json.parse(reply.body)
+    except BadReply:
+        return None
+    found = [body.get(key) for key in ("__type", "type", "code")] if isinstance(body, dict) else []
+    for name in (reply.headers.get("x-amzn-errortype", ""), *found):
+        if isinstance(name, str) and (kind := _NAMES.get(name.split(":")[0].rpartition("#")[2])):
+            return kind
+    return None
+
+
 def oversized(where: str, limit: int) -> BadReply:
     """A good reply that does not end."""
     return BadReply(
-        f"{where} sent more than {limit} bytes; raise max_reply_bytes or send fewer inputs"
+        f"{where} sent more than {limit} bytes; raise limits.max_reply_bytes or send fewer inputs"
     )
 
 
@@ -147,15 +195,14 @@ def _wrong_place(chain: list[BaseException]) -> str:
         if isinstance(cause, ForbiddenAddressError):
             return (
                 f"{cause}, which a public name should not; where it is meant to, set "
-                "private_network = true under [target.http] of a --target file, or name the "
-                "address in the URL"
+                "private_network = true in the target description, or name the address in the URL"
             )
     if any(isinstance(cause, socket.gaierror) for cause in chain):
         return "the host name does not resolve; check the URL"
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
         return (
             "the server's TLS certificate is not trusted; "
-            "name the authority that signed it with ca_file, or fix the host name"
+            "name the authority that signed it as tls.ca, or fix the host name"
         )
     return ""
 

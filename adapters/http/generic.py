@@ -16,23 +16,23 @@ import httpx
 import numpy as np
 
 from adapters._images import media_type
-from adapters.contract import Batch, InputSpec, Labels, LabelSpace
+from adapters.contract import Batch, Labels, LabelSpace
 from adapters.errors import TargetError
 from adapters.http import strict_json
 from adapters.http.client import Client
-from adapters.http.encoding import arrange, choose_encoding, file_bytes
+from adapters.http.encoding import Wire, choose_encoding
 from adapters.http.endpoint import Endpoint
 from adapters.http.number_text import nested
 from adapters.http.oracle import Opened, Outgoing, comfortable_batch
-from adapters.http.reply_labels import ReplyRule
+from adapters.http.polling import Poller
+from adapters.http.reply_labels import ReplyRule, label_names
 from adapters.http.transports import Reply
-from adapters.target import HttpOptions, Layout, ReplyFormat, RequestFormat, Target
+from adapters.target import HttpOptions, ReplyFormat, RequestFormat, Target
 
-_NAMED_KINDS = {"label", "label-score-list", "label-score-dict"}
-_JSON = {"content-type": "application/json"}
+_NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-columns"}
 
 
-async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Opened:  # noqa: ARG001 - same signature for every protocol; nothing is asked here
+async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Opened:
     """Check ``target``'s description; nothing is sent.
 
     Raises:
@@ -46,8 +46,8 @@ async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Op
         target.shape, choose_encoding(target, "upload" if upload else "tensor")
     )
     space = _label_space(target)
-    layout: Layout = target.layout or "NCHW"
-    writer = _writer(target.http, spec, layout)
+    wire = Wire.of(target, spec)
+    writer = _writer(target.http, wire)
     # Encoding one input of noise finds what an input cannot do before anything is sent.
     noise = np.random.default_rng(0).integers(0, 256, (1, *spec.shape))
     one = len(writer(spec.from_pixels(noise)).body)
@@ -60,11 +60,18 @@ async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Op
         spec=spec,
         space=space,
         max_batch=(target.batch or comfortable_batch(one)) if batched else 1,
-        identity=("protocol http", f"request {_digest(request, target.http.reply)}", layout),
+        identity=(
+            "protocol http",
+            f"request {_digest(request, target.http.reply)}",
+            *wire.identity(),
+        ),
+        poller=_poller(client, target, endpoint),
         description={
             "protocol": "http",
-            "layout": layout,
+            "layout": wire.layout,
             "layout_origin": "given" if target.layout else "assumed",
+            "color": wire.color,
+            "upload_size": list(wire.size),
             "body": request.body,
             "value": request.value if request.body == "json" else "file",
             "reply_path": target.http.reply.path,
@@ -96,23 +103,33 @@ class _Generic:
 
 
 def _label_space(target: Target) -> LabelSpace:
-    if target.classes is not None:
-        return LabelSpace(list(target.classes))
+    names = label_names(target.http.reply, target.classes)
+    if names is not None:
+        return LabelSpace(names)
     return LabelSpace(open=target.http.reply.kind in _NAMED_KINDS)
 
 
-def _writer(options: HttpOptions, spec: InputSpec, layout: Layout) -> Callable[[Batch], Outgoing]:
+def _poller(client: Client, target: Target, endpoint: Endpoint) -> Poller | None:
+    poll = target.http.poll
+    if poll is None:
+        return None
+    if not (poll.url_path or (poll.id_path and "{id}" in poll.url)):
+        raise TargetError('poll needs url_path, or id_path and a url that holds "{id}"')
+    return Poller(client, poll, target.http.reply.success_path, endpoint)
+
+
+def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
     request = options.request
     if request.body == "json":
-        return _json_writer(request, spec, layout)
+        return _json_writer(request, wire)
     own_type = any(name.lower() == "content-type" for name in options.headers)
     if request.body == "multipart" and own_type:
         raise TargetError("a multipart request sets its own Content-Type; leave the header out")
-    kind = media_type(spec.encoding)
+    kind = request.content_type or media_type(wire.spec.encoding)
     if request.body == "raw":
-        return lambda batch: Outgoing(file_bytes(batch, spec, layout)[0], {"content-type": kind})
+        return lambda batch: Outgoing(wire.files(batch)[0], {"content-type": kind})
     name = "input." + (kind.partition("/")[2] if kind.startswith("image/") else "bin")
-    return lambda batch: _multipart(request.field, (name, file_bytes(batch, spec, layout)[0], kind))
+    return lambda batch: _multipart(request.field, (name, wire.files(batch)[0], kind))
 
 
 def _multipart(field: str, file: tuple[str, bytes, str]) -> Outgoing:
@@ -121,40 +138,33 @@ def _multipart(field: str, file: tuple[str, bytes, str]) -> Outgoing:
     return Outgoing(request.read(), {"content-type": request.headers["content-type"]})
 
 
-def _json_writer(
-    request: RequestFormat, spec: InputSpec, layout: Layout
-) -> Callable[[Batch], Outgoing]:
+def _json_writer(request: RequestFormat, wire: Wire) -> Callable[[Batch], Outgoing]:
     head, tail, many = _split_template(request.template)
     before, after = _split_item(request.item) if many else (b"", b"")
-    values = _value_writer(request, spec, layout)
+    kind = {"content-type": request.content_type or "application/json"}
+    values = _value_writer(request, wire)
     if many and before == after == b"" and request.value == "array":
         # One array for all is written faster than its parts.
-        return lambda batch: Outgoing(
-            head + nested(arrange(spec.as_sent(batch), layout)) + tail, _JSON
-        )
+        return lambda batch: Outgoing(head + nested(wire.values(batch)) + tail, kind)
 
     def write(batch: Batch) -> Outgoing:
         items = b",".join(before + value + after for value in values(batch))
-        return Outgoing(head + (b"[" + items + b"]" if many else items) + tail, _JSON)
+        return Outgoing(head + (b"[" + items + b"]" if many else items) + tail, kind)
 
     return write
 
 
-def _value_writer(
-    request: RequestFormat, spec: InputSpec, layout: Layout
-) -> Callable[[Batch], list[bytes]]:
+def _value_writer(request: RequestFormat, wire: Wire) -> Callable[[Batch], list[bytes]]:
     """A function that writes each input of a batch as one JSON value."""
     if request.value == "array":
-        return lambda batch: [nested(one) for one in arrange(spec.as_sent(batch), layout)]
+        return lambda batch: [nested(one) for one in wire.values(batch)]
     if request.value == "pixels":
-        if spec.access != "image":
+        if wire.spec.access != "image":
             raise TargetError("pixels are whole numbers 0 to 255; use --access image")
-        return lambda batch: [nested(one) for one in arrange(spec.to_pixels(batch), layout)]
-    kind = media_type(spec.encoding)
+        return lambda batch: [nested(one) for one in wire.pixels(batch)]
+    kind = media_type(wire.spec.encoding)
     prefix = f"data:{kind};base64,".encode() if request.value == "data-uri" else b""
-    return lambda batch: [
-        b'"' + prefix + base64.b64encode(one) + b'"' for one in file_bytes(batch, spec, layout)
-    ]
+    return lambda batch: [b'"' + prefix + base64.b64encode(one) + b'"' for one in wire.files(batch)]
 
 
 def _split_template(template: str) -> tuple[bytes, bytes, bool]:

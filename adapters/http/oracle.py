@@ -20,7 +20,9 @@ from adapters.errors import (
 from adapters.http.client import HEADER_BYTES, Client
 from adapters.http.endpoint import Endpoint
 from adapters.http.excerpt import printable
+from adapters.http.polling import Poller
 from adapters.http.transports import Reply
+from adapters.target import Target
 
 DEFAULT_BATCH = 64
 UNREADABLE = (BadReply, InputRejected, ServerFailed, Unreachable)
@@ -78,6 +80,7 @@ class Opened:
             ``format``; None where there is nothing to try.
         identity: protocol, model, version and preprocessing, in words: one part per fact.
         description: protocol-specific facts for the report, JSON-able, without secrets.
+        poller: fetches answers that come later, or None where they never do.
     """
 
     format: WireFormat
@@ -90,13 +93,15 @@ class Opened:
     identity: tuple[str, ...]
     description: dict[str, Any] = field(default_factory=dict)
     fallback: WireFormat | None = None
+    poller: Poller | None = None
 
 
 class HttpOracle:
     """A model behind a URL; see :class:`adapters.contract.LabelOracle`."""
 
-    def __init__(self, client: Client, opened: Opened) -> None:
+    def __init__(self, client: Client, opened: Opened, target: Target) -> None:
         self._client = client
+        self._poller = opened.poller
         self._format = opened.format
         self._fallback = opened.fallback
         self._endpoint = opened.endpoint
@@ -112,7 +117,9 @@ class HttpOracle:
         )
         self.description: dict[str, Any] = {
             "kind": "http",
+            **({"name": target.name} if target.name else {}),
             "url": opened.base.shown,
+            "presets": list(target.presets),
             "transport": client.transport,
             "encoding": opened.spec.encoding,
             "access": opened.spec.access,
@@ -132,6 +139,8 @@ class HttpOracle:
             out = wire.encode(checked)
             headers = {**out.headers, **self._client.key_header(key)}
             reply = await self._client.send(self._method, self._endpoint, out.body, headers)
+            if self._poller is not None:
+                reply = await self._poller.answer(reply)
             labels = wire.decode(reply, len(checked))
         except UNREADABLE as error:
             self._change_format(wire, error)

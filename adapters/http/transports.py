@@ -22,6 +22,7 @@ import httpx
 
 from adapters.errors import MissingExtra, TargetError
 from adapters.http.addresses import AddressGuard
+from adapters.target import Tls
 
 MAX_ERROR_BYTES = 64 * 1024
 """Bytes read of a reply that is no 2xx: enough to quote it; some servers echo the request."""
@@ -82,53 +83,51 @@ class Transport(Protocol):
 def open_transport(
     name: Literal["auto", "httpx", "aiohttp"],
     connect_s: float,
-    ca_file: str | None,
+    tls: Tls | None,
     guard: AddressGuard,
-    *,
-    tls: bool,
 ) -> Transport:
     """The transport called ``name``; ``auto`` takes aiohttp where it is installed.
 
     Args:
         name: which one.
         connect_s: seconds a connection may take to stand.
+        tls: certificates where the endpoint is https, or None.
         ca_file: PEM file of authorities, or None for the public ones.
         guard: resolves the endpoint's host, and says where it may lead.
-        tls: whether the endpoint is https.
 
     Raises:
         MissingExtra: aiohttp was asked for and is not installed.
-        TargetError: ``ca_file`` cannot be read.
+        TargetError: a certificate cannot be read.
     """
-    context = _tls_context(ca_file) if tls else None
+    context = None if tls is None else _tls_context(tls)
     has_aiohttp = importlib.util.find_spec("aiohttp") is not None
     if name == "aiohttp" and not has_aiohttp:
         raise MissingExtra("aiohttp is not installed; install xray-audit[fast]")
     kind = HttpxTransport if name == "httpx" or not has_aiohttp else AiohttpTransport
-    transport = kind(connect_s, context, guard)
+    transport = FreshTransport(lambda: kind(connect_s, context, guard))
     if context is not None:
         _record_certificates(context, transport)
     return transport
 
 
-def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+def _tls_context(tls: Tls) -> ssl.SSLContext:
     try:
         context = (
-            ssl.create_default_context(cafile=ca_file)
-            if ca_file
+            ssl.create_default_context(cafile=tls.ca)
+            if tls.ca
             else httpx.create_ssl_context(trust_env=False)
         )
     except (OSError, ValueError):
-        raise TargetError(f"ca_file {ca_file!r} is no readable PEM file of authorities") from None
+        raise TargetError(f"tls.ca {tls.ca!r} is no readable PEM file of authorities") from None
+    if tls.cert:
+        _show_own(context, tls)
     # Set by SSLKEYLOGFILE even where the environment is not trusted: it would write session keys.
     # The stub knows only the getter's "str", the setter takes None.
     context.keylog_filename = None  # type: ignore[assignment]
     return context
 
 
-def _record_certificates(
-    context: ssl.SSLContext, transport: HttpxTransport | AiohttpTransport
-) -> None:
+def _record_certificates(context: ssl.SSLContext, transport: FreshTransport) -> None:
     """Let ``transport`` know the certificate of every connection that ``context`` makes."""
 
     class Recording(ssl.SSLObject):
@@ -164,6 +163,62 @@ class _GuardedResolver:
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+def _show_own(context: ssl.SSLContext, tls: Tls) -> None:
+    def no_password() -> str:
+        # Asking at a terminal would hang a job; an empty password fails at once.
+        return ""
+
+    try:
+        context.load_cert_chain(tls.cert, tls.key or None, password=no_password)
+    except (OSError, ValueError):
+        raise TargetError(
+            f"tls.cert {tls.cert!r} and its key are no readable, unencrypted PEM pair"
+        ) from None
+
+
+class FreshTransport:
+    """Another transport that never sends on a connection that was open when the server failed.
+
+    MLServer and MLflow answer 500 and reset the connection with the next request, which would then
+    be charged although it was never read.
+
+    Args:
+        make: opens the transport that does the work.
+    """
+
+    def __init__(self, make: Callable[[], Transport]) -> None:
+        self._make = make
+        self._now = make()
+        self._users = {self._now: 0}
+        self.name = self._now.name
+        self.certificate = ""
+        self.foreign = self._now.foreign
+        self.unsent = self._now.unsent
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Reply:
+        """See :meth:`Transport.exchange`."""
+        used = self._now
+        self._users[used] += 1
+        try:
+            reply = await used.exchange(method, url, headers, body, limit)
+            if reply.status >= 500 and used is self._now:
+                self._now = self._make()
+                self._users[self._now] = 0
+            return reply
+        finally:
+            self._users[used] -= 1
+            if used is not self._now and not self._users[used]:
+                del self._users[used]
+                await used.aclose()
+
+    async def aclose(self) -> None:
+        """See :meth:`Transport.aclose`."""
+        for one in self._users:
+            await one.aclose()
 
 
 class AiohttpTransport:

@@ -19,7 +19,17 @@ from adapters.http.oracle import Opened, comfortable_batch
 from adapters.http.v2_format import V2Format
 from adapters.http.v2_input import InputWriter, Tensor, read_geometry
 from adapters.http.v2_metadata import BINARY, Model, read_model
-from adapters.target import Target
+from adapters.target import ReplyFormat, Target
+
+_FOREIGN = (
+    "reshape_from",
+    "success_path",
+    "error_path",
+    "no_label",
+    "min_score",
+    "unlisted",
+    "rename",
+)
 
 
 async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
@@ -29,14 +39,18 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
         TargetError: the metadata leaves a choice to the user, or the model takes no images.
         EndpointError: the metadata could not be read.
     """
+    _check_fields(target)
     model = await read_model(client, endpoint)
-    tensor = _only_input(model)
+    tensor = _chosen_input(model, target.http.request.tensor)
     output = _chosen_output(model, target.http.reply.path)
     geometry = read_geometry(tensor, target)
     spec = target.input_spec(geometry.shape, choose_encoding(target, "tensor"))
-    writer = InputWriter(tensor.datatype, geometry, spec)
+    writer = InputWriter(tensor.datatype, geometry, spec, target.color)
     space = _label_space(target, output, batched=geometry.batched)
-    wire = V2Format(tensor, output, geometry, writer, space)
+    classify = target.http.reply.kind == "classification"
+    if classify and output is None:
+        raise TargetError("the model lists no output to classify; name it as response.path")
+    wire = V2Format(tensor, output, geometry, writer, space, classify=classify)
     likely = _binary_likely(target, model, tensor)
     binary = replace(wire, binary=True)
     asked = target.http.protocol == "v2-binary"
@@ -56,19 +70,37 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
             "protocol v2",
             f"model {model.name} version {','.join(model.versions) or 'unstated'}",
             f"{tensor.datatype} {geometry.layout}",
+            *((target.color,) if target.color != "rgb" else ()),
         ),
         description=_describe(model, wire) | {"protocol": "v2-binary" if likely else "v2"},
     )
 
 
-def _only_input(model: Model) -> Tensor:
-    if len(model.inputs) != 1:
+def _check_fields(target: Target) -> None:
+    """Refuse what the description says and V2 would leave undone."""
+    reply = target.http.reply
+    if target.upload_size is not None:
+        raise TargetError("input.upload_size is for pictures, and V2 carries tensors")
+    if reply.kind not in {"scores", "classification"}:
+        raise TargetError(
+            f"response.kind is {reply.kind!r}, and V2 outputs say themselves what they are: "
+            'leave it out, or set "classification"'
+        )
+    for name in _FOREIGN:
+        if getattr(reply, name) != getattr(ReplyFormat(), name):
+            raise TargetError(f"response.{name} is for generic replies, and V2 has its own")
+
+
+def _chosen_input(model: Model, wanted: str) -> Tensor:
+    """The input called ``wanted``, or the only one."""
+    chosen = [t for t in model.inputs if wanted in {"", t.name}]
+    if len(chosen) != 1:
         names = ", ".join(printable(t.name, 40) for t in model.inputs) or "none"
         raise TargetError(
             f"the model must have one input, its metadata lists {len(model.inputs)} ({names}); "
-            "describe the request with protocol http"
+            "name the picture's as request.tensor, or describe the request with preset http"
         )
-    return model.inputs[0]
+    return chosen[0]
 
 
 def _chosen_output(model: Model, wanted: str) -> Tensor | None:
@@ -83,6 +115,8 @@ def _chosen_output(model: Model, wanted: str) -> Tensor | None:
 def _label_space(target: Target, output: Tensor | None, *, batched: bool) -> LabelSpace:
     size = _class_count(output, batched=batched)
     if target.classes is None:
+        if target.http.reply.kind == "classification":
+            return LabelSpace(size=size)
         return LabelSpace(size=size, open=output is not None and output.datatype == "BYTES")
     if size not in {None, len(target.classes)}:
         raise TargetError(f"classes names {len(target.classes)}, the model scores {size} classes")
@@ -99,7 +133,7 @@ def _class_count(output: Tensor | None, *, batched: bool) -> int | None:
 
 def _binary_likely(target: Target, model: Model, tensor: Tensor) -> bool:
     """Whether to send raw tensors: asked for, listed by the server, or the only way."""
-    if target.http.protocol != "auto":
+    if target.http.protocol in {"v2-json", "v2-binary"}:
         return target.http.protocol == "v2-binary"
     # JSON has no 16-bit numbers, and Triton refuses them there.
     return BINARY in model.extensions or tensor.datatype == "FP16"

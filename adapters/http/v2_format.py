@@ -33,6 +33,7 @@ class V2Format:
         writer: makes the tensor's values.
         space: what labels mean.
         binary: whether values travel raw behind the JSON.
+        classify: whether Triton's classification extension is asked for the label itself.
         version: model version that the newest reply names; the oracle watches it.
     """
 
@@ -42,6 +43,7 @@ class V2Format:
     writer: InputWriter
     space: LabelSpace
     binary: bool = False
+    classify: bool = False
     version: str = field(default="", init=False)
 
     def encode(self, batch: Batch) -> Outgoing:
@@ -90,6 +92,8 @@ class V2Format:
         return json.dumps(message).encode()
 
     def _wanted(self, output: Tensor) -> dict[str, Any]:
+        if self.classify:
+            return {"name": output.name, "parameters": {"classification": 1}}
         raw = self.binary and output.datatype != "BYTES"
         return {"name": output.name, **({"parameters": {"binary_data": True}} if raw else {})}
 

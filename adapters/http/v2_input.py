@@ -13,7 +13,7 @@ from adapters.contract import Batch, InputSpec
 from adapters.errors import BadReply, TargetError
 from adapters.http.encoding import arrange
 from adapters.http.excerpt import printable
-from adapters.target import Layout, Target
+from adapters.target import Color, Layout, Target
 
 DTYPES: dict[str, str] = {
     "BOOL": "?",
@@ -178,12 +178,15 @@ class InputWriter:
         datatype: V2 datatype of the input.
         geometry: how inputs lie in it.
         spec: value range and access mode.
+        color: order of three channels.
 
     Raises:
         TargetError: the datatype cannot carry the values.
     """
 
-    def __init__(self, datatype: str, geometry: Geometry, spec: InputSpec) -> None:
+    def __init__(
+        self, datatype: str, geometry: Geometry, spec: InputSpec, color: Color = "rgb"
+    ) -> None:
         if datatype not in DTYPES or datatype == "BOOL":
             raise TargetError(
                 f"the model takes {printable(datatype, 20)} inputs, and V2 tensors are sent only "
@@ -192,6 +195,9 @@ class InputWriter:
         self.dtype = np.dtype(DTYPES[datatype])
         self._geometry = geometry
         self._spec = spec
+        self._color = color
+        if color == "bgr" and spec.shape[0] != 3:
+            raise TargetError(f"color 'bgr' needs 3 channels, the input has {spec.shape[0]}")
         if self.dtype.kind in "iu":
             self._check_whole(datatype)
 
@@ -203,7 +209,7 @@ class InputWriter:
         Raises:
             TargetError: a value is too large for FP16.
         """
-        values = arrange(self._values(batch), self._geometry.layout)
+        values = arrange(self._values(batch), self._geometry.layout, self._color)
         missing = self._geometry.sent(len(batch)) - len(batch)
         if missing:
             values = np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])

@@ -241,7 +241,7 @@ def test_an_endpoint_that_is_no_url(ask: Callable[..., Ran], url: str, words: st
     ran = ask(url)
     assert ran.code == ExitCode.USAGE
     assert words in ran.sentence
-    assert "secret" not in ran.err
+    assert "user:secret" not in ran.err
 
 
 def test_a_model_of_another_shape(ask: Callable[..., Ran], serve: Callable[[Model], str]) -> None:

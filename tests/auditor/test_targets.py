@@ -58,25 +58,25 @@ def test_every_option_arrives(tmp_path: Path) -> None:
     assert (target.shape, target.layout, target.encoding) == ((3, 32, 16), "NHWC", "jpeg:90")
     assert (target.classes, target.device) == (("cat", "dog"), "cuda:1")
     assert (target.threads, target.batch, target.trust_model_file) == (2, 7, True)
-    assert (target.http.protocol, target.http.timeout_s) == ("v2-binary", 2.5)
+    assert (target.http.protocol, target.limits.timeout) == ("v2-binary", 2.5)
 
 
 def test_flags_win_over_the_target_file_and_leave_the_rest(tmp_path: Path) -> None:
     path = tmp_path / "target.toml"
     path.write_text(
-        f'location = "{URL}"\naccess = "float"\nbatch = 4\n[http]\ntimeout_s = 9\n'
-        'key_header = "X-Key"\n[http.reply]\npath = "label"\nkind = "label"\n'
+        f'url = "{URL}"\naccess = "float"\nbatch.max = 4\n[limits]\ntimeout = 9\n'
+        '[auth]\nheader = "X-Key"\n[response]\npath = "label"\nkind = "label"\n'
     )
     target = build_target(TargetOptions(target=path, access=AccessMode.IMAGE, timeout=3.0))
     assert (target.kind, target.access, target.batch) == ("http", "image", 4)
-    assert (target.http.timeout_s, target.http.key_header) == (3.0, "X-Key")
+    assert (target.limits.timeout, target.http.auth.header) == (3.0, "X-Key")
     assert (target.http.reply.path, target.http.reply.kind) == ("label", "label")
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({}, "not none"),
+        ({}, "name the model by one of"),
         ({"endpoint": URL, "model": Path("m.onnx")}, "not --endpoint and --model"),
         ({"endpoint": URL, "model": Path("m"), "target": Path("t")}, "--model and --target"),
         ({"model": Path("gone.onnx")}, "there is no model file gone.onnx"),
@@ -112,11 +112,11 @@ def test_a_file_of_no_known_kind(tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"batch": 0}, "batch is 0, it must be at least 1"),
+        ({"batch": 0}, "batch.max is 0, it must be at least 1"),
         ({"threads": -1}, "threads is -1"),
-        ({"timeout": 0.0}, r"timeout is 0.0 s, it must be above 0"),
-        ({"timeout": float("nan")}, "timeout is nan"),
-        ({"timeout": float("inf")}, "timeout is inf"),
+        ({"timeout": 0.0}, r"limits.timeout is 0.0, it must be above 0"),
+        ({"timeout": float("nan")}, "limits.timeout is nan"),
+        ({"timeout": float("inf")}, "limits.timeout is inf"),
     ],
 )
 def test_a_bad_amount_is_named(options: dict[str, Any], words: str) -> None:
@@ -141,3 +141,40 @@ def test_a_bad_resize(text: str) -> None:
 def test_a_huge_resize_is_refused_before_it_fills_the_memory() -> None:
     with pytest.raises(UsageError, match="more than"):
         resize_to(SampleOptions(resize="100000x100000"))
+
+
+# ---- where the command line names no target --------------------------------------------------
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    return tmp_path / "here"
+
+
+def test_the_file_lying_here_counts_before_the_settings(here: Path) -> None:
+    (here / "xray-audit.toml").write_text('planes = 2\n[target]\nurl = "http://b.invalid/x"\n')
+    target = build_target(TargetOptions(batch=3))
+    assert (target.location, target.source, target.batch) == (
+        "http://b.invalid/x",
+        "xray-audit.toml",
+        3,
+    )
+    (here / "xray-audit-target.toml").write_text('url = "http://a.invalid/x"\n')
+    target = build_target(TargetOptions())
+    assert (target.location, target.source) == ("http://a.invalid/x", "xray-audit-target.toml")
+    assert build_target(TargetOptions(endpoint=URL)).location == URL
+
+
+def test_a_preset_that_knows_its_url_needs_none(here: Path) -> None:
+    (here / "xray-audit-target.toml").write_text('url = "http://a.invalid/x"\n')
+    target = build_target(TargetOptions(preset="google-vision"))
+    assert target.location == "https://vision.googleapis.com/v1/images:annotate"
+
+
+def test_presets_are_given_in_a_row() -> None:
+    target = build_target(TargetOptions(endpoint=URL, preset="instances,sagemaker"))
+    assert target.presets == ("instances", "sagemaker")
+    assert target.http.auth.type == "sigv4"

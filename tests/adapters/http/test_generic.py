@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from adapters.errors import BadReply, ServerFailed, TargetError
 from adapters.http import open_oracle
-from adapters.target import HttpOptions, ReplyFormat, RequestFormat, Target
+from adapters.target import HttpOptions, Limits, ReplyFormat, RequestFormat, Target
 
 Mount = Callable[[Any], str]
 
@@ -435,7 +435,7 @@ def test_fingerprint_changes_with_what_makes_answers_incomparable(mount: Mount, 
         return text
 
     base = fingerprint(_options())
-    assert fingerprint(_options(transport="httpx", timeout_s=5)) == base
+    assert fingerprint(_options(transport="httpx"), limits=Limits(timeout=5)) == base
     others = [
         fingerprint(_options(), access="image"),
         fingerprint(_options(), layout="NHWC"),

@@ -21,7 +21,7 @@ from adapters.contract import Keyed, Traced
 from adapters.errors import BadReply, ServerFailed, TargetError
 from adapters.http import open_oracle, strict_json
 from adapters.http.origin import version_headers
-from adapters.target import HttpOptions, Target
+from adapters.target import HttpOptions, Target, Tls
 
 Scripted = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 BATCH = np.zeros((1, 1, 2, 2), np.float32)
@@ -98,7 +98,7 @@ def test_another_certificate_is_noticed(tmp_path: Path, transport: str) -> None:
         server = await serve(0)
         port = server.sockets[0].getsockname()[1]
         url = f"https://localhost:{port}/x"
-        oracle: Any = await open_oracle(_target(url, transport=transport, ca_file=str(ca_file)))
+        oracle: Any = await open_oracle(_target(url, transport=transport, tls=Tls(str(ca_file))))
         await oracle.predict_labels(BATCH)
         await oracle.predict_labels(BATCH)
         assert oracle.origin["TLS certificate"] == shown[0]

@@ -226,11 +226,11 @@ def test_raw_tensors_asked_and_refused(mount: Mount, v2: Any, model: Any) -> Non
         _ask(_target(mount(v2), http={"protocol": "v2-binary"}), model.batch(1))
 
 
-def test_protocol_v2_never_probes(mount: Mount, v2: Any) -> None:
+def test_json_where_json_is_asked_for(mount: Mount, v2: Any, model: Any) -> None:
     v2.takes_binary, v2.extensions = True, ["binary_tensor_data"]
-    _, oracle = _ask(_target(mount(v2), http={"protocol": "v2"}))
+    _, oracle = _ask(_target(mount(v2), http={"protocol": "v2-json"}), model.batch(1))
     assert oracle.description["protocol"] == "v2"
-    assert not any("infer" in line for line in v2.requests)
+    assert json.loads(v2.bodies[0])["inputs"][0]["data"]
 
 
 def test_fp16_overflow_is_refused(mount: Mount, v2: Any, model: Any) -> None:

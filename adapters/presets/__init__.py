@@ -1,0 +1,63 @@
+"""Presets: target descriptions with everything filled in that a kind of server decides.
+
+Each is one TOML file in this folder, data like any description and read by the same rules; what
+the user states goes over it, field by field.
+"""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from collections.abc import Mapping, Sequence
+from importlib import resources
+from typing import Any
+
+from adapters.errors import TargetError
+
+_OWN = ("about", "alone")
+"""Fields of a preset that are no part of a description."""
+
+
+@functools.cache
+def preset_names() -> tuple[str, ...]:
+    """Names of all presets, sorted."""
+    files = resources.files(__name__).iterdir()
+    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
+
+
+def about(name: str) -> str:
+    """What the preset ``name`` is for, in one line."""
+    return str(_read(name)["about"])
+
+
+def preset_table(names: Sequence[str]) -> dict[str, Any]:
+    """The description that ``names`` give together, later ones over earlier ones.
+
+    Raises:
+        TargetError: there is no such preset.
+    """
+    tables = [_read(name) for name in names]
+    if len(names) == 1 and "alone" in tables[0]:
+        tables.insert(0, _read(str(tables[0]["alone"])))
+    merged: dict[str, Any] = {}
+    for table in tables:
+        merged = over(merged, {k: v for k, v in table.items() if k not in _OWN})
+    return merged
+
+
+def over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """``above`` laid over ``below``: tables field by field, everything else as a whole."""
+    merged = dict(below)
+    for name, value in above.items():
+        under = merged.get(name)
+        both = isinstance(value, Mapping) and isinstance(under, Mapping)
+        merged[name] = over(under, value) if both else value  # type: ignore[arg-type]  # both are
+    return merged
+
+
+@functools.cache
+def _read(name: str) -> dict[str, Any]:
+    if name not in preset_names():
+        raise TargetError(f"there is no preset {name!r}; there are {', '.join(preset_names())}")
+    text = resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
