@@ -119,6 +119,7 @@ class LabelSpace:
     names: list[str] = field(default_factory=list)
     size: int | None = None
     open: bool = False
+    _places: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if len(set(self.names)) != len(self.names):
@@ -130,12 +131,15 @@ class LabelSpace:
 
     def index(self, name: str) -> int | None:
         """Index of ``name``, appending it to an open space; None where it is unknown."""
-        try:
-            return self.names.index(name)
-        except ValueError:
-            if not self.open or len(self.names) >= MAX_CLASSES:
-                return None
+        if len(self._places) != len(self.names):
+            # Somebody else changed the list. A search of it per label would take seconds where
+            # a server makes up names.
+            self._places = {known: place for place, known in enumerate(self.names)}
+        place = self._places.get(name)
+        if place is not None or not self.open or len(self.names) >= MAX_CLASSES:
+            return place
         self.names.append(name)
+        self._places[name] = len(self.names) - 1
         return len(self.names) - 1
 
     def learn(self, names: Iterable[str]) -> None:

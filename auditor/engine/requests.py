@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Labels
+from auditor.engine.known import ASKED, KnownAnswers
 from auditor.engine.store import NOT_ASKED, StoredProbe
 from auditor.probes.base import FixedProbe
 
@@ -22,6 +23,10 @@ Twins = tuple[int, NDArray[np.int64], NDArray[np.int64]]
 
 Order = NDArray[np.int64]
 """``(n, 2)``: number of a probe and of one of its inputs, in the order to ask them."""
+
+
+Again = Sequence[tuple[int, NDArray[np.int64]]]
+"""One request of an earlier run: for each probe its number, and the numbers of its inputs."""
 
 
 @dataclass(slots=True)
@@ -69,6 +74,19 @@ def _by_probe(
     return [(int(probes[group[0]]), group) for group in np.split(order, starts)]
 
 
+def _mixed(
+    probes: NDArray[np.int64], items: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The same inputs in an order that looks random and depends on nothing but the inputs: who
+    sends them again sends the same request.
+    """
+    mix = probes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + items.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mix = (mix ^ (mix >> np.uint64(shift))) * np.uint64(factor)
+    order = np.argsort(mix ^ (mix >> np.uint64(31)), kind="stable")
+    return probes[order], items[order]
+
+
 class RequestSource:
     """Builds the requests of a plan one after the other, each when it is asked for.
 
@@ -77,6 +95,8 @@ class RequestSource:
         stored: labels known so far of each probe.
         spec: decides what is sent for an input, and so which inputs are identical.
         batch: most inputs per request; may be lowered at any time.
+        again: requests that earlier runs sent without seeing an answer. They are asked first,
+            unchanged, so that a server that knows a request by its key sees the same one.
     """
 
     def __init__(
@@ -85,7 +105,10 @@ class RequestSource:
         stored: Sequence[StoredProbe],
         spec: InputSpec,
         batch: int,
+        again: Sequence[Again] = (),
     ) -> None:
+        self._again = again
+        self._asked_again: dict[int, set[int]] = {}
         self._probes = probes
         self._known = [probe.labels for probe in stored]
         self._spec = spec
@@ -93,7 +116,7 @@ class RequestSource:
         # Taken now: answers that arrive later must not look like labels of an earlier run.
         self.missing = [probe.missing() for probe in stored]
         self._learned: set[int] = set()
-        self._answers: dict[bytes, int] = {}
+        self._answers = KnownAnswers(sum(p.size for p in probes if not p.repeat))
         self._twins: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
         self._news = False
 
@@ -109,10 +132,11 @@ class RequestSource:
         return self._in_sequence() if order is None else self._in_order(order)
 
     def _in_sequence(self) -> Iterator[Request | None]:
+        yield from self._ask_again(mixed=False)
         last = max((n for n, missing in enumerate(self.missing) if len(missing)), default=-1)
         for number in range(last + 1):
             yield from self._learn_known(number)
-            missing = self.missing[number]
+            missing = self.missing[number][~self._was_asked_again(number, self.missing[number])]
             position = 0
             while position < len(missing):
                 items = missing[position : position + self.batch]
@@ -121,6 +145,7 @@ class RequestSource:
                 yield self._build(np.full(len(items), number), items)
 
     def _in_order(self, order: Order) -> Iterator[Request | None]:
+        yield from self._ask_again(mixed=True)
         order = order[self._are_missing(order)]
         if not len(order):
             return
@@ -130,19 +155,21 @@ class RequestSource:
         while position < len(order):
             part = order[position : position + self.batch]
             position += len(part)
-            yield self._build(part[:, 0], part[:, 1])
+            yield self._build(*_mixed(part[:, 0], part[:, 1]))
 
     def _are_missing(self, order: Order) -> NDArray[np.bool_]:
         missing = np.zeros(len(order), dtype=bool)
         for number, where in _by_probe(order[:, 0], order[:, 1]):
-            missing[where] = self._known[number][order[where, 1]] == NOT_ASKED
+            items = order[where, 1]
+            missing[where] = self._known[number][items] == NOT_ASKED
+            missing[where] &= ~self._was_asked_again(number, items)
         return missing
 
     def answered(self, request: Request, labels: Labels) -> None:
         """Let later inputs that equal those of ``request`` have its ``labels``."""
         news = {k: v for k, v in zip(request.keys, labels.tolist(), strict=True) if k}
         if news:
-            self._answers.update(news)
+            self._answers.update(news.items())
             self._news = True
 
     def settled_twins(self) -> list[Twins]:
@@ -155,7 +182,7 @@ class RequestSource:
         self._news = False
         settled = []
         for number, pairs in list(self._twins.items()):
-            answers = [(item, key, self._answers[key]) for item, key in pairs]
+            answers = [(item, key, self._label(key)) for item, key in pairs]
             known = sorted((item, label) for item, _, label in answers if label >= 0)
             self._twins[number] = [(item, key) for item, key, label in answers if label < 0]
             if not self._twins[number]:
@@ -164,6 +191,28 @@ class RequestSource:
                 items, labels = np.array(known, dtype=np.int64).T
                 settled.append((number, items, labels))
         return settled
+
+    def _ask_again(self, *, mixed: bool) -> Iterator[Request | None]:
+        """The requests of earlier runs that nobody saw an answer of, once."""
+        again, self._again = self._again, ()
+        for request in again:
+            for number, items in request:
+                self._asked_again.setdefault(number, set()).update(items.tolist())
+        for request in again:
+            numbers = np.concatenate([np.full(len(items), number) for number, items in request])
+            items = np.concatenate([items for _, items in request])
+            if mixed:
+                numbers, items = _mixed(numbers, items)
+            for start in range(0, len(items), self.batch):
+                which = slice(start, start + self.batch)
+                yield self._build(numbers[which], items[which])
+
+    def _was_asked_again(self, number: int, items: NDArray[np.int64]) -> NDArray[np.bool_]:
+        return np.isin(items, list(self._asked_again.get(number, ())))
+
+    def _label(self, key: bytes) -> int:
+        label = self._answers.get(key)
+        return ASKED if label is None else label
 
     def _learn_known(self, number: int) -> Iterator[None]:
         """Let inputs that are still missing find an identical one that was paid for earlier."""
@@ -179,7 +228,8 @@ class RequestSource:
             items = known[position : position + self.batch]
             position += len(items)
             for item, key in zip(items, self._keys(probe.inputs(items)), strict=True):
-                self._answers.setdefault(key, int(labels[item]))
+                if self._answers.get(key) in {None, ASKED}:
+                    self._answers.put(key, int(labels[item]))
             yield None
 
     def _build(self, numbers: NDArray[np.int64], items: NDArray[np.int64]) -> Request | None:
@@ -197,7 +247,7 @@ class RequestSource:
                 self._twins[int(numbers[position])].append((int(items[position]), key))
                 self._news = self._news or label >= 0
             else:
-                self._answers[key] = -1
+                self._answers.put(key, ASKED)
                 fresh.append(position)
         if len(fresh) == len(keys):
             return Request(numbers, items, batch, keys)

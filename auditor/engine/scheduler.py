@@ -8,17 +8,20 @@ store": resuming after a kill is no special case.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import random
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from adapters.contract import LabelOracle, Labels
+from adapters.contract import Keyed, LabelOracle, Labels, Traced
 from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
+from auditor.engine.origins import Origins
+from auditor.engine.outage import Patience
 from auditor.engine.pace import (
     MAX_PAUSE_S,
     AdaptiveConcurrency,
@@ -29,9 +32,9 @@ from auditor.engine.pace import (
     RateLimiter,
 )
 from auditor.engine.progress import Progress, SilentProgress
-from auditor.engine.requests import Order, Request, RequestSource
+from auditor.engine.requests import Again, Order, Request, RequestSource
 from auditor.engine.spend import QueryBudget, RetryBudget
-from auditor.engine.store import NOT_ASKED, LabelStore, StoredProbe
+from auditor.engine.store import NOT_ASKED, LabelStore, StoredProbe, UnknownRequest
 from auditor.engine.witness import NoWitness, Sent, Witness
 from auditor.errors import StoreError
 from auditor.probes.base import FixedProbe
@@ -112,6 +115,9 @@ class EngineResult:
         budget_reached: whether the query budget ended the run.
         stopped: whether somebody stopped the run before its end.
         decided: whether it ended before its last round because the result was decided.
+        origins: what the answers said about their sender, by name, oldest first, over all runs.
+            Two values of one name end a run: more labels could support no verdict.
+        unknown: every request of all runs that may have been answered and billed unseen.
     """
 
     labels: list[NDArray[np.uint16]]
@@ -119,6 +125,8 @@ class EngineResult:
     budget_reached: bool
     stopped: bool
     decided: bool = False
+    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unknown: tuple[UnknownRequest, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -157,6 +165,7 @@ class QueryEngine:
         self._limiter = RateLimiter(limits.queries_per_s, limits.requests_per_s)
         self._slots = AdaptiveConcurrency(limits.concurrency, self._clock)
         self._retries = RetryBudget()
+        self._patience = Patience(self._clock)
         self._batch = oracle.max_batch
         self._stopped = False
         self._halt = Halt(self._clock)
@@ -191,6 +200,7 @@ class QueryEngine:
             AdapterError: a request failed for good; everything answered before is kept.
             StoreError: labels can no longer be saved.
             RetryBudgetSpentError: too many requests failed.
+            OutageError: nothing was answered for too long.
         """
         await self._begin(probes, audit)
         early = False
@@ -220,6 +230,8 @@ class QueryEngine:
             self._budget.reached,
             self._stopped and missing > 0 and not early,
             early and missing > 0,
+            self._origins.seen,
+            tuple(self._unknown),
         )
 
     # ---- before and after ------------------------------------------------------------------
@@ -232,12 +244,18 @@ class QueryEngine:
         if self._stopped:
             self._halt.set()
         await self._learn_names()
+        self._origins = Origins(await self._store.origins(self._oracle.fingerprint))
+        if self._origins.changed:
+            self._halt.set()
+        self._digests = [probe.digest for probe in probes]
         self._stored = await self._load(probes)
         self._witness.begin(probes, [stored.labels for stored in self._stored])
         spent = (await self._store.ledger(audit))["sent"]
         self._budget = QueryBudget(self._limits.max_queries, spent)
         spec = self._oracle.input_spec
-        self._source = RequestSource(probes, self._stored, spec, self._batch)
+        self._unknown = await self._store.unknown(audit)
+        again = _to_ask_again(self._unknown, self._stored)
+        self._source = RequestSource(probes, self._stored, spec, self._batch, again)
         self._inline = self._batch * spec.size * 8 <= INLINE_BYTES
         self._turn = asyncio.Lock()
         self._count_plan(probes)
@@ -284,6 +302,7 @@ class QueryEngine:
     async def _close_books(self) -> None:
         self._take_twins()
         await self._store.settle()
+        self._unknown = await self._store.unknown(self._audit)
         totals = await self._store.ledger(self._audit)
         self._ledger.unknown = totals["unknown"]
         self._ledger.sent_all_runs = totals["sent"]
@@ -409,6 +428,8 @@ class QueryEngine:
     def _allow_retry(self, state: RetryCallState, request: Request) -> None:
         error = state.outcome.exception() if state.outcome else None
         self._halt.check()
+        wait = state.next_action.sleep if state.next_action else 0.0
+        self._patience.check(wait, error, throttled=isinstance(error, Throttled))
         self._retries.take(error)
         self._pay_again(request)
 
@@ -449,7 +470,7 @@ class QueryEngine:
         self._count_send(request)
         began = self._clock.now()
         try:
-            answer = await self._oracle.predict_labels(request.batch)
+            answer = await self._predict(request)
             labels = _checked(answer, len(request.items))
         except AdapterError as error:
             _let_go_of_inputs(error)
@@ -464,6 +485,8 @@ class QueryEngine:
             raise
         # Names first: labels that are committed without them would mean other classes later.
         self._keep_names()
+        self._watch_origin()
+        self._patience.answered()
         answered = [
             (stored, items, labels[where])
             for (stored, items), (_, where) in zip(parts, groups, strict=True)
@@ -484,6 +507,30 @@ class QueryEngine:
             self._clock.now() - began,
         )
 
+    async def _predict(self, request: Request) -> Labels:
+        """Send ``request``, under its key where the target takes one.
+
+        The key depends on what is asked alone, so a retry has it again, and so has the same
+        request after a crash; the same input asked twice on purpose has another.
+        """
+        oracle = self._oracle
+        if not (isinstance(oracle, Keyed) and oracle.keyed):
+            return await oracle.predict_labels(request.batch)
+        parts = [
+            (self._digests[number], request.items[where].tolist())
+            for number, where in request.by_probe()
+        ]
+        said = f"{self._audit} {sorted(parts)}"
+        key = hashlib.sha256(said.encode()).hexdigest()[:32]
+        return await oracle.predict_labels_as(request.batch, key)
+
+    def _watch_origin(self) -> None:
+        """End the run where somebody else answers than before: more labels help nobody."""
+        if isinstance(self._oracle, Traced) and (news := self._origins.news(self._oracle.origin)):
+            self._store.keep_origin(self._oracle.fingerprint, news)
+            if self._origins.changed:
+                self._halt.set()
+
     def _count_send(self, request: Request) -> None:
         self._retries.sent()
         self._ledger.sent += len(request.items)
@@ -494,10 +541,11 @@ class QueryEngine:
     def _keep_names(self) -> None:
         names = self._oracle.label_space.names
         if len(names) > self._names_kept:
-            self._store.keep_label_names(self._oracle.fingerprint, list(names))
-            self._names_kept = len(names)
+            kept, self._names_kept = self._names_kept, len(names)
+            self._store.keep_label_names(self._oracle.fingerprint, names[kept:], kept)
 
     def _slow_down(self, error: AdapterError) -> None:
+        self._patience.failed()
         self._gate.heed(self._oracle.take_pace_hint())
         if isinstance(error, Throttled):
             self._ledger.throttled += 1
@@ -514,6 +562,29 @@ class QueryEngine:
         if self._gate.left <= 0 and pause >= TELL_PAUSE_S:
             self._progress.note(f"The target asks for a pause of {pause:.0f} s.")
         self._gate.close_for(pause)
+        self._patience.paused(pause)
+
+
+def _to_ask_again(unknown: Sequence[UnknownRequest], stored: Sequence[StoredProbe]) -> list[Again]:
+    """Requests whose outcome is unknown and whose labels are all still missing, each once."""
+    numbers = {probe.row: number for number, probe in reversed(list(enumerate(stored)))}
+    found: list[Again] = []
+    taken: set[tuple[int, int]] = set()
+    for request in unknown:
+        if not all(row in numbers for row, _ in request.parts):
+            continue
+        parts = [(numbers[row], items) for row, items in request.parts]
+        inputs = {(number, item) for number, items in parts for item in items.tolist()}
+        if taken.isdisjoint(inputs) and all(_all_missing(stored[n], i) for n, i in parts):
+            taken |= inputs
+            found.append(parts)
+    return found
+
+
+def _all_missing(stored: StoredProbe, items: NDArray[np.int64]) -> bool:
+    """Whether ``items`` are inputs of the probe, and none of them has a label."""
+    inside = len(items) > 0 and int(items.max()) < len(stored.labels)
+    return inside and bool((stored.labels[items] == NOT_ASKED).all())
 
 
 def _checked(labels: Labels, n: int) -> Labels:

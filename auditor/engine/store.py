@@ -21,7 +21,7 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,9 @@ from numpy.typing import NDArray
 
 from auditor.errors import StoreError
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+SYNC_S = 1.0
+"""Commits survive a kill at once, and a power cut after this many seconds."""
 CHUNK = 256
 NOT_ASKED = 65535
 _SCHEMA = """
@@ -54,7 +56,12 @@ CREATE TABLE ledger (
 CREATE TABLE label_names (
     fingerprint TEXT NOT NULL, label INTEGER NOT NULL, name TEXT NOT NULL,
     PRIMARY KEY (fingerprint, label)) WITHOUT ROWID;
+CREATE TABLE origins (
+    id INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, name TEXT NOT NULL, value TEXT NOT NULL,
+    started REAL NOT NULL, UNIQUE (fingerprint, name, value));
 """
+_ADDED_BY_2 = 1
+"""Tables at the end of the schema that version 1 did not have."""
 _IN_USE = "another audit is using {path}; wait for it or use another --output"
 _NO_WRITE = "{path} cannot be written: {text}"
 _SENTENCES = (
@@ -72,6 +79,26 @@ _SENTENCES = (
     ("SQLITE_CANTOPEN", _NO_WRITE),
 )
 _STATEMENTS = [statement.strip() for statement in _SCHEMA.split(";") if statement.strip()]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownRequest:
+    """A request whose outcome nobody knows: perhaps answered and billed, never seen.
+
+    Attributes:
+        parts: row id of each probe asked, and the numbers of its inputs, ascending.
+        started: Unix time at which it was sent.
+        why: how its outcome was lost.
+    """
+
+    parts: tuple[tuple[int, NDArray[np.int64]], ...]
+    started: float
+    why: str
+
+    @property
+    def queries(self) -> int:
+        """Number of inputs it carried."""
+        return sum(len(items) for _, items in self.parts)
 
 
 @dataclass
@@ -111,6 +138,7 @@ class LabelStore:
         self._scheduled_on: asyncio.AbstractEventLoop | None = None
         self._queue: queue.SimpleQueue[list[_Job] | None] = queue.SimpleQueue()
         self._intent_ids = itertools.count(1)
+        self._unsynced_since: float | None = None
         # What the current transaction still has to write; touched by the writer alone.
         self._dirty: dict[tuple[int, int], StoredProbe] = {}
         self._opened: list[tuple[int, str, int, bytes, int, float]] = []
@@ -144,15 +172,14 @@ class LabelStore:
             db.execute(f"PRAGMA {pragma}").fetchall()
         # Looked at before anything is written: somebody else's file stays as it is.
         db.execute("BEGIN EXCLUSIVE")
-        fresh = self._check_file(db)
+        missing = self._check_file(db)
         db.execute("ROLLBACK")
         for pragma in ("journal_mode = WAL", "synchronous = NORMAL"):
             db.execute(f"PRAGMA {pragma}").fetchall()
         db.execute("BEGIN IMMEDIATE")
-        if fresh:
-            for statement in _STATEMENTS:
-                db.execute(statement)
-            db.execute("INSERT INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+        for statement in _STATEMENTS[-missing:] if missing else ():
+            db.execute(statement)
+        db.execute("INSERT OR REPLACE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
         db.execute(
             "INSERT INTO unknown (audit, probe, items, started, why) "
             "SELECT audit, probe, items, started, 'in flight when the process ended' FROM intents"
@@ -160,25 +187,27 @@ class LabelStore:
         db.execute("DELETE FROM intents")
         db.execute("COMMIT")
 
-    def _check_file(self, db: sqlite3.Connection) -> bool:
-        """Whether the file is empty; refuses whatever is not a sound store of this version."""
+    def _check_file(self, db: sqlite3.Connection) -> int:
+        """Number of tables that the file still lacks; refuses whatever is no sound store."""
         found = dict(db.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL"))
         if not found:
-            return True
+            return len(_STATEMENTS)
         if "meta" not in found:
             raise StoreError(f"{self._path} is a SQLite file but not a label store of xray-audit")
         row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
-        if row is None or row[0] != str(SCHEMA_VERSION):
-            version = "unknown" if row is None else row[0]
+        version = "unknown" if row is None else row[0]
+        lacking = {str(SCHEMA_VERSION): 0, "1": _ADDED_BY_2}.get(version)
+        if lacking is None:
             raise StoreError(
                 f"{self._path} was written by another version (store schema {version}, this one "
                 f"writes {SCHEMA_VERSION}); use that version, or another --output"
             )
         (state,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        expected = set(_STATEMENTS[: len(_STATEMENTS) - lacking])
         # A trigger or view that somebody planted would run with our statements.
-        if state != "ok" or set(found.values()) != set(_STATEMENTS):
+        if state != "ok" or set(found.values()) != expected:
             raise self._damaged("its tables are not as they were written")
-        return False
+        return lacking
 
     def _damaged(self, how: str) -> StoreError:
         return StoreError(
@@ -201,7 +230,7 @@ class LabelStore:
     # ---- writer thread -------------------------------------------------------------------
 
     def _write_loop(self) -> None:
-        while (batch := self._queue.get()) is not None:
+        while (batch := self._next_batch()) is not None:
             more: list[_Job] | None = []
             with contextlib.suppress(queue.Empty):
                 while (more := self._queue.get_nowait()) is not None:
@@ -209,6 +238,26 @@ class LabelStore:
             self._commit(batch)
             if more is None:
                 return
+
+    def _next_batch(self) -> list[_Job] | None:
+        """What was handed in; meanwhile commits that are a second old reach the disk itself."""
+        while self._unsynced_since is not None:
+            left = self._unsynced_since + SYNC_S - time.monotonic()
+            if left <= 0:
+                self._sync()
+                break
+            with contextlib.suppress(queue.Empty):
+                return self._queue.get(timeout=left)
+        return self._queue.get()
+
+    def _sync(self) -> None:
+        """Let what is committed survive a power cut: a checkpoint syncs the log and the file."""
+        self._unsynced_since = None
+        if self._failure is None:
+            try:
+                self._db.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+            except sqlite3.Error as error:
+                self._failure = self._explain(error)
 
     def _commit(self, batch: list[_Job]) -> None:
         results: list[Any] = [None] * len(batch)
@@ -218,6 +267,7 @@ class LabelStore:
                 results = [work() for work, _ in batch]
                 self._flush()
                 self._db.execute("COMMIT")
+                self._unsynced_since = self._unsynced_since or time.monotonic()
             except Exception as error:  # noqa: BLE001 - whatever it was must reach every caller
                 self._failure = self._explain(error)
                 with contextlib.suppress(sqlite3.Error):
@@ -435,16 +485,66 @@ class LabelStore:
         )
         return [name for (name,) in rows]
 
-    def keep_label_names(self, fingerprint: str, names: Iterable[str]) -> None:
+    def keep_label_names(self, fingerprint: str, names: Iterable[str], first: int = 0) -> None:
         """Remember class names, so that a resumed run gives them the same indices.
 
         Call it before the labels that use them are recorded: committed labels whose names are
         lost would mean other classes later.
+
+        Args:
+            fingerprint: the model.
+            names: class names in index order.
+            first: index of the first of them.
         """
-        rows = [(fingerprint, index, name) for index, name in enumerate(names)]
+        rows = [(fingerprint, index, name) for index, name in enumerate(names, first)]
         self._post(
             lambda: self._db.executemany("INSERT OR REPLACE INTO label_names VALUES (?,?,?)", rows)
         )
+
+    async def origins(self, fingerprint: str) -> dict[str, tuple[str, ...]]:
+        """What answers of this model said about their sender so far, by name, oldest first."""
+        rows = await self._call(
+            lambda: self._db.execute(
+                "SELECT name, value FROM origins WHERE fingerprint = ? ORDER BY id", (fingerprint,)
+            ).fetchall()
+        )
+        found: dict[str, tuple[str, ...]] = {}
+        for name, value in rows:
+            found[name] = (*found.get(name, ()), value)
+        return found
+
+    def keep_origin(self, fingerprint: str, origin: Mapping[str, str]) -> None:
+        """Remember what an answer said about its sender; call it before its labels are recorded."""
+        now = time.time()
+        rows = [(fingerprint, name, value, now) for name, value in origin.items()]
+        self._post(
+            lambda: self._db.executemany(
+                "INSERT OR IGNORE INTO origins (fingerprint, name, value, started) "
+                "VALUES (?,?,?,?)",
+                rows,
+            )
+        )
+
+    async def unknown(self, audit: str) -> list[UnknownRequest]:
+        """Every request of the audit whose outcome is unknown, oldest first."""
+        rows = await self._call(
+            lambda: self._db.execute(
+                "SELECT probe, items, started, why FROM unknown WHERE audit = ? ORDER BY id",
+                (audit,),
+            ).fetchall()
+        )
+        # The rows of one request have one time.
+        return [
+            UnknownRequest(
+                tuple((p, np.frombuffer(i, dtype="<u4").astype(np.int64)) for p, i, _, _ in parts),
+                started,
+                parts[0][3],
+            )
+            for started, parts in (
+                (started, list(group))
+                for started, group in itertools.groupby(rows, key=lambda row: row[2])
+            )
+        ]
 
     async def settle(self) -> None:
         """Return once everything handed in so far is committed.

@@ -52,10 +52,11 @@ def test_a_name_is_handed_in_before_the_labels_that_use_it(
     names_known = 0
     real_names, real_record = LabelStore.keep_label_names, LabelStore.record
 
-    def keep(store: LabelStore, fingerprint: str, names: list[str]) -> None:
+    def keep(store: LabelStore, fingerprint: str, names: list[str], first: int) -> None:
         nonlocal names_known
-        names_known = len(names)
-        real_names(store, fingerprint, names)
+        assert first == names_known
+        names_known += len(names)
+        real_names(store, fingerprint, names, first)
 
     def record(store: LabelStore, intents: Any, parts: Any) -> None:
         assert max(labels.max() for _, _, labels in parts) < names_known

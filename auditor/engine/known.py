@@ -1,0 +1,83 @@
+"""Which inputs were asked already, and their labels: a table that stays small for millions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+KEY_BYTES = 16
+ASKED = -1
+"""Stands for an input that was asked and is not answered yet."""
+
+_FREE = -2
+_FIRST_SLOTS, _MOST_SLOTS_AT_ONCE = 1 << 10, 1 << 22
+
+
+class KnownAnswers:
+    """Labels by input key: open addressing in three flat arrays, 20 bytes a slot.
+
+    A dictionary of 16-byte keys takes about 150 bytes an entry and grows for as long as an
+    audit runs; this one is as large as it will be from the start, and grows only for plans of
+    more than millions of inputs.
+
+    Args:
+        expected: inputs that may be put in.
+    """
+
+    def __init__(self, expected: int) -> None:
+        slots = _FIRST_SLOTS
+        while slots < min(expected + expected // 2, _MOST_SLOTS_AT_ONCE):
+            slots *= 2
+        self._make(slots)
+
+    def get(self, key: bytes) -> int | None:
+        """The label of ``key``, :data:`ASKED`, or None where it was never put in."""
+        label = self._labels[self._slot(key)]
+        return None if label == _FREE else label
+
+    def put(self, key: bytes, label: int) -> None:
+        """Let ``key`` have ``label``, which may be :data:`ASKED`."""
+        slot = self._slot(key)
+        if self._labels[slot] == _FREE:
+            if 3 * self._used > 2 * self._mask:
+                self._grow()
+                slot = self._slot(key)
+            self._used += 1
+            self._high[slot] = int.from_bytes(key[:8], "little")
+            self._low[slot] = int.from_bytes(key[8:], "little")
+        self._labels[slot] = label
+
+    def update(self, pairs: Iterable[tuple[bytes, int]]) -> None:
+        """Put in many."""
+        for key, label in pairs:
+            self.put(key, label)
+
+    def __len__(self) -> int:
+        return self._used
+
+    def _make(self, slots: int) -> None:
+        self._mask = slots - 1
+        self._used = 0
+        # Views of plain bytes: indexing them costs a third of indexing a numpy array.
+        self._high = memoryview(bytearray(8 * slots)).cast("Q")
+        self._low = memoryview(bytearray(8 * slots)).cast("Q")
+        self._labels = memoryview(bytearray(_FREE.to_bytes(4, "little", signed=True) * slots)).cast(
+            "i"
+        )
+
+    def _slot(self, key: bytes) -> int:
+        """Where ``key`` is, or the free slot where it would go."""
+        high = int.from_bytes(key[:8], "little")
+        low = int.from_bytes(key[8:], "little")
+        mask, labels = self._mask, self._labels
+        slot = low & mask
+        while labels[slot] != _FREE and (self._low[slot] != low or self._high[slot] != high):
+            slot = (slot + 1) & mask
+        return slot
+
+    def _grow(self) -> None:
+        high, low, labels = self._high, self._low, self._labels
+        self._make(2 * (self._mask + 1))
+        for slot, label in enumerate(labels):
+            if label != _FREE:
+                key = high[slot].to_bytes(8, "little") + low[slot].to_bytes(8, "little")
+                self.put(key, label)
