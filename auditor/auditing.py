@@ -227,6 +227,8 @@ def _together(fixed: EngineResult, found: Hunt[TriggerOutcome]) -> Asked:
         add_ledgers(fixed.ledger, found.ledger),
         fixed.budget_reached or last.budget_reached,
         last.stopped,
+        origins=last.origins,
+        unknown=last.unknown,
     )
     return Asked(combined, found.outcome)
 

@@ -13,6 +13,7 @@ import random
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -117,7 +118,8 @@ class EngineResult:
         decided: whether it ended before its last round because the result was decided.
         origins: what the answers said about their sender, by name, oldest first, over all runs.
             Two values of one name end a run: more labels could support no verdict.
-        unknown: every request of all runs that may have been answered and billed unseen.
+        unknown: every request of all runs that may have been answered and billed unseen; see
+            :meth:`auditor.engine.store.UnknownRequest.facts`.
     """
 
     labels: list[NDArray[np.uint16]]
@@ -125,8 +127,8 @@ class EngineResult:
     budget_reached: bool
     stopped: bool
     decided: bool = False
-    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    unknown: tuple[UnknownRequest, ...] = ()
+    origins: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unknown: Sequence[Mapping[str, Any]] = ()
 
     @property
     def complete(self) -> bool:
@@ -231,7 +233,7 @@ class QueryEngine:
             self._stopped and missing > 0 and not early,
             early and missing > 0,
             self._origins.seen,
-            tuple(self._unknown),
+            tuple(request.facts() for request in self._unknown),
         )
 
     # ---- before and after ------------------------------------------------------------------

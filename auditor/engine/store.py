@@ -23,6 +23,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -95,10 +96,13 @@ class UnknownRequest:
     started: float
     why: str
 
-    @property
-    def queries(self) -> int:
-        """Number of inputs it carried."""
-        return sum(len(items) for _, items in self.parts)
+    def facts(self) -> dict[str, Any]:
+        """For the report, JSON-able: how many queries, when sent (UTC), and why it is unknown."""
+        return {
+            "queries": sum(len(items) for _, items in self.parts),
+            "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
+            "why": self.why,
+        }
 
 
 @dataclass

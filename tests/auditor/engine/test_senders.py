@@ -151,7 +151,7 @@ def test_what_was_in_flight_is_asked_first_and_under_its_key(lab: Any, concurren
     result = lab.run([probe], second, concurrency=1)
     assert result.complete
     assert len(result.unknown) == concurrency
-    assert sum(request.queries for request in result.unknown) == 4 * concurrency
+    assert sum(request["queries"] for request in result.unknown) == 4 * concurrency
     lost = set(first.keys) - set(list(first.keys)[:4])
     assert set(list(second.keys)[:concurrency]) == lost
     billed = {**first.billed, **second.billed}
