@@ -168,6 +168,8 @@ async def run_audit(
         record.finish(asdict(asked.engine.ledger), identity)
     finally:
         record.close()
+    if record.unsigned_again and progress is not None:
+        progress.note("The bundle was signed before and is not now: --sign-key signs it again.")
     timing = _timing(started, time.monotonic() - clock, asked.engine)
     result = judge(oracle, ready, asked, profile, timing)
     run = run_record(oracle, asked.engine, timing, identity)

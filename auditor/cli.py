@@ -28,10 +28,13 @@ from auditor.calibrating import (
 )
 from auditor.calibration import Profile
 from auditor.cohort import rank_cohort
+from auditor.commands.pack import pack
+from auditor.commands.verify import verify
 from auditor.demo.run import run_demo
 from auditor.engine.progress import Progress, SilentProgress, StreamProgress
 from auditor.engine.scheduler import EngineLimits, QueryEngine
 from auditor.errors import ExitCode, UsageError
+from auditor.evidence.signing import Signer, read_signer
 from auditor.options import (
     LimitOptions,
     MethodOptions,
@@ -85,6 +88,17 @@ def audit(
     method: MethodOptions,
     limits: LimitOptions,
     output: OutputOptions,
+    sign_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--sign-key",
+            help="PEM Ed25519 private key that signs the evidence (openssl genpkey -algorithm "
+            "ed25519 -out audit.key).",
+            rich_help_panel="Result",
+            envvar="XRAY_AUDIT_SIGN_KEY",
+            show_envvar=False,
+        ),
+    ] = None,
     version: Annotated[  # noqa: ARG001, FBT002 - a flag whose callback answers
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
@@ -98,7 +112,9 @@ def audit(
     profile = load_profile(output.profile, described.access) if output.profile else None
     settings = _settings(method, profile)
     allowed = _limits(limits, described)
-    result = asyncio.run(_audit(described, given, settings, profile, allowed, output))
+    signer = None if sign_key is None else read_signer(sign_key)
+    pending = _audit(described, given, settings, profile, allowed, output, signer)
+    result = asyncio.run(pending)
     _show(output, result.report, show_result(result.report, output.output))
     code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
     raise typer.Exit(code)
@@ -224,6 +240,10 @@ def demo(
     asyncio.run(run_demo(open_oracle, output, _progress(quiet=quiet), typer.echo))
 
 
+app.command()(verify)
+app.command()(pack)
+
+
 # ---- from options to use cases ---------------------------------------------------------------
 
 
@@ -314,6 +334,7 @@ async def _audit(
     profile: Profile | None,
     limits: EngineLimits,
     options: OutputOptions,
+    signer: Signer | None,
 ) -> AuditResult:
     progress = _progress(quiet=options.quiet)
     async with _opened(target) as oracle:
@@ -326,6 +347,7 @@ async def _audit(
             limits=limits,
             progress=progress,
             on_start=lambda engine: _stop_on_signals(engine, progress),
+            signer=signer,
         )
 
 

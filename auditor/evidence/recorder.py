@@ -44,12 +44,16 @@ class Recorder:
     Args:
         folder: where.
         signer: signs plan and head, or None.
+
+    Attributes:
+        unsigned_again: whether a signed head of an earlier run had to go without a new one.
     """
 
     def __init__(self, folder: Path, signer: Signer | None = None) -> None:
         self._folder = folder
         self._signer = signer
         self._log: LabelLog | None = None
+        self.unsigned_again = False
 
     # ---- before the first query --------------------------------------------------------------
 
@@ -63,6 +67,8 @@ class Recorder:
         """
         data = canonical_lines(plan)
         try:
+            signed_before = (self._folder / HEAD_SIGNATURE).exists()
+            self.unsigned_again = signed_before and self._signer is None
             for name in (HEAD, HEAD_SIGNATURE, HANDOVER):
                 (self._folder / name).unlink(missing_ok=True)
             signed = self._fix_plan(data)

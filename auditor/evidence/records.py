@@ -99,6 +99,7 @@ def plan_record(oracle: LabelOracle, ready: Planned, profile: Profile | None) ->
             "refs": list(samples.refs),
             "classes": list(samples.classes),
             "class_indices": [int(index) for index in classes],
+            "kept": [int(index) for index in used_images(plan)],
             "sha256": [image_hash(image) for image in samples.images],
         },
         "input": asdict(oracle.input_spec),

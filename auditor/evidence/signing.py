@@ -141,6 +141,18 @@ def check_envelope(data: bytes, statement: bytes, public: PublicKey, name: str) 
         raise EvidenceError(f"the signature in {name} is not valid") from None
 
 
+def envelope_payload(data: bytes, name: str) -> bytes:
+    """What an envelope says it signs; nothing about it is checked.
+
+    Raises:
+        EvidenceError: it is no envelope.
+    """
+    try:
+        return base64.b64decode(parse_object(data, name)["payload"], validate=True)
+    except (KeyError, TypeError, ValueError):
+        raise EvidenceError(f"{name} is no envelope") from None
+
+
 def _encoded(kind: str, payload: bytes) -> bytes:
     """DSSE's pre-authentication encoding: what is really signed."""
     return b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)

@@ -1,0 +1,57 @@
+"""``xray-audit verify``: check a bundle as somebody who trusts nobody."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auditor.evidence.signing import read_public_key
+from auditor.reports.text import safe_text
+from auditor.verifying.inputs import MOST_VALUES
+from auditor.verifying.verify import Verification, verify_bundle
+
+BundlePath = Annotated[
+    Path,
+    typer.Argument(metavar="BUNDLE", help="Folder that an audit wrote, or a .zip of pack."),
+]
+MARKS = {"ok": "ok", "failed": "FAILED", "withheld": "-", "not done": "NOT DONE"}
+
+
+def verify(
+    bundle: BundlePath,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", help="PEM public key that must have signed it."),
+    ] = None,
+    all_inputs: Annotated[  # noqa: FBT002 - a flag
+        bool,
+        typer.Option(
+            "--all-inputs", help="Build every input again; default: some seconds' worth of them."
+        ),
+    ] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Check files, hash chain and signature, and recompute the verdict from the labels alone.
+
+    Exit codes: 0 everything holds that the edition allows to check, 3 something could not be
+    told here, 4 something does not hold or the bundle cannot be read, 2 usage. The verdict's own
+    exit code is the audit's.
+    """
+    trusted = None if key is None else read_public_key(key)
+    done = verify_bundle(bundle, trusted, 2**62 if all_inputs else MOST_VALUES)
+    typer.echo(json.dumps(done.as_dict()) if json_output else show_verification(done))
+    raise typer.Exit(done.exit_code)
+
+
+def show_verification(done: Verification) -> str:
+    """Every check in one line, then what the bundle proves and what it does not."""
+    lines = [
+        f"{MARKS[check.state]:<9}{check.name}: {safe_text(check.text, 1000)}"
+        for check in done.checks
+    ]
+    word = {0: "VERIFIED", 3: "NOT FULLY VERIFIED", 4: "DOES NOT VERIFY"}[int(done.exit_code)]
+    lines.append(f"{word} ({done.edition} edition). {safe_text(done.meaning, 1000)}")
+    return "\n".join(lines)

@@ -1,0 +1,95 @@
+"""A bundle as one file, or without what is private, for somebody else."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from auditor.errors import EvidenceError, UsageError
+from auditor.evidence.canonical import canonical, sha256
+from auditor.evidence.files import BundleFiles, read_files, safe_name, zip_bytes
+from auditor.evidence.head import read_head
+from auditor.evidence.layout import (
+    FORMAT,
+    HANDOVER,
+    HEAD,
+    HEAD_SIGNATURE,
+    PAGE,
+    PRIVATE,
+    REPORT,
+    VIEWS,
+)
+from auditor.reports.files import write_atomic
+from auditor.reports.html_report import render_html
+from auditor.reports.json_report import parse_report
+
+SHOWS_PICTURES = frozenset({".html", ".pdf"})
+"""Views in which sample images are drawn."""
+
+
+def pack(bundle: Path, to: Path, *, hand_over: bool) -> list[str]:
+    """Write the bundle to ``to``: a ``.zip`` by that ending, else a new folder.
+
+    Only what the head lists goes along. A hand-over edition leaves out the sample images and
+    every view that draws them, names what it left out, and has a page without pictures instead.
+    The head, its signature and the Merkle root stay those of the full edition.
+
+    Returns:
+        Names of the files left out.
+
+    Raises:
+        UsageError: there is no bundle, or something at ``to`` already.
+        EvidenceError: the bundle is not as its head lists it, or cannot be written.
+    """
+    if to.exists():
+        raise UsageError(f"there is something at {to} already; name a new file or folder")
+    files = read_files(bundle)
+    content = _evidence(files)
+    left_out: list[str] = []
+    if hand_over:
+        left_out = sorted(name for name in content if _is_private(name))
+        report = parse_report(files.get(REPORT).decode("utf-8"), REPORT)
+        content = {name: data for name, data in content.items() if name not in left_out}
+        content[VIEWS + PAGE] = render_html(report, {}).encode("utf-8")
+        content[HANDOVER] = handover_note(left_out)
+    _write(content, to)
+    return left_out
+
+
+def handover_note(withheld: list[str]) -> bytes:
+    """The note that a hand-over edition carries: exactly what it leaves out."""
+    return canonical({"format": FORMAT, "withheld": sorted(withheld)}) + b"\n"
+
+
+def _is_private(name: str) -> bool:
+    return name in PRIVATE or PurePosixPath(name).suffix in SHOWS_PICTURES
+
+
+def _evidence(files: BundleFiles) -> dict[str, bytes]:
+    """What the head lists, the head itself and its signature."""
+    if HANDOVER in files:
+        raise UsageError(f"{files.where} is a hand-over edition already; pack the full one")
+    listed, _ = read_head(files.get(HEAD))
+    content: dict[str, bytes] = {}
+    for file in listed:
+        data = files.get(file.path)
+        if (len(data), sha256(data)) != (file.size, file.sha256):
+            raise EvidenceError(f"{file.path} of {files.where} is not as the head lists it")
+        content[file.path] = data
+    for name in (HEAD, HEAD_SIGNATURE):
+        if name in files:
+            content[name] = files.get(name)
+    return content
+
+
+def _write(content: dict[str, bytes], to: Path) -> None:
+    try:
+        if to.suffix == ".zip":
+            write_atomic(to, zip_bytes(content))
+            return
+        to.mkdir(parents=True)
+        for name, data in content.items():
+            assert safe_name(name)
+            (to / name).parent.mkdir(exist_ok=True)
+            write_atomic(to / name, data)
+    except OSError as error:
+        raise EvidenceError(f"{to} cannot be written: {error.strerror}") from error

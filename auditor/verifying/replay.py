@@ -1,0 +1,328 @@
+"""Judges an audit again from its bundle alone: the same functions, the labels of the log.
+
+Nothing is asked. The plan is built again from its settings, seed and classes; labels come from
+the log; the trigger search, a seeded procedure, is run again and told the labels it was told
+then. Where the images were withheld, noise stands in for them: no score, and no step of the
+search, depends on a pixel, so only what was *sent* cannot be checked.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
+from adapters.errors import TargetError
+from auditor.auditing import Asked, Prepared, judge
+from auditor.calibration import Profile, profile_from_dict
+from auditor.engine.scheduler import EngineResult, Ledger
+from auditor.engine.store import NOT_ASKED
+from auditor.errors import AuditError, EvidenceError
+from auditor.evidence.canonical import parse_object
+from auditor.evidence.chain import Chain, KnownProbe
+from auditor.evidence.files import BundleFiles
+from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
+from auditor.evidence.records import image_hash, plan_record
+from auditor.hunting import BatchProbe, TriggerOutcome, trigger_search
+from auditor.plan import AuditPlan, AuditSettings, build_plan
+from auditor.samples import Samples, class_indices, to_model_units
+
+MAX_IMAGE_BYTES = 16 * 1024**3
+"""Of the array all samples' images would fill; only those in the bundle take up memory."""
+NOISE_SEED = 0
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+"""What reading a record raises that was not written by this program."""
+
+
+@dataclass
+class Replayed:
+    """An audit judged again.
+
+    Attributes:
+        ready: the plan as it was built again.
+        plan: the content of plan.json as it would be written for it.
+        report: the report as it would be written.
+        spec: what the target takes.
+        with_images: whether the sample images were there.
+        search: how the trigger search was replayed, or empty where there was none.
+        inputs_differ: batches of the trigger search whose inputs are not those on record.
+    """
+
+    ready: Prepared
+    plan: dict[str, Any]
+    report: dict[str, Any]
+    spec: InputSpec
+    with_images: bool
+    search: str = ""
+    inputs_differ: int = 0
+
+
+class Recorded:
+    """The oracle of a finished audit: it says what it is, and answers nothing."""
+
+    def __init__(self, target: Mapping[str, Any]) -> None:
+        spec, labels = dict(target["input"]), target["labels"]
+        for name in ("shape", "low", "high"):
+            spec[name] = tuple(spec[name])
+        self.input_spec = InputSpec(**spec)
+        self.label_space = LabelSpace(list(labels["names"]), labels["size"], labels["open"])
+        self.fingerprint = str(target["fingerprint"])
+        self.description: dict[str, Any] = dict(target["description"])
+        self.max_batch = 1
+        self.wire = WireCount(**target["wire"])
+
+    async def predict_labels(self, batch: Batch) -> Labels:  # noqa: ARG002 - nobody is asked
+        """Nobody is there to ask."""
+        raise TargetError("a finished audit cannot be asked")
+
+    def request_bytes(self, n: int) -> int:  # noqa: ARG002 - nothing travels
+        """Nothing travels: 0."""
+        return 0
+
+    def take_pace_hint(self) -> PaceHint | None:
+        """No quota: None."""
+        return None
+
+    async def aclose(self) -> None:
+        """Nothing to release."""
+
+
+def replay(files: BundleFiles, chain: Chain) -> Replayed:
+    """Judge the audit in ``files`` again.
+
+    Args:
+        files: a bundle whose files are those its head lists.
+        chain: its label log, checked.
+
+    Raises:
+        EvidenceError: the records are not such that this program can judge from them.
+    """
+    plan, run = parse_object(files.get(PLAN), PLAN), parse_object(files.get(RUN), RUN)
+    try:
+        return _replay(files, chain, plan, run)
+    except EvidenceError:
+        raise
+    except AuditError as error:
+        raise EvidenceError(f"the audit cannot be judged again: {error}") from error
+    except TargetError as error:
+        raise EvidenceError(f"{RUN} does not describe a target: {error}") from error
+    except MemoryError:
+        raise EvidenceError("the audit is too large to be judged again here") from None
+    except UNREADABLE as error:
+        raise EvidenceError(
+            f"the records are not as this version writes them ({type(error).__name__})"
+        ) from error
+
+
+def _replay(
+    files: BundleFiles, chain: Chain, plan: dict[str, Any], run: dict[str, Any]
+) -> Replayed:
+    oracle = Recorded(run["target"])
+    ready = _prepared(files, plan, oracle)
+    profile = _profile(files)
+    result = EngineResult(
+        labels=[_labels(chain, probe.digest, probe.size) for probe in ready.plan.probes],
+        ledger=Ledger(**run["ledger"]),
+        **run["engine"],
+    )
+    found = Found()
+    if result.complete and len(ready.plan.hunted):
+        found = _search(ready.plan, oracle.input_spec, chain, known=SAMPLES in files)
+    asked = Asked(result, found.outcome)
+    judged = judge(oracle, ready, asked, profile, dict(run["timing"]))
+    record = plan_record(oracle, ready, profile)
+    _keep_unknown_hashes(record, plan, files)
+    return Replayed(
+        ready,
+        record,
+        judged.report,
+        oracle.input_spec,
+        SAMPLES in files,
+        found.how,
+        found.differ,
+    )
+
+
+def _labels(chain: Chain, digest: str, size: int) -> NDArray[np.uint16]:
+    labels = chain.labels(digest)
+    if labels is None:
+        return np.full(size, NOT_ASKED, dtype=np.uint16)
+    if len(labels) != size:
+        raise EvidenceError("a probe has another size in the log than in the plan")
+    return labels.copy()
+
+
+def _profile(files: BundleFiles) -> Profile | None:
+    if PROFILE not in files:
+        return None
+    return profile_from_dict(parse_object(files.get(PROFILE), PROFILE))
+
+
+# ---- the plan ------------------------------------------------------------------------------
+
+
+def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: Recorded) -> Prepared:
+    held = plan["samples"]
+    settings = AuditSettings(**plan["settings"])
+    samples = _samples(files, held, plan["samples_digest"])
+    classes, matched_by = class_indices(samples, oracle.label_space)
+    images = _model_images(files, samples, held, oracle.input_spec)
+    built = build_plan(images, classes, samples.refs, settings)
+    if SAMPLES not in files:
+        _put_recorded(built, plan)
+    return Prepared(built, samples, images, classes, matched_by)
+
+
+def _samples(files: BundleFiles, held: dict[str, Any], digest: str) -> Samples:
+    shape = tuple(int(side) for side in held["shape"])
+    dtype = np.dtype(str(held["dtype"]))
+    count = len(held["refs"])
+    if dtype.kind not in "uf" or len(shape) != 3 or min(shape) < 1:
+        raise EvidenceError(f"{PLAN} describes no images")
+    if count * int(np.prod(shape, dtype=object)) * 4 > MAX_IMAGE_BYTES:
+        raise EvidenceError("the samples are more than can be judged again here")
+    if len(held["sha256"]) != count or len(held["classes"]) != count:
+        raise EvidenceError(f"{PLAN} does not name a class and a hash for every sample")
+    images = np.zeros((count, *shape), dtype=dtype)
+    if SAMPLES in files:
+        _fill(images, files, held)
+    return Samples(
+        refs=tuple(held["refs"]),
+        classes=tuple(str(name) for name in held["classes"]),
+        images=images,
+        class_order=tuple(held["class_order"]),
+        stated_order=bool(held["stated_order"]),
+        digest=str(digest),
+    )
+
+
+def _fill(images: NDArray[Any], files: BundleFiles, held: dict[str, Any]) -> None:
+    """Unpack the images of the bundle to their places, and compare them with their hashes."""
+    places = _kept(held)
+    one = images[:1].nbytes
+    unpacker = zlib.decompressobj()
+    packed = files.get(SAMPLES)
+    for place in places:
+        data = unpacker.decompress(packed, one)
+        while len(data) < one and unpacker.unconsumed_tail:
+            data += unpacker.decompress(unpacker.unconsumed_tail, one - len(data))
+        packed = unpacker.unconsumed_tail
+        if len(data) != one:
+            raise EvidenceError(f"{SAMPLES} does not hold the images that {PLAN} names")
+        values = np.frombuffer(data, dtype=images.dtype.newbyteorder("<"))
+        images[place] = values.reshape(images.shape[1:])
+        if image_hash(images[place]) != held["sha256"][place]:
+            raise EvidenceError(f"image {place} of {SAMPLES} is not the one that {PLAN} names")
+
+
+def _kept(held: dict[str, Any]) -> list[int]:
+    places = held["kept"]
+    if any(type(place) is not int or not 0 <= place < len(held["refs"]) for place in places):
+        raise EvidenceError(f"{PLAN} names images of samples that it does not have")
+    return list(places)
+
+
+def _model_images(
+    files: BundleFiles, samples: Samples, held: dict[str, Any], spec: InputSpec
+) -> NDArray[np.float32]:
+    """All images in model units ``(n, c, h, w)``: zero where not kept, noise where withheld."""
+    places = _kept(held)
+    # Never touched where nothing is kept, so it takes no memory there.
+    images = np.zeros((len(samples), *spec.shape), dtype=np.float32)
+    if SAMPLES in files:
+        part = Samples(
+            refs=tuple(samples.refs[place] for place in places),
+            classes=tuple(samples.classes[place] for place in places),
+            images=samples.images[places],
+            class_order=samples.class_order,
+            stated_order=samples.stated_order,
+            digest="",
+        )
+        images[places] = to_model_units(part, spec)
+    else:
+        noise = np.random.default_rng(NOISE_SEED)
+        for place in places:
+            images[place] = noise.random(spec.shape, dtype=np.float32)
+    return images
+
+
+def _put_recorded(built: AuditPlan, plan: dict[str, Any]) -> None:
+    """Where noise stands in for images, take from the plan what depended on them."""
+    if len(plan["planes"]) != len(built.planes) or len(plan["probes"]) != len(built.probes):
+        raise EvidenceError(f"{PLAN} lists other probes than its settings lead to")
+    for probe, record in zip(built.planes, plan["planes"], strict=True):
+        coordinates = np.array(record["coordinates"], dtype=np.float64)
+        if coordinates.shape != (3, 2) or not np.isfinite(coordinates).all():
+            raise EvidenceError(f"{PLAN} holds a plane without coordinates")
+        # Frozen, but these are cached values of it, and only such are replaced.
+        vars(probe)["plane"] = type(probe.plane)(
+            probe.plane.origin, probe.plane.basis, coordinates, probe.plane.shape
+        )
+    for one, record in zip(built.probes, plan["probes"], strict=True):
+        vars(one)["digest"] = str(record["digest"])
+    vars(built)["digest"] = str(plan["plan_digest"])
+
+
+def _keep_unknown_hashes(record: dict[str, Any], plan: dict[str, Any], files: BundleFiles) -> None:
+    """What cannot be computed without an image stays as it was recorded."""
+    kept = set(_kept(plan["samples"])) if SAMPLES in files else set()
+    hashes = record["samples"]["sha256"]
+    for place, known in enumerate(plan["samples"]["sha256"]):
+        if place not in kept:
+            hashes[place] = known
+
+
+# ---- the trigger search --------------------------------------------------------------------
+
+
+@dataclass
+class Found:
+    """How a replay of the trigger search ended."""
+
+    outcome: TriggerOutcome | None = None
+    how: str = ""
+    differ: int = 0
+
+
+def _search(plan: AuditPlan, spec: InputSpec, chain: Chain, *, known: bool) -> Found:
+    """Run the search again, batch by batch as the log has them."""
+    found = Found()
+    batches = _adaptive(chain)
+    searching = trigger_search(plan, spec)
+    number = -1
+    try:
+        batch = next(searching)
+        for number, probe in enumerate(batches):
+            if len(batch) != probe.size:
+                raise EvidenceError(
+                    f"the trigger search asks {len(batch)} inputs in its batch {number} and the "
+                    f"log has {probe.size}: the labels before it lead elsewhere"
+                )
+            if known and BatchProbe(batch, probe.kind).digest != probe.digest:
+                found.differ += 1
+            if (probe.labels == NOT_ASKED).any():
+                found.how = f"cut off in batch {number}"
+                searching.close()
+                return found
+            batch = searching.send(probe.labels.astype(np.int64))
+        searching.close()
+        found.how = f"cut off after batch {len(batches)}"
+    except StopIteration as end:
+        if number != len(batches) - 1:
+            raise EvidenceError("the log goes on after the end of the trigger search") from None
+        found.outcome = end.value
+        found.how = f"{len(batches)} batches"
+    return found
+
+
+def _adaptive(chain: Chain) -> Sequence[KnownProbe]:
+    """The batches that the last run asked after the plan's own probes, in their order."""
+    asked = chain.runs[-1].asked[1:]
+    if any(len(numbers) != 1 for numbers in asked):
+        raise EvidenceError("the log asks several probes where a search asks one")
+    return [chain.probes[numbers[0]] for numbers in asked]

@@ -1,0 +1,109 @@
+"""Bundles of small audits of a classifier whose regions are known."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from adapters.contract import InputSpec
+from adapters.synthetic import SyntheticOracle, nearest_prototype
+from auditor.auditing import run_audit
+from auditor.evidence.signing import Signer, read_signer
+from auditor.plan import AuditSettings
+from auditor.samples import Samples
+
+SIDE, CLASSES = 24, 3
+MakeBundle = Callable[..., Path]
+
+
+@pytest.fixture(scope="session")
+def world() -> tuple[SyntheticOracle, Samples]:
+    """A nearest-prototype classifier of 24 x 24 pictures and 45 samples: enough to search."""
+    rng = np.random.default_rng(7)
+    coarse = rng.uniform(0.1, 0.9, (CLASSES, 1, 4, 4))
+    prototypes = coarse.repeat(SIDE // 4, axis=2).repeat(SIDE // 4, axis=3)
+    oracle = SyntheticOracle(
+        nearest_prototype(prototypes),
+        InputSpec((1, SIDE, SIDE), (0.0,), (1.0,)),
+        [str(label) for label in range(CLASSES)],
+        max_batch=256,
+    )
+    names = tuple(str(number % CLASSES) for number in range(45))
+    noise = rng.normal(0, 0.05, (45, 1, SIDE, SIDE))
+    centres = prototypes[np.arange(45) % CLASSES]
+    pixels = np.rint(np.clip(centres + noise, 0, 1) * 255).astype(np.uint8)
+    refs = tuple(f"{name}/{number}.png" for number, name in enumerate(names))
+    return oracle, Samples(refs, names, pixels, tuple("012"), stated_order=True, digest="d" * 64)
+
+
+@pytest.fixture(scope="session")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A private key and its public one, as PEM files."""
+    folder = tmp_path_factory.mktemp("keys")
+    key = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
+    private, public = folder / "audit.key", folder / "audit.pub"
+    private.write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+    public.write_bytes(
+        key.public_key().public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+    )
+    return private, public
+
+
+@pytest.fixture(scope="session")
+def signer(keys: tuple[Path, Path]) -> Signer:
+    """Signs with the key above."""
+    return read_signer(keys[0])
+
+
+@pytest.fixture(scope="session")
+def make_bundle(world: tuple[SyntheticOracle, Samples]) -> MakeBundle:
+    """Audits the world into a folder, ``(folder, signer=None, **settings)``; returns it."""
+
+    def make(folder: Path, signer: Signer | None = None, **changes: Any) -> Path:
+        oracle, samples = world
+        plain = AuditSettings(planes=2, density=6, canaries=5, trigger_search=False)
+        settings = replace(plain, **changes)
+        asyncio.run(run_audit(oracle, samples, settings, folder, signer=signer))
+        return folder
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def held_bundles(
+    make_bundle: MakeBundle, signer: Signer, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """One bundle of each kind; not to be changed."""
+    folder = tmp_path_factory.mktemp("bundles")
+    return {
+        "plain": make_bundle(folder / "plain"),
+        "signed": make_bundle(folder / "signed", signer),
+        "searched": make_bundle(folder / "searched", trigger_search=True),
+    }
+
+
+@pytest.fixture
+def bundle(held_bundles: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
+    """A copy of a bundle, ``("plain" | "signed" | "searched")``, to do with as one likes."""
+
+    def copy(kind: str) -> Path:
+        return Path(shutil.copytree(held_bundles[kind], tmp_path / kind))
+
+    return copy
