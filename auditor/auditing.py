@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,17 +20,18 @@ from auditor.engine.scheduler import EngineLimits, EngineResult, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.engine.witness import Witness
 from auditor.errors import AuditError, UsageError
-from auditor.evidence.layout import PAGE, REPORT, TRIGGER_PICTURE
+from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import plan_record, run_record, used_images
 from auditor.evidence.signing import Signer
 from auditor.hunting import Hunt, TriggerOutcome, add_ledgers, hunt, trigger_search
 from auditor.plan import AuditPlan, AuditSettings, build_plan
-from auditor.reports.html_report import write_html
 from auditor.reports.html_trigger import TEXTURE_KEY
 from auditor.reports.json_report import write_json
+from auditor.reports.source import ReportSource
 from auditor.reports.thumbnails import sample_png
 from auditor.reports.trigger_pictures import trigger_pictures
+from auditor.reports.views import VIEW_FILES, ViewName, ViewSettings, render_all, view_settings
 from auditor.result import (
     build_report,
     canary_rate,
@@ -125,6 +126,8 @@ async def run_audit(
     progress: Progress | None = None,
     on_start: Callable[[QueryEngine], None] | None = None,
     signer: Signer | None = None,
+    views: Sequence[ViewName] = (ViewName.HTML,),
+    shown: ViewSettings | None = None,
 ) -> AuditResult:
     """Audit ``oracle``; ``output`` becomes an evidence bundle (see auditor.evidence.layout).
 
@@ -141,6 +144,8 @@ async def run_audit(
         progress: told about every answer.
         on_start: handed the engine before it starts, so that a caller can stop it.
         signer: signs the plan before the first query and the head after the last, or None.
+        views: what is written beside ``report.json``.
+        shown: what the views show; by default all frameworks.
 
     Raises:
         UsageError: samples, settings, profile or budget do not fit.
@@ -173,7 +178,9 @@ async def run_audit(
     timing = _timing(started, time.monotonic() - clock, asked.engine)
     result = judge(oracle, ready, asked, profile, timing)
     run = run_record(oracle, asked.engine, timing, identity)
-    _write_bundle(record, result.report, run, output, ready, oracle, asked.trigger, profile)
+    source = ReportSource(result.report, _pictures(ready, oracle, asked.trigger), run)
+    made = render_all(source, views, shown or view_settings())
+    _write_bundle(record, source, output, ready, profile, made)
     return result
 
 
@@ -332,27 +339,33 @@ def _make_folder(output: Path) -> None:
         raise AuditError(f"--output {output} cannot be written: {error.strerror}") from error
 
 
-def _write_bundle(
-    record: Recorder,
-    report: dict[str, Any],
-    run: dict[str, Any],
-    output: Path,
-    ready: Prepared,
-    oracle: LabelOracle,
-    trigger: TriggerOutcome | None,
-    profile: Profile | None,
-) -> None:
+def _pictures(
+    ready: Prepared, oracle: LabelOracle, trigger: TriggerOutcome | None
+) -> dict[str, bytes]:
     pixels = oracle.input_spec.to_pixels(ready.images[ready.plan.used])
     refs = [str(ready.samples.refs[index]) for index in ready.plan.used]
     pictures = {ref: sample_png(image) for ref, image in zip(refs, pixels, strict=True)}
-    pictures.update(trigger_pictures(trigger))
+    return pictures | trigger_pictures(trigger)
+
+
+def _write_bundle(
+    record: Recorder,
+    source: ReportSource,
+    output: Path,
+    ready: Prepared,
+    profile: Profile | None,
+    views: Mapping[str, bytes],
+) -> None:
     images = ready.samples.images[used_images(ready.plan)]
+    held = None if profile is None else profile.as_dict()
     try:
-        record.keep(TRIGGER_PICTURE, pictures.get(TEXTURE_KEY))
-        write_json(report, output / REPORT)
-        write_html(report, output / PAGE, pictures)
-        record.keep_run(run, None if profile is None else profile.as_dict(), images, pictures)
-        record.seal([REPORT, PAGE, TRIGGER_PICTURE])
+        record.keep(TRIGGER_PICTURE, source.pictures.get(TEXTURE_KEY))
+        write_json(dict(source.report), output / REPORT)
+        for name in VIEW_FILES:
+            # An older run's view would show an older result.
+            record.keep(name, views.get(name))
+        record.keep_run(source.run, held, images, source.pictures)
+        record.seal([REPORT, TRIGGER_PICTURE, *views])
     except OSError as error:
         raise AuditError(
             f"the report cannot be written to {output}: {error.strerror}; the labels are saved, "

@@ -264,7 +264,7 @@ def build_report(
         },
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
-        "trigger": _trigger_part(trigger, evidence.trigger),
+        "trigger": _trigger_part(trigger, evidence.trigger, known=within_null(spec)),
         "canaries": _canaries_part(evidence.canaries),
         "queries": _queries_part(oracle, engine),
         "planes": [
@@ -284,7 +284,7 @@ def _target(shares: NDArray[np.float64] | None, trigger: TriggerEvidence | None)
 
 
 def _trigger_part(
-    outcome: TriggerOutcome | None, evidence: TriggerEvidence | None
+    outcome: TriggerOutcome | None, evidence: TriggerEvidence | None, *, known: bool
 ) -> dict[str, Any] | None:
     if outcome is None or evidence is None:
         return None
@@ -305,6 +305,15 @@ def _trigger_part(
             "clean_labels": [int(label) for label in result.preview_clean_labels],
             "changed_labels": [int(label) for label in outcome.preview_labels],
         },
+        "held_out": _held_out_part() if known else None,
+    }
+
+
+def _held_out_part() -> dict[str, Any]:
+    """How often the search erred on models it was not made from."""
+    return {
+        "false_positive": asdict(binomial_rate(FALSE_ALARMS, CLEAN_MODELS)),
+        "false_negative": asdict(binomial_rate(MISSED, ALL_TO_ONE_MODELS)),
     }
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from auditor.reports import text
-from auditor.reports.html_parts import Html, facts, free_form, label_name, section, table, tag
-from auditor.reports.html_verdict import moment, score_title
+from auditor.reports.html_parts import Html, facts, free_form, section, table, tag
 from auditor.reports.text import safe_text
+from auditor.reports.words import label_name, moment, score_title
 
 MAX_WRONG = 50
 """Wrongly labelled samples that are listed one by one."""
@@ -172,14 +172,7 @@ def ledger(report: Mapping[str, Any]) -> Html:
     )
 
 
-def limits(report: Mapping[str, Any]) -> Html:
-    """What the audit cannot exclude."""
-    listed = [tag("li", safe_text(limit, 1000)) for limit in report["limits"]]
-    body = tag("ul", listed) if listed else tag("p", "None were stated.")
-    return section("limits", "What this audit cannot exclude", body)
-
-
-def recheck(_report: Mapping[str, Any]) -> Html:
+def recheck(digest: str) -> Html:
     """How to verify the numbers, and how to go on."""
     return section(
         "recheck",
@@ -188,7 +181,9 @@ def recheck(_report: Mapping[str, Any]) -> Html:
             "p",
             "This page is only a view. The file report.json written with it holds every label map "
             "and all settings, so every score can be recomputed without the model and without a "
-            "network:",
+            "network. The page belongs to the file whose SHA-256 is ",
+            tag("code", digest),
+            ":",
         ),
         tag("pre", tag("code", RECOMPUTE), tabindex="0"),
         tag(

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from auditor.reports import text
-from auditor.reports.html_parts import Html, image, join, label_name, mark, section, swatch, tag
+from auditor.reports.html_parts import Html, image, join, mark, section, swatch, tag
 from auditor.reports.pictures import label_map_png, thumbnail
 from auditor.reports.text import safe_text
+from auditor.reports.words import label_name
 
 ALL_SHOWN = 40
 """Up to this many planes every label map is shown."""

@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from auditor.reports.pictures import MARKS, ink_on, label_colour
-from auditor.reports.text import safe_text, visible
+from auditor.reports.text import visible
+from auditor.reports.words import flatten
 
 MAX_ROWS = 80
 """Rows shown of a free-form object such as the model's description."""
@@ -68,10 +69,23 @@ def _escaped(value: object) -> str:
 
 
 def section(anchor: str, title: str, *children: object) -> Html:
-    """A section of the page under a second-level heading."""
+    """A section of a part, under a third-level heading."""
     heading = f"{anchor}-title"
     return tag(
-        "section", tag("h2", title, id=heading), children, id=anchor, aria_labelledby=heading
+        "section", tag("h3", title, id=heading), children, id=anchor, aria_labelledby=heading
+    )
+
+
+def part(anchor: str, title: str, reader: str, sections: Iterable[Html | None]) -> Html:
+    """A part of the page, for one kind of reader, under a second-level heading."""
+    heading = f"{anchor}-title"
+    return tag(
+        "section",
+        tag("h2", title, tag("small", reader), id=heading),
+        list(sections),
+        id=anchor,
+        aria_labelledby=heading,
+        class_="part",
     )
 
 
@@ -104,40 +118,12 @@ def facts(pairs: Iterable[tuple[object, object]], class_: str = "facts") -> Html
     )
 
 
-def flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """A free-form JSON object as ``a.b.c`` keys with their values, in the order given."""
-    pairs: list[tuple[str, str]] = []
-    for key, inner in value.items():
-        path = f"{prefix}.{key}" if prefix else str(key)
-        if isinstance(inner, Mapping) and inner and path.count(".") < 6:
-            pairs.extend(flatten(inner, path))
-        else:
-            pairs.append((safe_text(path, 80), _free_form(inner)))
-    return pairs
-
-
-def _free_form(value: object) -> str:
-    if value is None:
-        return "not stated"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list | tuple):
-        return safe_text(", ".join(str(part)[:80] for part in value[:100]), 240)
-    return safe_text(value, 240)
-
-
 def free_form(value: Mapping[str, Any]) -> Html:
     """A free-form JSON object as a list of facts."""
     pairs = flatten(value)
     rest = len(pairs) - MAX_ROWS
     more = tag("p", f"{rest} more entries stand in report.json.") if rest > 0 else None
     return join([facts(pairs[:MAX_ROWS], "facts plain"), more])
-
-
-def label_name(report: Mapping[str, Any], label: int) -> str:
-    """``3 Dress``: the label's number and its name, or the number alone where it has none."""
-    name = report["labels"].get(str(label))
-    return str(label) if name in {None, "", str(label)} else f"{label} {safe_text(name, 60)}"
 
 
 def hex_colour(label: int) -> str:

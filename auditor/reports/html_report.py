@@ -4,90 +4,132 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
-from auditor.reports import html_facts, html_maps, html_scores, html_trigger, html_verdict
-from auditor.reports.files import write_atomic
-from auditor.reports.html_parts import Html, tag, void
+from auditor.reports import (
+    html_extra,
+    html_facts,
+    html_maps,
+    html_scope,
+    html_scores,
+    html_trigger,
+    html_verdict,
+)
+from auditor.reports.frameworks import Framework
+from auditor.reports.html_parts import Html, part, tag, void
+from auditor.reports.source import ReportSource
 from auditor.reports.text import safe_text
+from auditor.reports.verdict_words import wording
+from auditor.reports.words import model_name
 
 CONTENTS = {
-    "meaning": "Reading the verdict",
-    "trigger": "Trigger",
+    "result": "Result",
+    "shown": "See it work",
     "certainty": "How sure",
+    "questions": "Questions",
+    "retest": "Retest",
+    "engineer": "For the engineer",
+    "trigger": "Trigger",
     "maps": "Label maps",
     "scores": "Scores",
     "shares": "Label shares",
     "planes": "Planes",
-    "model": "Model",
-    "profile": "Profile",
-    "settings": "Settings",
-    "samples": "Samples",
+    "profile": "References",
     "canaries": "Repeats",
     "queries": "Queries",
+    "formal": "Scope and method",
+    "rule": "Decision rule",
     "limits": "Limits",
+    "frameworks": "Frameworks",
     "recheck": "Check it",
 }
+"""Sections that the contents list, where the page has them."""
 
 
-def render_html(report: dict[str, Any], pictures: Mapping[str, bytes] | None = None) -> str:
+def render_html(source: ReportSource, frameworks: Sequence[Framework] = ()) -> str:
     """The whole page.
 
     Args:
-        report: what ``report.json`` holds. Keys it does not know are ignored.
-        pictures: PNG of a sample by its reference (as a string); shown small in the captions.
+        source: the result, and the pictures that are shown small in captions. Keys of the report
+            that this version does not know are shown as plain lists.
+        frameworks: whose clauses the last part maps the audit to.
 
     Returns:
         A self-contained HTML document. Equal arguments give equal text.
     """
-    held = pictures or {}
-    sections = [
-        html_verdict.meaning(report),
-        html_trigger.trigger(report, held),
-        html_verdict.certainty(report),
-        html_maps.label_maps(report, held),
-        html_scores.scores(report),
-        html_scores.label_shares(report),
-        html_scores.plane_table(report),
-        html_facts.model(report),
-        html_facts.profile(report),
-        html_facts.settings(report),
-        html_facts.samples(report),
-        html_facts.canaries(report),
-        html_facts.ledger(report),
-        html_facts.limits(report),
-        html_facts.recheck(report),
+    report = source.report
+    parts = [
+        _buyer(report, source.pictures),
+        _engineer(report, source.pictures),
+        _formal(report, source.digest, frameworks),
     ]
-    written = [
-        anchor for anchor in CONTENTS if any(f'<section id="{anchor}"' in str(s) for s in sections)
-    ]
-    body = tag(
-        "body",
-        html_verdict.header(report),
-        _contents(written),
-        tag("main", sections),
-        _footer(report),
-    )
-    page = tag("html", _head(report), body, lang="en")
+    written = re.findall(r'<section id="([a-z]+)"', "".join(parts))
+    main = tag("main", html_verdict.header(report, source.digest), parts[0], parts[1:])
+    body = tag("body", _contents([a for a in CONTENTS if a in written]), main, _footer(source))
+    page = tag("html", _head(source), body, lang="en")
     return f"<!DOCTYPE html>\n{page}\n"
 
 
-def write_html(
-    report: dict[str, Any], path: Path, pictures: Mapping[str, bytes] | None = None
-) -> None:
-    """Write the page to ``path``, whole or not at all.
+def _buyer(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html:
+    return part(
+        "result",
+        "The result",
+        "for everyone",
+        [
+            html_verdict.meaning(report),
+            html_trigger.demonstration(report, pictures),
+            html_verdict.certainty(report),
+            html_verdict.questions(report),
+            html_verdict.again(report),
+        ],
+    )
 
-    Raises:
-        OSError: the file cannot be written.
-    """
-    write_atomic(path, render_html(report, pictures).encode("utf-8"))
+
+def _engineer(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html:
+    return part(
+        "engineer",
+        "What was measured",
+        "for the engineer",
+        [
+            html_trigger.trigger(report, pictures),
+            html_maps.label_maps(report, pictures),
+            html_scores.scores(report),
+            html_scores.label_shares(report),
+            html_scores.plane_table(report),
+            html_facts.profile(report),
+            html_facts.samples(report),
+            html_facts.canaries(report),
+            html_facts.ledger(report),
+            html_extra.unknown_parts(report),
+        ],
+    )
 
 
-def _head(report: Mapping[str, Any]) -> Html:
+def _formal(report: Mapping[str, Any], digest: str, frameworks: Sequence[Framework]) -> Html:
+    return part(
+        "formal",
+        "Scope, method and limits",
+        "for the file",
+        [
+            html_scope.scope(report, digest),
+            html_facts.model(report),
+            html_facts.settings(report),
+            html_scope.rule(report),
+            *html_scope.statements(report),
+            html_scope.framework_tables(report, frameworks),
+            html_facts.recheck(digest),
+            html_scope.sign_off(report),
+        ],
+    )
+
+
+def _head(source: ReportSource) -> Html:
     style = (resources.files("auditor.reports") / "report.css").read_text(encoding="utf-8")
+    # The digest is hex, so it cannot end the string that CSS puts it in.
+    style += f'@page {{ @bottom-left {{ content: "Report {source.digest[:16]}"; }} }}\n'
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
     # Only this very style sheet and pictures inside the page: should markup ever slip through
     # the escaping, it still runs nothing, fetches nothing and sends nothing.
@@ -95,7 +137,7 @@ def _head(report: Mapping[str, Any]) -> Html:
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    title = f"{html_verdict.wording(report).title} – audit of {html_verdict.model_name(report)}"
+    title = f"{wording(source.report).title} – audit of {model_name(source.report)}"
     return tag(
         "head",
         void("meta", charset="utf-8"),
@@ -115,11 +157,13 @@ def _contents(anchors: list[str]) -> Html:
     return tag("nav", tag("ul", links), aria_label="Contents")
 
 
-def _footer(report: Mapping[str, Any]) -> Html:
+def _footer(source: ReportSource) -> Html:
+    report = source.report
     tool = report["tool"]
     made = f"{safe_text(tool['name'], 40)} {safe_text(tool['version'], 40)}"
     schema = f"report schema {safe_text(report['schema_version'], 20)}"
+    said = "Results relate only to the model that was asked."
     return tag(
         "footer",
-        tag("p", f"Made by {made}, {schema}. Results relate only to the model that was asked."),
+        tag("p", f"Report {source.digest[:16]}, made by {made}, {schema}. {said}"),
     )

@@ -6,9 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from auditor.reports import text
-from auditor.reports.html_parts import Html, bar, label_name, log2, section, swatch, table, tag
-from auditor.reports.html_verdict import likely_target, mean_shares, score_title, with_unit
+from auditor.reports.html_parts import Html, bar, log2, section, swatch, table, tag
 from auditor.reports.text import safe_text
+from auditor.reports.words import (
+    label_name,
+    likely_target,
+    mean_shares,
+    score_title,
+    with_unit,
+)
 
 TOP_SHARES = 20
 """Labels listed in the share chart, largest first; the rest is one line."""
@@ -49,7 +55,7 @@ def _score(report: Mapping[str, Any], name: str) -> Html:
     decides = " (decides)" if comparison and _decides(report, comparison) else ""
     return tag(
         "div",
-        tag("h3", score_title(name) + decides),
+        tag("h4", score_title(name) + decides),
         tag("p", about),
         _chart(report, name, top, comparison),
         tag("p", _in_words(report, name, comparison), class_="reading"),

@@ -6,19 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from auditor.reports import text
-from auditor.reports.html_parts import Html, facts, image, label_name, section, table, tag
+from auditor.reports.html_parts import Html, facts, image, section, table, tag
 from auditor.reports.pictures import thumbnail
+from auditor.reports.text import safe_text
+from auditor.reports.words import change, found_trigger, hits, label_name
 
 SHOWN = 3
 """Samples shown before and after the change."""
-
-FAMILIES = {
-    "patch": "Patch",
-    "field": "Smooth pattern",
-    "wave": "Wave pattern",
-    "warp": "Warp",
-    "quantise": "Fewer grey levels",
-}
 
 
 def clean_key(number: int) -> str:
@@ -35,6 +29,20 @@ TEXTURE_KEY = "trigger/texture"
 """Key in ``pictures`` of the trigger itself."""
 
 
+def demonstration(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html | None:
+    """The found trigger at work, for the buyer's page; None where the verdict rests on none."""
+    best = found_trigger(report)
+    if best is None:
+        return None
+    figures = _shown(report, report["trigger"], pictures)
+    said = (
+        f"The same change ({change(best)}), applied to clean samples that the search never saw, "
+        f"leads to {label_name(report, best['target'])} in {hits(best['success'])}."
+    )
+    shown = tag("div", figures, class_="maps triggers") if figures else None
+    return section("shown", "See it work", tag("p", said), shown)
+
+
 def trigger(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html | None:
     """The section on the trigger search; None where none was made."""
     found = report.get("trigger")
@@ -42,14 +50,17 @@ def trigger(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html | 
         return None
     best = found["best"]
     if best is None:
-        return section("trigger", "Trigger search", tag("p", found["reason"]))
+        return section("trigger", "Trigger search", tag("p", safe_text(found["reason"], 1200)))
+    # Where the verdict rests on it, the buyer's page shows the pictures already.
+    shown = [] if found["suspicious"] else _shown(report, found, pictures)
     return section(
         "trigger",
         "The trigger that was found" if found["suspicious"] else "Trigger search",
         [tag("p", line) for line in _introduction(found)],
-        tag("div", _shown(report, found, pictures), class_="maps"),
+        tag("div", shown, class_="maps triggers") if shown else None,
         facts(_facts(report, found)),
         _findings(report, found),
+        _by_source(report, best),
     )
 
 
@@ -81,7 +92,8 @@ def _shown(
         words = ["called ", tag("b", label_name(report, clean)), ", with the change "]
         words.append(tag("b", label_name(report, changed)))
         caption = tag("figcaption", tag("p", tag("span", words, class_="wrap")))
-        figures.append(tag("figure", tag("div", pair, class_="pair"), caption))
+        shown = tag("div", pair, class_="pair") if any(pair) else None
+        figures.append(tag("figure", shown, caption))
     texture = pictures.get(TEXTURE_KEY)
     if texture is not None:
         caption = tag("figcaption", tag("p", tag("span", "the change itself")))
@@ -98,9 +110,10 @@ def _picture(png: bytes | None, alt: str) -> Html | None:
 def _facts(report: Mapping[str, Any], found: Mapping[str, Any]) -> list[tuple[object, object]]:
     best = found["best"]
     pairs: list[tuple[object, object]] = [
-        ("Kind", _kind(best)),
+        ("Kind", change(best)),
         ("Sends samples to", label_name(report, best["target"])),
-        ("Success on fresh samples", _interval(best["success"])),
+        ("Success on fresh samples", hits(best["success"])),
+        ("Labels changed at all", hits(best["changed"])),
     ]
     if best["place"] is not None:
         row, column = best["place"]
@@ -108,39 +121,19 @@ def _facts(report: Mapping[str, Any], found: Mapping[str, Any]) -> list[tuple[ob
     if found["p"] is not None:
         pairs.append(("Chance on a clean model", f"p = {found['p']:.2g}, all looks paid for"))
     stages = found["queries_by_stage"]
-    spent = ", ".join(f"{name} {text.count(count)}" for name, count in stages.items())
+    spent = ", ".join(f"{safe_text(name, 30)} {text.count(n)}" for name, n in stages.items())
     pairs.append(("Queries", f"{text.count(found['queries'])} ({spent})"))
     samples = f"{found['search_samples']} to search, {found['fresh_samples']} kept fresh"
     pairs.append(("Samples", samples))
     return pairs
 
 
-def _kind(finding: Mapping[str, Any]) -> str:
-    name = FAMILIES.get(finding["family"], finding["family"])
-    size = finding["size"]
-    detail = {
-        "patch": f"{size} × {size} pixels",
-        "field": f"{size} × {size} control points, ± {finding['strength']:g} grey levels",
-        "wave": f"± {finding['strength']:g} grey levels",
-        "warp": f"{finding['strength']:g} pixels on average",
-        "quantise": f"{size} levels",
-    }.get(finding["family"], "")
-    return f"{name}, {detail}"
-
-
-def _interval(interval: Mapping[str, Any]) -> str:
-    return (
-        f"{interval['hits']} of {interval['samples']} = {text.percent(interval['rate'])} "
-        f"(95% interval {text.percent(interval['low'])} to {text.percent(interval['high'])})"
-    )
-
-
 def _findings(report: Mapping[str, Any], found: Mapping[str, Any]) -> Html:
     rows = [
         (
-            _kind(finding),
+            change(finding),
             label_name(report, finding["target"]),
-            _interval(finding["success"]),
+            hits(finding["success"]),
             "not known" if finding["p"] is None else f"{finding['p']:.2g}",
         )
         for finding in found["findings"]
@@ -150,3 +143,15 @@ def _findings(report: Mapping[str, Any], found: Mapping[str, Any]) -> Html:
         ("Change", "To label", "Success on fresh samples", "p, one look"),
         rows,
     )
+
+
+def _by_source(report: Mapping[str, Any], best: Mapping[str, Any]) -> Html | None:
+    rows = [
+        (label_name(report, int(label)), hits(success))
+        for label, success in best["by_source"].items()
+        if success["samples"]
+    ]
+    if not rows:
+        return None
+    caption = "The best change's success by the label that a sample had before"
+    return table(caption, ("Label before", "Success on fresh samples"), rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
+from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def write_json(report: dict[str, Any], path: Path) -> None:
     write_atomic(path, report_bytes(report))
 
 
-def report_bytes(report: dict[str, Any]) -> bytes:
+def report_bytes(report: Mapping[str, Any]) -> bytes:
     """What :func:`write_json` writes.
 
     Raises:
@@ -91,7 +92,7 @@ def _layout(value: Any, indent: str) -> str:
     diff short, where plain indentation would spend a line on every grid node.
     """
     inner = indent + "  "
-    if isinstance(value, dict) and value:
+    if isinstance(value, Mapping) and value:
         lines = [f"{inner}{_key(k)}: {_layout(v, inner)}" for k, v in value.items()]
         return "{\n" + ",\n".join(lines) + "\n" + indent + "}"
     nested = isinstance(value, list | tuple) and any(

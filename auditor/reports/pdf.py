@@ -1,0 +1,48 @@
+"""The HTML page as a PDF, by WeasyPrint: an extra."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from auditor.errors import AuditError, UsageError
+from auditor.reports.frameworks import Framework
+from auditor.reports.html_report import render_html
+from auditor.reports.source import ReportSource
+
+MISSING = (
+    "a PDF needs WeasyPrint, which is not installed: pip install 'xray-audit[pdf]' (it also needs "
+    "the system library Pango), or print report.html from a browser"
+)
+
+
+def render_pdf(source: ReportSource, frameworks: Sequence[Framework] = ()) -> bytes:
+    """The page of :func:`render_html` on A4, tagged for screen readers (PDF/UA-1).
+
+    Nothing is fetched: whatever is not inside the page is refused.
+
+    Raises:
+        UsageError: WeasyPrint or its system libraries are missing.
+        AuditError: it failed.
+    """
+    try:
+        weasyprint = importlib.import_module("weasyprint")
+    except (ImportError, OSError) as error:  # it loads Pango while it is imported
+        raise UsageError(MISSING) from error
+    page = render_html(source, frameworks)
+    logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
+    logging.getLogger("fontTools").setLevel(logging.CRITICAL)
+    try:
+        document = weasyprint.HTML(string=page, url_fetcher=_only_inline(weasyprint))
+        data: bytes = document.write_pdf(
+            pdf_variant="pdf/ua-1", pdf_identifier=source.digest[:32].encode("ascii")
+        )
+    except Exception as error:
+        raise AuditError(f"WeasyPrint could not make the PDF: {str(error)[:200]}") from error
+    return data
+
+
+def _only_inline(weasyprint: Any) -> Any:
+    return weasyprint.urls.URLFetcher(allowed_protocols={"data"}, allow_redirects=False)
