@@ -42,7 +42,9 @@ def _run() -> int:
     values = settings.read_settings(
         {field.name for group in options.GROUPS for field in fields(group)}
     )
-    commands = ("plan", "check", "calibrate", "cohort")
+    # The settings file gives them as typed, in one word; the parser wants them one by one.
+    values |= {name: values[name].split(",") for name in options.MANY if name in values}
+    commands = ("plan", "check", "calibrate", "cohort", "report")
     # Left to itself, typer ends an interrupted or piped run with 1, as if a backdoor was found.
     code = cli.app(
         prog_name="xray-audit",

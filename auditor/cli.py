@@ -30,6 +30,7 @@ from auditor.calibration import Profile
 from auditor.cohort import rank_cohort
 from auditor.commands.pack import pack
 from auditor.commands.verify import verify
+from auditor.commands.report import report
 from auditor.demo.run import run_demo
 from auditor.engine.progress import Progress, SilentProgress, StreamProgress
 from auditor.engine.scheduler import EngineLimits, QueryEngine
@@ -41,6 +42,7 @@ from auditor.options import (
     OutputOptions,
     SampleOptions,
     TargetOptions,
+    ViewOptions,
     takes,
 )
 from auditor.plan import AuditSettings
@@ -54,6 +56,7 @@ from auditor.reports.console import (
     show_price,
     show_result,
 )
+from auditor.reports.views import view_names, view_settings
 from auditor.samples import Samples, load_samples
 from auditor.targets import build_target, resize_to
 
@@ -80,7 +83,7 @@ def _show_version(value: bool) -> None:  # noqa: FBT001 - the shape typer's call
 
 
 @app.callback(invoke_without_command=True)
-@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions, ViewOptions)
 def audit(
     context: typer.Context,
     target: TargetOptions,
@@ -88,6 +91,7 @@ def audit(
     method: MethodOptions,
     limits: LimitOptions,
     output: OutputOptions,
+    views: ViewOptions,
     sign_key: Annotated[
         Path | None,
         typer.Option(
@@ -104,7 +108,7 @@ def audit(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
     ] = False,
 ) -> None:
-    """Audit a model and write plan.json, report.json and report.html to --output."""
+    """Audit a model and write plan.json, report.json and its views to --output."""
     if context.invoked_subcommand is not None:
         _refuse_options_before(context, context.invoked_subcommand)
         return
@@ -113,7 +117,7 @@ def audit(
     settings = _settings(method, profile)
     allowed = _limits(limits, described)
     signer = None if sign_key is None else read_signer(sign_key)
-    pending = _audit(described, given, settings, profile, allowed, output, signer)
+    pending = _audit(described, given, settings, profile, allowed, output, signer, views)
     result = asyncio.run(pending)
     _show(output, result.report, show_result(result.report, output.output))
     code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
@@ -242,6 +246,7 @@ def demo(
 
 app.command()(verify)
 app.command()(pack)
+app.command()(report)
 
 
 # ---- from options to use cases ---------------------------------------------------------------
@@ -335,8 +340,10 @@ async def _audit(
     limits: EngineLimits,
     options: OutputOptions,
     signer: Signer | None,
+    views: ViewOptions,
 ) -> AuditResult:
     progress = _progress(quiet=options.quiet)
+    names, shown = view_names(views.format or ()), view_settings(views.framework or ())
     async with _opened(target) as oracle:
         return await run_audit(
             oracle,
@@ -348,6 +355,8 @@ async def _audit(
             progress=progress,
             on_start=lambda engine: _stop_on_signals(engine, progress),
             signer=signer,
+            views=names,
+            shown=shown,
         )
 
 

@@ -245,7 +245,39 @@ class OutputOptions:
     ] = False
 
 
-GROUPS = (TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+_V = "Views of the result"
+
+
+@dataclass
+class ViewOptions:
+    """What is made of the one result."""
+
+    format: Annotated[
+        list[str] | None,
+        _option(
+            "--format",
+            "View: html, markdown, sarif, junit, cyclonedx, pdf (an extra) or json. Repeat it, or "
+            "separate several by commas. Default: html; report.json is always kept.",
+            _V,
+            metavar="NAME",
+        ),
+    ] = None
+    framework: Annotated[
+        list[str] | None,
+        _option(
+            "--framework",
+            "Framework whose clauses the views map: eu-ai-act, nist-ai-rmf, mitre-atlas, owasp-ml "
+            "or iso-42001. Repeat it. Default: all.",
+            _V,
+            metavar="NAME",
+        ),
+    ] = None
+
+
+MANY = ("format", "framework")
+"""Options that may be given several times; a settings file lists their values."""
+
+GROUPS = (TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions, ViewOptions)
 
 
 def takes(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., None]]:

@@ -122,9 +122,7 @@ def _item(ref: str, what: str, content: str) -> dict[str, Any]:
         "bom-ref": f"evidence-{ref}",
         "propertyName": f"xray-audit:{ref}",
         "description": what,
-        "data": [
-            {"name": what, "contents": {"attachment": {"content": safe_text(content, 1200)}}}
-        ],
+        "data": [{"name": what, "contents": {"attachment": {"content": safe_text(content, 1200)}}}],
     }
 
 

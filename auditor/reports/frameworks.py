@@ -149,4 +149,4 @@ def outcome_note(report: Mapping[str, Any]) -> str:
 
 def load_all(names: Iterable[str] = ()) -> tuple[Framework, ...]:
     """The frameworks of ``names``, each once and in that order; all where none is named."""
-    return tuple(load_framework(name) for name in dict.fromkeys(names or list(FrameworkName)))
+    return tuple(load_framework(name) for name in dict.fromkeys(list(names) or list(FrameworkName)))

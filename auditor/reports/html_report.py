@@ -67,8 +67,10 @@ def render_html(source: ReportSource, frameworks: Sequence[Framework] = ()) -> s
         _formal(report, source.digest, frameworks),
     ]
     written = re.findall(r'<section id="([a-z]+)"', "".join(parts))
-    main = tag("main", html_verdict.header(report, source.digest), parts[0], parts[1:])
-    body = tag("body", _contents([a for a in CONTENTS if a in written]), main, _footer(source))
+    contents = _contents([anchor for anchor in CONTENTS if anchor in written])
+    # The buyer's page comes whole; the way into the rest follows it.
+    main = tag("main", parts[0], contents, parts[1:])
+    body = tag("body", html_verdict.header(report, source.digest), main, _footer(source))
     page = tag("html", _head(source), body, lang="en")
     return f"<!DOCTYPE html>\n{page}\n"
 
@@ -81,9 +83,12 @@ def _buyer(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html:
         [
             html_verdict.meaning(report),
             html_trigger.demonstration(report, pictures),
-            html_verdict.certainty(report),
-            html_verdict.questions(report),
-            html_verdict.again(report),
+            tag(
+                "div",
+                tag("div", html_verdict.certainty(report), html_verdict.again(report)),
+                html_verdict.questions(report),
+                class_="two",
+            ),
         ],
     )
 

@@ -39,8 +39,8 @@ def header(report: Mapping[str, Any], digest: str) -> Html:
     lead = tag("strong", partial) if partial else None
     about = tag(
         "p",
-        "Backdoor audit of ",
-        tag("b", model_name(report)),
+        tag("span", "Backdoor audit of ", tag("b", model_name(report))),
+        " ",
         tag("span", "Report ", tag("code", digest[:16]), class_="id"),
         class_="eyebrow",
     )
@@ -114,7 +114,5 @@ def questions(report: Mapping[str, Any]) -> Html:
 def again(report: Mapping[str, Any]) -> Html:
     """When to audit again."""
     lines = retest(report)
-    body = (
-        tag("p", lines[0]) if len(lines) == 1 else tag("ul", [tag("li", line) for line in lines])
-    )
+    body = tag("p", lines[0]) if len(lines) == 1 else tag("ul", [tag("li", line) for line in lines])
     return section("retest", "When to test again", body)

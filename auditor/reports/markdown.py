@@ -91,7 +91,9 @@ def _measured(report: Mapping[str, Any]) -> list[str]:
             f"Repeated queries: {text.count(canaries['flipped'])} of "
             f"{text.count(canaries['asked'])} got another label."
         )
-    rows = [(name.replace("_", " "), value) for name, value in queries.items() if name != "by_probe"]
+    rows = [
+        (name.replace("_", " "), value) for name, value in queries.items() if name != "by_probe"
+    ]
     blocks += ["### Query ledger", _table(("Count", "Value"), rows)]
     for key, value in report.items():
         if key not in KNOWN:

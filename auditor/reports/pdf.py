@@ -18,6 +18,18 @@ MISSING = (
 )
 
 
+def load_weasyprint() -> Any:
+    """The library, imported only where a PDF is asked for.
+
+    Raises:
+        UsageError: it or its system libraries are missing.
+    """
+    try:
+        return importlib.import_module("weasyprint")
+    except (ImportError, OSError) as error:  # it loads Pango while it is imported
+        raise UsageError(MISSING) from error
+
+
 def render_pdf(source: ReportSource, frameworks: Sequence[Framework] = ()) -> bytes:
     """The page of :func:`render_html` on A4, tagged for screen readers (PDF/UA-1).
 
@@ -27,10 +39,7 @@ def render_pdf(source: ReportSource, frameworks: Sequence[Framework] = ()) -> by
         UsageError: WeasyPrint or its system libraries are missing.
         AuditError: it failed.
     """
-    try:
-        weasyprint = importlib.import_module("weasyprint")
-    except (ImportError, OSError) as error:  # it loads Pango while it is imported
-        raise UsageError(MISSING) from error
+    weasyprint = load_weasyprint()
     page = render_html(source, frameworks)
     logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
     logging.getLogger("fontTools").setLevel(logging.CRITICAL)

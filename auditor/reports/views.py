@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from auditor.errors import AuditError
+from auditor.errors import AuditError, UsageError
 from auditor.reports.cyclonedx import render_cyclonedx
 from auditor.reports.files import write_atomic
 from auditor.reports.frameworks import Framework, load_all
@@ -15,7 +15,7 @@ from auditor.reports.html_report import render_html
 from auditor.reports.json_report import report_bytes
 from auditor.reports.junit import render_junit
 from auditor.reports.markdown import render_markdown
-from auditor.reports.pdf import render_pdf
+from auditor.reports.pdf import load_weasyprint, render_pdf
 from auditor.reports.sarif import render_sarif
 from auditor.reports.source import ReportSource
 
@@ -52,7 +52,30 @@ def view_settings(frameworks: Iterable[str] = (), location: str = "") -> ViewSet
     Raises:
         UsageError: there is no such framework.
     """
-    return ViewSettings(load_all(frameworks), location)
+    words = [word.strip().lower() for text in frameworks for word in text.split(",")]
+    return ViewSettings(load_all(word for word in words if word), location)
+
+
+def view_names(given: Iterable[str], default: ViewName = ViewName.HTML) -> tuple[ViewName, ...]:
+    """The views of ``given``, which may hold several names in one, separated by commas.
+
+    Raises:
+        UsageError: there is no such view, or what it needs is not installed. Said before an
+            audit asks its first query, not after its last.
+    """
+    words = [word.strip() for text in given for word in text.split(",")]
+    chosen = tuple(dict.fromkeys(_view(word) for word in words if word)) or (default,)
+    if ViewName.PDF in chosen:
+        load_weasyprint()
+    return chosen
+
+
+def _view(word: str) -> ViewName:
+    try:
+        return ViewName(word.lower())
+    except ValueError:
+        known = ", ".join(ViewName)
+        raise UsageError(f"there is no view {word[:40]!r}: choose from {known}") from None
 
 
 FILES: dict[ViewName, str] = {

@@ -1,0 +1,85 @@
+"""``xray-audit report``: views of a finished audit, made again without the network."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auditor.errors import AuditError, UsageError
+from auditor.options import ViewOptions, takes
+from auditor.reports.source import ReportSource, read_source
+from auditor.reports.views import (
+    ViewName,
+    ViewSettings,
+    render,
+    view_names,
+    view_settings,
+    write_views,
+)
+
+VIEWS_FOLDER = "views"
+"""Beside the files of the audit itself, so that what was handed over stays as it was."""
+
+Bundle = Annotated[
+    Path,
+    typer.Argument(metavar="BUNDLE", help="Folder that an audit wrote (its --output)."),
+]
+
+
+@takes(ViewOptions)
+def report(
+    bundle: Bundle,
+    views: ViewOptions,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            help="Folder for the views, or - to print one. Default: BUNDLE/views.",
+        ),
+    ] = None,
+    location: Annotated[
+        str,
+        typer.Option(
+            help="File of your repository that a SARIF result points at. Default: report.json."
+        ),
+    ] = "",
+) -> None:
+    """Make views of a finished audit again: no network, no model, the same bytes."""
+    names = view_names(views.format or ())
+    _refuse_unused(names, views, location)
+    settings = view_settings(views.framework or (), location)
+    source = read_source(bundle)
+    if to == Path("-"):
+        _print(names, source, settings)
+        return
+    _write(names, source, settings, to or bundle / VIEWS_FOLDER)
+
+
+def _refuse_unused(names: tuple[ViewName, ...], views: ViewOptions, location: str) -> None:
+    if location and ViewName.SARIF not in names:
+        raise UsageError("--location is for --format sarif, which was not asked for")
+    if views.framework and set(names) <= {ViewName.JSON, ViewName.SARIF, ViewName.JUNIT}:
+        raise UsageError(
+            "--framework has a place in html, markdown, pdf and cyclonedx; none was asked for"
+        )
+
+
+def _print(names: tuple[ViewName, ...], source: ReportSource, settings: ViewSettings) -> None:
+    if len(names) != 1:
+        raise UsageError("--to - prints one view: name one with --format")
+    sys.stdout.buffer.write(render(names[0], source, settings))
+    sys.stdout.buffer.flush()
+
+
+def _write(
+    names: tuple[ViewName, ...], source: ReportSource, settings: ViewSettings, folder: Path
+) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in write_views(source, names, settings, folder):
+            typer.echo(str(path))
+    except OSError as error:
+        raise AuditError(f"the views cannot be written to {folder}: {error.strerror}") from error
