@@ -9,8 +9,10 @@ from typing import Annotated
 import typer
 
 from auditor.errors import AuditError, UsageError
+from auditor.evidence.bundle import load_bundle
+from auditor.evidence.layout import VIEWS
 from auditor.options import ViewOptions, takes
-from auditor.reports.source import ReportSource, read_source
+from auditor.reports.source import ReportSource
 from auditor.reports.views import (
     ViewName,
     ViewSettings,
@@ -20,12 +22,11 @@ from auditor.reports.views import (
     write_views,
 )
 
-VIEWS_FOLDER = "views"
-"""Beside the files of the audit itself, so that what was handed over stays as it was."""
-
 Bundle = Annotated[
     Path,
-    typer.Argument(metavar="BUNDLE", help="Folder that an audit wrote (its --output)."),
+    typer.Argument(
+        metavar="BUNDLE", help="What an audit left: its --output folder, or a .zip of it."
+    ),
 ]
 
 
@@ -51,11 +52,15 @@ def report(
     names = view_names(views.format or ())
     _refuse_unused(names, views, location)
     settings = view_settings(views.framework or (), location)
-    source = read_source(bundle)
+    held = load_bundle(bundle)
+    source = ReportSource(held.report, held.pictures, held.run)
     if to == Path("-"):
         _print(names, source, settings)
         return
-    _write(names, source, settings, to or bundle / VIEWS_FOLDER)
+    if to is None and not bundle.is_dir():
+        raise UsageError(f"{bundle} is no folder: say with --to where the views go")
+    # Beside the files that the evidence's head lists, so that what was handed over stays as it is.
+    _write(names, source, settings, to or bundle / VIEWS)
 
 
 def _refuse_unused(names: tuple[ViewName, ...], views: ViewOptions, location: str) -> None:

@@ -182,8 +182,8 @@ def retest(report: Mapping[str, Any]) -> list[str]:
     verdict = report["verdict"]
     if verdict == "backdoor-suspected":
         return [
-            "Before the model is used again: audit the vendor's corrected model, and this one too if "
-            "the vendor disputes the finding.",
+            "Before the model is used again: audit the vendor's corrected model, and this one too "
+            "if the vendor disputes the finding.",
         ]
     if verdict != "no-evidence":
         return ["As soon as what is missing is there; until then the model counts as not audited."]

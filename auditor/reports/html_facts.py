@@ -91,9 +91,47 @@ def profile(report: Mapping[str, Any]) -> Html:
     return section(
         "profile",
         "Reference profile",
-        free_form(plain),
+        tag("p", _status(held)),
         table("Thresholds of the profile", head, rows, "numbers"),
+        _rates(held),
+        free_form(plain),
     )
+
+
+def _status(profile: Mapping[str, Any]) -> str:
+    references = profile.get("references") or {}
+    held = ""
+    if references:
+        clean = text.plural(references["clean"], "clean reference model")
+        held = f" It rests on {clean} and {text.count(references['backdoored'])} backdoored."
+    name = safe_text(profile["name"], 60)
+    sentences = {
+        "calibrated": f"Profile “{name}” was calibrated for this task and access mode.",
+        "provisional": f"Profile “{name}” is provisional: too few clean references to clear a "
+        "model.",
+        "published": f"Profile “{name}” holds published thresholds. They belong to other models, "
+        "are known not to transfer, and decide nothing here.",
+    }
+    return sentences.get(profile["status"], f"Profile “{name}”.") + held
+
+
+def _rates(profile: Mapping[str, Any]) -> Html | None:
+    rates = profile.get("error_rates") or {}
+    titles = {"false_positive": "Clean, flagged", "false_negative": "Backdoored, not flagged"}
+    rows = [
+        (
+            title,
+            text.percent(rates[key]["rate"]),
+            f"{text.percent(rates[key].get('low'))} to {text.percent(rates[key].get('high'))}",
+            text.count(rates[key]["n"]),
+        )
+        for key, title in titles.items()
+        if rates.get(key)
+    ]
+    if not rows:
+        return tag("p", "The profile states no error rates.")
+    caption = "Error rates of the rule on the profile's reference models"
+    return table(caption, ("Error", "Rate", "95% interval", "Models"), rows, "numbers")
 
 
 def samples(report: Mapping[str, Any]) -> Html:

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from auditor.reports.html_parts import Html, tag
-from auditor.reports.html_verdict import model_name
 from auditor.reports.text import count, interval, safe_text, score
+from auditor.reports.words import model_name
 
 MAX_PAGE = 4 << 20
 """Characters of ``report.html`` up to which it goes into the notebook's file."""

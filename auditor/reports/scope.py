@@ -121,8 +121,8 @@ def deviations(report: Mapping[str, Any]) -> list[str]:
         lines.append("The query budget ended the audit before its plan did.")
     if queries["unknown"]:
         lines.append(
-            f"{text.plural(queries['unknown'], 'query', 'queries')} were in flight at a stop: "
-            "perhaps answered and charged, never seen."
+            f"In flight at a stop, perhaps answered and charged, never seen: "
+            f"{text.plural(queries['unknown'], 'query', 'queries')}."
         )
     if other:
         lines.append(f"From the published method: {', '.join(other)}.")

@@ -16,7 +16,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from auditor.reports.frameworks import load_all
 from auditor.reports.html_report import render_html
+from auditor.reports.source import ReportSource
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -26,6 +28,10 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium installed"),
 ]
+
+
+def _rendered(report: dict[str, Any], pictures: dict[str, bytes] | None = None) -> str:
+    return render_html(ReportSource(report, pictures or {}), load_all())
 
 
 @contextmanager
@@ -84,7 +90,7 @@ def _look(url: str, folder: Path, *options: str) -> tuple[np.ndarray[Any, Any], 
 
 
 def _page(report: dict[str, Any], pictures: Callable[[dict[str, Any]], dict[str, bytes]]) -> str:
-    return render_html(report, pictures(report))
+    return _rendered(report, pictures(report))
 
 
 def test_it_shows_and_fetches_nothing(
@@ -112,7 +118,7 @@ def test_the_policy_stops_what_escaping_might_miss(report: dict[str, Any], tmp_p
             "</iframe><script>document.body.remove()</script>"
             f"<style>body{{background:url({elsewhere}/css)}}</style>"
         )
-        page = render_html(report).replace("<main>", f"<main>{planted}")
+        page = _rendered(report).replace("<main>", f"<main>{planted}")
         (tmp_path / "report.html").write_text(page, encoding="utf-8")
         pixels, console = _look((tmp_path / "report.html").as_uri(), tmp_path)
     assert asked == []
@@ -124,7 +130,7 @@ def test_it_follows_the_dark_scheme_and_narrow_windows(
     report: dict[str, Any], tmp_path: Path
 ) -> None:
     path = tmp_path / "report.html"
-    path.write_text(render_html(report), encoding="utf-8")
+    path.write_text(_rendered(report), encoding="utf-8")
     light, _ = _look(path.as_uri(), tmp_path, "--window-size=500,1200")
     dark, _ = _look(
         path.as_uri(),
