@@ -29,8 +29,8 @@ from auditor.calibrating import (
 from auditor.calibration import Profile
 from auditor.cohort import rank_cohort
 from auditor.commands.pack import pack
-from auditor.commands.verify import verify
 from auditor.commands.report import report
+from auditor.commands.verify import verify
 from auditor.demo.run import run_demo
 from auditor.engine.progress import Progress, SilentProgress, StreamProgress
 from auditor.engine.scheduler import EngineLimits, QueryEngine

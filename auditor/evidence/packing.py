@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from auditor.errors import EvidenceError, UsageError
-from auditor.evidence.canonical import canonical, sha256
+from auditor.evidence.canonical import canonical, parse_object, sha256
 from auditor.evidence.files import BundleFiles, read_files, safe_name, zip_bytes
 from auditor.evidence.head import read_head
 from auditor.evidence.layout import (
@@ -16,11 +16,14 @@ from auditor.evidence.layout import (
     PAGE,
     PRIVATE,
     REPORT,
+    RUN,
     VIEWS,
 )
 from auditor.reports.files import write_atomic
+from auditor.reports.frameworks import load_all
 from auditor.reports.html_report import render_html
 from auditor.reports.json_report import parse_report
+from auditor.reports.source import ReportSource
 
 SHOWS_PICTURES = frozenset({".html", ".pdf"})
 """Views in which sample images are drawn."""
@@ -49,7 +52,9 @@ def pack(bundle: Path, to: Path, *, hand_over: bool) -> list[str]:
         left_out = sorted(name for name in content if _is_private(name))
         report = parse_report(files.get(REPORT).decode("utf-8"), REPORT)
         content = {name: data for name, data in content.items() if name not in left_out}
-        content[VIEWS + PAGE] = render_html(report, {}).encode("utf-8")
+        run = parse_object(files.content[RUN], RUN) if RUN in files else {}
+        page = render_html(ReportSource(report, {}, run), load_all())
+        content[VIEWS + PAGE] = page.encode("utf-8")
         content[HANDOVER] = handover_note(left_out)
     _write(content, to)
     return left_out
