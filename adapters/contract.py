@@ -256,3 +256,35 @@ class Identified(Protocol):
         name a server, model or version, ``clock_offset_s`` (theirs minus ours).
         """
         ...
+
+
+@runtime_checkable
+class Deferring(Protocol):
+    """An oracle that may answer only in a later run, such as one behind files.
+
+    The engine asks it about each request first, and leaves out what has no answer yet.
+    """
+
+    async def begin(self, audit: str) -> None:
+        """An audit with the plan digest ``audit`` begins.
+
+        Raises:
+            TargetError: what was handed out before belongs to another plan.
+            BadReply: the answers given do not fit what was handed out.
+        """
+        ...
+
+    async def answers_now(self, batch: Batch) -> bool:
+        """Whether every input of ``batch`` can be answered in this run.
+
+        Inputs that cannot are noted, to be handed out.
+        """
+        ...
+
+    async def hand_out(self) -> str:
+        """Hand out what was noted; returns what the user has to do now, in one sentence."""
+        ...
+
+    async def taken_over(self) -> None:
+        """Everything was answered, and the labels are kept."""
+        ...

@@ -13,6 +13,7 @@ ADAPTERS: dict[str, str] = {
     "onnx": "adapters.onnx_runtime",
     "torchscript": "adapters.torchscript",
     "http": "adapters.http",
+    "files": "adapters.batch_files",
     "synthetic": "adapters.synthetic",
 }
 """Adapter name -> module with ``async def open_oracle(target) -> LabelOracle``."""

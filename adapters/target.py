@@ -298,7 +298,7 @@ class Target:
     """One model to audit.
 
     Attributes:
-        kind: ``onnx``, ``torchscript``, ``http`` or ``synthetic``: a name in the registry.
+        kind: ``onnx``, ``torchscript``, ``http``, ``files`` or ``synthetic``: a name in the registry.
         location: a file path or a URL.
         name: what the report calls it; empty for its location.
         access: ``float`` or ``image``.
@@ -320,6 +320,7 @@ class Target:
         trust_model_file: the user vouches for a file whose loading runs code.
         presets: names of the presets that the description is built on.
         source: file the description stands in, or empty.
+        labels_file: file with the labels of the inputs handed out last, for ``files``.
         http: HTTP details.
         limits: see :class:`Limits`.
         preflight: see :class:`Preflight`.
@@ -345,6 +346,7 @@ class Target:
     trust_model_file: bool = False
     presets: tuple[str, ...] = ()
     source: str = ""
+    labels_file: str | None = None
     http: HttpOptions = field(default_factory=HttpOptions)
     limits: Limits = field(default_factory=Limits)
     preflight: Preflight = field(default_factory=Preflight)

@@ -31,7 +31,9 @@ def _guarded() -> int:
             traceback.print_exc()
         code, message = explain(error)
         if message:
-            sys.stderr.write(f"xray-audit: error: {_one_line(message)}\n")
+            # Waiting for somebody else's labels is no error.
+            kind = "" if code == ExitCode.LABELS_PENDING else "error: "
+            sys.stderr.write(f"xray-audit: {kind}{_one_line(message)}\n")
         return code
 
 

@@ -19,7 +19,7 @@ from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.scheduler import EngineLimits, EngineResult, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.engine.witness import Witness
-from auditor.errors import AuditError, UsageError
+from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import plan_record, run_record, used_images
@@ -150,12 +150,15 @@ async def run_audit(
     Raises:
         UsageError: samples, settings, profile or budget do not fit.
         AdapterError: the target failed for good; what was paid for is kept.
+        LabelsPending: the target answers by files, and the next ones wait for their labels.
         AuditError: the audit could not be done.
     """
     limits = limits or EngineLimits()
     ready = prepare(oracle, samples, settings)
     _check_before_asking(oracle, ready.plan, profile, limits)
     started, clock = datetime.now(UTC), time.monotonic()
+    if isinstance(oracle, Deferring):
+        await oracle.begin(ready.plan.digest)
     _make_folder(output)
     record = Recorder(output, signer)
     fixed = plan_record(oracle, ready, profile)
@@ -175,6 +178,7 @@ async def run_audit(
         record.close()
     if record.unsigned_again and progress is not None:
         progress.note("The bundle was signed before and is not now: --sign-key signs it again.")
+    await _hand_out(oracle, asked.engine)
     timing = _timing(started, time.monotonic() - clock, asked.engine)
     result = judge(oracle, ready, asked, profile, timing)
     run = run_record(oracle, asked.engine, timing, identity)
@@ -182,6 +186,19 @@ async def run_audit(
     made = render_all(source, views, shown or view_settings())
     _write_bundle(record, source, output, ready, profile, made)
     return result
+
+
+async def _hand_out(oracle: LabelOracle, asked: EngineResult) -> None:
+    """Where the target answers by files, let it hand out what is still to be labelled.
+
+    Raises:
+        LabelsPending: something is.
+    """
+    if not isinstance(oracle, Deferring) or asked.stopped:
+        return
+    if asked.deferred:
+        raise LabelsPending(await oracle.hand_out())
+    await oracle.taken_over()
 
 
 async def ask(
@@ -209,7 +226,8 @@ async def ask(
         if on_start is not None:
             on_start(engine)
         fixed = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders())
-        if not fixed.complete or not len(ready.plan.hunted):
+        # The search's first question needs no plane, so it travels with them where files do.
+        if not (fixed.complete or fixed.deferred) or not len(ready.plan.hunted):
             return Asked(fixed, None)
         return _together(fixed, await _hunt(engine, oracle, ready.plan, progress))
     finally:
@@ -238,6 +256,7 @@ def _together(fixed: EngineResult, found: Hunt[TriggerOutcome]) -> Asked:
         last.stopped,
         origins=last.origins,
         unknown=last.unknown,
+        deferred=fixed.deferred + (0 if found.last is None else found.last.deferred),
     )
     return Asked(combined, found.outcome)
 

@@ -58,14 +58,15 @@ from auditor.reports.console import (
 )
 from auditor.reports.views import view_names, view_settings
 from auditor.samples import Samples, load_samples
-from auditor.targets import build_target, resize_to
+from auditor.targets import build_target, fit_to_samples, resize_to
 
 app = typer.Typer(
     name="xray-audit",
     help="Does an image classifier carry a backdoor? Judged from its hard labels alone.",
     epilog=(
         "Exit codes: 0 no evidence, 1 backdoor suspected, 2 usage, 3 inconclusive or budget "
-        "reached, 4 the audit could not be done, 130 interrupted (the same command continues). "
+        "reached, 4 the audit could not be done, 5 inputs wait for their labels (--input-file), "
+        "130 interrupted (the same command continues). "
         "Options that take a value can be set as XRAY_AUDIT_OPTION or in xray-audit.toml; the "
         "endpoint's key only as XRAY_AUDIT_API_KEY."
     ),
@@ -112,7 +113,8 @@ def audit(
     if context.invoked_subcommand is not None:
         _refuse_options_before(context, context.invoked_subcommand)
         return
-    described, given = _described(target, output), _samples(samples)
+    given = _samples(samples)
+    described = _described(target, given, output)
     profile = load_profile(output.profile, described.access) if output.profile else None
     settings = _settings(method, profile)
     allowed = _limits(limits, described)
@@ -137,7 +139,8 @@ def plan(
     ] = None,
 ) -> None:
     """Price an audit without sending it: queries, requests, bytes, time, money."""
-    described, given = _described(target, output), _samples(samples)
+    given = _samples(samples)
+    described = _described(target, given, output)
     profile = load_profile(output.profile, described.access) if output.profile else None
     settings = _settings(method, profile)
     _limits(limits, described)  # refuses a rate of 0
@@ -150,7 +153,8 @@ def plan(
 @takes(TargetOptions, SampleOptions, OutputOptions)
 def check(target: TargetOptions, samples: SampleOptions, output: OutputOptions) -> None:
     """Try a target with under 100 queries: labels, accuracy, determinism, latency, batch."""
-    described, given = _described(target, output), _samples(samples)
+    given = _samples(samples)
+    described = _described(target, given, output)
     found = asyncio.run(_check(described, given, output.output))
     _show(output, found, show_check(found))
     raise typer.Exit(ExitCode.INCONCLUSIVE if found["problems"] else ExitCode.NO_EVIDENCE)
@@ -261,9 +265,9 @@ def _refuse_options_before(context: typer.Context, command: str) -> None:
             raise UsageError(f"{flag} stands before {command!r}: options go after the command")
 
 
-def _described(options: TargetOptions, output: OutputOptions) -> Target:
+def _described(options: TargetOptions, samples: Samples, output: OutputOptions) -> Target:
     """The target; where the command line does not name it, the user is told which it is."""
-    target = build_target(options)
+    target = fit_to_samples(build_target(options), samples)
     if target.source and options.target is None:
         where = target.location.split("?")[0]
         _progress(quiet=output.quiet).note(f"Target: {where}, as {target.source} describes it.")
@@ -286,8 +290,10 @@ def _settings(method: MethodOptions, profile: Profile | None) -> AuditSettings:
 
 def _references(path: Path, shared: TargetOptions) -> list[ReferenceModel]:
     """The models of a list; what ``shared`` says about inputs holds for all of them."""
-    if shared.endpoint or shared.model or shared.target:
-        raise UsageError(f"the models come from {path}: drop --endpoint, --model and --target")
+    if shared.endpoint or shared.model or shared.target or shared.input_file:
+        raise UsageError(
+            f"the models come from {path}: drop --endpoint, --model, --target and --input-file"
+        )
     listed = []
     for entry in read_references(path):
         model = path.parent / entry["model"] if "model" in entry else None
@@ -312,7 +318,9 @@ def _limits(options: LimitOptions, target: Target | None = None) -> EngineLimits
     if options.concurrency is not None and options.concurrency > MAX_CONCURRENCY:
         raise UsageError(f"--concurrency is {options.concurrency}, at most {MAX_CONCURRENCY}")
     said = Limits() if target is None else target.limits
-    default = REMOTE_CONCURRENCY if target and target.kind == "http" else LOCAL_CONCURRENCY
+    # Files are written one after the other, so that one plan gives one order of inputs.
+    usual = {"http": REMOTE_CONCURRENCY, "files": 1}
+    default = LOCAL_CONCURRENCY if target is None else usual.get(target.kind, LOCAL_CONCURRENCY)
     attempts = EngineLimits().attempts if target is None else target.http.retry.max
     return EngineLimits(
         max_queries=options.max_queries or said.max_queries,

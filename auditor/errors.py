@@ -6,6 +6,7 @@ AuditError                 exit 4: the audit could not be done
 │   └── ProfileError       a profile is unknown, unreadable or does not fit
 ├── StoreError             exit 4: the label store cannot be used
 ├── EvidenceError          exit 4: evidence cannot be written, read or relied on
+├── LabelsPending          exit 5: inputs were handed out as files and wait for their labels
 └── BudgetReached          exit 3: the query budget ends before the plan does
 """
 
@@ -22,6 +23,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     INCONCLUSIVE = 3
     FAILED = 4
+    LABELS_PENDING = 5
     INTERRUPTED = 130
 
 
@@ -51,6 +53,12 @@ class StoreError(AuditError):
 
 class EvidenceError(AuditError):
     """Evidence cannot be written, cannot be read, or is not what it says it is."""
+
+
+class LabelsPending(AuditError):
+    """Inputs were handed out as files and wait for their labels; the message says where."""
+
+    exit_code = ExitCode.LABELS_PENDING
 
 
 class BudgetReached(AuditError):

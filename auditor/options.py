@@ -47,7 +47,7 @@ class LayoutName(StrEnum):
     NHWC = "NHWC"
 
 
-_T = "Target: one of --endpoint, --model, --target"
+_T = "Target: one of --endpoint, --model, --target, --input-file"
 
 
 @dataclass
@@ -64,6 +64,23 @@ class TargetOptions:
         _option(
             "--target",
             "Target description (TOML). Default: xray-audit-target.toml, where it lies here.",
+            _T,
+        ),
+    ] = None
+    input_file: Annotated[
+        Path | None,
+        _option(
+            "--input-file",
+            "Ask by files, without any network: write the inputs that somebody else's batch job "
+            "must label to this folder (pictures) or .npz file (arrays), and end with 5.",
+            _T,
+        ),
+    ] = None
+    labels_file: Annotated[
+        Path | None,
+        _option(
+            "--labels-file",
+            "Labels of the inputs written last: .csv, .json, .jsonl or .npz with id and label.",
             _T,
         ),
     ] = None

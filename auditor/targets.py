@@ -9,10 +9,10 @@ from typing import Any
 
 from adapters.presets import over, preset_table
 from adapters.target import Target
-from adapters.target_file import TARGET_FILE, model_kind, read_target_file, target_from_table
+from adapters.target_file import TARGET_FILE, model_kind, read_target_file, target_from_table, with_fields
 from auditor.errors import UsageError
 from auditor.options import SampleOptions, TargetOptions
-from auditor.samples import MAX_PIXELS, read_class_names, whole_number
+from auditor.samples import MAX_PIXELS, Samples, read_class_names, whole_number
 from auditor.settings import described_target
 
 
@@ -26,6 +26,8 @@ def build_target(options: TargetOptions) -> Target:
         UsageError: none or several of --endpoint, --model and --target, or a malformed value.
         TargetError: the description does not say what it must.
     """
+    if options.input_file is not None or options.labels_file is not None:
+        return _by_files(options)
     stated = over(_where(options), _given(options))
     source, table = _described(options)
     target = target_from_table(table, stated, vouched=options.trust_model_file)
@@ -64,8 +66,8 @@ def _described(options: TargetOptions) -> tuple[str, dict[str, Any]]:
     if found is not None:
         return str(found[0]), found[1]
     raise UsageError(
-        "name the model by one of --endpoint, --model or --target, or describe it in "
-        f"{TARGET_FILE} (xray-audit check URL --write {TARGET_FILE} makes one)"
+        "name the model by one of --endpoint, --model, --target or --input-file, or describe it "
+        f"in {TARGET_FILE} (xray-audit check URL --write {TARGET_FILE} makes one)"
     )
 
 
@@ -93,6 +95,38 @@ def _given(options: TargetOptions) -> dict[str, Any]:
         for table, fields in said.items()
     }
     return {**stated.pop(""), **{table: fields for table, fields in stated.items() if fields}}
+
+
+def fit_to_samples(target: Target, samples: Samples) -> Target:
+    """``target`` with the samples' own shape where it is asked by files and states none."""
+    if target.kind != "files" or target.shape is not None:
+        return target
+    channels, height, width = samples.images.shape[1:]
+    return dataclasses.replace(target, shape=(channels, height, width))
+
+
+def _by_files(options: TargetOptions) -> Target:
+    """The target that somebody else's batch job asks.
+
+    Raises:
+        UsageError: another way to reach it is named too, or an option that only asking needs.
+    """
+    if options.input_file is None:
+        raise UsageError("--labels-file belongs to --input-file: name both")
+    asking = ("endpoint", "model", "target", "preset", "protocol", "device", "threads", "timeout")
+    for name in asking:
+        if getattr(options, name) is not None:
+            raise UsageError(f"--{name} asks a model, and --input-file asks none: drop one of them")
+    said = _given(options)
+    fields = {**said.get("input", {}), **said.get("response", {})}
+    if "range" in fields:
+        fields["value_range"] = fields.pop("range")
+    # Pictures are 8-bit, so their access mode needs no saying.
+    pictures = {} if options.input_file.suffix == ".npz" else {"access": "image"}
+    fields = {**pictures, **fields, **{k: v for k, v in said.items() if k == "access"}}
+    if options.labels_file is not None:
+        fields["labels_file"] = str(options.labels_file)
+    return with_fields(Target("files", str(options.input_file)), fields)
 
 
 def _is_file(path: Path) -> bool:

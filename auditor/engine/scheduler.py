@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from adapters.contract import Keyed, LabelOracle, Labels, Traced
+from adapters.contract import Deferring, Keyed, LabelOracle, Labels, Traced
 from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
 from auditor.engine.origins import Origins
 from auditor.engine.outage import Patience
@@ -120,6 +120,7 @@ class EngineResult:
             Two values of one name end a run: more labels could support no verdict.
         unknown: every request of all runs that may have been answered and billed unseen; see
             :meth:`auditor.engine.store.UnknownRequest.facts`.
+        deferred: inputs that the target will answer only in a later run.
     """
 
     labels: list[NDArray[np.uint16]]
@@ -129,6 +130,7 @@ class EngineResult:
     decided: bool = False
     origins: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unknown: Sequence[Mapping[str, Any]] = ()
+    deferred: int = 0
 
     @property
     def complete(self) -> bool:
@@ -213,6 +215,8 @@ class QueryEngine:
                     await self._work()
                     if self._halt.is_set or self._budget.reached:
                         break
+                    if self._deferred and decided is not None:
+                        break
                     early = decided is not None and await self._is_decided(decided)
                     if early:
                         break
@@ -234,6 +238,7 @@ class QueryEngine:
             early and missing > 0,
             self._origins.seen,
             tuple(request.facts() for request in self._unknown),
+            self._deferred,
         )
 
     # ---- before and after ------------------------------------------------------------------
@@ -241,6 +246,7 @@ class QueryEngine:
     async def _begin(self, probes: Sequence[FixedProbe], audit: str) -> None:
         self._audit = audit
         self._ledger = Ledger()
+        self._deferred = 0
         self._failure: Exception | None = None
         self._halt = Halt(self._clock)
         if self._stopped:
@@ -327,7 +333,8 @@ class QueryEngine:
                 if request is None:
                     return
                 try:
-                    await self._answer(request)
+                    if await self._answers_now(request):
+                        await self._answer(request)
                 finally:
                     request.release()
         except HaltedError:
@@ -336,6 +343,13 @@ class QueryEngine:
             # The first in time: what fails while others drain is seldom the cause.
             self._failure = self._failure or error
             self._halt.set()
+
+    async def _answers_now(self, request: Request) -> bool:
+        oracle = self._oracle
+        if not isinstance(oracle, Deferring) or await oracle.answers_now(request.batch):
+            return True
+        self._deferred += len(request.items)
+        return False
 
     async def _next_request(self) -> Request | None:
         """The next request that is missing and paid for, or None where there is none."""
