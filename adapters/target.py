@@ -298,7 +298,8 @@ class Target:
     """One model to audit.
 
     Attributes:
-        kind: ``onnx``, ``torchscript``, ``http``, ``files`` or ``synthetic``: a name in the registry.
+        kind: ``onnx``, ``torchscript``, ``http``, ``files`` or ``synthetic``: a name in the
+            registry.
         location: a file path or a URL.
         name: what the report calls it; empty for its location.
         access: ``float`` or ``image``.

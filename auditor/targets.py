@@ -9,7 +9,13 @@ from typing import Any
 
 from adapters.presets import over, preset_table
 from adapters.target import Target
-from adapters.target_file import TARGET_FILE, model_kind, read_target_file, target_from_table, with_fields
+from adapters.target_file import (
+    TARGET_FILE,
+    model_kind,
+    read_target_file,
+    target_from_table,
+    with_fields,
+)
 from auditor.errors import UsageError
 from auditor.options import SampleOptions, TargetOptions
 from auditor.samples import MAX_PIXELS, Samples, read_class_names, whole_number

@@ -28,7 +28,7 @@ async def open_oracle(target: Target) -> FileOracle:
     Raises:
         TargetError: no shape, an encoding that its place cannot hold, or inputs that were
             handed out with another one.
-        BadReply: the labels given are not exactly those of the round handed out last.
+        TargetError: the labels given are not exactly those of the round handed out last.
     """
     if target.shape is None:
         raise TargetError("files do not tell the model's input shape: give --shape C,H,W")

@@ -187,12 +187,14 @@ def _refuse_foreign(fresh: Exchange) -> None:
                 "one with --input-file"
             )
     except OSError as error:
-        raise TargetError(f"--input-file {fresh.folder} cannot be used: {error.strerror}") from error
+        raise TargetError(
+            f"--input-file {fresh.folder} cannot be used: {error.strerror}"
+        ) from error
 
 
 def key_of(sent: NDArray[Any]) -> bytes:
     """What makes two inputs the same: the digest of the values that are sent."""
-    return hashlib.sha256(np.ascontiguousarray(sent)).digest()
+    return hashlib.sha256(np.ascontiguousarray(sent).tobytes()).digest()
 
 
 def write_whole(path: Path, data: bytes) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 
 from adapters.batch_files.exchange import Exchange, Round
 from adapters.contract import LabelSpace
-from adapters.errors import BadReply
+from adapters.errors import TargetError
 
 ID_NAMES = ("id", "file", "name", "input")
 LABEL_NAMES = ("label", "labels", "class", "prediction")
@@ -49,21 +49,21 @@ def read_labels(
         digests: SHA-256 of each input as handed out, checked where the file states it.
 
     Raises:
-        BadReply: unreadable, or not exactly one usable label for each input of the round.
+        TargetError: unreadable, or not exactly one usable label for each input of the round.
     """
     texts: list[str | None] = [None] * waiting.inputs
     seen: set[str] = set()
     for row in _rows(path):
         number, item = _place(row, path, exchange)
         if row.id in seen:
-            raise BadReply(f"{path}, {row.where}: the input {row.id} has a second label")
+            raise TargetError(f"{path}, {row.where}: the input {row.id} has a second label")
         seen.add(row.id)
         if number < waiting.number:
             continue
         if number > waiting.number or item >= waiting.inputs:
-            raise BadReply(f"{path}, {row.where}: no input {row.id} was handed out")
+            raise TargetError(f"{path}, {row.where}: no input {row.id} was handed out")
         if row.sha256 and row.sha256.lower() != digests[item]:
-            raise BadReply(
+            raise TargetError(
                 f"{path}, {row.where}: the input {row.id} was labelled from other bytes than "
                 "were handed out (its sha256 differs)"
             )
@@ -77,7 +77,7 @@ def _indices(
     missing = [item for item, text in enumerate(texts) if text is None]
     if missing:
         first = f"{exchange.prefix(waiting.number)}{missing[0]:06d}"
-        raise BadReply(
+        raise TargetError(
             f"{path} lacks the labels of {len(missing):,} of the {waiting.inputs:,} inputs of "
             f"round {waiting.number}, the first is {first}; nothing of it was taken over"
         )
@@ -87,13 +87,13 @@ def _indices(
         if index is None and (not space.open or _NUMBER.fullmatch(text)):
             item = texts.index(text)
             named = f"one of the {space.size} classes" if not space.open else "a class"
-            raise BadReply(
+            raise TargetError(
                 f"{path}: the input {exchange.prefix(waiting.number)}{item:06d} has the label "
                 f"{text[:60]!r}, which is not {named}; labels are wanted, not scores"
             )
     found = {text: space.index(text) if i is None else i for text, i in labels.items()}
     if None in found.values():
-        raise BadReply(f"{path} names more classes than can be kept")
+        raise TargetError(f"{path} names more classes than can be kept")
     return [int(found[text]) for text in texts if text is not None]  # type: ignore[arg-type]  # just checked
 
 
@@ -114,12 +114,12 @@ def _place(row: Row, path: Path, exchange: Exchange) -> tuple[int, int]:
     """Round and number of the input that a row labels."""
     match = _ID.fullmatch(row.id)
     if match is None:
-        raise BadReply(
+        raise TargetError(
             f"{path}, {row.where}: {row.id[:80]!r} is not the name of an input, such as "
             f"{exchange.prefix(1)}000000"
         )
     if match[1] != exchange.token[:6]:
-        raise BadReply(
+        raise TargetError(
             f"{path}, {row.where}: {row.id} belongs to another audit; the inputs in "
             f"{exchange.place} begin with {exchange.token[:6]}"
         )
@@ -129,13 +129,13 @@ def _place(row: Row, path: Path, exchange: Exchange) -> tuple[int, int]:
 def _text(row: Row, path: Path) -> str:
     label = row.label
     if isinstance(label, bool) or not isinstance(label, str | int | float | np.generic):
-        raise BadReply(
+        raise TargetError(
             f"{path}, {row.where}: the label of {row.id} is {str(label)[:60]!r}, not a class name "
             "or number; labels are wanted, not scores"
         )
     text = str(label).strip()
     if not text or len(text) > 200 or not text.isprintable():
-        raise BadReply(f"{path}, {row.where}: the label of {row.id} is empty or not plain text")
+        raise TargetError(f"{path}, {row.where}: the label of {row.id} is empty or not plain text")
     whole = _WHOLE.fullmatch(text)  # spreadsheets write 3 as 3.0
     return whole[1].lstrip("0") or "0" if whole else text
 
@@ -147,15 +147,15 @@ def _rows(path: Path) -> Iterator[Row]:
     readers = {".csv": _csv, ".json": _json, ".jsonl": _json_lines, ".npz": _npz}
     reader = readers.get(path.suffix.lower())
     if reader is None:
-        raise BadReply(f"{path} must end in .csv, .json, .jsonl or .npz")
+        raise TargetError(f"{path} must end in .csv, .json, .jsonl or .npz")
     try:
         if path.stat().st_size > MAX_BYTES:
-            raise BadReply(f"{path} is larger than 1 GiB: that is no list of labels")
+            raise TargetError(f"{path} is larger than 1 GiB: that is no list of labels")
         yield from reader(path)
     except FileNotFoundError as error:
-        raise BadReply(f"there are no labels at {path}") from error
+        raise TargetError(f"there are no labels at {path}") from error
     except (OSError, UnicodeDecodeError, ValueError, csv.Error, RecursionError) as error:
-        raise BadReply(f"{path} cannot be read as {path.suffix[1:].upper()}: {error}") from error
+        raise TargetError(f"{path} cannot be read as {path.suffix[1:].upper()}: {error}") from error
 
 
 def _id(value: object) -> str:
@@ -168,20 +168,21 @@ def _id(value: object) -> str:
 
 def _csv(path: Path) -> Iterator[Row]:
     with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = ((f"line {reader.line_num}", row) for row in (reader := csv.reader(stream)) if row)
+        reader = csv.reader(stream)
+        rows = ((f"line {reader.line_num}", row) for row in reader if row)
         first = next(rows, None)
         if first is None:
-            raise BadReply(f"{path} is empty")
+            raise TargetError(f"{path} is empty")
         names = [cell.strip().lower() for cell in first[1]]
         if not set(names) & set(LABEL_NAMES):
-            raise BadReply(
+            raise TargetError(
                 f"{path} must begin with a line of column names: id and label, and sha256 if known"
             )
         at = {wanted: _column(path, names, wanted) for wanted in ("id", "label")}
         digest = names.index("sha256") if "sha256" in names else None
         for where, row in rows:
             if len(row) <= max(at.values()):
-                raise BadReply(f"{path}, {where}: fewer cells than column names")
+                raise TargetError(f"{path}, {where}: fewer cells than column names")
             stated = row[digest].strip() if digest is not None and digest < len(row) else ""
             yield Row(where, _id(row[at["id"]]), row[at["label"]], stated)
 
@@ -190,7 +191,7 @@ def _column(path: Path, names: Sequence[str], wanted: str) -> int:
     for name in ID_NAMES if wanted == "id" else LABEL_NAMES:
         if name in names:
             return names.index(name)
-    raise BadReply(f"{path} has no column {wanted!r}; it has {', '.join(names)[:200]}")
+    raise TargetError(f"{path} has no column {wanted!r}; it has {', '.join(names)[:200]}")
 
 
 def _json(path: Path) -> Iterator[Row]:
@@ -201,7 +202,7 @@ def _json(path: Path) -> Iterator[Row]:
     elif isinstance(data, list):
         yield from _objects(path, ((f"entry {n}", one) for n, one in enumerate(data)))
     else:
-        raise BadReply(f"{path} must hold an object {{id: label}} or a list of objects")
+        raise TargetError(f"{path} must hold an object {{id: label}} or a list of objects")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -225,7 +226,7 @@ def _objects(path: Path, entries: Iterable[tuple[str, Any]]) -> Iterator[Row]:
         name = next((found[key] for key in ID_NAMES if key in found), None)
         label = next((found[key] for key in LABEL_NAMES if key in found), None)
         if name is None or label is None:
-            raise BadReply(f"{path}, {where}: it must be an object with id and label")
+            raise TargetError(f"{path}, {where}: it must be an object with id and label")
         yield Row(where, _id(name), label, str(found.get("sha256") or ""))
 
 
@@ -236,16 +237,18 @@ def _npz(path: Path) -> Iterator[Row]:
         for wanted, known in (("id", (*ID_NAMES, "ids")), ("label", LABEL_NAMES)):
             key = next((name for name in known if name in names), None)
             if key is None:
-                raise BadReply(f"{path} has no array {wanted!r}; it has {', '.join(names)[:200]}")
+                raise TargetError(
+                    f"{path} has no array {wanted!r}; it has {', '.join(names)[:200]}"
+                )
             columns[wanted] = archive[key]
         ids, labels = columns["id"], columns["label"]
         if ids.ndim != 1 or labels.shape not in {ids.shape, (*ids.shape, 1)}:
-            raise BadReply(
+            raise TargetError(
                 f"{path} holds ids of shape {ids.shape} and labels of shape {labels.shape}: one "
                 "label for each id is wanted, not scores"
             )
         stated = archive["sha256"] if "sha256" in names else None
         if stated is not None and stated.shape != ids.shape:
-            raise BadReply(f"{path} holds {stated.size} sha256 for {ids.size} ids")
+            raise TargetError(f"{path} holds {stated.size} sha256 for {ids.size} ids")
         for n, (name, label) in enumerate(zip(ids.tolist(), labels.ravel().tolist(), strict=True)):
             yield Row(f"entry {n}", _id(name), label, "" if stated is None else str(stated[n]))

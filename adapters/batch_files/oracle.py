@@ -15,7 +15,7 @@ from adapters.batch_files.exchange import Exchange, Round, key_of
 from adapters.batch_files.labels import read_labels
 from adapters.batch_files.writers import MANIFEST, RoundWriter, sent_values
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
-from adapters.errors import BadReply, TargetError
+from adapters.errors import TargetError
 
 BATCH = 256
 
@@ -30,7 +30,7 @@ class FileOracle:
         labels: file with the labels of the round that waits, or None.
 
     Raises:
-        BadReply: the labels are not exactly those of the round that waits.
+        TargetError: the labels are not exactly those of the round that waits.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class FileOracle:
 
     def _refuse_stray_labels(self) -> None:
         if self._labels is not None and not self._exchange.rounds:
-            raise BadReply(
+            raise TargetError(
                 f"no inputs were handed out yet in {self._exchange.place}, so {self._labels} "
                 "cannot hold their labels: run it without --labels-file first"
             )
@@ -99,8 +99,8 @@ class FileOracle:
                 with place.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                     digests = [str(one) for one in archive["sha256"].tolist()]
             else:
-                with (place / MANIFEST).open(newline="", encoding="utf-8") as stream:
-                    digests = [row[1] for row in csv.reader(stream)][1:]
+                text = (place / MANIFEST).read_text(encoding="utf-8")
+                digests = [row[1] for row in csv.reader(text.splitlines())][1:]
         except (OSError, ValueError, KeyError, IndexError, csv.Error):
             # The user may have moved the inputs away; our own record is what counts.
             return [""] * len(keys)
@@ -201,4 +201,3 @@ class FileOracle:
     async def aclose(self) -> None:
         """Remove what was not handed out."""
         await asyncio.to_thread(self._writer.discard)
-

@@ -169,7 +169,7 @@ class RoundWriter:
         with zipfile.ZipFile(self._partial, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
             with archive.open("x.npy", "w", force_zip64=True) as stream:
                 header = {"descr": kind.str, "fortran_order": False, "shape": (len(self), *one)}
-                np.lib.format.write_array_header_1_0(stream, header)  # type: ignore[arg-type]  # a zip member is a file
+                np.lib.format.write_array_header_1_0(stream, header)
                 for part in self._chunks():
                     stream.write(part)
             for name, array in (("id", names), ("sha256", digests)):
