@@ -113,8 +113,7 @@ def audit(
     if context.invoked_subcommand is not None:
         _refuse_options_before(context, context.invoked_subcommand)
         return
-    given = _samples(samples)
-    described = _described(target, given, output)
+    described, given = _described(target, samples, output)
     profile = load_profile(output.profile, described.access) if output.profile else None
     settings = _settings(method, profile)
     allowed = _limits(limits, described)
@@ -139,8 +138,7 @@ def plan(
     ] = None,
 ) -> None:
     """Price an audit without sending it: queries, requests, bytes, time, money."""
-    given = _samples(samples)
-    described = _described(target, given, output)
+    described, given = _described(target, samples, output)
     profile = load_profile(output.profile, described.access) if output.profile else None
     settings = _settings(method, profile)
     _limits(limits, described)  # refuses a rate of 0
@@ -153,8 +151,7 @@ def plan(
 @takes(TargetOptions, SampleOptions, OutputOptions)
 def check(target: TargetOptions, samples: SampleOptions, output: OutputOptions) -> None:
     """Try a target with under 100 queries: labels, accuracy, determinism, latency, batch."""
-    given = _samples(samples)
-    described = _described(target, given, output)
+    described, given = _described(target, samples, output)
     found = asyncio.run(_check(described, given, output.output))
     _show(output, found, show_check(found))
     raise typer.Exit(ExitCode.INCONCLUSIVE if found["problems"] else ExitCode.NO_EVIDENCE)
@@ -265,13 +262,16 @@ def _refuse_options_before(context: typer.Context, command: str) -> None:
             raise UsageError(f"{flag} stands before {command!r}: options go after the command")
 
 
-def _described(options: TargetOptions, samples: Samples, output: OutputOptions) -> Target:
-    """The target; where the command line does not name it, the user is told which it is."""
-    target = fit_to_samples(build_target(options), samples)
+def _described(
+    options: TargetOptions, samples: SampleOptions, output: OutputOptions
+) -> tuple[Target, Samples]:
+    """Target and samples; where the command line does not name it, the user is told which it is."""
+    target = build_target(options)
     if target.source and options.target is None:
         where = target.location.split("?")[0]
         _progress(quiet=output.quiet).note(f"Target: {where}, as {target.source} describes it.")
-    return target
+    given = _samples(samples)
+    return fit_to_samples(target, given), given
 
 
 def _samples(options: SampleOptions) -> Samples:

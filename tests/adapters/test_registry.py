@@ -14,7 +14,9 @@ from adapters.target import Target
 
 
 def test_an_unknown_adapter_lists_the_known_ones() -> None:
-    with pytest.raises(TargetError, match="known adapters: http, onnx, synthetic, torchscript"):
+    with pytest.raises(
+        TargetError, match="known adapters: files, http, onnx, synthetic, torchscript"
+    ):
         asyncio.run(open_oracle(Target("keras", "model.h5")))
 
 

@@ -414,7 +414,11 @@ def test_a_bad_option_of_plan(
 @pytest.mark.parametrize("name", ["", "plan", "check"])
 def test_nothing_said(command: RunCommand, name: str) -> None:
     ran = command(*([name] if name else []))
-    fails(ran, ExitCode.USAGE, "name the model by one of --endpoint, --model or --target")
+    fails(
+        ran,
+        ExitCode.USAGE,
+        "name the model by one of --endpoint, --model, --target or --input-file",
+    )
 
 
 def test_no_samples(command: RunCommand, model: Path) -> None:
