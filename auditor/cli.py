@@ -8,6 +8,7 @@ import dataclasses
 import json
 import signal
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,9 +29,12 @@ from auditor.calibrating import (
 )
 from auditor.calibration import Profile
 from auditor.cohort import rank_cohort
+from auditor.commands.diff import diff
 from auditor.commands.pack import pack
 from auditor.commands.report import report
 from auditor.commands.verify import verify
+from auditor.comparing.accepted import read_accepted, unmatched, weigh
+from auditor.comparing.show import show_findings
 from auditor.demo.run import run_demo
 from auditor.engine.progress import Progress, SilentProgress, StreamProgress
 from auditor.engine.scheduler import EngineLimits, QueryEngine
@@ -104,6 +108,16 @@ def audit(
             show_envvar=False,
         ),
     ] = None,
+    accepted: Annotated[
+        Path | None,
+        typer.Option(
+            "--accepted",
+            help="TOML file of accepted findings, shown beside them; it changes no exit code.",
+            rich_help_panel="Result",
+            envvar="XRAY_AUDIT_ACCEPTED",
+            show_envvar=False,
+        ),
+    ] = None,
     version: Annotated[  # noqa: ARG001, FBT002 - a flag whose callback answers
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
@@ -118,9 +132,14 @@ def audit(
     settings = _settings(method, profile)
     allowed = _limits(limits, described)
     signer = None if sign_key is None else read_signer(sign_key)
+    entries = () if accepted is None else read_accepted(accepted)
     pending = _audit(described, given, settings, profile, allowed, output, signer, views)
     result = asyncio.run(pending)
-    _show(output, result.report, show_result(result.report, output.output))
+    found = weigh(result.report, entries, datetime.now(UTC).date())
+    shown = {**result.report, "findings": [one.as_dict() for one in found]}
+    told = [show_result(result.report, output.output)]
+    told += [show_findings(found, unmatched(found, entries))] if found or entries else []
+    _show(output, shown, "\n".join(told))
     code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
     raise typer.Exit(code)
 
@@ -248,6 +267,7 @@ def demo(
 app.command()(verify)
 app.command()(pack)
 app.command()(report)
+app.command()(diff)
 
 
 # ---- from options to use cases ---------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""One audit beside another, and beside what somebody decided to live with."""
