@@ -252,8 +252,9 @@ class Identified(Protocol):
     def identity(self) -> dict[str, Any]:
         """What was seen of the other side so far, JSON-able and without secrets.
 
-        For an endpoint: ``url``, ``addresses``, ``certificates`` (SHA-256), ``headers`` that
-        name a server, model or version, ``clock_offset_s`` (theirs minus ours).
+        For an endpoint: ``url``; ``addresses`` that its name led to; SHA-256 of its
+        ``certificate``; ``headers`` that name a server, model or version; ``model_version``;
+        ``clock_offset_s``, the ``low`` and ``high`` of its clock minus ours.
         """
         ...
 

@@ -136,10 +136,10 @@ def audit(
     pending = _audit(described, given, settings, profile, allowed, output, signer, views)
     result = asyncio.run(pending)
     found = weigh(result.report, entries, datetime.now(UTC).date())
-    shown = {**result.report, "findings": [one.as_dict() for one in found]}
+    facts = {"findings": [one.as_dict() for one in found]} if found else {}
     told = [show_result(result.report, output.output)]
     told += [show_findings(found, unmatched(found, entries))] if found or entries else []
-    _show(output, shown, "\n".join(told))
+    _show(output, {**result.report, **facts}, "\n".join(told))
     code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
     raise typer.Exit(code)
 

@@ -17,6 +17,10 @@ from typing import Any
 
 import pytest
 
+from auditor.errors import ExitCode
+from auditor.evidence.chain import read_chain, split_lines
+from auditor.verifying.verify import verify_bundle
+
 SERVER = """
 import asyncio, hashlib, json, socket, sys
 from collections import Counter
@@ -164,6 +168,18 @@ def check_books(
     assert paid <= sum(record.values()) <= paid + queries["unknown"]
 
 
+def check_evidence(output: Path, kills: int) -> None:
+    """The log's chain went on through every kill, and the verdict follows from it."""
+    found = verify_bundle(output)
+    assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
+    lines, torn = split_lines((output / "log.jsonl").read_bytes())
+    runs = read_chain(lines).runs
+    assert torn == b""
+    # A kill may come before a run has opened the log.
+    assert 2 <= len(runs) <= kills + 1
+    assert [run.closed is None for run in runs] == [True] * (len(runs) - 1) + [False]
+
+
 def killed_at(server: Server, output: Path, moments: list[int]) -> None:
     for moment in moments:
         audit = start(server, output)
@@ -189,6 +205,7 @@ def test_kills_at_any_moment_cost_nothing_that_was_committed(
     assert report["queries"]["cached"] > 0
     assert report["queries"]["unknown"] > 0
     check_books(report, server.get("asked"), undisturbed)
+    check_evidence(tmp_path, kills)
     # And once more: everything is known, so nothing is asked and nothing changes.
     server.get("forget")
     assert end(start(server, tmp_path))[0] == INCONCLUSIVE

@@ -46,6 +46,9 @@ class AddressGuard:
     Args:
         host: the URL's host.
         private: whether a public name may lead to a private address.
+
+    Attributes:
+        seen: every address the name led to, or the one that the URL names.
     """
 
     def __init__(self, host: str, *, private: bool) -> None:
@@ -54,6 +57,7 @@ class AddressGuard:
         plain = host.rstrip(".").lower()
         self._private = private or "." not in plain or plain.endswith(_PRIVATE_ENDINGS)
         self._found: dict[tuple[str, int], _Found] = {}
+        self.seen: set[str] = set() if self._named is None else {str(self._named)}
 
     @property
     def is_address(self) -> bool:
@@ -92,6 +96,7 @@ class AddressGuard:
         addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
         for address in addresses:
             self.check(address)
+        self.seen.update(addresses)
         self._found[host, family] = _Found(addresses, time.monotonic() + _CACHE_S)
         return list(addresses)
 

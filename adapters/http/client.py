@@ -14,6 +14,7 @@ from adapters.http.endpoint import Endpoint
 from adapters.http.exchange import Exchange
 from adapters.http.origin import version_headers
 from adapters.http.pace import pace_hint
+from adapters.http.sighting import Sighting
 from adapters.http.transports import Reply, Transport, open_transport
 from adapters.target import Target
 
@@ -32,10 +33,16 @@ class Client:
         origin: what the newest good reply said about its sender, by name.
         keyed: whether requests can carry an idempotency key.
         watch: told about every exchange, or None.
+        sighting: what was seen of the other side, for the record.
     """
 
     def __init__(
-        self, target: Target, endpoint: Endpoint, transport: Transport, keys: Credentials
+        self,
+        target: Target,
+        endpoint: Endpoint,
+        transport: Transport,
+        keys: Credentials,
+        sighting: Sighting,
     ) -> None:
         self._retry = target.http.retry
         self._limits = target.limits
@@ -54,6 +61,7 @@ class Client:
         self.wire = WireCount()
         self.transport = transport.name
         self.origin: dict[str, str] = {}
+        self.sighting = sighting
         self.keyed = bool(target.http.idempotency_header)
         self.watch: Callable[[Exchange], None] | None = None
 
@@ -93,8 +101,9 @@ class Client:
             hidden = (*self._secrets, *endpoint.secrets)
             self.watch(Exchange(method, endpoint.shown, every, body, reply, hidden))
         self._refuse(reply, endpoint)
+        self.sighting.reply(reply.headers)
         # Good replies only: a proxy's own error page has other headers, and labels nothing.
-        self.origin.update(version_headers(reply.headers))
+        self.origin.update(version_headers(reply.headers, (*self._secrets, *endpoint.secrets)))
         if self._transport.certificate:
             self.origin["TLS certificate"] = self._transport.certificate
         return reply
@@ -155,4 +164,4 @@ def open_client(target: Target, endpoint: Endpoint) -> Client:
     tls = options.tls if endpoint.url.scheme == "https" else None
     guard = AddressGuard(endpoint.url.host, private=options.private_network)
     transport = open_transport(options.transport, connect_s, tls, guard)
-    return Client(target, endpoint, transport, keys)
+    return Client(target, endpoint, transport, keys, Sighting(guard))

@@ -165,6 +165,10 @@ class HttpOracle:
                 RetryAdvice("transient", outcome_unknown=error.advice.outcome_unknown),
             ) from error
 
+    def identity(self) -> dict[str, Any]:
+        """See :meth:`adapters.contract.Identified.identity`."""
+        return self._client.sighting.identity(str(self.description["url"]), self.origin)
+
     def request_bytes(self, n: int) -> int:
         """Estimated bytes on the wire of one request with ``n`` inputs, its head included."""
         return HEADER_BYTES + self._format.body_bytes(n)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from adapters.http.excerpt import printable
+from adapters.http.excerpt import hidden, printable
 
 VERSION_HEADERS = (
     "server",
@@ -32,10 +32,15 @@ instances of one model are normal."""
 _MAX_CHARS = 80
 
 
-def version_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """What ``headers`` say about the sender, ``{"header NAME": VALUE}``, safe to print."""
+def version_headers(headers: Mapping[str, str], secrets: Iterable[str] = ()) -> dict[str, str]:
+    """What ``headers`` say about the sender, ``{"header NAME": VALUE}``, safe to print.
+
+    Args:
+        headers: of a reply; their names match in lower case.
+        secrets: texts that must not appear although the server repeats them.
+    """
     return {
-        f"header {name}": printable(headers[name].strip(), _MAX_CHARS)
+        f"header {name}": printable(hidden(headers[name].strip(), secrets), _MAX_CHARS)
         for name in VERSION_HEADERS
         if name in headers
     }
