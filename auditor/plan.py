@@ -7,7 +7,7 @@ pure computation on labels.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import combinations
@@ -20,15 +20,17 @@ from auditor.errors import SamplesError, UsageError
 from auditor.probes.base import FixedProbe, array_digest, digest_of
 from auditor.probes.direct import CanaryProbe, SampleProbe, pick_canaries
 from auditor.probes.plane import NoPlaneError, PlaneProbe
+from auditor.probes.scatter import ScatterProbe
 from auditor.probes.trigger.settings import TriggerSettings
 
-_TRIPLET_STREAM, _CANARY_STREAM, _HUNT_STREAM, _ORDER_STREAM = 1, 2, 3, 4
-ROUND_PLANES = 4
+_TRIPLET_STREAM, _CANARY_STREAM, _HUNT_STREAM, _ORDER_STREAM, _NET_STREAM = 1, 2, 3, 4, 5
+SamplerName = Literal["paper", "frugal"]
+ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
 """Planes asked together, in random order: their points cannot be told apart by their order."""
 MIN_HUNTED, MAX_HUNTED = 40, 120
 """Samples a trigger search needs, half of them for verification, and most it uses."""
 MAX_DRAWS_PER_PLANE = 1000
-MAX_PLANES, MAX_DENSITY, MAX_EXPANSION = 10_000, 4096, 1_000_000
+MAX_PLANES, MAX_DENSITY, MAX_EXPANSION, MAX_POINTS = 10_000, 4096, 1_000_000, 65_536
 """Far beyond any use: a slip of the finger must not fill the memory or leave float32."""
 
 
@@ -38,14 +40,17 @@ class AuditSettings:
 
     Attributes:
         planes: N, number of planes, at least 1.
-        density: S, grid points per side, at least 2.
+        density: S, grid points per side, at least 2; with the frugal sampler only of pictures.
         expansion: eta, margin on each side in box lengths, at least 0.
         alpha: order of the Rényi entropy, at least 1.
         ats_threshold: t, above 0 and at most 1.
         seed: seeds every random choice.
         canaries: inputs asked a second time at the end, 0 for none.
         trigger_search: whether to search for a universal trigger after the planes.
-        sampler: how points are placed on a plane.
+        sampler: how planes are drawn and points placed on them. ``paper``: triplets one by one,
+            an S x S grid on each. ``frugal``: triplets in which every class and every sample
+            take their turn, few points of a scrambled net on each.
+        points: points per plane of the frugal sampler, a power of two of at least 4.
     """
 
     planes: int = 20
@@ -56,10 +61,11 @@ class AuditSettings:
     seed: int = 0
     canaries: int = 100
     trigger_search: bool = True
-    sampler: Literal["paper"] = "paper"
+    sampler: SamplerName = "paper"
+    points: int = 16
 
     def __post_init__(self) -> None:
-        for name in ("planes", "density", "seed", "canaries"):
+        for name in ("planes", "density", "seed", "canaries", "points"):
             self._refuse_other_than(name, int, "a whole number")
         for name in ("expansion", "alpha", "ats_threshold"):
             self._refuse_other_than(name, (int, float), "a number")
@@ -72,7 +78,12 @@ class AuditSettings:
             (0 < self.ats_threshold <= 1, "ats_threshold", "above 0 and at most 1"),
             (self.seed >= 0, "seed", "a whole number of at least 0"),
             (self.canaries >= 0, "canaries", "at least 0"),
-            (self.sampler == "paper", "sampler", "'paper'"),
+            (self.sampler in ROUND_PLANES, "sampler", "'paper' or 'frugal'"),
+            (
+                4 <= self.points <= MAX_POINTS and self.points & (self.points - 1) == 0,
+                "points",
+                f"a power of two from 4 to {MAX_POINTS:,}",
+            ),
         )
         for holds, name, rule in checks:
             if not holds:
@@ -108,7 +119,7 @@ class AuditPlan:
     triplets: NDArray[np.int64]
     used: NDArray[np.int64]
     samples: SampleProbe
-    planes: tuple[PlaneProbe, ...]
+    planes: tuple[PlaneProbe, ...] | tuple[ScatterProbe, ...]
     canaries: CanaryProbe | None
     hunted: NDArray[np.int64]
     hunted_images: NDArray[np.float32]
@@ -124,7 +135,11 @@ class AuditPlan:
     @property
     def rounds(self) -> int:
         """Number of rounds the planes are asked in."""
-        return -(-len(self.planes) // ROUND_PLANES)
+        return -(-len(self.planes) // self._per_round)
+
+    @property
+    def _per_round(self) -> int:
+        return ROUND_PLANES[self.settings.sampler]
 
     def orders(self) -> Iterator[NDArray[np.int64]]:
         """What each round asks, in the order it is sent: ``(n, 2)``, index into :attr:`probes`
@@ -149,15 +164,15 @@ class AuditPlan:
             yield order[rng.permutation(len(order))]
 
     def _round(self, number: int) -> range:
-        start = number * ROUND_PLANES
-        return range(start, min(start + ROUND_PLANES, len(self.planes)))
+        start = number * self._per_round
+        return range(start, min(start + self._per_round, len(self.planes)))
 
     @cached_property
     def _sample_rounds(self) -> NDArray[np.int64]:
         """The round that asks each used sample: that of the first plane through it."""
         rounds = np.zeros(len(self.used), dtype=np.int64)
         for plane in reversed(range(len(self.planes))):
-            rounds[np.searchsorted(self.used, self.triplets[plane])] = plane // ROUND_PLANES
+            rounds[np.searchsorted(self.used, self.triplets[plane])] = plane // self._per_round
         return rounds
 
     def _canary_rounds(self) -> NDArray[np.int64]:
@@ -166,7 +181,7 @@ class AuditPlan:
             return np.empty(0, dtype=np.int64)
         probe, item = self.canaries.picks.T
         of_sample = self._sample_rounds[np.where(probe == 0, item, 0)]
-        first = np.where(probe == 0, of_sample, (probe - 1) // ROUND_PLANES)
+        first = np.where(probe == 0, of_sample, (probe - 1) // self._per_round)
         rng = np.random.default_rng([self.settings.seed, _ORDER_STREAM])
         return rng.integers(first, self.rounds)
 
@@ -266,6 +281,53 @@ def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[
     raise SamplesError(f"no {count} different triplets found; give more samples")
 
 
+def draw_in_turn(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """Draw ``count`` different triplets in which every class takes its turn.
+
+    Random orders of all classes are cut into threes, and each class gives its samples in a
+    random order again and again. Each triplet is as likely as with :func:`draw_triplets`
+    (uniform over classes, then over their samples), but together they are even: what a class
+    or a sample adds to a score does not vary from draw to draw. The first triplets do not
+    depend on ``count``.
+
+    Args:
+        classes: ``(n,)`` true class of each sample.
+        count: number of triplets.
+        seed: seeds the draw.
+
+    Returns:
+        ``(count, 3)`` sample indices.
+
+    Raises:
+        SamplesError: the samples do not allow that many different triplets.
+    """
+    members = {int(c): np.flatnonzero(classes == c) for c in np.unique(classes)}
+    _refuse_too_many(members, count)
+    rng = np.random.default_rng([seed, _TRIPLET_STREAM])
+    names = np.array(sorted(members))
+    queues: dict[int, list[int]] = {name: [] for name in members}
+    seen: dict[tuple[int, ...], list[int]] = {}
+    for _ in range(MAX_DRAWS_PER_PLANE * count):
+        order = rng.permutation(names)
+        for start in range(0, len(order) - 2, 3):
+            triplet = [_next_member(queues, members, int(c), rng) for c in order[start : start + 3]]
+            seen.setdefault(tuple(sorted(triplet)), triplet)
+            if len(seen) == count:
+                return np.array(list(seen.values()), dtype=np.int64)
+    raise SamplesError(f"no {count} different triplets found; give more samples")
+
+
+def _next_member(
+    queues: dict[int, list[int]],
+    members: dict[int, NDArray[np.int64]],
+    name: int,
+    rng: np.random.Generator,
+) -> int:
+    if not queues[name]:
+        queues[name] = rng.permutation(members[name]).tolist()
+    return queues[name].pop()
+
+
 def _refuse_too_many(members: dict[int, NDArray[np.int64]], count: int) -> None:
     sizes = [len(indices) for indices in members.values()]
     possible = sum(a * b * c for a, b, c in combinations(sizes[:60], 3))
@@ -293,10 +355,10 @@ def build_plan(
     Raises:
         SamplesError: too few samples, or three that span no plane.
     """
-    triplets = draw_triplets(classes, settings.planes, settings.seed)
-    planes = tuple(
-        PlaneProbe(images[triplet], settings.expansion, settings.density) for triplet in triplets
-    )
+    frugal = settings.sampler == "frugal"
+    draw = draw_in_turn if frugal else draw_triplets
+    triplets = draw(classes, settings.planes, settings.seed)
+    planes = _scattered(images, triplets, settings) if frugal else _grids(images, triplets, settings)
     for triplet, probe in zip(triplets, planes, strict=True):
         try:
             _ = probe.plane
@@ -322,4 +384,26 @@ def build_plan(
         hunted,
         images[hunted],
         classes[hunted],
+    )
+
+
+def _grids(
+    images: NDArray[np.float32], triplets: NDArray[np.int64], settings: AuditSettings
+) -> tuple[PlaneProbe, ...]:
+    return tuple(
+        PlaneProbe(images[triplet], settings.expansion, settings.density) for triplet in triplets
+    )
+
+
+def _scattered(
+    images: NDArray[np.float32], triplets: NDArray[np.int64], settings: AuditSettings
+) -> tuple[ScatterProbe, ...]:
+    return tuple(
+        ScatterProbe(
+            images[triplet],
+            settings.expansion,
+            settings.points,
+            (settings.seed, _NET_STREAM, number),
+        )
+        for number, triplet in enumerate(triplets)
     )
