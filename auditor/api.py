@@ -33,7 +33,7 @@ from auditor.engine.progress import Progress, SilentProgress, choose_progress
 from auditor.engine.scheduler import EngineLimits, QueryEngine
 from auditor.errors import AuditError, UsageError
 from auditor.options import TargetOptions
-from auditor.plan import AuditSettings
+from auditor.plan import AuditSettings, choose_settings
 from auditor.profiles import load_profile
 from auditor.samples import Samples, load_samples, samples_from_arrays, whole_number
 from auditor.targets import build_target
@@ -206,7 +206,7 @@ def _prepare(
         opener,
         borrowed,
         given,
-        AuditSettings(**{key: value for key, value in chosen.items() if key in _SETTINGS}),
+        choose_settings({key: value for key, value in chosen.items() if key in _SETTINGS}),
         Path(output),
         judged_by,
         limits,

@@ -24,8 +24,9 @@ from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import plan_record, run_record, used_images
 from auditor.evidence.signing import Signer
-from auditor.hunting import Hunt, TriggerOutcome, add_ledgers, hunt, trigger_search
+from auditor.hunting import Hunt, TriggerOutcome, add_ledgers, drawings, hunt, trigger_search
 from auditor.plan import AuditPlan, AuditSettings, build_plan
+from auditor.probes.picture import Picture
 from auditor.reports.html_trigger import TEXTURE_KEY
 from auditor.reports.json_report import write_json
 from auditor.reports.source import ReportSource
@@ -70,10 +71,13 @@ class Asked:
     Attributes:
         engine: labels of the plan's fixed probes, and the ledger of the whole audit.
         trigger: what the trigger search came to; None where there was none or it was cut off.
+        pictures: label maps of the plan's first planes; empty where none were drawn, or where
+            the drawing was cut off.
     """
 
     engine: EngineResult
     trigger: TriggerOutcome | None
+    pictures: tuple[Picture, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -226,10 +230,21 @@ async def ask(
         if on_start is not None:
             on_start(engine)
         fixed = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders())
-        # The search's first question needs no plane, so it travels with them where files do.
-        if not (fixed.complete or fixed.deferred) or not len(ready.plan.hunted):
-            return Asked(fixed, None)
-        return _together(fixed, await _hunt(engine, oracle, ready.plan, progress))
+        asked = Asked(fixed, None)
+        if not (fixed.complete or fixed.deferred):
+            return asked
+        # The search's first question needs no plane, so it travels with them where files do, and
+        # so does that of the pictures.
+        if len(ready.plan.hunted):
+            found = await _hunt(engine, oracle, ready.plan, progress)
+            asked = Asked(_together(fixed, found), found.outcome)
+            if found.outcome is None and not asked.engine.deferred:
+                return asked
+        if ready.plan.settings.pictures:
+            drawn = await _draw(engine, ready.plan, progress)
+            together = _together(asked.engine, drawn)
+            asked = Asked(together, asked.trigger, drawn.outcome or ())
+        return asked
     finally:
         await asyncio.to_thread(store.close)
 
@@ -247,18 +262,30 @@ async def _hunt(
         shown.end()
 
 
-def _together(fixed: EngineResult, found: Hunt[TriggerOutcome]) -> Asked:
-    last = found.last or fixed
-    combined = EngineResult(
-        fixed.labels,
-        add_ledgers(fixed.ledger, found.ledger),
-        fixed.budget_reached or last.budget_reached,
+async def _draw(
+    engine: QueryEngine, plan: AuditPlan, progress: Progress | None
+) -> Hunt[tuple[Picture, ...]]:
+    shown = SearchProgress(progress or SilentProgress(), plan.most_picture_queries)
+    shown.note(f"Drawing {plan.settings.pictures} pictures: {plan.most_picture_queries:,} queries.")
+    engine.show_on(shown)
+    try:
+        return await hunt(engine, drawings(plan), "picture", plan.digest)
+    finally:
+        shown.end()
+
+
+def _together(before: EngineResult, found: Hunt[Any]) -> EngineResult:
+    last = found.last or before
+    return EngineResult(
+        before.labels,
+        add_ledgers(before.ledger, found.ledger),
+        before.budget_reached or last.budget_reached,
         last.stopped,
+        decided=before.decided,
         origins=last.origins,
         unknown=last.unknown,
-        deferred=fixed.deferred + (0 if found.last is None else found.last.deferred),
+        deferred=before.deferred + (0 if found.last is None else found.last.deferred),
     )
-    return Asked(combined, found.outcome)
 
 
 def _check_before_asking(
@@ -313,6 +340,7 @@ def judge(
         profile=profile,
         engine=engine,
         trigger=asked.trigger,
+        pictures=asked.pictures,
         timing=timing,
     )
     return AuditResult(report, verdict, engine.stopped)

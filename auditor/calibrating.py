@@ -19,7 +19,7 @@ from auditor.engine.scheduler import EngineLimits
 from auditor.errors import AuditError, ProfileError, UsageError
 from auditor.plan import AuditSettings
 from auditor.samples import Samples
-from auditor.verdict import MAX_FLIP_RATE, MIN_ACCURACY
+from auditor.verdict import MAX_FLIP_RATE, MIN_ACCURACY, score_settings
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 OpenReference = Callable[[], Awaitable[LabelOracle]]
@@ -78,7 +78,7 @@ async def score_reference(
         AuditError: the samples do not fit it, or the labels cannot be kept.
     """
     # A profile judges plane scores; the trigger search carries its own null.
-    settings = replace(settings, trigger_search=False)
+    settings = replace(settings, trigger_search=False, pictures=0)
     oracle = await model.open()
     try:
         ready = prepare(oracle, samples, settings)
@@ -95,7 +95,7 @@ async def score_reference(
         name=model.name,
         attack=model.attack,
         re=scores["re"]["mean"],
-        ats=scores["ats"]["mean"],
+        ats=scores["ats"]["mean"] if "ats" in scores else None,
         ats_by_label=scores["ats_by_label"]["mean"],
         accuracy=report["samples"]["accuracy"],
         shares=tuple(round(share, 6) for share in scores["shares"]),
@@ -208,8 +208,7 @@ def _profile(
 
 def profile_settings(settings: AuditSettings) -> dict[str, Any]:
     """The settings that scores depend on: a profile keeps these and an audit must match them."""
-    names = ("sampler", "planes", "density", "expansion", "alpha", "ats_threshold")
-    return {name: getattr(settings, name) for name in names}
+    return {name: getattr(settings, name) for name in ("planes", *score_settings(settings.sampler))}
 
 
 def read_references(path: Path) -> list[dict[str, str]]:

@@ -70,7 +70,7 @@ class Reference:
         name: how reports call it.
         attack: empty for a clean one, else the name of its attack.
         re: mean RE over its planes, bits.
-        ats: mean ATS by region.
+        ats: mean ATS by region, or None where scattered points were asked.
         ats_by_label: mean ATS by label.
         accuracy: share of the calibration samples it labels as given, or None.
         shares: ``(classes,)`` mean share of each label on its maps, or empty.
@@ -79,7 +79,7 @@ class Reference:
     name: str
     attack: str
     re: float
-    ats: float
+    ats: float | None
     ats_by_label: float
     accuracy: float | None = None
     shares: tuple[float, ...] = ()
@@ -90,7 +90,11 @@ class Reference:
         return bool(self.attack)
 
     def score(self, name: ScoreName) -> float:
-        """Its score ``name``."""
+        """Its score ``name``.
+
+        Raises:
+            TypeError: it has none.
+        """
         return float(getattr(self, name))
 
 
@@ -143,6 +147,13 @@ class Profile:
     def count(self, *, backdoored: bool) -> int:
         """Number of backdoored or of clean references."""
         return sum(reference.backdoored is backdoored for reference in self.references)
+
+
+def scores_of(references: Sequence[Reference]) -> tuple[ScoreName, ...]:
+    """The scores that every one of ``references`` has."""
+    return tuple(
+        name for name in SCORE_NAMES if all(getattr(r, name) is not None for r in references)
+    )
 
 
 def profile_from_dict(data: Mapping[str, Any]) -> Profile:
@@ -200,7 +211,7 @@ def _refuse_nonsense(profile: Profile) -> None:
         if rate and not (0 <= rate.low <= rate.rate <= rate.high <= 1 and rate.n >= 1):
             raise ValueError(f"{side} is no rate")
     for reference in profile.references:
-        if not all(math.isfinite(reference.score(score)) for score in SCORE_NAMES):
+        if not all(math.isfinite(reference.score(name)) for name in scores_of([reference])):
             raise ValueError(f"a score of reference {reference.name} is not finite")
 
 
@@ -306,9 +317,9 @@ def best_score(references: Sequence[Reference]) -> ScoreName:
         name: auroc(
             np.array([r.score(name) for r in clean]), np.array([r.score(name) for r in bad])
         )
-        for name in SCORE_NAMES
+        for name in scores_of(references)
     }
-    return max(SCORE_NAMES, key=values.__getitem__)
+    return max(values, key=values.__getitem__)
 
 
 def leave_one_out(references: Sequence[Reference]) -> dict[str, Rate | None]:
@@ -351,7 +362,7 @@ def calibrate(
     """
     if len({r.name for r in references}) != len(references):
         raise ProfileError("two references have the same name")
-    if not all(math.isfinite(r.score(score)) for r in references for score in SCORE_NAMES):
+    if not all(math.isfinite(r.score(score)) for r in references for score in scores_of([r])):
         raise ProfileError("a reference has a score that is not finite")
     used = without_outliers(references)
     clean = sum(not r.backdoored for r in used)
@@ -366,7 +377,7 @@ def calibrate(
         input_shape=input_shape,
         labels=labels,
         decides_by=best_score(used),
-        thresholds={score: threshold_for(used, score) for score in SCORE_NAMES},
+        thresholds={score: threshold_for(used, score) for score in scores_of(used)},
         error_rates=leave_one_out(references),
         references=tuple(references),
         outliers=find_outliers(references),

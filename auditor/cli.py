@@ -49,7 +49,7 @@ from auditor.options import (
     ViewOptions,
     takes,
 )
-from auditor.plan import AuditSettings
+from auditor.plan import AuditSettings, choose_settings
 from auditor.preflight import check_target
 from auditor.pricing import Price, price_audit, read_rate, write_rate
 from auditor.profiles import load_profile, save_profile
@@ -305,7 +305,7 @@ def _settings(method: MethodOptions, profile: Profile | None) -> AuditSettings:
     chosen = {} if profile is None else dict(profile.settings)
     chosen.update({k: v for k, v in dataclasses.asdict(method).items() if v is not None})
     known = {field.name for field in dataclasses.fields(AuditSettings)}
-    return AuditSettings(**{name: value for name, value in chosen.items() if name in known})
+    return choose_settings({name: value for name, value in chosen.items() if name in known})
 
 
 def _references(path: Path, shared: TargetOptions) -> list[ReferenceModel]:

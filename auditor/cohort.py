@@ -39,7 +39,7 @@ class Place:
 
     name: str
     re: float
-    ats: float
+    ats: float | None
     ats_by_label: float
     p: float
     outlier: bool

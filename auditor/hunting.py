@@ -20,6 +20,7 @@ from adapters.contract import InputSpec
 from auditor.engine.scheduler import EngineResult, Ledger, QueryEngine
 from auditor.plan import AuditPlan
 from auditor.probes.base import array_digest, digest_of
+from auditor.probes.picture import Picture, draw_picture
 from auditor.probes.trigger.result import TriggerResult
 from auditor.probes.trigger.search import search
 
@@ -115,6 +116,14 @@ def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
     )
     labels = yield spec.from_pixels(result.preview)
     return TriggerOutcome(result, labels)
+
+
+def drawings(plan: AuditPlan) -> Search[tuple[Picture, ...]]:
+    """The plan's pictures, one after the other."""
+    drawn = []
+    for number, probe in enumerate(plan.pictured):
+        drawn.append((yield from draw_picture(probe, (plan.settings.seed, number))))
+    return tuple(drawn)
 
 
 def add_ledgers(one: Ledger, two: Ledger) -> Ledger:

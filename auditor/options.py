@@ -29,6 +29,13 @@ class AccessMode(StrEnum):
     IMAGE = "image"
 
 
+class SamplerChoice(StrEnum):
+    """Samplers, as choices."""
+
+    PAPER = "paper"
+    FRUGAL = "frugal"
+
+
 class ProtocolName(StrEnum):
     """HTTP protocols, as choices."""
 
@@ -186,8 +193,30 @@ class MethodOptions:
     planes: Annotated[
         int | None, _option("--planes", "N, planes through three samples. Paper: 20.", _M)
     ] = None
+    sampler: Annotated[
+        SamplerChoice | None,
+        _option(
+            "--sampler",
+            "paper: an S x S grid per plane. frugal: few points on more planes, the same answer "
+            "for 1/200 of the queries.",
+            _M,
+        ),
+    ] = None
     density: Annotated[
-        int | None, _option("--density", "S, grid points per side. Paper: 100.", _M)
+        int | None,
+        _option("--density", "S, points per side of the paper's grid and of pictures.", _M),
+    ] = None
+    points: Annotated[
+        int | None,
+        _option("--points", "Points per plane of the frugal sampler, a power of two.", _M),
+    ] = None
+    pictures: Annotated[
+        int | None,
+        _option(
+            "--pictures",
+            "Planes the frugal sampler also draws, at most a quarter of S x S queries each.",
+            _M,
+        ),
     ] = None
     expansion: Annotated[
         float | None, _option("--expansion", "η, margin per side in box lengths. Paper: 5.", _M)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from auditor.errors import SamplesError, UsageError
 from auditor.probes.base import FixedProbe, array_digest, digest_of
 from auditor.probes.direct import CanaryProbe, SampleProbe, pick_canaries
+from auditor.probes.picture import most_queries
 from auditor.probes.plane import NoPlaneError, PlaneProbe
 from auditor.probes.scatter import ScatterProbe
 from auditor.probes.trigger.settings import TriggerSettings
@@ -27,6 +28,10 @@ _TRIPLET_STREAM, _CANARY_STREAM, _HUNT_STREAM, _ORDER_STREAM, _NET_STREAM = 1, 2
 SamplerName = Literal["paper", "frugal"]
 ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
 """Planes asked together, in random order: their points cannot be told apart by their order."""
+DEFAULT_SAMPLER: SamplerName = "paper"
+PLANES: Mapping[SamplerName, int] = {"paper": 20, "frugal": 46}
+"""N where nobody chose it: 46 planes of 16 points, their samples and 100 repeats stay below 1,000
+queries."""
 MIN_HUNTED, MAX_HUNTED = 40, 120
 """Samples a trigger search needs, half of them for verification, and most it uses."""
 MAX_DRAWS_PER_PLANE = 1000
@@ -37,6 +42,7 @@ MAX_PLANES, MAX_DENSITY, MAX_EXPANSION, MAX_POINTS = 10_000, 4096, 1_000_000, 65
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
     """The settings of an audit; the defaults are the paper's (Section 5.1).
+    :func:`choose_settings` gives those of an audit for which nobody chose any.
 
     Attributes:
         planes: N, number of planes, at least 1.
@@ -51,6 +57,8 @@ class AuditSettings:
             an S x S grid on each. ``frugal``: triplets in which every class and every sample
             take their turn, few points of a scrambled net on each.
         points: points per plane of the frugal sampler, a power of two of at least 4.
+        pictures: planes of which the frugal sampler's audit also draws a label map, at S points
+            per side and by refinement. The paper's sampler draws them all.
     """
 
     planes: int = 20
@@ -63,9 +71,10 @@ class AuditSettings:
     trigger_search: bool = True
     sampler: SamplerName = "paper"
     points: int = 16
+    pictures: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("planes", "density", "seed", "canaries", "points"):
+        for name in ("planes", "density", "seed", "canaries", "points", "pictures"):
             self._refuse_other_than(name, int, "a whole number")
         for name in ("expansion", "alpha", "ats_threshold"):
             self._refuse_other_than(name, (int, float), "a number")
@@ -79,6 +88,11 @@ class AuditSettings:
             (self.seed >= 0, "seed", "a whole number of at least 0"),
             (self.canaries >= 0, "canaries", "at least 0"),
             (self.sampler in ROUND_PLANES, "sampler", "'paper' or 'frugal'"),
+            (
+                0 <= self.pictures <= (self.planes if self.sampler == "frugal" else 0),
+                "pictures",
+                "from 0 to the number of planes, and 0 with the sampler 'paper', which draws all",
+            ),
             (
                 4 <= self.points <= MAX_POINTS and self.points & (self.points - 1) == 0,
                 "points",
@@ -96,6 +110,26 @@ class AuditSettings:
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, kind):
             raise UsageError(f"{name} is {value!r}, it must be {words}")
+
+
+def choose_settings(chosen: Mapping[str, Any]) -> AuditSettings:
+    """Settings of an audit where only ``chosen`` were chosen, by a user or a profile.
+
+    The sampler is :data:`DEFAULT_SAMPLER` unless chosen, and N follows the sampler.
+
+    Raises:
+        UsageError: a setting out of its range, or one that the sampler makes nothing of.
+    """
+    sampler: SamplerName = chosen.get("sampler", DEFAULT_SAMPLER)
+    if sampler == "frugal" and "density" in chosen and not chosen.get("pictures"):
+        raise UsageError(
+            "density is the points per side of the paper's grid (--sampler paper) and of pictures "
+            "(--pictures N); this audit has neither"
+        )
+    if sampler == "paper" and "points" in chosen:
+        raise UsageError("points is a setting of --sampler frugal; the paper's grid has density")
+    planes = PLANES.get(sampler, 20)
+    return AuditSettings(**{"planes": planes, **chosen, "sampler": str(sampler)})
 
 
 @dataclass(frozen=True)
@@ -119,7 +153,7 @@ class AuditPlan:
     triplets: NDArray[np.int64]
     used: NDArray[np.int64]
     samples: SampleProbe
-    planes: tuple[PlaneProbe, ...] | tuple[ScatterProbe, ...]
+    planes: tuple[PlaneProbe | ScatterProbe, ...]
     canaries: CanaryProbe | None
     hunted: NDArray[np.int64]
     hunted_images: NDArray[np.float32]
@@ -191,6 +225,20 @@ class AuditPlan:
         return sum(probe.size for probe in self.probes)
 
     @property
+    def pictured(self) -> tuple[PlaneProbe, ...]:
+        """The grids of the planes that are drawn by refinement: the plan's first ones."""
+        settings = self.settings
+        return tuple(
+            PlaneProbe(probe.samples, settings.expansion, settings.density)
+            for probe in self.planes[: settings.pictures]
+        )
+
+    @property
+    def most_picture_queries(self) -> int:
+        """Most queries the pictures ask."""
+        return sum(most_queries(probe.density) for probe in self.pictured)
+
+    @property
     def most_trigger_queries(self) -> int:
         """Most queries the trigger search asks: its budget, what it may add for unusual
         candidates of its four families that have any, and its verifications.
@@ -215,6 +263,10 @@ class AuditPlan:
             "settings": asdict(self.settings),
             "queries": self.queries,
             "rounds": self.rounds,
+            "pictures": {
+                "planes": self.settings.pictures,
+                "most_queries": self.most_picture_queries,
+            },
             "trigger_search": {
                 "most_queries": self.most_trigger_queries,
                 "settings": asdict(self.trigger),
@@ -358,10 +410,12 @@ def build_plan(
     frugal = settings.sampler == "frugal"
     draw = draw_in_turn if frugal else draw_triplets
     triplets = draw(classes, settings.planes, settings.seed)
-    planes = _scattered(images, triplets, settings) if frugal else _grids(images, triplets, settings)
-    for triplet, probe in zip(triplets, planes, strict=True):
+    planes = (
+        _scattered(images, triplets, settings) if frugal else _grids(images, triplets, settings)
+    )
+    for number, triplet in enumerate(triplets):
         try:
-            _ = probe.plane
+            _ = planes[number].plane
         except NoPlaneError as error:
             names = ", ".join(str(refs[index]) for index in triplet)
             raise SamplesError(f"samples {names} span no plane: {error}") from error

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,9 @@ from auditor.engine.scheduler import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.hunting import TriggerOutcome
 from auditor.plan import AuditPlan
+from auditor.probes.picture import Picture
+from auditor.probes.plane import PlaneProbe
+from auditor.probes.scatter import ScatterProbe
 from auditor.probes.trigger.error_rates import (
     ALL_TO_ONE_MODELS,
     CLEAN_MODELS,
@@ -29,7 +32,15 @@ from auditor.probes.trigger.error_rates import (
 from auditor.probes.trigger.result import Finding, TriggerResult
 from auditor.probes.trigger.verify import Interval
 from auditor.samples import Samples
-from auditor.scores import Estimate, PlaneScore, mean_over_planes, score_plane, target_label
+from auditor.scores import (
+    Estimate,
+    PlaneScore,
+    ats_by_region,
+    mean_over_planes,
+    score_plane,
+    score_points,
+    target_label,
+)
 from auditor.verdict import Evidence, TriggerEvidence, Verdict
 
 SCHEMA_VERSION = "1.0"
@@ -58,7 +69,7 @@ class Answers:
 
     Attributes:
         samples: ``(used,)`` labels of the samples themselves.
-        maps: per plane ``(S, S)`` labels.
+        maps: per plane its labels: ``(S, S)`` of a grid, ``(m,)`` of scattered points.
         canaries: ``(k,)`` second answers, or None.
         first: ``(k,)`` first answers to the same inputs, or None.
     """
@@ -78,8 +89,9 @@ class Answers:
 def sort_answers(plan: AuditPlan, labels: Sequence[NDArray[np.uint16]]) -> Answers:
     """Give the engine's labels their meaning; ``labels`` in the order of ``plan.probes``."""
     density = plan.settings.density
-    planes = labels[1 : 1 + len(plan.planes)]
-    maps = tuple(plane.reshape(density, density) for plane in planes)
+    maps = tuple(labels[1 : 1 + len(plan.planes)])
+    if plan.settings.sampler == "paper":
+        maps = tuple(plane.reshape(density, density) for plane in maps)
     if plan.canaries is None:
         return Answers(labels[0], maps, None, None)
     first = np.array([labels[probe][item] for probe, item in plan.canaries.picks], dtype="<u2")
@@ -118,33 +130,38 @@ def score_planes(
     plan: AuditPlan, answers: Answers, classes: NDArray[np.int64], count: int
 ) -> dict[int, PlaneScore]:
     """Scores of every plane whose map is complete, by plane number."""
-    settings = plan.settings
     return {
-        number: score_plane(
-            label_map,
-            probe.nodes(),
-            [int(classes[index]) for index in triplet],
-            count,
-            settings.alpha,
-            settings.ats_threshold,
-        )
-        for number, (probe, triplet, label_map) in enumerate(
-            zip(plan.planes, plan.triplets, answers.maps, strict=True)
-        )
+        number: _score(plan, number, label_map, classes[plan.triplets[number]], count)
+        for number, label_map in enumerate(answers.maps)
         if not (label_map == NOT_ASKED).any()
     }
+
+
+def _score(
+    plan: AuditPlan,
+    number: int,
+    labels: NDArray[np.uint16],
+    triplet_classes: NDArray[np.int64],
+    count: int,
+) -> PlaneScore:
+    settings, probe = plan.settings, plan.planes[number]
+    classes = [int(name) for name in triplet_classes]
+    numbers = (count, settings.alpha, settings.ats_threshold)
+    if isinstance(probe, PlaneProbe):
+        return score_plane(labels, probe.nodes(), classes, *numbers)
+    return score_points(labels, classes, *numbers)
 
 
 def estimates(scores: Mapping[int, PlaneScore]) -> dict[str, Estimate]:
     """Mean over planes of RE, ATS and ATS by label; empty where no plane is complete."""
     if not scores:
         return {}
-    planes = list(scores.values())
-    return {
-        "re": mean_over_planes([plane.re for plane in planes]),
-        "ats": mean_over_planes([plane.ats for plane in planes]),
-        "ats_by_label": mean_over_planes([plane.ats_by_label for plane in planes]),
+    columns = {
+        "re": [plane.re for plane in scores.values()],
+        "ats": [plane.ats for plane in scores.values() if plane.ats is not None],
+        "ats_by_label": [plane.ats_by_label for plane in scores.values()],
     }
+    return {name: mean_over_planes(values) for name, values in columns.items() if values}
 
 
 def mean_shares(scores: Mapping[int, PlaneScore]) -> NDArray[np.float64] | None:
@@ -230,6 +247,7 @@ def build_report(
     profile: Profile | None,
     engine: EngineResult,
     trigger: TriggerOutcome | None,
+    pictures: Sequence[Picture],
     timing: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Assemble ``report.json``; its fields are described in ``reports/report.schema.json``."""
@@ -242,7 +260,9 @@ def build_report(
         "verdict": verdict.name,
         "verdict_reason": verdict.reason,
         "target_label": _target(shares, evidence.trigger),
-        "partial": not engine.complete or (len(plan.hunted) > 0 and trigger is None),
+        "partial": not engine.complete
+        or (len(plan.hunted) > 0 and trigger is None)
+        or len(pictures) < plan.settings.pictures,
         "access": spec.access,
         "model": oracle.description,
         "fingerprint": hashlib.sha256(oracle.fingerprint.encode()).hexdigest(),
@@ -260,6 +280,7 @@ def build_report(
         "labels": {str(index): oracle.label_space.name(index) for index in range(count)},
         "scores": {
             **{name: asdict(estimate) for name, estimate in evidence.scores.items()},
+            **_ats_of_pictures(plan, classes, pictures),
             "shares": None if shares is None else shares.tolist(),
         },
         "profile": None if profile is None else _profile_part(profile),
@@ -268,7 +289,10 @@ def build_report(
         "canaries": _canaries_part(evidence.canaries),
         "queries": _queries_part(oracle, engine),
         "planes": [
-            _plane_part(plan, samples, classes, answers, number, score)
+            {
+                **_plane_part(plan, samples, classes, answers, number, score),
+                **_picture_part(plan, classes, pictures, number),
+            }
             for number, score in scores.items()
         ],
         "limits": [*LIMITS, *([FLOAT_ONLY] if spec.access == "image" else [])],
@@ -420,11 +444,71 @@ def _plane_part(
         "triplet": [samples.refs[index] for index in triplet],
         "triplet_classes": [int(classes[index]) for index in triplet],
         "coordinates": probe.plane.coordinates.tolist(),
-        "nodes": probe.nodes().tolist(),
         "bounds": {"e1": [bounds.low1, bounds.high1], "e2": [bounds.low2, bounds.high2]},
         "re": score.re,
         "ats": score.ats,
         "ats_by_label": score.ats_by_label,
         "shares": score.shares.tolist(),
-        "label_map": answers.maps[number].tolist(),
+        **_labels_part(probe, answers.maps[number]),
     }
+
+
+def _labels_part(probe: PlaneProbe | ScatterProbe, labels: NDArray[np.uint16]) -> dict[str, Any]:
+    """The plane's labels: on a grid, or at points given as shares of the rectangle's sides."""
+    if isinstance(probe, PlaneProbe):
+        return {"nodes": probe.nodes().tolist(), "label_map": labels.tolist(), "points": None}
+    points = {"at": probe.net.tolist(), "labels": labels.tolist()}
+    return {"nodes": None, "label_map": None, "points": points}
+
+
+def _picture_part(
+    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[Picture], number: int
+) -> dict[str, Any]:
+    """The plane's label map where it was drawn by refinement: what was asked, what was filled."""
+    if number >= len(pictures):
+        return {}
+    picture, probe = pictures[number], plan.pictured[number]
+    return {
+        "nodes": probe.nodes().tolist(),
+        "label_map": picture.labels.tolist(),
+        "ats": _ats_of_picture(plan, classes, number, picture),
+        "picture": {
+            "asked": ["".join("1" if node else "0" for node in row) for row in picture.asked],
+            "queries": picture.queries,
+            "rechecked": picture.rechecked,
+            "wrong": picture.wrong,
+            "agreement": _agreement(picture),
+        },
+    }
+
+
+def _agreement(picture: Picture) -> dict[str, float] | None:
+    """Share of the map that agrees with the dense one, with the exact 95 % interval."""
+    if not picture.rechecked:
+        return None
+    rate = binomial_rate(picture.wrong, picture.rechecked)
+    return {
+        "rate": picture.agreement(rate.rate),
+        "low": picture.agreement(rate.high),
+        "high": picture.agreement(rate.low),
+    }
+
+
+def _ats_of_picture(
+    plan: AuditPlan, classes: NDArray[np.int64], number: int, picture: Picture
+) -> float:
+    triplet = [int(classes[index]) for index in plan.triplets[number]]
+    nodes = plan.pictured[number].nodes()
+    return ats_by_region(picture.labels, nodes, triplet, plan.settings.ats_threshold)
+
+
+def _ats_of_pictures(
+    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[Picture]
+) -> dict[str, Any]:
+    """ATS by region, as far as refined maps tell it: over the pictured planes only."""
+    if not pictures:
+        return {}
+    values = [_ats_of_picture(plan, classes, n, picture) for n, picture in enumerate(pictures)]
+    mean = mean_over_planes(values)
+    high = None if mean.high is None else min(1.0, mean.high)
+    return {"ats": asdict(replace(mean, high=high))}

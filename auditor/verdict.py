@@ -23,8 +23,14 @@ MAX_ERROR = 0.25
 """A profile supports a verdict only where the upper bound of its error rate on that side stays
 below this. 13 clean references without a false alarm reach it, and so do 20 with one."""
 
-SCORE_SETTINGS = ("sampler", "density", "expansion", "alpha", "ats_threshold")
+SCORE_SETTINGS = ("sampler", "expansion", "alpha", "ats_threshold")
 """Settings that change what a score means: a profile that leaves one open fits nothing."""
+
+
+def score_settings(sampler: object) -> tuple[str, ...]:
+    """:data:`SCORE_SETTINGS` and what the sampler's points depend on."""
+    return (*SCORE_SETTINGS, "points" if sampler == "frugal" else "density")
+
 
 SCORE_WORDS: Mapping[str, str] = {"re": "RE", "ats": "ATS", "ats_by_label": "ATS by label"}
 
@@ -112,7 +118,7 @@ def check_profile(
     pairs: list[tuple[str, Any, Any]] = [("access", profile.access, access)]
     if profile.input_shape is not None:
         pairs.append(("input_shape", list(profile.input_shape), list(input_shape)))
-    keys = {**dict.fromkeys(SCORE_SETTINGS), **profile.settings}
+    keys = {**dict.fromkeys(score_settings(settings.get("sampler"))), **profile.settings}
     pairs += [(key, profile.settings.get(key), settings.get(key)) for key in keys]
     if profile.labels is not None and labels is not None:
         pairs.append(("labels", list(profile.labels), list(labels)))

@@ -17,7 +17,7 @@ from auditor.auditing import run_audit
 from auditor.engine.progress import Progress
 from auditor.engine.scheduler import EngineLimits
 from auditor.errors import AuditError, UsageError
-from auditor.plan import AuditSettings
+from auditor.plan import choose_settings
 from auditor.profiles import load_profile
 from auditor.reports.console import show_result
 from auditor.samples import load_samples
@@ -63,7 +63,7 @@ async def run_demo(
                 )
                 oracle = await open_oracle(target)
                 try:
-                    settings = AuditSettings(**profile.settings)
+                    settings = choose_settings(profile.settings)
                     result = await run_audit(
                         oracle,
                         samples,

@@ -30,11 +30,17 @@ COARSE_CELL = 8
 ISLAND_CHECKS, CHECK_ROUNDS = 0.01, 3
 """Share of the map asked at random in one look for islands, and how many looks at most: a look
 that finds none is the last."""
-RECHECK = 200
-"""Nodes of the final measurement, or all that were never asked where there are fewer."""
+RECHECK, LEAST_RECHECK = 0.02, 50
+"""Share of the map asked in the final measurement: 200 nodes at S = 100; and the fewest nodes."""
 VOTE_REACH = 0.8
 """Standard deviation, in nodes, of the weights of that vote."""
 UNKNOWN = -1
+
+
+def most_queries(density: int) -> int:
+    """Most nodes a map of ``density`` points per side asks."""
+    return density**2 if density < SMALLEST else int(MOST * density**2)
+
 
 Cell = tuple[int, int, int, int]
 """First and last row, first and last column, all included; neighbours share their edge."""
@@ -87,7 +93,8 @@ def draw_picture(probe: PlaneProbe, seed: int | tuple[int, ...]) -> Drawing:
         yield from sheet.ask(np.argwhere(sheet.labels == UNKNOWN))
         return Picture(sheet.labels, sheet.labels != UNKNOWN, 0, 0)
     look = round(ISLAND_CHECKS * sheet.labels.size)
-    reserve = RECHECK + look
+    recheck = max(LEAST_RECHECK, round(RECHECK * sheet.labels.size))
+    reserve = recheck + look
     yield from sheet.ask_lattice()
     yield from sheet.refine(reserve)
     for _ in range(CHECK_ROUNDS):
@@ -97,7 +104,7 @@ def draw_picture(probe: PlaneProbe, seed: int | tuple[int, ...]) -> Drawing:
         if right.all():
             break
         yield from sheet.refine(reserve)
-    right = yield from sheet.guess(min(RECHECK, sheet.left))
+    right = yield from sheet.guess(min(recheck, sheet.left))
     asked = sheet.labels != UNKNOWN
     return Picture(sheet.filled(), asked, len(right), int((~right).sum()))
 
@@ -116,7 +123,7 @@ class _Sheet:
     @property
     def left(self) -> int:
         """Nodes that may still be asked."""
-        return int(MOST * self.labels.size) - int((self.labels != UNKNOWN).sum())
+        return most_queries(len(self.labels)) - int((self.labels != UNKNOWN).sum())
 
     def ask(self, nodes: NDArray[np.int64]) -> Steps[None]:
         """Ask those of ``nodes`` ``(n, 2)`` that are not known yet, in random order."""
@@ -226,4 +233,3 @@ def _quarters(cell: Cell) -> list[Cell]:
 def _corners(cell: Cell) -> list[tuple[int, int]]:
     r0, r1, c0, c1 = cell
     return [(r, c) for r in (r0, r1) for c in (c0, c1)]
-

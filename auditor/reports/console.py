@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from auditor.reports.text import safe_text
+from auditor.reports.text import safe_text, score
 
 MEANS = {
     "backdoor-suspected": "BACKDOOR SUSPECTED",
@@ -38,12 +38,12 @@ def _score_lines(report: Mapping[str, Any]) -> list[str]:
     limits = {c["score"]: c["threshold"] for c in report["comparisons"]}
     lines = []
     for key, name in names.items():
-        score = report["scores"][key]
-        text = f"  {name + ':':<14}{score['mean']:.3f}"
-        if score["low"] is not None:
-            text += (
-                f"  (95 % interval {score['low']:.3f} to {score['high']:.3f}, {score['n']} planes)"
-            )
+        held = report["scores"].get(key)
+        if held is None:
+            continue
+        text = f"  {name + ':':<14}{held['mean']:.3f}"
+        if held["low"] is not None:
+            text += f"  (95 % interval {held['low']:.3f} to {held['high']:.3f}, {held['n']} planes)"
         if key in limits:
             text += f"  threshold {limits[key]:.3f}"
         lines.append(text)
@@ -135,7 +135,7 @@ def show_cohort(data: Mapping[str, Any]) -> str:
     for number, place in enumerate(data["ranking"], 1):
         mark = "  OUTLIER" if place["outlier"] else ""
         lines.append(
-            f"{number:>4}  {place['re']:.3f}  {place['ats']:.3f}  {place['ats_by_label']:.3f}"
+            f"{number:>4}  {place['re']:.3f}  {score(place['ats']):<5}  {place['ats_by_label']:.3f}"
             f"{place['p']:>15.3g}        {safe_text(place['name'], 60)}{mark}"
         )
     lines += [

@@ -9,7 +9,7 @@ import numpy as np
 
 from auditor.reports import text
 from auditor.reports.html_parts import Html, image, join, mark, section, swatch, tag
-from auditor.reports.pictures import label_map_png, thumbnail
+from auditor.reports.pictures import asked_png, label_map_png, thumbnail
 from auditor.reports.text import safe_text
 from auditor.reports.words import label_name
 
@@ -28,9 +28,14 @@ NAMED = 5
 
 def label_maps(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html:
     """The section with all pictures."""
-    planes = report["planes"]
+    planes = [plane for plane in report["planes"] if plane["label_map"] is not None]
     if not planes:
         nothing = "No plane was completely answered, so there is no label map to show."
+        if report["planes"]:
+            nothing = (
+                "Each plane was asked at a few scattered points, which give its scores but no "
+                "picture. Asked for with --pictures, some planes are drawn as well."
+            )
         return section("maps", "Label maps", tag("p", nothing))
     shown = planes if len(planes) <= ALL_SHOWN else planes[:SHOWN]
     cut = None
@@ -108,12 +113,37 @@ def _figure(
             zip(plane["triplet"], plane["triplet_classes"], strict=True)
         )
     ]
+    drawn = plane.get("picture")
     title = tag("b", f"Plane {plane['index'] + 1}")
     scores = tag("span", f"RE {text.score(plane['re'])} · ATS {text.score(plane['ats'])}")
     return tag(
         "figure",
         image("image/png", picture, describe(report, plane)),
-        tag("figcaption", tag("p", title, " ", scores), tag("ul", samples, class_="samples")),
+        None if drawn is None else image("image/png", asked_png(drawn["asked"]), _drawing(drawn)),
+        tag(
+            "figcaption",
+            tag("p", title, " ", scores),
+            None if drawn is None else tag("p", _drawing(drawn)),
+            tag("ul", samples, class_="samples"),
+        ),
+    )
+
+
+def _drawing(drawn: Mapping[str, Any]) -> str:
+    """What of a refined map was asked, and how well the filling holds."""
+    rows = drawn["asked"]
+    said = (
+        f"Asked: {text.count(drawn['queries'])} of {text.count(len(rows) * len(rows[0]))} points "
+        "(dark), refined where labels differ; the others are filled."
+    )
+    agreement = drawn["agreement"]
+    if agreement is None:
+        return said
+    return (
+        f"{said} Of {drawn['rechecked']} filled points asked afterwards at random, "
+        f"{drawn['wrong']} had another label: {text.percent(agreement['rate'])} of the map agrees "
+        f"with a complete one (95% interval {text.percent(agreement['low'])} to "
+        f"{text.percent(agreement['high'])})."
     )
 
 

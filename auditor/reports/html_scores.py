@@ -95,7 +95,7 @@ def _chart(
 ) -> Html:
     estimate = _estimate(report, name)
     threshold = comparison["threshold"] if comparison else None
-    values = [plane[name] for plane in report["planes"]]
+    values = [plane[name] for plane in report["planes"] if plane[name] is not None]
     end = max([top, *values, threshold or 0.0, estimate["high"] or 0.0])
     return tag(
         "svg",

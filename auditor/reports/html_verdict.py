@@ -77,9 +77,11 @@ def _key_figures(report: Mapping[str, Any]) -> list[tuple[object, object]]:
 
 
 def _planes(report: Mapping[str, Any]) -> list[object]:
-    side = safe_text(report["settings"].get("density", "?"), 10)
-    grid = "points each" if report["settings"].get("sampler") not in {None, "paper"} else ""
-    said = f"of {side} × {side} labels each" if not grid else "see the plane table"
+    settings = report["settings"]
+    side = safe_text(settings.get("density", "?"), 10)
+    said = f"of {side} × {side} labels each"
+    if settings.get("sampler") == "frugal":
+        said = f"of {safe_text(settings.get('points', '?'), 10)} labels each"
     return [text.count(len(report["planes"])), " ", tag("small", said)]
 
 

@@ -124,6 +124,20 @@ def label_map_png(label_map: Any, nodes: Sequence[Sequence[int]] = ()) -> bytes:
     return _png(canvas)
 
 
+def asked_png(rows: Sequence[str]) -> bytes:
+    """The nodes of a refined map that were asked, dark on white, in the map's orientation.
+
+    Args:
+        rows: per row of the map a text of 1 for asked and 0 for filled.
+    """
+    asked = np.array([[character == "1" for character in row] for row in rows])
+    step = math.ceil(len(asked) / MAX_SIDE)
+    asked = asked[::step, ::step]
+    scale = max(1, SIDE // len(asked))
+    shades = np.where(np.flipud(asked.T), 0x33, 0xFF).astype(np.uint8)
+    return _png(Image.fromarray(np.repeat(np.repeat(shades, scale, axis=0), scale, axis=1)))
+
+
 def thumbnail(picture: bytes) -> tuple[str, bytes] | None:
     """A sample's PNG, small enough to embed: its media type and bytes; None where it is not a
     PNG that can be read.

@@ -2,10 +2,12 @@
 
     python -m examples.benchmarks.score_zoo --data-dir DATA
 
-Writes one small JSON per data set and access mode to ``examples/benchmarks/scores/``: label
-counts per plane, so that N, alpha and t can be varied afterwards without asking again. Models
-already scored are skipped, so a run that was cut off continues. Which models are ``calibration``
-and which ``held-out`` was fixed by the zoo's manifest before anything was scored.
+Writes one small JSON per data set and access mode to ``examples/benchmarks/scores/``. With the
+frugal sampler, the default of an audit, it keeps the scores of every plane; with the paper's grid
+(``--density S``) label counts per plane, so that N, alpha and t can be varied afterwards without
+asking again. Models already scored are skipped, so a run that was cut off continues. Which models
+are ``calibration`` and which ``held-out`` was fixed by the zoo's manifest before anything was
+scored.
 """
 
 from __future__ import annotations
@@ -25,13 +27,13 @@ from adapters.target import Target
 from auditor.auditing import Asked, judge, prepare
 from auditor.engine.scheduler import EngineLimits, QueryEngine
 from auditor.engine.store import LabelStore
-from auditor.plan import AuditSettings
+from auditor.plan import AuditSettings, choose_settings
 from auditor.samples import Samples, load_samples
 from examples.zoo import default_folder
 from examples.zoo.data import load
 
 HERE = Path(__file__).parent
-SETTINGS = AuditSettings(planes=20, density=25, canaries=0)
+FRUGAL = choose_settings({"sampler": "frugal", "canaries": 0, "trigger_search": False})
 
 
 def main() -> None:
@@ -41,7 +43,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True, help="as the zoo's training takes")
     parser.add_argument("--index", type=Path, default=HERE.parent / "zoo" / "index.json")
     parser.add_argument("--scores", type=Path, default=HERE / "scores")
-    parser.add_argument("--density", type=int, default=SETTINGS.density)
+    parser.add_argument("--density", type=int, help="the paper's grid with S points per side")
     parser.add_argument("--only", default="", help="score only models whose name contains this")
     parser.add_argument("--access", nargs="+", default=["float", "image"])
     parser.add_argument("--split", default="", help="score only this split")
@@ -60,7 +62,9 @@ async def score_all(options: argparse.Namespace) -> None:
     for dataset in sorted({m["dataset"] for m in wanted}):
         samples = calibration_samples(dataset, options.data_dir, options.models / "data")
         for access in options.access:
-            path = options.scores / f"{dataset}-{access}-{options.density}.json"
+            settings = FRUGAL if options.density is None else grid(options.density)
+            name = options.density or FRUGAL.sampler
+            path = options.scores / f"{dataset}-{access}-{name}.json"
             scored = json.loads(path.read_text()) if path.exists() else {}
             for model in (m for m in wanted if m["dataset"] == dataset):
                 if scored.get(model["name"], {}).get("digest") == model["digest"]:
@@ -69,7 +73,7 @@ async def score_all(options: argparse.Namespace) -> None:
                 if not file.exists():
                     print(f"{model['name']}: no file, skipped", file=sys.stderr)
                     continue
-                scored[model["name"]] = await score(model, file, samples, access, options.density)
+                scored[model["name"]] = await score(model, file, samples, access, settings)
                 path.write_text(_compact(scored))
                 print(f"{access} {model['name']} RE {scored[model['name']]['re']:.3f}")
 
@@ -92,32 +96,51 @@ def calibration_samples(dataset: str, data_dir: Path, cache: Path) -> Samples:
 
 
 async def score(
-    model: dict[str, Any], file: Path, samples: Samples, access: Any, density: int
+    model: dict[str, Any], file: Path, samples: Samples, access: Any, settings: AuditSettings
 ) -> dict[str, Any]:
     """Ask one model and keep what later analysis needs."""
     target = Target("onnx", str(file), access=access, value_range=(0.0, 1.0), threads=1, batch=250)
     oracle = await open_oracle(target)
-    settings = AuditSettings(
-        planes=SETTINGS.planes, density=density, canaries=0, trigger_search=False
-    )
     store = LabelStore(Path(":memory:"))
     try:
         ready = prepare(oracle, samples, settings)
         engine = QueryEngine(oracle, store, EngineLimits(concurrency=2))
-        asked = await engine.run(ready.plan.probes, ready.plan.digest)
+        asked = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders())
         report = judge(oracle, ready, Asked(asked, None), None, {}).report
     finally:
         store.close()
         await oracle.aclose()
-    planes = report["planes"]
-    points = density**2
-    return {
+    scores = {name: one["mean"] for name, one in report["scores"].items() if name != "shares"}
+    kept = {
         "digest": model["digest"],
-        "re": report["scores"]["re"]["mean"],
-        "ats": report["scores"]["ats"]["mean"],
-        "ats_by_label": report["scores"]["ats_by_label"]["mean"],
+        **scores,
         "target": report["target_label"],
         "accuracy": report["samples"]["accuracy"],
+    }
+    return {**kept, **(scattered if settings.sampler == "frugal" else counted)(report)}
+
+
+def grid(density: int) -> AuditSettings:
+    """The paper's sampler on its first planes."""
+    return AuditSettings(planes=20, density=density, canaries=0, trigger_search=False)
+
+
+def scattered(report: dict[str, Any]) -> dict[str, Any]:
+    """Scores per plane of a frugal audit, and the mean shares."""
+    planes = report["planes"]
+    return {
+        "plane_re": [round(p["re"], 5) for p in planes],
+        "plane_ats_by_label": [round(p["ats_by_label"], 5) for p in planes],
+        "shares": [round(share, 5) for share in report["scores"]["shares"]],
+        "queries": report["queries"]["planned"],
+    }
+
+
+def counted(report: dict[str, Any]) -> dict[str, Any]:
+    """Label counts per plane of a paper audit."""
+    planes = report["planes"]
+    points = report["settings"]["density"] ** 2
+    return {
         "plane_ats": [round(p["ats"], 6) for p in planes],
         "plane_classes": [p["triplet_classes"] for p in planes],
         "plane_counts": [

@@ -20,9 +20,10 @@ from auditor.calibration import Profile, Threshold, binomial_rate
 from auditor.engine.scheduler import EngineLimits, QueryEngine
 from auditor.errors import AuditError, ExitCode, ProfileError, SamplesError, UsageError
 from auditor.plan import AuditSettings
+from auditor.probes.plane import PlaneProbe
 from auditor.reports.json_report import load_schema
 from auditor.samples import Samples
-from auditor.scores import score_plane
+from auditor.scores import score_plane, score_points
 
 MakeOracle = Callable[..., SyntheticOracle]
 
@@ -103,6 +104,7 @@ def test_maps_and_scores_are_those_of_the_known_regions(
     label_of = nearest_prototype(synthetic_prototypes(1, 5, (1, 4, 4)))
     for number, part in enumerate(report["planes"]):
         probe = plan.planes[number]
+        assert isinstance(probe, PlaneProbe)
         expected = label_of(probe.inputs(np.arange(probe.size))).reshape(8, 8)
         assert part["label_map"] == expected.tolist()
         score = score_plane(expected, probe.nodes(), part["triplet_classes"], 5, 10.0, 0.5)
@@ -311,3 +313,62 @@ def test_a_folder_that_cannot_be_written_is_refused_before_asking(
     (tmp_path / "out").write_text("in the way")
     with pytest.raises(AuditError, match=r"--output .*out cannot be written: File exists"):
         asking_nothing(make_oracle, samples, settings, tmp_path)
+
+
+def test_a_frugal_audit_scores_scattered_points_and_draws_pictures(
+    make_oracle: MakeOracle, samples: Samples, tmp_path: Path
+) -> None:
+    settings = AuditSettings(
+        sampler="frugal", planes=10, density=40, pictures=2, canaries=10, trigger_search=False
+    )
+    oracle = make_oracle()
+    result = asyncio.run(run_audit(oracle, samples, settings, tmp_path / "out"))
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(load_schema()).validate(report)
+    assert report == json.loads(json.dumps(result.report))
+    plan = prepare(oracle, samples, settings).plan
+    label_of = nearest_prototype(synthetic_prototypes(1, 5, (1, 4, 4)))
+    for number, part in enumerate(report["planes"]):
+        probe = plan.planes[number]
+        labels = label_of(probe.inputs(np.arange(16)))
+        assert part["points"]["labels"] == labels.tolist()
+        again = score_points(labels, part["triplet_classes"], 5, 10.0, 0.5)
+        assert (part["re"], part["ats_by_label"]) == (again.re, again.ats_by_label)
+        assert (part["label_map"] is None) == (number >= 2)
+    assert report["scores"]["re"]["n"] == 10
+    assert report["scores"]["ats"]["n"] == 2
+    for probe, part in zip(plan.pictured, report["planes"], strict=False):
+        dense = label_of(probe.inputs(np.arange(1600))).reshape(40, 40)
+        assert (np.array(part["label_map"]) == dense).mean() > 0.98
+        asked = [[node == "1" for node in row] for row in part["picture"]["asked"]]
+        assert np.sum(asked) == part["picture"]["queries"] <= 400
+    by_probe = report["queries"]["by_probe"]
+    assert by_probe["plane"] == 160
+    assert by_probe["picture"] == sum(p["picture"]["queries"] for p in report["planes"][:2])
+    page = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+    assert "refined where labels differ" in page
+
+
+def test_a_frugal_audit_continues_where_it_was_cut_off(
+    make_oracle: MakeOracle, samples: Samples, tmp_path: Path
+) -> None:
+    settings = AuditSettings(sampler="frugal", planes=20, density=30, pictures=1, canaries=5)
+    settings = dataclasses.replace(settings, trigger_search=False)
+
+    def run(folder: str, most: int | None) -> dict[str, Any]:
+        limits = EngineLimits(max_queries=most)
+        ran = run_audit(make_oracle(), samples, settings, tmp_path / folder, limits=limits)
+        return asyncio.run(ran).report
+
+    first = run("out", 300)
+    assert first["partial"]
+    assert 8 <= len(first["planes"]) < 20
+    second = run("out", 400)
+    assert second["partial"]
+    assert (len(second["planes"]), second["planes"][0]["label_map"]) == (20, None)
+    third = run("out", None)
+    whole = run("whole", None)
+    assert not third["partial"]
+    assert third["planes"] == whole["planes"]
+    total = sum(report["queries"]["sent"] for report in (first, second, third))
+    assert total == whole["queries"]["sent"] == third["queries"]["sent_all_runs"]

@@ -6,6 +6,8 @@ import dataclasses
 import itertools
 import json
 import math
+import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -13,7 +15,14 @@ import pytest
 from numpy.typing import NDArray
 
 from auditor.errors import SamplesError, UsageError
-from auditor.plan import AuditPlan, AuditSettings, build_plan, draw_triplets
+from auditor.plan import (
+    AuditPlan,
+    AuditSettings,
+    build_plan,
+    choose_settings,
+    draw_in_turn,
+    draw_triplets,
+)
 
 CLASSES = np.repeat(np.arange(5), 4)
 REFS = [f"{label}/{item}.png" for label in range(5) for item in range(4)]
@@ -56,9 +65,9 @@ def test_every_setting_changes_the_digest(name: str) -> None:
     assert plan_of(settings=other).digest != plan_of().digest
 
 
-def test_every_setting_but_the_sampler_is_in_the_list_of_changes() -> None:
+def test_every_setting_but_the_samplers_is_in_the_list_of_changes() -> None:
     names = {field.name for field in dataclasses.fields(AuditSettings)}
-    assert names == {*CHANGES, "sampler"}
+    assert names == {*CHANGES, "sampler", "points", "pictures"}
 
 
 def test_any_pixel_of_any_used_sample_changes_the_digest() -> None:
@@ -180,6 +189,92 @@ def test_the_order_is_the_plans_and_depends_on_seed_and_samples() -> None:
     moved = next(plan_of(pictures() + np.float32(1)).orders()).tolist()
     assert first() != moved
     assert sorted(first()) == sorted(moved)
+
+
+FRUGAL = AuditSettings(planes=9, points=8, canaries=5, sampler="frugal")
+
+
+def test_a_frugal_plan_scatters_few_points_and_gives_every_class_its_turn() -> None:
+    plan = plan_of(settings=FRUGAL)
+    assert [probe.size for probe in plan.planes] == [8] * 9
+    assert len({probe.digest for probe in plan.planes}) == 9
+    assert plan.rounds == 2
+    # Five classes: of every order of them three are used, so all triplets differ in classes.
+    assert all(len(set(CLASSES[triplet])) == 3 for triplet in plan.triplets)
+    more = plan_of(settings=dataclasses.replace(FRUGAL, planes=12))
+    assert [p.digest for p in more.planes[:9]] == [p.digest for p in plan.planes]
+
+
+def test_triplets_drawn_in_turn_use_classes_and_samples_evenly() -> None:
+    classes = np.repeat(np.arange(9), 10)
+    triplets = draw_in_turn(classes, 60, 0)
+    by_class = np.bincount(classes[triplets].ravel(), minlength=9)
+    assert by_class.tolist() == [20] * 9
+    assert np.bincount(triplets.ravel(), minlength=90).tolist() == [2] * 90
+    assert len({tuple(sorted(t)) for t in triplets.tolist()}) == 60
+    assert draw_in_turn(classes, 20, 0).tolist() == triplets[:20].tolist()
+    assert draw_in_turn(classes, 60, 1).tolist() != triplets.tolist()
+
+
+def test_sixty_samples_give_hundreds_of_planes() -> None:
+    classes = np.repeat(np.arange(10), 6)
+    triplets = draw_in_turn(classes, 500, 0)
+    assert len({tuple(sorted(t)) for t in triplets.tolist()}) == 500
+
+
+def test_every_possible_triplet_can_be_drawn_in_turn() -> None:
+    classes = np.array([0, 0, 1, 2, 2, 3])
+    assert len(draw_in_turn(classes, 12, 0)) == 12
+    with pytest.raises(SamplesError, match="allow 12 different planes and 13"):
+        draw_in_turn(classes, 13, 0)
+
+
+def test_each_triplet_drawn_in_turn_is_as_likely_as_any() -> None:
+    classes = np.array([0, 0, 1, 2, 3])
+    firsts = [tuple(sorted(draw_in_turn(classes, 1, seed)[0].tolist())) for seed in range(3000)]
+    counts = Counter(firsts)
+    # Four triples of classes; class 0 has two samples, so its triples come in two kinds.
+    assert len(counts) == 7
+    for triplet, count in counts.items():
+        expected = 3000 / 4 / (2 if {0, 1} & set(triplet) else 1)
+        assert abs(count - expected) < 4 * math.sqrt(expected)
+
+
+def test_the_samplers_settings_change_the_digest() -> None:
+    changes: list[dict[str, Any]] = [{"points": 16}, {"pictures": 1}, {"sampler": "paper"}]
+    plans = [plan_of(settings=dataclasses.replace(FRUGAL, **change)) for change in changes]
+    assert len({plan.digest for plan in (plan_of(settings=FRUGAL), *plans)}) == 4
+
+
+def test_pictures_are_grids_of_the_first_planes() -> None:
+    plan = plan_of(settings=dataclasses.replace(FRUGAL, pictures=2, density=100))
+    assert [probe.size for probe in plan.pictured] == [10_000, 10_000]
+    assert [probe.bounds for probe in plan.pictured] == [p.bounds for p in plan.planes[:2]]
+    assert plan.most_picture_queries == 5000
+    assert plan.as_dict(REFS)["pictures"] == {"planes": 2, "most_queries": 5000}
+
+
+def test_settings_that_nobody_chose_follow_the_sampler() -> None:
+    frugal, paper = (choose_settings({"sampler": name}) for name in ("frugal", "paper"))
+    assert (frugal.sampler, frugal.planes, frugal.points) == ("frugal", 46, 16)
+    assert paper == AuditSettings()
+    assert choose_settings({"sampler": "frugal", "planes": 7}).planes == 7
+
+
+@pytest.mark.parametrize(
+    ("chosen", "words"),
+    [
+        ({"sampler": "frugal", "density": 50}, "density is the points per side"),
+        ({"sampler": "paper", "points": 8}, "points is a setting of --sampler frugal"),
+        ({"sampler": "paper", "pictures": 2}, "pictures is 2, it must be from 0"),
+        ({"sampler": "frugal", "pictures": 99}, "pictures is 99, it must be from 0"),
+        ({"sampler": "frugal", "points": 12}, "points is 12, it must be a power of two"),
+        ({"sampler": "sobol"}, "sampler is sobol, it must be 'paper' or 'frugal'"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(chosen: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(words)):
+        choose_settings(chosen)
 
 
 def test_canaries_can_be_left_out_and_change_nothing_else() -> None:
