@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import mmap
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +47,7 @@ class ModelFile:
 
     name: str
     sha256: str
-    data: bytes
+    data: bytes | mmap.mmap
 
     def facts(self) -> dict[str, Any]:
         """The JSON-able part, for the report."""
@@ -58,6 +60,20 @@ def read_model_file(location: str) -> ModelFile:
     Raises:
         ModelFileError: it is missing, not a file, unreadable or larger than 2 GiB.
     """
+    path = model_path(location)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise unreadable(location, error) from error
+    return ModelFile(path.name, hashlib.sha256(data).hexdigest(), data)
+
+
+def model_path(location: str) -> Path:
+    """The path of a model file that is there and not too large.
+
+    Raises:
+        ModelFileError: it is missing, not a file, out of reach or larger than 2 GiB.
+    """
     path = Path(location)
     try:
         if not path.is_file():
@@ -65,17 +81,21 @@ def read_model_file(location: str) -> ModelFile:
             raise ModelFileError(f"model file {location} {what}")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ModelFileError(f"model file {location} is larger than the 2 GiB supported")
-        data = path.read_bytes()
     except OSError as error:
-        raise ModelFileError(f"model file {location} cannot be read: {error.strerror}") from error
-    return ModelFile(path.name, hashlib.sha256(data).hexdigest(), data)
+        raise unreadable(location, error) from error
+    return path
 
 
-def one_line(text: object) -> str:
+def unreadable(location: str, error: OSError) -> ModelFileError:
+    """How a model file that cannot be read is told."""
+    return ModelFileError(f"model file {location} cannot be read: {error.strerror}")
+
+
+def one_line(text: object, most: int = 200) -> str:
     """Foreign text as one short printable line: a model file can put anything in a message."""
     words = "".join(c if c.isprintable() else " " for c in str(text)).split()
     line = " ".join(words)
-    return line if len(line) <= 200 else line[:199] + "…"
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +134,11 @@ class InputPlan:
         if self.dtype == "float16" and not np.isfinite(tensor).all():
             raise TargetError("an input holds a value too large for the model's 16-bit input")
         return tensor
+
+    def tensor_shape(self) -> tuple[int, int, int]:
+        """Shape of one input as the model takes it."""
+        c, h, w = self.spec.shape
+        return (c, h, w) if self.layout == "NCHW" else (h, w, c)
 
     def facts(self) -> dict[str, Any]:
         """The JSON-able part, for the report."""
@@ -284,42 +309,133 @@ def _indices(names: NDArray[Any], space: LabelSpace) -> Labels:
     return labels
 
 
-def run_failure(error: Exception, n: int) -> InputRejected:
+def run_failure(error: object, n: int) -> InputRejected:
     """How a failed run of ``n`` inputs is told: fewer may fit the memory or a baked-in size."""
     advice = RetryAdvice("too-large" if n > 1 else "never")
     return InputRejected(f"the model failed on {n} inputs: {one_line(error)}", advice)
 
 
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """What a loaded file says about itself. All of it may be the file's invention.
+
+    Attributes:
+        dims: axes after the batch axis.
+        dtype: numpy name of the input type.
+        batch: fewest and most inputs per call; None for no limit.
+        layout: axis order where neither the user nor the dims tell; None asks the user.
+        value_range: value range that the file states, or None.
+        names: class names that the file states, or None.
+        classes: number of classes where the file tells.
+        text: True where the model answers with names instead of numbers.
+        format: ``onnx``, ``TorchScript`` or ``torch.export``.
+        identity: what of the runtime decides an answer, in words, for the fingerprint.
+        description: facts for the report.
+    """
+
+    dims: Dims
+    dtype: str
+    batch: tuple[int, int | None]
+    layout: Layout | None
+    value_range: tuple[float, float] | None
+    names: tuple[str, ...] | None
+    classes: int | None
+    text: bool
+    format: str
+    identity: str
+    description: dict[str, Any]
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON-able copy; see :mod:`adapters.isolation.facts` for the way back."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedModel:
+    """A model in the memory of this process.
+
+    Attributes:
+        infer: runs it.
+        facts: what it says about itself.
+    """
+
+    infer: Infer
+    facts: ModelFacts
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What an oracle for a model file tells the auditor, settled from the user and the file.
+
+    Attributes:
+        plan: how a batch is encoded.
+        space: what the labels mean.
+        fingerprint: identity of file, runtime and input.
+        description: facts for the report.
+    """
+
+    plan: InputPlan
+    space: LabelSpace
+    fingerprint: str
+    description: dict[str, Any]
+
+
+def settle(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) -> Settled:
+    """Bring together what the user says and what the file says.
+
+    Args:
+        target: what the user says; it wins.
+        file: the file, as it was hashed.
+        facts: what it says about itself.
+        isolation: how it runs, for the report.
+
+    Raises:
+        TargetError: something is missing or contradicts the model.
+    """
+    plan = plan_input(
+        target,
+        facts.dims,
+        facts.dtype,
+        batch=facts.batch,
+        default_layout=facts.layout,
+        model_range=facts.value_range,
+    )
+    space = label_space(target.classes or facts.names, facts.classes, text=facts.text)
+    identity = f"{facts.format} sha256:{file.sha256} {facts.identity}"
+    if facts.text and not space.open:  # the order of the names decides the labels
+        identity += f" classes {json.dumps(space.names)}"
+    return Settled(
+        plan,
+        space,
+        f"{identity} {plan.identity()}",
+        {
+            "kind": target.kind,
+            **file.facts(),
+            **facts.description,
+            "isolation": isolation,
+            "input": plan.facts(),
+        },
+    )
+
+
 class LocalOracle:
-    """A model file on this machine, asked on one worker thread.
+    """A model file that runs in this process, asked on one worker thread.
 
     Args:
         infer: runs the model.
-        plan: how a batch is encoded.
-        space: what the labels mean.
+        settled: what the auditor is told.
         worker: the thread it runs on, closed with the oracle.
-        fingerprint: identity of file and runtime; the input's part is added here.
-        description: facts for the report; the input's part is added here.
     """
 
-    def __init__(
-        self,
-        infer: Infer,
-        plan: InputPlan,
-        space: LabelSpace,
-        worker: Worker,
-        *,
-        fingerprint: str,
-        description: dict[str, Any],
-    ) -> None:
+    def __init__(self, infer: Infer, settled: Settled, worker: Worker) -> None:
         self._infer = infer
-        self._plan = plan
+        self._plan = settled.plan
         self._worker = worker
-        self.input_spec = plan.spec
-        self.label_space = space
-        self.fingerprint = f"{fingerprint} {plan.identity()}"
-        self.description = {**description, "input": plan.facts()}
-        self.max_batch = plan.max_batch
+        self.input_spec = settled.plan.spec
+        self.label_space = settled.space
+        self.fingerprint = settled.fingerprint
+        self.description = settled.description
+        self.max_batch = settled.plan.max_batch
         self.wire = WireCount()
 
     async def predict_labels(self, batch: Batch) -> Labels:
@@ -354,15 +470,3 @@ class LocalOracle:
 
 def _closed(_: NDArray[Any]) -> NDArray[Any]:
     raise RuntimeError("this model is closed")
-
-
-async def open_on_worker(
-    name: str, load: Callable[[Target, Worker], LocalOracle], target: Target
-) -> LocalOracle:
-    """Load a model on the thread it will run on; the thread ends where loading fails."""
-    worker = Worker(name)
-    try:
-        return await worker.run(load, target, worker)
-    except BaseException:
-        await worker.aclose()
-        raise

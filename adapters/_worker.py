@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ParamSpec, TypeVar
 
 P = ParamSpec("P")
@@ -31,9 +31,22 @@ class Worker:
         Raises:
             RuntimeError: the worker is closed.
         """
+        return await asyncio.wrap_future(self.submit(call, *args, **kwargs))
+
+    def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Queue ``call(*args, **kwargs)``, from any thread.
+
+        Raises:
+            RuntimeError: the worker is closed.
+        """
         if self._closed:
             raise RuntimeError("this model is closed")
-        return await asyncio.wrap_future(self._pool.submit(call, *args, **kwargs))
+        return self._pool.submit(call, *args, **kwargs)
+
+    @staticmethod
+    async def outcome(queued: Future[T]) -> T:
+        """What a queued call returns or raises; it is done even where nobody waits any more."""
+        return await asyncio.shield(asyncio.wrap_future(queued))
 
     async def aclose(self) -> None:
         """End the thread after the call in progress, without holding up the event loop."""

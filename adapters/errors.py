@@ -4,8 +4,10 @@
     ├── TargetError            the target description cannot work as written      (usage)
     │   ├── MissingExtra       an optional package is not installed
     │   ├── ProviderUnavailable  the execution provider asked for did not start
-    │   └── UntrustedModel     loading would run code that nobody vouched for
+    │   └── UntrustedModel     it cannot be isolated here, and nobody vouched for it
     ├── ModelFileError         the model file is missing, corrupt or unsupported
+    │   ├── ModelRefused       a look into the file found what an audit does not run
+    │   └── ModelStopped       the process that ran it crashed, hung or hit a limit
     └── EndpointError          a request failed
         ├── Unreachable        no connection: refused, name, TLS, time-out
         ├── AccessDenied       401, 403
@@ -69,11 +71,19 @@ class ProviderUnavailable(TargetError):
 
 
 class UntrustedModel(TargetError):
-    """Loading this file runs code from it, and nobody said that the file is trusted."""
+    """The file cannot be isolated on this machine, and nobody said that it is trusted."""
 
 
 class ModelFileError(AdapterError):
     """The model file is missing, corrupt, or of a kind the runtime does not support."""
+
+
+class ModelRefused(ModelFileError):
+    """A look into the file, before any runtime saw it, found what an audit does not run."""
+
+
+class ModelStopped(ModelFileError):
+    """The process that ran the model crashed, hung, hit a limit or broke its protocol."""
 
 
 class EndpointError(AdapterError):

@@ -22,21 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters._local import (
-    Dims,
-    Infer,
-    InputPlan,
-    LocalOracle,
-    ModelFile,
-    label_space,
-    one_line,
-    open_on_worker,
-    plan_input,
-    read_model_file,
-)
-from adapters._worker import Worker
-from adapters.contract import MAX_CLASSES, LabelSpace
+from adapters._local import Dims, Infer, LoadedModel, ModelFacts, ModelFile, one_line
+from adapters._model_file import open_model_file
+from adapters.contract import MAX_CLASSES, LabelOracle
 from adapters.errors import MissingExtra, ModelFileError, ProviderUnavailable, TargetError
+from adapters.onnx_check import check_onnx
 from adapters.target import Target
 
 DISTRIBUTIONS = (
@@ -95,58 +85,67 @@ class _Stated:
     ignored: tuple[str, ...]
 
 
-async def open_oracle(target: Target) -> LocalOracle:
-    """Open the ONNX file that ``target`` names.
+async def open_oracle(target: Target) -> LabelOracle:
+    """Open the ONNX file that ``target`` names, isolated unless the user vouches for it.
 
     Raises:
+        UntrustedModel: it cannot be isolated here, and nobody vouched for it.
         MissingExtra: ONNX Runtime is not installed.
         ProviderUnavailable: the device asked for did not start, or two builds of ONNX Runtime
             overwrite each other.
         ModelFileError: the file is missing, corrupt, or not an image classifier.
         TargetError: shape, layout, classes or encoding do not fit the model.
     """
-    return await open_on_worker("onnx", _load, target)
+    return await open_model_file(target, __name__, check_onnx)
 
 
-def _load(target: Target, worker: Worker) -> LocalOracle:
+def prepare(device: str, threads: int | None) -> None:  # noqa: ARG001 - as torch wants it
+    """Import the runtime and see that it can do what is asked, before any file is read.
+
+    Raises:
+        MissingExtra: ONNX Runtime is not installed.
+        ProviderUnavailable: it lacks the provider, or two builds overwrite each other.
+        TargetError: no such device name.
+    """
+    _providers(_runtime(), device)
+
+
+def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
+    """Load ``file`` into this process. Nothing it computes leaves as anything but labels.
+
+    Raises:
+        MissingExtra, ProviderUnavailable, ModelFileError, TargetError: see :func:`open_oracle`.
+    """
     ort = _runtime()
-    providers = _providers(ort, target.device)
-    file = read_model_file(target.location)
-    session = _session(ort, file, providers, target)
+    session = _session(ort, file, _providers(ort, device), device, threads)
     output = _pick_output(session, file.name)
     stated = _stated(session, output)
-    plan = _plan(session, file.name, target, stated)
-    space = label_space(target.classes or stated.classes, output.classes, text=output.text)
+    dims, dtype, batch = _input(session, file.name)
     started = list(session.get_providers())
-    fingerprint = (
-        f"onnx sha256:{file.sha256} {started[0]} onnxruntime {ort.__version__} "
-        f"output {output.name}{_order(space) if output.text else ''}"
-    )
-    return LocalOracle(
-        _infer(session, output.name),
-        plan,
-        space,
-        worker,
-        fingerprint=fingerprint,
+    facts = ModelFacts(
+        dims=dims,
+        dtype=dtype,
+        batch=batch,
+        layout=None,
+        value_range=stated.value_range,
+        names=stated.classes,
+        classes=output.classes,
+        text=output.text,
+        format="onnx",
+        identity=f"{started[0]} onnxruntime {ort.__version__} output {output.name}",
         description={
-            "kind": "onnx",
-            **file.facts(),
             "runtime": f"onnxruntime {ort.__version__}",
-            "device": target.device,
+            "device": device,
             "providers": started,
             "provider_options": session.get_provider_options(),
             "nodes": dict(_nodes(session)),
-            "threads": target.threads or "runtime default",
+            "threads": threads or "runtime default",
             "producer": one_line(session.get_modelmeta().producer_name),
             "output": one_line(output.name),
             "ignored_metadata": list(stated.ignored),
         },
     )
-
-
-def _order(space: LabelSpace) -> str:
-    """Where a model answers with names, their given order decides the labels."""
-    return "" if space.open else f" classes {json.dumps(space.names)}"
+    return LoadedModel(_infer(session, output.name), facts)
 
 
 def _infer(session: Any, output: str) -> Infer:
@@ -235,7 +234,11 @@ def _providers(ort: Any, device: str) -> list[tuple[str, dict[str, Any]]]:
 
 
 def _session(
-    ort: Any, file: ModelFile, providers: list[tuple[str, dict[str, Any]]], target: Target
+    ort: Any,
+    file: ModelFile,
+    providers: list[tuple[str, dict[str, Any]]],
+    device: str,
+    threads: int | None,
 ) -> Any:
     """A session on exactly the provider asked for.
 
@@ -249,7 +252,7 @@ def _session(
     try:
         session = ort.InferenceSession(
             file.data,
-            _options(ort, target.threads),
+            _options(ort, threads),
             providers=providers,
             enable_fallback=0,
             read_config_from_model=0,
@@ -257,16 +260,14 @@ def _session(
     except Exception as error:
         text = _reason(error)
         if on_gpu and _GPU_WORDS.search(text):
-            raise ProviderUnavailable(
-                f"{wanted} did not start on {target.device}: {text}"
-            ) from error
+            raise ProviderUnavailable(f"{wanted} did not start on {device}: {text}") from error
         if "xternal data" in text or os.devnull in text:
             raise ModelFileError(
                 f"model file {file.name} keeps weights in another file: store them in the model"
             ) from error
         raise ModelFileError(f"ONNX Runtime does not take {file.name}: {text}") from error
     session.disable_fallback()
-    _check_started(session, wanted, target.device, complaint)
+    _check_started(session, wanted, device, complaint)
     return session
 
 
@@ -332,7 +333,8 @@ def _reason(error: Exception) -> str:
 # What the model says about itself
 
 
-def _plan(session: Any, file: str, target: Target, stated: _Stated) -> InputPlan:
+def _input(session: Any, file: str) -> tuple[Dims, str, tuple[int, int | None]]:
+    """Axes, numpy type and batch range of the one input."""
     inputs = [i for i in session.get_inputs() if not i.type.startswith("optional")]
     if len(inputs) != 1:
         names = one_line(", ".join(i.name for i in inputs))
@@ -346,13 +348,7 @@ def _plan(session: Any, file: str, target: Target, stated: _Stated) -> InputPlan
         )
     fixed, *rest = (axis if isinstance(axis, int) else None for axis in source.shape)
     dims: Dims = (rest[0], rest[1], rest[2])
-    return plan_input(
-        target,
-        dims,
-        INPUT_TYPES[source.type],
-        batch=(1, None) if fixed is None else (fixed, fixed),
-        model_range=stated.value_range,
-    )
+    return dims, INPUT_TYPES[source.type], (1, None) if fixed is None else (fixed, fixed)
 
 
 def _pick_output(session: Any, file: str) -> _Output:

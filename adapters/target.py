@@ -239,6 +239,9 @@ class Limits:
         request_rate: most requests per second.
         max_queries: hard cap on inputs sent.
         max_reply_bytes: refuse larger replies.
+        model_timeout: seconds that an isolated model file may take for one batch.
+        model_memory: GiB that an isolated model file may take beyond its runtime; without it 4,
+            and no limit on a GPU.
     """
 
     timeout: Seconds = 30.0
@@ -247,6 +250,8 @@ class Limits:
     request_rate: Seconds | None = None
     max_queries: Count | None = None
     max_reply_bytes: Count = 16 * 1024 * 1024
+    model_timeout: Seconds = 300.0
+    model_memory: Annotated[float, Bounds(0.1, 1024)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,7 +323,7 @@ class Target:
         device: ``cpu``, ``cuda``, ``cuda:1``, ``tensorrt``.
         batch: most inputs per request, or None for the adapter's own limit.
         threads: intra-op threads of a local runtime, or None for its default.
-        trust_model_file: the user vouches for a file whose loading runs code.
+        trust_model_file: the user vouches for a model file: it runs in this process, unchecked.
         presets: names of the presets that the description is built on.
         source: file the description stands in, or empty.
         labels_file: file with the labels of the inputs handed out last, for ``files``.

@@ -197,7 +197,7 @@ def target_from_table(
     Args:
         table: the description.
         overrides: command-line values in the same shape; they win.
-        vouched: the user vouches for a model file whose loading runs code.
+        vouched: the user vouches for a model file, which then runs unchecked in this process.
 
     Raises:
         TargetError: an unknown or missing field, a value of the wrong kind, a secret, by name.

@@ -1,6 +1,6 @@
 """TorchScript (``.pt``) and torch.export (``.pt2``) models on a named device.
 
-Loading either runs code from the file, so the user must vouch for it.
+Loading either runs code from the file: that happens in a sandbox, or the user vouches for it.
 """
 
 from __future__ import annotations
@@ -14,31 +14,20 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters._local import (
-    Dims,
-    Infer,
-    LocalOracle,
-    ModelFile,
-    label_space,
-    one_line,
-    open_on_worker,
-    plan_input,
-    read_model_file,
-)
-from adapters._worker import Worker
+from adapters._local import Dims, Infer, LoadedModel, ModelFacts, ModelFile, one_line
+from adapters._model_file import open_model_file
+from adapters.contract import LabelOracle
 from adapters.errors import (
     BadReply,
     MissingExtra,
     ModelFileError,
     ProviderUnavailable,
     TargetError,
-    UntrustedModel,
 )
 from adapters.target import Target
 
@@ -75,56 +64,65 @@ class _Model:
     format: str
 
 
-async def open_oracle(target: Target) -> LocalOracle:
-    """Open the ``.pt`` or ``.pt2`` file that ``target`` names.
+async def open_oracle(target: Target) -> LabelOracle:
+    """Open the ``.pt`` or ``.pt2`` file that ``target`` names, isolated unless it is trusted.
 
     Raises:
-        UntrustedModel: nobody vouched for the file.
+        UntrustedModel: it cannot be isolated here, and nobody vouched for it.
         MissingExtra: torch is not installed.
         ProviderUnavailable: the device asked for is not there.
         ModelFileError: the file is missing, corrupt, or not an image classifier.
         TargetError: shape, layout, classes or encoding do not fit the model.
     """
-    if not target.trust_model_file:
-        raise UntrustedModel(
-            f"loading {Path(target.location).name} runs code from that file: if you trust where "
-            "it comes from, vouch for it with --trust-model-file"
-        )
-    return await open_on_worker("torch", _load, target)
+    return await open_model_file(target, __name__)
 
 
-def _load(target: Target, worker: Worker) -> LocalOracle:
+def prepare(device: str, threads: int | None) -> None:
+    """Import torch and see that it has ``device``, before any file is read.
+
+    Raises:
+        MissingExtra: torch is not installed.
+        ProviderUnavailable: the device asked for is not there.
+        TargetError: no such device name.
+    """
     torch = _runtime()
-    device = _device(torch, target.device)
-    file = read_model_file(target.location)
-    if target.threads is not None:
-        torch.set_num_threads(target.threads)  # on the worker: OpenMP counts per thread
-    exported = target.location.endswith(".pt2")
-    model = (_load_export if exported else _load_script)(torch, file, device)
+    _device(torch, device)
+    if threads is not None:
+        torch.set_num_threads(threads)  # on the thread that asks: OpenMP counts per thread
+
+
+def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
+    """Load ``file`` into this process, which runs code from it.
+
+    Raises:
+        MissingExtra, ProviderUnavailable, ModelFileError, TargetError: see :func:`open_oracle`.
+    """
+    prepare(device, threads)
+    torch = _runtime()
+    place = _device(torch, device)
+    exported = file.name.endswith(".pt2")
+    model = (_load_export if exported else _load_script)(torch, file, place)
     if model.dtype not in INPUT_TYPES:
         raise ModelFileError(f"model file {file.name} takes {model.dtype}, not an image tensor")
-    plan = plan_input(
-        target,
-        model.dims,
-        INPUT_TYPES[model.dtype],
+    facts = ModelFacts(
+        dims=model.dims,
+        dtype=INPUT_TYPES[model.dtype],
         batch=model.batch,
-        default_layout="NCHW",  # torch's own order
-    )
-    return LocalOracle(
-        _infer(torch, model, device),
-        plan,
-        label_space(target.classes, model.classes, text=False),
-        worker,
-        fingerprint=f"{model.format} sha256:{file.sha256} {device.type} torch {torch.__version__}",
+        layout="NCHW",  # torch's own order
+        value_range=None,
+        names=None,
+        classes=model.classes,
+        text=False,
+        format=model.format,
+        identity=f"{place.type} torch {torch.__version__}",
         description={
-            "kind": "torchscript",
-            **file.facts(),
             "format": model.format,
             "runtime": f"torch {torch.__version__}",
-            "device": str(device),
+            "device": str(place),
             "threads": torch.get_num_threads(),
         },
     )
+    return LoadedModel(_infer(torch, model, place), facts)
 
 
 def _runtime() -> Any:

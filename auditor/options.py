@@ -150,13 +150,23 @@ class TargetOptions:
     threads: Annotated[int | None, _option("--threads", "CPU threads of a local model.", _T)] = None
     batch: Annotated[int | None, _option("--batch", "Most inputs per request.", _T)] = None
     timeout: Annotated[
-        float | None, _option("--timeout", "Seconds for one attempt. Default: 30.", _T)
+        float | None,
+        _option("--timeout", "Seconds for one request. Default: 30; for a model file 300.", _T),
+    ] = None
+    model_memory: Annotated[
+        float | None,
+        _option(
+            "--model-memory",
+            "GiB that a model file may take beyond its runtime. Default: 4; no limit on a GPU.",
+            _T,
+            metavar="GIB",
+        ),
     ] = None
     trust_model_file: Annotated[
         bool,
         typer.Option(
             "--trust-model-file",
-            help="Load a .pt or .pt2 although loading it runs code from the file.",
+            help="Run the model file in this process: unchecked, and free to read files and keys.",
             rich_help_panel=_T,
         ),
     ] = False

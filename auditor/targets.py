@@ -83,7 +83,11 @@ def _given(options: TargetOptions) -> dict[str, Any]:
         "input": {"layout": options.layout, "encoding": options.encoding, **_lists(options)},
         "batch": {"max": options.batch},
         "response": {},
-        "limits": {"timeout": options.timeout},
+        "limits": {
+            "timeout": options.timeout,
+            "model_timeout": options.timeout,
+            "model_memory": options.model_memory,
+        },
         "": {
             "access": options.access,
             "protocol": options.protocol,
