@@ -25,7 +25,7 @@ async def open_model_file(target: Target, runtime: str, check: Check | None = No
 
     Args:
         target: what the user says.
-        runtime: name of the module with ``prepare`` and ``load`` for such files.
+        runtime: name of the module with ``prepare`` and ``load`` for such files, the caller's own.
         check: looks into a file that nobody vouched for before any runtime does.
 
     Raises:
@@ -33,7 +33,7 @@ async def open_model_file(target: Target, runtime: str, check: Check | None = No
         ModelFileError, TargetError: see the runtime's own ``open_oracle``.
     """
     if target.trust_model_file:
-        return await _open_here(target, importlib.import_module(runtime))
+        return await _open_here(target, sys.modules[runtime])
     problem = why_not(target.device)
     if problem:
         raise UntrustedModel(

@@ -63,6 +63,7 @@ def linear(kind: str, first: str, second: str, labels_of: Reference, **how: Any)
 def onnx_case(request: pytest.FixtureRequest, how: dict[str, Any], **target: Any) -> Case:
     write = request.getfixturevalue("onnx_file")
     first, second = (write(f"{seed}.onnx", seed=seed, **how) for seed in (0, 1))
+    target.setdefault("trust_model_file", True)
     return linear("onnx", first, second, request.getfixturevalue("reference"), **target)
 
 
@@ -98,6 +99,7 @@ def generic_case(request: pytest.FixtureRequest, path: str, reply: ReplyFormat) 
 
 CASES: dict[str, Callable[[pytest.FixtureRequest], Case]] = {
     "onnx-nchw": lambda r: onnx_case(r, {}),
+    "onnx-isolated": lambda r: onnx_case(r, {}, trust_model_file=False),
     "onnx-nhwc": lambda r: onnx_case(r, {"dims": ("n", 6, 5, 3), "nhwc": True}),
     "onnx-fixed-batch": lambda r: onnx_case(r, {"dims": (16, *SHAPE)}),
     "onnx-labels": lambda r: onnx_case(r, {"reply": "ints"}),

@@ -19,6 +19,7 @@ from onnx import TensorProto
 
 from adapters import onnx_runtime
 from adapters._local import LocalOracle
+from adapters.contract import LabelOracle
 from adapters.errors import (
     AdapterError,
     BadReply,
@@ -34,18 +35,25 @@ Write = Callable[..., str]
 Reference = Callable[..., NDArray[Any]]
 
 
-def opened(location: str, **how: Any) -> LocalOracle:
-    async def go() -> LocalOracle:
-        oracle = await onnx_runtime.open_oracle(Target("onnx", location, **how))
+# Vouched for, so that what happens can be watched and faked; tests/adapters/isolation has the rest.
+
+
+def target(location: str, **how: Any) -> Target:
+    return Target("onnx", location, trust_model_file=True, **how)
+
+
+def opened(location: str, **how: Any) -> LabelOracle:
+    async def go() -> LabelOracle:
+        oracle = await onnx_runtime.open_oracle(target(location, **how))
         await oracle.aclose()
         return oracle
 
     return asyncio.run(go())
 
 
-def ask(location: str, batch: NDArray[Any], **how: Any) -> tuple[NDArray[np.int64], LocalOracle]:
-    async def go() -> tuple[NDArray[np.int64], LocalOracle]:
-        oracle = await onnx_runtime.open_oracle(Target("onnx", location, **how))
+def ask(location: str, batch: NDArray[Any], **how: Any) -> tuple[NDArray[np.int64], LabelOracle]:
+    async def go() -> tuple[NDArray[np.int64], LabelOracle]:
+        oracle = await onnx_runtime.open_oracle(target(location, **how))
         try:
             return await oracle.predict_labels(batch), oracle
         finally:
@@ -524,7 +532,8 @@ def test_the_event_loop_stays_free_and_the_thread_ends(
     begun, go_on = threading.Event(), threading.Event()
 
     async def go() -> None:
-        oracle = await onnx_runtime.open_oracle(Target("onnx", onnx_file()))
+        oracle = await onnx_runtime.open_oracle(target(onnx_file()))
+        assert isinstance(oracle, LocalOracle)
         infer = oracle._infer
 
         def slow(tensor: NDArray[Any]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from adapters import torchscript
-from adapters._local import LocalOracle
+from adapters.contract import LabelOracle
 from adapters.errors import (
     AdapterError,
     BadReply,
@@ -22,7 +22,6 @@ from adapters.errors import (
     ModelFileError,
     ProviderUnavailable,
     TargetError,
-    UntrustedModel,
 )
 from adapters.target import Target
 
@@ -39,8 +38,8 @@ def target(location: str, **how: Any) -> Target:
     return Target("torchscript", location, **how)
 
 
-def opened(location: str, **how: Any) -> LocalOracle:
-    async def go() -> LocalOracle:
+def opened(location: str, **how: Any) -> LabelOracle:
+    async def go() -> LabelOracle:
         oracle = await torchscript.open_oracle(target(location, **how))
         await oracle.aclose()
         return oracle
@@ -65,12 +64,6 @@ def refusal(kind: type[AdapterError], location: str, **how: Any) -> str:
     message = str(caught.value)
     assert "\n" not in message
     return message
-
-
-def test_an_unvouched_file_is_not_even_read(tmp_path: Path) -> None:
-    message = refusal(UntrustedModel, str(tmp_path / "none.pt"), trust_model_file=False)
-    assert "runs code" in message
-    assert "--trust-model-file" in message
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pt2"])
