@@ -25,6 +25,7 @@ SLOTS = 2
 
 MEMORY_GIB = 4.0
 LOAD_S = 120.0
+"""Least time for starting a runtime and loading a file, however short a batch is to take."""
 
 MAX_INPUT_VALUES = 64 * 1024**2
 """Values in one input; a file that states more would have us allocate them."""
@@ -127,7 +128,7 @@ def _limits(target: Target, *, gpu: bool) -> Limits:
         gib = MEMORY_GIB
     # A GPU's driver maps far more than it uses, so there a default would only break models.
     memory = None if gib is None else int(gib * 1024**3)
-    return Limits(memory, LOAD_S, answer_s)
+    return Limits(memory, max(LOAD_S, answer_s), answer_s)
 
 
 def _account(limits: Limits, landlock: int, *, gpu: bool) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from adapters import _model_file
 from adapters.onnx_runtime import open_oracle
 from adapters.target import Target
 from auditor import __version__
@@ -499,12 +500,18 @@ def test_samples_on_one_line(command: RunCommand, model: Path, tmp_path: Path) -
     fails(ran, ExitCode.USAGE, "span no plane: the three samples lie on one line")
 
 
+@pytest.mark.parametrize("name", ["model.pt", "model.onnx"])
 def test_a_model_somebody_must_vouch_for(
-    command: RunCommand, samples: Path, tmp_path: Path
+    command: RunCommand,
+    samples: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str,
 ) -> None:
-    (tmp_path / "model.pt").write_bytes(b"x")
-    ran = command("--model", "model.pt", "--samples", samples)
-    fails(ran, ExitCode.USAGE, "--trust-model-file")
+    monkeypatch.setattr(_model_file, "landlock_abi", lambda: 0)
+    (tmp_path / name).write_bytes(b"x")
+    ran = command("--model", name, "--samples", samples)
+    fails(ran, ExitCode.USAGE, "cannot be isolated here", "no Landlock", "--trust-model-file")
 
 
 def test_an_output_that_is_a_file(command: RunCommand, given: list[str], tmp_path: Path) -> None:
