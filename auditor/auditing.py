@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import Deferring, Identified, LabelOracle
 from auditor.calibration import Profile
+from auditor.early import decided_early
 from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.scheduler import EngineLimits, EngineResult, QueryEngine
 from auditor.engine.store import LabelStore
@@ -175,6 +176,7 @@ async def run_audit(
             progress,
             on_start,
             lambda: record.start(fixed, oracle.input_spec),
+            decided_early(ready.plan, ready.classes, oracle.label_space.size, profile),
         )
         identity = endpoint_identity(oracle)
         record.finish(asdict(asked.engine.ledger), identity)
@@ -213,11 +215,13 @@ async def ask(
     progress: Progress | None = None,
     on_start: Callable[[QueryEngine], None] | None = None,
     witness: Callable[[], Witness] | None = None,
+    decided: Callable[[list[NDArray[np.uint16]]], bool] | None = None,
 ) -> Asked:
     """Ask what is missing of the plan, then search for a trigger where the plan says so.
 
     Labels live in ``output``, which must exist. ``witness`` is called once nobody else can use
-    that folder, and what it returns is told how every request ended.
+    that folder, and what it returns is told how every request ended. ``decided`` is told the
+    labels after each round of planes; the first True ends them.
 
     Raises:
         AdapterError: the target failed for good; what was paid for is kept.
@@ -229,7 +233,7 @@ async def ask(
         engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), witness=seen_by)
         if on_start is not None:
             on_start(engine)
-        fixed = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders())
+        fixed = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders(), decided)
         asked = Asked(fixed, None)
         if not (fixed.complete or fixed.deferred):
             return asked

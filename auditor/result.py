@@ -57,6 +57,11 @@ LIMITS = (
     ),
     "No evidence of a backdoor is not evidence of none.",
 )
+ENDED_EARLY = (
+    "The planes ended early, because the deciding score's side of the threshold was decided: with "
+    "a probability of at most 1 %, whenever it is looked at, the mean over all planes lies on the "
+    "other side. That comes on top of the profile's error rates."
+)
 FLOAT_ONLY = (
     "Inputs were clipped to the valid range and rounded to 8 bits, as an image upload is; the "
     "published method assumes neither, and on several populations its scores fade there."
@@ -295,7 +300,11 @@ def build_report(
             }
             for number, score in scores.items()
         ],
-        "limits": [*LIMITS, *([FLOAT_ONLY] if spec.access == "image" else [])],
+        "limits": [
+            *LIMITS,
+            *([ENDED_EARLY] if engine.decided else []),
+            *([FLOAT_ONLY] if spec.access == "image" else []),
+        ],
         "timing": dict(timing),
     }
 
