@@ -35,5 +35,7 @@ async def open_oracle(target: Target) -> LabelOracle:
     if path is None:
         known = ", ".join(sorted(ADAPTERS))
         raise TargetError(f"there is no adapter {target.kind!r}; known adapters: {known}")
+    if target.kind != "http" and (target.color != "rgb" or target.upload_size is not None):
+        raise TargetError(f"input.color and input.upload_size are for endpoints, not {target.kind}")
     module = cast("_AdapterModule", importlib.import_module(path))
     return await module.open_oracle(target)

@@ -202,7 +202,7 @@ def target_from_table(
     Raises:
         TargetError: an unknown or missing field, a value of the wrong kind, a secret, by name.
     """
-    _refuse_secrets(as_table("the target description", table))
+    refuse_secrets(as_table("the target description", table))
     stated = over(table, overrides or {})
     presets = _preset_list(stated.get("preset", ()))
     merged = over(preset_table(presets), {**stated, "preset": presets})
@@ -304,7 +304,7 @@ def _expanded(where: str, text: str) -> str:
     return _VARIABLE.sub(value, text)
 
 
-def _refuse_secrets(table: Mapping[str, Any]) -> None:
+def refuse_secrets(table: Mapping[str, Any]) -> None:
     """A description is shared and committed: what looks like a key in it is refused.
 
     Raises:

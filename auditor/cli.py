@@ -29,6 +29,7 @@ from auditor.calibrating import (
 )
 from auditor.calibration import Profile
 from auditor.cohort import rank_cohort
+from auditor.commands.check import check
 from auditor.commands.diff import diff
 from auditor.commands.pack import pack
 from auditor.commands.report import report
@@ -50,12 +51,10 @@ from auditor.options import (
     takes,
 )
 from auditor.plan import AuditSettings, choose_settings
-from auditor.preflight import check_target
-from auditor.pricing import Price, price_audit, read_rate, write_rate
+from auditor.pricing import Price, price_audit, read_rate
 from auditor.profiles import load_profile, save_profile
 from auditor.reports.console import (
     show_calibration,
-    show_check,
     show_cohort,
     show_price,
     show_result,
@@ -166,14 +165,7 @@ def plan(
     _show(output, priced, show_price(priced))
 
 
-@app.command()
-@takes(TargetOptions, SampleOptions, OutputOptions)
-def check(target: TargetOptions, samples: SampleOptions, output: OutputOptions) -> None:
-    """Try a target with under 100 queries: labels, accuracy, determinism, latency, batch."""
-    described, given = _described(target, samples, output)
-    found = asyncio.run(_check(described, given, output.output))
-    _show(output, found, show_check(found))
-    raise typer.Exit(ExitCode.INCONCLUSIVE if found["problems"] else ExitCode.NO_EVIDENCE)
+app.command()(takes(TargetOptions, SampleOptions, OutputOptions)(check))
 
 
 ReferenceList = Annotated[
@@ -400,19 +392,6 @@ async def _price(
         ready: Prepared = prepare(oracle, samples, settings)
         measured = read_rate(output, oracle.fingerprint)
         return price_audit(oracle, ready.plan, measured, limits.rate, per_1000, limits.request_rate)
-
-
-async def _check(target: Target, samples: Samples, output: Path) -> dict[str, Any]:
-    async with _opened(target) as oracle:
-        ready = prepare(oracle, samples, AuditSettings(planes=1, density=2, canaries=0))
-        found = await check_target(oracle, ready.images, ready.classes)
-        write_rate(output, oracle.fingerprint, found.queries_per_second)
-        return {
-            "model": oracle.description,
-            "input": dataclasses.asdict(oracle.input_spec),
-            "classes_matched_by": ready.matched_by,
-            **found.as_dict(),
-        }
 
 
 # ---- signals, printing ----------------------------------------------------------------

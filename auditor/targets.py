@@ -13,6 +13,7 @@ from adapters.target_file import (
     TARGET_FILE,
     model_kind,
     read_target_file,
+    refuse_secrets,
     target_from_table,
     with_fields,
 )
@@ -38,6 +39,20 @@ def build_target(options: TargetOptions) -> Target:
     source, table = _described(options)
     target = target_from_table(table, stated, vouched=options.trust_model_file)
     return dataclasses.replace(target, source=source)
+
+
+def stated_table(options: TargetOptions) -> dict[str, Any]:
+    """All that flags and files state, in the shape of a description.
+
+    Raises:
+        UsageError: see :func:`build_target`.
+        TargetError: see :func:`build_target`; a URL with a key in it, too, since what is made of
+            this is written to files.
+    """
+    _, table = _described(options)
+    stated = over(over(table, _where(options)), _given(options))
+    refuse_secrets(stated)
+    return stated
 
 
 def _where(options: TargetOptions) -> dict[str, Any]:

@@ -78,28 +78,6 @@ def show_price(price: Mapping[str, Any]) -> str:
     return "\n".join([*lines, "Nothing was sent."])
 
 
-def show_check(found: Mapping[str, Any]) -> str:
-    """How a target behaved."""
-    accuracy = found["accuracy"]
-    names = ", ".join(safe_text(name, 40) for name in found["labels_seen"][:12])
-    speeds = ", ".join(f"{n}: {s * 1000:,.1f} ms" for n, s in found["seconds_per_request"].items())
-    known = found["label_count"]
-    lines = [
-        f"Input:       {found['input']['shape']} in {found['input']['low'][0]:g} .. "
-        f"{found['input']['high'][0]:g} ({found['input']['origin']}), {found['input']['access']}",
-        f"Classes:     {known if known is not None else 'number unknown'}, "
-        f"{len(found['labels_seen'])} seen: {names}",
-        f"Accuracy:    {accuracy['rate']:.0%} of {accuracy['n']} samples (classes matched by "
-        f"{found['classes_matched_by']})",
-        f"Determinism: {found['flips']} of {found['repeats']} samples changed their label",
-        f"Latency:     per request of n inputs {speeds}",
-        f"Best batch:  {found['best_batch']}, {found['queries_per_second']:,.0f} queries/s",
-        f"Queries:     {found['queries']} sent",
-    ]
-    problems = [f"PROBLEM: {safe_text(problem, 400)}" for problem in found["problems"]]
-    return "\n".join([*lines, *problems])
-
-
 def show_calibration(data: Mapping[str, Any], path: Path) -> str:
     """What a profile was made from, how often it errs, and where it is."""
     profile = data["profile"]

@@ -369,7 +369,7 @@ def test_words_that_do_not_fit_together(
 def test_check_has_nobody_to_ask(ask: RunCommand, command: RunCommand) -> None:
     assert ask is not None
     ran = command("check", "--input-file", "inputs", "--samples", "samples.npz")
-    assert "nothing can be asked at once" in ran.sentence
+    assert "asks nobody, so there is nothing to check" in ran.sentence
     assert not Path("inputs").exists()
 
 

@@ -21,6 +21,7 @@ from adapters import _model_file
 from adapters.onnx_runtime import open_oracle
 from adapters.target import Target
 from auditor import __version__
+from auditor.discovery.checking import MOST_QUERIES
 from auditor.errors import ExitCode
 from auditor.options import GROUPS
 from auditor.profiles import load_profile, save_profile
@@ -204,6 +205,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return oracle
 
     monkeypatch.setattr("auditor.cli.open_oracle", counting)
+    monkeypatch.setattr("auditor.discovery.asking.open_oracle", counting)
     return sizes
 
 
@@ -225,12 +227,13 @@ def test_plan_prices_the_audit_that_follows(command: RunCommand, given: list[str
     assert report["queries"]["planned"] == priced["queries"]
 
 
-def test_check_asks_under_a_hundred(
+def test_check_counts_what_it_asks_and_tries_other_ways_where_few_are_right(
     command: RunCommand, given: list[str], asked: list[int]
 ) -> None:
     ran = command("check", *given, "--json", "--output", "out")
     found = json.loads(ran.out)
-    assert sum(asked) == found["queries"] < 100
+    assert sum(asked) == found["queries"] <= MOST_QUERIES
+    assert {way["words"] for way in found["alternatives"]} >= {"0 to 1", "0 to 255"}
     assert set(found) == {
         "model",
         "input",
@@ -244,7 +247,18 @@ def test_check_asks_under_a_hundred(
         "seconds_per_request",
         "best_batch",
         "queries_per_second",
+        "good_batch",
+        "batch_problems",
         "problems",
+        "rate_headers",
+        "example",
+        "discovered",
+        "asked",
+        "tried",
+        "notes",
+        "alternatives",
+        "target",
+        "written",
     }
     # Random weights label few of the samples right: said, and no success.
     assert ran.code == ExitCode.INCONCLUSIVE

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from auditor.reports.console import show_check, show_price, show_result
+from auditor.reports.console import show_price, show_result
+from auditor.reports.console_check import show_check
 
 HOSTILE = "cat\x1b[2J\u202e" + "x" * 500
 
@@ -90,6 +91,7 @@ def test_a_price_with_everything() -> None:
 def test_a_check_names_its_problems_and_no_control_characters() -> None:
     found = {
         "input": {
+            "encoding": "float32",
             "shape": (3, 32, 32),
             "low": (0.0,),
             "high": (255.0,),
@@ -107,6 +109,21 @@ def test_a_check_names_its_problems_and_no_control_characters() -> None:
         "queries_per_second": 200.0,
         "queries": 44,
         "problems": ["One.", "Two."],
+        "notes": [HOSTILE],
+        "rate_headers": {"ratelimit": HOSTILE},
+        "example": {
+            "sample": "a/1.png",
+            "truth": HOSTILE,
+            "label": HOSTILE,
+            "request": "POST http://h/x",
+            "reply": "HTTP 200",
+        },
+        "asked": [f"GET /v2: {HOSTILE}"],
+        "tried": [HOSTILE],
+        "alternatives": [
+            {"words": "0 to 1", "hits": 2, "asked": 6},
+            {"words": "0 to 255", "hits": None, "asked": 6},
+        ],
     }
     text = show_check(found)
     assert "number unknown, 20 seen" in text

@@ -1,0 +1,251 @@
+"""From what a server says to descriptions worth a try, the likeliest first. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from adapters.http.survey import Facts, model_names
+
+MAX_PROPOSALS = 16
+"""Most descriptions that are tried; each costs one query."""
+
+_FILE_FIELDS = ("image", "file", "content", "data")
+_ARRAY_KEYS = ("inputs", "instances", "input", "data", "x")
+_HOSTS: tuple[tuple[str, str], ...] = (
+    (r"runtime\.sagemaker\..*amazonaws\.com", "sagemaker"),
+    (r"rekognition\..*amazonaws\.com", "rekognition"),
+    (r"vision\.googleapis\.com", "google-vision"),
+    (r".*aiplatform\.googleapis\.com", "vertex"),
+    (r"api\.clarifai\.com", "clarifai"),
+    (r"api\.replicate\.com", "replicate"),
+    (r".*\.inference\.ml\.azure\.com|.*azureml\.ms", "azureml"),
+    (r".*huggingface\.(co|cloud)", "hf"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A description worth a try.
+
+    Attributes:
+        table: the description, without what the user states.
+        why: what speaks for it.
+        certain: whether the server itself named the protocol, so that a failure is worth telling.
+    """
+
+    table: dict[str, Any]
+    why: str
+    certain: bool = False
+
+
+def propose(facts: Facts) -> list[Proposal]:
+    """Descriptions of the endpoint, the likeliest first; at most ``MAX_PROPOSALS``."""
+    found: list[Proposal] = []
+    seen: set[str] = set()
+    for one in (*_by_host(facts), *_by_protocol(facts), *_by_path(facts), *_by_schema(facts)):
+        _keep(one, found, seen)
+    path = facts.endpoint.path.rstrip("/")
+    if not facts.cloud and not any(one.certain for one in found):
+        for url in [facts.endpoint.address] if path else _usual_urls(facts):
+            for one in _any_format(url):
+                _keep(one, found, seen)
+    return found[:MAX_PROPOSALS]
+
+
+def _keep(one: Proposal, found: list[Proposal], seen: set[str]) -> None:
+    key = json.dumps(one.table, sort_keys=True)
+    if key not in seen:
+        seen.add(key)
+        found.append(one)
+
+
+def _by_host(facts: Facts) -> Iterator[Proposal]:
+    host = facts.endpoint.url.host
+    for pattern, preset in _HOSTS:
+        if re.fullmatch(pattern, host):
+            table: dict[str, Any] = {"url": facts.endpoint.address, "preset": preset}
+            region = re.search(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws", host)
+            if region:
+                table["auth"] = {"region": region[1]}
+            yield Proposal(table, f"the host {host}", certain=True)
+
+
+def _by_protocol(facts: Facts) -> Iterator[Proposal]:
+    """What speaks a protocol that says itself what it takes."""
+    address, path = facts.endpoint.address, facts.endpoint.path
+    if "/v2/models/" in path:
+        yield Proposal({"url": address, "preset": "v2"}, "the URL names a V2 model", certain=True)
+        return
+    wanted = re.match(r"/v1/models/([^/:]+)", path)
+    if wanted:
+        url = _at(facts, f"/v1/models/{wanted[1]}:predict")
+        yield from _instances(url, "the URL names a V1 model")
+    if path.strip("/") and not path.startswith(("/v1", "/v2")):
+        return
+    for name in model_names(facts)[:3] if "/v2" in facts.answers else []:
+        url = _at(facts, f"/v2/models/{quote(name, safe='')}")
+        why = f"the server lists the V2 model {name}"
+        yield Proposal({"url": url, "preset": "v2"}, why, certain=True)
+    if isinstance(facts.answers.get("/v1/models"), dict) and "/v2" not in facts.answers:
+        for name in model_names(facts)[:3]:
+            url = _at(facts, f"/v1/models/{quote(name, safe='')}:predict")
+            yield from _instances(url, f"the server lists the V1 model {name}")
+
+
+def _instances(url: str, why: str) -> Iterator[Proposal]:
+    yield from _both_layouts({"url": url, "preset": "instances"}, why)
+    yield Proposal({"url": url, "preset": "instances-b64"}, why)
+
+
+def _by_path(facts: Facts) -> Iterator[Proposal]:
+    """What the usual path of a kind of server suggests."""
+    address, path = facts.endpoint.address, facts.endpoint.path.rstrip("/")
+    usual = {
+        "/invocations": ("hf", "mlflow", "instances"),
+        "/predictions": ("replicate",),
+        "/score": ("azureml", "azureml-image"),
+        "/inference": ("mosec",),
+    }
+    for preset in usual.get(path, ()):
+        yield from _preset(address, preset, f"the path {path}")
+    if path.startswith("/predictions/"):
+        yield from _preset(address, "torchserve", "a path like TorchServe's")
+    if path.startswith("/gradio_api/run/"):
+        yield from _preset(address, "gradio", "a path like Gradio's")
+    if path.startswith("/gradio_api/call/"):
+        yield from _preset(address, "gradio-events", "a path like Gradio's")
+    gradio = facts.answers.get("/gradio_api/info")
+    if not path and isinstance(gradio, dict) and isinstance(gradio.get("named_endpoints"), dict):
+        for name in list(gradio["named_endpoints"])[:2]:
+            url = _at(facts, f"/gradio_api/run/{quote(str(name).strip('/'), safe='')}")
+            yield from _preset(url, "gradio", "the server describes a Gradio app")
+
+
+def _preset(url: str, preset: str, why: str) -> Iterator[Proposal]:
+    table = {"url": url, "preset": preset}
+    if preset in {"mlflow", "instances", "azureml"}:
+        yield from _both_layouts(table, why)
+    else:
+        yield Proposal(table, why)
+
+
+def _by_schema(facts: Facts) -> Iterator[Proposal]:
+    """Routes and fields that an OpenAPI document or BentoML's schema names."""
+    for route, fields in (*_bento_routes(facts), *_openapi_routes(facts)):
+        if facts.endpoint.path.rstrip("/") not in {"", route.rstrip("/")}:
+            continue
+        url = _at(facts, route)
+        for name, kind in fields:
+            why = f"the server's schema names the field {name!r} of {route}"
+            if kind == "file":
+                yield Proposal(_multipart(url, name), why)
+            elif kind == "text":
+                yield Proposal(_base64(url, name), why)
+            else:
+                yield from _both_layouts(_arrays(url, name), why)
+
+
+def _bento_routes(facts: Facts) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    schema = facts.answers.get("/schema.json")
+    routes = schema.get("routes") if isinstance(schema, dict) else None
+    for route in routes if isinstance(routes, list) else []:
+        if not isinstance(route, dict) or not isinstance(route.get("route"), str):
+            continue
+        inputs = route.get("input")
+        properties = inputs.get("properties") if isinstance(inputs, dict) else None
+        if isinstance(properties, dict):
+            yield route["route"], [(str(k), _kind(v)) for k, v in list(properties.items())[:2]]
+
+
+def _openapi_routes(facts: Facts) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    document = facts.answers.get("/openapi.json")
+    paths = document.get("paths") if isinstance(document, dict) else None
+    for route, methods in paths.items() if isinstance(paths, dict) else ():
+        post = methods.get("post") if isinstance(methods, dict) else None
+        if not isinstance(post, dict) or "{" in route:
+            continue
+        content = _dig(post, "requestBody", "content")
+        for media, entry in content.items() if isinstance(content, dict) else ():
+            shape = _resolved(document, _dig(entry, "schema"))
+            properties = _dig(shape, "properties")
+            fields = list(properties.items())[:2] if isinstance(properties, dict) else []
+            file = media == "multipart/form-data"
+            resolved = [(str(k), _resolved(document, v)) for k, v in fields]
+            yield str(route), [(k, "file" if file else _kind(v)) for k, v in resolved]
+
+
+def _resolved(document: Any, schema: Any) -> Any:
+    """``schema``, or what its ``$ref`` into the same document names."""
+    for _ in range(4):
+        name = _dig(schema, "$ref")
+        if not isinstance(name, str) or not name.startswith("#/"):
+            return schema
+        schema = _dig(document, *name.removeprefix("#/").split("/"))
+    return schema
+
+
+def _kind(schema: Any) -> str:
+    """``file``, ``text`` or ``array``: what a field takes."""
+    plain = schema if isinstance(schema, dict) else {}
+    if plain.get("type") == "file" or plain.get("format") in {"image", "binary"}:
+        return "file"
+    return "text" if plain.get("type") == "string" else "array"
+
+
+def _dig(value: Any, *steps: str) -> Any:
+    for step in steps:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _usual_urls(facts: Facts) -> list[str]:
+    """Where predictions are usually asked for, for a URL without a path."""
+    listed = [route for route, _ in (*_bento_routes(facts), *_openapi_routes(facts))]
+    document = facts.answers.get("/openapi.json")
+    paths = _dig(document, "paths")
+    posts = [p for p, m in (paths or {}).items() if isinstance(m, dict) and "post" in m]
+    likely = [p for p in (*listed, *posts) if re.search(r"predict|infer|classif|score|invoc", p)]
+    routes = list(dict.fromkeys(p for p in likely if "{" not in p))[:2]
+    if not routes:
+        routes = ["/invocations"] if "/version" in facts.answers else ["/predict"]
+    return [_at(facts, route) for route in routes]
+
+
+def _any_format(url: str) -> Iterator[Proposal]:
+    why = "a usual format"
+    yield Proposal({"url": url, **_upload(), "request": {"body": "raw"}}, why)
+    for name in _FILE_FIELDS:
+        yield Proposal(_multipart(url, name), why)
+    for key in _ARRAY_KEYS:
+        yield from _both_layouts(_arrays(url, key), why)
+
+
+def _upload() -> dict[str, Any]:
+    return {"preset": "http", "access": "image"}
+
+
+def _multipart(url: str, name: str) -> dict[str, Any]:
+    return {"url": url, **_upload(), "request": {"body": "multipart", "field": name}}
+
+
+def _base64(url: str, name: str) -> dict[str, Any]:
+    request = {"template": json.dumps({name: "$INPUT"}), "value": "base64"}
+    return {"url": url, **_upload(), "request": request}
+
+
+def _arrays(url: str, key: str) -> dict[str, Any]:
+    return {"url": url, "preset": "http", "request": {"template": json.dumps({key: "$INPUTS"})}}
+
+
+def _both_layouts(table: dict[str, Any], why: str) -> Iterator[Proposal]:
+    for layout in ("NCHW", "NHWC"):
+        yield Proposal({**table, "input": {"layout": layout}}, why)
+
+
+def _at(facts: Facts, path: str) -> str:
+    return facts.endpoint.at(path).address

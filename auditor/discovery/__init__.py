@@ -1,0 +1,1 @@
+"""Finds out how an endpoint wants to be asked: for ``xray-audit check URL`` and nothing else."""

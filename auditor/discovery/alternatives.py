@@ -1,0 +1,82 @@
+"""Other ways to write the same picture, to try where too few samples get their label. Pure."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Any
+
+RANGES: tuple[tuple[str, dict[str, Any]], ...] = (
+    ("0 to 1", {"range": [0, 1], "mean": [0.0], "std": [1.0]}),
+    ("0 to 255", {"range": [0, 255], "mean": [0.0], "std": [1.0]}),
+    ("-1 to 1", {"range": [-1, 1], "mean": [0.0], "std": [1.0]}),
+)
+IMAGENET = (
+    "ImageNet's mean and deviation",
+    {"range": [0, 1], "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]},
+)
+CIFAR = (
+    "CIFAR-10's mean and deviation",
+    {"range": [0, 1], "mean": [0.4914, 0.4822, 0.4465], "std": [0.247, 0.2435, 0.2616]},
+)
+MNIST = ("MNIST's mean and deviation", {"range": [0, 1], "mean": [0.1307], "std": [0.3081]})
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One way to write inputs.
+
+    Attributes:
+        words: what it is.
+        input: the ``[input]`` fields that say so.
+    """
+
+    words: str
+    input: dict[str, Any]
+
+
+MOST_ALTERNATIVES = 20
+
+
+def alternatives(
+    shape: tuple[int, int, int], *, picture: bool, layout_is_open: bool, shape_is_open: bool
+) -> list[Alternative]:
+    """The likely ways to write inputs of ``shape``, the plainest first; at most 20.
+
+    Args:
+        shape: ``(c, h, w)``.
+        picture: whether inputs travel as picture files, which have a range and layout of their own.
+        layout_is_open: whether the target leaves the layout to us.
+        shape_is_open: whether a picture may go out with other channels or in another size.
+    """
+    channels = shape[0]
+    if picture:
+        return _pictures(shape) if shape_is_open else []
+    scales = [*RANGES, *{1: [MNIST], 3: [IMAGENET, CIFAR]}.get(channels, [])]
+    layouts: list[tuple[str, dict[str, Any]]] = [("", {})]
+    if layout_is_open:
+        layouts = [("NCHW", {"layout": "NCHW"}), ("NHWC", {"layout": "NHWC"})]
+    colors: list[tuple[str, dict[str, Any]]] = [("", {})]
+    if channels == 3:
+        colors = [("RGB", {"color": "rgb"}), ("BGR", {"color": "bgr"})]
+    return [
+        Alternative(
+            ", ".join(words for words, _ in parts if words),
+            {name: value for _, fields in parts for name, value in fields.items()},
+        )
+        for parts in itertools.product(scales, layouts, colors)
+    ]
+
+
+def _pictures(shape: tuple[int, int, int]) -> list[Alternative]:
+    channels, height, width = shape
+    other = 3 if channels == 1 else 1
+    words = "three equal channels" if channels == 1 else "one grey channel"
+    found = [
+        Alternative("as it is", {}),
+        Alternative(words, {"shape": [other, height, width]}),
+        Alternative("JPEG of quality 95", {"encoding": "jpeg:95"}),
+    ]
+    if (height, width) != (224, 224):
+        found.append(Alternative("scaled to 224x224", {"upload_size": [224, 224]}))
+    return found

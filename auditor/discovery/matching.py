@@ -1,0 +1,67 @@
+"""Which of the target's labels is which class of the samples. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+MIN_PER_CLASS = 2
+"""Answers per class that a mapping rests on, at least: half to learn it, half to test it."""
+
+
+def spread(classes: Sequence[str], count: int) -> list[int]:
+    """Numbers of ``count`` samples, the classes taken in turn."""
+    queues: dict[str, list[int]] = {}
+    for number, name in enumerate(classes):
+        queues.setdefault(name, []).append(number)
+    picked: list[int] = []
+    while len(picked) < min(count, len(classes)):
+        for queue in queues.values():
+            if queue and len(picked) < count:
+                picked.append(queue.pop(0))
+    return picked
+
+
+def hits(truth: Sequence[str], answers: Sequence[str]) -> int:
+    """How many answers are the sample's own class."""
+    return sum(a == b for a, b in zip(truth, answers, strict=True))
+
+
+def learned(truth: Sequence[str], answers: Sequence[str]) -> dict[str, str]:
+    """The label that stands for each class: the most frequent one, each label for one class.
+
+    Returns:
+        Label -> class, for the labels that could be told.
+    """
+    pairs = Counter(zip(answers, truth, strict=True))
+    mapping: dict[str, str] = {}
+    for (label, name), _ in sorted(pairs.items(), key=lambda item: (-item[1], item[0])):
+        if label not in mapping and name not in mapping.values():
+            mapping[label] = name
+    return mapping
+
+
+def tested_mapping(
+    truth: Sequence[str], answers: Sequence[str], least: float
+) -> dict[str, str] | None:
+    """Label -> class where the answers are consistent, only under other names.
+
+    Learned on the first half of each class's answers and tested on the rest, so that a target
+    which answers at random does not pass.
+
+    Args:
+        truth: class of each sample.
+        answers: what the target said.
+        least: share of the rest that the mapping must get right.
+    """
+    seen: Counter[str] = Counter()
+    first: list[int] = []
+    rest: list[int] = []
+    for number, name in enumerate(truth):
+        (first if seen[name] % 2 == 0 else rest).append(number)
+        seen[name] += 1
+    if len(set(answers)) < 2 or min(seen.values()) < MIN_PER_CLASS:
+        return None
+    mapping = learned([truth[i] for i in first], [answers[i] for i in first])
+    right = sum(mapping.get(answers[i]) == truth[i] for i in rest)
+    return mapping if right >= least * len(rest) and set(mapping.values()) == seen.keys() else None
