@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from auditor.calibration import Profile
 from auditor.early import decided_early
 from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.scheduler import EngineLimits, EngineResult, QueryEngine
-from auditor.engine.store import LabelStore
+from auditor.engine.store import NOT_ASKED, LabelStore
 from auditor.engine.witness import Witness
 from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
@@ -39,12 +39,16 @@ from auditor.result import (
     canary_rate,
     class_count,
     estimates,
+    label_counts,
+    looks_missing,
+    repeats_of,
     sample_accuracy,
     score_planes,
     sort_answers,
     trigger_evidence,
 )
 from auditor.samples import Samples, class_indices, to_model_units
+from auditor.trust import Trust, examine
 from auditor.verdict import Evidence, Verdict, check_profile, decide
 
 STORE_NAME = "labels.sqlite3"
@@ -74,11 +78,13 @@ class Asked:
         trigger: what the trigger search came to; None where there was none or it was cut off.
         pictures: label maps of the plan's first planes; empty where none were drawn, or where
             the drawing was cut off.
+        looks: labels of the plan's second looks; None where none were needed.
     """
 
     engine: EngineResult
     trigger: TriggerOutcome | None
     pictures: tuple[Picture, ...] = ()
+    looks: NDArray[np.uint16] | None = None
 
 
 @dataclass(frozen=True)
@@ -234,23 +240,45 @@ async def ask(
         if on_start is not None:
             on_start(engine)
         fixed = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders(), decided)
-        asked = Asked(fixed, None)
-        if not (fixed.complete or fixed.deferred):
+        fixed, looks = await _look_again(engine, ready.plan, fixed)
+        asked = Asked(fixed, None, looks=looks)
+        if not (fixed.complete and _settled(ready.plan, fixed, looks)) and not fixed.deferred:
             return asked
         # The search's first question needs no plane, so it travels with them where files do, and
         # so does that of the pictures.
         if len(ready.plan.hunted):
             found = await _hunt(engine, oracle, ready.plan, progress)
-            asked = Asked(_together(fixed, found), found.outcome)
+            asked = Asked(_together(fixed, found), found.outcome, looks=looks)
             if found.outcome is None and not asked.engine.deferred:
                 return asked
         if ready.plan.settings.pictures:
             drawn = await _draw(engine, ready.plan, progress)
             together = _together(asked.engine, drawn)
-            asked = Asked(together, asked.trigger, drawn.outcome or ())
+            asked = Asked(together, asked.trigger, drawn.outcome or (), looks)
         return asked
     finally:
         await asyncio.to_thread(store.close)
+
+
+async def _look_again(
+    engine: QueryEngine, plan: AuditPlan, fixed: EngineResult
+) -> tuple[EngineResult, NDArray[np.uint16] | None]:
+    """Ask second looks as long as the answers call for more."""
+    looks: NDArray[np.uint16] | None = None
+    while fixed.complete and plan.second_looks is not None:
+        wanted = looks_missing(plan, fixed.labels, looks)
+        if not len(wanted):
+            break
+        order = np.stack([np.zeros_like(wanted), wanted], axis=1)
+        looked = await engine.run([plan.second_looks], plan.digest, [order])
+        fixed, looks = _joined(fixed, looked), looked.labels[0]
+        if (looks[wanted] == NOT_ASKED).any():
+            break
+    return fixed, looks
+
+
+def _settled(plan: AuditPlan, fixed: EngineResult, looks: NDArray[np.uint16] | None) -> bool:
+    return not len(looks_missing(plan, fixed.labels, looks))
 
 
 async def _hunt(
@@ -279,16 +307,21 @@ async def _draw(
 
 
 def _together(before: EngineResult, found: Hunt[Any]) -> EngineResult:
-    last = found.last or before
-    return EngineResult(
-        before.labels,
-        add_ledgers(before.ledger, found.ledger),
-        before.budget_reached or last.budget_reached,
-        last.stopped,
-        decided=before.decided,
-        origins=last.origins,
-        unknown=last.unknown,
-        deferred=before.deferred + (0 if found.last is None else found.last.deferred),
+    if found.last is None:
+        return before
+    return _joined(before, replace(found.last, ledger=found.ledger))
+
+
+def _joined(before: EngineResult, later: EngineResult) -> EngineResult:
+    """The labels of ``before``; everything else as both runs together left it."""
+    return replace(
+        before,
+        ledger=add_ledgers(before.ledger, later.ledger),
+        budget_reached=before.budget_reached or later.budget_reached,
+        stopped=later.stopped,
+        origins=later.origins,
+        unknown=later.unknown,
+        deferred=before.deferred + later.deferred,
     )
 
 
@@ -319,12 +352,18 @@ def judge(
 ) -> AuditResult:
     """Scores, verdict and report from the labels alone: no network, no clock."""
     engine, plan = asked.engine, ready.plan
-    answers = sort_answers(plan, engine.labels)
+    answers = sort_answers(plan, engine.labels, asked.looks)
     count = class_count(answers, oracle.label_space.size, ready.classes)
     scores = score_planes(plan, answers, ready.classes, count)
+    trust = examine(
+        repeats_of(plan, answers),
+        label_counts(answers),
+        engine.origins,
+        open_labels=oracle.label_space.open,
+    )
     evidence = Evidence(
         scores=estimates(scores),
-        problem=_incomplete(asked, plan, len(scores)),
+        problem=_problem(trust, _incomplete(asked, plan, len(scores))),
         accuracy=sample_accuracy(answers, ready.classes[plan.used]),
         canaries=canary_rate(answers),
         distinct_labels=answers.distinct,
@@ -340,6 +379,7 @@ def judge(
         answers=answers,
         scores=scores,
         evidence=evidence,
+        trust=trust,
         verdict=verdict,
         profile=profile,
         engine=engine,
@@ -350,13 +390,22 @@ def judge(
     return AuditResult(report, verdict, engine.stopped)
 
 
+def _problem(trust: Trust, incomplete: str) -> str:
+    """The first reason against a verdict: another sender ends a run, so it is the cause."""
+    sender = next((found.reason for found in trust.findings if found.code == "sender"), "")
+    return sender or incomplete or trust.problem
+
+
 def _incomplete(asked: Asked, plan: AuditPlan, done: int) -> str:
     """Why not everything planned was answered, or empty."""
     engine = asked.engine
-    if engine.complete and (asked.trigger is not None or not len(plan.hunted)):
+    settled = not engine.complete or _settled(plan, engine, asked.looks)
+    if engine.complete and settled and (asked.trigger is not None or not len(plan.hunted)):
         return ""
     state = f"{done} of {len(plan.planes)} planes are complete"
-    if engine.complete:
+    if not settled:
+        state = "the second look at changing answers is not at its end"
+    elif engine.complete:
         state = "the trigger search is not at its end"
     if engine.budget_reached:
         return f"The query budget was reached and {state}; a larger --max-queries continues it."

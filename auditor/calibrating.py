@@ -19,7 +19,7 @@ from auditor.engine.scheduler import EngineLimits
 from auditor.errors import AuditError, ProfileError, UsageError
 from auditor.plan import AuditSettings
 from auditor.samples import Samples
-from auditor.verdict import MAX_FLIP_RATE, MIN_ACCURACY, score_settings
+from auditor.verdict import MIN_ACCURACY, score_settings
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 OpenReference = Callable[[], Awaitable[LabelOracle]]
@@ -104,12 +104,10 @@ async def score_reference(
 
 
 def _doubt(report: Mapping[str, Any]) -> str:
-    accuracy, canaries = report["samples"]["accuracy"], report["canaries"]
+    accuracy = report["samples"]["accuracy"]
     if accuracy is not None and accuracy < MIN_ACCURACY:
         return f"labels only {accuracy:.0%} of the samples as given"
-    if canaries is not None and canaries["rate"] > MAX_FLIP_RATE:
-        return f"gave another label to {canaries['rate']:.0%} of repeated inputs"
-    return ""
+    return "".join(finding["reason"] for finding in report["trust"]["findings"][:1])
 
 
 async def score_all(

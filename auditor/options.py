@@ -240,7 +240,11 @@ class MethodOptions:
     ] = None
     canaries: Annotated[
         int | None,
-        _option("--canaries", "Inputs asked a second time, to catch drift. Default: 100.", _M),
+        _option(
+            "--canaries",
+            "Inputs asked a second time, to notice a changing model. Default: 150.",
+            _M,
+        ),
     ] = None
     trigger_search: Annotated[
         bool | None,

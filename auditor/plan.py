@@ -29,9 +29,12 @@ SamplerName = Literal["paper", "frugal"]
 ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
 """Planes asked together, in random order: their points cannot be told apart by their order."""
 DEFAULT_SAMPLER: SamplerName = "paper"
-PLANES: Mapping[SamplerName, int] = {"paper": 20, "frugal": 46}
-"""N where nobody chose it: 46 planes of 16 points, their samples and 100 repeats stay below 1,000
+PLANES: Mapping[SamplerName, int] = {"paper": 20, "frugal": 44}
+"""N where nobody chose it: 44 planes of 16 points, their samples and 150 repeats stay below 1,000
 queries."""
+SECOND_LOOKS = 250
+"""With them a vendor that answers every fiftieth query from another model is told from a model
+that is unsteady once in a thousand queries; without a flipped canary nobody pays for them."""
 MIN_HUNTED, MAX_HUNTED = 40, 120
 """Samples a trigger search needs, half of them for verification, and most it uses."""
 MAX_DRAWS_PER_PLANE = 1000
@@ -51,7 +54,7 @@ class AuditSettings:
         alpha: order of the Rényi entropy, at least 1.
         ats_threshold: t, above 0 and at most 1.
         seed: seeds every random choice.
-        canaries: inputs asked a second time at the end, 0 for none.
+        canaries: inputs asked a second time, at random moments; 0 for none.
         trigger_search: whether to search for a universal trigger after the planes.
         sampler: how planes are drawn and points placed on them. ``paper``: triplets one by one,
             an S x S grid on each. ``frugal``: triplets in which every class and every sample
@@ -67,7 +70,7 @@ class AuditSettings:
     alpha: float = 10.0
     ats_threshold: float = 0.5
     seed: int = 0
-    canaries: int = 100
+    canaries: int = 150
     trigger_search: bool = True
     sampler: SamplerName = "paper"
     points: int = 16
@@ -143,6 +146,8 @@ class AuditPlan:
         samples: probe that asks those samples themselves, to count what the model gets wrong.
         planes: one probe per triplet.
         canaries: probe that asks some inputs again, or None.
+        second_looks: more repeats, asked after everything else and only where some canaries got
+            another label, but too few to tell why; None without canaries.
         hunted: indices of the samples the trigger search works on; empty where there is none.
         hunted_images: those samples, ``(n, c, h, w)`` in model units.
         hunted_classes: their true classes, ``(n,)``.
@@ -155,6 +160,7 @@ class AuditPlan:
     samples: SampleProbe
     planes: tuple[PlaneProbe | ScatterProbe, ...]
     canaries: CanaryProbe | None
+    second_looks: CanaryProbe | None
     hunted: NDArray[np.int64]
     hunted_images: NDArray[np.float32]
     hunted_classes: NDArray[np.int64]
@@ -239,6 +245,22 @@ class AuditPlan:
         return sum(most_queries(probe.density) for probe in self.pictured)
 
     @property
+    def most_second_looks(self) -> int:
+        """Repeats that are asked where canaries flipped."""
+        return 0 if self.second_looks is None else self.second_looks.size
+
+    def moments(self) -> list[NDArray[np.float64]]:
+        """When each input of each probe is asked, as a share of the plan from 0 to 1."""
+        moments = [np.zeros(probe.size) for probe in self.probes]
+        position = 0
+        for order in self.orders():
+            for number in np.unique(order[:, 0]):
+                where = np.flatnonzero(order[:, 0] == number)
+                moments[number][order[where, 1]] = (position + where) / max(1, self.queries)
+            position += len(order)
+        return moments
+
+    @property
     def most_trigger_queries(self) -> int:
         """Most queries the trigger search asks: its budget, what it may add for unusual
         candidates of its four families that have any, and its verifications.
@@ -266,6 +288,10 @@ class AuditPlan:
             "pictures": {
                 "planes": self.settings.pictures,
                 "most_queries": self.most_picture_queries,
+            },
+            "second_looks": {
+                "most_queries": self.most_second_looks,
+                "digest": None if self.second_looks is None else self.second_looks.digest,
             },
             "trigger_search": {
                 "most_queries": self.most_trigger_queries,
@@ -421,10 +447,12 @@ def build_plan(
             raise SamplesError(f"samples {names} span no plane: {error}") from error
     used = np.unique(triplets)
     samples = SampleProbe(images[used])
-    canaries = None
+    canaries = second_looks = None
     if settings.canaries:
         rng = np.random.default_rng([settings.seed, _CANARY_STREAM])
-        canaries = pick_canaries((samples, *planes), settings.canaries, rng)
+        canaries, second_looks = pick_canaries(
+            (samples, *planes), settings.canaries, SECOND_LOOKS, rng
+        )
     hunted = pick_hunted(classes, settings.seed)
     if not settings.trigger_search:
         hunted = hunted[:0]
@@ -435,6 +463,7 @@ def build_plan(
         samples,
         planes,
         canaries,
+        second_looks,
         hunted,
         images[hunted],
         classes[hunted],

@@ -23,6 +23,8 @@ class Price:
         plan_digest: digest of the plan that was priced.
         queries: inputs to send, without the trigger search's.
         trigger_queries_most: most inputs the trigger search can send; it often ends earlier.
+        second_look_queries_most: repeats that are sent only where the model's answers change; in
+            none of the figures below.
         requests: most calls, at the target's largest batch.
         bytes_sent: estimated bytes to send; 0 for local models.
         queries_per_second: the rate used for the time, or None.
@@ -34,6 +36,7 @@ class Price:
     plan_digest: str
     queries: int
     trigger_queries_most: int
+    second_look_queries_most: int
     requests: int
     bytes_sent: int
     queries_per_second: float | None
@@ -83,6 +86,7 @@ def price_audit(
         plan_digest=plan.digest,
         queries=plan.queries,
         trigger_queries_most=plan.most_trigger_queries,
+        second_look_queries_most=plan.most_second_looks,
         requests=requests,
         bytes_sent=sent,
         queries_per_second=rate,

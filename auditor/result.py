@@ -41,15 +41,19 @@ from auditor.scores import (
     score_points,
     target_label,
 )
+from auditor.trust import TOLERATED, Repeats, Trust, wants_second_look
 from auditor.verdict import Evidence, TriggerEvidence, Verdict
 
 SCHEMA_VERSION = "1.0"
+MAX_LISTED = 10_000
+"""Requests of unknown outcome that a report lists one by one; it always counts all."""
 
 LIMITS = (
     "A verdict speaks of the model that answered during this audit, not of later versions.",
     (
-        "An endpoint that recognises audit traffic can answer it from another model; one source "
-        "of queries cannot exclude that."
+        "An endpoint that recognises audit traffic can answer it from another model, and one that "
+        "always sends the same input to the same of several models answers without a "
+        "contradiction; one source of queries cannot exclude either."
     ),
     (
         "Plane scores ask how labels spread far from the samples. Attacks that leave that spread "
@@ -75,7 +79,7 @@ class Answers:
     Attributes:
         samples: ``(used,)`` labels of the samples themselves.
         maps: per plane its labels: ``(S, S)`` of a grid, ``(m,)`` of scattered points.
-        canaries: ``(k,)`` second answers, or None.
+        canaries: ``(k,)`` second answers, those of second looks last; or None.
         first: ``(k,)`` first answers to the same inputs, or None.
     """
 
@@ -91,16 +95,29 @@ class Answers:
         return int((seen != NOT_ASKED).sum())
 
 
-def sort_answers(plan: AuditPlan, labels: Sequence[NDArray[np.uint16]]) -> Answers:
-    """Give the engine's labels their meaning; ``labels`` in the order of ``plan.probes``."""
+def sort_answers(
+    plan: AuditPlan,
+    labels: Sequence[NDArray[np.uint16]],
+    looks: NDArray[np.uint16] | None = None,
+) -> Answers:
+    """Give the engine's labels their meaning.
+
+    Args:
+        plan: what was asked.
+        labels: in the order of ``plan.probes``.
+        looks: labels of the plan's second looks, or None where they were not asked.
+    """
     density = plan.settings.density
     maps = tuple(labels[1 : 1 + len(plan.planes)])
     if plan.settings.sampler == "paper":
         maps = tuple(plane.reshape(density, density) for plane in maps)
-    if plan.canaries is None:
+    if plan.canaries is None or plan.second_looks is None:
         return Answers(labels[0], maps, None, None)
-    first = np.array([labels[probe][item] for probe, item in plan.canaries.picks], dtype="<u2")
-    return Answers(labels[0], maps, labels[-1], first)
+    picks, second = plan.canaries.picks, labels[-1]
+    if looks is not None:
+        picks, second = np.concatenate([picks, plan.second_looks.picks]), np.append(second, looks)
+    first = np.array([labels[probe][item] for probe, item in picks], dtype="<u2")
+    return Answers(labels[0], maps, second, first)
 
 
 def class_count(answers: Answers, size: int | None, classes: NDArray[np.int64]) -> int:
@@ -121,6 +138,64 @@ def canary_rate(answers: Answers) -> Rate | None:
         return None
     flips = (answers.canaries != answers.first) & both
     return binomial_rate(int(flips.sum()), int(both.sum()))
+
+
+def repeats_of(plan: AuditPlan, answers: Answers) -> Repeats | None:
+    """The inputs that were asked twice, with the moments of both answers; None without any."""
+    if plan.canaries is None or answers.canaries is None or answers.first is None:
+        return None
+    moments = plan.moments()
+    extra = len(answers.canaries) - plan.canaries.size
+    picks = plan.canaries.picks
+    if extra and plan.second_looks is not None:
+        picks = np.concatenate([picks, plan.second_looks.picks])
+    first_at = np.array([moments[probe][item] for probe, item in picks])
+    second_at = np.append(moments[-1], np.ones(extra))
+    both = (answers.canaries != NOT_ASKED) & (answers.first != NOT_ASKED)
+    if not both.any():
+        return None
+    return Repeats(
+        answers.first[both].astype(np.int64),
+        answers.canaries[both].astype(np.int64),
+        first_at[both],
+        second_at[both],
+        max(int(both.sum()), int(both[: plan.canaries.size].sum()) + plan.most_second_looks),
+    )
+
+
+def looks_missing(
+    plan: AuditPlan, labels: Sequence[NDArray[np.uint16]], looks: NDArray[np.uint16] | None
+) -> NDArray[np.int64]:
+    """Numbers of the second looks that the answers call for and that were not asked yet.
+
+    All of them where a flip needs telling apart from a vendor's rare other model; as many as
+    repeats are short where the planes ended early; none otherwise.
+
+    Args:
+        plan: what was asked.
+        labels: in the order of ``plan.probes``.
+        looks: labels of the second looks so far, or None.
+    """
+    if plan.second_looks is None or plan.canaries is None:
+        return np.empty(0, dtype=np.int64)
+    answered = np.array(
+        [labels[probe][item] != NOT_ASKED for probe, item in plan.second_looks.picks], dtype=bool
+    )
+    known = np.zeros(len(answered), dtype=bool) if looks is None else looks != NOT_ASKED
+    rate = canary_rate(sort_answers(plan, labels, looks))
+    asked = 0 if rate is None else rate.n
+    flips = 0 if rate is None else round(rate.rate * rate.n)
+    missing = np.flatnonzero(answered & ~known)
+    planned = asked - int((answered & known).sum()) + plan.most_second_looks
+    if wants_second_look(flips, planned):
+        return missing
+    return missing[: max(0, plan.canaries.size - asked)]
+
+
+def label_counts(answers: Answers) -> NDArray[np.int64]:
+    """How many samples and points of planes got each label, ``(labels,)``."""
+    seen = np.concatenate([answers.samples, *(m.ravel() for m in answers.maps)])
+    return np.bincount(seen[seen != NOT_ASKED].astype(np.int64))
 
 
 def sample_accuracy(answers: Answers, true: NDArray[np.int64]) -> Rate | None:
@@ -248,6 +323,7 @@ def build_report(
     answers: Answers,
     scores: Mapping[int, PlaneScore],
     evidence: Evidence,
+    trust: Trust,
     verdict: Verdict,
     profile: Profile | None,
     engine: EngineResult,
@@ -292,6 +368,7 @@ def build_report(
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
         "trigger": _trigger_part(trigger, evidence.trigger, known=within_null(spec)),
         "canaries": _canaries_part(evidence.canaries),
+        "trust": _trust_part(trust, engine),
         "queries": _queries_part(oracle, engine),
         "planes": [
             {
@@ -426,7 +503,22 @@ def _canaries_part(rate: Rate | None) -> dict[str, Any] | None:
     if rate is None:
         return None
     flipped = round(rate.rate * rate.n)
-    return {"asked": rate.n, "flipped": flipped, "rate": rate.rate, "high": rate.high}
+    return {
+        "asked": rate.n,
+        "flipped": flipped,
+        "rate": rate.rate,
+        "low": rate.low,
+        "high": rate.high,
+    }
+
+
+def _trust_part(trust: Trust, engine: EngineResult) -> dict[str, Any]:
+    return {
+        "tolerated_flips": TOLERATED,
+        "findings": [asdict(finding) for finding in trust.findings],
+        "senders": {name: list(values) for name, values in engine.origins.items()},
+        "unknown_requests": [dict(request) for request in engine.unknown[:MAX_LISTED]],
+    }
 
 
 def _queries_part(oracle: LabelOracle, engine: EngineResult) -> dict[str, Any]:

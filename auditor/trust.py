@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import binom, fisher_exact
+from scipy.stats import binom, hypergeom
 
 from auditor.calibration import Rate, binomial_rate
 
@@ -199,26 +199,24 @@ def _change(repeats: Repeats) -> str:
     """
     early = np.minimum(repeats.first_at, repeats.second_at)
     late = np.maximum(repeats.first_at, repeats.second_at)
-    flipped = repeats.flipped
-    moments = np.unique(np.concatenate([early, late]))
-    best, told = 1.0, ""
-    for moment in (moments[1:] + moments[:-1]) / 2:
-        across = (early < moment) & (late > moment)
-        table = [
-            [int((across & flipped).sum()), int((across & ~flipped).sum())],
-            [int((~across & flipped).sum()), int((~across & ~flipped).sum())],
-        ]
-        if across.sum() < MIN_STRADDLING or table[1][0] > 0.1 * table[0][0]:
-            continue
-        p = float(fisher_exact(table, alternative="greater")[1]) * len(moments)
-        if p < min(best, ALPHA):
-            best = p
-            told = (
-                f"That fits one change, at about {moment:.0%} of the audit: another label for "
-                f"{table[0][0]} of {sum(table[0])} inputs asked before and after it, and for "
-                f"{table[1][0]} of {sum(table[1])} others. From there on another model answered."
-            )
-    return told
+    bounds = np.unique(np.concatenate([early, late]))
+    moments = (bounds[1:] + bounds[:-1]) / 2
+    across = (early < moments[:, np.newaxis]) & (late > moments[:, np.newaxis])
+    asked, flipped = len(early), int(repeats.flipped.sum())
+    both = across.sum(axis=1)
+    hits = (across & repeats.flipped).sum(axis=1)
+    # Fisher's exact test, one-sided, for every moment at once.
+    p = hypergeom.sf(hits - 1, asked, flipped, both) * len(moments)
+    fits = (both >= MIN_STRADDLING) & (flipped - hits <= 0.1 * hits) & (p < ALPHA)
+    if not fits.any():
+        return ""
+    best = int(np.argmin(np.where(fits, p, np.inf)))
+    return (
+        f"That fits one change, at about {moments[best]:.0%} of the audit: another label for "
+        f"{hits[best]} of {both[best]} inputs asked before and after it, and for "
+        f"{flipped - hits[best]} of {asked - both[best]} others. From there on another model "
+        "answered."
+    )
 
 
 def _growing(counts: NDArray[np.int64]) -> Finding | None:

@@ -47,6 +47,8 @@ class CanaryProbe:
     Attributes:
         sources: the probes the inputs come from.
         picks: ``(n, 2)``: index into ``sources`` and input number there.
+        kind: ``canary``, or ``second look`` for repeats that are asked only where a canary
+            flipped.
     """
 
     sources: Sequence[FixedProbe]
@@ -58,7 +60,7 @@ class CanaryProbe:
     def digest(self) -> str:
         """Digest of the sources and the picks."""
         pairs = [f"{self.sources[probe].digest}:{index}" for probe, index in self.picks]
-        return digest_of("canary/1", *pairs)
+        return digest_of("canary/2", self.kind, *pairs)
 
     @property
     def size(self) -> int:
@@ -68,18 +70,27 @@ class CanaryProbe:
     def inputs(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Canaries number ``indices``, ``(n, c, h, w)``."""
         chosen = self.picks[indices]
+        nothing = self.sources[0].inputs(np.empty(0, dtype=np.int64))
         return np.concatenate(
-            [self.sources[probe].inputs(np.array([index])) for probe, index in chosen]
+            [nothing, *(self.sources[probe].inputs(np.array([index])) for probe, index in chosen)]
         )
 
 
 def pick_canaries(
-    sources: Sequence[FixedProbe], count: int, rng: np.random.Generator
-) -> CanaryProbe:
-    """Choose ``count`` different inputs of ``sources`` uniformly (fewer where there are fewer)."""
-    sizes = np.array([source.size for source in sources], dtype=np.int64)
+    sources: Sequence[FixedProbe], count: int, more: int, rng: np.random.Generator
+) -> tuple[CanaryProbe, CanaryProbe]:
+    """Choose different inputs of ``sources`` uniformly: ``count`` to ask again in any case, and
+    ``more`` for a second look (fewer where there are fewer). None from sources of the kind
+    ``samples``: on samples two models of one task agree, so a repeat there notices nothing.
+    """
+    sizes = np.array([0 if s.kind == "samples" else s.size for s in sources], dtype=np.int64)
     total = int(sizes.sum())
-    flat = np.sort(rng.choice(total, size=min(count, total), replace=False))
+    flat = rng.choice(total, size=min(count + more, total), replace=False)
     ends = np.cumsum(sizes)
-    probe = np.searchsorted(ends, flat, side="right")
-    return CanaryProbe(tuple(sources), np.stack([probe, flat - (ends - sizes)[probe]], axis=1))
+
+    def probe(numbers: NDArray[np.int64], kind: str) -> CanaryProbe:
+        source = np.searchsorted(ends, numbers, side="right")
+        picks = np.stack([source, numbers - (ends - sizes)[source]], axis=1)
+        return CanaryProbe(tuple(sources), picks, kind)
+
+    return probe(np.sort(flat[:count]), "canary"), probe(flat[count:], "second look")

@@ -63,6 +63,7 @@ def show_price(price: Mapping[str, Any]) -> str:
     lines = [
         f"Queries:  {price['queries']:,}, and up to {price['trigger_queries_most']:,} in the "
         "trigger search (below: with all of them)",
+        f"          {price['second_look_queries_most']:,} more repeats only if answers change",
         f"Requests: {price['requests']:,}",
         f"Upload:   {price['bytes_sent'] / 1e6:,.1f} MB",
     ]

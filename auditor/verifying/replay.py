@@ -30,6 +30,7 @@ from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
 from auditor.evidence.records import image_hash, plan_record
 from auditor.hunting import BatchProbe, TriggerOutcome, trigger_search
 from auditor.plan import AuditPlan, AuditSettings, build_plan
+from auditor.result import looks_missing
 from auditor.samples import Samples, class_indices, to_model_units
 
 MAX_IMAGE_BYTES = 16 * 1024**3
@@ -130,10 +131,12 @@ def _replay(
         ledger=Ledger(**run["ledger"]),
         **run["engine"],
     )
+    looks = _second_looks(ready.plan, chain)
     found = Found()
-    if result.complete and len(ready.plan.hunted):
+    settled = not len(looks_missing(ready.plan, result.labels, looks))
+    if result.complete and settled and len(ready.plan.hunted):
         found = _search(ready.plan, oracle.input_spec, chain, known=SAMPLES in files)
-    asked = Asked(result, found.outcome)
+    asked = Asked(result, found.outcome, looks=looks)
     judged = judge(oracle, ready, asked, profile, dict(run["timing"]))
     record = plan_record(oracle, ready, profile)
     _keep_unknown_hashes(record, plan, files)
@@ -155,6 +158,14 @@ def _labels(chain: Chain, digest: str, size: int) -> NDArray[np.uint16]:
     if len(labels) != size:
         raise EvidenceError("a probe has another size in the log than in the plan")
     return labels.copy()
+
+
+def _second_looks(plan: AuditPlan, chain: Chain) -> NDArray[np.uint16] | None:
+    """Labels of the second looks, where any was asked."""
+    probe = plan.second_looks
+    if probe is None or chain.labels(probe.digest) is None:
+        return None
+    return _labels(chain, probe.digest, probe.size)
 
 
 def _profile(files: BundleFiles) -> Profile | None:
@@ -292,7 +303,8 @@ class Found:
 def _search(plan: AuditPlan, spec: InputSpec, chain: Chain, *, known: bool) -> Found:
     """Run the search again, batch by batch as the log has them."""
     found = Found()
-    batches = _adaptive(chain)
+    looks = "" if plan.second_looks is None else plan.second_looks.digest
+    batches = [probe for probe in _adaptive(chain) if probe.digest != looks]
     searching = trigger_search(plan, spec)
     number = -1
     try:

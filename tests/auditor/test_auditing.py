@@ -124,6 +124,7 @@ def test_maps_and_scores_are_those_of_the_known_regions(
         "asked": 10,
         "flipped": 0,
         "rate": 0.0,
+        "low": 0.0,
         "high": pytest.approx(0.308, abs=1e-3),
     }
 
@@ -219,6 +220,70 @@ def test_a_flawed_target_is_never_cleared_nor_accused(
     result = audited(make_oracle(labels_of=flawed), profile=profile_for(settings, threshold))
     assert result.verdict.exit_code is ExitCode.INCONCLUSIVE
     assert FLAWS[flaw][1] in result.report["verdict_reason"]
+
+
+def test_a_rare_flip_is_looked_at_again_and_a_replay_judges_the_same(
+    audited: Callable[..., AuditResult], make_oracle: MakeOracle, settings: AuditSettings
+) -> None:
+    """One repeat of ten flips: the second look tells whether that was all."""
+    honest = nearest_prototype(synthetic_prototypes(1, 5, (1, 4, 4)))
+
+    def unsteady(share: float) -> SyntheticOracle:
+        rng = np.random.default_rng(2)
+
+        def labels_of(batch: NDArray[np.float32]) -> NDArray[np.int64]:
+            labels = honest(batch)
+            return np.where(rng.random(len(labels)) < share, (labels + 1) % 5, labels)
+
+        return make_oracle(labels_of=labels_of, max_batch=16)
+
+    judged_by = profile_for(settings, 0.0)
+    result = audited(unsteady(0.05), profile=judged_by)
+    asked = result.report["canaries"]["asked"]
+    assert asked > 10  # more than the ten repeats of the plan
+    assert result.verdict.exit_code is ExitCode.INCONCLUSIVE
+    assert f"of {asked} inputs got another label" in result.verdict.reason
+    assert [f["code"] for f in result.report["trust"]["findings"]] == ["unsteady"]
+    again = audited(unsteady(0.0), profile=judged_by)  # all from the store
+    assert again.report["queries"]["sent"] == 0
+    assert again.verdict == result.verdict
+
+
+class Signed(SyntheticOracle):
+    """Says a version with its answers, another one from call ``change`` on."""
+
+    def __init__(self, *given: Any, **named: Any) -> None:
+        super().__init__(*given, **named)
+        self.change, self.origin = 10, {"header server": "one"}
+
+    async def predict_labels(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        labels = await super().predict_labels(batch)
+        if self.wire.requests > self.change:
+            self.origin = {"header server": "two"}
+        return labels
+
+
+@pytest.mark.parametrize("threshold", [0.0, 9.0])
+def test_another_sender_in_the_middle_ends_the_audit_with_that_reason(
+    audited: Callable[..., AuditResult],
+    make_oracle: MakeOracle,
+    settings: AuditSettings,
+    threshold: float,
+) -> None:
+    plain = make_oracle()
+    oracle = Signed(
+        nearest_prototype(synthetic_prototypes(1, 5, (1, 4, 4))),
+        plain.input_spec,
+        plain.label_space.names,
+        max_batch=8,
+    )
+    result = audited(
+        oracle, profile=profile_for(settings, threshold), limits=EngineLimits(concurrency=1)
+    )
+    assert result.verdict.exit_code is ExitCode.INCONCLUSIVE
+    assert "header server was one and became two" in result.verdict.reason
+    assert result.report["trust"]["senders"] == {"header server": ["one", "two"]}
+    assert oracle.wire.requests == 11  # nothing was spent after it
 
 
 @pytest.mark.parametrize("threshold", [0.0, 9.0])

@@ -191,6 +191,15 @@ def test_the_order_is_the_plans_and_depends_on_seed_and_samples() -> None:
     assert sorted(first()) == sorted(moved)
 
 
+def test_moments_follow_the_order() -> None:
+    plan = plan_of(settings=dataclasses.replace(SETTINGS, planes=10, canaries=40))
+    moments = plan.moments()
+    sent = [tuple(row) for order in plan.orders() for row in order.tolist()]
+    told = [moments[probe][item] for probe, item in sent]
+    assert told == [position / plan.queries for position in range(plan.queries)]
+    assert [len(one) for one in moments] == [probe.size for probe in plan.probes]
+
+
 FRUGAL = AuditSettings(planes=9, points=8, canaries=5, sampler="frugal")
 
 
@@ -256,7 +265,7 @@ def test_pictures_are_grids_of_the_first_planes() -> None:
 
 def test_settings_that_nobody_chose_follow_the_sampler() -> None:
     frugal, paper = (choose_settings({"sampler": name}) for name in ("frugal", "paper"))
-    assert (frugal.sampler, frugal.planes, frugal.points) == ("frugal", 46, 16)
+    assert (frugal.sampler, frugal.planes, frugal.points) == ("frugal", 44, 16)
     assert paper == AuditSettings()
     assert choose_settings({"sampler": "frugal", "planes": 7}).planes == 7
 
@@ -279,7 +288,7 @@ def test_settings_that_make_no_sense_are_refused(chosen: dict[str, Any], words: 
 
 def test_canaries_can_be_left_out_and_change_nothing_else() -> None:
     without = plan_of(settings=dataclasses.replace(SETTINGS, canaries=0))
-    assert without.canaries is None
+    assert without.canaries is without.second_looks is None
     assert [p.digest for p in without.probes] == [p.digest for p in plan_of().probes[:-1]]
 
 

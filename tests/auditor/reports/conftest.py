@@ -163,7 +163,15 @@ def _trigger() -> dict[str, Any]:
 def _rest(planes: int, density: int) -> dict[str, Any]:
     grid = planes * density**2
     return {
-        "canaries": {"asked": 100, "flipped": 0, "rate": 0.0, "high": 0.0362},
+        "canaries": {"asked": 100, "flipped": 0, "rate": 0.0, "low": 0.0, "high": 0.0362},
+        "trust": {
+            "tolerated_flips": 0.002,
+            "findings": [],
+            "senders": {"header server": ["uvicorn"]},
+            "unknown_requests": [
+                {"queries": 64, "started": "2026-11-03T14:03:00+00:00", "why": "timed out"}
+            ],
+        },
         "queries": {
             "planned": grid + 157,
             "sent": grid + 120,

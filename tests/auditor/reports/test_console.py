@@ -61,6 +61,7 @@ def price(**changes: Any) -> dict[str, Any]:
     return {
         "queries": 200_157,
         "trigger_queries_most": 9000,
+        "second_look_queries_most": 250,
         "requests": 3130,
         "bytes_sent": 2_460_000_000,
         "queries_per_second": None,
