@@ -50,6 +50,7 @@ from auditor.result import (
 from auditor.samples import Samples, class_indices, to_model_units
 from auditor.trust import Trust, examine
 from auditor.verdict import Evidence, Verdict, check_profile, decide
+from auditor.weighing import decision_part, weigh_all
 
 STORE_NAME = "labels.sqlite3"
 
@@ -79,12 +80,15 @@ class Asked:
         pictures: label maps of the plan's first planes; empty where none were drawn, or where
             the drawing was cut off.
         looks: labels of the plan's second looks; None where none were needed.
+        families: labels of the plan's family probes, in their order; empty where none were
+            asked or not all are known.
     """
 
     engine: EngineResult
     trigger: TriggerOutcome | None
     pictures: tuple[Picture, ...] = ()
     looks: NDArray[np.uint16] | None = None
+    families: tuple[NDArray[np.uint16], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,7 @@ def prepare(oracle: LabelOracle, samples: Samples, settings: AuditSettings) -> P
     """
     images = to_model_units(samples, oracle.input_spec)
     classes, matched_by = class_indices(samples, oracle.label_space)
-    plan = build_plan(images, classes, samples.refs, settings)
+    plan = build_plan(images, classes, samples.refs, settings, oracle.input_spec)
     return Prepared(plan, samples, images, classes, matched_by)
 
 
@@ -223,7 +227,7 @@ async def ask(
     witness: Callable[[], Witness] | None = None,
     decided: Callable[[list[NDArray[np.uint16]]], bool] | None = None,
 ) -> Asked:
-    """Ask what is missing of the plan, then search for a trigger where the plan says so.
+    """Ask what is missing of the plan, then the families, then search for a trigger, as planned.
 
     Labels live in ``output``, which must exist. ``witness`` is called once nobody else can use
     that folder, and what it returns is told how every request ended. ``decided`` is told the
@@ -244,17 +248,21 @@ async def ask(
         asked = Asked(fixed, None, looks=looks)
         if not (fixed.complete and _settled(ready.plan, fixed, looks)) and not fixed.deferred:
             return asked
-        # The search's first question needs no plane, so it travels with them where files do, and
-        # so does that of the pictures.
+        # The first questions of the families, the search and the pictures need no plane, so
+        # they travel with the planes where files do.
+        if ready.plan.families:
+            asked = await _ask_families(engine, ready.plan, asked)
+            if not (asked.families or asked.engine.deferred):
+                return asked
         if len(ready.plan.hunted):
             found = await _hunt(engine, oracle, ready.plan, progress)
-            asked = Asked(_together(fixed, found), found.outcome, looks=looks)
+            asked = replace(asked, engine=_together(asked.engine, found), trigger=found.outcome)
             if found.outcome is None and not asked.engine.deferred:
                 return asked
         if ready.plan.settings.pictures:
             drawn = await _draw(engine, ready.plan, progress)
             together = _together(asked.engine, drawn)
-            asked = Asked(together, asked.trigger, drawn.outcome or (), looks)
+            asked = replace(asked, engine=together, pictures=drawn.outcome or ())
         return asked
     finally:
         await asyncio.to_thread(store.close)
@@ -304,6 +312,13 @@ async def _draw(
         return await hunt(engine, drawings(plan), "picture", plan.digest)
     finally:
         shown.end()
+
+
+async def _ask_families(engine: QueryEngine, plan: AuditPlan, asked: Asked) -> Asked:
+    """Ask the families; their labels count only where all are known."""
+    found = await engine.run(plan.families, plan.digest, plan.family_order())
+    labels = tuple(found.labels) if found.complete else ()
+    return replace(asked, engine=_joined(asked.engine, found), families=labels)
 
 
 def _together(before: EngineResult, found: Hunt[Any]) -> EngineResult:
@@ -361,13 +376,17 @@ def judge(
         engine.origins,
         open_labels=oracle.label_space.open,
     )
+    accuracy = sample_accuracy(answers, ready.classes[plan.used])
+    found = trigger_evidence(asked.trigger, oracle.label_space, oracle.input_spec)
+    decision = weigh_all(asked, plan, profile, accuracy, found, oracle)
     evidence = Evidence(
         scores=estimates(scores),
         problem=_problem(trust, _incomplete(asked, plan, len(scores))),
-        accuracy=sample_accuracy(answers, ready.classes[plan.used]),
+        accuracy=accuracy,
         canaries=canary_rate(answers),
         distinct_labels=answers.distinct,
-        trigger=trigger_evidence(asked.trigger, oracle.label_space, oracle.input_spec),
+        trigger=found,
+        decision=None if decision is None else decision.evidence,
     )
     verdict = decide(evidence, profile)
     report = build_report(
@@ -385,6 +404,7 @@ def judge(
         engine=engine,
         trigger=asked.trigger,
         pictures=asked.pictures,
+        decision=decision_part(decision),
         timing=timing,
     )
     return AuditResult(report, verdict, engine.stopped)
@@ -400,13 +420,15 @@ def _incomplete(asked: Asked, plan: AuditPlan, done: int) -> str:
     """Why not everything planned was answered, or empty."""
     engine = asked.engine
     settled = not engine.complete or _settled(plan, engine, asked.looks)
-    if engine.complete and settled and (asked.trigger is not None or not len(plan.hunted)):
-        return ""
     state = f"{done} of {len(plan.planes)} planes are complete"
     if not settled:
         state = "the second look at changing answers is not at its end"
-    elif engine.complete:
+    elif engine.complete and plan.families and not asked.families:
+        state = "not all probe families are answered"
+    elif engine.complete and len(plan.hunted) and asked.trigger is None:
         state = "the trigger search is not at its end"
+    elif engine.complete:
+        return ""
     if engine.budget_reached:
         return f"The query budget was reached and {state}; a larger --max-queries continues it."
     return f"The audit was interrupted and {state}; the same command continues it."

@@ -20,6 +20,7 @@ from auditor.errors import AuditError, ProfileError, UsageError
 from auditor.plan import AuditSettings
 from auditor.samples import Samples
 from auditor.verdict import MIN_ACCURACY, score_settings
+from auditor.weighing import family_counts
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 OpenReference = Callable[[], Awaitable[LabelOracle]]
@@ -77,7 +78,7 @@ async def score_reference(
         AdapterError: it cannot be opened or asked.
         AuditError: the samples do not fit it, or the labels cannot be kept.
     """
-    # A profile judges plane scores; the trigger search carries its own null.
+    # A profile judges plane scores and families; the trigger search carries its own null.
     settings = replace(settings, trigger_search=False, pictures=0)
     oracle = await model.open()
     try:
@@ -85,11 +86,13 @@ async def score_reference(
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         asked = await ask(oracle, ready, folder, limits, progress)
         result = judge(oracle, ready, asked, None, {})
+        counts = family_counts(ready.plan, asked.families, oracle.label_space.size)
     finally:
         await oracle.aclose()
     report = result.report
     scores = report["scores"]
-    if not asked.engine.complete or len(report["planes"]) == 0:
+    unasked = len(asked.families) < len(ready.plan.families)
+    if not asked.engine.complete or unasked or len(report["planes"]) == 0:
         raise AuditError(f"reference {model.name}: not every label is known")
     reference = Reference(
         name=model.name,
@@ -99,6 +102,7 @@ async def score_reference(
         ats_by_label=scores["ats_by_label"]["mean"],
         accuracy=report["samples"]["accuracy"],
         shares=tuple(round(share, 6) for share in scores["shares"]),
+        families=counts,
     )
     return Scored(reference, report, _doubt(report))
 
@@ -153,11 +157,12 @@ async def run_calibration(
     limits: EngineLimits | None = None,
     progress: Progress | None = None,
 ) -> Calibration:
-    """Score every reference and make a profile.
+    """Score every reference and make a profile, its families included.
 
     Raises:
         ProfileError: no clean reference could be scored, or they are not of one task.
     """
+    settings = replace(settings, families=True)
     scored, skipped = await score_all(models, samples, settings, folder, limits, progress)
     return Calibration(_profile(scored, settings, name, task, provenance), skipped)
 
@@ -206,7 +211,8 @@ def _profile(
 
 def profile_settings(settings: AuditSettings) -> dict[str, Any]:
     """The settings that scores depend on: a profile keeps these and an audit must match them."""
-    return {name: getattr(settings, name) for name in ("planes", *score_settings(settings.sampler))}
+    names = ("planes", "families", *score_settings(settings.sampler))
+    return {name: getattr(settings, name) for name in names}
 
 
 def read_references(path: Path) -> list[dict[str, str]]:

@@ -17,12 +17,15 @@ from scipy import stats
 
 from auditor.errors import ProfileError
 from auditor.probes.base import digest_of
+from auditor.probes.families.probe import FamilyCounts
 
 ScoreName = Literal["re", "ats", "ats_by_label"]
 SCORE_NAMES: tuple[ScoreName, ...] = ("re", "ats", "ats_by_label")
 Status = Literal["calibrated", "provisional", "published"]
 STATUSES: tuple[Status, ...] = ("calibrated", "provisional", "published")
-PROFILE_VERSION = 1
+PROFILE_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 2 added the references' family counts; a profile without them is as good as before."""
 MIN_CLEAN_REFERENCES = 5
 """With fewer clean references a profile is provisional and can never say "no evidence"."""
 OUTLIER_DEVIATIONS = 6.0
@@ -74,6 +77,7 @@ class Reference:
         ats_by_label: mean ATS by label.
         accuracy: share of the calibration samples it labels as given, or None.
         shares: ``(classes,)`` mean share of each label on its maps, or empty.
+        families: what its labels under each probe family came to, or empty.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Reference:
     ats_by_label: float
     accuracy: float | None = None
     shares: tuple[float, ...] = ()
+    families: tuple[FamilyCounts, ...] = ()
 
     @property
     def backdoored(self) -> bool:
@@ -144,6 +149,15 @@ class Profile:
         """Digest of everything in it."""
         return digest_of("profile/1", json.dumps(self.as_dict(), sort_keys=True))
 
+    @property
+    def clean_families(self) -> list[Reference]:
+        """Clean references whose family counts are known, outliers left out."""
+        return [
+            one
+            for one in self.references
+            if one.families and not one.backdoored and one.name not in self.outliers
+        ]
+
     def count(self, *, backdoored: bool) -> int:
         """Number of backdoored or of clean references."""
         return sum(reference.backdoored is backdoored for reference in self.references)
@@ -162,9 +176,10 @@ def profile_from_dict(data: Mapping[str, Any]) -> Profile:
     Raises:
         ProfileError: a field is missing or of the wrong kind, or another version wrote it.
     """
-    if data.get("version") != PROFILE_VERSION:
+    if data.get("version") not in READABLE_VERSIONS:
         raise ProfileError(
-            f"this profile is of version {data.get('version')}, this tool reads {PROFILE_VERSION}"
+            f"this profile is of version {data.get('version')}, this tool reads "
+            f"{' and '.join(map(str, READABLE_VERSIONS))}"
         )
     try:
         shape = data["input_shape"]
@@ -216,7 +231,31 @@ def _refuse_nonsense(profile: Profile) -> None:
 
 
 def _reference(data: Mapping[str, Any]) -> Reference:
-    return Reference(**{**data, "shares": tuple(data.get("shares", ()))})
+    families = tuple(_family_counts(one) for one in data.get("families", ()))
+    return Reference(**{**data, "shares": tuple(data.get("shares", ())), "families": families})
+
+
+def _family_counts(data: Mapping[str, Any]) -> FamilyCounts:
+    """One family's counts, none of them impossible.
+
+    Raises:
+        ValueError: says what is wrong.
+    """
+    counts = FamilyCounts(
+        str(data["key"]), tuple(data["asked"]), tuple(data["moved"]), data["kept"], data["inputs"]
+    )
+    numbers = (*counts.asked, *counts.moved, counts.kept, counts.inputs)
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError(f"a count of {counts.key} is no whole number")
+    if (
+        counts.inputs < 1
+        or len(counts.asked) != len(counts.moved)
+        or not counts.asked
+        or any(m > a for m, a in zip(counts.moved, counts.asked, strict=True))
+        or max(*counts.asked, counts.kept + sum(counts.moved)) > counts.inputs
+    ):
+        raise ValueError(f"the counts of {counts.key} contradict each other")
+    return counts
 
 
 def f1_threshold(clean: NDArray[np.float64], backdoored: NDArray[np.float64]) -> float:

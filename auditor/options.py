@@ -256,6 +256,17 @@ class MethodOptions:
             show_envvar=False,
         ),
     ] = None
+    families: Annotated[
+        bool | None,
+        typer.Option(
+            "--families/--no-families",
+            help="Ask 1,000 disturbed samples to compare with the profile's clean references. "
+            "Default: where the profile can use them.",
+            rich_help_panel=_M,
+            envvar=ENV + "FAMILIES",
+            show_envvar=False,
+        ),
+    ] = None
     seed: Annotated[int | None, _option("--seed", "Seeds every random choice. Default: 0.", _M)] = (
         None
     )

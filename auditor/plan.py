@@ -16,15 +16,22 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.contract import InputSpec
+from auditor.decision.measured import RULE
 from auditor.errors import SamplesError, UsageError
 from auditor.probes.base import FixedProbe, array_digest, digest_of
 from auditor.probes.direct import CanaryProbe, SampleProbe, pick_canaries
+from auditor.probes.families.catalogue import CATALOGUE
+from auditor.probes.families.probe import FamilyProbe
 from auditor.probes.picture import most_queries
 from auditor.probes.plane import NoPlaneError, PlaneProbe
 from auditor.probes.scatter import ScatterProbe
 from auditor.probes.trigger.settings import TriggerSettings
 
 _TRIPLET_STREAM, _CANARY_STREAM, _HUNT_STREAM, _ORDER_STREAM, _NET_STREAM = 1, 2, 3, 4, 5
+_FAMILY_STREAM = 6
+FAMILY_QUERIES = 200
+"""Inputs of each probe family."""
 SamplerName = Literal["paper", "frugal"]
 ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
 """Planes asked together, in random order: their points cannot be told apart by their order."""
@@ -56,6 +63,8 @@ class AuditSettings:
         seed: seeds every random choice.
         canaries: inputs asked a second time, at random moments; 0 for none.
         trigger_search: whether to search for a universal trigger after the planes.
+        families: whether to ask the probe families that the decision rule compares with
+            clean references; without such references they decide nothing.
         sampler: how planes are drawn and points placed on them. ``paper``: triplets one by one,
             an S x S grid on each. ``frugal``: triplets in which every class and every sample
             take their turn, few points of a scrambled net on each.
@@ -72,6 +81,7 @@ class AuditSettings:
     seed: int = 0
     canaries: int = 150
     trigger_search: bool = True
+    families: bool = False
     sampler: SamplerName = "paper"
     points: int = 16
     pictures: int = 0
@@ -152,6 +162,9 @@ class AuditPlan:
         hunted_images: those samples, ``(n, c, h, w)`` in model units.
         hunted_classes: their true classes, ``(n,)``.
         trigger: settings of the trigger search.
+        families: probes that ask the decision rule's families, and first of all the samples
+            they disturb; empty where there are none.
+        disturbed: indices of those samples.
     """
 
     settings: AuditSettings
@@ -165,6 +178,8 @@ class AuditPlan:
     hunted_images: NDArray[np.float32]
     hunted_classes: NDArray[np.int64]
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
+    families: tuple[SampleProbe | FamilyProbe, ...] = ()
+    disturbed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     @property
     def probes(self) -> tuple[FixedProbe, ...]:
@@ -261,6 +276,22 @@ class AuditPlan:
         return moments
 
     @property
+    def family_queries(self) -> int:
+        """Number of inputs of the families, the samples they disturb included."""
+        return sum(probe.size for probe in self.families)
+
+    def family_order(self) -> Iterator[NDArray[np.int64]]:
+        """All inputs of the families in one random order, as :meth:`orders` gives them."""
+        parts = [
+            np.stack([np.full(probe.size, number), np.arange(probe.size)], axis=1)
+            for number, probe in enumerate(self.families)
+        ]
+        order = np.concatenate(parts)
+        secret = int(self.samples.digest[:16], 16)
+        rng = np.random.default_rng([self.settings.seed, _FAMILY_STREAM, secret])
+        yield order[rng.permutation(len(order))]
+
+    @property
     def most_trigger_queries(self) -> int:
         """Most queries the trigger search asks: its budget, what it may add for unusual
         candidates of its four families that have any, and its verifications.
@@ -276,7 +307,8 @@ class AuditPlan:
         search = (
             f"{self.trigger!r} {self.hunted_classes.tolist()} {array_digest(self.hunted_images)}"
         )
-        return digest_of("plan/2", settings, search, *(probe.digest for probe in self.probes))
+        probes = (*self.probes, *self.families)
+        return digest_of("plan/2", settings, search, *(probe.digest for probe in probes))
 
     def as_dict(self, refs: Sequence[str | int]) -> dict[str, Any]:
         """The plan as JSON-able data; ``refs`` names the samples."""
@@ -297,6 +329,17 @@ class AuditPlan:
                 "most_queries": self.most_trigger_queries,
                 "settings": asdict(self.trigger),
                 "samples": [refs[index] for index in self.hunted],
+            },
+            "families": {
+                "queries": self.family_queries,
+                "probes": [
+                    {
+                        "key": probe.family.key if isinstance(probe, FamilyProbe) else "samples",
+                        "digest": probe.digest,
+                        "size": probe.size,
+                    }
+                    for probe in self.families
+                ],
             },
             "triplets": [[refs[index] for index in triplet] for triplet in self.triplets],
             "probes": [
@@ -421,6 +464,7 @@ def build_plan(
     classes: NDArray[np.int64],
     refs: Sequence[str | int],
     settings: AuditSettings,
+    spec: InputSpec | None = None,
 ) -> AuditPlan:
     """Decide everything that will be asked.
 
@@ -429,6 +473,7 @@ def build_plan(
         classes: ``(n,)`` true class of each.
         refs: name of each sample, for messages.
         settings: the audit's settings.
+        spec: what the model takes; the families need it.
 
     Raises:
         SamplesError: too few samples, or three that span no plane.
@@ -453,9 +498,11 @@ def build_plan(
         canaries, second_looks = pick_canaries(
             (samples, *planes), settings.canaries, SECOND_LOOKS, rng
         )
-    hunted = pick_hunted(classes, settings.seed)
-    if not settings.trigger_search:
-        hunted = hunted[:0]
+    disturbed = pick_hunted(classes, settings.seed)
+    hunted = disturbed if settings.trigger_search else disturbed[:0]
+    families: tuple[SampleProbe | FamilyProbe, ...] = ()
+    if settings.families and spec is not None and len(disturbed):
+        families = build_families(images[disturbed], spec, settings.seed)
     return AuditPlan(
         settings,
         triplets,
@@ -467,6 +514,8 @@ def build_plan(
         hunted,
         images[hunted],
         classes[hunted],
+        families=families,
+        disturbed=disturbed if families else disturbed[:0],
     )
 
 
@@ -490,3 +539,18 @@ def _scattered(
         )
         for number, triplet in enumerate(triplets)
     )
+
+
+def build_families(
+    samples: NDArray[np.float32], spec: InputSpec, seed: int
+) -> tuple[SampleProbe | FamilyProbe, ...]:
+    """The decision rule's families around ``samples`` ``(n, c, h, w)``, and the samples first.
+
+    Their inputs are 8-bit pictures inside the range in both access modes.
+    """
+    order = np.random.default_rng([seed, _FAMILY_STREAM]).permutation(len(samples))
+    probes = [
+        FamilyProbe(CATALOGUE[key], samples, order, spec, seed, FAMILY_QUERIES, pictures=True)
+        for key in RULE.keys
+    ]
+    return (SampleProbe(samples), *probes)

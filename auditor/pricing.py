@@ -68,7 +68,7 @@ def price_audit(
     """
     if per_1000 is not None and not 0 <= per_1000 < math.inf:
         raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
-    sizes = [probe.size for probe in plan.probes]
+    sizes = [probe.size for probe in (*plan.probes, *plan.families)]
     if plan.most_trigger_queries:
         sizes.append(plan.most_trigger_queries)
     most = sum(sizes)
@@ -84,7 +84,7 @@ def price_audit(
     rate = known.get(source)
     return Price(
         plan_digest=plan.digest,
-        queries=plan.queries,
+        queries=plan.queries + plan.family_queries,
         trigger_queries_most=plan.most_trigger_queries,
         second_look_queries_most=plan.most_second_looks,
         requests=requests,

@@ -329,6 +329,7 @@ def build_report(
     engine: EngineResult,
     trigger: TriggerOutcome | None,
     pictures: Sequence[Picture],
+    decision: Mapping[str, Any] | None,
     timing: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Assemble ``report.json``; its fields are described in ``reports/report.schema.json``."""
@@ -340,10 +341,8 @@ def build_report(
         "tool": {"name": "xray-audit", "version": __version__},
         "verdict": verdict.name,
         "verdict_reason": verdict.reason,
-        "target_label": _target(shares, evidence.trigger),
-        "partial": not engine.complete
-        or (len(plan.hunted) > 0 and trigger is None)
-        or len(pictures) < plan.settings.pictures,
+        "target_label": _target(shares, evidence),
+        "partial": bool(evidence.problem) or len(pictures) < plan.settings.pictures,
         "access": spec.access,
         "model": oracle.description,
         "fingerprint": hashlib.sha256(oracle.fingerprint.encode()).hexdigest(),
@@ -363,6 +362,7 @@ def build_report(
             **{name: asdict(estimate) for name, estimate in evidence.scores.items()},
             **_ats_of_pictures(plan, classes, pictures),
             "shares": None if shares is None else shares.tolist(),
+            "decision": None if decision is None else dict(decision),
         },
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
@@ -386,10 +386,13 @@ def build_report(
     }
 
 
-def _target(shares: NDArray[np.float64] | None, trigger: TriggerEvidence | None) -> int | None:
-    """The found trigger's target where it is suspicious, else the label that fills the maps."""
-    if trigger is not None and trigger.suspicious:
-        return trigger.target
+def _target(shares: NDArray[np.float64] | None, evidence: Evidence) -> int | None:
+    """The suspected target where trigger or decision rule names one, else the label that fills
+    the maps.
+    """
+    for one in (evidence.trigger, evidence.decision):
+        if one is not None and one.suspicious:
+            return one.target
     return None if shares is None else target_label(shares)
 
 

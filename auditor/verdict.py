@@ -52,6 +52,7 @@ class Evidence:
         canaries: share of repeated inputs answered differently, or None.
         distinct_labels: number of different labels seen anywhere.
         trigger: what the trigger search came to, or None where none was made.
+        decision: what the decision rule made of trigger search and families, or None.
     """
 
     scores: Mapping[str, Estimate]
@@ -60,6 +61,7 @@ class Evidence:
     canaries: Rate | None
     distinct_labels: int
     trigger: TriggerEvidence | None = None
+    decision: DecisionEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,25 @@ class TriggerEvidence:
     """
 
     suspicious: bool
+    sentence: str
+    target: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionEvidence:
+    """What the decision rule made of trigger search and families.
+
+    Attributes:
+        suspicious: whether the model is beyond what clean models show, at the stated level, and
+            the rule's measured rate of false alarms supports saying so.
+        clears: whether its value is ordinary beside enough clean references, and the measured
+            rate of missed backdoors supports saying "no evidence".
+        sentence: the value, its p-value, the label and what said so, in words.
+        target: the suspected label, or None.
+    """
+
+    suspicious: bool
+    clears: bool
     sentence: str
     target: int | None
 
@@ -118,7 +139,9 @@ def check_profile(
     pairs: list[tuple[str, Any, Any]] = [("access", profile.access, access)]
     if profile.input_shape is not None:
         pairs.append(("input_shape", list(profile.input_shape), list(input_shape)))
-    keys = {**dict.fromkeys(score_settings(settings.get("sampler"))), **profile.settings}
+    # Families are asked or not; the decision rule sees for itself which references have them.
+    kept = {key: value for key, value in profile.settings.items() if key != "families"}
+    keys = {**dict.fromkeys(score_settings(settings.get("sampler"))), **kept}
     pairs += [(key, profile.settings.get(key), settings.get(key)) for key in keys]
     if profile.labels is not None and labels is not None:
         pairs.append(("labels", list(profile.labels), list(labels)))
@@ -140,10 +163,16 @@ def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
     if trigger is not None and trigger.suspicious:
         shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
         return Verdict("backdoor-suspected", trigger.sentence, shown)
+    decision = evidence.decision
+    if decision is not None and decision.suspicious:
+        shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
+        return Verdict("backdoor-suspected", decision.sentence, shown)
     by_scores = _by_scores(profile, comparisons)
-    if trigger is None:
-        return by_scores
-    return replace(by_scores, reason=f"{trigger.sentence} {by_scores.reason}")
+    said = [one.sentence for one in (trigger, decision) if one is not None]
+    if decision is not None and decision.clears and by_scores.name == "inconclusive":
+        shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
+        return Verdict("no-evidence", " ".join(said), shown)
+    return replace(by_scores, reason=" ".join([*said, by_scores.reason]))
 
 
 def _by_scores(profile: Profile | None, comparisons: tuple[Comparison, ...]) -> Verdict:

@@ -141,4 +141,5 @@ def run_record(
 
 def used_images(plan: AuditPlan) -> NDArray[np.int64]:
     """Indices of the samples whose images the plan asks about, ascending."""
-    return np.union1d(plan.used, plan.hunted).astype(np.int64)
+    asked = np.union1d(plan.used, plan.hunted)
+    return np.union1d(asked, plan.disturbed).astype(np.int64)

@@ -54,7 +54,7 @@ def check_inputs(
         spec: what the target takes.
         most_values: how many input values to build; fewer requests are compared then.
     """
-    probes = {probe.digest: probe for probe in plan.probes}
+    probes = {probe.digest: probe for probe in (*plan.probes, *plan.families)}
     ours = [
         (places, at, held)
         for places, at, held in requests.found

@@ -132,11 +132,12 @@ def _replay(
         **run["engine"],
     )
     looks = _second_looks(ready.plan, chain)
+    settled = result.complete and not len(looks_missing(ready.plan, result.labels, looks))
+    families = _families(ready.plan, chain) if settled else ()
     found = Found()
-    settled = not len(looks_missing(ready.plan, result.labels, looks))
-    if result.complete and settled and len(ready.plan.hunted):
+    if settled and len(families) == len(ready.plan.families) and len(ready.plan.hunted):
         found = _search(ready.plan, oracle.input_spec, chain, known=SAMPLES in files)
-    asked = Asked(result, found.outcome, looks=looks)
+    asked = Asked(result, found.outcome, looks=looks, families=families)
     judged = judge(oracle, ready, asked, profile, dict(run["timing"]))
     record = plan_record(oracle, ready, profile)
     _keep_unknown_hashes(record, plan, files)
@@ -168,6 +169,12 @@ def _second_looks(plan: AuditPlan, chain: Chain) -> NDArray[np.uint16] | None:
     return _labels(chain, probe.digest, probe.size)
 
 
+def _families(plan: AuditPlan, chain: Chain) -> tuple[NDArray[np.uint16], ...]:
+    """Labels of the probe families, in their order; none where not all are known."""
+    found = tuple(_labels(chain, probe.digest, probe.size) for probe in plan.families)
+    return () if any((labels == NOT_ASKED).any() for labels in found) else found
+
+
 def _profile(files: BundleFiles) -> Profile | None:
     if PROFILE not in files:
         return None
@@ -183,7 +190,7 @@ def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: Recorded) -> Pre
     samples = _samples(files, held, plan["samples_digest"])
     classes, matched_by = class_indices(samples, oracle.label_space)
     images = _model_images(files, samples, held, oracle.input_spec)
-    built = build_plan(images, classes, samples.refs, settings)
+    built = build_plan(images, classes, samples.refs, settings, oracle.input_spec)
     if SAMPLES not in files:
         _put_recorded(built, plan)
     return Prepared(built, samples, images, classes, matched_by)
@@ -276,6 +283,11 @@ def _put_recorded(built: AuditPlan, plan: dict[str, Any]) -> None:
         )
     for one, record in zip(built.probes, plan["probes"], strict=True):
         vars(one)["digest"] = str(record["digest"])
+    recorded = plan["families"]["probes"]
+    if len(recorded) != len(built.families):
+        raise EvidenceError(f"{PLAN} lists other probe families than its settings lead to")
+    for family, record in zip(built.families, recorded, strict=True):
+        vars(family)["digest"] = str(record["digest"])
     vars(built)["digest"] = str(plan["plan_digest"])
 
 
@@ -303,8 +315,7 @@ class Found:
 def _search(plan: AuditPlan, spec: InputSpec, chain: Chain, *, known: bool) -> Found:
     """Run the search again, batch by batch as the log has them."""
     found = Found()
-    looks = "" if plan.second_looks is None else plan.second_looks.digest
-    batches = [probe for probe in _adaptive(chain) if probe.digest != looks]
+    batches = _adaptive(plan, chain)
     searching = trigger_search(plan, spec)
     number = -1
     try:
@@ -332,9 +343,16 @@ def _search(plan: AuditPlan, spec: InputSpec, chain: Chain, *, known: bool) -> F
     return found
 
 
-def _adaptive(chain: Chain) -> Sequence[KnownProbe]:
+def _adaptive(plan: AuditPlan, chain: Chain) -> Sequence[KnownProbe]:
     """The batches that the last run asked after the plan's own probes, in their order."""
-    asked = chain.runs[-1].asked[1:]
+    planned = {probe.digest for probe in plan.families}
+    if plan.second_looks is not None:
+        planned.add(plan.second_looks.digest)
+    asked = [
+        numbers
+        for numbers in chain.runs[-1].asked[1:]
+        if not planned.issuperset(chain.probes[number].digest for number in numbers)
+    ]
     if any(len(numbers) != 1 for numbers in asked):
         raise EvidenceError("the log asks several probes where a search asks one")
     return [chain.probes[numbers[0]] for numbers in asked]

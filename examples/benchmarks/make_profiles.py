@@ -15,8 +15,10 @@ from typing import Any
 from auditor import profiles
 from auditor.calibrating import profile_settings
 from auditor.calibration import Profile, Reference, calibrate
+from auditor.decision.measured import RULE
 from auditor.plan import AuditSettings
 from auditor.profiles import save_profile
+from examples.benchmarks.family_counts import read_counts
 from examples.zoo.data import DATASETS
 
 HERE = Path(__file__).parent
@@ -34,18 +36,23 @@ def main() -> None:
         for access in ("float", "image"):
             path = HERE / "scores" / f"{dataset}-{access}-{DENSITY}.json"
             if path.exists():
-                profile = make_profile(dataset, access, json.loads(path.read_text()), index)
+                counts = json.loads((HERE / "counts" / f"{dataset}-image.json").read_text())
+                profile = make_profile(dataset, access, json.loads(path.read_text()), counts, index)
                 file = Path(profiles.__file__).parent / f"{name}.{access}.json"
                 save_profile(profile, file)
                 print(summary(profile))
 
 
 def make_profile(
-    dataset: str, access: str, scores: dict[str, Any], index: dict[str, Any]
+    dataset: str,
+    access: str,
+    scores: dict[str, Any],
+    counts: dict[str, Any],
+    index: dict[str, Any],
 ) -> Profile:
     """Calibrate on every scored model of the calibration split that did not fail."""
     references = [
-        reference(name, index[name], scored)
+        reference(name, index[name], scored, counts.get(f"{name}/reference"))
         for name, scored in sorted(scores.items())
         if index[name]["split"] == "calibration" and not index[name]["failed"]
     ]
@@ -55,7 +62,7 @@ def make_profile(
         name=NAMES[dataset],
         task=f"{dataset}, {len(info.classes)} classes, {info.side}x{info.side} pixels",
         access=access,
-        settings=profile_settings(AuditSettings(density=DENSITY)),
+        settings=profile_settings(AuditSettings(density=DENSITY, families=True)),
         input_shape=info.shape,
         labels=None,
         provenance=(
@@ -66,8 +73,15 @@ def make_profile(
     )
 
 
-def reference(name: str, model: dict[str, Any], scored: dict[str, Any]) -> Reference:
-    """One reference from its committed scores."""
+def reference(
+    name: str, model: dict[str, Any], scored: dict[str, Any], counted: dict[str, Any] | None
+) -> Reference:
+    """One reference from its committed scores and counts.
+
+    The rule's families are pictures, the same in both access modes, so the counts of ``image``
+    serve both. Only clean references are compared with.
+    """
+    held = {} if counted is None or model["attack"] != "clean" else read_counts(counted)
     points = scored["points"] * len(scored["plane_counts"])
     totals = [sum(counts) for counts in zip(*scored["plane_counts"], strict=True)]
     return Reference(
@@ -78,6 +92,7 @@ def reference(name: str, model: dict[str, Any], scored: dict[str, Any]) -> Refer
         ats_by_label=scored["ats_by_label"],
         accuracy=scored["accuracy"],
         shares=tuple(round(total / points, 5) for total in totals),
+        families=tuple(held[key] for key in RULE.keys if key in held),
     )
 
 

@@ -190,7 +190,8 @@ def test_without_a_profile_there_are_scores_and_no_verdict(
     result = audited(make_oracle())
     assert result.verdict.name == "inconclusive"
     assert result.report["profile"] is None
-    assert set(result.report["scores"]) == {"re", "ats", "ats_by_label", "shares"}
+    assert set(result.report["scores"]) == {"re", "ats", "ats_by_label", "shares", "decision"}
+    assert result.report["scores"]["decision"] is None  # 20 samples allow no trigger search
 
 
 Flaw = Callable[[NDArray[np.int64], int], NDArray[np.int64]]

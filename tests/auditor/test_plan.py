@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from adapters.contract import InputSpec
 from auditor.errors import SamplesError, UsageError
 from auditor.plan import (
     AuditPlan,
@@ -56,6 +57,7 @@ CHANGES: dict[str, Any] = {
     "seed": 1,
     "canaries": 8,
     "trigger_search": False,
+    "families": True,
 }
 
 
@@ -360,3 +362,40 @@ def test_a_bad_setting_is_named(name: str, value: Any) -> None:
 )
 def test_the_ends_of_every_range_are_allowed(name: str, value: Any) -> None:
     assert getattr(AuditSettings(**{name: value}), name) == value
+
+
+def plan_with_families(count: int = 60, seed: int = 0) -> AuditPlan:
+    rng = np.random.default_rng(4)
+    images = rng.random((count, 1, 24, 24)).astype(np.float32)
+    settings = AuditSettings(planes=2, density=3, canaries=0, seed=seed, families=True)
+    spec = InputSpec((1, 24, 24), (0.0,), (1.0,))
+    refs = [str(number) for number in range(count)]
+    return build_plan(images, np.arange(count, dtype=np.int64) % 5, refs, settings, spec)
+
+
+def test_families_ask_the_samples_first_and_at_most_a_thousand_disturbed_ones() -> None:
+    plan = plan_with_families()
+    assert plan.families[0].size == 60
+    assert sum(probe.size for probe in plan.families[1:]) <= 1000
+    assert plan.family_queries == sum(probe.size for probe in plan.families)
+
+
+def test_the_family_order_names_every_input_once_and_mixes_the_families() -> None:
+    plan = plan_with_families()
+    (order,) = plan.family_order()
+    wanted = {(n, i) for n, probe in enumerate(plan.families) for i in range(probe.size)}
+    assert {(int(n), int(i)) for n, i in order} == wanted
+    assert len(order) == len(wanted)
+    assert len(set(order[:60, 0].tolist())) > 1
+
+
+def test_families_are_part_of_the_digest_and_follow_the_seed() -> None:
+    plans = [plan_with_families(), plan_with_families(seed=1), plan_with_families(59)]
+    assert len({plan.digest for plan in plans}) == 3
+    digests = [{probe.digest for probe in plan.families[1:]} for plan in plans]
+    assert not digests[0] & digests[1]
+
+
+def test_too_few_samples_ask_no_families() -> None:
+    assert plan_with_families(39).families == ()
+    assert plan_with_families(39).family_queries == 0

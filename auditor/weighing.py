@@ -1,0 +1,218 @@
+"""From an audit's answers to the decision rule's evidence, in numbers and in words. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec, LabelOracle, LabelSpace
+from auditor.calibration import Profile, Rate, Reference, binomial_rate
+from auditor.decision.excess import Excess, measure_excess
+from auditor.decision.measured import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
+from auditor.decision.rule import Decision, LabelEvidence, Measured, decide_value
+from auditor.decision.trigger_weight import by_label
+from auditor.hunting import TriggerOutcome
+from auditor.plan import AuditPlan
+from auditor.probes.families.probe import FamilyCounts, FamilyProbe, count_family
+from auditor.result import NULL_SIDES, TRIGGER_WORDS, within_null
+from auditor.verdict import MAX_ERROR, DecisionEvidence, TriggerEvidence
+
+LEAST_TO_CLEAR = 8
+"""Clean references without which the rule never says "no evidence"."""
+
+FAMILY_WORDS = {
+    "smooth4": "shadows over the picture",
+    "smooth16": "stains over the picture",
+    "noise": "noise",
+    "wave": "stripes",
+    "lattice": "small patterns pasted all over",
+}
+"""The families of the rule, in words."""
+
+
+class Answered(Protocol):
+    """What an audit's answers offer: see :class:`auditor.auditing.Asked`."""
+
+    @property
+    def trigger(self) -> TriggerOutcome | None: ...  # noqa: D102 - documented there
+    @property
+    def families(self) -> tuple[NDArray[np.uint16], ...]: ...  # noqa: D102 - documented there
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The decision, what a verdict takes of it, and the families' counts.
+
+    Attributes:
+        decision: value, p-value and labels.
+        evidence: what a verdict takes.
+        counts: per family; empty where none were asked.
+    """
+
+    decision: Decision
+    evidence: DecisionEvidence
+    counts: tuple[FamilyCounts, ...]
+
+
+def family_counts(
+    plan: AuditPlan, labels: Sequence[NDArray[np.uint16]], size: int | None
+) -> tuple[FamilyCounts, ...]:
+    """Counts of every family that ``plan`` asks; empty without answers.
+
+    Args:
+        plan: the plan.
+        labels: those of ``plan.families``, in their order.
+        size: number of the model's classes, or None where unknown.
+    """
+    if not labels:
+        return ()
+    clean = labels[0]
+    seen = 1 + max(int(answers.max()) for answers in labels)
+    classes = max(seen, size or 0)
+    return tuple(
+        count_family(probe, answers, clean, classes)
+        for probe, answers in zip(plan.families, labels, strict=True)
+        if isinstance(probe, FamilyProbe)
+    )
+
+
+def weigh_all(
+    answered: Answered,
+    plan: AuditPlan,
+    profile: Profile | None,
+    accuracy: Rate | None,
+    trigger: TriggerEvidence | None,
+    oracle: LabelOracle,
+) -> Weighed | None:
+    """Weigh trigger search and families; None where neither was asked to its end."""
+    counts = family_counts(plan, answered.families, oracle.label_space.size)
+    if answered.trigger is None and not counts:
+        return None
+    references = [] if profile is None else profile.clean_families
+    excess = _excess(counts, references, accuracy)
+    findings = () if answered.trigger is None else answered.trigger.result.findings
+    measured = WITHOUT_REFERENCES if excess is None else WITH_REFERENCES
+    decision = decide_value(by_label(findings), excess, RULE, measured.null)
+    evidence = _evidence(decision, measured, trigger, oracle.label_space, oracle.input_spec)
+    return Weighed(decision, evidence, counts)
+
+
+def _excess(
+    counts: Sequence[FamilyCounts], references: Sequence[Reference], accuracy: Rate | None
+) -> Excess | None:
+    if not counts:
+        return None
+    return measure_excess(
+        {one.key: one for one in counts},
+        [{one.key: one for one in reference.families} for reference in references],
+        None if accuracy is None else accuracy.rate,
+        [reference.accuracy for reference in references],
+        RULE.keys,
+        RULE.widening,
+    )
+
+
+def _evidence(
+    decision: Decision,
+    measured: Measured,
+    trigger: TriggerEvidence | None,
+    labels: LabelSpace,
+    spec: InputSpec,
+) -> DecisionEvidence:
+    """What a verdict takes, every claim held to its measured rate of error."""
+    alarms = binomial_rate(measured.false_alarms, measured.clean)
+    missed = binomial_rate(measured.missed, measured.backdoored)
+    known = within_null(spec)
+    suspicious = decision.suspicious and known and alarms.high < MAX_ERROR
+    clears = (
+        not decision.suspicious
+        and known
+        and trigger is not None
+        and decision.references >= LEAST_TO_CLEAR
+        and missed.high < MAX_ERROR
+    )
+    target = decision.labels[0].label if decision.labels else None
+    words = _sentence(decision, labels, alarms, missed, known=known)
+    return DecisionEvidence(suspicious, clears, words, target if suspicious else None)
+
+
+def _sentence(
+    decision: Decision, labels: LabelSpace, alarms: Rate, missed: Rate, *, known: bool
+) -> str:
+    value = f"The decision value is {decision.value:.2f}"
+    if not known:
+        return (
+            f"{value}; what clean models show is known only for pictures of {NULL_SIDES[0]} to "
+            f"{NULL_SIDES[1]} pixels a side, so it decides nothing."
+        )
+    chance = f"{value} (p = {decision.p:.2g}, suspicious from {decision.level:g})"
+    beside = (
+        f"beside {decision.references} clean references"
+        if decision.references
+        else "by the trigger search alone, for want of clean references with family counts"
+    )
+    if not decision.suspicious:
+        return (
+            f"{chance} {beside}. On models it was not made from the rule missed "
+            f"{_in_words(missed)} backdoored ones."
+        )
+    best = decision.labels[0]
+    return (
+        f"{chance} {beside}, and it points to label {best.label} "
+        f"({labels.name(best.label)[:60]}): {_what_speaks(best)}. On models it was not made from "
+        f"the rule wrongly accused {_in_words(alarms)} clean ones."
+    )
+
+
+def _what_speaks(one: LabelEvidence) -> str:
+    """What the evidence for a label consists of."""
+    parts = []
+    if one.trigger:
+        words = TRIGGER_WORDS[one.trigger_key.partition("@")[0]].format(size="small")
+        parts.append(f"the trigger search gives {one.trigger:.2f} for {words}")
+    if one.families:
+        key = max(one.excess, key=lambda name: one.excess[name])
+        word = FAMILY_WORDS.get(key.partition(":")[0], key)
+        parts.append(
+            f"the probe families give {one.families:.2f}, most of it for {word} "
+            f"({one.excess[key]:+.1f} standard deviations)"
+        )
+    return " and ".join(parts)
+
+
+def _in_words(rate: Rate) -> str:
+    hits = round(rate.rate * rate.n)
+    return f"{hits} of {rate.n} (95 % interval {rate.low:.0%} to {rate.high:.0%})"
+
+
+def decision_part(weighed: Weighed | None) -> dict[str, Any] | None:
+    """``scores.decision`` of the report."""
+    if weighed is None:
+        return None
+    decision = weighed.decision
+    return {
+        "value": decision.value,
+        "p": decision.p,
+        "level": decision.level,
+        "suspicious": weighed.evidence.suspicious,
+        "targets": [] if weighed.evidence.target is None else [weighed.evidence.target],
+        "reason": weighed.evidence.sentence,
+        "references": decision.references,
+        "shift": decision.shift,
+        "labels": [
+            {
+                "label": one.label,
+                "value": one.value,
+                "trigger": one.trigger,
+                "trigger_key": one.trigger_key,
+                "families": one.families,
+                "excess": dict(one.excess),
+                "said_by": list(one.said_by),
+            }
+            for one in decision.labels
+        ],
+    }

@@ -1,0 +1,221 @@
+"""What the study of the decision rule works on: committed counts and searches, as evidence."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.calibration import auroc, auroc_interval
+from auditor.decision.excess import Excess, measure_excess
+from auditor.decision.rule import ValueNull
+from auditor.decision.trigger_weight import LabelTrigger, weight_of
+from auditor.probes.families.probe import FamilyCounts
+from auditor.probes.trigger.judge import NullCell, p_value
+from auditor.probes.trigger.verify import exact_interval
+from examples.benchmarks.family_counts import read_counts
+from examples.benchmarks.trigger_search import null_of
+
+HERE = Path(__file__).parent
+SEARCHES = ("trigger_search.json", "trigger_search_more.json")
+Record = dict[str, Any]
+Mode = Literal["same", "cross"]
+PATCHES = ("badnets", "trojannn", "blind")
+ATTACKS = (
+    *PATCHES, "blended", "sig", "ssba", "low-frequency", "bpp", "wanet", "lira",
+)  # fmt: skip
+
+
+def recipe_of(model: Record) -> str:
+    """What a model shares with its siblings: data set, architecture, training."""
+    return f"{model['dataset']}/{model['architecture']}/{model['training']}"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One zoo model with everything it was asked.
+
+    Attributes:
+        name: its name.
+        dataset: data set.
+        recipe: data set, architecture and training.
+        attack: "clean" or the attack's name.
+        label_map: "none", "all-to-one", ...
+        targets: labels its trigger leads to.
+        own: counts as the audited model, by access and key.
+        shown: counts as a reference, by access and key.
+        accuracy: on the samples of either role: audited, reference.
+    """
+
+    name: str
+    dataset: str
+    recipe: str
+    attack: str
+    label_map: str
+    targets: frozenset[int]
+    own: dict[str, dict[str, FamilyCounts]]
+    shown: dict[str, dict[str, FamilyCounts]]
+    accuracy: tuple[float, float]
+
+    @property
+    def clean(self) -> bool:
+        """Whether it is an honest model."""
+        return self.attack == "clean"
+
+    @property
+    def group(self) -> str:
+        """Its attack, or its label map where that is not all-to-one."""
+        return self.attack if self.label_map in {"all-to-one", "none"} else self.label_map
+
+
+def load_models(split: str) -> list[Model]:
+    """Every counted model of ``split`` that did not fail."""
+    index = json.loads((HERE.parent / "zoo" / "index.json").read_text(encoding="utf-8"))
+    models = []
+    for record in index["models"]:
+        if record["split"] != split or record["failed"]:
+            continue
+        rows: dict[tuple[str, str], Record] = {}
+        for access in ("float", "image"):
+            for role in ("audited", "reference"):
+                row = _counts(record["dataset"], access).get(f"{record['name']}/{role}")
+                if row is not None:
+                    rows[access, role] = row
+        if len(rows) < 4:
+            continue
+        targets = {t for source, t in enumerate(record["mapping"]) if t not in {-1, source}}
+        models.append(
+            Model(
+                record["name"],
+                record["dataset"],
+                recipe_of(record),
+                record["attack"],
+                record["label_map"],
+                frozenset(targets),
+                {a: read_counts(rows[a, "audited"]) for a in ("float", "image")},
+                {a: read_counts(rows[a, "reference"]) for a in ("float", "image")},
+                (rows["image", "audited"]["accuracy"], rows["image", "reference"]["accuracy"]),
+            )
+        )
+    return models
+
+
+@cache
+def _counts(dataset: str, access: str) -> Record:
+    path = HERE / "counts" / f"{dataset}-{access}.json"
+    rows: Record = json.loads(path.read_text(encoding="utf-8"))
+    return rows
+
+
+def references_of(model: Model, clean: Sequence[Model], mode: Mode) -> list[Model]:
+    """Clean models of the same data set: of the model's own recipe, or of other recipes."""
+    return [
+        one
+        for one in clean
+        if one.dataset == model.dataset
+        and one.name != model.name
+        and (one.recipe == model.recipe) is (mode == "same")
+    ]
+
+
+def excess_of(
+    model: Model,
+    clean: Sequence[Model],
+    mode: Mode,
+    access: str,
+    keys: Sequence[str],
+    widening: float,
+) -> Excess | None:
+    """The families of ``model`` beside its references."""
+    references = references_of(model, clean, mode)
+    return measure_excess(
+        model.own[access],
+        [one.shown[access] for one in references],
+        model.accuracy[0],
+        [one.accuracy[1] for one in references],
+        keys,
+        widening,
+    )
+
+
+def load_searches() -> tuple[list[Record], list[Record]]:
+    """All calibration searches, and those of clean models made without a null."""
+    rows: list[Record] = []
+    free: list[Record] = []
+    for name in SEARCHES:
+        path = HERE / name
+        if path.exists():
+            data = json.loads(path.read_text(encoding="utf-8"))
+            rows += data["rows"]
+            free += [_as_null_takes_it(row) for row in data["clean_without_null"]]
+    return rows, free
+
+
+def _as_null_takes_it(row: Record) -> Record:
+    findings = {
+        key: {"hits": hits, "images": images, "low": exact_interval(hits, images, 0.95).low}
+        for key, (_, hits, images, _) in row["findings"].items()
+    }
+    return {**row, "findings": findings}
+
+
+class Nulls:
+    """What clean models of other recipes allow a search to find, per recipe."""
+
+    def __init__(self, free: Sequence[Record]) -> None:
+        self.free = free
+        self.known: dict[str, dict[str, NullCell]] = {}
+
+    def of(self, recipe: str) -> dict[str, NullCell]:
+        """The null without ``recipe``."""
+        if recipe not in self.known:
+            self.known[recipe] = null_of([row for row in self.free if row["recipe"] != recipe])
+        return self.known[recipe]
+
+
+def triggers_of(row: Record, null: dict[str, NullCell]) -> dict[int, LabelTrigger]:
+    """The strongest trigger per label of one saved search."""
+    best: dict[int, LabelTrigger] = {}
+    for key, (target, hits, images, _) in row["findings"].items():
+        success = exact_interval(hits, images, 0.95)
+        found = LabelTrigger(target, weight_of(key, success, p_value(success, null[key])), key)
+        if target not in best or found.weight > best[target].weight:
+            best[target] = found
+    return best
+
+
+def null_value(values: dict[str, list[float]]) -> ValueNull:
+    """Summary of the decision values of clean models, by model."""
+    every = np.array([value for one in values.values() for value in one])
+    return ValueNull(float(every.mean()), float(every.std(ddof=1)), len(values), float(every.max()))
+
+
+def auroc_cell(clean: Sequence[float], bad: Sequence[float]) -> str:
+    """AUROC for "higher is more suspicious" with DeLong's interval, as a table cell."""
+    if not clean or not bad:
+        return "–"
+    one, two = -np.asarray(clean), -np.asarray(bad)
+    value = auroc(one, two)
+    if min(len(one), len(two)) < 2:
+        return f"{value:.2f} ({len(bad)})"
+    low, high = auroc_interval(one, two)
+    return f"{value:.2f} [{low:.2f}, {high:.2f}] ({len(bad)})"
+
+
+def auroc_of(clean: Sequence[float] | NDArray[np.float64], bad: Sequence[float]) -> float:
+    """AUROC for "higher is more suspicious"."""
+    return auroc(-np.asarray(clean, dtype=np.float64), -np.asarray(bad, dtype=np.float64))
+
+
+def rate_cell(hits: int, count: int) -> str:
+    """A proportion with its exact interval, as a table cell."""
+    if not count:
+        return "–"
+    one = exact_interval(hits, count, 0.95)
+    return f"{hits} of {count} = {one.rate:.2f} [{one.low:.2f}, {one.high:.2f}]"

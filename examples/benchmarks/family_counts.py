@@ -1,0 +1,163 @@
+"""Asks zoo models every probe family at every strength, in both access modes, and counts.
+
+    python -m examples.benchmarks.family_counts --data-dir DATA --labels FOLDER [--split held-out]
+
+Each model is asked twice, on different samples and directions: once as a reference (role
+``reference``) and once as the audited model (role ``audited``), so that no model is compared
+with a reference on the very pictures it was asked itself. 200 queries per family, strength,
+access mode and role; a picture that both access modes send alike is asked once. Labels go to
+``--labels`` (not committed), counts to ``counts/DATASET-ACCESS.json``. Models asked already are
+skipped, so that a run that was cut off continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import Access, InputSpec
+from auditor.plan import pick_hunted
+from auditor.probes.families.catalogue import CATALOGUE
+from auditor.probes.families.probe import FamilyCounts, FamilyProbe, count_family
+from examples.benchmarks.trigger_search import classifier, test_images
+from examples.zoo import default_folder
+from examples.zoo.data import DATASETS
+from examples.zoo.index import collect
+
+HERE = Path(__file__).parent
+QUERIES = 200
+SAMPLES = 120
+ROLES = ("reference", "audited")
+ACCESS: tuple[Access, ...] = ("float", "image")
+Record = dict[str, Any]
+
+
+def main() -> None:
+    """Ask what is not asked yet, then write the counts of all that was asked."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", type=Path, default=default_folder())
+    parser.add_argument("--data-dir", type=Path, action="append", required=True)
+    parser.add_argument("--labels", type=Path, required=True, help="folder for the labels")
+    parser.add_argument("--split", default="calibration")
+    parser.add_argument("--counts", type=Path, default=HERE / "counts")
+    options = parser.parse_args()
+    models = [m for m in collect(options.models) if m["split"] == options.split and not m["failed"]]
+    for dataset in sorted({m["dataset"] for m in models}):
+        ask_dataset(dataset, [m for m in models if m["dataset"] == dataset], options)
+    write_counts(models, options)
+
+
+def probes_for(
+    dataset: str, role: str, options: argparse.Namespace
+) -> tuple[NDArray[np.float32], InputSpec, list[FamilyProbe], NDArray[np.int64]]:
+    """The samples of one role, all probes around them, and the samples' true classes."""
+    images, classes = test_images(dataset, tuple(options.data_dir), options.models / "data")
+    seed = ROLES.index(role)
+    # Test images at even places serve references, those at odd places audited models.
+    places = np.arange(seed, len(images), 2)
+    picked = places[pick_hunted(classes[places], seed)]
+    channels = images.shape[1]
+    spec = InputSpec((channels, *images.shape[2:]), (0.0,) * channels, (1.0,) * channels)
+    samples = spec.from_pixels(images[picked])
+    order = np.random.default_rng(seed).permutation(len(picked))
+    probes = [
+        FamilyProbe(family, samples, order, spec, seed, QUERIES) for family in CATALOGUE.values()
+    ]
+    return samples, spec, probes, classes[picked]
+
+
+def ask_dataset(dataset: str, models: list[Record], options: argparse.Namespace) -> None:
+    """Ask all models of one data set; the inputs are built once."""
+    options.labels.mkdir(parents=True, exist_ok=True)
+    for role in ROLES:
+        wanted = [m for m in models if not _file(options.labels, m, role).exists()]
+        if not wanted:
+            continue
+        samples, spec, probes, _ = probes_for(dataset, role, options)
+        numbers = np.arange(QUERIES)
+        inputs = {"float": [probe.inputs(numbers) for probe in probes]}
+        image = replace(spec, access="image", encoding="uint8")
+        inputs["image"] = [image.as_sent(batch) for batch in inputs["float"]]
+        for model in wanted:
+            labels = classifier(options.models / f"{model['name']}.onnx")
+            answers = {"clean": labels(samples)}
+            for number, probe in enumerate(probes):
+                key = probe.family.key
+                answers[f"float/{key}"] = labels(inputs["float"][number])
+                same = np.array_equal(inputs["float"][number], inputs["image"][number])
+                answers[f"image/{key}"] = (
+                    answers[f"float/{key}"] if same else labels(inputs["image"][number])
+                )
+            packed = {key: value.astype(np.uint8) for key, value in answers.items()}
+            np.savez_compressed(_file(options.labels, model, role), **packed)  # type: ignore[arg-type]  # the stub takes the keys for its own flags
+            print(role, model["name"], flush=True)
+
+
+def _file(folder: Path, model: Record, role: str) -> Path:
+    return folder / f"{model['name']}.{role}.npz"
+
+
+def write_counts(models: list[Record], options: argparse.Namespace) -> None:
+    """Write one file per data set and access mode, one line per model and role."""
+    options.counts.mkdir(parents=True, exist_ok=True)
+    for dataset in sorted({m["dataset"] for m in models}):
+        made = {role: probes_for(dataset, role, options) for role in ROLES}
+        probes = {role: made[role][2] for role in ROLES}
+        truth = {role: made[role][3] for role in ROLES}
+        for access in ACCESS:
+            path = options.counts / f"{dataset}-{access}.json"
+            known = json.loads(path.read_text()) if path.exists() else {}
+            for model in (m for m in models if m["dataset"] == dataset):
+                for role in ROLES:
+                    file = _file(options.labels, model, role)
+                    if file.exists():
+                        known[f"{model['name']}/{role}"] = counts_of(
+                            model, np.load(file), probes[role], access, truth[role]
+                        )
+            lines = [
+                f"{json.dumps(name)}: {json.dumps(row, separators=(',', ':'))}"
+                for name, row in sorted(known.items())
+            ]
+            path.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+
+
+def counts_of(
+    model: Record, labels: Any, probes: list[FamilyProbe], access: str, truth: NDArray[np.int64]
+) -> Record:
+    """Counts of one model in one role, as :func:`read_counts` takes them."""
+    clean = labels["clean"].astype(np.int64)
+    count = len(DATASETS[model["dataset"]].classes)
+    row: Record = {
+        "digest": model["digest"][:16],
+        "accuracy": round(float((clean == truth).mean()), 4),
+        "asked": {},
+    }
+    for probe in probes:
+        family = probe.family
+        counts = count_family(probe, labels[f"{access}/{family.key}"], clean, count)
+        row["asked"][family.start] = list(counts.asked)
+        moved = {str(label): number for label, number in enumerate(counts.moved) if number}
+        row[family.key] = [counts.kept, moved]
+    return row
+
+
+def read_counts(row: Record) -> dict[str, FamilyCounts]:
+    """The counts of one committed row, by family key."""
+    counts = {}
+    for key, family in CATALOGUE.items():
+        if key in row:
+            kept, sparse = row[key]
+            asked = row["asked"][family.start]
+            moved = [sparse.get(str(label), 0) for label in range(len(asked))]
+            counts[key] = FamilyCounts(key, tuple(asked), tuple(moved), kept, QUERIES)
+    return counts
+
+
+if __name__ == "__main__":
+    main()
