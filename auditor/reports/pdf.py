@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,11 +12,28 @@ from auditor.errors import AuditError, UsageError
 from auditor.reports.frameworks import Framework
 from auditor.reports.html_report import render_html
 from auditor.reports.source import ReportSource
+from auditor.reports.verdict_words import wording
 
 MISSING = (
     "a PDF needs WeasyPrint, which is not installed: pip install 'xray-audit[pdf]' (it also needs "
     "the system library Pango), or print report.html from a browser"
 )
+
+TONES = {"suspected": "#9c2222", "none": "#0d5c69", "open": "#6b4a00"}
+DRAWINGS = """\
+.icon path, .icon circle, .icon rect { fill: none; stroke: TONE; stroke-width: 5; stroke-linejoin: round; stroke-linecap: round }
+.icon text { fill: TONE; font-size: 38px; font-weight: 700; font-family: sans-serif }
+.swatch text { font-size: 13px; font-weight: 600; font-family: sans-serif; text-anchor: middle }
+.mark * { fill: none; stroke: #000; stroke-width: 2 }
+.track { fill: #e6e6e6 } .fill { fill: #333 }
+.axis { stroke: #444; stroke-width: 1 } .tick { fill: #444; font-size: 12px; font-family: sans-serif }
+.dot { fill: #333; fill-opacity: .55 } .interval { stroke: #000; stroke-width: 2 }
+.cap { stroke: #000; stroke-width: 1.5 } .mean { fill: #000 }
+line.limit { stroke: #000; stroke-width: 1.5; stroke-dasharray: 5 3 }
+text.limit { fill: #000; font-size: 13px; font-weight: 600; font-family: sans-serif }
+.hatch { stroke: #888; stroke-width: 1; fill: none }
+"""  # noqa: E501 - a style sheet
+"""What ``report.css`` says about drawings: WeasyPrint gives an SVG no style from outside it."""
 
 
 def load_weasyprint() -> Any:
@@ -40,7 +58,9 @@ def render_pdf(source: ReportSource, frameworks: Sequence[Framework] = ()) -> by
         AuditError: it failed.
     """
     weasyprint = load_weasyprint()
-    page = render_html(source, frameworks)
+    tone = TONES[wording(source.report).tone]
+    styled = f"\\g<0><style>{DRAWINGS.replace('TONE', tone)}</style>"
+    page = re.sub(r"<svg [^>]*>", styled, render_html(source, frameworks))
     logging.getLogger("weasyprint").setLevel(logging.CRITICAL)
     logging.getLogger("fontTools").setLevel(logging.CRITICAL)
     try:
