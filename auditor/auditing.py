@@ -198,9 +198,10 @@ async def run_audit(
     timing = _timing(started, time.monotonic() - clock, asked.engine)
     result = judge(oracle, ready, asked, profile, timing)
     run = run_record(oracle, asked.engine, timing, identity)
-    source = ReportSource(result.report, _pictures(ready, oracle, asked.trigger), run)
+    held = {} if profile is None else profile.as_dict()
+    source = ReportSource(result.report, _pictures(ready, oracle, asked.trigger), run, held)
     made = render_all(source, views, shown or view_settings())
-    _write_bundle(record, source, output, ready, profile, made)
+    _write_bundle(record, source, output, ready, made)
     return result
 
 
@@ -475,18 +476,16 @@ def _write_bundle(
     source: ReportSource,
     output: Path,
     ready: Prepared,
-    profile: Profile | None,
     views: Mapping[str, bytes],
 ) -> None:
     images = ready.samples.images[used_images(ready.plan)]
-    held = None if profile is None else profile.as_dict()
     try:
         record.keep(TRIGGER_PICTURE, source.pictures.get(TEXTURE_KEY))
         write_json(dict(source.report), output / REPORT)
         for name in VIEW_FILES:
             # An older run's view would show an older result.
             record.keep(name, views.get(name))
-        record.keep_run(source.run, held, images, source.pictures)
+        record.keep_run(source.run, source.profile or None, images, source.pictures)
         record.seal([REPORT, TRIGGER_PICTURE, *views])
     except OSError as error:
         raise AuditError(

@@ -53,7 +53,7 @@ def report(
     _refuse_unused(names, views, location)
     settings = view_settings(views.framework or (), location)
     held = load_bundle(bundle)
-    source = ReportSource(held.report, held.pictures, held.run)
+    source = ReportSource(held.report, held.pictures, held.run, held.profile)
     if to == Path("-"):
         _print(names, source, settings)
         return

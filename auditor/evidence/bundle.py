@@ -11,7 +11,7 @@ from typing import Any
 from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.files import BundleFiles, read_files
-from auditor.evidence.layout import HANDOVER, HEAD_SIGNATURE, PICTURES, REPORT, RUN
+from auditor.evidence.layout import HANDOVER, HEAD_SIGNATURE, PICTURES, PROFILE, REPORT, RUN
 from auditor.reports.json_report import parse_report
 
 
@@ -24,6 +24,7 @@ class Bundle:
         report: the content of report.json.
         pictures: PNGs that views show, by the keys they look them up by; empty where private.
         run: the content of run.json: target, identity, times, versions.
+        profile: the content of profile.json; empty without one.
         handed_over: whether private images were withheld.
         signed: whether there is a signature, valid or not.
     """
@@ -32,6 +33,7 @@ class Bundle:
     report: dict[str, Any]
     pictures: Mapping[str, bytes]
     run: Mapping[str, Any]
+    profile: Mapping[str, Any]
     handed_over: bool
     signed: bool
 
@@ -52,6 +54,7 @@ def load_bundle(where: Path) -> Bundle:
         report=_report(files),
         pictures=_pictures(files),
         run=parse_object(files.content[RUN], RUN) if RUN in files else {},
+        profile=parse_object(files.content[PROFILE], PROFILE) if PROFILE in files else {},
         handed_over=HANDOVER in files,
         signed=HEAD_SIGNATURE in files,
     )

@@ -15,6 +15,7 @@ from auditor.evidence.layout import (
     HEAD_SIGNATURE,
     PAGE,
     PRIVATE,
+    PROFILE,
     REPORT,
     RUN,
     VIEWS,
@@ -53,7 +54,8 @@ def pack(bundle: Path, to: Path, *, hand_over: bool) -> list[str]:
         report = parse_report(files.get(REPORT).decode("utf-8"), REPORT)
         content = {name: data for name, data in content.items() if name not in left_out}
         run = parse_object(files.content[RUN], RUN) if RUN in files else {}
-        page = render_html(ReportSource(report, {}, run), load_all())
+        profile = parse_object(files.content[PROFILE], PROFILE) if PROFILE in files else {}
+        page = render_html(ReportSource(report, {}, run, profile), load_all())
         content[VIEWS + PAGE] = page.encode("utf-8")
         content[HANDOVER] = handover_note(left_out)
     _write(content, to)

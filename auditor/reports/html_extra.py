@@ -34,6 +34,8 @@ KNOWN = frozenset(
         "planes",
         "limits",
         "timing",
+        "decision",
+        "trust",
     }
 )
 """Top-level keys that other parts of the page show."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -58,6 +59,20 @@ def model(report: Mapping[str, Any]) -> Html:
     return section(
         "model", "Model", tag("p", note), free_form(report["model"]), facts(rows, "facts plain")
     )
+
+
+def identity(run: Mapping[str, Any]) -> Html | None:
+    """Who answered, and with which software it was asked; None where no account was kept."""
+    parts = [
+        # The file sorts its keys, so the page does too: made again, it must be the same.
+        (title, free_form(json.loads(json.dumps(held, sort_keys=True))))
+        for title, key in (("Who answered", "identity"), ("Asked with", "environment"))
+        if isinstance(held := run.get(key), Mapping) and held
+    ]
+    if not parts:
+        return None
+    shown = [tag("div", tag("h4", title), listed) for title, listed in parts]
+    return section("identity", "Endpoint and environment", shown)
 
 
 def _range(taken: Mapping[str, Any]) -> str:
@@ -221,11 +236,13 @@ def recheck(digest: str) -> Html:
         "Check it yourself",
         tag(
             "p",
-            "This page is only a view. The file report.json written with it holds every label map "
-            "and all settings, so every score can be recomputed without the model and without a "
-            "network. The page belongs to the file whose SHA-256 is ",
+            "This page is only a view. It belongs to the report.json whose SHA-256 is ",
             tag("code", digest),
-            ":",
+            ", in the evidence that the audit left. The command ",
+            tag("code", "xray-audit verify"),
+            " checks that evidence and computes scores and verdict again from the logged labels, "
+            "without the model and without a network. The scores alone also follow from "
+            "report.json:",
         ),
         tag("pre", tag("code", RECOMPUTE), tabindex="0"),
         tag(

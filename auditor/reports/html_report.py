@@ -10,9 +10,11 @@ from importlib import resources
 from typing import Any
 
 from auditor.reports import (
+    html_decision,
     html_extra,
     html_facts,
     html_maps,
+    html_references,
     html_scope,
     html_scores,
     html_trigger,
@@ -32,13 +34,15 @@ CONTENTS = {
     "questions": "Questions",
     "retest": "Retest",
     "engineer": "For the engineer",
+    "decision": "Evidence",
     "trigger": "Trigger",
     "maps": "Label maps",
     "scores": "Scores",
     "shares": "Label shares",
     "planes": "Planes",
-    "profile": "References",
+    "references": "References",
     "canaries": "Repeats",
+    "trust": "Trust",
     "queries": "Queries",
     "formal": "Scope and method",
     "rule": "Decision rule",
@@ -63,8 +67,8 @@ def render_html(source: ReportSource, frameworks: Sequence[Framework] = ()) -> s
     report = source.report
     parts = [
         _buyer(report, source.pictures),
-        _engineer(report, source.pictures),
-        _formal(report, source.digest, frameworks),
+        _engineer(source),
+        _formal(source, frameworks),
     ]
     written = re.findall(r'<section id="([a-z]+)"', "".join(parts))
     contents = _contents([anchor for anchor in CONTENTS if anchor in written])
@@ -93,27 +97,32 @@ def _buyer(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html:
     )
 
 
-def _engineer(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html:
+def _engineer(source: ReportSource) -> Html:
+    report, pictures = source.report, source.pictures
     return part(
         "engineer",
         "What was measured",
         "for the engineer",
         [
+            html_decision.decision(report),
             html_trigger.trigger(report, pictures),
             html_maps.label_maps(report, pictures),
             html_scores.scores(report),
+            html_references.references(report, source.profile),
             html_scores.label_shares(report),
             html_scores.plane_table(report),
             html_facts.profile(report),
             html_facts.samples(report),
             html_facts.canaries(report),
+            html_decision.trust(report),
             html_facts.ledger(report),
             html_extra.unknown_parts(report),
         ],
     )
 
 
-def _formal(report: Mapping[str, Any], digest: str, frameworks: Sequence[Framework]) -> Html:
+def _formal(source: ReportSource, frameworks: Sequence[Framework]) -> Html:
+    report, digest = source.report, source.digest
     return part(
         "formal",
         "Scope, method and limits",
@@ -121,6 +130,7 @@ def _formal(report: Mapping[str, Any], digest: str, frameworks: Sequence[Framewo
         [
             html_scope.scope(report, digest),
             html_facts.model(report),
+            html_facts.identity(source.run),
             html_facts.settings(report),
             html_scope.rule(report),
             *html_scope.statements(report),

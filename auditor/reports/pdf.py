@@ -26,6 +26,7 @@ DRAWINGS = """\
 .swatch text { font-size: 13px; font-weight: 600; font-family: sans-serif; text-anchor: middle }
 .mark * { fill: none; stroke: #000; stroke-width: 2 }
 .track { fill: #e6e6e6 } .fill { fill: #333 }
+.hollow, .cross { fill: none; stroke: #000; stroke-width: 1.5 }
 .axis { stroke: #444; stroke-width: 1 } .tick { fill: #444; font-size: 12px; font-family: sans-serif }
 .dot { fill: #333; fill-opacity: .55 } .interval { stroke: #000; stroke-width: 2 }
 .cap { stroke: #000; stroke-width: 1.5 } .mean { fill: #000 }

@@ -22,11 +22,13 @@ class ReportSource:
         pictures: PNGs by the reference of a sample, or by a key of the trigger's pictures; empty
             in a copy without private images.
         run: the content of ``run.json``: who answered, with which versions; empty where unknown.
+        profile: the content of ``profile.json``: the references judged by; empty without one.
     """
 
     report: Mapping[str, Any]
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
+    profile: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:

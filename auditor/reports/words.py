@@ -133,6 +133,8 @@ def _free_form(value: object) -> str:
         return "not stated"
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list | tuple | Mapping) and not value:
+        return "none"
     if isinstance(value, list | tuple):
         return safe_text(", ".join(str(part)[:80] for part in value[:100]), 240)
     return safe_text(value, 240)
