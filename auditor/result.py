@@ -21,7 +21,7 @@ from auditor.engine.store import NOT_ASKED
 from auditor.hunting import TriggerOutcome
 from auditor.plan import AuditPlan
 from auditor.probes.picture import Picture
-from auditor.probes.plane import PlaneProbe
+from auditor.probes.plane import PlaneProbe, nearest_nodes
 from auditor.probes.scatter import ScatterProbe
 from auditor.probes.trigger.error_rates import (
     ALL_TO_ONE_MODELS,
@@ -571,9 +571,9 @@ def _picture_part(
     """The plane's label map where it was drawn by refinement: what was asked, what was filled."""
     if number >= len(pictures):
         return {}
-    picture, probe = pictures[number], plan.pictured[number]
+    picture = pictures[number]
     return {
-        "nodes": probe.nodes().tolist(),
+        "nodes": _picture_nodes(plan, number).tolist(),
         "label_map": picture.labels.tolist(),
         "ats": _ats_of_picture(plan, classes, number, picture),
         "picture": {
@@ -602,8 +602,13 @@ def _ats_of_picture(
     plan: AuditPlan, classes: NDArray[np.int64], number: int, picture: Picture
 ) -> float:
     triplet = [int(classes[index]) for index in plan.triplets[number]]
-    nodes = plan.pictured[number].nodes()
+    nodes = _picture_nodes(plan, number)
     return ats_by_region(picture.labels, nodes, triplet, plan.settings.ats_threshold)
+
+
+def _picture_nodes(plan: AuditPlan, number: int) -> NDArray[np.int64]:
+    probe = plan.planes[number]
+    return nearest_nodes(probe.plane, probe.bounds, plan.settings.density)
 
 
 def _ats_of_pictures(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,9 @@ from auditor.evidence.chain import Chain, KnownProbe
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
 from auditor.evidence.records import image_hash, plan_record
-from auditor.hunting import BatchProbe, TriggerOutcome, trigger_search
+from auditor.hunting import BatchProbe, Search, TriggerOutcome, drawings, trigger_search
 from auditor.plan import AuditPlan, AuditSettings, build_plan
+from auditor.probes.picture import Picture
 from auditor.result import looks_missing
 from auditor.samples import Samples, class_indices, to_model_units
 
@@ -134,10 +135,16 @@ def _replay(
     looks = _second_looks(ready.plan, chain)
     settled = result.complete and not len(looks_missing(ready.plan, result.labels, looks))
     families = _families(ready.plan, chain) if settled else ()
-    found = Found()
+    found: Found[TriggerOutcome] = Found()
+    drawn: Found[tuple[Picture, ...]] = Found()
+    known = SAMPLES in files
+    searches, pictures = _adaptive(ready.plan, chain) if settled else ([], [])
     if settled and len(families) == len(ready.plan.families) and len(ready.plan.hunted):
-        found = _search(ready.plan, oracle.input_spec, chain, known=SAMPLES in files)
-    asked = Asked(result, found.outcome, looks=looks, families=families)
+        search = trigger_search(ready.plan, oracle.input_spec)
+        found = _again(search, searches, "the trigger search", known=known)
+    if pictures:
+        drawn = _again(drawings(ready.plan), pictures, "the drawing of pictures", known=known)
+    asked = Asked(result, found.outcome, drawn.outcome or (), looks=looks, families=families)
     judged = judge(oracle, ready, asked, profile, dict(run["timing"]))
     record = plan_record(oracle, ready, profile)
     _keep_unknown_hashes(record, plan, files)
@@ -148,7 +155,7 @@ def _replay(
         oracle.input_spec,
         SAMPLES in files,
         found.how,
-        found.differ,
+        found.differ + drawn.differ,
     )
 
 
@@ -303,27 +310,30 @@ def _keep_unknown_hashes(record: dict[str, Any], plan: dict[str, Any], files: Bu
 # ---- the trigger search --------------------------------------------------------------------
 
 
-@dataclass
-class Found:
-    """How a replay of the trigger search ended."""
+T = TypeVar("T")
 
-    outcome: TriggerOutcome | None = None
+
+@dataclass
+class Found(Generic[T]):
+    """How a replay of an adaptive probe ended."""
+
+    outcome: T | None = None
     how: str = ""
     differ: int = 0
 
 
-def _search(plan: AuditPlan, spec: InputSpec, chain: Chain, *, known: bool) -> Found:
-    """Run the search again, batch by batch as the log has them."""
-    found = Found()
-    batches = _adaptive(plan, chain)
-    searching = trigger_search(plan, spec)
+def _again(
+    searching: Search[T], batches: Sequence[KnownProbe], what: str, *, known: bool
+) -> Found[T]:
+    """Run an adaptive probe again, batch by batch as the log has them."""
+    found: Found[T] = Found()
     number = -1
     try:
         batch = next(searching)
         for number, probe in enumerate(batches):
             if len(batch) != probe.size:
                 raise EvidenceError(
-                    f"the trigger search asks {len(batch)} inputs in its batch {number} and the "
+                    f"{what} asks {len(batch)} inputs in its batch {number} and the "
                     f"log has {probe.size}: the labels before it lead elsewhere"
                 )
             if known and BatchProbe(batch, probe.kind).digest != probe.digest:
@@ -337,14 +347,16 @@ def _search(plan: AuditPlan, spec: InputSpec, chain: Chain, *, known: bool) -> F
         found.how = f"cut off after batch {len(batches)}"
     except StopIteration as end:
         if number != len(batches) - 1:
-            raise EvidenceError("the log goes on after the end of the trigger search") from None
+            raise EvidenceError(f"the log goes on after the end of {what}") from None
         found.outcome = end.value
         found.how = f"{len(batches)} batches"
     return found
 
 
-def _adaptive(plan: AuditPlan, chain: Chain) -> Sequence[KnownProbe]:
-    """The batches that the last run asked after the plan's own probes, in their order."""
+def _adaptive(plan: AuditPlan, chain: Chain) -> tuple[list[KnownProbe], list[KnownProbe]]:
+    """The batches that the last run asked after the plan's own probes, in their order: those of
+    the trigger search, and those of the pictures.
+    """
     planned = {probe.digest for probe in plan.families}
     if plan.second_looks is not None:
         planned.add(plan.second_looks.digest)
@@ -355,4 +367,6 @@ def _adaptive(plan: AuditPlan, chain: Chain) -> Sequence[KnownProbe]:
     ]
     if any(len(numbers) != 1 for numbers in asked):
         raise EvidenceError("the log asks several probes where a search asks one")
-    return [chain.probes[numbers[0]] for numbers in asked]
+    batches = [chain.probes[numbers[0]] for numbers in asked]
+    pictures = [probe for probe in batches if probe.kind == "picture"]
+    return [probe for probe in batches if probe.kind != "picture"], pictures
