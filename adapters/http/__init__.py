@@ -18,6 +18,7 @@ from adapters.http.exchange import Exchange
 from adapters.http.generic import open_generic
 from adapters.http.oracle import HttpOracle, Opened
 from adapters.http.v2 import open_v2
+from adapters.http.v2_grpc import open_v2_grpc
 from adapters.target import Target
 
 __all__ = ["PROTOCOLS", "open_oracle"]
@@ -26,6 +27,7 @@ PROTOCOLS: dict[str, Callable[[Client, Target, Endpoint], Awaitable[Opened]]] = 
     "v2": open_v2,
     "v2-json": open_v2,
     "v2-binary": open_v2,
+    "v2-grpc": open_v2_grpc,
     "http": open_generic,
 }
 """Protocol name -> the coroutine that opens it."""
@@ -46,8 +48,13 @@ async def open_oracle(
     """
     endpoint = read_endpoint(target.location)
     name = target.http.protocol
-    if name == "auto":
+    grpc = endpoint.url.scheme in {"grpc", "grpcs"}
+    if name == "auto" and not grpc:
         name = "v2" if "/v2/models/" in endpoint.path else "http"
+    if grpc and name in {"auto", "v2", "v2-binary"}:
+        name = "v2-grpc"
+    if grpc != (name == "v2-grpc"):
+        raise TargetError(f"protocol {name} does not go with a URL of {endpoint.url.scheme}://")
     if name not in PROTOCOLS:
         raise TargetError(f"there is no protocol {name!r}; known: {', '.join(sorted(PROTOCOLS))}")
     client = open_client(target, endpoint)

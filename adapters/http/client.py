@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable, Mapping
 
 from adapters.contract import PaceHint, WireCount
-from adapters.errors import BadReply, RetryAdvice
+from adapters.errors import BadReply, RetryAdvice, TargetError
 from adapters.http import failures
 from adapters.http.addresses import AddressGuard
 from adapters.http.credentials import Credentials, check_header, read_credentials
 from adapters.http.endpoint import Endpoint
 from adapters.http.exchange import Exchange
+from adapters.http.grpc_transport import GrpcTransport
 from adapters.http.origin import version_headers
 from adapters.http.pace import pace_hint
 from adapters.http.sighting import Sighting
@@ -161,7 +162,13 @@ def open_client(target: Target, endpoint: Endpoint) -> Client:
         check_header(options.idempotency_header.lower(), "")
     # Shorter than the attempt, so that "never connected" is told apart from "no answer".
     connect_s = min(_MAX_CONNECT_S, 0.8 * target.limits.timeout)
-    tls = options.tls if endpoint.url.scheme == "https" else None
+    tls = options.tls if endpoint.url.scheme in {"https", "grpcs"} else None
     guard = AddressGuard(endpoint.url.host, private=options.private_network)
-    transport = open_transport(options.transport, connect_s, tls, guard)
+    transport: Transport
+    if endpoint.url.scheme in {"grpc", "grpcs"}:
+        if keys.signer is not None or keys.query:
+            raise TargetError(f"auth.type {options.auth.type!r} is for HTTP, not for gRPC")
+        transport = GrpcTransport(tls, guard)
+    else:
+        transport = open_transport(options.transport, connect_s, tls, guard)
     return Client(target, endpoint, transport, keys, Sighting(guard))

@@ -8,7 +8,7 @@ from adapters.errors import TargetError
 
 
 class Endpoint:
-    """A checked http or https URL.
+    """A checked URL of http, https, grpc or grpcs.
 
     Attributes:
         url: the URL; its query may hold a secret, so neither it nor address is ever shown.
@@ -53,7 +53,7 @@ def read_endpoint(location: str) -> Endpoint:
     """Check ``location``, a URL.
 
     Raises:
-        TargetError: not http or https, no host, not a URL, or a password inside.
+        TargetError: another scheme, no host, not a URL, or a password inside.
     """
     try:
         url = httpx.URL(location.strip())
@@ -65,8 +65,11 @@ def read_endpoint(location: str) -> Endpoint:
             'take them out and state [auth] type = "basic" with user and secret_env'
         )
     # httpx escapes what cannot be a host name instead of refusing it.
-    if url.scheme not in {"http", "https"} or not url.host or "%" in url.host:
+    grpc = url.scheme in {"grpc", "grpcs"}
+    if not (url.scheme in {"http", "https"} or grpc) or not url.host or "%" in url.host:
         raise TargetError("the endpoint must be a URL that starts with http:// or https://")
+    if grpc and url.port is None:
+        raise TargetError("a gRPC endpoint must name its port: grpc://HOST:8001/NAME")
     if url.port is not None and not 0 < url.port < 65536:
         raise TargetError(f"the endpoint URL names port {url.port}, ports go from 1 to 65535")
     return Endpoint(url.copy_with(fragment=None))

@@ -6,6 +6,7 @@ behind the JSON where the server lists that or the user asks for it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +16,7 @@ from adapters.http.client import Client
 from adapters.http.encoding import choose_encoding
 from adapters.http.endpoint import Endpoint
 from adapters.http.excerpt import printable
-from adapters.http.oracle import Opened, comfortable_batch
+from adapters.http.oracle import Opened, WireFormat, comfortable_batch
 from adapters.http.v2_format import V2Format
 from adapters.http.v2_input import InputWriter, Tensor, read_geometry
 from adapters.http.v2_metadata import BINARY, Model, read_model
@@ -39,8 +40,32 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
         TargetError: the metadata leaves a choice to the user, or the model takes no images.
         EndpointError: the metadata could not be read.
     """
-    _check_fields(target)
     model = await read_model(client, endpoint)
+    likely = _binary_likely(target, model, _chosen_input(model, target.http.request.tensor))
+    opened = open_model(target, model, model.infer, lambda wire: replace(wire, binary=likely))
+    if not likely or target.http.protocol == "v2-binary":
+        return opened
+    # Servers that list raw tensors take them, but KServe takes them unlisted and MLServer breaks
+    # on them: the first answer decides, and costs no query of its own.
+    assert isinstance(opened.format, V2Format)
+    return replace(opened, fallback=replace(opened.format, binary=False))
+
+
+def open_model(
+    target: Target, model: Model, infer: Endpoint, carried: Callable[[V2Format], WireFormat]
+) -> Opened:
+    """Settle how ``model`` is asked.
+
+    Args:
+        target: the description.
+        model: its metadata.
+        infer: where inference requests go.
+        carried: from what is known of the model to the format that carries it.
+
+    Raises:
+        TargetError: the metadata leaves a choice to the user, or the model takes no images.
+    """
+    _check_fields(target)
     tensor = _chosen_input(model, target.http.request.tensor)
     output = _chosen_output(model, target.http.reply.path)
     geometry = read_geometry(tensor, target)
@@ -51,16 +76,11 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
     if classify and output is None:
         raise TargetError("the model lists no output to classify; name it as response.path")
     wire = V2Format(tensor, output, geometry, writer, space, classify=classify)
-    likely = _binary_likely(target, model, tensor)
-    binary = replace(wire, binary=True)
-    asked = target.http.protocol == "v2-binary"
+    carrier = carried(wire)
     return Opened(
-        format=binary if likely else wire,
-        # Servers that list raw tensors take them, but KServe takes them unlisted and MLServer
-        # breaks on them: the first answer decides, and costs no query of its own.
-        fallback=wire if likely and not asked else None,
+        format=carrier,
         base=model.base,
-        endpoint=model.infer,
+        endpoint=infer,
         method="POST",
         spec=spec,
         space=space,
@@ -72,8 +92,14 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
             f"{tensor.datatype} {geometry.layout}",
             *((target.color,) if target.color != "rgb" else ()),
         ),
-        description=_describe(model, wire) | {"protocol": "v2-binary" if likely else "v2"},
+        description=_describe(model, wire) | {"protocol": _protocol(carrier)},
     )
+
+
+def _protocol(carrier: WireFormat) -> str:
+    if not isinstance(carrier, V2Format):
+        return "v2-grpc"
+    return "v2-binary" if carrier.binary else "v2"
 
 
 def _check_fields(target: Target) -> None:

@@ -1,0 +1,134 @@
+"""One gRPC call, told as an HTTP exchange: so limits, keys, retries and redaction stay the same."""
+
+from __future__ import annotations
+
+import importlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from adapters.errors import MissingExtra, TargetError
+from adapters.http.addresses import AddressGuard
+from adapters.http.transports import Reply
+from adapters.target import Tls
+
+_HTTP_STATUS = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "UNIMPLEMENTED": 405,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 502,
+    "DEADLINE_EXCEEDED": 504,
+}
+"""Google's own table of the HTTP statuses that gRPC codes stand for; the rest are 500."""
+
+_TOO_LARGE = 413
+_NOT_METADATA = {"accept", "accept-encoding", "content-type", "user-agent"}
+
+
+class GrpcTransport:
+    """gRPC; the path of the URL is the method's full name.
+
+    Args:
+        tls: certificates, or None for a connection in the clear.
+        guard: resolves the host, and says where it may lead.
+
+    Raises:
+        MissingExtra: tritonclient is not installed.
+        TargetError: a certificate cannot be read.
+    """
+
+    name = "grpc"
+    certificate = ""
+    foreign: tuple[type[Exception], ...] = (OSError, ValueError)
+    unsent: tuple[type[Exception], ...] = (ConnectionRefusedError,)
+
+    def __init__(self, tls: Tls | None, guard: AddressGuard) -> None:
+        self._grpc = load("grpc")
+        self._guard = guard
+        self._credentials = None if tls is None else _credentials(self._grpc, tls)
+        self._channel: Any = None
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Reply:
+        """See :meth:`adapters.http.transports.Transport.exchange`; ``method`` means nothing."""
+        del method
+        parts = urlsplit(url)
+        if self._channel is None:
+            self._channel = await self._connect(parts.hostname or "", parts.port or 443, limit)
+        call = self._channel.unary_unary(parts.path)
+        metadata = [(k, v) for k, v in headers.items() if k not in _NOT_METADATA]
+        try:
+            answer: bytes = await call(body, metadata=metadata)
+        except self._grpc.aio.AioRpcError as error:
+            return self._failed(error)
+        return Reply(200, {}, answer)
+
+    async def aclose(self) -> None:
+        """See :meth:`adapters.http.transports.Transport.aclose`."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def _connect(self, host: str, port: int, limit: int) -> Any:
+        addresses = [host] if self._guard.is_address else await self._guard.resolve(host, port)
+        address = addresses[0].strip("[]")
+        place = f"ipv6:[{address}]:{port}" if ":" in address else f"ipv4:{address}:{port}"
+        options = [
+            ("grpc.max_receive_message_length", limit),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.default_authority", f"{host}:{port}"),
+        ]
+        if self._credentials is None:
+            return self._grpc.aio.insecure_channel(place, options=options)
+        named = [*options, ("grpc.ssl_target_name_override", host)]
+        return self._grpc.aio.secure_channel(place, self._credentials, options=named)
+
+    def _failed(self, error: Any) -> Reply:
+        """The failure as a reply.
+
+        Raises:
+            ConnectionError: nobody answered.
+        """
+        code, said = error.code().name, str(error.details() or "")
+        if code == "UNAVAILABLE":
+            unsent = "connect" in said.lower()
+            raise ConnectionRefusedError if unsent else ConnectionResetError
+        status = _HTTP_STATUS.get(code, 500)
+        if code == "RESOURCE_EXHAUSTED" and "message larger than max" in said:
+            status = _TOO_LARGE
+        return Reply(status, {}, json.dumps({"error": said}).encode())
+
+
+def load(name: str) -> Any:
+    """The module ``name`` of the extra ``grpc``.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise MissingExtra("gRPC is not installed; install xray-audit[grpc]") from None
+
+
+def _credentials(grpc: Any, tls: Tls) -> Any:
+    def read(path: str) -> bytes | None:
+        try:
+            return Path(path).read_bytes() if path else None
+        except OSError as error:
+            raise TargetError(f"the certificate {path} cannot be read: {error.strerror}") from None
+
+    return grpc.ssl_channel_credentials(
+        root_certificates=read(tls.ca),
+        private_key=read(tls.key or tls.cert),
+        certificate_chain=read(tls.cert),
+    )
