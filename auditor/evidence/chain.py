@@ -73,9 +73,14 @@ class Places:
     def put(self, at: NDArray[np.int64], labels: NDArray[Any]) -> None:
         """Give the inputs ``at`` their ``labels``."""
         owner = np.searchsorted(self.starts, at, side="right") - 1
-        for number in np.unique(owner):
-            where = owner == number
-            self.probes[number].labels[at[where] - self.starts[number]] = labels[where]
+        touched = set(owner.tolist())
+        for number in touched:
+            here = at - self.starts[number]
+            if len(touched) == 1:
+                self.probes[number].labels[here] = labels
+            else:
+                where = owner == number
+                self.probes[number].labels[here[where]] = labels[where]
 
 
 @dataclass

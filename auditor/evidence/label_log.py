@@ -198,8 +198,10 @@ class LabelLog:
     def _facts(self, sent: Sent) -> dict[str, Any]:
         keys = list(sent.keys)
         unknown = [number for number, key in enumerate(keys) if not key]
-        for number, key in zip(unknown, input_keys(self._spec, sent.batch[unknown]), strict=True):
-            keys[number] = key
+        if unknown:
+            made = input_keys(self._spec, sent.batch[unknown])
+            for number, key in zip(unknown, made, strict=True):
+                keys[number] = key
         again = {"a": sent.send} if sent.send > 1 else {}
         return {"q": request_hash(keys), "ms": round(1000 * sent.seconds, 1), **again}
 
@@ -221,9 +223,11 @@ def request_hash(keys: Sequence[bytes]) -> str:
 
 
 def _which(at: NDArray[np.int64]) -> dict[str, Any]:
-    if int(at[-1] - at[0]) + 1 == len(at) and (np.diff(at) == 1).all():
-        return {"r": [int(at[0]), len(at)]}
-    return {"i": at.tolist()}
+    listed = at.tolist()
+    first, count = listed[0], len(listed)
+    if listed[-1] - first + 1 == count and listed == list(range(first, first + count)):
+        return {"r": [first, count]}
+    return {"i": listed}
 
 
 def _resume(path: Path) -> tuple[Chain, int]:

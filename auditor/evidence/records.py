@@ -57,6 +57,8 @@ def environment() -> dict[str, Any]:
         "python": platform.python_version(),
         "platform": f"{platform.system()} {platform.machine()}",
         "libraries": found,
+        # Which of them numpy uses decides how it rounds sines and powers.
+        "processor": list(np.show_config(mode="dicts")["SIMD Extensions"].get("found", [])),
     }
 
 

@@ -5,6 +5,7 @@ Section 3.1 of the paper. Everything is computed in float64 and cast to float32 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -80,21 +81,28 @@ def plane_through(triplet: NDArray[np.floating]) -> Plane:
     """
     flat = np.asarray(triplet, dtype=np.float64).reshape(3, -1)
     v1, v2 = flat[1] - flat[0], flat[2] - flat[0]
-    length1 = float(np.linalg.norm(v1))
-    size = max(length1, float(np.linalg.norm(v2)))
+    length1 = math.sqrt(_dot(v1, v1))
+    size = max(length1, math.sqrt(_dot(v2, v2)))
     if size == 0.0 or length1 <= MIN_RELATIVE_SPAN * size:
         raise NoPlaneError("the first two samples are identical")
     e1 = v1 / length1
-    along = float(v2 @ e1)
+    along = _dot(v2, e1)
     beta2 = v2 - along * e1
     # A second pass removes what rounding left along e1 when the triangle is almost flat.
-    beta2 -= (beta2 @ e1) * e1
-    height = float(np.linalg.norm(beta2))
+    beta2 -= _dot(beta2, e1) * e1
+    height = math.sqrt(_dot(beta2, beta2))
     if height <= MIN_RELATIVE_SPAN * size:
         raise NoPlaneError("the three samples lie on one line, or two of them are identical")
     coordinates = np.array([[0.0, 0.0], [length1, 0.0], [along, height]])
     c, h, w = (int(n) for n in triplet.shape[1:])
     return Plane(flat[0], np.stack([e1, beta2 / height]), coordinates, (c, h, w))
+
+
+def _dot(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
+    """Inner product, summed exactly and rounded once: BLAS rounds differently on every
+    processor, and whoever checks an audit elsewhere must get these very inputs.
+    """
+    return math.fsum((one * two).tolist())
 
 
 def bounds_of(plane: Plane, expansion: float) -> Bounds:
