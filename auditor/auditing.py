@@ -108,7 +108,17 @@ def prepare(oracle: LabelOracle, samples: Samples, settings: AuditSettings) -> P
     Raises:
         SamplesError: the samples do not fit the model or do not allow the planes.
     """
-    images = to_model_units(samples, oracle.input_spec)
+    return prepare_images(oracle, samples, to_model_units(samples, oracle.input_spec), settings)
+
+
+def prepare_images(
+    oracle: LabelOracle, samples: Samples, images: NDArray[np.float32], settings: AuditSettings
+) -> Prepared:
+    """Like :func:`prepare`, with ``images`` ``(n, c, h, w)`` in model units in the samples' place.
+
+    Raises:
+        SamplesError: see there.
+    """
     classes, matched_by = class_indices(samples, oracle.label_space)
     plan = build_plan(images, classes, samples.refs, settings, oracle.input_spec)
     return Prepared(plan, samples, images, classes, matched_by)
@@ -244,29 +254,44 @@ async def ask(
         engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), witness=seen_by)
         if on_start is not None:
             on_start(engine)
-        fixed = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders(), decided)
-        fixed, looks = await _look_again(engine, ready.plan, fixed)
-        asked = Asked(fixed, None, looks=looks)
-        if not (fixed.complete and _settled(ready.plan, fixed, looks)) and not fixed.deferred:
-            return asked
-        # The first questions of the families, the search and the pictures need no plane, so
-        # they travel with the planes where files do.
-        if ready.plan.families:
-            asked = await _ask_families(engine, ready.plan, asked)
-            if not (asked.families or asked.engine.deferred):
-                return asked
-        if len(ready.plan.hunted):
-            found = await _hunt(engine, oracle, ready.plan, progress)
-            asked = replace(asked, engine=_together(asked.engine, found), trigger=found.outcome)
-            if found.outcome is None and not asked.engine.deferred:
-                return asked
-        if ready.plan.settings.pictures:
-            drawn = await _draw(engine, ready.plan, progress)
-            together = _together(asked.engine, drawn)
-            asked = replace(asked, engine=together, pictures=drawn.outcome or ())
-        return asked
+        return await ask_through(engine, oracle, ready, progress, decided)
     finally:
         await asyncio.to_thread(store.close)
+
+
+async def ask_through(
+    engine: QueryEngine,
+    oracle: LabelOracle,
+    ready: Prepared,
+    progress: Progress | None = None,
+    decided: Callable[[list[NDArray[np.uint16]]], bool] | None = None,
+) -> Asked:
+    """Everything that :func:`ask` asks, in its order, through an engine that is ready.
+
+    A finished audit is judged again by running this through an engine that answers from its log,
+    so whatever is asked here is replayed there.
+    """
+    fixed = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders(), decided)
+    fixed, looks = await _look_again(engine, ready.plan, fixed)
+    asked = Asked(fixed, None, looks=looks)
+    if not (fixed.complete and _settled(ready.plan, fixed, looks)) and not fixed.deferred:
+        return asked
+    # The first questions of the families, the search and the pictures need no plane, so
+    # they travel with the planes where files do.
+    if ready.plan.families:
+        asked = await _ask_families(engine, ready.plan, asked)
+        if not (asked.families or asked.engine.deferred):
+            return asked
+    if len(ready.plan.hunted):
+        found = await _hunt(engine, oracle, ready.plan, progress)
+        asked = replace(asked, engine=_together(asked.engine, found), trigger=found.outcome)
+        if found.outcome is None and not asked.engine.deferred:
+            return asked
+    if ready.plan.settings.pictures:
+        drawn = await _draw(engine, ready.plan, progress)
+        together = _together(asked.engine, drawn)
+        asked = replace(asked, engine=together, pictures=drawn.outcome or ())
+    return asked
 
 
 async def _look_again(

@@ -245,7 +245,7 @@ class AuditPlan:
         """Number of inputs the plan holds, without the trigger search's."""
         return sum(probe.size for probe in self.probes)
 
-    @property
+    @cached_property
     def pictured(self) -> tuple[PlaneProbe, ...]:
         """The grids of the planes that are drawn by refinement: the plan's first ones."""
         settings = self.settings

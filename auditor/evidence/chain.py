@@ -110,10 +110,20 @@ class Tally:
 
 @dataclass
 class Run:
-    """One run of the command: what its ``open`` entry said, and what followed."""
+    """One run of the command: what its ``open`` entry said, and what followed.
+
+    Attributes:
+        opened: the entry.
+        asked: for each ``ask`` the numbers of its probes.
+        answers: for each of them its probes' labels as they were at its end; of the last run
+            only, and only where they were asked for.
+        tally: what was sent.
+        closed: the ``close`` entry, or None.
+    """
 
     opened: dict[str, Any]
     asked: list[list[int]] = field(default_factory=list)
+    answers: list[list[NDArray[np.uint16]]] = field(default_factory=list)
     tally: Tally = field(default_factory=Tally)
     closed: dict[str, Any] | None = None
 
@@ -140,6 +150,8 @@ class Chain:
     last_query: float | None = None
     total_labels: int = 0
     places: Places | None = None
+    keep: bool = False
+    kept: int = 0
 
     def labels(self, digest: str) -> NDArray[np.uint16] | None:
         """Labels ``(size,)`` of the probe ``digest``; None where the log does not name it."""
@@ -227,17 +239,18 @@ def whole_numbers(values: Any) -> NDArray[np.int64]:
     return np.array(values, dtype=np.int64)
 
 
-def read_chain(lines: Iterable[bytes], *, rows: Rows | None = None) -> Chain:
+def read_chain(lines: Iterable[bytes], *, rows: Rows | None = None, answers: bool = False) -> Chain:
     """Check and replay a log.
 
     Args:
         lines: its lines, each without its line break and at most :data:`MAX_LINE` long.
+        answers: whether to keep what each question of the last run was answered with.
         rows: called with every ``ok`` row: ``(places, at, row)``; None for nobody.
 
     Raises:
         EvidenceError: names the first entry that does not follow from the one before it.
     """
-    chain = Chain()
+    chain = Chain(keep=answers)
     for line in lines:
         try:
             _apply(chain, _linked(chain, line), rows)
@@ -264,11 +277,14 @@ def _linked(chain: Chain, line: bytes) -> dict[str, Any]:
 def _apply(chain: Chain, entry: dict[str, Any], rows: Rows | None) -> None:
     kind = entry.get("e")
     if kind == "open":
+        _forget(chain)
         chain.runs.append(Run(entry))
         return
     if not chain.runs:
         raise EvidenceError("it comes before any run was opened")
     run = chain.runs[-1]
+    if kind in {"ask", "close"}:
+        _keep(chain, run)
     if kind == "ask":
         _ask(chain, run, entry)
     elif kind == "rows":
@@ -281,6 +297,23 @@ def _apply(chain: Chain, entry: dict[str, Any], rows: Rows | None) -> None:
         run.closed = entry
     else:
         raise EvidenceError("it is of an unknown kind")
+
+
+def _forget(chain: Chain) -> None:
+    """Only the last run's answers are of use, and they take memory."""
+    if chain.runs:
+        chain.runs[-1].answers.clear()
+    chain.places, chain.kept = None, 0
+
+
+def _keep(chain: Chain, run: Run) -> None:
+    """Keep how the last question was answered."""
+    if not chain.keep or chain.places is None or len(run.answers) == len(run.asked):
+        return
+    chain.kept += chain.places.size
+    if chain.kept > MAX_LABELS:
+        raise EvidenceError("the label log asks more than any audit asks")
+    run.answers.append([probe.labels.copy() for probe in chain.places.probes])
 
 
 def _list(value: Any) -> list[Any]:

@@ -1,26 +1,30 @@
 """Judges an audit again from its bundle alone: the same functions, the labels of the log.
 
 Nothing is asked. The plan is built again from its settings, seed and classes; labels come from
-the log; the trigger search, a seeded procedure, is run again and told the labels it was told
-then. Where the images were withheld, noise stands in for them: no score, and no step of the
-search, depends on a pixel, so only what was *sent* cannot be checked.
+the log; seeded procedures, such as the trigger search, are run again and told the labels they
+were told then. Where the images were withheld, noise stands in for them: no score, and no step of
+a search, depends on a pixel, so only what was *sent* cannot be checked.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
 from adapters.errors import TargetError
-from auditor.auditing import Asked, Prepared, judge
+from auditor.auditing import Prepared, ask_through, judge, prepare_images
 from auditor.calibration import Profile, profile_from_dict
-from auditor.engine.scheduler import EngineResult, Ledger
+from auditor.early import decided_early
+from auditor.engine.progress import Progress
+from auditor.engine.requests import Order
+from auditor.engine.scheduler import EngineResult, Ledger, QueryEngine
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import AuditError, EvidenceError
 from auditor.evidence.canonical import parse_object
@@ -28,11 +32,12 @@ from auditor.evidence.chain import Chain, KnownProbe
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
 from auditor.evidence.records import image_hash, plan_record
-from auditor.hunting import BatchProbe, Search, TriggerOutcome, drawings, trigger_search
-from auditor.plan import AuditPlan, AuditSettings, build_plan
-from auditor.probes.picture import Picture
-from auditor.result import looks_missing
-from auditor.samples import Samples, class_indices, to_model_units
+from auditor.hunting import BatchProbe
+from auditor.plan import AuditPlan, AuditSettings
+from auditor.probes.base import FixedProbe
+from auditor.samples import Samples, to_model_units
+
+T = TypeVar("T")
 
 MAX_IMAGE_BYTES = 16 * 1024**3
 """Of the array all samples' images would fill; only those in the bundle take up memory."""
@@ -51,8 +56,8 @@ class Replayed:
         report: the report as it would be written.
         spec: what the target takes.
         with_images: whether the sample images were there.
-        search: how the trigger search was replayed, or empty where there was none.
-        inputs_differ: batches of the trigger search whose inputs are not those on record.
+        batches: batches of adaptive probes, such as the trigger search's, that were asked again.
+        inputs_differ: those of them whose inputs are not the ones on record.
     """
 
     ready: Prepared
@@ -60,7 +65,7 @@ class Replayed:
     report: dict[str, Any]
     spec: InputSpec
     with_images: bool
-    search: str = ""
+    batches: int = 0
     inputs_differ: int = 0
 
 
@@ -127,24 +132,16 @@ def _replay(
     oracle = Recorded(run["target"])
     ready = _prepared(files, plan, oracle)
     profile = _profile(files)
-    result = EngineResult(
-        labels=[_labels(chain, probe.digest, probe.size) for probe in ready.plan.probes],
-        ledger=Ledger(**run["ledger"]),
-        **run["engine"],
+    engine = LoggedAnswers(chain, run["engine"], compare=SAMPLES in files)
+    decided = decided_early(ready.plan, ready.classes, oracle.label_space.size, profile)
+    asked = finished(ask_through(engine, oracle, ready, None, decided))
+    engine.end()
+    if asked.engine.decided is not run["engine"]["decided"]:
+        raise EvidenceError(f"{RUN} says that the planes ended early, which they could not here")
+    asked = dataclasses.replace(
+        asked,
+        engine=dataclasses.replace(asked.engine, ledger=Ledger(**run["ledger"]), **run["engine"]),
     )
-    looks = _second_looks(ready.plan, chain)
-    settled = result.complete and not len(looks_missing(ready.plan, result.labels, looks))
-    families = _families(ready.plan, chain) if settled else ()
-    found: Found[TriggerOutcome] = Found()
-    drawn: Found[tuple[Picture, ...]] = Found()
-    known = SAMPLES in files
-    searches, pictures = _adaptive(ready.plan, chain) if settled else ([], [])
-    if settled and len(families) == len(ready.plan.families) and len(ready.plan.hunted):
-        search = trigger_search(ready.plan, oracle.input_spec)
-        found = _again(search, searches, "the trigger search", known=known)
-    if pictures:
-        drawn = _again(drawings(ready.plan), pictures, "the drawing of pictures", known=known)
-    asked = Asked(result, found.outcome, drawn.outcome or (), looks=looks, families=families)
     judged = judge(oracle, ready, asked, profile, dict(run["timing"]))
     record = plan_record(oracle, ready, profile)
     _keep_unknown_hashes(record, plan, files)
@@ -154,32 +151,9 @@ def _replay(
         judged.report,
         oracle.input_spec,
         SAMPLES in files,
-        found.how,
-        found.differ + drawn.differ,
+        engine.batches,
+        engine.differ,
     )
-
-
-def _labels(chain: Chain, digest: str, size: int) -> NDArray[np.uint16]:
-    labels = chain.labels(digest)
-    if labels is None:
-        return np.full(size, NOT_ASKED, dtype=np.uint16)
-    if len(labels) != size:
-        raise EvidenceError("a probe has another size in the log than in the plan")
-    return labels.copy()
-
-
-def _second_looks(plan: AuditPlan, chain: Chain) -> NDArray[np.uint16] | None:
-    """Labels of the second looks, where any was asked."""
-    probe = plan.second_looks
-    if probe is None or chain.labels(probe.digest) is None:
-        return None
-    return _labels(chain, probe.digest, probe.size)
-
-
-def _families(plan: AuditPlan, chain: Chain) -> tuple[NDArray[np.uint16], ...]:
-    """Labels of the probe families, in their order; none where not all are known."""
-    found = tuple(_labels(chain, probe.digest, probe.size) for probe in plan.families)
-    return () if any((labels == NOT_ASKED).any() for labels in found) else found
 
 
 def _profile(files: BundleFiles) -> Profile | None:
@@ -195,12 +169,11 @@ def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: Recorded) -> Pre
     held = plan["samples"]
     settings = AuditSettings(**plan["settings"])
     samples = _samples(files, held, plan["samples_digest"])
-    classes, matched_by = class_indices(samples, oracle.label_space)
     images = _model_images(files, samples, held, oracle.input_spec)
-    built = build_plan(images, classes, samples.refs, settings, oracle.input_spec)
+    ready = prepare_images(oracle, samples, images, settings)
     if SAMPLES not in files:
-        _put_recorded(built, plan)
-    return Prepared(built, samples, images, classes, matched_by)
+        _put_recorded(ready.plan, plan)
+    return ready
 
 
 def _samples(files: BundleFiles, held: dict[str, Any], digest: str) -> Samples:
@@ -280,7 +253,8 @@ def _put_recorded(built: AuditPlan, plan: dict[str, Any]) -> None:
     """Where noise stands in for images, take from the plan what depended on them."""
     if len(plan["planes"]) != len(built.planes) or len(plan["probes"]) != len(built.probes):
         raise EvidenceError(f"{PLAN} lists other probes than its settings lead to")
-    for probe, record in zip(built.planes, plan["planes"], strict=True):
+    pictured = list(zip(built.pictured, plan["planes"], strict=False))
+    for probe, record in [*zip(built.planes, plan["planes"], strict=True), *pictured]:
         coordinates = np.array(record["coordinates"], dtype=np.float64)
         if coordinates.shape != (3, 2) or not np.isfinite(coordinates).all():
             raise EvidenceError(f"{PLAN} holds a plane without coordinates")
@@ -307,66 +281,103 @@ def _keep_unknown_hashes(record: dict[str, Any], plan: dict[str, Any], files: Bu
             hashes[place] = known
 
 
-# ---- the trigger search --------------------------------------------------------------------
+# ---- the questions --------------------------------------------------------------------------
 
 
-T = TypeVar("T")
+class LoggedAnswers(QueryEngine):
+    """An engine that answers from a log: what its last run was asked, in the same order.
 
+    Args:
+        chain: the log, read with its answers.
+        flags: what run.json says of how the run ended.
+        compare: whether the images are there, so that the inputs can be told to be the same.
 
-@dataclass
-class Found(Generic[T]):
-    """How a replay of an adaptive probe ended."""
-
-    outcome: T | None = None
-    how: str = ""
-    differ: int = 0
-
-
-def _again(
-    searching: Search[T], batches: Sequence[KnownProbe], what: str, *, known: bool
-) -> Found[T]:
-    """Run an adaptive probe again, batch by batch as the log has them."""
-    found: Found[T] = Found()
-    number = -1
-    try:
-        batch = next(searching)
-        for number, probe in enumerate(batches):
-            if len(batch) != probe.size:
-                raise EvidenceError(
-                    f"{what} asks {len(batch)} inputs in its batch {number} and the "
-                    f"log has {probe.size}: the labels before it lead elsewhere"
-                )
-            if known and BatchProbe(batch, probe.kind).digest != probe.digest:
-                found.differ += 1
-            if (probe.labels == NOT_ASKED).any():
-                found.how = f"cut off in batch {number}"
-                searching.close()
-                return found
-            batch = searching.send(probe.labels.astype(np.int64))
-        searching.close()
-        found.how = f"cut off after batch {len(batches)}"
-    except StopIteration as end:
-        if number != len(batches) - 1:
-            raise EvidenceError(f"the log goes on after the end of {what}") from None
-        found.outcome = end.value
-        found.how = f"{len(batches)} batches"
-    return found
-
-
-def _adaptive(plan: AuditPlan, chain: Chain) -> tuple[list[KnownProbe], list[KnownProbe]]:
-    """The batches that the last run asked after the plan's own probes, in their order: those of
-    the trigger search, and those of the pictures.
+    Attributes:
+        batches: how many batches of adaptive probes were asked.
+        differ: how many of them hold other inputs than the log's.
     """
-    planned = {probe.digest for probe in plan.families}
-    if plan.second_looks is not None:
-        planned.add(plan.second_looks.digest)
-    asked = [
-        numbers
-        for numbers in chain.runs[-1].asked[1:]
-        if not planned.issuperset(chain.probes[number].digest for number in numbers)
-    ]
-    if any(len(numbers) != 1 for numbers in asked):
-        raise EvidenceError("the log asks several probes where a search asks one")
-    batches = [chain.probes[numbers[0]] for numbers in asked]
-    pictures = [probe for probe in batches if probe.kind == "picture"]
-    return [probe for probe in batches if probe.kind != "picture"], pictures
+
+    def __init__(self, chain: Chain, flags: Mapping[str, Any], *, compare: bool) -> None:
+        # Not the engine's own: nothing is opened, sent or kept.
+        self._chain, self._flags, self._compare = chain, flags, compare
+        self._asked = iter(chain.runs[-1].asked)
+        self._answers = iter(chain.runs[-1].answers)
+        self.batches = self.differ = 0
+
+    def show_on(self, progress: Progress) -> None:
+        """Nobody looks."""
+
+    async def run(
+        self,
+        probes: Sequence[FixedProbe],
+        audit: str,  # noqa: ARG002 - the log is of one audit
+        rounds: Iterable[Order] | None = None,
+        decided: Callable[[list[NDArray[np.uint16]]], bool] | None = None,
+    ) -> EngineResult:
+        """Labels of ``probes`` as the log has them.
+
+        Raises:
+            EvidenceError: the log has other questions at this place.
+        """
+        known = self._next(probes)
+        for pair in zip(probes, known, strict=True):
+            self._compare_inputs(*pair)
+        labels = [labels.copy() for labels in next(self._answers)]
+        early = decided is not None and rounds is not None and bool(self._flags["decided"])
+        if early and decided is not None and not decided(labels):
+            raise EvidenceError("the planes ended early, and their labels decide nothing")
+        missing = sum(int((one == NOT_ASKED).sum()) for one in labels)
+        return EngineResult(
+            labels,
+            Ledger(),
+            budget_reached=False,
+            stopped=False,
+            decided=early,
+            deferred=missing if self._flags["deferred"] else 0,
+        )
+
+    def end(self) -> None:
+        """Refuse a log that asks more than the audit does.
+
+        Raises:
+            EvidenceError: it does.
+        """
+        if next(self._asked, None) is not None:
+            raise EvidenceError("the log goes on after the audit's last question")
+
+    def _next(self, probes: Sequence[FixedProbe]) -> list[KnownProbe]:
+        numbers = next(self._asked, None)
+        if numbers is None:
+            raise EvidenceError("the log ends before the audit's last question")
+        known = [self._chain.probes[number] for number in numbers]
+        sizes = [probe.size for probe in known]
+        if sizes != [probe.size for probe in probes]:
+            raise EvidenceError(
+                f"the audit asks {sum(probe.size for probe in probes)} inputs where the log has "
+                f"{sum(sizes)}: the labels before them lead elsewhere"
+            )
+        return known
+
+    def _compare_inputs(self, probe: FixedProbe, known: KnownProbe) -> None:
+        adaptive = isinstance(probe, BatchProbe)
+        self.batches += adaptive
+        if probe.digest != known.digest:
+            if not adaptive:
+                raise EvidenceError(f"the log asks another {probe.kind[:40]} than the plan")
+            # Without the images its inputs are made of noise, and cannot be the same.
+            self.differ += self._compare
+
+
+def finished(steps: Coroutine[Any, Any, T]) -> T:
+    """The result of ``steps``, which never wait for anything.
+
+    Raises:
+        EvidenceError: they do.
+    """
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    steps.close()
+    raise EvidenceError("judging again waits for something")

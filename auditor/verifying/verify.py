@@ -247,7 +247,7 @@ def _check_log(done: Verification, files: BundleFiles, requests: Requests) -> Ch
         lines, torn = split_lines(files.get(LOG))
         if torn:
             raise EvidenceError("the label log ends in a half-written line")
-        chain = read_chain(lines, rows=requests.add)
+        chain = read_chain(lines, rows=requests.add, answers=True)
         if not chain.runs or chain.runs[-1].closed is None:
             raise EvidenceError("the label log does not end with the end of a run")
     except EvidenceError as error:
@@ -444,7 +444,12 @@ def _compare_report(
             f"{str(report.get('verdict'))[:40]!r} and differs at {_named(paths)}.{why}",
         )
         return
-    search = f" The trigger search was run again: {again.search}." if again.search else ""
+    search = (
+        f" What depends on earlier labels, such as the trigger search, was asked again: "
+        f"{again.batches} batches."
+        if again.batches
+        else ""
+    )
     done.add(
         "verdict",
         "ok",
@@ -485,8 +490,8 @@ def _compare_inputs(
         done.add(
             "inputs",
             wrong,
-            f"{found.differ} of {found.checked} requests, and {again.inputs_differ} batches of the "
-            f"trigger search, hold other inputs than the plan leads to.{why}",
+            f"{found.differ} of {found.checked} requests, and {again.inputs_differ} adaptive "
+            f"batches hold other inputs than the plan leads to.{why}",
         )
         return
     done.add(

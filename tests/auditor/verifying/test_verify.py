@@ -71,7 +71,7 @@ def test_a_bundle_verifies(bundle: Bundles, kind: str) -> None:
     assert found.verdict == "inconclusive"
     assert state(found, "inputs") == "ok"
     assert (found.signer is not None) == (kind == "signed")
-    assert ("trigger search was run again" in text(found, "verdict")) == (kind == "searched")
+    assert ("the trigger search, was asked again" in text(found, "verdict")) == (kind == "searched")
 
 
 def test_an_unsigned_bundle_says_what_it_does_not_prove(bundle: Bundles) -> None:
@@ -192,6 +192,31 @@ def test_made_by_other_code_is_not_called_forged(bundle: Bundles) -> None:
     assert state(found, "verdict") == "not done"
     assert "It was made by other code (version 9.9" in text(found, "verdict")
     assert found.exit_code == ExitCode.INCONCLUSIVE
+
+
+def test_planes_that_ended_early_without_a_reason_are_found(bundle: Bundles) -> None:
+    folder = bundle("plain")
+    edit(folder, "run.json", lambda run: run["engine"].update(decided=True))
+    assert "which they could not here" in text(reseal(folder), "verdict")
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "frugal, with pictures": {"sampler": "frugal", "points": 8, "pictures": 2, "planes": 6},
+    "everything": {"sampler": "frugal", "pictures": 1, "planes": 3, "trigger_search": True},
+    "no repeats": {"canaries": 0},
+    "no margin": {"expansion": 0.0, "alpha": 1.0, "density": 2},
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_of_audit_verifies_in_both_editions(
+    make_bundle: Callable[..., Path], tmp_path: Path, kind: str
+) -> None:
+    folder = make_bundle(tmp_path / "full", **KINDS[kind])
+    pack(folder, tmp_path / "given.zip", hand_over=True)
+    for where in (folder, tmp_path / "given.zip"):
+        found = verify_bundle(where)
+        assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
 
 
 # ---- editions --------------------------------------------------------------------------------
