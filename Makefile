@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test test-slow lint format bench bench-detection clean
+.PHONY: demo test test-slow test-servers lint format bench bench-detection bench-servers clean
 
 demo: $(RUN)
 	$(BIN)/xray-audit demo --output xray-audit-demo
@@ -15,6 +15,13 @@ test: $(DEV)
 
 test-slow: $(DEV)
 	$(BIN)/python -m pytest -m slow --timeout 1800
+
+# Each real server gets an environment of its own under the user's cache, made on the first run.
+test-servers: $(DEV)
+	$(BIN)/python -m pytest -m servers tests/servers --timeout 900
+
+bench-servers: $(DEV)
+	$(BIN)/python -m examples.benchmarks.servers
 
 lint: $(DEV)
 	$(BIN)/ruff format --check .

@@ -1,0 +1,190 @@
+"""Requests per second of an audit through real servers, over a bare httpx loop.
+
+    make bench-servers          (python -m examples.benchmarks.servers [SERVER ...])
+
+Both sides send the very same payloads to the same running server, in turn, several times; the
+payloads are recorded from an audit. Every figure is a ratio of two things measured in this one
+run, because machines are noisy. Writes ``examples/benchmarks/servers.md``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib.metadata
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import httpx
+
+from adapters.http.client import Client
+from adapters.registry import open_oracle
+from adapters.target import Target
+from auditor.auditing import run_audit
+from auditor.engine.scheduler import EngineLimits
+from auditor.plan import AuditSettings
+from auditor.samples import load_samples
+from tests.servers._park import needs, serving
+from tests.servers._ways import WAYS, Way, described
+from tests.servers.conftest import MODEL, SAMPLES
+
+REPEATS = 5
+IN_FLIGHT = 8
+CHOSEN = (
+    "mlserver-v2-float",
+    "kserve-v2-json-float",
+    "kserve-v2-binary-float",
+    "kserve-instances-float",
+    "torchserve-torchserve-image",
+    "bentoml-bentoml-float",
+    "bentoml-bentoml-image-image",
+    "litserve-litserve-image-image",
+    "mlflow-mlflow-float",
+    "gradio-gradio-image",
+    "mosec-mosec-image",
+    "fastapi-http-raw-image",
+)
+"""One way per kind of request, by the names of the test suite."""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One request as an audit sent it."""
+
+    method: str
+    url: str
+    body: bytes
+    headers: dict[str, str]
+
+
+class Recorder:
+    """Notes every request of an audit, in the order sent."""
+
+    def __init__(self) -> None:
+        self.sent: list[Sent] = []
+
+    def watch(self) -> Any:
+        """A context in which every client's requests are noted."""
+        original = Client.send
+
+        async def send(
+            client: Client, method: str, endpoint: Any, body: bytes, headers: Any
+        ) -> Any:
+            self.sent.append(Sent(method, str(endpoint.url), body, dict(headers)))
+            return await original(client, method, endpoint, body, headers)
+
+        return mock.patch.object(Client, "send", send)
+
+
+def main() -> None:
+    """Measure every chosen way and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("servers", nargs="*", help="only these servers")
+    parser.add_argument("--report", type=Path, default=Path(__file__).with_suffix(".md"))
+    options = parser.parse_args()
+    rows = []
+    for way in (way for way in WAYS if way.name in CHOSEN and not needs(way.server)):
+        if not options.servers or way.server in options.servers:
+            rows.append(measure(way))
+            print(rows[-1], flush=True)
+    options.report.write_text("\n".join([*heading(), *rows]) + "\n", encoding="utf-8")
+
+
+def heading() -> list[str]:
+    """How it was measured, and the table's head."""
+    version = importlib.metadata.version("httpx")
+    return [
+        "# Requests per second through real servers, over a bare httpx loop",
+        "",
+        (
+            "Made by `make bench-servers`: the demo's backdoored model on each server, "
+            f"{IN_FLIGHT} requests in flight, {REPEATS} turns of audit and bare loop one after the "
+            "other, medians of their ratios (smallest to largest). Client and server share one "
+            "machine."
+        ),
+        "",
+        (
+            f"The bare loop is `httpx.AsyncClient.request` (httpx {version}) with the payloads of "
+            "that audit, replies read and not parsed. The audit's time runs from its first "
+            "request to its last label on disk; the report is not in it. *Planes*: the planes, "
+            "samples and repeats. *With search*: the trigger search too, whose batches wait for "
+            "one another, which a loop of the same payloads does not."
+        ),
+        "",
+        "| server and way | requests | inputs per request | planes | with search |",
+        "|---|---|---|---|---|",
+    ]
+
+
+def measure(way: Way) -> str:
+    """One row of the table."""
+    with serving(way.server, MODEL) as running:
+        target = described(running, way)
+        return asyncio.run(_row(way, target))
+
+
+async def _row(way: Way, target: Target) -> str:
+    cells, count, per = [], 0, 0.0
+    for search in (False, True):
+        recorder = Recorder()
+        with recorder.watch():
+            queries, _ = await _audit(target, search=search)
+        sent = [one for one in recorder.sent if one.method != "GET"]
+        ratios = []
+        for _ in range(REPEATS):
+            _, took = await _audit(target, search=search)
+            ratios.append(await _bare(sent) / took)
+        if not search:
+            count, per = len(sent), queries / len(sent)
+        cells.append(f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+    name = way.name.replace(f"{way.server}-", f"{way.server}: ", 1)
+    return f"| {name} | {count:,} | {per:.0f} | {' | '.join(cells)} |"
+
+
+async def _audit(target: Target, *, search: bool) -> tuple[int, float]:
+    """Queries sent, and seconds from the first to the last label."""
+    single = target.access == "image" or target.batch == 1
+    settings = AuditSettings(planes=4, density=20 if single else 60, trigger_search=search)
+    oracle = await open_oracle(target)
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            result = await run_audit(
+                oracle,
+                load_samples(SAMPLES),
+                settings,
+                Path(folder),
+                limits=EngineLimits(concurrency=IN_FLIGHT),
+            )
+    finally:
+        await oracle.aclose()
+    return int(result.report["queries"]["sent"]), float(result.report["timing"]["seconds"])
+
+
+async def _bare(sent: list[Sent]) -> float:
+    """Seconds that httpx takes for the same requests."""
+    left = iter(sent)
+    async with httpx.AsyncClient(timeout=60) as client:
+        # Connections are open before the clock starts, as the audit's are after its metadata.
+        await client.request(
+            sent[0].method, sent[0].url, content=sent[0].body, headers=sent[0].headers
+        )
+
+        async def work() -> None:
+            for one in left:
+                reply = await client.request(
+                    one.method, one.url, content=one.body, headers=one.headers
+                )
+                reply.raise_for_status()
+
+        began = time.perf_counter()
+        await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
+        return time.perf_counter() - began
+
+
+if __name__ == "__main__":
+    main()
