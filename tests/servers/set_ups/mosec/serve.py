@@ -13,7 +13,7 @@ class Classify(Worker):
         self.model = Classifier()
 
     def deserialize(self, data):
-        return data
+        return bytes(data)
 
     def forward(self, data):
         return {"label": self.model.label(self.model.picture(data))}
