@@ -12,39 +12,30 @@ import contextvars
 import dataclasses
 import difflib
 import threading
-import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapters.contract import LabelOracle
 from adapters.errors import AdapterError
-from adapters.function import Classify, open_function
-from adapters.registry import open_oracle
-from adapters.target import Target
-from adapters.target_file import with_fields
 from auditor.api_report import AuditInterrupted, AuditReport
+from auditor.api_targets import FIELDS, AnyTarget, Spending, Way, way_to
 from auditor.auditing import STORE_NAME, AuditResult, run_audit
 from auditor.calibration import Profile
 from auditor.engine.progress import Progress, SilentProgress, choose_progress
 from auditor.engine.scheduler import EngineLimits, QueryEngine
-from auditor.errors import AuditError, UsageError
-from auditor.options import TargetOptions
+from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.plan import AuditSettings, choose_settings
 from auditor.profiles import load_profile
-from auditor.samples import Samples, load_samples, samples_from_arrays, whole_number
-from auditor.targets import build_target
+from auditor.samples import Samples, load_samples, samples_from_arrays
 
 __all__ = ["AuditInterrupted", "AuditReport", "audit", "audit_async"]
 
-AnyTarget = str | Path | Target | LabelOracle | Classify
 AnySamples = str | Path | Samples | tuple[Any, Any]
 
 _SETTINGS = frozenset(entry.name for entry in dataclasses.fields(AuditSettings))
-_TARGET = frozenset(entry.name for entry in dataclasses.fields(Target)) - {"kind", "location"}
 _POLL_S = 0.2
 """How often the waiting thread wakes up: on some systems only then can Ctrl-C reach it."""
 
@@ -101,6 +92,7 @@ def audit(
         AuditInterrupted: it was interrupted; a KeyboardInterrupt that holds the report so far.
         UsageError: target, samples, settings, profile or budget do not fit.
         AdapterError: the target failed for good; what was paid for is kept.
+        LabelsPending: the target answers by files, and the next inputs wait for their labels.
         AuditError: the audit could not be done.
     """
     call = _prepare(
@@ -108,7 +100,7 @@ def audit(
         samples,
         output,
         profile,
-        _limits(max_queries, rate, request_rate, concurrency, target),
+        Spending(max_queries, rate, request_rate, concurrency),
         name,
         progress,
         options,
@@ -139,7 +131,7 @@ async def audit_async(
         samples,
         output,
         profile,
-        _limits(max_queries, rate, request_rate, concurrency, target),
+        Spending(max_queries, rate, request_rate, concurrency),
         name,
         progress,
         options,
@@ -154,18 +146,16 @@ async def audit_async(
 class _Call:
     """Everything one audit needs, checked, before anything is opened."""
 
-    open_target: Callable[[], Coroutine[Any, Any, LabelOracle]]
-    borrowed: bool
+    way: Way
     samples: Samples
     settings: AuditSettings
     output: Path
     profile: Profile | None
     limits: EngineLimits
     progress: Progress
-    continues: str
 
     async def run(self, on_start: Callable[[QueryEngine], None] | None = None) -> AuditResult:
-        oracle = await self.open_target()
+        oracle = await self.way.opener()
         try:
             return await run_audit(
                 oracle,
@@ -178,7 +168,7 @@ class _Call:
                 on_start=on_start,
             )
         finally:
-            if not self.borrowed:
+            if not self.way.borrowed:
                 await oracle.aclose()
 
     def report(self, result: AuditResult) -> AuditReport:
@@ -190,33 +180,31 @@ def _prepare(
     samples: AnySamples,
     output: str | Path,
     profile: str | Path | Profile | None,
-    limits: EngineLimits,
+    spending: Spending,
     name: str | None,
     progress: Progress | bool,  # noqa: FBT001 - either
     options: Mapping[str, Any],
 ) -> _Call:
     _refuse_unknown(options)
     given = _samples(samples)
-    described = {key: value for key, value in options.items() if key in _TARGET}
-    opener, access, borrowed, continues = _opener(target, given, described, name)
-    judged_by = _profile(profile, access)
+    described = {key: value for key, value in options.items() if key in FIELDS}
+    way = way_to(target, given, described, name)
+    judged_by = _profile(profile, way.access)
     chosen = {} if judged_by is None else dict(judged_by.settings)
     chosen.update({key: value for key, value in options.items() if key in _SETTINGS})
     return _Call(
-        opener,
-        borrowed,
+        way,
         given,
         choose_settings({key: value for key, value in chosen.items() if key in _SETTINGS}),
         Path(output),
         judged_by,
-        limits,
+        spending.limits(way),
         _progress(progress),
-        continues,
     )
 
 
 def _refuse_unknown(options: Mapping[str, Any]) -> None:
-    known = _SETTINGS | _TARGET
+    known = _SETTINGS | FIELDS
     for name in options:
         if name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1)
@@ -248,114 +236,6 @@ def _progress(progress: Progress | bool) -> Progress:  # noqa: FBT001 - either
     return progress
 
 
-def _limits(
-    max_queries: int | None,
-    rate: float | None,
-    request_rate: float | None,
-    concurrency: int | None,
-    target: AnyTarget,
-) -> EngineLimits:
-    given = {"max_queries": max_queries, "rate": rate, "request_rate": request_rate}
-    for name, value in {**given, "concurrency": concurrency}.items():
-        if value is not None and not value > 0:
-            raise UsageError(f"{name} is {value}, it must be above 0")
-    return EngineLimits(
-        max_queries=max_queries,
-        queries_per_s=rate,
-        requests_per_s=request_rate,
-        concurrency=concurrency or _usual_concurrency(target),
-    )
-
-
-# ---- targets -----------------------------------------------------------------------------------
-
-_Opener = Callable[[], Coroutine[Any, Any, LabelOracle]]
-
-
-def _opener(
-    target: AnyTarget, samples: Samples, described: dict[str, Any], name: str | None
-) -> tuple[_Opener, str, bool, str]:
-    """How ``target`` is opened, its access mode, whether it stays open afterwards, and how the
-    user continues the audit.
-    """
-    same = "the same call continues it"
-    if _is_oracle(target):
-        _refuse_options("an open oracle", described, name)
-        return _opened(target), target.input_spec.access, True, same  # type: ignore[union-attr]  # an oracle has one
-    if isinstance(target, str | Path | Target):
-        if name is not None:
-            raise UsageError("name is for functions: a URL or file says itself which model it is")
-        described_target = _described(target, described)
-        return _open_later(described_target), described_target.access, False, same
-    if not callable(target):
-        raise UsageError(
-            f"a {type(target).__name__} is no target: give a function from images to labels, a "
-            "URL, a path, a Target or an open oracle"
-        )
-    return _function(target, samples, described, name)
-
-
-def _function(
-    function: Classify, samples: Samples, described: dict[str, Any], name: str | None
-) -> tuple[_Opener, str, bool, str]:
-    identity = name or f"unnamed {uuid.uuid4().hex[:12]}"
-    continues = f"name={identity!r} in the same call continues it"
-    shape = described.get("shape", samples.images.shape[1:])
-    target = with_fields(Target("function", "a function"), {**described, "shape": tuple(shape)})
-    # Such samples name their classes, so a function without a list of classes does too.
-    named = any(whole_number(one) is None for one in samples.class_order)
-
-    async def opener() -> LabelOracle:
-        return open_function(function, target, identity, named=named)
-
-    return opener, target.access, False, continues
-
-
-def _described(target: str | Path | Target, described: dict[str, Any]) -> Target:
-    if isinstance(target, Target):
-        return with_fields(target, described)
-    text = str(target)
-    if text.startswith(("http://", "https://")):
-        where = TargetOptions(endpoint=text)
-    elif text.endswith(".toml"):
-        where = TargetOptions(target=Path(target))
-    else:
-        where = TargetOptions(model=Path(target))
-    return with_fields(build_target(where), described)
-
-
-def _is_oracle(target: AnyTarget) -> bool:
-    return isinstance(target, LabelOracle)
-
-
-def _refuse_options(what: str, described: Mapping[str, Any], name: str | None) -> None:
-    if described or name is not None:
-        option = next(iter(described), "name")
-        raise UsageError(f"{option} cannot be changed any more on {what}")
-
-
-def _opened(oracle: Any) -> _Opener:
-    async def opener() -> LabelOracle:
-        return oracle  # type: ignore[no-any-return]  # checked by the caller
-
-    return opener
-
-
-def _open_later(target: Target) -> _Opener:
-    async def opener() -> LabelOracle:
-        return await open_oracle(target)
-
-    return opener
-
-
-def _usual_concurrency(target: AnyTarget) -> int:
-    text = str(target) if isinstance(target, str | Path) else ""
-    kind = target.kind if isinstance(target, Target) else ""
-    if kind == "http" or text.startswith(("http://", "https://")) or text.endswith(".toml"):
-        return 8
-    return 2 if text or kind or _is_oracle(target) else 1
-
-
 # ---- waiting, and being interrupted ------------------------------------------------------------
 
 
@@ -385,7 +265,7 @@ class _Blocking:
         except asyncio.CancelledError:
             raise AuditInterrupted(self._kept(), None) from None
         except (AuditError, AdapterError) as error:
-            if self._loop is not None:
+            if self._loop is not None and not isinstance(error, LabelsPending):
                 error.add_note(self._kept())
             raise
         report = self._call.report(result)
@@ -395,7 +275,7 @@ class _Blocking:
 
     def _kept(self) -> str:
         store = self._call.output / STORE_NAME
-        return f"what was answered is kept in {store}: {self._call.continues}"
+        return f"what was answered is kept in {store}: {self._call.way.continues}"
 
     def _wait(self) -> AuditResult:
         while True:

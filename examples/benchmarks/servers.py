@@ -33,7 +33,7 @@ from tests.servers._park import needs, serving
 from tests.servers._ways import WAYS, Way, described
 from tests.servers.conftest import MODEL, SAMPLES
 
-REPEATS = 5
+REPEATS = 3
 IN_FLIGHT = 8
 CHOSEN = (
     "mlserver-v2-float",
@@ -149,7 +149,7 @@ async def _row(way: Way, target: Target) -> str:
 async def _audit(target: Target, *, search: bool) -> tuple[int, float]:
     """Queries sent, and seconds from the first to the last label."""
     single = target.access == "image" or target.batch == 1
-    settings = AuditSettings(planes=4, density=20 if single else 60, trigger_search=search)
+    settings = AuditSettings(planes=4, density=16 if single else 60, trigger_search=search)
     oracle = await open_oracle(target)
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 import auditor
 from adapters.errors import AdapterError, BadReply
 from adapters.synthetic import nearest_prototype, synthetic_prototypes
-from adapters.target import Target
+from adapters.target import Limits, Target
 from auditor import AuditInterrupted, AuditReport, audit, audit_async
-from auditor.errors import ExitCode, SamplesError, UsageError
+from auditor.errors import ExitCode, LabelsPending, SamplesError, UsageError
 from auditor.samples import Samples
 
 MakeOracle = Callable[..., Any]
@@ -300,3 +300,23 @@ def test_image_access_asks_pixels(samples: Samples, tmp_path: Path) -> None:
     assert kinds == {("uint8", (4, 4, 1))}
     assert report.data["access"] == "image"
     assert report.data["samples"]["accuracy"] == 1.0
+
+
+def test_a_targets_own_limits_hold(samples: Samples, tmp_path: Path) -> None:
+    described = Target("synthetic", "prototypes:1:5:1:4:4", limits=Limits(max_queries=200))
+    how = {**QUICK, "planes": 8}
+    report = audit(described, samples, output=tmp_path / "a", **how)
+    assert report.data["queries"]["sent"] <= 200
+    assert report.data["queries"]["budget_reached"]
+    whole = audit(described, samples, output=tmp_path / "b", max_queries=1000, **how)
+    assert not whole.data["queries"]["budget_reached"]
+
+
+def test_files_are_a_target_too(samples: Samples, tmp_path: Path) -> None:
+    with pytest.raises(LabelsPending, match="round 1"):
+        audit(Target("files", str(tmp_path / "in.npz")), samples, output=tmp_path / "out", **QUICK)
+    with np.load(tmp_path / "in-001.npz") as archive:
+        np.savez(tmp_path / "labels.npz", id=archive["id"], label=label_of(archive["x"]))
+    target = Target("files", str(tmp_path / "in.npz"), labels_file=str(tmp_path / "labels.npz"))
+    report = audit(target, samples, output=tmp_path / "out", **QUICK)
+    assert report.scores == audit(label_of, samples, output=tmp_path / "b", **QUICK).scores
