@@ -92,7 +92,8 @@ def main() -> None:
         if not options.servers or way.server in options.servers:
             rows.append(measure(way))
             print(rows[-1], flush=True)
-    options.report.write_text("\n".join([*heading(), *rows]) + "\n", encoding="utf-8")
+            # After every row: a run takes long, and what was measured must not be lost.
+            options.report.write_text("\n".join([*heading(), *rows]) + "\n", encoding="utf-8")
 
 
 def heading() -> list[str]:
