@@ -91,10 +91,25 @@ def _indices(
                 f"{path}: the input {exchange.prefix(waiting.number)}{item:06d} has the label "
                 f"{text[:60]!r}, which is not {named}; labels are wanted, not scores"
             )
+    _refuse_other_kind(labels, path, space)
     found = {text: space.index(text) if i is None else i for text, i in labels.items()}
     if None in found.values():
         raise TargetError(f"{path} names more classes than can be kept")
     return [int(found[text]) for text in texts if text is not None]  # type: ignore[arg-type]  # just checked
+
+
+def _refuse_other_kind(texts: Iterable[str], path: Path, space: LabelSpace) -> None:
+    """Numbers and names are never guessed into each other: a wrong order would show nowhere."""
+    if not space.open or not space.names:
+        return
+    numbered = {name.isdigit() for name in space.names}
+    stray = next((text for text in texts if text.isdigit() not in numbered), None)
+    if stray is not None:
+        kinds = ("a number", "names") if stray.isdigit() else ("a name", "numbers")
+        raise TargetError(
+            f"{path} has the label {stray[:60]!r}, {kinds[0]}, and the samples give their classes "
+            f"as {kinds[1]}: list the model's classes in its order with --classes FILE"
+        )
 
 
 _NUMBER = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?|[-+]\d+|nan|inf", re.IGNORECASE)

@@ -250,6 +250,16 @@ def test_class_names_are_labels_and_unknown_ones_are_refused(
     assert report["samples"]["accuracy"] == 1.0
 
 
+def test_names_and_numbers_are_never_guessed_into_each_other(
+    ask: RunCommand, handed_out: Answers
+) -> None:
+    Path("labels.json").write_text(json.dumps(dict.fromkeys(handed_out, "cat")))
+    sentence = ask("inputs", "--labels-file", "labels.json").sentence
+    assert "'cat', a name, and the samples give their classes as numbers" in sentence
+    Path("labels.json").write_text(json.dumps({k: f"{v}.0" for k, v in handed_out.items()}))
+    assert ask("inputs", "--labels-file", "labels.json").code == 3
+
+
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
