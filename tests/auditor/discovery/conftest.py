@@ -65,6 +65,10 @@ class Server:
     url: str = ""
     locked: bool = False
 
+    def refuse(self, status: int, body: Any) -> Any:
+        """Refuse a request."""
+        raise Refused(status, body)
+
     def scores(self, pixels: Any) -> NDArray[np.float64]:
         """Scores ``(n, 5)`` of ``(n, c, 8, 8)`` 8-bit values: minus the distance to each class."""
         images = np.asarray(pixels, dtype=np.float64)
