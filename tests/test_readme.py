@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import typer
 
+from adapters.presets import preset_names
 from adapters.target_file import target_from_table
 from auditor.calibration import binomial_rate
 from auditor.cli import app
@@ -78,6 +79,12 @@ def test_the_target_description_is_a_target() -> None:
 def test_profiles_named_after_the_option_are_shipped() -> None:
     named = set(re.findall(r"`(paper-[\w-]+)`", README))
     assert named == {name for name in shipped_profiles() if name.startswith("paper-")}
+
+
+def test_every_preset_has_its_row_in_the_table_of_what_was_tested() -> None:
+    rows = re.findall(r"^  \| (`[^|]+`) \|", README, flags=re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`([\w-]+)`", row)}
+    assert named == set(preset_names())
 
 
 def test_links_to_files_lead_somewhere() -> None:
