@@ -74,7 +74,9 @@ class FileOracle:
             await asyncio.to_thread(self._take_in, waiting)
 
     def _refuse_stray_labels(self) -> None:
-        if self._labels is not None and not self._exchange.rounds:
+        # A file that is not there yet is no mistake: one command can serve every round.
+        stray = self._labels is not None and self._labels.exists()
+        if stray and not self._exchange.rounds:
             raise TargetError(
                 f"no inputs were handed out yet in {self._exchange.place}, so {self._labels} "
                 "cannot hold their labels: run it without --labels-file first"
@@ -167,10 +169,12 @@ class FileOracle:
         assert waiting is not None, "something was deferred, so something waits"
         place = exchange.folder / waiting.place
         what = "inputs" if self._exchange.arrays else "pictures"
+        given = self._labels is not None and not self._labels.exists()
+        missing = f", and {self._labels} is not there yet" if given else ""
         return (
-            f"round {waiting.number}: {waiting.inputs:,} {what} wait in {place} for their labels; "
-            "let your batch job label them, then run the same command with --labels-file FILE "
-            "(columns id and label)"
+            f"round {waiting.number}: {waiting.inputs:,} {what} wait in {place} for their labels"
+            f"{missing}; let your batch job label them, then run the same command with "
+            "--labels-file FILE (columns id and label)"
         )
 
     async def taken_over(self) -> None:

@@ -12,7 +12,9 @@ from __future__ import annotations
 import argparse
 import asyncio
 import importlib.metadata
+import signal
 import statistics
+import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -85,6 +87,7 @@ class Recorder:
 
 def main() -> None:
     """Measure every chosen way and write the table."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("servers", nargs="*", help="only these servers")
     parser.add_argument("--report", type=Path, default=Path(__file__).with_suffix(".md"))

@@ -264,7 +264,7 @@ def test_names_and_numbers_are_never_guessed_into_each_other(
     ("name", "text", "said"),
     [
         ("labels.txt", "", "must end in .csv"),
-        ("gone.csv", None, "wait in"),
+        ("gone.csv", None, "gone.csv is not there yet"),
         ("labels.csv", "", "is empty"),
         ("labels.csv", "a,b\n1,2\n", "column names"),
         ("labels.csv", "thing,label\n1,2\n", "no column 'id'"),
@@ -299,6 +299,12 @@ def test_other_options_do_not_fit_the_inputs_handed_out(
     assert "other samples or settings" in ask("inputs", *labels, "--seed", "1").sentence
     assert "encoding" in ask("inputs", *labels, "--encoding", "jpeg:90").sentence
     assert ask("inputs", *labels).code == 3
+
+
+def test_one_command_serves_every_round(ask: RunCommand) -> None:
+    assert ask("inputs", "--labels-file", "labels.csv").code == 5
+    write_csv(of_pictures(Path("inputs/round-001")))
+    assert ask("inputs", "--labels-file", "labels.csv").code == 3
 
 
 def test_two_models_never_share_answers(ask: RunCommand, handed_out: Answers) -> None:
@@ -359,7 +365,7 @@ def test_what_a_kill_left_behind_is_no_round(ask: RunCommand) -> None:
         (("--input-file", "a.npz", "--encoding", "png"), "a.npz holds arrays"),
         (("--input-file", "a", "--encoding", "uint8"), "is no picture"),
         (("--input-file", "full"), "is not empty"),
-        (("--input-file", "a", "--labels-file", "x.csv"), "no inputs were handed out yet"),
+        (("--input-file", "a", "--labels-file", "samples.npz"), "no inputs were handed out yet"),
         (("--input-file", "broken"), "is not the state of an exchange"),
     ],
 )

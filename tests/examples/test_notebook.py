@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+ASSETS = Path(str(resources.files("auditor.demo"))) / "assets"
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "audit_notebook.ipynb"
 
 
@@ -36,3 +39,45 @@ def test_the_report_displays_itself(outputs: list[dict[str, Any]]) -> None:
 
 def test_nothing_was_printed_in_alarm(outputs: list[dict[str, Any]]) -> None:
     assert [o for o in outputs if o.get("name") == "stderr"] == []
+
+
+CELL = """
+import time
+from auditor import audit
+
+def slow(images):
+    time.sleep(0.05)
+    return (images.reshape(len(images), -1).mean(1) * 10).astype(int).clip(0, 9)
+
+audit(slow, {samples!r}, name="slow", value_range=(0, 1), output={output!r}, batch=16)
+"""
+
+
+@pytest.mark.slow
+def test_the_stop_button_keeps_what_was_answered(tmp_path: Path) -> None:
+    manager_module = pytest.importorskip("jupyter_client.manager")
+    manager, client = manager_module.start_new_kernel(kernel_name="python3")
+    try:
+        samples, output = str(ASSETS / "fashion-mnist-samples.npz"), str(tmp_path / "out")
+        client.execute(CELL.format(samples=samples, output=output))
+        error = stop_once_it_shows_progress(manager, client)
+    finally:
+        client.stop_channels()
+        manager.shutdown_kernel(now=True)
+    assert error["ename"] == "AuditInterrupted"
+    assert "the same call continues it" in error["evalue"]
+    report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
+    assert report["partial"]
+    assert report["queries"]["sent"] > 0
+
+
+def stop_once_it_shows_progress(manager: Any, client: Any) -> dict[str, Any]:
+    """The error that the cell ends in."""
+    stopped = False
+    while True:
+        message = client.get_iopub_msg(timeout=60)
+        if message["msg_type"] == "error":
+            return dict(message["content"])
+        if message["msg_type"] == "stream" and not stopped:
+            stopped = True
+            manager.interrupt_kernel()
