@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test test-slow test-servers lint format bench bench-detection bench-servers clean
+.PHONY: demo test test-slow test-servers lint format bench bench-evidence bench-detection bench-servers clean
 
 demo: $(RUN)
 	$(BIN)/xray-audit demo --output xray-audit-demo
@@ -36,6 +36,9 @@ format: $(DEV)
 bench: $(DEV)
 	$(BIN)/python examples/benchmarks/engine.py
 
+bench-evidence: $(DEV)
+	$(BIN)/python examples/benchmarks/evidence_cost.py
+
 bench-detection: $(DEV)
 	$(BIN)/python -m examples.benchmarks.detection
 
@@ -48,7 +51,7 @@ $(RUN): pyproject.toml
 # PyTorch is only for the TorchScript adapter's tests, never for an audit of anything else.
 $(DEV): $(RUN)
 	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
-	$(BIN)/python -m pip install --quiet --editable '.[cpu,demo,fast,pdf,torchscript]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[cpu,demo,fast,pdf,sign,torchscript]' --group dev
 	touch $@
 
 clean:

@@ -198,8 +198,7 @@ async def run_audit(
             lambda: record.start(fixed, oracle.input_spec),
             decided_early(ready.plan, ready.classes, oracle.label_space.size, profile),
         )
-        identity = endpoint_identity(oracle)
-        record.finish(asdict(asked.engine.ledger), identity)
+        identity = record.finish(asdict(asked.engine.ledger), endpoint_identity(oracle))
     finally:
         record.close()
     if record.unsigned_again and progress is not None:

@@ -26,7 +26,16 @@ from auditor.engine.store import NOT_ASKED
 from auditor.engine.witness import Sent
 from auditor.errors import EvidenceError, StoreError
 from auditor.evidence.canonical import canonical
-from auditor.evidence.chain import Chain, Places, Run, line_hash, read_chain, spans, split_lines
+from auditor.evidence.chain import (
+    FREE,
+    Chain,
+    Places,
+    Run,
+    line_hash,
+    read_chain,
+    spans,
+    split_lines,
+)
 from auditor.probes.base import FixedProbe
 
 FLUSH_S = 0.1
@@ -114,7 +123,10 @@ class LabelLog:
             raise self._failure
         if self._rows:
             rows, self._rows, self._labels = self._rows, [], 0
-            self._append("rows", {"rows": rows})
+            at = self._append("rows", {"rows": rows})
+            if any(row["s"] not in FREE for row in rows):
+                self.chain.first_query = self.chain.first_query or at
+                self.chain.last_query = at
 
     def finish(self, closing: dict[str, Any]) -> None:
         """Append the ``close`` entry and put everything on the disk.
@@ -147,10 +159,14 @@ class LabelLog:
             raise self._unwritable(error) from error
         return file
 
-    def _append(self, kind: str, content: dict[str, Any]) -> None:
-        """Write one entry in one piece: a kill leaves all of it, or a torn last line."""
-        chain = self.chain
-        entry = {"n": chain.entries, "prev": chain.last, "at": round(self._now(), 3), "e": kind}
+    def _append(self, kind: str, content: dict[str, Any]) -> float:
+        """Write one entry in one piece: a kill leaves all of it, or a torn last line.
+
+        Returns:
+            Its time, UTC seconds.
+        """
+        chain, at = self.chain, round(self._now(), 3)
+        entry = {"n": chain.entries, "prev": chain.last, "at": at, "e": kind}
         line = canonical({**entry, **content})
         try:
             written = self._file.write(line + b"\n")
@@ -162,6 +178,7 @@ class LabelLog:
             raise self._failure from error
         chain.entries += 1
         chain.last = line_hash(line)
+        return at
 
     def _unwritable(self, error: OSError) -> StoreError:
         return StoreError(

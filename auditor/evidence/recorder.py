@@ -6,6 +6,7 @@ import base64
 import contextlib
 import zlib
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.errors import AuditError, EvidenceError
 from auditor.evidence.canonical import canonical, sha256
-from auditor.evidence.chain import read_chain, split_lines
+from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.evidence.head import head_statement, listing, plan_statement
 from auditor.evidence.label_log import LabelLog
 from auditor.evidence.layout import (
@@ -111,15 +112,26 @@ class Recorder:
         if self._log is not None:
             self._log.close()
 
-    def finish(self, ledger: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    def finish(self, ledger: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
         """Write the log's last entry.
+
+        Args:
+            ledger: what the run sent.
+            seen: what the target gave away about itself.
+
+        Returns:
+            ``seen`` with the times of the first and last query that were answered or failed, over
+            all runs.
 
         Raises:
             StoreError: it cannot be written.
         """
         assert self._log is not None
-        self._log.finish({"ledger": dict(ledger), "identity": dict(identity)})
+        self._log.flush()
+        identity = {**seen, **query_times(self._log.chain)}
+        self._log.finish({"ledger": dict(ledger), "identity": identity})
         self._log.close()
+        return identity
 
     def keep(self, name: str, data: bytes | None) -> None:
         """Put ``data`` into the bundle as ``name``; None takes an older one away.
@@ -182,6 +194,15 @@ class Recorder:
 
     def _unwritable(self, error: OSError) -> AuditError:
         return AuditError(f"--output {self._folder} cannot be written: {error.strerror}")
+
+
+def query_times(chain: Chain) -> dict[str, str | None]:
+    """``first_query`` and ``last_query`` of a log, ISO 8601 in UTC; None where nothing was sent."""
+    times = {"first_query": chain.first_query, "last_query": chain.last_query}
+    return {
+        name: None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
+        for name, at in times.items()
+    }
 
 
 def canonical_lines(value: Mapping[str, Any]) -> bytes:

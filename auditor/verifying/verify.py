@@ -42,6 +42,7 @@ from auditor.evidence.layout import (
     VIEWS,
 )
 from auditor.evidence.packing import handover_note
+from auditor.evidence.recorder import query_times
 from auditor.evidence.records import environment, tool
 from auditor.evidence.signing import PublicKey, check_envelope, envelope_payload
 from auditor.verifying.compare import differences
@@ -473,7 +474,21 @@ def _compare_ledger(done: Verification, chain: Chain, run: dict[str, Any]) -> No
     if wrong or ledger.get("sent_all_runs", 0) < tally.sent:
         done.add("ledger", "failed", f"{RUN} and log disagree about {', '.join(wrong)}.")
         return
-    done.add("ledger", "ok", f"The last run sent {tally.sent:,} queries, all runs {total:,}.")
+    identity = run.get("identity")
+    times = query_times(chain)
+    if not isinstance(identity, dict) or any(identity.get(k) != v for k, v in times.items()):
+        done.add("ledger", "failed", f"{RUN} and log disagree about the times of the queries.")
+        return
+    done.add(
+        "ledger",
+        "ok",
+        f"The last run sent {tally.sent:,} queries, all runs {total:,}{_between(times)}.",
+    )
+
+
+def _between(times: dict[str, str | None]) -> str:
+    first, last = times["first_query"], times["last_query"]
+    return "" if first is None else f", between {first} and {last} by the auditor's clock"
 
 
 def _compare_inputs(
