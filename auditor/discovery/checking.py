@@ -124,6 +124,7 @@ async def run_check(
     first.discovered, first.queries = discover, asker.queries
     if discover:
         _limit_batch(first)
+        _state_range(first)
     return first
 
 
@@ -178,6 +179,14 @@ def _as_stated(before: Checked | SamplesError) -> str:
         f"As stated, only {rate:.0%} of the samples got the label they were given; what follows "
         "holds for the description as corrected (--write keeps it)."
     )
+
+
+def _state_range(checked: Checked) -> None:
+    """Write down the range that the samples confirmed: a found description leaves nothing open."""
+    table = dict(checked.table.get("input", {}))
+    if checked.result.accuracy.rate >= GOOD_ACCURACY and "range" not in table:
+        checked.table = {**checked.table, "input": {**table, "range": [0, 1]}}
+        checked.found.table = checked.table
 
 
 def _limit_batch(checked: Checked) -> None:
