@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import typer
 
+from adapters.http.survey import QUESTIONS
 from adapters.presets import preset_names
 from adapters.target_file import target_from_table
 from auditor.calibration import binomial_rate
 from auditor.cli import app
+from auditor.discovery.checking import MOST_QUERIES
 from auditor.probes.trigger.error_rates import (
     ALL_TO_ONE_MODELS,
     CLEAN_MODELS,
@@ -85,6 +87,11 @@ def test_every_preset_has_its_row_in_the_table_of_what_was_tested() -> None:
     rows = re.findall(r"^  \| (`[^|]+`) \|", README, flags=re.MULTILINE)
     named = {name for row in rows for name in re.findall(r"`([\w-]+)`", row)}
     assert named == set(preset_names())
+
+
+def test_what_check_sends_at_most_is_said() -> None:
+    assert f"at most {MOST_QUERIES} (waits" in README
+    assert f"at most {len(QUESTIONS)} requests, on its own origin" in README
 
 
 def test_links_to_files_lead_somewhere() -> None:

@@ -50,6 +50,9 @@ def propose(facts: Facts) -> list[Proposal]:
     for one in (*_by_host(facts), *_by_protocol(facts), *_by_path(facts), *_by_schema(facts)):
         _keep(one, found, seen)
     path = facts.endpoint.path.rstrip("/")
+    if not path and not found and not facts.cloud:
+        why = "Mosec's usual path"
+        _keep(Proposal({"url": _at(facts, "/inference"), "preset": "mosec"}, why), found, seen)
     if not facts.cloud and not any(one.certain for one in found):
         for url in [facts.endpoint.address] if path else _usual_urls(facts):
             for one in _any_format(url):
@@ -119,6 +122,9 @@ def _by_path(facts: Facts) -> Iterator[Proposal]:
         yield from _preset(address, "gradio", "a path like Gradio's")
     if path.startswith("/gradio_api/call/"):
         yield from _preset(address, "gradio-events", "a path like Gradio's")
+    if not path and _dig(facts.answers.get("/openapi.json"), "info", "title") == "Cog":
+        url = _at(facts, "/predictions")
+        yield Proposal({"url": url, "preset": "replicate"}, "the server says Cog", certain=True)
     gradio = facts.answers.get("/gradio_api/info")
     if not path and isinstance(gradio, dict) and isinstance(gradio.get("named_endpoints"), dict):
         for name in list(gradio["named_endpoints"])[:2]:

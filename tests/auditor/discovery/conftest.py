@@ -367,8 +367,37 @@ def mlflow(server: Server, **how: Any) -> str:
     return ""
 
 
+def mosec(server: Server, **_: Any) -> str:
+    """Raw picture at /inference, and nothing else anywhere."""
+
+    def infer(_: Any, body: bytes) -> Any:
+        return {"label": int(server.picture_scores(body).argmax())}
+
+    server.routes |= {"POST /inference": infer}
+    return ""
+
+
+def cog(server: Server, **_: Any) -> str:
+    """A data URI inside an object; failures are 200."""
+
+    def predict(_: Any, body: bytes) -> Any:
+        given = json_field(body, "input")
+        if "image" not in given:
+            return {"status": "failed", "error": "image missing"}
+        scores = server.picture_scores(base64_of(given["image"].partition(",")[2]))
+        name = CLASSES[int(scores.argmax())]
+        return {"id": "p", "status": "succeeded", "output": name, "error": None}
+
+    server.routes |= {
+        "GET /openapi.json": lambda *_: {"info": {"title": "Cog"}, "paths": {}},
+        "POST /predictions": predict,
+    }
+    return ""
+
+
 KINDS = {
-    f.__name__: f for f in (v2, v1, litserve, bentoml, torchserve, hf, gradio, fastapi, mlflow)
+    f.__name__: f
+    for f in (v2, v1, litserve, bentoml, torchserve, hf, gradio, fastapi, mlflow, mosec, cog)
 }
 
 

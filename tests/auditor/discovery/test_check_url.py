@@ -40,6 +40,8 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "gradio": {"preset": "gradio"},
     "fastapi": {"request": {"body": "multipart", "field": "photo"}},
     "mlflow": {"preset": "mlflow"},
+    "mosec": {"preset": "mosec"},
+    "cog": {"preset": "replicate"},
 }
 
 GREY = {"v2", "hf", "fastapi", "mlflow"}
