@@ -111,7 +111,7 @@ def heading() -> list[str]:
             "Made by `make bench-servers`: the demo's backdoored model on each server, "
             f"{IN_FLIGHT} requests in flight, {REPEATS} turns of audit and bare loop one after the "
             "other, medians of their ratios (smallest to largest). Client and server share one "
-            "machine."
+            "machine; a wide spread means that other work shared it too."
         ),
         "",
         (

@@ -7,6 +7,7 @@ environment of its own under the user's cache, made when it is first needed.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import shutil
@@ -65,7 +66,13 @@ def installed(name: str) -> Path:
     """
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "xray-audit" / "servers" / name
-    wanted = SET_UPS / name / "requirements.txt"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with folder.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # two runs must not fill one environment
+        return _made(folder, SET_UPS / name / "requirements.txt")
+
+
+def _made(folder: Path, wanted: Path) -> Path:
     digest = hashlib.sha256(wanted.read_bytes()).hexdigest()
     mark, python = folder / "installed", folder / "bin" / "python"
     if mark.is_file() and mark.read_text().strip() == digest:
