@@ -67,7 +67,8 @@ def _introduction(report: Mapping[str, Any]) -> list[str]:
         ),
         (
             "From the first sample (circle) to the second (square) runs to the right, towards the "
-            f"third (triangle) runs up.{middle} Numbers in the picture are label numbers."
+            f"third (triangle) runs up.{middle} Numbers in the picture are label numbers; each "
+            "label has its texture, too."
         ),
     ]
 

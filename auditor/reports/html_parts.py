@@ -10,9 +10,10 @@ import base64
 import html
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
-from auditor.reports.pictures import MARKS, ink_on, label_colour
+from auditor.reports.pictures import MARKS, ink_on, label_colour, label_tile
 from auditor.reports.text import visible
 from auditor.reports.words import flatten
 
@@ -131,14 +132,19 @@ def hex_colour(label: int) -> str:
     return "#{:02x}{:02x}{:02x}".format(*label_colour(label))
 
 
+@lru_cache(maxsize=1024)
 def swatch(label: int) -> Html:
-    """The label's colour with its number on it, as in the pictures."""
+    """The label's colour and texture with its number on it, as in the pictures."""
     number = str(label)
     width = 14 + 8 * len(number)
-    red, green, blue = ink_on(label_colour(label))
+    colour = label_colour(label)
+    red, green, blue = ink_on(colour)
+    tile = base64.b64encode(label_tile(label, width, 22)).decode("ascii")
     return tag(
         "svg",
-        tag("rect", width=width, height=22, rx=3, fill=hex_colour(label)),
+        tag("image", width=width, height=22, href=f"data:image/png;base64,{tile}"),
+        # The plain colour behind the number keeps it legible on the texture.
+        tag("rect", x=4, y=3, width=width - 8, height=16, rx=2, fill=hex_colour(label)),
         tag("text", number, x=width / 2, y=15.5, fill=f"rgb({red},{green},{blue})"),
         class_="swatch",
         width=width,

@@ -158,11 +158,23 @@ def thumbnail(picture: bytes) -> tuple[str, bytes] | None:
     return "image/jpeg", buffer.getvalue()
 
 
+def texture_colour(colour: Colour) -> Colour:
+    """The colour that a label's texture is drawn in: a fifth of the way to its ink."""
+    ink = ink_on(colour)
+    red, green, blue = (round(0.8 * c + 0.2 * i) for c, i in zip(colour, ink, strict=True))
+    return red, green, blue
+
+
 class _Inks:
-    """Colours of one picture: palette indices, or plain colours where 256 do not suffice."""
+    """Colours of one picture: palette indices, or plain colours where 256 do not suffice.
+
+    Black, white, then each label's colour and the one of its texture.
+    """
 
     def __init__(self, labels: NDArray[np.int64]) -> None:
-        self.colours = [BLACK, WHITE, *(label_colour(int(label)) for label in labels)]
+        plain = [label_colour(int(label)) for label in labels]
+        pairs = [colour for one in plain for colour in (one, texture_colour(one))]
+        self.colours = [BLACK, WHITE, *pairs]
         self.indexed = len(self.colours) <= 256
         self.black: Ink = 0 if self.indexed else BLACK
         self.white: Ink = 1 if self.indexed else WHITE
@@ -174,14 +186,52 @@ class _Inks:
 def _paint(labels: NDArray[np.int64], scale: int) -> tuple[Image.Image, _Inks]:
     present, codes = np.unique(labels, return_inverse=True)
     inks = _Inks(present)
-    upright = np.flipud(codes.reshape(labels.shape).T + 2)
-    large = np.repeat(np.repeat(upright, scale, axis=0), scale, axis=1)
+    upright = np.flipud(codes.reshape(labels.shape).T)
+    large = 2 + 2 * np.repeat(np.repeat(upright, scale, axis=0), scale, axis=1)
+    y, x = np.indices(large.shape)
+    large += TILES[(present % len(TILES))[large // 2 - 1], y % 12, x % 12]
     colours = np.array(inks.colours, dtype=np.uint8)
     if not inks.indexed:
         return Image.fromarray(colours[large]), inks
     canvas = Image.fromarray(large.astype(np.uint8)).convert("P")
     canvas.putpalette(colours.tobytes())
     return canvas, inks
+
+
+def _tiles() -> NDArray[np.bool_]:
+    """``(10, 12, 12)``: where each texture has its second colour; from plain to crossed."""
+    y, x = np.indices((12, 12))
+    across, down, rising, falling = x < 2, y < 2, (x + y) % 12 < 2, (x - y) % 12 < 2
+    textures = (
+        x < 0,
+        rising,
+        across,
+        falling,
+        down,
+        across & down,
+        across ^ down,
+        rising ^ falling,
+        (x + y) % 6 < 1,
+        (x % 6 < 2) & (y % 6 < 2),
+    )
+    # Moved a little, so that no stroke runs along a picture's upper or left edge.
+    return np.roll(np.stack(textures), (2, 5), axis=(1, 2))
+
+
+TILES = _tiles()
+"""Ten textures go round among the labels: with colours and numbers they keep labels apart for a
+reader who sees no colour, and in a print without any."""
+
+
+def label_tile(label: int, width: int, height: int) -> bytes:
+    """PNG of the label's colour and texture, as in the pictures."""
+    y, x = np.indices((height, width))
+    where = TILES[label % len(TILES), y % 12, x % 12]
+    colour = label_colour(label)
+    pair = np.array([colour, texture_colour(colour)], dtype=np.uint8)
+    canvas = Image.fromarray(where.astype(np.uint8)).convert("P")
+    canvas.putpalette(pair.tobytes())
+    return _png(canvas)
 
 
 def _png(picture: Image.Image) -> bytes:

@@ -5,11 +5,40 @@ import pytest
 from PIL import Image
 
 from auditor.reports import pictures
-from auditor.reports.pictures import BLACK, WHITE, ink_on, label_colour, label_map_png, thumbnail
+from auditor.reports.pictures import (
+    BLACK,
+    TILES,
+    WHITE,
+    ink_on,
+    label_colour,
+    label_map_png,
+    label_tile,
+    texture_colour,
+    thumbnail,
+)
 
 
 def _open(png: bytes) -> Image.Image:
     return Image.open(io.BytesIO(png), formats=("PNG",))
+
+
+def _colours(label: int) -> set[tuple[int, ...]]:
+    """The label's colour and that of its texture."""
+    return {label_colour(label), texture_colour(label_colour(label))}
+
+
+def test_ten_labels_in_a_row_have_textures_of_their_own() -> None:
+    assert len({tile.tobytes() for tile in TILES}) == 10
+    assert len({label_tile(n, 24, 22) for n in range(10)}) == 10
+
+
+def test_a_map_without_colours_still_tells_its_labels_apart() -> None:
+    label_map = np.kron(np.array([[1, 2], [3, 4]]), np.ones((20, 20), dtype=int))
+    picture = np.asarray(_open(label_map_png(label_map)).convert("RGB")).astype(int)
+    side = len(picture) // 2
+    corners = [picture[r : r + 36, c : c + 36] for r in (0, side) for c in (0, side)]
+    patterns = {(corner == corner[0, 0]).all(axis=2).tobytes() for corner in corners}
+    assert len(patterns) == 4
 
 
 def test_rows_run_right_and_columns_run_up() -> None:
@@ -28,8 +57,8 @@ def test_every_node_is_a_square_of_its_own_colour() -> None:
     picture = np.asarray(_open(label_map_png(label_map)).convert("RGB"))
     scale = len(picture) // 20
     corners = picture[::scale, ::scale]  # numbers only ever stand in the middle
-    expected = np.array([[label_colour(int(v)) for v in row] for row in label_map.T[::-1]])
-    assert (corners == expected).all()
+    for pixel, label in zip(corners.reshape(-1, 3), label_map.T[::-1].ravel(), strict=True):
+        assert tuple(pixel) in _colours(int(label))
 
 
 def test_samples_are_marked_where_their_nodes_lie_and_by_shape() -> None:
@@ -43,7 +72,7 @@ def test_samples_are_marked_where_their_nodes_lie_and_by_shape() -> None:
         y, x = (39 - column) * scale + scale // 2, row * scale + scale // 2
         patch = marked[y - 12 : y + 13, x - 12 : x + 13]
         assert {BLACK, WHITE} <= {tuple(p) for p in patch.reshape(-1, 3)}
-        assert tuple(marked[y, x]) == label_colour(7)  # hollow: the region stays visible
+        assert tuple(marked[y, x]) in _colours(7)  # hollow: the region stays visible
         shapes.append((patch == 255).all(axis=2).tobytes())
     assert len(set(shapes)) == 3
     assert (marked != plain).any()
@@ -51,11 +80,11 @@ def test_samples_are_marked_where_their_nodes_lie_and_by_shape() -> None:
 
 def test_large_regions_carry_their_number() -> None:
     numbered = np.asarray(_open(label_map_png(np.full((100, 100), 3))).convert("RGB"))
-    others = {tuple(p) for p in numbered.reshape(-1, 3)} - {label_colour(3)}
+    others = {tuple(p) for p in numbered.reshape(-1, 3)} - _colours(3)
     assert others == {ink_on(label_colour(3))}
 
 
-@pytest.mark.parametrize(("labels", "mode"), [(2, "P"), (200, "P"), (60000, "RGB")])
+@pytest.mark.parametrize(("labels", "mode"), [(2, "P"), (100, "P"), (200, "RGB"), (60000, "RGB")])
 def test_any_number_of_labels_is_drawn(labels: int, mode: str) -> None:
     label_map = np.random.default_rng(0).integers(0, labels, (60, 60))
     assert _open(label_map_png(label_map, [[0, 0], [59, 59], [0, 59]])).mode == mode
