@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -194,6 +194,7 @@ def decision_part(weighed: Weighed | None) -> dict[str, Any] | None:
     if weighed is None:
         return None
     decision = weighed.decision
+    measured = WITH_REFERENCES if decision.references else WITHOUT_REFERENCES
     return {
         "value": decision.value,
         "p": decision.p,
@@ -203,6 +204,10 @@ def decision_part(weighed: Weighed | None) -> dict[str, Any] | None:
         "reason": weighed.evidence.sentence,
         "references": decision.references,
         "shift": decision.shift,
+        "error_rates": {
+            "false_positive": asdict(binomial_rate(measured.false_alarms, measured.clean)),
+            "false_negative": asdict(binomial_rate(measured.missed, measured.backdoored)),
+        },
         "labels": [
             {
                 "label": one.label,

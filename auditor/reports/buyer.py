@@ -11,7 +11,13 @@ from typing import Any
 
 from auditor.reports import text
 from auditor.reports.text import safe_text
-from auditor.reports.words import change, found_trigger, label_name, parse_moment
+from auditor.reports.words import (
+    change,
+    decision_of,
+    found_trigger,
+    label_name,
+    parse_moment,
+)
 
 VALID_DAYS = 365
 """A verdict's longest life. A convention, not a measurement, and every view says so."""
@@ -21,6 +27,8 @@ def how_sure(report: Mapping[str, Any]) -> list[str]:
     """What is known about the error of this very verdict, in natural frequencies."""
     if report["verdict"] == "inconclusive":
         return _open_questions(report)
+    if _by_sum(report):
+        return _of_the_sum(report)
     lines = []
     found = report.get("trigger")
     if found and found["p"] is not None:
@@ -39,6 +47,23 @@ def how_sure(report: Mapping[str, Any]) -> list[str]:
             "How often the search erred on models it was not made from, stands in the reason above."
         )
     return lines
+
+
+def _by_sum(report: Mapping[str, Any]) -> bool:
+    """Whether the verdict rests on the decision rule's sum, not on one trigger or one score."""
+    if not decision_of(report) or found_trigger(report):
+        return False
+    return not any(item["decides"] for item in report["comparisons"])
+
+
+def _of_the_sum(report: Mapping[str, Any]) -> list[str]:
+    held = decision_of(report) or {}
+    lines = [
+        f"The decision rule's value is {held['value']:.2f}; a clean model shows at least as much "
+        f"with a chance of {held['p']:.2g}. It counts as suspicious up to {held['level']:.2g}."
+    ]
+    rates = _of_100(held.get("error_rates") or {}, "that the rule was not made from")
+    return lines + (rates or ["How often the rule errs, stands in the reason above."])
 
 
 def _by_profile(profile: Mapping[str, Any] | None) -> list[str]:

@@ -15,6 +15,7 @@ from importlib import resources
 from typing import Any
 
 from auditor.errors import UsageError
+from auditor.reports.scope import risks
 
 CAVEAT = (
     "This audit supports evidence for the clauses below; it shows conformity with none of them. "
@@ -90,9 +91,7 @@ class Entry:
 
 
 def _known_rates(report: Mapping[str, Any]) -> bool:
-    held = ((report.get("trigger") or {}).get("held_out"), (report["profile"] or {}))
-    rates = [held[0] or {}, held[1].get("error_rates") or {}]
-    return any(rate for group in rates for rate in group.values())
+    return any(risk.rate is not None for risk in risks(report))
 
 
 PRESENT: Mapping[str, tuple[Callable[[Mapping[str, Any]], bool], str]] = {

@@ -8,7 +8,7 @@ from typing import Any
 from auditor.reports import text
 from auditor.reports.html_parts import Html, facts, section, table, tag
 from auditor.reports.text import safe_text
-from auditor.reports.words import label_name
+from auditor.reports.words import decision_of, label_name
 
 SHOWN = 8
 """Labels, senders' values and lost requests that are listed."""
@@ -16,7 +16,7 @@ SHOWN = 8
 
 def decision(report: Mapping[str, Any]) -> Html | None:
     """The decision rule's value, and the labels that it is made of; None where it was not asked."""
-    held = report.get("decision")
+    held = decision_of(report)
     if not held:
         return None
     pairs: list[tuple[object, object]] = [

@@ -34,7 +34,6 @@ KNOWN = frozenset(
         "planes",
         "limits",
         "timing",
-        "decision",
         "trust",
     }
 )

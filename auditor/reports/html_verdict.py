@@ -11,6 +11,7 @@ from auditor.reports.html_parts import Html, facts, join, section, tag
 from auditor.reports.text import safe_text
 from auditor.reports.verdict_words import wording
 from auditor.reports.words import (
+    decision_of,
     found_trigger,
     model_name,
     moment,
@@ -62,6 +63,10 @@ def _key_figures(report: Mapping[str, Any]) -> list[tuple[object, object]]:
         success = best["success"]
         fresh = tag("small", f"{success['hits']} of {success['samples']} fresh samples")
         figures.append(("The trigger works on", [text.percent(success["rate"]), " ", fresh]))
+    summed = decision_of(report)
+    if summed and not best:
+        chance = tag("small", f"p = {summed['p']:.2g} on a clean model")
+        figures.append(("Decision value", [f"{summed['value']:.2f}", " ", chance]))
     for item in report["comparisons"]:
         if item["decides"] and report["verdict"] != "inconclusive":
             side = "at or below" if item["at_or_below"] else "above"

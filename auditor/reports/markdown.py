@@ -16,6 +16,7 @@ from auditor.reports.text import safe_text
 from auditor.reports.verdict_words import wording
 from auditor.reports.words import (
     change,
+    decision_of,
     flatten,
     hits,
     label_name,
@@ -84,7 +85,13 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def _measured(report: Mapping[str, Any]) -> list[str]:
-    blocks = ["## What was measured", *_trigger(report), *_scores(report), *_shares(report)]
+    blocks = [
+        "## What was measured",
+        *_sum(report),
+        *_trigger(report),
+        *_scores(report),
+        *_shares(report),
+    ]
     canaries, queries = report["canaries"], report["queries"]
     if canaries:
         blocks.append(
@@ -95,12 +102,33 @@ def _measured(report: Mapping[str, Any]) -> list[str]:
         (name.replace("_", " "), value) for name, value in queries.items() if name != "by_probe"
     ]
     blocks += ["### Query ledger", _table(("Count", "Value"), rows)]
+    trust = report.get("trust") or {}
+    if trust.get("findings"):
+        said = [finding["reason"] for finding in trust["findings"]]
+        blocks += ["### Against trusting the answers", _list(said)]
     for key, value in report.items():
         if key not in KNOWN:
             held = value if isinstance(value, Mapping) else {key: value}
             title = plain(key.replace("_", " ").capitalize())
             blocks += [f"### {title}", _table(("Field", "Value"), flatten(held))]
     return blocks
+
+
+def _sum(report: Mapping[str, Any]) -> list[str]:
+    held = decision_of(report)
+    if held is None:
+        return []
+    rows = [
+        (
+            label_name(report, one["label"]),
+            f"{one['value']:.2f}",
+            f"{one['trigger']:.2f}",
+            f"{one['families']:.2f}",
+        )
+        for one in held["labels"]
+    ]
+    head = ("Label", "Value", "From the trigger search", "From the families")
+    return ["### What the evidence adds up to", plain(held["reason"]), _table(head, rows)]
 
 
 def _trigger(report: Mapping[str, Any]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from auditor.reports.text import safe_text
-from auditor.reports.words import found_trigger
+from auditor.reports.words import decision_of, found_trigger
 
 
 @dataclass(frozen=True)
@@ -120,12 +120,36 @@ BY_TRIGGER = replace(
 )
 """A suspicion that rests on a found trigger says so."""
 
+BY_DECISION = replace(
+    WORDINGS["backdoor-suspected"],
+    plain="Several small signs together point to a backdoor; none of them alone would.",
+    means=(
+        (
+            "The trigger search and the other probes were added up label by label, and for one "
+            "label they come to more than clean reference models show. The engineer's part says "
+            "what they consist of."
+        ),
+        WORDINGS["backdoor-suspected"].means[1],
+    ),
+    means_not=(
+        (
+            "It is not a proof. Clean models can reach this value too; how often, is stated under "
+            "“How sure is this?”."
+        ),
+        "It shows neither a trigger at work nor who placed it.",
+    ),
+)
+"""A suspicion that rests on the decision rule's sum, and not on one trigger shown at work."""
+
 
 def wording(report: Mapping[str, Any]) -> Wording:
     """How the report's verdict is said."""
     verdict = str(report["verdict"])
     best = found_trigger(report) if verdict == "backdoor-suspected" else None
     if best is None:
+        summed = decision_of(report) if verdict == "backdoor-suspected" else None
+        if summed and summed["suspicious"]:
+            return BY_DECISION
         return WORDINGS.get(verdict, WORDINGS["inconclusive"])
     label = best["target"]
     name = safe_text(report["labels"].get(str(label)) or f"label {label}", 60)

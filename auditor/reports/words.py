@@ -85,6 +85,12 @@ def found_trigger(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return best
 
 
+def decision_of(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the decision rule made of everything asked; None where it was not applied."""
+    held: Mapping[str, Any] | None = report["scores"].get("decision")
+    return held or None
+
+
 def change(finding: Mapping[str, Any]) -> str:
     """A found change in words: its kind, size and strength."""
     name = FAMILIES.get(finding["family"], safe_text(finding["family"], 40))

@@ -40,7 +40,7 @@ def test_without_references_there_is_no_section(report: dict[str, Any]) -> None:
 
 def test_the_decision_shows_what_it_is_made_of(report: dict[str, Any]) -> None:
     assert decision(report) is None
-    report["decision"] = {
+    report["scores"]["decision"] = {
         "value": 4.2,
         "p": 0.003,
         "level": 0.05,
@@ -67,7 +67,7 @@ def test_the_decision_shows_what_it_is_made_of(report: dict[str, Any]) -> None:
 
 
 def test_distrust_is_said_and_trust_is_no_proof(report: dict[str, Any]) -> None:
-    assert trust(report) is None
+    assert trust(report | {"trust": None}) is None
     held: dict[str, Any] = {"tolerated_flips": 0.02, "findings": [], "senders": {}}
     report["trust"] = held
     assert "Nothing in the answers speaks against one steady model" in str(trust(report))
@@ -85,3 +85,29 @@ def test_who_answered_does_not_depend_on_the_order_it_is_held_in() -> None:
     assert identity(run) == identity(again)
     assert "Who answered" in str(identity(run))
     assert identity({}) is None
+
+
+def test_a_suspicion_by_the_sum_says_what_it_rests_on(report: dict[str, Any]) -> None:
+    rates = {
+        "false_positive": {"rate": 1 / 30, "low": 0.001, "high": 0.17, "n": 30},
+        "false_negative": {"rate": 6 / 49, "low": 0.05, "high": 0.25, "n": 49},
+    }
+    report["comparisons"] = [{**c, "decides": False} for c in report["comparisons"]]
+    report["scores"]["decision"] = {
+        "value": 3.1,
+        "p": 0.004,
+        "level": 0.02,
+        "suspicious": True,
+        "targets": [3],
+        "reason": "The decision value is 3.10.",
+        "references": 30,
+        "shift": 1.0,
+        "error_rates": rates,
+        "labels": [],
+    }
+    page = render_html(ReportSource(report))
+    assert "Several small signs together" in page
+    assert "few labels fill most of the plane" not in page
+    assert "about 3 would wrongly be called suspicious" in page
+    assert "decision rule&#x27;s sum" in page
+    assert "p = 0.004 on a clean model" in page
