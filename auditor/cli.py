@@ -59,7 +59,7 @@ from auditor.reports.console import (
     show_price,
     show_result,
 )
-from auditor.reports.views import view_names, view_settings
+from auditor.reports.views import view_files, view_names, view_settings
 from auditor.samples import Samples, load_samples
 from auditor.targets import build_target, fit_to_samples, resize_to
 
@@ -136,7 +136,7 @@ def audit(
     result = asyncio.run(pending)
     found = weigh(result.report, entries, datetime.now(UTC).date())
     facts = {"findings": [one.as_dict() for one in found]} if found else {}
-    told = [show_result(result.report, output.output)]
+    told = [show_result(result.report, output.output, view_files(views.format or ()))]
     told += [show_findings(found, unmatched(found, entries))] if found or entries else []
     _show(output, {**result.report, **facts}, "\n".join(told))
     code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code

@@ -60,7 +60,7 @@ def _of_the_sum(report: Mapping[str, Any]) -> list[str]:
     held = decision_of(report) or {}
     lines = [
         f"The decision rule's value is {held['value']:.2f}; a clean model shows at least as much "
-        f"with a chance of {held['p']:.2g}. It counts as suspicious up to {held['level']:.2g}."
+        f"with a chance of {held['p']:.2g}. Suspicious is a chance of {held['level']:.2g} or less."
     ]
     rates = _of_100(held.get("error_rates") or {}, "that the rule was not made from")
     return lines + (rates or ["How often the rule errs, stands in the reason above."])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,10 @@ MEANS = {
 }
 
 
-def show_result(report: Mapping[str, Any], output: Path) -> str:
-    """Verdict, reason, scores and where the report is."""
+def show_result(
+    report: Mapping[str, Any], output: Path, files: Sequence[str] = ("report.html",)
+) -> str:
+    """Verdict, reason, scores and where the report and its views (``files``) are."""
     lines = [
         f"Verdict: {MEANS[report['verdict']]}",
         f"  {safe_text(report['verdict_reason'], 1200)}",
@@ -29,7 +31,10 @@ def show_result(report: Mapping[str, Any], output: Path) -> str:
         f"{queries['cached']:,} from the store, {queries['deduplicated']:,} duplicates, "
         f"{queries['retried']:,} retried, {queries['unknown']:,} unknown"
     )
-    lines.append(f"  Report:  {output / 'report.html'} and report.json")
+    first, *rest = dict.fromkeys((*files, "report.json"))
+    also = f"{', '.join(rest[:-1])} and {rest[-1]}" if len(rest) > 1 else " and ".join(rest)
+    joined = (", " if len(rest) > 1 else " and ") + also if rest else ""
+    lines.append(f"  Report:  {output / first}{joined}")
     return "\n".join(lines)
 
 

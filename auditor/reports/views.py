@@ -89,6 +89,12 @@ FILES: dict[ViewName, str] = {
 }
 """Each view's file name."""
 
+
+def view_files(given: Iterable[str]) -> tuple[str, ...]:
+    """The files of the views of ``given``, in that order; see :func:`view_names`."""
+    return tuple(FILES[name] for name in view_names(given))
+
+
 VIEW_FILES = tuple(file for name, file in FILES.items() if name != ViewName.JSON)
 """Files that an audit may write beside ``report.json``."""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from auditor.reports.console import show_price, show_result
 from auditor.reports.console_check import show_check
 
@@ -37,6 +39,19 @@ def test_verdict_reason_scores_and_place() -> None:
     assert "80%: the target, if there is one" in text
     assert "1,234 planned" in text
     assert str(Path("out") / "report.html") in text
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["report.html"], "report.html and report.json"),
+        (["report.sarif", "report.md"], "report.sarif, report.md and report.json"),
+        (["report.json"], "report.json"),
+    ],
+)
+def test_it_names_the_views_there_are(files: list[str], said: str) -> None:
+    line = show_result(report(), Path("out"), files).splitlines()[-1]
+    assert line == f"  Report:  {Path('out') / said}"
 
 
 def test_a_hostile_label_cannot_write_to_the_terminal() -> None:
