@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from adapters.errors import TargetError
 from adapters.presets import over, preset_table
 from adapters.target import Target
 from adapters.target_file import (
@@ -37,7 +38,10 @@ def build_target(options: TargetOptions) -> Target:
         return _by_files(options)
     stated = over(_where(options), _given(options))
     source, table = _described(options)
-    target = target_from_table(table, stated, vouched=options.trust_model_file)
+    try:
+        target = target_from_table(table, stated, vouched=options.trust_model_file)
+    except TargetError as error:
+        raise TargetError(f"{source}: {error}" if source else str(error)) from error
     return dataclasses.replace(target, source=source)
 
 

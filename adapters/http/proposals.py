@@ -16,6 +16,7 @@ MAX_PROPOSALS = 16
 
 _FILE_FIELDS = ("image", "file", "content", "data")
 _ARRAY_KEYS = ("inputs", "instances", "input", "data", "x")
+_SAFE = "/:@%!$&'()*+,;=-._~"
 _HOSTS: tuple[tuple[str, str], ...] = (
     (r"runtime\.sagemaker\..*amazonaws\.com", "sagemaker"),
     (r"rekognition\..*amazonaws\.com", "rekognition"),
@@ -214,7 +215,11 @@ def _usual_urls(facts: Facts) -> list[str]:
     listed = [route for route, _ in (*_bento_routes(facts), *_openapi_routes(facts))]
     document = facts.answers.get("/openapi.json")
     paths = _dig(document, "paths")
-    posts = [p for p, m in (paths or {}).items() if isinstance(m, dict) and "post" in m]
+    posts = [
+        p
+        for p, m in (paths if isinstance(paths, dict) else {}).items()
+        if isinstance(m, dict) and "post" in m
+    ]
     likely = [p for p in (*listed, *posts) if re.search(r"predict|infer|classif|score|invoc", p)]
     routes = list(dict.fromkeys(p for p in likely if "{" not in p))[:2]
     if not routes:
@@ -254,4 +259,5 @@ def _both_layouts(table: dict[str, Any], why: str) -> Iterator[Proposal]:
 
 
 def _at(facts: Facts, path: str) -> str:
-    return facts.endpoint.at(path).address
+    """The URL of ``path``, whatever a stranger's document wrote, on the endpoint's own server."""
+    return facts.endpoint.at(quote("/" + path.lstrip("/"), safe=_SAFE)).address
