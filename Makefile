@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test test-slow test-servers lint format bench bench-evidence bench-detection bench-servers clean
+.PHONY: demo test test-slow test-servers lint format bench bench-evidence bench-detection bench-queries bench-servers clean
 
 demo: $(RUN)
 	$(BIN)/xray-audit demo --output xray-audit-demo
@@ -38,6 +38,9 @@ bench: $(DEV)
 
 bench-evidence: $(DEV)
 	$(BIN)/python examples/benchmarks/evidence_cost.py
+
+bench-queries: $(DEV)
+	$(BIN)/python -m examples.benchmarks.queries
 
 bench-detection: $(DEV)
 	$(BIN)/python -m examples.benchmarks.detection

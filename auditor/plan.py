@@ -35,7 +35,7 @@ FAMILY_QUERIES = 200
 SamplerName = Literal["paper", "frugal"]
 ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
 """Planes asked together, in random order: their points cannot be told apart by their order."""
-DEFAULT_SAMPLER: SamplerName = "paper"
+DEFAULT_SAMPLER: SamplerName = "frugal"
 PLANES: Mapping[SamplerName, int] = {"paper": 20, "frugal": 44}
 """N where nobody chose it: 44 planes of 16 points, their samples and 150 repeats stay below 1,000
 queries."""
@@ -128,12 +128,14 @@ class AuditSettings:
 def choose_settings(chosen: Mapping[str, Any]) -> AuditSettings:
     """Settings of an audit where only ``chosen`` were chosen, by a user or a profile.
 
-    The sampler is :data:`DEFAULT_SAMPLER` unless chosen, and N follows the sampler.
+    The sampler is :data:`DEFAULT_SAMPLER` unless chosen, and N follows the sampler. A density
+    without pictures to draw at it is one of the paper's grid, and chooses that.
 
     Raises:
         UsageError: a setting out of its range, or one that the sampler makes nothing of.
     """
-    sampler: SamplerName = chosen.get("sampler", DEFAULT_SAMPLER)
+    by_grid = "density" in chosen and not {"points", "pictures"} & set(chosen)
+    sampler: SamplerName = chosen.get("sampler", "paper" if by_grid else DEFAULT_SAMPLER)
     if sampler == "frugal" and "density" in chosen and not chosen.get("pictures"):
         raise UsageError(
             "density is the points per side of the paper's grid (--sampler paper) and of pictures "

@@ -28,6 +28,8 @@ MODELS = {
     "backdoored": "the same network with a BadNets backdoor: a small patch makes it say dress",
 }
 PROFILE = "fashion-mnist"
+PICTURES = {"pictures": 4, "density": 60}
+"""The demo's server is free, so some planes are drawn as well."""
 CLASSES = (
     "t-shirt", "trouser", "pullover", "dress", "coat",
     "sandal", "shirt", "sneaker", "bag", "ankle boot",
@@ -63,7 +65,7 @@ async def run_demo(
                 )
                 oracle = await open_oracle(target)
                 try:
-                    settings = choose_settings(profile.settings)
+                    settings = choose_settings({**profile.settings, **PICTURES})
                     result = await run_audit(
                         oracle,
                         samples,

@@ -10,20 +10,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from auditor import profiles
 from auditor.calibrating import profile_settings
 from auditor.calibration import Profile, Reference, calibrate
 from auditor.decision.measured import RULE
-from auditor.plan import AuditSettings
+from auditor.plan import choose_settings
 from auditor.profiles import save_profile
 from examples.benchmarks.family_counts import read_counts
 from examples.zoo.data import DATASETS
 
 HERE = Path(__file__).parent
 NAMES = {"fashion-mnist": "fashion-mnist", "cifar10": "cifar-10", "gtsrb": "gtsrb"}
-DENSITY = 25
+SETTINGS = choose_settings({"sampler": "frugal", "families": True})
 MIN_CLEAN = 5
 
 
@@ -34,7 +35,7 @@ def main() -> None:
     }
     for dataset, name in NAMES.items():
         for access in ("float", "image"):
-            path = HERE / "scores" / f"{dataset}-{access}-{DENSITY}.json"
+            path = HERE / "scores" / f"{dataset}-{access}-{SETTINGS.sampler}.json"
             if path.exists():
                 counts = json.loads((HERE / "counts" / f"{dataset}-image.json").read_text())
                 profile = make_profile(dataset, access, json.loads(path.read_text()), counts, index)
@@ -62,7 +63,7 @@ def make_profile(
         name=NAMES[dataset],
         task=f"{dataset}, {len(info.classes)} classes, {info.side}x{info.side} pixels",
         access=access,
-        settings=profile_settings(AuditSettings(density=DENSITY, families=True)),
+        settings=profile_settings(SETTINGS),
         input_shape=info.shape,
         labels=None,
         provenance=(
@@ -81,17 +82,16 @@ def reference(
     The rule's families are pictures, the same in both access modes, so the counts of ``image``
     serve both. Only clean references are compared with.
     """
+    planes = slice(SETTINGS.planes)
     held = {} if counted is None or model["attack"] != "clean" else read_counts(counted)
-    points = scored["points"] * len(scored["plane_counts"])
-    totals = [sum(counts) for counts in zip(*scored["plane_counts"], strict=True)]
     return Reference(
         name=name,
         attack="" if model["attack"] == "clean" else model["attack"],
-        re=scored["re"],
-        ats=scored["ats"],
-        ats_by_label=scored["ats_by_label"],
+        re=fmean(scored["plane_re"][planes]),
+        ats=None,
+        ats_by_label=fmean(scored["plane_ats_by_label"][planes]),
         accuracy=scored["accuracy"],
-        shares=tuple(round(total / points, 5) for total in totals),
+        shares=tuple(scored["shares"]),
         families=tuple(held[key] for key in RULE.keys if key in held),
     )
 
