@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
-.PHONY: demo test test-slow test-servers lint format bench bench-evidence bench-detection bench-queries bench-servers clean
+.PHONY: demo test test-slow test-servers lint format bench bench-evidence bench-detection bench-queries \
+	bench-hostile bench-servers clean
 
 demo: $(RUN)
 	$(BIN)/xray-audit demo --output xray-audit-demo
@@ -41,6 +42,9 @@ bench-evidence: $(DEV)
 
 bench-queries: $(DEV)
 	$(BIN)/python -m examples.benchmarks.queries
+
+bench-hostile: $(DEV)
+	$(BIN)/python -m examples.benchmarks.hostile
 
 bench-detection: $(DEV)
 	$(BIN)/python -m examples.benchmarks.detection

@@ -1,0 +1,341 @@
+"""Leg A: 60 kinds of faults, how each may end, and whether the ledger is right afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.errors import AdapterError
+from adapters.http import open_oracle
+from auditor.auditing import STORE_NAME, run_audit
+from auditor.engine.scheduler import EngineLimits, QueryEngine
+from auditor.errors import AuditError
+from examples.benchmarks.hostile.clients import (
+    SETTINGS,
+    Outcome,
+    Place,
+    Shim,
+    finish,
+    ledger,
+    plain,
+    samples,
+    start,
+    target,
+    tool,
+    watched,
+)
+
+LIMIT_S, PLAIN_LIMIT_S, RSS_MIB = 40.0, 12.0, 32.0
+ERROR, DONE = frozenset({"error"}), frozenset({"complete"})
+DOUBT = frozenset({"inconclusive"})
+ANY = ERROR | DONE
+
+REMOTE: Mapping[str, Mapping[str, frozenset[str]]] = {
+    "transport": {
+        "refused": ERROR, "dns": ERROR, "bad-ca": ERROR, "wrong-host": ERROR,
+        "reset-before": ERROR, "reset-middle": ERROR, "short-body": ERROR, "silence": ERROR,
+        "tls-drip": ERROR, "header-drip": ERROR, "body-drip": ERROR, "endless-1xx": ERROR,
+    },
+    "HTTP": {
+        "redirect-here": ERROR, "redirect-away": ERROR, "redirect-metadata": ERROR,
+        "status-401": ERROR, "status-403": ERROR, "status-408": DONE, "status-413": DONE,
+        "throttle-seconds": DONE, "throttle-date": DONE, "throttle-days": ERROR,
+        "status-500": ERROR, "error-in-200": ERROR,
+    },
+    "body": {
+        "gzip": ERROR, "gzip-twice": ERROR, "zstd": ERROR, "brotli": ERROR, "endless-body": ERROR,
+        "endless-chunks": ERROR, "bad-utf8": ERROR, "surrogate": ERROR, "truncated-json": ERROR,
+        "deep-json": ERROR, "huge-integer": ERROR, "nan": ERROR, "duplicate-keys": ERROR,
+        "html": ERROR,
+    },
+    "label": {
+        "label-escape": ANY, "label-bidi": ANY, "label-markup": ANY, "label-formula": ANY,
+        "label-megabyte": ERROR, "label-growing": DOUBT | ERROR,
+    },
+    "meaning": {
+        "swap": DOUBT, "ab-routing": DOUBT, "noise": DOUBT, "constant": DOUBT, "shuffled": DOUBT,
+        "replay": DOUBT,
+    },
+}  # fmt: skip
+"""Kind -> how this tool may end. ``complete`` always means: every label is the honest one."""
+
+LOCAL = (
+    "sigkill", "sigterm", "disk-full", "io-error", "read-only", "bit-flip", "two-processes",
+    "clock-jump", "suspend", "tamper",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Where everything is.
+
+    Attributes:
+        base: URL of the plain server.
+        ports: port of each listener.
+        folder: for everything that is written.
+        shim: the failing file system.
+    """
+
+    base: str
+    ports: Mapping[str, int]
+    folder: Path
+    shim: Shim
+
+    def place(self, kind: str, run: str) -> Place:
+        """Where ``kind`` is asked in the run ``run``."""
+        path, ca = f"{kind}/{run}", str(self.folder / "ca.pem")
+        if kind == "refused":
+            return Place(f"http://127.0.0.1:1/{path}", ca)
+        if kind == "dns":
+            return Place(f"http://no-such-host.invalid/{path}", ca)
+        if kind in self.ports:
+            return Place(f"https://localhost:{self.ports[kind]}/{path}", ca)
+        return Place(f"{self.base}/{path}", ca, kind.startswith("label"))
+
+
+@dataclass(frozen=True)
+class Row:
+    """One kind's line in the table: how both clients ended, and whether that is right."""
+
+    group: str
+    kind: str
+    ours: str
+    passed: bool
+    theirs: str
+    baseline: bool
+
+
+def run_faults(bench: Bench) -> list[Row]:
+    """All 60 kinds, by both clients."""
+    rows = []
+    for group, kinds in REMOTE.items():
+        for kind, allowed in kinds.items():
+            rows.append(_remote(bench, group, kind, allowed))
+            print(f"  {rows[-1].kind}: {rows[-1].ours} | {rows[-1].theirs}", flush=True)
+    for kind in LOCAL:
+        rows.append(_local(bench, kind))
+        print(f"  {rows[-1].kind}: {rows[-1].ours} | {rows[-1].theirs}", flush=True)
+    return rows
+
+
+def _remote(bench: Bench, group: str, kind: str, allowed: frozenset[str]) -> Row:
+    ours_dir = bench.folder / f"a-{kind}"
+    ours = watched(lambda: tool(bench.place(kind, f"{kind}-1"), ours_dir), LIMIT_S)
+    theirs = watched(lambda: plain(bench.place(kind, f"{kind}-2"), ours_dir), PLAIN_LIMIT_S)
+    good = ours.end in allowed and _sound(ours) and _within(ours)
+    right = kind in {"refused", "dns"} or kind in bench.ports or _books(bench, kind, ours_dir)
+    base = theirs.end in ANY and _sound(theirs) and _within(theirs)
+    return Row(group, kind, _said(ours, right), good and right, _said(theirs), base)
+
+
+def _sound(outcome: Outcome) -> bool:
+    return outcome.end != "complete" or bool(outcome.facts["sound"])
+
+
+def _within(outcome: Outcome) -> bool:
+    return outcome.rss_mib <= RSS_MIB and outcome.seconds < LIMIT_S
+
+
+def _books(bench: Bench, kind: str, output: Path) -> bool:
+    """Whether the client's ledger charges at least what the server was asked."""
+    return int(ledger(bench.base, f"{kind}-1")["inputs"]) <= sent_by(output)
+
+
+def sent_by(output: Path) -> int:
+    """Queries that the ledger of ``output`` charges."""
+    with sqlite3.connect(output / STORE_NAME) as db:
+        (sent,) = db.execute("SELECT coalesce(sum(value), 0) FROM ledger WHERE entry = 'sent'")
+    db.close()
+    return int(sent[0])
+
+
+def _said(outcome: Outcome, books: bool = True) -> str:  # noqa: FBT001, FBT002 - a note
+    text = outcome.end if not outcome.what else f"{outcome.end}: {outcome.what[:40]}"
+    if outcome.end == "complete" and not outcome.facts["sound"]:
+        text = "wrong labels, unnoticed"
+    if outcome.rss_mib > RSS_MIB:
+        text += f", +{outcome.rss_mib:,.0f} MiB"
+    return text if books else f"{text}, LEDGER WRONG"
+
+
+# ---- the machine the client runs on ----------------------------------------------------------
+
+
+def _local(bench: Bench, kind: str) -> Row:
+    output = bench.folder / f"a-{kind}"
+    place = bench.place("slow", f"{kind}-1")
+    if kind in {"disk-full", "io-error", "read-only"} and not bench.shim.there:
+        return Row("machine", kind, "not run: no C compiler", False, "", False)
+    first = LOCAL_FAULTS[kind](bench, place, output)
+    again = watched(lambda: tool(place, output), LIMIT_S)
+    asked = ledger(bench.base, f"{kind}-1")["inputs"]
+    right = asked <= sent_by(output)
+    refused = again.end == "error" and again.what == "StoreError"
+    good = (again.end == "complete" and bool(again.facts["sound"])) or (
+        refused and kind in {"bit-flip", "tamper"}
+    )
+    said = f"{_said(first)}; then {_said(again, right)}"
+    passed = good and right and first.end in {"complete", "inconclusive", "error", "killed"}
+    theirs = _plain_local(bench, kind)
+    base = theirs.end == "complete" and bool(theirs.facts["sound"])
+    return Row("machine", kind, said, passed, theirs.what or _said(theirs), base)
+
+
+def _plain_local(bench: Bench, kind: str) -> Outcome:
+    """The dictionary keeps nothing, so only what interrupts or doubles a run can hurt it."""
+    place = bench.place("slow", f"{kind}-2")
+    twice = kind in {"sigkill", "sigterm", "two-processes"}
+    if twice:
+        process, pipe = start(lambda: plain(place, bench.folder))
+        time.sleep(0.25)
+        if kind != "two-processes" and process.pid:
+            os.kill(process.pid, signal.SIGKILL)
+        finish(process, pipe, LIMIT_S)
+    done = watched(lambda: plain(place, bench.folder), LIMIT_S)
+    bought = ledger(bench.base, f"{kind}-2")
+    extra = bought["inputs"] - len(bought["asked"])
+    if extra > 16:
+        return Outcome("complete", f"{extra} queries bought twice", facts={"sound": False})
+    return done
+
+
+def _hit(
+    number: int, after: float = 0.25, then: int = 0
+) -> Callable[[Bench, Place, Path], Outcome]:
+    """Send the audit a signal in its middle, and perhaps another one two seconds later."""
+
+    def run(_: Bench, place: Place, output: Path) -> Outcome:
+        process, pipe = start(lambda: stoppable(place, output))
+        _wait_for_answers(output)
+        time.sleep(random.uniform(0.0, after))
+        if process.pid:
+            os.kill(process.pid, number)
+            if then:
+                time.sleep(2.0)
+                os.kill(process.pid, then)
+        return finish(process, pipe, LIMIT_S)
+
+    return run
+
+
+def _wait_for_answers(output: Path) -> None:
+    wal = output / f"{STORE_NAME}-wal"
+    until = time.monotonic() + 20
+    while time.monotonic() < until and not (wal.exists() and wal.stat().st_size > 100_000):
+        time.sleep(0.005)
+
+
+def stoppable(place: Place, output: Path) -> Outcome:
+    """An audit that SIGTERM drains, as on the command line."""
+
+    async def run() -> Outcome:
+        oracle = await open_oracle(target(place))
+
+        def listen(engine: QueryEngine) -> None:
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, engine.stop)
+
+        try:
+            limits = EngineLimits(concurrency=4)
+            done = await run_audit(
+                oracle, samples(), SETTINGS, output, limits=limits, on_start=listen
+            )
+        finally:
+            await oracle.aclose()
+        part = "partial" if done.report["partial"] else ""
+        return Outcome("inconclusive" if part else "complete", part, facts={"sound": True})
+
+    try:
+        return asyncio.run(run())
+    except (AdapterError, AuditError) as error:
+        return Outcome("error", type(error).__name__)
+
+
+def _failing(errno: int, call: int, *, sticky: bool) -> Callable[[Bench, Place, Path], Outcome]:
+    def run(bench: Bench, place: Place, output: Path) -> Outcome:
+        def work() -> Outcome:
+            bench.shim.watch(output, call, errno, sticky=sticky)
+            return tool(place, output)
+
+        return watched(work, LIMIT_S)
+
+    return run
+
+
+def _cut(place: Place, output: Path) -> Outcome:
+    return watched(lambda: tool(place, output, limits=EngineLimits(max_queries=600)), LIMIT_S)
+
+
+def _bit_flip(_: Bench, place: Place, output: Path) -> Outcome:
+    first = watched(lambda: tool(place, output), LIMIT_S)
+    store = output / STORE_NAME
+    with sqlite3.connect(store) as db:
+        (blob,) = db.execute("SELECT labels FROM chunks WHERE length(labels) > 40").fetchone()
+    db.close()
+    data = bytearray(store.read_bytes())
+    data[data.index(blob) + 20] ^= 1
+    store.write_bytes(data)
+    return first
+
+
+def _tamper(_: Bench, place: Place, output: Path) -> Outcome:
+    first = watched(lambda: tool(place, output), LIMIT_S)
+    with sqlite3.connect(output / STORE_NAME) as db:
+        db.execute("CREATE TRIGGER t AFTER INSERT ON intents BEGIN DELETE FROM ledger; END")
+    db.close()
+    return first
+
+
+def _two(bench: Bench, place: Place, output: Path) -> Outcome:
+    process, pipe = start(lambda: tool(place, output))
+    _wait_for_answers(output)
+    second = watched(lambda: tool(place, output), LIMIT_S)
+    first = finish(process, pipe, LIMIT_S)
+    del bench
+    if second.end == "error" and second.what == "StoreError":
+        return first
+    return Outcome("crash", "two audits wrote one store")
+
+
+def _clock_jump(_: Bench, place: Place, output: Path) -> Outcome:
+    def work() -> Outcome:
+        real, began = time.time, time.monotonic()
+        time.time = lambda: real() + (3e8 if time.monotonic() - began > 0.3 else -3e8)
+        return tool(place, output)
+
+    return watched(work, LIMIT_S)
+
+
+LOCAL_FAULTS: dict[str, Callable[[Bench, Place, Path], Outcome]] = {
+    "sigkill": _hit(signal.SIGKILL),
+    "sigterm": _hit(signal.SIGTERM),
+    "suspend": _hit(signal.SIGSTOP, then=signal.SIGCONT),
+    "disk-full": _failing(28, 30, sticky=True),
+    "io-error": _failing(5, 30, sticky=False),
+    "read-only": _failing(30, 1, sticky=True),
+    "bit-flip": _bit_flip,
+    "tamper": _tamper,
+    "two-processes": _two,
+    "clock-jump": _clock_jump,
+}
+
+
+def as_table(rows: list[Row]) -> list[str]:
+    """The rows as Markdown."""
+    lines = [
+        "| group | fault | this tool | | httpx + tenacity + dict | |",
+        "|---|---|---|---|---|---|",
+    ]
+    mark: dict[bool, Any] = {True: "yes", False: "**no**"}
+    lines += [
+        f"| {r.group} | {r.kind} | {r.ours} | {mark[r.passed]} | {r.theirs} | {mark[r.baseline]} |"
+        for r in rows
+    ]
+    return lines

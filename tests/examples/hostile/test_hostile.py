@@ -1,0 +1,63 @@
+"""A fast part of ``make bench-hostile``: real sockets, a ledger that the client cannot touch."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from examples.benchmarks.hostile.clients import Outcome, Place, ledger, tool
+from examples.benchmarks.hostile.faults import LOCAL, REMOTE, sent_by
+
+ROOT = Path(__file__).parents[3]
+QUICK = {
+    "honest": "complete",
+    "reset-middle": "error",
+    "redirect-away": "error",
+    "status-413": "complete",
+    "throttle-days": "error",
+    "gzip-twice": "error",
+    "duplicate-keys": "error",
+    "deep-json": "error",
+    "label-escape": "complete",
+    "label-growing": "inconclusive",
+    "swap": "inconclusive",
+    "noise": "inconclusive",
+    "constant": "inconclusive",
+    "shuffled": "inconclusive",
+    "replay": "inconclusive",
+}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("server")
+    command = [sys.executable, "-m", "examples.benchmarks.hostile.server", str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['plain']}"
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_there_are_sixty_kinds() -> None:
+    assert sum(len(kinds) for kinds in REMOTE.values()) + len(LOCAL) == 60
+
+
+@pytest.mark.parametrize("kind", QUICK)
+def test_a_fault_ends_as_it_should_and_the_ledger_covers_it(
+    base: str, kind: str, tmp_path: Path
+) -> None:
+
+    place = Place(f"{base}/{kind}/{kind}", "", kind.startswith("label"))
+    done: Outcome = tool(place, tmp_path / "out")
+    assert done.end == QUICK[kind], done
+    assert done.end != "complete" or done.facts["sound"]
+    assert ledger(base, kind)["inputs"] <= sent_by(tmp_path / "out")
