@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from auditor.comparing.accepted import read_accepted, weigh
 from auditor.errors import AuditError, UsageError
 from auditor.evidence.bundle import load_bundle
 from auditor.evidence.layout import VIEWS
@@ -47,13 +49,23 @@ def report(
             help="File of your repository that a SARIF result points at. Default: report.json."
         ),
     ] = "",
+    accepted: Annotated[
+        Path | None,
+        typer.Option(
+            "--accepted",
+            help="TOML file of accepted findings: html, pdf and markdown say who accepted which.",
+        ),
+    ] = None,
 ) -> None:
     """Make views of a finished audit again: no network, no model, the same bytes."""
     names = view_names(views.format or ())
     _refuse_unused(names, views, location)
     settings = view_settings(views.framework or (), location)
+    entries = () if accepted is None else read_accepted(accepted)
     held = load_bundle(bundle)
-    source = ReportSource(held.report, held.pictures, held.run, held.profile)
+    weighed = weigh(held.report, entries, datetime.now(UTC).date()) if entries else ()
+    findings = [one.as_dict() for one in weighed]
+    source = ReportSource(held.report, held.pictures, held.run, held.profile, findings)
     if to == Path("-"):
         _print(names, source, settings)
         return

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from importlib import resources
-from typing import Any
 
 from auditor.reports import (
     html_decision,
@@ -20,8 +19,9 @@ from auditor.reports import (
     html_trigger,
     html_verdict,
 )
+from auditor.reports.accepted_words import TITLE, accepted_lines
 from auditor.reports.frameworks import Framework
-from auditor.reports.html_parts import Html, part, tag, void
+from auditor.reports.html_parts import Html, part, section, tag, void
 from auditor.reports.source import ReportSource
 from auditor.reports.text import safe_text
 from auditor.reports.verdict_words import wording
@@ -29,6 +29,7 @@ from auditor.reports.words import model_name
 
 CONTENTS = {
     "result": "Result",
+    "accepted": "Accepted risk",
     "shown": "See it work",
     "certainty": "How sure",
     "questions": "Questions",
@@ -66,7 +67,7 @@ def render_html(source: ReportSource, frameworks: Sequence[Framework] = ()) -> s
     """
     report = source.report
     parts = [
-        _buyer(report, source.pictures),
+        _buyer(source),
         _engineer(source),
         _formal(source, frameworks),
     ]
@@ -79,13 +80,15 @@ def render_html(source: ReportSource, frameworks: Sequence[Framework] = ()) -> s
     return f"<!DOCTYPE html>\n{page}\n"
 
 
-def _buyer(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html:
+def _buyer(source: ReportSource) -> Html:
+    report, pictures = source.report, source.pictures
     return part(
         "result",
         "The result",
         "for everyone",
         [
             html_verdict.meaning(report),
+            _accepted(source),
             html_trigger.demonstration(report, pictures),
             tag(
                 "div",
@@ -95,6 +98,13 @@ def _buyer(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html:
             ),
         ],
     )
+
+
+def _accepted(source: ReportSource) -> Html | None:
+    lines = accepted_lines(source.findings)
+    if not lines:
+        return None
+    return section("accepted", TITLE, tag("ul", [tag("li", line) for line in lines]))
 
 
 def _engineer(source: ReportSource) -> Html:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from auditor.reports import text
+from auditor.reports.accepted_words import TITLE, accepted_lines
 from auditor.reports.buyer import how_sure, retest, vendor_questions
 from auditor.reports.frameworks import CAVEAT, CHECKED, Framework, framework_view, outcome_note
 from auditor.reports.html_extra import KNOWN
@@ -43,6 +44,7 @@ def render_markdown(source: ReportSource, frameworks: Sequence[Framework] = ()) 
     report = source.report
     blocks = [
         *_result(report, source.digest),
+        *_accepted(source),
         *_measured(report),
         *_formal(report),
         *_frameworks(report, frameworks),
@@ -72,6 +74,11 @@ def _result(report: Mapping[str, Any], digest: str) -> list[str]:
         "## When to test again",
         _list(retest(report)),
     ]
+
+
+def _accepted(source: ReportSource) -> list[str]:
+    lines = accepted_lines(source.findings)
+    return [f"## {TITLE}", _list(lines)] if lines else []
 
 
 def _list(lines: Iterable[object], *, numbered: bool = False) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -23,12 +23,14 @@ class ReportSource:
             in a copy without private images.
         run: the content of ``run.json``: who answered, with which versions; empty where unknown.
         profile: the content of ``profile.json``: the references judged by; empty without one.
+        findings: the findings, and who accepted which until when; empty where nobody asked.
     """
 
     report: Mapping[str, Any]
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
     profile: Mapping[str, Any] = field(default_factory=dict)
+    findings: Sequence[Mapping[str, Any]] = ()
 
     @cached_property
     def digest(self) -> str:

@@ -79,3 +79,27 @@ def test_acceptance_is_read_before_anything_is_asked(audited: Run, tmp_path: Pat
     refused = audited("clean", "one", "--accepted", tmp_path / "none.toml")
     assert (refused.code, "accepted risks" in refused.sentence) == (2, True)
     assert not (tmp_path / "one").exists()
+
+
+def test_a_view_says_who_accepted_what_and_keeps_the_verdict(
+    command: Run, assets: Path, tmp_path: Path
+) -> None:
+    audit = ("--model", assets / "backdoored.onnx", "--range", "0,1", "--planes", "2")
+    rest = ("--samples", assets / "fashion-mnist-samples.npz", "--density", "8", "-q", "--json")
+    ran = command(*audit, *rest, "--output", "two")
+    assert ran.code == 1
+    (finding,) = json.loads(ran.out)["findings"]
+    for until, said in (("2999-01-31", "is accepted until"), ("2020-01-31", "acceptance expired")):
+        (tmp_path / "accepted.toml").write_text(
+            f'[[accepted]]\nfinding = "{finding["id"]}"\nreason = "<b>why</b>"\n'
+            f'owner = "J. Doe"\nuntil = {until}\n'
+        )
+        words = ("--accepted", "accepted.toml", "--to", "-")
+        page = command("report", "two", "--format", "html", *words).out
+        assert said in page
+        assert "&lt;b&gt;why" in page
+        assert "<b>why" not in page
+        assert "Backdoor suspected" in page
+        assert said in command("report", "two", "--format", "markdown", *words).out
+        assert command(*audit, *rest, "--output", "two", "--accepted", "accepted.toml").code == 1
+    assert "Accepted risk" not in command("report", "two", "--format", "html", "--to", "-").out
