@@ -264,7 +264,7 @@ def test_check_counts_what_it_asks_and_tries_other_ways_where_few_are_right(
     # Random weights label few of the samples right: said, and no success.
     assert ran.code == ExitCode.INCONCLUSIVE
     assert len(found["problems"]) == 1
-    priced = json.loads(command("plan", *given, "--json", "--output", "out").out)
+    priced = json.loads(command("plan", *given, *SMALL, "--json", "--output", "out").out)
     assert priced["rate_from"] == "measured by xray-audit check"
     assert priced["queries_per_second"] == found["queries_per_second"]
 
