@@ -28,7 +28,7 @@ from adapters.errors import ModelFileError, ModelRefused
 from adapters.onnx_ops import ALLOWED
 from adapters.onnx_schema import BITS, MESSAGES
 
-MAX_FIELDS = 4_000_000
+MAX_FIELDS = 1_000_000
 MAX_DEPTH = 60
 MAX_NODES = 1_000_000
 MAX_DIMENSION = 1 << 31

@@ -40,7 +40,7 @@ def read_facts(data: bytes) -> tuple[ModelFacts, int]:
         else cast("Any", _one_of(said["layout"], ("NCHW", "NHWC"))),
         value_range=None if value_range is None else _range(value_range),
         names=None if names is None else read_names(names),
-        classes=None if said.get("classes") is None else _whole(said["classes"], 2, MAX_CLASSES),
+        classes=None if said.get("classes") is None else _whole(said["classes"], 2, 1 << 62),
         text=_one_of(said.get("text"), (True, False)),
         format=_one_of(said.get("format"), _FORMATS),
         identity=one_line(said.get("identity")),

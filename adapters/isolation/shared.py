@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import mmap
@@ -44,7 +45,9 @@ class SealedModel:
     def close(self) -> None:
         """Let go of the content; the child has its own hold on it."""
         assert isinstance(self.file.data, mmap.mmap)
-        self.file.data.close()
+        # An error on its way up may still hold a view of it: then it goes with the error.
+        with contextlib.suppress(BufferError):
+            self.file.data.close()
         os.close(self.handle)
 
 
@@ -110,5 +113,6 @@ class Slots:
         """Let go of the memory."""
         if self._views is not None:
             self._views = None
-            self._map.close()
+            with contextlib.suppress(BufferError):  # as above
+                self._map.close()
         os.close(self.handle)
