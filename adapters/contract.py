@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.errors import TargetError
+from adapters.secrets import without_secrets
 
 Access = Literal["float", "image"]
 """float: a tensor reaches the model unclipped, as the paper assumes. image: the input is
@@ -130,7 +131,11 @@ class LabelSpace:
             raise TargetError(f"{self.size} classes are more than the {MAX_CLASSES} supported")
 
     def index(self, name: str) -> int | None:
-        """Index of ``name``, appending it to an open space; None where it is unknown."""
+        """Index of ``name``, appending it to an open space; None where it is unknown.
+
+        A server may answer with the key it was sent: class names are printed, so it is hidden.
+        """
+        name = without_secrets(name)
         if len(self._places) != len(self.names):
             # Somebody else changed the list. A search of it per label would take seconds where
             # a server makes up names.

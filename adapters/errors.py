@@ -26,6 +26,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from adapters.secrets import without_secrets
+
 RetryKind = Literal["never", "transient", "throttled", "too-large"]
 """never: the same request fails again. transient: it may work. throttled: slow down first.
 too-large: a smaller batch may work."""
@@ -54,7 +56,7 @@ class AdapterError(Exception):
     """Base of everything an adapter raises. The message is one sentence meant for a user."""
 
     def __init__(self, message: str, advice: RetryAdvice = NEVER) -> None:
-        super().__init__(message)
+        super().__init__(without_secrets(message))
         self.advice = advice
 
 

@@ -14,12 +14,14 @@ import traceback
 from dataclasses import fields
 
 from auditor.errors import AuditError, ExitCode
+from auditor.hardening import keep_to_ourselves
 
 DEBUG = "XRAY_AUDIT_DEBUG"
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    keep_to_ourselves()
     sys.exit(_guarded())
 
 
@@ -28,12 +30,12 @@ def _guarded() -> int:
         return _run()
     except BaseException as error:  # noqa: BLE001 - a sentence and a code, whatever happened
         if os.environ.get(DEBUG):
-            traceback.print_exc()
+            sys.stderr.write(_hidden(traceback.format_exc()))
         code, message = explain(error)
         if message:
             # Waiting for somebody else's labels is no error.
             kind = "" if code == ExitCode.LABELS_PENDING else "error: "
-            sys.stderr.write(f"xray-audit: {kind}{_one_line(message)}\n")
+            sys.stderr.write(f"xray-audit: {kind}{_one_line(_hidden(message))}\n")
         return code
 
 
@@ -82,6 +84,13 @@ def _explain_other(error: BaseException) -> tuple[int, str]:
         return ExitCode.FAILED, str(error)
     kind = type(error).__name__
     return ExitCode.FAILED, f"unexpected {kind}: {error} (a bug; {DEBUG}=1 shows where)"
+
+
+def _hidden(text: str) -> str:
+    """``text`` without the key, which a server can bring into any error."""
+    # Where nobody imported it, nobody read a key; importing it here might be what failed.
+    secrets = sys.modules.get("adapters.secrets")
+    return text if secrets is None else str(secrets.without_secrets(text))
 
 
 def _one_line(message: str) -> str:

@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from adapters.errors import MissingExtra, TargetError
 from adapters.http.sigv4 import Signer, open_signer
+from adapters.secrets import remember, remember_key
 from adapters.target import Auth, HttpOptions
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -50,6 +51,7 @@ def read_credentials(options: HttpOptions) -> Credentials:
     auth = options.auth
     headers = {name.lower(): value for name, value in options.headers.items()}
     secrets = [value for value in headers.values() if len(value) >= _MIN_SECRET]
+    remember(*secrets)
     if auth.type == "sigv4":
         _check_all(headers)
         return Credentials(headers, tuple(secrets), signer=open_signer(auth))
@@ -58,10 +60,13 @@ def read_credentials(options: HttpOptions) -> Credentials:
         _check_all(headers)
         return Credentials(headers, tuple(secrets))
     secrets += [key, quote(key, safe="")]
+    for form in (key, secrets[-1], base64.b64encode(key.encode()).decode("ascii")):
+        remember_key(form)
     if auth.type == "query":
         _check_all(headers)
         return Credentials(headers, tuple(secrets), f"{quote(auth.parameter)}={secrets[-1]}")
     value = _header_value(auth, key)
+    remember(value)
     headers[auth.header.lower()] = value
     _check_all(headers)
     # The longest first: a part must not be hidden before the whole.
