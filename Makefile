@@ -6,7 +6,7 @@ RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .PHONY: demo test test-slow test-servers lint format bench bench-evidence bench-detection bench-queries \
-	bench-hostile bench-servers clean
+	bench-hostile bench-isolation bench-servers clean
 
 demo: $(RUN)
 	$(BIN)/xray-audit demo --output xray-audit-demo
@@ -45,6 +45,9 @@ bench-queries: $(DEV)
 
 bench-hostile: $(DEV)
 	$(BIN)/python -m examples.benchmarks.hostile
+
+bench-isolation: $(DEV)
+	$(BIN)/python examples/benchmarks/isolation.py
 
 bench-detection: $(DEV)
 	$(BIN)/python -m examples.benchmarks.detection

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(
     bool(_model_file.why_not("cpu")), reason=f"no isolation here: {_model_file.why_not('cpu')}"
 )
 
-ATTEMPTS = Path(__file__).with_name("attempts.py")
+ATTEMPTS = Path(__file__).with_name("_attempts.py")
 REFUSED = {
     "PermissionError", "OSError", "BlockingIOError", "FileNotFoundError", "ValueError",
     "ZeroDivisionError",
