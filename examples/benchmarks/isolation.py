@@ -22,8 +22,8 @@ from adapters.registry import open_oracle
 from adapters.target import Target
 
 MODEL = Path(str(resources.files("auditor.demo") / "assets" / "clean.onnx"))
-LABELS = 12_800
-PAIRS = 21
+LABELS = 5_120
+PAIRS = 15
 
 
 def main() -> None:
@@ -35,8 +35,9 @@ def main() -> None:
     lines = [
         "# What isolation costs",
         "",
-        f"Made by `make bench-isolation`: one model (the demo's clean one), {options.pairs} pairs of "
-        f"{LABELS:,} labels each per row, isolated and in-process in turn, one ONNX Runtime thread, "
+        f"Made by `make bench-isolation`: one model (the demo's clean one), {options.pairs} pairs "
+        f"of {LABELS:,} labels each per row, isolated and in-process in turn, one ONNX Runtime "
+        "thread, "
         "inputs from seed 0. Medians; in brackets the 95 % interval of the median (order "
         "statistics). In flight: batches asked at once; an audit of a file has 2.",
         "",
