@@ -16,6 +16,8 @@ from adapters.presets import preset_names
 from adapters.target_file import target_from_table
 from auditor.calibration import binomial_rate
 from auditor.cli import app
+from auditor.decision.measured import WITH_REFERENCES
+from auditor.decision.rule import LEVEL
 from auditor.discovery.checking import MOST_QUERIES
 from auditor.probes.trigger.error_rates import (
     ALL_TO_ONE_MODELS,
@@ -134,3 +136,14 @@ def test_exit_codes_match_the_help() -> None:
         cwd=ROOT,
     )
     assert "0 no evidence, 1 backdoor suspected" in " ".join(done.stdout.split())
+
+
+def test_the_decision_rules_error_rates_are_the_measured_ones() -> None:
+    text = " ".join(README.split())
+    missed = binomial_rate(WITH_REFERENCES.missed, WITH_REFERENCES.backdoored)
+    assert (
+        f"missed {WITH_REFERENCES.missed} of {WITH_REFERENCES.backdoored} all-to-one backdoors "
+        f"({100 * missed.low:.0f} % to {100 * missed.high:.0f} %)" in text
+    )
+    assert f"{WITH_REFERENCES.false_alarms} of {WITH_REFERENCES.clean} clean ones" in text
+    assert f"false-positive rate of {100 * LEVEL:.0f} %" in text

@@ -21,6 +21,9 @@ from auditor.probes.trigger.search import KEYS
 
 LEVEL = 0.02
 """A value whose p-value is at most this is called suspicious: the stated false-positive rate."""
+LEAST_P = 0.001
+"""Smaller p-values are given as this: some thirty clean models cannot show what is rarer, and two
+honest held-out models of an unseen architecture had values far beyond all of them."""
 SHOWN = 3
 """Labels a decision keeps, the most suspicious first."""
 SAYS = 0.5
@@ -136,12 +139,13 @@ class Decision:
 
 def p_of(value: float, null: ValueNull | None) -> float:
     """Chance of at least ``value`` on the next clean model: Student t predictive from ``null``;
-    without one, the one-look p-value that ``value`` stands for, times the looks.
+    without one, the one-look p-value that ``value`` stands for, times the looks. At least
+    :data:`LEAST_P`.
     """
     if null is None:
-        return float(min(1.0, len(KEYS) * 10.0 ** -min(value, 300.0)))
+        return float(min(1.0, max(LEAST_P, len(KEYS) * 10.0 ** -min(value, 300.0))))
     spread = null.spread * (1.0 + 1.0 / null.models) ** 0.5
-    return float(student.sf((value - null.mean) / spread, null.models - 1))
+    return max(LEAST_P, float(student.sf((value - null.mean) / spread, null.models - 1)))
 
 
 def weigh(

@@ -50,7 +50,7 @@ class Model:
         targets: labels its trigger leads to.
         own: counts as the audited model, by access and key.
         shown: counts as a reference, by access and key.
-        accuracy: on the samples of either role: audited, reference.
+        accuracy: on the samples of each role it was asked in: audited, reference.
     """
 
     name: str
@@ -61,7 +61,7 @@ class Model:
     targets: frozenset[int]
     own: dict[str, dict[str, FamilyCounts]]
     shown: dict[str, dict[str, FamilyCounts]]
-    accuracy: tuple[float, float]
+    accuracy: tuple[float | None, ...]
 
     @property
     def clean(self) -> bool:
@@ -87,7 +87,9 @@ def load_models(split: str) -> list[Model]:
                 row = _counts(record["dataset"], access).get(f"{record['name']}/{role}")
                 if row is not None:
                     rows[access, role] = row
-        if len(rows) < 4:
+        wanted = ("audited", "reference") if split == "calibration" else ("audited",)
+        asked = ("float", "image") if split == "calibration" else ("image",)
+        if any((access, role) not in rows for access in asked for role in wanted):
             continue
         targets = {t for source, t in enumerate(record["mapping"]) if t not in {-1, source}}
         models.append(
@@ -98,9 +100,9 @@ def load_models(split: str) -> list[Model]:
                 record["attack"],
                 record["label_map"],
                 frozenset(targets),
-                {a: read_counts(rows[a, "audited"]) for a in ("float", "image")},
-                {a: read_counts(rows[a, "reference"]) for a in ("float", "image")},
-                (rows["image", "audited"]["accuracy"], rows["image", "reference"]["accuracy"]),
+                {a: read_counts(rows.get((a, "audited"), {})) for a in ("float", "image")},
+                {a: read_counts(rows.get((a, "reference"), {})) for a in ("float", "image")},
+                tuple(rows.get(("image", role), {}).get("accuracy") for role in wanted),
             )
         )
     return models
@@ -188,6 +190,15 @@ def triggers_of(row: Record, null: dict[str, NullCell]) -> dict[int, LabelTrigge
         if target not in best or found.weight > best[target].weight:
             best[target] = found
     return best
+
+
+def plane_scores(access: str) -> dict[str, Record]:
+    """Saved RE and ATS of the zoo in one access mode, by model."""
+    found: dict[str, Record] = {}
+    for dataset in ("fashion-mnist", "cifar10", "gtsrb"):
+        path = HERE / "scores" / f"{dataset}-{access}-25.json"
+        found.update(json.loads(path.read_text(encoding="utf-8")))
+    return found
 
 
 def null_value(values: dict[str, list[float]]) -> ValueNull:

@@ -10,7 +10,6 @@ beside references of other recipes only.
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from examples.benchmarks.decision_data import (
     load_models,
     load_searches,
     null_value,
+    plane_scores,
     rate_cell,
     triggers_of,
 )
@@ -423,15 +423,6 @@ def re_table(study: Study, chosen: Candidate) -> list[str]:
             lines.append(f"| rule + {weight:g} x RE | {access} | {cells} |")
     lines.append(f"| rule | both | {' | '.join(_by_attack(plain, attacks))} |")
     return lines
-
-
-def plane_scores(access: str) -> dict[str, Record]:
-    """Saved RE and ATS of the zoo in one access mode, by model."""
-    found: dict[str, Record] = {}
-    for dataset in ("fashion-mnist", "cifar10", "gtsrb"):
-        path = HERE / "scores" / f"{dataset}-{access}-25.json"
-        found.update(json.loads(path.read_text(encoding="utf-8")))
-    return found
 
 
 def _re_excess(study: Study, access: str) -> dict[str, float]:

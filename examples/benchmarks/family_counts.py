@@ -7,7 +7,8 @@ Each model is asked twice, on different samples and directions: once as a refere
 with a reference on the very pictures it was asked itself. 200 queries per family, strength,
 access mode and role; a picture that both access modes send alike is asked once. Labels go to
 ``--labels`` (not committed), counts to ``counts/DATASET-ACCESS.json``. Models asked already are
-skipped, so that a run that was cut off continues.
+skipped, so that a run that was cut off continues. Held-out models are never references:
+``--split held-out --roles audited --rule-only``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Access, InputSpec
+from auditor.decision.measured import RULE
 from auditor.plan import pick_hunted
 from auditor.probes.families.catalogue import CATALOGUE
 from auditor.probes.families.probe import FamilyCounts, FamilyProbe, count_family
@@ -45,6 +47,10 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, action="append", required=True)
     parser.add_argument("--labels", type=Path, required=True, help="folder for the labels")
     parser.add_argument("--split", default="calibration")
+    parser.add_argument("--roles", nargs="+", default=list(ROLES), choices=ROLES)
+    parser.add_argument(
+        "--rule-only", action="store_true", help="only the decision rule's families, as pictures"
+    )
     parser.add_argument("--counts", type=Path, default=HERE / "counts")
     options = parser.parse_args()
     models = [m for m in collect(options.models) if m["split"] == options.split and not m["failed"]]
@@ -67,7 +73,9 @@ def probes_for(
     samples = spec.from_pixels(images[picked])
     order = np.random.default_rng(seed).permutation(len(picked))
     probes = [
-        FamilyProbe(family, samples, order, spec, seed, QUERIES) for family in CATALOGUE.values()
+        FamilyProbe(family, samples, order, spec, seed, QUERIES)
+        for family in CATALOGUE.values()
+        if family.key in RULE.keys or not options.rule_only
     ]
     return samples, spec, probes, classes[picked]
 
@@ -75,7 +83,7 @@ def probes_for(
 def ask_dataset(dataset: str, models: list[Record], options: argparse.Namespace) -> None:
     """Ask all models of one data set; the inputs are built once."""
     options.labels.mkdir(parents=True, exist_ok=True)
-    for role in ROLES:
+    for role in options.roles:
         wanted = [m for m in models if not _file(options.labels, m, role).exists()]
         if not wanted:
             continue
@@ -89,11 +97,12 @@ def ask_dataset(dataset: str, models: list[Record], options: argparse.Namespace)
             answers = {"clean": labels(samples)}
             for number, probe in enumerate(probes):
                 key = probe.family.key
-                answers[f"float/{key}"] = labels(inputs["float"][number])
-                same = np.array_equal(inputs["float"][number], inputs["image"][number])
-                answers[f"image/{key}"] = (
-                    answers[f"float/{key}"] if same else labels(inputs["image"][number])
-                )
+                answers[f"image/{key}"] = labels(inputs["image"][number])
+                if not options.rule_only:
+                    same = np.array_equal(inputs["float"][number], inputs["image"][number])
+                    answers[f"float/{key}"] = (
+                        answers[f"image/{key}"] if same else labels(inputs["float"][number])
+                    )
             packed = {key: value.astype(np.uint8) for key, value in answers.items()}
             np.savez_compressed(_file(options.labels, model, role), **packed)  # type: ignore[arg-type]  # the stub takes the keys for its own flags
             print(role, model["name"], flush=True)
@@ -107,14 +116,14 @@ def write_counts(models: list[Record], options: argparse.Namespace) -> None:
     """Write one file per data set and access mode, one line per model and role."""
     options.counts.mkdir(parents=True, exist_ok=True)
     for dataset in sorted({m["dataset"] for m in models}):
-        made = {role: probes_for(dataset, role, options) for role in ROLES}
-        probes = {role: made[role][2] for role in ROLES}
-        truth = {role: made[role][3] for role in ROLES}
-        for access in ACCESS:
+        made = {role: probes_for(dataset, role, options) for role in options.roles}
+        probes = {role: one[2] for role, one in made.items()}
+        truth = {role: one[3] for role, one in made.items()}
+        for access in ("image",) if options.rule_only else ACCESS:
             path = options.counts / f"{dataset}-{access}.json"
             known = json.loads(path.read_text()) if path.exists() else {}
             for model in (m for m in models if m["dataset"] == dataset):
-                for role in ROLES:
+                for role in options.roles:
                     file = _file(options.labels, model, role)
                     if file.exists():
                         known[f"{model['name']}/{role}"] = counts_of(
@@ -140,6 +149,8 @@ def counts_of(
     }
     for probe in probes:
         family = probe.family
+        if f"{access}/{family.key}" not in labels:
+            continue
         counts = count_family(probe, labels[f"{access}/{family.key}"], clean, count)
         row["asked"][family.start] = list(counts.asked)
         moved = {str(label): number for label, number in enumerate(counts.moved) if number}

@@ -112,8 +112,9 @@ def rates_module(rows: Sequence[Record]) -> str:
         [
             '"""How often the trigger search erred on models it was not made from.',
             "",
-            "Written by examples/benchmarks/trigger_held_out.py: the zoo's held-out models, one",
-            "search each, judged by clean models of other recipes.",
+            "Written by examples/benchmarks/trigger_held_out.py and, with models trained since,",
+            "decision_held_out.py: the zoo's held-out models, one search each, judged by clean",
+            "models of other recipes.",
             '"""',
             "",
             f"FALSE_ALARMS, CLEAN_MODELS = {alarms}, {len(clean)}",

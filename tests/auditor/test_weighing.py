@@ -112,6 +112,7 @@ def test_a_model_whose_disturbed_samples_drift_to_one_label_is_suspected(
     assert found["p"] <= found["level"]
     assert found["labels"][0]["said_by"] == ["families"]
     assert found["references"] == 9
+    assert found["error_rates"]["false_positive"]["n"] == WITH_REFERENCES.clean
     assert "class 3" in result.verdict.reason
     assert "wrongly accused" in result.verdict.reason
 

@@ -5,7 +5,7 @@ import pytest
 
 from auditor.decision.excess import Excess
 from auditor.decision.measured import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
-from auditor.decision.rule import LEVEL, Rule, ValueNull, decide_value, p_of
+from auditor.decision.rule import LEAST_P, LEVEL, Rule, ValueNull, decide_value, p_of
 from auditor.decision.trigger_weight import LabelTrigger, weight_of
 from auditor.plan import FAMILY_QUERIES
 from auditor.probes.families.catalogue import CATALOGUE
@@ -105,7 +105,8 @@ def test_beside_references_the_rule_suspects_what_the_trigger_search_alone_does(
 def test_without_references_every_look_of_the_trigger_search_is_paid_for() -> None:
     assert p_of(0.0, None) == 1.0
     assert p_of(3.0, None) == pytest.approx(0.009)
-    assert p_of(400.0, None) < 1e-290
+    assert p_of(400.0, None) == LEAST_P
+    assert p_of(400.0, NULL) == LEAST_P
 
 
 def test_the_shipped_rule_asks_known_families_within_the_budget() -> None:
