@@ -74,9 +74,11 @@ def _introduction(report: Mapping[str, Any]) -> list[str]:
 
 
 def _legend(report: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> Html:
-    mean = np.mean([plane["shares"] for plane in shown], axis=0)
-    order = np.argsort(-mean, kind="stable")
-    present = [int(label) for label in order if mean[label] > 0.0]
+    # Counted in the pictures: a few scattered points may have missed a label that one shows.
+    drawn = np.concatenate([np.ravel(plane["label_map"]) for plane in shown])
+    counts = np.bincount(drawn.astype(np.int64))
+    order = np.argsort(-counts, kind="stable")
+    present = [int(label) for label in order if counts[label]]
     entries = [
         tag("li", swatch(label), " ", _name_only(report, label))
         for label in sorted(present[:LEGEND])

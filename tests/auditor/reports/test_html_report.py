@@ -358,6 +358,14 @@ def test_unknown_and_missing_optional_keys_are_tolerated(report: dict[str, Any])
     assert "120 more entries" in page
 
 
+def test_the_legend_names_what_the_pictures_show(report: dict[str, Any]) -> None:
+    for plane in report["planes"]:
+        plane["shares"] = [1.0] + [0.0] * 9
+        plane["label_map"][0][0] = 9
+    legend = _rendered(report).partition('class="legend"')[2].partition("</ul>")[0]
+    assert "Ankle boot" in legend
+
+
 def test_many_labels_stay_readable(make_report: MakeReport) -> None:
     report = make_report("no-evidence", classes=300, planes=6, density=30)
     page = _rendered(report)
