@@ -23,6 +23,7 @@ class Price:
         plan_digest: digest of the plan that was priced.
         queries: inputs to send, without the trigger search's.
         trigger_queries_most: most inputs the trigger search can send; it often ends earlier.
+        picture_queries_most: most inputs the pictures can send.
         second_look_queries_most: repeats that are sent only where the model's answers change; in
             none of the figures below.
         requests: most calls, at the target's largest batch.
@@ -36,6 +37,7 @@ class Price:
     plan_digest: str
     queries: int
     trigger_queries_most: int
+    picture_queries_most: int
     second_look_queries_most: int
     requests: int
     bytes_sent: int
@@ -69,8 +71,7 @@ def price_audit(
     if per_1000 is not None and not 0 <= per_1000 < math.inf:
         raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
     sizes = [probe.size for probe in (*plan.probes, *plan.families)]
-    if plan.most_trigger_queries:
-        sizes.append(plan.most_trigger_queries)
+    sizes += [most for most in (plan.most_trigger_queries, plan.most_picture_queries) if most]
     most = sum(sizes)
     requests = sum(math.ceil(size / oracle.max_batch) for size in sizes)
     full, rest = zip(*(divmod(size, oracle.max_batch) for size in sizes), strict=True)
@@ -86,6 +87,7 @@ def price_audit(
         plan_digest=plan.digest,
         queries=plan.queries + plan.family_queries,
         trigger_queries_most=plan.most_trigger_queries,
+        picture_queries_most=plan.most_picture_queries,
         second_look_queries_most=plan.most_second_looks,
         requests=requests,
         bytes_sent=sent,

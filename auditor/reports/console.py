@@ -72,6 +72,8 @@ def show_price(price: Mapping[str, Any]) -> str:
         f"Requests: {price['requests']:,}",
         f"Upload:   {price['bytes_sent'] / 1e6:,.1f} MB",
     ]
+    if price.get("picture_queries_most"):
+        lines.insert(1, f"          up to {price['picture_queries_most']:,} more for the pictures")
     if price["seconds"] is None:
         lines.append(f"Time:     {price['rate_from']}")
     else:

@@ -113,3 +113,16 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(AuditError, match=r"--output .*file cannot be written"):
         write_rate(tmp_path / "file", "m", 1.0)
+
+
+def test_pictures_are_in_the_price(make_oracle: MakeOracle, samples: Samples) -> None:
+    plain = AuditSettings(sampler="frugal", planes=4, density=40, trigger_search=False)
+    drawn = AuditSettings(sampler="frugal", planes=4, density=40, trigger_search=False, pictures=2)
+    oracle = make_oracle(max_batch=30)
+    without, with_pictures = (
+        price_audit(oracle, prepare(oracle, samples, one).plan, None, None, 1.0)
+        for one in (plain, drawn)
+    )
+    assert with_pictures.picture_queries_most == 2 * 400
+    assert with_pictures.money == pytest.approx((without.money or 0.0) + 0.8)
+    assert with_pictures.requests == without.requests + 27
