@@ -11,7 +11,7 @@ import asyncio
 import hashlib
 import random
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ from auditor.engine.pace import (
 )
 from auditor.engine.progress import Progress, SilentProgress
 from auditor.engine.requests import Again, Order, Request, RequestSource
+from auditor.engine.rounds import Decide, Seen
 from auditor.engine.spend import QueryBudget, RetryBudget
 from auditor.engine.store import NOT_ASKED, LabelStore, StoredProbe, UnknownRequest
 from auditor.engine.witness import NoWitness, Sent, Witness
@@ -188,7 +189,7 @@ class QueryEngine:
         probes: Sequence[FixedProbe],
         audit: str,
         rounds: Iterable[Order] | None = None,
-        decided: Callable[[list[NDArray[np.uint16]]], bool] | None = None,
+        decided: Decide | None = None,
     ) -> EngineResult:
         """Ask what is missing of ``probes``.
 
@@ -198,7 +199,8 @@ class QueryEngine:
             rounds: in which order; a round begins when the one before is answered. Together
                 they name every input once. None asks everything in one round, probe by probe.
             decided: told the labels after each round, those of each probe ``(size,)`` with 65535
-                where not asked; the first True ends the run.
+                where neither this round nor one before it asks; the first True ends the run,
+                and the result holds those labels alone.
 
         Raises:
             AdapterError: a request failed for good; everything answered before is kept.
@@ -207,35 +209,26 @@ class QueryEngine:
             OutageError: nothing was answered for too long.
         """
         await self._begin(probes, audit)
-        early = False
+        early = None
         try:
             try:
-                for order in (None,) if rounds is None else rounds:
-                    self._steps: Iterator[Request | None] = self._source.steps(order)
-                    await self._work()
-                    if self._halt.is_set or self._budget.reached:
-                        break
-                    if self._deferred and decided is not None:
-                        break
-                    early = decided is not None and await self._is_decided(decided)
-                    if early:
-                        break
+                early = await self._rounds((None,) if rounds is None else rounds, decided)
             finally:
                 await self._close_books()
         finally:
             self._progress.finish()
         if self._failure is not None:
             raise self._failure
-        result = [stored.labels.copy() for stored in self._stored]
-        missing = sum(int((labels == NOT_ASKED).sum()) for labels in result)
-        if early:
+        known = [stored.labels.copy() for stored in self._stored]
+        missing = _missing(known)
+        if early is not None:
             self._ledger.spared = missing
         return EngineResult(
-            result,
+            known if early is None else early,
             self._ledger,
             self._budget.reached,
-            self._stopped and missing > 0 and not early,
-            early and missing > 0,
+            self._stopped and missing > 0 and early is None,
+            early is not None and _missing(early) > 0,
             self._origins.seen,
             tuple(request.facts() for request in self._unknown),
             self._deferred,
@@ -302,10 +295,25 @@ class QueryEngine:
         ledger.planned = sum(ledger.by_probe.values())
         self._progress.start(ledger.planned, ledger.cached)
 
-    async def _is_decided(self, decided: Callable[[list[NDArray[np.uint16]]], bool]) -> bool:
-        self._take_twins()
-        await self._store.settle()  # labels reach the arrays with their commit
-        return decided([stored.labels.copy() for stored in self._stored])
+    async def _rounds(
+        self, rounds: Iterable[Order | None], decided: Decide | None
+    ) -> list[NDArray[np.uint16]] | None:
+        """Ask round after round; the labels that decided where some did, else None."""
+        seen = Seen([stored.labels for stored in self._stored])
+        for order in rounds:
+            self._steps: Iterator[Request | None] = self._source.steps(order)
+            await self._work()
+            if decided is not None:
+                self._take_twins()
+                await self._store.settle()  # labels reach the arrays with their commit
+                # Stop, budget and delays need no look: they leave their round incomplete.
+                if self._failure is not None or not seen.add(order):
+                    break
+                if decided(seen.copy()):
+                    return seen.labels
+            elif self._halt.is_set or self._budget.reached:
+                break
+        return None
 
     async def _close_books(self) -> None:
         self._take_twins()
@@ -595,6 +603,10 @@ def _to_ask_again(unknown: Sequence[UnknownRequest], stored: Sequence[StoredProb
             taken |= inputs
             found.append(parts)
     return found
+
+
+def _missing(labels: Sequence[NDArray[np.uint16]]) -> int:
+    return sum(int((one == NOT_ASKED).sum()) for one in labels)
 
 
 def _all_missing(stored: StoredProbe, items: NDArray[np.int64]) -> bool:

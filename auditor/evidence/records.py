@@ -105,6 +105,8 @@ def plan_record(oracle: LabelOracle, ready: Planned, profile: Profile | None) ->
             "sha256": [image_hash(image) for image in samples.images],
         },
         "input": asdict(oracle.input_spec),
+        # Without the names: where the target's list is open, answers add to them.
+        "labels": {"size": oracle.label_space.size, "open": oracle.label_space.open},
         "fingerprint": hashlib.sha256(oracle.fingerprint.encode()).hexdigest(),
         "profile_digest": None if profile is None else profile.digest,
         "tool": tool(),

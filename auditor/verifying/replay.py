@@ -24,6 +24,7 @@ from auditor.calibration import Profile, profile_from_dict
 from auditor.early import decided_early
 from auditor.engine.progress import Progress
 from auditor.engine.requests import Order
+from auditor.engine.rounds import early_end
 from auditor.engine.scheduler import EngineResult, Ledger, QueryEngine
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import AuditError, EvidenceError
@@ -42,6 +43,8 @@ T = TypeVar("T")
 MAX_IMAGE_BYTES = 16 * 1024**3
 """Of the array all samples' images would fill; only those in the bundle take up memory."""
 NOISE_SEED = 0
+FROM_LOG = {"labels", "ledger"}
+"""What run.json may not say about the engine's result: it is taken from elsewhere."""
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 """What reading a record raises that was not written by this program."""
 
@@ -129,21 +132,25 @@ def replay(files: BundleFiles, chain: Chain) -> Replayed:
 def _replay(
     files: BundleFiles, chain: Chain, plan: dict[str, Any], run: dict[str, Any]
 ) -> Replayed:
+    if run["engine"].keys() != {one.name for one in dataclasses.fields(EngineResult)} - FROM_LOG:
+        raise EvidenceError(f"{RUN} does not say how the run ended as this version says it")
     oracle = Recorded(run["target"])
     ready = _prepared(files, plan, oracle)
     profile = _profile(files)
     engine = LoggedAnswers(chain, run["engine"], compare=SAMPLES in files)
-    decided = decided_early(ready.plan, ready.classes, oracle.label_space.size, profile)
+    # As known before the first query: some targets tell with their first answer.
+    size = plan["labels"]["size"]
+    decided = decided_early(ready.plan, ready.classes, size, profile)
     asked = finished(ask_through(engine, oracle, ready, None, decided))
     engine.end()
-    if asked.engine.decided is not run["engine"]["decided"]:
-        raise EvidenceError(f"{RUN} says that the planes ended early, which they could not here")
+    _same_end(asked.engine.decided, run["engine"]["decided"])
     asked = dataclasses.replace(
         asked,
         engine=dataclasses.replace(asked.engine, ledger=Ledger(**run["ledger"]), **run["engine"]),
     )
     judged = judge(oracle, ready, asked, profile, dict(run["timing"]))
     record = plan_record(oracle, ready, profile)
+    record["labels"]["size"] = size if size is None else oracle.label_space.size
     _keep_unknown_hashes(record, plan, files)
     return Replayed(
         ready,
@@ -154,6 +161,13 @@ def _replay(
         engine.batches,
         engine.differ,
     )
+
+
+def _same_end(early: bool, stated: object) -> None:  # noqa: FBT001 - what was found, then stated
+    if early is not stated:
+        here = "decide before the last of them" if early else "decide nothing before the last one"
+        says = "did not" if early else "did"
+        raise EvidenceError(f"{RUN} says that planes {says} end early; their labels {here}")
 
 
 def _profile(files: BundleFiles) -> Profile | None:
@@ -323,17 +337,17 @@ class LoggedAnswers(QueryEngine):
         for pair in zip(probes, known, strict=True):
             self._compare_inputs(*pair)
         labels = [labels.copy() for labels in next(self._answers)]
-        early = decided is not None and rounds is not None and bool(self._flags["decided"])
-        if early and decided is not None and not decided(labels):
-            raise EvidenceError("the planes ended early, and their labels decide nothing")
-        missing = sum(int((one == NOT_ASKED).sum()) for one in labels)
+        early = None
+        if decided is not None and rounds is not None:
+            early = early_end(labels, rounds, decided)
+        missing = sum(int((one == NOT_ASKED).sum()) for one in early or labels)
         return EngineResult(
-            labels,
+            early or labels,
             Ledger(),
             budget_reached=False,
             stopped=False,
-            decided=early,
-            deferred=missing if self._flags["deferred"] else 0,
+            decided=early is not None and missing > 0,
+            deferred=missing if self._flags["deferred"] and early is None else 0,
         )
 
     def end(self) -> None:

@@ -197,7 +197,23 @@ def test_made_by_other_code_is_not_called_forged(bundle: Bundles) -> None:
 def test_planes_that_ended_early_without_a_reason_are_found(bundle: Bundles) -> None:
     folder = bundle("plain")
     edit(folder, "run.json", lambda run: run["engine"].update(decided=True))
-    assert "which they could not here" in text(reseal(folder), "verdict")
+    assert "did end early; their labels decide nothing" in text(reseal(folder), "verdict")
+
+
+@pytest.mark.parametrize("said", [{"size": 40}, {"open": True}])
+def test_what_the_target_said_about_its_classes_was_fixed_with_the_plan(
+    bundle: Bundles, said: dict[str, Any]
+) -> None:
+    folder = bundle("plain")
+    edit(folder, "run.json", lambda run: run["target"]["labels"].update(said))
+    assert "labels" in text(reseal(folder), "plan rebuilt")
+    assert state(verify_bundle(folder), "plan rebuilt") == "failed"
+
+
+def test_run_json_cannot_bring_labels_of_its_own(bundle: Bundles) -> None:
+    folder = bundle("plain")
+    edit(folder, "run.json", lambda run: run["engine"].update(labels=[[0] * 9]))
+    assert "does not say how the run ended" in text(reseal(folder), "verdict")
 
 
 KINDS: dict[str, dict[str, Any]] = {
