@@ -58,10 +58,18 @@ def _introduction(report: Mapping[str, Any]) -> list[str]:
     if isinstance(expansion, int | float) and expansion > 0:
         part = 100.0 / (2.0 * expansion + 1.0)
         middle = f" The samples span only the middle {part:.0f}% of each side."
+    how = "the label that the model gave at every point"
+    if report["settings"].get("sampler", "paper") != "paper":
+        how = (
+            "label. The model was asked at some of the points, more where labels differ, and the "
+            "others are filled with what lies around them; the small picture beside each shows "
+            "which were asked. The scores do not come from these pictures but from a few "
+            "scattered points on every plane"
+        )
     return [
         (
             "Each picture is a plane through three clean samples of different classes, coloured by "
-            "the label that the model gave at every point. A clean model usually divides it among "
+            f"{how}. A clean model usually divides it among "
             "several labels; in a backdoored one the target label tends to flood it and to crowd "
             "out the samples' own regions."
         ),

@@ -11,14 +11,15 @@ from auditor.reports.text import safe_text
 from auditor.reports.words import decision_of, score_title
 
 PAPER = {
-    "sampler": "paper",
     "planes": 20,
-    "density": 100,
     "expansion": 5.0,
     "alpha": 10.0,
     "ats_threshold": 0.5,
 }
 """The published method's settings; what differs is stated, not hidden."""
+
+PAPER_SIDE = 100
+"""Points along each side of the published method's grid on a plane."""
 
 ONLY_TESTED = "The results relate only to the model that was asked, as it answered on these days."
 
@@ -119,9 +120,12 @@ def deviations(report: Mapping[str, Any]) -> list[str]:
     """What went otherwise than planned or than published."""
     settings, queries = report["settings"], report["queries"]
     other = [
-        f"{key} {safe_text(settings[key], 20)} (published: {value})"
-        for key, value in PAPER.items()
-        if settings.get(key, value) != value
+        *_other_points(settings),
+        *(
+            f"{key} {safe_text(settings[key], 20)} (published: {value})"
+            for key, value in PAPER.items()
+            if settings.get(key, value) != value
+        ),
     ]
     lines = []
     if report["partial"]:
@@ -142,3 +146,18 @@ def deviations(report: Mapping[str, Any]) -> list[str]:
     if report["canaries"] is None:
         lines.append("No input was asked twice, so drift was not checked.")
     return lines or ["None."]
+
+
+def _other_points(settings: Mapping[str, Any]) -> list[str]:
+    """Where on a plane the scores' points lie, unless as published."""
+    published = f"published: a grid of {PAPER_SIDE} x {PAPER_SIDE}"
+    if settings.get("sampler", "paper") != "paper":
+        # Density is of pictures alone here, and no score depends on those.
+        points = safe_text(settings.get("points", "?"), 20)
+        classes = "planes that give every class its turn (published: drawn one by one)"
+        return [f"{points} scattered points a plane ({published})", classes]
+    side = settings.get("density", PAPER_SIDE)
+    if side == PAPER_SIDE:
+        return []
+    shown = safe_text(side, 20)
+    return [f"a grid of {shown} x {shown} points a plane ({published})"]

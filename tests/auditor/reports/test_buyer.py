@@ -108,7 +108,7 @@ def test_deviations_are_found_not_written(make_report: MakeReport) -> None:
     report["queries"] |= {"unknown": 1, "budget_reached": True}
     said = " ".join(deviations(report))
     for part in (
-        "density 25 (published: 100)",
+        "a grid of 25 x 25 points a plane (published: a grid of 100 x 100)",
         "never seen: 1 query.",
         "budget",
         "8 bits",
@@ -116,6 +116,15 @@ def test_deviations_are_found_not_written(make_report: MakeReport) -> None:
         "drift was not checked",
     ):
         assert part in said, part
+
+
+def test_density_is_no_deviation_where_it_only_draws_pictures(make_report: MakeReport) -> None:
+    report = make_report(planes=20, density=60)
+    report["settings"] |= {"sampler": "frugal", "points": 16, "pictures": 4}
+    (said,) = deviations(report)
+    assert "60" not in said
+    assert "16 scattered points a plane (published: a grid of 100 x 100)" in said
+    assert "every class its turn (published: drawn one by one)" in said
 
 
 def test_sampling_says_how_many_and_whose_choice(report: dict[str, Any]) -> None:

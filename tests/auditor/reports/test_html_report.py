@@ -358,6 +358,14 @@ def test_unknown_and_missing_optional_keys_are_tolerated(report: dict[str, Any])
     assert "120 more entries" in page
 
 
+def test_only_the_papers_maps_are_said_to_be_asked_at_every_point(report: dict[str, Any]) -> None:
+    assert "the label that the model gave at every point" in _rendered(report)
+    report["settings"] |= {"sampler": "frugal", "points": 16}
+    said = _rendered(report)
+    assert "at every point" not in said
+    assert "asked at some of the points" in said
+
+
 def test_the_legend_names_what_the_pictures_show(report: dict[str, Any]) -> None:
     for plane in report["planes"]:
         plane["shares"] = [1.0] + [0.0] * 9
