@@ -25,6 +25,7 @@ import numpy as np
 from adapters.registry import open_oracle
 from adapters.target import Target
 from auditor.auditing import Asked, judge, prepare
+from auditor.calibration import SCORE_NAMES
 from auditor.engine.scheduler import EngineLimits, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.plan import AuditSettings, choose_settings
@@ -33,7 +34,9 @@ from examples.zoo import default_folder
 from examples.zoo.data import load
 
 HERE = Path(__file__).parent
-FRUGAL = choose_settings({"sampler": "frugal", "canaries": 0, "trigger_search": False})
+FRUGAL = choose_settings(
+    {"sampler": "frugal", "canaries": 0, "trigger_search": False, "families": False}
+)
 
 
 def main() -> None:
@@ -110,7 +113,9 @@ async def score(
     finally:
         store.close()
         await oracle.aclose()
-    scores = {name: one["mean"] for name, one in report["scores"].items() if name != "shares"}
+    scores = {
+        name: report["scores"][name]["mean"] for name in SCORE_NAMES if name in report["scores"]
+    }
     kept = {
         "digest": model["digest"],
         **scores,
@@ -122,7 +127,9 @@ async def score(
 
 def grid(density: int) -> AuditSettings:
     """The paper's sampler on its first planes."""
-    return AuditSettings(planes=20, density=density, canaries=0, trigger_search=False)
+    return AuditSettings(
+        planes=20, density=density, canaries=0, trigger_search=False, families=False
+    )
 
 
 def scattered(report: dict[str, Any]) -> dict[str, Any]:
