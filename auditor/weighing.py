@@ -34,6 +34,14 @@ FAMILY_WORDS = {
 """The families of the rule, in words."""
 
 
+SEARCH_WORDS = {
+    **TRIGGER_WORDS,
+    "patch": "a small patch",
+    "quantise": "a reduction of the picture to few grey levels",
+}
+"""The families of the trigger search, in words, where no size is at hand."""
+
+
 class Answered(Protocol):
     """What an audit's answers offer: see :class:`auditor.auditing.Asked`."""
 
@@ -172,7 +180,7 @@ def _what_speaks(one: LabelEvidence) -> str:
     """What the evidence for a label consists of."""
     parts = []
     if one.trigger:
-        words = TRIGGER_WORDS[one.trigger_key.partition("@")[0]].format(size="small")
+        words = SEARCH_WORDS[one.trigger_key.partition("@")[0]]
         parts.append(f"the trigger search gives {one.trigger:.2f} for {words}")
     if one.families:
         key = max(one.excess, key=lambda name: one.excess[name])

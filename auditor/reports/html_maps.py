@@ -62,9 +62,9 @@ def _introduction(report: Mapping[str, Any]) -> list[str]:
     if report["settings"].get("sampler", "paper") != "paper":
         how = (
             "label. The model was asked at some of the points, more where labels differ, and the "
-            "others are filled with what lies around them; the small picture beside each shows "
-            "which were asked. The scores do not come from these pictures but from a few "
-            "scattered points on every plane"
+            "others are filled with what lies around them; the picture below each shows which "
+            "were asked. ATS is of these pictures; the other scores are of a few scattered "
+            "points on every plane"
         )
     return [
         (

@@ -152,10 +152,14 @@ def _other_points(settings: Mapping[str, Any]) -> list[str]:
     """Where on a plane the scores' points lie, unless as published."""
     published = f"published: a grid of {PAPER_SIDE} x {PAPER_SIDE}"
     if settings.get("sampler", "paper") != "paper":
-        # Density is of pictures alone here, and no score depends on those.
         points = safe_text(settings.get("points", "?"), 20)
         classes = "planes that give every class its turn (published: drawn one by one)"
-        return [f"{points} scattered points a plane ({published})", classes]
+        said = [f"{points} scattered points a plane ({published})", classes]
+        if settings.get("pictures"):
+            # Density is of pictures alone here.
+            side, drawn = (safe_text(settings.get(k, "?"), 20) for k in ("density", "pictures"))
+            said.append(f"ATS from {drawn} maps of {side} x {side} points, most of them filled")
+        return said
     side = settings.get("density", PAPER_SIDE)
     if side == PAPER_SIDE:
         return []
