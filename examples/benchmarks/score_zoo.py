@@ -113,10 +113,9 @@ async def score(
     finally:
         store.close()
         await oracle.aclose()
-    scores = {
-        name: report["scores"][name]["mean"] for name in SCORE_NAMES if name in report["scores"]
-    }
-    kept = {
+    found: dict[str, Any] = report["scores"]
+    scores = {name: found[name]["mean"] for name in SCORE_NAMES if name in found}
+    kept: dict[str, Any] = {
         "digest": model["digest"],
         **scores,
         "target": report["target_label"],
