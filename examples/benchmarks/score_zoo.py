@@ -114,7 +114,9 @@ async def score(
         store.close()
         await oracle.aclose()
     found: dict[str, Any] = report["scores"]
-    scores = {name: found[name]["mean"] for name in SCORE_NAMES if name in found}
+    scores: dict[str, float] = {
+        str(name): found[name]["mean"] for name in SCORE_NAMES if name in found
+    }
     kept: dict[str, Any] = {
         "digest": model["digest"],
         **scores,
