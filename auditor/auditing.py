@@ -196,7 +196,7 @@ async def run_audit(
             progress,
             on_start,
             lambda: record.start(fixed, oracle.input_spec),
-            decided_early(ready.plan, ready.classes, oracle.label_space.size, profile),
+            _early(oracle, ready, profile),
         )
         identity = record.finish(asdict(asked.engine.ledger), endpoint_identity(oracle))
     finally:
@@ -225,6 +225,19 @@ async def _hand_out(oracle: LabelOracle, asked: EngineResult) -> None:
     if asked.deferred:
         raise LabelsPending(await oracle.hand_out())
     await oracle.taken_over()
+
+
+def _early(
+    oracle: LabelOracle, ready: Prepared, profile: Profile | None
+) -> Callable[[list[NDArray[np.uint16]]], bool] | None:
+    """What may end the planes early; see :func:`decided_early`.
+
+    None where labels come in a later run: whoever hands over files is asked once for all planes,
+    and not once for each round of them.
+    """
+    if isinstance(oracle, Deferring):
+        return None
+    return decided_early(ready.plan, ready.classes, oracle.label_space.size, profile)
 
 
 async def ask(

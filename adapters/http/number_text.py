@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,12 @@ _DIGITS = 9
 """Decimal digits that bring every float32 back unchanged."""
 
 _LOW_POWER, _HIGH_POWER = -50, 45
+
+_BLOCK = 8_192
+"""Values written at a time: what they need on the way stays in a processor's cache."""
+
+_FRACTION_BITS = 52
+"""Of a float64; its exponent is above them."""
 
 
 def _words(texts: Iterable[bytes]) -> NDArray[np.uint32]:
@@ -30,22 +37,38 @@ _SCALE = 10.0 ** np.arange(_DIGITS - 1 - _LOW_POWER, _DIGITS - 2 - _HIGH_POWER, 
 """What brings a size of each power to 9 digits before the point."""
 
 
+def _powers() -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+    """For each exponent of a float64 its smallest number's power of ten, as an index of _SCALE,
+    and where the next power begins. Zero gets the power of 1; it has none.
+    """
+    low = np.full(2_048, -_LOW_POWER, np.int32)
+    edge = np.full(2_048, np.inf)
+    for exponent in range(-150, 128):
+        power = len(str(2**exponent)) - 1 if exponent >= 0 else _power_below_one(-exponent)
+        low[exponent + 1_023] = power - _LOW_POWER
+        edge[exponent + 1_023] = float(f"1e{power + 1}")
+    return low, edge
+
+
+def _power_below_one(halvings: int) -> int:
+    # 2^-n = 5^n / 10^n, in whole numbers: a logarithm would be rounded.
+    return len(str(5**halvings)) - 1 - halvings
+
+
+_POWER, _NEXT_POWER = _powers()
+
+
 def nested(array: NDArray[Any]) -> bytes:
     """``array`` as nested JSON lists.
 
     float32 values are written with 9 digits, always with point and exponent, so that a server
     that infers types never takes whole numbers for integers. Other types get Python's own text.
     """
-    if array.dtype != np.float32:
+    if array.dtype != np.float32 or not array.size:
         return repr(array.tolist()).encode("ascii")
-    text = _fixed_width(array)
-    row = WIDTH * array.shape[-1]
-    lists = [b"[" + text[at : at + row - 1] + b"]" for at in range(0, len(text), row)]
-    for length in reversed(array.shape[:-1]):
-        lists = [
-            b"[" + b",".join(lists[at : at + length]) + b"]" for at in range(0, len(lists), length)
-        ]
-    return lists[0]
+    lists = np.empty((), _lists(array.shape))
+    _write(lists, _fixed_width(array).reshape(array.shape))
+    return lists.tobytes()[:-1]
 
 
 def flat(array: NDArray[Any]) -> bytes:
@@ -53,29 +76,74 @@ def flat(array: NDArray[Any]) -> bytes:
     return nested(array.reshape(-1))
 
 
-def _fixed_width(array: NDArray[np.float32]) -> bytes:
-    """Every value as WIDTH bytes. 10 times faster than json.dumps, and shorter."""
-    values = array.reshape(-1).astype(np.float64)
-    mantissa, power = _scientific(np.abs(values))
-    upper, last = np.divmod(mantissa, 1_000)
-    leading, middle = np.divmod(upper, 10_000)
-    leading[np.signbit(values)] += 100
+@lru_cache(maxsize=64)
+def _lists(shape: tuple[int, ...]) -> np.dtype[Any]:
+    """What a list of this shape and a comma look like in memory: all parts have fixed widths.
+
+    The comma after a list's last part gives its place to the list's closing bracket.
+    """
+    inner: np.dtype[Any] = np.dtype(f"V{WIDTH}")
+    for length in reversed(shape):
+        inner = np.dtype([("open", "S1"), ("parts", inner, (length,)), ("comma", "S1")])
+    return inner
+
+
+def _write(lists: NDArray[Any], values: NDArray[np.void]) -> None:
+    """Fill ``lists``, a view of :func:`_lists`, with the texts of ``values``."""
+    parts, depth = lists, values.ndim
+    opened = []
+    for _ in range(depth):
+        parts["open"], parts["comma"] = b"[", b","
+        parts = parts["parts"]
+        opened.append(parts)
+    parts[...] = values
+    # The last byte of a list's last part, whatever that is.
+    for part in reversed(opened):
+        _last_byte(part[..., -1])[...] = ord("]")
+
+
+def _last_byte(parts: NDArray[Any]) -> NDArray[np.uint8]:
+    """The last byte of each of ``parts``, as a view."""
+    at = np.dtype(
+        {
+            "names": ["last"],
+            "formats": ["u1"],
+            "offsets": [parts.dtype.itemsize - 1],
+            "itemsize": parts.dtype.itemsize,
+        }
+    )
+    view: NDArray[np.uint8] = parts.view(at)["last"]
+    return view
+
+
+def _fixed_width(array: NDArray[np.float32]) -> NDArray[np.void]:
+    """Every value as WIDTH bytes, shape ``(array.size,)``; far faster than json.dumps."""
+    values = array.reshape(-1)
     text = np.empty((len(values), WIDTH // 4), np.uint32)
-    for column, table, index in (
-        (0, _LEADING, leading),
-        (1, _MIDDLE, middle),
-        (2, _LAST, last),
-        (3, _EXPONENT, power),
-    ):
-        text[:, column] = table.take(index)
-    return text.tobytes()
+    for start in range(0, len(values), _BLOCK):
+        _write_block(values[start : start + _BLOCK].astype(np.float64), text[start:][:_BLOCK])
+    whole: NDArray[np.void] = text.view(f"V{WIDTH}").reshape(-1)
+    return whole
 
 
-def _scientific(sizes: NDArray[np.float64]) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+def _write_block(values: NDArray[np.float64], text: NDArray[np.uint32]) -> None:
+    """Write ``values`` ``(n,)`` to ``text`` ``(n, 4)``, four bytes a cell."""
+    mantissa, power = _scientific(np.abs(values))
+    upper = mantissa // np.uint32(1_000)
+    leading = upper // np.uint32(10_000)
+    text[:, 1] = _MIDDLE.take(upper - leading * np.uint32(10_000))
+    text[:, 2] = _LAST.take(mantissa - upper * np.uint32(1_000))
+    text[:, 3] = _EXPONENT.take(power)
+    leading += np.signbit(values) * np.uint32(100)
+    text[:, 0] = _LEADING.take(leading)
+
+
+def _scientific(sizes: NDArray[np.float64]) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
     """``(m, i)``: size = m · 10^(p - 8), m of exactly 9 digits or 0, i = p - _LOW_POWER."""
-    # Zero gets the power of 1; it has no logarithm.
-    power = np.floor(np.log10(np.where(sizes > 0, sizes, 1.0))).astype(np.int32) - _LOW_POWER
-    mantissa = np.rint(sizes * _SCALE.take(power)).astype(np.int32)
+    exponent = sizes.view(np.int64) >> _FRACTION_BITS
+    power = _POWER.take(exponent)
+    power += sizes >= _NEXT_POWER.take(exponent)
+    mantissa = np.rint(sizes * _SCALE.take(power)).astype(np.uint32)
     # 9.999999999 rounds up to ten digits, which are a one and zeros.
     over = mantissa >= 10**_DIGITS
     if over.any():

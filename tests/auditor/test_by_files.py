@@ -119,6 +119,7 @@ def test_arrays_out_labels_in_report(
     assert scores_of() == expected(samples, tmp_path, "image" if "image" in how else "float")
 
 
+@pytest.mark.slow
 def test_the_trigger_search_asks_in_rounds_of_its_own(
     command: RunCommand, assets: Path, tmp_path: Path
 ) -> None:

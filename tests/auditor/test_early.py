@@ -10,10 +10,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from adapters.contract import Batch
 from adapters.synthetic import SyntheticOracle
 from auditor.auditing import AuditResult, prepare, run_audit
 from auditor.calibration import Profile, Threshold, binomial_rate
 from auditor.early import decided_early, side_of
+from auditor.errors import LabelsPending
 from auditor.plan import AuditSettings
 from auditor.samples import Samples
 from auditor.stopping import EarlyRule
@@ -97,6 +99,40 @@ def test_the_papers_planes_never_end_early(
     settings = dataclasses.replace(SETTINGS, sampler="paper", planes=8, density=4)
     ready = prepare(make_oracle(), samples, settings)
     assert decided_early(ready.plan, ready.classes, 5, profile(0.2)) is None
+
+
+class AnswersLater(SyntheticOracle):
+    """A target by files: whatever it is asked is noted for a later run."""
+
+    noted = 0
+
+    async def begin(self, audit: str) -> None:
+        """Nothing was handed out before."""
+
+    async def answers_now(self, batch: Batch) -> bool:
+        """Never."""
+        self.noted += len(batch)
+        return False
+
+    async def hand_out(self) -> str:
+        """Hand out everything noted."""
+        return f"{self.noted} inputs"
+
+    async def taken_over(self) -> None:
+        """Nothing to forget."""
+
+
+def test_a_target_by_files_is_asked_for_all_planes_at_once(
+    make_oracle: Callable[..., SyntheticOracle], samples: Samples, tmp_path: Path
+) -> None:
+    noted = []
+    for folder, judged_by in (("all", None), ("early", profile(0.2))):
+        oracle = make_oracle()
+        oracle.__class__ = AnswersLater
+        with pytest.raises(LabelsPending) as raised:
+            asyncio.run(run_audit(oracle, samples, SETTINGS, tmp_path / folder, profile=judged_by))
+        noted.append(str(raised.value))
+    assert noted[0] == noted[1]
 
 
 def test_turns_of_the_classes_that_balance_out_do_not_fool_it() -> None:

@@ -24,9 +24,12 @@ def test_every_float32_comes_back_bit_by_bit() -> None:
 def test_edges_come_back() -> None:
     info = np.finfo(np.float32)
     tens = np.array([10.0**k for k in range(-37, 39)], dtype=np.float32)
+    twos = np.array([2.0**k for k in range(-149, 128)], dtype=np.float32)
     with np.errstate(over="ignore"):
         values = np.concatenate(
             [
+                twos,
+                np.nextafter(twos, np.float32(0)),
                 tens,
                 np.nextafter(tens, np.float32(0)),
                 np.nextafter(tens, np.float32(1e38)),
