@@ -14,7 +14,7 @@ import importlib.util
 import io
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -22,10 +22,8 @@ import httpx
 
 from adapters.errors import MissingExtra, TargetError
 from adapters.http.addresses import AddressGuard
+from adapters.http.reading import BodyReader
 from adapters.target import Tls
-
-MAX_ERROR_BYTES = 64 * 1024
-"""Bytes read of a reply that is no 2xx: enough to quote it; some servers echo the request."""
 
 _WARNS_FROM = 1 << 20
 """Body size from which aiohttp warns about plain bytes and wants a file object."""
@@ -38,8 +36,8 @@ class Reply:
     Attributes:
         status: HTTP status.
         headers: names match without case.
-        body: raw bytes as received.
-        truncated: whether more bytes would have come.
+        body: raw bytes as received; only the first 64 KiB where truncated.
+        truncated: whether it was longer than it may be.
     """
 
     status: int
@@ -104,7 +102,8 @@ def open_transport(
     if name == "aiohttp" and not has_aiohttp:
         raise MissingExtra("aiohttp is not installed; install xray-audit[fast]")
     kind = HttpxTransport if name == "httpx" or not has_aiohttp else AiohttpTransport
-    transport = FreshTransport(lambda: kind(connect_s, context, guard))
+    reader = BodyReader()  # one for all that a server's failures make open anew
+    transport = FreshTransport(lambda: kind(connect_s, context, guard, reader))
     if context is not None:
         _record_certificates(context, transport)
     return transport
@@ -228,8 +227,13 @@ class AiohttpTransport:
     certificate = ""
 
     def __init__(
-        self, connect_s: float, context: ssl.SSLContext | None, guard: AddressGuard
+        self,
+        connect_s: float,
+        context: ssl.SSLContext | None,
+        guard: AddressGuard,
+        reader: BodyReader,
     ) -> None:
+        self._reader = reader
         # An optional package: imported where it is used.
         self._aiohttp = aiohttp = importlib.import_module("aiohttp")
         yarl = importlib.import_module("yarl")
@@ -274,8 +278,9 @@ class AiohttpTransport:
             headers=headers,
             allow_redirects=False,
         ) as response:
-            most = limit if 200 <= response.status < 300 else min(limit, MAX_ERROR_BYTES)
-            content, truncated = await _read(response.content.iter_any(), most)
+            content, truncated = await self._reader.read(
+                response.content.iter_any(), response.status, response.headers, limit
+            )
             if truncated:
                 response.close()
         return Reply(response.status, response.headers, content, truncated)
@@ -309,8 +314,13 @@ class HttpxTransport:
     )
 
     def __init__(
-        self, connect_s: float, context: ssl.SSLContext | None, guard: AddressGuard
+        self,
+        connect_s: float,
+        context: ssl.SSLContext | None,
+        guard: AddressGuard,
+        reader: BodyReader,
     ) -> None:
+        self._reader = reader
         self._guard = guard
         self._extensions: dict[str, Any] = {
             "timeout": {"connect": connect_s, "read": None, "write": None, "pool": None}
@@ -331,8 +341,9 @@ class HttpxTransport:
             lambda address: self._request(method, httpx.URL(url), headers, body, address)
         )
         try:
-            most = limit if response.is_success else min(limit, MAX_ERROR_BYTES)
-            content, truncated = await _read(response.aiter_raw(), most)
+            content, truncated = await self._reader.read(
+                response.aiter_raw(), response.status_code, response.headers, limit
+            )
         finally:
             await response.aclose()
         return Reply(response.status_code, response.headers, content, truncated)
@@ -370,15 +381,3 @@ class HttpxTransport:
     async def aclose(self) -> None:
         """See :meth:`Transport.aclose`."""
         await self._transport.aclose()
-
-
-async def _read(chunks: AsyncIterator[bytes], limit: int) -> tuple[bytes, bool]:
-    """Join ``chunks`` up to ``limit`` bytes; True where more would come."""
-    parts: list[bytes] = []
-    size = 0
-    async for chunk in chunks:
-        parts.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            return b"".join(parts)[:limit], True
-    return b"".join(parts), False

@@ -228,6 +228,10 @@ def hostile_labels() -> list[str]:
     return fixed
 
 
+EMPTY_ICON = "<link rel=icon href=data:,>"
+"""The page's own way to have no icon, so that no browser asks the server for one."""
+
+
 class _Active(html.parser.HTMLParser):
     """Collects what a browser would run or fetch."""
 
@@ -238,9 +242,11 @@ class _Active(html.parser.HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in {"script", "iframe", "object", "embed", "base", "form", "svg:script"}:
             self.found.append(tag)
+        if f"<{tag} {' '.join(f'{n}={v}' for n, v in attrs)}>" == EMPTY_ICON:
+            return
         for name, value in attrs:
             fetches = name in {"href", "src"} and not (value or "").startswith(
-                ("#", "data:image/", "data:,", "https://", "report.", "http://www.w3.org")
+                ("#", "data:image/", "https://", "report.", "http://www.w3.org")
             )
             if name.startswith("on") or fetches:
                 self.found.append(f"{name}={value}")
@@ -284,7 +290,7 @@ def _labels(bench: faults.Bench) -> list[Leg]:
         views["report.json"] = _written(report, output)
         sinks = len(views)
         for view, text in views.items():
-            bad += [f"{number} in {view}: {one}" for one in active(view, text)[:1]]
+            bad += [f"{number} in {view}: {one}" for one in active(view, text)]
     leaks = [
         str(path.relative_to(bench.folder))
         for path in bench.folder.rglob("*")
@@ -293,7 +299,9 @@ def _labels(bench: faults.Bench) -> list[Leg]:
     said = (
         f"{len(names)} labels x {sinks} sinks: {len(bad)} active; key found in {len(leaks)} files"
     )
-    said += "".join(f"; {one}" for one in (*bad[:3], *leaks[:3]))
+    said += "".join(f"; {one}" for one in (*bad[:20], *leaks[:20]))
+    for hit in (*bad, *leaks):
+        print(f"  {hit}", flush=True)
     title = "G. Hostile labels in every sink; the key in no file"
     return [(title, "0 active, 0 leaks", said, not bad and not leaks)]
 
@@ -308,11 +316,12 @@ def _written(report: dict[str, Any], output: Path) -> str:
 # ---- corpora of the tests ---------------------------------------------------------------------
 
 
-def _tests(pattern: str, words: str) -> tuple[str, bool]:
-    """Run the tests below ``pattern``; says how many passed."""
+def _tests(patterns: Sequence[str], words: str) -> tuple[str, bool]:
+    """Run the tests below ``patterns``, all of which must be there; says how many passed."""
     root = HERE.parents[2]
-    files = sorted(str(path) for path in root.glob(pattern))
-    if not files:
+    found = [sorted(str(path) for path in root.glob(pattern)) for pattern in patterns]
+    files = [path for some in found for path in some]
+    if not all(found):
         return "not run: no such tests in this tree", False
     command = [
         sys.executable,
@@ -331,13 +340,16 @@ def _tests(pattern: str, words: str) -> tuple[str, bool]:
 
 
 def _models(_: faults.Bench) -> list[Leg]:
-    said, fine = _tests("tests/adapters/**/test_hostile*.py", "tests of hostile model files")
+    said, fine = _tests(
+        ("tests/adapters/hostile_models/test_*.py", "tests/adapters/isolation/test_hostile*.py"),
+        "tests of hostile model files, and of what a child process may do",
+    )
     return [("H. Hostile model files", "0 escapes, parent survives", said, fine)]
 
 
 def _evidence(_: faults.Bench) -> list[Leg]:
     words = "tests, 70 mutations of each of 3 bundles and more of zips"
-    said, fine = _tests("tests/auditor/verifying/test_mutations.py", words)
+    said, fine = _tests(("tests/auditor/verifying/test_mutations.py",), words)
     return [("I. Mutated evidence", "all caught, clean ones pass", said, fine)]
 
 
@@ -435,10 +447,12 @@ def _report(legs: Sequence[Leg], rows: list[faults.Row], seconds: float) -> str:
             "## The 60 faults",
             "",
             "Right means: a typed error, an inconclusive verdict with its reason, or every label "
-            "as the honest model gives it; within 60 s and 32 MiB; and a ledger that "
-            "charges at least "
-            "what the server was asked. For the baseline any exception counts as typed, and no "
-            "ledger is asked for. Machine faults are followed by a second run.",
+            "as the honest model gives it; within "
+            f"{faults.LIMIT_S:.0f} s and {faults.RSS_MIB:.0f} MiB; and a ledger that agrees with "
+            "the server's to the query, but for queries that it lists as of unknown outcome. For "
+            "the baseline any exception counts as typed, and no ledger is asked for. Machine "
+            f"faults are followed by a second run. Kinds that only end in errors run "
+            f"{faults.TOGETHER} at a time, the others one by one.",
             "",
             *faults.as_table(rows),
         ]

@@ -7,12 +7,13 @@ import contextlib
 import ctypes
 import json
 import multiprocessing
+import multiprocessing.connection
 import os
 import re
 import signal
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -96,7 +97,7 @@ def target(place: Place, **http: Any) -> Target:
         shape=SHAPE,
         batch=http.pop("batch", 16),
         classes=None if place.named else tuple(f"c{n}" for n in range(CLASSES)),
-        limits=Limits(timeout=TIMEOUT_S),
+        limits=Limits(timeout=http.pop("timeout", TIMEOUT_S)),
         http=HttpOptions(tls=Tls(ca=place.ca), reply=ReplyFormat(path="labels", kind=kind), **http),
     )
 
@@ -260,6 +261,39 @@ def finish(process: Any, pipe: Connection, limit_s: float) -> Outcome:
 def watched(work: Callable[[], Outcome], limit_s: float) -> Outcome:
     """``work`` in a process of its own, ended after ``limit_s`` seconds."""
     return finish(*start(work), limit_s)
+
+
+def side_by_side(
+    jobs: Mapping[tuple[str, int], tuple[Callable[[], Outcome], float]], most: int
+) -> dict[tuple[str, int], Outcome]:
+    """Outcomes of ``jobs`` (work and its limit in seconds), ``most`` of them at a time.
+
+    Every one is measured in a process of its own; this one only waits for them, without threads,
+    which a fork could not take along.
+    """
+    waiting = list(jobs)
+    done: dict[tuple[str, int], Outcome] = {}
+    running: dict[Connection, tuple[tuple[str, int], Any, float]] = {}
+    while waiting or running:
+        while waiting and len(running) < most:
+            name = waiting.pop(0)
+            work, limit = jobs[name]
+            process, pipe = start(work)
+            running[pipe] = name, process, time.monotonic() + limit
+        multiprocessing.connection.wait(running, timeout=0.05)
+        for pipe, (name, process, until) in list(running.items()):
+            if pipe.poll() or time.monotonic() >= until:
+                done[name] = finish(process, pipe, 0.0)
+                if done[name].end == "hang":
+                    done[name].seconds = jobs[name][1]
+                del running[pipe]
+                print(f"  {name[0]} {name[1]}: {done[name].end} {done[name].what}", flush=True)
+    return done
+
+
+def release(base: str, run: str) -> None:
+    """Let the server answer what it holds of ``run``."""
+    urllib.request.urlopen(f"{base}/release/{run}", timeout=20).close()  # noqa: S310 - loopback
 
 
 def ledger(base: str, run: str) -> dict[str, Any]:

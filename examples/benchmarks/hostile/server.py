@@ -2,7 +2,8 @@
 
 ``python -m examples.benchmarks.hostile.server FOLDER`` prints one line of JSON with its ports.
 ``POST /KIND/RUN`` with ``{"inputs": [..]}`` answers like a classifier until its fault begins;
-``GET /ledger/RUN`` says what the run asked. Every run has its own state, so nothing that a client
+``GET /ledger/RUN`` says what the run asked; ``GET /release/RUN`` ends the wait of the kind
+``held``. Every run has its own state, so nothing that a client
 does can change another run's ledger or its own.
 """
 
@@ -69,6 +70,8 @@ class Run:
     memory: list[int] = field(default_factory=list)
     tokens: float = 5.0
     filled: float = 0.0
+    held: int = 0
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
     rng: random.Random = field(default_factory=lambda: random.Random(7))
 
     def facts(self) -> dict[str, Any]:
@@ -80,6 +83,7 @@ class Run:
             "billed": self.billed,
             "asked": dict(self.asked),
             "secrets": self.secrets,
+            "held": self.held,
             "seconds": self.last - self.first,
         }
 
@@ -345,6 +349,17 @@ async def _slow(talk: Talk) -> None:
     await talk.answer(talk.labels)
 
 
+@fault("held")
+async def _held(talk: Talk) -> None:
+    """No answer until somebody asks for the release of this run."""
+    talk.run.held += 1
+    try:
+        await talk.run.gate.wait()
+    finally:
+        talk.run.held -= 1
+    await talk.answer(talk.labels)
+
+
 FROM_THE_START = {
     "constant", "rate-50", "slow", "always-503", "throttle-days", "shuffled", "replay", *LABELS,
     "label-growing",
@@ -377,6 +392,8 @@ class Server:
         kind, _, name = path.strip("/").partition("/")
         run = self.runs.setdefault(name, Run())
         if method == "GET":
+            if kind == "release":
+                run.gate.set()
             await Talk(run, np.empty((0, *SHAPE), np.float32), writer).send(
                 200, json.dumps(run.facts()).encode()
             )
