@@ -386,9 +386,8 @@ def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[
     Raises:
         SamplesError: the samples do not allow that many different triplets.
     """
-    members = {int(c): np.flatnonzero(classes == c) for c in np.unique(classes)}
+    members = _members(classes, count)
     names = np.array(sorted(members))
-    _refuse_too_many(members, count)
     rng = np.random.default_rng([seed, _TRIPLET_STREAM])
     seen: set[tuple[int, ...]] = set()
     triplets: list[list[int]] = []
@@ -424,8 +423,7 @@ def draw_in_turn(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[n
     Raises:
         SamplesError: the samples do not allow that many different triplets.
     """
-    members = {int(c): np.flatnonzero(classes == c) for c in np.unique(classes)}
-    _refuse_too_many(members, count)
+    members = _members(classes, count)
     rng = np.random.default_rng([seed, _TRIPLET_STREAM])
     names = np.array(sorted(members))
     queues: dict[int, list[int]] = {name: [] for name in members}
@@ -451,7 +449,9 @@ def _next_member(
     return queues[name].pop()
 
 
-def _refuse_too_many(members: dict[int, NDArray[np.int64]], count: int) -> None:
+def _members(classes: NDArray[np.int64], count: int) -> dict[int, NDArray[np.int64]]:
+    """Indices of each class's samples, where they allow ``count`` different triplets."""
+    members = {int(c): np.flatnonzero(classes == c) for c in np.unique(classes)}
     sizes = [len(indices) for indices in members.values()]
     possible = sum(a * b * c for a, b, c in combinations(sizes[:60], 3))
     if possible < count:
@@ -459,6 +459,7 @@ def _refuse_too_many(members: dict[int, NDArray[np.int64]], count: int) -> None:
             f"the samples allow {possible} different planes and {count} are asked for: "
             "give more samples or fewer --planes"
         )
+    return members
 
 
 def build_plan(

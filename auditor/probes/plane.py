@@ -138,22 +138,16 @@ def nearest_nodes(plane: Plane, bounds: Bounds, density: int) -> NDArray[np.int6
 
 
 @dataclass(frozen=True)
-class PlaneProbe:
-    """One plane asked on the paper's S x S grid.
-
-    Input number ``i * density + j`` is the node in row i (along e1) and column j (along e2).
+class OnPlane:
+    """What every probe of one plane has: the triplet, its plane and the enlarged rectangle.
 
     Attributes:
         samples: the triplet, ``(3, c, h, w)`` float32 in model units.
         expansion: eta, at least 0.
-        density: S, at least 2.
     """
 
     samples: NDArray[np.float32]
     expansion: float
-    density: int
-    kind: str = "plane"
-    repeat: bool = False
 
     @cached_property
     def plane(self) -> Plane:
@@ -162,8 +156,23 @@ class PlaneProbe:
 
     @cached_property
     def bounds(self) -> Bounds:
-        """Rectangle that the grid covers."""
+        """Rectangle that the inputs lie in."""
         return bounds_of(self.plane, self.expansion)
+
+
+@dataclass(frozen=True)
+class PlaneProbe(OnPlane):
+    """One plane asked on the paper's S x S grid.
+
+    Input number ``i * density + j`` is the node in row i (along e1) and column j (along e2).
+
+    Attributes:
+        density: S, at least 2.
+    """
+
+    density: int
+    kind: str = "plane"
+    repeat: bool = False
 
     @cached_property
     def digest(self) -> str:

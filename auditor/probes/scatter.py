@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.stats import qmc
 
 from auditor.probes.base import array_digest, digest_of
-from auditor.probes.plane import Bounds, Plane, bounds_of, plane_through
+from auditor.probes.plane import OnPlane
 
 
 def scrambled_net(points: int, rng: np.random.Generator) -> NDArray[np.float64]:
@@ -50,32 +50,18 @@ def _scramble(
 
 
 @dataclass(frozen=True)
-class ScatterProbe:
+class ScatterProbe(OnPlane):
     """One plane asked at the points of a scrambled net.
 
     Attributes:
-        samples: the triplet, ``(3, c, h, w)`` float32 in model units.
-        expansion: eta, at least 0.
         points: number of points, a power of two of at least 4.
         seed: seeds the scrambling: a list of whole numbers, its own for every plane.
     """
 
-    samples: NDArray[np.float32]
-    expansion: float
     points: int
     seed: tuple[int, ...]
     kind: str = "plane"
     repeat: bool = False
-
-    @cached_property
-    def plane(self) -> Plane:
-        """Geometry of the plane."""
-        return plane_through(self.samples)
-
-    @cached_property
-    def bounds(self) -> Bounds:
-        """Rectangle that the points lie in, the same as the grid's."""
-        return bounds_of(self.plane, self.expansion)
 
     @cached_property
     def net(self) -> NDArray[np.float64]:

@@ -412,14 +412,23 @@ def _other_code(run: dict[str, Any]) -> str:
     return ""
 
 
+def _beside(
+    files: BundleFiles, name: str, made: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """A file of the bundle, what it is when made again, and where they differ.
+
+    Which version wrote it is compared elsewhere.
+    """
+    held, ours = parse_object(files.get(name), name), parse_object(canonical(made), name)
+    for one in (held, ours):
+        one.pop("tool", None)
+    return held, ours, list(differences(held, ours))
+
+
 def _compare_plan(
     done: Verification, files: BundleFiles, again: Replayed, wrong: State, why: str
 ) -> None:
-    plan = parse_object(files.get(PLAN), PLAN)
-    ours = parse_object(canonical(again.plan), PLAN)
-    for held in (plan, ours):
-        held.pop("tool", None)
-    paths = list(differences(plan, ours))
+    _, _, paths = _beside(files, PLAN, again.plan)
     if paths:
         text = f"Built again from its settings it differs at {_named(paths)}.{why}"
         done.add("plan rebuilt", wrong, text)
@@ -432,11 +441,7 @@ def _compare_plan(
 def _compare_report(
     done: Verification, files: BundleFiles, again: Replayed, wrong: State, why: str
 ) -> None:
-    report = parse_object(files.get(REPORT), REPORT)
-    ours = parse_object(canonical(again.report), REPORT)
-    for held in (report, ours):
-        held.pop("tool", None)
-    paths = list(differences(report, ours))
+    report, ours, paths = _beside(files, REPORT, again.report)
     if paths:
         done.add(
             "verdict",
