@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -330,24 +331,30 @@ def _settled(plan: AuditPlan, fixed: EngineResult, looks: NDArray[np.uint16] | N
 async def _hunt(
     engine: QueryEngine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
 ) -> Hunt[TriggerOutcome]:
-    shown = SearchProgress(progress or SilentProgress(), plan.trigger.budget)
-    shown.note(f"Searching for a trigger: about {plan.trigger.budget:,} queries, often fewer.")
-    engine.show_on(shown)
-    try:
+    most = plan.trigger.budget
+    note = f"Searching for a trigger: about {most:,} queries, often fewer."
+    with _shown(engine, progress, most, note):
         search = trigger_search(plan, oracle.input_spec)
         return await hunt(engine, search, "trigger", plan.digest)
-    finally:
-        shown.end()
 
 
 async def _draw(
     engine: QueryEngine, plan: AuditPlan, progress: Progress | None
 ) -> Hunt[tuple[Picture, ...]]:
-    shown = SearchProgress(progress or SilentProgress(), plan.most_picture_queries)
-    shown.note(f"Drawing {plan.settings.pictures} pictures: {plan.most_picture_queries:,} queries.")
+    most = plan.most_picture_queries
+    note = f"Drawing {plan.settings.pictures} pictures: {most:,} queries."
+    with _shown(engine, progress, most, note):
+        return await hunt(engine, drawings(plan), "picture", plan.digest)
+
+
+@contextmanager
+def _shown(engine: QueryEngine, progress: Progress | None, most: int, note: str) -> Iterator[None]:
+    """One progress line for everything an adaptive probe asks, ``most`` queries at most."""
+    shown = SearchProgress(progress or SilentProgress(), most)
+    shown.note(note)
     engine.show_on(shown)
     try:
-        return await hunt(engine, drawings(plan), "picture", plan.digest)
+        yield
     finally:
         shown.end()
 
