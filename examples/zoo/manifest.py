@@ -175,6 +175,17 @@ CELLS = (
          cost=20.0),
     Cell(18, "cifar10", "preactresnet18", 3, 2, "badnets badnets@0.05", split=HELD_OUT,
          cost=30.0),
+    # A second held-out population, of training lengths that no other model has, for a
+    # search or rule that was changed after the first held-out models had been scored.
+    Cell(19, "fashion-mnist", "cnn", 4, 5, "badnets blended sig low-frequency ssba wanet bpp "
+         "blind lira badnets badnets@0.05 badnets:one-to-one badnets:x-to-x badnets@0.01",
+         split=HELD_OUT, cost=0.6),
+    Cell(20, "gtsrb", "cnn", 5, 4, "badnets blended sig low-frequency ssba badnets bpp blind",
+         split=HELD_OUT, cost=0.6),
+    Cell(21, "cifar10", "cnn", 4, 4, "badnets@0.05 blended sig low-frequency@0.05 ssba@0.05 "
+         "wanet bpp blind lira@0.05 badnets@0.05 badnets:one-to-one", split=HELD_OUT, cost=0.8),
+    Cell(22, "fashion-mnist", "cnn", 1, 2, "trojannn badnets trojannn", training="finetune",
+         split=HELD_OUT, parents=(19,), cost=0.6),
 )  # fmt: skip
 
 
