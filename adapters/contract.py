@@ -6,7 +6,7 @@ die inside the adapter; a string label becomes an index in the oracle's :class:`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -228,6 +228,22 @@ class Traced(Protocol):
     """
 
     origin: dict[str, str]
+
+
+@runtime_checkable
+class Networked(Protocol):
+    """An oracle whose replies come over a network, and have a status.
+
+    Attributes:
+        status: of the newest reply: the HTTP number, or what gRPC calls it (``OK``); empty before
+            the first.
+        addresses: every network address that the endpoint's name led to so far.
+    """
+
+    status: str
+
+    @property
+    def addresses(self) -> Collection[str]: ...  # noqa: D102 - documented above
 
 
 @runtime_checkable

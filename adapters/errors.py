@@ -53,11 +53,18 @@ NEVER = RetryAdvice()
 
 
 class AdapterError(Exception):
-    """Base of everything an adapter raises. The message is one sentence meant for a user."""
+    """Base of everything an adapter raises. The message is one sentence meant for a user.
+
+    Attributes:
+        advice: what a retry could achieve.
+        status: of the reply that it stands for: the HTTP number, or what gRPC calls it; empty
+            where there was no reply.
+    """
 
     def __init__(self, message: str, advice: RetryAdvice = NEVER) -> None:
         super().__init__(without_secrets(message))
         self.advice = advice
+        self.status = ""
 
 
 class TargetError(AdapterError):

@@ -24,7 +24,7 @@ from auditor.engine.witness import Witness
 from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
-from auditor.evidence.records import plan_record, run_record, used_images
+from auditor.evidence.records import end_record, plan_record, run_record, used_images
 from auditor.evidence.signing import Signer
 from auditor.hunting import Hunt, TriggerOutcome, add_ledgers, drawings, hunt, trigger_search
 from auditor.plan import AuditPlan, AuditSettings, build_plan
@@ -199,7 +199,8 @@ async def run_audit(
             lambda: record.start(fixed, oracle.input_spec),
             _early(oracle, ready, profile),
         )
-        identity = record.finish(asdict(asked.engine.ledger), endpoint_identity(oracle))
+        ledger, ended = asdict(asked.engine.ledger), end_record(asked.engine)
+        identity = record.finish(ledger, ended, endpoint_identity(oracle))
     finally:
         record.close()
     if record.unsigned_again and progress is not None:

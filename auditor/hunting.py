@@ -8,7 +8,7 @@ anything else, and a resumed search replays its answers from the store and goes 
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -131,14 +131,16 @@ def add_ledgers(one: Ledger, two: Ledger) -> Ledger:
     totals = {
         entry.name: getattr(one, entry.name) + getattr(two, entry.name)
         for entry in fields(Ledger)
-        if entry.name not in {"by_probe", "unknown", "sent_all_runs"}
+        if entry.name not in {"by_probe", "by_status", "unknown", "sent_all_runs"}
     }
-    by_probe = dict(one.by_probe)
-    for kind, count in two.by_probe.items():
-        by_probe[kind] = by_probe.get(kind, 0) + count
     return Ledger(
         **totals,
-        by_probe=by_probe,
+        by_probe=_added(one.by_probe, two.by_probe),
+        by_status=_added(one.by_status, two.by_status),
         unknown=two.unknown,
         sent_all_runs=two.sent_all_runs,
     )
+
+
+def _added(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
+    return {key: one.get(key, 0) + two.get(key, 0) for key in {**one, **two}}

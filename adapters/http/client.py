@@ -142,12 +142,13 @@ class Client:
         where = endpoint.shown
         secrets = self._secrets + endpoint.secrets
         error = failures.from_status(reply, where, self._retry, secrets)
+        if error is None and reply.encoded:
+            error = failures.encoded(where)
+        elif error is None and reply.truncated:
+            error = failures.oversized(where, self._limits.max_reply_bytes)
         if error is not None:
+            error.status = reply.outcome
             raise error
-        if reply.encoded:
-            raise failures.encoded(where)
-        if reply.truncated:
-            raise failures.oversized(where, self._limits.max_reply_bytes)
 
 
 def open_client(target: Target, endpoint: Endpoint) -> Client:

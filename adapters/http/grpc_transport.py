@@ -70,7 +70,7 @@ class GrpcTransport:
             answer: bytes = await call(body, metadata=metadata)
         except self._grpc.aio.AioRpcError as error:
             return self._failed(error)
-        return Reply(200, {}, answer)
+        return Reply(200, {}, answer, code="OK")
 
     async def aclose(self) -> None:
         """See :meth:`adapters.http.transports.Transport.aclose`."""
@@ -105,7 +105,7 @@ class GrpcTransport:
         status = _HTTP_STATUS.get(code, 500)
         if code == "RESOURCE_EXHAUSTED" and "message larger than max" in said:
             status = _TOO_LARGE
-        return Reply(status, {}, json.dumps({"error": said}).encode())
+        return Reply(status, {}, json.dumps({"error": said}).encode(), code=code)
 
 
 def load(name: str) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -112,6 +112,7 @@ class HttpOracle:
         self.wire = client.wire
         self.origin = client.origin
         self.keyed = client.keyed
+        self.status = ""
         self.fingerprint = "; ".join(
             (opened.base.shown, *opened.identity, *_preprocessing(opened.spec))
         )
@@ -141,14 +142,23 @@ class HttpOracle:
             reply = await self._client.send(self._method, self._endpoint, out.body, headers)
             if self._poller is not None:
                 reply = await self._poller.answer(reply)
-            labels = wire.decode(reply, len(checked))
+            labels = self._decoded(wire, reply, len(checked))
         except UNREADABLE as error:
             self._change_format(wire, error)
             raise
         self._fallback = None
+        # Nothing is awaited from here on, so whoever asked reads the status of their own reply.
+        self.status = reply.outcome
         if wire.version:
             self.origin["model_version"] = wire.version
         return check_labels(labels, len(checked), self.label_space.size)
+
+    def _decoded(self, wire: WireFormat, reply: Reply, n: int) -> Labels:
+        try:
+            return wire.decode(reply, n)
+        except EndpointError as error:
+            error.status = reply.outcome
+            raise
 
     def _change_format(self, used: WireFormat, error: EndpointError) -> None:
         """Take the fallback from now on, where nothing was ever answered in ``used``.
@@ -160,10 +170,17 @@ class HttpOracle:
             self._format, self._fallback = self._fallback, None
             self.description["fallback"] = f"the first request could not be read: {error}"
         if used is not self._format:
-            raise ServerFailed(
+            again = ServerFailed(
                 f"the server did not read a request and is asked in another format ({error})",
                 RetryAdvice("transient", outcome_unknown=error.advice.outcome_unknown),
-            ) from error
+            )
+            again.status = error.status
+            raise again from error
+
+    @property
+    def addresses(self) -> Collection[str]:
+        """See :class:`adapters.contract.Networked`."""
+        return self._client.sighting.addresses
 
     def identity(self) -> dict[str, Any]:
         """See :meth:`adapters.contract.Identified.identity`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -24,6 +24,11 @@ class Sighting:
         self._guard = guard
         self._now = now
         self._offsets: tuple[float, float] | None = None
+
+    @property
+    def addresses(self) -> Collection[str]:
+        """Every address that the host's name led to so far."""
+        return self._guard.seen
 
     def reply(self, headers: Mapping[str, str]) -> None:
         """Note a reply's clock; its Date header has whole seconds and the network's delay."""

@@ -38,12 +38,19 @@ class Reply:
         headers: names match without case.
         body: raw bytes as received; only the first 64 KiB where truncated.
         truncated: whether it was longer than it may be.
+        code: what another protocol calls its outcome, such as gRPC's ``OK``.
     """
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     truncated: bool = False
+    code: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """The status for the record: in the words of the protocol that was spoken."""
+        return self.code or str(self.status)
 
     @property
     def encoded(self) -> bool:

@@ -11,7 +11,8 @@ import typer
 from auditor.evidence.signing import read_public_key
 from auditor.reports.text import safe_text
 from auditor.verifying.inputs import MOST_VALUES
-from auditor.verifying.verify import Verification, verify_bundle
+from auditor.verifying.outcome import Verification
+from auditor.verifying.verify import verify_bundle
 
 BundlePath = Annotated[
     Path,

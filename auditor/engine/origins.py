@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 MAX_VALUES = 16
 """Different values of one name that are kept: two already end the audit."""
@@ -15,7 +15,7 @@ class Origins:
         known: values seen by earlier runs, by name, oldest first.
     """
 
-    def __init__(self, known: Mapping[str, tuple[str, ...]]) -> None:
+    def __init__(self, known: Mapping[str, Sequence[str]]) -> None:
         self._seen = {name: list(values) for name, values in known.items()}
         self._last: dict[str, str] = {}
 

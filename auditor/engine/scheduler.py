@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from adapters.contract import Deferring, Keyed, LabelOracle, Labels, Traced
+from adapters.contract import Deferring, Keyed, LabelOracle, Labels, Networked, Traced
 from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
 from auditor.engine.origins import Origins
 from auditor.engine.outage import Patience
@@ -92,6 +92,8 @@ class Ledger:
         requests: calls made in this run.
         throttled: times the target asked us to slow down, in this run.
         by_probe: planned inputs by probe kind.
+        by_status: requests of this run by how they ended: the HTTP status, what gRPC calls it,
+            ``ok`` of a target without either, or the kind of error where nothing came back.
     """
 
     planned: int = 0
@@ -105,6 +107,7 @@ class Ledger:
     requests: int = 0
     throttled: int = 0
     by_probe: dict[str, int] = field(default_factory=dict)
+    by_status: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,8 @@ class QueryEngine:
         self._retries = RetryBudget()
         self._patience = Patience(self._clock)
         self._batch = oracle.max_batch
+        self._network = oracle if isinstance(oracle, Networked) else None
+        self._addresses = 0
         self._stopped = False
         self._halt = Halt(self._clock)
 
@@ -245,7 +250,8 @@ class QueryEngine:
         if self._stopped:
             self._halt.set()
         await self._learn_names()
-        self._origins = Origins(await self._store.origins(self._oracle.fingerprint))
+        known = await self._store.origins(self._oracle.fingerprint)
+        self._origins = Origins(self._witness.senders(known))
         if self._origins.changed:
             self._halt.set()
         self._digests = [probe.digest for probe in probes]
@@ -275,7 +281,8 @@ class QueryEngine:
                 "the target's class names differ from those its stored labels were given under: "
                 "name the classes as before, or use another --output"
             )
-        self._names_kept = len(kept)
+        self._names_kept, self._size = len(kept), space.size
+        self._witness.classes(0, space.names, space.size)
 
     async def _load(self, probes: Sequence[FixedProbe]) -> list[StoredProbe]:
         # A plan may hold one probe twice, and both must see the same labels.
@@ -499,14 +506,15 @@ class QueryEngine:
         except AdapterError as error:
             _let_go_of_inputs(error)
             self._store.fail(intents, str(error), unknown=error.advice.outcome_unknown)
-            self._witness.failed(self._sent(request, began), error)
+            self._failed(request, began, error, error.status)
             self._slow_down(error)
             raise
         except BaseException as error:
             why = "interrupted" if isinstance(error, asyncio.CancelledError) else repr(error)
             self._store.fail(intents, f"{why} while in flight", unknown=True)
-            self._witness.failed(self._sent(request, began), error)
+            self._failed(request, began, error, "")
             raise
+        status = "" if self._network is None else self._network.status
         # Names first: labels that are committed without them would mean other classes later.
         self._keep_names()
         self._watch_origin()
@@ -516,12 +524,20 @@ class QueryEngine:
             for (stored, items), (_, where) in zip(parts, groups, strict=True)
         ]
         self._store.record(intents, answered)
-        self._witness.answered(self._sent(request, began), labels)
+        self._witness.answered(self._sent(request, began, status), labels)
+        self._count_end(status or "ok")
         self._slots.succeeded()
         self._gate.heed(self._oracle.take_pace_hint())
         return labels
 
-    def _sent(self, request: Request, began: float) -> Sent:
+    def _failed(self, request: Request, began: float, error: BaseException, status: str) -> None:
+        self._witness.failed(self._sent(request, began, status), error)
+        self._count_end(status or type(error).__name__)
+
+    def _count_end(self, how: str) -> None:
+        self._ledger.by_status[how] = self._ledger.by_status.get(how, 0) + 1
+
+    def _sent(self, request: Request, began: float, status: str) -> Sent:
         return Sent(
             request.probes,
             request.items,
@@ -529,6 +545,7 @@ class QueryEngine:
             request.keys,
             request.sends,
             self._clock.now() - began,
+            status,
         )
 
     async def _predict(self, request: Request) -> Labels:
@@ -550,8 +567,14 @@ class QueryEngine:
 
     def _watch_origin(self) -> None:
         """End the run where somebody else answers than before: more labels help nobody."""
-        if isinstance(self._oracle, Traced) and (news := self._origins.news(self._oracle.origin)):
-            self._store.keep_origin(self._oracle.fingerprint, news)
+        oracle = self._oracle
+        news = self._origins.news(oracle.origin) if isinstance(oracle, Traced) else {}
+        addresses = () if self._network is None else self._network.addresses
+        if news or len(addresses) != self._addresses:
+            self._addresses = len(addresses)
+            self._witness.sender(news, addresses)
+        if news:
+            self._store.keep_origin(oracle.fingerprint, news)
             if self._origins.changed:
                 self._halt.set()
 
@@ -563,9 +586,12 @@ class QueryEngine:
             self._ledger.retried += len(request.items)
 
     def _keep_names(self) -> None:
-        names = self._oracle.label_space.names
-        if len(names) > self._names_kept:
-            kept, self._names_kept = self._names_kept, len(names)
+        space = self._oracle.label_space
+        names, kept = space.names, self._names_kept
+        if len(names) > kept or space.size != self._size:
+            self._names_kept, self._size = max(kept, len(names)), space.size
+            self._witness.classes(kept, names[kept:], space.size)
+        if len(names) > kept:
             self._store.keep_label_names(self._oracle.fingerprint, names[kept:], kept)
 
     def _slow_down(self, error: AdapterError) -> None:

@@ -3,22 +3,30 @@
 An *entry* is one line, ``{"n", "prev", "at", "e", ...}``: its number from 0, the hash of the
 line before it (64 zeros for the first), UTC seconds, and what it records, ``e``:
 
-- ``open``: a run of the command begins. ``plan`` is the SHA-256 of plan.json, ``tool`` the code
-  that runs, ``torn`` the bytes of a half-written last line that were dropped.
+- ``open``: a run of the command begins. ``plan`` is the SHA-256 of plan.json, ``target`` that of
+  the target's fingerprint, ``tool`` the code that runs, ``torn`` the bytes of a half-written last
+  line that were dropped.
+- ``sender``: the next answer ``said`` something new about who sent it (TLS certificate's SHA-256,
+  headers and fields that name a server, model or version), or the endpoint's name had led to new
+  ``addresses``. Before an ``ask``: an earlier run had seen it and was killed before it could
+  log it.
+- ``classes``: labels from ``first`` on are called ``names`` from now on; there are ``size`` of
+  them, null where the target has not said.
 - ``ask``: the engine turns to ``probes`` (their numbers); ``new`` introduces
   ``[number, kind, digest, size]``.
 - ``rows``: how requests ended. A row names inputs by their *place*: counted through the probes
   of the last ``ask``, one after the other. It has them as ``r`` (``[first, count]``) or ``i``
   (a list, in the order sent), and ``s``:
 
-  - ``ok``: answered, with ``l`` labels, ``q`` request hash, ``ms`` latency and ``a`` sending
-    number where it was not the first.
+  - ``ok``: answered, with ``l`` labels, ``q`` request hash, ``ms`` latency, ``c`` the status of
+    the reply (HTTP number, or what gRPC calls it; missing where the target has none) and ``a``
+    sending number where it was not the first.
   - ``cached``: ``l`` came from the label store: bought by an earlier run that was killed before
     it could log them, or by one that kept no log. Nothing was sent.
   - ``twin``: ``l`` came from an identical input. Nothing was sent.
   - ``void``: labels logged earlier that the store lost; they are asked again.
-  - anything else: the kind of error. No labels; ``u`` is true where the target may have
-    answered and charged unseen.
+  - anything else: the kind of error. No labels; ``c`` as above, missing where no reply came; ``u``
+    is true where the target may have answered and charged unseen.
 - ``close``: the run ended in order; ``ledger`` is its account.
 
 A later row about an input replaces an earlier one.
@@ -37,6 +45,7 @@ from numpy.typing import NDArray
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object
+from auditor.evidence.told import Told
 
 GENESIS = "0" * 64
 MAX_LINE = 16 * 1024 * 1024
@@ -85,7 +94,7 @@ class Places:
 
 @dataclass
 class Tally:
-    """What the rows of one run, or of all, add up to; in queries except ``requests``."""
+    """What the rows of one run add up to; in queries except ``requests`` and ``by_status``."""
 
     sent: int = 0
     retried: int = 0
@@ -93,6 +102,7 @@ class Tally:
     deduplicated: int = 0
     cached: int = 0
     unknown: int = 0
+    by_status: dict[str, int] = field(default_factory=dict)
 
     def count(self, status: str, size: int, row: dict[str, Any]) -> None:
         """Add one row."""
@@ -104,6 +114,8 @@ class Tally:
             return
         self.sent += size
         self.requests += 1
+        how = str(row.get("c", status))
+        self.by_status[how] = self.by_status.get(how, 0) + 1
         self.retried += size if row.get("a", 1) > 1 else 0
         self.unknown += size if row.get("u") is True else 0
 
@@ -137,6 +149,7 @@ class Chain:
         last: SHA-256 of the last line, or of nothing.
         probes: every probe named, by its number.
         runs: runs of the command, in order.
+        told: what each target told about itself, by the ``target`` of the runs that asked it.
         first_query, last_query: UTC seconds of the entries with the first and last answer from
             the target, or None.
     """
@@ -146,6 +159,7 @@ class Chain:
     probes: list[KnownProbe] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
     runs: list[Run] = field(default_factory=list)
+    told: dict[str, Told] = field(default_factory=dict)
     first_query: float | None = None
     last_query: float | None = None
     total_labels: int = 0
@@ -157,6 +171,11 @@ class Chain:
         """Labels ``(size,)`` of the probe ``digest``; None where the log does not name it."""
         number = self.numbers.get(digest)
         return None if number is None else self.probes[number].labels
+
+    @property
+    def told_now(self) -> Told:
+        """What the target of the last run told, in all runs that asked it."""
+        return self.told.setdefault(str(self.runs[-1].opened.get("target")), Told())
 
     def introduce(self, kind: str, digest: str, size: int) -> KnownProbe:
         """Give a probe the next number.
@@ -288,11 +307,11 @@ def _apply(chain: Chain, entry: dict[str, Any], rows: Rows | None) -> None:
     if kind == "ask":
         _ask(chain, run, entry)
     elif kind == "rows":
-        for row in _list(entry.get("rows")):
-            _row(chain, run, row, rows)
-        if any(row.get("s") not in FREE for row in entry["rows"]):
-            chain.first_query = entry["at"] if chain.first_query is None else chain.first_query
-            chain.last_query = entry["at"]
+        _rows(chain, run, entry, rows)
+    elif kind == "sender":
+        chain.told_now.take_sender(entry)
+    elif kind == "classes":
+        chain.told_now.take_classes(entry)
     elif kind == "close":
         run.closed = entry
     else:
@@ -335,6 +354,14 @@ def _ask(chain: Chain, run: Run, entry: dict[str, Any]) -> None:
         raise EvidenceError("it asks a probe that was never introduced")
     run.asked.append(numbers)
     chain.places = Places([chain.probes[number] for number in numbers])
+
+
+def _rows(chain: Chain, run: Run, entry: dict[str, Any], rows: Rows | None) -> None:
+    for row in _list(entry.get("rows")):
+        _row(chain, run, row, rows)
+    if any(row.get("s") not in FREE for row in entry["rows"]):
+        chain.first_query = entry["at"] if chain.first_query is None else chain.first_query
+        chain.last_query = entry["at"]
 
 
 def _row(chain: Chain, run: Run, row: Any, rows: Rows | None) -> None:

@@ -12,7 +12,7 @@ import contextlib
 import hashlib
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -78,6 +78,30 @@ class LabelLog:
         self._append("open", {**opening, "torn": torn})
 
     # ---- the engine's side -------------------------------------------------------------------
+
+    def senders(self, known: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+        """See :class:`auditor.engine.witness.Witness`."""
+        for name, values in known.items():
+            for value in values:
+                self.sender({name: value}, ())
+        return self.chain.told_now.senders
+
+    def sender(self, said: Mapping[str, str], addresses: Collection[str]) -> None:
+        """See :class:`auditor.engine.witness.Witness`."""
+        told = self.chain.told_now
+        if news := told.sender_news(said, addresses):
+            # After the rows of the answers before it.
+            self.flush()
+            self._append("sender", news)
+            told.take_sender(news)
+
+    def classes(self, first: int, names: Sequence[str], size: int | None) -> None:
+        """See :class:`auditor.engine.witness.Witness`."""
+        told = self.chain.told_now
+        for news in list(told.class_news(first, names, size)):
+            self.flush()
+            self._append("classes", news)
+            told.take_classes(news)
 
     def begin(self, probes: Sequence[FixedProbe], known: Sequence[NDArray[np.uint16]]) -> None:
         """See :class:`auditor.engine.witness.Witness`."""
@@ -220,7 +244,8 @@ class LabelLog:
             for number, key in zip(unknown, made, strict=True):
                 keys[number] = key
         again = {"a": sent.send} if sent.send > 1 else {}
-        return {"q": request_hash(keys), "ms": round(1000 * sent.seconds, 1), **again}
+        status = {"c": _code(sent.status)} if sent.status else {}
+        return {"q": request_hash(keys), "ms": round(1000 * sent.seconds, 1), **status, **again}
 
     def _reconcile(self, number: int, known: NDArray[np.uint16]) -> None:
         """Bring log and store together where a kill came between them."""
@@ -237,6 +262,11 @@ class LabelLog:
 def request_hash(keys: Sequence[bytes]) -> str:
     """What a request is known by: half of the SHA-256 of its inputs' keys, in hex."""
     return hashlib.sha256(b"".join(keys)).hexdigest()[:32]
+
+
+def _code(status: str) -> int | str:
+    """An HTTP status as the number it is."""
+    return int(status) if status.isdecimal() and status.isascii() else status
 
 
 def _which(at: NDArray[np.int64]) -> dict[str, Any]:

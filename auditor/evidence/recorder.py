@@ -75,7 +75,12 @@ class Recorder:
             signed = self._fix_plan(data)
         except OSError as error:
             raise self._unwritable(error) from error
-        opening = {"plan": sha256(data), "plan_signed": signed, "tool": tool()}
+        opening = {
+            "plan": sha256(data),
+            "plan_signed": signed,
+            "target": plan["fingerprint"],
+            "tool": tool(),
+        }
         self._log = LabelLog(self._folder / LOG, spec, opening)
         return self._log
 
@@ -112,11 +117,14 @@ class Recorder:
         if self._log is not None:
             self._log.close()
 
-    def finish(self, ledger: Mapping[str, Any], seen: Mapping[str, Any]) -> dict[str, Any]:
+    def finish(
+        self, ledger: Mapping[str, Any], ended: Mapping[str, Any], seen: Mapping[str, Any]
+    ) -> dict[str, Any]:
         """Write the log's last entry.
 
         Args:
             ledger: what the run sent.
+            ended: how it ended.
             seen: what the target gave away about itself.
 
         Returns:
@@ -129,7 +137,7 @@ class Recorder:
         assert self._log is not None
         self._log.flush()
         identity = {**seen, **query_times(self._log.chain)}
-        self._log.finish({"ledger": dict(ledger), "identity": identity})
+        self._log.finish({"ledger": dict(ledger), "engine": dict(ended), "identity": identity})
         self._log.close()
         return identity
 

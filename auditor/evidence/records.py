@@ -131,15 +131,20 @@ def run_record(
             "wire": asdict(oracle.wire),
         },
         "identity": dict(identity),
-        "engine": {
-            entry.name: getattr(engine, entry.name)
-            for entry in fields(engine)
-            if entry.name not in {"labels", "ledger"}
-        },
+        "engine": end_record(engine),
         "ledger": asdict(engine.ledger),
         "timing": dict(timing),
         "tool": tool(),
         "environment": environment(),
+    }
+
+
+def end_record(engine: EngineResult) -> dict[str, Any]:
+    """How a run ended: everything of its result but labels and ledger."""
+    return {
+        entry.name: getattr(engine, entry.name)
+        for entry in fields(engine)
+        if entry.name not in {"labels", "ledger"}
     }
 
 

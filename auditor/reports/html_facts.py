@@ -211,6 +211,10 @@ def ledger(report: Mapping[str, Any]) -> Html:
     if "throttled" in q:
         rows.append(("Times asked to slow down", text.count(q["throttled"])))
     rows += [
+        (f"Requests that ended with {safe_text(how, 40)}", text.count(number))
+        for how, number in q.get("by_status", {}).items()
+    ]
+    rows += [
         (f"Planned as {PROBES.get(kind, safe_text(kind, 30))}", text.count(number))
         for kind, number in q["by_probe"].items()
     ]

@@ -106,8 +106,12 @@ def _measured(report: Mapping[str, Any]) -> list[str]:
             f"{text.count(canaries['asked'])} got another label."
         )
     rows = [
-        (name.replace("_", " "), value) for name, value in queries.items() if name != "by_probe"
+        (name.replace("_", " "), value)
+        for name, value in queries.items()
+        if name not in {"by_probe", "by_status"}
     ]
+    ended = queries.get("by_status", {}).items()
+    rows += [(f"requests that ended with {how[:40]}", number) for how, number in ended]
     blocks += ["### Query ledger", _table(("Count", "Value"), rows)]
     trust = report.get("trust") or {}
     if trust.get("findings"):

@@ -164,6 +164,10 @@ def test_an_audit_over_http(
     assert report["samples"]["accuracy"] == 1.0
     assert report["queries"]["sent"] == model.queries == report["queries"]["planned"]
     assert report["queries"]["bytes_sent"] > 0
+    assert report["queries"]["by_status"] == {"200": report["queries"]["requests"]}
+    log = (tmp_path / "xray-audit-report" / "log.jsonl").read_text()
+    assert '"c":200,' in log
+    assert '"addresses":["127.0.0.1"]' in log
     assert (tmp_path / "xray-audit-report" / "report.html").is_file()
 
 

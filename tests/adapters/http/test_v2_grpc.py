@@ -114,6 +114,7 @@ def test_url_and_range_suffice(servicer: Servicer, model: Any, *, raw: bool) -> 
     answers, oracle = _ask(servicer, batch)
     assert answers == [model.labels(batch).tolist()]
     assert (oracle.label_space.size, oracle.origin["model_version"]) == (10, "3")
+    assert (oracle.status, set(oracle.addresses)) == ("OK", {"127.0.0.1"})
     assert oracle.description["protocol"] == "v2-grpc"
     assert "protocol v2; model audit version 1" in oracle.fingerprint
     size = len(servicer.requests[0].SerializeToString())
@@ -157,6 +158,8 @@ def test_every_code_has_its_place(
     with pytest.raises(EndpointError) as caught:
         _ask(servicer, model.batch(1))
     assert (type(caught.value), caught.value.advice.kind) == (kind, retry)
+    # Where nobody can be reached there is no reply that could have a status.
+    assert caught.value.status == ("" if code == "UNAVAILABLE" else code)
 
 
 def test_a_reply_that_is_too_large_is_asked_in_parts(servicer: Servicer, model: Any) -> None:

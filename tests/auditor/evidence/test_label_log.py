@@ -91,7 +91,7 @@ def test_the_plan_is_fixed_before_anything_is_asked(
         return labels
 
     audit(make_oracle(labels_of=spying))
-    assert seen[0] == ["open", "ask"]
+    assert seen[0] == ["open", "classes", "ask"]
 
 
 def test_rows_that_a_kill_lost_are_logged_from_the_store(audit: Audit, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_a_changed_log_is_never_continued(audit: Audit, tmp_path: Path) -> None:
     log = tmp_path / "out" / "log.jsonl"
     before = log.read_bytes().replace(b'"l":[', b'"l":[ ', 1)
     log.write_bytes(before)
-    with pytest.raises(EvidenceError, match=r"was changed since it was written .* entry 3"):
+    with pytest.raises(EvidenceError, match=r"was changed since it was written .* entry 4"):
         audit()
     assert log.read_bytes() == before
     assert not (tmp_path / "out" / "head.json").exists()
@@ -199,7 +199,7 @@ def test_a_log_that_cannot_be_written_stops_the_spending(
 
         def write(self, data: bytes) -> int:
             self.writes += 1
-            if self.writes > 2:
+            if self.writes > 3:
                 raise OSError(28, real(28))
             return int(self.inner.write(data))
 

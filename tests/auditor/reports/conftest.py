@@ -173,6 +173,7 @@ def _rest(planes: int, density: int) -> dict[str, Any]:
             ],
         },
         "queries": {
+            "by_status": {"200": 95, "503": 2, "Unreachable": 1},
             "planned": grid + 157,
             "sent": grid + 120,
             "cached": 30,

@@ -23,7 +23,8 @@ from auditor.errors import ExitCode
 from auditor.evidence.chain import read_chain
 from auditor.plan import AuditSettings
 from auditor.samples import Samples
-from auditor.verifying.verify import Verification, verify_bundle
+from auditor.verifying.outcome import Verification
+from auditor.verifying.verify import verify_bundle
 
 
 def _forging() -> ModuleType:

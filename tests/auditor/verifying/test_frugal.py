@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from auditor.evidence.packing import pack
-from auditor.verifying.verify import Verification, verify_bundle
+from auditor.verifying.outcome import Verification
+from auditor.verifying.verify import verify_bundle
 
 FRUGAL: dict[str, Any] = {"sampler": "frugal", "planes": 1, "pictures": 1, "density": 30}
 

@@ -18,7 +18,8 @@ from auditor.evidence.packing import pack
 from auditor.evidence.recorder import Recorder, canonical_lines
 from auditor.evidence.signing import Signer, read_public_key
 from auditor.reports.json_report import report_bytes
-from auditor.verifying.verify import Verification, verify_bundle
+from auditor.verifying.outcome import Verification
+from auditor.verifying.verify import verify_bundle
 
 Bundles = Callable[[str], Path]
 VIEWS = ["report.json", "report.html", "trigger.png"]
@@ -208,6 +209,45 @@ def test_what_the_target_said_about_its_classes_was_fixed_with_the_plan(
     edit(folder, "run.json", lambda run: run["target"]["labels"].update(said))
     assert "labels" in text(reseal(folder), "plan rebuilt")
     assert state(verify_bundle(folder), "plan rebuilt") == "failed"
+
+
+TOLD: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
+    "sender": (
+        "who answered, how the run ended",
+        lambda run: run["engine"].update(origins={"header server": ["x"]}),
+    ),
+    "name": (
+        "the names of the classes",
+        lambda run: run["target"]["labels"].update(names=["0", "1", "two"]),
+    ),
+    "unknown": ("how the run ended", lambda run: run["engine"].update(stopped=True)),
+    "address": ("the other side's identity", lambda run: run["identity"].update(url="x")),
+    "waiting": ("what was sent", lambda run: run["ledger"].update(throttled=7)),
+}
+
+
+@pytest.mark.parametrize("what", TOLD)
+def test_what_the_target_told_must_be_in_the_log(bundle: Bundles, what: str) -> None:
+    folder = bundle("plain")
+    said, change = TOLD[what]
+    edit(folder, "run.json", change)
+    found = reseal(folder)
+    assert state(found, "senders") == "failed"
+    assert text(found, "senders") == f"run.json and log disagree about {said}."
+
+
+def test_a_log_of_an_earlier_version_says_what_it_lacks(bundle: Bundles) -> None:
+    folder = bundle("plain")
+
+    def change(entries: list[dict[str, Any]]) -> None:
+        for entry in entries:
+            entry.pop("target", None)
+
+    relink(folder, change)
+    found = reseal(folder)
+    assert state(found, "senders") == "not done"
+    assert "by an earlier version, which did not put on record who" in text(found, "senders")
+    assert found.exit_code == ExitCode.INCONCLUSIVE
 
 
 def test_run_json_cannot_bring_labels_of_its_own(bundle: Bundles) -> None:
