@@ -146,6 +146,15 @@ def excess_of(
     )
 
 
+def short(row: Record) -> Record:
+    """A search whose findings are ``[target, hits, images, size]``, as they are kept."""
+    findings = {
+        key: [one["target"], one["hits"], one["images"], one["size"]]
+        for key, one in row["findings"].items()
+    }
+    return {**row, "findings": findings}
+
+
 def load_searches() -> tuple[list[Record], list[Record]]:
     """All calibration searches, and those of clean models made without a null."""
     rows: list[Record] = []

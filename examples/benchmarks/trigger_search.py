@@ -114,8 +114,17 @@ def classifier(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.int64]]
     return labels
 
 
-def search_one(model: Record, seed: int, null: Null, *, options: argparse.Namespace) -> Record:
-    """One search of one model, as a row of plain numbers."""
+def search_one(
+    model: Record,
+    seed: int,
+    null: Null,
+    *,
+    options: argparse.Namespace,
+    sent: Callable[[NDArray[np.float32], InputSpec], NDArray[np.float32]] | None = None,
+) -> Record:
+    """One search of one model, as a row of plain numbers; ``sent`` says what the model receives
+    of a batch where that is not the batch itself.
+    """
     images, classes = test_images(
         model["dataset"], tuple(options.data_dir), options.models / "data"
     )
@@ -129,7 +138,7 @@ def search_one(model: Record, seed: int, null: Null, *, options: argparse.Namesp
     batch = next(asked)
     while True:
         try:
-            batch = asked.send(labels(batch))
+            batch = asked.send(labels(batch if sent is None else sent(batch, spec)))
         except StopIteration as end:
             return row_of(model, seed, end.value)
 

@@ -1,0 +1,24 @@
+"""Which held-out models belong to which scoring.
+
+The first round was scored when cells 1 to 18 of the manifest were what was planned. The second
+was planned before anything that it judges was changed: models of cells that no choice, no null
+and no scoring had seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+SECOND_ROUND_CELLS = (19, 20, 21, 22)
+SEEDS_PER_CELL = 10_000
+
+
+def round_of(model: Mapping[str, Any]) -> int:
+    """The scoring that a held-out model belongs to, by its cell of the manifest: 1, 2, or 0 for
+    a model planned later, which no scoring of the rule takes.
+    """
+    cell = model["seed"] // SEEDS_PER_CELL
+    if cell in SECOND_ROUND_CELLS:
+        return 2
+    return 1 if cell < min(SECOND_ROUND_CELLS) else 0
