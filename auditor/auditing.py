@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import Deferring, Identified, LabelOracle
 from auditor.calibration import Profile
+from auditor.decision.scope import picture_coding
 from auditor.early import decided_early
 from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.scheduler import EngineLimits, EngineResult, QueryEngine
@@ -239,7 +240,8 @@ def _early(
     """
     if isinstance(oracle, Deferring):
         return None
-    return decided_early(ready.plan, ready.classes, oracle.label_space.size, profile)
+    coding = picture_coding(oracle.input_spec.encoding)
+    return decided_early(ready.plan, ready.classes, oracle.label_space.size, profile, coding)
 
 
 async def ask(
@@ -433,6 +435,7 @@ def judge(
         distinct_labels=answers.distinct,
         trigger=found,
         decision=None if decision is None else decision.evidence,
+        coding=picture_coding(oracle.input_spec.encoding),
     )
     verdict = decide(evidence, profile)
     report = build_report(

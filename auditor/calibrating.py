@@ -14,6 +14,7 @@ from adapters.contract import LabelOracle
 from adapters.errors import AdapterError
 from auditor.auditing import ask, judge, prepare
 from auditor.calibration import Profile, Reference, calibrate
+from auditor.decision.scope import picture_coding
 from auditor.engine.progress import Progress, SilentProgress
 from auditor.engine.scheduler import EngineLimits
 from auditor.errors import AuditError, ProfileError, UsageError
@@ -178,6 +179,9 @@ def same_task(scored: Sequence[Scored]) -> None:
         pairs = {
             "access": (first.report["access"], other.report["access"]),
             "labels": (first.report["labels"], other.report["labels"]),
+            "picture coding": tuple(
+                picture_coding(one.report["input"]["encoding"]) for one in (first, other)
+            ),
             "input shape": (first.report["input"]["shape"], other.report["input"]["shape"]),
         }
         for field, (one, two) in pairs.items():
@@ -206,6 +210,7 @@ def _profile(
         input_shape=(shape[0], shape[1], shape[2]),
         labels=tuple(labels),
         provenance=provenance,
+        coding=picture_coding(first["input"]["encoding"]),
     )
 
 

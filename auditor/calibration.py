@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from auditor.decision.scope import LOSSLESS, is_coding
 from auditor.errors import ProfileError
 from auditor.probes.base import digest_of
 from auditor.probes.families.probe import FamilyCounts
@@ -112,6 +113,8 @@ class Profile:
         status: calibrated, provisional (too few references) or published (taken from a paper).
         task: what the references classify, in words.
         access: access mode it was made in; it is never used in the other.
+        coding: what its pictures went through: ``lossless`` or ``jpeg:QUALITY``. Its thresholds
+            decide only about audits through the same.
         settings: plane settings the scores depend on; they must equal the audit's.
         input_shape: ``[c, h, w]``, or None where unknown.
         labels: class names in index order, or None.
@@ -139,10 +142,14 @@ class Profile:
     outliers: tuple[str, ...] = ()
     provenance: str = ""
     version: int = field(default=PROFILE_VERSION)
+    coding: str = LOSSLESS
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able form."""
-        return asdict(self)
+        """JSON-able form; a lossless profile reads as it did before profiles knew of codings."""
+        data = asdict(self)
+        if self.coding == LOSSLESS:
+            del data["coding"]
+        return data
 
     @property
     def digest(self) -> str:
@@ -202,6 +209,7 @@ def profile_from_dict(data: Mapping[str, Any]) -> Profile:
             references=tuple(_reference(r) for r in data["references"]),
             outliers=tuple(str(name) for name in data.get("outliers", ())),
             provenance=str(data["provenance"]),
+            coding=str(data.get("coding", LOSSLESS)),
         )
         _refuse_nonsense(profile)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -219,6 +227,8 @@ def _refuse_nonsense(profile: Profile) -> None:
     """
     if profile.decides_by not in profile.thresholds:
         raise ValueError(f"no threshold for {profile.decides_by}, which decides")
+    if not is_coding(profile.coding):
+        raise ValueError(f"{profile.coding!r} is no picture coding")
     for name, threshold in profile.thresholds.items():
         if not all(map(math.isfinite, astuple(threshold))):
             raise ValueError(f"the threshold for {name} is not finite")
@@ -393,6 +403,7 @@ def calibrate(
     input_shape: tuple[int, int, int],
     labels: tuple[str, ...] | None,
     provenance: str,
+    coding: str = LOSSLESS,
 ) -> Profile:
     """Make a profile from scored references.
 
@@ -421,4 +432,5 @@ def calibrate(
         references=tuple(references),
         outliers=find_outliers(references),
         provenance=provenance,
+        coding=coding,
     )

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.calibration import Profile
+from auditor.decision.scope import LOSSLESS
 from auditor.plan import AuditPlan
 from auditor.result import class_count, score_planes, sort_answers
 from auditor.stopping import EarlyRule, Side, decide_side
@@ -22,7 +23,11 @@ Labels = list[NDArray[np.uint16]]
 
 
 def decided_early(
-    plan: AuditPlan, classes: NDArray[np.int64], size: int | None, profile: Profile | None
+    plan: AuditPlan,
+    classes: NDArray[np.int64],
+    size: int | None,
+    profile: Profile | None,
+    coding: str = LOSSLESS,
 ) -> Callable[[Labels], bool] | None:
     """What tells after each round whether more planes could still change the verdict.
 
@@ -34,8 +39,11 @@ def decided_early(
         classes: true class of every sample.
         size: number of the model's classes, or None where it does not tell.
         profile: what the scores are judged by.
+        coding: what the audit's pictures travel as (:func:`auditor.decision.scope.picture_coding`).
     """
     if plan.settings.sampler != "frugal" or profile is None or not _decides(profile):
+        return None
+    if profile.coding != coding:
         return None
     score, threshold = profile.decides_by, profile.thresholds[profile.decides_by].value
     block = len(np.unique(classes)) // 3

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec, LabelOracle, LabelSpace
 from auditor import __version__
 from auditor.calibration import Profile, Rate, binomial_rate
+from auditor.decision import scope
 from auditor.decision.measured import WITH_REFERENCES, WITHOUT_REFERENCES
 from auditor.engine.scheduler import EngineResult
 from auditor.engine.store import NOT_ASKED
@@ -258,13 +259,6 @@ def mean_shares(scores: Mapping[int, PlaneScore]) -> NDArray[np.float64] | None:
     return np.mean([plane.shares for plane in scores.values()], axis=0) if scores else None
 
 
-def within_null(spec: InputSpec) -> bool:
-    """Whether pictures of this size are like those of the clean models that the trigger search
-    was calibrated on. On others it shows what it finds and decides nothing.
-    """
-    return NULL_SIDES[0] <= min(spec.shape[1:]) and max(spec.shape[1:]) <= NULL_SIDES[1]
-
-
 def trigger_evidence(
     outcome: TriggerOutcome | None, labels: LabelSpace, spec: InputSpec
 ) -> TriggerEvidence | None:
@@ -273,12 +267,12 @@ def trigger_evidence(
         return None
     result = outcome.result
     target = None if result.best is None else result.best.target
-    known = within_null(spec)
-    sentence = _trigger_sentence(result, labels, known=known)
-    return TriggerEvidence(result.suspicious and known, sentence, target)
+    known_for = scope.known_for(spec)
+    sentence = _trigger_sentence(result, labels, known_for)
+    return TriggerEvidence(result.suspicious and not known_for, sentence, target)
 
 
-def _trigger_sentence(result: TriggerResult, labels: LabelSpace, *, known: bool) -> str:
+def _trigger_sentence(result: TriggerResult, labels: LabelSpace, known_for: str) -> str:
     best = result.best
     if best is None:
         return "The trigger search verified no candidate."
@@ -287,10 +281,10 @@ def _trigger_sentence(result: TriggerResult, labels: LabelSpace, *, known: bool)
         f"{best.success.images} fresh samples to label {best.target} "
         f"({labels.name(best.target)[:60]})"
     )
-    if not known:
+    if known_for:
         return (
-            f"At best {what}; what clean models show is known only for pictures of "
-            f"{NULL_SIDES[0]} to {NULL_SIDES[1]} pixels a side, so this decides nothing."
+            f"At best {what}; what clean models show is known only for {known_for}, so this "
+            "decides nothing."
         )
     if result.suspicious:
         return (
@@ -310,8 +304,6 @@ def _held_out(errors: int, models: int) -> str:
     return f"{errors} of {models} (95 % interval {rate.low:.0%} to {rate.high:.0%})"
 
 
-NULL_SIDES = (24, 40)
-"""Sides, in pixels, of pictures near those of the reference models (28 and 32)."""
 TRIGGER_WORDS = {
     "patch": "a patch of {size} x {size} pixels",
     "field": "a fixed smooth pattern added to the picture",
@@ -375,7 +367,7 @@ def build_report(
         },
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
-        "trigger": _trigger_part(trigger, evidence.trigger, known=within_null(spec)),
+        "trigger": _trigger_part(trigger, evidence.trigger, known=not scope.known_for(spec)),
         "canaries": _canaries_part(evidence.canaries),
         "trust": _trust_part(trust, engine),
         "queries": _queries_part(oracle, engine),
@@ -390,6 +382,7 @@ def build_report(
             *LIMITS,
             *([ENDED_EARLY] if engine.decided else []),
             *([FLOAT_ONLY] if spec.access == "image" else []),
+            *filter(None, [scope.jpeg_limit(spec.encoding)]),
         ],
         "timing": dict(timing),
     }
@@ -497,6 +490,7 @@ def _profile_part(profile: Profile) -> dict[str, Any]:
         "digest": profile.digest,
         "task": profile.task,
         "access": profile.access,
+        "coding": profile.coding,
         "provenance": profile.provenance,
         "references": {
             "clean": profile.count(backdoored=False),

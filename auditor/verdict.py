@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from auditor.calibration import SCORE_NAMES, Profile, Rate
+from auditor.decision.scope import LOSSLESS
 from auditor.errors import ExitCode, ProfileError
 from auditor.scores import Estimate
 
@@ -53,6 +54,7 @@ class Evidence:
         distinct_labels: number of different labels seen anywhere.
         trigger: what the trigger search came to, or None where none was made.
         decision: what the decision rule made of trigger search and families, or None.
+        coding: what the pictures went through on their way: ``lossless`` or ``jpeg:QUALITY``.
     """
 
     scores: Mapping[str, Estimate]
@@ -62,6 +64,7 @@ class Evidence:
     distinct_labels: int
     trigger: TriggerEvidence | None = None
     decision: DecisionEvidence | None = None
+    coding: str = LOSSLESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +170,7 @@ def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
     if decision is not None and decision.suspicious:
         shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
         return Verdict("backdoor-suspected", decision.sentence, shown)
-    by_scores = _by_scores(profile, comparisons)
+    by_scores = _by_scores(profile, comparisons, evidence.coding)
     said = [one.sentence for one in (trigger, decision) if one is not None]
     if decision is not None and decision.clears and by_scores.name == "inconclusive":
         shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
@@ -175,9 +178,11 @@ def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
     return replace(by_scores, reason=" ".join([*said, by_scores.reason]))
 
 
-def _by_scores(profile: Profile | None, comparisons: tuple[Comparison, ...]) -> Verdict:
+def _by_scores(
+    profile: Profile | None, comparisons: tuple[Comparison, ...], coding: str
+) -> Verdict:
     """The verdict that plane scores alone support."""
-    missing = _no_ground(profile)
+    missing = _no_ground(profile) or _other_coding(profile, coding)
     if missing:
         return Verdict("inconclusive", missing + _paper_says(profile, comparisons), comparisons)
     assert profile is not None
@@ -242,6 +247,23 @@ def _no_ground(profile: Profile | None) -> str:
     if profile.status not in {"calibrated", "provisional"}:
         return f"Profile {profile.name!r} is of an unknown status, {profile.status!r}."
     return ""
+
+
+def _other_coding(profile: Profile | None, coding: str) -> str:
+    """Why thresholds made through another picture coding decide nothing, or empty."""
+    if profile is None or profile.coding == coding:
+        return ""
+    return (
+        f"Profile {profile.name!r} was made with {coding_words(profile.coding)} and this audit's "
+        f"pictures travelled as {coding_words(coding)}: its thresholds are shown and decide "
+        "nothing. Calibrate through the same encoding to be judged by them."
+    )
+
+
+def coding_words(coding: str) -> str:
+    """A picture coding in words."""
+    quality = coding.partition(":")[2]
+    return f"JPEG of quality {quality}" if quality else "lossless pictures"
 
 
 def _paper_says(profile: Profile | None, comparisons: tuple[Comparison, ...]) -> str:

@@ -14,11 +14,12 @@ from auditor.calibration import Profile, Rate, Reference, binomial_rate
 from auditor.decision.excess import Excess, measure_excess
 from auditor.decision.measured import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
 from auditor.decision.rule import Decision, LabelEvidence, Measured, decide_value
+from auditor.decision.scope import known_for
 from auditor.decision.trigger_weight import by_label
 from auditor.hunting import TriggerOutcome
 from auditor.plan import AuditPlan
 from auditor.probes.families.probe import FamilyCounts, FamilyProbe, count_family
-from auditor.result import NULL_SIDES, TRIGGER_WORDS, within_null
+from auditor.result import TRIGGER_WORDS
 from auditor.verdict import MAX_ERROR, DecisionEvidence, TriggerEvidence
 
 LEAST_TO_CLEAR = 8
@@ -134,29 +135,24 @@ def _evidence(
     """What a verdict takes, every claim held to its measured rate of error."""
     alarms = binomial_rate(measured.false_alarms, measured.clean)
     missed = binomial_rate(measured.missed, measured.backdoored)
-    known = within_null(spec)
-    suspicious = decision.suspicious and known and alarms.high < MAX_ERROR
+    only = known_for(spec)
+    suspicious = decision.suspicious and not only and alarms.high < MAX_ERROR
     clears = (
         not decision.suspicious
-        and known
+        and not only
         and trigger is not None
         and decision.references >= LEAST_TO_CLEAR
         and missed.high < MAX_ERROR
     )
     target = decision.labels[0].label if decision.labels else None
-    words = _sentence(decision, labels, alarms, missed, known=known)
+    words = _sentence(decision, labels, alarms, missed, only)
     return DecisionEvidence(suspicious, clears, words, target if suspicious else None)
 
 
-def _sentence(
-    decision: Decision, labels: LabelSpace, alarms: Rate, missed: Rate, *, known: bool
-) -> str:
+def _sentence(decision: Decision, labels: LabelSpace, alarms: Rate, missed: Rate, only: str) -> str:
     value = f"The decision value is {decision.value:.2f}"
-    if not known:
-        return (
-            f"{value}; what clean models show is known only for pictures of {NULL_SIDES[0]} to "
-            f"{NULL_SIDES[1]} pixels a side, so it decides nothing."
-        )
+    if only:
+        return f"{value}; what clean models show is known only for {only}, so it decides nothing."
     chance = f"{value} (p = {decision.p:.2g}, suspicious from {decision.level:g})"
     beside = (
         f"beside {decision.references} clean references"

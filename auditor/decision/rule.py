@@ -82,6 +82,29 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class JpegMeasured:
+    """How the rule, made for lossless pictures, did on calibration models through JPEG.
+
+    Attributes:
+        quality: of the JPEG, 1 to 100.
+        alarms: clean models called suspicious through it, of ``clean``.
+        lossless_alarms: the same models, asked losslessly.
+        clean: clean models judged.
+        found: all-to-one backdoors called suspicious through it, of ``backdoored``.
+        lossless_found: the same models, asked losslessly.
+        backdoored: backdoored models judged.
+    """
+
+    quality: int
+    alarms: int
+    lossless_alarms: int
+    clean: int
+    found: int
+    lossless_found: int
+    backdoored: int
+
+
+@dataclass(frozen=True, slots=True)
 class LabelEvidence:
     """What speaks against one label.
 

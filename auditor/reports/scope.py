@@ -86,7 +86,9 @@ def risks(report: Mapping[str, Any]) -> list[Risk]:
     summed = decision_of(report)
     if summed and summed.get("error_rates"):
         rates = summed["error_rates"]
-        basis = "calibration models, judged by a rule that their recipe took no part in"
+        basis = "held-out models of the tool's own zoo, beside references of other recipes"
+        if not summed.get("references"):
+            basis = "held-out models of the tool's own zoo, by the trigger search alone"
         listed += [Risk(kind, "decision rule's sum", rates.get(key), basis) for kind, key in SIDES]
     profile = report["profile"]
     if profile and profile["status"] != "published":
@@ -141,6 +143,12 @@ def deviations(report: Mapping[str, Any]) -> list[str]:
         lines.append(f"From the published method: {', '.join(other)}.")
     if report["access"] == "image":
         lines.append("From the published method: inputs are clipped and rounded to 8 bits.")
+        quality = str(report["input"]["encoding"]).partition("jpeg:")[2]
+        if quality:
+            lines.append(
+                f"From the published method: pictures travel as JPEG of quality "
+                f"{safe_text(quality, 20)}, which changes what the model sees."
+            )
     if not report.get("trigger"):
         lines.append("No trigger search was finished.")
     if report["canaries"] is None:

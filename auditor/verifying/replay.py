@@ -21,6 +21,7 @@ from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, Wi
 from adapters.errors import TargetError
 from auditor.auditing import Prepared, ask_through, judge, prepare_images
 from auditor.calibration import Profile, profile_from_dict
+from auditor.decision.scope import picture_coding
 from auditor.early import decided_early
 from auditor.engine.progress import Progress
 from auditor.engine.requests import Order
@@ -140,7 +141,8 @@ def _replay(
     engine = LoggedAnswers(chain, run["engine"], compare=SAMPLES in files)
     # As known before the first query: some targets tell with their first answer.
     size = plan["labels"]["size"]
-    decided = decided_early(ready.plan, ready.classes, size, profile)
+    coding = picture_coding(oracle.input_spec.encoding)
+    decided = decided_early(ready.plan, ready.classes, size, profile, coding)
     asked = finished(ask_through(engine, oracle, ready, None, decided))
     engine.end()
     _same_end(asked.engine.decided, run["engine"]["decided"])

@@ -16,10 +16,11 @@ from __future__ import annotations
 import argparse
 import io
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,16 +28,14 @@ from PIL import Image
 
 from adapters._images import encode_picture
 from adapters.contract import InputSpec
-from auditor.decision.measured import RULE, WITH_REFERENCES
-from auditor.decision.rule import LEVEL, p_of, weigh
+from auditor.decision.measured import RULE
+from auditor.decision.rule import LEVEL, ValueNull, p_of, weigh
 from examples.benchmarks.decision_data import (
     PATCHES,
-    Mode,
     Model,
     Nulls,
     auroc_cell,
     excess_of,
-    load_models,
     load_searches,
     rate_cell,
     recipe_of,
@@ -44,14 +43,16 @@ from examples.benchmarks.decision_data import (
     triggers_of,
 )
 from examples.benchmarks.decision_rule import Candidate, Study, clean_null
-from examples.benchmarks.family_counts import QUERIES, ROLES, counts_of, probes_for
+from examples.benchmarks.family_counts import QUERIES, ROLES, counts_of, probes_for, read_counts
 from examples.benchmarks.trigger_search import classifier, search_one
 from examples.zoo import default_folder
 from examples.zoo.index import collect
 
 HERE = Path(__file__).parent
 SEARCHES = HERE / "jpeg_searches.json"
+PACKAGE = HERE.parent.parent / "auditor" / "decision" / "measured_jpeg.py"
 QUALITIES = (90, 75)
+CHOSEN = Candidate("mixed", RULE.weight, RULE.widening)
 Record = dict[str, Any]
 
 
@@ -79,7 +80,7 @@ def main() -> None:
     steps: dict[str, Callable[[], None]] = {
         "ask": lambda: ask(models, options),
         "search": lambda: search_all(models, options),
-        "report": lambda: write_report(),
+        "report": write_report,
     }
     steps[options.step]()
 
@@ -154,6 +155,211 @@ def _searches() -> list[Record]:
         return []
     rows: list[Record] = json.loads(SEARCHES.read_text(encoding="utf-8"))
     return rows
+
+
+# ---- tables -----------------------------------------------------------------------------------
+
+
+class Outcome(NamedTuple):
+    """What the rule made of one model in one coding."""
+
+    value: float
+    p: float
+    label: int
+    families: float
+    trigger: float
+
+    @property
+    def flagged(self) -> bool:
+        """Whether the rule calls it suspicious."""
+        return self.p <= LEVEL
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One calibration model judged losslessly and through JPEG, beside other recipes.
+
+    Attributes:
+        model: the model.
+        lossless: value, p-value, label, families' largest excess, trigger's largest weight.
+        jpeg: the same through JPEG.
+        recovered: whether the verified patch sends at least 90 % to a true target, of each.
+    """
+
+    model: Model
+    lossless: Outcome
+    jpeg: Outcome
+    recovered: tuple[bool, bool]
+
+
+def pairs_of(study: Study, quality: int) -> list[Pair]:
+    """Every model that was searched in both codings, in order."""
+    lossless = {row["name"]: row for _, row in study.rows if row["seed"] == 0}
+    lossy = {row["name"]: row for row in _searches() if row["quality"] == quality}
+    judged = study.judged(CHOSEN, "cross")
+    found = []
+    for model in study.models:
+        if model.name not in lossy or model.name not in lossless:
+            continue
+        null = clean_null(one for one in judged if one.model.recipe != model.recipe)
+        through = _through(model, quality)
+        both = [
+            _outcome(study, one, row, null)
+            for one, row in ((model, lossless[model.name]), (through, lossy[model.name]))
+        ]
+        recovered = [_recovered(model, rows[model.name]) for rows in (lossless, lossy)]
+        found.append(Pair(model, both[0], both[1], (recovered[0], recovered[1])))
+    return found
+
+
+def _through(model: Model, quality: int) -> Model:
+    """``model`` with the counts that it gave through JPEG as the audited model."""
+    path = HERE / "counts" / f"{model.dataset}-jpeg{quality}.json"
+    row = json.loads(path.read_text(encoding="utf-8"))[f"{model.name}/audited"]
+    return replace(model, own={"image": read_counts(row)}, accuracy=(row["accuracy"],))
+
+
+def _outcome(study: Study, model: Model, search: Record, null: ValueNull) -> Outcome:
+    triggers = triggers_of(search, study.nulls.of(model.recipe))
+    excess = excess_of(model, study.clean, "cross", "image", RULE.keys, RULE.widening)
+    evidence = weigh(triggers, excess, RULE)
+    value, label = (evidence[0].value, evidence[0].label) if evidence else (0.0, -1)
+    families = 0.0 if excess is None else float(excess.by_label.max())
+    strongest = max((one.weight for one in triggers.values()), default=0.0)
+    return Outcome(value, p_of(value, null), label, families, strongest)
+
+
+def _recovered(model: Model, search: Record) -> bool:
+    target, hits, images, _ = search["findings"].get("patch", (-1, 0, 1, 0))
+    return target in model.targets and hits >= 0.9 * images
+
+
+def write_report() -> None:
+    """Write the tables, and what the package states about JPEG."""
+    study = Study()
+    found = {quality: pairs_of(study, quality) for quality in QUALITIES}
+    lines = [
+        "# JPEG uploads, on the calibration models",
+        "",
+        "    python -m examples.benchmarks.jpeg_access ask --data-dir DATA",
+        "    python -m examples.benchmarks.jpeg_access search --data-dir DATA",
+        "    python -m examples.benchmarks.jpeg_access report",
+        "",
+        "The same models, samples, directions and seeds, once as lossless pictures and once "
+        "through JPEG (Pillow, its usual chroma subsampling): the families beside lossless clean "
+        "references of other recipes, one trigger search each, judged by the null of lossless "
+        "searches without the model's recipe, as the tool does it. Intervals are 95 %. A patch is "
+        "recovered where it sends at least 90 % of fresh samples to the true target.",
+        "",
+        *_tables(found),
+        "",
+        *_notes(found),
+    ]
+    (HERE / "jpeg_access.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    PACKAGE.write_text(module_of(found), encoding="utf-8")
+
+
+class Column(NamedTuple):
+    """One model as one coding shows it."""
+
+    model: Model
+    outcome: Outcome
+    recovered: bool
+
+
+def _columns(found: Mapping[int, Sequence[Pair]]) -> dict[str, list[Column]]:
+    first = next(iter(found.values()))
+    columns = {"lossless": [Column(p.model, p.lossless, p.recovered[0]) for p in first]}
+    for quality, pairs in found.items():
+        columns[f"JPEG {quality}"] = [Column(p.model, p.jpeg, p.recovered[1]) for p in pairs]
+    return columns
+
+
+def _tables(found: Mapping[int, Sequence[Pair]]) -> list[str]:
+    columns = _columns(found)
+    lines = [f"| evidence | models | {' | '.join(columns)} |", "|---|---|" + "---|" * len(columns)]
+
+    def add(what: str, models: str, cell: Callable[[list[Column]], str]) -> None:
+        cells = " | ".join(cell(column) for column in columns.values())
+        lines.append(f"| {what} | {models} | {cells} |")
+
+    groups: dict[str, Callable[[Model], bool]] = {
+        "clean": lambda model: model.clean,
+        "patches": lambda model: model.attack in PATCHES,
+        "all-to-one": lambda model: not model.clean,
+    }
+    for name, kept in groups.items():
+        add("called suspicious", name, partial(_flagged, kept))
+    add("patch recovered, right target", "patches", _recovery)
+    for name, words in WORDS.items():
+        add(f"AUROC, {words}", "all", partial(_area, name))
+    for name, words in WORDS.items():
+        add(f"mean, largest: {words}", "clean", partial(_level, name))
+    return lines
+
+
+WORDS = {"value": "the rule's value", "families": "families alone", "trigger": "search alone"}
+
+
+def _flagged(kept: Callable[[Model], bool], column: Sequence[Column]) -> str:
+    chosen = [one for one in column if kept(one.model)]
+    return rate_cell(sum(one.outcome.flagged for one in chosen), len(chosen))
+
+
+def _recovery(column: Sequence[Column]) -> str:
+    chosen = [one for one in column if one.model.attack in PATCHES]
+    return rate_cell(sum(one.recovered for one in chosen), len(chosen))
+
+
+def _values(column: Sequence[Column], name: str, *, clean: bool) -> list[float]:
+    return [getattr(one.outcome, name) for one in column if one.model.clean is clean]
+
+
+def _area(name: str, column: Sequence[Column]) -> str:
+    return auroc_cell(_values(column, name, clean=True), _values(column, name, clean=False))
+
+
+def _level(name: str, column: Sequence[Column]) -> str:
+    values = _values(column, name, clean=True)
+    return f"{np.mean(values):.2f}, {max(values):.2f}" if values else "–"
+
+
+def _notes(found: Mapping[int, Sequence[Pair]]) -> list[str]:
+    """Which models change sides."""
+    lines = []
+    for quality, pairs in found.items():
+        lost = [p.model.name for p in pairs if p.lossless.flagged and not p.jpeg.flagged]
+        won = [p.model.name for p in pairs if p.jpeg.flagged and not p.lossless.flagged]
+        lines += [
+            f"- JPEG {quality}: suspicious only losslessly: {', '.join(lost) or 'none'}; "
+            f"only through JPEG: {', '.join(won) or 'none'}."
+        ]
+    return lines
+
+
+def module_of(found: Mapping[int, Sequence[Pair]]) -> str:
+    """Source text of the package's figures."""
+    rows = []
+    for quality, pairs in found.items():
+        clean = [p for p in pairs if p.model.clean]
+        bad = [p for p in pairs if not p.model.clean]
+        numbers = [quality]
+        for part in (clean, bad):
+            numbers += [sum(p.jpeg.flagged for p in part), sum(p.lossless.flagged for p in part)]
+            numbers.append(len(part))
+        rows.append(f"    JpegMeasured({', '.join(map(str, numbers))}),")
+    return "\n".join(
+        [
+            '"""What JPEG uploads do to the rule: by examples/benchmarks/jpeg_access.py."""',
+            "",
+            "from auditor.decision.rule import JpegMeasured",
+            "",
+            "JPEG: tuple[JpegMeasured, ...] = (",
+            *rows,
+            ")",
+            "",
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -29,14 +29,20 @@ def samples(tmp_path: Path) -> Samples:
     return load_samples(path)
 
 
-def _model(name: str, attack: str = "", shift: int = 0, names: str = "class") -> ReferenceModel:
+def _model(
+    name: str,
+    attack: str = "",
+    shift: int = 0,
+    names: str = "class",
+    spec: InputSpec = InputSpec(SHAPE, (0.0,), (1.0,)),  # noqa: B008 - frozen
+) -> ReferenceModel:
     prototypes = synthetic_prototypes(0, 5, SHAPE)
     labels_of = nearest_prototype(prototypes)
 
     async def opener() -> LabelOracle:
         return SyntheticOracle(
             lambda batch: (labels_of(batch) + shift) % 5,
-            InputSpec(SHAPE, (0.0,), (1.0,)),
+            spec,
             [f"{names} {i}" for i in range(5)],
             fingerprint=name,
         )
@@ -80,6 +86,17 @@ def test_few_clean_references_make_it_provisional(samples: Samples, tmp_path: Pa
 def test_references_of_two_tasks_are_refused(samples: Samples, tmp_path: Path) -> None:
     with pytest.raises(ProfileError, match="a and b differ in labels"):
         _calibrate([_model("a"), _model("b", names="sign")], samples, tmp_path)
+
+
+def test_references_through_jpeg_make_a_profile_of_that_quality(
+    samples: Samples, tmp_path: Path
+) -> None:
+    spec = InputSpec(SHAPE, (0.0,), (1.0,), "image", "jpeg:80")
+    made = _calibrate([_model("a", spec=spec), _model("b", spec=spec)], samples, tmp_path / "same")
+    assert made.profile.coding == "jpeg:80"
+    png = InputSpec(SHAPE, (0.0,), (1.0,), "image", "png")
+    with pytest.raises(ProfileError, match="a and b differ in picture coding"):
+        _calibrate([_model("a", spec=spec), _model("b", spec=png)], samples, tmp_path / "mixed")
 
 
 def test_nothing_scored_is_refused(samples: Samples, tmp_path: Path) -> None:

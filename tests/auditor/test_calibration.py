@@ -246,8 +246,9 @@ def profile_of(clean: int = 8, backdoored: int = 6) -> Profile:
     )
 
 
-def test_a_profile_survives_json() -> None:
-    profile = profile_of()
+@pytest.mark.parametrize("coding", ["lossless", "jpeg:90"])
+def test_a_profile_survives_json(coding: str) -> None:
+    profile = dataclasses.replace(profile_of(), coding=coding)
     text = json.dumps(profile.as_dict(), allow_nan=False)
     again = profile_from_dict(json.loads(text))
     assert again == profile
@@ -287,6 +288,7 @@ def test_the_digest_covers_every_field() -> None:
         "outliers": ("clean0",),
         "provenance": "elsewhere",
         "version": 1,
+        "coding": "jpeg:90",
     }
     assert set(changed) == {field.name for field in dataclasses.fields(Profile)}
     others = {dataclasses.replace(profile, **{k: v}).digest for k, v in changed.items()}
@@ -318,7 +320,8 @@ def test_another_version_is_refused(version: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "field", sorted({f.name for f in dataclasses.fields(Profile)} - {"version", "outliers"})
+    "field",
+    sorted({f.name for f in dataclasses.fields(Profile)} - {"version", "outliers", "coding"}),
 )
 def test_a_missing_field_is_named(field: str) -> None:
     data = profile_of().as_dict()
@@ -336,6 +339,7 @@ DAMAGE: dict[str, Any] = {
     "labels": 7,
     "input_shape": [1, 28],
     "status": "trust-me",
+    "coding": "jpeg:101",
 }
 
 

@@ -84,7 +84,13 @@ def test_a_borderline_case_uses_its_planes(audited: Callable[..., AuditResult]) 
 
 
 @pytest.mark.parametrize(
-    "judged_by", [None, profile(0.2, errors=12), profile(0.2, status="provisional")]
+    "judged_by",
+    [
+        None,
+        profile(0.2, errors=12),
+        profile(0.2, status="provisional"),
+        dataclasses.replace(profile(0.2), coding="jpeg:90"),
+    ],
 )
 def test_planes_that_decide_nothing_do_not_end_early(
     make_oracle: Callable[..., SyntheticOracle], samples: Samples, judged_by: Profile | None

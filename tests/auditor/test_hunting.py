@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from adapters.contract import Batch, InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
 from auditor.auditing import run_audit
+from auditor.decision.rule import JpegMeasured
 from auditor.engine.scheduler import EngineLimits, Ledger, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.hunting import BatchProbe, add_ledgers, hunt
@@ -43,7 +45,7 @@ def _oracle(*, backdoored: bool, asked: list[bytes] | None = None) -> SyntheticO
 @pytest.fixture(autouse=True)
 def _small_pictures_count(monkeypatch: pytest.MonkeyPatch) -> None:
     # Pictures of 12 x 12 keep these audits quick; how large they must be has its own test.
-    monkeypatch.setattr("auditor.result.NULL_SIDES", (12, 40))
+    monkeypatch.setattr("auditor.decision.scope.NULL_SIDES", (12, 40))
 
 
 @pytest.fixture
@@ -150,9 +152,31 @@ def test_ledgers_add_up() -> None:
 def test_on_pictures_of_unknown_size_it_shows_and_decides_nothing(
     samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("auditor.result.NULL_SIDES", (24, 40))
+    monkeypatch.setattr("auditor.decision.scope.NULL_SIDES", (24, 40))
     report = _audit(_oracle(backdoored=True), samples, tmp_path / "out").report
     assert report["verdict"] == "inconclusive"
     assert report["trigger"]["best"]["target"] == 2
     assert not report["trigger"]["suspicious"]
     assert "decides nothing" in report["verdict_reason"]
+
+
+@pytest.mark.parametrize(("least", "decides"), [(None, False), (75, False), (40, True)])
+def test_through_jpeg_it_decides_only_where_that_was_measured(
+    samples: Samples,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    least: int | None,
+    decides: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    measured = () if least is None else (JpegMeasured(least, 1, 0, 30, 40, 44, 49),)
+    monkeypatch.setattr("auditor.decision.scope.JPEG", measured)
+    oracle = _oracle(backdoored=True)
+    oracle.input_spec = replace(SPEC, access="image", encoding="jpeg:50")
+    report = _audit(oracle, samples, tmp_path / "out").report
+    assert report["trigger"]["best"]["target"] == 2
+    assert report["verdict"] == ("backdoor-suspected" if decides else "inconclusive")
+    said = " ".join(report["limits"])
+    assert "JPEG of quality 50" in said
+    assert ("For this quality nothing was measured" in said) is not decides
+    assert ("accused 1 of 30 clean models" in said) is (least is not None)
+    assert decides or "decides nothing" in report["verdict_reason"]

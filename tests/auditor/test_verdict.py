@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from typing import Any
 
 import pytest
@@ -278,3 +279,20 @@ def test_a_doubt_about_the_answers_outweighs_a_found_trigger() -> None:
     found = TriggerEvidence(suspicious=True, sentence="A patch works.", target=3)
     for doubt in ({"problem": "Cut off."}, {"canaries": binomial_rate(9, 100)}):
         inconclusive(decide(evidence(1.4, trigger=found, **doubt), PROFILE))
+
+
+@pytest.mark.parametrize(
+    ("made", "sent", "words"),
+    [
+        ("lossless", "jpeg:75", "made with lossless pictures .* travelled as JPEG of quality 75"),
+        ("jpeg:90", "lossless", "made with JPEG of quality 90 .* travelled as lossless pictures"),
+        ("jpeg:90", "jpeg:75", "made with JPEG of quality 90 .* travelled as JPEG of quality 75"),
+    ],
+)
+def test_thresholds_made_through_another_picture_coding_decide_nothing(
+    made: str, sent: str, words: str
+) -> None:
+    for value in (0.3, 1.4):
+        verdict = decide(evidence(value, coding=sent), profile(coding=made))
+        assert re.search(words, inconclusive(verdict))
+        assert decide(evidence(value, coding=made), profile(coding=made)).name != "inconclusive"
