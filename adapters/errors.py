@@ -42,11 +42,14 @@ class RetryAdvice:
         retry_after_s: seconds the server asked us to wait, or None where it said nothing.
         outcome_unknown: True where the server may have done (and billed) the work although no
             answer reached us, for example after a time-out.
+        unsent: True where it is certain that nothing of the request left: no address, no
+            connection, no trusted certificate. Nobody can bill it, so nobody is charged for it.
     """
 
     kind: RetryKind = "never"
     retry_after_s: float | None = None
     outcome_unknown: bool = False
+    unsent: bool = False
 
 
 NEVER = RetryAdvice()

@@ -124,6 +124,9 @@ class Client:
         except self._transport.foreign as error:
             unsent = isinstance(error, self._transport.unsent)
             found = failures.from_exception(error, endpoint.shown, unsent=unsent)
+            if found.advice.unsent:
+                self.wire.requests -= 1
+                self.wire.bytes_sent -= len(body) + HEADER_BYTES
             if self._retry.on_reset == "stop" and found.advice.outcome_unknown:
                 found.advice = RetryAdvice("never", outcome_unknown=True)
             # "from None": the original's text may hold the URL's query or our headers.

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from adapters.errors import (
+    NEVER,
     AccessDenied,
     BadReply,
     EndpointError,
@@ -26,7 +27,8 @@ from adapters.http.pace import pace_hint, retry_after
 from adapters.http.transports import Reply
 from adapters.target import Retry
 
-_TRANSIENT = RetryAdvice("transient")
+_NEVER_LEFT = RetryAdvice("transient", unsent=True)
+_NOWHERE = RetryAdvice("never", unsent=True)
 _MAYBE_DONE = RetryAdvice("transient", outcome_unknown=True)
 _REMEDIES: dict[int, tuple[type[EndpointError], RetryKind, str]] = {
     401: (AccessDenied, "never", "check the key named by auth.secret_env, secret_file or keyring"),
@@ -66,13 +68,17 @@ def from_exception(error: Exception, where: str, *, unsent: bool) -> Unreachable
         unsent: whether the request surely did not reach the server.
     """
     chain = list(_causes(error))
+    # What our own look at the name and its addresses raises comes before any connection.
+    unsent = unsent or isinstance(error, (ForbiddenAddressError, socket.gaierror))
     wrong = _wrong_place(chain)
     if wrong:
-        return Unreachable(f"{where}: {wrong}")
+        return Unreachable(f"{where}: {wrong}", _NOWHERE if unsent else NEVER)
     if unsent and any(_is_tls_fault(cause) for cause in chain):
-        return Unreachable(f"{where}: no TLS there; check http against https and the port")
+        return Unreachable(
+            f"{where}: no TLS there; check http against https and the port", _NOWHERE
+        )
     if unsent:
-        return Unreachable(f"{where}: {_refusal(chain)}", _TRANSIENT)
+        return Unreachable(f"{where}: {_refusal(chain)}", _NEVER_LEFT)
     if isinstance(error, TimeoutError):
         return Unreachable(
             f"{where}: no complete reply in time; raise limits.timeout or send fewer inputs",

@@ -64,6 +64,7 @@ class GrpcTransport:
         parts = urlsplit(url)
         if self._channel is None:
             self._channel = await self._connect(parts.hostname or "", parts.port or 443, limit)
+        await self._stand()
         call = self._channel.unary_unary(parts.path)
         metadata = [(k, v) for k, v in headers.items() if k not in _NOT_METADATA]
         try:
@@ -92,6 +93,19 @@ class GrpcTransport:
         named = [*options, ("grpc.ssl_target_name_override", host)]
         return self._grpc.aio.secure_channel(place, self._credentials, options=named)
 
+    async def _stand(self) -> None:
+        """Return once a connection stands: what fails before that never left, whatever a server
+        writes into its status.
+
+        Raises:
+            ConnectionRefusedError: there is none.
+        """
+        states = self._grpc.ChannelConnectivity
+        while (state := self._channel.get_state(try_to_connect=True)) is not states.READY:
+            if state in {states.TRANSIENT_FAILURE, states.SHUTDOWN}:
+                raise ConnectionRefusedError
+            await self._channel.wait_for_state_change(state)
+
     def _failed(self, error: Any) -> Reply:
         """The failure as a reply.
 
@@ -100,8 +114,7 @@ class GrpcTransport:
         """
         code, said = error.code().name, str(error.details() or "")
         if code == "UNAVAILABLE":
-            unsent = "connect" in said.lower()
-            raise ConnectionRefusedError if unsent else ConnectionResetError
+            raise ConnectionResetError
         status = _HTTP_STATUS.get(code, 500)
         if code == "RESOURCE_EXHAUSTED" and "message larger than max" in said:
             status = _TOO_LARGE

@@ -55,6 +55,10 @@ class Poller:
                 if self._poll.format == "events":
                     return await self._events(place)
                 return await self._finished(place)
+        except EndpointError as error:
+            if error.advice.unsent:  # the look never left, the job did
+                error.advice = dataclasses.replace(error.advice, unsent=False, outcome_unknown=True)
+            raise
         except TimeoutError:
             raise ServerFailed(
                 f"{place.shown}: no answer within poll.timeout, {self._poll.timeout:g} s", _LOST

@@ -270,6 +270,9 @@ class AiohttpTransport:
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
         )
+        # It would send a PUT anew where a kept connection breaks: billed twice, charged once.
+        # There is no public switch; a test with a real server guards this one.
+        self._session._retry_connection = False  # noqa: SLF001 - as said
 
     async def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int

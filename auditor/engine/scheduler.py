@@ -505,8 +505,11 @@ class QueryEngine:
             labels = _checked(answer, len(request.items))
         except AdapterError as error:
             _let_go_of_inputs(error)
-            self._store.fail(intents, str(error), unknown=error.advice.outcome_unknown)
-            self._failed(request, began, error, error.status)
+            if error.advice.unsent:
+                self._undo_send(request, intents)
+            else:
+                self._store.fail(intents, str(error), unknown=error.advice.outcome_unknown)
+                self._failed(request, began, error, error.status)
             self._slow_down(error)
             raise
         except BaseException as error:
@@ -584,6 +587,19 @@ class QueryEngine:
         self._ledger.requests += 1
         if request.sends > 1:
             self._ledger.retried += len(request.items)
+
+    def _undo_send(self, request: Request, intents: Sequence[int]) -> None:
+        """Nothing of it left, so it was no sending: no charge, nothing for the record. The retry
+        budget counts it all the same, so that nobody tries for ever.
+        """
+        queries = len(request.items)
+        self._store.take_back(self._audit, intents, queries, request.sends)
+        self._budget.give_back(queries)
+        self._ledger.sent -= queries
+        self._ledger.requests -= 1
+        if request.sends > 1:
+            self._ledger.retried -= queries
+        request.sends -= 1
 
     def _keep_names(self) -> None:
         space = self._oracle.label_space

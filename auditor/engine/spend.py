@@ -31,6 +31,10 @@ class QueryBudget:
         self.reached = self.reached or granted < wanted
         return granted
 
+    def give_back(self, queries: int) -> None:
+        """Take back a charge for queries that certainly never left."""
+        self.spent -= queries
+
     def take_all(self, wanted: int) -> bool:
         """Charge ``wanted`` queries, or none where not all of them can be paid."""
         granted = self.take(wanted)

@@ -405,17 +405,29 @@ class LabelStore:
             self._opened.extend(rows)
             self._charge(audit, queries, 1, attempt)
 
-        def take_back() -> None:
-            self._ended.extend((intent,) for intent in intents)
-            self._charge(audit, -queries, -1, attempt)
-
         try:
             await self._call(work)
         except asyncio.CancelledError:
             with contextlib.suppress(StoreError):  # the cancellation is what the caller must see
-                self._post(take_back)
+                self.take_back(audit, intents, queries, attempt)
             raise
         return intents
+
+    def take_back(self, audit: str, intents: Sequence[int], queries: int, attempt: int) -> None:
+        """Close the intents of a request that certainly never left, and undo its charge.
+
+        Args:
+            audit: as given to :meth:`intend`.
+            intents: what it returned.
+            queries: inputs of the request.
+            attempt: as given to :meth:`intend`.
+        """
+
+        def work() -> None:
+            self._ended.extend((intent,) for intent in intents)
+            self._charge(audit, -queries, -1, attempt)
+
+        self._post(work)
 
     def _charge(self, audit: str, queries: int, requests: int, attempt: int) -> None:
         self._charges[audit, "sent"] += queries

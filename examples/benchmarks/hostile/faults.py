@@ -40,8 +40,6 @@ LIMIT_S, PLAIN_LIMIT_S, RSS_MIB = 40.0, 12.0, 32.0
 ERROR, DONE = frozenset({"error"}), frozenset({"complete"})
 DOUBT = frozenset({"inconclusive"})
 ANY = ERROR | DONE
-UNHEARD = frozenset({"refused", "dns", "bad-ca", "wrong-host", "tls-drip"})
-"""Kinds that end before a request can reach the server."""
 TOGETHER = 4
 """Kinds that only end in errors, and mostly wait for deadlines, asked side by side."""
 Job = tuple[Callable[[], Outcome], float]
@@ -164,7 +162,7 @@ def _remote(
 ) -> Row:
     ours, theirs = ends[kind, 1], ends[kind, 2]
     good = ours.end in allowed and _sound(ours) and _within(ours)
-    wrong = books(bench.base, f"{kind}-1", bench.folder / f"a-{kind}", heard=kind not in UNHEARD)
+    wrong = books(bench.base, f"{kind}-1", bench.folder / f"a-{kind}")
     base = theirs.end in ANY and _sound(theirs) and _within(theirs)
     return Row(group, kind, _said(ours, wrong), good and not wrong, _said(theirs), base)
 
@@ -177,18 +175,16 @@ def _within(outcome: Outcome) -> bool:
     return outcome.rss_mib <= RSS_MIB and outcome.seconds < LIMIT_S
 
 
-def books(base: str, run: str, output: Path, *, heard: bool = True) -> str:
+def books(base: str, run: str, output: Path) -> str:
     """What is wrong with the client's ledger beside the server's; empty where nothing is.
 
-    They must agree to the query. Only queries that the client itself lists as of unknown outcome
-    (cut off when the audit ended, or when it was killed, before it could tell whether they had
-    left) may be missing at the server. Where nothing is ``heard``, because no connection ever
-    stands, the server must know of nothing, and the client charges every attempt all the same:
-    what it spends is bounded by attempts, so that an endpoint cannot make it try for ever.
+    They must agree to the query, and where no connection ever stands nothing may be charged. Only
+    queries that the client itself lists as of unknown outcome (cut off when the audit ended, or
+    when it was killed, before it could tell whether they had left) may be missing at the server.
     """
     asked = int(ledger(base, run)["inputs"])
     sent, unknown = charged(output)
-    if sent - unknown <= asked <= sent if heard else asked == 0 < sent:
+    if sent - unknown <= asked <= sent:
         return ""
     return f"LEDGER WRONG: {sent} charged, {unknown} unknown, {asked} asked"
 

@@ -13,7 +13,7 @@ import traceback
 from asyncio import StreamReader as Reader
 from asyncio import StreamWriter as Writer
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -25,13 +25,14 @@ from adapters.errors import (
     EndpointError,
     InputRejected,
     NotFound,
+    RetryAdvice,
     ServerFailed,
     TargetError,
     Throttled,
     Unreachable,
 )
 from adapters.http import open_oracle
-from adapters.target import Auth, HttpOptions, Limits, Retry, Target, Tls
+from adapters.target import Auth, HttpOptions, Limits, RequestFormat, Retry, Target, Tls
 
 Scripted = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 KEY = "canary-key-93761"
@@ -258,13 +259,42 @@ def test_after_a_failure_the_next_query_uses_a_fresh_connection(
 
 
 @both
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_a_kept_connection_that_breaks_is_not_tried_anew_behind_our_back(
+    scripted: Scripted, method: Literal["POST", "PUT"], transport: str
+) -> None:
+    read = 0
+
+    async def script(reader: Reader, writer: Writer) -> None:
+        nonlocal read
+        read += 1
+        writer.write(GOOD)
+        await writer.drain()
+        if await reader.read(1):  # the second request, which is read and never answered
+            read += 1
+
+    async def run() -> None:
+        async with scripted(script) as url:
+            oracle = await open_oracle(
+                _target(url, transport=transport, request=RequestFormat(method=method))
+            )
+            await oracle.predict_labels(BATCH)
+            with pytest.raises(Unreachable) as broken:
+                await oracle.predict_labels(BATCH)
+            assert broken.value.advice == RetryAdvice("transient", outcome_unknown=True)
+            await oracle.aclose()
+
+    asyncio.run(run())
+    assert read == 2
+
+
+@both
 def test_refused(transport: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     with pytest.raises(Unreachable, match="refused") as refused:
         asyncio.run(_query(f"http://localhost:{port}/x", transport=transport))
-    assert refused.value.advice.kind == "transient"
-    assert not refused.value.advice.outcome_unknown
+    assert refused.value.advice == RetryAdvice("transient", unsent=True)
 
 
 @both
@@ -275,8 +305,7 @@ def test_unknown_host(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
     with pytest.raises(Unreachable, match="does not resolve") as unknown:
         asyncio.run(_query("http://no-such-host.invalid/x", transport=transport))
-    assert unknown.value.advice.kind == "never"
-    assert not unknown.value.advice.outcome_unknown
+    assert unknown.value.advice == RetryAdvice("never", unsent=True)
 
 
 @both
@@ -567,8 +596,7 @@ def test_a_tls_handshake_that_hangs_is_no_broken_tls(scripted: Scripted, transpo
         async with scripted(talk, eat=False) as url:
             with pytest.raises(Unreachable, match="in time") as caught:
                 await _query(url.replace("http:", "https:"), transport=transport, timeout_s=0.3)
-            assert caught.value.advice.kind == "transient"
-            assert not caught.value.advice.outcome_unknown
+            assert caught.value.advice == RetryAdvice("transient", unsent=True)
 
     asyncio.run(run())
 

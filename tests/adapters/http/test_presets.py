@@ -32,11 +32,14 @@ from adapters.errors import (
     EndpointError,
     InputRejected,
     MissingExtra,
+    RetryAdvice,
     ServerFailed,
     TargetError,
     Throttled,
+    Unreachable,
 )
 from adapters.http import open_oracle
+from adapters.http.client import Client
 from adapters.target import Target
 from adapters.target_file import target_from_table
 
@@ -400,6 +403,22 @@ def test_a_failed_prediction_is_no_label_although_it_is_200(
     server.url = mount(Fake(server))
     with pytest.raises(ServerFailed, match="out of memory"):
         ask(_replicate(server.url), batch[:1])
+
+
+def test_a_look_that_never_left_says_nothing_about_the_job(
+    mount: Mount, model: Any, batch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = Replicate(model)
+    server.states = ["processing"]
+    server.url = mount(Fake(server))
+
+    async def gone(*_: Any) -> Any:
+        raise Unreachable("the host name does not resolve", RetryAdvice("never", unsent=True))
+
+    monkeypatch.setattr(Client, "get", gone)
+    with pytest.raises(Unreachable) as caught:
+        ask(_replicate(server.url), batch[:1])
+    assert caught.value.advice == RetryAdvice("never", outcome_unknown=True)
 
 
 def test_a_job_that_never_ends_is_given_up_as_perhaps_paid_for(

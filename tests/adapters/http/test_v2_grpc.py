@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from adapters.errors import (
     InputRejected,
     MissingExtra,
     NotFound,
+    RetryAdvice,
     ServerFailed,
     TargetError,
     Throttled,
@@ -171,8 +173,26 @@ def test_a_reply_that_is_too_large_is_asked_in_parts(servicer: Servicer, model: 
 def test_an_unknown_model_and_nobody_there(servicer: Servicer, model: Any) -> None:
     with pytest.raises(NotFound, match="unknown model"):
         _ask(servicer, model.batch(1), path="/other")
-    with pytest.raises(Unreachable):
+    with pytest.raises(Unreachable) as nobody:
         asyncio.run(open_oracle(_target("grpc://127.0.0.1:9/audit", limits={"timeout": 2})))
+    assert nobody.value.advice == RetryAdvice("transient", unsent=True)
+
+
+def test_a_server_cannot_say_that_it_was_never_asked(servicer: Servicer, model: Any) -> None:
+    servicer.fail = (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses")
+    with pytest.raises(Unreachable) as caught:
+        _ask(servicer, model.batch(1))
+    assert caught.value.advice == RetryAdvice("transient", outcome_unknown=True)
+
+
+def test_a_connection_that_never_stands_is_given_up_in_time() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        port = mute.getsockname()[1]
+        with pytest.raises(Unreachable, match="in time") as caught:
+            asyncio.run(
+                open_oracle(_target(f"grpc://127.0.0.1:{port}/audit", limits={"timeout": 0.3}))
+            )
+    assert caught.value.advice.kind == "transient"
 
 
 def test_a_reply_without_the_output(servicer: Servicer, model: Any) -> None:

@@ -96,6 +96,41 @@ def test_a_retry_that_cannot_be_paid_ends_the_run_without_an_error(lab: Any) -> 
     assert oracle.queries <= 20
 
 
+def test_what_never_left_is_not_charged_and_its_budget_is_there_for_others(lab: Any) -> None:
+    rng = random.Random(4)
+    unsent: list[int] = []
+
+    async def script(oracle: Any, batch: NDArray[np.float32]) -> None:
+        if rng.random() < 0.3 and len(unsent) < 12:
+            unsent.append(len(batch))
+            raise Unreachable("no connection", RetryAdvice("transient", unsent=True))
+        if len(oracle.calls) - len(unsent) in {5, 9}:
+            raise ServerFailed("hiccup", RetryAdvice("transient"))
+
+    oracle = lab.Oracle(script, clock=lab.FakeClock())
+    result = lab.run([lab.Probe(PLAN)], oracle, max_queries=68)
+    assert len(unsent) > 3
+    assert result.complete
+    assert not result.budget_reached
+    left = oracle.queries - sum(unsent)
+    assert result.ledger.sent == lab.totals()["sent"] == left == 68
+    assert result.ledger.requests == lab.totals()["requests"] == len(oracle.calls) - len(unsent)
+    assert result.ledger.retried == lab.totals()["retried"] == 8
+    assert lab.totals()["unknown"] == 0
+
+
+def test_a_target_that_no_connection_reaches_costs_nothing_and_is_given_up(lab: Any) -> None:
+    async def down(_: Any, __: NDArray[np.float32]) -> None:
+        raise Unreachable("no connection", RetryAdvice("transient", unsent=True))
+
+    oracle = lab.Oracle(down, clock=lab.FakeClock())
+    with pytest.raises(AuditError, match="no connection"):
+        lab.run([lab.Probe(PLAN)], oracle, max_queries=60)
+    assert 1 < len(oracle.calls) < 40
+    assert lab.totals() == {"sent": 0, "requests": 0, "retried": 0, "unknown": 0}
+    assert lab.run([lab.Probe(PLAN)], lab.Oracle(), max_queries=60).complete
+
+
 def test_halves_of_a_request_that_was_too_large_are_charged(lab: Any) -> None:
     oracle = lab.Oracle(stumbling(0, 0.0), max_batch=20)
     result = lab.run([lab.Probe(PLAN[:20])], oracle, concurrency=1)
