@@ -170,6 +170,7 @@ def repeats_of(plan: AuditPlan, answers: Answers) -> Repeats | None:
         first_at[both],
         second_at[both],
         max(int(both.sum()), int(both[: plan.canaries.size].sum()) + plan.most_second_looks),
+        int(both[: plan.canaries.size].sum()),
     )
 
 
@@ -521,6 +522,7 @@ def _canaries_part(rate: Rate | None) -> dict[str, Any] | None:
 def _trust_part(trust: Trust, engine: EngineResult) -> dict[str, Any]:
     return {
         "tolerated_flips": TOLERATED,
+        "least_caught": trust.least_caught,
         "findings": [asdict(finding) for finding in trust.findings],
         "senders": {name: list(values) for name, values in engine.origins.items()},
         "unknown_requests": [dict(request) for request in engine.unknown[:MAX_LISTED]],

@@ -18,6 +18,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 from scipy.stats import binom, hypergeom
 
 from auditor.calibration import Rate, binomial_rate
@@ -47,6 +48,7 @@ class Repeats:
         first_at, second_at: when they were asked, as shares of the audit from 0 to 1.
         planned: repeats that could have been asked, those of a second look included; ``k`` or
             more.
+        own: those of them that are asked in any case; None where ``k`` are.
     """
 
     first: NDArray[np.int64]
@@ -54,6 +56,7 @@ class Repeats:
     first_at: NDArray[np.float64]
     second_at: NDArray[np.float64]
     planned: int
+    own: int | None = None
 
     @property
     def flipped(self) -> NDArray[np.bool_]:
@@ -84,10 +87,13 @@ class Trust:
     Attributes:
         flips: share of repeats with another label, and its 95 % interval; None without repeats.
         findings: every reason against a verdict, the strongest first.
+        least_caught: see :func:`least_caught`; None without repeats, or where no second model
+            would be caught so surely.
     """
 
     flips: Rate | None
     findings: tuple[Finding, ...]
+    least_caught: float | None = None
 
     @property
     def problem(self) -> str:
@@ -116,16 +122,59 @@ def examine(
         _unsteady(repeats),
         _growing(label_counts) if open_labels else None,
     ]
-    flips = None
-    if repeats is not None and len(repeats.first):
-        flips = binomial_rate(int(repeats.flipped.sum()), len(repeats.first))
-    return Trust(flips, tuple(finding for finding in found if finding is not None))
+    findings = tuple(finding for finding in found if finding is not None)
+    if repeats is None or not len(repeats.first):
+        return Trust(None, findings)
+    asked = len(repeats.first)
+    own = asked if repeats.own is None else min(repeats.own, asked)
+    return Trust(
+        binomial_rate(int(repeats.flipped.sum()), asked),
+        findings,
+        least_caught(own, max(repeats.planned, asked)),
+    )
 
 
 def fewest_flips(planned: int) -> int:
     """Fewest flips among ``planned`` repeats that :data:`TOLERATED` does not explain."""
     counts = np.arange(planned + 2)
     return int(np.argmax(binom.sf(counts - 1, planned, TOLERATED) <= ALPHA))
+
+
+def chance_of_finding(flip_rate: float, own: int, planned: int) -> float:
+    """Chance that repeats which flip at ``flip_rate`` end in a finding.
+
+    The rare flips of a second model lead to a second look, and only both together to a finding.
+
+    Args:
+        flip_rate: chance that one repeat gets another label, 0 to 1.
+        own: repeats that are asked in any case.
+        planned: those, and the ones a second look would add.
+    """
+    fewest = fewest_flips(planned)
+    first = np.arange(1, fewest)
+    more = binom.sf(fewest - first - 1, planned - own, flip_rate)
+    later = float(binom.pmf(first, own, flip_rate) @ more)
+    return float(binom.sf(fewest - 1, own, flip_rate)) + later
+
+
+def least_caught(own: int, planned: int, power: float = 0.95) -> float | None:
+    """Share of all answers that a second model must change to be found with chance ``power``.
+
+    A vendor who has another model answer a share s of the queries, one that disagrees on a share
+    d of the inputs, changes s x d of the answers. Two answers to one input then differ with
+    chance 2 s (1 - s) d, which for rare swaps is twice that share.
+
+    Args:
+        own: repeats that are asked in any case.
+        planned: those, and the ones a second look would add.
+        power: from 0 to 1.
+
+    Returns:
+        The share, 0 to 0.5; None where even answers that all differ would not be found so surely.
+    """
+    if not own or chance_of_finding(1.0, own, planned) < power:
+        return None
+    return float(brentq(lambda r: chance_of_finding(r, own, planned) - power, 0.0, 1.0)) / 2.0
 
 
 def wants_second_look(flips: int, planned: int) -> bool:

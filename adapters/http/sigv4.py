@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from adapters.errors import AccessDenied, MissingExtra, TargetError
+from adapters.secrets import remember_key
 from adapters.target import Auth
 
 _SIGNED = ("authorization", "x-amz-date", "x-amz-security-token")
+_HARMLESS = {"ConfigNotFound", "ConfigParseError", "PartialCredentialsError", "ProfileNotFound"}
+"""Failures of botocore whose texts name files and profiles, and nothing that a program wrote."""
 
 
 class Signer:
@@ -25,6 +29,7 @@ class Signer:
         self._credentials = credentials
         self._service = service
         self._region = region
+        self._hidden: tuple[str | None, str | None] = (None, None)
         self._auth = importlib.import_module("botocore.auth")
         self._request = importlib.import_module("botocore.awsrequest").AWSRequest
 
@@ -49,10 +54,19 @@ class Signer:
         except Exception as error:  # noqa: BLE001 - every source of credentials raises its own
             kind = type(error).__name__
             raise AccessDenied(f"the AWS credentials could not be renewed ({kind})") from None
+        self._hide(frozen.secret_key, frozen.token)
         request = self._request(method=method, url=url, data=body, headers=kept)
         self._auth.SigV4Auth(frozen, self._service, self._region).add_auth(request)
         signed = {name.lower(): value for name, value in request.headers.items()}
         return {name: signed[name] for name in _SIGNED if name in signed}
+
+    def _hide(self, key: str, token: str | None) -> None:
+        """Let no text show what the next requests are signed with; it changes when renewed."""
+        if (key, token) != self._hidden:
+            self._hidden = (key, token)
+            for secret in filter(None, self._hidden):
+                for form in (secret, quote(secret, safe="")):
+                    remember_key(form)
 
 
 def open_signer(auth: Auth) -> Signer:
@@ -73,7 +87,10 @@ def open_signer(auth: Auth) -> Signer:
         region = auth.region or session.get_config_variable("region")
         credentials = session.get_credentials()
     except Exception as error:  # noqa: BLE001 - a broken AWS configuration raises many kinds
-        raise TargetError(f"the AWS configuration cannot be used: {error}") from None
+        kind = type(error).__name__
+        # Others quote what a credential process wrote, which may be the credentials.
+        why = str(error) if kind in _HARMLESS else kind
+        raise TargetError(f"the AWS configuration cannot be used: {why}") from None
     if not region:
         raise TargetError('auth.region must name the AWS region, like "eu-central-1"')
     if credentials is None:

@@ -9,7 +9,7 @@ from typing import Any
 from auditor.reports import text
 from auditor.reports.html_parts import Html, facts, free_form, section, table, tag
 from auditor.reports.text import safe_text
-from auditor.reports.words import label_name, moment, score_title
+from auditor.reports.words import label_name, moment, score_title, unnoticed
 
 MAX_WRONG = 50
 """Wrongly labelled samples that are listed one by one."""
@@ -189,7 +189,7 @@ def canaries(report: Mapping[str, Any]) -> Html:
         bound = f" The 95% interval reaches up to {text.percent(high)}." if high is not None else ""
         said = (
             f"{text.plural(held['asked'], 'input')} asked a second time: "
-            f"{text.count(held['flipped'])} got another label.{bound}"
+            f"{text.count(held['flipped'])} got another label.{bound}{unnoticed(report)}"
         )
     return section("canaries", "Repeated queries", tag("p", said))
 

@@ -26,6 +26,7 @@ from auditor.reports.words import (
     model_name,
     moment,
     score_title,
+    unnoticed,
 )
 
 SYMBOLS = {"suspected": "⚠", "none": "○", "open": "?"}
@@ -103,7 +104,7 @@ def _measured(report: Mapping[str, Any]) -> list[str]:
     if canaries:
         blocks.append(
             f"Repeated queries: {text.count(canaries['flipped'])} of "
-            f"{text.count(canaries['asked'])} got another label."
+            f"{text.count(canaries['asked'])} got another label.{unnoticed(report)}"
         )
     rows = [
         (name.replace("_", " "), value)

@@ -50,6 +50,18 @@ def parse_moment(value: object) -> datetime | None:
         return None
 
 
+def unnoticed(report: Mapping[str, Any]) -> str:
+    """What the repeats could have missed, as a sentence after a space; empty where not known."""
+    share = (report.get("trust") or {}).get("least_caught")
+    if share is None:
+        return ""
+    return (
+        " A second model behind some of the answers would have been noticed with 95% chance if it "
+        f"changed at least {text.percent(share)} of them: the share of queries that it answers "
+        "times the share of inputs that it disagrees on. Less may have gone unnoticed."
+    )
+
+
 def score_title(name: str) -> str:
     """A score's name as the report writes it."""
     return SCORE_TITLES.get(name, safe_text(name, 30))

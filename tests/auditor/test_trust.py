@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from auditor.trust import (
     TOLERATED,
     Repeats,
     Trust,
+    chance_of_finding,
     examine,
     fewest_flips,
+    least_caught,
     wants_second_look,
 )
 
@@ -78,6 +81,39 @@ def test_a_second_look_is_for_flips_that_tell_nothing_yet() -> None:
     planned = CANARIES + SECOND_LOOKS
     wanted = [flips for flips in range(50) if wants_second_look(flips, planned)]
     assert wanted == list(range(1, fewest_flips(planned)))
+
+
+@pytest.mark.parametrize(("own", "planned"), [(150, 400), (150, 150), (40, 290), (2000, 2250)])
+@pytest.mark.parametrize("rate", [0.001, 0.01, 0.03])
+def test_the_chance_of_a_finding_is_what_simulated_audits_find(
+    own: int, planned: int, rate: float
+) -> None:
+    rng = np.random.default_rng(own + planned)
+    first, more = rng.binomial([[own], [planned - own]], rate, (2, 20_000))
+    looked = np.array([wants_second_look(int(flips), planned) for flips in first])
+    found = (first + more * looked) >= fewest_flips(planned)
+    assert chance_of_finding(rate, own, planned) == pytest.approx(found.mean(), abs=0.015)
+
+
+@pytest.mark.parametrize(("own", "planned"), [(150, 400), (2000, 2250), (15, 15)])
+def test_the_least_share_caught_is_caught_in_95_of_100_audits(own: int, planned: int) -> None:
+    share = least_caught(own, planned)
+    assert share is not None
+    assert chance_of_finding(2 * share, own, planned) == pytest.approx(0.95, abs=1e-6)
+
+
+def test_more_repeats_catch_less() -> None:
+    shares = [least_caught(own, own + SECOND_LOOKS) or 1.0 for own in (50, 150, 1000, 5000)]
+    assert shares == sorted(shares, reverse=True)
+    assert least_caught(0, 0) is None
+    assert least_caught(1, 400) is not None
+
+
+def test_what_could_have_been_caught_is_stated_whether_or_not_there_was_a_second_look() -> None:
+    before = judged(replace(repeats(150, planned=400), own=150))
+    after = judged(replace(flip(repeats(400), np.arange(2)), own=150))
+    assert before.least_caught == after.least_caught == least_caught(150, 400)
+    assert judged(None).least_caught is None
 
 
 def test_answers_of_several_models_have_no_moment() -> None:

@@ -20,10 +20,13 @@ import time
 import unicodedata
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from markdown_it import MarkdownIt
 
 from auditor.calibration import binomial_rate
 from auditor.engine.scheduler import EngineLimits
@@ -40,6 +43,8 @@ from examples.benchmarks.hostile.clients import (
     Shim,
     finish,
     ledger,
+    preload,
+    side_by_side,
     start,
     tool,
     watched,
@@ -49,8 +54,10 @@ HERE = Path(__file__).parent
 ASSETS = HERE.parents[2] / "auditor" / "demo" / "assets"
 RELOADED = "XRAY_HOSTILE_SHIM"
 Leg = tuple[str, str, str, bool]
-BESIDE, BESIDE_S = "DHIJ", 600.0
-"""Legs that ask no server and time nothing: they run in a second process, beside the others."""
+BESIDE, BESIDE_S = ("DI", "HJg"), 600.0
+"""Legs that need not the bench's server and time nothing: two processes, beside the others."""
+LANES, PART_S = 3, 400.0
+"""Legs B and C are shared out to so many processes: half of what they do is waiting."""
 VIEWS = (
     ViewName.HTML,
     ViewName.MARKDOWN,
@@ -73,10 +80,15 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as ports:
         bench = faults.Bench(f"http://127.0.0.1:{ports['plain']}", ports, Path(folder), Shim())
         rows: list[faults.Row] = []
-        beside = _later(lambda: _beside(bench, options))
-        legs = _run([n for n in options.legs if n not in BESIDE], bench, options, rows)
-        legs = sorted(legs + beside())
-    text = _report(legs, rows, time.monotonic() - began)
+        memory = preload(bench.place("honest", "preload"), bench.folder / "preload")
+        beside = [_later(partial(_beside, letters, bench, options)) for letters in BESIDE]
+        legs = _run([n for n in "ABC" if n in options.legs], bench, options, rows)
+        for wait in beside:
+            legs += wait()
+        # E and F without company, because they are about time; G looks into all that was written.
+        legs += _run([n for n in "EFG" if n in options.legs], bench, options, rows)
+        legs = sorted(legs)
+    text = _report(legs, rows, memory, time.monotonic() - began)
     options.report.write_text(text, encoding="utf-8")
     print(text)
     sys.exit(0 if all(leg[3] for leg in legs) else 1)
@@ -96,9 +108,9 @@ def _run(
     return legs
 
 
-def _beside(bench: faults.Bench, options: argparse.Namespace) -> Outcome:
-    """The legs that ask no server, as a process of its own runs them."""
-    legs = _run([n for n in options.legs if n in BESIDE], bench, options, [])
+def _beside(letters: str, bench: faults.Bench, options: argparse.Namespace) -> Outcome:
+    """Legs that need no server, as a process of its own runs them."""
+    legs = _run([n for n in letters if n.upper() in options.legs], bench, options, [])
     return Outcome("complete", facts={"legs": legs})
 
 
@@ -157,12 +169,28 @@ def _leg(
         return _drift(options.audits)
     return {
         "C": _sweep, "D": _memory, "E": _rate, "F": _dead, "G": _labels, "H": _models,
-        "I": _evidence,
+        "I": _evidence, "g": _secrets,
     }[letter](bench)  # fmt: skip
 
 
+def _parts(title: str, works: Sequence[Callable[[], Any]]) -> list[Any]:
+    """What each of ``works`` gives, side by side, each in a process of its own."""
+    jobs = {
+        (title, number): (lambda work=work: Outcome("complete", facts={"part": work()}), PART_S)
+        for number, work in enumerate(works)
+    }
+    ends = side_by_side(jobs, len(jobs))
+    for end in ends.values():
+        if end.end != "complete":
+            raise SystemExit(f"leg {title} cannot be judged: {end.end} {end.what}")
+    return [ends[key].facts["part"] for key in jobs]
+
+
 def _kills(bench: faults.Bench, wanted: int) -> Leg:
-    done = crashes.run_kills(bench, wanted)
+    shares = [wanted // LANES + (lane < wanted % LANES) for lane in range(LANES)]
+    done = crashes.added(
+        _parts("B", [partial(crashes.run_kills, bench, n, lane) for lane, n in enumerate(shares)])
+    )
     most = crashes.BATCH * crashes.CONCURRENCY * done.kills
     said = (
         f"{done.kills} kills in {done.audits} audits, {done.committed:,} labels committed before "
@@ -179,7 +207,11 @@ def _sweep(bench: faults.Bench) -> list[Leg]:
     title, reach = "C. Every write, sync and rename fails once", "0 wrong reports"
     if not bench.shim.there:
         return [(title, reach, "not run: no C compiler", False)]
-    done = crashes.run_sweep(bench)
+    calls, expected = crashes.count_calls(bench)
+    shares = [range(1 + lane, calls + 1, LANES) for lane in range(LANES)]
+    done = crashes.together(
+        _parts("C", [partial(crashes.run_sweep, bench, share, expected) for share in shares])
+    )
     said = (
         f"{done.calls} calls: {done.resumed} ended with an error and the next run completed, "
         f"{done.tolerated} did not matter, {done.refused} refused, {len(done.wrong)} wrong"
@@ -222,19 +254,19 @@ def _rate(bench: faults.Bench) -> list[Leg]:
 
 
 def _dead(bench: faults.Bench) -> list[Leg]:
+    def work(kind: str, concurrency: int) -> Outcome:
+        run = f"{kind}-dead-{concurrency}"
+        limits = EngineLimits(concurrency=concurrency)
+        return tool(bench.place(kind, run), bench.folder / run, limits=limits, batch=1)
+
+    keys = [(kind, number) for kind in ("always-503", "throttle-days") for number in (1, 8)]
+    ends = side_by_side({key: (partial(work, *key), 120.0) for key in keys}, len(keys))
     said, fine = [], True
-    for kind in ("always-503", "throttle-days"):
-        for concurrency in (1, 8):
-            run, limits = f"{kind}-dead-{concurrency}", EngineLimits(concurrency=concurrency)
-            place, output = bench.place(kind, run), bench.folder / run
-
-            def work(place: Any = place, output: Any = output, limits: Any = limits) -> Outcome:
-                return tool(place, output, limits=limits, batch=1)
-
-            done = watched(work, 120)
-            asked = ledger(bench.base, run)["inputs"]
-            said.append(f"{kind} x {concurrency}: {done.seconds:.0f} s, {asked} sends")
-            fine = fine and done.end == "error" and done.seconds < 30 and asked <= 1.1 * 562
+    for kind, number in keys:
+        done = ends[kind, number]
+        asked = ledger(bench.base, f"{kind}-dead-{number}")["inputs"]
+        said.append(f"{kind} x {number}: {done.seconds:.0f} s, {asked} sends")
+        fine = fine and done.end == "error" and done.seconds < 30 and asked <= 1.1 * 562
     reach = "30 s, 618 sends (1.1 x 562)"
     return [("F. Nothing but 503, or a pause of 317 years", reach, "; ".join(said), fine)]
 
@@ -264,32 +296,44 @@ def hostile_labels() -> list[str]:
     return fixed
 
 
-EMPTY_ICON = "<link rel=icon href=data:,>"
-"""The page's own way to have no icon, so that no browser asks the server for one."""
+NEVER = {"script", "iframe", "object", "embed", "base", "form", "svg:script"}
+PLAIN = {"alt", "aria-label", "title"}
+"""Attributes whose values are text to be read, and nothing else."""
 
 
-class _Active(html.parser.HTMLParser):
-    """Collects what a browser would run or fetch."""
+class _Parts(html.parser.HTMLParser):
+    """Collects of what kinds of elements a page is made: each tag with its attributes, and with
+    the values of all attributes that are more than text.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: list[str] = []
+        self.found: set[str] = set()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in {"script", "iframe", "object", "embed", "base", "form", "svg:script"}:
-            self.found.append(tag)
-        if f"<{tag} {' '.join(f'{n}={v}' for n, v in attrs)}>" == EMPTY_ICON:
-            return
-        for name, value in attrs:
-            fetches = name in {"href", "src"} and not (value or "").startswith(
-                ("#", "data:image/", "https://", "report.", "http://www.w3.org")
-            )
-            if name.startswith("on") or fetches:
-                self.found.append(f"{name}={value}")
+        said = (name if name in PLAIN else f"{name}={value}" for name, value in attrs)
+        # The page's own style sheet names the report's digest, which the labels are part of.
+        self.found.add(re.sub("'sha256-[^']+'", "'sha256'", f"<{tag} {' '.join(said)}>"))
 
 
-def active(view: str, text: str) -> list[str]:
-    """What of ``text`` a reader of this view would obey."""
+def parts_of(view: str, text: str) -> set[str]:
+    """The elements that ``text`` becomes where this view is shown as a page; empty elsewhere."""
+    if view not in {"html", "markdown"}:
+        return set()
+    page = _Parts()
+    page.feed(text if view == "html" else MarkdownIt("commonmark").enable("table").render(text))
+    return page.found
+
+
+def active(view: str, text: str, usual: AbstractSet[str]) -> list[str]:
+    """What of ``text`` a reader of this view would obey.
+
+    Args:
+        view: its name.
+        text: what it holds with hostile labels.
+        usual: :func:`parts_of` the same report with harmless labels; a label may add to them
+            nothing at all.
+    """
     hidden = [
         f"U+{ord(c):04X}"
         for c in text
@@ -299,15 +343,7 @@ def active(view: str, text: str) -> list[str]:
         json.loads(text)
     if view == "junit":
         ET.fromstring(text)  # noqa: S314 - our own file
-    if view == "html":
-        page = _Active()
-        page.feed(text)
-        hidden += page.found
-    if view == "markdown":
-        hidden += re.findall(
-            r"(?<!\\)<(?:script|img|svg|a)\b|(?<!\\)\]\((?:javascript|http://e)", text
-        )
-    return hidden
+    return hidden + sorted(parts_of(view, text) - usual)
 
 
 def _labels(bench: faults.Bench) -> list[Leg]:
@@ -315,31 +351,35 @@ def _labels(bench: faults.Bench) -> list[Leg]:
     watched(lambda: tool(bench.place("honest", "labels"), output), 60)
     report = json.loads((output / "report.json").read_text(encoding="utf-8"))
     bad: list[str] = []
-    sinks = 0
     names = hostile_labels()
+    usual = {view: parts_of(view, text) for view, text in _views(report, output, "shoe").items()}
+    assert not NEVER & {part.split()[0].strip("<>") for parts in usual.values() for part in parts}
     for number, name in enumerate(names):
-        report["labels"] = dict.fromkeys(report["labels"], name)
-        report["verdict_reason"] = "One and the same label."
-        views = {"console": show_result(report, output)}
-        for kind in VIEWS:
-            views[str(kind)] = render(kind, ReportSource(report), view_settings()).decode()
-        views["report.json"] = _written(report, output)
-        sinks = len(views)
-        for view, text in views.items():
-            bad += [f"{number} in {view}: {one}" for one in active(view, text)]
+        for view, text in _views(report, output, name).items():
+            bad += [f"{number} in {view}: {one}" for one in active(view, text, usual[view])]
     leaks = [
         str(path.relative_to(bench.folder))
         for path in bench.folder.rglob("*")
         if path.is_file() and SECRET.encode() in path.read_bytes()
     ]
-    said = (
-        f"{len(names)} labels x {sinks} sinks: {len(bad)} active; key found in {len(leaks)} files"
-    )
+    said = f"{len(names)} labels x {len(usual)} sinks: {len(bad)} active; "
+    said += f"key found in {len(leaks)} files"
     said += "".join(f"; {one}" for one in (*bad[:20], *leaks[:20]))
     for hit in (*bad, *leaks):
         print(f"  {hit}", flush=True)
     title = "G. Hostile labels in every sink; the key in no file"
     return [(title, "0 active, 0 leaks", said, not bad and not leaks)]
+
+
+def _views(report: dict[str, Any], output: Path, name: str) -> dict[str, str]:
+    """Every view of the report with all its classes called ``name``."""
+    named = {**report, "labels": dict.fromkeys(report["labels"], name)}
+    named["verdict_reason"] = "One and the same label."
+    views = {"console": show_result(named, output)}
+    for kind in VIEWS:
+        views[str(kind)] = render(kind, ReportSource(named), view_settings()).decode()
+    views["report.json"] = _written(named, output)
+    return views
 
 
 def _written(report: dict[str, Any], output: Path) -> str:
@@ -352,8 +392,10 @@ def _written(report: dict[str, Any], output: Path) -> str:
 # ---- corpora of the tests ---------------------------------------------------------------------
 
 
-def _tests(patterns: Sequence[str], words: str) -> tuple[str, bool]:
-    """Run the tests below ``patterns``, all of which must be there; says how many passed."""
+def _tests(patterns: Sequence[str], words: str, *more: str) -> tuple[str, bool]:
+    """Run the tests below ``patterns``, slow ones too, all of which must be there; says how many
+    passed.
+    """
     root = HERE.parents[2]
     found = [sorted(str(path) for path in root.glob(pattern)) for pattern in patterns]
     files = [path for some in found for path in some]
@@ -367,7 +409,12 @@ def _tests(patterns: Sequence[str], words: str) -> tuple[str, bool]:
         "--no-header",
         "-p",
         "no:cacheprovider",
+        "-m",
+        "not servers",
+        "--timeout",
+        "600",
         *files,
+        *more,
     ]
     clean = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
     done = subprocess.run(command, check=False, cwd=root, env=clean, capture_output=True, text=True)
@@ -383,9 +430,19 @@ def _models(_: faults.Bench) -> list[Leg]:
     return [("H. Hostile model files", "0 escapes, parent survives", said, fine)]
 
 
+def _secrets(_: faults.Bench) -> list[Leg]:
+    said, fine = _tests(
+        ("tests/test_secrets.py",),
+        "tests of the command with a marked key, however it ends and at every verbosity",
+    )
+    title = "G. The key in no log, traceback, process list or dump"
+    return [(title, "0 leaks", said, fine)]
+
+
 def _evidence(_: faults.Bench) -> list[Leg]:
-    words = "tests, 70 mutations of each of 3 bundles and more of zips"
-    said, fine = _tests(("tests/auditor/verifying/test_mutations.py",), words)
+    words = "tests, 70 mutations of each of 3 bundles and more of zips, 212 clean bundles"
+    file = "tests/auditor/verifying/test_mutations.py"
+    said, fine = _tests((file,), words, "-k", "not 1000")
     return [("I. Mutated evidence", "all caught, clean ones pass", said, fine)]
 
 
@@ -465,13 +522,16 @@ def _caught(
     return bool(examine(repeats, counts, {}, open_labels=False).findings)
 
 
-def _report(legs: Sequence[Leg], rows: list[faults.Row], seconds: float) -> str:
+def _report(
+    legs: Sequence[Leg], rows: list[faults.Row], memory: tuple[float, float], seconds: float
+) -> str:
     lines = [
         "# Where everything goes wrong",
         "",
         f"Made by `make bench-hostile` in {seconds / 60:.1f} minutes. Servers keep their own "
         "ledger; every client runs in a process of its own, so that a hang, a crash or "
-        f"a gigabyte is seen. Legs {', '.join(BESIDE)} ask no server and run beside the others.",
+        "a gigabyte is seen. Legs D, H, I, J and the tests of G run in two processes beside A, B "
+        "and C; E and F, which are about time, have the machine to themselves.",
         "",
         "| leg | reach | measured | reached |",
         "|---|---|---|---|",
@@ -485,14 +545,30 @@ def _report(legs: Sequence[Leg], rows: list[faults.Row], seconds: float) -> str:
             "Right means: a typed error, an inconclusive verdict with its reason, or every label "
             "as the honest model gives it; within "
             f"{faults.LIMIT_S:.0f} s and {faults.RSS_MIB:.0f} MiB; and a ledger that agrees with "
-            "the server's to the query, but for queries that it lists as of unknown outcome. For "
+            "the server's to the query, but for queries that it lists as of unknown outcome; where "
+            "no connection stands, nothing may be charged. For "
             "the baseline any exception counts as typed, and no ledger is asked for. Machine "
             f"faults are followed by a second run. Kinds that only end in errors run "
-            f"{faults.TOGETHER} at a time, the others one by one.",
+            f"{faults.TOGETHER[True]} at a time, the others {faults.TOGETHER[False]}.",
+            "",
+            _memory_words(rows, memory),
             "",
             *faults.as_table(rows),
         ]
     return "\n".join(lines) + "\n"
+
+
+def _memory_words(rows: list[faults.Row], memory: tuple[float, float]) -> str:
+    worst = max(rows, key=lambda row: row.mib)
+    cold, warm = memory
+    return (
+        "Memory is what the peak of resident memory grows by from the start of the audit, in a "
+        "process that has imported what an audit imports, for both clients; pages of shared "
+        f"libraries that the process touches for the first time are in it. An honest audit grows "
+        f"by {warm:.0f} MiB so ({cold:.0f} with its imports), and the worst fault makes it "
+        f"{worst.mib:.0f} MiB ({worst.kind}; {worst.mib + cold - warm:.0f} with the imports). One "
+        "reply may take 16 MiB, and only one at a time."
+    )
 
 
 if __name__ == "__main__":

@@ -10,7 +10,8 @@ import signal
 import sqlite3
 import time
 import zlib
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -49,20 +50,25 @@ class Kills:
     unlisted: int = 0
     twice_billed: int = 0
     wrong: int = 0
-    seen: list[int] = field(default_factory=list)
 
 
 def run_kills(bench: Bench, wanted: int, seed: int = 0) -> Kills:
-    """Kill audits at random moments, ``wanted`` times in all, and finish each in the end."""
+    """Kill audits at random moments, ``wanted`` times, and finish each in the end."""
     rng, total = random.Random(seed), Kills()
     plan = plan_of(KILLED)
     while total.kills < wanted:
-        _one_audit(bench, plan, rng, total, wanted)
+        _one_audit(bench, plan, rng, total, wanted, f"kill-{seed}-{total.audits}")
     return total
 
 
-def _one_audit(bench: Bench, plan: AuditPlan, rng: random.Random, total: Kills, most: int) -> None:
-    name = f"kill-{total.audits}"
+def added(parts: Sequence[Kills]) -> Kills:
+    """Several series of kills as one."""
+    return Kills(**{f.name: sum(getattr(one, f.name) for one in parts) for f in fields(Kills)})
+
+
+def _one_audit(
+    bench: Bench, plan: AuditPlan, rng: random.Random, total: Kills, most: int, name: str
+) -> None:
     output, place = bench.folder / name, bench.place("slow", name)
     total.audits += 1
     known: set[str] = set()
@@ -141,28 +147,43 @@ class Sweep:
     wrong: list[str] = field(default_factory=list)
 
 
-def run_sweep(bench: Bench, most: int | None = None) -> Sweep:
-    """Let every write, sync, truncation and rename of one audit fail, one at a time."""
+def run_sweep(bench: Bench, calls: Sequence[int], expected: Any) -> Sweep:
+    """Let each of these calls of one audit fail: a write, sync, truncation or rename.
+
+    Args:
+        bench: where everything is.
+        calls: their numbers, from 1.
+        expected: what :func:`count_calls` gave.
+    """
     sweep = Sweep()
-    expected = _clean(bench, sweep)
-    step = 1 if most is None else max(1, sweep.calls // most)
-    for call in range(1, sweep.calls + 1, step):
+    for call in calls:
         _one_failure(bench, sweep, call, expected)
     return sweep
 
 
-def _clean(bench: Bench, sweep: Sweep) -> Any:
+def together(parts: Sequence[Sweep]) -> Sweep:
+    """All shares of one sweep as one."""
+    return Sweep(
+        sum(part.calls for part in parts),
+        sum(part.tolerated for part in parts),
+        sum(part.refused for part in parts),
+        sum(part.resumed for part in parts),
+        [said for part in parts for said in part.wrong],
+    )
+
+
+def count_calls(bench: Bench) -> tuple[int, Any]:
+    """How many such calls an audit makes, and what it finds where none fails."""
     output = bench.folder / "sweep-clean"
 
     def work() -> Outcome:
         bench.shim.watch(output)
-        done = tool(bench.place("honest", "sweep-clean"), output, QUIET, batch=64)
+        done = tool(bench.place("honest", output.name), output, QUIET, batch=64)
         done.facts["calls"] = bench.shim.calls
         return done
 
     done = watched(work, LIMIT_S)
-    sweep.calls = done.facts["calls"]
-    return _result(output)
+    return done.facts["calls"], _result(output)
 
 
 def _one_failure(bench: Bench, sweep: Sweep, call: int, expected: Any) -> None:
@@ -176,6 +197,7 @@ def _one_failure(bench: Bench, sweep: Sweep, call: int, expected: Any) -> None:
     def again() -> Outcome:
         return tool(place, output, QUIET, batch=64)
 
+    sweep.calls += 1
     first = watched(work, LIMIT_S)
     second = watched(again, LIMIT_S)
     ends = (first.end, second.end)

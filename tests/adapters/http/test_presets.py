@@ -744,6 +744,38 @@ def test_aws_puts_everything_into_400(
     assert type(caught.value) is kind
 
 
+@pytest.mark.usefixtures("aws")
+def test_what_aws_requests_are_signed_with_is_shown_nowhere(
+    mount: Mount, batch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = "a-session+token/of-the-test=="
+    monkeypatch.setenv("AWS_SESSION_TOKEN", token)
+    said = f"{SECRET}, {token} or {quote(token, safe='')}: {SECRET[:12]}"
+    fake = Fake(lambda *_: (400, {"__type": "ValidationException", "message": said}))
+    with pytest.raises(InputRejected) as caught:
+        ask(described(mount(fake), "sagemaker", auth=_REGION), batch[:1])
+    assert str(caught.value).count("***") == 4
+    for secret in (SECRET, token, quote(token, safe=""), SECRET[:12]):
+        assert secret not in str(caught.value)
+
+
+@pytest.mark.usefixtures("aws")
+def test_what_a_credential_process_wrote_is_not_told(
+    batch: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "config"
+    place.write_text("[profile vault]\ncredential_process = sh -c 'echo tHe-kEy >&2; exit 1'\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(place))
+    with pytest.raises(TargetError, match="CredentialRetrievalError") as caught:
+        ask(
+            described("http://127.0.0.1:9", "sagemaker", auth={**_REGION, "profile": "vault"}),
+            batch,
+        )
+    assert "tHe-kEy" not in str(caught.value)
+    with pytest.raises(TargetError, match="nobody"):
+        ask(described("http://127.0.0.1:9", "sagemaker", auth={"profile": "nobody"}), batch)
+
+
 def test_aws_without_what_it_needs(aws: None, batch: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     assert aws is None
     with pytest.raises(TargetError, match=r"auth\.region must name"):
