@@ -29,6 +29,7 @@ from auditor.calibrating import (
 )
 from auditor.calibration import Profile
 from auditor.cohort import rank_cohort
+from auditor.commands.attest import attest
 from auditor.commands.check import check
 from auditor.commands.diff import diff
 from auditor.commands.pack import pack
@@ -258,6 +259,7 @@ def demo(
 
 app.command()(verify)
 app.command()(pack)
+app.command()(attest)
 app.command()(report)
 app.command()(diff)
 

@@ -8,8 +8,12 @@ from typing import Annotated
 
 import typer
 
+from auditor.errors import UsageError
+from auditor.evidence.keyless import Signatory, read_trusted_root
 from auditor.evidence.signing import read_public_key
+from auditor.evidence.timestamps import read_authorities
 from auditor.reports.text import safe_text
+from auditor.verifying.attested import Trusted
 from auditor.verifying.inputs import MOST_VALUES
 from auditor.verifying.outcome import Verification
 from auditor.verifying.verify import verify_bundle
@@ -27,6 +31,25 @@ def verify(
         Path | None,
         typer.Option("--key", help="PEM public key that must have signed it."),
     ] = None,
+    tsa_cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--tsa-cert", help="PEM certificates of the authority that must have stamped it."
+        ),
+    ] = None,
+    sigstore_identity: Annotated[
+        str, typer.Option(help="Who must have signed it through Sigstore, such as a mail address.")
+    ] = "",
+    sigstore_issuer: Annotated[
+        str, typer.Option(metavar="URL", help="Who must have vouched for that identity.")
+    ] = "",
+    sigstore_trust: Annotated[
+        Path | None,
+        typer.Option(
+            help="TrustedRoot or ClientTrustConfig of a Sigstore instance. Default: the public "
+            "one's, as the sigstore package knows it."
+        ),
+    ] = None,
     all_inputs: Annotated[  # noqa: FBT002 - a flag
         bool,
         typer.Option(
@@ -42,9 +65,21 @@ def verify(
     exit code is the audit's.
     """
     trusted = None if key is None else read_public_key(key)
-    done = verify_bundle(bundle, trusted, 2**62 if all_inputs else MOST_VALUES)
+    stamps = None if tsa_cert is None else read_authorities(tsa_cert)
+    others = Trusted(stamps, _signatory(sigstore_identity, sigstore_issuer, sigstore_trust))
+    done = verify_bundle(bundle, trusted, 2**62 if all_inputs else MOST_VALUES, others)
     typer.echo(json.dumps(done.as_dict()) if json_output else show_verification(done))
     raise typer.Exit(done.exit_code)
+
+
+def _signatory(identity: str, issuer: str, trust: Path | None) -> Signatory | None:
+    if not (identity or issuer or trust):
+        return None
+    if not (identity and issuer):
+        raise UsageError("to judge a Sigstore signature, give its identity and its issuer both")
+    if trust is not None:
+        read_trusted_root(trust)  # a wrong file is the user's mistake, not the bundle's
+    return Signatory(identity, issuer, trust)
 
 
 def show_verification(done: Verification) -> str:

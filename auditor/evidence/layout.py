@@ -12,6 +12,9 @@
     report.json      the result; report.html, trigger.png and others are views of it
     head.json        in-toto statement: SHA-256 of every file above, and their Merkle root
     head.dsse.json   DSSE envelope with an Ed25519 signature over head.json (only if signed)
+    head.tsr         RFC 3161 time stamp over head.dsse.json, or over head.json where there is none
+    head.sigstore.json  Sigstore bundle: a signature over head.json by an identity
+    attested.json    lists the two files above with their hashes (only where there are any)
     handover.json    names what was withheld from a hand-over edition
 
 The label store beside them is the running audit's memory; it is no evidence and not listed.
@@ -26,12 +29,15 @@ LOG, RUN, PROFILE = "log.jsonl", "run.json", "profile.json"
 SAMPLES, PICTURES = "samples.z", "pictures.json"
 REPORT, PAGE, TRIGGER_PICTURE = "report.json", "report.html", "trigger.png"
 HEAD, HEAD_SIGNATURE, HANDOVER = "head.json", "head.dsse.json", "handover.json"
+STAMP, SIGSTORE, ATTESTED = "head.tsr", "head.sigstore.json", "attested.json"
+ATTESTATIONS = (SIGSTORE, STAMP)
+"""What others attest about a head, in the order listed."""
 VIEWS = "views/"
 """Folder of views made after the head, which therefore says nothing about them."""
 
 REQUIRED = (PLAN, LOG, RUN, REPORT)
-OUTSIDE = (HEAD, HEAD_SIGNATURE, HANDOVER)
-"""Files that the head cannot list: itself, its signature, and what was left out later."""
+OUTSIDE = (HEAD, HEAD_SIGNATURE, HANDOVER, ATTESTED, *ATTESTATIONS)
+"""Files that the head cannot list: itself, what is said about it, and what was left out later."""
 WORKING = ("labels.sqlite3", "labels.sqlite3-wal", "labels.sqlite3-shm", "check.json")
 """Memory of the running audit; not evidence, never packed."""
 PRIVATE = (SAMPLES, PICTURES)

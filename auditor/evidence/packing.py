@@ -9,6 +9,8 @@ from auditor.evidence.canonical import canonical, parse_object, sha256
 from auditor.evidence.files import BundleFiles, read_files, safe_name, zip_bytes
 from auditor.evidence.head import read_head
 from auditor.evidence.layout import (
+    ATTESTATIONS,
+    ATTESTED,
     FORMAT,
     HANDOVER,
     HEAD,
@@ -82,7 +84,7 @@ def _evidence(files: BundleFiles) -> dict[str, bytes]:
         if (len(data), sha256(data)) != (file.size, file.sha256):
             raise EvidenceError(f"{file.path} of {files.where} is not as the head lists it")
         content[file.path] = data
-    for name in (HEAD, HEAD_SIGNATURE):
+    for name in (HEAD, HEAD_SIGNATURE, ATTESTED, *ATTESTATIONS):
         if name in files:
             content[name] = files.get(name)
     return content

@@ -21,10 +21,10 @@ from auditor.evidence.head import head_statement, listing, plan_statement
 from auditor.evidence.label_log import LabelLog
 from auditor.evidence.layout import (
     EARLIER_PLANS,
-    HANDOVER,
     HEAD,
     HEAD_SIGNATURE,
     LOG,
+    OUTSIDE,
     PICTURES,
     PLAN,
     PLAN_SIGNATURE,
@@ -61,7 +61,8 @@ class Recorder:
     def start(self, plan: Mapping[str, Any], spec: InputSpec) -> LabelLog:
         """Fix the plan and open the log; nothing may be asked before.
 
-        A head of an earlier run is taken away: it would not fit what is written from now on.
+        A head of an earlier run, and what was said about it, is taken away: it would not fit what
+        is written from now on.
 
         Raises:
             AuditError: the folder cannot be written, or its log was changed.
@@ -70,7 +71,7 @@ class Recorder:
         try:
             signed_before = (self._folder / HEAD_SIGNATURE).exists()
             self.unsigned_again = signed_before and self._signer is None
-            for name in (HEAD, HEAD_SIGNATURE, HANDOVER):
+            for name in OUTSIDE:
                 (self._folder / name).unlink(missing_ok=True)
             signed = self._fix_plan(data)
         except OSError as error:

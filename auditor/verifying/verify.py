@@ -9,15 +9,21 @@ from auditor.evidence.files import BundleFiles, read_files
 from auditor.evidence.head import Listed, read_head
 from auditor.evidence.layout import HEAD, LOG
 from auditor.evidence.signing import PublicKey
+from auditor.verifying.attested import Trusted, check_attestations
 from auditor.verifying.inputs import MOST_VALUES, Requests
 from auditor.verifying.outcome import Verification
 from auditor.verifying.recomputed import check_verdict
 from auditor.verifying.replay import UNREADABLE
 from auditor.verifying.sealed import check_files, check_head, check_log, check_plan, check_signature
 
+NOBODY = Trusted()
+
 
 def verify_bundle(
-    where: Path, trusted: PublicKey | None = None, most_values: int = MOST_VALUES
+    where: Path,
+    trusted: PublicKey | None = None,
+    most_values: int = MOST_VALUES,
+    others: Trusted = NOBODY,
 ) -> Verification:
     """Check the bundle at ``where``, a folder or a ``.zip``; safe on a hostile one.
 
@@ -25,6 +31,7 @@ def verify_bundle(
         where: the bundle.
         trusted: the key that must have signed it; None takes any signature, or none.
         most_values: input values to build again; see :func:`check_inputs`.
+        others: whom the user trusts about time and identity.
 
     Raises:
         UsageError: there is nothing at ``where``.
@@ -42,6 +49,7 @@ def verify_bundle(
         return done
     try:
         _check_content(done, files, listed, signer, trusted, most_values)
+        check_attestations(done, files, others)
     except EvidenceError as error:
         done.add("records", "failed", f"{error}.")
     except (*UNREADABLE, RecursionError) as error:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 import shutil
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype
 from auditor.auditing import run_audit
+from auditor.evidence.attesting import attach, stamped_part
+from auditor.evidence.files import read_files
+from auditor.evidence.keyless import sign_keyless
+from auditor.evidence.layout import SIGSTORE, STAMP
 from auditor.evidence.signing import Signer, read_signer
+from auditor.evidence.timestamps import request_stamp
 from auditor.plan import AuditSettings
 from auditor.samples import Samples
 
@@ -86,22 +92,85 @@ def make_bundle(world: tuple[SyntheticOracle, Samples]) -> MakeBundle:
     return make
 
 
+def _beside(name: str) -> Any:
+    # There is no package under tests to import it from.
+    path = Path(__file__).with_name(f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def authority() -> Any:
+    """How to make a time-stamp authority on loopback: ``_authority.py``."""
+    if shutil.which("openssl") is None:
+        pytest.skip("the authority of these tests is openssl's")
+    return _beside("_authority")
+
+
+@dataclass(frozen=True)
+class Vouchers:
+    """Who vouches for the bundle "attested", and files to check it by.
+
+    Attributes:
+        tsa: folder of the time-stamp authority.
+        ca: its CA's certificate.
+        instance: the Sigstore instance.
+        trust: its ClientTrustConfig.
+        token: an identity token.
+    """
+
+    tsa: Path
+    ca: Path
+    instance: Any
+    trust: Path
+    token: Path
+
+
+@pytest.fixture(scope="session")
+def vouchers(authority: Any, tmp_path_factory: pytest.TempPathFactory) -> Vouchers:
+    """An authority and a Sigstore instance of our own."""
+    folder = tmp_path_factory.mktemp("vouchers")
+    ca = authority.make_authority(folder / "tsa")
+    instance = _beside("_instance").Instance()
+    return Vouchers(folder / "tsa", ca, instance, folder / "sig/trust.json", folder / "sig/token")
+
+
 @pytest.fixture(scope="session")
 def held_bundles(
-    make_bundle: MakeBundle, signer: Signer, tmp_path_factory: pytest.TempPathFactory
+    make_bundle: MakeBundle,
+    signer: Signer,
+    authority: Any,
+    vouchers: Vouchers,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> dict[str, Path]:
     """One bundle of each kind; not to be changed."""
     folder = tmp_path_factory.mktemp("bundles")
+    attested = make_bundle(folder / "attested", signer)
+    stamped = stamped_part(read_files(attested))
+    with authority.serving(lambda query: (200, authority.stamp(vouchers.tsa, query))) as url:
+        made = {STAMP: request_stamp(url, stamped)}
+    with vouchers.instance.serving() as url:
+        vouchers.instance.write(vouchers.trust.parent, url)
+        head = (attested / "head.json").read_bytes()
+        made[SIGSTORE] = sign_keyless(head, vouchers.token, vouchers.trust)
+    attach(attested, made)
     return {
         "plain": make_bundle(folder / "plain"),
         "signed": make_bundle(folder / "signed", signer),
         "searched": make_bundle(folder / "searched", trigger_search=True),
+        "attested": attested,
     }
 
 
 @pytest.fixture
 def bundle(held_bundles: dict[str, Path], tmp_path: Path) -> Callable[[str], Path]:
-    """A copy of a bundle, ``("plain" | "signed" | "searched")``, to do with as one likes."""
+    """A copy of a bundle, ``("plain" | "signed" | "searched" | "attested")``, to do with as one
+    likes.
+    """
 
     def copy(kind: str) -> Path:
         return Path(shutil.copytree(held_bundles[kind], tmp_path / kind))

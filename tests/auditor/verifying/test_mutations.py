@@ -38,14 +38,14 @@ def caught(held: Path, folder: Path, seed: int) -> tuple[bool, str]:
     return found.exit_code == ExitCode.FAILED, done
 
 
-@pytest.mark.parametrize("kind", ["plain", "signed", "searched"])
+@pytest.mark.parametrize("kind", ["plain", "attested", "searched"])
 def test_70_mutations_are_caught(held_bundles: dict[str, Path], tmp_path: Path, kind: str) -> None:
     results = [caught(held_bundles[kind], tmp_path, seed) for seed in range(70)]
     assert [done for ok, done in results if not ok] == []
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["plain", "signed", "searched"])
+@pytest.mark.parametrize("kind", ["plain", "signed", "searched", "attested"])
 def test_1000_mutations_are_caught(
     held_bundles: dict[str, Path], tmp_path: Path, kind: str
 ) -> None:
@@ -57,7 +57,7 @@ def test_1000_mutations_are_caught(
 def test_mutations_of_a_zip_are_caught(
     held_bundles: dict[str, Path], tmp_path: Path, edition: str
 ) -> None:
-    pack(held_bundles["signed"], tmp_path / "b.zip", hand_over=edition == "hand-over")
+    pack(held_bundles["attested"], tmp_path / "b.zip", hand_over=edition == "hand-over")
     whole = (tmp_path / "b.zip").read_bytes()
     assert verify_bundle(tmp_path / "b.zip").exit_code == ExitCode.NO_EVIDENCE
     for seed in range(100):
@@ -68,7 +68,7 @@ def test_mutations_of_a_zip_are_caught(
         assert found.exit_code == ExitCode.FAILED or changed == whole, seed
 
 
-@pytest.mark.parametrize("kind", ["plain", "signed"])
+@pytest.mark.parametrize("kind", ["plain", "attested"])
 def test_mutations_of_a_hand_over_edition_are_caught(
     held_bundles: dict[str, Path], tmp_path: Path, kind: str
 ) -> None:
@@ -105,3 +105,32 @@ def test_clean_bundles_pass(make_bundle: Any, tmp_path: Path) -> None:
 def test_200_clean_bundles_pass(make_bundle: Any, tmp_path: Path) -> None:
     told = [clean(make_bundle, tmp_path, 1000 + seed) for seed in range(200)]
     assert [one for one in told if one] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["plain", "attested"])
+def test_200_mutations_of_a_hand_over_edition_are_caught(
+    held_bundles: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    pack(held_bundles[kind], tmp_path / "given", hand_over=True)
+    shutil.rmtree(tmp_path / "given" / "views")
+    results = [caught(tmp_path / "given", tmp_path, 2000 + seed) for seed in range(200)]
+    assert [done for ok, done in results if not ok] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["head.tsr", "head.sigstore.json", "attested.json"])
+def test_200_mutations_of_an_attestation_are_caught(
+    held_bundles: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    copy = Path(shutil.copytree(held_bundles["attested"], tmp_path / "copy"))
+    before, missed = (copy / name).read_bytes(), []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        kind = str(rng.choice(MUTATIONS.KINDS))
+        after = MUTATIONS.changed(before, kind, rng)
+        (copy / name).unlink() if after is None else (copy / name).write_bytes(after)
+        if verify_bundle(copy).exit_code != ExitCode.FAILED and after != before:
+            missed.append((seed, kind))
+        (copy / name).write_bytes(before)
+    assert missed == []
