@@ -56,7 +56,7 @@ def make_authority(folder: Path, *, days: tuple[int, int] = (-1, 1)) -> Path:
     use = {field: False for field in x509.KeyUsage.__init__.__annotations__ if field != "return"}
     sign = x509.KeyUsage(**{**use, "digital_signature": True})
     certify = x509.KeyUsage(**{**use, "key_cert_sign": True})
-    purpose = ExtendedKeyUsageOID.TIME_STAMPING if stamps else ExtendedKeyUsageOID.EMAIL_PROTECTION
+    purpose = ExtendedKeyUsageOID.TIME_STAMPING
     ca = certificate(whose, root, -9, 9, [*authority, (certify, True)])
     leaf = certificate(
         "authority", own, *days, [(sign, True), (x509.ExtendedKeyUsage([purpose]), True)]
