@@ -17,7 +17,7 @@ from adapters.contract import InputSpec, LabelOracle, LabelSpace
 from auditor import __version__
 from auditor.calibration import Profile, Rate, binomial_rate
 from auditor.decision import scope
-from auditor.decision.measured import WITH_REFERENCES, WITHOUT_REFERENCES
+from auditor.decision.limits import rule_limit
 from auditor.engine.scheduler import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.hunting import TriggerOutcome
@@ -57,14 +57,7 @@ LIMITS = (
         "always sends the same input to the same of several models answers without a "
         "contradiction; one source of queries cannot exclude either."
     ),
-    (
-        "The trigger search and the decision rule look for one label that most samples are sent "
-        f"to. On held-out models the rule missed {WITH_REFERENCES.missed} of "
-        f"{WITH_REFERENCES.backdoored} all-to-one backdoors beside references and "
-        f"{WITHOUT_REFERENCES.missed} without: waves (SIG), warps, residues (SSBA, LIRA) and "
-        "patches that work at one place only. Attacks on one source class, x-to-x and all-to-all "
-        "maps escape it, and honest vision transformers were accused."
-    ),
+    rule_limit(),
     (
         "Plane scores ask how labels spread far from the samples. Attacks that leave that spread "
         "alone (all-to-all and one-to-one label maps, low poison rates) are known to escape them."

@@ -82,6 +82,21 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Counted:
+    """How many models of one kind something happened to.
+
+    Attributes:
+        kind: an attack, a label map or a recipe.
+        hits: how many it happened to.
+        models: of so many.
+    """
+
+    kind: str
+    hits: int
+    models: int
+
+
+@dataclass(frozen=True, slots=True)
 class JpegMeasured:
     """How the rule, made for lossless pictures, did on calibration models through JPEG.
 

@@ -48,6 +48,7 @@ class Model:
         attack: "clean" or the attack's name.
         label_map: "none", "all-to-one", ...
         targets: labels its trigger leads to.
+        poison: share of poisoned training images, 0 for a clean model.
         own: counts as the audited model, by access and key.
         shown: counts as a reference, by access and key.
         accuracy: on the samples of each role it was asked in: audited, reference.
@@ -59,6 +60,7 @@ class Model:
     attack: str
     label_map: str
     targets: frozenset[int]
+    poison: float
     own: dict[str, dict[str, FamilyCounts]]
     shown: dict[str, dict[str, FamilyCounts]]
     accuracy: tuple[float | None, ...]
@@ -100,6 +102,7 @@ def load_models(split: str) -> list[Model]:
                 record["attack"],
                 record["label_map"],
                 frozenset(targets),
+                record["poison_rate"],
                 {a: read_counts(rows.get((a, "audited"), {})) for a in ("float", "image")},
                 {a: read_counts(rows.get((a, "reference"), {})) for a in ("float", "image")},
                 tuple(rows.get(("image", role), {}).get("accuracy") for role in wanted),

@@ -39,7 +39,13 @@ from examples.benchmarks.decision_data import (
     rate_cell,
     triggers_of,
 )
+from examples.benchmarks.measured_source import Audited, measured_source
 
+BASIS = (
+    "Written by examples/benchmarks/decision_rule.py; the error rates are those of its",
+    "nested cross-validation over recipes: one audit per calibration model, judged by a rule",
+    "and a null that its recipe took no part in.",
+)
 MEASURED = HERE.parent.parent / "auditor" / "decision" / "measured.py"
 NOTES = HERE / "decision_rule-notes.md"
 SETS: dict[str, tuple[str, ...]] = {
@@ -582,49 +588,25 @@ def report(
     )
 
 
-def measured_module(study: Study, chosen: Candidate, outer: list[Outer], alone: list[Outer]) -> str:
-    """Source text of the package's rule and what it was measured on.
-
-    Rates are those of the first seed: one audit per model.
+def measured_module(
+    study: Study, chosen: Candidate, outer: Sequence[Outer], alone: Sequence[Outer]
+) -> str:
+    """Source text of the package's rule and what it was measured on: one audit per model, the
+    searches of the first seed.
     """
-    keys = ", ".join(f'"{key}"' for key in chosen.rule.keys)
-    lines = [
-        '"""The chosen rule and what it was measured on.',
-        "",
-        "Written by examples/benchmarks/decision_rule.py; the error rates are those of its",
-        "nested cross-validation over recipes: one audit per calibration model, judged by a rule",
-        "and a null that its recipe took no part in.",
-        '"""',
-        "",
-        "from auditor.decision.rule import Measured, Rule, ValueNull",
-        "",
-        f"RULE = Rule(({keys}), {chosen.weight}, {chosen.widening})",
-        "",
+    p_alone = {one.judged.model.name: one.p for one in alone if one.judged.seed == 0}
+    audits = [
+        Audited(
+            one.judged.model.group,
+            one.judged.model.recipe,
+            one.judged.model.poison,
+            one.p,
+            p_alone[one.judged.model.name],
+        )
+        for one in outer
+        if one.judged.seed == 0
     ]
-    for name, candidate, outers in (
-        ("WITH_REFERENCES", chosen, outer),
-        ("WITHOUT_REFERENCES", Candidate(None), alone),
-    ):
-        null = clean_null(study.judged(candidate, "cross")) if candidate.name else None
-        lines += [f"{name} = Measured({null_text(null)}, {rates_text(outers)})"]
-    return "\n".join([*lines, ""])
-
-
-def null_text(null: ValueNull | None) -> str:
-    """A null as source text."""
-    if null is None:
-        return "None"
-    return f"ValueNull({null.mean:.4f}, {null.spread:.4f}, {null.models}, {null.highest:.3f})"
-
-
-def rates_text(outers: Sequence[Outer]) -> str:
-    """False alarms, clean, missed, backdoored of the first seed, as source text."""
-    first = [o for o in outers if o.judged.seed == 0]
-    clean = [o for o in first if o.judged.model.clean]
-    bad = [o for o in first if o.judged.model.label_map == "all-to-one"]
-    alarms = sum(o.p <= LEVEL for o in clean)
-    missed = sum(o.p > LEVEL for o in bad)
-    return f"{alarms}, {len(clean)}, {missed}, {len(bad)}"
+    return measured_source(BASIS, chosen.rule, clean_null(study.judged(chosen, "cross")), audits)
 
 
 if __name__ == "__main__":

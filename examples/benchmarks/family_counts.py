@@ -27,6 +27,7 @@ from auditor.decision.measured import RULE
 from auditor.plan import pick_hunted
 from auditor.probes.families.catalogue import CATALOGUE
 from auditor.probes.families.probe import FamilyCounts, FamilyProbe, count_family
+from examples.benchmarks.rounds import round_of
 from examples.benchmarks.trigger_search import classifier, test_images
 from examples.zoo import default_folder
 from examples.zoo.data import DATASETS
@@ -47,13 +48,18 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, action="append", required=True)
     parser.add_argument("--labels", type=Path, required=True, help="folder for the labels")
     parser.add_argument("--split", default="calibration")
+    parser.add_argument("--round", type=int, help="only models of one round of scoring")
     parser.add_argument("--roles", nargs="+", default=list(ROLES), choices=ROLES)
     parser.add_argument(
         "--rule-only", action="store_true", help="only the decision rule's families, as pictures"
     )
     parser.add_argument("--counts", type=Path, default=HERE / "counts")
     options = parser.parse_args()
-    models = [m for m in collect(options.models) if m["split"] == options.split and not m["failed"]]
+    models = [
+        m
+        for m in collect(options.models)
+        if m["split"] == options.split and not m["failed"] and options.round in {None, round_of(m)}
+    ]
     for dataset in sorted({m["dataset"] for m in models}):
         ask_dataset(dataset, [m for m in models if m["dataset"] == dataset], options)
     write_counts(models, options)
