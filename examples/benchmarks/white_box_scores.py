@@ -78,6 +78,8 @@ def margin_surprise(margins: NDArray[np.float64]) -> float:
     largest, and the chance that the largest of as many draws as classes exceeds that.
     """
     top = int(margins.argmax())
+    if np.ptp(margins) == 0:
+        return 0.0
     shape, loc, scale = stats.gamma.fit(np.delete(margins, top))
     one = float(stats.gamma.logsf(margins[top], shape, loc=loc, scale=scale))
     # 1 - (1 - q) ** K, of which K q is the limit for the smallest q.

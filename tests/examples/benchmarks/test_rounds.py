@@ -1,0 +1,25 @@
+"""Which models a held-out scoring takes, from the manifest alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from examples.benchmarks.rounds import round_of
+from examples.zoo.manifest import build_manifest
+
+
+def test_the_second_round_is_the_four_cells_planned_for_it() -> None:
+    models = [spec.as_json() for spec in build_manifest() if spec.split == "held-out"]
+    rounds = {model["name"]: round_of(model) for model in models}
+    second = [model for model in models if rounds[model["name"]] == 2]
+    assert {model["seed"] // 10_000 for model in second} == {19, 20, 21, 22}
+    assert Counter(model["attack"] == "clean" for model in second) == {True: 15, False: 36}
+    kinds = {model["label_map"] for model in second}
+    assert {"one-to-one", "x-to-x", "all-to-one"} <= kinds
+    assert 0.01 in {model["poison_rate"] for model in second}
+
+
+def test_no_calibration_model_shares_dataset_network_and_length_with_the_second_round() -> None:
+    specs = build_manifest()
+    held = {spec.siblings for spec in specs if round_of(spec.as_json()) == 2}
+    assert not held & {spec.siblings for spec in specs if spec.split == "calibration"}
