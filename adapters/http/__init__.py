@@ -48,7 +48,7 @@ async def open_oracle(
     """
     endpoint = read_endpoint(target.location)
     name = target.http.protocol
-    grpc = endpoint.url.scheme in {"grpc", "grpcs"}
+    grpc = endpoint.grpc
     if name == "auto" and not grpc:
         name = "v2" if "/v2/models/" in endpoint.path else "http"
     if grpc and name in {"auto", "v2", "v2-binary"}:

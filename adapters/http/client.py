@@ -123,7 +123,8 @@ class Client:
                 return await self._transport.exchange(method, url, headers, body, limit)
         except self._transport.foreign as error:
             unsent = isinstance(error, self._transport.unsent)
-            found = failures.from_exception(error, endpoint.shown, unsent=unsent)
+            stranger = endpoint.url.scheme == "https" and not self.wire.bytes_received
+            found = failures.from_exception(error, endpoint.shown, unsent=unsent, stranger=stranger)
             if found.advice.unsent:
                 self.wire.requests -= 1
                 self.wire.bytes_sent -= len(body) + HEADER_BYTES
@@ -169,7 +170,7 @@ def open_client(target: Target, endpoint: Endpoint) -> Client:
     tls = options.tls if endpoint.url.scheme in {"https", "grpcs"} else None
     guard = AddressGuard(endpoint.url.host, private=options.private_network)
     transport: Transport
-    if endpoint.url.scheme in {"grpc", "grpcs"}:
+    if endpoint.grpc:
         if keys.signer is not None or keys.query:
             raise TargetError(f"auth.type {options.auth.type!r} is for HTTP, not for gRPC")
         transport = GrpcTransport(tls, guard)

@@ -84,6 +84,10 @@ class Wire:
         size = target.upload_size or spec.shape[1:]
         if size != spec.shape[1:] and spec.access != "image":
             raise TargetError("input.upload_size scales 8-bit pictures; use --access image")
+        if target.color == "bgr" and is_picture(spec.encoding):
+            raise TargetError(
+                "input.color is 'bgr', and pictures are always RGB: leave it out, or send arrays"
+            )
         if target.color == "bgr" and spec.shape[0] != 3:
             raise TargetError(f"color 'bgr' needs 3 channels, the input has {spec.shape[0]}")
         return cls(spec, target.layout or "NCHW", target.color, size, target.resample)

@@ -16,12 +16,14 @@ class Endpoint:
         shown: the URL for people: no query values.
         path: percent-encoded path, without the query.
         origin: scheme, host and port: the server.
+        grpc: whether gRPC is spoken there.
         secrets: values of the query parameters, to be hidden wherever a server repeats them.
     """
 
     def __init__(self, url: httpx.URL) -> None:
         self.url = url
         self.address = str(url)
+        self.grpc = url.scheme in {"grpc", "grpcs"}
         self.shown = str(url.copy_with(query=None)) + ("?…" if url.query else "")
         self.path = url.raw_path.split(b"?", 1)[0].decode("ascii")
         port = url.port or {"https": 443, "http": 80}.get(url.scheme, 0)

@@ -24,6 +24,7 @@ from adapters.http import strict_json
 from adapters.http.addresses import ForbiddenAddressError
 from adapters.http.excerpt import error_text, printable
 from adapters.http.pace import pace_hint, retry_after
+from adapters.http.tls import certificate_problem
 from adapters.http.transports import Reply
 from adapters.target import Retry
 
@@ -59,13 +60,17 @@ _NAMES: dict[str, type[EndpointError]] = {
 }
 
 
-def from_exception(error: Exception, where: str, *, unsent: bool) -> Unreachable:
+def from_exception(
+    error: Exception, where: str, *, unsent: bool, stranger: bool = False
+) -> Unreachable:
     """Classify what a transport raised.
 
     Args:
         error: any exception of the transport, or TimeoutError of the whole attempt.
         where: the endpoint, without secrets.
         unsent: whether the request surely did not reach the server.
+        stranger: whether no TLS server there ever answered: one that wants a certificate of ours
+            may break the connection before its own word on that arrives.
     """
     chain = list(_causes(error))
     # What our own look at the name and its addresses raises comes before any connection.
@@ -74,9 +79,7 @@ def from_exception(error: Exception, where: str, *, unsent: bool) -> Unreachable
     if wrong:
         return Unreachable(f"{where}: {wrong}", _NOWHERE if unsent else NEVER)
     if unsent and any(_is_tls_fault(cause) for cause in chain):
-        return Unreachable(
-            f"{where}: no TLS there; check http against https and the port", _NOWHERE
-        )
+        return Unreachable(f"{where}: no TLS there; check the scheme and the port", _NOWHERE)
     if unsent:
         return Unreachable(f"{where}: {_refusal(chain)}", _NEVER_LEFT)
     if isinstance(error, TimeoutError):
@@ -84,8 +87,10 @@ def from_exception(error: Exception, where: str, *, unsent: bool) -> Unreachable
             f"{where}: no complete reply in time; raise limits.timeout or send fewer inputs",
             _MAYBE_DONE,
         )
+    hint = "; does the server want a certificate of ours (tls.cert)?" if stranger else ""
     return Unreachable(
-        f"{where}: the connection broke before a complete HTTP reply ({type(error).__name__})",
+        f"{where}: the connection broke before a complete HTTP reply "
+        f"({type(error).__name__}){hint}",
         _MAYBE_DONE,
     )
 
@@ -205,17 +210,17 @@ def _wrong_place(chain: list[BaseException]) -> str:
             )
     if any(isinstance(cause, socket.gaierror) for cause in chain):
         return "the host name does not resolve; check the URL"
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in chain):
-        return (
-            "the server's TLS certificate is not trusted; "
-            "name the authority that signed it as tls.ca, or fix the host name"
-        )
-    return ""
+    return certificate_problem(chain)
 
 
 def _refusal(chain: list[BaseException]) -> str:
     if any(isinstance(cause, ConnectionRefusedError) for cause in chain):
         return "connection refused; is the server running there?"
+    if any(isinstance(cause, ConnectionAbortedError) for cause in chain):
+        return (
+            "the server hung up at once; check the scheme (a server may want TLS), and whether it "
+            "wants a certificate of ours (tls.cert)"
+        )
     if any(isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__ for cause in chain):
         return "nobody answered the connection in time; check host, port and firewall"
     return "no connection; check host, port and network"

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import importlib
 import json
+import os
+import ssl
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from adapters.errors import MissingExtra, TargetError
+from adapters.errors import MissingExtra
 from adapters.http.addresses import AddressGuard
+from adapters.http.tls import pem_files
 from adapters.http.transports import Reply
 from adapters.target import Tls
 
@@ -30,6 +32,7 @@ _HTTP_STATUS = {
 """Google's own table of the HTTP statuses that gRPC codes stand for; the rest are 500."""
 
 _TOO_LARGE = 413
+_LIVE = "/inference.GRPCInferenceService/ServerLive"
 _NOT_METADATA = {"accept", "accept-encoding", "content-type", "user-agent"}
 
 
@@ -48,12 +51,19 @@ class GrpcTransport:
     name = "grpc"
     certificate = ""
     foreign: tuple[type[Exception], ...] = (OSError, ValueError)
-    unsent: tuple[type[Exception], ...] = (ConnectionRefusedError,)
+    unsent: tuple[type[Exception], ...] = (
+        ConnectionRefusedError,
+        ConnectionAbortedError,
+        ssl.SSLError,
+    )
 
     def __init__(self, tls: Tls | None, guard: AddressGuard) -> None:
         self._grpc = load("grpc")
         self._guard = guard
-        self._credentials = None if tls is None else _credentials(self._grpc, tls)
+        self._credentials = None
+        if tls is not None:
+            roots, own, key = pem_files(tls)
+            self._credentials = self._grpc.ssl_channel_credentials(roots, key, own)
         self._channel: Any = None
 
     async def exchange(
@@ -98,19 +108,29 @@ class GrpcTransport:
         writes into its status.
 
         Raises:
-            ConnectionRefusedError: there is none.
+            OSError: there is none, or TLS failed.
         """
         states = self._grpc.ChannelConnectivity
         while (state := self._channel.get_state(try_to_connect=True)) is not states.READY:
-            if state in {states.TRANSIENT_FAILURE, states.SHUTDOWN}:
+            if state is states.SHUTDOWN:
                 raise ConnectionRefusedError
+            if state is states.TRANSIENT_FAILURE:
+                raise await self._why_not()
             await self._channel.wait_for_state_change(state)
+
+    async def _why_not(self) -> OSError:
+        """Why no connection stands: a call that carries nothing fails at once and tells."""
+        try:
+            await self._channel.unary_unary(_LIVE)(b"")
+        except self._grpc.aio.AioRpcError as error:
+            return _no_connection(str(error.details() or ""))
+        return ConnectionRefusedError()  # it stands by now: worth another attempt
 
     def _failed(self, error: Any) -> Reply:
         """The failure as a reply.
 
         Raises:
-            ConnectionError: nobody answered.
+            OSError: nobody answered, or TLS failed.
         """
         code, said = error.code().name, str(error.details() or "")
         if code == "UNAVAILABLE":
@@ -121,27 +141,26 @@ class GrpcTransport:
         return Reply(status, {}, json.dumps({"error": said}).encode(), code=code)
 
 
+def _no_connection(said: str) -> OSError:
+    """What kept gRPC from a connection: its code is the same for all, only the words differ."""
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return ssl.SSLCertVerificationError(1, said)
+    if "Hostname Verification" in said:
+        return ssl.SSLCertVerificationError(1, "hostname mismatch")
+    if "andshake" in said:
+        return ssl.SSLError(1, said)
+    return ConnectionAbortedError() if "Socket closed" in said else ConnectionRefusedError()
+
+
 def load(name: str) -> Any:
     """The module ``name`` of the extra ``grpc``.
 
     Raises:
         MissingExtra: it is not installed.
     """
+    # Otherwise it writes lines of its own to the terminal for what is reported in one sentence.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         return importlib.import_module(name)
     except ImportError:
         raise MissingExtra("gRPC is not installed; install xray-audit[grpc]") from None
-
-
-def _credentials(grpc: Any, tls: Tls) -> Any:
-    def read(path: str) -> bytes | None:
-        try:
-            return Path(path).read_bytes() if path else None
-        except OSError as error:
-            raise TargetError(f"the certificate {path} cannot be read: {error.strerror}") from None
-
-    return grpc.ssl_channel_credentials(
-        root_certificates=read(tls.ca),
-        private_key=read(tls.key or tls.cert),
-        certificate_chain=read(tls.cert),
-    )

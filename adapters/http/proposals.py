@@ -82,6 +82,9 @@ def _by_host(facts: Facts) -> Iterator[Proposal]:
 def _by_protocol(facts: Facts) -> Iterator[Proposal]:
     """What speaks a protocol that says itself what it takes."""
     address, path = facts.endpoint.address, facts.endpoint.path
+    if facts.endpoint.grpc:
+        yield Proposal({"url": address, "preset": "v2-grpc"}, "gRPC of V2 is known", certain=True)
+        return
     if "/v2/models/" in path:
         yield Proposal({"url": address, "preset": "v2"}, "the URL names a V2 model", certain=True)
         return

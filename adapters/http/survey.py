@@ -69,7 +69,7 @@ async def survey(target: Target) -> Facts:
     facts = Facts(endpoint)
     host = endpoint.url.host
     facts.cloud = any(host == end or host.endswith(f".{end}") for end in _CLOUDS)
-    if facts.cloud or "/v2/models/" in endpoint.path:
+    if facts.cloud or "/v2/models/" in endpoint.path or endpoint.grpc:
         return facts
     client = open_client(target, endpoint)
     try:

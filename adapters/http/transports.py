@@ -20,9 +20,10 @@ from typing import Any, Literal, Protocol
 
 import httpx
 
-from adapters.errors import MissingExtra, TargetError
+from adapters.errors import MissingExtra
 from adapters.http.addresses import AddressGuard
 from adapters.http.reading import BodyReader
+from adapters.http.tls import tls_context
 from adapters.target import Tls
 
 _WARNS_FROM = 1 << 20
@@ -104,7 +105,7 @@ def open_transport(
         MissingExtra: aiohttp was asked for and is not installed.
         TargetError: a certificate cannot be read.
     """
-    context = None if tls is None else _tls_context(tls)
+    context = None if tls is None else tls_context(tls)
     has_aiohttp = importlib.util.find_spec("aiohttp") is not None
     if name == "aiohttp" and not has_aiohttp:
         raise MissingExtra("aiohttp is not installed; install xray-audit[fast]")
@@ -114,23 +115,6 @@ def open_transport(
     if context is not None:
         _record_certificates(context, transport)
     return transport
-
-
-def _tls_context(tls: Tls) -> ssl.SSLContext:
-    try:
-        context = (
-            ssl.create_default_context(cafile=tls.ca)
-            if tls.ca
-            else httpx.create_ssl_context(trust_env=False)
-        )
-    except (OSError, ValueError):
-        raise TargetError(f"tls.ca {tls.ca!r} is no readable PEM file of authorities") from None
-    if tls.cert:
-        _show_own(context, tls)
-    # Set by SSLKEYLOGFILE even where the environment is not trusted: it would write session keys.
-    # The stub knows only the getter's "str", the setter takes None.
-    context.keylog_filename = None  # type: ignore[assignment]
-    return context
 
 
 def _record_certificates(context: ssl.SSLContext, transport: FreshTransport) -> None:
@@ -169,19 +153,6 @@ class _GuardedResolver:
 
     async def close(self) -> None:
         """Nothing is held."""
-
-
-def _show_own(context: ssl.SSLContext, tls: Tls) -> None:
-    def no_password() -> str:
-        # Asking at a terminal would hang a job; an empty password fails at once.
-        return ""
-
-    try:
-        context.load_cert_chain(tls.cert, tls.key or None, password=no_password)
-    except (OSError, ValueError):
-        raise TargetError(
-            f"tls.cert {tls.cert!r} and its key are no readable, unencrypted PEM pair"
-        ) from None
 
 
 class FreshTransport:

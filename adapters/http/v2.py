@@ -10,15 +10,24 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from adapters.contract import LabelSpace
+from adapters._images import is_picture
+from adapters.contract import InputSpec, LabelSpace
 from adapters.errors import TargetError
 from adapters.http.client import Client
-from adapters.http.encoding import choose_encoding
+from adapters.http.encoding import Wire, choose_encoding
 from adapters.http.endpoint import Endpoint
 from adapters.http.excerpt import printable
 from adapters.http.oracle import Opened, WireFormat, comfortable_batch
 from adapters.http.v2_format import V2Format
-from adapters.http.v2_input import InputWriter, Tensor, read_geometry
+from adapters.http.v2_input import (
+    BYTES,
+    Geometry,
+    InputWriter,
+    PictureWriter,
+    Tensor,
+    as_pictures,
+    read_geometry,
+)
 from adapters.http.v2_metadata import BINARY, Model, read_model
 from adapters.target import ReplyFormat, Target
 
@@ -41,9 +50,13 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
         EndpointError: the metadata could not be read.
     """
     model = await read_model(client, endpoint)
-    likely = _binary_likely(target, model, _chosen_input(model, target.http.request.tensor))
+    tensor = _chosen_input(model, target.http.request.tensor)
+    pictures = takes_pictures(target, tensor)
+    if pictures and target.http.protocol == "v2-json":
+        raise TargetError("pictures travel behind the JSON, and protocol v2-json allows no such")
+    likely = pictures or _binary_likely(target, model, tensor)
     opened = open_model(target, model, model.infer, lambda wire: replace(wire, binary=likely))
-    if not likely or target.http.protocol == "v2-binary":
+    if not likely or pictures or target.http.protocol == "v2-binary":
         return opened
     # Servers that list raw tensors take them, but KServe takes them unlisted and MLServer breaks
     # on them: the first answer decides, and costs no query of its own.
@@ -65,12 +78,10 @@ def open_model(
     Raises:
         TargetError: the metadata leaves a choice to the user, or the model takes no images.
     """
-    _check_fields(target)
     tensor = _chosen_input(model, target.http.request.tensor)
+    _check_fields(target, pictures=takes_pictures(target, tensor))
     output = _chosen_output(model, target.http.reply.path)
-    geometry = read_geometry(tensor, target)
-    spec = target.input_spec(geometry.shape, choose_encoding(target, "tensor"))
-    writer = InputWriter(tensor.datatype, geometry, spec, target.color)
+    tensor, geometry, writer, spec, how = _input(target, tensor)
     space = _label_space(target, output, batched=geometry.batched)
     classify = target.http.reply.kind == "classification"
     if classify and output is None:
@@ -89,11 +100,45 @@ def open_model(
         identity=(
             "protocol v2",
             f"model {model.name} version {','.join(model.versions) or 'unstated'}",
-            f"{tensor.datatype} {geometry.layout}",
-            *((target.color,) if target.color != "rgb" else ()),
+            *how,
         ),
         description=_describe(model, wire) | {"protocol": _protocol(carrier)},
     )
+
+
+def takes_pictures(target: Target, tensor: Tensor) -> bool:
+    """Whether encoded pictures travel: the model takes nothing else, or the user asks for it.
+
+    OpenVINO Model Server decodes them for any model of shape [N, H, W, C]; elsewhere a step before
+    the model does, and the metadata says BYTES.
+    """
+    return tensor.datatype == BYTES or is_picture(target.encoding or "")
+
+
+def _input(
+    target: Target, tensor: Tensor
+) -> tuple[Tensor, Geometry, InputWriter | PictureWriter, InputSpec, tuple[str, ...]]:
+    """The tensor that travels, how inputs lie in it, what writes it, what the model takes, and
+    what of that makes answers comparable.
+    """
+    geometry = read_geometry(tensor, target)
+    if not takes_pictures(target, tensor):
+        spec = target.input_spec(geometry.shape, choose_encoding(target, "tensor"))
+        writer = InputWriter(tensor.datatype, geometry, spec, target.color)
+        color = (target.color,) if target.color != "rgb" else ()
+        return tensor, geometry, writer, spec, (f"{tensor.datatype} {geometry.layout}", *color)
+    spec = target.input_spec(geometry.shape, choose_encoding(target, "upload"))
+    if not is_picture(spec.encoding):
+        raise TargetError(
+            f"the model takes encoded pictures, and encoding {spec.encoding} is none: use png or "
+            "jpeg:QUALITY"
+        )
+    if tensor.datatype != BYTES:
+        geometry = as_pictures(geometry)
+    wire = Wire.of(target, spec)
+    sized = wire.identity()[1:]  # behind the layout, which a picture has no say in
+    tensor = replace(tensor, datatype=BYTES)
+    return tensor, geometry, PictureWriter(geometry, wire), spec, (BYTES, *sized)
 
 
 def _protocol(carrier: WireFormat) -> str:
@@ -102,11 +147,11 @@ def _protocol(carrier: WireFormat) -> str:
     return "v2-binary" if carrier.binary else "v2"
 
 
-def _check_fields(target: Target) -> None:
+def _check_fields(target: Target, *, pictures: bool) -> None:
     """Refuse what the description says and V2 would leave undone."""
     reply = target.http.reply
-    if target.upload_size is not None:
-        raise TargetError("input.upload_size is for pictures, and V2 carries tensors")
+    if target.upload_size is not None and not pictures:
+        raise TargetError("input.upload_size is for pictures, and here V2 carries tensors")
     if reply.kind not in {"scores", "classification"}:
         raise TargetError(
             f"response.kind is {reply.kind!r}, and V2 outputs say themselves what they are: "

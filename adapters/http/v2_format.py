@@ -14,7 +14,7 @@ from adapters.http.excerpt import printable
 from adapters.http.number_text import WIDTH, flat
 from adapters.http.oracle import Outgoing
 from adapters.http.transports import Reply
-from adapters.http.v2_input import Geometry, InputWriter, Tensor
+from adapters.http.v2_input import Geometry, InputWriter, PictureWriter, Tensor
 from adapters.http.v2_output import LENGTH_HEADER, find_output, labels_of, read_reply
 
 _JSON = {"content-type": "application/json"}
@@ -27,10 +27,10 @@ class V2Format:
     """Tensors to and from V2 messages.
 
     Attributes:
-        tensor: the model's input.
+        tensor: the model's input, with the datatype that travels.
         output: the output that holds the label; None takes the only one of the reply.
         geometry: how inputs lie in the tensor.
-        writer: makes the tensor's values.
+        writer: makes the tensor's values, or the pictures in their place.
         space: what labels mean.
         binary: whether values travel raw behind the JSON.
         classify: whether Triton's classification extension is asked for the label itself.
@@ -40,7 +40,7 @@ class V2Format:
     tensor: Tensor
     output: Tensor | None
     geometry: Geometry
-    writer: InputWriter
+    writer: InputWriter | PictureWriter
     space: LabelSpace
     binary: bool = False
     classify: bool = False
@@ -48,14 +48,15 @@ class V2Format:
 
     def encode(self, batch: Batch) -> Outgoing:
         """See :meth:`adapters.http.oracle.WireFormat.encode`."""
-        array = self.writer.array(batch)
-        if self.binary:
-            head = self._binary_head(len(batch), array.nbytes)
+        if self.binary or isinstance(self.writer, PictureWriter):
+            raw = self.writer.raw(batch)
+            head = self._binary_head(len(batch), len(raw))
             headers = {
                 "content-type": "application/octet-stream",
                 LENGTH_HEADER: str(len(head)),
             }
-            return Outgoing(head + array.tobytes(), headers)
+            return Outgoing(head + raw, headers)
+        array = self.writer.array(batch)
         head, tail = json.dumps(self._message(len(batch), {"data": 0})).encode().rsplit(b"0", 1)
         return Outgoing(head + flat(_as_text(array)) + tail, _JSON)
 
@@ -71,7 +72,10 @@ class V2Format:
 
     def body_bytes(self, n: int) -> int:
         """See :meth:`adapters.http.oracle.WireFormat.body_bytes`."""
-        values = self.geometry.sent(n) * int(np.prod(self.geometry.dims))
+        sent = self.geometry.sent(n)
+        if isinstance(self.writer, PictureWriter):
+            return 150 + sent * self.writer.one_bytes
+        values = sent * int(np.prod(self.geometry.dims))
         dtype = self.writer.dtype
         width = dtype.itemsize if self.binary else _TEXT_WIDTH.get(dtype.str, _WHOLE_WIDTH)
         return 150 + values * width

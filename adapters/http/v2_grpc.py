@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,7 +17,7 @@ from adapters.http.oracle import Opened, Outgoing
 from adapters.http.transports import Reply
 from adapters.http.v2 import open_model
 from adapters.http.v2_format import V2Format
-from adapters.http.v2_input import Tensor
+from adapters.http.v2_input import PictureWriter, Tensor
 from adapters.http.v2_metadata import Model
 from adapters.http.v2_output import find_output, labels_of
 from adapters.target import Target
@@ -80,13 +80,19 @@ class GrpcFormat:
 
     def encode(self, batch: Batch) -> Outgoing:
         """See :meth:`adapters.http.oracle.WireFormat.encode`."""
-        wire, array = self.wire, self.wire.writer.array(batch)
+        wire = self.wire
         request = self.messages.ModelInferRequest(
             model_name=self.model_name, model_version=self.model_version
         )
         shape = wire.geometry.wire_shape(len(batch))
-        request.inputs.add(name=wire.tensor.name, datatype=wire.tensor.datatype, shape=shape)
-        request.raw_input_contents.append(array.tobytes())
+        tensor = request.inputs.add(
+            name=wire.tensor.name, datatype=wire.tensor.datatype, shape=shape
+        )
+        if isinstance(wire.writer, PictureWriter):
+            # Not as raw contents: OpenVINO Model Server read those as one picture until 2023.
+            tensor.contents.bytes_contents.extend(wire.writer.files(batch))
+        else:
+            request.raw_input_contents.append(wire.writer.raw(batch))
         if wire.output is not None:
             wanted = request.outputs.add(name=wire.output.name)
             if wire.classify:
@@ -105,10 +111,7 @@ class GrpcFormat:
 
     def body_bytes(self, n: int) -> int:
         """See :meth:`adapters.http.oracle.WireFormat.body_bytes`."""
-        values = self.wire.writer.dtype.itemsize
-        for size in self.wire.geometry.dims:
-            values *= size
-        return 100 + self.wire.geometry.sent(n) * values
+        return replace(self.wire, binary=True).body_bytes(n) - 50
 
 
 def _read(kind: Any, reply: Reply) -> Any:

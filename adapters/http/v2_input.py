@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec
 from adapters.errors import BadReply, TargetError
-from adapters.http.encoding import arrange
+from adapters.http.encoding import Wire, arrange
 from adapters.http.excerpt import printable
 from adapters.target import Color, Layout, Target
 
@@ -30,6 +30,9 @@ DTYPES: dict[str, str] = {
     "FP64": "<f8",
 }
 """V2 datatype -> numpy type on the wire."""
+
+BYTES = "BYTES"
+"""Datatype of texts, and of pictures that the server decodes."""
 
 _CHANNELS = {1, 3, 4}
 
@@ -101,6 +104,8 @@ def read_geometry(tensor: Tensor, target: Target) -> Geometry:
         TargetError: the shape leaves a choice that ``layout`` or ``shape`` must make.
     """
     dims = tensor.dims
+    if tensor.datatype == BYTES:
+        return _of_texts(dims, target)
     if len(dims) == 4:
         return _with_batch(dims, *_image_axes(dims[1:], target))
     if len(dims) == 3 and not (dims[0] == -1 and dims[2] not in _CHANNELS):
@@ -112,6 +117,34 @@ def read_geometry(tensor: Tensor, target: Target) -> Geometry:
     if len(dims) == 2:
         return _flat(dims, target)
     raise TargetError(f"the model's input shape {list(dims)} is not that of an image")
+
+
+def _of_texts(dims: tuple[int, ...], target: Target) -> Geometry:
+    """A tensor of encoded pictures: one text each, in a list or a column."""
+    if target.shape is None:
+        raise TargetError(
+            "the model takes encoded pictures and does not say of which size; pass --shape C,H,W"
+        )
+    if len(dims) not in {1, 2} or dims[1:] not in {(), (1,), (-1,)}:
+        raise TargetError(f"the model's input shape {list(dims)} is not that of encoded pictures")
+    if dims == (1,):
+        return Geometry(target.shape, dims, "NHWC", batched=False)
+    fixed = dims[0] if dims[0] > 0 else None
+    return Geometry(target.shape, (1,) * (len(dims) - 1), "NHWC", fixed=fixed)
+
+
+def as_pictures(geometry: Geometry) -> Geometry:
+    """The same input where encoded pictures travel in place of its values: a list of ``N``.
+
+    Raises:
+        TargetError: a tensor that no server decodes pictures into.
+    """
+    if geometry.layout != "NHWC" or not geometry.batched or len(geometry.dims) != 3:
+        raise TargetError(
+            "servers decode pictures into tensors of shape [N, H, W, C], and this model's is "
+            "another: leave input.encoding out, or serve the model with that layout"
+        )
+    return replace(geometry, dims=())
 
 
 def _with_batch(
@@ -171,6 +204,35 @@ def _fits(stated: tuple[int, int, int], shape: tuple[int, int, int]) -> bool:
     return all(s in {-1, size} for s, size in zip(stated, shape, strict=True))
 
 
+class PictureWriter:
+    """Turns batches into the texts of a BYTES tensor: one encoded picture each, which the server
+    decodes and scales.
+
+    Args:
+        geometry: how inputs lie in the tensor.
+        wire: how one picture is encoded.
+
+    Attributes:
+        one_bytes: size of a picture of noise, its length included.
+    """
+
+    def __init__(self, geometry: Geometry, wire: Wire) -> None:
+        self._geometry = geometry
+        self._wire = wire
+        noise = np.random.default_rng(0).integers(0, 256, (1, *wire.spec.shape))
+        self.one_bytes = len(wire.files(wire.spec.from_pixels(noise))[0]) + 4
+
+    def files(self, batch: Batch) -> list[bytes]:
+        """Each input of ``batch`` ``(n, c, h, w)`` as a file; a fixed batch is filled up."""
+        files = self._wire.files(batch)
+        return files + files[-1:] * (self._geometry.sent(len(batch)) - len(batch))
+
+    def raw(self, batch: Batch) -> bytes:
+        """The tensor behind the JSON: each file after its length, four bytes little endian."""
+        files = self.files(batch)
+        return b"".join(part for file in files for part in (len(file).to_bytes(4, "little"), file))
+
+
 class InputWriter:
     """Turns batches into the array that the server takes.
 
@@ -190,7 +252,7 @@ class InputWriter:
         if datatype not in DTYPES or datatype == "BOOL":
             raise TargetError(
                 f"the model takes {printable(datatype, 20)} inputs, and V2 tensors are sent only "
-                "as FP16, FP32, FP64 or whole numbers; describe it with protocol http"
+                "as FP16, FP32, FP64, whole numbers or BYTES; describe it with protocol http"
             )
         self.dtype = np.dtype(DTYPES[datatype])
         self._geometry = geometry
@@ -214,6 +276,10 @@ class InputWriter:
         if missing:
             values = np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
         return values
+
+    def raw(self, batch: Batch) -> bytes:
+        """The tensor behind the JSON: :meth:`array` in C order."""
+        return self.array(batch).tobytes()
 
     def _values(self, batch: Batch) -> NDArray[Any]:
         if self.dtype == np.uint8:

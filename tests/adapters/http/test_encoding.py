@@ -108,16 +108,11 @@ def test_blue_first(mount: Mount, layout: str) -> None:
     assert "bgr" not in _body(mount, batch, input={"layout": layout})[2].fingerprint
 
 
-def test_colours_are_in_the_fingerprint_and_pictures_stay_red_first(mount: Mount) -> None:
-    batch = _inputs(3)
-    plain, _, _ = _body(mount, batch, **RAW)
-    assert _body(mount, batch, **RAW, input={"color": "bgr"})[0] == plain
-
-
 @pytest.mark.parametrize(
     ("tables", "channels", "words"),
     [
         ({"input": {"color": "bgr"}}, 1, "color 'bgr' needs 3 channels"),
+        ({**RAW, "input": {"color": "bgr"}}, 3, "pictures are always RGB"),
         ({"input": {"upload_size": [9, 9]}}, 3, "use --access image"),
         ({"input": {"encoding": "jpeg:0"}, "access": "image"}, 3, "is no encoding"),
     ],

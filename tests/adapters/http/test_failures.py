@@ -7,7 +7,6 @@ import contextlib
 import email.utils
 import gzip
 import socket
-import ssl
 import time
 import traceback
 from asyncio import StreamReader as Reader
@@ -17,7 +16,6 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-import trustme
 
 from adapters.errors import (
     AccessDenied,
@@ -525,51 +523,6 @@ def test_cookies_are_not_kept(scripted: Scripted, transport: str) -> None:
     asyncio.run(run())
     assert len(heads) == 2
     assert b"cookie" not in heads[1].lower()
-
-
-@pytest.fixture(scope="module")
-def authority() -> trustme.CA:
-    return trustme.CA()
-
-
-def _server_context(authority: trustme.CA, name: str) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(name).configure_cert(context)
-    return context
-
-
-@both
-@pytest.mark.parametrize("case", ["trusted", "unknown authority", "wrong host"])
-def test_tls(
-    scripted: Scripted,
-    authority: trustme.CA,
-    tmp_path: Any,
-    monkeypatch: pytest.MonkeyPatch,
-    case: str,
-    transport: str,
-) -> None:
-    keylog = tmp_path / "keys.log"
-    monkeypatch.setenv("SSLKEYLOGFILE", str(keylog))
-    ca_file = tmp_path / "ca.pem"
-    authority.cert_pem.write_to_path(str(ca_file))
-    options: dict[str, Any] = {"transport": transport}
-    if case != "unknown authority":
-        options["tls"] = Tls(str(ca_file))
-
-    async def run() -> None:
-        context = _server_context(authority, "localhost" if case != "wrong host" else "other.test")
-        async with scripted(_says(GOOD), ssl=context) as url:
-            if case == "trusted":
-                labels, _ = await _query(url, **options)
-                assert labels.tolist() == [1]
-                return
-            with pytest.raises(Unreachable, match="certificate") as caught:
-                await _query(url, **options)
-            assert caught.value.advice.kind == "never"
-
-    asyncio.run(run())
-    # OpenSSL may open the file; no session key may be in it.
-    assert not keylog.exists() or b"SECRET " not in keylog.read_bytes()
 
 
 @both

@@ -285,10 +285,10 @@ def test_int32_gets_whole_numbers_where_the_range_gives_them(
     [
         ("UINT8", {}, "--access image"),
         ("INT64", {}, "--access image"),
-        ("BYTES", {"access": "image"}, "protocol http"),
+        ("BYTES", {"access": "image"}, "pass --shape"),
         ("BF16", {}, "protocol http"),
         ("FP32", {"encoding": "uint8"}, "--access image"),
-        ("FP32", {"access": "image", "encoding": "png"}, "carries an array"),
+        ("FP32", {"access": "image", "encoding": "png"}, "decode pictures into"),
         ("FP32", {"access": "image", "encoding": "gif"}, "no encoding"),
     ],
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import io
 import socket
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from adapters.errors import (
     AccessDenied,
@@ -39,6 +41,7 @@ class Servicer(services.GRPCInferenceServiceServicer):  # type: ignore[misc, nam
     def __init__(self, model: Any) -> None:
         self.model = model
         self.raw = True
+        self.dims: list[int] = []
         self.fail: tuple[Any, str] | None = None
         self.keys: list[str] = []
         self.requests: list[Any] = []
@@ -53,7 +56,7 @@ class Servicer(services.GRPCInferenceServiceServicer):  # type: ignore[misc, nam
         if request.name != "audit":
             await context.abort(grpc.StatusCode.NOT_FOUND, "unknown model")
         reply = pb.ModelMetadataResponse(name="audit", versions=["1"], platform="onnx")
-        reply.inputs.add(name="in", datatype="FP32", shape=[-1, *self.model.shape])
+        reply.inputs.add(name="in", datatype="FP32", shape=self.dims or [-1, *self.model.shape])
         reply.outputs.add(name="logits", datatype="FP32", shape=[-1, 10])
         return reply
 
@@ -62,8 +65,14 @@ class Servicer(services.GRPCInferenceServiceServicer):  # type: ignore[misc, nam
         if self.fail is not None:
             await context.abort(*self.fail)
         tensor = request.inputs[0]
-        values = np.frombuffer(request.raw_input_contents[0], "<f4")
-        scores = self.model.scores(values.reshape(tuple(tensor.shape)))
+        if tensor.datatype == "BYTES":
+            pictures = [Image.open(io.BytesIO(one)) for one in tensor.contents.bytes_contents]
+            assert list(tensor.shape) == [len(pictures)]
+            values = np.stack([np.asarray(one).transpose(2, 0, 1) / 255.0 for one in pictures])
+        else:
+            raw = np.frombuffer(request.raw_input_contents[0], "<f4")
+            values = raw.reshape(tuple(tensor.shape))
+        scores = self.model.scores(values)
         datatype, shape, data = self.output(scores)
         reply = pb.ModelInferResponse(model_name="audit", model_version="3")
         out = reply.outputs.add(name="logits", datatype=datatype, shape=shape)
@@ -132,6 +141,17 @@ def test_classification(servicer: Servicer, model: Any) -> None:
     answers, _ = _ask(servicer, batch, response={"kind": "classification"})
     assert answers == [model.labels(batch).tolist()]
     assert servicer.requests[0].outputs[0].parameters["classification"].int64_param == 1
+
+
+def test_pictures_travel_as_texts(servicer: Servicer, model: Any) -> None:
+    """OpenVINO Model Server decodes them; it wants [N] where its metadata says NHWC."""
+    c, h, w = model.shape
+    servicer.dims = [-1, h, w, c]
+    batch = model.batch(4)
+    answers, oracle = _ask(servicer, batch, preset="v2-image")
+    assert answers == [model.labels(np.rint(np.clip(batch, 0, 1) * 255) / 255.0).tolist()]
+    assert oracle.description["protocol"] == "v2-grpc"
+    assert not servicer.requests[0].raw_input_contents
 
 
 def test_the_key_travels_as_metadata(
