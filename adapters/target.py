@@ -76,6 +76,9 @@ class RequestFormat:
         value: how an input is written into JSON: ``array`` (nested numbers in the model's input
             units), ``pixels`` (nested whole numbers 0 to 255), ``base64`` or ``data-uri`` (an
             encoded image).
+        axes: the axes of one input written as numbers: ``image`` (three, in the order of
+            ``input.layout``), ``grey`` (height and width, of a single channel) or ``flat`` (one
+            list of all values, in that order).
         tensor: V2 input name where the model has several; empty takes the only one.
     """
 
@@ -86,6 +89,7 @@ class RequestFormat:
     template: str = '{"inputs": "$INPUTS"}'
     item: str = '"$INPUT"'
     value: Literal["array", "pixels", "base64", "data-uri"] = "array"
+    axes: Literal["image", "grey", "flat"] = "image"
     tensor: str = ""
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+from numpy.typing import NDArray
 
 from adapters._images import media_type
 from adapters.contract import Batch, Labels, LabelSpace
@@ -122,6 +123,8 @@ def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
     request = options.request
     if request.body == "json":
         return _json_writer(request, wire)
+    if request.axes != "image":
+        raise TargetError("request.axes is for numbers in JSON, and this request carries a file")
     own_type = any(name.lower() == "content-type" for name in options.headers)
     if request.body == "multipart" and own_type:
         raise TargetError("a multipart request sets its own Content-Type; leave the header out")
@@ -142,10 +145,11 @@ def _json_writer(request: RequestFormat, wire: Wire) -> Callable[[Batch], Outgoi
     head, tail, many = _split_template(request.template)
     before, after = _split_item(request.item) if many else (b"", b"")
     kind = {"content-type": request.content_type or "application/json"}
-    values = _value_writer(request, wire)
+    axes = _axes(request, wire)
+    values = _value_writer(request, wire, axes)
     if many and before == after == b"" and request.value == "array":
         # One array for all is written faster than its parts.
-        return lambda batch: Outgoing(head + nested(wire.values(batch)) + tail, kind)
+        return lambda batch: Outgoing(head + nested(axes(wire.values(batch))) + tail, kind)
 
     def write(batch: Batch) -> Outgoing:
         items = b",".join(before + value + after for value in values(batch))
@@ -154,14 +158,33 @@ def _json_writer(request: RequestFormat, wire: Wire) -> Callable[[Batch], Outgoi
     return write
 
 
-def _value_writer(request: RequestFormat, wire: Wire) -> Callable[[Batch], list[bytes]]:
+def _axes(request: RequestFormat, wire: Wire) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """A function that gives inputs with three axes each, as the wire has them, those wanted."""
+    if request.axes == "image":
+        return lambda values: values
+    if request.value not in {"array", "pixels"}:
+        raise TargetError(
+            f"request.axes is {request.axes!r}, and a {request.value} value has none: leave it out"
+        )
+    if request.axes == "flat":
+        return lambda values: values.reshape(len(values), -1)
+    channels = wire.spec.shape[0]
+    if channels != 1:
+        raise TargetError(f"request.axes is 'grey', and the input has {channels} channels, not one")
+    axis = 1 if wire.layout == "NCHW" else 3
+    return lambda values: values.squeeze(axis)
+
+
+def _value_writer(
+    request: RequestFormat, wire: Wire, axes: Callable[[NDArray[Any]], NDArray[Any]]
+) -> Callable[[Batch], list[bytes]]:
     """A function that writes each input of a batch as one JSON value."""
     if request.value == "array":
-        return lambda batch: [nested(one) for one in wire.values(batch)]
+        return lambda batch: [nested(one) for one in axes(wire.values(batch))]
     if request.value == "pixels":
         if wire.spec.access != "image":
             raise TargetError("pixels are whole numbers 0 to 255; use --access image")
-        return lambda batch: [nested(one) for one in wire.pixels(batch)]
+        return lambda batch: [nested(one) for one in axes(wire.pixels(batch))]
     kind = media_type(wire.spec.encoding)
     prefix = f"data:{kind};base64,".encode() if request.value == "data-uri" else b""
     return lambda batch: [b'"' + prefix + base64.b64encode(one) + b'"' for one in wire.files(batch)]

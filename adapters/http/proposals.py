@@ -10,11 +10,15 @@ from typing import Any
 from urllib.parse import quote
 
 from adapters.http.survey import Facts, model_names
+from adapters.presets import over
 
-MAX_PROPOSALS = 16
+MAX_PROPOSALS = 32
 """Most descriptions that are tried; each costs one query."""
 
 _FILE_FIELDS = ("image", "file", "content", "data")
+GUESS = "a usual format"
+"""Why a format is tried that nothing speaks for."""
+
 _ARRAY_KEYS = ("inputs", "instances", "input", "data", "x")
 _SAFE = "/:@%!$&'()*+,;=-._~"
 _HOSTS: tuple[tuple[str, str], ...] = (
@@ -44,11 +48,21 @@ class Proposal:
     certain: bool = False
 
 
-def propose(facts: Facts) -> list[Proposal]:
-    """Descriptions of the endpoint, the likeliest first; at most ``MAX_PROPOSALS``."""
+def propose(facts: Facts, channels: int = 3) -> list[Proposal]:
+    """Descriptions of the endpoint, the likeliest first; at most ``MAX_PROPOSALS``.
+
+    Args:
+        facts: what the server said.
+        channels: those of the samples; only grey pictures may go out without a channel axis.
+    """
     found: list[Proposal] = []
     seen: set[str] = set()
-    for one in (*_by_host(facts), *_by_protocol(facts), *_by_path(facts), *_by_schema(facts)):
+    for one in (
+        *_by_host(facts),
+        *_by_protocol(facts, channels),
+        *_by_path(facts, channels),
+        *_by_schema(facts, channels),
+    ):
         _keep(one, found, seen)
     path = facts.endpoint.path.rstrip("/")
     if not path and not found and not facts.cloud:
@@ -56,7 +70,7 @@ def propose(facts: Facts) -> list[Proposal]:
         _keep(Proposal({"url": _at(facts, "/inference"), "preset": "mosec"}, why), found, seen)
     if not facts.cloud and not any(one.certain for one in found):
         for url in [facts.endpoint.address] if path else _usual_urls(facts):
-            for one in _any_format(url):
+            for one in _any_format(url, channels):
                 _keep(one, found, seen)
     return found[:MAX_PROPOSALS]
 
@@ -79,7 +93,7 @@ def _by_host(facts: Facts) -> Iterator[Proposal]:
             yield Proposal(table, f"the host {host}", certain=True)
 
 
-def _by_protocol(facts: Facts) -> Iterator[Proposal]:
+def _by_protocol(facts: Facts, channels: int) -> Iterator[Proposal]:
     """What speaks a protocol that says itself what it takes."""
     address, path = facts.endpoint.address, facts.endpoint.path
     if facts.endpoint.grpc:
@@ -91,7 +105,7 @@ def _by_protocol(facts: Facts) -> Iterator[Proposal]:
     wanted = re.match(r"/v1/models/([^/:]+)", path)
     if wanted:
         url = _at(facts, f"/v1/models/{wanted[1]}:predict")
-        yield from _instances(url, "the URL names a V1 model")
+        yield from _instances(url, "the URL names a V1 model", channels)
     if path.strip("/") and not path.startswith(("/v1", "/v2")):
         return
     for name in model_names(facts)[:3] if "/v2" in facts.answers else []:
@@ -101,15 +115,15 @@ def _by_protocol(facts: Facts) -> Iterator[Proposal]:
     if isinstance(facts.answers.get("/v1/models"), dict) and "/v2" not in facts.answers:
         for name in model_names(facts)[:3]:
             url = _at(facts, f"/v1/models/{quote(name, safe='')}:predict")
-            yield from _instances(url, f"the server lists the V1 model {name}")
+            yield from _instances(url, f"the server lists the V1 model {name}", channels)
 
 
-def _instances(url: str, why: str) -> Iterator[Proposal]:
-    yield from _both_layouts({"url": url, "preset": "instances"}, why)
+def _instances(url: str, why: str, channels: int) -> Iterator[Proposal]:
+    yield from _preset(url, "instances", why, channels)
     yield Proposal({"url": url, "preset": "instances-b64"}, why)
 
 
-def _by_path(facts: Facts) -> Iterator[Proposal]:
+def _by_path(facts: Facts, channels: int) -> Iterator[Proposal]:
     """What the usual path of a kind of server suggests."""
     address, path = facts.endpoint.address, facts.endpoint.path.rstrip("/")
     usual = {
@@ -119,13 +133,13 @@ def _by_path(facts: Facts) -> Iterator[Proposal]:
         "/inference": ("mosec",),
     }
     for preset in usual.get(path, ()):
-        yield from _preset(address, preset, f"the path {path}")
+        yield from _preset(address, preset, f"the path {path}", channels)
     if path.startswith("/predictions/"):
-        yield from _preset(address, "torchserve", "a path like TorchServe's")
+        yield from _preset(address, "torchserve", "a path like TorchServe's", channels)
     if path.startswith("/gradio_api/run/"):
-        yield from _preset(address, "gradio", "a path like Gradio's")
+        yield from _preset(address, "gradio", "a path like Gradio's", channels)
     if path.startswith("/gradio_api/call/"):
-        yield from _preset(address, "gradio-events", "a path like Gradio's")
+        yield from _preset(address, "gradio-events", "a path like Gradio's", channels)
     if not path and _dig(facts.answers.get("/openapi.json"), "info", "title") == "Cog":
         url = _at(facts, "/predictions")
         yield Proposal({"url": url, "preset": "replicate"}, "the server says Cog", certain=True)
@@ -133,18 +147,20 @@ def _by_path(facts: Facts) -> Iterator[Proposal]:
     if not path and isinstance(gradio, dict) and isinstance(gradio.get("named_endpoints"), dict):
         for name in list(gradio["named_endpoints"])[:2]:
             url = _at(facts, f"/gradio_api/run/{quote(str(name).strip('/'), safe='')}")
-            yield from _preset(url, "gradio", "the server describes a Gradio app")
+            yield from _preset(url, "gradio", "the server describes a Gradio app", channels)
 
 
-def _preset(url: str, preset: str, why: str) -> Iterator[Proposal]:
+def _preset(url: str, preset: str, why: str, channels: int) -> Iterator[Proposal]:
     table = {"url": url, "preset": preset}
     if preset in {"mlflow", "instances", "azureml"}:
-        yield from _both_layouts(table, why)
+        for way in _ways(channels, 0):
+            if not way.single:
+                yield Proposal(over(table, way.table), why)
     else:
         yield Proposal(table, why)
 
 
-def _by_schema(facts: Facts) -> Iterator[Proposal]:
+def _by_schema(facts: Facts, channels: int) -> Iterator[Proposal]:
     """Routes and fields that an OpenAPI document or BentoML's schema names."""
     for route, fields in (*_bento_routes(facts), *_openapi_routes(facts)):
         if facts.endpoint.path.rstrip("/") not in {"", route.rstrip("/")}:
@@ -155,9 +171,11 @@ def _by_schema(facts: Facts) -> Iterator[Proposal]:
             if kind == "file":
                 yield Proposal(_multipart(url, name), why)
             elif kind == "text":
-                yield Proposal(_base64(url, name), why)
+                yield Proposal(_text(url, name, "base64"), why)
+                yield Proposal(_text(url, name, "data-uri"), why)
             else:
-                yield from _both_layouts(_arrays(url, name), why)
+                for way in _ways(channels, _depth(kind)):
+                    yield Proposal(_arrays(url, name, way), why)
 
 
 def _bento_routes(facts: Facts) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -186,7 +204,14 @@ def _openapi_routes(facts: Facts) -> Iterator[tuple[str, list[tuple[str, str]]]]
             fields = list(properties.items())[:2] if isinstance(properties, dict) else []
             file = media == "multipart/form-data"
             resolved = [(str(k), _resolved(document, v)) for k, v in fields]
-            yield str(route), [(k, "file" if file else _kind(v)) for k, v in resolved]
+            kinds = [(k, "file" if file else _kind(v)) for k, v in resolved]
+            yield (
+                str(route),
+                [
+                    (k, f"array {_nesting(document, v)}" if kind == "array" else kind)
+                    for (k, kind), (_, v) in zip(kinds, resolved, strict=True)
+                ],
+            )
 
 
 def _resolved(document: Any, schema: Any) -> Any:
@@ -205,6 +230,19 @@ def _kind(schema: Any) -> str:
     if plain.get("type") == "file" or plain.get("format") in {"image", "binary"}:
         return "file"
     return "text" if plain.get("type") == "string" else "array"
+
+
+def _nesting(document: Any, schema: Any) -> int:
+    """How many lists the schema of a field nests; 0 where it does not say."""
+    depth = 0
+    while _dig(schema, "type") == "array" and depth < 5:
+        depth += 1
+        schema = _resolved(document, _dig(schema, "items"))
+    return depth if _dig(schema, "type") in {"number", "integer"} else 0
+
+
+def _depth(kind: str) -> int:
+    return int(kind.partition(" ")[2] or 0)
 
 
 def _dig(value: Any, *steps: str) -> Any:
@@ -230,13 +268,46 @@ def _usual_urls(facts: Facts) -> list[str]:
     return [_at(facts, route) for route in routes]
 
 
-def _any_format(url: str) -> Iterator[Proposal]:
-    why = "a usual format"
-    yield Proposal({"url": url, **_upload(), "request": {"body": "raw"}}, why)
+def _any_format(url: str, channels: int) -> Iterator[Proposal]:
+    yield Proposal({"url": url, **_upload(), "request": {"body": "raw"}}, GUESS)
     for name in _FILE_FIELDS:
-        yield Proposal(_multipart(url, name), why)
-    for key in _ARRAY_KEYS:
-        yield from _both_layouts(_arrays(url, key), why)
+        yield Proposal(_multipart(url, name), GUESS)
+    for way in _ways(channels, 0):
+        for key in _ARRAY_KEYS:
+            yield Proposal(_arrays(url, key, way), GUESS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How an array is written: which axes of an input, and whether a list of inputs or one."""
+
+    axes: str = "image"
+    layout: str = "NCHW"
+    single: bool = False
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """What the description says of it."""
+        request = {} if self.axes == "image" else {"request": {"axes": self.axes}}
+        return {**request, "input": {"layout": self.layout}}
+
+
+def _ways(channels: int, depth: int) -> list[_Way]:
+    """Ways to write a field of ``depth`` nested lists, the likeliest first; 0 is any."""
+    grey = channels == 1
+    nested = {
+        1: [_Way("flat", single=True)],
+        2: [*([_Way("grey", single=True)] if grey else []), _Way("flat")],
+        3: [
+            *([_Way("grey")] if grey else []),
+            _Way(single=True),
+            _Way(layout="NHWC", single=True),
+        ],
+        4: [_Way(), _Way(layout="NHWC")],
+    }
+    if depth:
+        return nested.get(depth, [])
+    return [*nested[4], *([_Way("grey")] if grey else []), _Way("flat"), _Way(single=True)]
 
 
 def _upload() -> dict[str, Any]:
@@ -247,18 +318,15 @@ def _multipart(url: str, name: str) -> dict[str, Any]:
     return {"url": url, **_upload(), "request": {"body": "multipart", "field": name}}
 
 
-def _base64(url: str, name: str) -> dict[str, Any]:
-    request = {"template": json.dumps({name: "$INPUT"}), "value": "base64"}
+def _text(url: str, name: str, value: str) -> dict[str, Any]:
+    request = {"template": json.dumps({name: "$INPUT"}), "value": value}
     return {"url": url, **_upload(), "request": request}
 
 
-def _arrays(url: str, key: str) -> dict[str, Any]:
-    return {"url": url, "preset": "http", "request": {"template": json.dumps({key: "$INPUTS"})}}
-
-
-def _both_layouts(table: dict[str, Any], why: str) -> Iterator[Proposal]:
-    for layout in ("NCHW", "NHWC"):
-        yield Proposal({**table, "input": {"layout": layout}}, why)
+def _arrays(url: str, key: str, way: _Way) -> dict[str, Any]:
+    template = json.dumps({key: "$INPUT" if way.single else "$INPUTS"})
+    plain = {"url": url, "preset": "http", "request": {"template": template}}
+    return over(plain, way.table)
 
 
 def _at(facts: Facts, path: str) -> str:

@@ -157,6 +157,8 @@ def _check_fields(target: Target, *, pictures: bool) -> None:
             f"response.kind is {reply.kind!r}, and V2 outputs say themselves what they are: "
             'leave it out, or set "classification"'
         )
+    if target.http.request.axes != "image":
+        raise TargetError("request.axes is for generic requests: V2 metadata says the axes")
     for name in _FOREIGN:
         if getattr(reply, name) != getattr(ReplyFormat(), name):
             raise TargetError(f"response.{name} is for generic replies, and V2 has its own")

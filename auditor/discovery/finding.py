@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelSpace
-from adapters.errors import AccessDenied, BadReply, EndpointError, TargetError, Unreachable
+from adapters.errors import (
+    AccessDenied,
+    AdapterError,
+    BadReply,
+    EndpointError,
+    TargetError,
+    Unreachable,
+)
 from adapters.http import strict_json
 from adapters.http.exchange import Exchange
 from adapters.http.proposals import MAX_PROPOSALS, Proposal, propose
@@ -23,6 +30,7 @@ from adapters.target import ReplyFormat, Target
 from adapters.target_file import target_from_table
 from auditor.discovery.alternatives import MOST_ALTERNATIVES, Alternative, alternatives
 from auditor.discovery.asking import ATTEMPTS, TRYING_ATTEMPTS, Asker, PatientOracle, names_of
+from auditor.discovery.choosing import COMPARED, MOST_OTHERS, Working, choose, others
 from auditor.discovery.matching import hits, learned, spread, tested_mapping
 from auditor.errors import AuditError, SamplesError
 from auditor.samples import Samples, class_indices, to_model_units
@@ -42,8 +50,9 @@ CLEARLY = 0.15
 """By how much another way must be better, on the same samples, before it is taken."""
 
 MOST_REQUESTS = len(QUESTIONS)
-MOST_TRIES = MAX_PROPOSALS + 4
-"""Most inputs that finding a format sends: one for each, and V2's with a layout of their own."""
+MOST_TRIES = MAX_PROPOSALS + 4 + MOST_OTHERS + (1 + MOST_OTHERS) * COMPARED
+"""Most inputs that finding a format sends: one for each, and V2's with a layout of their own; then
+those that choose among all that work."""
 
 MOST_CORRECTING = 2 * SAMPLES + MOST_ALTERNATIVES * FIRST_ROUND + FINALISTS * SECOND_ROUND
 """Most inputs that looking for the reason of a low accuracy sends."""
@@ -161,8 +170,10 @@ class Finder:
         """
         facts = await survey(self.target(self._stated))
         self.found.asked = facts.asked
+        proposals = propose(facts, self.found.samples.images.shape[1])
         self._asker.attempts = TRYING_ATTEMPTS
-        self.found.table = await self._first_that_answers(propose(facts), facts.wants_key)
+        first, self.found.table = await self._first_that_answers(proposals, facts.wants_key)
+        await self._choose(first, proposals)
         self._asker.attempts = ATTEMPTS
         return self.found
 
@@ -200,17 +211,70 @@ class Finder:
 
     # ---- the format --------------------------------------------------------------------------
 
-    async def _first_that_answers(self, proposals: list[Proposal], wants_key: bool) -> Table:  # noqa: FBT001 - one caller
+    async def _first_that_answers(
+        self,
+        proposals: list[Proposal],
+        wants_key: bool,  # noqa: FBT001 - one caller
+    ) -> tuple[Proposal, Table]:
         for proposal in proposals:
             table = await self._try(proposal)
             if table is not None:
-                return table
+                return proposal, table
         tried = "; ".join(self.found.tried[-3:])
         key = " The server asked for a key: set XRAY_AUDIT_API_KEY." if wants_key else ""
         raise AuditError(
             f"none of {len(self.found.tried)} formats gave a label ({tried}).{key} Describe the "
             "request in a target file (see the README) and run xray-audit check --target FILE"
         )
+
+    async def _choose(self, first: Proposal, proposals: list[Proposal]) -> None:
+        """Try what else the server may take, and settle on the best of what works."""
+        found = self.found
+        working = [(first, found.table)]
+        async with self._asker.opened(self.target(found.table)) as oracle:
+            described = oracle.description
+        target = self.target(found.table)
+        as_it_was = found.samples, list(found.notes)
+        for other in others(first, found.table, proposals, target, described):
+            found.samples, found.notes = as_it_was[0], list(as_it_was[1])
+            try:
+                table = await self._try(other)
+            except AdapterError as error:
+                found.tried.append(f"{_in_words(other)}: {error}")
+                continue
+            if table is not None:
+                working.append((other, table))
+        if len(working) == 1:
+            found.samples, found.notes = as_it_was
+            return
+        measured = [await self._compare(proposal, table) for proposal, table in working]
+        found.samples, found.notes = as_it_was  # what is taken says again which size it needs
+        usable = [one for one in measured if one is not None]
+        if not usable:
+            return
+        taken = usable.pop(choose(usable))
+        found.table = dict(taken.table)
+        found.notes.append(
+            f"{len(usable) + 1} formats work; taken is the one that sends the fewest bytes per "
+            f"input of those whose labels are as good: {taken}."
+        )
+        found.notes += [f"Also works: {one}." for one in usable]
+
+    async def _compare(self, proposal: Proposal, table: Table) -> Working | None:
+        """What ``table`` says about a few samples; None where it fails on them."""
+        picks = spread(self.found.samples.classes, COMPARED)
+        try:
+            async with self._asker.opened(self.target(table)) as oracle:
+                answers = await names_of(oracle, self.fitted(oracle)[picks])
+                expected = self._expected(oracle.label_space, picks)
+                batch = oracle.max_batch
+                size = oracle.request_bytes(batch) // batch
+                access = oracle.input_spec.access
+        except (EndpointError, TargetError, SamplesError) as error:
+            self.found.tried.append(f"{_in_words(proposal)}, several samples: {error}")
+            return None
+        right = None if expected is None else hits(expected, answers)
+        return Working(table, _in_words(proposal), access, size, batch, right, answers)
 
     async def _try(self, proposal: Proposal) -> Table | None:
         """The description that ``proposal`` leads to, or None where it gave no label."""
@@ -243,6 +307,7 @@ class Finder:
             yield whole
             for layout in ("NCHW", "NHWC"):
                 yield over(over(shape, {"input": {"layout": layout}}), whole)
+            yield over({"access": "image", **shape}, whole)
         else:
             yield over(shape, whole)
 
@@ -433,8 +498,10 @@ def _in_words(proposal: Proposal) -> str:
     table = proposal.table
     request = table.get("request", {})
     what = request.get("field") or request.get("template") or request.get("body") or ""
-    layout = table.get("input", {}).get("layout", "")
-    parts = [f"preset {table.get('preset')}", str(what), layout, f"because of {proposal.why}"]
+    axes = request.get("axes", "")
+    layout = "" if axes == "grey" else table.get("input", {}).get("layout", "")
+    preset = f"preset {table.get('preset')}"
+    parts = [preset, str(what), axes, layout, f"because of {proposal.why}"]
     return ", ".join(part for part in parts if part)
 
 

@@ -88,6 +88,30 @@ def test_arrays_to_scores(mount: Mount, model: Any, layout: str, transport: str)
     assert oracle.label_space.size == 10
 
 
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+@pytest.mark.parametrize(("axes", "channels"), [("flat", 3), ("flat", 1), ("grey", 1)])
+@pytest.mark.parametrize("many", [True, False])
+def test_arrays_without_a_channel_axis_and_flat_ones(
+    mount: Mount, model: Any, layout: str, axes: str, channels: int, *, many: bool
+) -> None:
+    model = type(model)((channels, 5, 6))
+    wire = (channels, 5, 6) if layout == "NCHW" else (5, 6, channels)
+
+    def answer(_: Request, body: bytes) -> Any:
+        values = np.array(json.loads(body)["x"])
+        values = values if many else values[None]
+        assert values.shape[1:] == ((5, 6) if axes == "grey" else (channels * 30,))
+        inputs = values.reshape(-1, *wire)
+        return model.scores(inputs if layout == "NCHW" else inputs.transpose(0, 3, 1, 2)).tolist()
+
+    template = '{"x": "$INPUTS"}' if many else '{"x": "$INPUT"}'
+    options = _options(request_template=template, request_axes=axes)
+    target = _target(mount(Endpoint(answer)), options, layout=layout, shape=(channels, 5, 6))
+    batch = model.batch(3 if many else 1)
+    labels, _ = _ask(target, batch)
+    assert labels.tolist() == model.labels(batch).tolist()
+
+
 def test_float_access_is_not_clipped(mount: Mount, model: Any) -> None:
     endpoint = _always([[0, 1]])
     _ask(_target(mount(endpoint), _options()), model.batch(1))
@@ -393,6 +417,9 @@ def test_error_in_the_body(mount: Mount, model: Any) -> None:
         ({"request_template": '["$INPUT", "$INPUT"]'}, {}, "2 times"),
         ({"request_template": '{"x": "$INPUTS"'}, {}, "not JSON"),
         ({"request_item": "{}"}, {}, "exactly once"),
+        ({"request_axes": "grey"}, {}, "the input has 3 channels"),
+        ({"request_axes": "flat", "request_value": "base64"}, {"access": "image"}, "has none"),
+        ({"request_axes": "flat", "request_body": "raw"}, {"access": "image"}, "carries a file"),
         ({"reply_path": "a..b"}, {}, "not a path"),
         ({"reply_path": "*.b.*"}, {}, "not a path"),
         (

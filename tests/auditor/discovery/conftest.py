@@ -395,10 +395,165 @@ def cog(server: Server, **_: Any) -> str:
     return ""
 
 
-KINDS = {
-    f.__name__: f
-    for f in (v2, v1, litserve, bentoml, torchserve, hf, gradio, fastapi, mlflow, mosec, cog)
-}
+def kserve_raw(server: Server, **how: Any) -> str:
+    """KServe: takes raw tensors and does not list them."""
+    v2(server, **how)
+    as_json = server.routes["POST /v2/models/audit/infer"]
+
+    def infer(headers: Any, body: bytes) -> Any:
+        length = headers.get("inference-header-content-length")
+        if length is None:
+            return as_json(headers, body)
+        message = json.loads(body[: int(length)])
+        for entry in message["inputs"]:
+            entry["data"] = np.frombuffer(body[int(length) :], "<f4").tolist()
+        return as_json(headers, json.dumps(message).encode())
+
+    server.routes["POST /v2/models/audit/infer"] = infer
+    return ""
+
+
+def triton_uint8(server: Server, **_: Any) -> str:
+    """Whole numbers only, as many exported models want them."""
+    v2(server, scale=1.0)
+    described = server.routes["GET /v2/models/audit"](None, b"")
+    described["inputs"][0]["datatype"] = "UINT8"
+    server.routes["GET /v2/models/audit"] = lambda *_: described
+    return ""
+
+
+def openvino(server: Server, **_: Any) -> str:
+    """OpenVINO Model Server: a tensor of shape [N, H, W, C], or pictures that it decodes."""
+    c = server.channels
+    tensor = {"name": "input", "datatype": "FP32", "shape": [-1, SIZE, SIZE, c]}
+    output = {"name": "scores", "datatype": "FP32", "shape": [-1, len(CLASSES)]}
+
+    def infer(headers: Any, body: bytes) -> Any:
+        length = int(headers.get("inference-header-content-length", 0))
+        entry = json_field(body[:length] if length else body, "inputs")[0]
+        if entry["datatype"] == "BYTES":
+            raw, scores = body[length:], []
+            if entry["parameters"]["binary_data_size"] != len(raw):
+                raise Refused(400, {"error": "binary data size"})
+            while raw:
+                size = int.from_bytes(raw[:4], "little")
+                scores.append(server.picture_scores(raw[4 : 4 + size]))
+                raw = raw[4 + size :]
+            found = np.stack(scores)
+        else:
+            values = np.frombuffer(body[length:], "<f4") if length else np.array(entry["data"])
+            found = server.scores(_arrays(values.reshape(entry["shape"]), 1.0, nhwc=True))
+        data = {**output, "shape": list(found.shape), "data": found.ravel().tolist()}
+        return {"model_name": "audit", "outputs": [data]}
+
+    listed = {"name": "OpenVINO Model Server", "version": "2025.3"}
+    server.routes |= {
+        "GET /v2": lambda *_: listed,
+        "GET /v2/models": lambda *_: {"models": ["audit"]},
+        "GET /v2/models/audit": lambda *_: {
+            "name": "audit",
+            "inputs": [tensor],
+            "outputs": [output],
+        },
+        "POST /v2/models/audit/infer": infer,
+    }
+    return ""
+
+
+def bentoml_two(server: Server, **_: Any) -> str:
+    """A route for arrays and one for pictures, arrays first."""
+    bentoml(server)
+    listed = server.routes["GET /schema.json"](None, b"")
+    arrays = {"route": "/classify", "input": {"properties": {"x": {"type": "tensor"}}}}
+    listed["routes"].insert(0, arrays)
+
+    def classify(_: Any, body: bytes) -> Any:
+        scores = server.scores(_arrays(json_field(body, "x")))
+        return {"labels": [CLASSES[k] for k in scores.argmax(axis=1)]}
+
+    server.routes |= {"GET /schema.json": lambda *_: listed, "POST /classify": classify}
+    return ""
+
+
+def flat(server: Server, **_: Any) -> str:
+    """scikit-learn behind a route of its own: lists of all values."""
+
+    def predict(_: Any, body: bytes) -> Any:
+        rows = np.asarray(json_field(body, "data"), dtype=np.float64)
+        if rows.ndim != 2:
+            raise Refused(500, {"detail": "Expected 2D array"})
+        images = rows.reshape(len(rows), server.channels, SIZE, SIZE)
+        return {"predictions": [CLASSES[k] for k in server.scores(images * 255).argmax(axis=1)]}
+
+    server.routes |= {"POST /predict": predict}
+    return "/predict"
+
+
+def keras_grey(server: Server, **_: Any) -> str:
+    """TensorFlow Serving of a Keras model that takes [n, height, width]."""
+
+    def predict(_: Any, body: bytes) -> Any:
+        images = np.asarray(json_field(body, "instances"), dtype=np.float64)
+        if images.ndim != 3:
+            raise Refused(400, {"error": f"Matrix size-incompatible: {images.shape}"})
+        return {"predictions": server.scores(images[:, None] * 255).tolist()}
+
+    server.routes |= {
+        "GET /v1/models/audit": lambda *_: {"model_version_status": [{"state": "AVAILABLE"}]},
+        "POST /v1/models/audit:predict": predict,
+    }
+    return "/v1/models/audit"
+
+
+def rows_of_pixels(server: Server, **_: Any) -> str:
+    """FastAPI: one grey picture as rows of pixels from 0 to 255, as its document says."""
+    number = {"type": "array", "items": {"type": "array", "items": {"type": "number"}}}
+    schema = {"properties": {"pixels": number}}
+    post = {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+    def classify(_: Any, body: bytes) -> Any:
+        rows = np.asarray(json_field(body, "pixels"), dtype=np.float64)
+        if rows.shape != (SIZE, SIZE):
+            raise Refused(422, {"detail": "rows of pixels"})
+        return {"class": CLASSES[int(server.scores(rows[None, None])[0].argmax())]}
+
+    server.routes |= {
+        "GET /openapi.json": lambda *_: {"paths": {"/classify": {"post": post}}},
+        "POST /classify": classify,
+    }
+    return ""
+
+
+def data_uri(server: Server, **_: Any) -> str:
+    """FastAPI: a text field that wants a data URI."""
+    schema = {"properties": {"photo": {"type": "string"}}}
+    post = {"requestBody": {"content": {"application/json": {"schema": schema}}}}
+
+    def classify(_: Any, body: bytes) -> Any:
+        head, _, data = json_field(body, "photo").partition(",")
+        if head != "data:image/png;base64":
+            raise Refused(422, {"detail": "no data URI"})
+        return {"label": CLASSES[int(server.picture_scores(base64_of(data)).argmax())]}
+
+    server.routes |= {
+        "GET /openapi.json": lambda *_: {"paths": {"/classify": {"post": post}}},
+        "POST /classify": classify,
+    }
+    return ""
+
+
+_PLAIN = (v2, v1, litserve, bentoml, torchserve, hf, gradio, fastapi, mlflow, mosec, cog)
+_MORE = (
+    kserve_raw,
+    triton_uint8,
+    openvino,
+    bentoml_two,
+    flat,
+    keras_grey,
+    rows_of_pixels,
+    data_uri,
+)
+KINDS = {f.__name__: f for f in (*_PLAIN, *_MORE)}
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import pytest
 
+from adapters.http.proposals import MAX_PROPOSALS
 from adapters.http.survey import QUESTIONS
 from adapters.target_file import read_target_file, target_from_table
 from auditor.discovery.checking import MOST_QUERIES
@@ -42,9 +43,20 @@ EXPECTED: dict[str, dict[str, Any]] = {
     "mlflow": {"preset": "mlflow"},
     "mosec": {"preset": "mosec"},
     "cog": {"preset": "replicate"},
+    "kserve_raw": {"preset": "v2-binary"},
+    "triton_uint8": {"preset": "v2", "access": "image"},
+    "openvino": {"preset": "v2-image"},
+    "bentoml_two": {"request": {"body": "multipart", "field": "picture"}},
+    "flat": {"request": {"template": '{"data": "$INPUTS"}', "axes": "flat"}},
+    "keras_grey": {"preset": "instances", "request": {"axes": "grey"}},
+    "rows_of_pixels": {
+        "request": {"template": '{"pixels": "$INPUT"}', "axes": "grey"},
+        "input": {"range": [0, 255]},
+    },
+    "data_uri": {"request": {"template": '{"photo": "$INPUT"}', "value": "data-uri"}},
 }
 
-GREY = {"v2", "hf", "fastapi", "mlflow"}
+GREY = {"v2", "hf", "fastapi", "mlflow", "keras_grey", "rows_of_pixels"}
 
 
 @pytest.mark.parametrize("kind", EXPECTED)
@@ -70,6 +82,43 @@ def test_two_commands_lead_from_a_url_to_an_audit(
     assert report["samples"]["accuracy"] == 1.0
     assert report["model"]["presets"] == list(target_from_table(table).presets)
     assert server.queries > asked
+
+
+@pytest.mark.parametrize(
+    ("kind", "formats", "also"),
+    [
+        ("kserve_raw", 2, "preset v2, because"),
+        ("openvino", 3, "preset v2, because"),
+        ("bentoml_two", 2, "float access"),
+    ],
+)
+def test_of_several_formats_the_leanest_is_taken_and_the_others_are_told(
+    command: RunCommand,
+    make_server: MakeServer,
+    pictures: Pictures,
+    kind: str,
+    formats: int,
+    also: str,
+) -> None:
+    _, url = make_server(kind)
+    ran = command("check", url, "--samples", pictures())
+    assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
+    assert f"{formats} formats work; taken is the one that sends the fewest bytes" in ran.out
+    told = [line for line in ran.out.splitlines() if "Also works: " in line]
+    assert len(told) == formats - 1
+    assert also in "".join(told)
+    assert all("bytes per input" in line for line in told)
+
+
+def test_what_the_user_states_is_never_chosen_away(
+    command: RunCommand, make_server: MakeServer, pictures: Pictures
+) -> None:
+    _, url = make_server("bentoml_two")
+    Path("t.toml").write_text(f'url = "{url}"\naccess = "float"\n')
+    ran = command("check", "--target", "t.toml", "--samples", pictures(), "--write", "u.toml")
+    assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
+    target = target_from_table(read_target_file(Path("u.toml")))
+    assert (target.access, target.http.request.template) == ("float", '{"x": "$INPUTS"}')
 
 
 @pytest.mark.parametrize(
@@ -196,7 +245,7 @@ def test_a_server_that_never_gives_a_label(
     ran = command("check", url, "--samples", pictures())
     assert ran.code == ExitCode.FAILED
     assert "formats gave a label" in ran.sentence
-    assert len(server.requests) <= len(QUESTIONS) + 2 * 16
+    assert len(server.requests) <= len(QUESTIONS) + 2 * MAX_PROPOSALS
 
 
 def test_a_missing_key_is_named(
