@@ -17,7 +17,7 @@ from adapters._labels import check_batch, check_labels, top1
 from adapters._worker import Worker
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
 from adapters.errors import BadReply, InputRejected, ModelFileError, RetryAdvice, TargetError
-from adapters.target import Layout, Target
+from adapters.target import Color, Layout, Target
 
 MAX_FILE_BYTES = 2 * 1024**3
 """Larger files are refused: ONNX cannot hold more, and a file is read whole to be hashed."""
@@ -108,6 +108,7 @@ class InputPlan:
         dtype: numpy name of the tensor's type: float32, float16, float64 or uint8.
         min_batch: smaller batches are padded up to this many inputs.
         max_batch: most inputs per call.
+        color: order of three channels in the tensor.
     """
 
     spec: InputSpec
@@ -115,6 +116,7 @@ class InputPlan:
     dtype: str
     min_batch: int
     max_batch: int
+    color: Color = "rgb"
 
     def encode(self, batch: Batch) -> NDArray[Any]:
         """The tensor for ``batch`` ``(n, c, h, w)``: padded, in the model's layout and type.
@@ -127,6 +129,8 @@ class InputPlan:
         if len(sent) < self.min_batch:
             # Copies of a real input: nothing the model has not seen, so nothing new can fail.
             sent = np.concatenate([sent, np.repeat(sent[-1:], self.min_batch - len(sent), axis=0)])
+        if self.color == "bgr":
+            sent = sent[:, ::-1]
         if self.layout == "NHWC":
             sent = sent.transpose(0, 2, 3, 1)
         with np.errstate(over="ignore"):  # judged on the next line
@@ -142,14 +146,16 @@ class InputPlan:
 
     def facts(self) -> dict[str, Any]:
         """The JSON-able part, for the report."""
-        return {"layout": self.layout, "dtype": self.dtype, "padded_to": self.min_batch}
+        color = {} if self.color == "rgb" else {"color": self.color}
+        return {"layout": self.layout, "dtype": self.dtype, "padded_to": self.min_batch, **color}
 
     def identity(self) -> str:
         """What of the input decides an answer, in words, for the fingerprint."""
         spec = self.spec
         shape = "x".join(map(str, spec.shape))
+        color = "" if self.color == "rgb" else f"{self.color} "
         return (
-            f"{spec.access}/{spec.encoding} {shape} {self.layout} {self.dtype} "
+            f"{spec.access}/{spec.encoding} {shape} {self.layout} {color}{self.dtype} "
             f"black={','.join(map(repr, spec.low))} white={','.join(map(repr, spec.high))}"
         )
 
@@ -179,10 +185,13 @@ def plan_input(
     layout = _layout(target, dims, default_layout)
     shape = _shape(target, _channels_first(dims, layout))
     spec = _spec(target, shape, dtype, model_range)
+    if target.color == "bgr" and shape[0] != 3:
+        raise TargetError(f"color 'bgr' needs 3 channels, the model takes {shape[0]}")
     fewest, most = batch
     own = max(fewest, min(DEFAULT_BATCH, DEFAULT_BATCH_BYTES // (4 * spec.size)))
     limit = target.batch or own
-    return InputPlan(spec, layout, dtype, fewest, limit if most is None else min(limit, most))
+    most_sent = limit if most is None else min(limit, most)
+    return InputPlan(spec, layout, dtype, fewest, most_sent, target.color)
 
 
 def _spec(

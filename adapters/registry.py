@@ -19,6 +19,9 @@ ADAPTERS: dict[str, str] = {
 """Adapter name -> module with ``async def open_oracle(target) -> LabelOracle``."""
 
 
+_ORDERS_COLOURS = {"http", "onnx", "torchscript"}
+
+
 class _AdapterModule(Protocol):
     async def open_oracle(self, target: Target) -> LabelOracle: ...
 
@@ -35,7 +38,11 @@ async def open_oracle(target: Target) -> LabelOracle:
     if path is None:
         known = ", ".join(sorted(ADAPTERS))
         raise TargetError(f"there is no adapter {target.kind!r}; known adapters: {known}")
-    if target.kind != "http" and (target.color != "rgb" or target.upload_size is not None):
-        raise TargetError(f"input.color and input.upload_size are for endpoints, not {target.kind}")
+    if target.upload_size is not None and target.kind != "http":
+        raise TargetError(f"input.upload_size is for endpoints, and the target is {target.kind}")
+    if target.color != "rgb" and target.kind not in _ORDERS_COLOURS:
+        raise TargetError(
+            f"input.color is for endpoints and model files, and the target is {target.kind}"
+        )
     module = cast("_AdapterModule", importlib.import_module(path))
     return await module.open_oracle(target)

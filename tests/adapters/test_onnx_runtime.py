@@ -39,7 +39,7 @@ Reference = Callable[..., NDArray[Any]]
 
 
 def target(location: str, **how: Any) -> Target:
-    return Target("onnx", location, trust_model_file=True, **how)
+    return Target("onnx", location, **{"trust_model_file": True, **how})
 
 
 def opened(location: str, **how: Any) -> LabelOracle:
@@ -91,6 +91,25 @@ def test_open_axes_need_a_shape(onnx_file: Write) -> None:
     path = onnx_file(dims=("n", 3, "h", "w"))
     assert "--shape C,H,W" in refusal(TargetError, path)
     assert opened(path, shape=(3, 6, 5)).input_spec.shape == (3, 6, 5)
+
+
+@pytest.mark.parametrize("isolated", [True, False])
+def test_a_model_of_swapped_colours_gets_them_swapped(
+    onnx_file: Write, batch: NDArray[Any], *, isolated: bool
+) -> None:
+    path = onnx_file()
+    how = {"trust_model_file": not isolated}
+    plain, rgb = ask(path, batch, **how)
+    swapped, bgr = ask(path, batch, color="bgr", **how)
+    assert swapped.tolist() == ask(path, batch[:, ::-1].copy(), **how)[0].tolist()
+    assert swapped.tolist() != plain.tolist()
+    assert rgb.fingerprint != bgr.fingerprint
+    assert bgr.description["input"]["color"] == "bgr"
+
+
+def test_colours_of_grey_inputs_are_refused(onnx_file: Write) -> None:
+    path = onnx_file(dims=("n", 1, 6, 5))
+    assert "needs 3 channels" in refusal(TargetError, path, color="bgr")
 
 
 def test_all_open_axes_need_a_layout_too(onnx_file: Write) -> None:

@@ -5,6 +5,7 @@ import importlib.util
 import inspect
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -23,6 +24,18 @@ def test_an_unknown_adapter_lists_the_known_ones() -> None:
 def test_the_registry_opens_what_it_names() -> None:
     oracle = asyncio.run(open_oracle(Target("synthetic", "prototypes:1:3:1:4:4")))
     assert oracle.input_spec.shape == (1, 4, 4)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"color": "bgr"}, "input.color is for endpoints and model files, and the target is synth"),
+        ({"upload_size": (9, 9)}, "input.upload_size is for endpoints"),
+    ],
+)
+def test_what_a_kind_of_target_would_ignore_is_refused(fields: dict[str, Any], words: str) -> None:
+    with pytest.raises(TargetError, match=words):
+        asyncio.run(open_oracle(Target("synthetic", "prototypes:1:3:1:4:4", **fields)))
 
 
 @pytest.mark.parametrize("path", sorted(ADAPTERS.values()))
