@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from auditor.reports import text
-from auditor.reports.html_parts import Html, facts, free_form, section, table, tag
+from auditor.reports.html_parts import Html, code_block, facts, free_form, section, table, tag
 from auditor.reports.text import safe_text
 from auditor.reports.words import label_name, moment, score_title, unnoticed
 
@@ -33,7 +33,25 @@ for plane in report["planes"]:
             assert math.isclose(getattr(again, name), plane[name], abs_tol=1e-12), plane["index"]
 """
 
-PROBES = {"plane": "points on planes", "samples": "clean samples", "canary": "canaries"}
+PROBES = {
+    "plane": "points on planes",
+    "samples": "clean samples",
+    "canary": "repeats",
+    "family": "disturbed samples",
+    "trigger": "questions of the trigger search",
+    "picture": "points of pictures",
+}
+
+IDENTITY = {
+    "url": "URL",
+    "addresses": "Addresses of its name",
+    "certificate": "SHA-256 of its certificate",
+    "headers": "Headers",
+    "model_version": "Model version",
+    "clock_offset_s": "Its clock minus ours, s",
+    "first_query": "First query",
+    "last_query": "Last query",
+}
 
 ACCESS = {
     "float": "Numbers, unclipped: inputs may leave the natural range of pixels, as the method "
@@ -65,7 +83,7 @@ def identity(run: Mapping[str, Any]) -> Html | None:
     """Who answered, and with which software it was asked; None where no account was kept."""
     parts = [
         # The file sorts its keys, so the page does too: made again, it must be the same.
-        (title, free_form(json.loads(json.dumps(held, sort_keys=True))))
+        (title, free_form(_named(json.loads(json.dumps(held, sort_keys=True)))))
         for title, key in (("Who answered", "identity"), ("Asked with", "environment"))
         if isinstance(held := run.get(key), Mapping) and held
     ]
@@ -73,6 +91,10 @@ def identity(run: Mapping[str, Any]) -> Html | None:
         return None
     shown = [tag("div", tag("h4", title), listed) for title, listed in parts]
     return section("identity", "Endpoint and environment", shown)
+
+
+def _named(held: Mapping[str, Any]) -> dict[str, Any]:
+    return {IDENTITY.get(key, key): value for key, value in held.items()}
 
 
 def _range(taken: Mapping[str, Any]) -> str:
@@ -248,7 +270,7 @@ def recheck(digest: str) -> Html:
             "without the model and without a network. The scores alone also follow from "
             "report.json:",
         ),
-        tag("pre", tag("code", RECOMPUTE), tabindex="0"),
+        code_block(RECOMPUTE),
         tag(
             "p",
             "Running the same audit again resumes it: answers already paid for come from the label "

@@ -69,6 +69,12 @@ def _escaped(value: object) -> str:
     return html.escape(visible(str(value)), quote=True)
 
 
+def code_block(lines: str) -> Html:
+    """A program, line by line; everywhere else a line break in a text would be spelled out."""
+    escaped = "\n".join(_escaped(line) for line in lines.splitlines())
+    return tag("pre", tag("code", Html(escaped)), tabindex="0")
+
+
 def section(anchor: str, title: str, *children: object) -> Html:
     """A section of a part, under a third-level heading."""
     heading = f"{anchor}-title"
@@ -122,9 +128,15 @@ def facts(pairs: Iterable[tuple[object, object]], class_: str = "facts") -> Html
 def free_form(value: Mapping[str, Any]) -> Html:
     """A free-form JSON object as a list of facts."""
     pairs = flatten(value)
+    shown = [(_spoken(key), said) for key, said in pairs[:MAX_ROWS]]
     rest = len(pairs) - MAX_ROWS
     more = tag("p", f"{rest} more entries stand in report.json.") if rest > 0 else None
-    return join([facts(pairs[:MAX_ROWS], "facts plain"), more])
+    return join([facts(shown, "facts plain"), more])
+
+
+def _spoken(key: str) -> str:
+    """A key such as ``isolation.memory_bytes`` in words, which also wrap between lines."""
+    return key.replace(".", ": ").replace("_", " ")
 
 
 def hex_colour(label: int) -> str:

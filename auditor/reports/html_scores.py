@@ -57,10 +57,14 @@ def _score(report: Mapping[str, Any], name: str) -> Html:
         "div",
         tag("h4", score_title(name) + decides),
         tag("p", about),
-        _chart(report, name, top, comparison),
+        None if _unmeasured(report, name) else _chart(report, name, top, comparison),
         tag("p", _in_words(report, name, comparison), class_="reading"),
         class_="score",
     )
+
+
+def _unmeasured(report: Mapping[str, Any], name: str) -> bool:
+    return _estimate(report, name)["mean"] is None
 
 
 def _estimate(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -76,6 +80,11 @@ def _decides(report: Mapping[str, Any], comparison: Mapping[str, Any]) -> bool:
 
 def _in_words(report: Mapping[str, Any], name: str, comparison: Mapping[str, Any] | None) -> str:
     estimate = _estimate(report, name)
+    if estimate["mean"] is None and name == "ats" and report["planes"]:
+        return (
+            "Not measured: connected regions show only on label maps, which --pictures or "
+            "--sampler paper ask for."
+        )
     if estimate["mean"] is None:
         return "Not measured: no plane was completely answered."
     interval = text.interval(estimate["low"], estimate["high"])
@@ -238,7 +247,10 @@ def plane_table(report: Mapping[str, Any]) -> Html | None:
         for plane in report["planes"]
     ]
     head = ("Plane", "Classes of the samples", "RE (bits)", "ATS", "ATS by label", "Largest label")
-    return section("planes", "Plane by plane", table("Scores of every plane", head, rows))
+    below = any((plane["ats_by_label"] or 0.0) < 0.0 for plane in report["planes"])
+    caption = "Scores of every plane"
+    caption += "; estimated from few points, single ones may fall below 0" if below else ""
+    return section("planes", "Plane by plane", table(caption, head, rows))
 
 
 def _leading(report: Mapping[str, Any], shares: Sequence[float]) -> str:

@@ -117,9 +117,11 @@ def _facts(report: Mapping[str, Any], found: Mapping[str, Any]) -> list[tuple[ob
     ]
     if best["place"] is not None:
         row, column = best["place"]
-        pairs.append(("Place", f"row {row}, column {column} (upper left corner)"))
+        pairs.append(("Place", f"upper left corner at row {row}, column {column}"))
     if found["p"] is not None:
-        pairs.append(("Chance on a clean model", f"p = {found['p']:.2g}, all looks paid for"))
+        pairs.append(
+            ("Chance on a clean model", f"p = {found['p']:.2g}, corrected for all attempts")
+        )
     stages = found["queries_by_stage"]
     spent = ", ".join(f"{safe_text(name, 30)} {text.count(n)}" for name, n in stages.items())
     pairs.append(("Queries", f"{text.count(found['queries'])} ({spent})"))

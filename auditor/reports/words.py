@@ -83,9 +83,20 @@ def likely_target(report: Mapping[str, Any]) -> str | None:
     if not shares:
         return None
     label = max(range(len(shares)), key=lambda index: (shares[index], -index))
-    return (
+    most = (
         f"Label {label_name(report, label)} covers the most, {text.percent(shares[label])} of the "
-        "planes on average. If the model is backdoored so that every triggered input gets one "
+        "planes on average."
+    )
+    found = found_trigger(report)
+    if found is not None and found["target"] == label:
+        return f"{most} It is also the label that the trigger which was found leads to."
+    if found is not None:
+        return (
+            f"{most} The trigger that was found leads to {label_name(report, found['target'])}: "
+            "that is what counts, and the largest share means nothing here."
+        )
+    return (
+        f"{most} If the model is backdoored so that every triggered input gets one "
         "label, this is the likely one; otherwise the largest share means nothing."
     )
 

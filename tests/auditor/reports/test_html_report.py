@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from auditor.reports.frameworks import load_all
+from auditor.reports.html_facts import RECOMPUTE
 from auditor.reports.html_parts import Html, tag
 from auditor.reports.html_report import CONTENTS, render_html
 from auditor.reports.source import ReportSource
@@ -430,3 +431,32 @@ def test_text_stands_out_in_light_and_dark(report: dict[str, Any]) -> None:
             assert _contrast(ink, colours["paper"]) >= 4.5, ink
             assert _contrast(ink, colours["panel"]) >= 4.5, ink
         assert _contrast(colours["fill"], colours["track"]) >= 3.0
+
+
+def test_the_program_on_the_page_is_the_one_that_runs(report: dict[str, Any]) -> None:
+    shown = re.search(r"<pre[^>]*><code>(.*?)</code></pre>", _rendered(report), re.DOTALL)
+    assert shown is not None
+    assert html.unescape(shown.group(1)) == RECOMPUTE.rstrip("\n")
+
+
+def test_a_found_trigger_counts_more_than_the_largest_share(report: dict[str, Any]) -> None:
+    report["trigger"]["suspicious"] = True
+    shares = report["scores"]["shares"]
+    largest = shares.index(max(shares))
+    for target, said in (
+        (largest, "also the label that the trigger"),
+        (largest - 1, "that is what counts"),
+    ):
+        report["trigger"]["best"]["target"] = target % len(shares)
+        page = _rendered(report)
+        assert said in page
+        assert "this is the likely one" not in page
+
+
+def test_ats_without_maps_says_what_it_needs(report: dict[str, Any]) -> None:
+    report["scores"]["ats"] = None
+    for plane in report["planes"]:
+        plane["ats"] = None
+    page = _rendered(report)
+    assert "connected regions show only on label maps, which --pictures" in page
+    assert "no plane was completely answered" not in page
