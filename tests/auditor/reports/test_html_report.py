@@ -293,7 +293,7 @@ def test_numbers_of_the_report_stand_in_the_page(report: dict[str, Any]) -> None
         "reaches up to 3.6%",
         report["fingerprint"],
         report["plan_digest"],
-        "provider.version",
+        "provider: version",
         "If the model is backdoored so that every triggered input gets one label",
         *report["limits"],
     ):
