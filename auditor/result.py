@@ -301,6 +301,8 @@ def _held_out(errors: int, models: int) -> str:
 TRIGGER_WORDS = {
     "patch": "a patch of {size} x {size} pixels",
     "field": "a fixed smooth pattern added to the picture",
+    "noise": "fixed noise added to the picture",
+    "blend": "a blend of the picture with a fixed pattern",
     "wave": "a fixed wave pattern added to the picture",
     "warp": "a fixed small warp of the picture",
     "quantise": "a reduction of the picture to {size} grey levels",

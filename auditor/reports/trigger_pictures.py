@@ -33,5 +33,7 @@ def _as_pixels(outcome: TriggerOutcome) -> NDArray[np.uint8] | None:
     texture = np.asarray(best.texture)
     if best.family == "patch":
         return texture.astype(np.uint8)
+    if best.family == "blend":
+        return np.clip(127.5 + texture.astype(np.float64), 0, 255).astype(np.uint8)
     # Twice the contrast: a pattern of a few levels would hardly show.
     return np.clip(128.0 + 2.0 * texture.astype(np.float64), 0, 255).astype(np.uint8)

@@ -14,6 +14,8 @@ SCORE_TITLES = {"re": "RE", "ats": "ATS", "ats_by_label": "ATS by label"}
 FAMILIES = {
     "patch": "Patch",
     "field": "Smooth pattern",
+    "noise": "Fixed noise",
+    "blend": "Blend with a fixed pattern",
     "wave": "Wave pattern",
     "warp": "Warp",
     "quantise": "Fewer grey levels",
@@ -121,6 +123,8 @@ def change(finding: Mapping[str, Any]) -> str:
     detail = {
         "patch": f"{size} × {size} pixels",
         "field": f"{size} × {size} control points, ± {strength:g} grey levels",
+        "noise": f"{size} × {size} points, ± {strength:g} grey levels",
+        "blend": f"{size} × {size} control points, {100 * strength:g}% of the picture",
         "wave": f"± {strength:g} grey levels",
         "warp": f"{strength:g} pixels on average",
         "quantise": f"{size} levels",

@@ -16,6 +16,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict
 from functools import cache, partial
+from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ HERE = Path(__file__).parent
 NULL_FILE = HERE.parent.parent / "auditor" / "probes" / "trigger" / "null.py"
 Record = dict[str, Any]
 Null = dict[str, NullCell]
+Task = tuple[Record, int, Null]
 
 
 def main() -> None:
@@ -47,6 +49,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, action="append", required=True)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--samples", type=int, default=120)
+    parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--only", default="", help="only models whose name contains this")
     parser.add_argument("--results", type=Path, default=HERE / "trigger_search.json")
     parser.add_argument("--write-null", action="store_true")
@@ -56,27 +59,31 @@ def main() -> None:
         for model in collect(options.models)
         if model["split"] == "calibration" and not model["failed"] and options.only in model["name"]
     ]
-    one = partial(search_one, options=options)
-    free = [
-        one(model, seed, {})
+    tasks: list[Task] = [
+        (model, seed, {})
         for model in models
         if model["attack"] == "clean"
         for seed in range(options.seeds)
     ]
+    free = _all(tasks, options)
     nulls: dict[str, Null] = {}
     for model in models:
         recipe = recipe_of(model)
         nulls.setdefault(recipe, null_of([row for row in free if row["recipe"] != recipe]))
-    rows = [
-        one(model, seed, nulls[recipe_of(model)])
-        for model in models
-        for seed in range(options.seeds)
+    tasks = [
+        (model, seed, nulls[recipe_of(model)]) for model in models for seed in range(options.seeds)
     ]
+    rows = _all(tasks, options)
     note = {"samples": options.samples, "seeds": options.seeds, **asdict(TriggerSettings())}
     write(options.results, {"settings": note, "clean_without_null": free, "rows": rows})
     if options.write_null:
         NULL_FILE.write_text(null_module(null_of(free), free), encoding="utf-8")
     report(rows)
+
+
+def _all(tasks: list[Task], options: argparse.Namespace) -> list[Record]:
+    with Pool(options.processes) as pool:
+        return pool.starmap(partial(search_one, options=options), tasks, 1)
 
 
 def recipe_of(model: Record) -> str:

@@ -1,4 +1,4 @@
-"""Searching for fields, waves, warps and quantisation: screen, then turn and mutate."""
+"""Searching for waves and quantisation: screen, then turn and mutate."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.trigger.bench import Asking, Bench
-from auditor.probes.trigger.fields import Dial, Quantise, draw_field, draw_warp, draw_wave
+from auditor.probes.trigger.fields import Dial, Quantise, Wave, draw_wave
 from auditor.probes.trigger.settings import TriggerSettings
 
 Rate = NDArray[np.float64]
@@ -28,7 +28,7 @@ class Turned:
 
 
 class DialSearch:
-    """One family of whole-image changes; every turn goes on where the last one stopped."""
+    """Waves, or fewer grey levels; every turn goes on where the last one stopped."""
 
     def __init__(self, family: str, bench: Bench, settings: TriggerSettings) -> None:
         self.family = family
@@ -43,7 +43,7 @@ class DialSearch:
     @property
     def strengths(self) -> tuple[float, float]:
         """Weak and strong end of the dial."""
-        return self.settings.warps if self.family == "warp" else self.settings.amplitudes
+        return self.settings.wave, self.settings.amplitudes[1]
 
     def turn(self, queries: int) -> Asking[Turned | None]:
         """Use about ``queries``; returns early with a change that looks good."""
@@ -70,14 +70,9 @@ class DialSearch:
         return self.best or max(self.open, key=lambda lead: lead.share, default=None)
 
     def _draw(self) -> Dial:
-        """A random change at the strong end."""
-        rng, shape, strong = self.bench.rng, self.bench.spec.shape, self.strengths[1]
-        if self.family == "field":
-            return draw_field(rng, shape[0], int(rng.choice(self.settings.grids)), strong)
-        if self.family == "wave":
-            return draw_wave(rng, min(12, min(shape[1:]) // 2), strong)
-        unit = min(shape[1:]) / 32
-        return draw_warp(rng, int(rng.choice((4, 6))), strong * unit)
+        """A random wave at the strong end."""
+        longest = min(12, min(self.bench.spec.shape[1:]) // 2)
+        return draw_wave(self.bench.rng, longest, self.strengths[1])
 
     def _screen(self) -> Asking[None]:
         """Ask a batch of random changes; keep, per label, those that move images."""
@@ -148,6 +143,7 @@ class DialSearch:
     def _step(self, lead: Turned) -> Asking[Turned]:
         """Ask the change, a weaker one and some neighbours on the same images."""
         bench, change = self.bench, lead.change
+        assert isinstance(change, Wave | Quantise)
         weaker = change.at(max(self.strengths[0], WEAKER * change.strength))
         children = [change.neighbour(bench.rng) for _ in range(self.settings.children)]
         images = bench.pick(self.settings.step_images, lead.target)

@@ -1,8 +1,8 @@
-"""Changes of the whole image: smooth fields, waves, warps and fewer grey levels.
+"""Changes of the whole image: fields, noise, blends, waves, warps and fewer grey levels.
 
-Strengths are in 8-bit levels (fields, waves), pixels (warps) or the distance between grey
-levels (quantisation). Every result is a whole number of grey levels inside 0 to 255, so both
-access modes see the same picture.
+Strengths are in 8-bit levels (fields, noise, waves), a share of the picture (blends), pixels
+(warps) or the distance between grey levels (quantisation). Every result is a whole number of
+grey levels inside 0 to 255, so both access modes see the same picture.
 """
 
 from __future__ import annotations
@@ -29,15 +29,11 @@ class Dial(Change, Protocol):
         """The same change at another strength."""
         ...
 
-    def neighbour(self, rng: np.random.Generator) -> Dial:
-        """A random small change of it, at the same strength."""
-        ...
-
 
 @dataclass(frozen=True, eq=False)
 class Field:
     """A field added to every image: ``strength`` times control points ``(c, k, k)`` of -1 or
-    1, interpolated bilinearly.
+    1, interpolated bilinearly; of kind "noise" where the points are as fine as pixels.
     """
 
     control: Floats
@@ -61,21 +57,38 @@ class Field:
         """The same field at another strength."""
         return replace(self, strength=strength)
 
-    def neighbour(self, rng: np.random.Generator) -> Field:
-        """Roll the field by one control point, or flip one to three squares of it."""
-        control, side = self.control.copy(), self.size
-        if rng.random() < 0.15:
-            step = 1 if rng.random() < 0.5 else -1
-            return replace(self, control=np.roll(control, step, axis=1 + int(rng.integers(2))))
-        for _ in range(int(rng.integers(1, 4))):
-            span = max(1, int(side * rng.choice([0.1, 0.25, 0.5])))
-            row, column = (int(v) for v in rng.integers(0, side - span + 1, 2))
-            square = (slice(row, row + span), slice(column, column + span))
-            if rng.random() < 0.5:
-                control[(slice(None), *square)] *= -1
-            else:
-                control[(int(rng.integers(len(control))), *square)] *= -1
-        return replace(self, control=control)
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """Every image mixed with one fixed pattern (Blended, Chen et al. 2017):
+    ``(1 - strength) * image + strength * pattern``.
+
+    Attributes:
+        control: control points ``(c, k, k)`` of -1 (black) to 1 (white).
+        strength: share of the pattern, 0 to 1.
+    """
+
+    control: Floats
+    strength: float
+    kind: str = "blend"
+
+    @property
+    def size(self) -> int:
+        """Control points per side."""
+        return int(self.control.shape[-1])
+
+    def texture(self, height: int, width: int) -> Floats:
+        """The pattern ``(c, height, width)``, in 8-bit levels around mid-grey."""
+        return 127.5 * upsample(self.control, height, width)
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Mix ``pixels`` ``(n, c, h, w)`` with the pattern and round."""
+        pattern = 127.5 + self.texture(*pixels.shape[-2:])
+        return _whole((1.0 - self.strength) * pixels + self.strength * pattern)
+
+    def at(self, strength: float) -> Blend:
+        """The same pattern at another share."""
+        return replace(self, strength=strength)
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,14 +175,6 @@ class Warp:
         """The same warp at another strength."""
         return replace(self, strength=strength)
 
-    def neighbour(self, rng: np.random.Generator) -> Warp:
-        """Draw one to three control points anew."""
-        control = self.control.copy()
-        for _ in range(int(rng.integers(1, 4))):
-            row, column = (int(v) for v in rng.integers(0, self.size, 2))
-            control[:, row, column] = rng.uniform(-2, 2, 2)
-        return replace(self, control=control / np.abs(control).mean())
-
 
 @dataclass(frozen=True, eq=False)
 class Quantise:
@@ -235,13 +240,6 @@ def _knots(size: int, length: int) -> tuple[NDArray[np.int64], Floats]:
 
 def _whole(values: Floats) -> Pixels:
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
-
-
-def draw_field(rng: np.random.Generator, channels: int, size: int, strength: float) -> Field:
-    """Random signs; half of the time the same in all channels."""
-    shape = (1 if rng.random() < 0.5 else channels, size, size)
-    signs = np.where(rng.random(shape) < 0.5, 1.0, -1.0)
-    return Field(np.broadcast_to(signs, (channels, size, size)).copy(), strength)
 
 
 def draw_wave(rng: np.random.Generator, longest: int, strength: float) -> Wave:

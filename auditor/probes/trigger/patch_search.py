@@ -186,6 +186,31 @@ class PatchSearch:
         yield from self.go_on(climb, until)
         return climb.found
 
+    def polish(self, lead: Lead, until: int) -> Asking[Lead]:
+        """Improve a single patch on the images it fails on; returns ``lead`` where none helps."""
+        bench, settings = self.bench, self.settings
+        images = bench.pick(len(bench.pixels), lead.target)
+        hits = (yield from bench.hits([lead.stamp], lead.target, images, "polish"))[0]
+        lead = replace(lead, share=float(hits.mean()))
+        while bench.total() < until and lead.share < SURE:
+            order = bench.rng.permutation(len(images))
+            hard = order[~hits[order]][: settings.step_images]
+            easy = order[hits[order]][: settings.step_images // 2]
+            asked = np.concatenate([hard, easy])
+            others = self._neighbours(lead.stamp, 4)
+            found = yield from bench.hits([*others], lead.target, images[asked], "polish")
+            # An easy image stands for all that the patch already moves.
+            worth = found[:, : len(hard)].sum(axis=1) * (~hits).sum() / max(1, len(hard))
+            worth = worth + found[:, len(hard) :].sum(axis=1) * hits.sum() / max(1, len(easy))
+            best = int(worth.argmax())
+            if worth[best] <= hits.sum():
+                continue
+            stamp = others[best]
+            again = (yield from bench.hits([stamp], lead.target, images, "polish"))[0]
+            if again.mean() > lead.share:
+                lead, hits = replace(lead, stamp=stamp, share=float(again.mean())), again
+        return lead
+
     def go_on(self, climb: Climb, until: int) -> Asking[bool]:
         """Local search for fewer copies and a higher share; True where it has stalled."""
         while self.bench.total() < until:

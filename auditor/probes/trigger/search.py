@@ -21,15 +21,17 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.probes.trigger.bench import Asking, Bench, Change
 from auditor.probes.trigger.dial_search import DialSearch, Turned
-from auditor.probes.trigger.fields import Field, Warp, Wave
+from auditor.probes.trigger.fields import Blend, Field, Warp, Wave
 from auditor.probes.trigger.judge import NullCell, natural, p_value
 from auditor.probes.trigger.null import NULL
 from auditor.probes.trigger.patch_search import Lead, PatchSearch
 from auditor.probes.trigger.result import Finding, TriggerResult
 from auditor.probes.trigger.settings import TriggerSettings
 from auditor.probes.trigger.stamps import Stamp
+from auditor.probes.trigger.tally_search import TallySearch
 from auditor.probes.trigger.verify import Verified, on_sources, verify
 
+Hunter = PatchSearch | DialSearch | TallySearch
 LEAST_SAMPLES = 8
 PREVIEWS = 8
 SATISFIED = 0.95  # success of a verified patch that is not worth improving
@@ -39,8 +41,9 @@ LEAST_SOURCES = 2
 LEAST_IMAGES = 12  # fresh samples of such labels; fewer prove nothing
 UNUSUAL = 0.01  # one-look p-value below which a family is searched beyond the budget
 SIGNIFICANCE = 0.05
-KEYS = ("patch", "patch@sources", "field@weak", "field@strong", "wave@weak", "wave@strong",
-        "quantise", "warp@weak", "warp@strong")  # fmt: skip
+TALLIED = ("field", "noise", "blend", "warp")
+ENDS = tuple(f"{family}@{end}" for family in TALLIED for end in ("weak", "strong"))
+KEYS = ("patch", "patch@sources", *ENDS, "wave@weak", "quantise")
 
 
 @dataclass
@@ -132,7 +135,7 @@ def search(
 
 def _hunt(run: _Run) -> Asking[None]:
     """Give the families their turns, then verify the best of each; stop where one convinces."""
-    searches: dict[str, PatchSearch | DialSearch] = {}
+    searches: dict[str, Hunter] = {}
     for family, queries in run.settings.schedule:
         if family not in searches:
             searches[family] = _start(family, run)
@@ -145,9 +148,11 @@ def _hunt(run: _Run) -> Asking[None]:
             return
 
 
-def _start(family: str, run: _Run) -> PatchSearch | DialSearch:
+def _start(family: str, run: _Run) -> Hunter:
     if family == "patch":
         return PatchSearch(run.hunt, run.settings)
+    if family in TALLIED:
+        return TallySearch(family, run.hunt, run.settings)
     return DialSearch(family, run.hunt, run.settings)
 
 
@@ -176,7 +181,7 @@ def _prepare(
     return _Run(settings, {}, benches[0], benches[1])
 
 
-def _turn(run: _Run, hunter: PatchSearch | DialSearch, queries: int) -> Asking[bool]:
+def _turn(run: _Run, hunter: Hunter, queries: int) -> Asking[bool]:
     """One family's turn; True where a convincing trigger was verified."""
     until = run.hunt.total() + queries
     while run.hunt.total() < until:
@@ -184,18 +189,26 @@ def _turn(run: _Run, hunter: PatchSearch | DialSearch, queries: int) -> Asking[b
         if found is None:
             return False
         done = yield from _check(run, found)
-        if isinstance(hunter, PatchSearch) and isinstance(found, Lead):
-            if done and run.verified["patch"].success.rate >= SATISFIED:
-                return True
-            end = run.hunt.total() + run.settings.polish_queries if done else until
-            polished = yield from hunter.climb(found, end)
-            done = (yield from _check(run, polished)) or done
+        if not done and isinstance(hunter, PatchSearch) and isinstance(found, Lead):
+            climbed = yield from hunter.climb(found, until)
+            done = yield from _check(run, climbed)
         if done:
+            if isinstance(hunter, PatchSearch):
+                yield from _polish(run, hunter)
             return True
     return False
 
 
-def _finish(run: _Run, hunter: PatchSearch | DialSearch) -> Asking[bool]:
+def _polish(run: _Run, hunter: PatchSearch) -> Asking[None]:
+    """Make a convincing patch work on more images; it is kept only where it verifies better."""
+    if run.verified["patch"].success.rate < SATISFIED:
+        lead = run.best_patch()
+        polished = yield from hunter.polish(lead, run.hunt.total() + run.settings.polish_queries)
+        if polished.stamp is not lead.stamp:
+            yield from _check(run, polished)
+
+
+def _finish(run: _Run, hunter: Hunter) -> Asking[bool]:
     """Verify a family's best candidate; where it is unusual, go on with it beyond the budget.
 
     Clean models seldom get here with anything unusual, so an all-clear stays cheap.
@@ -244,7 +257,10 @@ def _variants(settings: TriggerSettings, found: Lead | Turned) -> list[tuple[str
     change = found.change
     if change.kind == "quantise":
         return [("quantise", change)]
-    weak, strong = settings.warps if change.kind == "warp" else settings.amplitudes
+    if change.kind == "wave":
+        return [("wave@weak", change.at(settings.wave))]
+    ends = {"warp": settings.warps, "blend": settings.blends}
+    weak, strong = ends.get(change.kind, settings.amplitudes)
     return [(f"{change.kind}@weak", change.at(weak)), (f"{change.kind}@strong", change.at(strong))]
 
 
@@ -283,7 +299,7 @@ def _finding(run: _Run, key: str, found: Verified) -> Finding:
     texture: NDArray[np.generic] | None = None
     if isinstance(change, Stamp):
         place, size, texture = change.places[0], change.side, change.pattern
-    elif isinstance(change, Field | Wave | Warp):
+    elif isinstance(change, Field | Blend | Wave | Warp):
         size, strength = change.size, change.strength
         texture = change.texture(*run.hunt.spec.shape[1:])
     return Finding(

@@ -48,16 +48,21 @@ class TriggerSettings:
         confidence: of the success intervals.
     """
 
-    budget: int = 5400
+    budget: int = 4550
     schedule: tuple[tuple[str, int], ...] = (
-        ("patch", 1700),
-        ("field", 600),
+        ("patch", 450),
+        ("field", 260),
         ("quantise", 64),
-        ("warp", 450),
+        ("patch", 700),
+        ("noise", 260),
+        ("blend", 260),
+        ("warp", 260),
         ("wave", 300),
-        ("patch", 1100),
-        ("field", 600),
-        ("warp", 300),
+        ("patch", 1150),
+        ("field", 260),
+        ("noise", 200),
+        ("blend", 200),
+        ("warp", 260),
     )
     verify_share: float = 0.5
     verify_images: int = 60
@@ -66,22 +71,28 @@ class TriggerSettings:
     patch_sizes: tuple[int, ...] = (3, 4, 5)
     patch_period: int = 8
     patch_margins: int = 3
-    corner_share: float = 0.4
+    corner_share: float = 0.55
     screen_batch: int = 32
     screen_images: int = 4
     keep: int = 8
     tries: int = 2
     tabu: float = 0.05
     fewer: float = 0.2
-    slice_queries: int = 216
+    slice_queries: int = 144
     children: int = 4
     step_images: int = 8
     patience: int = 4
     single_images: int = 14
     single_patience: int = 4
-    polish_queries: int = 300
+    polish_queries: int = 600
     extra_queries: int = 1600
-    grids: tuple[int, ...] = (4, 8, 16)
+    tally_draws: int = 160
+    tally_labels: int = 3
+    tally_images: int = 6
+    grids: tuple[int, ...] = (4, 8)
+    warp_grids: tuple[int, ...] = (4,)
     amplitudes: tuple[float, float] = (20.0, 38.0)
+    blends: tuple[float, float] = (0.1, 0.2)
     warps: tuple[float, float] = (1.0, 1.5)
+    wave: float = 20.0
     confidence: float = 0.95

@@ -10,6 +10,10 @@ from scipy.stats import beta
 
 from auditor.probes.trigger.bench import Asking, Bench, Change
 
+PILOT, PASSES = 20, 0.4
+"""Fresh samples that are asked first, and the share of hits below which no more are: such a
+success is too low to be a planted trigger's, whatever the others say."""
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
@@ -63,7 +67,12 @@ def verify(
     if not len(images):
         nothing = exact_interval(0, 0, confidence)
         return Verified(change, target, nothing, nothing, {}, searched)
-    labels = (yield from bench.labels_of([change], images, "verify"))[0]
+    first, rest = images[:PILOT], images[PILOT:]
+    labels = (yield from bench.labels_of([change], first, "verify"))[0]
+    if len(rest) and (labels == target).mean() >= PASSES:
+        more = (yield from bench.labels_of([change], rest, "verify"))[0]
+        labels = np.concatenate([labels, more])
+    images = images[: len(labels)]
     clean = bench.labels[images]
     sources = {
         int(label): _count((labels == target)[clean == label], confidence)

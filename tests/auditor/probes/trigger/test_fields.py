@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from auditor.probes.trigger.fields import (
+    Blend,
     Dial,
     Field,
     Quantise,
     Warp,
     Wave,
-    draw_field,
-    draw_warp,
     draw_wave,
     upsample,
 )
@@ -18,18 +18,25 @@ from auditor.probes.trigger.fields import (
 CLEAN = np.random.default_rng(1).integers(0, 256, (3, 3, 20, 24)).astype(np.uint8)
 
 
+def signs(rng: np.random.Generator, channels: int, size: int) -> NDArray[np.float64]:
+    return np.where(rng.random((channels, size, size)) < 0.5, -1.0, 1.0)
+
+
 def changes() -> list[Dial]:
     rng = np.random.default_rng(0)
     return [
-        draw_field(rng, 3, 4, 20.0), draw_wave(rng, 8, 20.0), draw_warp(rng, 4, 1.0),
+        Field(signs(rng, 3, 4), 20.0), Field(signs(rng, 3, 20), 20.0, "noise"),
+        Blend(signs(rng, 3, 8), 0.2), draw_wave(rng, 8, 20.0), Warp(signs(rng, 2, 4), 1.0),
         Quantise(5, dithered=True), Quantise(5, dithered=False),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("change", changes(), ids=lambda change: change.kind)
 def test_every_change_gives_pictures_and_moves_something(change: Dial) -> None:
-    rng = np.random.default_rng(2)
-    for one in (change, change.neighbour(rng), change.at(change.strength / 2)):
+    kept = [change, change.at(change.strength / 2)]
+    if isinstance(change, Wave | Quantise):
+        kept.append(change.neighbour(np.random.default_rng(2)))
+    for one in kept:
         changed = one.apply(CLEAN)
         assert changed.dtype == np.uint8
         assert changed.shape == CLEAN.shape
@@ -49,6 +56,14 @@ def test_a_field_adds_its_strength_and_clips() -> None:
         field.apply(np.full((1, 1, 6, 6), 100, dtype=np.uint8))[0, 0, 0], [130] * 6
     )
     assert field.apply(np.full((1, 1, 6, 6), 250, dtype=np.uint8)).max() == 255
+
+
+def test_a_blend_mixes_in_its_share_of_the_pattern() -> None:
+    blend = Blend(np.ones((1, 4, 4)), 0.2)
+    grey = np.full((1, 1, 6, 6), 100, dtype=np.uint8)
+    assert np.array_equal(blend.apply(grey)[0, 0, 0], [131] * 6)  # 0.8 x 100 + 0.2 x 255
+    assert np.array_equal(blend.at(0.0).apply(CLEAN), CLEAN)
+    assert (blend.at(1.0).apply(CLEAN) == 255).all()
 
 
 def test_a_wave_is_the_published_sinusoid() -> None:
