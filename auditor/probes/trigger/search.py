@@ -27,7 +27,7 @@ from auditor.probes.trigger.null import NULL
 from auditor.probes.trigger.patch_search import Lead, PatchSearch
 from auditor.probes.trigger.result import Finding, TriggerResult
 from auditor.probes.trigger.settings import TriggerSettings
-from auditor.probes.trigger.stamps import Stamp
+from auditor.probes.trigger.stamps import Stamp, unit_of
 from auditor.probes.trigger.tally_search import TallySearch
 from auditor.probes.trigger.verify import Verified, on_sources, verify
 
@@ -143,8 +143,9 @@ def _hunt(run: _Run) -> Asking[None]:
             break
         if (yield from _turn(run, searches[family], queries)):
             return
+    end = run.hunt.total() + run.settings.extra_queries
     for hunter in searches.values():
-        if (yield from _finish(run, hunter)):
+        if (yield from _finish(run, hunter, end)):
             return
 
 
@@ -208,18 +209,19 @@ def _polish(run: _Run, hunter: PatchSearch) -> Asking[None]:
             yield from _check(run, polished)
 
 
-def _finish(run: _Run, hunter: Hunter) -> Asking[bool]:
-    """Verify a family's best candidate; where it is unusual, go on with it beyond the budget.
-
-    Clean models seldom get here with anything unusual, so an all-clear stays cheap.
+def _finish(run: _Run, hunter: Hunter, end: int) -> Asking[bool]:
+    """Verify a family's best candidate; where it is unusual, go on with it beyond the budget, but
+    not beyond ``end``. Clean models seldom get here with anything unusual, so an all-clear stays
+    cheap.
     """
-    end = run.hunt.total() + run.settings.extra_queries
     best: Lead | Turned | None
     best = yield from hunter.final()
     while best is not None:
         if (yield from _check(run, best)):
+            if isinstance(hunter, PatchSearch):
+                yield from _polish(run, hunter)
             return True
-        family = _variants(run.settings, best)[0][1].kind
+        family = _variants(run, best)[0][1].kind
         if run.hunt.total() >= end or not run.unusual(family):
             return False
         until = min(end, run.hunt.total() + run.settings.extra_queries // 2)
@@ -234,7 +236,7 @@ def _finish(run: _Run, hunter: Hunter) -> Asking[bool]:
 def _check(run: _Run, found: Lead | Turned) -> Asking[bool]:
     """Verify ``found`` on fresh samples, at both ends of its dial; True where convincing."""
     done = False
-    for key, change in _variants(run.settings, found):
+    for key, change in _variants(run, found):
         run.looks += 1
         most, confidence = run.settings.verify_images, run.settings.confidence
         result = yield from verify(run.fresh, change, found.target, found.share, most, confidence)
@@ -250,8 +252,9 @@ def _check(run: _Run, found: Lead | Turned) -> Asking[bool]:
     return done
 
 
-def _variants(settings: TriggerSettings, found: Lead | Turned) -> list[tuple[str, Change]]:
+def _variants(run: _Run, found: Lead | Turned) -> list[tuple[str, Change]]:
     """What is verified: a patch as it is, the others at the weak and strong strength."""
+    settings = run.settings
     if isinstance(found, Lead):
         return [("patch", found.stamp)]
     change = found.change
@@ -259,7 +262,9 @@ def _variants(settings: TriggerSettings, found: Lead | Turned) -> list[tuple[str
         return [("quantise", change)]
     if change.kind == "wave":
         return [("wave@weak", change.at(settings.wave))]
-    ends = {"warp": settings.warps, "blend": settings.blends}
+    unit = unit_of(run.hunt.spec.shape)
+    warps = (unit * settings.warps[0], unit * settings.warps[1])
+    ends = {"warp": warps, "blend": settings.blends}
     weak, strong = ends.get(change.kind, settings.amplitudes)
     return [(f"{change.kind}@weak", change.at(weak)), (f"{change.kind}@strong", change.at(strong))]
 

@@ -85,7 +85,7 @@ class TriggerSettings:
     single_images: int = 14
     single_patience: int = 4
     polish_queries: int = 600
-    extra_queries: int = 1600
+    extra_queries: int = 1200
     tally_draws: int = 160
     tally_labels: int = 3
     tally_images: int = 6

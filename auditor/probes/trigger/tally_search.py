@@ -172,7 +172,7 @@ class TallySearch:
         """Weak and strong end of the dial."""
         settings = self.settings
         if self.family == "warp":
-            unit = min(self.bench.spec.shape[1:]) / 32
+            unit = unit_of(self.bench.spec.shape)
             return settings.warps[0] * unit, settings.warps[1] * unit
         return settings.blends if self.family == "blend" else settings.amplitudes
 
