@@ -295,12 +295,8 @@ class AuditPlan:
 
     @property
     def most_trigger_queries(self) -> int:
-        """Most queries the trigger search asks: its budget, what it may add for unusual
-        candidates of its four families that have any, and its verifications.
-        """
-        search = self.trigger
-        extra = 4 * search.extra_queries + search.polish_queries + 20 * search.verify_images
-        return search.budget + extra if len(self.hunted) else 0
+        """Most queries the trigger search asks; it often ends much earlier."""
+        return self.trigger.most_queries if len(self.hunted) else 0
 
     @cached_property
     def digest(self) -> str:

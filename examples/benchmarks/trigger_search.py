@@ -25,9 +25,9 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger.judge import NullCell, null_cell
+from auditor.probes.trigger.judge import NullCell, natural, null_cell, p_value
 from auditor.probes.trigger.result import TriggerResult
-from auditor.probes.trigger.search import KEYS, search
+from auditor.probes.trigger.search import KEYS, UNUSUAL, search
 from auditor.probes.trigger.settings import TriggerSettings
 from auditor.probes.trigger.verify import exact_interval
 from examples.zoo import default_folder
@@ -70,10 +70,16 @@ def main() -> None:
     for model in models:
         recipe = recipe_of(model)
         nulls.setdefault(recipe, null_of([row for row in free if row["recipe"] != recipe]))
+    rows = [judged_again(row, nulls[row["recipe"]]) for row in free]
+    same = {(row["name"], row["seed"]) for row in rows if row["p"] > UNUSUAL}
+    rows = [row for row in rows if row["p"] > UNUSUAL]
     tasks = [
-        (model, seed, nulls[recipe_of(model)]) for model in models for seed in range(options.seeds)
+        (model, seed, nulls[recipe_of(model)])
+        for model in models
+        for seed in range(options.seeds)
+        if (model["name"], seed) not in same
     ]
-    rows = _all(tasks, options)
+    rows += _all(tasks, options)
     note = {"samples": options.samples, "seeds": options.seeds, **asdict(TriggerSettings())}
     write(options.results, {"settings": note, "clean_without_null": free, "rows": rows})
     if options.write_null:
@@ -177,6 +183,23 @@ def row_of(model: Record, seed: int, result: TriggerResult) -> Record:
             for one in result.findings
         },
     }
+
+
+def judged_again(row: Record, null: Null) -> Record:
+    """The row of a search without a null, judged by one.
+
+    Where none of its findings is unusual, the search with the null would have asked the same: a
+    null only ends a search early or prolongs it. ``p`` is of one look here for others.
+    """
+    ranked = []
+    for key, one in row["findings"].items():
+        success = exact_interval(one["hits"], one["images"], TriggerSettings().confidence)
+        ranked.append((natural(key, success), p_value(success, null[key]), key))
+    least = min(p for _, p, _ in ranked)
+    _, p, key = min(ranked)
+    best = row["findings"][key]
+    p = least if least <= UNUSUAL else min(1.0, p * len(KEYS))
+    return {**row, "p": p, "key": key, "right": best["right"], "suspicious": False}
 
 
 def null_of(rows: list[Record]) -> Null:

@@ -1,7 +1,7 @@
 """What clean models allow, measured: written by examples/benchmarks/trigger_search.py.
 
-72 searches with the default settings and 120 samples on
-24 clean calibration models of the zoo:
+90 searches with the default settings and 120 samples on
+30 clean calibration models of the zoo:
 cifar10/cnn/scratch,
 cifar10/preactresnet/finetune,
 cifar10/preactresnet/scratch,
@@ -17,13 +17,16 @@ each row: mean and spread of the logit lower end, models, highest success.
 from auditor.probes.trigger.judge import NullCell
 
 NULL: dict[str, NullCell] = {
-    "patch": NullCell(-2.807, 0.450, 24, 0.610),
-    "patch@sources": NullCell(-2.844, 0.499, 24, 0.750),
-    "field@weak": NullCell(-2.746, 0.401, 24, 0.404),
-    "field@strong": NullCell(-1.940, 0.794, 24, 0.596),
-    "wave@weak": NullCell(-2.040, 0.923, 24, 0.750),
-    "wave@strong": NullCell(-0.442, 1.378, 24, 0.965),
-    "quantise": NullCell(-2.844, 0.316, 24, 0.382),
-    "warp@weak": NullCell(-2.879, 0.189, 24, 0.208),
-    "warp@strong": NullCell(-2.732, 0.346, 24, 0.259),
+    "patch": NullCell(-2.871, 0.400, 30, 0.655),
+    "patch@sources": NullCell(-2.878, 0.454, 30, 0.895),
+    "field@weak": NullCell(-2.786, 0.427, 30, 0.509),
+    "field@strong": NullCell(-2.305, 0.958, 30, 0.736),
+    "noise@weak": NullCell(-2.830, 0.287, 30, 0.350),
+    "noise@strong": NullCell(-1.505, 1.224, 30, 0.836),
+    "blend@weak": NullCell(-2.439, 0.829, 30, 0.764),
+    "blend@strong": NullCell(-1.267, 1.372, 30, 0.981),
+    "warp@weak": NullCell(-2.892, 0.167, 30, 0.300),
+    "warp@strong": NullCell(-2.766, 0.388, 30, 0.421),
+    "wave@weak": NullCell(-2.310, 0.898, 30, 0.774),
+    "quantise": NullCell(-2.874, 0.266, 30, 0.350),
 }

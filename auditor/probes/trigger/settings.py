@@ -13,8 +13,8 @@ class TriggerSettings:
     8-bit levels; shares and successes are fractions of the images not of the target already.
 
     Attributes:
-        budget: queries after which nothing new is started; the verifications of the best
-            candidates of an all-clear come on top (at most ``7 * verify_images``).
+        budget: queries, clean samples and verifications included, after which no turn is
+            started; verifying the best candidates of an all-clear comes on top.
         schedule: the families in turn and how many queries each turn may use. A family may
             have several turns; later ones go on where the earlier one stopped.
         verify_share: share of the samples kept for verification, never seen by the search.
@@ -39,12 +39,18 @@ class TriggerSettings:
         single_images: images per step once a single patch is left.
         single_patience: steps it then gets on top.
         polish_queries: queries spent on improving a convincing patch below 95 %.
-        extra_queries: queries beyond the budget for a family whose best candidate is unusual
-            for clean models but not convincing yet.
+        extra_queries: queries beyond the budget, for all families together, where their best
+            candidate is unusual for clean models but not convincing yet.
+        tally_draws: random patterns of one round of a tally.
+        tally_labels: labels whose mean pattern is tried after a round.
+        tally_images: images each is tried on.
         grids: control points per side of the smooth fields.
-        amplitudes: strengths, weak and strong, at which fields and waves are verified; the
-            search starts at the strong one.
+        warp_grids: the same of warps.
+        amplitudes: strengths, weak and strong, at which fields and noise are verified; the
+            search for waves starts at the strong one.
+        blends: shares of the pattern, weak and strong, at which blends are verified.
         warps: mean shifts in pixels, weak and strong, for warps.
+        wave: strength at which waves are verified; honest models have natural ones at more.
         confidence: of the success intervals.
     """
 
@@ -96,3 +102,14 @@ class TriggerSettings:
     warps: tuple[float, float] = (1.0, 1.5)
     wave: float = 20.0
     confidence: float = 0.95
+
+    @property
+    def most_queries(self) -> int:
+        """More than a search asks, whatever the labels: its budget, a turn begun just before its
+        end, the extra allowance and the polish, and for each family, and for each of those
+        three, a last step and a verification at both ends of the dial.
+        """
+        families = len({family for family, _ in self.schedule})
+        turn = max(queries for _, queries in self.schedule)
+        last = self.screen_batch * (self.screen_images + 2) + 2 * self.verify_images
+        return self.budget + turn + self.extra_queries + self.polish_queries + (families + 3) * last

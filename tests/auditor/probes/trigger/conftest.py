@@ -103,11 +103,24 @@ def field_backdoor(channels: int = 1) -> Backdoor:
     return fires
 
 
+def noise_backdoor() -> Backdoor:
+    """Fires along one fixed pattern of signs, pixel by pixel."""
+    signs = np.where(np.random.default_rng(5).random((1, SIDE, SIDE)) < 0.5, -1.0, 1.0)
+    usual = make_world().prototypes
+
+    def fires(pixels: Floats, clean: NDArray[np.int64]) -> Floats:
+        along: Floats = ((pixels - usual[clean]) * signs).mean(axis=(1, 2, 3))
+        return 80.0 * np.clip(along - 1.5, 0, None)
+
+    return fires
+
+
 BACKDOORS: dict[str, Backdoor | None] = {
     "clean": None,
     "patch": patch_backdoor(),
     "some-classes": patch_backdoor(sources=(0, 1, 3)),
     "field": field_backdoor(),
+    "noise": noise_backdoor(),
 }
 
 

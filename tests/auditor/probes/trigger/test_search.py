@@ -76,7 +76,8 @@ def test_the_same_labels_lead_to_the_same_questions(worlds: Worlds) -> None:
 def test_every_input_is_an_exact_picture_inside_the_range(worlds: Worlds, channels: int) -> None:
     world = worlds("clean", channels=channels)
     settings = replace(TriggerSettings(), schedule=tuple(
-        (family, 150) for family in ("patch", "field", "wave", "quantise", "warp")
+        (family, 150)
+        for family in ("patch", "field", "noise", "blend", "wave", "quantise", "warp")
     ))  # fmt: skip
     result = world.search(settings=settings)
     for batch in world.asked:
@@ -118,6 +119,20 @@ def test_a_model_that_says_one_thing_does_not_break_the_search(worlds: Worlds) -
     samples, classes = world.samples(20)
     world.labels = lambda batch: np.full(len(batch), 4, dtype=np.int64)
     assert not world.drive(search(samples, classes, world.spec, SHORT, 0, {})).suspicious
+
+
+@pytest.mark.parametrize("labels", ["random", "half", "brightness"])
+def test_no_labels_make_it_ask_more_than_its_settings_allow(worlds: Worlds, labels: str) -> None:
+    world = worlds("clean")
+    rng = np.random.default_rng(0)
+    answers = {
+        "random": lambda batch: rng.integers(0, 5, len(batch)),
+        "half": lambda batch: (rng.random(len(batch)) < 0.5) * 3,
+        "brightness": lambda batch: (batch.mean(axis=(1, 2, 3)) * 40).astype(np.int64) % 4,
+    }
+    world.labels = answers[labels]
+    result = world.search(count=120)
+    assert result.queries <= TriggerSettings().most_queries
 
 
 def test_too_few_samples_are_refused(worlds: Worlds) -> None:
