@@ -30,8 +30,9 @@ from auditor.probes.trigger.settings import TriggerSettings
 from auditor.probes.trigger.stamps import Stamp, unit_of
 from auditor.probes.trigger.tally_search import TallySearch
 from auditor.probes.trigger.verify import Verified, on_sources, verify
+from auditor.probes.trigger.wave_search import WaveSearch
 
-Hunter = PatchSearch | DialSearch | TallySearch
+Hunter = PatchSearch | DialSearch | TallySearch | WaveSearch
 LEAST_SAMPLES = 8
 PREVIEWS = 8
 SATISFIED = 0.95  # success of a verified patch that is not worth improving
@@ -154,6 +155,8 @@ def _start(family: str, run: _Run) -> Hunter:
         return PatchSearch(run.hunt, run.settings)
     if family in TALLIED:
         return TallySearch(family, run.hunt, run.settings)
+    if family == "wave":
+        return WaveSearch(run.hunt, run.settings)
     return DialSearch(family, run.hunt, run.settings)
 
 

@@ -50,11 +50,14 @@ class TriggerSettings:
             search for waves starts at the strong one.
         blends: shares of the pattern, weak and strong, at which blends are verified.
         warps: mean shifts in pixels, weak and strong, for warps.
+        wave_draws: draws of a tally of waves per direction and number of cycles.
+        wave_tries: waves that are tried after it.
+        wave_steps: steps by which the best of them is refined.
         wave: strength at which waves are verified; honest models have natural ones at more.
         confidence: of the success intervals.
     """
 
-    budget: int = 4550
+    budget: int = 4400
     schedule: tuple[tuple[str, int], ...] = (
         ("patch", 450),
         ("field", 260),
@@ -67,7 +70,6 @@ class TriggerSettings:
         ("patch", 1150),
         ("field", 260),
         ("noise", 200),
-        ("blend", 200),
         ("warp", 260),
     )
     verify_share: float = 0.5
@@ -101,6 +103,9 @@ class TriggerSettings:
     blends: tuple[float, float] = (0.1, 0.2)
     warps: tuple[float, float] = (1.0, 1.5)
     wave: float = 20.0
+    wave_draws: int = 8
+    wave_tries: int = 6
+    wave_steps: int = 3
     confidence: float = 0.95
 
     @property
