@@ -31,6 +31,15 @@ class Dial(Change, Protocol):
 
 
 @dataclass(frozen=True, eq=False)
+class Turned:
+    """A change that sends ``share`` of the search images to ``target``."""
+
+    change: Dial
+    target: int
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
 class Field:
     """A field added to every image: ``strength`` times control points ``(c, k, k)`` of -1 or
     1, interpolated bilinearly; of kind "noise" where the points are as fine as pixels.
@@ -125,14 +134,6 @@ class Wave:
         """The same wave at another strength."""
         return replace(self, strength=strength)
 
-    def neighbour(self, rng: np.random.Generator) -> Wave:
-        """Another phase, or a frequency half a wave away."""
-        if rng.random() < 0.5:
-            return replace(self, phase=self.phase + float(rng.choice([-1.0, -0.5, 0.5, 1.0])))
-        step = float(rng.choice([-1.0, -0.5, 0.5, 1.0]))
-        turned = tuple(value + np.sign(value) * step for value in self.cycles)
-        return replace(self, cycles=(float(turned[0]), float(turned[1])))
-
 
 @dataclass(frozen=True, eq=False)
 class Warp:
@@ -213,10 +214,6 @@ class Quantise:
     def at(self, strength: float) -> Quantise:  # noqa: ARG002 - its strength is its size
         """Itself: it has no dial."""
         return self
-
-    def neighbour(self, rng: np.random.Generator) -> Quantise:
-        """One level more or fewer."""
-        return replace(self, size=max(2, self.size + (1 if rng.random() < 0.5 else -1)))
 
 
 def upsample(control: Floats, height: int, width: int) -> Floats:

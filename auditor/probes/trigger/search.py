@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.probes.trigger.bench import Asking, Bench, Change
-from auditor.probes.trigger.dial_search import DialSearch, Turned
-from auditor.probes.trigger.fields import Blend, Field, Warp, Wave
+from auditor.probes.trigger.fields import Blend, Field, Turned, Warp, Wave
 from auditor.probes.trigger.judge import NullCell, natural, p_value
 from auditor.probes.trigger.null import NULL
 from auditor.probes.trigger.patch_search import Lead, PatchSearch
+from auditor.probes.trigger.quantise_search import QuantiseSearch
 from auditor.probes.trigger.result import Finding, TriggerResult
 from auditor.probes.trigger.settings import TriggerSettings
 from auditor.probes.trigger.stamps import Stamp, unit_of
@@ -32,7 +32,7 @@ from auditor.probes.trigger.tally_search import TallySearch
 from auditor.probes.trigger.verify import Verified, on_sources, verify
 from auditor.probes.trigger.wave_search import WaveSearch
 
-Hunter = PatchSearch | DialSearch | TallySearch | WaveSearch
+Hunter = PatchSearch | QuantiseSearch | TallySearch | WaveSearch
 LEAST_SAMPLES = 8
 PREVIEWS = 8
 SATISFIED = 0.95  # success of a verified patch that is not worth improving
@@ -79,9 +79,10 @@ class _Run:
     def unusual(self, family: str) -> bool:
         """Whether a finding of ``family`` is rare on clean models, looks not counted.
 
-        Waves never are: honest models have natural ones, which climbing only sharpens.
+        Waves never are, as climbing only sharpens an honest model's natural ones, nor grey levels,
+        as all have been tried.
         """
-        if family == "wave":
+        if family in {"wave", "quantise"}:
             return False
         known = [key for key in self.verified if key.partition("@")[0] == family]
         ps = [self.p_of(key, self.verified[key]) for key in known]
@@ -157,7 +158,7 @@ def _start(family: str, run: _Run) -> Hunter:
         return TallySearch(family, run.hunt, run.settings)
     if family == "wave":
         return WaveSearch(run.hunt, run.settings)
-    return DialSearch(family, run.hunt, run.settings)
+    return QuantiseSearch(run.hunt, run.settings)
 
 
 def _prepare(

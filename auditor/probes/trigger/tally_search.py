@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.trigger.bench import Asking, Bench, Labels
-from auditor.probes.trigger.dial_search import Turned
-from auditor.probes.trigger.fields import Blend, Dial, Field, Warp
+from auditor.probes.trigger.fields import Blend, Dial, Field, Turned, Warp
 from auditor.probes.trigger.settings import TriggerSettings
 from auditor.probes.trigger.stamps import unit_of
 

@@ -11,8 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.trigger.bench import Asking, Bench
-from auditor.probes.trigger.dial_search import Turned
-from auditor.probes.trigger.fields import Wave
+from auditor.probes.trigger.fields import Turned, Wave
 from auditor.probes.trigger.settings import TriggerSettings
 
 Floats = NDArray[np.float64]

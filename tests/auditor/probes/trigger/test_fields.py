@@ -33,10 +33,7 @@ def changes() -> list[Dial]:
 
 @pytest.mark.parametrize("change", changes(), ids=lambda change: change.kind)
 def test_every_change_gives_pictures_and_moves_something(change: Dial) -> None:
-    kept = [change, change.at(change.strength / 2)]
-    if isinstance(change, Wave | Quantise):
-        kept.append(change.neighbour(np.random.default_rng(2)))
-    for one in kept:
+    for one in (change, change.at(change.strength / 2)):
         changed = one.apply(CLEAN)
         assert changed.dtype == np.uint8
         assert changed.shape == CLEAN.shape
