@@ -15,10 +15,6 @@ NATURAL_SHARE, NATURAL_MOST = 0.5, 1.0
 """A success that honest models reach on some task (judge.natural) counts half, and at most 1:
 such a finding never decides alone, but may agree with the families."""
 
-NEVER_ALONE = ("wave@strong",)
-"""Searches whose full success an honest calibration model showed (57 of 57 samples): they count
-at most 1 whatever their p-value."""
-
 
 @dataclass(frozen=True, slots=True)
 class LabelTrigger:
@@ -42,8 +38,6 @@ def weight_of(key: str, success: Interval, p: float | None) -> float:
     weight = -float(np.log10(max(p, 1e-300)))
     if natural(key, success):
         weight = min(NATURAL_SHARE * weight, NATURAL_MOST)
-    elif key in NEVER_ALONE:
-        weight = min(weight, NATURAL_MOST)
     return max(0.0, weight)
 
 

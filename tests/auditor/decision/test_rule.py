@@ -9,6 +9,7 @@ from auditor.decision.rule import LEAST_P, LEVEL, Rule, ValueNull, decide_value,
 from auditor.decision.trigger_weight import LabelTrigger, weight_of
 from auditor.plan import FAMILY_QUERIES
 from auditor.probes.families.catalogue import CATALOGUE
+from auditor.probes.trigger.search import KEYS
 from auditor.probes.trigger.verify import exact_interval
 
 NULL = ValueNull(0.8, 0.3, 30, 1.6)
@@ -92,19 +93,19 @@ def test_a_natural_success_never_decides_alone_and_an_unknown_one_weighs_nothing
     assert natural == 1.0
     assert planted == pytest.approx(9.0)
     assert weight_of("patch", exact_interval(58, 60, 0.95), None) == 0.0
-    assert weight_of("wave@strong", exact_interval(60, 60, 0.95), 1e-9) == 1.0
+    assert weight_of("blend@strong", exact_interval(60, 60, 0.95), 1e-9) == 1.0
     for measured in (WITH_REFERENCES, WITHOUT_REFERENCES):
         assert p_of(natural, measured.null) > LEVEL
 
 
 def test_beside_references_the_rule_suspects_what_the_trigger_search_alone_does() -> None:
-    # Nine looks at 0.05: the weight is at least -log10(0.05 / 9).
-    assert p_of(-np.log10(0.05 / 9), WITH_REFERENCES.null) <= LEVEL
+    # So many looks at 0.05: the weight is at least -log10(0.05 / looks).
+    assert p_of(-np.log10(0.05 / len(KEYS)), WITH_REFERENCES.null) <= LEVEL
 
 
 def test_without_references_every_look_of_the_trigger_search_is_paid_for() -> None:
     assert p_of(0.0, None) == 1.0
-    assert p_of(3.0, None) == pytest.approx(0.009)
+    assert p_of(3.0, None) == pytest.approx(0.001 * len(KEYS))
     assert p_of(400.0, None) == LEAST_P
     assert p_of(400.0, NULL) == LEAST_P
 

@@ -49,6 +49,7 @@ def test_a_null_summarises_runs_by_their_lower_ends() -> None:
 def test_weak_success_is_natural_whatever_the_null() -> None:
     assert natural("patch@sources", exact_interval(70, 100, 0.95))
     assert not natural("patch", exact_interval(95, 100, 0.95))
+    assert natural("blend@strong", exact_interval(100, 100, 0.95))
 
 
 def test_the_shipped_null_covers_every_key() -> None:
