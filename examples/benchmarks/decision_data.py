@@ -23,7 +23,7 @@ from examples.benchmarks.family_counts import read_counts
 from examples.benchmarks.trigger_search import null_of
 
 HERE = Path(__file__).parent
-SEARCHES = ("trigger_search.json", "trigger_search_more.json")
+SEARCHES = ("trigger_search.json",)
 Record = dict[str, Any]
 Mode = Literal["same", "cross"]
 PATCHES = ("badnets", "trojannn", "blind")

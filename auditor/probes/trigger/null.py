@@ -17,16 +17,16 @@ each row: mean and spread of the logit lower end, models, highest success.
 from auditor.probes.trigger.judge import NullCell
 
 NULL: dict[str, NullCell] = {
-    "patch": NullCell(-2.871, 0.400, 30, 0.655),
-    "patch@sources": NullCell(-2.878, 0.454, 30, 0.895),
-    "field@weak": NullCell(-2.786, 0.427, 30, 0.509),
-    "field@strong": NullCell(-2.305, 0.958, 30, 0.736),
-    "noise@weak": NullCell(-2.830, 0.287, 30, 0.350),
-    "noise@strong": NullCell(-1.505, 1.224, 30, 0.836),
-    "blend@weak": NullCell(-2.439, 0.829, 30, 0.764),
-    "blend@strong": NullCell(-1.267, 1.372, 30, 0.981),
-    "warp@weak": NullCell(-2.892, 0.167, 30, 0.300),
-    "warp@strong": NullCell(-2.766, 0.388, 30, 0.421),
-    "wave@weak": NullCell(-2.310, 0.898, 30, 0.774),
-    "quantise": NullCell(-2.874, 0.266, 30, 0.350),
+    "patch": NullCell(-2.907, 0.254, 30, 0.491),
+    "patch@sources": NullCell(-2.917, 0.256, 30, 0.567),
+    "field@weak": NullCell(-2.763, 0.477, 30, 0.509),
+    "field@strong": NullCell(-2.289, 0.957, 30, 0.745),
+    "noise@weak": NullCell(-2.793, 0.317, 30, 0.315),
+    "noise@strong": NullCell(-1.397, 1.255, 30, 0.909),
+    "blend@weak": NullCell(-2.487, 0.776, 30, 0.764),
+    "blend@strong": NullCell(-1.348, 1.354, 30, 0.981),
+    "warp@weak": NullCell(-2.932, 0.041, 30, 0.200),
+    "warp@strong": NullCell(-2.758, 0.364, 30, 0.421),
+    "wave@weak": NullCell(-2.122, 1.090, 30, 0.877),
+    "quantise": NullCell(-2.901, 0.177, 30, 0.350),
 }

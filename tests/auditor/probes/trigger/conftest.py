@@ -103,6 +103,18 @@ def field_backdoor(channels: int = 1) -> Backdoor:
     return fires
 
 
+def wave_backdoor() -> Backdoor:
+    """Fires along one sinusoid of six cycles across the columns."""
+    wave = np.sin(2 * np.pi * 6 * np.arange(SIDE) / SIDE + 1.0)
+    usual = make_world().prototypes
+
+    def fires(pixels: Floats, clean: NDArray[np.int64]) -> Floats:
+        along: Floats = ((pixels - usual[clean]) * wave).mean(axis=(1, 2, 3))
+        return 80.0 * np.clip(along - 4.0, 0, None)
+
+    return fires
+
+
 def noise_backdoor() -> Backdoor:
     """Fires along one fixed pattern of signs, pixel by pixel."""
     signs = np.where(np.random.default_rng(5).random((1, SIDE, SIDE)) < 0.5, -1.0, 1.0)
@@ -121,6 +133,7 @@ BACKDOORS: dict[str, Backdoor | None] = {
     "some-classes": patch_backdoor(sources=(0, 1, 3)),
     "field": field_backdoor(),
     "noise": noise_backdoor(),
+    "wave": wave_backdoor(),
 }
 
 
