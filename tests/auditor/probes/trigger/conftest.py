@@ -90,15 +90,15 @@ def patch_backdoor(sources: tuple[int, ...] = tuple(range(CLASSES))) -> Backdoor
     return fires
 
 
-def field_backdoor(channels: int = 1) -> Backdoor:
-    """Fires along one smooth field of 4 x 4 signs."""
+def field_backdoor(channels: int = 1, threshold: float = 3.0) -> Backdoor:
+    """Fires along one smooth field of 4 x 4 signs, from ``threshold`` grey levels of it on."""
     signs = np.where(np.random.default_rng(3).random((channels, 4, 4)) < 0.5, -1.0, 1.0)
     field_ = signs.repeat(SIDE // 4, axis=1).repeat(SIDE // 4, axis=2)
     usual = make_world(channels).prototypes
 
     def fires(pixels: Floats, clean: NDArray[np.int64]) -> Floats:
         along: Floats = ((pixels - usual[clean]) * field_).mean(axis=(1, 2, 3))
-        return 40.0 * np.clip(along - 3.0, 0, None)
+        return 40.0 * np.clip(along - threshold, 0, None)
 
     return fires
 
@@ -132,6 +132,7 @@ BACKDOORS: dict[str, Backdoor | None] = {
     "patch": patch_backdoor(),
     "some-classes": patch_backdoor(sources=(0, 1, 3)),
     "field": field_backdoor(),
+    "blend": field_backdoor(threshold=1.0),
     "noise": noise_backdoor(),
     "wave": wave_backdoor(),
 }
