@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+# Part of an extra.
+_ORJSON = importlib.import_module("orjson") if importlib.util.find_spec("orjson") else None
 
 WIDTH = 16
 """Bytes of one float32: sign or space, 9 digits, their point, exponent, comma."""
@@ -59,11 +64,18 @@ _POWER, _NEXT_POWER = _powers()
 
 
 def nested(array: NDArray[Any]) -> bytes:
-    """``array`` as nested JSON lists.
+    """``array`` as nested JSON lists; each value comes back bit by bit.
 
-    float32 values are written with 9 digits, always with point and exponent, so that a server
-    that infers types never takes whole numbers for integers. Other types get Python's own text.
+    With orjson in the fewest digits, a third fewer bytes and as much less work for the server.
+    Without it float32 values get 9 digits, point and exponent, other types Python's own text.
+    Either way whole numbers of a float type have a point or exponent, so that a server that infers
+    types never takes them for integers.
     """
+    if _ORJSON is not None:
+        # It refuses what does not lie in one piece.
+        whole = np.ascontiguousarray(array)
+        text: bytes = _ORJSON.dumps(whole, option=_ORJSON.OPT_SERIALIZE_NUMPY)
+        return text
     if array.dtype != np.float32 or not array.size:
         return repr(array.tolist()).encode("ascii")
     lists = np.empty((), _lists(array.shape))

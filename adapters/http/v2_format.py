@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, Labels, LabelSpace
 from adapters.http.excerpt import printable
-from adapters.http.number_text import WIDTH, flat
+from adapters.http.number_text import flat
 from adapters.http.oracle import Outgoing
 from adapters.http.transports import Reply
 from adapters.http.v2_input import Geometry, InputWriter, PictureWriter, Tensor
 from adapters.http.v2_output import LENGTH_HEADER, find_output, labels_of, read_reply
 
 _JSON = {"content-type": "application/json"}
-_TEXT_WIDTH = {"<f8": 20, "<f4": WIDTH, "<f2": WIDTH}
-_WHOLE_WIDTH = 5
 
 
 @dataclass(slots=True)
@@ -45,6 +43,7 @@ class V2Format:
     binary: bool = False
     classify: bool = False
     version: str = field(default="", init=False)
+    _one_bytes: int = field(default=0, init=False, repr=False)
 
     def encode(self, batch: Batch) -> Outgoing:
         """See :meth:`adapters.http.oracle.WireFormat.encode`."""
@@ -75,10 +74,15 @@ class V2Format:
         sent = self.geometry.sent(n)
         if isinstance(self.writer, PictureWriter):
             return 150 + sent * self.writer.one_bytes
-        values = sent * int(np.prod(self.geometry.dims))
-        dtype = self.writer.dtype
-        width = dtype.itemsize if self.binary else _TEXT_WIDTH.get(dtype.str, _WHOLE_WIDTH)
-        return 150 + values * width
+        if self.binary:
+            return 150 + sent * int(np.prod(self.geometry.dims)) * self.writer.dtype.itemsize
+        return 150 + sent * self._text_bytes()
+
+    def _text_bytes(self) -> int:
+        """Size of one input as text, measured once: how many digits a value takes varies."""
+        if not self._one_bytes and isinstance(self.writer, InputWriter):
+            self._one_bytes = len(flat(_as_text(self.writer.noise())))
+        return self._one_bytes
 
     def _message(self, n: int, values: dict[str, Any]) -> dict[str, Any]:
         """The request's JSON; ``values`` ends the input, and ``outputs`` comes before it."""

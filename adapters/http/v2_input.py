@@ -277,6 +277,11 @@ class InputWriter:
             values = np.concatenate([values, np.repeat(values[-1:], missing, axis=0)])
         return values
 
+    def noise(self) -> NDArray[Any]:
+        """The values of one input of noise, which cost as many digits as most."""
+        pixels = np.random.default_rng(0).integers(0, 256, (1, *self._spec.shape))
+        return arrange(self._values(self._spec.from_pixels(pixels)), "NCHW")
+
     def raw(self, batch: Batch) -> bytes:
         """The tensor behind the JSON: :meth:`array` in C order."""
         return self.array(batch).tobytes()
