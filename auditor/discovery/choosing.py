@@ -12,6 +12,7 @@ from typing import Any
 from adapters.http.proposals import GUESS, Proposal
 from adapters.presets import over
 from adapters.target import Target
+from auditor.discovery.matching import hits
 
 MOST_OTHERS = 6
 """Other formats tried."""
@@ -114,13 +115,38 @@ def choose(working: Sequence[Working]) -> int:
     sends the fewest bytes per input.
 
     Where nobody can tell which labels are right, only formats that agree with the first count.
+    Where none is right, arrays do: range, layout and colours of theirs can still be corrected.
     """
-    known = [one.right for one in working if one.right is not None]
-    if known and max(known) > 0:
-        good = [n for n, one in enumerate(working) if (one.right or 0) >= max(known) - 1]
+    best = max((one.right for one in working if one.right is not None), default=None)
+    every = range(len(working))
+    if best is None:
+        good = [n for n in every if _agree(working[0].answers, working[n].answers)]
+    elif 2 * best < len(working[0].answers):
+        good = [n for n in every if working[n].access == "float"] or list(every)
     else:
-        good = [n for n, one in enumerate(working) if _agree(working[0].answers, one.answers)]
+        good = [n for n in every if (working[n].right or 0) >= best - 1]
     return min(good, key=lambda n: working[n].input_bytes)
+
+
+def right(
+    expected: Sequence[str] | None,
+    truth: Sequence[str],
+    names: Sequence[str],
+    answers: Sequence[str],
+) -> int | None:
+    """How many answers are right; None where that cannot be told.
+
+    Args:
+        expected: what the target should have said, as far as its class names tell.
+        truth: class of each sample.
+        names: all classes of the samples.
+        answers: what it said; numbers count as places in the names' alphabetical order.
+    """
+    if all(answer.isdecimal() for answer in answers):
+        places = {name: str(place) for place, name in enumerate(sorted(set(names)))}
+        by_place = hits([places[one] for one in truth], answers)
+        return by_place if expected is None else max(by_place, hits(expected, answers))
+    return None if expected is None else hits(expected, answers)
 
 
 def _agree(first: Sequence[str], second: Sequence[str]) -> bool:

@@ -30,7 +30,7 @@ from adapters.target import ReplyFormat, Target
 from adapters.target_file import target_from_table
 from auditor.discovery.alternatives import MOST_ALTERNATIVES, Alternative, alternatives
 from auditor.discovery.asking import ATTEMPTS, TRYING_ATTEMPTS, Asker, PatientOracle, names_of
-from auditor.discovery.choosing import COMPARED, MOST_OTHERS, Working, choose, others
+from auditor.discovery.choosing import COMPARED, MOST_OTHERS, Working, choose, others, right
 from auditor.discovery.matching import hits, learned, spread, tested_mapping
 from auditor.errors import AuditError, SamplesError
 from auditor.samples import Samples, class_indices, to_model_units
@@ -273,8 +273,9 @@ class Finder:
         except (EndpointError, TargetError, SamplesError) as error:
             self.found.tried.append(f"{_in_words(proposal)}, several samples: {error}")
             return None
-        right = None if expected is None else hits(expected, answers)
-        return Working(table, _in_words(proposal), access, size, batch, right, answers)
+        classes = self.found.samples.classes
+        good = right(expected, [classes[pick] for pick in picks], classes, answers)
+        return Working(table, _in_words(proposal), access, size, batch, good, answers)
 
     async def _try(self, proposal: Proposal) -> Table | None:
         """The description that ``proposal`` leads to, or None where it gave no label."""

@@ -82,14 +82,14 @@ def run(place: Path, *words: object) -> subprocess.CompletedProcess[str]:
     [
         ("kserve", "", {"top": 255.0}, {"value_range": (0.0, 255.0)}),
         ("kserve", "", {"bgr": True, "nhwc": True}, {"color": "bgr"}),
-        ("kserve", "/v1/models/audit", {"nhwc": True}, {"layout": "NHWC"}),
+        ("kserve", "/v1/models/audit", {"top": 255.0}, {"value_range": (0.0, 255.0)}),
         (
             "mlserver",
             "",
             {"top": 255.0, "bgr": True},
             {"value_range": (0.0, 255.0), "color": "bgr"},
         ),
-        ("litserve", "", {"bgr": True}, {}),
+        ("litserve", "", {"bgr": True}, {"color": "bgr", "access": "float"}),
         ("bentoml", "", {}, {"access": "image"}),
         ("fastapi", "", {}, {"access": "image"}),
         ("mlflow", "/invocations", {"nhwc": True}, {"layout": "NHWC"}),
