@@ -40,7 +40,11 @@ class Stamp:
         return changed
 
     def halves(self) -> list[Stamp]:
-        """The copies split in two across the longer side of their extent."""
+        """The copies split in two across the longer side of their extent; a single copy, all there
+        is room for in a tiny image, twice as it is.
+        """
+        if len(self.places) == 1:
+            return [self, self]
         places = np.array(self.places)
         spread = places.max(axis=0) - places.min(axis=0)
         axis = int(np.argmax(spread))

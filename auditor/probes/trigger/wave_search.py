@@ -41,7 +41,8 @@ class WaveSearch:
     def turn(self, queries: int) -> Asking[Turned | None]:
         """Use about ``queries``; returns a wave that looks good, or None."""
         until = self.bench.total() + queries
-        while self.bench.total() < until:
+        # A picture under four pixels has no room for a wave.
+        while self.cells and self.bench.total() < until:
             yield from self._draw()
             lead = yield from self._try(self._candidates())
             if lead is not None and (self.best is None or lead.share > self.best.share):

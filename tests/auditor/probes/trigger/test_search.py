@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from adapters.contract import InputSpec
 from auditor.probes.trigger import bench as benches
 from auditor.probes.trigger.search import search
 from auditor.probes.trigger.settings import TriggerSettings
@@ -132,6 +133,18 @@ def test_no_labels_make_it_ask_more_than_its_settings_allow(worlds: Worlds, labe
     }
     world.labels = answers[labels]
     result = world.search(count=120)
+    assert result.queries <= TriggerSettings().most_queries
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (1, 5, 9), (1, 2, 2), (3, 1, 1)])
+def test_tiny_pictures_are_searched_too(worlds: Worlds, shape: tuple[int, int, int]) -> None:
+    rng = np.random.default_rng(0)
+    spec = InputSpec(shape, (0.0,) * shape[0], (1.0,) * shape[0])
+    samples = spec.from_pixels(rng.integers(0, 256, (30, *shape)).astype(np.uint8))
+    world = worlds("clean")
+    world.labels = lambda batch: (batch.sum(axis=(1, 2, 3)) * 7).astype(np.int64) % 3
+    classes = np.arange(30, dtype=np.int64) % 3
+    result = world.drive(search(samples, classes, spec, TriggerSettings(), 0))
     assert result.queries <= TriggerSettings().most_queries
 
 
