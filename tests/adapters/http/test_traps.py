@@ -81,9 +81,15 @@ TRAPS: dict[str, list[str]] = {
     "V2: KServe takes raw tensors unlisted, MLServer breaks on them": [
         f"{HTTP}/test_v2.py::test_unlisted_raw_tensors_only_when_asked",
         f"{HTTP}/test_v2.py::test_raw_tensors_fall_back_to_json_and_say_so",
+        "tests/auditor/discovery/test_check_url.py::test_of_several_formats_the_leanest_is_taken_and_the_others_are_told",
     ],
     "V2: metadata never gives layout or range": [
         f"{HTTP}/test_v2.py::test_an_open_choice_is_asked_not_guessed",
+        "tests/servers/test_newcomer.py::test_two_commands",
+    ],
+    "V2: OpenVINO Model Server wants pictures as BYTES of shape [N], whatever its metadata says": [
+        f"{HTTP}/test_v2_pictures.py::test_pictures_for_a_model_of_openvino",
+        f"{HTTP}/test_v2_grpc.py::test_pictures_travel_as_texts",
     ],
 }
 

@@ -182,8 +182,10 @@ def test_the_exact_request_and_reply_are_shown_without_the_key(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     server, url = make_server("v2")
+    server.headers = {"X-RateLimit-Remaining": "77"}
     monkeypatch.setenv("XRAY_AUDIT_API_KEY", "k3y-that-nobody-may-see")
     ran = command("check", url, "--samples", pictures(), "--write", "t.toml")
+    assert "Quota:       x-ratelimit-remaining: 77" in ran.out
     assert "POST " + url + "/v2/models/audit/infer" in ran.out
     assert '"shape": [1, 3, 8, 8]' in ran.out
     assert '"model_name": "audit"' in ran.out
