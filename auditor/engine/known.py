@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable
 
 KEY_BYTES = 16
@@ -9,6 +10,7 @@ ASKED = -1
 """Stands for an input that was asked and is not answered yet."""
 
 _FREE = -2
+_HALVES = struct.Struct("<QQ").unpack
 _FIRST_SLOTS, _MOST_SLOTS_AT_ONCE = 1 << 10, 1 << 22
 
 
@@ -38,12 +40,26 @@ class KnownAnswers:
         """Let ``key`` have ``label``, which may be :data:`ASKED`."""
         slot = self._slot(key)
         if self._labels[slot] == _FREE:
-            if 3 * self._used > 2 * self._mask:
-                self._grow()
-                slot = self._slot(key)
-            self._used += 1
-            self._high[slot] = int.from_bytes(key[:8], "little")
-            self._low[slot] = int.from_bytes(key[8:], "little")
+            self._fill(slot, key, label)
+        else:
+            self._labels[slot] = label
+
+    def claim(self, key: bytes) -> int | None:
+        """:meth:`get`, and :data:`ASKED` from now on where it was never put in: one look."""
+        slot = self._slot(key)
+        label = self._labels[slot]
+        if label != _FREE:
+            return label
+        self._fill(slot, key, ASKED)
+        return None
+
+    def _fill(self, slot: int, key: bytes, label: int) -> None:
+        """Put ``key`` into the free ``slot`` that it belongs to."""
+        if 3 * self._used > 2 * self._mask:
+            self._grow()
+            slot = self._slot(key)
+        self._used += 1
+        self._high[slot], self._low[slot] = _HALVES(key)
         self._labels[slot] = label
 
     def update(self, pairs: Iterable[tuple[bytes, int]]) -> None:
@@ -66,8 +82,9 @@ class KnownAnswers:
 
     def _slot(self, key: bytes) -> int:
         """Where ``key`` is, or the free slot where it would go."""
-        high = int.from_bytes(key[:8], "little")
-        low = int.from_bytes(key[8:], "little")
+        high: int
+        low: int
+        high, low = _HALVES(key)
         mask, labels = self._mask, self._labels
         slot = low & mask
         while labels[slot] != _FREE and (self._low[slot] != low or self._high[slot] != high):

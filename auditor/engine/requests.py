@@ -242,12 +242,11 @@ class RequestSource:
                 keys[position] = b""
                 fresh.append(position)
                 continue
-            label = self._answers.get(key)
+            label = self._answers.claim(key)
             if label is not None:
                 self._twins[int(numbers[position])].append((int(items[position]), key))
                 self._news = self._news or label >= 0
             else:
-                self._answers.put(key, ASKED)
                 fresh.append(position)
         if len(fresh) == len(keys):
             return Request(numbers, items, batch, keys)

@@ -16,9 +16,13 @@ def test_it_answers_like_a_dictionary(expected: int) -> None:
     table, plain = KnownAnswers(expected), dict[bytes, int]()
     for _ in range(12_000):
         key, label = rng.choice(keys), rng.choice([ASKED, 0, 1, 65534])
-        assert table.get(key) == plain.get(key)
-        table.put(key, label)
-        plain[key] = label
+        if rng.random() < 0.5:
+            assert table.claim(key) == plain.get(key)
+            plain.setdefault(key, ASKED)
+        else:
+            assert table.get(key) == plain.get(key)
+            table.put(key, label)
+            plain[key] = label
     assert len(table) == len(plain)
     assert all(table.get(key) == plain.get(key) for key in keys)
 
