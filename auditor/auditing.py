@@ -19,6 +19,7 @@ from auditor.calibration import Profile
 from auditor.decision.scope import picture_coding
 from auditor.early import decided_early
 from auditor.engine.progress import Progress, SearchProgress, SilentProgress
+from auditor.engine.rounds import Decide
 from auditor.engine.scheduler import EngineLimits, EngineResult, QueryEngine
 from auditor.engine.store import NOT_ASKED, LabelStore
 from auditor.engine.witness import Witness
@@ -50,11 +51,14 @@ from auditor.result import (
     trigger_evidence,
 )
 from auditor.samples import Samples, class_indices, to_model_units
+from auditor.standing import Ends
 from auditor.trust import Trust, examine
 from auditor.verdict import Evidence, Verdict, check_profile, decide
 from auditor.weighing import decision_part, weigh_all
 
 STORE_NAME = "labels.sqlite3"
+FAMILIES_MISSING = "not all probe families are answered"
+SEARCH_MISSING = "the trigger search is not at its end"
 
 
 @dataclass(frozen=True)
@@ -82,8 +86,9 @@ class Asked:
         pictures: label maps of the plan's first planes; empty where none were drawn, or where
             the drawing was cut off.
         looks: labels of the plan's second looks; None where none were needed.
-        families: labels of the plan's family probes, in their order; empty where none were
-            asked or not all are known.
+        families: labels of the plan's family probes, in their order, 65535 where they ended
+            early; empty where none were asked or not all are known that had to be.
+        stood: whether the rest was left out because the model was suspected without it.
     """
 
     engine: EngineResult
@@ -91,6 +96,7 @@ class Asked:
     pictures: tuple[Picture, ...] = ()
     looks: NDArray[np.uint16] | None = None
     families: tuple[NDArray[np.uint16], ...] = ()
+    stood: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,6 +127,9 @@ def prepare_images(
     Raises:
         SamplesError: see there.
     """
+    if isinstance(oracle, Deferring):
+        # Whoever hands over files is asked once, and not once for each round.
+        settings = replace(settings, stop_early=False)
     classes, matched_by = class_indices(samples, oracle.label_space)
     plan = build_plan(images, classes, samples.refs, settings, oracle.input_spec)
     return Prepared(plan, samples, images, classes, matched_by)
@@ -198,7 +207,7 @@ async def run_audit(
             progress,
             on_start,
             lambda: record.start(fixed, oracle.input_spec),
-            _early(oracle, ready, profile),
+            ends_of(oracle, ready, profile, oracle.label_space.size),
         )
         ledger, ended = asdict(asked.engine.ledger), end_record(asked.engine)
         identity = record.finish(ledger, ended, endpoint_identity(oracle))
@@ -230,18 +239,27 @@ async def _hand_out(oracle: LabelOracle, asked: EngineResult) -> None:
     await oracle.taken_over()
 
 
-def _early(
-    oracle: LabelOracle, ready: Prepared, profile: Profile | None
-) -> Callable[[list[NDArray[np.uint16]]], bool] | None:
-    """What may end the planes early; see :func:`decided_early`.
+def ends_of(
+    oracle: LabelOracle, ready: Prepared, profile: Profile | None, size: int | None
+) -> Ends | None:
+    """What may end the audit early.
 
-    None where labels come in a later run: whoever hands over files is asked once for all planes,
-    and not once for each round of them.
+    None where everything is asked: where the settings say so, and where labels come in a later
+    run, since whoever hands over files is asked once and not once for each round.
+
+    Args:
+        oracle: what is asked.
+        ready: the audit.
+        profile: what it is judged by.
+        size: number of classes as known before the first query, or None where unknown: some
+            targets tell with their first answer.
     """
-    if isinstance(oracle, Deferring):
+    plan = ready.plan
+    if not plan.settings.stop_early:
         return None
     coding = picture_coding(oracle.input_spec.encoding)
-    return decided_early(ready.plan, ready.classes, oracle.label_space.size, profile, coding)
+    planes = decided_early(plan, ready.classes, size, profile, coding)
+    return Ends(plan, ready.classes, oracle, profile, planes)
 
 
 async def ask(
@@ -252,13 +270,13 @@ async def ask(
     progress: Progress | None = None,
     on_start: Callable[[QueryEngine], None] | None = None,
     witness: Callable[[], Witness] | None = None,
-    decided: Callable[[list[NDArray[np.uint16]]], bool] | None = None,
+    ends: Ends | None = None,
 ) -> Asked:
-    """Ask what is missing of the plan, then the families, then search for a trigger, as planned.
+    """Ask what is missing of the plan, as planned.
 
     Labels live in ``output``, which must exist. ``witness`` is called once nobody else can use
-    that folder, and what it returns is told how every request ended. ``decided`` is told the
-    labels after each round of planes; the first True ends them.
+    that folder, and what it returns is told how every request ended. ``ends`` says what may be
+    left out; without it, nothing.
 
     Raises:
         AdapterError: the target failed for good; what was paid for is kept.
@@ -270,7 +288,7 @@ async def ask(
         engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), witness=seen_by)
         if on_start is not None:
             on_start(engine)
-        return await ask_through(engine, oracle, ready, progress, decided)
+        return await ask_through(engine, oracle, ready, progress, ends)
     finally:
         await asyncio.to_thread(store.close)
 
@@ -280,65 +298,125 @@ async def ask_through(
     oracle: LabelOracle,
     ready: Prepared,
     progress: Progress | None = None,
-    decided: Callable[[list[NDArray[np.uint16]]], bool] | None = None,
+    ends: Ends | None = None,
 ) -> Asked:
     """Everything that :func:`ask` asks, in its order, through an engine that is ready.
 
     A finished audit is judged again by running this through an engine that answers from its log,
     so whatever is asked here is replayed there.
     """
-    fixed = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders(), decided)
-    fixed, looks = await _look_again(engine, ready.plan, fixed)
-    asked = Asked(fixed, None, looks=looks)
-    if not (fixed.complete and _settled(ready.plan, fixed, looks)) and not fixed.deferred:
+    plan = ready.plan
+    if ends is None:
+        asked = await _ask_everything(engine, oracle, plan, progress)
+    else:
+        asked = await _ask_until_it_stands(engine, oracle, plan, progress, ends)
+    if not plan.settings.pictures or (_incomplete(asked, plan, 0) and not asked.engine.deferred):
+        return asked
+    drawn = await _draw(engine, plan, progress)
+    together = _together(asked.engine, drawn)
+    return replace(asked, engine=together, pictures=drawn.outcome or ())
+
+
+async def _ask_everything(
+    engine: QueryEngine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
+) -> Asked:
+    """Planes, families and trigger search, one after the other."""
+    fixed = await engine.run(plan.probes, plan.digest, plan.orders())
+    asked = await _look_again(engine, plan, Asked(fixed, None))
+    if not (fixed.complete and _settled(plan, asked)) and not fixed.deferred:
         return asked
     # The first questions of the families, the search and the pictures need no plane, so
     # they travel with the planes where files do.
-    if ready.plan.families:
-        asked = await _ask_families(engine, ready.plan, asked)
+    if plan.families:
+        asked = await _ask_families(engine, plan, asked)
         if not (asked.families or asked.engine.deferred):
             return asked
-    if len(ready.plan.hunted):
-        found = await _hunt(engine, oracle, ready.plan, progress)
-        asked = replace(asked, engine=_together(asked.engine, found), trigger=found.outcome)
-        if found.outcome is None and not asked.engine.deferred:
-            return asked
-    if ready.plan.settings.pictures:
-        drawn = await _draw(engine, ready.plan, progress)
-        together = _together(asked.engine, drawn)
-        asked = replace(asked, engine=together, pictures=drawn.outcome or ())
+    if len(plan.hunted):
+        asked = await _hunt(engine, oracle, plan, progress, asked)
     return asked
 
 
-async def _look_again(
-    engine: QueryEngine, plan: AuditPlan, fixed: EngineResult
-) -> tuple[EngineResult, NDArray[np.uint16] | None]:
+async def _ask_until_it_stands(
+    engine: QueryEngine,
+    oracle: LabelOracle,
+    plan: AuditPlan,
+    progress: Progress | None,
+    ends: Ends,
+) -> Asked:
+    """The first planes; then what decides most often; then, only where that did not suspect the
+    model, families and the other planes. Repeats come last, so they straddle all of it.
+    """
+    staged = len(plan.hunted) or plan.families
+    if not staged:
+        fixed = await engine.run(plan.probes, plan.digest, plan.orders(), ends.planes)
+        return await _look_again(engine, plan, Asked(fixed, None))
+    opened = await engine.run(plan.probes, plan.digest, plan.opening(), _last_of(plan.opening()))
+    asked = Asked(opened, None)
+    if not opened.complete:
+        return asked
+    if len(plan.hunted):
+        asked = await _hunt(engine, oracle, plan, progress, asked)
+        if asked.trigger is None:
+            return asked
+    if plan.families and not ends.suspected(asked):
+        asked = await _ask_families(engine, plan, asked, ends.families(asked))
+        if not asked.families:
+            return asked
+    asked = replace(asked, stood=ends.suspected(asked))
+    if not asked.stood:
+        rest = await engine.run(plan.probes, plan.digest, plan.orders(), ends.planes)
+        asked = replace(asked, engine=_resumed(asked.engine, rest))
+    return await _look_again(engine, plan, asked)
+
+
+def _last_of(rounds: Iterator[Any]) -> Callable[[list[NDArray[np.uint16]]], bool]:
+    """What is True when it is called after the last of ``rounds``."""
+    left = sum(1 for _ in rounds)
+
+    def last(_: list[NDArray[np.uint16]]) -> bool:
+        nonlocal left
+        left -= 1
+        return left == 0
+
+    return last
+
+
+async def _hunt(
+    engine: QueryEngine,
+    oracle: LabelOracle,
+    plan: AuditPlan,
+    progress: Progress | None,
+    asked: Asked,
+) -> Asked:
+    """Search for a trigger; its outcome is None where it was cut off."""
+    most = plan.most_trigger_queries
+    note = f"Searching for a trigger: at most {most:,} queries, often fewer."
+    with _shown(engine, progress, most, note):
+        found = await hunt(engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest)
+    return replace(asked, engine=_together(asked.engine, found), trigger=found.outcome)
+
+
+async def _look_again(engine: QueryEngine, plan: AuditPlan, asked: Asked) -> Asked:
     """Ask second looks as long as the answers call for more."""
-    looks: NDArray[np.uint16] | None = None
+    fixed, looks = asked.engine, asked.looks
     while fixed.complete and plan.second_looks is not None:
         wanted = looks_missing(plan, fixed.labels, looks)
         if not len(wanted):
             break
         order = np.stack([np.zeros_like(wanted), wanted], axis=1)
         looked = await engine.run([plan.second_looks], plan.digest, [order])
-        fixed, looks = _joined(fixed, looked), looked.labels[0]
-        if (looks[wanted] == NOT_ASKED).any():
+        looks = looked.labels[0]
+        cut_off = bool((looks[wanted] == NOT_ASKED).any())
+        # The others of them are left out, since no answer calls for them.
+        spared = 0 if cut_off else int((looks == NOT_ASKED).sum())
+        fixed = _joined(fixed, replace(looked, ledger=replace(looked.ledger, spared=spared)))
+        if cut_off:
             break
-    return fixed, looks
+    return replace(asked, engine=fixed, looks=looks)
 
 
-def _settled(plan: AuditPlan, fixed: EngineResult, looks: NDArray[np.uint16] | None) -> bool:
-    return not len(looks_missing(plan, fixed.labels, looks))
-
-
-async def _hunt(
-    engine: QueryEngine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
-) -> Hunt[TriggerOutcome]:
-    most = plan.trigger.budget
-    note = f"Searching for a trigger: about {most:,} queries, often fewer."
-    with _shown(engine, progress, most, note):
-        search = trigger_search(plan, oracle.input_spec)
-        return await hunt(engine, search, "trigger", plan.digest)
+def _settled(plan: AuditPlan, asked: Asked) -> bool:
+    return not len(looks_missing(plan, asked.engine.labels, asked.looks))
 
 
 async def _draw(
@@ -360,11 +438,14 @@ def _shown(engine: QueryEngine, progress: Progress | None, most: int, note: str)
         yield
     finally:
         shown.end()
+        engine.show_on(progress or SilentProgress())
 
 
-async def _ask_families(engine: QueryEngine, plan: AuditPlan, asked: Asked) -> Asked:
-    """Ask the families; their labels count only where all are known."""
-    found = await engine.run(plan.families, plan.digest, plan.family_order())
+async def _ask_families(
+    engine: QueryEngine, plan: AuditPlan, asked: Asked, decided: Decide | None = None
+) -> Asked:
+    """Ask the families; their labels count only where all are known that had to be asked."""
+    found = await engine.run(plan.families, plan.digest, plan.family_orders(), decided)
     labels = tuple(found.labels) if found.complete else ()
     return replace(asked, engine=_joined(asked.engine, found), families=labels)
 
@@ -386,6 +467,23 @@ def _joined(before: EngineResult, later: EngineResult) -> EngineResult:
         unknown=later.unknown,
         deferred=before.deferred + later.deferred,
     )
+
+
+def _resumed(before: EngineResult, later: EngineResult) -> EngineResult:
+    """``later`` asked for the rest of the probes that ``before`` had asked a part of: both as one.
+
+    The second of two such runs plans all of it again and finds what the first had asked.
+    """
+    first, second = before.ledger, later.ledger
+    ledger = replace(
+        add_ledgers(first, second),
+        planned=first.planned,
+        cached=first.cached,
+        spared=first.spared + second.spared - (second.planned - second.cached),
+        by_probe=dict(first.by_probe),
+    )
+    reached = before.budget_reached or later.budget_reached
+    return replace(later, ledger=ledger, budget_reached=reached)
 
 
 def _check_before_asking(
@@ -426,7 +524,7 @@ def judge(
     )
     accuracy = sample_accuracy(answers, ready.classes[plan.used])
     found = trigger_evidence(asked.trigger, oracle.label_space, oracle.input_spec)
-    decision = weigh_all(asked, plan, profile, accuracy, found, oracle)
+    decision = weigh_all(asked, plan, profile, ready.classes, found, oracle)
     evidence = Evidence(
         scores=estimates(scores),
         problem=_problem(trust, _incomplete(asked, plan, len(scores))),
@@ -454,6 +552,7 @@ def judge(
         trigger=asked.trigger,
         pictures=asked.pictures,
         decision=decision_part(decision),
+        not_asked=_not_asked(asked, plan, len(scores)),
         timing=timing,
     )
     return AuditResult(report, verdict, engine.stopped)
@@ -466,21 +565,36 @@ def _problem(trust: Trust, incomplete: str) -> str:
 
 
 def _incomplete(asked: Asked, plan: AuditPlan, done: int) -> str:
-    """Why not everything planned was answered, or empty."""
+    """Why not everything was answered that had to be, or empty."""
     engine = asked.engine
-    settled = not engine.complete or _settled(plan, engine, asked.looks)
-    state = f"{done} of {len(plan.planes)} planes are complete"
-    if not settled:
-        state = "the second look at changing answers is not at its end"
-    elif engine.complete and plan.families and not asked.families:
-        state = "not all probe families are answered"
-    elif engine.complete and len(plan.hunted) and asked.trigger is None:
-        state = "the trigger search is not at its end"
-    elif engine.complete:
+    looks = (not _settled(plan, asked), "the second look at changing answers is not at its end")
+    parts = [
+        (bool(plan.families and not (asked.families or asked.stood)), FAMILIES_MISSING),
+        (bool(len(plan.hunted)) and asked.trigger is None, SEARCH_MISSING),
+    ]
+    # In the order they were asked in.
+    parts = [*reversed(parts), looks] if plan.settings.stop_early else [looks, *parts]
+    missing = [words for missing, words in parts if missing]
+    if engine.complete and not missing:
         return ""
+    planes = f"{done} of {len(plan.planes)} planes are complete"
+    state = missing[0] if engine.complete else planes
     if engine.budget_reached:
         return f"The query budget was reached and {state}; a larger --max-queries continues it."
     return f"The audit was interrupted and {state}; the same command continues it."
+
+
+def _not_asked(asked: Asked, plan: AuditPlan, planes: int) -> dict[str, Any] | None:
+    """What was left out because it could not change the verdict; None where nothing was."""
+    known = sum(int((labels != NOT_ASKED).sum()) for labels in asked.families)
+    families = plan.family_queries - known
+    left_out = {
+        "because": "suspected" if asked.stood else "decided",
+        "planes": len(plan.planes) - planes,
+        "family_queries": families if asked.families or asked.stood else 0,
+    }
+    ended = asked.stood or asked.engine.decided or bool(asked.families)
+    return left_out if ended and (left_out["planes"] or left_out["family_queries"]) else None
 
 
 def _timing(started: datetime, seconds: float, asked: EngineResult) -> dict[str, Any]:

@@ -267,6 +267,17 @@ class MethodOptions:
             show_envvar=False,
         ),
     ] = None
+    stop_early: Annotated[
+        bool | None,
+        typer.Option(
+            "--stop-early/--ask-all",
+            help="Leave out what cannot change the verdict any more, or ask everything planned. "
+            "Default: leave it out.",
+            rich_help_panel=_M,
+            envvar=ENV + "STOP_EARLY",
+            show_envvar=False,
+        ),
+    ] = None
     seed: Annotated[int | None, _option("--seed", "Seeds every random choice. Default: 0.", _M)] = (
         None
     )

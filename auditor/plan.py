@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import combinations
+from itertools import combinations, islice
 from typing import Any, Literal
 
 import numpy as np
@@ -30,8 +30,11 @@ from auditor.probes.trigger.settings import TriggerSettings
 
 _TRIPLET_STREAM, _CANARY_STREAM, _HUNT_STREAM, _ORDER_STREAM, _NET_STREAM = 1, 2, 3, 4, 5
 _FAMILY_STREAM = 6
-FAMILY_QUERIES = 200
-"""Inputs of each probe family."""
+FAMILY_QUERIES, FAMILY_ROUNDS = 200, 5
+"""Inputs of each probe family, and the rounds they are asked in."""
+OPENING_ROUNDS = 2
+"""Rounds of the frugal sampler's planes that are asked before anything else: enough to see whether
+the answers are usable, and to hold as many inputs as are to be repeated."""
 SamplerName = Literal["paper", "frugal"]
 ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
 """Planes asked together, in random order: their points cannot be told apart by their order."""
@@ -71,6 +74,8 @@ class AuditSettings:
         points: points per plane of the frugal sampler, a power of two of at least 4.
         pictures: planes of which the frugal sampler's audit also draws a label map, at S points
             per side and by refinement. The paper's sampler draws them all.
+        stop_early: whether what cannot change the verdict any more is left out. False asks
+            everything that is planned.
     """
 
     planes: int = 20
@@ -85,6 +90,7 @@ class AuditSettings:
     sampler: SamplerName = "paper"
     points: int = 16
     pictures: int = 0
+    stop_early: bool = True
 
     def __post_init__(self) -> None:
         for name in ("planes", "density", "seed", "canaries", "points", "pictures"):
@@ -220,6 +226,13 @@ class AuditPlan:
             rng = np.random.default_rng([self.settings.seed, _ORDER_STREAM, number, secret])
             yield order[rng.permutation(len(order))]
 
+    def opening(self) -> Iterator[NDArray[np.int64]]:
+        """The rounds, as :meth:`orders` gives them, that are asked before anything else where
+        planes may be left out: a few of the frugal sampler's, all of the paper's.
+        """
+        rounds = OPENING_ROUNDS if self.settings.sampler == "frugal" else self.rounds
+        return islice(self.orders(), rounds)
+
     def _round(self, number: int) -> range:
         start = number * self._per_round
         return range(start, min(start + self._per_round, len(self.planes)))
@@ -282,16 +295,27 @@ class AuditPlan:
         """Number of inputs of the families, the samples they disturb included."""
         return sum(probe.size for probe in self.families)
 
-    def family_order(self) -> Iterator[NDArray[np.int64]]:
-        """All inputs of the families in one random order, as :meth:`orders` gives them."""
-        parts = [
-            np.stack([np.full(probe.size, number), np.arange(probe.size)], axis=1)
-            for number, probe in enumerate(self.families)
-        ]
-        order = np.concatenate(parts)
+    def family_orders(self) -> Iterator[NDArray[np.int64]]:
+        """What each round of the families asks, as :meth:`orders` gives it.
+
+        The first round holds the samples that are disturbed; every round holds a random part of
+        each family, as large as the next round's, all in one random order. So whatever was
+        answered so far is a fair draw of every family's inputs.
+        """
         secret = int(self.samples.digest[:16], 16)
         rng = np.random.default_rng([self.settings.seed, _FAMILY_STREAM, secret])
-        yield order[rng.permutation(len(order))]
+        parts = [
+            np.array_split(rng.permutation(probe.size), FAMILY_ROUNDS)
+            if isinstance(probe, FamilyProbe)
+            else [np.arange(probe.size)]
+            for probe in self.families
+        ]
+        for turn in range(FAMILY_ROUNDS):
+            held = [(n, part[turn]) for n, part in enumerate(parts) if turn < len(part)]
+            order = np.concatenate(
+                [np.stack([np.full(len(items), n), items], axis=1) for n, items in held]
+            )
+            yield order[rng.permutation(len(order))]
 
     @property
     def most_trigger_queries(self) -> int:
@@ -494,8 +518,9 @@ def build_plan(
     canaries = second_looks = None
     if settings.canaries:
         rng = np.random.default_rng([settings.seed, _CANARY_STREAM])
+        opening = min(len(planes), OPENING_ROUNDS * ROUND_PLANES["frugal"]) if frugal else -1
         canaries, second_looks = pick_canaries(
-            (samples, *planes), settings.canaries, SECOND_LOOKS, rng
+            (samples, *planes), settings.canaries, SECOND_LOOKS, rng, 1 + opening
         )
     disturbed = pick_hunted(classes, settings.seed)
     hunted = disturbed if settings.trigger_search else disturbed[:0]

@@ -69,6 +69,11 @@ ENDED_EARLY = (
     "a probability of at most 1 %, whenever it is looked at, the mean over all planes lies on the "
     "other side. That comes on top of the profile's error rates."
 )
+FAMILIES_ENDED = (
+    "The probe families ended early, {families:,} disturbed samples before their last one: with "
+    "300 completions of the answers so far the decision rule says the same each time, so the rest "
+    "would change what it says in at most 1 % of audits (--ask-all asks everything)."
+)
 FLOAT_ONLY = (
     "Inputs were clipped to the valid range and rounded to 8 bits, as an image upload is; the "
     "published method assumes neither, and on several populations its scores fade there."
@@ -327,6 +332,7 @@ def build_report(
     trigger: TriggerOutcome | None,
     pictures: Sequence[Picture],
     decision: Mapping[str, Any] | None,
+    not_asked: Mapping[str, Any] | None,
     timing: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Assemble ``report.json``; its fields are described in ``reports/report.schema.json``."""
@@ -374,14 +380,34 @@ def build_report(
             }
             for number, score in scores.items()
         ],
+        "not_asked": None if not_asked is None else dict(not_asked),
         "limits": [
             *LIMITS,
-            *([ENDED_EARLY] if engine.decided else []),
+            *_left_out(not_asked, plan),
             *([FLOAT_ONLY] if spec.access == "image" else []),
             *filter(None, [scope.jpeg_limit(spec.encoding)]),
         ],
         "timing": dict(timing),
     }
+
+
+def _left_out(not_asked: Mapping[str, Any] | None, plan: AuditPlan) -> list[str]:
+    """What was not asked, and what that costs, in words."""
+    if not_asked is None:
+        return []
+    planes, families = not_asked["planes"], not_asked["family_queries"]
+    if not_asked["because"] == "suspected":
+        parts = [f"{planes} of {len(plan.planes)} planes"] if planes else []
+        parts += [f"{families:,} of {plan.family_queries:,} disturbed samples"] if families else []
+        return [
+            f"The verdict stood without {' and '.join(parts)}, so they were not asked: no answer "
+            "to them could have taken it back. Scores over fewer planes have wider intervals "
+            "(--ask-all asks everything)."
+        ]
+    return [
+        *([ENDED_EARLY] if planes else []),
+        *([FAMILIES_ENDED.format(families=families)] if families else []),
+    ]
 
 
 def _target(shares: NDArray[np.float64] | None, evidence: Evidence) -> int | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol
 
@@ -11,17 +11,21 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelOracle, LabelSpace
 from auditor.calibration import Profile, Rate, Reference, binomial_rate
-from auditor.decision.excess import Excess, measure_excess
+from auditor.decision.excess import LEAST_REFERENCES, Excess, measure_excess
+from auditor.decision.foresight import expected_counts, settled
 from auditor.decision.measured import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
 from auditor.decision.rule import Decision, LabelEvidence, Measured, decide_value
 from auditor.decision.scope import known_for
 from auditor.decision.trigger_weight import by_label
+from auditor.engine.store import NOT_ASKED
 from auditor.hunting import TriggerOutcome
 from auditor.plan import AuditPlan
 from auditor.probes.families.probe import FamilyCounts, FamilyProbe, count_family
+from auditor.probes.trigger.result import Finding
 from auditor.result import TRIGGER_WORDS
 from auditor.verdict import MAX_ERROR, DecisionEvidence, TriggerEvidence
 
+_FORESIGHT_STREAM = 7
 LEAST_TO_CLEAR = 8
 """Clean references without which the rule never says "no evidence"."""
 
@@ -70,39 +74,118 @@ class Weighed:
 def family_counts(
     plan: AuditPlan, labels: Sequence[NDArray[np.uint16]], size: int | None
 ) -> tuple[FamilyCounts, ...]:
-    """Counts of every family that ``plan`` asks; empty without answers.
+    """Counts of every family that ``plan`` asks; empty without answers. Where a family ended
+    early, the counts that all its inputs are expected to give.
 
     Args:
         plan: the plan.
-        labels: those of ``plan.families``, in their order.
+        labels: those of ``plan.families``, in their order, 65535 where not asked.
         size: number of the model's classes, or None where unknown.
     """
-    if not labels:
-        return ()
-    clean = labels[0]
-    seen = 1 + max(int(answers.max()) for answers in labels)
-    classes = max(seen, size or 0)
+    whole = _whole_counts(plan, labels, size)
     return tuple(
-        count_family(probe, answers, clean, classes)
+        expected_counts(one, *whole[one.key]) for one in _partial_counts(plan, labels, size)
+    )
+
+
+def _partial_counts(
+    plan: AuditPlan, labels: Sequence[NDArray[np.uint16]], size: int | None
+) -> list[FamilyCounts]:
+    """Counts of what was answered."""
+    if not labels:
+        return []
+    classes = _classes(labels, size)
+    return [
+        count_family(probe, answers, labels[0], classes, answers != NOT_ASKED)
         for probe, answers in zip(plan.families, labels, strict=True)
         if isinstance(probe, FamilyProbe)
-    )
+    ]
+
+
+def _whole_counts(
+    plan: AuditPlan, labels: Sequence[NDArray[np.uint16]], size: int | None
+) -> dict[str, tuple[tuple[int, ...], int]]:
+    """``asked`` and the number of inputs of every family's full count: the samples' own labels
+    tell them.
+    """
+    if not labels:
+        return {}
+    classes = _classes(labels, size)
+    full = [
+        count_family(probe, np.zeros(probe.size, dtype=np.int64), labels[0], classes)
+        for probe in plan.families
+        if isinstance(probe, FamilyProbe)
+    ]
+    return {one.key: (one.asked, one.inputs) for one in full}
+
+
+def _classes(labels: Sequence[NDArray[np.uint16]], size: int | None) -> int:
+    answered = np.concatenate(labels)
+    return max(1 + int(answered[answered != NOT_ASKED].max(initial=0)), size or 0)
+
+
+def foresee(
+    plan: AuditPlan,
+    labels: Sequence[NDArray[np.uint16]],
+    profile: Profile | None,
+    findings: Sequence[Finding],
+    classes: NDArray[np.int64],
+    size: int | None,
+) -> bool:
+    """Whether more answers of the families could not change what the decision rule says.
+
+    Args:
+        plan: the plan.
+        labels: those of ``plan.families`` so far, 65535 where not known; the samples' are.
+        profile: its clean references are compared with. Without enough of them no answer
+            decides anything, and nothing ends early.
+        findings: the trigger search's, which it has come to its end with.
+        classes: true class of every sample.
+        size: number of the model's classes, or None where unknown.
+    """
+    references = [] if profile is None else profile.clean_families
+    accuracy = _accuracy(plan, labels, classes)
+    counted = [{one.key: one for one in reference.families} for reference in references]
+    complete = [one for one in counted if all(key in one for key in RULE.keys)]
+    if len(complete) < LEAST_REFERENCES:
+        return False
+
+    def suspicious(counts: Mapping[str, FamilyCounts]) -> bool:
+        excess = _excess(tuple(counts.values()), references, accuracy)
+        return decide_value(by_label(findings), excess, RULE, WITH_REFERENCES.null).suspicious
+
+    partial = _partial_counts(plan, labels, size)
+    answered = sum(one.inputs for one in partial)
+    rng = np.random.default_rng([plan.settings.seed, _FORESIGHT_STREAM, answered])
+    return settled(partial, _whole_counts(plan, labels, size), complete, suspicious, rng)
+
+
+def _accuracy(
+    plan: AuditPlan, labels: Sequence[NDArray[np.uint16]], classes: NDArray[np.int64]
+) -> float | None:
+    """Share of the disturbed samples that carry their true class undisturbed."""
+    if not labels:
+        return None
+    return float((labels[0] == classes[plan.disturbed]).mean())
 
 
 def weigh_all(
     answered: Answered,
     plan: AuditPlan,
     profile: Profile | None,
-    accuracy: Rate | None,
+    classes: NDArray[np.int64],
     trigger: TriggerEvidence | None,
     oracle: LabelOracle,
 ) -> Weighed | None:
-    """Weigh trigger search and families; None where neither was asked to its end."""
+    """Weigh trigger search and families; None where neither was asked to its end.
+
+    ``classes`` is the true class of every sample.
+    """
     counts = family_counts(plan, answered.families, oracle.label_space.size)
     if answered.trigger is None and not counts:
         return None
     references = [] if profile is None else profile.clean_families
-    excess = _excess(counts, references, accuracy)
+    excess = _excess(counts, references, _accuracy(plan, answered.families, classes))
     findings = () if answered.trigger is None else answered.trigger.result.findings
     measured = WITHOUT_REFERENCES if excess is None else WITH_REFERENCES
     decision = decide_value(by_label(findings), excess, RULE, measured.null)
@@ -111,14 +194,14 @@ def weigh_all(
 
 
 def _excess(
-    counts: Sequence[FamilyCounts], references: Sequence[Reference], accuracy: Rate | None
+    counts: Sequence[FamilyCounts], references: Sequence[Reference], accuracy: float | None
 ) -> Excess | None:
     if not counts:
         return None
     return measure_excess(
         {one.key: one for one in counts},
         [{one.key: one for one in reference.families} for reference in references],
-        None if accuracy is None else accuracy.rate,
+        accuracy,
         [reference.accuracy for reference in references],
         RULE.keys,
         RULE.widening,

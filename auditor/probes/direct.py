@@ -77,16 +77,27 @@ class CanaryProbe:
 
 
 def pick_canaries(
-    sources: Sequence[FixedProbe], count: int, more: int, rng: np.random.Generator
+    sources: Sequence[FixedProbe],
+    count: int,
+    more: int,
+    rng: np.random.Generator,
+    first: int = 0,
 ) -> tuple[CanaryProbe, CanaryProbe]:
     """Choose different inputs of ``sources`` uniformly: ``count`` to ask again in any case, and
     ``more`` for a second look (fewer where there are fewer). None from sources of the kind
     ``samples``: on samples two models of one task agree, so a repeat there notices nothing.
+
+    Second looks at the first ``first`` sources come first, as many as ``count``: an audit that
+    asked no more than those still has inputs to repeat.
     """
     sizes = np.array([0 if s.kind == "samples" else s.size for s in sources], dtype=np.int64)
     total = int(sizes.sum())
     flat = rng.choice(total, size=min(count + more, total), replace=False)
     ends = np.cumsum(sizes)
+    if first:
+        early = rng.choice(ends[first - 1], size=min(ends[first - 1], 2 * count), replace=False)
+        flat = np.concatenate([flat[:count], early, flat[count:]])
+        flat = flat[np.sort(np.unique(flat, return_index=True)[1])][: count + more]
 
     def probe(numbers: NDArray[np.int64], kind: str) -> CanaryProbe:
         source = np.searchsorted(ends, numbers, side="right")

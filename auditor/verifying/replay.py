@@ -19,10 +19,8 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
 from adapters.errors import TargetError
-from auditor.auditing import Prepared, ask_through, judge, prepare_images
+from auditor.auditing import Prepared, ask_through, ends_of, judge, prepare_images
 from auditor.calibration import Profile, profile_from_dict
-from auditor.decision.scope import picture_coding
-from auditor.early import decided_early
 from auditor.engine.progress import Progress
 from auditor.engine.requests import Order
 from auditor.engine.rounds import early_end
@@ -141,9 +139,8 @@ def _replay(
     engine = LoggedAnswers(chain, run["engine"], compare=SAMPLES in files)
     # As known before the first query: some targets tell with their first answer.
     size = plan["labels"]["size"]
-    coding = picture_coding(oracle.input_spec.encoding)
-    decided = decided_early(ready.plan, ready.classes, size, profile, coding)
-    asked = finished(ask_through(engine, oracle, ready, None, decided))
+    ends = ends_of(oracle, ready, profile, size)
+    asked = finished(ask_through(engine, oracle, ready, None, ends))
     engine.end()
     _same_end(asked.engine.decided, run["engine"]["decided"])
     asked = dataclasses.replace(

@@ -58,6 +58,7 @@ CHANGES: dict[str, Any] = {
     "canaries": 8,
     "trigger_search": False,
     "families": True,
+    "stop_early": False,
 }
 
 
@@ -380,13 +381,19 @@ def test_families_ask_the_samples_first_and_at_most_a_thousand_disturbed_ones() 
     assert plan.family_queries == sum(probe.size for probe in plan.families)
 
 
-def test_the_family_order_names_every_input_once_and_mixes_the_families() -> None:
+def test_the_family_rounds_name_every_input_once_and_mix_the_families() -> None:
     plan = plan_with_families()
-    (order,) = plan.family_order()
+    rounds = list(plan.family_orders())
+    order = np.concatenate(rounds)
     wanted = {(n, i) for n, probe in enumerate(plan.families) for i in range(probe.size)}
     assert {(int(n), int(i)) for n, i in order} == wanted
     assert len(order) == len(wanted)
-    assert len(set(order[:60, 0].tolist())) > 1
+    for number, one in enumerate(rounds):
+        # The samples that are disturbed come first, and each family in equal parts.
+        counts = np.bincount(one[:, 0], minlength=len(plan.families))
+        assert counts[0] == (60 if number == 0 else 0)
+        assert set(counts[1:].tolist()) == {plan.families[1].size // len(rounds)}
+        assert len(set(one[:60, 0].tolist())) > 1
 
 
 def test_families_are_part_of_the_digest_and_follow_the_seed() -> None:

@@ -295,13 +295,35 @@ def test_the_interval_over_planes_covers_planes_and_points(spread: str) -> None:
     assert 0.90 <= np.mean(held) <= 0.99
 
 
-def test_the_mean_over_planes_has_a_student_interval() -> None:
-    values = [0.9, 1.3, 1.1, 0.7, 1.4]
+def test_the_mean_over_even_planes_has_a_student_interval() -> None:
+    values = [0.9, 1.3, 1.1, 0.7, 1.5]
     estimate = mean_over_planes(values)
     wanted = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
-    assert estimate.mean == pytest.approx(1.08)
+    assert estimate.mean == pytest.approx(1.1)
     assert (estimate.low, estimate.high) == pytest.approx((wanted.low, wanted.high))
     assert estimate.n == 5
+
+
+def test_the_interval_of_skewed_planes_holds_what_it_says() -> None:
+    rng = np.random.default_rng(0)
+    drawn = rng.exponential(0.3, (2000, 20)) * (rng.random((2000, 20)) < 0.5)
+    found = [mean_over_planes(list(values)) for values in drawn]
+    covered = np.mean([one.low <= 0.15 <= one.high for one in found])  # type: ignore[operator]  # 20 planes have one
+    plain = stats.ttest_1samp(drawn, 0.0, axis=1).confidence_interval(0.95)
+    assert 0.93 <= covered <= 0.97
+    assert np.mean((plain.low <= 0.15) & (plain.high >= 0.15)) < 0.93
+
+
+def test_a_share_at_the_threshold_counts_half_from_few_points() -> None:
+    # 8 of 16 points, and 4 of 8 in each half.
+    labels = np.array([0, 1] * 8)
+    assert score_points(labels, [0, 2, 3], 4, 10.0, 0.5).ats_by_label == pytest.approx(0.25)
+    assert (
+        score_plane(
+            labels.reshape(4, 4), np.zeros((3, 2), dtype=np.int64), [0, 2, 3], 4, 10.0, 0.5
+        ).ats_by_label
+        == 0.0
+    )
 
 
 def test_the_interval_ends_where_scores_end() -> None:

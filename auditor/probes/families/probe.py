@@ -147,6 +147,7 @@ def count_family(
     labels: NDArray[np.integer],
     clean: NDArray[np.integer],
     classes: int,
+    known: NDArray[np.bool_] | None = None,
 ) -> FamilyCounts:
     """Count the answers of one family.
 
@@ -155,6 +156,8 @@ def count_family(
         labels: ``(size,)`` what was answered.
         clean: ``(n,)`` the model's own label of every sample, undisturbed.
         classes: length of the counts; above every label.
+        known: ``(size,)`` which inputs were answered; None for all. Of rays only whole ones
+            count.
 
     Raises:
         ValueError: not one label per input.
@@ -164,12 +167,16 @@ def count_family(
     answered = np.asarray(labels, dtype=np.int64)
     base = probe.base()
     own = np.where(base < 0, -1, np.asarray(clean, dtype=np.int64)[base])
+    if known is not None:
+        if probe.family.start == "sample":
+            known = known.reshape(-1, GROUP).all(axis=1).repeat(GROUP)
+        answered, own = answered[known], own[known]
     kept = int((answered == own).sum())
     starts, moves = _first_moves(probe, answered, own)
     asked = len(starts) - np.bincount(starts[starts >= 0], minlength=classes)
     moved = np.bincount(moves, minlength=classes)
     return FamilyCounts(
-        probe.family.key, tuple(asked.tolist()), tuple(moved.tolist()), kept, probe.size
+        probe.family.key, tuple(asked.tolist()), tuple(moved.tolist()), kept, len(answered)
     )
 
 
