@@ -4,15 +4,43 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from adapters.contract import LabelOracle
 from auditor.errors import AuditError, UsageError
+from auditor.measured_queries import BUDGET, FOUND, NOT_FOUND
 from auditor.plan import AuditPlan
 
 RATE_FILE = "check.json"
 UNKNOWN_RATE = "unknown: run xray-audit check first, with the same --output"
+
+
+SEARCH_BATCH = 75
+"""Inputs that a trigger search asks at once, on average over searches of four reference models
+(9 to 80 batches of 77 to 103 inputs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one course of an audit would cost.
+
+    Attributes:
+        queries: inputs to send.
+        requests: calls, at the target's largest batch.
+        bytes_sent: estimated bytes to send; 0 for local models.
+        seconds: estimated time, or None.
+        money: queries times the given price, or None.
+    """
+
+    queries: int
+    requests: int
+    bytes_sent: int
+    seconds: float | None
+    money: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,14 +52,15 @@ class Price:
         queries: inputs to send, without the trigger search's.
         trigger_queries_most: most inputs the trigger search can send; it often ends earlier.
         picture_queries_most: most inputs the pictures can send.
-        second_look_queries_most: repeats that are sent only where the model's answers change; in
-            none of the figures below.
-        requests: most calls, at the target's largest batch.
-        bytes_sent: estimated bytes to send; 0 for local models.
+        second_look_queries_most: repeats that are sent only where the model's answers change, or
+            in the place of others that are left out.
+        expected: cost where the search finds nothing, as it mostly does.
+        expected_found: cost where it finds a trigger, and the audit ends with it; None without
+            a search.
+        worst: cost if everything is asked that could be.
+        rests_on: where the expectation comes from, in words.
         queries_per_second: the rate used for the time, or None.
         rate_from: where that rate comes from.
-        seconds: estimated time, or None.
-        money: queries times the given price, or None.
     """
 
     plan_digest: str
@@ -39,12 +68,26 @@ class Price:
     trigger_queries_most: int
     picture_queries_most: int
     second_look_queries_most: int
-    requests: int
-    bytes_sent: int
+    expected: Cost
+    expected_found: Cost | None
+    worst: Cost
+    rests_on: str
     queries_per_second: float | None
     rate_from: str
-    seconds: float | None
-    money: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """The rates and the price that the user or a check gave; None where not known."""
+
+    queries_per_s: float | None
+    requests_per_s: float | None
+    per_1000: float | None
+
+    def seconds(self, queries: int, requests: int) -> float | None:
+        """The longer of the times that queries and requests take."""
+        pairs = ((queries, self.queries_per_s), (requests, self.requests_per_s))
+        return max((count / rate for count, rate in pairs if rate is not None), default=None)
 
 
 def price_audit(
@@ -70,32 +113,81 @@ def price_audit(
     """
     if per_1000 is not None and not 0 <= per_1000 < math.inf:
         raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
+    given = {"measured by xray-audit check": measured, "--rate": limit}
+    slowest = min((rate for rate in given.values() if rate is not None), default=None)
+    rates = _Rates(slowest, request_limit, per_1000)
     sizes = [probe.size for probe in (*plan.probes, *plan.families)]
-    sizes += [most for most in (plan.most_trigger_queries, plan.most_picture_queries) if most]
-    most = sum(sizes)
-    requests = sum(math.ceil(size / oracle.max_batch) for size in sizes)
-    full, rest = zip(*(divmod(size, oracle.max_batch) for size in sizes), strict=True)
-    sent = sum(full) * oracle.request_bytes(oracle.max_batch)
-    sent += sum(oracle.request_bytes(n) for n in rest if n)
-    rates = {"measured by xray-audit check": measured, "--rate": limit}
-    if request_limit is not None:
-        rates["--request-rate"] = request_limit * most / requests
-    known = {origin: rate for origin, rate in rates.items() if rate is not None}
-    source = min(known, key=known.__getitem__, default=UNKNOWN_RATE)
-    rate = known.get(source)
+    pictures, looks = plan.most_picture_queries, plan.most_second_looks
+    search = _expected_search(plan)
+    worst = _cost(oracle, [*sizes, pictures, looks], plan.most_trigger_queries, rates)
+    expected = _cost(oracle, [*sizes, pictures], search[0], rates)
+    found = None
+    if plan.most_trigger_queries:
+        left = [*_opening_sizes(plan), pictures] if plan.settings.stop_early else [*sizes, pictures]
+        found = _cost(oracle, left, search[1], rates)
+    source = _slowest(given, rates, worst)
     return Price(
         plan_digest=plan.digest,
         queries=plan.queries + plan.family_queries,
         trigger_queries_most=plan.most_trigger_queries,
-        picture_queries_most=plan.most_picture_queries,
-        second_look_queries_most=plan.most_second_looks,
-        requests=requests,
-        bytes_sent=sent,
-        queries_per_second=rate,
+        picture_queries_most=pictures,
+        second_look_queries_most=looks,
+        expected=expected,
+        expected_found=found,
+        worst=worst,
+        rests_on=search[2],
+        queries_per_second=None if worst.seconds is None else worst.queries / worst.seconds,
         rate_from=source,
-        seconds=None if rate is None else most / rate,
-        money=None if per_1000 is None else most * per_1000 / 1000.0,
     )
+
+
+def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: _Rates) -> Cost:
+    """Cost of probes of ``sizes``, each in full batches and a rest, and of ``searched`` inputs of
+    a search, whose batches end with rests of their own.
+    """
+    asked = [size for size in (*sizes, searched) if size]
+    batches = math.ceil(searched / SEARCH_BATCH)
+    queries, most = sum(asked), oracle.max_batch
+    requests = sum(math.ceil(size / most) for size in asked) + batches
+    full, rest = sum(size // most for size in asked), [size % most for size in asked]
+    sent = full * oracle.request_bytes(most) + sum(oracle.request_bytes(n) for n in rest if n)
+    # Every further request repeats what surrounds the inputs.
+    sent += batches * max(0, 2 * oracle.request_bytes(1) - oracle.request_bytes(2))
+    money = None if rates.per_1000 is None else queries * rates.per_1000 / 1000.0
+    return Cost(queries, requests, sent, rates.seconds(queries, requests), money)
+
+
+def _opening_sizes(plan: AuditPlan) -> list[int]:
+    """What is asked before the search, by probe, and the repeats that close the audit."""
+    order = np.concatenate(list(plan.opening()))
+    counts = np.bincount(order[:, 0], minlength=len(plan.probes)).tolist()
+    canaries = 0 if plan.canaries is None else plan.canaries.size
+    asked = counts.pop() if plan.canaries is not None else 0
+    return [*counts, asked, max(0, canaries - asked)]
+
+
+def _expected_search(plan: AuditPlan) -> tuple[int, int, str]:
+    """Queries of a search that finds nothing, of one that does, and what that rests on."""
+    most = plan.most_trigger_queries
+    if not most:
+        return 0, 0, "everything planned is asked"
+    if plan.trigger.budget != BUDGET:
+        return most, most, "no searches with this budget were measured: the most they may ask"
+    words = (
+        f"one search each of {FOUND.searches + NOT_FOUND.searches} held-out reference models: "
+        f"{NOT_FOUND.searches} found nothing (90 % of them asked {NOT_FOUND.low:,} to "
+        f"{NOT_FOUND.high:,}), {FOUND.searches} found a trigger ({FOUND.low:,} to {FOUND.high:,})"
+    )
+    return min(most, round(NOT_FOUND.mean)), min(most, round(FOUND.mean)), words
+
+
+def _slowest(given: Mapping[str, float | None], rates: _Rates, worst: Cost) -> str:
+    """Which rate the time comes from."""
+    if worst.seconds is None:
+        return UNKNOWN_RATE
+    if rates.queries_per_s is None or worst.seconds > worst.queries / rates.queries_per_s:
+        return "--request-rate"
+    return next(name for name, rate in given.items() if rate == rates.queries_per_s)
 
 
 def write_rate(output: Path, fingerprint: str, queries_per_second: float) -> None:

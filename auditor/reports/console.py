@@ -64,26 +64,35 @@ def _target_line(report: Mapping[str, Any]) -> str:
 
 
 def show_price(price: Mapping[str, Any]) -> str:
-    """What an audit would cost."""
-    lines = [
-        f"Queries:  {price['queries']:,}, and up to {price['trigger_queries_most']:,} in the "
-        "trigger search (below: with all of them)",
-        f"          {price['second_look_queries_most']:,} more repeats only if answers change",
-        f"Requests: {price['requests']:,}",
-        f"Upload:   {price['bytes_sent'] / 1e6:,.1f} MB",
+    """What an audit would cost: as expected, and at most."""
+    courses = {"nothing is found": price["expected"], "a trigger is found": price["expected_found"]}
+    columns = {f"where {name}": one for name, one in courses.items() if one is not None}
+    if price["expected_found"] is None:
+        columns = {"expected": price["expected"]}
+    columns["at most"] = price["worst"]
+    rows = [
+        ("", list(columns)),
+        ("Queries", [f"{one['queries']:,}" for one in columns.values()]),
+        ("Requests", [f"{one['requests']:,}" for one in columns.values()]),
+        ("Upload", [f"{one['bytes_sent'] / 1e6:,.1f} MB" for one in columns.values()]),
     ]
-    if price.get("picture_queries_most"):
-        lines.insert(1, f"          up to {price['picture_queries_most']:,} more for the pictures")
-    if price["seconds"] is None:
-        lines.append(f"Time:     {price['rate_from']}")
-    else:
-        lines.append(
-            f"Time:     {price['seconds'] / 60:,.1f} min at {price['queries_per_second']:,.0f} "
-            f"queries/s ({price['rate_from']})"
-        )
-    if price["money"] is not None:
-        lines.append(f"Price:    {price['money']:,.2f}")
-    return "\n".join([*lines, "Nothing was sent."])
+    if price["worst"]["seconds"] is not None:
+        rows.append(("Time", [f"{one['seconds'] / 60:,.1f} min" for one in columns.values()]))
+    if price["worst"]["money"] is not None:
+        rows.append(("Price", [f"{one['money']:,.2f}" for one in columns.values()]))
+    widths = [
+        2 + max(map(len, column)) for column in zip(*(cells for _, cells in rows), strict=True)
+    ]
+    lines = [
+        f"{name:<9}" + "".join(f"{c:>{w}}" for c, w in zip(cells, widths, strict=True))
+        for name, cells in rows
+    ]
+    rate = price["rate_from"]
+    if price["queries_per_second"] is not None:
+        rate = f"{price['queries_per_second']:,.0f} queries/s ({rate})"
+    lines += [f"Time at {rate}." if "(" in rate else f"Time: {rate}."]
+    lines += [f"Expected from {price['rests_on']}.", "Nothing was sent."]
+    return "\n".join(lines)
 
 
 def show_calibration(data: Mapping[str, Any], path: Path) -> str:

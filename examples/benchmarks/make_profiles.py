@@ -90,7 +90,8 @@ def reference(
         re=fmean(scored["plane_re"][planes]),
         ats=None,
         ats_by_label=fmean(scored["plane_ats_by_label"][planes]),
-        accuracy=scored["accuracy"],
+        # Of a clean reference on the samples that its families disturb, as an audit compares it.
+        accuracy=counted["accuracy"] if held and counted else scored["accuracy"],
         shares=tuple(scored["shares"]),
         families=tuple(held[key] for key in RULE.keys if key in held),
     )

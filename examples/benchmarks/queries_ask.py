@@ -48,6 +48,19 @@ def main() -> None:
             np.savez_compressed(path, maps=maps.astype(np.uint8), classes=asked.triplet_classes)
             print(path.name, flush=True)
     compare_pictures(wanted, options)
+    write_geometry(wanted, options)
+
+
+def write_geometry(models: list[dict[str, Any]], options: argparse.Namespace) -> None:
+    """The distances between the samples of every plane, which one model of a data set tells."""
+    sides = {}
+    for model in {m["dataset"]: m for m in models}.values():
+        asked = Asked(model, options)
+        corners = asked.images[asked.triplets].reshape(PLANES, 3, -1).astype(np.float64)
+        apart = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2)
+        sides[model["dataset"]] = apart.round(4).tolist()
+    path = HERE / "dense" / "geometry.json"
+    path.write_text(json.dumps(sides, separators=(",", ":")) + "\n", encoding="utf-8")
 
 
 def in_turn(index: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -217,7 +217,7 @@ def test_plan_asks_nothing(command: RunCommand, given: list[str], asked: list[in
     priced = json.loads(command("plan", *given, "--planes", "3", "--json").out)
     # The default asks 16 points of each plane, its samples and as many repeats as it can.
     assert 3 * 16 < priced["queries"] <= 2 * (3 * 16 + 9)
-    assert priced["seconds"] is None
+    assert priced["worst"]["seconds"] is None
     assert json.loads(command("plan", *given, "--planes", "3", "--json").out) == priced
 
 
@@ -286,7 +286,7 @@ def planes_of(command: RunCommand, given: list[str], *words: str) -> int:
     priced = json.loads(
         command("plan", *given, "--density", "2", "--canaries", "0", "--json", *words).out
     )
-    return int(priced["requests"]) - 1
+    return int(priced["expected"]["requests"]) - 1
 
 
 def test_flag_over_variable_over_project_over_user(

@@ -72,36 +72,51 @@ def test_without_a_plane_there_are_no_scores() -> None:
     assert "RE" not in text.replace("Report", "")
 
 
+def cost(queries: int, seconds: float | None = None, money: float | None = None) -> dict[str, Any]:
+    return {
+        "queries": queries,
+        "requests": queries // 60,
+        "bytes_sent": queries * 10_000,
+        "seconds": seconds,
+        "money": money,
+    }
+
+
 def price(**changes: Any) -> dict[str, Any]:
     return {
         "queries": 200_157,
         "trigger_queries_most": 9000,
         "second_look_queries_most": 250,
-        "requests": 3130,
-        "bytes_sent": 2_460_000_000,
+        "expected": cost(206_157),
+        "expected_found": cost(203_000),
+        "worst": cost(209_407),
+        "rests_on": "searches of reference models",
         "queries_per_second": None,
         "rate_from": "unknown: run xray-audit check first",
-        "seconds": None,
-        "money": None,
         **changes,
     }
 
 
 def test_a_price_without_a_rate() -> None:
     text = show_price(price())
-    assert "200,157" in text
-    assert "2,460.0 MB" in text
-    assert "Time:     unknown: run xray-audit check first" in text
-    assert "Price:" not in text
+    queries = next(line for line in text.splitlines() if line.startswith("Queries"))
+    assert queries.split() == ["Queries", "206,157", "203,000", "209,407"]
+    assert "2,061.6 MB" in text
+    assert "Time: unknown: run xray-audit check first." in text
+    assert "Expected from searches of reference models." in text
+    assert "Price" not in text
     assert text.endswith("Nothing was sent.")
 
 
 def test_a_price_with_everything() -> None:
+    costs = {name: cost(1000, 600.0, 1234.5) for name in ("expected", "worst")}
     text = show_price(
-        price(seconds=600.0, queries_per_second=333.6, rate_from="--rate", money=1234.5)
+        price(**costs, expected_found=None, queries_per_second=333.6, rate_from="--rate")
     )
-    assert "Time:     10.0 min at 334 queries/s (--rate)" in text
-    assert "Price:    1,234.50" in text
+    assert "10.0 min" in text
+    assert "334 queries/s (--rate)" in text
+    assert text.count("1,234.50") == 2
+    assert "found" not in text
 
 
 def test_a_check_names_its_problems_and_no_control_characters() -> None:

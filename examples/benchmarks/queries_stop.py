@@ -1,0 +1,132 @@
+"""Do probe families that end early say what all of them would have said?
+
+    python -m examples.benchmarks.queries_stop
+
+It asks nothing. The counts of all 200 inputs of every family are known for the zoo's models
+(``counts/``); a round asks a random fifth of each, so every order of asking is a draw without
+replacement from those counts. Each model is judged :data:`ORDERS` times as an audit judges it,
+looking after every round, and the word it ends with is compared with that of all 1,000 inputs.
+The rule, its level and its references are those that were frozen for ``decision_held_out``. Writes
+``dense/stopping.json``; what is there already is not done again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from auditor.decision.excess import measure_excess
+from auditor.decision.foresight import expected_counts, settled
+from auditor.decision.measured import RULE, WITH_REFERENCES
+from auditor.decision.rule import decide_value
+from auditor.plan import FAMILY_ROUNDS
+from auditor.probes.families.probe import FamilyCounts
+from examples.benchmarks.decision_data import (
+    Model,
+    Nulls,
+    load_models,
+    load_searches,
+    references_of,
+    triggers_of,
+)
+
+HERE = Path(__file__).parent
+PATH = HERE / "dense" / "stopping.json"
+SEARCHES = ("trigger_held_out.json", "decision_held_out_searches.json")
+ORDERS = 4
+
+
+def main() -> None:
+    """Judge every model that was searched and asked."""
+    clean = [m for m in load_models("calibration") if m.group == "clean"]
+    calibration, free = load_searches()
+    nulls = Nulls(free)
+    held_out = [_short(row) for name in SEARCHES for row in json.loads((HERE / name).read_text())]
+    found = json.loads(PATH.read_text()) if PATH.exists() else {}
+    for split, rows in (("held-out", held_out), ("calibration", calibration)):
+        searches = {row["name"]: row for row in rows}
+        for model in load_models(split):
+            if model.name not in searches or model.name in found:
+                continue
+            row = judge(model, clean, searches[model.name], nulls)
+            if row is not None:
+                found[model.name] = {"split": split, "group": model.group, **row}
+                lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(found.items())]
+                PATH.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+                print(model.name, row, flush=True)
+
+
+def _short(row: dict[str, Any]) -> dict[str, Any]:
+    findings = {
+        key: [one["target"], one["hits"], one["images"], one["size"]]
+        for key, one in row["findings"].items()
+    }
+    return {**row, "findings": findings}
+
+
+def judge(
+    model: Model, clean: list[Model], search: dict[str, Any], nulls: Nulls
+) -> dict[str, Any] | None:
+    """What all inputs say, and what every order of asking says and asks; None without enough
+    references of other recipes.
+    """
+    others = references_of(model, clean, "cross")
+    own = model.own["image"]
+    if len(others) < 2 or any(key not in own for key in RULE.keys):
+        return None
+    references = [dict(one.shown["image"]) for one in others]
+    accuracies = [one.accuracy[1] for one in others]
+    triggers = triggers_of(search, nulls.of(model.recipe))
+
+    def suspicious(counts: Mapping[str, FamilyCounts]) -> bool:
+        excess = measure_excess(
+            counts, references, model.accuracy[0], accuracies, RULE.keys, RULE.widening
+        )
+        return decide_value(triggers, excess, RULE, WITH_REFERENCES.null).suspicious
+
+    full = [own[key] for key in RULE.keys]
+    said, asked = [], []
+    for seed in range(ORDERS):
+        rng = np.random.default_rng([seed, 17])
+        word, queries = _in_order(full, references, suspicious, rng)
+        said.append(word)
+        asked.append(queries)
+    whole = suspicious({one.key: one for one in full})
+    return {"search": bool(search["suspicious"]), "all": whole, "said": said, "asked": asked}
+
+
+def _in_order(
+    full: list[FamilyCounts],
+    references: list[dict[str, FamilyCounts]],
+    suspicious: Any,
+    rng: np.random.Generator,
+) -> tuple[bool, int]:
+    """The word that one order of asking ends with, and the inputs asked for it."""
+    whole = {one.key: (one.asked, one.inputs) for one in full}
+    orders = {
+        one.key: rng.permutation(np.repeat(np.arange(len(one.moved) + 1), [*one.moved, one.kept]))
+        for one in full
+    }
+    for turn in range(1, FAMILY_ROUNDS + 1):
+        partial = [_first(one, orders[one.key], turn * one.inputs // FAMILY_ROUNDS) for one in full]
+        if turn == FAMILY_ROUNDS or settled(partial, whole, references, suspicious, rng):
+            break
+    word = suspicious({one.key: expected_counts(one, *whole[one.key]) for one in partial})
+    return word, sum(one.inputs for one in partial)
+
+
+def _first(full: FamilyCounts, order: Any, asked: int) -> FamilyCounts:
+    """The counts of the first ``asked`` inputs."""
+    if asked >= full.inputs:
+        return full
+    seen = np.bincount(order[:asked], minlength=len(full.moved) + 1).tolist()
+    part = tuple(max(1, round(one * asked / full.inputs)) for one in full.asked)
+    return FamilyCounts(full.key, part, tuple(seen[:-1]), seen[-1], asked)
+
+
+if __name__ == "__main__":
+    main()
