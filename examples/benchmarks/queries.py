@@ -618,8 +618,9 @@ def to_a_verdict(spent: list[dict[str, Any]]) -> list[str]:
     lines += [
         "",
         "The goal of a median of 600 queries is not reached. What stands in the way is the "
-        f"search: the cheapest one that found anything asked {cheapest:,}, their median is in the table, and nothing cheaper decides: planes alone separate at the "
-        "AUROC above, families alone little better. An all-clear needs the search to its end.",
+        f"search: the cheapest one that found anything asked {cheapest:,}, their "
+        "median is in the table, and nothing cheaper decides: planes alone separate at the AUROC "
+        "above, families alone little better. An all-clear needs the search to its end.",
         "",
         "### Does looking after every round raise the error?",
         "",
