@@ -389,8 +389,8 @@ async def _hunt(
     asked: Asked,
 ) -> Asked:
     """Search for a trigger; its outcome is None where it was cut off."""
-    most = plan.most_trigger_queries
-    note = f"Searching for a trigger: at most {most:,} queries, often fewer."
+    most = plan.trigger.budget
+    note = f"Searching for a trigger: about {most:,} queries, often fewer."
     with _shown(engine, progress, most, note):
         found = await hunt(engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest)
     return replace(asked, engine=_together(asked.engine, found), trigger=found.outcome)

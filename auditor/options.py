@@ -250,7 +250,7 @@ class MethodOptions:
         bool | None,
         typer.Option(
             "--trigger-search/--no-trigger-search",
-            help="Search for a universal trigger after the planes. Default: yes.",
+            help="Search for a universal trigger. Default: yes.",
             rich_help_panel=_M,
             envvar=ENV + "TRIGGER_SEARCH",
             show_envvar=False,
@@ -260,7 +260,7 @@ class MethodOptions:
         bool | None,
         typer.Option(
             "--families/--no-families",
-            help="Ask 1,000 disturbed samples to compare with the profile's clean references. "
+            help="Ask up to 1,000 disturbed samples, beside the profile's clean references. "
             "Default: where the profile can use them.",
             rich_help_panel=_M,
             envvar=ENV + "FAMILIES",

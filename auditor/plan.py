@@ -65,7 +65,7 @@ class AuditSettings:
         ats_threshold: t, above 0 and at most 1.
         seed: seeds every random choice.
         canaries: inputs asked a second time, at random moments; 0 for none.
-        trigger_search: whether to search for a universal trigger after the planes.
+        trigger_search: whether to search for a universal trigger.
         families: whether to ask the probe families that the decision rule compares with
             clean references; without such references they decide nothing.
         sampler: how planes are drawn and points placed on them. ``paper``: triplets one by one,

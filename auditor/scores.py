@@ -193,6 +193,10 @@ class Estimate:
     n: int
 
 
+LEAST_SHAPED = 8
+"""Planes from which the skewness of their scores is taken into account."""
+
+
 def mean_over_planes(values: Sequence[float], confidence: float = 0.95) -> Estimate:
     """Mean of per-plane ``values`` with an interval over planes, which ends at 0: no score lies
     below it.
@@ -204,7 +208,8 @@ def mean_over_planes(values: Sequence[float], confidence: float = 0.95) -> Estim
 
     Scores are skewed (many planes of ATS 0, few large ones), and a plain Student interval then
     misses on one side. Hall's transformation takes the skewness out, in closed form (Hall 1992,
-    "On the removal of skewness by transformation").
+    "On the removal of skewness by transformation"). Fewer than :data:`LEAST_SHAPED` planes say
+    too little about their skewness, and get the plain interval.
 
     Args:
         values: one per plane.
@@ -220,7 +225,8 @@ def mean_over_planes(values: Sequence[float], confidence: float = 0.95) -> Estim
     if array.size < 2:
         return Estimate(mean, None, None, 1)
     reach = float(stats.t.ppf(0.5 + confidence / 2.0, array.size - 1))
-    spread, skewness = float(array.std(ddof=1)), _skewness(array)
+    spread = float(array.std(ddof=1))
+    skewness = _skewness(array) if array.size >= LEAST_SHAPED else 0.0
     below, above = (spread * _unskewed(side * reach, skewness, array.size) for side in (1.0, -1.0))
     return Estimate(mean, max(0.0, mean - below), max(mean, mean - above), int(array.size))
 

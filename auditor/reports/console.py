@@ -31,11 +31,22 @@ def show_result(
         f"{queries['cached']:,} from the store, {queries['deduplicated']:,} duplicates, "
         f"{queries['retried']:,} retried, {queries['unknown']:,} unknown"
     )
+    lines += _left_out_line(report.get("not_asked"))
     first, *rest = dict.fromkeys((*files, "report.json"))
     also = f"{', '.join(rest[:-1])} and {rest[-1]}" if len(rest) > 1 else " and ".join(rest)
     joined = (", " if len(rest) > 1 else " and ") + also if rest else ""
     lines.append(f"  Report:  {output / first}{joined}")
     return "\n".join(lines)
+
+
+def _left_out_line(left_out: Mapping[str, Any] | None) -> list[str]:
+    """What was planned and not asked."""
+    if left_out is None:
+        return []
+    counts = {"planes": left_out["planes"], "disturbed samples": left_out["family_queries"]}
+    parts = [f"{count:,} {name}" for name, count in counts.items() if count]
+    why = "the verdict" if left_out["because"] == "suspected" else "the decision rule"
+    return [f"  Not asked, since {why} stood without them: {' and '.join(parts)} (--ask-all asks them)"]
 
 
 def _score_lines(report: Mapping[str, Any]) -> list[str]:

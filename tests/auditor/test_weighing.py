@@ -17,9 +17,11 @@ from auditor.calibrating import ReferenceModel, run_calibration
 from auditor.calibration import Profile, binomial_rate
 from auditor.decision.measured import WITH_REFERENCES
 from auditor.engine.scheduler import EngineLimits
+from auditor.errors import ExitCode
 from auditor.plan import AuditSettings
 from auditor.samples import Samples, load_samples
 from auditor.verdict import MAX_ERROR
+from auditor.verifying.verify import verify_bundle
 
 SHAPE, CLASSES = (1, 24, 24), 5
 SETTINGS = AuditSettings(planes=2, density=4, canaries=5, trigger_search=False, families=True)
@@ -99,6 +101,24 @@ def test_calibration_keeps_the_counts_of_every_family(profile: Profile) -> None:
     for one in profile.references:
         assert sum(counts.inputs for counts in one.families) <= 1000
         assert {len(counts.moved) for counts in one.families} == {CLASSES}
+
+
+@pytest.mark.parametrize("target", [None, 3])
+def test_families_end_early_with_the_word_of_all_of_them(
+    audited: Callable[..., AuditResult], profile: Profile, tmp_path: Path, target: int | None
+) -> None:
+    early = audited(classifier(20, target=target), profile).report
+    assert verify_bundle(tmp_path).exit_code is ExitCode.NO_EVIDENCE
+    ask_all = {"stop_early": False}
+    whole = audited(classifier(20, target=target), profile, settings=ask_all).report
+    assert early["verdict"] == whole["verdict"]
+    assert early["target_label"] == whole["target_label"]
+    for name in ("suspicious", "targets", "references"):
+        assert early["scores"]["decision"][name] == whole["scores"]["decision"][name]
+    assert early["not_asked"]["family_queries"] in range(200, 801, 200)
+    assert early["not_asked"]["because"] == ("decided" if target is None else "suspected")
+    assert any("disturbed samples" in limit for limit in early["limits"])
+    assert whole["not_asked"] is None
 
 
 def test_a_model_whose_disturbed_samples_drift_to_one_label_is_suspected(
