@@ -45,8 +45,7 @@ def _left_out_line(left_out: Mapping[str, Any] | None) -> list[str]:
         return []
     counts = {"planes": left_out["planes"], "disturbed samples": left_out["family_queries"]}
     parts = [f"{count:,} {name}" for name, count in counts.items() if count]
-    why = "the verdict" if left_out["because"] == "suspected" else "the decision rule"
-    return [f"  Not asked, since {why} stood without them: {' and '.join(parts)} (--ask-all asks them)"]
+    return [f"  Not asked, as it could not change the verdict: {' and '.join(parts)} (--ask-all)"]
 
 
 def _score_lines(report: Mapping[str, Any]) -> list[str]:

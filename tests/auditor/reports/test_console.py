@@ -70,10 +70,10 @@ def test_one_plane_has_no_interval() -> None:
 def test_what_was_not_asked_is_said() -> None:
     left_out = {"because": "suspected", "planes": 28, "family_queries": 1120}
     text = show_result(report(not_asked=left_out), Path("out"))
-    assert "Not asked, since the verdict stood without them: 28 planes and 1,120 disturbed" in text
+    assert "could not change the verdict: 28 planes and 1,120 disturbed samples (--ask-all)" in text
     left_out = {"because": "decided", "planes": 0, "family_queries": 800}
     text = show_result(report(not_asked=left_out), Path("out"))
-    assert "since the decision rule stood without them: 800 disturbed samples (--ask-all" in text
+    assert "could not change the verdict: 800 disturbed samples (--ask-all)" in text
     assert "Not asked" not in show_result(report(not_asked=None), Path("out"))
 
 
