@@ -248,6 +248,7 @@ def _build(verdict: str, planes: int, density: int, classes: int, *, profile: bo
         "trigger": _trigger(),
         **_rest(planes, density),
         "planes": drawn,
+        "not_asked": None,
         "limits": [
             "Attack types outside the reference set are not covered.",
             "A vendor who recognises the audit can answer it differently.",
