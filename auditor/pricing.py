@@ -136,9 +136,14 @@ def price_audit(
         expected_found=found,
         worst=worst,
         rests_on=search[2],
-        queries_per_second=None if worst.seconds is None else worst.queries / worst.seconds,
+        queries_per_second=given[source] if source in given else _by_requests(worst),
         rate_from=source,
     )
+
+
+def _by_requests(worst: Cost) -> float | None:
+    """Queries per second where only requests are limited; None where nothing is."""
+    return None if worst.seconds is None else worst.queries / worst.seconds
 
 
 def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: _Rates) -> Cost:
