@@ -179,7 +179,7 @@ def _expected_search(plan: AuditPlan) -> tuple[int, int, str]:
     if plan.trigger.budget != BUDGET:
         return most, most, "no searches with this budget were measured: the most they may ask"
     words = (
-        f"one search each of {FOUND.searches + NOT_FOUND.searches} held-out reference models: "
+        f"{FOUND.searches + NOT_FOUND.searches} searches of this project's reference models: "
         f"{NOT_FOUND.searches} found nothing (90 % of them asked {NOT_FOUND.low:,} to "
         f"{NOT_FOUND.high:,}), {FOUND.searches} found a trigger ({FOUND.low:,} to {FOUND.high:,})"
     )

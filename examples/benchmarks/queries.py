@@ -326,7 +326,8 @@ def main() -> None:
     }
     spent = searches()
     (HERE / "queries.md").write_text(report(held, done, spent) + "\n", encoding="utf-8")
-    Path(measured_queries.__file__).write_text(measured_module(spent), encoding="utf-8")
+    module = measured_module(present_searches())
+    Path(measured_queries.__file__).write_text(module, encoding="utf-8")
     plot(held, done)
 
 
@@ -562,8 +563,14 @@ def pictures() -> list[str]:
     return lines
 
 
+def present_searches() -> list[dict[str, Any]]:
+    """Searches of the calibration models with the present settings."""
+    rows: list[dict[str, Any]] = json.loads((HERE / "trigger_search.json").read_text())["rows"]
+    return rows
+
+
 def searches() -> list[dict[str, Any]]:
-    """The held-out models' trigger searches, one each."""
+    """The held-out models' trigger searches, one each, as they were when the rule was frozen."""
     names = ("trigger_held_out.json", "decision_held_out_searches.json")
     return [row for name in names for row in json.loads((HERE / name).read_text())]
 
@@ -592,6 +599,12 @@ samples and 150 repeats; all planes with theirs; all families with the samples t
 def to_a_verdict(spent: list[dict[str, Any]]) -> list[str]:
     """What an audit with sequential stopping asks on held-out models, and how often it errs."""
     path = HERE / "dense" / "stopping.json"
+    cheapest = min(row["queries"] for row in spent if row["suspicious"])
+    present = {
+        found: [row["queries"] for row in present_searches() if row["suspicious"] is found]
+        for found in (True, False)
+    }
+    now = [f(present[found]) for found in (True, False) for f in (np.median, len)]
     stops = json.loads(path.read_text()) if path.exists() else {}
     verdicts = {
         row["name"]: row for row in json.loads((HERE / "decision_held_out.json").read_text())
@@ -603,14 +616,17 @@ def to_a_verdict(spent: list[dict[str, Any]]) -> list[str]:
         "decision rule would say the same of 300 completions of the answers; if the rule suspects "
         "the model, the audit ends there too, else it asks its other planes: an all-clear rests on "
         "everything. Counted on the held-out models, whose answers and frozen verdicts are "
-        "those of `decision_held_out`; nothing was scored anew.",
+        "those of `decision_held_out`; nothing was scored anew. Those searches are "
+        "of the version before the search asked by tally: what the present one asks is known from "
+        f"the calibration models, a median of {now[0]:,.0f} queries in {now[1]} searches that "
+        f"found a trigger and {now[2]:,.0f} in {now[3]} that did not, so that a found backdoor "
+        f"costs about {now[0] + OPENING:,.0f} in all.",
         "",
         "| models | audits | suspected | queries of those: median | 95th percentile | before: "
         "median | queries of the others: median | before |",
         "|---|---|---|---|---|---|---|---|",
     ]
     rows = [_verdict_cost(row, stops, verdicts) for row in spent if row["name"] in verdicts]
-    cheapest = min(row["queries"] for row in spent if row["suspicious"])
     attacks = {"all-to-one backdoors": "all-to-one", "clean": "none"}
     for name, kind in attacks.items():
         group = [row for row in rows if row["label_map"] == kind]
