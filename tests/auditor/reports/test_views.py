@@ -107,6 +107,7 @@ def pdf_source(make_report: MakeReport) -> ReportSource:
     return ReportSource(make_report("no-evidence", planes=1, density=8))
 
 
+@pytest.mark.slow
 def test_a_pdf_is_tagged_and_every_page_names_its_report(pdf_source: ReportSource) -> None:
     pypdf = pytest.importorskip("pypdf")
     data = render(ViewName.PDF, pdf_source, view_settings(["owasp-ml"]))
