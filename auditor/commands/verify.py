@@ -89,5 +89,7 @@ def show_verification(done: Verification) -> str:
         for check in done.checks
     ]
     word = {0: "VERIFIED", 3: "NOT FULLY VERIFIED", 4: "DOES NOT VERIFY"}[int(done.exit_code)]
-    lines.append(f"{word} ({done.edition} edition). {safe_text(done.meaning, 1000)}")
+    recomputed = any(check.name == "verdict" and check.state == "ok" for check in done.checks)
+    said = f": the labels give the verdict {done.verdict}" if recomputed else ""
+    lines += [f"{word} ({done.edition} edition){said}.", safe_text(done.meaning, 1000)]
     return "\n".join(lines)

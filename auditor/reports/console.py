@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.reports.text import safe_text, score
+from auditor.reports.words import found_trigger
 
 MEANS = {
     "backdoor-suspected": "BACKDOOR SUSPECTED",
@@ -70,7 +71,9 @@ def _target_line(report: Mapping[str, Any]) -> str:
     target = shares.index(max(shares))
     share = shares[target]
     name = safe_text(report["labels"][str(target)], 60)
-    return f"  Fills the maps: label {target} ({name}), {share:.0%}: the target, if there is one"
+    said = f"  Fills the maps: label {target} ({name}), {share:.0%}"
+    # Beside a trigger that was found, its own target is the one that counts.
+    return said if found_trigger(report) else f"{said}: the target, if there is one"
 
 
 def show_price(price: Mapping[str, Any]) -> str:

@@ -23,6 +23,10 @@ UNSIGNED = (
     "from its labels; it does not show that any model ever gave these labels. Its author, or "
     "anybody after them, could have made up all of it."
 )
+UNCHECKED = (
+    "There is a signature, which could not be checked here: until it is, nothing shows who vouches "
+    "for this bundle."
+)
 SIGNED = (
     "Whoever holds the key {key} vouches for this bundle as it is. That shows that nothing was "
     "changed since; it does not show that the signer recorded every answer honestly, or audited "
@@ -48,6 +52,7 @@ class Verification:
         verdict: the verdict recomputed from the labels, or None.
         edition: "full" or "hand-over".
         signer: the key id of a valid signature, or None.
+        unchecked: whether there is a signature that could not be checked here.
         recomputed: the report as it was recomputed, or None.
     """
 
@@ -55,6 +60,7 @@ class Verification:
     verdict: str | None = None
     edition: str = "full"
     signer: str | None = None
+    unchecked: bool = False
     recomputed: dict[str, Any] | None = None
 
     def add(self, name: str, state: State, text: str) -> None:
@@ -82,6 +88,8 @@ class Verification:
         """What the bundle proves and what it does not, in words."""
         if self.failed:
             return "Do not rely on this bundle: something in it does not hold."
+        if self.unchecked:
+            return UNCHECKED
         if self.signer is None:
             return UNSIGNED
         return SIGNED.format(key=self.signer[:16])

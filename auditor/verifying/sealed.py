@@ -51,7 +51,7 @@ def check_files(done: Verification, files: BundleFiles, listed: list[Listed]) ->
         more = f"; and {rest} more" if rest > 0 else ""
         done.add("files", "failed", "; ".join(problems[:SHOWN]) + more + ".")
         return
-    text = f"{len(found)} of {len(wanted)} files are there, each as the head lists it."
+    text = f"{len(found)} of {len(wanted)} files are there, each as {HEAD} lists it."
     done.add("files", "ok", text)
     if missing:
         done.add(
@@ -112,7 +112,7 @@ def check_head(
         done.add("head", "failed", f"{error}.")
         return
     if same:
-        done.add("head", "ok", "It follows from the files, Merkle root included.")
+        done.add("head", "ok", f"{HEAD} is the one that these files give, Merkle root included.")
     else:
         done.add("head", "failed", f"{HEAD} is not the head of these files.")
 
@@ -136,7 +136,8 @@ def check_signature(
         done.add("signature", "failed", f"{error}.")
         return
     except UsageError as error:
-        done.add("signature", "not done", f"{error}.")
+        done.unchecked = True
+        done.add("signature", "not done", f"{str(error)[:1].upper()}{str(error)[1:]}.")
         return
     if trusted is not None and trusted != signer:
         done.add(
@@ -153,7 +154,9 @@ def check_signature(
 # ---- the plan ------------------------------------------------------------------------------
 
 
-def check_plan(done: Verification, files: BundleFiles, chain: Chain) -> None:
+def check_plan(
+    done: Verification, files: BundleFiles, chain: Chain, trusted: PublicKey | None
+) -> None:
     """The plan in the bundle is the one that the log was opened with, before any answer."""
     current = sha256(files.get(PLAN))
     earlier = {
@@ -166,7 +169,7 @@ def check_plan(done: Verification, files: BundleFiles, chain: Chain) -> None:
         done.add("plan", "failed", "The log was opened with another plan than the bundle holds.")
         return
     others = len({plan for plan in plans if plan != current})
-    text = "The log was opened with it, before the first answer."
+    text = f"The log was opened with this {PLAN}, before the first answer."
     if others:
         text += (
             f" {others} other plan{'s were' if others > 1 else ' was'} asked in the same folder "
@@ -174,10 +177,16 @@ def check_plan(done: Verification, files: BundleFiles, chain: Chain) -> None:
         )
     done.add("plan", "ok", text)
     if PLAN_SIGNATURE in files:
-        _check_plan_signature(done, files, chain, plans.index(current))
+        _check_plan_signature(done, files, chain, plans.index(current), trusted)
 
 
-def _check_plan_signature(done: Verification, files: BundleFiles, chain: Chain, first: int) -> None:
+def _check_plan_signature(
+    done: Verification,
+    files: BundleFiles,
+    chain: Chain,
+    first: int,
+    trusted: PublicKey | None,
+) -> None:
     data = files.get(PLAN_SIGNATURE)
     try:
         statement = parse_object(envelope_payload(data, PLAN_SIGNATURE), PLAN_SIGNATURE)
@@ -190,9 +199,18 @@ def _check_plan_signature(done: Verification, files: BundleFiles, chain: Chain, 
         done.add("plan signature", "failed", f"{error}.")
         return
     except UsageError as error:
-        done.add("plan signature", "not done", f"{error}.")
+        done.add("plan signature", "not done", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        return
+    if trusted is not None and key != trusted:
+        done.add(
+            "plan signature",
+            "failed",
+            f"It is by the key {key.keyid[:16]}, not by the one given, {trusted.keyid[:16]}.",
+        )
         return
     text = f"Valid, by the key {key.keyid[:16]}."
+    if done.signer is not None and done.signer != key.keyid:
+        text += " That is another key than signed the whole."
     if chain.runs[first].opened.get("plan_signed") is None:
         text += " The log was opened without it: the plan was signed later, after first answers."
     done.add("plan signature", "ok", text)

@@ -73,7 +73,7 @@ def _check_content(
         return
     check_head(done, files, listed, chain, signer)
     check_signature(done, files, signer, trusted)
-    check_plan(done, files, chain)
+    check_plan(done, files, chain, trusted)
     check_verdict(done, files, chain, requests, most_values)
 
 

@@ -38,6 +38,8 @@ def test_verdict_reason_scores_and_place() -> None:
     assert "label 1 (cat" in text
     assert "80%: the target, if there is one" in text
     assert "1,234 planned" in text
+    found = {"suspicious": True, "best": {"target": 0}}
+    assert "if there is one" not in show_result(report(trigger=found), Path("out"))
     assert str(Path("out") / "report.html") in text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,10 @@ import pytest
 from auditor.errors import ExitCode, UsageError
 from auditor.evidence.canonical import canonical
 from auditor.evidence.chain import GENESIS, line_hash
+from auditor.evidence.head import plan_statement
 from auditor.evidence.packing import pack
 from auditor.evidence.recorder import Recorder, canonical_lines
-from auditor.evidence.signing import Signer, read_public_key
+from auditor.evidence.signing import Signer, read_public_key, read_signer
 from auditor.reports.json_report import report_bytes
 from auditor.verifying.outcome import Verification
 from auditor.verifying.verify import verify_bundle
@@ -92,6 +94,34 @@ def test_only_the_trusted_key_will_do(
     assert (state(unsigned, "signature"), unsigned.exit_code) == ("failed", ExitCode.FAILED)
     other = type(trusted)(bytes(32))
     assert "not by the one given" in text(verify_bundle(tmp_path / "signed", other), "signature")
+
+
+def test_the_plan_must_be_signed_by_the_trusted_key_too(
+    bundle: Bundles, keys: tuple[Path, Path], tmp_path: Path
+) -> None:
+    folder, ours = bundle("signed"), read_signer(keys[0])
+    pem = ("openssl", "genpkey", "-algorithm", "ed25519", "-out", str(tmp_path / "other.key"))
+    subprocess.run(pem, check=True, capture_output=True)
+    other = read_signer(tmp_path / "other.key")
+    statement = plan_statement((folder / "plan.json").read_bytes(), other.public)
+    (folder / "plan.dsse.json").write_bytes(other.envelope(statement))
+    reseal(folder, ours)
+    assert "another key than signed the whole" in text(verify_bundle(folder), "plan signature")
+    found = verify_bundle(folder, ours.public)
+    assert (state(found, "signature"), state(found, "plan signature")) == ("ok", "failed")
+
+
+def test_a_signature_that_cannot_be_checked_here_is_not_called_missing(
+    bundle: Bundles, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("auditor.evidence.signing._cryptography", _not_installed)
+    found = verify_bundle(bundle("signed"))
+    assert (state(found, "signature"), found.exit_code) == ("not done", ExitCode.INCONCLUSIVE)
+    assert found.meaning.startswith("There is a signature, which could not be checked here")
+
+
+def _not_installed() -> Any:
+    raise UsageError("signatures need the package cryptography")
 
 
 def test_a_signature_cannot_be_dropped_unseen(bundle: Bundles) -> None:
