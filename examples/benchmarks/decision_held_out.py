@@ -57,8 +57,8 @@ FILES = {
 RATES = HERE.parent.parent / "auditor" / "decision" / "measured.py"
 BASIS = (
     "Rule and null: examples/benchmarks/decision_rule.py, on the calibration models. Error",
-    "rates: examples/benchmarks/decision_held_out.py, the zoo's held-out models, one audit",
-    "each, beside references of other recipes.",
+    "rates: examples/benchmarks/decision_held_out.py, the zoo's held-out models of both rounds,",
+    "one audit each by the tool as it is, beside references of other recipes.",
 )
 SEED = 0
 FROZEN = Candidate("mixed", RULE.weight, RULE.widening)
@@ -202,7 +202,8 @@ def write_all() -> None:
     # Rates speak of the tool as it is: the first scoring counts only until there is a newer one.
     now = [row for name in ("second", "again") for row in rows.get(name, [])] or rows["first"]
     audits = [Audited.of_row(row) for row in now]
-    source = measured_source(BASIS, RULE, WITH_REFERENCES.null, audits)
+    fresh = [Audited.of_row(row) for row in rows.get("second", [])]
+    source = measured_source(BASIS, RULE, WITH_REFERENCES.null, audits, fresh)
     RATES.write_text(source, encoding="utf-8")
     TRIGGER_RATES.write_text(trigger_rates([_as_search(row) for row in now]), encoding="utf-8")
 

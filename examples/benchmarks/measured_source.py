@@ -40,7 +40,11 @@ class Audited:
 
 
 def measured_source(
-    made: Sequence[str], rule: Rule, null: ValueNull | None, audits: Sequence[Audited]
+    made: Sequence[str],
+    rule: Rule,
+    null: ValueNull | None,
+    audits: Sequence[Audited],
+    untouched: Sequence[Audited] = (),
 ) -> str:
     """Source text of the module.
 
@@ -49,8 +53,10 @@ def measured_source(
         rule: the chosen rule.
         null: values of clean models beside references.
         audits: one per model.
+        untouched: those of them on models that nothing had seen before.
     """
-    beside = [(one, one.beside) for one in audits if one.beside is not None]
+    beside = _beside(audits)
+    fresh = f"Measured(None, {_rates(_beside(untouched))})" if untouched else "None"
     alone = [(one, one.alone) for one in audits]
     keys = ", ".join(f'"{key}"' for key in rule.keys)
     missed = [
@@ -75,6 +81,8 @@ def measured_source(
             "",
             f"WITH_REFERENCES = Measured({null_text(null)}, {_rates(beside)})",
             f"WITHOUT_REFERENCES = Measured(None, {_rates(alone)})",
+            f"UNTOUCHED: Measured | None = {fresh}",
+            '"""Beside references, on those of these models that nothing had seen before."""',
             "",
             *_counted("MISSED_KINDS", dict(missed)),
             '"""Backdoors missed beside references, by attack (all-to-one) or label map."""',
@@ -84,6 +92,10 @@ def measured_source(
             "",
         ]
     )
+
+
+def _beside(audits: Sequence[Audited]) -> list[tuple[Audited, float]]:
+    return [(one, one.beside) for one in audits if one.beside is not None]
 
 
 def _is(one: Audited, kind: str) -> bool:
