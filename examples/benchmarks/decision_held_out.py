@@ -53,6 +53,7 @@ FILES = {
     "first": HERE / "decision_held_out.json",
     "second": HERE / "decision_second_round.json",
     "again": HERE / "decision_again.json",
+    "earlier": HERE / "decision_second_round_earlier_tool.json",
 }
 RATES = HERE.parent.parent / "auditor" / "decision" / "measured.py"
 BASIS = (
@@ -73,11 +74,16 @@ MADE = {
     "{count} models of the first round, one audit each, by the tool that the second round was "
     "scored with. What the first scoring missed was known when the tool was changed, so these "
     "figures are no test of it.",
+    "earlier": "Made by checking out commit c0bbff0, with the index and the family counts of the "
+    "second round, and `python -m examples.benchmarks.decision_held_out second --data-dir DATA`: "
+    "the same {count} models of the second round by the tool that the first round was scored with "
+    "(its search, null and rule, all older than these models), after the present tool's scoring.",
 }
 TITLES = {
     "first": "The decision rule on the held-out models, first round",
     "second": "The decision rule on the held-out models, second round",
     "again": "The first round's models, audited again",
+    "earlier": "The second round by the first round's tool",
 }
 
 

@@ -15,7 +15,9 @@ from adapters.synthetic import SyntheticOracle
 from auditor.auditing import AuditResult, run_audit
 from auditor.calibrating import ReferenceModel, run_calibration
 from auditor.calibration import Profile, binomial_rate
-from auditor.decision.measured import WITH_REFERENCES
+from auditor.decision.excess import LARGEST
+from auditor.decision.measured import RULE, WITH_REFERENCES
+from auditor.decision.rule import LEVEL, p_of
 from auditor.engine.scheduler import EngineLimits
 from auditor.errors import ExitCode
 from auditor.plan import AuditSettings
@@ -103,6 +105,15 @@ def test_calibration_keeps_the_counts_of_every_family(profile: Profile) -> None:
         assert {len(counts.moved) for counts in one.families} == {CLASSES}
 
 
+@pytest.fixture
+def heavy_families(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Families that may accuse by themselves, which the shipped rule's weight does not let them."""
+    most = RULE.weight * LARGEST
+    assert p_of(most, WITH_REFERENCES.null) > LEVEL
+    monkeypatch.setattr("auditor.weighing.RULE", replace(RULE, weight=0.8))
+
+
+@pytest.mark.usefixtures("heavy_families")
 @pytest.mark.parametrize("target", [None, 3])
 def test_families_end_early_with_the_word_of_all_of_them(
     audited: Callable[..., AuditResult], profile: Profile, tmp_path: Path, target: int | None
@@ -121,6 +132,7 @@ def test_families_end_early_with_the_word_of_all_of_them(
     assert whole["not_asked"] is None
 
 
+@pytest.mark.usefixtures("heavy_families")
 def test_a_model_whose_disturbed_samples_drift_to_one_label_is_suspected(
     audited: Callable[..., AuditResult], profile: Profile
 ) -> None:
@@ -167,6 +179,7 @@ def test_outliers_among_the_references_take_no_part(
     assert result.report["scores"]["decision"]["references"] == 7
 
 
+@pytest.mark.usefixtures("heavy_families")
 def test_a_budget_that_ends_within_the_families_is_inconclusive_and_continues(
     audited: Callable[..., AuditResult], profile: Profile
 ) -> None:
