@@ -110,7 +110,7 @@ def heavy_families(monkeypatch: pytest.MonkeyPatch) -> None:
     """Families that may accuse by themselves, which the shipped rule's weight does not let them."""
     most = RULE.weight * LARGEST
     assert p_of(most, WITH_REFERENCES.null) > LEVEL
-    monkeypatch.setattr("auditor.weighing.RULE", replace(RULE, weight=0.8))
+    monkeypatch.setattr("auditor.weighing.RULE", replace(RULE, weight=0.5))
 
 
 @pytest.mark.usefixtures("heavy_families")
