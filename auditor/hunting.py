@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.engine.scheduler import EngineResult, Ledger, QueryEngine
-from auditor.plan import AuditPlan
+from auditor.plan import AuditPlan, pick_hunted
 from auditor.probes.base import array_digest, digest_of
 from auditor.probes.picture import Picture, draw_picture
 from auditor.probes.trigger.result import TriggerResult
 from auditor.probes.trigger.search import search
+from auditor.probes.trigger.source_search import search_sources
 
 T = TypeVar("T")
 Search = Generator[NDArray[np.float32], NDArray[np.int64], T]
@@ -110,10 +111,16 @@ class TriggerOutcome:
 
 
 def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
-    """The plan's trigger search, then one last batch: the stamped samples it shows."""
+    """The plan's trigger search, where it finds nothing and the plan says so each source class by
+    itself, then one last batch: the stamped samples it shows.
+    """
+    seed = plan.settings.seed
+    first = pick_hunted(plan.hunted_classes, seed)
     result = yield from search(
-        plan.hunted_images, plan.hunted_classes, spec, plan.trigger, plan.settings.seed
+        plan.hunted_images[first], plan.hunted_classes[first], spec, plan.trigger, seed
     )
+    if plan.trigger.sources and not result.suspicious:
+        result = yield from search_sources(plan.hunted_images, spec, plan.trigger, seed, result)
     labels = yield spec.from_pixels(result.preview)
     return TriggerOutcome(result, labels)
 

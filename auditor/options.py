@@ -256,6 +256,17 @@ class MethodOptions:
             show_envvar=False,
         ),
     ] = None
+    per_source: Annotated[
+        bool | None,
+        typer.Option(
+            "--per-source/--no-per-source",
+            help="Search each source class by itself too: some 10,000 queries more, best with 60 "
+            "samples of every class. Default: no.",
+            rich_help_panel=_M,
+            envvar=ENV + "PER_SOURCE",
+            show_envvar=False,
+        ),
+    ] = None
     families: Annotated[
         bool | None,
         typer.Option(

@@ -27,6 +27,7 @@ from auditor.probes.picture import most_queries
 from auditor.probes.plane import NoPlaneError, PlaneProbe
 from auditor.probes.scatter import ScatterProbe
 from auditor.probes.trigger.settings import TriggerSettings
+from auditor.probes.trigger.source_search import most_source_queries
 
 _TRIPLET_STREAM, _CANARY_STREAM, _HUNT_STREAM, _ORDER_STREAM, _NET_STREAM = 1, 2, 3, 4, 5
 _FAMILY_STREAM = 6
@@ -47,6 +48,8 @@ SECOND_LOOKS = 250
 that is unsteady once in a thousand queries; without a flipped canary nobody pays for them."""
 MIN_HUNTED, MAX_HUNTED = 40, 120
 """Samples a trigger search needs, half of them for verification, and most it uses."""
+SOURCES, MAX_SOURCED = 10, 600
+"""Source classes that are searched by themselves, and samples of all of them together."""
 MAX_DRAWS_PER_PLANE = 1000
 MAX_PLANES, MAX_DENSITY, MAX_EXPANSION, MAX_POINTS = 10_000, 4096, 1_000_000, 65_536
 """Far beyond any use: a slip of the finger must not fill the memory or leave float32."""
@@ -66,6 +69,8 @@ class AuditSettings:
         seed: seeds every random choice.
         canaries: inputs asked a second time, at random moments; 0 for none.
         trigger_search: whether to search for a universal trigger.
+        per_source: whether to search each source class by itself as well, for triggers that
+            change some classes only or send each elsewhere; on up to :data:`MAX_SOURCED` samples.
         families: whether to ask the probe families that the decision rule compares with
             clean references; without such references they decide nothing.
         sampler: how planes are drawn and points placed on them. ``paper``: triplets one by one,
@@ -86,6 +91,7 @@ class AuditSettings:
     seed: int = 0
     canaries: int = 150
     trigger_search: bool = True
+    per_source: bool = False
     families: bool = False
     sampler: SamplerName = "paper"
     points: int = 16
@@ -320,7 +326,9 @@ class AuditPlan:
     @property
     def most_trigger_queries(self) -> int:
         """Most queries the trigger search asks; it often ends much earlier."""
-        return self.trigger.most_queries if len(self.hunted) else 0
+        if not len(self.hunted):
+            return 0
+        return self.trigger.most_queries + most_source_queries(self.trigger, len(self.hunted))
 
     @cached_property
     def digest(self) -> str:
@@ -371,8 +379,8 @@ class AuditPlan:
         }
 
 
-def pick_hunted(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
-    """Samples for the trigger search, evenly over their classes, at most :data:`MAX_HUNTED`.
+def pick_hunted(classes: NDArray[np.int64], seed: int, most: int = MAX_HUNTED) -> NDArray[np.int64]:
+    """Samples for the trigger search, evenly over their classes, at most ``most``.
 
     Returns:
         Ascending indices; none where there are fewer than :data:`MIN_HUNTED` samples.
@@ -386,7 +394,7 @@ def pick_hunted(classes: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
         ranks[index] = turn.get(int(classes[index]), 0)
         turn[int(classes[index])] = int(ranks[index]) + 1
     evenly = order[np.argsort(ranks[order], kind="stable")]
-    return np.sort(evenly[:MAX_HUNTED])
+    return np.sort(evenly[:most])
 
 
 def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
@@ -524,6 +532,8 @@ def build_plan(
         )
     disturbed = pick_hunted(classes, settings.seed)
     hunted = disturbed if settings.trigger_search else disturbed[:0]
+    if settings.per_source and len(hunted):
+        hunted = pick_hunted(classes, settings.seed, MAX_SOURCED)
     families: tuple[SampleProbe | FamilyProbe, ...] = ()
     if settings.families and spec is not None and len(disturbed):
         families = build_families(images[disturbed], spec, settings.seed)
@@ -538,6 +548,7 @@ def build_plan(
         hunted,
         images[hunted],
         classes[hunted],
+        TriggerSettings(sources=SOURCES if settings.per_source else 0),
         families=families,
         disturbed=disturbed if families else disturbed[:0],
     )

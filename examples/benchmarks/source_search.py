@@ -4,10 +4,10 @@
 
 For attacks on one source class, or with another target for every source. Searches each class of
 every clean calibration model, and of those with a label map that is not all-to-one, on images of
-that class alone: the trigger search's patches with 900 queries a class, half of 60 images for the
-search, the others for verification. At most ten classes a model, the most frequent of its data
-set, and three sources of its backdoor. Writes ``source_search.json`` and ``source_search.md``.
-Models of other splits are never opened.
+that class alone, as ``--per-source`` does: the trigger search's patches with 900 queries a class,
+half of 60 images for the search, the others for verification. At most ten classes a model, the most
+frequent of its data set, and three sources of its backdoor. Writes ``source_search.json`` and
+``.md``, and the null into the package. Models of other splits are never opened.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from adapters.contract import InputSpec
+from auditor.probes.trigger.judge import null_cell
 from auditor.probes.trigger.result import TriggerResult
 from auditor.probes.trigger.search import search
 from auditor.probes.trigger.settings import TriggerSettings
@@ -34,6 +35,7 @@ from examples.zoo.index import collect
 HERE = Path(__file__).parent
 Record = dict[str, Any]
 SEED = 0
+NULL_FILE = HERE.parent.parent / "auditor" / "probes" / "trigger" / "source_null.py"
 CLASSES, SAMPLES, QUERIES, LEAST = 10, 60, 900, 20
 SETTINGS = replace(
     TriggerSettings(), schedule=(("patch", QUERIES),), budget=QUERIES + SAMPLES, extra_queries=0
@@ -57,6 +59,7 @@ def main() -> None:
     with Pool(options.processes) as pool:
         rows = pool.map(partial(search_model, options=options), models, 1)
     lines = ",\n ".join(json.dumps(row) for row in rows)
+    NULL_FILE.write_text(null_module(rows), encoding="utf-8")
     (HERE / "source_search.json").write_text(f"[\n {lines}\n]\n", encoding="utf-8")
     (HERE / "source_search.md").write_text(report(rows), encoding="utf-8")
 
@@ -98,6 +101,26 @@ def search_model(model: Record, *, options: argparse.Namespace) -> Record:
         "attack": model["attack"], "truth": [[s, t] for s, t in truth.items()],
         "queries": queries, "pairs": pairs,
     }  # fmt: skip
+
+
+def null_module(rows: list[Record]) -> str:
+    """Source text of what clean models' second best pairs allow."""
+    seconds = [(*row["pairs"], [0, 1], [0, 1])[1] for row in rows if row["attack"] == "clean"]
+    cell = null_cell(
+        [exact_interval(hits, images, 0.95).low for hits, images, *_ in seconds],
+        len(seconds),
+        max(hits / max(1, images) for hits, images, *_ in seconds),
+    )
+    return f'''"""What clean models allow, as examples/benchmarks/source_search.py measured it.
+
+Their second best pair of source and target, each source searched by itself: mean and spread of the
+logit lower end, models, highest success.
+"""
+
+from auditor.probes.trigger.judge import NullCell
+
+SECOND_PAIR = NullCell({cell.mean:.3f}, {cell.spread:.3f}, {cell.models}, {cell.highest:.3f})
+'''
 
 
 def report(rows: list[Record]) -> str:

@@ -57,6 +57,7 @@ CHANGES: dict[str, Any] = {
     "seed": 1,
     "canaries": 8,
     "trigger_search": False,
+    "per_source": True,
     "families": True,
     "stop_early": False,
 }

@@ -55,6 +55,9 @@ class TriggerSettings:
         wave_steps: steps by which the best of them is refined.
         wave: strength at which waves are verified; honest models have natural ones at more.
         confidence: of the success intervals.
+        sources: labels whose samples are searched by themselves, 0 for none.
+        source_samples: most samples of one label that this uses.
+        source_queries: queries of one label's turn.
     """
 
     budget: int = 4400
@@ -107,6 +110,9 @@ class TriggerSettings:
     wave_tries: int = 6
     wave_steps: int = 3
     confidence: float = 0.95
+    sources: int = 0
+    source_samples: int = 60
+    source_queries: int = 900
 
     @property
     def most_queries(self) -> int:
