@@ -32,6 +32,7 @@ from auditor.probes.trigger.error_rates import (
     MISSED,
 )
 from auditor.probes.trigger.result import Finding, TriggerResult
+from auditor.probes.trigger.source_search import PAIRS
 from auditor.probes.trigger.verify import Interval
 from auditor.samples import Samples
 from auditor.scores import (
@@ -284,6 +285,11 @@ def _trigger_sentence(result: TriggerResult, labels: LabelSpace, known_for: str)
         return (
             f"At best {what}; what clean models show is known only for {known_for}, so this "
             "decides nothing."
+        )
+    if result.suspicious and best.key == PAIRS:
+        return (
+            f"Searched class by class: {result.reason} How often this accuses clean models is "
+            "measured on calibration models only, not on held-out ones."
         )
     if result.suspicious:
         return (

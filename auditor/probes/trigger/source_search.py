@@ -113,8 +113,8 @@ def _added(before: TriggerResult, classes: list[_Class], spent: dict[str, int]) 
     result = second.result
     pair, other = _pair(found), _pair(first)
     reason = (
-        f"One patch moves {pair}, another {other}: two such pairs are beyond what clean models "
-        f"show (p = {together:.2g}, all looks paid for)."
+        f"one patch sends {other}, one {pair}; two such pairs are beyond what clean models show "
+        f"(p = {together:.2g}, all {paid} looks paid for)."
     )
     return replace(
         added, findings=(found, *added.findings), best=found, suspicious=True, p=together,
