@@ -176,8 +176,8 @@ def _expected_search(plan: AuditPlan) -> tuple[int, int, str]:
     most = plan.most_trigger_queries
     if not most:
         return 0, 0, "everything planned is asked"
-    if plan.trigger.budget != BUDGET:
-        return most, most, "no searches with this budget were measured: the most they may ask"
+    if plan.trigger.budget != BUDGET or plan.trigger.sources:
+        return most, most, "no searches with these settings were measured: the most they may ask"
     words = (
         f"{FOUND.searches + NOT_FOUND.searches} searches of this project's reference models: "
         f"{NOT_FOUND.searches} found nothing (90 % of them asked {NOT_FOUND.low:,} to "
