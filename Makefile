@@ -6,7 +6,7 @@ RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
 
 .PHONY: demo test test-slow test-servers lint format bench bench-evidence bench-detection bench-queries \
-	bench-hostile bench-isolation bench-servers clean
+	bench-hostile bench-isolation bench-drift bench-servers clean
 
 demo: $(RUN)
 	$(BIN)/xray-audit demo --output xray-audit-demo
@@ -48,6 +48,9 @@ bench-hostile: $(DEV)
 
 bench-isolation: $(DEV)
 	$(BIN)/python examples/benchmarks/isolation.py
+
+bench-drift: $(DEV)
+	$(BIN)/python -m examples.benchmarks.drift
 
 bench-detection: $(DEV)
 	$(BIN)/python -m examples.benchmarks.detection

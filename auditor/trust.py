@@ -6,8 +6,8 @@ look like planes. So some inputs are asked again, at random moments of the audit
 everything else, and every finding here ends the audit ``inconclusive`` with its own reason.
 
 Repeats lie on the planes, not on the samples: two models trained for one task agree on 97 % of
-samples and on about a third of the points of planes (see ``examples/benchmarks/hostile.md``), so a
-repeat there notices a swap twenty times as often.
+samples and on far fewer of the points of planes (see ``examples/benchmarks/drift.md``), so a repeat
+there notices a swap many times as often.
 """
 
 from __future__ import annotations
@@ -24,8 +24,10 @@ from scipy.stats import binom, hypergeom
 from auditor.calibration import Rate, binomial_rate
 
 TOLERATED = 0.002
-"""Share of repeats that may get another label: rounding on busy servers does that to points that
-lie on a decision boundary."""
+"""Share of repeats that may get another label. ``examples/benchmarks/drift.md``: no runtime or
+server measured gave any point another label, in single precision or half; but where a sum's order
+depends on the batch, rounding in half precision may decide twice this share of the points of planes,
+and flips half of those."""
 ALPHA = 0.01
 """Chance that a model whose labels are that unsteady, and not more, is refused a verdict."""
 CHANCE_SHARE = 0.8
