@@ -25,9 +25,9 @@ from auditor.calibration import Rate, binomial_rate
 
 TOLERATED = 0.002
 """Share of repeats that may get another label. ``examples/benchmarks/drift.md``: no runtime or
-server measured gave any point another label, in single precision or half; but where a sum's order
-depends on the batch, rounding in half precision may decide twice this share of the points of planes,
-and flips half of those."""
+server measured gave any point another label, in single precision or half. Where the order of a sum
+depends on the batch, rounding in half precision may decide twice this share of the points of
+planes, and flips half of those."""
 ALPHA = 0.01
 """Chance that a model whose labels are that unsteady, and not more, is refused a verdict."""
 CHANCE_SHARE = 0.8

@@ -175,7 +175,11 @@ class QueryEngine:
         self._retries = RetryBudget()
         self._patience = Patience(self._clock)
         self._batch = oracle.max_batch
+        # Looked up once: asking an object for a protocol costs as much as building a request.
         self._network = oracle if isinstance(oracle, Networked) else None
+        self._deferring = oracle if isinstance(oracle, Deferring) else None
+        self._keyed = oracle if isinstance(oracle, Keyed) else None
+        self._traced = oracle if isinstance(oracle, Traced) else None
         self._addresses = 0
         self._stopped = False
         self._halt = Halt(self._clock)
@@ -360,8 +364,7 @@ class QueryEngine:
             self._halt.set()
 
     async def _answers_now(self, request: Request) -> bool:
-        oracle = self._oracle
-        if not isinstance(oracle, Deferring) or await oracle.answers_now(request.batch):
+        if self._deferring is None or await self._deferring.answers_now(request.batch):
             return True
         self._deferred += len(request.items)
         return False
@@ -557,27 +560,25 @@ class QueryEngine:
         The key depends on what is asked alone, so a retry has it again, and so has the same
         request after a crash; the same input asked twice on purpose has another.
         """
-        oracle = self._oracle
-        if not (isinstance(oracle, Keyed) and oracle.keyed):
-            return await oracle.predict_labels(request.batch)
+        if self._keyed is None or not self._keyed.keyed:
+            return await self._oracle.predict_labels(request.batch)
         parts = [
             (self._digests[number], request.items[where].tolist())
             for number, where in request.by_probe()
         ]
         said = f"{self._audit} {sorted(parts)}"
         key = hashlib.sha256(said.encode()).hexdigest()[:32]
-        return await oracle.predict_labels_as(request.batch, key)
+        return await self._keyed.predict_labels_as(request.batch, key)
 
     def _watch_origin(self) -> None:
         """End the run where somebody else answers than before: more labels help nobody."""
-        oracle = self._oracle
-        news = self._origins.news(oracle.origin) if isinstance(oracle, Traced) else {}
+        news = {} if self._traced is None else self._origins.news(self._traced.origin)
         addresses = () if self._network is None else self._network.addresses
         if news or len(addresses) != self._addresses:
             self._addresses = len(addresses)
             self._witness.sender(news, addresses)
         if news:
-            self._store.keep_origin(oracle.fingerprint, news)
+            self._store.keep_origin(self._oracle.fingerprint, news)
             if self._origins.changed:
                 self._halt.set()
 

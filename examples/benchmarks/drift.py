@@ -12,6 +12,8 @@ import argparse
 import asyncio
 import json
 import math
+import signal
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -48,6 +50,7 @@ Ask = Callable[[Points], Labels]
 
 def main() -> None:
     """Measure and write the report."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that the server is stopped too
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--points", type=int, default=POINTS)
     parser.add_argument("--servers", nargs="*", default=SERVERS, help="ways of tests/servers")

@@ -23,7 +23,7 @@ from adapters.target import Target
 
 MODEL = Path(str(resources.files("auditor.demo") / "assets" / "clean.onnx"))
 LABELS = 5_120
-PAIRS = 15
+PAIRS = 41
 
 
 def main() -> None:
