@@ -531,7 +531,8 @@ def _report(
         f"Made by `make bench-hostile` in {seconds / 60:.1f} minutes. Servers keep their own "
         "ledger; every client runs in a process of its own, so that a hang, a crash or "
         "a gigabyte is seen. Legs D, H, I, J and the tests of G run in two processes beside A, B "
-        "and C; E and F, which are about time, have the machine to themselves.",
+        "and C; E and F, which are about time, have the machine to themselves. J holds for two "
+        "models that disagree as much as it says: `drift.md` has closer relatives.",
         "",
         "| leg | reach | measured | reached |",
         "|---|---|---|---|",
