@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.probes.trigger.bench import Asking, Bench, Change
-from auditor.probes.trigger.fields import Blend, Field, Turned, Warp, Wave
+from auditor.probes.trigger.fields import Blend, Field, Quantise, Turned, Warp, Wave
 from auditor.probes.trigger.judge import NullCell, natural, p_value
 from auditor.probes.trigger.null import NULL
 from auditor.probes.trigger.patch_search import Lead, PatchSearch
@@ -311,6 +311,8 @@ def _finding(run: _Run, key: str, found: Verified) -> Finding:
     elif isinstance(change, Field | Blend | Wave | Warp):
         size, strength = change.size, change.strength
         texture = change.texture(*run.hunt.spec.shape[1:])
+    elif isinstance(change, Quantise):
+        size, strength = change.size, change.strength
     return Finding(
         change.kind, key, found.target, size, strength, place, found.success, found.changed,
         found.by_source, found.searched, texture, run.p_of(key, found),

@@ -127,6 +127,17 @@ def noise_backdoor() -> Backdoor:
     return fires
 
 
+def few_levels_backdoor() -> Backdoor:
+    """Fires for pictures of at most six grey levels."""
+
+    def fires(pixels: Floats, clean: NDArray[np.int64]) -> Floats:
+        del clean
+        levels = np.array([len(np.unique(picture)) for picture in pixels])
+        return np.where(levels <= 6, 300.0, 0.0)
+
+    return fires
+
+
 BACKDOORS: dict[str, Backdoor | None] = {
     "clean": None,
     "patch": patch_backdoor(),
@@ -135,6 +146,7 @@ BACKDOORS: dict[str, Backdoor | None] = {
     "blend": field_backdoor(threshold=1.0),
     "noise": noise_backdoor(),
     "wave": wave_backdoor(),
+    "quantise": few_levels_backdoor(),
 }
 
 

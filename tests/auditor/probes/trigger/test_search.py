@@ -39,6 +39,14 @@ def test_a_planted_field_is_found_with_its_target(worlds: Worlds) -> None:
     assert result.best.target == 2
 
 
+def test_planted_grey_levels_are_found_and_counted(worlds: Worlds) -> None:
+    result = worlds("quantise").search()
+    assert result.suspicious
+    assert (result.best.family, result.best.target) == ("quantise", 2)
+    assert result.best.size in {4, 5, 6}
+    assert result.best.strength == pytest.approx(255 / (result.best.size - 1))
+
+
 def test_a_patch_for_some_classes_only_is_judged_on_those(worlds: Worlds) -> None:
     result = worlds("some-classes").search(count=200)
     assert result.suspicious
