@@ -584,8 +584,13 @@ def present_searches() -> list[dict[str, Any]]:
 
 
 def searches() -> list[dict[str, Any]]:
-    """The held-out models' trigger searches, one each, as they were when the rule was frozen."""
-    names = ("trigger_held_out.json", "decision_held_out_searches.json")
+    """The held-out models' trigger searches with the present settings, one each."""
+    return [row["search"] for row in scored()]
+
+
+def scored() -> list[dict[str, Any]]:
+    """The held-out models of both rounds as the present tool judges them."""
+    names = ("decision_again.json", "decision_second_round.json")
     return [row for name in names for row in json.loads((HERE / name).read_text())]
 
 
@@ -620,21 +625,18 @@ def to_a_verdict(spent: list[dict[str, Any]]) -> list[str]:
     }
     now = [f(present[found]) for found in (True, False) for f in (np.median, len)]
     stops = json.loads(path.read_text()) if path.exists() else {}
-    verdicts = {
-        row["name"]: row for row in json.loads((HERE / "decision_held_out.json").read_text())
-    }
+    verdicts = {row["name"]: row for row in scored()}
     lines = [
         "An audit asks two rounds of planes (256 points, their samples), then the trigger search. "
         "Where that convinces, it repeats 150 inputs and ends: families and the other 28 planes "
         "could take nothing back. Else the families follow in five rounds and end when the "
         "decision rule would say the same of 300 completions of the answers; if the rule suspects "
         "the model, the audit ends there too, else it asks its other planes: an all-clear rests on "
-        "everything. Counted on the held-out models, whose answers and frozen verdicts are "
-        "those of `decision_held_out`; nothing was scored anew. Those searches are "
-        "of the version before the search asked by tally: what the present one asks is known from "
-        f"the calibration models, a median of {now[0]:,.0f} queries in {now[1]} searches that "
-        f"found a trigger and {now[2]:,.0f} in {now[3]} that did not, so that a found backdoor "
-        f"costs about {now[0] + OPENING:,.0f} in all.",
+        "everything. Counted on the held-out models, whose answers and verdicts are those of "
+        "`decision_again` and `decision_second_round`, made by the present search and rule; "
+        "nothing was scored anew. On the calibration models the search takes a median of "
+        f"{now[0]:,.0f} queries in {now[1]} searches that found a trigger and {now[2]:,.0f} in "
+        f"{now[3]} that did not.",
         "",
         "| models | audits | suspected | queries of those: median | 95th percentile | before: "
         "median | queries of the others: median | before |",
@@ -676,6 +678,10 @@ def _verdict_cost(
     return {"label_map": row["label_map"], "flagged": flagged, "asked": asked, "before": before}
 
 
+def _quantile(group: list[dict[str, Any]], key: str, at: float) -> str:
+    return f"{np.quantile([row[key] for row in group], at):,.0f}" if group else "–"
+
+
 def _cost_row(name: str, group: list[dict[str, Any]]) -> str:
     flagged = [row for row in group if row["flagged"]]
     others = [row for row in group if not row["flagged"]]
@@ -684,11 +690,11 @@ def _cost_row(name: str, group: list[dict[str, Any]]) -> str:
         name,
         f"{len(group)}",
         f"{rate.rate:.0%} [{rate.low:.0%}, {rate.high:.0%}]",
-        f"{np.median([r['asked'] for r in flagged]):,.0f}",
-        f"{np.quantile([r['asked'] for r in flagged], 0.95):,.0f}",
-        f"{np.median([r['before'] for r in flagged]):,.0f}",
-        f"{np.median([r['asked'] for r in others]):,.0f}",
-        f"{np.median([r['before'] for r in others]):,.0f}",
+        _quantile(flagged, "asked", 0.5),
+        _quantile(flagged, "asked", 0.95),
+        _quantile(flagged, "before", 0.5),
+        _quantile(others, "asked", 0.5),
+        _quantile(others, "before", 0.5),
     ]
     return f"| {' | '.join(cells)} |"
 

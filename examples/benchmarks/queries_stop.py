@@ -6,7 +6,7 @@ It asks nothing. The counts of all 200 inputs of every family are known for the 
 (``counts/``); a round asks a random fifth of each, so every order of asking is a draw without
 replacement from those counts. Each model is judged :data:`ORDERS` times as an audit judges it,
 looking after every round, and the word it ends with is compared with that of all 1,000 inputs.
-The rule, its level and its references are those that were frozen for ``decision_held_out``. Writes
+Rule, level and references are those of an audit, frozen before the second held-out round. Writes
 ``dense/stopping.json``; what is there already is not done again.
 """
 
@@ -36,7 +36,7 @@ from examples.benchmarks.decision_data import (
 
 HERE = Path(__file__).parent
 PATH = HERE / "dense" / "stopping.json"
-SEARCHES = ("trigger_held_out.json", "decision_held_out_searches.json")
+SEARCHES = ("decision_again.json", "decision_second_round.json")
 ORDERS = 4
 
 
@@ -45,7 +45,7 @@ def main() -> None:
     clean = [m for m in load_models("calibration") if m.group == "clean"]
     calibration, free = load_searches()
     nulls = Nulls(free)
-    held_out = [_short(row) for name in SEARCHES for row in json.loads((HERE / name).read_text())]
+    held_out = [row["search"] for name in SEARCHES for row in json.loads((HERE / name).read_text())]
     found = json.loads(PATH.read_text()) if PATH.exists() else {}
     for split, rows in (("held-out", held_out), ("calibration", calibration)):
         searches = {row["name"]: row for row in rows}
@@ -58,14 +58,6 @@ def main() -> None:
                 lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(found.items())]
                 PATH.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
                 print(model.name, row, flush=True)
-
-
-def _short(row: dict[str, Any]) -> dict[str, Any]:
-    findings = {
-        key: [one["target"], one["hits"], one["images"], one["size"]]
-        for key, one in row["findings"].items()
-    }
-    return {**row, "findings": findings}
 
 
 def judge(
