@@ -139,12 +139,7 @@ def check_signature(
         done.unchecked = True
         done.add("signature", "not done", f"{str(error)[:1].upper()}{str(error)[1:]}.")
         return
-    if trusted is not None and trusted != signer:
-        done.add(
-            "signature",
-            "failed",
-            f"It is by the key {signer.keyid[:16]}, not by the one given, {trusted.keyid[:16]}.",
-        )
+    if _by_another(done, "signature", signer, trusted):
         return
     done.signer = signer.keyid
     whose = "the key given" if trusted is not None else f"the key {signer.keyid[:16]}"
@@ -152,6 +147,17 @@ def check_signature(
 
 
 # ---- the plan ------------------------------------------------------------------------------
+
+
+def _by_another(
+    done: Verification, check: str, signer: PublicKey, trusted: PublicKey | None
+) -> bool:
+    """Whether ``signer`` is not the key that was asked for, which ``check`` then says."""
+    if trusted is None or signer == trusted:
+        return False
+    text = f"It is by the key {signer.keyid[:16]}, not by the one given, {trusted.keyid[:16]}."
+    done.add(check, "failed", text)
+    return True
 
 
 def check_plan(
@@ -201,12 +207,7 @@ def _check_plan_signature(
     except UsageError as error:
         done.add("plan signature", "not done", f"{str(error)[:1].upper()}{str(error)[1:]}.")
         return
-    if trusted is not None and key != trusted:
-        done.add(
-            "plan signature",
-            "failed",
-            f"It is by the key {key.keyid[:16]}, not by the one given, {trusted.keyid[:16]}.",
-        )
+    if _by_another(done, "plan signature", key, trusted):
         return
     text = f"Valid, by the key {key.keyid[:16]}."
     if done.signer is not None and done.signer != key.keyid:

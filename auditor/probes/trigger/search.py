@@ -77,13 +77,7 @@ class _Run:
         return Lead(best.change, best.target, best.searched)
 
     def unusual(self, family: str) -> bool:
-        """Whether a finding of ``family`` is rare on clean models, looks not counted.
-
-        Waves never are, as climbing only sharpens an honest model's natural ones, nor grey levels,
-        as all have been tried.
-        """
-        if family in {"wave", "quantise"}:
-            return False
+        """Whether a finding of ``family`` is rare on clean models, looks not counted."""
         known = [key for key in self.verified if key.partition("@")[0] == family]
         ps = [self.p_of(key, self.verified[key]) for key in known]
         return any(p is not None and p <= UNUSUAL for p in ps)
@@ -231,9 +225,11 @@ def _finish(run: _Run, hunter: Hunter, end: int) -> Asking[bool]:
         until = min(end, run.hunt.total() + run.settings.extra_queries // 2)
         if isinstance(hunter, PatchSearch):
             best = yield from hunter.climb(run.best_patch(), until)
-        else:
-            assert isinstance(best, Turned)
+        elif isinstance(hunter, TallySearch) and isinstance(best, Turned):
             best = yield from hunter.climb(best, until)
+        else:
+            # Climbing only sharpens an honest model's natural waves; of grey levels all are tried.
+            return False
     return False
 
 

@@ -56,12 +56,6 @@ class WaveSearch:
         yield from ()
         return self.best
 
-    def climb(self, lead: Turned, until: int) -> Asking[Turned]:
-        """``lead`` itself: honest models have natural waves, which climbing only sharpens."""
-        del until
-        yield from ()
-        return lead
-
     def _draw(self) -> Asking[None]:
         """One wave on one image, several times for every direction and number of cycles."""
         bench, rng = self.bench, self.bench.rng

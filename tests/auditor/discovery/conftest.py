@@ -211,6 +211,17 @@ def _arrays(values: Any, scale: float = 255.0, *, nhwc: bool = False, bgr: bool 
     return images[:, ::-1] if bgr else images
 
 
+def _v2_routes(server: Server, listed: Any, tensor: Any, output: Any, infer: Any) -> str:
+    model = {"name": "audit", "inputs": [tensor], "outputs": [output]}
+    server.routes |= {
+        "GET /v2": lambda *_: listed,
+        "GET /v2/models": lambda *_: {"models": ["audit"]},
+        "GET /v2/models/audit": lambda *_: model,
+        "POST /v2/models/audit/infer": infer,
+    }
+    return ""
+
+
 def v2(server: Server, **how: Any) -> str:
     """KServe: metadata, a list of models, JSON tensors."""
     c = server.channels
@@ -224,17 +235,8 @@ def v2(server: Server, **how: Any) -> str:
         data = {**output, "shape": list(scores.shape), "data": scores.ravel().tolist()}
         return {"model_name": "audit", "outputs": [data]}
 
-    server.routes |= {
-        "GET /v2": lambda *_: {"name": "kserve", "version": "0.21.0", "extensions": []},
-        "GET /v2/models": lambda *_: {"models": ["audit"]},
-        "GET /v2/models/audit": lambda *_: {
-            "name": "audit",
-            "inputs": [tensor],
-            "outputs": [output],
-        },
-        "POST /v2/models/audit/infer": infer,
-    }
-    return ""
+    listed = {"name": "kserve", "version": "0.21.0", "extensions": []}
+    return _v2_routes(server, listed, tensor, output, infer)
 
 
 def v1(server: Server, **how: Any) -> str:
@@ -447,17 +449,7 @@ def openvino(server: Server, **_: Any) -> str:
         return {"model_name": "audit", "outputs": [data]}
 
     listed = {"name": "OpenVINO Model Server", "version": "2025.3"}
-    server.routes |= {
-        "GET /v2": lambda *_: listed,
-        "GET /v2/models": lambda *_: {"models": ["audit"]},
-        "GET /v2/models/audit": lambda *_: {
-            "name": "audit",
-            "inputs": [tensor],
-            "outputs": [output],
-        },
-        "POST /v2/models/audit/infer": infer,
-    }
-    return ""
+    return _v2_routes(server, listed, tensor, output, infer)
 
 
 def bentoml_two(server: Server, **_: Any) -> str:

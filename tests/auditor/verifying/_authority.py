@@ -81,12 +81,14 @@ def stamp(folder: Path, query: bytes) -> bytes:
 
 
 @contextmanager
-def serving(answer: Callable[[bytes], tuple[int, bytes]]) -> Iterator[str]:
-    """Serves ``answer(body)`` to every POST; gives the URL."""
+def serving(
+    answer: Callable[[bytes, BaseHTTPRequestHandler], tuple[int, bytes]],
+) -> Iterator[str]:
+    """Serves ``answer(body, request)``, status and body, to every POST; gives the URL."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            status, body = answer(self.rfile.read(int(self.headers["Content-Length"])))
+            status, body = answer(self.rfile.read(int(self.headers["Content-Length"])), self)
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()

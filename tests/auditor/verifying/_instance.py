@@ -12,10 +12,7 @@ import datetime as dt
 import hashlib
 import json
 import struct
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, HTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +30,12 @@ SHA256 = ec.ECDSA(hashes.SHA256())
 SCT_LIST = x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.4.2")
 FULCIO_ISSUER = x509.ObjectIdentifier("1.3.6.1.4.1.57264.1.1")
 START = "2020-01-01T00:00:00Z"
+
+
+def key_usage(*allowed: str) -> x509.KeyUsage:
+    """What a key may do: ``allowed`` and nothing else."""
+    uses = [field for field in x509.KeyUsage.__init__.__annotations__ if field != "return"]
+    return x509.KeyUsage(**{field: field in allowed for field in uses})
 
 
 def b64(data: bytes) -> str:
@@ -56,17 +59,7 @@ class Instance:
         self.ca, self.log, self.ct = (ec.generate_private_key(ec.SECP256R1()) for _ in range(3))
         self.now = dt.datetime.now(dt.UTC)
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "fulcio")])
-        usage = x509.KeyUsage(
-            digital_signature=False,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            key_cert_sign=True,
-            crl_sign=True,
-            encipher_only=False,
-            decipher_only=False,
-        )
+        usage = key_usage("key_cert_sign", "crl_sign")
         identifier = x509.SubjectKeyIdentifier.from_public_key(self.ca.public_key())
         builder = self._builder(self.name, self.ca.public_key(), days=30)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), True)
@@ -85,17 +78,7 @@ class Instance:
         """What Fulcio replies to a signing request of ``identity``."""
         pem = base64.b64decode(request["certificateSigningRequest"])
         key = x509.load_pem_x509_csr(pem).public_key()
-        usage = x509.KeyUsage(
-            digital_signature=True,
-            content_commitment=False,
-            key_encipherment=False,
-            data_encipherment=False,
-            key_agreement=False,
-            key_cert_sign=False,
-            crl_sign=False,
-            encipher_only=False,
-            decipher_only=False,
-        )
+        usage = key_usage("digital_signature")
         ours = x509.AuthorityKeyIdentifier.from_issuer_public_key(self.ca.public_key())
         names = x509.SubjectAlternativeName([x509.RFC822Name(identity)])
         code = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CODE_SIGNING])
@@ -239,35 +222,13 @@ class Instance:
         (folder / "token").write_text(jwt.encode(claims, "k" * 32, algorithm="HS256"))
         return folder / "trust.json", folder / "token"
 
-    @contextmanager
-    def serving(self) -> Iterator[str]:
-        """Both services on loopback; gives their URL."""
-        instance = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                if self.path == "/api/v1/log/entries":
-                    said = instance.enter(asked)
-                else:
-                    token = self.headers["Authorization"].removeprefix("Bearer ")
-                    claims = jwt.decode(token, options={"verify_signature": False})
-                    said = instance.certify(asked, claims["sub"])
-                body = json.dumps(said).encode()
-                self.send_response(201)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: Any) -> None:
-                """Silent."""
-
-        server = HTTPServer(("127.0.0.1", 0), Handler)
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            server.server_close()
-            thread.join()
+    def answer(self, body: bytes, request: BaseHTTPRequestHandler) -> tuple[int, bytes]:
+        """What both services reply to a POST."""
+        asked = json.loads(body)
+        if request.path == "/api/v1/log/entries":
+            said = self.enter(asked)
+        else:
+            token = request.headers["Authorization"].removeprefix("Bearer ")
+            claims = jwt.decode(token, options={"verify_signature": False})
+            said = self.certify(asked, claims["sub"])
+        return 201, json.dumps(said).encode()

@@ -151,9 +151,9 @@ def held_bundles(
     folder = tmp_path_factory.mktemp("bundles")
     attested = make_bundle(folder / "attested", signer)
     stamped = stamped_part(read_files(attested))
-    with authority.serving(lambda query: (200, authority.stamp(vouchers.tsa, query))) as url:
+    with authority.serving(lambda query, _: (200, authority.stamp(vouchers.tsa, query))) as url:
         made = {STAMP: request_stamp(url, stamped)}
-    with vouchers.instance.serving() as url:
+    with authority.serving(vouchers.instance.answer) as url:
         vouchers.instance.write(vouchers.trust.parent, url)
         head = (attested / "head.json").read_bytes()
         made[SIGSTORE] = sign_keyless(head, vouchers.token, vouchers.trust)

@@ -38,7 +38,7 @@ def by(ca: Path | None = None, signatory: Signatory | None = None) -> Trusted:
 def stamped(folder: Path, authority: Any, tsa: Path, subject: bytes | None = None) -> None:
     """Put a stamp of ``tsa`` into a bundle, over ``subject`` or what it should be over."""
     right = stamped_part(read_files(folder))
-    with authority.serving(lambda query: (200, authority.stamp(tsa, query))) as url:
+    with authority.serving(lambda query, _: (200, authority.stamp(tsa, query))) as url:
         attach(folder, {"head.tsr": request_stamp(url, subject or right)})
 
 
@@ -132,7 +132,7 @@ def test_an_authority_that_gives_no_stamp_leaves_the_bundle_as_it_is(
 ) -> None:
     answer, sentence = ANSWERS[kind]
     folder = bundle("plain")
-    with authority.serving(lambda _: answer) as url, pytest.raises(AuditError) as caught:
+    with authority.serving(lambda *_: answer) as url, pytest.raises(AuditError) as caught:
         stamped_by(url, folder)
     assert sentence in str(caught.value)
     assert "127.0.0.1" in str(caught.value)
@@ -155,7 +155,7 @@ def test_no_answer_is_one_sentence() -> None:
 def test_a_replayed_answer_is_refused(authority: Any, vouchers: Any) -> None:
     kept: list[bytes] = []
 
-    def answer(query: bytes) -> tuple[int, bytes]:
+    def answer(query: bytes, _: Any) -> tuple[int, bytes]:
         kept.append(authority.stamp(vouchers.tsa, query))
         return 200, kept[0]
 
@@ -299,8 +299,8 @@ def test_attest_and_verify_as_commands(
     shutil.copytree(folder, tmp_path / "other")
     assert "say what to add" in command("attest", folder).sentence
     with (
-        authority.serving(lambda query: (200, authority.stamp(vouchers.tsa, query))) as url,
-        vouchers.instance.serving() as instance,
+        authority.serving(lambda query, _: (200, authority.stamp(vouchers.tsa, query))) as url,
+        authority.serving(vouchers.instance.answer) as instance,
     ):
         trust, token = vouchers.instance.write(tmp_path / "sig", instance)
         words = ("--sigstore", "--identity-token", token, "--sigstore-trust", trust)
