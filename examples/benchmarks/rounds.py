@@ -2,7 +2,8 @@
 
 The first round was scored when cells 1 to 18 of the manifest were what was planned. The second
 was planned before anything that it judges was changed: models of cells that no choice, no null
-and no scoring had seen.
+and no scoring had seen. The third was planned in the same way, after the second's scoring and
+before any change that followed it.
 """
 
 from __future__ import annotations
@@ -11,14 +12,17 @@ from collections.abc import Mapping
 from typing import Any
 
 SECOND_ROUND_CELLS = (19, 20, 21, 22)
+THIRD_ROUND_CELLS = tuple(range(24, 33))
 SEEDS_PER_CELL = 10_000
 
 
 def round_of(model: Mapping[str, Any]) -> int:
-    """The scoring that a held-out model belongs to, by its cell of the manifest: 1, 2, or 0 for
-    a model planned later, which no scoring of the rule takes.
+    """The scoring that a held-out model belongs to, by its cell of the manifest: 1, 2, 3, or 0
+    for a model that no scoring of the rule takes.
     """
     cell = model["seed"] // SEEDS_PER_CELL
+    if cell in THIRD_ROUND_CELLS:
+        return 3
     if cell in SECOND_ROUND_CELLS:
         return 2
     return 1 if cell < min(SECOND_ROUND_CELLS) else 0

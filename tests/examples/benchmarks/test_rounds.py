@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from examples.benchmarks.rounds import round_of
 from examples.zoo.manifest import build_manifest
 
@@ -19,7 +21,16 @@ def test_the_second_round_is_the_four_cells_planned_for_it() -> None:
     assert 0.01 in {model["poison_rate"] for model in second}
 
 
-def test_no_calibration_model_shares_dataset_network_and_length_with_the_second_round() -> None:
+def test_the_third_round_is_the_cells_planned_after_the_second() -> None:
+    models = [spec.as_json() for spec in build_manifest() if round_of(spec.as_json()) == 3]
+    assert {model["seed"] // 10_000 for model in models} == set(range(24, 33))
+    assert {model["split"] for model in models} == {"held-out"}
+    assert Counter(model["attack"] == "clean" for model in models) == {True: 28, False: 65}
+
+
+@pytest.mark.parametrize("number", [2, 3])
+def test_no_other_model_shares_dataset_network_and_length_with_a_later_round(number: int) -> None:
     specs = build_manifest()
-    held = {spec.siblings for spec in specs if round_of(spec.as_json()) == 2}
-    assert not held & {spec.siblings for spec in specs if spec.split == "calibration"}
+    held = {spec.siblings for spec in specs if round_of(spec.as_json()) == number}
+    others = {spec.siblings for spec in specs if round_of(spec.as_json()) != number}
+    assert not held & others
