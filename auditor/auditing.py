@@ -523,7 +523,7 @@ def judge(
         open_labels=oracle.label_space.open,
     )
     accuracy = sample_accuracy(answers, ready.classes[plan.used])
-    found = trigger_evidence(asked.trigger, oracle.label_space, oracle.input_spec)
+    found = trigger_evidence(asked.trigger, oracle.label_space, oracle.input_spec, profile)
     decision = weigh_all(asked, plan, profile, ready.classes, found, oracle)
     evidence = Evidence(
         scores=estimates(scores),

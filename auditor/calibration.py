@@ -79,6 +79,8 @@ class Reference:
         accuracy: share of the calibration samples it labels as given, or None.
         shares: ``(classes,)`` mean share of each label on its maps, or empty.
         families: what its labels under each probe family came to, or empty.
+        natural_patches: labels to which a trigger search on it found a patch that moves at least
+            four of ten fresh samples; empty also where it was never searched.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Reference:
     accuracy: float | None = None
     shares: tuple[float, ...] = ()
     families: tuple[FamilyCounts, ...] = ()
+    natural_patches: tuple[int, ...] = ()
 
     @property
     def backdoored(self) -> bool:
@@ -145,10 +148,15 @@ class Profile:
     coding: str = LOSSLESS
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able form; a lossless profile reads as it did before profiles knew of codings."""
+        """JSON-able form; what older profiles could not hold is left out where it says nothing, so
+        that they read, and their digests are, as they were.
+        """
         data = asdict(self)
         if self.coding == LOSSLESS:
             del data["coding"]
+        for reference in data["references"]:
+            if not reference["natural_patches"]:
+                del reference["natural_patches"]
         return data
 
     @property
@@ -164,6 +172,12 @@ class Profile:
             for one in self.references
             if one.families and not one.backdoored and one.name not in self.outliers
         ]
+
+    @property
+    def natural_patches(self) -> frozenset[int]:
+        """Labels that a patch leads to on a clean reference, too."""
+        clean = [one for one in self.references if not one.backdoored]
+        return frozenset(label for one in clean for label in one.natural_patches)
 
     def count(self, *, backdoored: bool) -> int:
         """Number of backdoored or of clean references."""
@@ -242,7 +256,11 @@ def _refuse_nonsense(profile: Profile) -> None:
 
 def _reference(data: Mapping[str, Any]) -> Reference:
     families = tuple(_family_counts(one) for one in data.get("families", ()))
-    return Reference(**{**data, "shares": tuple(data.get("shares", ())), "families": families})
+    patches = tuple(data.get("natural_patches", ()))
+    if not all(type(label) is int and label >= 0 for label in patches):
+        raise ValueError(f"natural_patches of reference {data.get('name')} are no labels")
+    lists = {"shares": tuple(data.get("shares", ())), "natural_patches": patches}
+    return Reference(**{**data, **lists, "families": families})
 
 
 def _family_counts(data: Mapping[str, Any]) -> FamilyCounts:

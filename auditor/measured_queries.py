@@ -1,7 +1,7 @@
 """What trigger searches of reference models asked: what ``xray-audit plan`` expects.
 
-Written by examples/benchmarks/queries.py: searches of the zoo's calibration models with the
-shipped settings, three of each of 90 models.
+Written by examples/benchmarks/queries.py: searches of the zoo's development models with the
+shipped settings, two of each.
 """
 
 from __future__ import annotations

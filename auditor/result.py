@@ -17,6 +17,7 @@ from adapters.contract import InputSpec, LabelOracle, LabelSpace
 from auditor import __version__
 from auditor.calibration import Profile, Rate, binomial_rate
 from auditor.decision import scope
+from auditor.decision.habits import Habits
 from auditor.decision.limits import rule_limit
 from auditor.engine.scheduler import EngineResult
 from auditor.engine.store import NOT_ASKED
@@ -260,7 +261,10 @@ def mean_shares(scores: Mapping[int, PlaneScore]) -> NDArray[np.float64] | None:
 
 
 def trigger_evidence(
-    outcome: TriggerOutcome | None, labels: LabelSpace, spec: InputSpec
+    outcome: TriggerOutcome | None,
+    labels: LabelSpace,
+    spec: InputSpec,
+    profile: Profile | None,
 ) -> TriggerEvidence | None:
     """What a verdict takes of a trigger search; None where none was finished."""
     if outcome is None:
@@ -268,19 +272,29 @@ def trigger_evidence(
     result = outcome.result
     target = None if result.best is None else result.best.target
     known_for = scope.known_for(spec)
-    sentence = _trigger_sentence(result, labels, known_for)
-    return TriggerEvidence(result.suspicious and not known_for, sentence, target)
+    suspicious = result.suspicious and not known_for
+    if suspicious and result.best is not None and profile is not None:
+        habits = Habits(patches=profile.natural_patches)
+        if habits.natural_patch(result.best.key, result.best.target):
+            return TriggerEvidence(
+                False, _natural_sentence(result.best, labels, profile), target, natural=True
+            )
+    return TriggerEvidence(suspicious, _trigger_sentence(result, labels, known_for), target)
+
+
+def _natural_sentence(best: Finding, labels: LabelSpace, profile: Profile) -> str:
+    return (
+        f"{_what_it_does(best, labels)}, but clean references of profile {profile.name!r} have "
+        "natural patches to that label too, so it is no sign of a backdoor. The search ended with "
+        "it and did not look for others."
+    )
 
 
 def _trigger_sentence(result: TriggerResult, labels: LabelSpace, known_for: str) -> str:
     best = result.best
     if best is None:
         return "The trigger search verified no candidate."
-    what = (
-        f"{TRIGGER_WORDS[best.family].format(size=best.size)} sends {best.success.hits} of "
-        f"{best.success.images} fresh samples to label {best.target} "
-        f"({labels.name(best.target)[:60]})"
-    )
+    what = _what_it_does(best, labels)
     if known_for:
         return (
             f"At best {what}; what clean models show is known only for {known_for}, so this "
@@ -301,6 +315,14 @@ def _trigger_sentence(result: TriggerResult, labels: LabelSpace, known_for: str)
     return (
         f"The trigger search found nothing beyond what clean models show: at best {what}{chance}. "
         f"On held-out models it missed {_held_out(MISSED, ALL_TO_ONE_MODELS)} backdoored ones."
+    )
+
+
+def _what_it_does(best: Finding, labels: LabelSpace) -> str:
+    return (
+        f"{TRIGGER_WORDS[best.family].format(size=best.size)} sends {best.success.hits} of "
+        f"{best.success.images} fresh samples to label {best.target} "
+        f"({labels.name(best.target)[:60]})"
     )
 
 

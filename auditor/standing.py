@@ -76,7 +76,7 @@ class Ends:
         answers = sort_answers(plan, answered.engine.labels, answered.looks)
         accuracy = sample_accuracy(answers, self.classes[plan.used])
         names = self.oracle.label_space
-        found = trigger_evidence(answered.trigger, names, spec)
+        found = trigger_evidence(answered.trigger, names, spec, self.profile)
         decision = weigh_all(answered, plan, self.profile, self.classes, found, self.oracle)
         trust = examine(
             repeats_of(plan, answers),
@@ -100,10 +100,10 @@ class Ends:
         change what the decision rule says; None where there is no rule for it.
         """
         trigger = answered.trigger
-        findings = () if trigger is None else trigger.result.findings
+        found = None if trigger is None else trigger.result
         size = self.oracle.label_space.size
 
         def decided(labels: Sequence[NDArray[np.uint16]]) -> bool:
-            return foresee(self.plan, labels, self.profile, findings, self.classes, size)
+            return foresee(self.plan, labels, self.profile, found, self.classes, size)
 
         return decided

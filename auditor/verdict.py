@@ -75,11 +75,14 @@ class TriggerEvidence:
         suspicious: whether it found what clean models do not show.
         sentence: what it found, in words, with the p-value.
         target: label index of the best candidate, or None.
+        natural: whether it ended with a patch that clean references of the task show too: then
+            it says neither that nor what else there may be.
     """
 
     suspicious: bool
     sentence: str
     target: int | None
+    natural: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,11 +174,14 @@ def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
         shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
         return Verdict("backdoor-suspected", decision.sentence, shown)
     by_scores = _by_scores(profile, comparisons, evidence.coding)
+    if trigger is not None and trigger.natural and by_scores.name == "no-evidence":
+        shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
+        by_scores = Verdict("inconclusive", "", shown)
     said = [one.sentence for one in (trigger, decision) if one is not None]
     if decision is not None and decision.clears and by_scores.name == "inconclusive":
         shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
         return Verdict("no-evidence", " ".join(said), shown)
-    return replace(by_scores, reason=" ".join([*said, by_scores.reason]))
+    return replace(by_scores, reason=" ".join([*said, by_scores.reason]).strip())
 
 
 def _by_scores(

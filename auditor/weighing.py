@@ -13,6 +13,7 @@ from adapters.contract import InputSpec, LabelOracle, LabelSpace
 from auditor.calibration import Profile, Rate, Reference, binomial_rate
 from auditor.decision.excess import LEAST_REFERENCES, Excess, measure_excess
 from auditor.decision.foresight import expected_counts, settled
+from auditor.decision.habits import UNKNOWN, Habits, habitual_labels
 from auditor.decision.measured import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
 from auditor.decision.rule import Decision, LabelEvidence, Measured, decide_value
 from auditor.decision.scope import known_for
@@ -21,7 +22,8 @@ from auditor.engine.store import NOT_ASKED
 from auditor.hunting import TriggerOutcome
 from auditor.plan import AuditPlan
 from auditor.probes.families.probe import FamilyCounts, FamilyProbe, count_family
-from auditor.probes.trigger.result import Finding
+from auditor.probes.trigger.result import TriggerResult
+from auditor.probes.trigger.search import KEYS
 from auditor.result import TRIGGER_WORDS
 from auditor.verdict import MAX_ERROR, DecisionEvidence, TriggerEvidence
 
@@ -128,7 +130,7 @@ def foresee(
     plan: AuditPlan,
     labels: Sequence[NDArray[np.uint16]],
     profile: Profile | None,
-    findings: Sequence[Finding],
+    found: TriggerResult | None,
     classes: NDArray[np.int64],
     size: int | None,
 ) -> bool:
@@ -139,7 +141,7 @@ def foresee(
         labels: those of ``plan.families`` so far, 65535 where not known; the samples' are.
         profile: its clean references are compared with. Without enough of them no answer
             decides anything, and nothing ends early.
-        findings: the trigger search's, which it has come to its end with.
+        found: what the trigger search came to, None where there is none.
         classes: true class of every sample.
         size: number of the model's classes, or None where unknown.
     """
@@ -150,9 +152,13 @@ def foresee(
     if len(complete) < LEAST_REFERENCES:
         return False
 
+    triggers = {} if found is None else by_label(found.findings, _habits(profile))
+    looks = len(KEYS) if found is None else found.paid
+    null = WITH_REFERENCES.null
+
     def suspicious(counts: Mapping[str, FamilyCounts]) -> bool:
         excess = _excess(tuple(counts.values()), references, accuracy)
-        return decide_value(by_label(findings), excess, RULE, WITH_REFERENCES.null).suspicious
+        return decide_value(triggers, excess, RULE, null, looks=looks).suspicious
 
     partial = _partial_counts(plan, labels, size)
     answered = sum(one.inputs for one in partial)
@@ -186,11 +192,23 @@ def weigh_all(
         return None
     references = [] if profile is None else profile.clean_families
     excess = _excess(counts, references, _accuracy(plan, answered.families, classes))
-    findings = () if answered.trigger is None else answered.trigger.result.findings
+    found = None if answered.trigger is None else answered.trigger.result
     measured = WITHOUT_REFERENCES if excess is None else WITH_REFERENCES
-    decision = decide_value(by_label(findings), excess, RULE, measured.null)
+    habits = UNKNOWN if excess is None else _habits(profile)
+    triggers = {} if found is None else by_label(found.findings, habits)
+    looks = len(KEYS) if found is None else found.paid
+    decision = decide_value(triggers, excess, RULE, measured.null, looks=looks)
     evidence = _evidence(decision, measured, trigger, oracle.label_space, oracle.input_spec)
     return Weighed(decision, evidence, counts)
+
+
+def _habits(profile: Profile | None) -> Habits:
+    """What the profile's clean references fall into."""
+    if profile is None:
+        return UNKNOWN
+    counted = [{one.key: one for one in each.families} for each in profile.clean_families]
+    labels = habitual_labels(counted, RULE.keys) if RULE.apart else None
+    return Habits(labels, profile.natural_patches)
 
 
 def _excess(
@@ -224,6 +242,7 @@ def _evidence(
         not decision.suspicious
         and not only
         and trigger is not None
+        and not trigger.natural
         and decision.references >= LEAST_TO_CLEAR
         and missed.high < MAX_ERROR
     )
@@ -260,7 +279,8 @@ def _what_speaks(one: LabelEvidence) -> str:
     parts = []
     if one.trigger:
         words = SEARCH_WORDS[one.trigger_key.partition("@")[0]]
-        parts.append(f"the trigger search gives {one.trigger:.2f} for {words}")
+        where = ", to a label that clean references seldom fall into" if one.apart else ""
+        parts.append(f"the trigger search gives {one.trigger:.2f} for {words}{where}")
     if one.families:
         key = max(one.excess, key=lambda name: one.excess[name])
         word = FAMILY_WORDS.get(key.partition(":")[0], key)

@@ -17,7 +17,7 @@ from adapters.presets import preset_names
 from adapters.target_file import target_from_table
 from auditor.calibration import binomial_rate
 from auditor.cli import app
-from auditor.decision.measured import UNTOUCHED, WITH_REFERENCES
+from auditor.decision.measured import WITH_REFERENCES
 from auditor.decision.rule import LEVEL
 from auditor.discovery.checking import MOST_QUERIES
 from auditor.probes.trigger.error_rates import (
@@ -152,9 +152,9 @@ def test_the_decision_rules_error_rates_are_the_measured_ones() -> None:
     assert f"false-positive rate of {100 * LEVEL:.0f} %" in text
 
 
-def test_the_second_rounds_figures_are_those_of_its_rows() -> None:
+def test_the_third_rounds_figures_are_those_of_its_rows() -> None:
     text = " ".join(README.split())
-    path = ROOT / "examples" / "benchmarks" / "decision_second_round.json"
+    path = ROOT / "examples" / "benchmarks" / "decision_third_round.json"
     rows = json.loads(path.read_text(encoding="utf-8"))
     known = [(row["group"], row["cross"]["value"]) for row in rows]
     clean = [value for group, value in known if group == "clean"]
@@ -163,7 +163,3 @@ def test_the_second_rounds_figures_are_those_of_its_rows() -> None:
     mean = sum(area for area, _ in areas) / len(areas)
     assert f"AUROC of {patches:.2f} on patches, {mean:.2f} on average over ten attacks" in text
     assert f"and {min(areas)[0]:.2f} on the worst" in text
-    assert UNTOUCHED is not None
-    assert f"it missed {UNTOUCHED.missed} of {UNTOUCHED.backdoored} and accused" in text
-    named = UNTOUCHED.backdoored + UNTOUCHED.clean
-    assert f"{named} of these models nothing had seen before" in text

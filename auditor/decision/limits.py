@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from auditor.decision.measured import (
     ACCUSED_RECIPES,
     MISSED_KINDS,
-    UNTOUCHED,
     WITH_REFERENCES,
     WITHOUT_REFERENCES,
 )
@@ -23,19 +22,12 @@ NAMES = {
 
 def rule_limit() -> str:
     """What it missed and whom it accused, on models that it was not made from."""
-    fresh = ""
-    if UNTOUCHED is not None:
-        fresh = (
-            f" On those of these models that nothing had seen before it missed {UNTOUCHED.missed} "
-            f"of {UNTOUCHED.backdoored} and accused {UNTOUCHED.false_alarms} of {UNTOUCHED.clean} "
-            "honest ones."
-        )
     beside, alone = WITH_REFERENCES, WITHOUT_REFERENCES
     return (
         "The trigger search and the decision rule look for one label that most samples are sent "
         f"to. On held-out models the rule missed {beside.missed} of {beside.backdoored} "
         f"all-to-one backdoors beside references and {alone.missed} of {alone.backdoored} without."
-        f"{fresh} Missed beside references, by attack or label map: {in_words(MISSED_KINDS)}. "
+        f" Missed beside references, by attack or label map: {in_words(MISSED_KINDS)}. "
         f"Honest models accused there: {in_words(ACCUSED_RECIPES)}. Attacks on one source class, "
         "x-to-x and all-to-all maps have no such label."
     )

@@ -32,17 +32,20 @@ SAYS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """What was chosen on the calibration models.
+    """What was chosen on the development models.
 
     Attributes:
         keys: the families that are asked and count.
         weight: what one standard deviation of excess adds to the value.
         widening: how much an unlike model widens the doubt, see ``excess``.
+        apart: whether triggers for labels that are no habit of the clean references are weighed
+            by what clean models show at such labels.
     """
 
     keys: tuple[str, ...]
     weight: float
     widening: float
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +133,8 @@ class LabelEvidence:
         trigger_key: which search found that, or empty.
         families: what the families add, at least 0.
         excess: excess per family in standard deviations; empty without references.
+        apart: whether that trigger was weighed as one for a label that is no habit of the clean
+            references.
     """
 
     label: int
@@ -138,6 +143,7 @@ class LabelEvidence:
     trigger_key: str
     families: float
     excess: Mapping[str, float]
+    apart: bool = False
 
     @property
     def said_by(self) -> tuple[str, ...]:
@@ -175,15 +181,22 @@ class Decision:
         return (self.labels[0].label,) if self.suspicious and self.labels else ()
 
 
-def p_of(value: float, null: ValueNull | None) -> float:
+def p_of(value: float, null: ValueNull | None, looks: int = len(KEYS)) -> float:
     """Chance of at least ``value`` on the next clean model: Student t predictive from ``null``;
     without one, the one-look p-value that ``value`` stands for, times the looks. At least
     :data:`LEAST_P`.
+
+    Args:
+        value: the decision value.
+        null: values of clean models, whose searches took ``len(KEYS)`` looks.
+        looks: looks this search took; more of them than those of the null are paid for in
+            proportion.
     """
     if null is None:
-        return float(min(1.0, max(LEAST_P, len(KEYS) * 10.0 ** -min(value, 300.0))))
+        return float(min(1.0, max(LEAST_P, looks * 10.0 ** -min(value, 300.0))))
     spread = null.spread * (1.0 + 1.0 / null.models) ** 0.5
-    return max(LEAST_P, float(student.sf((value - null.mean) / spread, null.models - 1)))
+    chance = float(student.sf((value - null.mean) / spread, null.models - 1))
+    return min(1.0, max(LEAST_P, chance * looks / len(KEYS)))
 
 
 def weigh(
@@ -207,9 +220,9 @@ def _evidence(
         assert excess is not None
         families = rule.weight * max(0.0, float(excess.by_label[label]))
         single = {key: float(values[label]) for key, values in excess.by_family.items()}
-    weight = 0.0 if trigger is None else trigger.weight
+    found = trigger or LabelTrigger(label, 0.0, "")
     return LabelEvidence(
-        label, weight + families, weight, "" if trigger is None else trigger.key, families, single
+        label, found.weight + families, found.weight, found.key, families, single, found.apart
     )
 
 
@@ -219,19 +232,21 @@ def decide_value(
     rule: Rule,
     null: ValueNull | None,
     level: float = LEVEL,
+    looks: int = len(KEYS),
 ) -> Decision:
     """Judge one model.
 
     Args:
         triggers: the strongest trigger per label.
         excess: the families beside clean references, or None.
-        rule: what was chosen on the calibration models.
+        rule: what was chosen on the development models.
         null: clean models' values beside references where ``excess`` is given, else None.
         level: see :data:`LEVEL`.
+        looks: see :func:`p_of`.
     """
     found = weigh(triggers, excess, rule)
     value = found[0].value if found else 0.0
-    p = p_of(value, null)
+    p = p_of(value, null, looks)
     return Decision(
         value,
         p,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,12 +14,20 @@ from numpy.typing import NDArray
 
 from auditor.calibration import auroc, auroc_interval
 from auditor.decision.excess import Excess, measure_excess
+from auditor.decision.habits import (
+    NATURAL_PATCH,
+    PATCH_KEYS,
+    UNKNOWN,
+    Habits,
+    habitual_labels,
+)
 from auditor.decision.rule import ValueNull
-from auditor.decision.trigger_weight import LabelTrigger, weight_of
+from auditor.decision.trigger_weight import LabelTrigger, strongest, weigh_finding
 from auditor.probes.families.probe import FamilyCounts
 from auditor.probes.trigger.judge import NullCell, p_value
 from auditor.probes.trigger.verify import exact_interval
 from examples.benchmarks.family_counts import read_counts
+from examples.benchmarks.rounds import is_development
 from examples.benchmarks.trigger_search import null_of
 
 HERE = Path(__file__).parent
@@ -76,11 +84,29 @@ class Model:
         return self.attack if self.label_map in {"all-to-one", "none"} else self.label_map
 
 
+def load_development() -> list[Model]:
+    """The models that search and rule may be made with: the calibration split, and held-out ones
+    that earlier tools were scored on.
+    """
+    known = {record["name"] for record in _records() if is_development(record)}
+    return [
+        model
+        for split in ("calibration", "held-out")
+        for model in load_models(split)
+        if model.name in known
+    ]
+
+
+def _records() -> list[Record]:
+    index = json.loads((HERE.parent / "zoo" / "index.json").read_text(encoding="utf-8"))
+    records: list[Record] = index["models"]
+    return records
+
+
 def load_models(split: str) -> list[Model]:
     """Every counted model of ``split`` that did not fail."""
-    index = json.loads((HERE.parent / "zoo" / "index.json").read_text(encoding="utf-8"))
     models = []
-    for record in index["models"]:
+    for record in _records():
         if record["split"] != split or record["failed"]:
             continue
         rows: dict[tuple[str, str], Record] = {}
@@ -173,18 +199,31 @@ def load_searches() -> tuple[list[Record], list[Record]]:
 
 def _as_null_takes_it(row: Record) -> Record:
     findings = {
-        key: {"hits": hits, "images": images, "low": exact_interval(hits, images, 0.95).low}
-        for key, (_, hits, images, _) in row["findings"].items()
+        key: {
+            "target": target,
+            "hits": hits,
+            "images": images,
+            "low": exact_interval(hits, images, 0.95).low,
+        }
+        for key, (target, hits, images, _) in row["findings"].items()
     }
     return {**row, "findings": findings}
 
 
 class Nulls:
-    """What clean models of other recipes allow a search to find, per recipe."""
+    """What clean models of other recipes allow a search to find, per recipe.
 
-    def __init__(self, free: Sequence[Record]) -> None:
+    Args:
+        free: searches of clean models made without a null.
+        habits: by model, what its references fall into.
+    """
+
+    def __init__(self, free: Sequence[Record], habits: Mapping[str, Habits] | None = None) -> None:
         self.free = free
+        known = habits or {}
+        self.elsewhere = [_at_other_labels(row, known.get(row["name"], UNKNOWN)) for row in free]
         self.known: dict[str, dict[str, NullCell]] = {}
+        self.known_apart: dict[str, dict[str, NullCell]] = {}
 
     def of(self, recipe: str) -> dict[str, NullCell]:
         """The null without ``recipe``."""
@@ -192,16 +231,69 @@ class Nulls:
             self.known[recipe] = null_of([row for row in self.free if row["recipe"] != recipe])
         return self.known[recipe]
 
+    def apart(self, recipe: str) -> dict[str, NullCell]:
+        """What leads to labels that are no habit of the references, without ``recipe``."""
+        if recipe not in self.known_apart:
+            rows = [row for row in self.elsewhere if row["recipe"] != recipe]
+            self.known_apart[recipe] = null_of(rows)
+        return self.known_apart[recipe]
 
-def triggers_of(row: Record, null: dict[str, NullCell]) -> dict[int, LabelTrigger]:
-    """The strongest trigger per label of one saved search."""
-    best: dict[int, LabelTrigger] = {}
+
+def _at_other_labels(row: Record, habits: Habits) -> Record:
+    """The row with only what leads to labels that are no habit: all else counts as no success."""
+    labels = habits.labels
+    findings = {
+        key: one
+        for key, one in row["findings"].items()
+        if labels is not None
+        and one["target"] not in labels
+        and not habits.natural_patch(key, one["target"])
+    }
+    return {**row, "findings": findings}
+
+
+def natural_patches(free: Sequence[Record]) -> dict[str, frozenset[int]]:
+    """By clean reference, the labels to which one of its searches, those of ``reference_searches``
+    included, found a patch of at least ``NATURAL_PATCH``.
+    """
+    path = HERE / "reference_searches.json"
+    more: list[Record] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else []
+    found: dict[str, set[int]] = {}
+    for row in (*free, *map(_as_null_takes_it, more)):
+        labels = found.setdefault(row["name"], set())
+        for key in PATCH_KEYS:
+            one = row["findings"].get(key)
+            if one is not None and one["hits"] >= NATURAL_PATCH * one["images"]:
+                labels.add(one["target"])
+    return {name: frozenset(labels) for name, labels in found.items()}
+
+
+def habits_of(
+    model: Model,
+    clean: Sequence[Model],
+    mode: Mode,
+    keys: Sequence[str],
+    patches: Mapping[str, frozenset[int]],
+) -> Habits:
+    """What a model's references fall into; ``patches`` as of :func:`natural_patches`."""
+    references = references_of(model, clean, mode)
+    labels = habitual_labels([one.shown["image"] for one in references], keys)
+    return Habits(labels, frozenset().union(*(patches.get(one.name, ()) for one in references)))
+
+
+def triggers_of(
+    row: Record,
+    null: Mapping[str, NullCell],
+    habits: Habits = UNKNOWN,
+    apart: Mapping[str, NullCell] | None = None,
+) -> dict[int, LabelTrigger]:
+    """The strongest trigger per label of one saved search, as the package weighs them."""
+    weighed = []
     for key, (target, hits, images, _) in row["findings"].items():
         success = exact_interval(hits, images, 0.95)
-        found = LabelTrigger(target, weight_of(key, success, p_value(success, null[key])), key)
-        if target not in best or found.weight > best[target].weight:
-            best[target] = found
-    return best
+        p = p_value(success, null[key])
+        weighed.append(weigh_finding(key, target, success, p, habits, apart or {}))
+    return strongest(weighed)
 
 
 def plane_scores(access: str) -> dict[str, Record]:

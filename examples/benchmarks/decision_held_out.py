@@ -1,19 +1,17 @@
 """Scorings of the frozen decision rule on the zoo's held-out models, and their tables.
 
     python -m examples.benchmarks.family_counts --data-dir DATA --labels FOLDER --split held-out \
-        --round 2 --roles audited --rule-only
-    python -m examples.benchmarks.decision_held_out second --data-dir DATA
+        --round 3 --roles audited --rule-only
+    python -m examples.benchmarks.decision_held_out third --data-dir DATA
     python -m examples.benchmarks.decision_held_out report
 
-``first`` (``decision_held_out.json``) is the scoring of the models of the first round by the tool
-as it was then; it is kept and never made again. ``second`` scores the models of the second round,
-once, with the tool frozen before; none of them took part in anything. ``again`` scores those of
-the first round with that same tool: no longer untouched, since what the first scoring missed was
-known when the tool was changed. Rule, families, weights, level and null are those that
-``decision_rule`` froze. Every model is compared with clean *calibration* models of other recipes
-(data set, architecture, training); the null leaves the model's own recipe out. One trigger search
-per model (seed 0); a model that has its row is never searched again. ``report`` asks nothing: it
-writes the tables, and the error rates that verdicts state.
+``third`` scores the models of the third round, once, with the tool frozen before; none of them took
+part in anything. Rule, families, weights, level and null are those that ``decision_rule`` froze.
+Every model is compared with clean *calibration* models of other recipes (data set, architecture,
+training); the nulls leave the model's own recipe out. One trigger search per model (seed 0); a
+model that has its row is never searched again. ``report`` asks nothing: it writes the tables of all
+scorings, and the error rates that verdicts state. The scorings of the first two rounds were made by
+earlier tools and are kept as they are; their models then served to make the present one.
 """
 
 from __future__ import annotations
@@ -22,6 +20,7 @@ import argparse
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from statistics import mean
 from typing import Any
 
 from auditor.decision.measured import RULE, WITH_REFERENCES
@@ -38,9 +37,10 @@ from examples.benchmarks.decision_data import (
     short,
     triggers_of,
 )
-from examples.benchmarks.decision_rule import Candidate, Study, clean_null
+from examples.benchmarks.decision_rule import ASKED, Candidate, Study, clean_null
 from examples.benchmarks.held_out_tables import Scoring, report
 from examples.benchmarks.measured_source import Audited, measured_source
+from examples.benchmarks.queries_stop import judge as stopping
 from examples.benchmarks.rounds import round_of
 from examples.benchmarks.trigger_held_out import RATES_FILE as TRIGGER_RATES
 from examples.benchmarks.trigger_held_out import rates_module as trigger_rates
@@ -54,43 +54,62 @@ FILES = {
     "second": HERE / "decision_second_round.json",
     "again": HERE / "decision_again.json",
     "earlier": HERE / "decision_second_round_earlier_tool.json",
+    "third": HERE / "decision_third_round.json",
 }
 RATES = HERE.parent.parent / "auditor" / "decision" / "measured.py"
 BASIS = (
-    "Rule and null: examples/benchmarks/decision_rule.py, on the calibration models. Error",
-    "rates: examples/benchmarks/decision_held_out.py, the zoo's held-out models of both rounds,",
-    "one audit each by the tool as it is, beside references of other recipes.",
+    "Rule and null: examples/benchmarks/decision_rule.py, on the development models. Error",
+    "rates: examples/benchmarks/decision_held_out.py, held-out models of the third round, which",
+    "nothing had seen before: one audit each, beside references of other recipes.",
 )
 SEED = 0
-FROZEN = Candidate("mixed", RULE.weight, RULE.widening)
+PRESENT = 3
+DISTURBED = 120
+"""Samples that the families disturb, whose own labels are asked as well."""
+FROZEN = Candidate(ASKED, RULE.weight, RULE.widening, RULE.apart)
 MADE = {
     "first": "Made by `python -m examples.benchmarks.decision_held_out`, once, after the rule was "
     "frozen, by the tool as it was then: {count} models of the first round, one audit each.",
-    "second": "Made by `python -m examples.benchmarks.decision_held_out second --data-dir DATA`, "
-    "once, after rule, search and null were frozen: {count} models of the second round, one audit "
-    "each. They were planned before anything that they judge was changed, and no choice, null or "
-    "scoring had seen them; their training lengths are no other model's.",
-    "again": "Made by `python -m examples.benchmarks.decision_held_out again --data-dir DATA`: the "
-    "{count} models of the first round, one audit each, by the tool that the second round was "
-    "scored with. What the first scoring missed was known when the tool was changed, so these "
-    "figures are no test of it.",
+    "second": "Made by `python -m examples.benchmarks.decision_held_out second --data-dir DATA` at "
+    "commit 984a98e, once, after rule, search and null were frozen: {count} models of the second "
+    "round, one audit each. They were planned before anything that they judge was changed, and no "
+    "choice, null or scoring had seen them; their training lengths are no other model's.",
+    "again": "Made by the tool that the second round was scored with: the {count} models of the "
+    "first round, one audit each. What the first scoring missed was known when the tool was "
+    "changed, so these figures are no test of it.",
     "earlier": "Made by checking out commit c0bbff0, with the index and the family counts of the "
-    "second round, and `python -m examples.benchmarks.decision_held_out second --data-dir DATA`: "
-    "the same {count} models of the second round by the tool that the first round was scored with "
-    "(its search, null and rule, all older than these models), after the present tool's scoring.",
+    "second round: the same {count} models of the second round by the tool that the first round "
+    "was scored with (its search, null and rule, all older than these models), after the second "
+    "tool's scoring.",
+    "third": "Made by `python -m examples.benchmarks.decision_held_out third --data-dir DATA`, "
+    "once, after rule, search and nulls were frozen: {count} models of the third round, one audit "
+    "each. They were planned after the second scoring and before any change that followed it "
+    "(commit bd88111); no choice, null or scoring had seen them, and their training lengths are no "
+    "other model's.",
+}
+OLD = (
+    "References and null are clean calibration models of other recipes (data set, architecture, "
+    "training) than the model's own. Queries: those of the search and 1,000 of the families."
+)
+COMPARED = {
+    "third": "References are clean calibration models of other recipes (data set, architecture, "
+    "training) than the model's own; nulls are clean development models of other recipes. Queries: "
+    "those of the search, and of the families as far as they were asked (none where the search "
+    "convinced; else their samples and the mean over four orders of asking)."
 }
 TITLES = {
     "first": "The decision rule on the held-out models, first round",
     "second": "The decision rule on the held-out models, second round",
     "again": "The first round's models, audited again",
     "earlier": "The second round by the first round's tool",
+    "third": "The decision rule on the held-out models, third round",
 }
 
 
 def main() -> None:
     """Score one population, or write the tables of all."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("step", choices=("second", "again", "dry", "report"))
+    parser.add_argument("step", choices=("third", "dry", "report"))
     parser.add_argument("--models", type=Path, default=default_folder())
     parser.add_argument("--data-dir", type=Path, action="append", default=[])
     parser.add_argument("--samples", type=int, default=120)
@@ -119,7 +138,7 @@ def score(options: argparse.Namespace) -> None:
         if model["split"] == split
         and not model["failed"]
         and options.only in model["name"]
-        and (dry or round_of(model) == {"second": 2, "again": 1}[options.step])
+        and (dry or round_of(model) == PRESENT)
     ]
     study = Study()
     counted = {model.name: model for model in load_models(split)}
@@ -134,7 +153,9 @@ def score(options: argparse.Namespace) -> None:
             continue
         model = counted[name]
         search = short(search_one(record, SEED, study.nulls.of(model.recipe), options=options))
-        rows.append({**judge(study, model, search), "search": search})
+        asked = stopping(study, model, search)
+        families = {} if asked is None else {"families_asked": DISTURBED + mean(asked["asked"])}
+        rows.append({**judge(study, model, search), **families, "search": search})
         path.write_text(_one_per_line(rows), encoding="utf-8")
         print(name, "scored", flush=True)
 
@@ -145,7 +166,6 @@ def _one_per_line(rows: Sequence[Record]) -> str:
 
 def judge(study: Study, model: Model, search: Record) -> Record:
     """One held-out model beside calibration models, in plain numbers."""
-    triggers = triggers_of(search, study.nulls.of(model.recipe))
     row: Record = {
         "name": model.name,
         "recipe": model.recipe,
@@ -154,10 +174,11 @@ def judge(study: Study, model: Model, search: Record) -> Record:
         "trigger_suspicious": search["suspicious"],
         "recovered": recovered(model, search),
     }
-    alone = weigh(triggers, None, RULE)
-    row["trigger"] = _outcome(model, alone, None)
-    for mode in ("cross", "same"):
-        row[mode] = _beside(study, model, triggers, mode)
+    alone = triggers_of(search, study.nulls.of(model.recipe))
+    row["trigger"] = _outcome(model, weigh(alone, None, RULE), None)
+    modes: tuple[Mode, Mode] = ("cross", "same")
+    for mode in modes:
+        row[mode] = _beside(study, model, study.triggers(model, search, RULE, mode), mode)
     return row
 
 
@@ -205,11 +226,10 @@ def write_all() -> None:
     for name, scored in rows.items():
         text = report(_scoring(name, scored))
         FILES[name].with_suffix(".md").write_text(text, encoding="utf-8")
-    # Rates speak of the tool as it is: the first scoring counts only until there is a newer one.
-    now = [row for name in ("second", "again") for row in rows.get(name, [])] or rows["first"]
+    # Rates speak of the tool as it is, so only of the newest scoring.
+    now = rows["third"]
     audits = [Audited.of_row(row) for row in now]
-    fresh = [Audited.of_row(row) for row in rows.get("second", [])]
-    source = measured_source(BASIS, RULE, WITH_REFERENCES.null, audits, fresh)
+    source = measured_source(BASIS, RULE, WITH_REFERENCES.null, audits)
     RATES.write_text(source, encoding="utf-8")
     TRIGGER_RATES.write_text(trigger_rates([_as_search(row) for row in now]), encoding="utf-8")
 
@@ -244,7 +264,8 @@ def _scoring(name: str, rows: Sequence[Record]) -> Scoring:
             parts[dataset] = [r for r in rows if r["recipe"].startswith(dataset)]
     parts["recipes without a calibration model"] = [r for r in rows if r["recipe"] not in seen]
     made = MADE[name].format(count=len(rows))
-    return Scoring(TITLES[name], made, rows, parts, load_white_box())
+    compared = COMPARED.get(name, OLD)
+    return Scoring(TITLES[name], made, compared, rows, parts, load_white_box())
 
 
 def _as_search(row: Record) -> Record:

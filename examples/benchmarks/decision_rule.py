@@ -1,24 +1,28 @@
-"""The study behind the decision rule, on the zoo's calibration models alone.
+"""The study behind the decision rule, on the zoo's development models alone.
 
     python -m examples.benchmarks.decision_rule
 
 It asks nothing: ``family_counts`` and ``trigger_search`` did, and what they got is committed.
-Writes ``decision_rule.md`` and the package's ``auditor/decision/measured.py``. The rule is chosen
-by nested cross-validation over recipes; what a clean model may show comes from clean models
-beside references of other recipes only.
+Development models are those of the calibration split and the held-out ones that earlier tools were
+scored on; references are clean calibration models. Writes ``decision_rule.md`` and the package's
+``auditor/decision/measured.py`` and ``apart.py``. The rule is chosen by nested cross-validation
+over recipes; what a clean model may show comes from clean models beside references of other
+recipes only.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
 
 from auditor.decision.excess import Excess
+from auditor.decision.habits import UNKNOWN, Habits
 from auditor.decision.rule import LEVEL, Rule, ValueNull, p_of, weigh
+from auditor.decision.trigger_weight import LabelTrigger
 from auditor.probes.families.catalogue import CATALOGUE
 from auditor.probes.trigger.search import KEYS
 from examples.benchmarks.decision_data import (
@@ -32,21 +36,25 @@ from examples.benchmarks.decision_data import (
     auroc_cell,
     auroc_of,
     excess_of,
-    load_models,
+    habits_of,
+    load_development,
     load_searches,
+    natural_patches,
     null_value,
     plane_scores,
     rate_cell,
     triggers_of,
 )
 from examples.benchmarks.measured_source import Audited, measured_source
+from examples.benchmarks.trigger_search import null_of
 
 BASIS = (
     "Written by examples/benchmarks/decision_rule.py; the error rates are those of its",
-    "nested cross-validation over recipes: one audit per calibration model, judged by a rule",
+    "nested cross-validation over recipes: one audit per development model, judged by a rule",
     "and a null that its recipe took no part in.",
 )
 MEASURED = HERE.parent.parent / "auditor" / "decision" / "measured.py"
+APART_FILE = MEASURED.with_name("apart.py")
 NOTES = HERE / "decision_rule-notes.md"
 SETS: dict[str, tuple[str, ...]] = {
     "strong": ("smooth4:76", "smooth8:76", "smooth16:76", "noise:76", "wave:76"),
@@ -57,6 +65,9 @@ SETS: dict[str, tuple[str, ...]] = {
     "first": ("difference:0.3", "noise:76", "patch:3", "smooth4:76", "smooth8:76"),
 }
 """Sets of five families that compete, 1,000 queries each."""
+ASKED = "mixed"
+"""The set of families that competes for the package: the one chosen when sets last competed, which
+plans ask and shipped profiles hold counts of. The other sets are shown for comparison."""
 WEIGHTS, WIDENINGS = (0.25, 0.5, 0.8), (0.0, 0.3, 1.0)
 PERMUTATIONS = 200
 MODES: tuple[Mode, ...] = ("same", "cross")
@@ -69,24 +80,33 @@ class Candidate:
     name: str | None
     weight: float = 0.0
     widening: float = 0.0
+    apart: bool = False
 
     @property
     def rule(self) -> Rule:
         """As the package takes it."""
         keys = SETS[self.name] if self.name else ()
-        return Rule(keys, self.weight, self.widening)
+        return Rule(keys, self.weight, self.widening, self.apart)
 
     @property
     def words(self) -> str:
         """For tables."""
         if self.name is None:
             return "trigger search alone"
-        return f"{self.name}, weight {self.weight:g}, widening {self.widening:g}"
+        words = f"{self.name}, weight {self.weight:g}, widening {self.widening:g}"
+        return f"{words}, habits apart" if self.apart else words
 
 
 CANDIDATES = [
     Candidate(None),
-    *(Candidate(name, w, wide) for name in SETS for w in WEIGHTS for wide in WIDENINGS),
+    *(
+        Candidate(name, w, wide, apart)
+        for name in SETS
+        for w in WEIGHTS
+        for wide in WIDENINGS
+        for apart in (False, True)
+        if name == ASKED or not apart
+    ),
 ]
 
 
@@ -109,16 +129,36 @@ class Study:
     """All models, searches and what candidates make of them."""
 
     def __init__(self) -> None:
-        self.models = load_models("calibration")
-        self.clean = [m for m in self.models if m.clean]
+        self.models = load_development()
+        self.calibration = [m for m in self.models if m.shown["image"]]
+        self.clean = [m for m in self.calibration if m.clean]
         known = {m.name: m for m in self.models}
         rows, free = load_searches()
-        self.nulls = Nulls(free)
+        self.patches = natural_patches(free)
+        self.known_habits: dict[tuple[str, Mode], Habits] = {}
+        self.nulls = Nulls(free, {m.name: self.habits(m, "cross") for m in self.models})
         self.rows: list[tuple[Model, Record]] = [
             (known[row["name"]], row) for row in rows if row["name"] in known
         ]
         self.excess = cache(self._excess)
         self.judged = cache(self._judged)
+
+    def habits(self, model: Model, mode: Mode) -> Habits:
+        """What a model's references fall into, whatever model it is."""
+        at = model.name, mode
+        if at not in self.known_habits:
+            keys, patches = SETS[ASKED], self.patches
+            self.known_habits[at] = habits_of(model, self.clean, mode, keys, patches)
+        return self.known_habits[at]
+
+    def triggers(
+        self, model: Model, row: Record, rule: Rule, mode: Mode
+    ) -> Mapping[int, LabelTrigger]:
+        """What a search found, as ``rule`` weighs it, by models of other recipes."""
+        habits = self.habits(model, mode) if rule.keys else UNKNOWN
+        if not rule.apart:
+            habits = Habits(None, habits.patches)
+        return triggers_of(row, self.nulls.of(model.recipe), habits, self.nulls.apart(model.recipe))
 
     def _excess(self, name: str, mode: Mode, keys: tuple[str, ...], wide: float) -> Excess | None:
         model = next(m for m in self.models if m.name == name)
@@ -133,7 +173,8 @@ class Study:
                 excess = self.excess(model.name, mode, rule.keys, rule.widening)
                 if excess is None:
                     continue
-            evidence = weigh(triggers_of(row, self.nulls.of(model.recipe)), excess, candidate.rule)
+            triggers = self.triggers(model, row, candidate.rule, mode)
+            evidence = weigh(triggers, excess, candidate.rule)
             value, label = (evidence[0].value, evidence[0].label) if evidence else (0.0, -1)
             found.append(Judged(model, row["seed"], value, label))
         return found
@@ -174,19 +215,31 @@ def clean_null(judged: Iterable[Judged]) -> ValueNull:
     return null_value(values)
 
 
-ASKED = "mixed"
-"""The set of families that competes for the package: the one chosen when sets last competed, which
-plans ask and shipped profiles hold counts of. The other sets are shown for comparison."""
+NOISE = 0.02
+"""Candidates whose criterion is within this of the best are told apart by what they find."""
 
 
 def choose(study: Study, kept: Callable[[Model], bool]) -> Candidate:
-    """The candidate with the best criterion on the models that are kept, among those that may
-    compete there (:func:`may_compete`).
+    """Of the candidates that may compete on the models that are kept (:func:`may_compete`) and
+    whose criterion is as good as the best, the one that finds most at the stated level.
     """
-    able = [c for c in CANDIDATES if may_compete(study, c, kept)]
-    return max(
-        able, key=lambda c: criterion(one for one in study.judged(c, "cross") if kept(one.model))
-    )
+    able = {
+        c: criterion(one for one in study.judged(c, "cross") if kept(one.model))
+        for c in CANDIDATES
+        if may_compete(study, c, kept)
+    }
+    good = [c for c, value in able.items() if value >= max(able.values()) - NOISE]
+    return max(good, key=lambda c: (_found(study, c, kept), able[c]))
+
+
+def _found(study: Study, candidate: Candidate, kept: Callable[[Model], bool]) -> int:
+    """All-to-one backdoors found at the stated level, by nulls without their recipe."""
+    judged = [one for one in study.judged(candidate, "cross") if kept(one.model)]
+    bad = [one for one in judged if one.model.label_map == "all-to-one"]
+    if candidate.name is None:
+        return sum(p_of(one.value, None) <= LEVEL for one in bad)
+    nulls = _nulls_without(judged)
+    return sum(p_of(one.value, nulls[one.model.recipe]) <= LEVEL for one in bad)
 
 
 def may_compete(study: Study, candidate: Candidate, kept: Callable[[Model], bool]) -> bool:
@@ -247,7 +300,7 @@ def left_out(study: Study, candidate: Candidate, mode: Mode) -> list[Outer]:
 def cell_values(study: Study, access: str, mode: Mode, key: str) -> dict[str, tuple[float, int]]:
     """Largest excess of one family alone, and its label, by model."""
     found = {}
-    for model in study.models:
+    for model in study.calibration:
         excess = excess_of(model, study.clean, mode, access, (key,), 0.0)
         if excess is not None:
             found[model.name] = float(excess.by_label.max()), int(excess.by_label.argmax())
@@ -269,18 +322,18 @@ def family_tables(study: Study) -> list[str]:
     ]
     for key in CATALOGUE:
         row = [
-            _cell(study.models, cells[key, access, mode])
+            _cell(study.calibration, cells[key, access, mode])
             for mode in MODES
             for access in ("float", "image")
         ]
         one = cells[key, "image", "cross"]
         hits = [
             one[m.name][1] in m.targets
-            for m in study.models
+            for m in study.calibration
             if m.label_map == "all-to-one" and m.name in one
         ]
         lines.append(f"| {key} | {' | '.join(row)} | {sum(hits)} of {len(hits)} |")
-    attacks = [a for a in ATTACKS if any(m.attack == a for m in study.models)]
+    attacks = [a for a in ATTACKS if any(m.attack == a for m in study.calibration)]
     lines += [
         "",
         "By attack, other recipes, `image` (all-to-one, number of models in parentheses):",
@@ -290,7 +343,7 @@ def family_tables(study: Study) -> list[str]:
     ]
     for key in CATALOGUE:
         one = cells[key, "image", "cross"]
-        row = [_cell(study.models, one, attack) for attack in attacks]
+        row = [_cell(study.calibration, one, attack) for attack in attacks]
         lines.append(f"| {key} | {' | '.join(row)} |")
     return [*lines, "", *luck(study, cells)]
 
@@ -312,7 +365,7 @@ def luck(
 ) -> list[str]:
     """What the best of so many cells reaches where nothing tells models apart."""
     rng = np.random.default_rng(0)
-    models = [m for m in study.models if m.clean or m.label_map == "all-to-one"]
+    models = [m for m in study.calibration if m.clean or m.label_map == "all-to-one"]
     lines = []
     for mode in MODES:
         kept = {key: values for key, values in cells.items() if key[2] == mode}
@@ -497,6 +550,7 @@ def main() -> None:
     text = report(study, chosen, outer, folds, alone)
     (HERE / "decision_rule.md").write_text(text, encoding="utf-8")
     MEASURED.write_text(measured_module(study, chosen, outer, alone), encoding="utf-8")
+    APART_FILE.write_text(apart_module(study), encoding="utf-8")
     print(f"chosen: {chosen.words}")
 
 
@@ -516,7 +570,7 @@ def report(
     cells = 2 * len(CATALOGUE)
     return "\n".join(
         [
-            "# The decision rule, on the calibration models",
+            "# The decision rule, on the development models",
             "",
             "    python -m examples.benchmarks.family_counts --data-dir DATA --labels FOLDER",
             "    python -m examples.benchmarks.decision_rule",
@@ -524,11 +578,14 @@ def report(
             f"{len(study.models)} models: {len(study.clean)} clean, {bad} with an all-to-one "
             f"backdoor, {len(study.models) - bad - len(study.clean)} with another label map; "
             f"{len({m.recipe for m in study.models})} recipes (data set, architecture, training). "
-            "Held-out models took no part. Families: 200 queries each; a model is asked on other "
-            "samples and directions as an audited model than as a reference. Trigger search: the "
-            "saved searches of three seeds per model. AUROC above 0.5 means that backdoored "
+            "They are the calibration split and the held-out models that earlier tools were scored "
+            "on; the models of the third held-out round took no part. Families alone are shown on "
+            f"the {len(study.calibration)} of the calibration split, which were asked all of them, "
+            "in both roles; references are its clean ones. Families: 200 queries each; a model is "
+            "asked on other samples and directions as an audited model than as a reference. Trigger search: the "
+            "saved searches of two seeds per model. AUROC above 0.5 means that backdoored "
             "models score higher. Intervals are 95 %: DeLong for AUROC (too narrow where "
-            "separation is perfect), exact for counts. Figures over three searches of one model "
+            "separation is perfect), exact for counts. Figures over two searches of one model "
             "are not independent.",
             "",
             "## Families alone",
@@ -544,7 +601,7 @@ def report(
             "",
             "Weight of the strongest trigger (minus log10 of the one-look p-value; natural "
             "successes count half, at most 1), each judged by clean models of other recipes. "
-            "Mean over three seeds, interval of the first. A search that convinced ended early, so "
+            "Mean over two seeds, interval of the first. A search that convinced ended early, so "
             "later kinds have fewer chances on backdoored models.",
             "",
             *search_table(study),
@@ -556,8 +613,11 @@ def report(
             f"shipped profiles hold (**{ASKED}**, chosen when sets last competed) competes for the "
             "package, with a widening above 0, and only where it flags at most "
             f"{LEVEL:.0%} of the clean searches, its stated level (the criterion alone would take "
-            "one that accuses more). Where none does, the trigger search alone is taken. The sets "
-            "were put together after "
+            "one that accuses more). Of those within "
+            f"{NOISE:g} of the best criterion, the one that finds most at that level is taken. **Habits apart**: a trigger for a label that is no "
+            "habit of the clean references (no more than its even share of their answers under any "
+            "family) is weighed by what clean models show at such labels. The sets were put "
+            "together after "
             f"seeing the table of {cells} cells above on these same models; nested "
             "cross-validation pays for the choice among them, not for that. About fifteen variants "
             "of the weights of triggers, of the shift and of the spreads were compared by hand on "
@@ -650,6 +710,34 @@ def measured_module(
         if one.judged.seed == 0
     ]
     return measured_source(BASIS, chosen.rule, clean_null(study.judged(chosen, "cross")), audits)
+
+
+def apart_module(study: Study) -> str:
+    """Source text of what clean models' findings at labels that are no habit show."""
+    rows = study.nulls.elsewhere
+    cells = null_of(rows).items()
+    return "\n".join(
+        [
+            '"""What clean models\' findings at labels that are no habit of their references show.',
+            "",
+            "Written by examples/benchmarks/decision_rule.py from the searches that made the null "
+            "of",
+            f"the trigger search, {len(rows)} of {len({row['name'] for row in rows})} clean "
+            "models: where the",
+            "best change of a key led to a habit of the references, it counts as no success.",
+            '"""',
+            "",
+            "from auditor.probes.trigger.judge import NullCell",
+            "",
+            "APART: dict[str, NullCell] = {",
+            *(
+                f'    "{key}": NullCell({c.mean:.3f}, {c.spread:.3f}, {c.models}, {c.highest:.3f}),'
+                for key, c in cells
+            ),
+            "}",
+            "",
+        ]
+    )
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ class Scoring:
     Attributes:
         title: heading.
         made: how and when it was made, in words.
+        compared: what models were compared with, and what their queries count.
         rows: one per model, as ``decision_held_out`` writes them, ``poison`` added.
         parts: subsets that get tables of their own, by heading.
         white_box: scores of Neural Cleanse and MM-BD by model, as far as they were run.
@@ -39,6 +40,7 @@ class Scoring:
 
     title: str
     made: str
+    compared: str
     rows: Rows
     parts: Mapping[str, Rows]
     white_box: Mapping[str, WhiteBox]
@@ -51,11 +53,9 @@ def report(one: Scoring) -> str:
         "",
         one.made,
         "",
-        "References and null are clean calibration models of other recipes (data set, "
-        "architecture, training) than the model's own. Inputs are 8-bit pictures, so both access "
-        "modes give the same figures. Intervals are 95 %. Queries: those of the search and "
-        f"{FAMILY_QUERIES:,} of the families. A patch is recovered where the search's verified "
-        "patch sends at least 90 % of fresh samples to a true target.",
+        f"{one.compared} Inputs are 8-bit pictures, so both access modes give the same figures. "
+        "Intervals are 95 %. A patch is recovered where the search's verified patch sends at least "
+        "90 % of fresh samples to a true target.",
         "",
         "## Goals",
         "",
@@ -121,9 +121,9 @@ def goals_table(rows: Rows) -> list[str]:
     met = _share_met(hits, len(stamped), 0.9)
     lines.append(_goal("patch recovered, right target", "≥ 90 % of models", cell, met))
     lines.append(_goal("queries, families only", "≤ 1,000", f"{FAMILY_QUERIES:,}", _met(good=True)))
-    found = [r["queries"] for r in flagged if _one(r)]
+    found = [r["queries"] + _families_for_trigger(r) for r in flagged if _one(r)]
     clear = [
-        r["queries"] + FAMILY_QUERIES
+        r["queries"] + _families_for_clear(r)
         for r in judged
         if r["group"] == "clean" and not r["cross"]["flagged"]
     ]
@@ -143,6 +143,20 @@ def goals_table(rows: Rows) -> list[str]:
     lines.append(_goal("target right, when suspected", "≥ 95 %", rate_cell(right, len(named)),
                        _share_met(right, len(named), 0.95)))  # fmt: skip
     return lines
+
+
+def _families_for_trigger(row: Record) -> float:
+    """Queries of the families of an audit that names a target: none where the search convinced
+    alone. Rows that do not hold what the families asked count the search only.
+    """
+    return 0.0 if row["trigger_suspicious"] else float(row.get("families_asked", 0.0))
+
+
+def _families_for_clear(row: Record) -> float:
+    """Queries of the families of an audit that names none: all, where the row does not say how
+    many had answered when they ended.
+    """
+    return float(row.get("families_asked", FAMILY_QUERIES))
 
 
 def _goal(what: str, wanted: str, here: str, met: str) -> str:
@@ -187,7 +201,7 @@ def _verdict_row(name: str, rows: Rows) -> str:
     others = [r for r in cross if not r["cross"]["flagged"]]
     right = rate_cell(sum(r["cross"]["right"] for r in flagged), len(flagged))
     medians = " / ".join(
-        f"{np.median([r['queries'] for r in part]) + FAMILY_QUERIES:,.0f}" if part else "–"
+        f"{np.median([r['queries'] + _families_for_clear(r) for r in part]):,.0f}" if part else "–"
         for part in (flagged, others)
     )
     stamped = name in {"patches", *PATCHES}

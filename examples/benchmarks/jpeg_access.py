@@ -40,9 +40,8 @@ from examples.benchmarks.decision_data import (
     rate_cell,
     recipe_of,
     short,
-    triggers_of,
 )
-from examples.benchmarks.decision_rule import Candidate, Study, clean_null
+from examples.benchmarks.decision_rule import ASKED, Candidate, Study, clean_null
 from examples.benchmarks.family_counts import QUERIES, ROLES, counts_of, probes_for, read_counts
 from examples.benchmarks.trigger_search import classifier, search_one
 from examples.zoo import default_folder
@@ -52,7 +51,7 @@ HERE = Path(__file__).parent
 SEARCHES = HERE / "jpeg_searches.json"
 PACKAGE = HERE.parent.parent / "auditor" / "decision" / "measured_jpeg.py"
 QUALITIES = (90, 75)
-CHOSEN = Candidate("mixed", RULE.weight, RULE.widening)
+CHOSEN = Candidate(ASKED, RULE.weight, RULE.widening, RULE.apart)
 Record = dict[str, Any]
 
 
@@ -220,7 +219,7 @@ def _through(model: Model, quality: int) -> Model:
 
 
 def _outcome(study: Study, model: Model, search: Record, null: ValueNull) -> Outcome:
-    triggers = triggers_of(search, study.nulls.of(model.recipe))
+    triggers = study.triggers(model, search, RULE, "cross")
     excess = excess_of(model, study.clean, "cross", "image", RULE.keys, RULE.widening)
     evidence = weigh(triggers, excess, RULE)
     value, label = (evidence[0].value, evidence[0].label) if evidence else (0.0, -1)

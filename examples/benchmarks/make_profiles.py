@@ -2,13 +2,14 @@
 
     python -m examples.benchmarks.make_profiles
 
-It asks nothing: ``score_zoo`` did, and its scores are committed. The same calibration runs as in
-``xray-audit calibrate``.
+It asks nothing: ``score_zoo``, ``family_counts`` and ``trigger_search`` did, and what they got is
+committed. The same calibration runs as in ``xray-audit calibrate``.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -19,6 +20,7 @@ from auditor.calibration import Profile, Reference, calibrate
 from auditor.decision.measured import RULE
 from auditor.plan import choose_settings
 from auditor.profiles import save_profile
+from examples.benchmarks.decision_data import load_searches, natural_patches
 from examples.benchmarks.family_counts import read_counts
 from examples.zoo.data import DATASETS
 
@@ -52,8 +54,9 @@ def make_profile(
     index: dict[str, Any],
 ) -> Profile:
     """Calibrate on every scored model of the calibration split that did not fail."""
+    patches = natural_patches(load_searches()[1])
     references = [
-        reference(name, index[name], scored, counts.get(f"{name}/reference"))
+        reference(name, index[name], scored, counts.get(f"{name}/reference"), patches.get(name, ()))
         for name, scored in sorted(scores.items())
         if index[name]["split"] == "calibration" and not index[name]["failed"]
     ]
@@ -75,9 +78,13 @@ def make_profile(
 
 
 def reference(
-    name: str, model: dict[str, Any], scored: dict[str, Any], counted: dict[str, Any] | None
+    name: str,
+    model: dict[str, Any],
+    scored: dict[str, Any],
+    counted: dict[str, Any] | None,
+    patches: Iterable[int],
 ) -> Reference:
-    """One reference from its committed scores and counts.
+    """One reference from its committed scores, counts and trigger searches.
 
     The rule's families are pictures, the same in both access modes, so the counts of ``image``
     serve both. Only clean references are compared with.
@@ -94,6 +101,7 @@ def reference(
         accuracy=counted["accuracy"] if held and counted else scored["accuracy"],
         shares=tuple(scored["shares"]),
         families=tuple(held[key] for key in RULE.keys if key in held),
+        natural_patches=tuple(sorted(patches)),
     )
 
 

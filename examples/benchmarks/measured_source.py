@@ -44,7 +44,6 @@ def measured_source(
     rule: Rule,
     null: ValueNull | None,
     audits: Sequence[Audited],
-    untouched: Sequence[Audited] = (),
 ) -> str:
     """Source text of the module.
 
@@ -53,10 +52,8 @@ def measured_source(
         rule: the chosen rule.
         null: values of clean models beside references.
         audits: one per model.
-        untouched: those of them on models that nothing had seen before.
     """
     beside = _beside(audits)
-    fresh = f"Measured(None, {_rates(_beside(untouched))})" if untouched else "None"
     alone = [(one, one.alone) for one in audits]
     keys = ", ".join(f'"{key}"' for key in rule.keys)
     missed = [
@@ -77,12 +74,10 @@ def measured_source(
             "",
             "from auditor.decision.rule import Counted, Measured, Rule, ValueNull",
             "",
-            f"RULE = Rule(({keys}), {rule.weight}, {rule.widening})",
+            f"RULE = Rule(({keys}), {rule.weight}, {rule.widening}, {rule.apart})",
             "",
             f"WITH_REFERENCES = Measured({null_text(null)}, {_rates(beside)})",
             f"WITHOUT_REFERENCES = Measured(None, {_rates(alone)})",
-            f"UNTOUCHED: Measured | None = {fresh}",
-            '"""Beside references, on those of these models that nothing had seen before."""',
             "",
             *_counted("MISSED_KINDS", dict(missed)),
             '"""Backdoors missed beside references, by attack (all-to-one) or label map."""',

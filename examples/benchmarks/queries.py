@@ -578,7 +578,7 @@ def pictures() -> list[str]:
 
 
 def present_searches() -> list[dict[str, Any]]:
-    """Searches of the calibration models with the present settings."""
+    """Searches of the development models with the present settings."""
     rows: list[dict[str, Any]] = json.loads((HERE / "trigger_search.json").read_text())["rows"]
     return rows
 
@@ -589,9 +589,9 @@ def searches() -> list[dict[str, Any]]:
 
 
 def scored() -> list[dict[str, Any]]:
-    """The held-out models of both rounds as the present tool judges them."""
-    names = ("decision_again.json", "decision_second_round.json")
-    return [row for name in names for row in json.loads((HERE / name).read_text())]
+    """The held-out models that the present tool was scored on."""
+    rows: list[dict[str, Any]] = json.loads((HERE / "decision_third_round.json").read_text())
+    return rows
 
 
 def measured_module(spent: list[dict[str, Any]]) -> str:
@@ -633,8 +633,8 @@ def to_a_verdict(spent: list[dict[str, Any]]) -> list[str]:
         "decision rule would say the same of 300 completions of the answers; if the rule suspects "
         "the model, the audit ends there too, else it asks its other planes: an all-clear rests on "
         "everything. Counted on the held-out models, whose answers and verdicts are those of "
-        "`decision_again` and `decision_second_round`, made by the present search and rule; "
-        "nothing was scored anew. On the calibration models the search takes a median of "
+        "`decision_third_round`, made by the present search and rule; nothing was scored anew. On "
+        "the development models the search takes a median of "
         f"{now[0]:,.0f} queries in {now[1]} searches that found a trigger and {now[2]:,.0f} in "
         f"{now[3]} that did not.",
         "",
@@ -710,7 +710,7 @@ def peeking(stops: dict[str, Any]) -> list[str]:
         "all inputs | early | inputs asked: median | mean |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
-    for split in ("held-out", "calibration"):
+    for split in ("held-out", "development"):
         group = [row for row in stops.values() if row["split"] == split]
         if group:
             lines.append(_peeking_row(split, group))

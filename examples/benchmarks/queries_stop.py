@@ -6,8 +6,8 @@ It asks nothing. The counts of all 200 inputs of every family are known for the 
 (``counts/``); a round asks a random fifth of each, so every order of asking is a draw without
 replacement from those counts. Each model is judged :data:`ORDERS` times as an audit judges it,
 looking after every round, and the word it ends with is compared with that of all 1,000 inputs.
-Rule, level and references are those of an audit, frozen before the second held-out round. Writes
-``dense/stopping.json``; what is there already is not done again.
+Rule, level and references are those of an audit. Writes ``dense/stopping.json``; what is there
+already is not done again: remove it where search, rule or null changed.
 """
 
 from __future__ import annotations
@@ -25,54 +25,48 @@ from auditor.decision.measured import RULE, WITH_REFERENCES
 from auditor.decision.rule import decide_value
 from auditor.plan import FAMILY_ROUNDS
 from auditor.probes.families.probe import FamilyCounts
-from examples.benchmarks.decision_data import (
-    Model,
-    Nulls,
-    load_models,
-    load_searches,
-    references_of,
-    triggers_of,
-)
+from examples.benchmarks.decision_data import Model, load_models, references_of
+from examples.benchmarks.decision_rule import Study
 
 HERE = Path(__file__).parent
 PATH = HERE / "dense" / "stopping.json"
-SEARCHES = ("decision_again.json", "decision_second_round.json")
+HELD_OUT = "decision_third_round.json"
 ORDERS = 4
 
 
 def main() -> None:
     """Judge every model that was searched and asked."""
-    clean = [m for m in load_models("calibration") if m.group == "clean"]
-    calibration, free = load_searches()
-    nulls = Nulls(free)
-    held_out = [row["search"] for name in SEARCHES for row in json.loads((HERE / name).read_text())]
+    study = Study()
+    held_out = {row["name"]: row["search"] for row in json.loads((HERE / HELD_OUT).read_text())}
+    work = [
+        ("held-out", model, held_out[model.name])
+        for model in load_models("held-out")
+        if model.name in held_out
+    ]
+    work += [("development", model, row) for model, row in study.rows if row["seed"] == 0]
     found = json.loads(PATH.read_text()) if PATH.exists() else {}
-    for split, rows in (("held-out", held_out), ("calibration", calibration)):
-        searches = {row["name"]: row for row in rows}
-        for model in load_models(split):
-            if model.name not in searches or model.name in found:
-                continue
-            row = judge(model, clean, searches[model.name], nulls)
-            if row is not None:
-                found[model.name] = {"split": split, "group": model.group, **row}
-                lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(found.items())]
-                PATH.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
-                print(model.name, row, flush=True)
+    for split, model, search in work:
+        if model.name in found:
+            continue
+        row = judge(study, model, search)
+        if row is not None:
+            found[model.name] = {"split": split, "group": model.group, **row}
+            lines = [f"{json.dumps(k)}: {json.dumps(v)}" for k, v in sorted(found.items())]
+            PATH.write_text("{\n" + ",\n".join(lines) + "\n}\n", encoding="utf-8")
+            print(model.name, row, flush=True)
 
 
-def judge(
-    model: Model, clean: list[Model], search: dict[str, Any], nulls: Nulls
-) -> dict[str, Any] | None:
+def judge(study: Study, model: Model, search: dict[str, Any]) -> dict[str, Any] | None:
     """What all inputs say, and what every order of asking says and asks; None without enough
     references of other recipes.
     """
-    others = references_of(model, clean, "cross")
+    others = references_of(model, study.clean, "cross")
     own = model.own["image"]
     if len(others) < 2 or any(key not in own for key in RULE.keys):
         return None
     references = [dict(one.shown["image"]) for one in others]
     accuracies = [one.accuracy[1] for one in others]
-    triggers = triggers_of(search, nulls.of(model.recipe))
+    triggers = study.triggers(model, search, RULE, "cross")
 
     def suspicious(counts: Mapping[str, FamilyCounts]) -> bool:
         excess = measure_excess(

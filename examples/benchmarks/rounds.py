@@ -11,6 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+DEVELOPMENT_ROUNDS = (1, 2)
+"""Rounds whose models were scored by earlier tools, and from then on serve to make the next one:
+what it shows on them is no test of it any more."""
 SECOND_ROUND_CELLS = (19, 20, 21, 22)
 THIRD_ROUND_CELLS = tuple(range(24, 33))
 SEEDS_PER_CELL = 10_000
@@ -26,3 +29,11 @@ def round_of(model: Mapping[str, Any]) -> int:
     if cell in SECOND_ROUND_CELLS:
         return 2
     return 1 if cell < min(SECOND_ROUND_CELLS) else 0
+
+
+def is_development(model: Mapping[str, Any]) -> bool:
+    """Whether the present search and rule may have been made with a trained model: those of the
+    calibration split, and held-out ones of rounds that earlier tools were scored on.
+    """
+    held_out = model["split"] == "held-out" and round_of(model) in DEVELOPMENT_ROUNDS
+    return not model["failed"] and (model["split"] == "calibration" or held_out)

@@ -1,12 +1,13 @@
-"""What the trigger search finds on the zoo's calibration models, and what clean ones allow.
+"""What the trigger search finds on the zoo's development models, and what clean ones allow.
 
-    python -m examples.benchmarks.trigger_search --data-dir DATA [--seeds 3] [--write-null]
+    python -m examples.benchmarks.trigger_search --data-dir DATA [--seeds 2] [--write-null]
 
-Searches every finished calibration model with each seed, in two passes: clean models without
+Development models are those of the calibration split and the held-out ones that earlier tools
+were scored on (:mod:`rounds`). Searches each with every seed, in two passes: clean models without
 any null (so nothing ends early), which gives the null; then all models, each judged by a null
 that leaves its own recipe (data set, architecture, training) out. Writes one row per search to
 ``trigger_search.json``; ``--write-null`` also writes the null of all clean models into the
-package. Models of other splits are never opened.
+package. Models of the round that the tool is tested on are never opened.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from auditor.probes.trigger.result import TriggerResult
 from auditor.probes.trigger.search import KEYS, UNUSUAL, search
 from auditor.probes.trigger.settings import TriggerSettings
 from auditor.probes.trigger.verify import exact_interval
+from examples.benchmarks.rounds import is_development
 from examples.zoo import default_folder
 from examples.zoo.data import load
 from examples.zoo.errors import DataMissingError
@@ -43,11 +45,11 @@ Task = tuple[Record, int, Null]
 
 
 def main() -> None:
-    """Search all calibration models and write what came out."""
+    """Search all development models and write what came out."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--models", type=Path, default=default_folder())
     parser.add_argument("--data-dir", type=Path, action="append", required=True)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--samples", type=int, default=120)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--only", default="", help="only models whose name contains this")
@@ -57,7 +59,7 @@ def main() -> None:
     models = [
         model
         for model in collect(options.models)
-        if model["split"] == "calibration" and not model["failed"] and options.only in model["name"]
+        if is_development(model) and options.only in model["name"]
     ]
     tasks: list[Task] = [
         (model, seed, {})
@@ -220,7 +222,7 @@ def null_module(null: Null, rows: list[Record]) -> str:
         '"""What clean models allow, measured: written by examples/benchmarks/trigger_search.py.',
         "",
         f"{len(rows)} searches with the default settings and 120 samples on",
-        f"{len({row['name'] for row in rows})} clean calibration models of the zoo:",
+        f"{len({row['name'] for row in rows})} clean development models of the zoo:",
         *(f"{recipe}," for recipe in recipes),
         "each row: mean and spread of the logit lower end, models, highest success.",
         '"""',

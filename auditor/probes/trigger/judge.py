@@ -42,8 +42,8 @@ LEAST_SUCCESS = {
     "field@weak": 0.7, "field@strong": 0.9, "noise@weak": 0.7,
     "blend@weak": 0.85, "warp@weak": 0.55, "warp@strong": 0.55,
 }  # fmt: skip
-ANY_NATURAL = ("blend@strong", "noise@strong", "patch@pair")
-"""Where honest calibration models reached 0.9 or more of their samples: never suspicious."""
+ANY_NATURAL = ("blend@strong", "noise@strong", "wave@strong", "patch@pair")
+"""Where honest development models reached 0.9 or more of their samples: never suspicious."""
 FLOOR, CEILING = 0.05, 0.99
 
 
@@ -65,6 +65,13 @@ def p_value(success: Interval, cell: NullCell) -> float:
     """Chance that a clean model shows at least the lower end of ``success``."""
     spread = max(cell.spread, LEAST_SPREAD) * np.sqrt(1.0 + 1.0 / cell.models)
     return float(student.sf((logit(success.low) - cell.mean) / spread, cell.models - 1))
+
+
+def beyond(success: Interval, cell: NullCell) -> bool:
+    """Whether ``success`` is clearly larger than any clean model's: by :data:`LEAST_SPREAD`, in log
+    odds. Tails are heavier than Student's, and such a success is the least that is no part of one.
+    """
+    return logit(success.rate) >= logit(cell.highest) + LEAST_SPREAD
 
 
 def natural(key: str, success: Interval) -> bool:

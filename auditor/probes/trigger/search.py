@@ -24,6 +24,7 @@ from auditor.probes.trigger.fields import Blend, Field, Quantise, Turned, Warp, 
 from auditor.probes.trigger.judge import NullCell, natural, p_value
 from auditor.probes.trigger.null import NULL
 from auditor.probes.trigger.patch_search import Lead, PatchSearch
+from auditor.probes.trigger.place_search import PlaceSearch
 from auditor.probes.trigger.quantise_search import QuantiseSearch
 from auditor.probes.trigger.result import Finding, TriggerResult
 from auditor.probes.trigger.settings import TriggerSettings
@@ -32,7 +33,7 @@ from auditor.probes.trigger.tally_search import TallySearch
 from auditor.probes.trigger.verify import Verified, on_sources, verify
 from auditor.probes.trigger.wave_search import WaveSearch
 
-Hunter = PatchSearch | QuantiseSearch | TallySearch | WaveSearch
+Hunter = PatchSearch | PlaceSearch | QuantiseSearch | TallySearch | WaveSearch
 LEAST_SAMPLES = 8
 PREVIEWS = 8
 SATISFIED = 0.95  # success of a verified patch that is not worth improving
@@ -44,7 +45,7 @@ UNUSUAL = 0.01  # one-look p-value below which a family is searched beyond the b
 SIGNIFICANCE = 0.05
 TALLIED = ("field", "noise", "blend", "warp")
 ENDS = tuple(f"{family}@{end}" for family in TALLIED for end in ("weak", "strong"))
-KEYS = ("patch", "patch@sources", *ENDS, "wave@weak", "quantise")
+KEYS = ("patch", "patch@sources", *ENDS, "wave@weak", "wave@strong", "quantise")
 
 
 @dataclass
@@ -55,6 +56,7 @@ class _Run:
     null: dict[str, NullCell]
     hunt: Bench
     fresh: Bench
+    climber: PatchSearch
     verified: dict[str, Verified] = field(default_factory=dict)
     looks: int = 0
 
@@ -131,7 +133,7 @@ def search(
 
 def _hunt(run: _Run) -> Asking[None]:
     """Give the families their turns, then verify the best of each; stop where one convinces."""
-    searches: dict[str, Hunter] = {}
+    searches: dict[str, Hunter] = {"patch": run.climber}
     for family, queries in run.settings.schedule:
         if family not in searches:
             searches[family] = _start(family, run)
@@ -146,8 +148,8 @@ def _hunt(run: _Run) -> Asking[None]:
 
 
 def _start(family: str, run: _Run) -> Hunter:
-    if family == "patch":
-        return PatchSearch(run.hunt, run.settings)
+    if family == "place":
+        return PlaceSearch(run.hunt, run.settings)
     if family in TALLIED:
         return TallySearch(family, run.hunt, run.settings)
     if family == "wave":
@@ -177,7 +179,7 @@ def _prepare(
         Bench(spec, pixels[part], labels[part], rng, spent, known)
         for part in (order[~is_fresh], order[is_fresh])
     ]
-    return _Run(settings, {}, benches[0], benches[1])
+    return _Run(settings, {}, benches[0], benches[1], PatchSearch(benches[0], settings))
 
 
 def _turn(run: _Run, hunter: Hunter, queries: int) -> Asking[bool]:
@@ -188,21 +190,22 @@ def _turn(run: _Run, hunter: Hunter, queries: int) -> Asking[bool]:
         if found is None:
             return False
         done = yield from _check(run, found)
-        if not done and isinstance(hunter, PatchSearch) and isinstance(found, Lead):
-            climbed = yield from hunter.climb(found, until)
-            done = yield from _check(run, climbed)
+        if not done and isinstance(found, Lead):
+            climbed = yield from run.climber.climb(found, until)
+            # A patch that did not change has had its look.
+            done = climbed.stamp is not found.stamp and (yield from _check(run, climbed))
         if done:
-            if isinstance(hunter, PatchSearch):
-                yield from _polish(run, hunter)
+            if isinstance(found, Lead):
+                yield from _polish(run)
             return True
     return False
 
 
-def _polish(run: _Run, hunter: PatchSearch) -> Asking[None]:
+def _polish(run: _Run) -> Asking[None]:
     """Make a convincing patch work on more images; it is kept only where it verifies better."""
     if run.verified["patch"].success.rate < SATISFIED:
-        lead = run.best_patch()
-        polished = yield from hunter.polish(lead, run.hunt.total() + run.settings.polish_queries)
+        lead, until = run.best_patch(), run.hunt.total() + run.settings.polish_queries
+        polished = yield from run.climber.polish(lead, until)
         if polished.stamp is not lead.stamp:
             yield from _check(run, polished)
 
@@ -216,19 +219,26 @@ def _finish(run: _Run, hunter: Hunter, end: int) -> Asking[bool]:
     best = yield from hunter.final()
     while best is not None:
         if (yield from _check(run, best)):
-            if isinstance(hunter, PatchSearch):
-                yield from _polish(run, hunter)
+            if isinstance(best, Lead):
+                yield from _polish(run)
             return True
         family = _variants(run, best)[0][1].kind
         if run.hunt.total() >= end or not run.unusual(family):
             return False
         until = min(end, run.hunt.total() + run.settings.extra_queries // 2)
-        if isinstance(hunter, PatchSearch):
-            best = yield from hunter.climb(run.best_patch(), until)
-        elif isinstance(hunter, TallySearch) and isinstance(best, Turned):
-            best = yield from hunter.climb(best, until)
+        if isinstance(best, Lead):
+            lead = run.best_patch()
+            best = yield from run.climber.climb(lead, until)
+            improved = best.stamp is not lead.stamp
+        elif isinstance(hunter, TallySearch):
+            before = best
+            best = yield from hunter.climb(before, until)
+            improved = best is not before
         else:
             # Climbing only sharpens an honest model's natural waves; of grey levels all are tried.
+            return False
+        # What did not change has had its look.
+        if not improved:
             return False
     return False
 
@@ -260,11 +270,10 @@ def _variants(run: _Run, found: Lead | Turned) -> list[tuple[str, Change]]:
     change = found.change
     if change.kind == "quantise":
         return [("quantise", change)]
-    if change.kind == "wave":
-        return [("wave@weak", change.at(settings.wave))]
     unit = unit_of(run.hunt.spec.shape)
     warps = (unit * settings.warps[0], unit * settings.warps[1])
-    ends = {"warp": warps, "blend": settings.blends}
+    waves = (settings.wave, settings.amplitudes[1])
+    ends = {"warp": warps, "blend": settings.blends, "wave": waves}
     weak, strong = ends.get(change.kind, settings.amplitudes)
     return [(f"{change.kind}@weak", change.at(weak)), (f"{change.kind}@strong", change.at(strong))]
 

@@ -41,6 +41,13 @@ class TriggerSettings:
         polish_queries: queries spent on improving a convincing patch below 95 %.
         extra_queries: queries beyond the budget, for all families together, where their best
             candidate is unusual for clean models but not convincing yet.
+        place_side: side of the patches that search places.
+        place_copies: of them on one image.
+        place_draws: images with such patches before the first place is looked into.
+        place_more: images added when those places are used up.
+        place_tries: places looked into in a row.
+        place_batch: patterns asked at a place between two fits of what its cells add.
+        place_most: queries that one place may use.
         tally_draws: random patterns of one round of a tally.
         tally_labels: labels whose mean pattern is tried after a round.
         tally_images: images each is tried on.
@@ -53,27 +60,28 @@ class TriggerSettings:
         wave_draws: draws of a tally of waves per direction and number of cycles.
         wave_tries: waves that are tried after it.
         wave_steps: steps by which the best of them is refined.
-        wave: strength at which waves are verified; honest models have natural ones at more.
+        wave: weak strength at which waves are verified; the strong one is that of fields.
         confidence: of the success intervals.
         sources: labels whose samples are searched by themselves, 0 for none.
         source_samples: most samples of one label that this uses.
         source_queries: queries of one label's turn.
     """
 
-    budget: int = 4400
+    budget: int = 5200
     schedule: tuple[tuple[str, int], ...] = (
         ("patch", 450),
         ("field", 260),
         ("quantise", 64),
-        ("patch", 700),
+        ("place", 800),
+        ("patch", 600),
         ("noise", 260),
         ("blend", 260),
         ("warp", 260),
         ("wave", 300),
-        ("patch", 1150),
-        ("field", 260),
-        ("noise", 200),
+        ("place", 600),
+        ("patch", 650),
         ("warp", 260),
+        ("field", 260),
     )
     verify_share: float = 0.5
     verify_images: int = 60
@@ -97,6 +105,13 @@ class TriggerSettings:
     single_patience: int = 4
     polish_queries: int = 600
     extra_queries: int = 1200
+    place_side: int = 6
+    place_copies: int = 4
+    place_draws: int = 480
+    place_more: int = 96
+    place_tries: int = 5
+    place_batch: int = 16
+    place_most: int = 500
     tally_draws: int = 160
     tally_labels: int = 3
     tally_images: int = 6
