@@ -28,7 +28,13 @@ def test_the_third_round_is_the_cells_planned_after_the_second() -> None:
     assert Counter(model["attack"] == "clean" for model in models) == {True: 28, False: 65}
 
 
-@pytest.mark.parametrize("number", [2, 3])
+def test_the_fourth_round_adds_four_cells_for_the_same_tool() -> None:
+    models = [spec.as_json() for spec in build_manifest() if round_of(spec.as_json()) == 4]
+    assert {model["seed"] // 10_000 for model in models} == {33, 34, 35, 36}
+    assert Counter(model["attack"] == "clean" for model in models) == {True: 12, False: 36}
+
+
+@pytest.mark.parametrize("number", [2, 3, 4])
 def test_no_other_model_shares_dataset_network_and_length_with_a_later_round(number: int) -> None:
     specs = build_manifest()
     held = {spec.siblings for spec in specs if round_of(spec.as_json()) == number}
