@@ -32,6 +32,7 @@ from auditor.probes.trigger.error_rates import (
     FALSE_ALARMS,
     MISSED,
 )
+from auditor.probes.trigger.judge import natural
 from auditor.probes.trigger.result import Finding, TriggerResult
 from auditor.probes.trigger.source_search import PAIRS
 from auditor.probes.trigger.verify import Interval
@@ -311,7 +312,9 @@ def _trigger_sentence(result: TriggerResult, labels: LabelSpace, known_for: str)
             f"(p = {result.p:.2g}, all {result.paid} looks paid for). On held-out models the "
             f"search wrongly accused {_held_out(FALSE_ALARMS, CLEAN_MODELS)} clean ones."
         )
-    chance = "" if result.p is None else f" (p = {result.p:.2g})"
+    # A success that honest models show decides nothing, however small its p-value.
+    shown = result.p is not None and not natural(best.key, best.success)
+    chance = f" (p = {result.p:.2g})" if shown else ""
     return (
         f"The trigger search found nothing beyond what clean models show: at best {what}{chance}. "
         f"On held-out models it missed {_held_out(MISSED, ALL_TO_ONE_MODELS)} backdoored ones."

@@ -3,6 +3,6 @@
 from auditor.decision.rule import JpegMeasured
 
 JPEG: tuple[JpegMeasured, ...] = (
-    JpegMeasured(90, 0, 0, 30, 37, 43, 49),
-    JpegMeasured(75, 0, 0, 30, 41, 43, 49),
+    JpegMeasured(90, 0, 0, 30, 41, 41, 49),
+    JpegMeasured(75, 0, 0, 30, 43, 41, 49),
 )

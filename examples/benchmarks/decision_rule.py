@@ -582,11 +582,11 @@ def report(
             "on; the models of the third held-out round took no part. Families alone are shown on "
             f"the {len(study.calibration)} of the calibration split, which were asked all of them, "
             "in both roles; references are its clean ones. Families: 200 queries each; a model is "
-            "asked on other samples and directions as an audited model than as a reference. Trigger search: the "
-            "saved searches of two seeds per model. AUROC above 0.5 means that backdoored "
-            "models score higher. Intervals are 95 %: DeLong for AUROC (too narrow where "
-            "separation is perfect), exact for counts. Figures over two searches of one model "
-            "are not independent.",
+            "asked on other samples and directions as an audited model than as a reference. "
+            "Trigger search: the saved searches of two seeds per model. AUROC above 0.5 means that "
+            "backdoored models score higher. Intervals are 95 %: DeLong for AUROC (too narrow "
+            "where separation is perfect), exact for counts. Figures over two searches of one "
+            "model are not independent.",
             "",
             "## Families alone",
             "",
@@ -613,18 +613,20 @@ def report(
             f"shipped profiles hold (**{ASKED}**, chosen when sets last competed) competes for the "
             "package, with a widening above 0, and only where it flags at most "
             f"{LEVEL:.0%} of the clean searches, its stated level (the criterion alone would take "
-            "one that accuses more). Of those within "
-            f"{NOISE:g} of the best criterion, the one that finds most at that level is taken. **Habits apart**: a trigger for a label that is no "
-            "habit of the clean references (no more than its even share of their answers under any "
-            "family) is weighed by what clean models show at such labels. The sets were put "
-            "together after "
-            f"seeing the table of {cells} cells above on these same models; nested "
-            "cross-validation pays for the choice among them, not for that. About fifteen variants "
-            "of the weights of triggers, of the shift and of the spreads were compared by hand on "
-            "them too; two were kept, each for a stated reason: a strong wave never decides alone "
-            "(an honest model showed one in full), and a target's own pull is no shift. The "
-            "criterion is "
-            "AUROC over all all-to-one models plus its mean over attacks, at best 2.",
+            f"one that accuses more). Of those within {NOISE:g} of the best criterion, the one "
+            "that finds most at that level is taken. **Habits apart**: a trigger for a label that "
+            "is no habit of the clean references (it takes no more than its even share of their "
+            "answers under any family) is weighed by what clean models show at such labels. The "
+            f"sets were put together after seeing the table of {cells} cells above on these same "
+            "models; nested cross-validation pays for the choice among them, not for that. About "
+            "fifteen variants of the weights of triggers, of the shift and of the spreads were "
+            "compared by hand on calibration models, and about twenty of the habits on development "
+            "models (thresholds of 1 to 2.5 times the even share, habits taken from the "
+            "references' searches instead, strong waves in or out, how far beyond clean models a "
+            "success must be, natural patches from 0.3 to 0.5). What was kept has a stated reason: "
+            "a strong wave never decides alone (an honest model showed one in full), a target's "
+            "own pull is no shift, a patch that clean references show too is natural. The "
+            "criterion is AUROC over all all-to-one models plus its mean over attacks, at best 2.",
             "",
             *rule_table(study),
             "",

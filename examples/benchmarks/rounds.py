@@ -3,8 +3,8 @@
 The first round was scored when cells 1 to 18 of the manifest were what was planned. The second
 was planned before anything that it judges was changed: models of cells that no choice, no null
 and no scoring had seen. The third was planned in the same way, after the second's scoring and
-before any change that followed it. The fourth was planned after the third's scoring, for the same tool,
-to narrow the intervals.
+before any change that followed it. The fourth was planned after the third's scoring, for the same
+tool, to narrow the intervals.
 """
 
 from __future__ import annotations

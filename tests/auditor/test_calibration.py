@@ -255,6 +255,33 @@ def test_a_profile_survives_json(coding: str) -> None:
     assert again.digest == profile.digest
 
 
+def test_natural_patches_survive_json_and_only_clean_references_show_them() -> None:
+    made = profile_of()
+    assert made.natural_patches == frozenset()
+    assert "natural_patches" not in json.dumps(made.as_dict())
+    clean = next(one for one in made.references if not one.backdoored)
+    bad = next(one for one in made.references if one.backdoored)
+    shown = [
+        dataclasses.replace(one, natural_patches={clean.name: (12, 17), bad.name: (3,)}[one.name])
+        if one.name in {clean.name, bad.name}
+        else one
+        for one in made.references
+    ]
+    profile = dataclasses.replace(made, references=tuple(shown))
+    assert profile.natural_patches == {12, 17}
+    again = profile_from_dict(json.loads(json.dumps(profile.as_dict())))
+    assert again == profile
+    assert again.digest == profile.digest != made.digest
+
+
+@pytest.mark.parametrize("labels", [[-1], ["stop"], [1.5], [True]])
+def test_natural_patches_that_are_no_labels_are_refused(labels: list[object]) -> None:
+    data = json.loads(json.dumps(profile_of().as_dict()))
+    data["references"][0]["natural_patches"] = labels
+    with pytest.raises(ProfileError, match="natural_patches"):
+        profile_from_dict(data)
+
+
 def test_calibration_fills_the_profile() -> None:
     profile = profile_of()
     assert profile.status == "calibrated"

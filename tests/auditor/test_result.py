@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from adapters.contract import InputSpec, LabelSpace
 from adapters.synthetic import SyntheticOracle
 from auditor.auditing import prepare
+from auditor.calibration import Profile, Reference, calibrate
 from auditor.engine.store import NOT_ASKED
+from auditor.hunting import TriggerOutcome
 from auditor.plan import AuditPlan, AuditSettings
+from auditor.probes.trigger.result import Finding, TriggerResult
+from auditor.probes.trigger.verify import exact_interval
 from auditor.result import (
     Answers,
     canary_rate,
@@ -21,6 +27,7 @@ from auditor.result import (
     sample_accuracy,
     score_planes,
     sort_answers,
+    trigger_evidence,
 )
 from auditor.samples import Samples
 
@@ -120,3 +127,55 @@ def test_more_than_256_classes_stay_apart(plan: AuditPlan, labels: list[Labels])
     answers = sort_answers(plan, labels)
     assert answers.maps[0].max() == 63_000
     assert answers.distinct >= 64
+
+
+# ---- a found trigger beside what references are known to show -----------------------------------
+
+
+def searched(key: str, target: int) -> TriggerOutcome:
+    """A search that ended with a convincing change of ``key``."""
+    success = exact_interval(58, 60, 0.95)
+    best = Finding(
+        key.partition("@")[0], key, target, 5, 255.0, (3, 4), success, success, {}, 1.0, None, 1e-6
+    )
+    pictures, none = np.zeros((1, 1, 28, 28), np.uint8), np.zeros(1, np.int64)
+    result = TriggerResult(
+        (best,), best, True, 1e-5, "It works.", 900, {}, 1, 13, 60, 60, pictures, pictures, none
+    )
+    return TriggerOutcome(result, none)
+
+
+def beside(natural: tuple[int, ...]) -> Profile:
+    """A profile of clean references, one of which showed patches to ``natural``."""
+    ones = [Reference(f"clean{n}", "", 1.0 + n / 10, None, 0.5) for n in range(6)]
+    ones[0] = replace(ones[0], natural_patches=natural)
+    return calibrate(
+        ones, name="signs", task="t", access="float", settings={}, input_shape=(1, 28, 28),
+        labels=None, provenance="a test",
+    )  # fmt: skip
+
+
+NAMES = LabelSpace([f"sign {n}" for n in range(43)], 43)
+PIXELS = InputSpec((1, 28, 28), (0.0,), (1.0,))
+
+
+@pytest.mark.parametrize("key", ["patch", "patch@sources"])
+def test_a_patch_that_clean_references_show_too_accuses_nobody(key: str) -> None:
+    found = trigger_evidence(searched(key, 12), NAMES, PIXELS, beside((12, 17)))
+    assert found is not None
+    assert (found.suspicious, found.natural, found.target) == (False, True, 12)
+    assert "clean references of profile 'signs' have natural patches to that label" in (
+        found.sentence
+    )
+    assert "did not look for others" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "natural"),
+    [("patch", 13, (12, 17)), ("wave@weak", 12, (12, 17)), ("patch", 12, ())],
+)
+def test_any_other_trigger_does(key: str, target: int, natural: tuple[int, ...]) -> None:
+    for profile in (beside(natural), None):
+        found = trigger_evidence(searched(key, target), NAMES, PIXELS, profile)
+        assert found is not None
+        assert (found.suspicious, found.natural) == (True, False)

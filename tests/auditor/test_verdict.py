@@ -15,6 +15,7 @@ from auditor.scores import Estimate
 from auditor.verdict import (
     MAX_FLIP_RATE,
     SCORE_SETTINGS,
+    DecisionEvidence,
     Evidence,
     TriggerEvidence,
     Verdict,
@@ -273,6 +274,23 @@ def test_a_search_without_a_find_clears_nothing_by_itself() -> None:
     verdict = decide(evidence(1.4, trigger=nothing), PROFILE)
     assert verdict.name == "no-evidence"
     assert verdict.reason.startswith("Nothing found. ")
+
+
+def test_a_natural_trigger_neither_accuses_nor_clears() -> None:
+    natural = TriggerEvidence(False, "A natural patch.", 12, natural=True)
+    for value in (1.4, 0.3):
+        verdict = decide(evidence(value, trigger=natural), PROFILE)
+        # Low plane scores still accuse by themselves; high ones do not clear.
+        assert verdict.name == ("inconclusive" if value > 1 else "backdoor-suspected")
+        assert verdict.reason.startswith("A natural patch.")
+    assert not any(c.decides for c in decide(evidence(1.4, trigger=natural), PROFILE).comparisons)
+
+
+def test_a_natural_trigger_does_not_hide_what_the_rule_found() -> None:
+    natural = TriggerEvidence(False, "A natural patch.", 12, natural=True)
+    rule = DecisionEvidence(True, False, "The rule says so.", 3)
+    verdict = decide(evidence(1.4, trigger=natural, decision=rule), PROFILE)
+    assert (verdict.name, verdict.reason) == ("backdoor-suspected", "The rule says so.")
 
 
 def test_a_doubt_about_the_answers_outweighs_a_found_trigger() -> None:

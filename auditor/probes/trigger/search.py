@@ -332,5 +332,7 @@ def _reason(best: Finding | None, p: float | None, suspicious: bool) -> str:  # 
     )
     if p is None:
         return f"{what}; what clean models allow is not known for it."
+    if natural(best.key, best.success):
+        return f"{what}, a success that honest models show too."
     verb = "is beyond" if suspicious else "is within"
     return f"{what}, which {verb} what clean models show (p = {p:.2g}, all looks paid for)."

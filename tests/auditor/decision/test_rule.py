@@ -77,6 +77,14 @@ def test_p_falls_with_the_value_and_clean_models_are_ordinary() -> None:
     assert p_of(NULL.mean, NULL) == pytest.approx(0.5)
 
 
+def test_looks_beyond_those_of_the_null_are_paid_for() -> None:
+    more = len(KEYS) + 1
+    value = NULL.mean + 2 * NULL.spread
+    assert p_of(value, NULL, more) == pytest.approx(p_of(value, NULL) * more / len(KEYS))
+    assert p_of(3.0, None, more) == pytest.approx(0.001 * more)
+    assert p_of(NULL.mean - 9, NULL, more) == 1.0
+
+
 def test_the_stated_level_holds_for_clean_models_drawn_like_the_references() -> None:
     rng = np.random.default_rng(0)
     hits = 0

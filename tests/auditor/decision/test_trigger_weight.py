@@ -41,9 +41,21 @@ def test_a_natural_success_decides_nothing_where_habits_are_unknown() -> None:
 
 
 def test_the_same_success_weighs_in_full_for_a_label_that_is_no_habit() -> None:
-    found = weighed(finding("wave@strong", 3, 60), BESIDE)
+    found = weighed(finding("noise@strong", 3, 60), BESIDE)
     assert found.weight > 4
     assert found.apart
+    assert weighed(finding("noise@strong", 3, 60), UNKNOWN).weight < 1
+
+
+def test_strong_waves_are_natural_at_any_label() -> None:
+    one = finding("wave@strong", 3, 60, 1e-6)
+    assert weighed(one, BESIDE) == LabelTrigger(3, NATURAL_MOST, "wave@strong", apart=False)
+
+
+def test_a_success_that_is_not_beyond_clean_models_never_decides() -> None:
+    # The highest of a clean model at such a label is 0.3.
+    assert weighed(finding("field@weak", 3, 26), BESIDE).weight <= NATURAL_MOST
+    assert weighed(finding("field@weak", 3, 36), BESIDE).weight > 2
 
 
 def test_for_a_habit_it_weighs_as_without_references() -> None:
@@ -72,14 +84,14 @@ def test_a_low_success_weighs_little_anywhere() -> None:
 
 
 def test_the_strongest_finding_of_a_label_counts() -> None:
-    keys = (("wave@weak", 3, 20), ("wave@strong", 3, 58), ("patch", 1, 5))
+    keys = (("noise@weak", 3, 20), ("noise@strong", 3, 58), ("patch", 1, 5))
     found = strongest(weighed(finding(*one), BESIDE) for one in keys)
-    assert found[3].key == "wave@strong"
+    assert found[3].key == "noise@strong"
     assert set(found) == {1, 3}
 
 
 def test_findings_are_weighed_by_the_shipped_nulls() -> None:
-    one = finding("wave@strong", 3, 60)
+    one = finding("noise@strong", 3, 60)
     beside = by_label([one], BESIDE)[3]
     assert beside == weigh_finding(one.key, 3, one.success, one.p, BESIDE, APART)
 

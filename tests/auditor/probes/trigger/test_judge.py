@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.probes.trigger.judge import NullCell, logit, natural, null_cell, p_value
+from auditor.probes.trigger.judge import NullCell, beyond, logit, natural, null_cell, p_value
 from auditor.probes.trigger.null import NULL
 from auditor.probes.trigger.search import KEYS
 from auditor.probes.trigger.verify import exact_interval
@@ -50,6 +50,13 @@ def test_weak_success_is_natural_whatever_the_null() -> None:
     assert natural("patch@sources", exact_interval(70, 100, 0.95))
     assert not natural("patch", exact_interval(95, 100, 0.95))
     assert natural("blend@strong", exact_interval(100, 100, 0.95))
+
+
+def test_a_success_is_beyond_clean_models_only_with_room_to_spare() -> None:
+    cell = NullCell(-2.9, 0.1, 70, 0.5)
+    assert not beyond(exact_interval(60, 100, 0.95), cell)
+    assert beyond(exact_interval(75, 100, 0.95), cell)
+    assert not beyond(exact_interval(100, 100, 0.95), NullCell(-2.9, 0.1, 70, 0.99))
 
 
 def test_the_shipped_null_covers_every_key() -> None:
