@@ -33,6 +33,7 @@ from auditor.scores import (
     mean_over_planes,
     renyi_entropy,
 )
+from examples.benchmarks.queries_stop import PRESENT_SCORINGS
 
 mpl.use("agg")
 HERE = Path(__file__).parent
@@ -590,8 +591,7 @@ def searches() -> list[dict[str, Any]]:
 
 def scored() -> list[dict[str, Any]]:
     """The held-out models that the present tool was scored on."""
-    rows: list[dict[str, Any]] = json.loads((HERE / "decision_third_round.json").read_text())
-    return rows
+    return [row for path in PRESENT_SCORINGS for row in json.loads(path.read_text())]
 
 
 def measured_module(spent: list[dict[str, Any]]) -> str:
@@ -633,8 +633,8 @@ def to_a_verdict(spent: list[dict[str, Any]]) -> list[str]:
         "decision rule would say the same of 300 completions of the answers; if the rule suspects "
         "the model, the audit ends there too, else it asks its other planes: an all-clear rests on "
         "everything. Counted on the held-out models, whose answers and verdicts are those of "
-        "`decision_third_round`, made by the present search and rule; nothing was scored anew. On "
-        "the development models the search takes a median of "
+        "`decision_third_and_fourth`, made by the present search and rule; nothing was scored "
+        "anew. On the development models the search takes a median of "
         f"{now[0]:,.0f} queries in {now[1]} searches that found a trigger and {now[2]:,.0f} in "
         f"{now[3]} that did not.",
         "",

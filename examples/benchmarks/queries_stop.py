@@ -30,14 +30,16 @@ from examples.benchmarks.decision_rule import Study
 
 HERE = Path(__file__).parent
 PATH = HERE / "dense" / "stopping.json"
-HELD_OUT = "decision_third_round.json"
+PRESENT_SCORINGS = (HERE / "decision_third_round.json", HERE / "decision_fourth_round.json")
+"""Held-out models that the present search and rule were scored on."""
 ORDERS = 4
 
 
 def main() -> None:
     """Judge every model that was searched and asked."""
     study = Study()
-    held_out = {row["name"]: row["search"] for row in json.loads((HERE / HELD_OUT).read_text())}
+    scored = [row for path in PRESENT_SCORINGS for row in json.loads(path.read_text())]
+    held_out = {row["name"]: row["search"] for row in scored}
     work = [
         ("held-out", model, held_out[model.name])
         for model in load_models("held-out")

@@ -60,7 +60,7 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, required=True)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--split", default="held-out")
-    parser.add_argument("--round", type=int, choices=(1, 2), default=1)
+    parser.add_argument("--round", type=int, choices=(1, 2, 3, 4), default=1)
     parser.add_argument("--only", default="", help="only models whose name contains this")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start none after this")
     options = parser.parse_args()
