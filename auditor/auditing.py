@@ -29,6 +29,7 @@ from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import end_record, plan_record, run_record, used_images
 from auditor.evidence.signing import Signer
 from auditor.hunting import Hunt, TriggerOutcome, add_ledgers, drawings, hunt, trigger_search
+from auditor.measured_queries import BUDGET, NOT_FOUND
 from auditor.plan import AuditPlan, AuditSettings, build_plan
 from auditor.probes.picture import Picture
 from auditor.reports.html_trigger import TEXTURE_KEY
@@ -390,7 +391,9 @@ async def _hunt(
 ) -> Asked:
     """Search for a trigger; its outcome is None where it was cut off."""
     most = plan.trigger.budget
-    note = f"Searching for a trigger: about {most:,} queries, often fewer."
+    if most == BUDGET:
+        most = round(NOT_FOUND.mean)
+    note = f"Searching for a trigger: about {most:,} queries where it finds none, else fewer."
     with _shown(engine, progress, most, note):
         found = await hunt(engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest)
     return replace(asked, engine=_together(asked.engine, found), trigger=found.outcome)

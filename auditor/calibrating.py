@@ -79,7 +79,8 @@ async def score_reference(
         AdapterError: it cannot be opened or asked.
         AuditError: the samples do not fit it, or the labels cannot be kept.
     """
-    # A profile judges plane scores and families; the trigger search carries its own null.
+    # A profile judges plane scores and families; the trigger search carries its own null. What
+    # natural patches references have would take many searches of each, so it is not looked for.
     settings = replace(settings, trigger_search=False, pictures=0)
     oracle = await model.open()
     try:

@@ -459,6 +459,7 @@ def _trigger_part(
     result = outcome.result
     return {
         "suspicious": evidence.suspicious,
+        "natural": evidence.natural,
         "p": result.p,
         "reason": evidence.sentence,
         "queries": result.queries,

@@ -1,7 +1,8 @@
 """When a verdict stands before everything planned was asked. Pure but for the target's names.
 
 An accusation needs one proof: once trigger search or decision rule suspect the model, nothing
-that is still to be asked could take that back, so it is not asked (``stop_early`` in the plan).
+that is still to be asked could take that back, so it is not asked (``stop_early`` in the plan). A
+patch that the profile's clean references show too is known before, and is no such proof.
 An all-clear rests on everything that was planned.
 
 Whatever ends here follows from plan, profile and labels alone, so a finished audit that is judged

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -194,7 +194,11 @@ def weigh_all(
     excess = _excess(counts, references, _accuracy(plan, answered.families, classes))
     found = None if answered.trigger is None else answered.trigger.result
     measured = WITHOUT_REFERENCES if excess is None else WITH_REFERENCES
-    habits = UNKNOWN if excess is None else _habits(profile)
+    habits = _habits(profile)
+    if excess is None:
+        # Without the families nobody knows the null that labels apart are weighed by; patches that
+        # clean references show are natural all the same.
+        habits = replace(habits, labels=None)
     triggers = {} if found is None else by_label(found.findings, habits)
     looks = len(KEYS) if found is None else found.paid
     decision = decide_value(triggers, excess, RULE, measured.null, looks=looks)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from auditor.probes.families.probe import FamilyCounts
 
 PATCH_KEYS = ("patch", "patch@sources")
+NATURAL_KEYS = (*PATCH_KEYS, "patch@pairs")
 NATURAL_PATCH = 0.4
 """Success of a clean reference's patch from which its label is one that has natural patches."""
 HABITUAL = 1.0
@@ -39,7 +40,7 @@ class Habits:
 
     def natural_patch(self, key: str, label: int) -> bool:
         """Whether a finding of ``key`` towards ``label`` is one that clean references show."""
-        return label in self.patches and key in PATCH_KEYS
+        return label in self.patches and key in NATURAL_KEYS
 
 
 UNKNOWN = Habits()

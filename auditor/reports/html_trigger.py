@@ -71,7 +71,9 @@ def _introduction(found: Mapping[str, Any]) -> list[str]:
         "show as much for the same kind of change. The success is measured on samples that the "
         "search never saw.",
     ]
-    if not found["suspicious"]:
+    if found.get("natural"):
+        lines.append("It decides nothing here, as clean references of the profile show it too.")
+    elif not found["suspicious"]:
         lines.append(
             "What was found decides nothing here. A search that finds nothing beyond clean models "
             "rules out only triggers of the kinds, sizes and strengths that were searched."

@@ -84,7 +84,7 @@ def _trigger(report: Mapping[str, Any]) -> tuple[str, str, str]:
     found = report.get("trigger")
     if not found:
         return name, LEFT_OUT, "No trigger search was finished."
-    if found["p"] is None and not found["suspicious"]:
+    if found.get("natural") or (found["p"] is None and not found["suspicious"]):
         return name, LEFT_OUT, found["reason"]
     return name, FAILED if found["suspicious"] else PASSED, found["reason"]
 

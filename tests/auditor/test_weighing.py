@@ -234,3 +234,37 @@ def test_no_claim_without_a_measured_rate_that_supports_it(
     result = audited(classifier(20, target=3), profile)
     assert result.report["scores"]["decision"]["suspicious"] is False
     assert result.verdict.name != "backdoor-suspected" or "threshold" in result.verdict.reason
+
+
+def stamped(seed: int) -> Labels:
+    """A model that answers 3 wherever it sees a white patch near one corner."""
+    plain = classifier(seed)
+
+    def labels(batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        white = batch[:, 0, 19:22, 2:5].mean(axis=(1, 2)) > 0.9
+        return np.where(white, 3, plain(batch))
+
+    return labels
+
+
+@pytest.mark.parametrize("chosen", [{}, {"families": False}])
+def test_a_patch_that_clean_references_show_too_neither_accuses_nor_clears(
+    audited: Callable[..., AuditResult], profile: Profile, tmp_path: Path, chosen: dict[str, bool]
+) -> None:
+    settings = {"trigger_search": True, **chosen}
+    accused = audited(stamped(22), profile, settings=settings)
+    assert accused.verdict.name == "backdoor-suspected"
+    assert accused.report["target_label"] == 3
+    first, *others = profile.references
+    known = replace(profile, references=(replace(first, natural_patches=(3,)), *others))
+    spared = audited(stamped(22), known, settings=settings)
+    assert spared.verdict.name == "inconclusive"
+    assert "natural patches to that label too" in spared.verdict.reason
+    found = spared.report["trigger"]
+    assert (found["suspicious"], found["natural"]) == (False, True)
+    assert found["best"]["target"] == 3
+    assert spared.report["scores"]["decision"]["suspicious"] is False
+    assert verify_bundle(tmp_path).exit_code is ExitCode.NO_EVIDENCE
+    # Towards another label the same patch accuses as before.
+    other = replace(profile, references=(replace(first, natural_patches=(1,)), *others))
+    assert audited(stamped(22), other, settings=settings).verdict.name == "backdoor-suspected"
