@@ -58,6 +58,7 @@ FILES = {
     "earlier": HERE / "decision_second_round_earlier_tool.json",
     "third": HERE / "decision_third_round.json",
     "fourth": HERE / "decision_fourth_round.json",
+    "previous": HERE / "decision_third_and_fourth_previous_tool.json",
 }
 TOGETHER = HERE / "decision_third_and_fourth.md"
 RATES = HERE.parent.parent / "auditor" / "decision" / "measured.py"
@@ -96,6 +97,10 @@ MADE = {
     "models, one audit each. They were planned after the third scoring (commit 87fba4d), because "
     "its interval of the miss rate was too wide to clear a model by; nothing of the tool was "
     "changed in between, and every model that was planned and came out well counts.",
+    "previous": "Made by checking out commit 984a98e, with the index and the family counts of the "
+    "third and fourth round, and its `decision_held_out second` for their cells: the same {count} "
+    "models by the tool that the second round was scored with, older than all of them, after the "
+    "present tool's scorings.",
     "together": "The rows of the [third](decision_third_round.md) and the "
     "[fourth](decision_fourth_round.md) scoring: {count} models that nothing had seen before, by "
     "the same tool, one audit each. The fourth was planned after the third was known, to narrow "
@@ -119,6 +124,7 @@ TITLES = {
     "third": "The decision rule on the held-out models, third round",
     "fourth": "The decision rule on the held-out models, fourth round",
     "together": "The decision rule on the held-out models of the third and fourth round",
+    "previous": "The third and fourth round by the tool before",
 }
 
 

@@ -5,8 +5,8 @@ decision_held_out.py: the zoo's held-out models, one search each, judged by clea
 models of other recipes.
 """
 
-FALSE_ALARMS, CLEAN_MODELS = 1, 28
+FALSE_ALARMS, CLEAN_MODELS = 1, 40
 """Clean held-out models called suspicious, of so many."""
 
-MISSED, ALL_TO_ONE_MODELS = 10, 51
+MISSED, ALL_TO_ONE_MODELS = 20, 85
 """Backdoored held-out models (ten attacks, all-to-one) not found, of so many."""
