@@ -59,6 +59,7 @@ FILES = {
     "third": HERE / "decision_third_round.json",
     "fourth": HERE / "decision_fourth_round.json",
     "previous": HERE / "decision_third_and_fourth_previous_tool.json",
+    "by-first": HERE / "decision_third_and_fourth_first_tool.json",
 }
 TOGETHER = HERE / "decision_third_and_fourth.md"
 RATES = HERE.parent.parent / "auditor" / "decision" / "measured.py"
@@ -101,6 +102,8 @@ MADE = {
     "third and fourth round, and its `decision_held_out second` for their cells: the same {count} "
     "models by the tool that the second round was scored with, older than all of them, after the "
     "present tool's scorings.",
+    "by-first": "Made in the same way by checking out commit c0bbff0: the same {count} models by "
+    "the tool that the first round was scored with, older than all of them.",
     "together": "The rows of the [third](decision_third_round.md) and the "
     "[fourth](decision_fourth_round.md) scoring: {count} models that nothing had seen before, by "
     "the same tool, one audit each. The fourth was planned after the third was known, to narrow "
@@ -125,6 +128,7 @@ TITLES = {
     "fourth": "The decision rule on the held-out models, fourth round",
     "together": "The decision rule on the held-out models of the third and fourth round",
     "previous": "The third and fourth round by the tool before",
+    "by-first": "The third and fourth round by the first tool",
 }
 
 

@@ -667,10 +667,12 @@ def _verdict_cost(
     """Queries of one held-out model's audit, with and without stopping."""
     stop = stops.get(row["name"])
     beside = verdicts[row["name"]]["cross"]
-    flagged = bool(row["suspicious"] or (beside and beside["flagged"]))
+    # A search that convinced while the rule beside references does not ended with a patch that
+    # they show too.
+    flagged = bool(beside["flagged"] if beside else row["suspicious"])
     families = DISTURBED if stop is None else DISTURBED - 1000 + float(np.mean(stop["asked"]))
     asked = OPENING + row["queries"]
-    if not row["suspicious"]:
+    if not (row["suspicious"] and flagged):
         asked += families
     if not flagged:
         asked += PLANES_ALL - OPENING
