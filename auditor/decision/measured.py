@@ -31,6 +31,5 @@ MISSED_KINDS: tuple[Counted, ...] = (
 )
 """Backdoors missed beside references, by attack (all-to-one) or label map."""
 
-ACCUSED_RECIPES: tuple[Counted, ...] = (
-)
+ACCUSED_RECIPES: tuple[Counted, ...] = ()
 """Recipes of which clean models were accused beside references."""
