@@ -115,8 +115,11 @@ def _rates(judged: Sequence[tuple[Audited, float]]) -> str:
 
 
 def _counted(name: str, hits: Mapping[str, Sequence[bool]]) -> Iterable[str]:
+    known = [(kind, one) for kind, one in hits.items() if one]
+    if not known:
+        yield f"{name}: tuple[Counted, ...] = ()"
+        return
     yield f"{name}: tuple[Counted, ...] = ("
-    for kind, one in hits.items():
-        if one:
-            yield f'    Counted("{kind}", {sum(one)}, {len(one)}),'
+    for kind, one in known:
+        yield f'    Counted("{kind}", {sum(one)}, {len(one)}),'
     yield ")"
