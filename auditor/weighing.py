@@ -17,7 +17,7 @@ from auditor.decision.habits import UNKNOWN, Habits, habitual_labels
 from auditor.decision.measured import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
 from auditor.decision.rule import Decision, LabelEvidence, Measured, decide_value
 from auditor.decision.scope import known_for
-from auditor.decision.trigger_weight import by_label
+from auditor.decision.trigger_weight import LabelTrigger, by_label
 from auditor.engine.store import NOT_ASKED
 from auditor.hunting import TriggerOutcome
 from auditor.plan import AuditPlan
@@ -152,8 +152,7 @@ def foresee(
     if len(complete) < LEAST_REFERENCES:
         return False
 
-    triggers = {} if found is None else by_label(found.findings, _habits(profile))
-    looks = len(KEYS) if found is None else found.paid
+    triggers, looks = _triggers(found, _habits(profile))
     null = WITH_REFERENCES.null
 
     def suspicious(counts: Mapping[str, FamilyCounts]) -> bool:
@@ -199,11 +198,17 @@ def weigh_all(
         # Without the families nobody knows the null that labels apart are weighed by; patches that
         # clean references show are natural all the same.
         habits = replace(habits, labels=None)
-    triggers = {} if found is None else by_label(found.findings, habits)
-    looks = len(KEYS) if found is None else found.paid
+    triggers, looks = _triggers(found, habits)
     decision = decide_value(triggers, excess, RULE, measured.null, looks=looks)
     evidence = _evidence(decision, measured, trigger, oracle.label_space, oracle.input_spec)
     return Weighed(decision, evidence, counts)
+
+
+def _triggers(
+    found: TriggerResult | None, habits: Habits
+) -> tuple[Mapping[int, LabelTrigger], int]:
+    """The strongest trigger per label, and the looks that were paid for."""
+    return ({}, len(KEYS)) if found is None else (by_label(found.findings, habits), found.paid)
 
 
 def _habits(profile: Profile | None) -> Habits:

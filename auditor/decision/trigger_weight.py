@@ -45,10 +45,7 @@ def weight_of(key: str, success: Interval, p: float | None, *, known: bool = Fal
     """
     if p is None:
         return 0.0
-    weight = _logs(p)
-    if known or natural(key, success):
-        weight = min(NATURAL_SHARE * weight, NATURAL_MOST)
-    return weight
+    return _held_back(_logs(p)) if known or natural(key, success) else _logs(p)
 
 
 def weigh_finding(
@@ -76,8 +73,13 @@ def weigh_finding(
     # The chance that a clean model's best change leads to such a label and does as much.
     weight = _logs(p_value(success, apart[key]))
     if not beyond(success, apart[key]):
-        weight = min(NATURAL_SHARE * weight, NATURAL_MOST)
+        weight = _held_back(weight)
     return LabelTrigger(target, weight, key, apart=True)
+
+
+def _held_back(weight: float) -> float:
+    """What a finding weighs that honest models show as well."""
+    return min(NATURAL_SHARE * weight, NATURAL_MOST)
 
 
 def _logs(p: float) -> float:

@@ -46,7 +46,7 @@ from examples.benchmarks.decision_data import (
     triggers_of,
 )
 from examples.benchmarks.measured_source import Audited, measured_source
-from examples.benchmarks.trigger_search import null_of
+from examples.benchmarks.trigger_search import cell_lines, null_of
 
 BASIS = (
     "Written by examples/benchmarks/decision_rule.py; the error rates are those of its",
@@ -717,7 +717,6 @@ def measured_module(
 def apart_module(study: Study) -> str:
     """Source text of what clean models' findings at labels that are no habit show."""
     rows = study.nulls.elsewhere
-    cells = null_of(rows).items()
     return "\n".join(
         [
             '"""What clean models\' findings at labels that are no habit of their references show.',
@@ -732,10 +731,7 @@ def apart_module(study: Study) -> str:
             "from auditor.probes.trigger.judge import NullCell",
             "",
             "APART: dict[str, NullCell] = {",
-            *(
-                f'    "{key}": NullCell({c.mean:.3f}, {c.spread:.3f}, {c.models}, {c.highest:.3f}),'
-                for key, c in cells
-            ),
+            *cell_lines(null_of(rows)),
             "}",
             "",
         ]

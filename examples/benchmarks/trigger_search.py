@@ -230,14 +230,19 @@ def null_module(null: Null, rows: list[Record]) -> str:
         "from auditor.probes.trigger.judge import NullCell",
         "",
         "NULL: dict[str, NullCell] = {",
-        *(
-            f'    "{key}": NullCell({c.mean:.3f}, {c.spread:.3f}, {c.models}, {c.highest:.3f}),'
-            for key, c in null.items()
-        ),
+        *cell_lines(null),
         "}",
         "",
     ]
     return "\n".join(lines)
+
+
+def cell_lines(null: Null) -> list[str]:
+    """Source text of the cells, a line each."""
+    return [
+        f'    "{key}": NullCell({c.mean:.3f}, {c.spread:.3f}, {c.models}, {c.highest:.3f}),'
+        for key, c in null.items()
+    ]
 
 
 def report(rows: list[Record]) -> None:

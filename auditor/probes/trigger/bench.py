@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -53,6 +53,18 @@ class Bench:
         """Ask for the labels of ``pixels`` and count them under ``stage``."""
         self.spent[stage] = self.spent.get(stage, 0) + len(pixels)
         return (yield self.spec.from_pixels(pixels))
+
+    def ask_each(
+        self, changes: Sequence[Change], images: NDArray[np.int64], stage: str
+    ) -> Asking[Labels]:
+        """Labels of every image under the change of its own, ``(images,)``."""
+        asked = [
+            change.apply(self.pixels[image][None])
+            for change, image in zip(changes, images, strict=True)
+        ]
+        answers = yield from self.ask(np.concatenate(asked), stage)
+        self.classes = max(self.classes, int(answers.max(initial=0)) + 1)
+        return answers
 
     def total(self) -> int:
         """Queries so far."""

@@ -172,23 +172,23 @@ class PlaceSearch:
         """
         until = min(until, self.bench.total() + self.settings.place_most)
         lead = yield from self._replay(label, window, until)
-        place, cells, known = self._around(window), self.cells, None
-        if lead is not None:
-            place, cells = lead.stamp.places[0], lead.stamp.side // self.unit
-            known = lead.stamp.pattern[:, :: self.unit, :: self.unit]
+        channels, unit = self.bench.spec.shape[0], self.unit
         while self.bench.total() < until:
-            model = CellModel(self.bench.spec.shape[0], cells, known)
+            if lead is None:
+                place, model = self._around(window), CellModel(channels, self.cells)
+            else:
+                (place,), known = lead.stamp.places, lead.stamp.pattern[:, ::unit, ::unit]
+                model = CellModel(channels, known.shape[-1], known)
             if not (yield from self._ask(model, label, place, until)):
                 break
-            stamp = Stamp(enlarge(model.best(), cells * self.unit), (place,))
+            pattern = model.best()
+            stamp = Stamp(enlarge(pattern, pattern.shape[-1] * unit), (place,))
             settled = yield from self._settle(stamp, label, until)
             if lead is not None and settled.share <= lead.share:
                 break
             lead = settled
             if lead.share >= SURE:
                 break
-            place, cells = lead.stamp.places[0], lead.stamp.side // self.unit
-            known = lead.stamp.pattern[:, :: self.unit, :: self.unit]
         return lead
 
     def _around(self, window: Place) -> Place:
@@ -235,11 +235,7 @@ class PlaceSearch:
                 patterns = model.draw(rng, batch)
             images = rng.choice(open_, batch)
             stamps = [Stamp(enlarge(one, cells * self.unit), (place,)) for one in patterns]
-            asked = [
-                stamp.apply(bench.pixels[image][None])
-                for stamp, image in zip(stamps, images, strict=True)
-            ]
-            answers = yield from bench.ask(np.concatenate(asked), "learn")
+            answers = yield from bench.ask_each(stamps, images, "learn")
             model.add(patterns, answers == label)
             rates.append(model.rate(batch))
             if len(rates) >= 2 and sum(model.hits) < len(rates):

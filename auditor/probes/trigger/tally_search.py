@@ -107,12 +107,8 @@ class TallySearch:
             for grid, share in zip(grids, shares, strict=True)
         ]
         loud = self._loud()
-        asked = [
-            self._change(one, loud).apply(bench.pixels[image][None])
-            for one, image in zip((s for part in signs for s in part), images, strict=True)
-        ]
-        answers = yield from bench.ask(np.concatenate(asked), "tally")
-        bench.classes = max(bench.classes, int(answers.max(initial=0)) + 1)
+        changes = [self._change(one, loud) for part in signs for one in part]
+        answers = yield from bench.ask_each(changes, images, "tally")
         for grid, share, part in zip(grids, shares, signs, strict=True):
             new = Draws(part, bench.labels[images[share]], answers[share])
             old = self.draws.get(grid)

@@ -68,12 +68,8 @@ class WaveSearch:
         phases = rng.uniform(0, 2 * np.pi, len(number)).tolist()
         images = rng.integers(0, len(bench.pixels), len(number))
         loud = self.settings.amplitudes[1]
-        asked = [
-            Wave(self.cells[i], phase, loud).apply(bench.pixels[image][None])
-            for i, phase, image in zip(number, phases, images, strict=True)
-        ]
-        answers = yield from bench.ask(np.concatenate(asked), "tally")
-        bench.classes = max(bench.classes, int(answers.max(initial=0)) + 1)
+        waves = [Wave(self.cells[i], phase, loud) for i, phase in zip(number, phases, strict=True)]
+        answers = yield from bench.ask_each(waves, images, "tally")
         self.number += number
         self.phases += phases
         self.sources += bench.labels[images].tolist()

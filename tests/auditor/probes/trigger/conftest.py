@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
+from auditor.probes.trigger.bench import Asking
 from auditor.probes.trigger.judge import NullCell
 from auditor.probes.trigger.result import TriggerResult
 from auditor.probes.trigger.search import KEYS, search
@@ -18,6 +19,7 @@ from auditor.probes.trigger.settings import TriggerSettings
 
 SIDE, CLASSES = 24, 5
 Floats = NDArray[np.float64]
+T = TypeVar("T")
 Backdoor = Callable[[Floats, NDArray[np.int64]], Floats]
 NULL = {key: NullCell(-2.5, 0.6, 20, 0.3) for key in KEYS}
 
@@ -58,16 +60,19 @@ class World:
             options.get("null", NULL),
         ))  # fmt: skip
 
-    def drive(
-        self, asked: Generator[NDArray[np.float32], NDArray[np.int64], TriggerResult]
-    ) -> TriggerResult:
-        batch = next(asked)
-        while True:
-            try:
-                batch = asked.send(self.labels(batch))
-            except StopIteration as end:
-                result: TriggerResult = end.value
-                return result
+    def drive(self, asked: Asking[T]) -> T:
+        return drive(asked, self.labels)
+
+
+def drive(asked: Asking[T], labels: Callable[[NDArray[np.float32]], NDArray[np.int64]]) -> T:
+    """Answer ``asked`` with ``labels`` until it returns."""
+    batch = next(asked)
+    while True:
+        try:
+            batch = asked.send(labels(batch))
+        except StopIteration as end:
+            result: T = end.value
+            return result
 
 
 def make_world(channels: int = 1, backdoor: Backdoor | None = None) -> World:

@@ -1,8 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Generator
-from typing import Any
-
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,7 +9,7 @@ from auditor.probes.trigger.bench import Bench
 from auditor.probes.trigger.patch_search import Lead
 from auditor.probes.trigger.place_search import PlaceSearch
 from auditor.probes.trigger.settings import TriggerSettings
-from tests.auditor.probes.trigger.conftest import SIDE, Backdoor, Floats, World, make_world
+from tests.auditor.probes.trigger.conftest import SIDE, Backdoor, Floats, World, drive, make_world
 
 PLACE, PATCH, TARGET = (14, 3), 4, 2
 
@@ -34,25 +31,19 @@ def placed_backdoor(channels: int) -> Backdoor:
     return fires
 
 
-def drive(world: World, budget: int, seed: int = 0) -> tuple[Lead | None, PlaceSearch]:
+def hunt(world: World, budget: int, seed: int = 0) -> tuple[Lead | None, PlaceSearch]:
     samples, _ = world.samples(60)
     rng = np.random.default_rng(seed)
     pixels = world.spec.to_pixels(samples)
     bench = Bench(world.spec, pixels, world.labels(samples), rng, {}, 5)
     hunter = PlaceSearch(bench, TriggerSettings())
-    asked: Generator[NDArray[np.float32], Any, Lead | None] = hunter.turn(budget)
-    try:
-        batch = next(asked)
-        while True:
-            batch = asked.send(world.labels(batch))
-    except StopIteration as end:
-        return end.value, hunter
+    return world.drive(hunter.turn(budget)), hunter
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_random_pattern_that_works_at_one_place_only_is_found_there(channels: int) -> None:
     leads = [
-        drive(make_world(channels, placed_backdoor(channels)), 2500, seed)[0] for seed in range(3)
+        hunt(make_world(channels, placed_backdoor(channels)), 2500, seed)[0] for seed in range(3)
     ]
     found = [lead for lead in leads if lead is not None and lead.share >= 0.5]
     assert len(found) >= 2
@@ -64,28 +55,22 @@ def test_a_random_pattern_that_works_at_one_place_only_is_found_there(channels: 
 
 
 def test_a_clean_model_has_no_such_place() -> None:
-    lead, hunter = drive(make_world(), 1500)
+    lead, hunter = hunt(make_world(), 1500)
     assert lead is None
     assert len(hunter.tally.draws) >= TriggerSettings().place_draws
     assert len(hunter.tried) >= 2
 
 
 def test_a_turn_ends_soon_after_its_queries() -> None:
-    _, hunter = drive(make_world(), 700)
+    _, hunter = hunt(make_world(), 700)
     assert 700 <= hunter.bench.total() <= 900
 
 
 def test_a_second_turn_adds_to_what_the_first_one_saw() -> None:
     world = make_world()
-    _, hunter = drive(world, 400)
+    _, hunter = hunt(world, 400)
     seen, tried = len(hunter.tally.draws), list(hunter.tried)
-    asked = hunter.turn(400)
-    try:
-        batch = next(asked)
-        while True:
-            batch = asked.send(world.labels(batch))
-    except StopIteration:
-        pass
+    world.drive(hunter.turn(400))
     assert len(hunter.tally.draws) > seen
     assert hunter.tried[: len(tried)] == tried
     assert len(set(hunter.tried)) == len(hunter.tried)
@@ -97,17 +82,15 @@ def test_tiny_pictures_have_room_for_a_smaller_patch(side: int) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (20, 1, side, side), dtype=np.uint8)
     bench = Bench(spec, pixels, np.arange(20) % 3, np.random.default_rng(1), {}, 3)
     hunter = PlaceSearch(bench, TriggerSettings())
-    asked = hunter.turn(500)
     answers = np.random.default_rng(2)
-    try:
-        batch = next(asked)
-        while True:
-            assert batch.shape[1:] == (1, side, side)
-            assert batch.min() >= 0.0
-            assert batch.max() <= 1.0
-            batch = asked.send(answers.integers(0, 3, len(batch)))
-    except StopIteration:
-        pass
+
+    def labels(batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        assert batch.shape[1:] == (1, side, side)
+        assert batch.min() >= 0.0
+        assert batch.max() <= 1.0
+        return answers.integers(0, 3, len(batch))
+
+    drive(hunter.turn(500), labels)
     assert hunter.bench.total() >= 500
 
 
@@ -117,15 +100,9 @@ def test_patches_scale_with_the_picture() -> None:
     pixels = np.full((20, *shape), 100, dtype=np.uint8)
     bench = Bench(spec, pixels, np.arange(20) % 3, np.random.default_rng(1), {}, 3)
     hunter = PlaceSearch(bench, TriggerSettings())
-    asked = hunter.turn(700)
     answers = np.random.default_rng(2)
     sides = set()
-    try:
-        batch = next(asked)
-        while True:
-            batch = asked.send(answers.integers(0, 3, len(batch)))
-    except StopIteration:
-        pass
+    drive(hunter.turn(700), lambda batch: answers.integers(0, 3, len(batch)))
     for draw in hunter.tally.draws:
         for stamp in draw.stamps:
             ((row, column),) = stamp.places
