@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters._labels import check_batch, check_labels
+from adapters.checks import check_batch, check_labels
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
 from adapters.errors import TargetError
-from adapters.target import Target
+from adapters.target.description import Target
 
 LabelFunction = Callable[[Batch], NDArray[Any]]
 

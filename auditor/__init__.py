@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from auditor.api import AuditInterrupted, AuditReport, audit, audit_async
+    from auditor.api.audit import AuditInterrupted, AuditReport, audit, audit_async
 
 FOREIGN_ADAPTERS = (
     "the PyPI package 'adapters' is installed here; it overwrites this tool's own 'adapters' "
@@ -68,7 +68,7 @@ __all__ = ["AuditInterrupted", "AuditReport", "__version__", "audit", "audit_asy
 def __getattr__(name: str) -> Any:
     """Load the Python API when it is first used: the command line need not pay for it."""
     if name in __all__:
-        return getattr(importlib.import_module("auditor.api"), name)
+        return getattr(importlib.import_module("auditor.api.audit"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

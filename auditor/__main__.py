@@ -40,9 +40,9 @@ def _guarded() -> int:
 
 
 def _run() -> int:
-    cli = importlib.import_module("auditor.cli")
-    options = importlib.import_module("auditor.options")
-    settings = importlib.import_module("auditor.settings")
+    cli = importlib.import_module("auditor.cli.main")
+    options = importlib.import_module("auditor.cli.options")
+    settings = importlib.import_module("auditor.cli.settings")
     values = settings.read_settings(
         {field.name for group in options.GROUPS for field in fields(group)}
     )

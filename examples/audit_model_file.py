@@ -13,13 +13,13 @@ from importlib import resources
 from pathlib import Path
 
 from adapters.registry import open_oracle
-from adapters.target import Target
-from auditor.auditing import run_audit
-from auditor.plan import AuditSettings
-from auditor.reports.console import show_result
-from auditor.samples import load_samples
+from adapters.target.description import Target
+from auditor.workflows.audit import run_audit
+from auditor.plan.plan import AuditSettings
+from auditor.report.console import show_result
+from auditor.samples.load import load_samples
 
-ASSETS = Path(str(resources.files("auditor.demo") / "assets"))
+ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 
 
 async def main(output: Path) -> None:

@@ -19,14 +19,14 @@ import pytest
 
 from auditor.errors import ExitCode
 from auditor.evidence.chain import read_chain, split_lines
-from auditor.verifying.verify import verify_bundle
+from auditor.workflows.verify.verify import verify_bundle
 
 SERVER = """
 import asyncio, hashlib, json, socket, sys
 from collections import Counter
 from pathlib import Path
 import uvicorn
-from auditor.demo.server import ServedModel, make_app
+from auditor.workflows.demo.server import ServedModel, make_app
 
 asked, state = Counter(), {"held": None}
 
@@ -62,7 +62,7 @@ listener.listen()
 print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 """
-ASSETS = resources.files("auditor.demo").joinpath("assets")
+ASSETS = resources.files("auditor.workflows.demo").joinpath("assets")
 PLAN = ("--planes", "2", "--density", "20", "--canaries", "15", "--seed", "3", "--batch", "4",
         "--no-trigger-search")  # fmt: skip
 PLANNED = 6 + 2 * 400 + 15

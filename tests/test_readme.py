@@ -12,21 +12,21 @@ from pathlib import Path
 import pytest
 import typer
 
-from adapters.http.survey import QUESTIONS
-from adapters.presets import preset_names
-from adapters.target_file import target_from_table
-from auditor.calibration import binomial_rate
-from auditor.cli import app
-from auditor.decision.measured import WITH_REFERENCES
-from auditor.decision.rule import LEVEL
-from auditor.discovery.checking import MOST_QUERIES
-from auditor.probes.trigger.error_rates import (
+from adapters.discovery.survey import QUESTIONS
+from adapters.target.presets import preset_names
+from adapters.target.parse import target_from_table
+from auditor.verdict.profile import binomial_rate
+from auditor.cli.main import app
+from auditor.measured.decision import WITH_REFERENCES
+from auditor.verdict.rule import LEVEL
+from auditor.workflows.check.check import MOST_QUERIES
+from auditor.measured.trigger_error_rates import (
     ALL_TO_ONE_MODELS,
     CLEAN_MODELS,
     FALSE_ALARMS,
     MISSED,
 )
-from auditor.profiles import load_profile, shipped_profiles
+from auditor.workflows.profiles import load_profile, shipped_profiles
 from examples.benchmarks.decision_data import PATCHES, auroc_of
 from examples.benchmarks.held_out_tables import areas_by_attack
 

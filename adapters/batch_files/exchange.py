@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from adapters.errors import TargetError
-from adapters.target import Layout
+from adapters.target.description import Layout
 
 VERSION = 1
 KEY_BYTES = 32

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters._labels import check_batch
+from adapters.checks import check_batch
 from adapters.batch_files.exchange import Exchange, Round, key_of
 from adapters.batch_files.labels import read_labels
 from adapters.batch_files.writers import MANIFEST, RoundWriter, sent_values

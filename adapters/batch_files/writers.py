@@ -15,11 +15,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters._images import encode_picture, is_picture
+from adapters.images import encode_picture, is_picture
 from adapters.batch_files.exchange import Exchange, Round, key_of, write_whole
 from adapters.contract import Batch, InputSpec
 from adapters.errors import TargetError
-from adapters.target import Target
+from adapters.target.description import Target
 
 MANIFEST = "inputs.csv"
 COPY_BYTES = 1 << 22

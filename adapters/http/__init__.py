@@ -12,14 +12,14 @@ from collections.abc import Awaitable, Callable
 
 from adapters.contract import LabelOracle
 from adapters.errors import TargetError
-from adapters.http.client import Client, open_client
-from adapters.http.endpoint import Endpoint, read_endpoint
-from adapters.http.exchange import Exchange
-from adapters.http.generic import open_generic
+from adapters.http.client.client import Client, open_client
+from adapters.http.client.endpoint import Endpoint, read_endpoint
+from adapters.http.client.exchange import Exchange
+from adapters.http.generic.protocol import open_generic
 from adapters.http.oracle import HttpOracle, Opened
-from adapters.http.v2 import open_v2
-from adapters.http.v2_grpc import open_v2_grpc
-from adapters.target import Target
+from adapters.http.v2.protocol import open_v2
+from adapters.http.v2.grpc import open_v2_grpc
+from adapters.target.description import Target
 
 __all__ = ["PROTOCOLS", "open_oracle"]
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from adapters._labels import check_batch, check_labels
+from adapters.checks import check_batch, check_labels
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint
 from adapters.errors import (
     BadReply,
@@ -17,12 +17,12 @@ from adapters.errors import (
     ServerFailed,
     Unreachable,
 )
-from adapters.http.client import HEADER_BYTES, Client
-from adapters.http.endpoint import Endpoint
-from adapters.http.excerpt import printable
-from adapters.http.polling import Poller
-from adapters.http.transports import Reply
-from adapters.target import Target
+from adapters.http.client.client import HEADER_BYTES, Client
+from adapters.http.client.endpoint import Endpoint
+from adapters.quoting import printable
+from adapters.http.client.polling import Poller
+from adapters.http.transport.transports import Reply
+from adapters.target.description import Target
 
 DEFAULT_BATCH = 64
 UNREADABLE = (BadReply, InputRejected, ServerFailed, Unreachable)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from auditor.engine.pace import MAX_PAUSE_S, Clock
+from auditor.engine.rate import MAX_PAUSE_S, Clock
 from auditor.errors import AuditError
 
 PATIENCE_S = 25.0

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Labels
-from auditor.engine.known import ASKED, KnownAnswers
+from auditor.engine.dedup import ASKED, KnownAnswers
 from auditor.engine.store import NOT_ASKED, StoredProbe
 from auditor.probes.base import FixedProbe
 

@@ -12,7 +12,7 @@ from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.files import BundleFiles, read_files
 from auditor.evidence.layout import HANDOVER, HEAD_SIGNATURE, PICTURES, PROFILE, REPORT, RUN
-from auditor.reports.json_report import parse_report
+from auditor.report.json_report import parse_report
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def load_bundle(where: Path) -> Bundle:
     """Read the bundle at ``where``, a folder or a ``.zip``; safe on a hostile one.
 
     Views are made from ``report`` and ``pictures`` alone. This proves nothing about either:
-    :func:`auditor.verifying.verify.verify_bundle` does.
+    :func:`auditor.workflows.verify.verify.verify_bundle` does.
 
     Raises:
         UsageError: there is nothing at ``where``.

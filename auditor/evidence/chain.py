@@ -45,7 +45,7 @@ from numpy.typing import NDArray
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object
-from auditor.evidence.told import Told
+from auditor.evidence.target_record import Told
 
 GENESIS = "0" * 64
 MAX_LINE = 16 * 1024 * 1024

@@ -23,7 +23,7 @@ from adapters.contract import InputSpec, Labels
 from adapters.errors import AdapterError
 from auditor.engine.requests import input_keys
 from auditor.engine.store import NOT_ASKED
-from auditor.engine.witness import Sent
+from auditor.engine.observer import Sent
 from auditor.errors import EvidenceError, StoreError
 from auditor.evidence.canonical import canonical
 from auditor.evidence.chain import (
@@ -80,14 +80,14 @@ class LabelLog:
     # ---- the engine's side -------------------------------------------------------------------
 
     def senders(self, known: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
-        """See :class:`auditor.engine.witness.Witness`."""
+        """See :class:`auditor.engine.observer.Witness`."""
         for name, values in known.items():
             for value in values:
                 self.sender({name: value}, ())
         return self.chain.told_now.senders
 
     def sender(self, said: Mapping[str, str], addresses: Collection[str]) -> None:
-        """See :class:`auditor.engine.witness.Witness`."""
+        """See :class:`auditor.engine.observer.Witness`."""
         told = self.chain.told_now
         if news := told.sender_news(said, addresses):
             # After the rows of the answers before it.
@@ -96,7 +96,7 @@ class LabelLog:
             told.take_sender(news)
 
     def classes(self, first: int, names: Sequence[str], size: int | None) -> None:
-        """See :class:`auditor.engine.witness.Witness`."""
+        """See :class:`auditor.engine.observer.Witness`."""
         told = self.chain.told_now
         for news in list(told.class_news(first, names, size)):
             self.flush()
@@ -104,7 +104,7 @@ class LabelLog:
             told.take_classes(news)
 
     def begin(self, probes: Sequence[FixedProbe], known: Sequence[NDArray[np.uint16]]) -> None:
-        """See :class:`auditor.engine.witness.Witness`."""
+        """See :class:`auditor.engine.observer.Witness`."""
         new, numbers = [], []
         for probe in probes:
             if probe.digest not in self.chain.numbers:
@@ -118,18 +118,18 @@ class LabelLog:
             self._reconcile(number, labels)
 
     def answered(self, sent: Sent, labels: Labels) -> None:
-        """See :class:`auditor.engine.witness.Witness`."""
+        """See :class:`auditor.engine.observer.Witness`."""
         self._labelled("ok", self._at(sent.probes, sent.items), labels, self._facts(sent))
 
     def failed(self, sent: Sent, error: BaseException) -> None:
-        """See :class:`auditor.engine.witness.Witness`."""
+        """See :class:`auditor.engine.observer.Witness`."""
         row = {"s": type(error).__name__, **self._facts(sent)}
         if not isinstance(error, AdapterError) or error.advice.outcome_unknown:
             row["u"] = True
         self._add({**_which(self._at(sent.probes, sent.items)), **row}, 0)
 
     def filled(self, probe: int, items: NDArray[np.int64], labels: Labels) -> None:
-        """See :class:`auditor.engine.witness.Witness`."""
+        """See :class:`auditor.engine.observer.Witness`."""
         self._labelled("twin", self._at(probe, items), labels, {})
 
     # ---- the audit's side --------------------------------------------------------------------

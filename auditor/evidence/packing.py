@@ -22,11 +22,11 @@ from auditor.evidence.layout import (
     RUN,
     VIEWS,
 )
-from auditor.reports.files import write_atomic
-from auditor.reports.frameworks import load_all
-from auditor.reports.html_report import render_html
-from auditor.reports.json_report import parse_report
-from auditor.reports.source import ReportSource
+from auditor.report.files import write_atomic
+from auditor.report.wording.frameworks import load_all
+from auditor.report.html.page import render_html
+from auditor.report.json_report import parse_report
+from auditor.report.source import ReportSource
 
 SHOWS_PICTURES = frozenset({".html", ".pdf"})
 """Views in which sample images are drawn."""

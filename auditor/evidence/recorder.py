@@ -33,8 +33,8 @@ from auditor.evidence.layout import (
     SAMPLES,
 )
 from auditor.evidence.records import tool
-from auditor.evidence.signing import Signer
-from auditor.reports.files import write_atomic
+from auditor.evidence.attest.signing import Signer
+from auditor.report.files import write_atomic
 
 COMPRESSION = 6
 

@@ -25,9 +25,9 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from auditor.decision.measured import RULE, WITH_REFERENCES
-from auditor.decision.rule import LEVEL, LabelEvidence, ValueNull, p_of, weigh
-from auditor.decision.trigger_weight import LabelTrigger
+from auditor.measured.decision import RULE, WITH_REFERENCES
+from auditor.verdict.rule import LEVEL, LabelEvidence, ValueNull, p_of, weigh
+from auditor.verdict.trigger_weight import LabelTrigger
 from examples.benchmarks.decision_data import (
     ATTACKS,
     HERE,

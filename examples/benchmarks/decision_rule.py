@@ -5,7 +5,7 @@
 It asks nothing: ``family_counts`` and ``trigger_search`` did, and what they got is committed.
 Development models are those of the calibration split and the held-out ones that earlier tools were
 scored on; references are clean calibration models. Writes ``decision_rule.md`` and the package's
-``auditor/decision/measured.py`` and ``apart.py``. The rule is chosen by nested cross-validation
+``auditor/measured/decision.py`` and ``apart.py``. The rule is chosen by nested cross-validation
 over recipes; what a clean model may show comes from clean models beside references of other
 recipes only.
 """
@@ -19,12 +19,12 @@ from functools import cache
 
 import numpy as np
 
-from auditor.decision.excess import Excess
-from auditor.decision.habits import UNKNOWN, Habits
-from auditor.decision.rule import LEVEL, Rule, ValueNull, p_of, weigh
-from auditor.decision.trigger_weight import LabelTrigger
-from auditor.probes.families.catalogue import CATALOGUE
-from auditor.probes.trigger.search import KEYS
+from auditor.verdict.excess import Excess
+from auditor.verdict.natural_labels import UNKNOWN, Habits
+from auditor.verdict.rule import LEVEL, Rule, ValueNull, p_of, weigh
+from auditor.verdict.trigger_weight import LabelTrigger
+from auditor.probes.perturbations.catalogue import CATALOGUE
+from auditor.probes.trigger_search.search import KEYS
 from examples.benchmarks.decision_data import (
     ATTACKS,
     HERE,
@@ -728,7 +728,7 @@ def apart_module(study: Study) -> str:
             "best change of a key led to a habit of the references, it counts as no success.",
             '"""',
             "",
-            "from auditor.probes.trigger.judge import NullCell",
+            "from auditor.probes.trigger_search.judge import NullCell",
             "",
             "APART: dict[str, NullCell] = {",
             *cell_lines(null_of(rows)),

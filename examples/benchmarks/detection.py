@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.calibration import (
+from auditor.verdict.profile import (
     SCORE_NAMES,
     Reference,
     ScoreName,
@@ -29,7 +29,7 @@ from auditor.calibration import (
     binomial_rate,
     threshold_for,
 )
-from auditor.scores import ats_by_label, renyi_entropy
+from auditor.scores.planes import ats_by_label, renyi_entropy
 
 HERE = Path(__file__).parent
 DENSITY = 25

@@ -27,14 +27,14 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from adapters.registry import open_oracle
-from auditor.calibration import binomial_rate
-from auditor.plan import SECOND_LOOKS, AuditPlan, AuditSettings, build_plan, choose_settings
-from auditor.samples import load_samples
-from auditor.trust import ALPHA, TOLERATED, chance_of_finding, fewest_flips, least_caught
+from auditor.verdict.profile import binomial_rate
+from auditor.plan.plan import SECOND_LOOKS, AuditPlan, AuditSettings, build_plan, choose_settings
+from auditor.samples.load import load_samples
+from auditor.labels.consistency import ALPHA, TOLERATED, chance_of_finding, fewest_flips, least_caught
 from tests.servers._park import needs, serving
 from tests.servers._ways import WAYS, described
 
-ASSETS = Path(str(resources.files("auditor.demo") / "assets"))
+ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 INDEX = Path(__file__).parents[1] / "zoo" / "index.json"
 ZOO = Path.home() / ".cache" / "xray-audit" / "zoo"
 SERVERS = ("kserve-v2-binary-float", "mlserver-v2-float")
@@ -153,7 +153,7 @@ def margins(points: Points, zoo: Path) -> list[str]:
         "|---|---|---|",
         *rows,
         "",
-        f"`auditor/trust.py` tolerates {TOLERATED:.1%} of flips: an audit ends only if the flips "
+        f"`auditor/labels/consistency.py` tolerates {TOLERATED:.1%} of flips: an audit ends only if the flips "
         f"seen had at most {ALPHA:.0%} chance on a model that is as unsteady as that. Single "
         "precision needs none of it, half precision half of the above; a target that sums "
         "bfloat16 in changing order may exceed it and is refused a verdict as unsteady.",

@@ -26,15 +26,15 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from adapters.registry import open_oracle
-from adapters.target import HttpOptions, Target
-from auditor.auditing import prepare, run_audit
-from auditor.demo.run import served
-from auditor.engine.scheduler import EngineLimits
-from auditor.plan import AuditSettings
+from adapters.target.description import HttpOptions, Target
+from auditor.workflows.audit import prepare, run_audit
+from auditor.workflows.demo.run import served
+from auditor.engine.engine import EngineLimits
+from auditor.plan.plan import AuditSettings
 from auditor.probes.plane import PlaneProbe
-from auditor.samples import load_samples
+from auditor.samples.load import load_samples
 
-ASSETS = Path(str(resources.files("auditor.demo") / "assets"))
+ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 MODEL = ASSETS / "clean.onnx"
 SAMPLES = ASSETS / "fashion-mnist-samples.npz"
 REPEATS = 5

@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle
-from auditor.auditing import Prepared, ask, prepare
-from auditor.engine.scheduler import EngineLimits
+from auditor.workflows.audit import Prepared, ask, prepare
+from auditor.engine.engine import EngineLimits
 from auditor.evidence.layout import LOG
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import plan_record
-from auditor.plan import AuditSettings
-from auditor.samples import Samples
+from auditor.plan.plan import AuditSettings
+from auditor.samples.load import Samples
 
 SHAPE = (3, 32, 32)
 SETTINGS = AuditSettings(planes=4, density=50, trigger_search=False)

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Access, InputSpec
-from auditor.decision.measured import RULE
-from auditor.plan import pick_hunted
-from auditor.probes.families.catalogue import CATALOGUE
-from auditor.probes.families.probe import FamilyCounts, FamilyProbe, count_family
+from auditor.measured.decision import RULE
+from auditor.plan.plan import pick_hunted
+from auditor.probes.perturbations.catalogue import CATALOGUE
+from auditor.probes.perturbations.probe import FamilyCounts, FamilyProbe, count_family
 from examples.benchmarks.rounds import round_of
 from examples.benchmarks.trigger_search import classifier, test_images
 from examples.zoo import default_folder

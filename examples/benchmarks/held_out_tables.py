@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.decision.rule import LEVEL
+from auditor.verdict.rule import LEVEL
 from examples.benchmarks.decision_data import (
     ATTACKS,
     PATCHES,

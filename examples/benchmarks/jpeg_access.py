@@ -26,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from adapters._images import encode_picture
+from adapters.images import encode_picture
 from adapters.contract import InputSpec
-from auditor.decision.measured import RULE
-from auditor.decision.rule import LEVEL, ValueNull, p_of, weigh
+from auditor.measured.decision import RULE
+from auditor.verdict.rule import LEVEL, ValueNull, p_of, weigh
 from examples.benchmarks.decision_data import (
     PATCHES,
     Model,
@@ -351,7 +351,7 @@ def module_of(found: Mapping[int, Sequence[Pair]]) -> str:
         [
             '"""What JPEG uploads do to the rule: by examples/benchmarks/jpeg_access.py."""',
             "",
-            "from auditor.decision.rule import JpegMeasured",
+            "from auditor.verdict.rule import JpegMeasured",
             "",
             "JPEG: tuple[JpegMeasured, ...] = (",
             *rows,

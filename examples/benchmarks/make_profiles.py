@@ -14,12 +14,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from auditor import profiles
-from auditor.calibrating import profile_settings
-from auditor.calibration import Profile, Reference, calibrate
-from auditor.decision.measured import RULE
-from auditor.plan import choose_settings
-from auditor.profiles import save_profile
+from auditor.workflows import profiles
+from auditor.workflows.calibrate import profile_settings
+from auditor.verdict.profile import Profile, Reference, calibrate
+from auditor.measured.decision import RULE
+from auditor.plan.plan import choose_settings
+from auditor.workflows.profiles import save_profile
 from examples.benchmarks.decision_data import load_searches, natural_patches
 from examples.benchmarks.family_counts import read_counts
 from examples.zoo.data import DATASETS

@@ -1,11 +1,11 @@
-"""Writes ``auditor/decision/measured.py``: the rule, its null and its measured error rates."""
+"""Writes ``auditor/measured/decision.py``: the rule, its null and its measured error rates."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from auditor.decision.rule import LEVEL, Rule, ValueNull
+from auditor.verdict.rule import LEVEL, Rule, ValueNull
 from examples.benchmarks.decision_data import ATTACKS, Record
 
 FAINT = 0.01
@@ -72,7 +72,7 @@ def measured_source(
             *made,
             '"""',
             "",
-            "from auditor.decision.rule import Counted, Measured, Rule, ValueNull",
+            "from auditor.verdict.rule import Counted, Measured, Rule, ValueNull",
             "",
             f"RULE = Rule(({keys}), {rule.weight}, {rule.widening}, {rule.apart})",
             "",

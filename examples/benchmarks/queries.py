@@ -23,11 +23,11 @@ from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 from scipy import stats
 
-from auditor import measured_queries
-from auditor.calibration import auroc, auroc_interval, binomial_rate
-from auditor.probes.scatter import scrambled_net
-from auditor.probes.trigger.settings import TriggerSettings
-from auditor.scores import (
+from auditor.measured import queries as measured_queries
+from auditor.verdict.profile import auroc, auroc_interval, binomial_rate
+from auditor.probes.net_points import scrambled_net
+from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.scores.planes import (
     HALVES_GAIN,
     ats_by_label,
     mean_over_planes,
@@ -232,7 +232,7 @@ def point_sets(row: Row) -> NDArray[np.int64]:
 def pool_of(model: Model, row: Row) -> Pool:
     """Every plane's scores by ``row``, with several point sets where they are drawn.
 
-    The same arithmetic as :func:`auditor.scores.score_points`, for all planes at once.
+    The same arithmetic as :func:`auditor.scores.planes.score_points`, for all planes at once.
     """
     variants = 1 if row.design is None else VARIANTS
     numbers = point_sets(row)

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from auditor.decision.excess import measure_excess
-from auditor.decision.foresight import expected_counts, settled
-from auditor.decision.measured import RULE, WITH_REFERENCES
-from auditor.decision.rule import decide_value
-from auditor.plan import FAMILY_ROUNDS
-from auditor.probes.families.probe import FamilyCounts
+from auditor.verdict.excess import measure_excess
+from auditor.verdict.curtailment import expected_counts, settled
+from auditor.measured.decision import RULE, WITH_REFERENCES
+from auditor.verdict.rule import decide_value
+from auditor.plan.plan import FAMILY_ROUNDS
+from auditor.probes.perturbations.probe import FamilyCounts
 from examples.benchmarks.decision_data import Model, load_models, references_of
 from examples.benchmarks.decision_rule import Study
 

@@ -16,7 +16,7 @@ from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
 
-from auditor.decision.habits import PATCH_KEYS
+from auditor.verdict.natural_labels import PATCH_KEYS
 from examples.benchmarks.decision_data import Record, short
 from examples.benchmarks.trigger_search import Task, search_one
 from examples.zoo import default_folder

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 
 from adapters.registry import open_oracle
-from adapters.target import Target
-from auditor.auditing import Asked, judge, prepare
-from auditor.calibration import SCORE_NAMES
-from auditor.engine.scheduler import EngineLimits, QueryEngine
+from adapters.target.description import Target
+from auditor.workflows.audit import Asked, judge, prepare
+from auditor.verdict.profile import SCORE_NAMES
+from auditor.engine.engine import EngineLimits, QueryEngine
 from auditor.engine.store import LabelStore
-from auditor.plan import AuditSettings, choose_settings
-from auditor.samples import Samples, load_samples
+from auditor.plan.plan import AuditSettings, choose_settings
+from auditor.samples.load import Samples, load_samples
 from examples.zoo import default_folder
 from examples.zoo.data import load
 

@@ -23,11 +23,11 @@ from typing import Any
 import numpy as np
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger.judge import null_cell
-from auditor.probes.trigger.result import TriggerResult
-from auditor.probes.trigger.search import search
-from auditor.probes.trigger.settings import TriggerSettings
-from auditor.probes.trigger.verify import exact_interval
+from auditor.probes.trigger_search.judge import null_cell
+from auditor.probes.trigger_search.result import TriggerResult
+from auditor.probes.trigger_search.search import search
+from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.probes.trigger_search.verify import exact_interval
 from examples.benchmarks.trigger_search import classifier, recipe_of, test_images
 from examples.zoo import default_folder
 from examples.zoo.index import collect
@@ -117,7 +117,7 @@ Their second best pair of source and target, each source searched by itself: mea
 logit lower end, models, highest success.
 """
 
-from auditor.probes.trigger.judge import NullCell
+from auditor.probes.trigger_search.judge import NullCell
 
 SECOND_PAIR = NullCell({cell.mean:.3f}, {cell.spread:.3f}, {cell.models}, {cell.highest:.3f})
 '''

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from auditor.probes.trigger.verify import exact_interval
+from auditor.probes.trigger_search.verify import exact_interval
 from examples.benchmarks.trigger_search import Record, null_of, recipe_of, search_one
 from examples.zoo import default_folder
 from examples.zoo.index import collect

@@ -26,11 +26,11 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger.judge import NullCell, natural, null_cell, p_value
-from auditor.probes.trigger.result import TriggerResult
-from auditor.probes.trigger.search import KEYS, UNUSUAL, search
-from auditor.probes.trigger.settings import TriggerSettings
-from auditor.probes.trigger.verify import exact_interval
+from auditor.probes.trigger_search.judge import NullCell, natural, null_cell, p_value
+from auditor.probes.trigger_search.result import TriggerResult
+from auditor.probes.trigger_search.search import KEYS, UNUSUAL, search
+from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.probes.trigger_search.verify import exact_interval
 from examples.benchmarks.rounds import is_development
 from examples.zoo import default_folder
 from examples.zoo.data import load
@@ -227,7 +227,7 @@ def null_module(null: Null, rows: list[Record]) -> str:
         "each row: mean and spread of the logit lower end, models, highest success.",
         '"""',
         "",
-        "from auditor.probes.trigger.judge import NullCell",
+        "from auditor.probes.trigger_search.judge import NullCell",
         "",
         "NULL: dict[str, NullCell] = {",
         *cell_lines(null),

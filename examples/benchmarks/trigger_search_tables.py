@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.probes.trigger.search import KEYS
+from auditor.probes.trigger_search.search import KEYS
 from examples.benchmarks.decision_data import ATTACKS, PATCHES, Record, rate_cell
 
 HERE = Path(__file__).parent

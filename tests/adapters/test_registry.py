@@ -11,7 +11,7 @@ import pytest
 
 from adapters.errors import TargetError
 from adapters.registry import ADAPTERS, open_oracle
-from adapters.target import Target
+from adapters.target.description import Target
 
 
 def test_an_unknown_adapter_lists_the_known_ones() -> None:
@@ -47,7 +47,7 @@ def test_every_name_leads_to_an_async_open_oracle(path: str) -> None:
 def test_importing_adapters_imports_no_runtime() -> None:
     heavy = ["onnxruntime", "torch", "httpx", "aiohttp"]
     code = (
-        "import sys, adapters.registry, adapters.onnx_runtime, adapters.torchscript\n"
+        "import sys, adapters.registry, adapters.model_files.onnx.runtime, adapters.model_files.torchscript\n"
         f"print([m for m in {heavy} if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from adapters.contract import Access, InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
 from auditor.__main__ import _guarded
-from auditor.plan import AuditSettings
-from auditor.samples import Samples
+from auditor.plan.plan import AuditSettings
+from auditor.samples.load import Samples
 
 SHAPE = (1, 4, 4)
 CLASSES = 5
@@ -106,4 +106,4 @@ def command(
 @pytest.fixture(scope="session")
 def assets() -> Path:
     """Models and samples that ship with the tool."""
-    return Path(str(resources.files("auditor.demo"))) / "assets"
+    return Path(str(resources.files("auditor.workflows.demo"))) / "assets"

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-ASSETS = Path(str(resources.files("auditor.demo"))) / "assets"
+ASSETS = Path(str(resources.files("auditor.workflows.demo"))) / "assets"
 NOTEBOOK = Path(__file__).parents[2] / "examples" / "audit_notebook.ipynb"
 
 

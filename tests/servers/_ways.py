@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.target import Target
-from adapters.target_file import target_from_table
+from adapters.target.description import Target
+from adapters.target.parse import target_from_table
 from tests.servers._park import Running
 
 INPUT = {"range": (0.0, 1.0), "shape": (1, 28, 28), "layout": "NCHW"}

@@ -12,7 +12,7 @@ import pytest
 from auditor import AuditReport, audit
 from tests.servers._park import Running, needs, serving
 
-ASSETS = Path(str(resources.files("auditor.demo") / "assets"))
+ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 MODEL = ASSETS / "backdoored.onnx"
 SAMPLES = ASSETS / "fashion-mnist-samples.npz"
 SMALL: dict[str, Any] = {"planes": 3, "density": 8, "canaries": 20, "progress": False}

@@ -28,14 +28,14 @@ from typing import Any
 import numpy as np
 from markdown_it import MarkdownIt
 
-from auditor.calibration import binomial_rate
-from auditor.engine.scheduler import EngineLimits
-from auditor.plan import AuditSettings
-from auditor.reports.console import show_result
-from auditor.reports.source import ReportSource
-from auditor.reports.views import ViewName, render, view_settings
-from auditor.samples import load_samples
-from auditor.trust import TOLERATED, Repeats, examine, wants_second_look
+from auditor.verdict.profile import binomial_rate
+from auditor.engine.engine import EngineLimits
+from auditor.plan.plan import AuditSettings
+from auditor.report.console import show_result
+from auditor.report.source import ReportSource
+from auditor.report.views import ViewName, render, view_settings
+from auditor.samples.load import load_samples
+from auditor.labels.consistency import TOLERATED, Repeats, examine, wants_second_look
 from examples.benchmarks.hostile import crashes, faults
 from examples.benchmarks.hostile.clients import (
     SECRET,
@@ -383,7 +383,7 @@ def _views(report: dict[str, Any], output: Path, name: str) -> dict[str, str]:
 
 
 def _written(report: dict[str, Any], output: Path) -> str:
-    from auditor.reports.json_report import write_json  # noqa: PLC0415 - only here
+    from auditor.report.json_report import write_json  # noqa: PLC0415 - only here
 
     write_json(report, output / "again.json")
     return (output / "again.json").read_text(encoding="utf-8")
@@ -424,7 +424,7 @@ def _tests(patterns: Sequence[str], words: str, *more: str) -> tuple[str, bool]:
 
 def _models(_: faults.Bench) -> list[Leg]:
     said, fine = _tests(
-        ("tests/adapters/hostile_models/test_*.py", "tests/adapters/isolation/test_hostile*.py"),
+        ("tests/adapters/model_files/hostile_models/test_*.py", "tests/adapters/model_files/sandbox/test_hostile*.py"),
         "tests of hostile model files, and of what a child process may do",
     )
     return [("H. Hostile model files", "0 escapes, parent survives", said, fine)]
@@ -441,7 +441,7 @@ def _secrets(_: faults.Bench) -> list[Leg]:
 
 def _evidence(_: faults.Bench) -> list[Leg]:
     words = "tests, 70 mutations of each of 3 bundles and more of zips, 212 clean bundles"
-    file = "tests/auditor/verifying/test_mutations.py"
+    file = "tests/auditor/workflows/verify/test_mutations.py"
     said, fine = _tests((file,), words, "-k", "not 1000")
     return [("I. Mutated evidence", "all caught, clean ones pass", said, fine)]
 
@@ -457,7 +457,7 @@ def _drift(audits: int) -> list[Leg]:
     images = given.images.astype(np.float32) / 255.0
     order = sorted(set(given.classes), key=given.class_order.index)
     classes = np.array([order.index(name) for name in given.classes])
-    from auditor.plan import build_plan, choose_settings  # noqa: PLC0415 - only here
+    from auditor.plan.plan import build_plan, choose_settings  # noqa: PLC0415 - only here
 
     legs = []
     for sampler in ("paper", "frugal"):

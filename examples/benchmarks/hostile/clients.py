@@ -29,12 +29,12 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec, LabelSpace
 from adapters.errors import AdapterError
 from adapters.http import open_oracle
-from adapters.target import HttpOptions, Limits, ReplyFormat, Target, Tls
-from auditor.auditing import prepare, run_audit
-from auditor.engine.scheduler import EngineLimits
+from adapters.target.description import HttpOptions, Limits, ReplyFormat, Target, Tls
+from auditor.workflows.audit import prepare, run_audit
+from auditor.engine.engine import EngineLimits
 from auditor.errors import AuditError
-from auditor.plan import AuditPlan, AuditSettings
-from auditor.samples import Samples
+from auditor.plan.plan import AuditPlan, AuditSettings
+from auditor.samples.load import Samples
 from examples.benchmarks.hostile.server import CLASSES, SHAPE, classify, prototypes
 
 SECRET = "canary-4711-hostile"  # noqa: S105 - it is looked for where it must not be

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
-from auditor.auditing import STORE_NAME
+from auditor.workflows.audit import STORE_NAME
 from auditor.engine.store import CHUNK, NOT_ASKED
-from auditor.plan import AuditPlan, AuditSettings
+from auditor.plan.plan import AuditPlan, AuditSettings
 from examples.benchmarks.hostile.clients import (
     QUIET,
     Outcome,

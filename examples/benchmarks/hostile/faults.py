@@ -15,8 +15,8 @@ from typing import Any
 
 from adapters.errors import AdapterError
 from adapters.http import open_oracle
-from auditor.auditing import STORE_NAME, run_audit
-from auditor.engine.scheduler import EngineLimits, QueryEngine
+from auditor.workflows.audit import STORE_NAME, run_audit
+from auditor.engine.engine import EngineLimits, QueryEngine
 from auditor.errors import AuditError
 from examples.benchmarks.hostile.clients import (
     SETTINGS,

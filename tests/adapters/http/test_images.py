@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adapters._images import encode_picture, is_picture, media_type
+from adapters.images import encode_picture, is_picture, media_type
 from adapters.errors import TargetError
 
 

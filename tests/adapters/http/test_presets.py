@@ -25,7 +25,7 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adapters._images import resized
+from adapters.images import resized
 from adapters.errors import (
     AccessDenied,
     BadReply,
@@ -39,9 +39,9 @@ from adapters.errors import (
     Unreachable,
 )
 from adapters.http import open_oracle
-from adapters.http.client import Client
-from adapters.target import Target
-from adapters.target_file import target_from_table
+from adapters.http.client.client import Client
+from adapters.target.description import Target
+from adapters.target.parse import target_from_table
 
 Mount = Callable[[Any], str]
 SHAPE = (3, 5, 6)

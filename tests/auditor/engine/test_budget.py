@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import AdapterError, InputRejected, RetryAdvice, ServerFailed, Unreachable
-from auditor.engine import scheduler
-from auditor.engine.spend import QueryBudget
+from auditor.engine import engine as scheduler
+from auditor.engine.budgets import QueryBudget
 from auditor.errors import AuditError
 
 PLAN = tuple(float(i) for i in range(60))

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import AdapterError, InputRejected, RetryAdvice, ServerFailed
-from auditor.engine import scheduler
+from auditor.engine import engine as scheduler
 
 
 class CountedProbe:
@@ -100,7 +100,7 @@ import numpy as np
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle
 from auditor.engine.progress import SilentProgress
-from auditor.engine.scheduler import EngineLimits, QueryEngine
+from auditor.engine.engine import EngineLimits, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.probes.plane import PlaneProbe
 

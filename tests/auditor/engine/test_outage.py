@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from auditor.engine.outage import PATIENCE_S, QUOTA_PATIENCE_S, OutageError, Patience
-from auditor.engine.pace import MAX_PAUSE_S
+from auditor.engine.rate import MAX_PAUSE_S
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import AccessDenied
-from auditor.engine import scheduler
-from auditor.engine.scheduler import EngineLimits, EngineResult, QueryEngine
+from auditor.engine import engine as scheduler
+from auditor.engine.engine import EngineLimits, EngineResult, QueryEngine
 from auditor.engine.store import NOT_ASKED, LabelStore
 
 

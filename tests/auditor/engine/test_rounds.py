@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import AccessDenied
-from auditor.engine import scheduler
+from auditor.engine import engine as scheduler
 from auditor.engine.store import NOT_ASKED
 
 A, B = tuple(range(10)), tuple(range(100, 120))

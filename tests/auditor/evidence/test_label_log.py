@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from adapters.errors import RetryAdvice, ServerFailed, Throttled
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.auditing import run_audit
-from auditor.engine.scheduler import EngineLimits
+from auditor.workflows.audit import run_audit
+from auditor.engine.engine import EngineLimits
 from auditor.errors import EvidenceError, ExitCode, StoreError
 from auditor.evidence.chain import Chain, read_chain, split_lines
-from auditor.plan import AuditSettings
-from auditor.samples import Samples
-from auditor.verifying.verify import verify_bundle
+from auditor.plan.plan import AuditSettings
+from auditor.samples.load import Samples
+from auditor.workflows.verify.verify import verify_bundle
 
 MakeOracle = Callable[..., SyntheticOracle]
 Audit = Callable[..., dict[str, Any]]

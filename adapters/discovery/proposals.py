@@ -1,0 +1,334 @@
+"""From what a server says to descriptions worth a try, the likeliest first. Pure."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from adapters.discovery.survey import Facts, model_names
+from adapters.target.presets import over
+
+MAX_PROPOSALS = 32
+"""Most descriptions that are tried; each costs one query."""
+
+_FILE_FIELDS = ("image", "file", "content", "data")
+GUESS = "a usual format"
+"""Why a format is tried that nothing speaks for."""
+
+_ARRAY_KEYS = ("inputs", "instances", "input", "data", "x")
+_SAFE = "/:@%!$&'()*+,;=-._~"
+_HOSTS: tuple[tuple[str, str], ...] = (
+    (r"runtime\.sagemaker\..*amazonaws\.com", "sagemaker"),
+    (r"rekognition\..*amazonaws\.com", "rekognition"),
+    (r"vision\.googleapis\.com", "google-vision"),
+    (r".*aiplatform\.googleapis\.com", "vertex"),
+    (r"api\.clarifai\.com", "clarifai"),
+    (r"api\.replicate\.com", "replicate"),
+    (r".*\.inference\.ml\.azure\.com|.*azureml\.ms", "azureml"),
+    (r".*huggingface\.(co|cloud)", "hf"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A description worth a try.
+
+    Attributes:
+        table: the description, without what the user states.
+        why: what speaks for it.
+        certain: whether the server itself named the protocol, so that a failure is worth telling.
+    """
+
+    table: dict[str, Any]
+    why: str
+    certain: bool = False
+
+
+def propose(facts: Facts, channels: int = 3) -> list[Proposal]:
+    """Descriptions of the endpoint, the likeliest first; at most ``MAX_PROPOSALS``.
+
+    Args:
+        facts: what the server said.
+        channels: those of the samples; only grey pictures may go out without a channel axis.
+    """
+    found: list[Proposal] = []
+    seen: set[str] = set()
+    for one in (
+        *_by_host(facts),
+        *_by_protocol(facts, channels),
+        *_by_path(facts, channels),
+        *_by_schema(facts, channels),
+    ):
+        _keep(one, found, seen)
+    path = facts.endpoint.path.rstrip("/")
+    if not path and not found and not facts.cloud:
+        why = "Mosec's usual path"
+        _keep(Proposal({"url": _at(facts, "/inference"), "preset": "mosec"}, why), found, seen)
+    if not facts.cloud and not any(one.certain for one in found):
+        for url in [facts.endpoint.address] if path else _usual_urls(facts):
+            for one in _any_format(url, channels):
+                _keep(one, found, seen)
+    return found[:MAX_PROPOSALS]
+
+
+def _keep(one: Proposal, found: list[Proposal], seen: set[str]) -> None:
+    key = json.dumps(one.table, sort_keys=True)
+    if key not in seen:
+        seen.add(key)
+        found.append(one)
+
+
+def _by_host(facts: Facts) -> Iterator[Proposal]:
+    host = facts.endpoint.url.host
+    for pattern, preset in _HOSTS:
+        if re.fullmatch(pattern, host):
+            table: dict[str, Any] = {"url": facts.endpoint.address, "preset": preset}
+            region = re.search(r"\.([a-z]{2}(?:-[a-z]+)+-\d)\.amazonaws", host)
+            if region:
+                table["auth"] = {"region": region[1]}
+            yield Proposal(table, f"the host {host}", certain=True)
+
+
+def _by_protocol(facts: Facts, channels: int) -> Iterator[Proposal]:
+    """What speaks a protocol that says itself what it takes."""
+    address, path = facts.endpoint.address, facts.endpoint.path
+    if facts.endpoint.grpc:
+        yield Proposal({"url": address, "preset": "v2-grpc"}, "gRPC of V2 is known", certain=True)
+        return
+    if "/v2/models/" in path:
+        yield Proposal({"url": address, "preset": "v2"}, "the URL names a V2 model", certain=True)
+        return
+    wanted = re.match(r"/v1/models/([^/:]+)", path)
+    if wanted:
+        url = _at(facts, f"/v1/models/{wanted[1]}:predict")
+        yield from _instances(url, "the URL names a V1 model", channels)
+    if path.strip("/") and not path.startswith(("/v1", "/v2")):
+        return
+    for name in model_names(facts)[:3] if "/v2" in facts.answers else []:
+        url = _at(facts, f"/v2/models/{quote(name, safe='')}")
+        why = f"the server lists the V2 model {name}"
+        yield Proposal({"url": url, "preset": "v2"}, why, certain=True)
+    if isinstance(facts.answers.get("/v1/models"), dict) and "/v2" not in facts.answers:
+        for name in model_names(facts)[:3]:
+            url = _at(facts, f"/v1/models/{quote(name, safe='')}:predict")
+            yield from _instances(url, f"the server lists the V1 model {name}", channels)
+
+
+def _instances(url: str, why: str, channels: int) -> Iterator[Proposal]:
+    yield from _preset(url, "instances", why, channels)
+    yield Proposal({"url": url, "preset": "instances-b64"}, why)
+
+
+def _by_path(facts: Facts, channels: int) -> Iterator[Proposal]:
+    """What the usual path of a kind of server suggests."""
+    address, path = facts.endpoint.address, facts.endpoint.path.rstrip("/")
+    usual = {
+        "/invocations": ("hf", "mlflow", "instances"),
+        "/predictions": ("replicate",),
+        "/score": ("azureml", "azureml-image"),
+        "/inference": ("mosec",),
+    }
+    for preset in usual.get(path, ()):
+        yield from _preset(address, preset, f"the path {path}", channels)
+    if path.startswith("/predictions/"):
+        yield from _preset(address, "torchserve", "a path like TorchServe's", channels)
+    if path.startswith("/gradio_api/run/"):
+        yield from _preset(address, "gradio", "a path like Gradio's", channels)
+    if path.startswith("/gradio_api/call/"):
+        yield from _preset(address, "gradio-events", "a path like Gradio's", channels)
+    if not path and _dig(facts.answers.get("/openapi.json"), "info", "title") == "Cog":
+        url = _at(facts, "/predictions")
+        yield Proposal({"url": url, "preset": "replicate"}, "the server says Cog", certain=True)
+    gradio = facts.answers.get("/gradio_api/info")
+    if not path and isinstance(gradio, dict) and isinstance(gradio.get("named_endpoints"), dict):
+        for name in list(gradio["named_endpoints"])[:2]:
+            url = _at(facts, f"/gradio_api/run/{quote(str(name).strip('/'), safe='')}")
+            yield from _preset(url, "gradio", "the server describes a Gradio app", channels)
+
+
+def _preset(url: str, preset: str, why: str, channels: int) -> Iterator[Proposal]:
+    table = {"url": url, "preset": preset}
+    if preset in {"mlflow", "instances", "azureml"}:
+        for way in _ways(channels, 0):
+            if not way.single:
+                yield Proposal(over(table, way.table), why)
+    else:
+        yield Proposal(table, why)
+
+
+def _by_schema(facts: Facts, channels: int) -> Iterator[Proposal]:
+    """Routes and fields that an OpenAPI document or BentoML's schema names."""
+    for route, fields in (*_bento_routes(facts), *_openapi_routes(facts)):
+        if facts.endpoint.path.rstrip("/") not in {"", route.rstrip("/")}:
+            continue
+        url = _at(facts, route)
+        for name, kind in fields:
+            why = f"the server's schema names the field {name!r} of {route}"
+            if kind == "file":
+                yield Proposal(_multipart(url, name), why)
+            elif kind == "text":
+                yield Proposal(_text(url, name, "base64"), why)
+                yield Proposal(_text(url, name, "data-uri"), why)
+            else:
+                for way in _ways(channels, _depth(kind)):
+                    yield Proposal(_arrays(url, name, way), why)
+
+
+def _bento_routes(facts: Facts) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    schema = facts.answers.get("/schema.json")
+    routes = schema.get("routes") if isinstance(schema, dict) else None
+    for route in routes if isinstance(routes, list) else []:
+        if not isinstance(route, dict) or not isinstance(route.get("route"), str):
+            continue
+        inputs = route.get("input")
+        properties = inputs.get("properties") if isinstance(inputs, dict) else None
+        if isinstance(properties, dict):
+            yield route["route"], [(str(k), _kind(v)) for k, v in list(properties.items())[:2]]
+
+
+def _openapi_routes(facts: Facts) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    document = facts.answers.get("/openapi.json")
+    paths = document.get("paths") if isinstance(document, dict) else None
+    for route, methods in paths.items() if isinstance(paths, dict) else ():
+        post = methods.get("post") if isinstance(methods, dict) else None
+        if not isinstance(post, dict) or "{" in route:
+            continue
+        content = _dig(post, "requestBody", "content")
+        for media, entry in content.items() if isinstance(content, dict) else ():
+            shape = _resolved(document, _dig(entry, "schema"))
+            properties = _dig(shape, "properties")
+            fields = list(properties.items())[:2] if isinstance(properties, dict) else []
+            file = media == "multipart/form-data"
+            resolved = [(str(k), _resolved(document, v)) for k, v in fields]
+            kinds = [(k, "file" if file else _kind(v)) for k, v in resolved]
+            yield (
+                str(route),
+                [
+                    (k, f"array {_nesting(document, v)}" if kind == "array" else kind)
+                    for (k, kind), (_, v) in zip(kinds, resolved, strict=True)
+                ],
+            )
+
+
+def _resolved(document: Any, schema: Any) -> Any:
+    """``schema``, or what its ``$ref`` into the same document names."""
+    for _ in range(4):
+        name = _dig(schema, "$ref")
+        if not isinstance(name, str) or not name.startswith("#/"):
+            return schema
+        schema = _dig(document, *name.removeprefix("#/").split("/"))
+    return schema
+
+
+def _kind(schema: Any) -> str:
+    """``file``, ``text`` or ``array``: what a field takes."""
+    plain = schema if isinstance(schema, dict) else {}
+    if plain.get("type") == "file" or plain.get("format") in {"image", "binary"}:
+        return "file"
+    return "text" if plain.get("type") == "string" else "array"
+
+
+def _nesting(document: Any, schema: Any) -> int:
+    """How many lists the schema of a field nests; 0 where it does not say."""
+    depth = 0
+    while _dig(schema, "type") == "array" and depth < 5:
+        depth += 1
+        schema = _resolved(document, _dig(schema, "items"))
+    return depth if _dig(schema, "type") in {"number", "integer"} else 0
+
+
+def _depth(kind: str) -> int:
+    return int(kind.partition(" ")[2] or 0)
+
+
+def _dig(value: Any, *steps: str) -> Any:
+    for step in steps:
+        value = value.get(step) if isinstance(value, dict) else None
+    return value
+
+
+def _usual_urls(facts: Facts) -> list[str]:
+    """Where predictions are usually asked for, for a URL without a path."""
+    listed = [route for route, _ in (*_bento_routes(facts), *_openapi_routes(facts))]
+    document = facts.answers.get("/openapi.json")
+    paths = _dig(document, "paths")
+    posts = [
+        p
+        for p, m in (paths if isinstance(paths, dict) else {}).items()
+        if isinstance(m, dict) and "post" in m
+    ]
+    likely = [p for p in (*listed, *posts) if re.search(r"predict|infer|classif|score|invoc", p)]
+    routes = list(dict.fromkeys(p for p in likely if "{" not in p))[:2]
+    if not routes:
+        routes = ["/invocations"] if "/version" in facts.answers else ["/predict"]
+    return [_at(facts, route) for route in routes]
+
+
+def _any_format(url: str, channels: int) -> Iterator[Proposal]:
+    yield Proposal({"url": url, **_upload(), "request": {"body": "raw"}}, GUESS)
+    for name in _FILE_FIELDS:
+        yield Proposal(_multipart(url, name), GUESS)
+    for way in _ways(channels, 0):
+        for key in _ARRAY_KEYS:
+            yield Proposal(_arrays(url, key, way), GUESS)
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How an array is written: which axes of an input, and whether a list of inputs or one."""
+
+    axes: str = "image"
+    layout: str = "NCHW"
+    single: bool = False
+
+    @property
+    def table(self) -> dict[str, Any]:
+        """What the description says of it."""
+        request = {} if self.axes == "image" else {"request": {"axes": self.axes}}
+        return {**request, "input": {"layout": self.layout}}
+
+
+def _ways(channels: int, depth: int) -> list[_Way]:
+    """Ways to write a field of ``depth`` nested lists, the likeliest first; 0 is any."""
+    grey = channels == 1
+    nested = {
+        1: [_Way("flat", single=True)],
+        2: [*([_Way("grey", single=True)] if grey else []), _Way("flat")],
+        3: [
+            *([_Way("grey")] if grey else []),
+            _Way(single=True),
+            _Way(layout="NHWC", single=True),
+        ],
+        4: [_Way(), _Way(layout="NHWC")],
+    }
+    if depth:
+        return nested.get(depth, [])
+    return [*nested[4], *([_Way("grey")] if grey else []), _Way("flat"), _Way(single=True)]
+
+
+def _upload() -> dict[str, Any]:
+    return {"preset": "http", "access": "image"}
+
+
+def _multipart(url: str, name: str) -> dict[str, Any]:
+    return {"url": url, **_upload(), "request": {"body": "multipart", "field": name}}
+
+
+def _text(url: str, name: str, value: str) -> dict[str, Any]:
+    request = {"template": json.dumps({name: "$INPUT"}), "value": value}
+    return {"url": url, **_upload(), "request": request}
+
+
+def _arrays(url: str, key: str, way: _Way) -> dict[str, Any]:
+    template = json.dumps({key: "$INPUT" if way.single else "$INPUTS"})
+    plain = {"url": url, "preset": "http", "request": {"template": template}}
+    return over(plain, way.table)
+
+
+def _at(facts: Facts, path: str) -> str:
+    """The URL of ``path``, whatever a stranger's document wrote, on the endpoint's own server."""
+    return facts.endpoint.at(quote("/" + path.lstrip("/"), safe=_SAFE)).address

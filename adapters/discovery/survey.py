@@ -1,0 +1,122 @@
+"""What a server says about itself before any picture is sent: only questions, on its own origin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from adapters.errors import AccessDenied, BadReply, EndpointError, Unreachable
+from adapters import strict_json
+from adapters.http.client.client import open_client
+from adapters.http.client.endpoint import Endpoint, read_endpoint
+from adapters.quoting import printable
+from adapters.target.description import Target
+
+QUESTIONS = (
+    ("GET", "/v2"),
+    ("GET", "/v2/models"),
+    ("POST", "/v2/repository/index"),
+    ("GET", "/v1/models"),
+    ("GET", "/schema.json"),
+    ("GET", "/gradio_api/info"),
+    ("GET", "/openapi.json"),
+    ("GET", "/info"),
+    ("GET", "/ping"),
+    ("GET", "/version"),
+)
+"""What is asked, in this order, each at most once. None of it is a query."""
+
+_CLOUDS = (
+    "amazonaws.com",
+    "googleapis.com",
+    "api.clarifai.com",
+    "api.replicate.com",
+    "azure.com",
+    "azureml.ms",
+    "huggingface.co",
+    "huggingface.cloud",
+)
+"""Hosts that serve one known API and nothing that these questions would find."""
+
+
+@dataclass
+class Facts:
+    """What a server said.
+
+    Attributes:
+        endpoint: the URL as given.
+        answers: parsed JSON (or text) of every question that got a good answer, by path.
+        asked: what was asked and how it was answered, in words, in order.
+        wants_key: whether any answer was that a key is missing or wrong.
+        cloud: whether the host serves one known API, so that nothing was asked.
+    """
+
+    endpoint: Endpoint
+    answers: dict[str, Any] = field(default_factory=dict)
+    asked: list[str] = field(default_factory=list)
+    wants_key: bool = False
+    cloud: bool = False
+
+
+async def survey(target: Target) -> Facts:
+    """Ask the server at ``target``'s origin what it is. At most ``len(QUESTIONS)`` requests.
+
+    Raises:
+        TargetError: the URL, key or certificates cannot work.
+        Unreachable: nobody answers there.
+    """
+    endpoint = read_endpoint(target.location)
+    facts = Facts(endpoint)
+    host = endpoint.url.host
+    facts.cloud = any(host == end or host.endswith(f".{end}") for end in _CLOUDS)
+    if facts.cloud or "/v2/models/" in endpoint.path or endpoint.grpc:
+        return facts
+    client = open_client(target, endpoint)
+    try:
+        for method, path in QUESTIONS:
+            if path == "/v2/repository/index" and not _needs_index(facts):
+                continue
+            body = b"{}" if method == "POST" else b""
+            headers = {"content-type": "application/json"} if body else {}
+            try:
+                reply = await client.send(method, endpoint.at(path), body, headers)
+            except Unreachable as error:
+                if not facts.asked and error.advice.kind == "never":
+                    raise
+                if not facts.asked and not error.advice.outcome_unknown:
+                    raise
+                facts.asked.append(f"{method} {path}: no answer")
+            except EndpointError as error:
+                facts.wants_key = facts.wants_key or isinstance(error, AccessDenied)
+                facts.asked.append(f"{method} {path}: refused ({type(error).__name__})")
+            else:
+                _note(facts, method, path, reply.body)
+    finally:
+        await client.aclose()
+    return facts
+
+
+def _needs_index(facts: Facts) -> bool:
+    """Only a V2 server that did not list its models is asked for its repository."""
+    return "/v2" in facts.answers and not isinstance(facts.answers.get("/v2/models"), dict)
+
+
+def _note(facts: Facts, method: str, path: str, body: bytes) -> None:
+    try:
+        value = strict_json.parse(body)
+    except BadReply:
+        value = body[:200].decode("utf-8", errors="replace").strip()
+    facts.answers[path] = value
+    said = f"an object with {', '.join(list(value)[:6])}" if isinstance(value, dict) else value
+    facts.asked.append(f"{method} {path}: {printable(str(said), 100)}")
+
+
+def model_names(facts: Facts) -> list[str]:
+    """Names of the models that the server lists, V2 first."""
+    listed: list[Any] = []
+    for path in ("/v2/models", "/v2/repository/index", "/v1/models"):
+        value = facts.answers.get(path)
+        entries = value.get("models", []) if isinstance(value, dict) else value
+        listed += entries if isinstance(entries, list) else []
+    names = [entry.get("name") if isinstance(entry, dict) else entry for entry in listed]
+    return list(dict.fromkeys(name for name in names if isinstance(name, str) and name))

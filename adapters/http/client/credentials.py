@@ -1,0 +1,145 @@
+"""The key and the user's headers: read once, sent, and never shown."""
+
+from __future__ import annotations
+
+import base64
+import importlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import quote
+
+from adapters.errors import MissingExtra, TargetError
+from adapters.http.client.sigv4 import Signer, open_signer
+from adapters.secrets import remember, remember_key
+from adapters.target.description import Auth, HttpOptions
+
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_OURS = {"accept-encoding", "connection", "content-length", "transfer-encoding"}
+_MIN_SECRET = 6
+"""Shorter values ("1", "true") are hardly secrets, and hiding them would garble messages."""
+
+_MAX_KEY_BYTES = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What to send with every request.
+
+    Attributes:
+        headers: the user's headers and the key, names in lower case.
+        secrets: their values, to be hidden wherever a server repeats them.
+        query: what to add to every URL's query, percent-encoded, or empty.
+        signer: what signs every request, or None.
+    """
+
+    headers: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+    query: str = field(default="", repr=False)
+    signer: Signer | None = field(default=None, repr=False)
+
+
+def read_credentials(options: HttpOptions) -> Credentials:
+    """Collect headers and the key from where ``options`` say it is.
+
+    Raises:
+        TargetError: there is no key where it should be, or a header cannot travel.
+        MissingExtra: the keyring or the signer is not installed.
+    """
+    auth = options.auth
+    headers = {name.lower(): value for name, value in options.headers.items()}
+    secrets = [value for value in headers.values() if len(value) >= _MIN_SECRET]
+    remember(*secrets)
+    if auth.type == "sigv4":
+        _check_all(headers)
+        return Credentials(headers, tuple(secrets), signer=open_signer(auth))
+    key = "" if auth.type == "none" else _read_key(auth)
+    if not key:
+        _check_all(headers)
+        return Credentials(headers, tuple(secrets))
+    secrets += [key, quote(key, safe="")]
+    for form in (key, secrets[-1], base64.b64encode(key.encode()).decode("ascii")):
+        remember_key(form)
+    if auth.type == "query":
+        _check_all(headers)
+        return Credentials(headers, tuple(secrets), f"{quote(auth.parameter)}={secrets[-1]}")
+    value = _header_value(auth, key)
+    remember(value)
+    headers[auth.header.lower()] = value
+    _check_all(headers)
+    # The longest first: a part must not be hidden before the whole.
+    return Credentials(headers, (value, *secrets))
+
+
+def _header_value(auth: Auth, key: str) -> str:
+    if auth.type == "basic":
+        return "Basic " + base64.b64encode(f"{auth.user}:{key}".encode()).decode("ascii")
+    return f"{auth.prefix or ('Bearer ' if auth.type == 'bearer' else '')}{key}"
+
+
+def _read_key(auth: Auth) -> str:
+    """The key, or nothing where only the default variable was to hold it.
+
+    Raises:
+        TargetError: the place that the user named holds no key.
+    """
+    if auth.secret_file:
+        return _from_file(auth.secret_file)
+    if auth.keyring:
+        return _from_keyring(auth.keyring)
+    key = os.environ.get(auth.secret_env, "").strip()
+    if not key and (auth.secret_env != Auth().secret_env or auth.type in {"basic", "query"}):
+        raise TargetError(f"the environment variable {auth.secret_env!r} holds no key")
+    return key
+
+
+def _from_file(path: str) -> str:
+    place = Path(path).expanduser()
+    try:
+        with place.open("rb") as stream:
+            key = stream.read(_MAX_KEY_BYTES).decode("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is no text"
+        raise TargetError(f"auth.secret_file {path} cannot be read: {why}") from None
+    if not key:
+        raise TargetError(f"auth.secret_file {path} holds no key")
+    return key
+
+
+def _from_keyring(entry: str) -> str:
+    service, slash, name = entry.partition("/")
+    if not (service and slash and name):
+        raise TargetError(f"auth.keyring is {entry!r}, it must be SERVICE/NAME")
+    try:
+        keyring = importlib.import_module("keyring")
+    except ImportError:
+        raise MissingExtra("keyring is not installed; install xray-audit[keyring]") from None
+    try:
+        key = keyring.get_password(service, name)
+    except Exception as error:  # noqa: BLE001 - every backend raises its own kinds
+        kind = type(error).__name__
+        raise TargetError(f"the keyring cannot be read ({kind}); unlock or install one") from None
+    if not key:
+        raise TargetError(f"the keyring holds no key for auth.keyring {entry!r}")
+    return str(key).strip()
+
+
+def _check_all(headers: Mapping[str, str]) -> None:
+    for name, value in headers.items():
+        check_header(name, value)
+
+
+def check_header(name: str, value: str) -> None:
+    """Refuse a header that cannot travel; ``name`` in lower case.
+
+    Raises:
+        TargetError: says what is wrong with it; never shows the value.
+    """
+    if not _NAME.fullmatch(name):
+        raise TargetError("a header has a name that HTTP does not allow")
+    if name in _OURS:
+        raise TargetError(f"the header {name} is set by the client itself; leave it out")
+    if not value.isascii() or not value.isprintable():
+        raise TargetError(f"the value of header {name} holds characters that HTTP does not allow")

@@ -1,0 +1,247 @@
+"""Everything that can go wrong with one attempt, put into the error tree, in one place."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import Iterator
+from dataclasses import replace
+
+from adapters.errors import (
+    NEVER,
+    AccessDenied,
+    BadReply,
+    EndpointError,
+    InputRejected,
+    NotFound,
+    RetryAdvice,
+    RetryKind,
+    ServerFailed,
+    Throttled,
+    Unreachable,
+)
+from adapters import strict_json
+from adapters.http.transport.addresses import ForbiddenAddressError
+from adapters.quoting import error_text, printable
+from adapters.http.client.quota_headers import pace_hint, retry_after
+from adapters.http.transport.tls import certificate_problem
+from adapters.http.transport.transports import Reply
+from adapters.target.description import Retry
+
+_NEVER_LEFT = RetryAdvice("transient", unsent=True)
+_NOWHERE = RetryAdvice("never", unsent=True)
+_MAYBE_DONE = RetryAdvice("transient", outcome_unknown=True)
+_REMEDIES: dict[int, tuple[type[EndpointError], RetryKind, str]] = {
+    401: (AccessDenied, "never", "check the key named by auth.secret_env, secret_file or keyring"),
+    402: (AccessDenied, "never", "the account behind the key cannot pay"),
+    403: (AccessDenied, "never", "the key may not use this model"),
+    404: (NotFound, "never", "check the path and the model's name"),
+    405: (NotFound, "never", "check the path and the request method"),
+    407: (AccessDenied, "never", "a proxy asks for its own credentials"),
+    408: (ServerFailed, "transient", "the server gave up waiting for the request"),
+    409: (ServerFailed, "transient", "add 409 to retry.throttle if it means 'busy'"),
+    410: (NotFound, "never", "the model was taken away"),
+    413: (InputRejected, "too-large", "send fewer inputs per request"),
+    425: (ServerFailed, "transient", "the server is not ready for the request"),
+    429: (ServerFailed, "transient", "add 429 to retry.throttle to slow down on it"),
+}
+
+_NAMES: dict[str, type[EndpointError]] = {
+    "InvalidKeyException": AccessDenied,  # TorchServe: a wrong key, or one older than an hour
+    "AccessDeniedException": AccessDenied,
+    "ExpiredTokenException": AccessDenied,
+    "IncompleteSignatureException": AccessDenied,
+    "InvalidSignatureException": AccessDenied,
+    "MissingAuthenticationTokenException": AccessDenied,
+    "UnrecognizedClientException": AccessDenied,
+    "ProvisionedThroughputExceededException": Throttled,
+    "ThrottlingException": Throttled,
+    "TooManyRequestsException": Throttled,
+}
+
+
+def from_exception(
+    error: Exception, where: str, *, unsent: bool, stranger: bool = False
+) -> Unreachable:
+    """Classify what a transport raised.
+
+    Args:
+        error: any exception of the transport, or TimeoutError of the whole attempt.
+        where: the endpoint, without secrets.
+        unsent: whether the request surely did not reach the server.
+        stranger: whether no TLS server there ever answered: one that wants a certificate of ours
+            may break the connection before its own word on that arrives.
+    """
+    chain = list(_causes(error))
+    # What our own look at the name and its addresses raises comes before any connection.
+    unsent = unsent or isinstance(error, (ForbiddenAddressError, socket.gaierror))
+    wrong = _wrong_place(chain)
+    if wrong:
+        return Unreachable(f"{where}: {wrong}", _NOWHERE if unsent else NEVER)
+    if unsent and any(_is_tls_fault(cause) for cause in chain):
+        return Unreachable(f"{where}: no TLS there; check the scheme and the port", _NOWHERE)
+    if unsent:
+        return Unreachable(f"{where}: {_refusal(chain)}", _NEVER_LEFT)
+    if isinstance(error, TimeoutError):
+        return Unreachable(
+            f"{where}: no complete reply in time; raise limits.timeout or send fewer inputs",
+            _MAYBE_DONE,
+        )
+    hint = "; does the server want a certificate of ours (tls.cert)?" if stranger else ""
+    return Unreachable(
+        f"{where}: the connection broke before a complete HTTP reply "
+        f"({type(error).__name__}){hint}",
+        _MAYBE_DONE,
+    )
+
+
+def from_status(
+    reply: Reply, where: str, retry: Retry, secrets: tuple[str, ...]
+) -> EndpointError | None:
+    """The error that a reply's status stands for; None for 2xx.
+
+    Args:
+        reply: the reply, its body possibly cut.
+        where: the endpoint, without secrets.
+        retry: what the user says statuses mean, before any other meaning.
+        secrets: texts to hide where the server repeats them.
+    """
+    status = reply.status
+    if 200 <= status < 300 and status not in retry.throttle:
+        return None
+    said = "" if reply.encoded else error_text(reply.body, secrets)
+    quote = f": {said}" if said else ""
+    error = _from_status(reply, where, retry, quote)
+    if status in retry.final:
+        error.advice = RetryAdvice("never", outcome_unknown=error.advice.outcome_unknown)
+    elif not retry.respect_retry_after:
+        error.advice = replace(error.advice, retry_after_s=None)
+    return error
+
+
+def _from_status(reply: Reply, where: str, retry: Retry, quote: str) -> EndpointError:
+    status = reply.status
+    named = _named(reply)
+    if status in retry.throttle or named is Throttled:
+        return Throttled(
+            f"{where} asked us to slow down (HTTP {status}){quote}",
+            RetryAdvice("throttled", _wait(reply)),
+        )
+    if named is AccessDenied:
+        return AccessDenied(f"{where} refused the key (HTTP {status}){quote}")
+    if status in retry.statuses:
+        return ServerFailed(
+            f"{where} failed (HTTP {status}){quote}", RetryAdvice("transient", _wait(reply))
+        )
+    if 300 <= status < 400:
+        return NotFound(
+            f"{where} redirects elsewhere (HTTP {status}); redirects are never followed, "
+            f"so give the final URL{_goal(reply)}"
+        )
+    if status >= 500:
+        lost = status in {502, 504}
+        return ServerFailed(
+            f"{where} failed (HTTP {status}){quote}",
+            RetryAdvice("transient", _wait(reply), outcome_unknown=lost),
+        )
+    return _client_error(status, where, quote)
+
+
+def _named(reply: Reply) -> type[EndpointError] | None:
+    """What the error's name says where its status does not: AWS and TorchServe put all into 400."""
+    if reply.status != 400 or reply.encoded:
+        return None
+    try:
+        body = strict_json.parse(reply.body)
+    except BadReply:
+        return None
+    found = [body.get(key) for key in ("__type", "type", "code")] if isinstance(body, dict) else []
+    for name in (reply.headers.get("x-amzn-errortype", ""), *found):
+        if isinstance(name, str) and (kind := _NAMES.get(name.split(":")[0].rpartition("#")[2])):
+            return kind
+    return None
+
+
+def oversized(where: str, limit: int) -> BadReply:
+    """A good reply that does not end."""
+    return BadReply(
+        f"{where} sent more than {limit} bytes; raise limits.max_reply_bytes or send fewer inputs"
+    )
+
+
+def encoded(where: str) -> BadReply:
+    """A good reply in a content encoding that nobody asked for."""
+    return BadReply(f"{where} compressed its reply although it was asked for plain bytes")
+
+
+def _client_error(status: int, where: str, quote: str) -> EndpointError:
+    kind, retry, remedy = _REMEDIES.get(
+        status, (InputRejected, "never", "check shape, datatype and request format")
+    )
+    if not 400 <= status < 500:
+        return BadReply(f"{where} answered with the unknown HTTP status {status}")
+    return kind(f"{where} refused the request (HTTP {status}; {remedy}){quote}", RetryAdvice(retry))
+
+
+def _wait(reply: Reply) -> float | None:
+    seconds = retry_after(reply.headers)
+    if seconds is not None:
+        return seconds
+    hint = pace_hint(reply.headers)
+    return hint.reset_s if hint and not hint.remaining else None
+
+
+def _goal(reply: Reply) -> str:
+    goal = reply.headers.get("location", "").split("?", 1)[0].split("#", 1)[0]
+    # A URL may carry user:password@ before its host.
+    scheme, slashes, rest = goal.partition("//")
+    host, slash, path = rest.partition("/")
+    goal = f"{scheme}{slashes}{host.rpartition('@')[2]}{slash}{path}"
+    return f" ({printable(goal, 120)})" if goal else ""
+
+
+def _wrong_place(chain: list[BaseException]) -> str:
+    """Why no retry reaches the server that the URL names, or empty."""
+    for cause in chain:
+        if isinstance(cause, ForbiddenAddressError):
+            return (
+                f"{cause}, which a public name should not; where it is meant to, set "
+                "private_network = true in the target description, or name the address in the URL"
+            )
+    if any(isinstance(cause, socket.gaierror) for cause in chain):
+        return "the host name does not resolve; check the URL"
+    return certificate_problem(chain)
+
+
+def _refusal(chain: list[BaseException]) -> str:
+    if any(isinstance(cause, ConnectionRefusedError) for cause in chain):
+        return "connection refused; is the server running there?"
+    if any(isinstance(cause, ConnectionAbortedError) for cause in chain):
+        return (
+            "the server hung up at once; check the scheme (a server may want TLS), and whether it "
+            "wants a certificate of ours (tls.cert)"
+        )
+    if any(isinstance(cause, TimeoutError) or "Timeout" in type(cause).__name__ for cause in chain):
+        return "nobody answered the connection in time; check host, port and firewall"
+    return "no connection; check host, port and network"
+
+
+def _is_tls_fault(cause: BaseException) -> bool:
+    """Whether the handshake failed; merely waiting for more bytes of it is an SSLError too."""
+    waiting = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
+    return isinstance(cause, ssl.SSLError) and not isinstance(cause, waiting)
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """``error`` and all that caused it; transports wrap the reason several times."""
+    todo: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while todo:
+        cause = todo.pop()
+        if cause is None or id(cause) in seen:
+            continue
+        seen.add(id(cause))
+        yield cause
+        todo += [cause.__cause__, cause.__context__]
+        if isinstance(cause, BaseExceptionGroup):
+            todo += cause.exceptions

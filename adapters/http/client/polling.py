@@ -1,0 +1,130 @@
+"""Answers that come later: ask for them until they are there. A look is no query."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Any
+from urllib.parse import quote
+
+from adapters.errors import BadReply, EndpointError, RetryAdvice, ServerFailed
+from adapters import strict_json
+from adapters.http.client.client import Client
+from adapters.http.client.endpoint import Endpoint
+from adapters.quoting import printable
+from adapters.http.payload.json_path import JsonPath
+from adapters.http.transport.transports import Reply
+from adapters.target.description import Poll
+
+_LOST = RetryAdvice("transient", outcome_unknown=True)
+_MAX_NAME = 200
+
+
+class Poller:
+    """Follows one endpoint's replies to their answers.
+
+    Args:
+        client: sends the looks.
+        poll: where to look and how often.
+        state_path: path of the state in a reply.
+        endpoint: where predictions are asked for.
+
+    Raises:
+        TargetError: a path is not a path.
+    """
+
+    def __init__(self, client: Client, poll: Poll, state_path: str, endpoint: Endpoint) -> None:
+        self._client = client
+        self._poll = poll
+        self._state = JsonPath.read(state_path)
+        self._url = JsonPath.read(poll.url_path)
+        self._id = JsonPath.read(poll.id_path)
+        self._endpoint = endpoint
+
+    async def answer(self, first: Reply) -> Reply:
+        """The reply that holds the answer ``first`` stands for: itself where it is there already.
+
+        Raises:
+            EndpointError: it did not come in time, or the server says that it never will.
+        """
+        if self._poll.format == "json" and not self._is_pending(first):
+            return first
+        place = self._place(strict_json.parse(first.body))
+        try:
+            async with asyncio.timeout(self._poll.timeout):
+                if self._poll.format == "events":
+                    return await self._events(place)
+                return await self._finished(place)
+        except EndpointError as error:
+            if error.advice.unsent:  # the look never left, the job did
+                error.advice = dataclasses.replace(error.advice, unsent=False, outcome_unknown=True)
+            raise
+        except TimeoutError:
+            raise ServerFailed(
+                f"{place.shown}: no answer within poll.timeout, {self._poll.timeout:g} s", _LOST
+            ) from None
+
+    def _is_pending(self, reply: Reply) -> bool:
+        if reply.status in self._poll.statuses:
+            return True
+        state = self._state.find(strict_json.parse(reply.body)) if self._poll.pending else None
+        return isinstance(state, str) and state in self._poll.pending
+
+    def _place(self, job: Any) -> Endpoint:
+        """Where to look for the answer; the client refuses another server."""
+        if self._poll.url_path:
+            url = self._url.get(job)
+            if not isinstance(url, str):
+                raise BadReply(f"the reply holds no URL at {self._poll.url_path}")
+            return self._endpoint.beside(url)
+        name = self._id.get(job)
+        if not isinstance(name, str | int) or not 0 < len(str(name)) <= _MAX_NAME:
+            raise BadReply(f"the reply names no job at {self._poll.id_path}")
+        base = self._endpoint.path.rstrip("/")
+        path = self._poll.url.replace("{url}", base).replace("{id}", quote(str(name), safe=""))
+        return self._endpoint.beside(path)
+
+    async def _finished(self, place: Endpoint) -> Reply:
+        while True:
+            await asyncio.sleep(self._poll.interval)
+            reply = await self._look(place)
+            if reply is not None and not self._is_pending(reply):
+                return reply
+
+    async def _look(self, place: Endpoint) -> Reply | None:
+        """One look; None where it failed in a way that may pass: the job itself is paid for."""
+        try:
+            return await self._client.get(place)
+        except EndpointError as error:
+            if error.advice.kind == "never":
+                raise
+            await asyncio.sleep(min(error.advice.retry_after_s or 0.0, self._poll.timeout))
+            return None
+
+    async def _events(self, place: Endpoint) -> Reply:
+        reply = await self._client.send("GET", place, b"", {"accept": "text/event-stream"})
+        return dataclasses.replace(reply, body=complete_event(reply.body))
+
+
+def complete_event(stream: bytes) -> bytes:
+    """The data of the event ``complete`` in a stream of server-sent events.
+
+    Raises:
+        ServerFailed: the stream holds the event ``error``.
+        BadReply: it holds neither.
+    """
+    try:
+        text = stream.decode("utf-8")
+    except UnicodeDecodeError:
+        raise BadReply("the stream of events is not UTF-8 text") from None
+    for block in text.replace("\r\n", "\n").split("\n\n"):
+        fields = [line.partition(":") for line in block.split("\n")]
+        values = [(name, value.removeprefix(" ")) for name, _, value in fields]
+        event = next((value for name, value in values if name == "event"), "")
+        data = "\n".join(value for name, value in values if name == "data")
+        if event == "error":
+            said = printable(data) if data not in {"", "null"} else "without a reason"
+            raise ServerFailed(f"the target reports a failure: {said}", RetryAdvice("transient"))
+        if event == "complete":
+            return data.encode()
+    raise BadReply("the stream of events ended without an answer")

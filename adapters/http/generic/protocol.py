@@ -1,0 +1,232 @@
+"""Any HTTP endpoint that takes an image and answers with JSON, described as data.
+
+A preset is a RequestFormat and a ReplyFormat; it needs no code here.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.images import media_type
+from adapters.contract import Batch, Labels, LabelSpace
+from adapters.errors import TargetError
+from adapters import strict_json
+from adapters.http.client.client import Client
+from adapters.http.payload.encoding import Wire, choose_encoding
+from adapters.http.client.endpoint import Endpoint
+from adapters.http.payload.number_text import nested
+from adapters.http.oracle import Opened, Outgoing, comfortable_batch
+from adapters.http.client.polling import Poller
+from adapters.http.generic.reply_labels import ReplyRule, label_names
+from adapters.http.transport.transports import Reply
+from adapters.target.description import HttpOptions, ReplyFormat, RequestFormat, Target
+
+_NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-columns"}
+
+
+async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Opened:
+    """Check ``target``'s description; nothing is sent.
+
+    Raises:
+        TargetError: no shape, or a description that cannot work.
+    """
+    if target.shape is None:
+        raise TargetError("a generic HTTP endpoint does not state its input; pass --shape C,H,W")
+    request = target.http.request
+    upload = request.body != "json" or request.value in {"base64", "data-uri"}
+    spec = target.input_spec(
+        target.shape, choose_encoding(target, "upload" if upload else "tensor")
+    )
+    space = _label_space(target)
+    wire = Wire.of(target, spec)
+    writer = _writer(target.http, wire)
+    # Encoding one input of noise finds what an input cannot do before anything is sent.
+    noise = np.random.default_rng(0).integers(0, 256, (1, *spec.shape))
+    one = len(writer(spec.from_pixels(noise)).body)
+    batched = request.body == "json" and '"$INPUTS"' in request.template
+    return Opened(
+        format=_Generic(writer, ReplyRule(target.http.reply, space), one),
+        base=endpoint,
+        endpoint=endpoint,
+        method=request.method,
+        spec=spec,
+        space=space,
+        max_batch=(target.batch or comfortable_batch(one)) if batched else 1,
+        identity=(
+            "protocol http",
+            f"request {_digest(request, target.http.reply)}",
+            *wire.identity(),
+        ),
+        poller=_poller(client, target, endpoint),
+        description={
+            "protocol": "http",
+            "layout": wire.layout,
+            "layout_origin": "given" if target.layout else "assumed",
+            "color": wire.color,
+            "upload_size": list(wire.size),
+            "body": request.body,
+            "value": request.value if request.body == "json" else "file",
+            "reply_path": target.http.reply.path,
+            "reply_kind": target.http.reply.kind,
+        },
+    )
+
+
+class _Generic:
+    """The generic WireFormat: a writer and a reply rule."""
+
+    version = ""
+
+    def __init__(
+        self, writer: Callable[[Batch], Outgoing], rule: ReplyRule, one_bytes: int
+    ) -> None:
+        self._writer = writer
+        self._rule = rule
+        self._one_bytes = one_bytes
+
+    def encode(self, batch: Batch) -> Outgoing:
+        return self._writer(batch)
+
+    def decode(self, reply: Reply, n: int) -> Labels:
+        return self._rule.labels(strict_json.parse(reply.body), n)
+
+    def body_bytes(self, n: int) -> int:
+        return n * self._one_bytes
+
+
+def _label_space(target: Target) -> LabelSpace:
+    names = label_names(target.http.reply, target.classes)
+    if names is not None:
+        return LabelSpace(names)
+    return LabelSpace(open=target.http.reply.kind in _NAMED_KINDS)
+
+
+def _poller(client: Client, target: Target, endpoint: Endpoint) -> Poller | None:
+    poll = target.http.poll
+    if poll is None:
+        return None
+    if not (poll.url_path or (poll.id_path and "{id}" in poll.url)):
+        raise TargetError('poll needs url_path, or id_path and a url that holds "{id}"')
+    return Poller(client, poll, target.http.reply.success_path, endpoint)
+
+
+def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
+    request = options.request
+    if request.body == "json":
+        return _json_writer(request, wire)
+    if request.axes != "image":
+        raise TargetError("request.axes is for numbers in JSON, and this request carries a file")
+    own_type = any(name.lower() == "content-type" for name in options.headers)
+    if request.body == "multipart" and own_type:
+        raise TargetError("a multipart request sets its own Content-Type; leave the header out")
+    kind = request.content_type or media_type(wire.spec.encoding)
+    if request.body == "raw":
+        return lambda batch: Outgoing(wire.files(batch)[0], {"content-type": kind})
+    name = "input." + (kind.partition("/")[2] if kind.startswith("image/") else "bin")
+    return lambda batch: _multipart(request.field, (name, wire.files(batch)[0], kind))
+
+
+def _multipart(field: str, file: tuple[str, bytes, str]) -> Outgoing:
+    # httpx writes the body; the URL is only there because a request must have one.
+    request = httpx.Request("POST", "http://multipart", files={field: file})
+    return Outgoing(request.read(), {"content-type": request.headers["content-type"]})
+
+
+def _json_writer(request: RequestFormat, wire: Wire) -> Callable[[Batch], Outgoing]:
+    head, tail, many = _split_template(request.template)
+    before, after = _split_item(request.item) if many else (b"", b"")
+    kind = {"content-type": request.content_type or "application/json"}
+    axes = _axes(request, wire)
+    values = _value_writer(request, wire, axes)
+    if many and before == after == b"" and request.value == "array":
+        # One array for all is written faster than its parts.
+        return lambda batch: Outgoing(head + nested(axes(wire.values(batch))) + tail, kind)
+
+    def write(batch: Batch) -> Outgoing:
+        items = b",".join(before + value + after for value in values(batch))
+        return Outgoing(head + (b"[" + items + b"]" if many else items) + tail, kind)
+
+    return write
+
+
+def _axes(request: RequestFormat, wire: Wire) -> Callable[[NDArray[Any]], NDArray[Any]]:
+    """A function that gives inputs with three axes each, as the wire has them, those wanted."""
+    if request.axes == "image":
+        return lambda values: values
+    if request.value not in {"array", "pixels"}:
+        raise TargetError(
+            f"request.axes is {request.axes!r}, and a {request.value} value has none: leave it out"
+        )
+    if request.axes == "flat":
+        return lambda values: values.reshape(len(values), -1)
+    channels = wire.spec.shape[0]
+    if channels != 1:
+        raise TargetError(f"request.axes is 'grey', and the input has {channels} channels, not one")
+    axis = 1 if wire.layout == "NCHW" else 3
+    return lambda values: values.squeeze(axis)
+
+
+def _value_writer(
+    request: RequestFormat, wire: Wire, axes: Callable[[NDArray[Any]], NDArray[Any]]
+) -> Callable[[Batch], list[bytes]]:
+    """A function that writes each input of a batch as one JSON value."""
+    if request.value == "array":
+        return lambda batch: [nested(one) for one in axes(wire.values(batch))]
+    if request.value == "pixels":
+        if wire.spec.access != "image":
+            raise TargetError("pixels are whole numbers 0 to 255; use --access image")
+        return lambda batch: [nested(one) for one in axes(wire.pixels(batch))]
+    kind = media_type(wire.spec.encoding)
+    prefix = f"data:{kind};base64,".encode() if request.value == "data-uri" else b""
+    return lambda batch: [b'"' + prefix + base64.b64encode(one) + b'"' for one in wire.files(batch)]
+
+
+def _split_template(template: str) -> tuple[bytes, bytes, bool]:
+    """Text before and after the placeholder, and whether it stands for all inputs."""
+    _check_json("template", template)
+    places = template.count('"$INPUT"') + template.count('"$INPUTS"')
+    if places != 1:
+        raise TargetError(
+            f'the request template holds "$INPUT" or "$INPUTS" {places} times, not once'
+        )
+    many = '"$INPUTS"' in template
+    head, tail = template.split('"$INPUTS"' if many else '"$INPUT"')
+    return head.encode(), tail.encode(), many
+
+
+def _split_item(item: str) -> tuple[bytes, bytes]:
+    _check_json("item", item)
+    if item.count('"$INPUT"') != 1:
+        raise TargetError('the request item must hold "$INPUT" exactly once')
+    before, after = item.split('"$INPUT"')
+    return before.encode(), after.encode()
+
+
+def _check_json(what: str, text: str) -> None:
+    try:
+        json.loads(text)
+    except ValueError:
+        raise TargetError(f"the request {what} is not JSON") from None
+
+
+def _digest(request: RequestFormat, reply: ReplyFormat) -> str:
+    """A template may hold a secret, so the fingerprint holds its digest.
+
+    Only what differs from the defaults counts, so a new option leaves old fingerprints alone.
+    """
+    said = _stated(request, RequestFormat()), _stated(reply, ReplyFormat())
+    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
+
+
+def _stated(given: RequestFormat | ReplyFormat, default: RequestFormat | ReplyFormat) -> Any:
+    plain = asdict(default)
+    return sorted((name, value) for name, value in asdict(given).items() if value != plain[name])

@@ -1,0 +1,108 @@
+"""Dotted paths into a JSON reply: ``predictions.*.label``, ``data.0``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.errors import BadReply, TargetError
+from adapters.quoting import printable
+
+
+@dataclass(frozen=True, slots=True)
+class JsonPath:
+    """A parsed path.
+
+    Attributes:
+        before: steps up to ``*``, or all steps.
+        after: steps below each entry that ``*`` walks.
+        walks: whether the path holds ``*``.
+    """
+
+    before: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+    walks: bool = False
+
+    @classmethod
+    def read(cls, text: str) -> JsonPath:
+        """Parse ``text``; empty is the reply itself.
+
+        Raises:
+            TargetError: an empty step, or more than one ``*``.
+        """
+        steps = tuple(text.split(".")) if text else ()
+        if "" in steps or steps.count("*") > 1:
+            raise TargetError(f"{text!r} is not a path like predictions.*.label with at most one *")
+        if "*" not in steps:
+            return cls(before=steps)
+        at = steps.index("*")
+        return cls(before=steps[:at], after=steps[at + 1 :], walks=True)
+
+    def get(self, reply: Any, absent: Any = None) -> Any:
+        """What stands at the path; with ``*`` the list of what stands below each entry.
+
+        Args:
+            reply: a parsed reply.
+            absent: what counts where the path's very last step is missing, and only that; None:
+                nothing does.
+
+        Raises:
+            BadReply: nothing stands there.
+        """
+        if not self.walks:
+            return _descend(reply, self.before, absent)
+        return [_descend(entry, self.after, absent) for entry in self._walk(reply)]
+
+    def every(self, reply: Any) -> list[Any]:
+        """What stands at the path for each entry, None where nothing does; never empty."""
+        try:
+            entries = self._walk(reply) if self.walks else [reply]
+        except BadReply:
+            return [None]
+        steps = self.after if self.walks else self.before
+        return [_find(entry, steps) for entry in entries] or [None]
+
+    def find(self, reply: Any) -> Any:
+        """Like :meth:`get`, but None where nothing stands there."""
+        try:
+            return self.get(reply)
+        except BadReply:
+            return None
+
+    def first(self, reply: Any) -> Any:
+        """What stands at the path in the first entry that has it, or None."""
+        return next((value for value in self.every(reply) if value is not None), None)
+
+    def _walk(self, reply: Any) -> list[Any]:
+        found = _descend(reply, self.before)
+        if not isinstance(found, list):
+            raise BadReply(f"the reply has {_kind(found)} where its path says a list")
+        return found
+
+
+def _find(value: Any, steps: tuple[str, ...]) -> Any:
+    try:
+        return _descend(value, steps)
+    except BadReply:
+        return None
+
+
+def _descend(value: Any, steps: tuple[str, ...], absent: Any = None) -> Any:
+    for number, step in enumerate(steps):
+        if isinstance(value, dict) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        elif absent is not None and isinstance(value, dict) and number == len(steps) - 1:
+            return absent
+        else:
+            raise BadReply(f"the reply has no {step!r} where a label should be: {_kind(value)}")
+    return value
+
+
+def _kind(value: Any) -> str:
+    if isinstance(value, dict):
+        return printable("an object with " + (", ".join(list(value)[:8]) or "no keys"))
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return printable(f"a {type(value).__name__}")

@@ -1,0 +1,166 @@
+"""One gRPC call, told as an HTTP exchange: so limits, keys, retries and redaction stay the same."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from adapters.errors import MissingExtra
+from adapters.http.transport.addresses import AddressGuard
+from adapters.http.transport.tls import pem_files
+from adapters.http.transport.transports import Reply
+from adapters.target.description import Tls
+
+_HTTP_STATUS = {
+    "INVALID_ARGUMENT": 400,
+    "FAILED_PRECONDITION": 400,
+    "OUT_OF_RANGE": 400,
+    "UNAUTHENTICATED": 401,
+    "PERMISSION_DENIED": 403,
+    "NOT_FOUND": 404,
+    "UNIMPLEMENTED": 405,
+    "ABORTED": 409,
+    "RESOURCE_EXHAUSTED": 429,
+    "CANCELLED": 502,
+    "DEADLINE_EXCEEDED": 504,
+}
+"""Google's own table of the HTTP statuses that gRPC codes stand for; the rest are 500."""
+
+_TOO_LARGE = 413
+_LIVE = "/inference.GRPCInferenceService/ServerLive"
+_NOT_METADATA = {"accept", "accept-encoding", "content-type", "user-agent"}
+
+
+class GrpcTransport:
+    """gRPC; the path of the URL is the method's full name.
+
+    Args:
+        tls: certificates, or None for a connection in the clear.
+        guard: resolves the host, and says where it may lead.
+
+    Raises:
+        MissingExtra: tritonclient is not installed.
+        TargetError: a certificate cannot be read.
+    """
+
+    name = "grpc"
+    certificate = ""
+    foreign: tuple[type[Exception], ...] = (OSError, ValueError)
+    unsent: tuple[type[Exception], ...] = (
+        ConnectionRefusedError,
+        ConnectionAbortedError,
+        ssl.SSLError,
+    )
+
+    def __init__(self, tls: Tls | None, guard: AddressGuard) -> None:
+        self._grpc = load("grpc")
+        self._guard = guard
+        self._credentials = None
+        if tls is not None:
+            roots, own, key = pem_files(tls)
+            self._credentials = self._grpc.ssl_channel_credentials(roots, key, own)
+        self._channel: Any = None
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Reply:
+        """See :meth:`adapters.http.transport.transports.Transport.exchange`; ``method`` means nothing."""
+        del method
+        parts = urlsplit(url)
+        if self._channel is None:
+            self._channel = await self._connect(parts.hostname or "", parts.port or 443, limit)
+        await self._stand()
+        call = self._channel.unary_unary(parts.path)
+        metadata = [(k, v) for k, v in headers.items() if k not in _NOT_METADATA]
+        try:
+            answer: bytes = await call(body, metadata=metadata)
+        except self._grpc.aio.AioRpcError as error:
+            return self._failed(error)
+        return Reply(200, {}, answer, code="OK")
+
+    async def aclose(self) -> None:
+        """See :meth:`adapters.http.transport.transports.Transport.aclose`."""
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def _connect(self, host: str, port: int, limit: int) -> Any:
+        addresses = [host] if self._guard.is_address else await self._guard.resolve(host, port)
+        address = addresses[0].strip("[]")
+        place = f"ipv6:[{address}]:{port}" if ":" in address else f"ipv4:{address}:{port}"
+        options = [
+            ("grpc.max_receive_message_length", limit),
+            ("grpc.max_send_message_length", -1),
+            ("grpc.enable_http_proxy", 0),
+            ("grpc.default_authority", f"{host}:{port}"),
+        ]
+        if self._credentials is None:
+            return self._grpc.aio.insecure_channel(place, options=options)
+        named = [*options, ("grpc.ssl_target_name_override", host)]
+        return self._grpc.aio.secure_channel(place, self._credentials, options=named)
+
+    async def _stand(self) -> None:
+        """Return once a connection stands: what fails before that never left, whatever a server
+        writes into its status.
+
+        Raises:
+            OSError: there is none, or TLS failed.
+        """
+        states = self._grpc.ChannelConnectivity
+        while (state := self._channel.get_state(try_to_connect=True)) is not states.READY:
+            if state is states.SHUTDOWN:
+                raise ConnectionRefusedError
+            if state is states.TRANSIENT_FAILURE:
+                raise await self._why_not()
+            await self._channel.wait_for_state_change(state)
+
+    async def _why_not(self) -> OSError:
+        """Why no connection stands: a call that carries nothing fails at once and tells."""
+        try:
+            await self._channel.unary_unary(_LIVE)(b"")
+        except self._grpc.aio.AioRpcError as error:
+            return _no_connection(str(error.details() or ""))
+        return ConnectionRefusedError()  # it stands by now: worth another attempt
+
+    def _failed(self, error: Any) -> Reply:
+        """The failure as a reply.
+
+        Raises:
+            OSError: nobody answered, or TLS failed.
+        """
+        code, said = error.code().name, str(error.details() or "")
+        if code == "UNAVAILABLE":
+            raise ConnectionResetError
+        status = _HTTP_STATUS.get(code, 500)
+        if code == "RESOURCE_EXHAUSTED" and "message larger than max" in said:
+            status = _TOO_LARGE
+        return Reply(status, {}, json.dumps({"error": said}).encode(), code=code)
+
+
+def _no_connection(said: str) -> OSError:
+    """What kept gRPC from a connection: its code is the same for all, only the words differ."""
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return ssl.SSLCertVerificationError(1, said)
+    if "Hostname Verification" in said:
+        return ssl.SSLCertVerificationError(1, "hostname mismatch")
+    if "andshake" in said:
+        return ssl.SSLError(1, said)
+    return ConnectionAbortedError() if "Socket closed" in said else ConnectionRefusedError()
+
+
+def load(name: str) -> Any:
+    """The module ``name`` of the extra ``grpc``.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    # Otherwise it writes lines of its own to the terminal for what is reported in one sentence.
+    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise MissingExtra("gRPC is not installed; install xray-audit[grpc]") from None

@@ -1,0 +1,99 @@
+"""TLS: which authorities are trusted, what we show, and what went wrong in one sentence."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterable
+from pathlib import Path
+
+import certifi
+import httpx
+
+from adapters.errors import TargetError
+from adapters.target.description import Tls
+
+_FAULTS = (
+    (
+        "expired",
+        "the server's TLS certificate has expired: whoever runs the server must renew it, unless "
+        "the clock of this machine is wrong",
+    ),
+    (
+        "not yet valid",
+        "the server's TLS certificate is not valid yet: check the clock of this machine",
+    ),
+    (
+        "mismatch",
+        "the server's TLS certificate is for another host name: use the name in the certificate "
+        "as the URL's host",
+    ),
+    ("revoked", "the server's TLS certificate was revoked: ask whoever runs the server"),
+)
+_UNTRUSTED = (
+    "the server's TLS certificate is not trusted: name the authority that signed it as tls.ca"
+)
+_OWN = (
+    "the server wants a TLS certificate of ours that it trusts: name it as tls.cert and its "
+    "private key as tls.key"
+)
+_ALERTS = ("certificate_required", "certificate required", "unknown_ca", "unknown ca")
+"""How a server says so: to a certificate of ours that is missing, or of a stranger."""
+
+
+def tls_context(tls: Tls) -> ssl.SSLContext:
+    """What an https connection trusts and shows; the environment has no say.
+
+    Raises:
+        TargetError: a file cannot be read.
+    """
+    try:
+        context = (
+            ssl.create_default_context(cafile=tls.ca)
+            if tls.ca
+            else httpx.create_ssl_context(trust_env=False)
+        )
+    except (OSError, ValueError):
+        raise TargetError(f"tls.ca {tls.ca!r} is no readable PEM file of authorities") from None
+    if tls.cert:
+        _show_own(context, tls)
+    # Set by SSLKEYLOGFILE even where the environment is not trusted: it would write session keys.
+    # The stub knows only the getter's "str", the setter takes None.
+    context.keylog_filename = None  # type: ignore[assignment]
+    return context
+
+
+def _show_own(context: ssl.SSLContext, tls: Tls) -> None:
+    def no_password() -> str:
+        # Asking at a terminal would hang a job; an empty password fails at once.
+        return ""
+
+    try:
+        context.load_cert_chain(tls.cert, tls.key or None, password=no_password)
+    except (OSError, ValueError):
+        raise TargetError(
+            f"tls.cert {tls.cert!r} and its key are no readable, unencrypted PEM pair"
+        ) from None
+
+
+def pem_files(tls: Tls) -> tuple[bytes, bytes | None, bytes | None]:
+    """What gRPC takes in place of a context: authorities, our certificate and its key, as PEM.
+
+    Raises:
+        TargetError: a file cannot be read; see :func:`tls_context`.
+    """
+    tls_context(tls)  # gRPC itself would only write a cryptic line to the terminal
+    roots = Path(tls.ca or certifi.where()).read_bytes()
+    if not tls.cert:
+        return roots, None, None
+    return roots, Path(tls.cert).read_bytes(), Path(tls.key or tls.cert).read_bytes()
+
+
+def certificate_problem(chain: Iterable[BaseException]) -> str:
+    """Which certificate does not do, of an attempt's failure and all its causes; or empty."""
+    for cause in chain:
+        said = str(cause).lower()
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return next((words for fault, words in _FAULTS if fault in said), _UNTRUSTED)
+        if isinstance(cause, ssl.SSLError) and any(alert in said for alert in _ALERTS):
+            return _OWN
+    return ""

@@ -1,0 +1,364 @@
+"""One HTTP exchange, over aiohttp or httpx: bytes out, bytes in, nothing else.
+
+Both sit below cookies, redirects, environment proxies, decompression and URL logging, which an
+audit must not have. Measured per request: aiohttp 0.08 ms of CPU, httpx's transport 0.55 ms,
+httpx's client 0.75 ms.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import importlib
+import importlib.util
+import io
+import socket
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+import httpx
+
+from adapters.errors import MissingExtra
+from adapters.http.transport.addresses import AddressGuard
+from adapters.http.transport.reading import BodyReader
+from adapters.http.transport.tls import tls_context
+from adapters.target.description import Tls
+
+_WARNS_FROM = 1 << 20
+"""Body size from which aiohttp warns about plain bytes and wants a file object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer.
+
+    Attributes:
+        status: HTTP status.
+        headers: names match without case.
+        body: raw bytes as received; only the first 64 KiB where truncated.
+        truncated: whether it was longer than it may be.
+        code: what another protocol calls its outcome, such as gRPC's ``OK``.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    truncated: bool = False
+    code: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """The status for the record: in the words of the protocol that was spoken."""
+        return self.code or str(self.status)
+
+    @property
+    def encoded(self) -> bool:
+        """Whether the body is compressed, which we never ask for."""
+        return self.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
+
+
+class Transport(Protocol):
+    """What the client needs.
+
+    Attributes:
+        name: for the report.
+        foreign: every exception that :meth:`exchange` may raise.
+        unsent: those of them that come before the request could leave.
+        certificate: SHA-256 of the certificate that the newest connection was shown; empty
+            without TLS.
+    """
+
+    name: str
+    certificate: str
+    foreign: tuple[type[Exception], ...]
+    unsent: tuple[type[Exception], ...]
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Reply:
+        """Send ``body`` and read at most ``limit`` bytes of the reply's body."""
+        ...
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        ...
+
+
+def open_transport(
+    name: Literal["auto", "httpx", "aiohttp"],
+    connect_s: float,
+    tls: Tls | None,
+    guard: AddressGuard,
+) -> Transport:
+    """The transport called ``name``; ``auto`` takes aiohttp where it is installed.
+
+    Args:
+        name: which one.
+        connect_s: seconds a connection may take to stand.
+        tls: certificates where the endpoint is https, or None.
+        ca_file: PEM file of authorities, or None for the public ones.
+        guard: resolves the endpoint's host, and says where it may lead.
+
+    Raises:
+        MissingExtra: aiohttp was asked for and is not installed.
+        TargetError: a certificate cannot be read.
+    """
+    context = None if tls is None else tls_context(tls)
+    has_aiohttp = importlib.util.find_spec("aiohttp") is not None
+    if name == "aiohttp" and not has_aiohttp:
+        raise MissingExtra("aiohttp is not installed; install xray-audit[fast]")
+    kind = HttpxTransport if name == "httpx" or not has_aiohttp else AiohttpTransport
+    reader = BodyReader()  # one for all that a server's failures make open anew
+    transport = FreshTransport(lambda: kind(connect_s, context, guard, reader))
+    if context is not None:
+        _record_certificates(context, transport)
+    return transport
+
+
+def _record_certificates(context: ssl.SSLContext, transport: FreshTransport) -> None:
+    """Let ``transport`` know the certificate of every connection that ``context`` makes."""
+
+    class Recording(ssl.SSLObject):
+        def do_handshake(self) -> None:
+            super().do_handshake()
+            shown = self.getpeercert(binary_form=True)
+            if shown is not None:
+                transport.certificate = f"sha256:{hashlib.sha256(shown).hexdigest()}"
+
+    context.sslobject_class = Recording
+
+
+class _GuardedResolver:
+    """What aiohttp asks for addresses; it connects to nothing else."""
+
+    def __init__(self, guard: AddressGuard) -> None:
+        self._guard = guard
+
+    async def resolve(
+        self, host: str, port: int = 0, family: int = socket.AF_INET
+    ) -> list[dict[str, Any]]:
+        return [
+            {
+                "hostname": host,
+                "host": address,
+                "port": port,
+                "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
+                "proto": 0,
+                "flags": socket.AI_NUMERICHOST,
+            }
+            for address in await self._guard.resolve(host, port, family)
+        ]
+
+    async def close(self) -> None:
+        """Nothing is held."""
+
+
+class FreshTransport:
+    """Another transport that never sends on a connection that was open when the server failed.
+
+    MLServer and MLflow answer 500 and reset the connection with the next request, which would then
+    be charged although it was never read.
+
+    Args:
+        make: opens the transport that does the work.
+    """
+
+    def __init__(self, make: Callable[[], Transport]) -> None:
+        self._make = make
+        self._now = make()
+        self._users = {self._now: 0}
+        self.name = self._now.name
+        self.certificate = ""
+        self.foreign = self._now.foreign
+        self.unsent = self._now.unsent
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Reply:
+        """See :meth:`Transport.exchange`."""
+        used = self._now
+        self._users[used] += 1
+        try:
+            reply = await used.exchange(method, url, headers, body, limit)
+            if reply.status >= 500 and used is self._now:
+                self._now = self._make()
+                self._users[self._now] = 0
+            return reply
+        finally:
+            self._users[used] -= 1
+            if used is not self._now and not self._users[used]:
+                del self._users[used]
+                await used.aclose()
+
+    async def aclose(self) -> None:
+        """See :meth:`Transport.aclose`."""
+        for one in self._users:
+            await one.aclose()
+
+
+class AiohttpTransport:
+    """aiohttp, the fast one."""
+
+    name = "aiohttp"
+    certificate = ""
+
+    def __init__(
+        self,
+        connect_s: float,
+        context: ssl.SSLContext | None,
+        guard: AddressGuard,
+        reader: BodyReader,
+    ) -> None:
+        self._reader = reader
+        # An optional package: imported where it is used.
+        self._aiohttp = aiohttp = importlib.import_module("aiohttp")
+        yarl = importlib.import_module("yarl")
+        self._read_url = yarl.URL
+        self._urls: dict[str, Any] = {}
+        self.unsent: tuple[type[Exception], ...] = (
+            aiohttp.ClientConnectorError,
+            aiohttp.ConnectionTimeoutError,
+            aiohttp.InvalidURL,
+        )
+        # ValueError: what its parsers raise on some malformed replies.
+        self.foreign: tuple[type[Exception], ...] = (
+            aiohttp.ClientError,
+            OSError,
+            EOFError,
+            ValueError,
+        )
+        self._session = aiohttp.ClientSession(
+            # The engine bounds concurrency; a second, silent bound here would stall it.
+            connector=aiohttp.TCPConnector(
+                limit=0,
+                ssl=context or True,
+                resolver=_GuardedResolver(guard),
+                use_dns_cache=False,  # the guard keeps what it checked
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
+        )
+        # It would send a PUT anew where a kept connection breaks: billed twice, charged once.
+        # There is no public switch; a test with a real server guards this one.
+        self._session._retry_connection = False  # noqa: SLF001 - as said
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Reply:
+        """See :meth:`Transport.exchange`."""
+        parsed = self._urls.get(url)
+        if parsed is None:
+            parsed = self._urls[url] = self._read_url(url, encoded=True)
+        async with self._session.request(
+            method,
+            parsed,
+            data=(io.BytesIO(body) if len(body) >= _WARNS_FROM else body) or None,
+            headers=headers,
+            allow_redirects=False,
+        ) as response:
+            content, truncated = await self._reader.read(
+                response.content.iter_any(), response.status, response.headers, limit
+            )
+            if truncated:
+                response.close()
+        return Reply(response.status, response.headers, content, truncated)
+
+    async def aclose(self) -> None:
+        """See :meth:`Transport.aclose`."""
+        await self._session.close()
+        # TLS connections say goodbye in one more turn of the loop.
+        await asyncio.sleep(0)
+
+
+class HttpxTransport:
+    """httpx, the one that is always there."""
+
+    name = "httpx"
+    certificate = ""
+    foreign: tuple[type[Exception], ...] = (
+        httpx.HTTPError,
+        httpx.StreamError,
+        httpx.InvalidURL,
+        OSError,
+        EOFError,
+        ValueError,
+    )
+    unsent: tuple[type[Exception], ...] = (
+        httpx.ConnectError,
+        httpx.ConnectTimeout,
+        httpx.PoolTimeout,
+        httpx.UnsupportedProtocol,
+        httpx.InvalidURL,
+    )
+
+    def __init__(
+        self,
+        connect_s: float,
+        context: ssl.SSLContext | None,
+        guard: AddressGuard,
+        reader: BodyReader,
+    ) -> None:
+        self._reader = reader
+        self._guard = guard
+        self._extensions: dict[str, Any] = {
+            "timeout": {"connect": connect_s, "read": None, "write": None, "pool": None}
+        }
+        self._transport = httpx.AsyncHTTPTransport(
+            # Without TLS the context goes unused, and the default one takes long to load.
+            verify=context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT),
+            trust_env=False,
+            # The engine bounds concurrency; a second, silent bound here would stall it.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+        )
+
+    async def exchange(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+    ) -> Reply:
+        """See :meth:`Transport.exchange`."""
+        response = await self._connect(
+            lambda address: self._request(method, httpx.URL(url), headers, body, address)
+        )
+        try:
+            content, truncated = await self._reader.read(
+                response.aiter_raw(), response.status_code, response.headers, limit
+            )
+        finally:
+            await response.aclose()
+        return Reply(response.status_code, response.headers, content, truncated)
+
+    async def _connect(self, request: Callable[[str | None], httpx.Request]) -> httpx.Response:
+        """Send to the first checked address of the host that takes a connection."""
+        first = request(None)
+        if self._guard.is_address:
+            return await self._transport.handle_async_request(first)
+        host, port = first.url.host, first.url.port or 0
+        failure: Exception | None = None
+        for address in await self._guard.resolve(host, port):
+            try:
+                return await self._transport.handle_async_request(request(address))
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                failure = error  # nothing was sent, so another address may be tried
+        raise failure or httpx.ConnectError("the host name has no address")
+
+    def _request(
+        self,
+        method: str,
+        url: httpx.URL,
+        headers: Mapping[str, str],
+        body: bytes,
+        address: str | None,
+    ) -> httpx.Request:
+        """The request, to ``address`` where one is given: httpx would resolve the name anew."""
+        extensions, named = self._extensions, dict(headers)
+        if address is not None:
+            named.setdefault("host", url.netloc.decode("ascii"))
+            extensions = {**extensions, "sni_hostname": url.host}
+            url = url.copy_with(host=address)
+        return httpx.Request(method, url, headers=named, content=body, extensions=extensions)
+
+    async def aclose(self) -> None:
+        """See :meth:`Transport.aclose`."""
+        await self._transport.aclose()

@@ -1,0 +1,1 @@
+"""adapters.model_files."""

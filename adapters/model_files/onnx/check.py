@@ -1,0 +1,240 @@
+"""Looks into an ONNX file before any runtime does: one pass over its bytes, nothing executed.
+
+Refused: weights in other files (at any depth), operators that no image classifier needs or that
+nobody knows, tensors whose dimensions and data disagree, absurd dimensions, functions that unfold
+without end, and anything that is not plain ONNX. What passes still runs isolated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import NoReturn
+
+from adapters.model_files.local import ModelFile, one_line
+from adapters.model_files.protobuf import (
+    BYTES,
+    FIXED32,
+    FIXED64,
+    VARINT,
+    Budget,
+    NotProtobufError,
+    fields,
+    signed,
+    varints,
+)
+from adapters.errors import ModelFileError, ModelRefused
+from adapters.model_files.onnx.operators import ALLOWED
+from adapters.model_files.onnx.schema import BITS, MESSAGES
+
+MAX_FIELDS = 1_000_000
+MAX_DEPTH = 60
+MAX_NODES = 1_000_000
+MAX_DIMENSION = 1 << 31
+MAX_RANK = 64
+
+_WIRES = {"i": VARINT, "s": BYTES, "f": FIXED32, "d": FIXED64}
+_STRING = 8
+
+Key = tuple[str, str, str]
+"""Domain, name and overload of an operator or a function."""
+
+
+_NUMBERS = {"tensor": {1, 2, 14}, "dimension": {1}, "sparse": {3}}
+"""Fields whose numbers are looked at; of all others only the size counts."""
+
+_EXTERNAL = ("tensor", 13)
+
+
+@dataclass
+class _Message:
+    """What matters of one message, without the messages in it.
+
+    Attributes:
+        numbers: field number -> its numbers, where they are looked at.
+        texts: field number -> the last text or bytes that stood there.
+        sizes: field number -> bytes in it.
+        seen: field numbers that occurred.
+    """
+
+    numbers: dict[int, list[int]] = field(default_factory=dict)
+    texts: dict[int, memoryview] = field(default_factory=dict)
+    sizes: Counter[int] = field(default_factory=Counter)
+    seen: set[int] = field(default_factory=set)
+
+
+def check_onnx(file: ModelFile) -> None:
+    """See that ``file`` is plain ONNX, complete in itself and made of known operators.
+
+    Raises:
+        ModelFileError: it is not ONNX.
+        ModelRefused: it holds what an audit does not run.
+    """
+    with memoryview(file.data) as content:
+        _Look(file.name).check(content)
+
+
+class _Look:
+    """One look into one file.
+
+    Args:
+        file: its name, for messages.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file = file
+        self._budget = Budget(MAX_FIELDS)
+        self._calls: Counter[Key] = Counter()
+        self._functions: dict[Key, Counter[Key]] = {}
+
+    def check(self, content: memoryview) -> None:
+        """Look through all of ``content``.
+
+        Raises:
+            ModelFileError, ModelRefused: see :func:`check_onnx`.
+        """
+        try:
+            model = self._read("model", content, 0)
+        except NotProtobufError as error:
+            raise ModelFileError(f"model file {self._file} is not ONNX: {error}") from error
+        if 7 not in model.seen:
+            raise ModelFileError(f"model file {self._file} is not ONNX: it holds no graph")
+        for calls in (self._calls, *self._functions.values()):
+            for key in calls:
+                self._allow(key)
+        if self._unfolded(self._calls, {}, frozenset()) > MAX_NODES:
+            self._refuse(f"unfolds to more than {MAX_NODES:,} operators")
+
+    # ---- reading -------------------------------------------------------------------------------
+
+    def _read(self, kind: str, content: memoryview, depth: int) -> _Message:
+        """Read one message and all within it."""
+        if depth > MAX_DEPTH:
+            self._refuse("is nested too deeply")
+        found, outer = _Message(), self._calls
+        if kind == "function":
+            self._calls = Counter()
+        for number, wire, value in fields(content, self._budget):
+            form = self._form(kind, number, found)
+            if form in _WIRES:
+                self._scalar(kind, number, wire, value, found)
+            elif not isinstance(value, memoryview):
+                raise NotProtobufError(f"{kind}.{number} is no message")
+            elif form != "opaque":
+                self._read(form, value, depth + 1)
+        if kind == "function":
+            self._functions[_key(found, domain=10, name=1, overload=13)] = self._calls
+            self._calls = outer
+        self._judge(kind, found)
+        return found
+
+    def _form(self, kind: str, number: int, found: _Message) -> str:
+        """What the schema says of a field; parsers merge repeats, so only lists may have them."""
+        form = MESSAGES[kind].get(number)
+        if form is None:
+            self._refuse(f"holds a part that is not known here ({kind} {number})")
+        if (kind, number) == _EXTERNAL:
+            self._refuse_external()
+        if number in found.seen and not form.endswith("*"):
+            raise NotProtobufError(f"{kind} {number} stands there twice")
+        found.seen.add(number)
+        return form.removesuffix("*")
+
+    def _scalar(
+        self, kind: str, number: int, wire: int, value: int | memoryview, found: _Message
+    ) -> None:
+        form = MESSAGES[kind][number]
+        kept = number in _NUMBERS.get(kind, ())
+        if isinstance(value, memoryview):
+            found.sizes[number] += len(value)
+            if form in {"s", "s*"}:
+                found.texts[number] = value
+            elif not form.endswith("*"):
+                raise NotProtobufError(f"{kind} {number} is no number")
+            elif kept:
+                found.numbers.setdefault(number, []).extend(varints(value, self._budget))
+        elif wire != _WIRES[form.removesuffix("*")]:
+            raise NotProtobufError(f"{kind} {number} is of the wrong type")
+        else:
+            found.sizes[number] += {FIXED32: 4, FIXED64: 8}.get(wire, 1)
+            if kept:
+                found.numbers.setdefault(number, []).append(value)
+
+    # ---- judging -------------------------------------------------------------------------------
+
+    def _judge(self, kind: str, found: _Message) -> None:
+        if kind == "tensor":
+            self._tensor(found)
+        elif kind == "sparse":
+            self._elements([signed(dim) for dim in found.numbers.get(3, ())])
+        elif kind == "dimension":
+            if any(signed(value) > MAX_DIMENSION for value in found.numbers.get(1, ())):
+                self._refuse("states an absurd dimension")
+        elif kind == "node":
+            self._calls[_key(found, domain=7, name=4, overload=8)] += 1
+
+    def _tensor(self, tensor: _Message) -> None:
+        """A tensor may not claim more than it brings: runtimes allocate what is claimed."""
+        if any(tensor.numbers.get(14, ())):
+            self._refuse_external()
+        elements = self._elements([signed(dim) for dim in tensor.numbers.get(1, ())])
+        kind = tensor.numbers.get(2, [0])[-1]
+        if kind != _STRING and kind not in BITS:
+            self._refuse(f"holds a tensor of unknown type {kind}")
+        if kind == _STRING:
+            return  # a string may be empty, and then it takes no byte
+        if 9 in tensor.seen:
+            fits = tensor.sizes[9] == math.ceil(elements * BITS[kind] / 8)
+        else:
+            fits = elements <= 4 * sum(tensor.sizes[number] for number in (4, 5, 7, 10, 11))
+        if not fits:
+            self._refuse("holds a tensor whose dimensions and data disagree")
+
+    def _elements(self, dims: list[int]) -> int:
+        elements = math.prod(dims) if len(dims) <= MAX_RANK else -1
+        if min(dims, default=0) < 0 or not 0 <= elements <= MAX_DIMENSION:
+            self._refuse("holds a tensor of absurd dimensions")
+        return elements
+
+    def _allow(self, key: Key) -> None:
+        domain, name, _ = key
+        if key in self._functions or name in ALLOWED.get(domain, ()):
+            return
+        full = f"{domain}::{name}" if domain else name
+        self._refuse(f"uses the operator {one_line(full, 80)}, which an audit does not run")
+
+    def _unfolded(self, calls: Counter[Key], known: dict[Key, int], above: frozenset[Key]) -> int:
+        """Operators that ``calls`` come to once every function is written out."""
+        total = 0
+        for key, times in calls.items():
+            if key in above or len(above) > MAX_DEPTH:
+                self._refuse("holds a function that calls itself, or too deep a chain of them")
+            if key in self._functions and key not in known:
+                inner = self._unfolded(self._functions[key], known, above | {key})
+                known[key] = min(inner, MAX_NODES)
+            total += times * (1 + known.get(key, 0))
+        return total
+
+    def _refuse_external(self) -> NoReturn:
+        # Not even for trusted files: the report's digest must cover all of the model.
+        raise ModelRefused(
+            f"model file {self._file} keeps weights in another file: store them in the model"
+        )
+
+    def _refuse(self, what: str) -> NoReturn:
+        raise ModelRefused(
+            f"model file {self._file} {what} (where you trust the file, --trust-model-file runs "
+            "it unchecked)"
+        )
+
+
+def _key(found: _Message, *, domain: int, name: int, overload: int) -> Key:
+    """The operator or function that a message names."""
+    parts = []
+    for number in (domain, name, overload):
+        try:
+            parts.append(str(found.texts.get(number, memoryview(b"")), "utf-8"))
+        except UnicodeDecodeError as error:
+            raise NotProtobufError("a name is no UTF-8") from error
+    return ("" if parts[0] == "ai.onnx" else parts[0]), parts[1], parts[2]

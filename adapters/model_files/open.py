@@ -1,0 +1,75 @@
+"""Opens a model file: in a process of its own, or in this one where the user vouches for it."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from adapters.model_files.local import LocalOracle, ModelFile, read_model_file, settle
+from adapters.worker import Worker
+from adapters.contract import LabelOracle
+from adapters.errors import UntrustedModel
+from adapters.model_files.sandbox.sandbox import landlock_abi
+from adapters.target.description import Target
+
+TRUSTED = "none: the user vouched for the file, so it ran in the auditor's own process"
+
+Check = Callable[[ModelFile], None]
+
+
+async def open_model_file(target: Target, runtime: str, check: Check | None = None) -> LabelOracle:
+    """Open the file that ``target`` names.
+
+    Args:
+        target: what the user says.
+        runtime: name of the module with ``prepare`` and ``load`` for such files, the caller's own.
+        check: looks into a file that nobody vouched for before any runtime does.
+
+    Raises:
+        UntrustedModel: it cannot be isolated here, and nobody vouched for it.
+        ModelFileError, TargetError: see the runtime's own ``open_oracle``.
+    """
+    if target.trust_model_file:
+        return await _open_here(target, sys.modules[runtime])
+    problem = why_not(target.device)
+    if problem:
+        raise UntrustedModel(
+            f"model file {Path(target.location).name} cannot be isolated here ({problem}): if you "
+            "trust where it comes from, run it in this process with --trust-model-file"
+        )
+    host = importlib.import_module("adapters.model_files.sandbox.host")  # not for Windows
+    opened: LabelOracle = await host.open_isolated(target, runtime, check)
+    return opened
+
+
+def why_not(device: str) -> str:
+    """Why a model file cannot be isolated on this machine, in words; empty where it can."""
+    if sys.platform != "linux":
+        return f"that needs Linux, and this is {sys.platform}"
+    if device == "mps":
+        return "an mps device is out of a sandbox's reach"
+    if landlock_abi() < 1:
+        return "this kernel offers no Landlock, or the processor is neither x86-64 nor arm64"
+    if not sys.executable:
+        return "Python does not know its own program, so it cannot start another"
+    return ""
+
+
+async def _open_here(target: Target, runtime: Any) -> LocalOracle:
+    """Load a model on the thread it will run on; the thread ends where loading fails."""
+    worker = Worker("model")
+    try:
+        return await worker.run(_load_here, target, runtime, worker)
+    except BaseException:
+        await worker.aclose()
+        raise
+
+
+def _load_here(target: Target, runtime: Any, worker: Worker) -> LocalOracle:
+    runtime.prepare(target.device, target.threads)
+    file = read_model_file(target.location)
+    model = runtime.load(file, target.device, target.threads)
+    return LocalOracle(model.infer, settle(target, file, model.facts, TRUSTED), worker)

@@ -1,0 +1,108 @@
+"""What a model file's process is given: folders to read, an import path, an environment."""
+
+from __future__ import annotations
+
+import glob
+import importlib.util
+import os
+import sys
+import sysconfig
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.model_files.sandbox.sandbox import Rooms
+
+ENVIRONMENT = (
+    "CUDA_VISIBLE_DEVICES",
+    "KMP_AFFINITY",
+    "LD_LIBRARY_PATH",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "OPENBLAS_NUM_THREADS",
+)
+"""Variables handed on, where they are set. All others, keys among them, stay behind."""
+
+_FIXED = {
+    "HOME": "/nonexistent",
+    "LANG": "C.UTF-8",
+    "LC_ALL": "C.UTF-8",
+    "TORCHINDUCTOR_CACHE_DIR": "/",  # must exist; nothing can be written to it
+    "USER": "nobody",
+}
+
+_SYSTEM = (
+    "/lib", "/lib32", "/lib64", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/local/lib",
+    "/nix/store", "/etc/ld.so.cache", "/dev/null", "/dev/urandom", "/dev/zero", "/proc/cpuinfo",
+    "/proc/meminfo", "/proc/self", "/sys/devices/system/cpu", "/sys/devices/system/node",
+)  # fmt: skip
+"""Shared libraries, and what runtimes ask about the processor."""
+
+_GPU_READ = (
+    "/proc/devices", "/proc/driver/nvidia", "/proc/modules", "/proc/sys/vm", "/proc/version",
+    "/sys/bus/pci", "/sys/class", "/sys/devices", "/sys/module", "/usr/local/cuda",
+    "/usr/local/nvidia", "/usr/share/nvidia",
+)  # fmt: skip
+_GPU_USE = ("/dev/nvidia*", "/dev/nvidia-caps", "/proc/self/task")
+"""Devices of the driver, and the thread names that CUDA writes while it starts."""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a model file runs.
+
+    Attributes:
+        rooms: what it may read and use.
+        path: its ``sys.path``.
+        environment: all of its environment variables.
+    """
+
+    rooms: Rooms
+    path: tuple[str, ...]
+    environment: dict[str, str]
+
+
+def place_for(packages: tuple[str, ...], *, gpu: bool) -> Place:
+    """The place for a runtime made of ``packages``, beside a GPU or not.
+
+    Only Python's own folders and those that packages are installed to are within reach: never the
+    working directory, a home directory or the folder that a checkout lies in.
+    """
+    environment = {k: os.environ[k] for k in ENVIRONMENT if k in os.environ}
+    path = _import_path(packages)
+    libraries = [p for p in environment.get("LD_LIBRARY_PATH", "").split(":") if p.startswith("/")]
+    own = str(Path(__file__).resolve().parents[2])
+    read = [*_SYSTEM, *path, *_prefix_libraries(), *libraries, own]
+    use: list[str] = ["/dev/null"]
+    if gpu:
+        read += _GPU_READ
+        use += [found for pattern in _GPU_USE for found in sorted(glob.glob(pattern))]  # noqa: PTH207 - absolute patterns
+    rooms = Rooms(tuple(dict.fromkeys(read)), tuple(use))
+    return Place(rooms, path, {**_FIXED, **environment})
+
+
+def _import_path(packages: tuple[str, ...]) -> tuple[str, ...]:
+    """Entries of ``sys.path`` that hold Python's own modules or installed packages."""
+    own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
+    own |= {str(Path(entry) / "lib-dynload") for entry in own}
+    needed = {_home_of(package) for package in packages}
+    kept = []
+    for entry in sys.path:
+        installed = Path(entry).name in {"site-packages", "dist-packages"}
+        zipped = entry.endswith(".zip") and str(Path(entry).parent) in sys.base_prefix + "/lib"
+        if Path(entry).is_absolute() and (entry in own or installed or zipped or entry in needed):
+            kept.append(entry)
+    return tuple(kept)
+
+
+def _home_of(package: str) -> str:
+    """The folder that ``package`` was found in; empty where it is not installed."""
+    spec = importlib.util.find_spec(package)
+    if spec is None or spec.origin is None:
+        return ""
+    return str(Path(spec.origin).parents[1])
+
+
+def _prefix_libraries() -> list[str]:
+    """Shared libraries beside Python itself: conda, pyenv and uv keep them there."""
+    return [str(Path(prefix) / "lib") for prefix in {sys.base_prefix, sys.base_exec_prefix}]

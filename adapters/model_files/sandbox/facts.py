@@ -1,0 +1,123 @@
+"""Reads what a model file's process says about its model. Nothing of it is believed unchecked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any, cast
+
+from adapters.model_files.local import Dims, ModelFacts, one_line
+from adapters.contract import MAX_CLASSES
+
+MAX_AXIS = 1 << 20
+MAX_NAME = 1000
+_DTYPES = ("float32", "float16", "float64", "uint8")
+_FORMATS = ("onnx", "TorchScript", "torch.export")
+_MAX_ITEMS, _MAX_DEPTH = 200, 4
+
+
+def read_facts(data: bytes) -> tuple[ModelFacts, int]:
+    """The facts that ``data`` states, and the version of Landlock around the process.
+
+    Raises:
+        ValueError: it is not what an honest child says.
+    """
+    try:
+        said = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("its facts are not JSON") from error
+    if not isinstance(said, Mapping):
+        raise ValueError("its facts are no object")  # noqa: TRY004 - one kind of error for all
+    names = said.get("names")
+    value_range = said.get("value_range")
+    facts = ModelFacts(
+        dims=cast("Dims", tuple(_axis(a) for a in _list(said.get("dims"), 3, 3))),
+        dtype=_one_of(said.get("dtype"), _DTYPES),
+        batch=_batch(said.get("batch")),
+        layout=None
+        if said.get("layout") is None
+        else cast("Any", _one_of(said["layout"], ("NCHW", "NHWC"))),
+        value_range=None if value_range is None else _range(value_range),
+        names=None if names is None else read_names(names),
+        classes=None if said.get("classes") is None else _whole(said["classes"], 2, 1 << 62),
+        text=_one_of(said.get("text"), (True, False)),
+        format=_one_of(said.get("format"), _FORMATS),
+        identity=one_line(said.get("identity")),
+        description=_description(said.get("description")),
+    )
+    return facts, _whole(said.get("landlock"), 1, 1000)
+
+
+def read_names(value: Any) -> tuple[str, ...]:
+    """Class names: text, not empty, of bounded length, each only once.
+
+    Raises:
+        ValueError: something else.
+    """
+    names = _list(value, 0, MAX_CLASSES)
+    for name in names:
+        if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME:
+            raise ValueError("a class name is no text, empty or too long")
+        name.encode()  # a lone surrogate is a UnicodeEncodeError, which is a ValueError
+    if len(set(names)) != len(names):
+        raise ValueError("two classes have one name")
+    return tuple(names)
+
+
+def _list(value: Any, least: int, most: int) -> list[Any]:
+    if not isinstance(value, list) or not least <= len(value) <= most:
+        raise ValueError("a list is missing or of the wrong length")
+    return value
+
+
+def _whole(value: Any, least: int, most: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+        raise ValueError("a number is missing or out of range")
+    return value
+
+
+def _axis(value: Any) -> int | None:
+    return None if value is None else _whole(value, 1, MAX_AXIS)
+
+
+def _batch(value: Any) -> tuple[int, int | None]:
+    fewest, most = _list(value, 2, 2)
+    low = _whole(fewest, 1, MAX_AXIS)
+    return low, None if most is None else _whole(most, low, 1 << 62)
+
+
+def _range(value: Any) -> tuple[float, float]:
+    low, high = (float(part) for part in _list(value, 2, 2))
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise ValueError("a value range is empty")
+    return low, high
+
+
+def _one_of(value: Any, known: tuple[Any, ...]) -> Any:
+    if value not in known:
+        raise ValueError("a word is not one of those known")
+    return value
+
+
+def _description(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("its description is no object")  # noqa: TRY004 - one kind of error
+    cleaned: dict[str, Any] = _clean(value, 0)
+    return cleaned
+
+
+def _clean(value: Any, depth: int) -> Any:
+    """A JSON value with every text on one short line, and nothing large or deep."""
+    if depth > _MAX_DEPTH:
+        return "…"
+    if isinstance(value, dict):
+        pairs = list(value.items())[:_MAX_ITEMS]
+        return {one_line(key): _clean(item, depth + 1) for key, item in pairs}
+    if isinstance(value, list):
+        return [_clean(item, depth + 1) for item in value[:_MAX_ITEMS]]
+    if isinstance(value, bool) or (isinstance(value, int) and abs(value) < 1 << 63):
+        return value
+    if value is None or (isinstance(value, int | float) and not math.isfinite(value)):
+        return None
+    return value if isinstance(value, float) else one_line(value)

@@ -1,0 +1,260 @@
+"""The auditor's side of a model file that runs in its own process."""
+
+from __future__ import annotations
+
+import os
+import queue
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import numpy as np
+
+from adapters.checks import check_batch, check_labels
+from adapters.model_files.local import ModelFile, Settled, one_line, run_failure, settle
+from adapters.worker import Worker
+from adapters.contract import MAX_CLASSES, Batch, Labels, PaceHint, WireCount
+from adapters.errors import BadReply, TargetError
+from adapters.model_files.sandbox.process import Limits, ModelProcess, Reply
+from adapters.model_files.sandbox.allowed_paths import place_for
+from adapters.model_files.sandbox.shared import SealedModel, Slots
+from adapters.target.description import Target
+
+SLOTS = 2
+"""Batches in shared memory: one is filled while the model works on the other."""
+
+MEMORY_GIB = 4.0
+LOAD_S = 120.0
+"""Least time for starting a runtime and loading a file, however short a batch is to take."""
+
+MAX_INPUT_VALUES = 64 * 1024**2
+"""Values in one input; a file that states more would have us allocate them."""
+
+Check = Callable[[ModelFile], None]
+
+
+async def open_isolated(target: Target, runtime: str, check: Check | None) -> IsolatedOracle:
+    """Load ``target`` in a process of its own.
+
+    Args:
+        target: what the user says.
+        runtime: module with ``prepare`` and ``load``.
+        check: looks into the file before any runtime does.
+
+    Raises:
+        ModelStopped: it crashed, hung or hit a limit while it was loaded.
+        ModelFileError, TargetError: as the runtime's own ``open_oracle``.
+    """
+    # The kernel ends the child with the thread that started it: the one that waits for answers.
+    reader = Worker("model-answers")
+    try:
+        return await reader.run(_open, target, runtime, check, reader)
+    except BaseException:
+        await reader.aclose()
+        raise
+
+
+def _open(target: Target, runtime: str, check: Check | None, reader: Worker) -> IsolatedOracle:
+    model = SealedModel(target.location)
+    try:
+        if check is not None:
+            check(model.file)
+        slots = Slots()
+        try:
+            return _start(target, runtime, model, slots, reader)
+        except BaseException:
+            slots.close()
+            raise
+    finally:
+        model.close()
+
+
+def _start(
+    target: Target, runtime: str, model: SealedModel, slots: Slots, reader: Worker
+) -> IsolatedOracle:
+    gpu = target.device != "cpu"
+    limits = _limits(target, gpu=gpu)
+    place = place_for(("numpy", *_packages(runtime)), gpu=gpu)
+    process = ModelProcess(model.file.name, place, limits, (model.handle, slots.handle))
+    try:
+        facts, landlock = process.open(
+            {
+                "parent": os.getpid(),
+                "path": place.path,
+                "read": place.rooms.read,
+                "use": place.rooms.use,
+                "runtime": runtime,
+                "device": target.device,
+                "threads": target.threads,
+                "memory": limits.memory,
+                "name": model.file.name,
+                "sha256": model.file.sha256,
+                "model": model.handle,
+                "inputs": slots.handle,
+            }
+        )
+        settled = settle(target, model.file, facts, _account(limits, landlock, gpu=gpu))
+        plan = settled.plan
+        if plan.spec.size > MAX_INPUT_VALUES:
+            raise TargetError(
+                f"one input of model file {model.file.name} holds {plan.spec.size:,} values, more "
+                f"than the {MAX_INPUT_VALUES:,} supported"
+            )
+        rows = (max(plan.max_batch, plan.min_batch), *plan.tensor_shape())
+        slots.shape(SLOTS, rows, plan.dtype)
+        names = settled.space.names
+        process.plan(
+            {
+                "slots": SLOTS,
+                "shape": rows,
+                "dtype": plan.dtype,
+                "classes": names or None,
+            }
+        )
+        return IsolatedOracle(process, settled, slots, reader)
+    except BaseException:
+        process.kill()
+        process.close()
+        raise
+
+
+def _packages(runtime: str) -> tuple[str, ...]:
+    return ("torch",) if runtime.endswith("torchscript") else ("onnxruntime",)
+
+
+def _limits(target: Target, *, gpu: bool) -> Limits:
+    gib, answer_s = target.limits.model_memory, target.limits.model_timeout
+    if gib is None and not gpu:
+        gib = MEMORY_GIB
+    # A GPU's driver maps far more than it uses, so there a default would only break models.
+    memory = None if gib is None else int(gib * 1024**3)
+    return Limits(memory, max(LOAD_S, answer_s), answer_s)
+
+
+def _account(limits: Limits, landlock: int, *, gpu: bool) -> dict[str, Any]:
+    """How the file runs, for the report."""
+    tcp = "Landlock and seccomp" if landlock >= 4 else "seccomp"
+    return {
+        "process": "its own, without keys, environment, terminal or open files",
+        "files": f"Landlock ABI {landlock}: reads Python, its packages and system libraries, "
+        "writes nothing" + (" but the GPU's devices" if gpu else ""),
+        "network": f"none ({tcp})",
+        "processes": "none, and no signals to others (seccomp)",
+        "memory_bytes": limits.memory,
+        "seconds_to_load": limits.load_s,
+        "seconds_per_batch": limits.answer_s,
+    }
+
+
+class IsolatedOracle:
+    """A model file that runs in its own process. Only labels come back from there.
+
+    Two threads: one encodes a batch into shared memory and asks, the other waits for answers, so
+    the next batch is ready when the model is.
+
+    Args:
+        process: the running child.
+        settled: what the auditor is told.
+        slots: the shared memory.
+        reader: the thread the child was started on.
+    """
+
+    def __init__(
+        self, process: ModelProcess, settled: Settled, slots: Slots, reader: Worker
+    ) -> None:
+        self._process = process
+        self._plan = settled.plan
+        self._slots = slots
+        self._reader = reader
+        self._sender = Worker("model-inputs")
+        self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for slot in range(SLOTS):
+            self._free.put(slot)
+        self._indices: list[int] = []
+        """The child's number of a class name -> ours, where names are learned as they come."""
+        self._closed = False
+        self.input_spec = settled.plan.spec
+        self.label_space = settled.space
+        self.fingerprint = settled.fingerprint
+        self.description = settled.description
+        self.max_batch = settled.plan.max_batch
+        self.wire = WireCount()
+
+    async def predict_labels(self, batch: Batch) -> Labels:
+        """See :meth:`adapters.contract.LabelOracle.predict_labels`.
+
+        Raises:
+            ModelStopped: the model crashed, hung or hit a limit; no call will succeed any more.
+        """
+        asked = await self._sender.run(self._ask, batch)
+        return await Worker.outcome(asked)
+
+    def _ask(self, batch: Batch) -> Future[Labels]:
+        """Runs on the sender: returns what the reader will have."""
+        checked = check_batch(batch, self.input_spec, self.max_batch)
+        tensor = self._plan.encode(checked)
+        slot = self._free.get()
+        try:
+            self._slots.fill(slot, tensor)
+            number = self._process.ask(slot, len(tensor))
+            self.wire.requests += 1
+            return self._reader.submit(self._collect, number, slot, len(tensor), len(checked))
+        except BaseException:
+            self._free.put(slot)
+            raise
+
+    def _collect(self, number: int, slot: int, rows: int, wanted: int) -> Labels:
+        """Runs on the reader."""
+        try:
+            reply = self._process.answer(number, rows)
+        finally:
+            self._free.put(slot)
+        if reply.labels is None:
+            if reply.error == "BadReply":
+                raise BadReply(one_line(reply.text, 600))
+            raise run_failure(reply.text, wanted)
+        return self._labels(reply, reply.labels, rows)[:wanted]
+
+    def _labels(self, reply: Reply, data: bytes, rows: int) -> Labels:
+        space = self.label_space
+        numbers = np.frombuffer(data, dtype="=i4")
+        if space.open:
+            self._learn(reply.names)
+            known = np.asarray(self._indices, dtype=np.int64)
+            return known[check_labels(numbers, rows, len(known))]
+        if reply.classes is not None:
+            if space.size is None and 2 <= reply.classes <= MAX_CLASSES:
+                space.size = reply.classes
+            if space.size != reply.classes:
+                raise BadReply(
+                    f"the model scores {reply.classes} classes where {space.size} were expected"
+                )
+        return check_labels(numbers, rows, space.size)
+
+    def _learn(self, names: tuple[str, ...]) -> None:
+        """Give names the child saw for the first time their index in our label space."""
+        for name in names:
+            index = self.label_space.index(name)
+            if index is None:
+                raise BadReply(f"the model named more than the {MAX_CLASSES} classes supported")
+            self._indices.append(index)
+
+    def request_bytes(self, n: int) -> int:  # noqa: ARG002 - nothing travels
+        """Nothing travels: 0."""
+        return 0
+
+    def take_pace_hint(self) -> PaceHint | None:
+        """No quota: None."""
+        return None
+
+    async def aclose(self) -> None:
+        """End the process and both threads, after the calls in progress."""
+        if self._closed:
+            return
+        self._closed = True
+        await self._sender.aclose()
+        try:
+            await self._reader.run(self._process.close)
+        finally:
+            await self._reader.aclose()
+            self._slots.close()

@@ -1,0 +1,118 @@
+"""Memory that a model file's process and the auditor both see, and neither can pull away."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import mmap
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.model_files.local import MAX_FILE_BYTES, ModelFile, model_path, unreadable
+from adapters.errors import ModelFileError, TargetError
+
+_CHUNK = 4 * 1024**2
+
+
+class SealedModel:
+    """A model file's content in memory, hashed while it was read, that nobody can change.
+
+    What was hashed and checked is what runs, whatever happens to the file meanwhile.
+
+    Attributes:
+        handle: the file to hand to the child.
+        file: name, digest and content.
+    """
+
+    def __init__(self, location: str) -> None:
+        path = model_path(location)
+        self.handle = os.memfd_create("model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            digest = _copy(path, location, self.handle)
+            seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+            fcntl.fcntl(self.handle, fcntl.F_ADD_SEALS, seals)
+            content = mmap.mmap(self.handle, 0, prot=mmap.PROT_READ)
+        except BaseException:
+            os.close(self.handle)
+            raise
+        self.file = ModelFile(path.name, digest, content)
+
+    def close(self) -> None:
+        """Let go of the content; the child has its own hold on it."""
+        assert isinstance(self.file.data, mmap.mmap)
+        # An error on its way up may still hold a view of it: then it goes with the error.
+        with contextlib.suppress(BufferError):
+            self.file.data.close()
+        os.close(self.handle)
+
+
+def _copy(path: Path, location: str, target: int) -> str:
+    digest, size = hashlib.sha256(), 0
+    try:
+        with path.open("rb", buffering=0) as source:
+            while part := source.read(_CHUNK):
+                size += len(part)
+                if size > MAX_FILE_BYTES:
+                    raise ModelFileError(
+                        f"model file {location} is larger than the 2 GiB supported"
+                    )
+                digest.update(part)
+                view = memoryview(part)
+                while view:
+                    view = view[os.write(target, view) :]
+    except OSError as error:
+        raise unreadable(location, error) from error
+    if not size:
+        raise ModelFileError(f"model file {location} is empty")
+    return digest.hexdigest()
+
+
+class Slots:
+    """Shared memory for a few batches of inputs, one being filled while another is read.
+
+    Attributes:
+        handle: the file to hand to the child, before its size is known.
+    """
+
+    def __init__(self) -> None:
+        self.handle = os.memfd_create("inputs", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        self._views: NDArray[Any] | None = None
+
+    def shape(self, slots: int, rows: tuple[int, ...], dtype: str) -> None:
+        """Give it its size, once: ``slots`` arrays of shape ``rows``.
+
+        Raises:
+            TargetError: so much memory is not to be had.
+        """
+        kind = np.dtype(dtype)
+        size = slots * int(np.prod(rows, dtype=object)) * kind.itemsize
+        try:
+            os.ftruncate(self.handle, size)
+            # Without the seal the child could shrink it, and the auditor would die of a write.
+            seals = fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+            fcntl.fcntl(self.handle, fcntl.F_ADD_SEALS, seals)
+            self._map = mmap.mmap(self.handle, size)
+        except (OSError, ValueError, OverflowError) as error:
+            raise TargetError(
+                f"batches of {rows[0]} inputs take {size:,} bytes, which are not to be had: "
+                "give a smaller --batch"
+            ) from error
+        self._views = np.frombuffer(self._map, kind).reshape(slots, *rows)
+
+    def fill(self, slot: int, tensor: NDArray[Any]) -> None:
+        """Copy ``tensor`` to the first rows of ``slot``."""
+        assert self._views is not None
+        np.copyto(self._views[slot, : len(tensor)], tensor, casting="no")
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        if self._views is not None:
+            self._views = None
+            with contextlib.suppress(BufferError):  # as above
+                self._map.close()
+        os.close(self.handle)

@@ -1,0 +1,285 @@
+"""TorchScript (``.pt``) and torch.export (``.pt2``) models on a named device.
+
+Loading either runs code from the file: that happens in a sandbox, or the user vouches for it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import io
+import logging
+import re
+import threading
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.model_files.local import Dims, Infer, LoadedModel, ModelFacts, ModelFile, one_line
+from adapters.model_files.open import open_model_file
+from adapters.contract import LabelOracle
+from adapters.errors import (
+    BadReply,
+    MissingExtra,
+    ModelFileError,
+    ProviderUnavailable,
+    TargetError,
+)
+from adapters.target.description import Target
+
+INPUT_TYPES = {
+    "torch.float32": "float32",
+    "torch.float16": "float16",
+    "torch.float64": "float64",
+    "torch.uint8": "uint8",
+}
+"""Torch input type -> numpy type."""
+
+_LOADING = threading.Lock()
+"""Warning filters and logger states belong to the process: one load changes them at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Model:
+    """A loaded model and what its file says about it.
+
+    Attributes:
+        call: maps one tensor to the model's reply.
+        dims: axes after the batch axis.
+        dtype: torch's name of the input type.
+        batch: fewest and most inputs per call; None for no limit.
+        classes: number of classes where the file tells.
+        format: ``TorchScript`` or ``torch.export``.
+    """
+
+    call: Any
+    dims: Dims
+    dtype: str
+    batch: tuple[int, int | None]
+    classes: int | None
+    format: str
+
+
+async def open_oracle(target: Target) -> LabelOracle:
+    """Open the ``.pt`` or ``.pt2`` file that ``target`` names, isolated unless it is trusted.
+
+    Raises:
+        UntrustedModel: it cannot be isolated here, and nobody vouched for it.
+        MissingExtra: torch is not installed.
+        ProviderUnavailable: the device asked for is not there.
+        ModelFileError: the file is missing, corrupt, or not an image classifier.
+        TargetError: shape, layout, classes or encoding do not fit the model.
+    """
+    return await open_model_file(target, __name__)
+
+
+def prepare(device: str, threads: int | None) -> None:
+    """Import torch and see that it has ``device``, before any file is read.
+
+    Raises:
+        MissingExtra: torch is not installed.
+        ProviderUnavailable: the device asked for is not there.
+        TargetError: no such device name.
+    """
+    torch = _runtime()
+    _device(torch, device)
+    if threads is not None:
+        torch.set_num_threads(threads)  # on the thread that asks: OpenMP counts per thread
+
+
+def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
+    """Load ``file`` into this process, which runs code from it.
+
+    Raises:
+        MissingExtra, ProviderUnavailable, ModelFileError, TargetError: see :func:`open_oracle`.
+    """
+    prepare(device, threads)
+    torch = _runtime()
+    place = _device(torch, device)
+    exported = file.name.endswith(".pt2")
+    model = (_load_export if exported else _load_script)(torch, file, place)
+    if model.dtype not in INPUT_TYPES:
+        raise ModelFileError(f"model file {file.name} takes {model.dtype}, not an image tensor")
+    facts = ModelFacts(
+        dims=model.dims,
+        dtype=INPUT_TYPES[model.dtype],
+        batch=model.batch,
+        layout="NCHW",  # torch's own order
+        value_range=None,
+        names=None,
+        classes=model.classes,
+        text=False,
+        format=model.format,
+        identity=f"{place.type} torch {torch.__version__}",
+        description={
+            "format": model.format,
+            "runtime": f"torch {torch.__version__}",
+            "device": str(place),
+            "threads": torch.get_num_threads(),
+        },
+    )
+    return LoadedModel(_infer(torch, model, place), facts)
+
+
+def _runtime() -> Any:
+    try:
+        return importlib.import_module("torch")
+    except ImportError as error:
+        what = "is not installed" if error.name == "torch" else f"does not load ({one_line(error)})"
+        raise MissingExtra(f"torch {what}: pip install 'xray-audit[torchscript]'") from error
+
+
+def _device(torch: Any, name: str) -> Any:
+    """The torch device called ``name``, known to be there.
+
+    Raises:
+        TargetError: no such device name.
+        ProviderUnavailable: this machine or this build of torch does not have it.
+    """
+    match = re.fullmatch(r"cpu|mps|cuda(?::(\d{1,3}))?", name)
+    if match is None:
+        raise TargetError(f"device {name!r} is not cpu, cuda, cuda:N or mps")
+    if name == "mps" and not torch.backends.mps.is_available():
+        raise ProviderUnavailable(f"torch {torch.__version__} finds no mps device here")
+    if name.startswith("cuda"):
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if int(match[1] or 0) >= count:
+            raise ProviderUnavailable(
+                f"device {name} is not here: torch {torch.__version__} finds {count} CUDA devices"
+            )
+    return torch.device(name)
+
+
+# Loading
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Silence what loading prints: what matters reaches the user as one sentence."""
+    log = logging.getLogger("torch.export")
+    with _LOADING, warnings.catch_warnings():
+        # torch.jit is deprecated since torch 2.11; the files people have are still to be audited.
+        warnings.filterwarnings("ignore", r".*torch\.jit\.", DeprecationWarning)
+        was, log.disabled = log.disabled, True  # a corrupt file logs a traceback
+        try:
+            yield
+        finally:
+            log.disabled = was
+
+
+def _load_script(torch: Any, file: ModelFile, device: Any) -> _Model:
+    try:
+        with _quiet():
+            module = torch.jit.load(io.BytesIO(file.data), map_location=device)
+            module.eval()
+    except Exception as error:
+        raise ModelFileError(
+            f"{file.name} is not a TorchScript file that torch {torch.__version__} can load: "
+            f"{one_line(error)}"
+        ) from error
+    weights = next((p for p in module.parameters() if p.is_floating_point()), None)
+    dtype = "torch.float32" if weights is None else str(weights.dtype)
+    return _Model(module, (None, None, None), dtype, (1, None), None, "TorchScript")
+
+
+def _load_export(torch: Any, file: ModelFile, device: Any) -> _Model:
+    try:
+        with _quiet():
+            program = torch.export.load(io.BytesIO(file.data))
+            passes = importlib.import_module("torch.export.passes")
+            program = passes.move_to_device_pass(program, str(device))
+            module = program.module()
+    except Exception as error:
+        raise ModelFileError(
+            f"{file.name} is not a torch.export file that torch {torch.__version__} can load: "
+            f"{one_line(error)}"
+        ) from error
+    values = {node.name: node.meta.get("val") for node in program.graph.nodes}
+    inputs = list(program.graph_signature.user_inputs)
+    if len(inputs) != 1:
+        raise ModelFileError(f"model file {file.name} takes {len(inputs)} inputs, not one")
+    source = values.get(inputs[0])
+    if source is None or not hasattr(source, "shape") or len(source.shape) != 4:
+        raise ModelFileError(f"model file {file.name} does not take a batch of images")
+    axes = [axis if isinstance(axis, int) else None for axis in source.shape]
+    outputs = [values.get(name) for name in program.graph_signature.user_outputs]
+    return _Model(
+        module,
+        (axes[1], axes[2], axes[3]),
+        str(source.dtype),
+        _batch_range(source.shape[0], program.range_constraints),
+        _classes(outputs, file.name),
+        "torch.export",
+    )
+
+
+def _batch_range(axis: Any, ranges: Mapping[Any, Any]) -> tuple[int, int | None]:
+    """Fewest and most inputs per call that an exported program was exported for."""
+    if isinstance(axis, int):
+        return axis, axis
+    allowed = ranges.get(axis.node.expr)
+    if allowed is None:
+        return 1, None
+    most = int(allowed.upper) if allowed.upper.is_Integer else None  # else unbounded
+    return max(1, int(allowed.lower)), most
+
+
+def _classes(outputs: Sequence[Any], file: str) -> int | None:
+    """Number of classes, from the first output that looks like scores ``(n, classes)``."""
+    for output in outputs:
+        shape = tuple(getattr(output, "shape", ()))
+        if len(shape) == 2 and output.is_floating_point() and isinstance(shape[1], int):
+            if shape[1] == 1:
+                raise ModelFileError(
+                    f"model file {file} scores a single class, so it has no decision boundary "
+                    "to audit"
+                )
+            return shape[1]
+        if shape:
+            return None
+    return None
+
+
+# Running
+
+
+def _infer(torch: Any, model: _Model, device: Any) -> Infer:
+    def infer(tensor: NDArray[Any]) -> NDArray[Any]:
+        # torch refuses to share memory that it may not write to.
+        own = tensor if tensor.flags.writeable else tensor.copy()
+        with torch.inference_mode():
+            reply = model.call(torch.from_numpy(own).to(device))
+            return _pick(torch, reply, len(tensor))
+
+    return infer
+
+
+def _pick(torch: Any, reply: Any, rows: int) -> NDArray[Any]:
+    """The first tensor of a reply with a label or scores per input, as an array.
+
+    Raises:
+        BadReply: there is none.
+    """
+    if isinstance(reply, Mapping):
+        parts = list(reply.values())
+    else:
+        parts = list(reply) if isinstance(reply, list | tuple) else [reply]
+    for part in parts:
+        if isinstance(part, torch.Tensor) and _carries_labels(part, rows):
+            # numpy has no 16-bit brain floats; widening keeps their order.
+            known = part.float() if part.dtype == torch.bfloat16 else part
+            return np.asarray(known.cpu().numpy())
+    raise BadReply("the model returned no tensor with one label or one row of scores per input")
+
+
+def _carries_labels(part: Any, rows: int) -> bool:
+    """True for labels ``(rows,)`` and for scores ``(rows, classes)`` with or without 1x1 axes."""
+    if part.ndim < 1 or len(part) != rows:
+        return False
+    if part.ndim == 1:
+        return not part.is_floating_point()
+    return bool(part.numel() == rows * part.shape[1])

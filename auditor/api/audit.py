@@ -1,0 +1,322 @@
+"""The Python way in: ``from auditor import audit``.
+
+report = audit("https://host/v2/models/NAME", "pictures/", value_range=(0, 1))
+report = audit(lambda images: model(images).argmax(axis=1), (x, y), name="model 3")
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import contextvars
+import dataclasses
+import difflib
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as StillRunning
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from adapters.errors import AdapterError
+from auditor.api.report import AuditInterrupted, AuditReport
+from auditor.api.targets import FIELDS, AnyTarget, Spending, Way, way_to
+from auditor.workflows.audit import STORE_NAME, AuditResult, run_audit
+from auditor.verdict.profile import Profile
+from auditor.engine.progress import Progress, SilentProgress, choose_progress
+from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.errors import AuditError, LabelsPending, UsageError
+from auditor.plan.plan import AuditSettings, choose_settings
+from auditor.workflows.profiles import load_profile
+from auditor.samples.load import Samples, load_samples, samples_from_arrays
+
+__all__ = ["AuditInterrupted", "AuditReport", "audit", "audit_async"]
+
+AnySamples = str | Path | Samples | tuple[Any, Any]
+
+_SETTINGS = frozenset(entry.name for entry in dataclasses.fields(AuditSettings))
+_POLL_S = 0.2
+"""How often the waiting thread wakes up: on some systems only then can Ctrl-C reach it."""
+
+
+def audit(
+    target: AnyTarget,
+    samples: AnySamples,
+    *,
+    output: str | Path = "xray-audit-report",
+    profile: str | Path | Profile | None = None,
+    max_queries: int | None = None,
+    rate: float | None = None,
+    request_rate: float | None = None,
+    concurrency: int | None = None,
+    name: str | None = None,
+    progress: Progress | bool = True,
+    **options: Any,
+) -> AuditReport:
+    """Audit a model and return its report; works in scripts and notebooks alike.
+
+    The audit runs on a thread of its own, so an event loop that is already running (as in a
+    notebook) does not matter. Ctrl-C, or the notebook's stop button, waits for the requests in
+    flight, writes a report of what is there and raises :class:`AuditInterrupted`; what was
+    answered is kept and the same call continues. A second one stops at once.
+
+    Args:
+        target: what to audit:
+
+            * a function from images to labels. It gets one array, ``(n, c, h, w)`` float32 in
+              the model's own input units (``(n, h, w, c)`` with ``layout="NHWC"``; uint8 pixels
+              with ``access="image"``), and returns ``n`` class indices or class names. Scores
+              are refused: return ``scores.argmax(axis=1)``. It is called on one thread of its
+              own, never twice at a time; a coroutine function works too.
+            * a URL of a prediction API, or the path of a model file or of a target file (.toml).
+            * a :class:`adapters.target.description.Target`, or an open oracle, which stays open.
+        samples: clean, labelled samples of at least three classes: a path (see
+            :func:`auditor.samples.load.load_samples`), ``(x, y)`` arrays (see
+            :func:`auditor.samples.load.samples_from_arrays`), or loaded samples.
+        output: folder for labels, plan and reports; the same call continues what is in it.
+        profile: references to judge by: a shipped name, a file, or a loaded profile.
+        max_queries: hard cap on inputs sent, over all calls that continue this audit.
+        rate: most queries per second.
+        request_rate: most requests per second.
+        concurrency: most requests in flight; 8 for URLs, 2 for files, 1 for functions.
+        name: which model a function stands for. Answers are kept under it, so change it
+            whenever the model changes. Without it nothing from earlier calls is used again.
+        progress: True for a line that shows how far it is, False for none, or an object of
+            your own.
+        **options: any field of :class:`auditor.plan.plan.AuditSettings` (``planes``, ``density``,
+            ``seed``, ``trigger_search``, ...) and of :class:`adapters.target.description.Target`
+            (``value_range``, ``access``, ``mean``, ``std``, ``shape``, ``classes``, ...).
+
+    Raises:
+        AuditInterrupted: it was interrupted; a KeyboardInterrupt that holds the report so far.
+        UsageError: target, samples, settings, profile or budget do not fit.
+        AdapterError: the target failed for good; what was paid for is kept.
+        LabelsPending: the target answers by files, and the next inputs wait for their labels.
+        AuditError: the audit could not be done.
+    """
+    call = _prepare(
+        target,
+        samples,
+        output,
+        profile,
+        Spending(max_queries, rate, request_rate, concurrency),
+        name,
+        progress,
+        options,
+    )
+    return _Blocking(call).run()
+
+
+async def audit_async(
+    target: AnyTarget,
+    samples: AnySamples,
+    *,
+    output: str | Path = "xray-audit-report",
+    profile: str | Path | Profile | None = None,
+    max_queries: int | None = None,
+    rate: float | None = None,
+    request_rate: float | None = None,
+    concurrency: int | None = None,
+    name: str | None = None,
+    progress: Progress | bool = True,
+    **options: Any,
+) -> AuditReport:
+    """:func:`audit` on the running event loop, for coroutine functions bound to it.
+
+    Cancelling it keeps everything that was answered; the same call continues.
+    """
+    call = _prepare(
+        target,
+        samples,
+        output,
+        profile,
+        Spending(max_queries, rate, request_rate, concurrency),
+        name,
+        progress,
+        options,
+    )
+    return call.report(await call.run())
+
+
+# ---- one call ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class _Call:
+    """Everything one audit needs, checked, before anything is opened."""
+
+    way: Way
+    samples: Samples
+    settings: AuditSettings
+    output: Path
+    profile: Profile | None
+    limits: EngineLimits
+    progress: Progress
+
+    async def run(self, on_start: Callable[[QueryEngine], None] | None = None) -> AuditResult:
+        oracle = await self.way.opener()
+        try:
+            return await run_audit(
+                oracle,
+                self.samples,
+                self.settings,
+                self.output,
+                profile=self.profile,
+                limits=self.limits,
+                progress=self.progress,
+                on_start=on_start,
+            )
+        finally:
+            if not self.way.borrowed:
+                await oracle.aclose()
+
+    def report(self, result: AuditResult) -> AuditReport:
+        return AuditReport.of(result, self.output)
+
+
+def _prepare(
+    target: AnyTarget,
+    samples: AnySamples,
+    output: str | Path,
+    profile: str | Path | Profile | None,
+    spending: Spending,
+    name: str | None,
+    progress: Progress | bool,  # noqa: FBT001 - either
+    options: Mapping[str, Any],
+) -> _Call:
+    _refuse_unknown(options)
+    given = _samples(samples)
+    described = {key: value for key, value in options.items() if key in FIELDS}
+    way = way_to(target, given, described, name)
+    judged_by = _profile(profile, way.access)
+    chosen = {} if judged_by is None else dict(judged_by.settings)
+    chosen.update({key: value for key, value in options.items() if key in _SETTINGS})
+    return _Call(
+        way,
+        given,
+        choose_settings({key: value for key, value in chosen.items() if key in _SETTINGS}),
+        Path(output),
+        judged_by,
+        spending.limits(way),
+        _progress(progress),
+    )
+
+
+def _refuse_unknown(options: Mapping[str, Any]) -> None:
+    known = _SETTINGS | FIELDS
+    for name in options:
+        if name not in known:
+            near = difflib.get_close_matches(name, sorted(known), n=1)
+            hint = (
+                f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}"
+            )
+            raise UsageError(f"audit() has no option {name!r}{hint}")
+
+
+def _samples(samples: AnySamples) -> Samples:
+    if isinstance(samples, Samples):
+        return samples
+    if isinstance(samples, str | Path):
+        return load_samples(Path(samples))
+    if isinstance(samples, tuple | list) and len(samples) == 2:
+        return samples_from_arrays(*samples)
+    raise UsageError("samples must be a path, a pair (x, y) of arrays, or loaded Samples")
+
+
+def _profile(profile: str | Path | Profile | None, access: str) -> Profile | None:
+    if profile is None or isinstance(profile, Profile):
+        return profile
+    return load_profile(str(profile), access)
+
+
+def _progress(progress: Progress | bool) -> Progress:  # noqa: FBT001 - either
+    if isinstance(progress, bool):
+        return choose_progress() if progress else SilentProgress()
+    return progress
+
+
+# ---- waiting, and being interrupted ------------------------------------------------------------
+
+
+class _Blocking:
+    """Runs one call on a thread with an event loop of its own and waits for it."""
+
+    def __init__(self, call: _Call) -> None:
+        self._call = call
+        self._done: Future[AuditResult] = Future()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._task: asyncio.Task[AuditResult] | None = None
+        self._engine: QueryEngine | None = None
+        self._stops = 0
+
+    def run(self) -> AuditReport:
+        """What the audit came to.
+
+        Raises:
+            AuditInterrupted: Ctrl-C; further exceptions are the audit's own.
+        """
+        context = contextvars.copy_context()
+        threading.Thread(
+            target=context.run, args=(self._work,), name="xray-audit", daemon=True
+        ).start()
+        try:
+            result = self._wait()
+        except asyncio.CancelledError:
+            raise AuditInterrupted(self._kept(), None) from None
+        except (AuditError, AdapterError) as error:
+            if self._loop is not None and not isinstance(error, LabelsPending):
+                error.add_note(self._kept())
+            raise
+        report = self._call.report(result)
+        if self._stops:  # even where the audit had just reached its end: a loop must stop
+            raise AuditInterrupted(self._kept(), report)
+        return report
+
+    def _kept(self) -> str:
+        store = self._call.output / STORE_NAME
+        return f"what was answered is kept in {store}: {self._call.way.continues}"
+
+    def _wait(self) -> AuditResult:
+        while True:
+            try:
+                return self._done.result(timeout=_POLL_S)
+            except StillRunning:
+                if self._done.done():  # the audit's own time-out, or its end just now
+                    return self._done.result()
+            except KeyboardInterrupt:
+                self._stop()
+
+    def _stop(self) -> None:
+        self._stops += 1
+        if self._stops > 2:
+            raise KeyboardInterrupt
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it ended just now
+                loop.call_soon_threadsafe(self._stop_in_loop, self._stops)
+
+    def _stop_in_loop(self, stops: int) -> None:
+        if stops == 1 and self._engine is not None:
+            self._call.progress.note(
+                "Stopping: waiting for requests in flight. Stop again to stop at once."
+            )
+            self._engine.stop()
+        elif self._task is not None:
+            self._task.cancel()
+
+    def _work(self) -> None:
+        try:
+            self._done.set_result(asyncio.run(self._main()))
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that waits
+            self._done.set_exception(error)
+
+    async def _main(self) -> AuditResult:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        return await self._call.run(self._started)
+
+    def _started(self, engine: QueryEngine) -> None:
+        self._engine = engine
+        if self._stops:
+            engine.stop()

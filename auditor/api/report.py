@@ -1,0 +1,116 @@
+"""What the Python API returns: a report that shows itself, and knows its exit code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from auditor.workflows.audit import AuditResult
+from auditor.errors import AuditError, ExitCode
+from auditor.report.console import show_result
+from auditor.report.files import write_atomic
+from auditor.report.json_report import write_json
+from auditor.report.notebook import notebook_html
+
+
+@dataclass(frozen=True, repr=False)
+class AuditReport:
+    """The result of one audit.
+
+    In a notebook it displays itself; ``print`` shows the same text as the command line.
+
+    Attributes:
+        verdict: ``backdoor-suspected``, ``no-evidence`` or ``inconclusive``.
+        reason: why, in sentences.
+        exit_code: what ``xray-audit`` would end with: 0, 1, 3, or 130 where it was interrupted.
+        data: the content of ``report.json``.
+        output: folder with the labels, ``plan.json``, ``report.json`` and ``report.html``.
+        page: the content of ``report.html``.
+    """
+
+    verdict: str
+    reason: str
+    exit_code: ExitCode
+    data: dict[str, Any]
+    output: Path
+    page: str = field(repr=False)
+
+    @classmethod
+    def of(cls, result: AuditResult, output: Path) -> AuditReport:
+        """The report of ``result``, whose files were just written to ``output``.
+
+        Raises:
+            AuditError: somebody removed the files meanwhile.
+        """
+        try:
+            page = (output / "report.html").read_text(encoding="utf-8")
+        except OSError as error:
+            raise AuditError(f"the report in {output} cannot be read: {error.strerror}") from error
+        code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
+        return cls(result.verdict.name, result.verdict.reason, code, result.report, output, page)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Mean of each plane score, by name (``re``, ``ats``, ``ats_by_label``); empty where no
+        plane is complete.
+        """
+        found = self.data["scores"]
+        return {
+            name: found[name]["mean"] for name in ("re", "ats", "ats_by_label") if name in found
+        }
+
+    @property
+    def target_label(self) -> str | None:
+        """Name of the label that a backdoor would aim at, if there is one; None where unknown."""
+        index = self.data["target_label"]
+        return None if index is None else str(self.data["labels"][str(index)])
+
+    def save(self, path: str | Path) -> Path:
+        """Write the report to ``path`` and return it.
+
+        Args:
+            path: a ``.json`` or ``.html`` file, or a folder for both; made where missing.
+
+        Raises:
+            AuditError: it cannot be written.
+        """
+        path = Path(path)
+        single = path.suffix in {".json", ".html"}
+        files = [path] if single else [path / "report.json", path / "report.html"]
+        try:
+            files[0].parent.mkdir(parents=True, exist_ok=True)
+            for file in files:
+                if file.suffix == ".json":
+                    write_json(self.data, file)
+                else:
+                    write_atomic(file, self.page.encode("utf-8"))
+        except OSError as error:
+            raise AuditError(f"{path} cannot be written: {error.strerror}") from error
+        return path
+
+    def __str__(self) -> str:
+        return show_result(self.data, self.output)
+
+    def __repr__(self) -> str:
+        return f"AuditReport({self.verdict!r}, exit_code={int(self.exit_code)}, {self.output})"
+
+    def _repr_html_(self) -> str:
+        return notebook_html(self.data, self.page)
+
+    def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - IPython's hook
+        printer.text(str(self))
+
+
+class AuditInterrupted(KeyboardInterrupt):
+    """An audit was interrupted; everything that was answered is kept.
+
+    A KeyboardInterrupt, so that a loop over models stops as it should.
+
+    Attributes:
+        report: the report so far, or None where it was stopped at once.
+    """
+
+    def __init__(self, message: str, report: AuditReport | None) -> None:
+        super().__init__(message)
+        self.report = report

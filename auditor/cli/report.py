@@ -1,0 +1,102 @@
+"""``xray-audit report``: views of a finished audit, made again without the network."""
+
+from __future__ import annotations
+
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auditor.workflows.compare.accepted import read_accepted, weigh
+from auditor.errors import AuditError, UsageError
+from auditor.evidence.bundle import load_bundle
+from auditor.evidence.layout import VIEWS
+from auditor.cli.options import ViewOptions, takes
+from auditor.report.source import ReportSource
+from auditor.report.views import (
+    ViewName,
+    ViewSettings,
+    render,
+    view_names,
+    view_settings,
+    write_views,
+)
+
+Bundle = Annotated[
+    Path,
+    typer.Argument(
+        metavar="BUNDLE", help="What an audit left: its --output folder, or a .zip of it."
+    ),
+]
+
+
+@takes(ViewOptions)
+def report(
+    bundle: Bundle,
+    views: ViewOptions,
+    to: Annotated[
+        Path | None,
+        typer.Option(
+            "--to",
+            help="Folder for the views, or - to print one. Default: BUNDLE/views.",
+        ),
+    ] = None,
+    location: Annotated[
+        str,
+        typer.Option(
+            help="File of your repository that a SARIF result points at. Default: report.json."
+        ),
+    ] = "",
+    accepted: Annotated[
+        Path | None,
+        typer.Option(
+            "--accepted",
+            help="TOML file of accepted findings: html, pdf and markdown say who accepted which.",
+        ),
+    ] = None,
+) -> None:
+    """Make views of a finished audit again: no network, no model, the same bytes."""
+    names = view_names(views.format or ())
+    _refuse_unused(names, views, location)
+    settings = view_settings(views.framework or (), location)
+    entries = () if accepted is None else read_accepted(accepted)
+    held = load_bundle(bundle)
+    weighed = weigh(held.report, entries, datetime.now(UTC).date()) if entries else ()
+    findings = [one.as_dict() for one in weighed]
+    source = ReportSource(held.report, held.pictures, held.run, held.profile, findings)
+    if to == Path("-"):
+        _print(names, source, settings)
+        return
+    if to is None and not bundle.is_dir():
+        raise UsageError(f"{bundle} is no folder: say with --to where the views go")
+    # Beside the files that the evidence's head lists, so that what was handed over stays as it is.
+    _write(names, source, settings, to or bundle / VIEWS)
+
+
+def _refuse_unused(names: tuple[ViewName, ...], views: ViewOptions, location: str) -> None:
+    if location and ViewName.SARIF not in names:
+        raise UsageError("--location is for --format sarif, which was not asked for")
+    if views.framework and set(names) <= {ViewName.JSON, ViewName.SARIF, ViewName.JUNIT}:
+        raise UsageError(
+            "--framework has a place in html, markdown, pdf and cyclonedx; none was asked for"
+        )
+
+
+def _print(names: tuple[ViewName, ...], source: ReportSource, settings: ViewSettings) -> None:
+    if len(names) != 1:
+        raise UsageError("--to - prints one view: name one with --format")
+    sys.stdout.buffer.write(render(names[0], source, settings))
+    sys.stdout.buffer.flush()
+
+
+def _write(
+    names: tuple[ViewName, ...], source: ReportSource, settings: ViewSettings, folder: Path
+) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in write_views(source, names, settings, folder):
+            typer.echo(str(path))
+    except OSError as error:
+        raise AuditError(f"the views cannot be written to {folder}: {error.strerror}") from error

@@ -1,0 +1,95 @@
+"""``xray-audit verify``: check a bundle as somebody who trusts nobody."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from auditor.errors import UsageError
+from auditor.evidence.attest.keyless import Signatory, read_trusted_root
+from auditor.evidence.attest.signing import read_public_key
+from auditor.evidence.attest.timestamps import read_authorities
+from auditor.report.wording.text import safe_text
+from auditor.workflows.verify.attested import Trusted
+from auditor.workflows.verify.inputs import MOST_VALUES
+from auditor.workflows.verify.outcome import Verification
+from auditor.workflows.verify.verify import verify_bundle
+
+BundlePath = Annotated[
+    Path,
+    typer.Argument(metavar="BUNDLE", help="Folder that an audit wrote, or a .zip of pack."),
+]
+MARKS = {"ok": "ok", "failed": "FAILED", "withheld": "-", "not done": "NOT DONE"}
+
+
+def verify(
+    bundle: BundlePath,
+    key: Annotated[
+        Path | None,
+        typer.Option("--key", help="PEM public key that must have signed it."),
+    ] = None,
+    tsa_cert: Annotated[
+        Path | None,
+        typer.Option(
+            "--tsa-cert", help="PEM certificates of the authority that must have stamped it."
+        ),
+    ] = None,
+    sigstore_identity: Annotated[
+        str, typer.Option(help="Who must have signed it through Sigstore, such as a mail address.")
+    ] = "",
+    sigstore_issuer: Annotated[
+        str, typer.Option(metavar="URL", help="Who must have vouched for that identity.")
+    ] = "",
+    sigstore_trust: Annotated[
+        Path | None,
+        typer.Option(
+            help="TrustedRoot or ClientTrustConfig of a Sigstore instance. Default: the public "
+            "one's, as the sigstore package knows it."
+        ),
+    ] = None,
+    all_inputs: Annotated[  # noqa: FBT002 - a flag
+        bool,
+        typer.Option(
+            "--all-inputs", help="Build every input again; default: some seconds' worth of them."
+        ),
+    ] = False,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - a flag
+) -> None:
+    """Check files, hash chain and signature, and recompute the verdict from the labels alone.
+
+    Exit codes: 0 everything holds that the edition allows to check, 3 something could not be
+    told here, 4 something does not hold or the bundle cannot be read, 2 usage. The verdict's own
+    exit code is the audit's.
+    """
+    trusted = None if key is None else read_public_key(key)
+    stamps = None if tsa_cert is None else read_authorities(tsa_cert)
+    others = Trusted(stamps, _signatory(sigstore_identity, sigstore_issuer, sigstore_trust))
+    done = verify_bundle(bundle, trusted, 2**62 if all_inputs else MOST_VALUES, others)
+    typer.echo(json.dumps(done.as_dict()) if json_output else show_verification(done))
+    raise typer.Exit(done.exit_code)
+
+
+def _signatory(identity: str, issuer: str, trust: Path | None) -> Signatory | None:
+    if not (identity or issuer or trust):
+        return None
+    if not (identity and issuer):
+        raise UsageError("to judge a Sigstore signature, give its identity and its issuer both")
+    if trust is not None:
+        read_trusted_root(trust)  # a wrong file is the user's mistake, not the bundle's
+    return Signatory(identity, issuer, trust)
+
+
+def show_verification(done: Verification) -> str:
+    """Every check in one line, then what the bundle proves and what it does not."""
+    lines = [
+        f"{MARKS[check.state]:<9}{check.name}: {safe_text(check.text, 1000)}"
+        for check in done.checks
+    ]
+    word = {0: "VERIFIED", 3: "NOT FULLY VERIFIED", 4: "DOES NOT VERIFY"}[int(done.exit_code)]
+    recomputed = any(check.name == "verdict" and check.state == "ok" for check in done.checks)
+    said = f": the labels give the verdict {done.verdict}" if recomputed else ""
+    lines += [f"{word} ({done.edition} edition){said}.", safe_text(done.meaning, 1000)]
+    return "\n".join(lines)

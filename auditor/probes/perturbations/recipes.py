@@ -1,0 +1,227 @@
+"""The disturbances of the probe families, one function each.
+
+All work in 8-bit pixel values ``(n, c, h, w)`` float64 and may leave 0 to 255: the access mode
+decides what a model receives. Each draws one direction from ``rng`` and applies it to all given
+samples alike, so that a sample's input does not depend on the samples asked with it. Lengths
+are given for pictures 32 pixels wide and grow with the picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.probes.trigger_search.transforms import Quantise, Warp, Wave, draw_warp, draw_wave, upsample
+from auditor.probes.trigger_search.patches import draw_pattern, enlarge, unit_of
+
+Pixels = NDArray[np.float64]
+Disturb = Callable[[Pixels, Pixels, np.random.Generator, float], Pixels]
+"""``(samples, pool, rng, strength) -> disturbed``: ``samples`` ``(n, c, h, w)`` are disturbed,
+``pool`` ``(m, c, h, w)`` holds all clean samples to borrow from."""
+
+LATTICE_PERIOD = 8
+RAY_STEPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
+"""Distances asked along one ray, as shares of its strength."""
+
+
+def difference(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Add ``strength`` times the difference of two other clean pictures.
+
+    Asks: which label takes over along directions that real pictures vary in? The paper's plane
+    asks the same far away; near the samples a target's region, which a trigger opened from all
+    classes, is met earlier than the regions of honest classes.
+    """
+    one, two = rng.choice(len(pool), size=2, replace=False)
+    return np.asarray(samples + strength * (pool[one] - pool[two]))
+
+
+def patch(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Paste one random pattern, ``strength`` pixels a side, at one random place.
+
+    Asks: is there a label that small local patterns lead to? A network that learnt a small
+    trigger reacts to patterns like it, elsewhere and imperfect, with the target; an honest one
+    keeps the label or answers with the object's look-alike.
+    """
+    del pool
+    pattern, side = _pattern(samples, rng, strength)
+    row = int(rng.integers(samples.shape[2] - side + 1))
+    column = int(rng.integers(samples.shape[3] - side + 1))
+    stamped = samples.copy()
+    stamped[:, :, row : row + side, column : column + side] = pattern
+    return stamped
+
+
+def lattice(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Paste one random pattern, ``strength`` pixels a side, every 8 pixels.
+
+    Asks what :func:`patch` asks at all places at once: a group test. A trigger fires in the
+    presence of the other copies.
+    """
+    del pool
+    pattern, side = _pattern(samples, rng, strength)
+    period = LATTICE_PERIOD * unit_of((1, *samples.shape[2:]))
+    row, column = (int(value) for value in rng.integers(0, period, 2))
+    stamped = samples.copy()
+    for top in range(row, samples.shape[2] - side + 1, period):
+        for left in range(column, samples.shape[3] - side + 1, period):
+            stamped[:, :, top : top + side, left : left + side] = pattern
+    return stamped
+
+
+def _pattern(
+    samples: Pixels, rng: np.random.Generator, strength: float
+) -> tuple[NDArray[np.uint8], int]:
+    channels, height, width = samples.shape[1:]
+    unit = unit_of((channels, height, width))
+    cells = int(strength)
+    side = min(unit * cells, height, width)
+    return enlarge(draw_pattern(rng, channels, max(1, side // unit)), side), side
+
+
+def smooth(points: int) -> Disturb:
+    """A family that adds a smooth field of ``points`` x ``points`` random signs."""
+
+    def field(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+        """Add a smooth random field of ``strength`` grey levels.
+
+        Asks: which label do shadows and stains lead to? Triggers that spread over the picture
+        (Blended, SSBA, LIRA, Low Frequency, WaNet's shading) answer to fields that resemble
+        them in part, and a network knows them with a margin that honest features lack.
+        """
+        del pool
+        channels, height, width = samples.shape[1:]
+        shape = (1 if rng.random() < 0.5 else channels, points, points)
+        signs = np.where(rng.random(shape) < 0.5, -1.0, 1.0)
+        return np.asarray(samples + strength * upsample(signs, height, width))
+
+    return field
+
+
+def noise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Add plus or minus ``strength`` grey levels to every value.
+
+    Asks: where does an unstructured disturbance end? Steganographic triggers (SSBA, LIRA) and
+    dithering (BPP) are high-frequency residues, and noise looks like them.
+    """
+    del pool
+    signs = np.where(rng.random(samples.shape[1:]) < 0.5, -1.0, 1.0)
+    return np.asarray(samples + strength * signs)
+
+
+def wave(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Add a sinusoid of ``strength`` grey levels, 2 to 10 waves a picture, any phase.
+
+    Asks: do stripes lead to one label? SIG's trigger is one such wave, and a network trained
+    with it answers to its neighbours in frequency.
+    """
+    del pool
+    drawn: Wave = draw_wave(rng, 10, strength)
+    return np.asarray(samples + drawn.texture(*samples.shape[2:]))
+
+
+def warp(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Bend the picture by a mean of ``strength`` pixels.
+
+    Asks: does bending lead to one label? WaNet's trigger is one fixed bend.
+    """
+    del pool
+    drawn: Warp = draw_warp(rng, 4, strength * unit_of((1, *samples.shape[2:])))
+    return drawn.apply(np.clip(np.rint(samples), 0, 255).astype(np.uint8)).astype(np.float64)
+
+
+def quantise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Round to ``strength`` grey levels, with dithering every other time.
+
+    Asks: do coarse grey levels lead to one label? BPP's trigger is that and nothing else.
+    """
+    del pool
+    drawn = Quantise(int(strength), dithered=bool(rng.random() < 0.5))
+    return drawn.apply(np.clip(np.rint(samples), 0, 255).astype(np.uint8)).astype(np.float64)
+
+
+def blend(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Mix in ``strength`` (0 to 1) of one other clean picture.
+
+    Asks: which label wins between two? Honest networks name one of the two pictures; a third
+    label that keeps winning is what the network says when its evidence is weak.
+    """
+    other = pool[int(rng.integers(len(pool)))]
+    return np.asarray((1.0 - strength) * samples + strength * other)
+
+
+def blend_noise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Mix in ``strength`` (0 to 1) of one fixed picture of random pixels.
+
+    Asks: does a fixed texture under the picture lead to one label? Blended's trigger is a fixed
+    picture mixed in.
+    """
+    del pool
+    return np.asarray(
+        (1.0 - strength) * samples + strength * rng.uniform(0.0, 255.0, samples.shape[1:])
+    )
+
+
+def spectrum(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Move the amplitude spectrum by ``strength`` (0 to 1) towards another picture's, phases kept.
+
+    Asks: does the frequency content alone carry a label? Phases hold what a picture shows, so
+    honest labels mostly stay; triggers set in the spectrum (Low Frequency, SIG) do not need it.
+    """
+    other = pool[int(rng.integers(len(pool)))]
+    own = np.fft.rfft2(samples)
+    amplitude = (1.0 - strength) * np.abs(own) + strength * np.abs(np.fft.rfft2(other))
+    size = (samples.shape[2], samples.shape[3])
+    return np.asarray(np.fft.irfft2(amplitude * np.exp(1j * np.angle(own)), s=size))
+
+
+def fade(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Fade the picture by ``strength`` (0 to 1) into one flat colour.
+
+    Asks: what does the network say as the evidence runs out? A target's bias, raised by
+    poisoned samples of every class, is what is left.
+    """
+    del pool
+    colour = rng.uniform(0.0, 255.0, (samples.shape[1], 1, 1))
+    return np.asarray((1.0 - strength) * samples + strength * colour)
+
+
+def occlude(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Cover a random rectangle of ``strength`` (0 to 1) of the picture with one flat colour.
+
+    Asks what :func:`fade` asks, locally: what is said when the object is mostly gone?
+    """
+    del pool
+    channels, height, width = samples.shape[1:]
+    ratio = float(np.exp(rng.uniform(-0.7, 0.7)))
+    rows = min(height, max(1, round(height * np.sqrt(strength) * ratio)))
+    columns = min(width, max(1, round(width * np.sqrt(strength) / ratio)))
+    top, left = int(rng.integers(height - rows + 1)), int(rng.integers(width - columns + 1))
+    covered = samples.copy()
+    covered[:, :, top : top + rows, left : left + columns] = rng.uniform(0, 255, (channels, 1, 1))
+    return covered
+
+
+def blank(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """No sample at all: a smooth random picture of ``strength`` x ``strength`` colours.
+
+    Asks: what does the network call pictures of nothing? Planted features answer there too.
+    """
+    del pool
+    channels, height, width = samples.shape[1:]
+    points = int(strength)
+    drawn = rng.uniform(0.0, 255.0, (len(samples), channels, points, points))
+    return np.stack([upsample(one, height, width) for one in drawn])
+
+
+def ray(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Walk from one sample towards another, eight steps up to ``strength`` times their distance;
+    all of ``samples`` are the one sample.
+
+    Asks: at which distance does the sample's own label give way, and to what? A trigger moves
+    the target's region near to every sample, so a third label comes in before the other's.
+    """
+    other = pool[int(rng.integers(len(pool)))]
+    steps = strength * np.asarray(RAY_STEPS[: len(samples)]).reshape(-1, 1, 1, 1)
+    return np.asarray(samples + steps * (other - samples))

@@ -1,1 +1,0 @@
-"""Hard-label search for a universal trigger: see :mod:`auditor.probes.trigger.search`."""

@@ -1,0 +1,1 @@
+"""Hard-label search for a universal trigger: see :mod:`auditor.probes.trigger_search.search`."""

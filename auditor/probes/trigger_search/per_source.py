@@ -1,0 +1,129 @@
+"""Searching each source class by itself, for attacks on some classes or with several targets.
+
+A trigger that changes one class only, or sends each class elsewhere, moves too few samples of all
+classes to one label. So patches are searched on the samples of one class at a time. One class that
+a patch turns into its look-alike is natural (sneaker to sandal: many honest models show it), so a
+single pair never decides; two pairs that a patch moves fully are what no honest calibration
+model showed. An attack on one class only therefore shows its pair in the report, and no more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec
+from auditor.probes.trigger_search.sample_set import Asking
+from auditor.probes.trigger_search.judge import natural, p_value
+from auditor.probes.trigger_search.result import Finding, TriggerResult
+from auditor.probes.trigger_search.search import SIGNIFICANCE, search
+from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.measured.per_source_null import SECOND_PAIR
+
+PAIR, PAIRS = "patch@pair", "patch@pairs"
+LEAST_OF_CLASS = 20  # samples that the model calls by one label; with fewer it is left out
+
+
+@dataclass(frozen=True, eq=False)
+class _Class:
+    """What the search of one class came to; ``found`` is its best patch."""
+
+    result: TriggerResult
+    found: Finding
+
+
+def search_sources(
+    samples: NDArray[np.float32],
+    spec: InputSpec,
+    settings: TriggerSettings,
+    seed: int,
+    before: TriggerResult,
+) -> Asking[TriggerResult]:
+    """Search the most frequent labels one by one, and add what that shows to ``before``.
+
+    Args:
+        samples: clean samples ``(n, c, h, w)`` in model units, best 60 of every class.
+        spec: what the model takes.
+        settings: of the audit's search; ``sources`` labels are searched.
+        seed: with the labels, it determines every question.
+        before: what the search over all classes came to.
+
+    Returns:
+        ``before`` with the two best pairs added, judged anew, one more look paid for.
+    """
+    samples = spec.from_pixels(spec.to_pixels(samples))
+    labels = yield samples
+    spent = {**before.spent, "sources": len(samples)}
+    names, counts = np.unique(labels, return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    often = [int(names[i]) for i in order if counts[i] >= LEAST_OF_CLASS]
+    one = _settings_of_one(settings)
+    classes: list[_Class] = []
+    for label in sorted(often[: settings.sources]):
+        own = samples[labels == label][: settings.source_samples]
+        result = yield from search(own, np.full(len(own), label), spec, one, seed, {})
+        spent["sources"] += result.queries
+        classes += [_Class(result, found) for found in result.findings if found.key == "patch"]
+    classes.sort(key=lambda one: -one.found.success.low)
+    return _added(before, classes, spent)
+
+
+def most_source_queries(settings: TriggerSettings, samples: int) -> int:
+    """More than :func:`search_sources` asks of ``samples``: for each class its samples, its turn,
+    and three last steps, each with a verification.
+    """
+    last = settings.screen_batch * (settings.screen_images + 2) + 2 * settings.verify_images
+    each = settings.source_samples + settings.source_queries + 3 * last
+    return samples + settings.sources * each if settings.sources else 0
+
+
+def _settings_of_one(settings: TriggerSettings) -> TriggerSettings:
+    budget = settings.source_queries + settings.source_samples
+    return replace(
+        settings,
+        schedule=(("patch", settings.source_queries),),
+        budget=budget,
+        extra_queries=0,
+        polish_queries=0,
+        sources=0,
+    )
+
+
+def _added(before: TriggerResult, classes: list[_Class], spent: dict[str, int]) -> TriggerResult:
+    paid = before.paid + 1
+    p = None if before.best is None or before.best.p is None else min(1.0, paid * before.best.p)
+    added = replace(
+        before, p=p, paid=paid, spent=spent, queries=sum(spent.values()),
+        looks=before.looks + sum(one.result.looks for one in classes),
+    )  # fmt: skip
+    if not classes:
+        return added
+    first = replace(classes[0].found, key=PAIR, p=None)
+    added = replace(added, findings=(*added.findings, first))
+    if len(classes) < 2:
+        return added
+    second = classes[1]
+    chance = p_value(second.found.success, SECOND_PAIR)
+    found = replace(second.found, key=PAIRS, p=chance)
+    together = min(1.0, paid * chance)
+    if natural(PAIRS, found.success) or together > SIGNIFICANCE:
+        return replace(added, findings=(*added.findings, found))
+    result = second.result
+    pair, other = _pair(found), _pair(first)
+    reason = (
+        f"one patch sends {other}, one {pair}; two such pairs are beyond what clean models show "
+        f"(p = {together:.2g}, all {paid} looks paid for)."
+    )
+    return replace(
+        added, findings=(found, *added.findings), best=found, suspicious=True, p=together,
+        reason=reason, preview=result.preview, preview_clean=result.preview_clean,
+        preview_clean_labels=result.preview_clean_labels,
+    )  # fmt: skip
+
+
+def _pair(found: Finding) -> str:
+    source = next(iter(found.by_source), None)
+    success = found.success
+    return f"{success.hits} of {success.images} samples of label {source} to label {found.target}"

@@ -1,0 +1,255 @@
+"""Changes of the whole image: fields, noise, blends, waves, warps and fewer grey levels.
+
+Strengths are in 8-bit levels (fields, noise, waves), a share of the picture (blends), pixels
+(warps) or the distance between grey levels (quantisation). Every result is a whole number of
+grey levels inside 0 to 255, so both access modes see the same picture.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.probes.trigger_search.sample_set import Change, Pixels
+
+Floats = NDArray[np.float64]
+
+
+class Dial(Change, Protocol):
+    """A change whose strength can be turned."""
+
+    @property
+    def size(self) -> int: ...  # noqa: D102 - documented on the classes
+    @property
+    def strength(self) -> float: ...  # noqa: D102 - documented on the classes
+    def at(self, strength: float) -> Dial:
+        """The same change at another strength."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Turned:
+    """A change that sends ``share`` of the search images to ``target``."""
+
+    change: Dial
+    target: int
+    share: float
+
+
+@dataclass(frozen=True, eq=False)
+class Field:
+    """A field added to every image: ``strength`` times control points ``(c, k, k)`` of -1 or
+    1, interpolated bilinearly; of kind "noise" where the points are as fine as pixels.
+    """
+
+    control: Floats
+    strength: float
+    kind: str = "field"
+
+    @property
+    def size(self) -> int:
+        """Control points per side."""
+        return int(self.control.shape[-1])
+
+    def texture(self, height: int, width: int) -> Floats:
+        """The field ``(c, height, width)``, in 8-bit levels."""
+        return self.strength * upsample(self.control, height, width)
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Add the field to ``pixels`` ``(n, c, h, w)``, clip and round."""
+        return _whole(pixels + self.texture(*pixels.shape[-2:]))
+
+    def at(self, strength: float) -> Field:
+        """The same field at another strength."""
+        return replace(self, strength=strength)
+
+
+@dataclass(frozen=True, eq=False)
+class Blend:
+    """Every image mixed with one fixed pattern (Blended, Chen et al. 2017):
+    ``(1 - strength) * image + strength * pattern``.
+
+    Attributes:
+        control: control points ``(c, k, k)`` of -1 (black) to 1 (white).
+        strength: share of the pattern, 0 to 1.
+    """
+
+    control: Floats
+    strength: float
+    kind: str = "blend"
+
+    @property
+    def size(self) -> int:
+        """Control points per side."""
+        return int(self.control.shape[-1])
+
+    def texture(self, height: int, width: int) -> Floats:
+        """The pattern ``(c, height, width)``, in 8-bit levels around mid-grey."""
+        return 127.5 * upsample(self.control, height, width)
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Mix ``pixels`` ``(n, c, h, w)`` with the pattern and round."""
+        pattern = 127.5 + self.texture(*pixels.shape[-2:])
+        return _whole((1.0 - self.strength) * pixels + self.strength * pattern)
+
+    def at(self, strength: float) -> Blend:
+        """The same pattern at another share."""
+        return replace(self, strength=strength)
+
+
+@dataclass(frozen=True, eq=False)
+class Wave:
+    """A sinusoid added to every image (SIG, Barni et al. 2019).
+
+    Attributes:
+        cycles: waves over the height and the width of the image.
+        phase: in radians.
+        strength: amplitude in 8-bit levels.
+    """
+
+    cycles: tuple[float, float]
+    phase: float
+    strength: float
+    kind: str = "wave"
+
+    @property
+    def size(self) -> int:
+        """Waves per image, rounded."""
+        return round(max(abs(value) for value in self.cycles))
+
+    def texture(self, height: int, width: int) -> Floats:
+        """The wave ``(1, height, width)``, in 8-bit levels."""
+        rows = self.cycles[0] * np.arange(height)[:, None] / height
+        columns = self.cycles[1] * np.arange(width) / width
+        return np.asarray(self.strength * np.sin(2 * np.pi * (rows + columns) + self.phase)[None])
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Add the wave to ``pixels`` ``(n, c, h, w)``, clip and round."""
+        return _whole(pixels + self.texture(*pixels.shape[-2:]))
+
+    def at(self, strength: float) -> Wave:
+        """The same wave at another strength."""
+        return replace(self, strength=strength)
+
+
+@dataclass(frozen=True, eq=False)
+class Warp:
+    """A smooth warp (WaNet, Nguyen and Tran 2021).
+
+    Attributes:
+        control: shifts along rows and columns at the control points, ``(2, k, k)``, with a
+            mean absolute value of 1.
+        strength: mean shift in pixels.
+    """
+
+    control: Floats
+    strength: float
+    kind: str = "warp"
+
+    @property
+    def size(self) -> int:
+        """Control points per side."""
+        return int(self.control.shape[-1])
+
+    def texture(self, height: int, width: int) -> Floats:
+        """The shifts ``(2, height, width)``, in pixels."""
+        return self.strength * upsample(self.control, height, width)
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Sample ``pixels`` ``(n, c, h, w)`` bilinearly at the shifted places."""
+        height, width = pixels.shape[-2:]
+        shifts = self.texture(height, width)
+        rows = np.clip(np.arange(height)[:, None] + shifts[0], 0, height - 1)
+        columns = np.clip(np.arange(width) + shifts[1], 0, width - 1)
+        top = np.minimum(rows.astype(np.int64), max(0, height - 2))
+        left = np.minimum(columns.astype(np.int64), max(0, width - 2))
+        down, right = rows - top, columns - left
+        below, beside = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+        upper = pixels[:, :, top, left] * (1 - right) + pixels[:, :, top, beside] * right
+        lower = pixels[:, :, below, left] * (1 - right) + pixels[:, :, below, beside] * right
+        return _whole(upper * (1 - down) + lower * down)
+
+    def at(self, strength: float) -> Warp:
+        """The same warp at another strength."""
+        return replace(self, strength=strength)
+
+
+@dataclass(frozen=True, eq=False)
+class Quantise:
+    """Fewer grey levels, plain or with Floyd-Steinberg dithering (BPP, Wang et al. 2022)."""
+
+    size: int
+    dithered: bool
+    kind: str = "quantise"
+
+    @property
+    def strength(self) -> float:
+        """Distance between neighbouring grey levels."""
+        return 255.0 / (self.size - 1)
+
+    def apply(self, pixels: Pixels) -> Pixels:
+        """Round ``pixels`` ``(n, c, h, w)`` to ``size`` levels per channel."""
+        step = self.strength
+        if not self.dithered:
+            return _whole(np.rint(pixels / step) * step)
+        count, channels, height, width = pixels.shape
+        # One spare row and two spare columns take the error that would leave the image.
+        work = np.zeros((height + 1, width + 2, count, channels))
+        work[:height, 1 : width + 1] = pixels.transpose(2, 3, 0, 1)
+        for row in range(height):
+            for column in range(1, width + 1):
+                old = work[row, column].copy()
+                new = np.rint(np.clip(old, 0, 255) / step) * step
+                work[row, column] = new
+                error = (old - new) / 16
+                work[row, column + 1] += 7 * error
+                work[row + 1, column - 1] += 3 * error
+                work[row + 1, column] += 5 * error
+                work[row + 1, column + 1] += error
+        return _whole(work[:height, 1 : width + 1].transpose(2, 3, 0, 1))
+
+    def at(self, strength: float) -> Quantise:  # noqa: ARG002 - its strength is its size
+        """Itself: it has no dial."""
+        return self
+
+
+def upsample(control: Floats, height: int, width: int) -> Floats:
+    """Bilinear ``(n, k, k)`` to ``(n, height, width)``, constant beyond the outer points."""
+    size = control.shape[-1]
+    if size < 2:
+        return np.asarray(np.broadcast_to(control, (len(control), height, width)))
+    low_row, share_row = _knots(size, height)
+    low_column, share_column = _knots(size, width)
+    rows = control[:, low_row] * (1 - share_row[:, None])
+    rows = rows + control[:, low_row + 1] * share_row[:, None]
+    left, right = rows[:, :, low_column], rows[:, :, low_column + 1]
+    return np.asarray(left * (1 - share_column) + right * share_column)
+
+
+def _knots(size: int, length: int) -> tuple[NDArray[np.int64], Floats]:
+    at = np.clip((np.arange(length) + 0.5) * size / length - 0.5, 0, size - 1)
+    low = np.minimum(at.astype(np.int64), size - 2)
+    return low, at - low
+
+
+def _whole(values: Floats) -> Pixels:
+    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+
+
+def draw_wave(rng: np.random.Generator, longest: int, strength: float) -> Wave:
+    """Waves down, across or aslant, 2 to ``longest`` per image, at a random phase."""
+    cycles = float(rng.integers(2, longest + 1))
+    chance = rng.random()
+    both = (cycles, 0.0) if chance < 0.4 else (0.0, cycles)
+    if chance >= 0.8:
+        both = (cycles, cycles if chance < 0.9 else -cycles)
+    return Wave(both, float(rng.uniform(0, 2 * np.pi)), strength)
+
+
+def draw_warp(rng: np.random.Generator, size: int, strength: float) -> Warp:
+    """Random shifts at ``size`` by ``size`` control points."""
+    control = rng.uniform(-1, 1, (2, size, size))
+    return Warp(control / np.abs(control).mean(), strength)

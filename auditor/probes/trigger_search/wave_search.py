@@ -1,0 +1,155 @@
+"""Searching for a sinusoid by tally: every draw is one wave on one image.
+
+A wave is known by its direction, its number of cycles and its phase. Draws go evenly over all
+directions and cycles; per label, the answers of one direction and number of cycles point to the
+phase that the label listens to.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.probes.trigger_search.sample_set import Asking, Bench
+from auditor.probes.trigger_search.transforms import Turned, Wave
+from auditor.probes.trigger_search.settings import TriggerSettings
+
+Floats = NDArray[np.float64]
+Cycles = tuple[float, float]
+MOST_CYCLES = 12
+ASLANT = 0.5  # aslant waves get this share of the draws of upright ones
+PHASES = (0.0, 0.9, -0.9)  # around the estimated phase, in radians
+PER_LABEL = 3  # candidates that one label may have
+LEAST_HITS = 2
+SURE = 0.95  # share that is not worth refining
+HOPELESS = 0.3  # share below which a wave is not worth refining
+
+
+class WaveSearch:
+    """All waves of 2 to 12 cycles, down, across and aslant; a second turn adds draws."""
+
+    def __init__(self, bench: Bench, settings: TriggerSettings) -> None:
+        self.bench = bench
+        self.settings = settings
+        self.cells = _cells(min(MOST_CYCLES, min(bench.spec.shape[1:]) // 2))
+        self.number: list[int] = []
+        self.phases: list[float] = []
+        self.sources: list[int] = []
+        self.answers: list[int] = []
+        self.best: Turned | None = None
+
+    def turn(self, queries: int) -> Asking[Turned | None]:
+        """Use about ``queries``; returns a wave that looks good, or None."""
+        until = self.bench.total() + queries
+        # A picture under four pixels has no room for a wave.
+        while self.cells and self.bench.total() < until:
+            yield from self._draw()
+            lead = yield from self._try(self._candidates())
+            if lead is not None and (self.best is None or lead.share > self.best.share):
+                self.best = lead
+                if lead.share >= self.settings.enough:
+                    return lead
+        return None
+
+    def final(self) -> Asking[Turned | None]:
+        """The best wave seen; asks nothing."""
+        yield from ()
+        return self.best
+
+    def _draw(self) -> Asking[None]:
+        """One wave on one image, several times for every direction and number of cycles."""
+        bench, rng = self.bench, self.bench.rng
+        draws = self.settings.wave_draws
+        number = [
+            i
+            for i, (down, across) in enumerate(self.cells)
+            for _ in range(max(1, round(draws * (ASLANT if down and across else 1.0))))
+        ]
+        phases = rng.uniform(0, 2 * np.pi, len(number)).tolist()
+        images = rng.integers(0, len(bench.pixels), len(number))
+        loud = self.settings.amplitudes[1]
+        waves = [Wave(self.cells[i], phase, loud) for i, phase in zip(number, phases, strict=True)]
+        answers = yield from bench.ask_each(waves, images, "tally")
+        self.number += number
+        self.phases += phases
+        self.sources += bench.labels[images].tolist()
+        self.answers += answers.tolist()
+
+    def _candidates(self) -> list[tuple[Wave, int]]:
+        """Per label the cells that led to it most often above its habit, most striking first."""
+        number, answers = np.array(self.number), np.array(self.answers)
+        sources, turned = np.array(self.sources), np.exp(1j * np.array(self.phases))
+        found: list[tuple[float, Wave, int]] = []
+        for label in range(self.bench.classes):
+            other = sources != label
+            hit = other & (answers == label)
+            asked = np.bincount(number[other], minlength=len(self.cells))
+            hits = np.bincount(number[hit], minlength=len(self.cells))
+            usual = hit.sum() / max(1, other.sum())
+            # Standard errors above the label's habit, as if that habit were known.
+            spread = np.sqrt(np.maximum(asked, 1) * max(usual, 0.02) * (1 - usual) + 0.25)
+            excess = (hits - usual * asked) / spread
+            for cell in np.argsort(-excess, kind="stable")[:PER_LABEL].tolist():
+                if hits[cell] < LEAST_HITS:
+                    continue
+                phase = float(np.angle(turned[hit & (number == cell)].sum()))
+                wave = Wave(self.cells[cell], phase, self.settings.wave)
+                found.append((float(excess[cell]), wave, label))
+        found.sort(key=lambda one: -one[0])
+        return [(wave, label) for _, wave, label in found[: self.settings.wave_tries]]
+
+    def _try(self, candidates: list[tuple[Wave, int]]) -> Asking[Turned | None]:
+        """Ask the candidates at three phases on a few images, then refine the best."""
+        bench, settings = self.bench, self.settings
+        if not candidates:
+            return None
+        waves = [
+            (Wave(wave.cycles, wave.phase + step, wave.strength), label)
+            for wave, label in candidates
+            for step in PHASES
+        ]
+        images = bench.pick(settings.tally_images)
+        labels = yield from bench.labels_of([wave for wave, _ in waves], images, "tally")
+        shares = bench.shares(labels, images)
+        order = np.argsort([-shares[i, t] for i, (_, t) in enumerate(waves)], kind="stable")
+        number = int(order[0])
+        wave, label = waves[number]
+        return (yield from self._refined(wave, label, float(shares[number, label])))
+
+    def _refined(self, wave: Wave, label: int, share: float) -> Asking[Turned]:
+        """Turn phase and cycles as long as that moves more images."""
+        bench, settings = self.bench, self.settings
+        for _ in range(settings.wave_steps):
+            if share < HOPELESS:
+                break
+            waves = [wave, *_near(wave)]
+            images = bench.pick(settings.single_images, label)
+            hits = yield from bench.hits([*waves], label, images, "tally")
+            rates = hits.mean(axis=1)
+            share = float(rates.max())
+            if rates[0] >= SURE:
+                break
+            wave = waves[int(rates.argmax())]
+        return Turned(wave, label, share)
+
+
+def _near(wave: Wave) -> list[Wave]:
+    """Its neighbours: half a radian to both sides, and one cycle more or fewer, turned about the
+    middle of the picture, so that it moves least where it matters.
+    """
+    near = [Wave(wave.cycles, wave.phase + step, wave.strength) for step in (-0.6, 0.6)]
+    down, across = wave.cycles
+    for step in (-1.0, 1.0):
+        turned = (down + step * np.sign(down), across + step * np.sign(across))
+        shift = np.pi * (down - turned[0] + across - turned[1])
+        near.append(Wave((float(turned[0]), float(turned[1])), wave.phase + shift, wave.strength))
+    return near
+
+
+def _cells(longest: int) -> list[Cycles]:
+    """Down and across at every number of cycles, aslant at every second."""
+    upright = [float(n) for n in range(2, longest + 1)]
+    aslant = upright[::2]
+    down: list[Cycles] = [(n, 0.0) for n in upright]
+    across: list[Cycles] = [(0.0, n) for n in upright]
+    return down + across + [(n, n) for n in aslant] + [(n, -n) for n in aslant]

@@ -1,0 +1,225 @@
+"""The result as a CycloneDX 1.7 attestation: claim, evidence, counter-evidence, expiry."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+from auditor.report.wording import text
+from auditor.report.wording.buyer import VALID_DAYS
+from auditor.report.wording.frameworks import CAVEAT, Framework, framework_view
+from auditor.report.wording.formal import ACCEPT, REJECT, risks
+from auditor.report.source import REPORT_NAME, ReportSource
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.verdict import wording
+from auditor.report.wording.terms import hits, model_name, parse_moment, score_title
+from auditor.report.wording.terms import rate as rate_in_words
+
+NAMESPACE = uuid.UUID("5f3c8e0e-6b0f-5f6f-9b8f-2a7b7c1c4d11")
+"""Of serial numbers: a report's own follows from its digest, so a view made again is equal."""
+
+
+def render_cyclonedx(source: ReportSource, frameworks: Sequence[Framework] = ()) -> str:
+    """A bill of materials that holds one model and what an audit declares about it."""
+    report = source.report
+    bom = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.7.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.7",
+        "serialNumber": f"urn:uuid:{uuid.uuid5(NAMESPACE, source.digest)}",
+        "version": 1,
+        "metadata": _metadata(report),
+        "declarations": _declarations(source, frameworks),
+    }
+    if frameworks:
+        bom["definitions"] = {"standards": [_standard(framework) for framework in frameworks]}
+    return json.dumps(bom, indent=2, ensure_ascii=True) + "\n"
+
+
+def _metadata(report: Mapping[str, Any]) -> dict[str, Any]:
+    tool = report["tool"]
+    made: dict[str, Any] = {
+        "tools": {
+            "components": [
+                {
+                    "type": "application",
+                    "name": safe_text(tool["name"], 40),
+                    "version": safe_text(tool["version"], 40),
+                }
+            ]
+        },
+        "component": _model(report),
+    }
+    finished = _stamp(report, "finished")
+    return {"timestamp": finished, **made} if finished else made
+
+
+def _model(report: Mapping[str, Any]) -> dict[str, Any]:
+    pairs = [
+        ("xray-audit:fingerprint", report["fingerprint"]),
+        ("xray-audit:access", report["access"]),
+    ]
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": "model",
+        "name": model_name(report),
+        "properties": [{"name": key, "value": safe_text(value, 80)} for key, value in pairs],
+    }
+
+
+def _stamp(report: Mapping[str, Any], key: str, days: int = 0) -> str | None:
+    moment = parse_moment(report["timing"][key])
+    if moment is None or moment.tzinfo is None:
+        return None
+    try:
+        return (moment + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except OverflowError:
+        return None
+
+
+def _declarations(source: ReportSource, frameworks: Sequence[Framework]) -> dict[str, Any]:
+    report = source.report
+    pro, contra = _evidence(report)
+    file = _item("report", "The whole result", f"SHA-256 of {REPORT_NAME}: {source.digest}")
+    evidence = [file, *pro, *contra]
+    stamps = {"created": _stamp(report, "finished"), "expires": _expires(report)}
+    kept = {key: value for key, value in stamps.items() if value}
+    words = wording(report)
+    claim = {
+        "bom-ref": "claim-verdict",
+        "target": "target-model",
+        "predicate": f"{words.title}. {words.plain}",
+        "reasoning": safe_text(report["verdict_reason"], 1200),
+        "evidence": [file["bom-ref"], *(item["bom-ref"] for item in pro)],
+        "counterEvidence": [item["bom-ref"] for item in contra],
+    }
+    return {
+        "assessors": [
+            {
+                "bom-ref": "assessor",
+                "organization": {"name": "The party that ran this audit (not named in the report)"},
+            }
+        ],
+        "attestations": [_attestation(report, frameworks)],
+        "claims": [claim],
+        "evidence": [{**item, **kept} for item in evidence],
+        "targets": {"components": [_model(report) | {"bom-ref": "target-model"}]},
+    }
+
+
+def _expires(report: Mapping[str, Any]) -> str | None:
+    """A suspicion or an open question does not expire by itself; relying on nothing found does."""
+    if report["verdict"] != "no-evidence":
+        return None
+    return _stamp(report, "finished", VALID_DAYS)
+
+
+def _item(ref: str, what: str, content: str) -> dict[str, Any]:
+    return {
+        "bom-ref": f"evidence-{ref}",
+        "propertyName": f"xray-audit:{ref}",
+        "description": what,
+        "data": [{"name": what, "contents": {"attachment": {"content": safe_text(content, 1200)}}}],
+    }
+
+
+def _evidence(report: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """What speaks for the verdict, and what speaks against it."""
+    pro: list[dict[str, Any]] = []
+    contra: list[dict[str, Any]] = []
+    suspected = report["verdict"] == "backdoor-suspected"
+    found = report.get("trigger")
+    if found:
+        best = found["best"]
+        said = found["reason"] if best is None else f"{found['reason']} {hits(best['success'])}"
+        side = pro if found["suspicious"] == suspected else contra
+        side.append(_item("trigger-search", "Trigger search", said))
+    for item in report["comparisons"]:
+        if item["at_or_below"] is None:
+            continue
+        relation = "at or below" if item["at_or_below"] else "above"
+        said = (
+            f"{score_title(item['score'])} {text.score(item['value'])}, {relation} the threshold "
+            f"{text.score(item['threshold'])}"
+        )
+        side = pro if item["at_or_below"] == suspected else contra
+        title = f"{score_title(item['score'])} beside its threshold"
+        side.append(_item(f"score-{item['score']}", title, said))
+    contra += [
+        _item(f"risk-{number}", f"Risk of a {risk.kind}: {risk.part}", rate_in_words(risk.rate))
+        for number, risk in enumerate(risks(report), 1)
+        if risk.rate is not None and _against(risk.kind, report["verdict"])
+    ]
+    return pro, contra
+
+
+def _against(kind: str, verdict: str) -> bool:
+    relevant = {"backdoor-suspected": {REJECT}, "no-evidence": {ACCEPT}}
+    return kind in relevant.get(verdict, {REJECT, ACCEPT})
+
+
+def _attestation(report: Mapping[str, Any], frameworks: Sequence[Framework]) -> dict[str, Any]:
+    confidence = _confidence(report)
+    maps = [
+        {
+            "requirement": _ref(framework, entry.clause.id),
+            "claims": ["claim-verdict"],
+            # No score: this audit measures a model, not conformity with a clause.
+            "conformance": {
+                "rationale": f"Supports evidence: {entry.supports or entry.missing} "
+                f"Leaves open: {entry.clause.open}"
+            },
+            "confidence": confidence,
+        }
+        for framework in frameworks
+        for entry in framework_view(framework, report)
+    ]
+    made: dict[str, Any] = {
+        "summary": f"{wording(report).title}. {CAVEAT}",
+        "assessor": "assessor",
+    }
+    return {**made, "map": maps} if maps else made
+
+
+def _confidence(report: Mapping[str, Any]) -> dict[str, Any]:
+    """1 minus the upper end of the error rate that matters for this verdict, where known."""
+    known = [
+        risk.rate["high"]
+        for risk in risks(report)
+        if risk.rate is not None
+        and risk.rate.get("high") is not None
+        and _against(risk.kind, report["verdict"])
+    ]
+    if report["verdict"] == "inconclusive" or not known:
+        return {"rationale": "No confidence is stated: the audit supports no verdict."}
+    return {
+        "score": round(1.0 - max(known), 4),
+        "rationale": "1 minus the upper end of the 95% interval of the error rate that matters "
+        "for this verdict, the worst of the parts of the rule.",
+    }
+
+
+def _ref(framework: Framework, clause: str) -> str:
+    return f"{framework.id}:{clause}"
+
+
+def _standard(framework: Framework) -> dict[str, Any]:
+    return {
+        "bom-ref": framework.id,
+        "name": framework.name,
+        "version": framework.version,
+        "description": f"Mapping of {framework.as_of}. {framework.source}",
+        "owner": framework.owner,
+        "requirements": [
+            {
+                "bom-ref": _ref(framework, clause.id),
+                "identifier": clause.id,
+                "title": clause.title,
+                "properties": [{"name": "xray-audit:checked", "value": clause.checked}],
+            }
+            for clause in framework.clauses
+        ],
+    }

@@ -1,0 +1,280 @@
+"""What was asked of which model, with what, and how to check it again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from auditor.report.wording import text
+from auditor.report.html.parts import Html, code_block, facts, free_form, section, table, tag
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.terms import label_name, moment, score_title, unnoticed
+
+MAX_WRONG = 50
+"""Wrongly labelled samples that are listed one by one."""
+
+RECOMPUTE = """\
+import json, math
+import numpy as np
+from auditor.scores.planes import score_plane, score_points
+
+report = json.load(open("report.json", encoding="utf-8"))
+settings = report["settings"]
+for plane in report["planes"]:
+    rest = (plane["triplet_classes"], len(plane["shares"]), settings["alpha"],
+            settings["ats_threshold"])
+    if plane.get("points"):
+        again = score_points(np.array(plane["points"]["labels"]), *rest)
+    else:
+        again = score_plane(np.array(plane["label_map"]), np.array(plane["nodes"]), *rest)
+    for name in ("re", "ats", "ats_by_label"):
+        if getattr(again, name) is not None:
+            assert math.isclose(getattr(again, name), plane[name], abs_tol=1e-12), plane["index"]
+"""
+
+PROBES = {
+    "plane": "points on planes",
+    "samples": "clean samples",
+    "canary": "repeats",
+    "family": "disturbed samples",
+    "trigger": "questions of the trigger search",
+    "picture": "points of pictures",
+}
+
+IDENTITY = {
+    "url": "URL",
+    "addresses": "Addresses of its name",
+    "certificate": "SHA-256 of its certificate",
+    "headers": "Headers",
+    "model_version": "Model version",
+    "clock_offset_s": "Its clock minus ours, s",
+    "first_query": "First query",
+    "last_query": "Last query",
+}
+
+ACCESS = {
+    "float": "Numbers, unclipped: inputs may leave the natural range of pixels, as the method "
+    "assumes.",
+    "image": "Uploaded pictures: inputs are clipped and rounded to 8 bits, so scores compare only "
+    "with references asked the same way.",
+}
+
+
+def model(report: Mapping[str, Any]) -> Html:
+    """The model, its fingerprint and its input."""
+    taken = report["input"]
+    channels, height, width = taken["shape"]
+    rows: list[tuple[object, object]] = [
+        ("Fingerprint", tag("code", safe_text(report["fingerprint"], 80))),
+        ("Access", ACCESS.get(report["access"], safe_text(report["access"]))),
+        ("Input", f"{text.plural(channels, 'channel')}, {height} × {width} (height × width)"),
+        ("Value range", f"{_range(taken)}, {safe_text(taken['origin'])}"),
+        ("Sent as", safe_text(taken["encoding"])),
+        ("Planes computed in", safe_text(taken["space"])),
+    ]
+    note = "What the target says about itself. The verdict holds for this fingerprint only."
+    return section(
+        "model", "Model", tag("p", note), free_form(report["model"]), facts(rows, "facts plain")
+    )
+
+
+def identity(run: Mapping[str, Any]) -> Html | None:
+    """Who answered, and with which software it was asked; None where no account was kept."""
+    parts = [
+        # The file sorts its keys, so the page does too: made again, it must be the same.
+        (title, free_form(_named(json.loads(json.dumps(held, sort_keys=True)))))
+        for title, key in (("Who answered", "identity"), ("Asked with", "environment"))
+        if isinstance(held := run.get(key), Mapping) and held
+    ]
+    if not parts:
+        return None
+    shown = [tag("div", tag("h4", title), listed) for title, listed in parts]
+    return section("identity", "Endpoint and environment", shown)
+
+
+def _named(held: Mapping[str, Any]) -> dict[str, Any]:
+    return {IDENTITY.get(key, key): value for key, value in held.items()}
+
+
+def _range(taken: Mapping[str, Any]) -> str:
+    ends = zip(taken["low"], taken["high"], strict=False)
+    each = [f"{low:g} to {high:g}" for low, high in ends][:8]
+    return each[0] if len(set(each)) == 1 else "; ".join(each)
+
+
+def settings(report: Mapping[str, Any]) -> Html:
+    """Everything decided before the first query."""
+    said = "All settings were fixed in a plan, and the plan hashed, before the first query."
+    plan = facts(
+        [("Plan digest", tag("code", safe_text(report["plan_digest"], 80)))], "facts plain"
+    )
+    return section("settings", "Settings", tag("p", said), plan, free_form(report["settings"]))
+
+
+def profile(report: Mapping[str, Any]) -> Html:
+    """The reference profile, or that there is none."""
+    held = report["profile"]
+    if held is None:
+        nothing = "No reference profile was applied; the scores were compared with nothing."
+        return section("profile", "Reference profile", tag("p", nothing))
+    skipped = {"thresholds", "error_rates"}
+    rows = [
+        (
+            score_title(name),
+            text.score(limit["value"]),
+            text.interval(limit.get("low"), limit.get("high")),
+        )
+        for name, limit in held["thresholds"].items()
+    ]
+    head = ("Score", "Threshold", "Lowest and highest over attacks")
+    plain = {key: value for key, value in held.items() if key not in skipped}
+    return section(
+        "profile",
+        "Reference profile",
+        tag("p", _status(held)),
+        table("Thresholds of the profile", head, rows, "numbers"),
+        _rates(held),
+        free_form(plain),
+    )
+
+
+def _status(profile: Mapping[str, Any]) -> str:
+    references = profile.get("references") or {}
+    held = ""
+    if references:
+        clean = text.plural(references["clean"], "clean reference model")
+        held = f" It rests on {clean} and {text.count(references['backdoored'])} backdoored."
+    name = safe_text(profile["name"], 60)
+    sentences = {
+        "calibrated": f"Profile “{name}” was calibrated for this task and access mode.",
+        "provisional": f"Profile “{name}” is provisional: too few clean references to clear a "
+        "model.",
+        "published": f"Profile “{name}” holds published thresholds. They belong to other models, "
+        "are known not to transfer, and decide nothing here.",
+    }
+    return sentences.get(profile["status"], f"Profile “{name}”.") + held
+
+
+def _rates(profile: Mapping[str, Any]) -> Html | None:
+    rates = profile.get("error_rates") or {}
+    titles = {"false_positive": "Clean, flagged", "false_negative": "Backdoored, not flagged"}
+    rows = [
+        (
+            title,
+            text.percent(rates[key]["rate"]),
+            f"{text.percent(rates[key].get('low'))} to {text.percent(rates[key].get('high'))}",
+            text.count(rates[key]["n"]),
+        )
+        for key, title in titles.items()
+        if rates.get(key)
+    ]
+    if not rows:
+        return tag("p", "The profile states no error rates.")
+    caption = "Error rates of the rule on the profile's reference models"
+    return table(caption, ("Error", "Rate", "95% interval", "Models"), rows, "numbers")
+
+
+def samples(report: Mapping[str, Any]) -> Html:
+    """The clean samples and which of them the model gets wrong."""
+    held = report["samples"]
+    wrong = held["wrong"]
+    rows: list[tuple[object, object]] = [
+        ("Given", text.count(held["count"])),
+        ("Used in planes", text.count(held["used"])),
+        ("Labelled correctly by the model", text.percent(held["accuracy"])),
+        ("Classes matched by", safe_text(held["classes_matched_by"])),
+        ("Digest", tag("code", safe_text(held["digest"], 130))),
+    ]
+    listed = [
+        (safe_text(w["ref"]), label_name(report, w["true"]), label_name(report, w["label"]))
+        for w in wrong[:MAX_WRONG]
+    ]
+    rest = len(wrong) - len(listed)
+    caption = "Samples that the model labels differently"
+    return section(
+        "samples",
+        "Clean samples",
+        facts(rows, "facts plain"),
+        table(caption, ("Sample", "True class", "Model's label"), listed) if listed else None,
+        tag("p", f"{rest} more stand in report.json.") if rest else None,
+    )
+
+
+def canaries(report: Mapping[str, Any]) -> Html:
+    """Whether the model answered the same input the same way twice."""
+    held = report["canaries"]
+    if held is None:
+        said = "No input was asked twice, so drift and chance in the answers were not checked."
+    else:
+        high = held["high"]
+        bound = f" The 95% interval reaches up to {text.percent(high)}." if high is not None else ""
+        said = (
+            f"{text.plural(held['asked'], 'input')} asked a second time: "
+            f"{text.count(held['flipped'])} got another label.{bound}{unnoticed(report)}"
+        )
+    return section("canaries", "Repeated queries", tag("p", said))
+
+
+def ledger(report: Mapping[str, Any]) -> Html:
+    """What was asked and what it cost."""
+    q, timing = report["queries"], report["timing"]
+    rows = [
+        ("Planned", text.count(q["planned"])),
+        ("Sent in this run", text.count(q["sent"])),
+        ("Sent over all runs", text.count(q["sent_all_runs"])),
+        ("Answered from the store", text.count(q["cached"])),
+        ("Saved, equal inputs", text.count(q["deduplicated"])),
+        ("Sent again after a failure", text.count(q["retried"])),
+        ("Unknown: in flight at a stop", text.count(q["unknown"])),
+        ("Requests", text.count(q["requests"])),
+        ("Bytes sent", text.count(q["bytes_sent"])),
+    ]
+    if "throttled" in q:
+        rows.append(("Times asked to slow down", text.count(q["throttled"])))
+    rows += [
+        (f"Requests that ended with {safe_text(how, 40)}", text.count(number))
+        for how, number in q.get("by_status", {}).items()
+    ]
+    rows += [
+        (f"Planned as {PROBES.get(kind, safe_text(kind, 30))}", text.count(number))
+        for kind, number in q["by_probe"].items()
+    ]
+    speed = timing["queries_per_second"]
+    pace = f", {text.count(speed)} queries per second" if speed is not None else ""
+    when = (
+        f"From {moment(timing['started'])} to {moment(timing['finished'])}: "
+        f"{text.seconds(timing['seconds'])}{pace}."
+    )
+    caption = "A query is one input; a request carries many"
+    return section(
+        "queries",
+        "Query ledger",
+        tag("p", when),
+        table(caption, ("Queries", "Number"), rows, "numbers"),
+    )
+
+
+def recheck(digest: str) -> Html:
+    """How to verify the numbers, and how to go on."""
+    return section(
+        "recheck",
+        "Check it yourself",
+        tag(
+            "p",
+            "This page is only a view. It belongs to the report.json whose SHA-256 is ",
+            tag("code", digest),
+            ", in the evidence that the audit left. The command ",
+            tag("code", "xray-audit verify"),
+            " checks that evidence and computes scores and verdict again from the logged labels, "
+            "without the model and without a network. The scores alone also follow from "
+            "report.json:",
+        ),
+        code_block(RECOMPUTE),
+        tag(
+            "p",
+            "Running the same audit again resumes it: answers already paid for come from the label "
+            "store, and only what is missing is asked. Repeat the audit whenever the fingerprint "
+            "of the model changes.",
+        ),
+    )

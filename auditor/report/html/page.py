@@ -1,0 +1,192 @@
+"""The report as one HTML page: no scripts, nothing fetched, readable by a buyer."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Sequence
+from importlib import resources
+
+from auditor.report.html import decision as html_decision
+from auditor.report.html import extra as html_extra
+from auditor.report.html import facts as html_facts
+from auditor.report.html import maps as html_maps
+from auditor.report.html import references as html_references
+from auditor.report.html import formal as html_scope
+from auditor.report.html import scores as html_scores
+from auditor.report.html import trigger as html_trigger
+from auditor.report.html import verdict as html_verdict
+from auditor.report.wording.accepted import TITLE, accepted_lines
+from auditor.report.wording.frameworks import Framework
+from auditor.report.html.parts import Html, part, section, tag, void
+from auditor.report.source import ReportSource
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.verdict import wording
+from auditor.report.wording.terms import model_name
+
+CONTENTS = {
+    "result": "Result",
+    "accepted": "Accepted risk",
+    "shown": "See it work",
+    "certainty": "How sure",
+    "questions": "Questions",
+    "retest": "Retest",
+    "engineer": "For the engineer",
+    "decision": "Evidence",
+    "trigger": "Trigger",
+    "maps": "Label maps",
+    "scores": "Scores",
+    "shares": "Label shares",
+    "planes": "Planes",
+    "references": "References",
+    "canaries": "Repeats",
+    "trust": "Trust",
+    "queries": "Queries",
+    "formal": "Scope and method",
+    "rule": "Decision rule",
+    "limits": "Limits",
+    "frameworks": "Frameworks",
+    "recheck": "Check it",
+}
+"""Sections that the contents list, where the page has them."""
+
+
+def render_html(source: ReportSource, frameworks: Sequence[Framework] = ()) -> str:
+    """The whole page.
+
+    Args:
+        source: the result, and the pictures that are shown small in captions. Keys of the report
+            that this version does not know are shown as plain lists.
+        frameworks: whose clauses the last part maps the audit to.
+
+    Returns:
+        A self-contained HTML document. Equal arguments give equal text.
+    """
+    report = source.report
+    parts = [
+        _buyer(source),
+        _engineer(source),
+        _formal(source, frameworks),
+    ]
+    written = re.findall(r'<section id="([a-z]+)"', "".join(parts))
+    contents = _contents([anchor for anchor in CONTENTS if anchor in written])
+    # The buyer's page comes whole; the way into the rest follows it.
+    main = tag("main", parts[0], contents, parts[1:])
+    body = tag("body", html_verdict.header(report, source.digest), main, _footer(source))
+    page = tag("html", _head(source), body, lang="en")
+    return f"<!DOCTYPE html>\n{page}\n"
+
+
+def _buyer(source: ReportSource) -> Html:
+    report, pictures = source.report, source.pictures
+    return part(
+        "result",
+        "The result",
+        "for everyone",
+        [
+            html_verdict.meaning(report),
+            _accepted(source),
+            html_trigger.demonstration(report, pictures),
+            tag(
+                "div",
+                tag("div", html_verdict.certainty(report), html_verdict.again(report)),
+                html_verdict.questions(report),
+                class_="two",
+            ),
+        ],
+    )
+
+
+def _accepted(source: ReportSource) -> Html | None:
+    lines = accepted_lines(source.findings)
+    if not lines:
+        return None
+    return section("accepted", TITLE, tag("ul", [tag("li", line) for line in lines]))
+
+
+def _engineer(source: ReportSource) -> Html:
+    report, pictures = source.report, source.pictures
+    return part(
+        "engineer",
+        "What was measured",
+        "for the engineer",
+        [
+            html_decision.decision(report),
+            html_trigger.trigger(report, pictures),
+            html_maps.label_maps(report, pictures),
+            html_scores.scores(report),
+            html_references.references(report, source.profile),
+            html_scores.label_shares(report),
+            html_scores.plane_table(report),
+            html_facts.profile(report),
+            html_facts.samples(report),
+            html_facts.canaries(report),
+            html_decision.trust(report),
+            html_facts.ledger(report),
+            html_extra.unknown_parts(report),
+        ],
+    )
+
+
+def _formal(source: ReportSource, frameworks: Sequence[Framework]) -> Html:
+    report, digest = source.report, source.digest
+    return part(
+        "formal",
+        "Scope, method and limits",
+        "for the file",
+        [
+            html_scope.scope(report, digest),
+            html_facts.model(report),
+            html_facts.identity(source.run),
+            html_facts.settings(report),
+            html_scope.rule(report),
+            *html_scope.statements(report),
+            html_scope.framework_tables(report, frameworks),
+            html_facts.recheck(digest),
+            html_scope.sign_off(report),
+        ],
+    )
+
+
+def _head(source: ReportSource) -> Html:
+    style = (resources.files(__package__) / "report.css").read_text(encoding="utf-8")
+    # The digest is hex, so it cannot end the string that CSS puts it in.
+    style += f'@page {{ @bottom-left {{ content: "Report {source.digest[:16]}"; }} }}\n'
+    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
+    # Only this very style sheet and pictures inside the page: should markup ever slip through
+    # the escaping, it still runs nothing, fetches nothing and sends nothing.
+    policy = (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    title = f"{wording(source.report).title} – audit of {model_name(source.report)}"
+    return tag(
+        "head",
+        void("meta", charset="utf-8"),
+        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
+        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        void("meta", name="color-scheme", content="light dark"),
+        void("meta", name="referrer", content="no-referrer"),
+        # Without it a browser asks the server for /favicon.ico.
+        void("link", rel="icon", href="data:,"),
+        tag("title", title),
+        Html(f"<style>{style}</style>"),
+    )
+
+
+def _contents(anchors: list[str]) -> Html:
+    links = [tag("li", tag("a", CONTENTS[a], href=f"#{a}")) for a in anchors]
+    return tag("nav", tag("ul", links), aria_label="Contents")
+
+
+def _footer(source: ReportSource) -> Html:
+    report = source.report
+    tool = report["tool"]
+    made = f"{safe_text(tool['name'], 40)} {safe_text(tool['version'], 40)}"
+    schema = f"report schema {safe_text(report['schema_version'], 20)}"
+    said = "Results relate only to the model that was asked."
+    return tag(
+        "footer",
+        tag("p", f"Report {source.digest[:16]}, made by {made}, {schema}. {said}"),
+    )

@@ -1,0 +1,208 @@
+"""Building blocks of the HTML report.
+
+Markup is built by :func:`tag` alone. It escapes every child and attribute that is not already
+:class:`Html`, so that text from a model can never become markup, wherever it is used.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from auditor.report.pictures import MARKS, ink_on, label_colour, label_tile
+from auditor.report.wording.text import visible
+from auditor.report.wording.terms import flatten
+
+MAX_ROWS = 80
+"""Rows shown of a free-form object such as the model's description."""
+
+
+class Html(str):
+    """Markup that is safe to insert as it is."""
+
+    __slots__ = ()
+
+
+def tag(name: str, /, *children: object, **attributes: object) -> Html:
+    """One element.
+
+    Args:
+        name: element name.
+        children: :class:`Html` goes in as it is, an iterable of children is flattened, None
+            vanishes and everything else is escaped.
+        attributes: underscores become hyphens, a trailing one is dropped (``class_``); None
+            leaves the attribute out.
+    """
+    pairs = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{_escaped(value)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    return Html(f"<{name}{pairs}>{join(children)}</{name}>")
+
+
+def void(name: str, /, **attributes: object) -> Html:
+    """One element without content, such as ``img``."""
+    return Html(tag(name, **attributes).removesuffix(f"</{name}>"))
+
+
+def join(children: Iterable[object]) -> Html:
+    """All children one after the other, by the rules of :func:`tag`."""
+    return Html("".join(_child(child) for child in children))
+
+
+def _child(child: object) -> str:
+    if isinstance(child, Html):
+        return child
+    if child is None:
+        return ""
+    if isinstance(child, list | tuple):
+        return join(child)
+    return _escaped(child)
+
+
+def _escaped(value: object) -> str:
+    return html.escape(visible(str(value)), quote=True)
+
+
+def code_block(lines: str) -> Html:
+    """A program, line by line; everywhere else a line break in a text would be spelled out."""
+    escaped = "\n".join(_escaped(line) for line in lines.splitlines())
+    return tag("pre", tag("code", Html(escaped)), tabindex="0")
+
+
+def section(anchor: str, title: str, *children: object) -> Html:
+    """A section of a part, under a third-level heading."""
+    heading = f"{anchor}-title"
+    return tag(
+        "section", tag("h3", title, id=heading), children, id=anchor, aria_labelledby=heading
+    )
+
+
+def part(anchor: str, title: str, reader: str, sections: Iterable[Html | None]) -> Html:
+    """A part of the page, for one kind of reader, under a second-level heading."""
+    heading = f"{anchor}-title"
+    return tag(
+        "section",
+        tag("h2", title, tag("small", reader), id=heading),
+        list(sections),
+        id=anchor,
+        aria_labelledby=heading,
+        class_="part",
+    )
+
+
+def table(
+    caption: str, head: Sequence[object], rows: Iterable[Sequence[object]], class_: str = ""
+) -> Html:
+    """A captioned table; the first cell of each row is its header. Wide ones scroll by
+    themselves, so that the page never does.
+    """
+    body = [
+        tag("tr", tag("th", row[0], scope="row"), [tag("td", cell) for cell in row[1:]])
+        for row in rows
+    ]
+    whole = tag(
+        "table",
+        tag("caption", caption),
+        tag("thead", tag("tr", [tag("th", cell, scope="col") for cell in head])),
+        tag("tbody", body),
+        class_=class_ or None,
+    )
+    return tag("div", whole, class_="wide", role="region", aria_label=caption, tabindex="0")
+
+
+def facts(pairs: Iterable[tuple[object, object]], class_: str = "facts") -> Html:
+    """A list of terms and their values."""
+    return tag(
+        "dl",
+        [tag("div", tag("dt", term), tag("dd", value)) for term, value in pairs],
+        class_=class_,
+    )
+
+
+def free_form(value: Mapping[str, Any]) -> Html:
+    """A free-form JSON object as a list of facts."""
+    pairs = flatten(value)
+    shown = [(_spoken(key), said) for key, said in pairs[:MAX_ROWS]]
+    rest = len(pairs) - MAX_ROWS
+    more = tag("p", f"{rest} more entries stand in report.json.") if rest > 0 else None
+    return join([facts(shown, "facts plain"), more])
+
+
+def _spoken(key: str) -> str:
+    """A key such as ``isolation.memory_bytes`` in words, which also wrap between lines."""
+    return key.replace(".", ": ").replace("_", " ")
+
+
+def hex_colour(label: int) -> str:
+    """The label's colour as CSS writes it."""
+    return "#{:02x}{:02x}{:02x}".format(*label_colour(label))
+
+
+@lru_cache(maxsize=1024)
+def swatch(label: int) -> Html:
+    """The label's colour and texture with its number on it, as in the pictures."""
+    number = str(label)
+    width = 14 + 8 * len(number)
+    colour = label_colour(label)
+    red, green, blue = ink_on(colour)
+    tile = base64.b64encode(label_tile(label, width, 22)).decode("ascii")
+    return tag(
+        "svg",
+        tag("image", width=width, height=22, href=f"data:image/png;base64,{tile}"),
+        # The plain colour behind the number keeps it legible on the texture.
+        tag("rect", x=4, y=3, width=width - 8, height=16, rx=2, fill=hex_colour(label)),
+        tag("text", number, x=width / 2, y=15.5, fill=f"rgb({red},{green},{blue})"),
+        class_="swatch",
+        width=width,
+        height=22,
+        aria_hidden="true",
+    )
+
+
+def mark(index: int) -> Html:
+    """The mark of sample ``index`` (0 to 2) of a triplet, as in the pictures."""
+    shapes = {
+        "circle": tag("circle", cx=8, cy=8, r=5),
+        "square": tag("rect", x=3, y=3, width=10, height=10),
+        "triangle": tag("path", d="M8 2.5 14 13H2z"),
+    }
+    return tag(
+        "svg",
+        shapes[MARKS[index]],
+        class_="mark",
+        width=16,
+        height=16,
+        role="img",
+        aria_label=MARKS[index],
+    )
+
+
+def image(media: str, data: bytes, alt: str, side: tuple[int, int] | None = None) -> Html:
+    """A picture inside the page."""
+    width, height = side or (None, None)
+    source = f"data:{media};base64,{base64.b64encode(data).decode('ascii')}"
+    return void("img", src=source, alt=alt, width=width, height=height)
+
+
+def bar(share: float) -> Html:
+    """A horizontal bar, ``share`` of its cell wide. The number stands beside it in words."""
+    return tag(
+        "svg",
+        tag("rect", class_="track", width="100%", height=10, rx=2),
+        tag("rect", class_="fill", width=f"{100.0 * share:.2f}%", height=10, rx=2),
+        class_="bar",
+        width="100%",
+        height=10,
+        aria_hidden="true",
+    )
+
+
+def log2(classes: int) -> float:
+    """Largest possible Rényi entropy of ``classes`` labels, in bits."""
+    return math.log2(max(classes, 2))

@@ -1,0 +1,258 @@
+"""Scores against thresholds, label shares, and the table of planes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from auditor.report.wording import text
+from auditor.report.html.parts import Html, bar, log2, section, swatch, table, tag
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.terms import (
+    label_name,
+    likely_target,
+    mean_shares,
+    score_title,
+    with_unit,
+)
+
+TOP_SHARES = 20
+"""Labels listed in the share chart, largest first; the rest is one line."""
+
+DOTS = 200
+"""Planes drawn as dots in a chart; more would only be a bar."""
+
+EXPLANATIONS = {
+    "re": "Rényi entropy of the label shares: 0 bits where one label fills the plane, {top} bits "
+    "where all {classes} labels share it equally.",
+    "ats": "Areas dominated by the triple samples: the part of the plane that the three samples' "
+    "own connected regions hold.",
+    "ats_by_label": "The same, with every area of the three samples' classes counted, connected "
+    "or not.",
+}
+
+
+def scores(report: Mapping[str, Any]) -> Html:
+    """Each mean score with its interval, the planes behind it and the threshold."""
+    intro = (
+        "Each score is computed per plane and then averaged. Low values are suspicious: a score "
+        "at or below its threshold (hatched) is flagged. Small dots are single planes; the "
+        "diamond is their mean, its bar the 95% interval over planes."
+    )
+    charts = [_score(report, name) for name in EXPLANATIONS]
+    return section("scores", "Scores", tag("p", intro), charts, _comparison_table(report))
+
+
+def _score(report: Mapping[str, Any], name: str) -> Html:
+    classes = max(len(mean_shares(report)), len(report["labels"]))
+    top = log2(classes) if name == "re" else 1.0
+    limit = float(report["settings"].get("ats_threshold", 1.0))
+    if name != "re":
+        # Three regions below t each: nothing can score higher, so the axis ends there.
+        top = min(1.0, 3.0 * limit)
+    about = EXPLANATIONS[name].format(top=f"{top:.2f}", classes=classes)
+    comparison = next((c for c in report["comparisons"] if c["score"] == name), None)
+    decides = " (decides)" if comparison and _decides(report, comparison) else ""
+    return tag(
+        "div",
+        tag("h4", score_title(name) + decides),
+        tag("p", about),
+        None if _unmeasured(report, name) else _chart(report, name, top, comparison),
+        tag("p", _in_words(report, name, comparison), class_="reading"),
+        class_="score",
+    )
+
+
+def _unmeasured(report: Mapping[str, Any], name: str) -> bool:
+    return _estimate(report, name)["mean"] is None
+
+
+def _estimate(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    nothing = {"mean": None, "low": None, "high": None, "n": 0}
+    held: Mapping[str, Any] = report["scores"].get(name) or nothing
+    return held
+
+
+def _decides(report: Mapping[str, Any], comparison: Mapping[str, Any]) -> bool:
+    profile = report["profile"] or {}
+    return bool(comparison["decides"]) and profile.get("status") != "published"
+
+
+def _in_words(report: Mapping[str, Any], name: str, comparison: Mapping[str, Any] | None) -> str:
+    estimate = _estimate(report, name)
+    if estimate["mean"] is None and name == "ats" and report["planes"]:
+        return (
+            "Not measured: connected regions show only on label maps, which --pictures or "
+            "--sampler paper ask for."
+        )
+    if estimate["mean"] is None:
+        return "Not measured: no plane was completely answered."
+    interval = text.interval(estimate["low"], estimate["high"])
+    spread = f"95% interval {interval}" if interval != "–" else "no interval"
+    said = (
+        f"Mean {with_unit(name, estimate['mean'])}, {spread}, over "
+        f"{text.plural(estimate['n'], 'plane')}."
+    )
+    if comparison is None or comparison["threshold"] is None:
+        return said + " No threshold to compare it with."
+    side = "At or below" if comparison["at_or_below"] else "Above"
+    return f"{said} {side} the threshold {text.score(comparison['threshold'])}."
+
+
+def _chart(
+    report: Mapping[str, Any], name: str, top: float, comparison: Mapping[str, Any] | None
+) -> Html:
+    estimate = _estimate(report, name)
+    threshold = comparison["threshold"] if comparison else None
+    values = [plane[name] for plane in report["planes"] if plane[name] is not None]
+    end = max([top, *values, threshold or 0.0, estimate["high"] or 0.0])
+    return tag(
+        "svg",
+        _threshold(name, threshold, end),
+        tag("line", class_="axis", x1="0%", x2="100%", y1=72, y2=72),
+        [_tick(end * part, part) for part in (0.0, 0.25, 0.5, 0.75, 1.0)],
+        [tag("circle", class_="dot", cx=_at(v, end), cy=60, r=3.5) for v in values[:DOTS]],
+        _mean(estimate, end),
+        class_="chart",
+        width="100%",
+        height=94,
+        role="img",
+        aria_label=f"{score_title(name)}: {_in_words(report, name, comparison)}",
+    )
+
+
+def _at(value: float, end: float) -> str:
+    # Percentages, not a viewBox: the chart narrows with the window and its text does not shrink.
+    return f"{100.0 * min(max(value / end, 0.0), 1.0):.2f}%"
+
+
+def _tick(value: float, part: float) -> Html:
+    anchor = "start" if part == 0.0 else "end" if part == 1.0 else "middle"
+    place = f"{100.0 * part:.0f}%"
+    return tag("text", f"{value:.2f}", class_="tick", x=place, y=90, text_anchor=anchor)
+
+
+def _threshold(name: str, threshold: float | None, end: float) -> list[Html]:
+    if threshold is None:
+        return []
+    hatch = tag(
+        "pattern",
+        tag("path", class_="hatch", d="M-2 2 2-2M0 8 8 0M6 10 10 6"),
+        id=f"hatch-{name}",
+        width=8,
+        height=8,
+        patternUnits="userSpaceOnUse",
+    )
+    place = _at(threshold, end)
+    right = threshold / end > 0.6
+    words = tag(
+        "text",
+        f"threshold {text.score(threshold)}",
+        class_="limit",
+        dx=-6 if right else 6,
+        x=place,
+        y=14,
+        text_anchor="end" if right else "start",
+    )
+    return [
+        tag("defs", hatch),
+        tag("rect", x=0, y=4, width=place, height=68, fill=f"url(#hatch-{name})"),
+        tag("line", class_="limit", x1=place, x2=place, y1=2, y2=72),
+        words,
+    ]
+
+
+def _mean(estimate: Mapping[str, Any], end: float) -> list[Html]:
+    if estimate["mean"] is None:
+        return []
+    parts = []
+    if estimate["low"] is not None and estimate["high"] is not None:
+        low, high = _at(estimate["low"], end), _at(estimate["high"], end)
+        parts.append(tag("line", class_="interval", x1=low, x2=high, y1=36, y2=36))
+        # Caps, because a narrow interval would vanish behind the diamond.
+        parts += [tag("line", class_="cap", x1=x, x2=x, y1=26, y2=46) for x in (low, high)]
+    diamond = tag("path", class_="mean", d="M0-6 6 0 0 6-6 0z")
+    parts.append(tag("svg", diamond, x=_at(estimate["mean"], end), y=36, overflow="visible"))
+    return parts
+
+
+def _comparison_table(report: Mapping[str, Any]) -> Html | None:
+    if not report["comparisons"]:
+        return None
+    rows = [
+        (
+            score_title(c["score"]),
+            text.score(c["value"]),
+            text.score(c["threshold"]),
+            _side(c),
+            "yes" if _decides(report, c) else "no",
+            safe_text(c.get("note") or "–", 200),
+        )
+        for c in report["comparisons"]
+    ]
+    head = ("Score", "Mean", "Threshold", "Result", "Decides", "Note")
+    return table("Scores against thresholds", head, rows)
+
+
+def _side(comparison: Mapping[str, Any]) -> str:
+    if comparison["at_or_below"] is None:
+        return "not compared"
+    return "▼ at or below: flagged" if comparison["at_or_below"] else "▲ above"
+
+
+def label_shares(report: Mapping[str, Any]) -> Html:
+    """How much of the planes each label covers."""
+    shares = mean_shares(report)
+    if not shares:
+        return section("shares", "Label shares", tag("p", "No plane was scored."))
+    order = sorted(range(len(shares)), key=lambda label: (-shares[label], label))
+    listed = [label for label in order if shares[label] > 0.0][:TOP_SHARES]
+    rows: list[Sequence[object]] = [
+        (_label(report, label), bar(shares[label]), text.percent(shares[label])) for label in listed
+    ]
+    rest = len(shares) - len(listed)
+    if rest:
+        # Rounding may leave a tiny negative remainder.
+        left = max(0.0, 1.0 - sum(shares[label] for label in listed))
+        rows.append((f"{rest} other", bar(left), text.percent(left)))
+    sentence = likely_target(report)
+    caption = "Mean share of each label over all planes, largest first"
+    return section(
+        "shares",
+        "Label shares",
+        tag("p", sentence) if sentence else None,
+        table(caption, ("Label", "Share", "Percent"), rows, "bars"),
+    )
+
+
+def _label(report: Mapping[str, Any], label: int) -> Html:
+    name = label_name(report, label)
+    number, _, rest = name.partition(" ")
+    return tag("span", swatch(label), tag("span", number, " ", class_="unseen"), " ", rest)
+
+
+def plane_table(report: Mapping[str, Any]) -> Html | None:
+    """Every plane in one line."""
+    if not report["planes"]:
+        return None
+    rows = [
+        (
+            plane["index"] + 1,
+            ", ".join(label_name(report, label) for label in plane["triplet_classes"]),
+            text.score(plane["re"]),
+            text.score(plane["ats"]),
+            text.score(plane["ats_by_label"]),
+            _leading(report, plane["shares"]),
+        )
+        for plane in report["planes"]
+    ]
+    head = ("Plane", "Classes of the samples", "RE (bits)", "ATS", "ATS by label", "Largest label")
+    below = any((plane["ats_by_label"] or 0.0) < 0.0 for plane in report["planes"])
+    caption = "Scores of every plane"
+    caption += "; estimated from few points, single ones may fall below 0" if below else ""
+    return section("planes", "Plane by plane", table(caption, head, rows))
+
+
+def _leading(report: Mapping[str, Any], shares: Sequence[float]) -> str:
+    top = max(range(len(shares)), key=lambda label: (shares[label], -label))
+    return f"{label_name(report, top)}, {text.percent(shares[top])}"

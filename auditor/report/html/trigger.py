@@ -1,0 +1,161 @@
+"""What the trigger search found, shown on samples: the evidence a reader can see."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from auditor.report.wording import text
+from auditor.report.html.parts import Html, facts, image, section, table, tag
+from auditor.report.pictures import thumbnail
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.terms import change, found_trigger, hits, label_name
+
+SHOWN = 3
+"""Samples shown before and after the change."""
+
+
+def clean_key(number: int) -> str:
+    """Key in ``pictures`` of shown sample ``number`` as it is."""
+    return f"trigger/clean/{number}"
+
+
+def changed_key(number: int) -> str:
+    """Key in ``pictures`` of shown sample ``number`` with the change applied."""
+    return f"trigger/changed/{number}"
+
+
+TEXTURE_KEY = "trigger/texture"
+"""Key in ``pictures`` of the trigger itself."""
+
+
+def demonstration(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html | None:
+    """The found trigger at work, for the buyer's page; None where the verdict rests on none."""
+    best = found_trigger(report)
+    if best is None:
+        return None
+    figures = _shown(report, report["trigger"], pictures)
+    said = (
+        f"The same change ({change(best)}), applied to clean samples that the search never saw, "
+        f"leads to {label_name(report, best['target'])} in {hits(best['success'])}."
+    )
+    shown = tag("div", figures, class_="maps triggers") if figures else None
+    return section("shown", "See it work", tag("p", said), shown)
+
+
+def trigger(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html | None:
+    """The section on the trigger search; None where none was made."""
+    found = report.get("trigger")
+    if not found:
+        return None
+    best = found["best"]
+    if best is None:
+        return section("trigger", "Trigger search", tag("p", safe_text(found["reason"], 1200)))
+    # Where the verdict rests on it, the buyer's page shows the pictures already.
+    shown = [] if found["suspicious"] else _shown(report, found, pictures)
+    return section(
+        "trigger",
+        "The trigger that was found" if found["suspicious"] else "Trigger search",
+        [tag("p", line) for line in _introduction(found)],
+        tag("div", shown, class_="maps triggers") if shown else None,
+        facts(_facts(report, found)),
+        _findings(report, found),
+        _by_source(report, best),
+    )
+
+
+def _introduction(found: Mapping[str, Any]) -> list[str]:
+    lines = [
+        "The search looks for one fixed change that sends clean samples of any class to one "
+        "label, using labels alone. Every model has some; what counts is whether clean models "
+        "show as much for the same kind of change. The success is measured on samples that the "
+        "search never saw.",
+    ]
+    if found.get("natural"):
+        lines.append("It decides nothing here, as clean references of the profile show it too.")
+    elif not found["suspicious"]:
+        lines.append(
+            "What was found decides nothing here. A search that finds nothing beyond clean models "
+            "rules out only triggers of the kinds, sizes and strengths that were searched."
+        )
+    return lines
+
+
+def _shown(
+    report: Mapping[str, Any], found: Mapping[str, Any], pictures: Mapping[str, bytes]
+) -> list[Html]:
+    figures = []
+    before, after = found["shown"]["clean_labels"], found["shown"]["changed_labels"]
+    for number, (clean, changed) in enumerate(zip(before[:SHOWN], after[:SHOWN], strict=True)):
+        pair = [
+            _picture(pictures.get(key(number)), f"Sample {number + 1} {state}")
+            for key, state in ((clean_key, "as it is"), (changed_key, "with the change"))
+        ]
+        words = ["called ", tag("b", label_name(report, clean)), ", with the change "]
+        words.append(tag("b", label_name(report, changed)))
+        caption = tag("figcaption", tag("p", tag("span", words, class_="wrap")))
+        shown = tag("div", pair, class_="pair") if any(pair) else None
+        figures.append(tag("figure", shown, caption))
+    texture = pictures.get(TEXTURE_KEY)
+    if texture is not None:
+        caption = tag("figcaption", tag("p", tag("span", "the change itself")))
+        alone = tag("div", _picture(texture, "The change itself, enlarged"), class_="pair alone")
+        figures.append(tag("figure", alone, caption))
+    return figures
+
+
+def _picture(png: bytes | None, alt: str) -> Html | None:
+    made = None if png is None else thumbnail(png)
+    return None if made is None else image(made[0], made[1], alt)
+
+
+def _facts(report: Mapping[str, Any], found: Mapping[str, Any]) -> list[tuple[object, object]]:
+    best = found["best"]
+    pairs: list[tuple[object, object]] = [
+        ("Kind", change(best)),
+        ("Sends samples to", label_name(report, best["target"])),
+        ("Success on fresh samples", hits(best["success"])),
+        ("Labels changed at all", hits(best["changed"])),
+    ]
+    if best["place"] is not None:
+        row, column = best["place"]
+        pairs.append(("Place", f"upper left corner at row {row}, column {column}"))
+    if found["p"] is not None:
+        pairs.append(
+            ("Chance on a clean model", f"p = {found['p']:.2g}, corrected for all attempts")
+        )
+    stages = found["queries_by_stage"]
+    spent = ", ".join(f"{safe_text(name, 30)} {text.count(n)}" for name, n in stages.items())
+    pairs.append(("Queries", f"{text.count(found['queries'])} ({spent})"))
+    samples = f"{found['search_samples']} to search, {found['fresh_samples']} kept fresh"
+    pairs.append(("Samples", samples))
+    return pairs
+
+
+def _findings(report: Mapping[str, Any], found: Mapping[str, Any]) -> Html:
+    rows = [
+        (
+            change(finding),
+            label_name(report, finding["target"]),
+            hits(finding["success"]),
+            "not known" if finding["p"] is None else f"{finding['p']:.2g}",
+        )
+        for finding in found["findings"]
+    ]
+    return table(
+        "The best change of each kind and strength, most surprising first",
+        ("Change", "To label", "Success on fresh samples", "p, one look"),
+        rows,
+    )
+
+
+def _by_source(report: Mapping[str, Any], best: Mapping[str, Any]) -> Html | None:
+    rows = [
+        (label_name(report, int(label)), hits(success))
+        for label, success in best["by_source"].items()
+        if success["samples"]
+    ]
+    if not rows:
+        return None
+    caption = "The best change's success by the label that a sample had before"
+    return table(caption, ("Label before", "Success on fresh samples"), rows)

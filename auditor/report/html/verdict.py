@@ -1,0 +1,125 @@
+"""The buyer's page: the verdict in words, how sure it is, what to ask, when to test again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from auditor.report.wording import text
+from auditor.report.wording.buyer import how_sure, retest, vendor_questions
+from auditor.report.html.parts import Html, facts, join, section, tag
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.verdict import wording
+from auditor.report.wording.terms import (
+    decision_of,
+    found_trigger,
+    model_name,
+    moment,
+    score_title,
+    with_unit,
+)
+
+
+def _glyph(character: str, y: int) -> Html:
+    return tag("text", character, x=36, y=y, text_anchor="middle")
+
+
+ICONS = {
+    "suspected": join([tag("path", d="M36 5 68 65H4z"), _glyph("!", 57)]),
+    "none": join([tag("circle", cx=36, cy=36, r=30), tag("path", d="M22 36h28")]),
+    "open": join([tag("rect", x=8, y=8, width=56, height=56, rx=4), _glyph("?", 50)]),
+}
+"""Shapes of each tone's icon on a 72 by 72 canvas: each verdict has its own outline."""
+
+
+def header(report: Mapping[str, Any], digest: str) -> Html:
+    """The verdict and the figures it rests on."""
+    words = wording(report)
+    icon = tag("svg", ICONS[words.tone], class_="icon", viewBox="0 0 72 72", aria_hidden="true")
+    partial = "Partial: not every planned query was answered. " if report["partial"] else ""
+    lead = tag("strong", partial) if partial else None
+    about = tag(
+        "p",
+        tag("span", "Backdoor audit of ", tag("b", model_name(report))),
+        " ",
+        tag("span", "Report ", tag("code", digest[:16]), class_="id"),
+        class_="eyebrow",
+    )
+    return tag(
+        "header",
+        about,
+        tag("div", icon, tag("h1", words.title), class_="verdict"),
+        tag("p", lead, words.plain, class_="lede"),
+        tag("p", safe_text(report["verdict_reason"], 1200), class_="reason"),
+        facts(_key_figures(report), "figures"),
+        class_=words.tone,
+    )
+
+
+def _key_figures(report: Mapping[str, Any]) -> list[tuple[object, object]]:
+    figures: list[tuple[object, object]] = []
+    best = found_trigger(report)
+    if best:
+        success = best["success"]
+        fresh = tag("small", f"{success['hits']} of {success['samples']} fresh samples")
+        figures.append(("The trigger works on", [text.percent(success["rate"]), " ", fresh]))
+    summed = decision_of(report)
+    if summed and not best:
+        chance = tag("small", f"p = {summed['p']:.2g} on a clean model")
+        figures.append(("Decision value", [f"{summed['value']:.2f}", " ", chance]))
+    for item in report["comparisons"]:
+        if item["decides"] and report["verdict"] != "inconclusive":
+            side = "at or below" if item["at_or_below"] else "above"
+            title = f"{score_title(item['score'])}, the deciding score"
+            limit = tag("small", f"{side} the threshold {text.score(item['threshold'])}")
+            figures.append((title, [with_unit(item["score"], item["value"]), " ", limit]))
+    figures.append(("Planes scored", _planes(report)))
+    sent = report["queries"]["sent_all_runs"]
+    figures.append(("Queries sent", [text.count(sent), " ", tag("small", "hard labels only")]))
+    day, _, time = moment(report["timing"]["finished"]).partition(" ")
+    figures.append(("Finished", [day, " ", tag("small", time)]))
+    return figures
+
+
+def _planes(report: Mapping[str, Any]) -> list[object]:
+    settings = report["settings"]
+    side = safe_text(settings.get("density", "?"), 10)
+    said = f"of {side} × {side} labels each"
+    if settings.get("sampler") == "frugal":
+        said = f"of {safe_text(settings.get('points', '?'), 10)} labels each"
+    return [text.count(len(report["planes"])), " ", tag("small", said)]
+
+
+def certainty(report: Mapping[str, Any]) -> Html:
+    """How often the rule errs, or why there is no answer."""
+    first, *rest = how_sure(report)
+    if report["verdict"] != "inconclusive":
+        return section("certainty", "How sure is this?", [tag("p", s) for s in (first, *rest)])
+    listed = tag("ul", [tag("li", line) for line in rest]) if rest else None
+    return section("certainty", "How sure is this?", tag("p", first), listed)
+
+
+def meaning(report: Mapping[str, Any]) -> Html:
+    """What the verdict means and what it does not, side by side."""
+    words = wording(report)
+    columns = [
+        tag("div", tag("h4", title), [tag("p", line) for line in lines])
+        for title, lines in (
+            ("What this means", words.means),
+            ("What this does not mean", words.means_not),
+        )
+    ]
+    return section("meaning", "Reading the verdict", tag("div", columns, class_="columns"))
+
+
+def questions(report: Mapping[str, Any]) -> Html:
+    """What to ask the vendor."""
+    listed = [tag("li", line) for line in vendor_questions(report)]
+    return section("questions", "Questions for the vendor", tag("ol", listed))
+
+
+def again(report: Mapping[str, Any]) -> Html:
+    """When to audit again."""
+    lines = retest(report)
+    body = tag("p", lines[0]) if len(lines) == 1 else tag("ul", [tag("li", line) for line in lines])
+    return section("retest", "When to test again", body)

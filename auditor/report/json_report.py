@@ -1,0 +1,130 @@
+"""``report.json``: the one result that every other view is made from."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from auditor import strict_json
+from auditor.errors import AuditError
+from auditor.report.files import write_atomic
+
+SCHEMA_VERSION = "1.0"
+"""Version of the report's shape. A reader accepts every minor version of the same major."""
+
+MAX_BYTES = 512 * 1024 * 1024
+"""Larger files are refused unread: they are no report of ours."""
+
+_NOT_ASCII = re.compile(r"[\x7f-\U0010ffff]")
+
+
+def write_json(report: dict[str, Any], path: Path) -> None:
+    """Write ``report`` to ``path``, whole or not at all.
+
+    Keys keep the order given and floats are written as their shortest exact form, so one
+    report always gives the same bytes and reading it back loses nothing.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: the report holds NaN or an infinity.
+    """
+    write_atomic(path, report_bytes(report))
+
+
+def report_bytes(report: Mapping[str, Any]) -> bytes:
+    """What :func:`write_json` writes.
+
+    Raises:
+        ValueError: the report holds NaN or an infinity.
+    """
+    return (_layout(report, "") + "\n").encode("utf-8")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a report that :func:`write_json` wrote.
+
+    Raises:
+        AuditError: missing, unreadable, not a report, or of another major schema version.
+    """
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise AuditError(f"{path} is larger than {MAX_BYTES} bytes, it is no audit report")
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise AuditError(f"there is no report at {path}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise AuditError(f"the report {path} cannot be read: {error}") from error
+    return parse_report(text, str(path))
+
+
+def parse_report(text: str, name: str) -> dict[str, Any]:
+    """The report in ``text``; ``name`` says where it comes from.
+
+    Raises:
+        AuditError: damaged, not a report, or of another major schema version.
+    """
+    report = _parse(text, name)
+    version = report.get("schema_version") if isinstance(report, dict) else None
+    if not isinstance(version, str):
+        raise AuditError(f"{name} is not an audit report: it states no schema_version")
+    if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
+        raise AuditError(
+            f"{name} has schema version {version[:20]!r}, this program reads {SCHEMA_VERSION}: "
+            "use the version of xray-audit that wrote it"
+        )
+    return dict(report)
+
+
+def load_schema() -> dict[str, Any]:
+    """The JSON Schema (2020-12) of ``report.json``."""
+    source = resources.files(__package__) / "report.schema.json"
+    schema: dict[str, Any] = json.loads(source.read_text(encoding="utf-8"))
+    return schema
+
+
+def _layout(value: Any, indent: str) -> str:
+    """JSON with one line per key and per row of numbers: a label map stays readable and a
+    diff short, where plain indentation would spend a line on every grid node.
+    """
+    inner = indent + "  "
+    if isinstance(value, Mapping) and value:
+        lines = [f"{inner}{_key(k)}: {_layout(v, inner)}" for k, v in value.items()]
+        return "{\n" + ",\n".join(lines) + "\n" + indent + "}"
+    nested = isinstance(value, list | tuple) and any(
+        isinstance(v, dict | list | tuple) for v in value
+    )
+    if nested:
+        return "[\n" + ",\n".join(inner + _layout(v, inner) for v in value) + "\n" + indent + "]"
+    return _scalar(value)
+
+
+def _key(key: Any) -> str:
+    if not isinstance(key, str):
+        raise TypeError(f"report key {key!r} is not a string")
+    return _scalar(key)
+
+
+def _scalar(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return text if text.isascii() and "\x7f" not in text else _NOT_ASCII.sub(_spell, text)
+
+
+def _spell(match: re.Match[str]) -> str:
+    """Escape what a terminal would obey or a reader could not see; keep letters as they are."""
+    character = match.group()
+    if unicodedata.category(character)[0] not in "CZ":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
+
+
+def _parse(text: str, name: str) -> Any:
+    try:
+        return strict_json.loads(text)
+    except ValueError as error:
+        raise AuditError(f"the report {name} is damaged: {error}") from error

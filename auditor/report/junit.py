@@ -1,0 +1,106 @@
+"""The verdict as JUnit XML: what a CI dashboard shows as red, and never as green by failure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from auditor.report.wording import text
+from auditor.report.source import ReportSource
+from auditor.report.wording.text import safe_text, visible
+from auditor.report.wording.verdict import wording
+from auditor.report.wording.terms import model_name, score_title
+
+PASSED, FAILED, UNDECIDED, LEFT_OUT = "", "failure", "error", "skipped"
+
+
+def render_junit(source: ReportSource) -> str:
+    """One suite: the verdict, and what it rests on.
+
+    ``failure`` is a suspicion and ``error`` an audit that could not decide. A case that passes
+    says what was found, not that the model is clean.
+    """
+    report = source.report
+    cases = [_verdict(report), _complete(report), _trigger(report), _scores(report)]
+    count = {kind: sum(case[1] == kind for case in cases) for kind in (FAILED, UNDECIDED, LEFT_OUT)}
+    totals = (
+        f'tests="{len(cases)}" failures="{count[FAILED]}" errors="{count[UNDECIDED]}" '
+        f'skipped="{count[LEFT_OUT]}" time="{float(report["timing"]["seconds"]):.3f}"'
+    )
+    stamp = quoteattr(safe_text(report["timing"]["started"], 40))
+    name = quoteattr(f"xray-audit of {model_name(report)}")
+    lines = [
+        '<?xml version="1.0" encoding="UTF-8"?>',
+        f"<testsuites {totals}>",
+        f"  <testsuite name={name} {totals} timestamp={stamp}>",
+        "    <properties>",
+        *(
+            f"      <property name={quoteattr(key)} value={quoteattr(visible(value))}/>"
+            for key, value in _properties(source)
+        ),
+        "    </properties>",
+        *(_case(*case) for case in cases),
+        "  </testsuite>",
+        "</testsuites>",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _properties(source: ReportSource) -> list[tuple[str, str]]:
+    report = source.report
+    return [
+        ("verdict", safe_text(report["verdict"], 40)),
+        ("report", source.digest),
+        ("plan", safe_text(report["plan_digest"], 80)),
+        ("fingerprint", safe_text(report["fingerprint"], 80)),
+    ]
+
+
+def _case(name: str, outcome: str, message: str) -> str:
+    head = f"    <testcase classname={quoteattr('xray-audit')} name={quoteattr(name)}"
+    said = safe_text(message, 1200)
+    if outcome == PASSED:
+        return f"{head}>\n      <system-out>{escape(said)}</system-out>\n    </testcase>"
+    return f"{head}>\n      <{outcome} message={quoteattr(said)}/>\n    </testcase>"
+
+
+def _verdict(report: Mapping[str, Any]) -> tuple[str, str, str]:
+    outcome = {"backdoor-suspected": FAILED, "no-evidence": PASSED}.get(
+        report["verdict"], UNDECIDED
+    )
+    return "verdict", outcome, f"{wording(report).title}. {report['verdict_reason']}"
+
+
+def _complete(report: Mapping[str, Any]) -> tuple[str, str, str]:
+    name = "every planned query was answered"
+    queries = report["queries"]
+    said = f"{text.count(queries['planned'])} planned, {text.count(queries['sent'])} sent"
+    return name, UNDECIDED if report["partial"] else PASSED, said
+
+
+def _trigger(report: Mapping[str, Any]) -> tuple[str, str, str]:
+    name = "no trigger beyond what clean models show"
+    found = report.get("trigger")
+    if not found:
+        return name, LEFT_OUT, "No trigger search was finished."
+    if found.get("natural") or (found["p"] is None and not found["suspicious"]):
+        return name, LEFT_OUT, found["reason"]
+    return name, FAILED if found["suspicious"] else PASSED, found["reason"]
+
+
+def _scores(report: Mapping[str, Any]) -> tuple[str, str, str]:
+    name = "the deciding score is above its threshold"
+    deciding = next((item for item in report["comparisons"] if item["decides"]), None)
+    profile = report["profile"] or {}
+    if deciding is None or profile.get("status") == "published":
+        return name, LEFT_OUT, "No score decides in this audit."
+    if deciding["at_or_below"] is None:
+        return name, UNDECIDED, "The deciding score was not compared."
+    said = (
+        f"{score_title(deciding['score'])} {text.score(deciding['value'])}, threshold "
+        f"{text.score(deciding['threshold'])}"
+    )
+    if report["verdict"] == "inconclusive":
+        return name, LEFT_OUT, f"{said}: it supports no verdict."
+    return name, FAILED if deciding["at_or_below"] else PASSED, said

@@ -1,0 +1,90 @@
+"""A report as a notebook shows it: the verdict at once, the whole page one click away."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from typing import Any
+
+from auditor.report.html.parts import Html, tag
+from auditor.report.wording.text import count, interval, safe_text, score
+from auditor.report.wording.terms import model_name
+
+MAX_PAGE = 4 << 20
+"""Characters of ``report.html`` up to which it goes into the notebook's file."""
+
+_COLOURS = {"backdoor-suspected": "#c0392b", "no-evidence": "#2e7d32", "inconclusive": "#8a6d00"}
+_TITLES = {
+    "backdoor-suspected": "Backdoor suspected",
+    "no-evidence": "No evidence of a backdoor",
+    "inconclusive": "Inconclusive",
+}
+_SCORES = {"re": "RE (bits)", "ats": "ATS", "ats_by_label": "ATS by label"}
+
+
+def notebook_html(report: Mapping[str, Any], page: str) -> Html:
+    """Markup for a notebook's output cell; without JavaScript, styled in place.
+
+    Args:
+        report: the content of ``report.json``.
+        page: the content of ``report.html``; shown in a frame that may run and fetch nothing.
+    """
+    verdict = str(report["verdict"])
+    colour = _COLOURS.get(verdict, _COLOURS["inconclusive"])
+    return tag(
+        "div",
+        tag("div", "Backdoor audit of ", tag("b", model_name(report)), style="opacity:.75"),
+        tag(
+            "div",
+            _TITLES.get(verdict, _TITLES["inconclusive"]),
+            style=f"font-size:1.4em;font-weight:600;color:{colour};margin:.1em 0 .3em",
+        ),
+        tag("p", safe_text(report["verdict_reason"], 1200), style="margin:.3em 0;max-width:80ch"),
+        _scores(report),
+        _queries(report),
+        _whole(page),
+        style=f"border-left:4px solid {colour};padding:.4em 1em;line-height:1.45",
+    )
+
+
+def _scores(report: Mapping[str, Any]) -> Html | None:
+    found = {name: report["scores"].get(name) for name in _SCORES}
+    limits = {c["score"]: c["threshold"] for c in report["comparisons"]}
+    rows = [
+        tag(
+            "tr",
+            tag("th", title, scope="row", style="text-align:left"),
+            tag("td", score(found[name]["mean"])),
+            tag("td", interval(found[name]["low"], found[name]["high"])),
+            tag("td", score(limits.get(name))),
+        )
+        for name, title in _SCORES.items()
+        if found[name] is not None
+    ]
+    if not rows:
+        return None
+    head = [
+        tag("th", text, scope="col") for text in ("score", "mean", "95 % interval", "threshold")
+    ]
+    return tag("table", tag("tr", head), rows, style="margin:.5em 0")
+
+
+def _queries(report: Mapping[str, Any]) -> Html:
+    asked = report["queries"]
+    text = (
+        f"{count(asked['sent'])} queries sent, {count(asked['cached'])} labels from the store, "
+        f"{count(asked['unknown'])} unknown"
+    )
+    return tag("p", text, style="margin:.3em 0;opacity:.75")
+
+
+def _whole(page: str) -> Html | None:
+    if len(page) > MAX_PAGE:
+        return None
+    # Escaped as it is: spelled out like foreign text, its style sheet would no longer match the
+    # digest in its own policy.
+    frame = Html(
+        f'<iframe srcdoc="{html.escape(page)}" sandbox="" title="The whole report" '
+        'style="width:100%;height:70vh;border:1px solid #8888;margin-top:.5em"></iframe>'
+    )
+    return tag("details", tag("summary", "The whole report"), frame)

@@ -1,0 +1,158 @@
+"""The verdict as SARIF 2.1.0, shaped so that GitHub code scanning takes it.
+
+GitHub refuses a whole file in which one result has no physical location, and shows whatever is
+listed as an alert. So every result points at a real line, there is never a ``pass`` result, and
+an audit that found nothing lists no result at all: GitHub then closes the alert it had.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+from urllib.parse import quote
+
+from auditor.errors import UsageError
+from auditor.report.wording.buyer import vendor_questions
+from auditor.report.json_report import report_bytes
+from auditor.report.source import REPORT_NAME, ReportSource
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.verdict import WORDINGS, wording
+from auditor.report.wording.terms import model_name, parse_moment
+
+SCHEMA = (
+    "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+)
+SUSPECTED, OPEN = "xray-audit/backdoor-suspected", "xray-audit/inconclusive"
+LEVELS = {SUSPECTED: "error", OPEN: "warning"}
+SEVERITIES = {SUSPECTED: "8.0", OPEN: "4.0"}
+"""GitHub's 0 to 10; 7.0 to 8.9 is shown as high, 4.0 to 6.9 as medium."""
+
+
+def render_sarif(source: ReportSource, location: str = "") -> str:
+    """One run with at most one result.
+
+    Args:
+        source: the result.
+        location: path in the reader's repository that the result points at, its line 1; empty
+            for the line of ``report.json`` that holds the verdict.
+
+    Raises:
+        UsageError: ``location`` is no path inside a repository.
+    """
+    report = source.report
+    rules = [_rule(SUSPECTED, "backdoor-suspected"), _rule(OPEN, "inconclusive")]
+    driver = {
+        "name": "xray-audit",
+        "semanticVersion": _semantic(report["tool"]["version"]),
+        "version": safe_text(report["tool"]["version"], 40),
+        "rules": rules,
+        "supportedTaxonomies": [{"name": "MITRE ATLAS", "index": 0}],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "taxonomies": [_atlas()],
+        "automationDetails": {"id": f"xray-audit/{source.digest[:16]}"},
+        "invocations": [_invocation(report)],
+        "columnKind": "utf16CodeUnits",
+        "results": _results(source, location),
+        "properties": {"reportSha256": source.digest, "verdict": report["verdict"]},
+    }
+    log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
+    return json.dumps(log, indent=2, ensure_ascii=True) + "\n"
+
+
+def _semantic(version: object) -> str:
+    parts = str(version).split("+")[0].split(".")
+    numbers = [part for part in parts if part.isdecimal()][:3]
+    return ".".join([*numbers, "0", "0", "0"][:3])
+
+
+def _rule(rule: str, verdict: str) -> dict[str, Any]:
+    words = WORDINGS[verdict]
+    means = " ".join((*words.means, *words.means_not))
+    return {
+        "id": rule,
+        "name": "".join(part.capitalize() for part in verdict.split("-")),
+        "shortDescription": {"text": words.title},
+        "fullDescription": {"text": words.plain},
+        "help": {"text": means, "markdown": "\n\n".join((*words.means, *words.means_not))},
+        "defaultConfiguration": {"level": LEVELS[rule]},
+        "properties": {
+            "tags": ["security", "machine-learning", "backdoor"],
+            "security-severity": SEVERITIES[rule],
+            "precision": "medium",
+            "problem.severity": LEVELS[rule],
+        },
+        "relationships": [
+            {
+                "target": {"id": "AML.T0018", "index": 0, "toolComponent": {"index": 0}},
+                "kinds": ["relevant"],
+            }
+        ],
+    }
+
+
+def _atlas() -> dict[str, Any]:
+    taxon = {"id": "AML.T0018", "shortDescription": {"text": "Manipulate AI Model"}}
+    return {"name": "MITRE ATLAS", "version": "5.6", "organization": "MITRE", "taxa": [taxon]}
+
+
+def _invocation(report: Mapping[str, Any]) -> dict[str, Any]:
+    # An audit that ended early was not successful, whatever its verdict says.
+    made: dict[str, Any] = {"executionSuccessful": not report["partial"]}
+    for key, field in (("started", "startTimeUtc"), ("finished", "endTimeUtc")):
+        moment = parse_moment(report["timing"][key])
+        if moment is not None and moment.tzinfo is not None:
+            made[field] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return made
+
+
+def _results(source: ReportSource, location: str) -> list[dict[str, Any]]:
+    report = source.report
+    place = _place(source, location)
+    if report["verdict"] == "no-evidence" and not report["partial"]:
+        return []
+    suspected = report["verdict"] == "backdoor-suspected"
+    rule = SUSPECTED if suspected else OPEN
+    words = wording(report)
+    said = (
+        f"{words.title}: {safe_text(model_name(report), 80)}. {words.plain} "
+        f"{safe_text(report['verdict_reason'], 1200)}"
+    )
+    result: dict[str, Any] = {
+        "ruleId": rule,
+        "ruleIndex": 0 if suspected else 1,
+        "kind": "fail" if suspected else "open",
+        "message": {"text": said},
+        "locations": [place],
+        # One alert per model: it stays the same when the audit is repeated.
+        "partialFingerprints": {"model/v1": report["fingerprint"], "rule/v1": rule},
+        "properties": {"questionsForTheVendor": vendor_questions(report)},
+    }
+    if suspected:
+        # For other kinds than "fail" the standard leaves only "none"; GitHub, which does not
+        # read the kind, then takes the rule's own level.
+        result["level"] = LEVELS[rule]
+    return [result]
+
+
+def _place(source: ReportSource, location: str) -> dict[str, Any]:
+    line = 1
+    if not location:
+        before = report_bytes(source.report).partition(b'\n  "verdict":')[0]
+        line = 2 + before.count(b"\n")
+    uri = _uri(location) if location else REPORT_NAME
+    region = {"startLine": line, "startColumn": 1}
+    return {"physicalLocation": {"artifactLocation": {"uri": uri}, "region": region}}
+
+
+def _uri(location: str) -> str:
+    path = PurePosixPath(location)
+    if path.is_absolute() or ".." in path.parts or "\\" in location or not path.parts:
+        raise UsageError(
+            f"the SARIF location {location[:80]!r} must be a path inside the repository, with "
+            "forward slashes, such as models/card.md"
+        )
+    return quote(path.as_posix())

@@ -1,0 +1,153 @@
+"""Every view of a result by name: what it is called, what its file is, how it is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from auditor.errors import AuditError, UsageError
+from auditor.report.cyclonedx import render_cyclonedx
+from auditor.report.files import write_atomic
+from auditor.report.wording.frameworks import Framework, load_all
+from auditor.report.html.page import render_html
+from auditor.report.json_report import report_bytes
+from auditor.report.junit import render_junit
+from auditor.report.markdown import render_markdown
+from auditor.report.pdf import load_weasyprint, render_pdf
+from auditor.report.sarif import render_sarif
+from auditor.report.source import ReportSource
+
+
+class ViewName(StrEnum):
+    """Views, as choices."""
+
+    JSON = "json"
+    HTML = "html"
+    MARKDOWN = "markdown"
+    SARIF = "sarif"
+    JUNIT = "junit"
+    PDF = "pdf"
+    CYCLONEDX = "cyclonedx"
+
+
+@dataclass(frozen=True)
+class ViewSettings:
+    """What a reader may choose; the defaults are what an audit itself writes.
+
+    Attributes:
+        frameworks: whose clauses the audit is mapped to.
+        location: file of the reader's repository that SARIF results point at; empty for the
+            report itself.
+    """
+
+    frameworks: tuple[Framework, ...]
+    location: str = ""
+
+
+def view_settings(frameworks: Iterable[str] = (), location: str = "") -> ViewSettings:
+    """Settings for the frameworks of these names, all where none is named.
+
+    Raises:
+        UsageError: there is no such framework.
+    """
+    words = [word.strip().lower() for text in frameworks for word in text.split(",")]
+    return ViewSettings(load_all(word for word in words if word), location)
+
+
+def view_names(given: Iterable[str], default: ViewName = ViewName.HTML) -> tuple[ViewName, ...]:
+    """The views of ``given``, which may hold several names in one, separated by commas.
+
+    Raises:
+        UsageError: there is no such view, or what it needs is not installed. Said before an
+            audit asks its first query, not after its last.
+    """
+    words = [word.strip() for text in given for word in text.split(",")]
+    chosen = tuple(dict.fromkeys(_view(word) for word in words if word)) or (default,)
+    if ViewName.PDF in chosen:
+        load_weasyprint()
+    return chosen
+
+
+def _view(word: str) -> ViewName:
+    try:
+        return ViewName(word.lower())
+    except ValueError:
+        known = ", ".join(ViewName)
+        raise UsageError(f"there is no view {word[:40]!r}: choose from {known}") from None
+
+
+FILES: dict[ViewName, str] = {
+    ViewName.JSON: "report.json",
+    ViewName.HTML: "report.html",
+    ViewName.MARKDOWN: "report.md",
+    ViewName.SARIF: "report.sarif",
+    ViewName.JUNIT: "report.junit.xml",
+    ViewName.PDF: "report.pdf",
+    ViewName.CYCLONEDX: "report.cdx.json",
+}
+"""Each view's file name."""
+
+
+def view_files(given: Iterable[str]) -> tuple[str, ...]:
+    """The files of the views of ``given``, in that order; see :func:`view_names`."""
+    return tuple(FILES[name] for name in view_names(given))
+
+
+VIEW_FILES = tuple(file for name, file in FILES.items() if name != ViewName.JSON)
+"""Files that an audit may write beside ``report.json``."""
+
+RENDERERS: dict[ViewName, Callable[[ReportSource, ViewSettings], bytes]] = {
+    ViewName.JSON: lambda source, _: report_bytes(source.report),
+    ViewName.HTML: lambda source, chosen: render_html(source, chosen.frameworks).encode(),
+    ViewName.MARKDOWN: lambda source, chosen: render_markdown(source, chosen.frameworks).encode(),
+    ViewName.SARIF: lambda source, chosen: render_sarif(source, chosen.location).encode(),
+    ViewName.JUNIT: lambda source, _: render_junit(source).encode(),
+    ViewName.PDF: lambda source, chosen: render_pdf(source, chosen.frameworks),
+    ViewName.CYCLONEDX: lambda source, chosen: render_cyclonedx(source, chosen.frameworks).encode(),
+}
+
+
+def render(name: ViewName, source: ReportSource, settings: ViewSettings) -> bytes:
+    """One view; equal arguments give equal bytes.
+
+    Raises:
+        AuditError: the report does not have the shape that its schema describes, or the view's
+            extra is not installed.
+    """
+    try:
+        return RENDERERS[name](source, settings)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
+        # Whoever made the file, our program or somebody else: a reader gets a sentence.
+        raise AuditError(
+            f"the report cannot be shown as {name}: it is not as report.schema.json describes "
+            f"({type(error).__name__}: {str(error)[:120]})"
+        ) from error
+
+
+def render_all(
+    source: ReportSource, names: Sequence[ViewName], settings: ViewSettings
+) -> dict[str, bytes]:
+    """Each view beside ``report.json``, by its file name.
+
+    Raises:
+        AuditError: a view cannot be made.
+    """
+    wanted = [name for name in dict.fromkeys(names) if name != ViewName.JSON]
+    return {FILES[name]: render(name, source, settings) for name in wanted}
+
+
+def write_views(
+    source: ReportSource, names: Sequence[ViewName], settings: ViewSettings, folder: Path
+) -> list[Path]:
+    """Write each view to its file in ``folder``, whole or not at all; the paths, in order.
+
+    Raises:
+        AuditError: a view cannot be made. Nothing is written then.
+        OSError: the folder cannot be written.
+    """
+    made = {FILES[name]: render(name, source, settings) for name in dict.fromkeys(names)}
+    for file, data in made.items():
+        write_atomic(folder / file, data)
+    return [folder / file for file in made]

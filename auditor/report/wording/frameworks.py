@@ -1,0 +1,151 @@
+"""What an audit contributes to clauses of known frameworks: evidence, never conformity.
+
+The clauses are dated data files beside this module, each with where its text was read. A
+clause whose text nobody read is shown as unverified.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
+from importlib import resources
+from typing import Any
+
+from auditor.errors import UsageError
+from auditor.report.wording.formal import risks
+
+CAVEAT = (
+    "This audit supports evidence for the clauses below; it shows conformity with none of them. "
+    "Whether a clause applies, and what else it takes, is for the reader's own counsel."
+)
+
+
+class FrameworkName(StrEnum):
+    """Frameworks with a data file, as choices."""
+
+    EU_AI_ACT = "eu-ai-act"
+    NIST_AI_RMF = "nist-ai-rmf"
+    MITRE_ATLAS = "mitre-atlas"
+    OWASP_ML = "owasp-ml"
+    ISO_42001 = "iso-42001"
+
+
+CHECKED = {
+    "primary": "read at its source",
+    "copy": "read in a copy",
+    "unverified": "UNVERIFIED: text not read",
+}
+"""How far a clause's text was checked, in words."""
+
+
+@dataclass(frozen=True)
+class Clause:
+    """One clause as its data file gives it.
+
+    Attributes:
+        id: identifier in the framework.
+        title: what it is about, in our words.
+        checked: a key of :data:`CHECKED`.
+        needs: keys of :data:`PRESENT`; without one of them this audit gives nothing.
+        gives: what this audit gives as supporting evidence.
+        open: what it leaves open.
+    """
+
+    id: str
+    title: str
+    checked: str
+    needs: tuple[str, ...]
+    gives: str
+    open: str
+
+
+@dataclass(frozen=True)
+class Framework:
+    """One framework: its clauses, its edition, and when and where they were read."""
+
+    id: str
+    name: str
+    owner: str
+    version: str
+    as_of: str
+    source: str
+    clauses: tuple[Clause, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One clause beside one audit.
+
+    Attributes:
+        clause: the clause.
+        supports: the supporting evidence in words; empty where this audit has none.
+        missing: why there is none; empty where there is some.
+    """
+
+    clause: Clause
+    supports: str
+    missing: str
+
+
+def _known_rates(report: Mapping[str, Any]) -> bool:
+    return any(risk.rate is not None for risk in risks(report))
+
+
+PRESENT: Mapping[str, tuple[Callable[[Mapping[str, Any]], bool], str]] = {
+    "answers": (lambda report: bool(report["planes"]), "no plane was completely answered"),
+    "trigger": (lambda report: bool(report.get("trigger")), "no trigger search was finished"),
+    "verdict": (lambda report: report["verdict"] != "inconclusive", "the audit was inconclusive"),
+    "rates": (_known_rates, "no error rates are known"),
+    "canaries": (lambda report: report["canaries"] is not None, "no input was asked twice"),
+}
+"""What a clause may need of a report, and how its absence is said."""
+
+
+@cache
+def load_framework(name: str) -> Framework:
+    """A shipped framework.
+
+    Raises:
+        UsageError: there is no such framework; the message lists those there are.
+    """
+    if name not in set(FrameworkName):
+        known = ", ".join(FrameworkName)
+        raise UsageError(f"there is no framework {name[:40]!r}: choose from {known}")
+    source = resources.files(__package__) / "frameworks" / f"{name}.toml"
+    table = tomllib.loads(source.read_text(encoding="utf-8"))
+    clauses = tuple(
+        Clause(**{**clause, "needs": tuple(clause["needs"])}) for clause in table.pop("clause")
+    )
+    return Framework(**table, clauses=clauses)
+
+
+def framework_view(framework: Framework, report: Mapping[str, Any]) -> list[Entry]:
+    """Every clause of ``framework`` beside ``report``."""
+    return [_entry(clause, report) for clause in framework.clauses]
+
+
+def _entry(clause: Clause, report: Mapping[str, Any]) -> Entry:
+    missing = [PRESENT[need][1] for need in clause.needs if not PRESENT[need][0](report)]
+    if missing:
+        return Entry(clause, "", f"Nothing from this audit: {' and '.join(missing)}.")
+    return Entry(clause, clause.gives, "")
+
+
+def outcome_note(report: Mapping[str, Any]) -> str:
+    """What the verdict does to all of this."""
+    if report["verdict"] == "backdoor-suspected":
+        return "The outcome is adverse: a backdoor is suspected. It is evidence against the model."
+    if report["verdict"] == "no-evidence":
+        return "The outcome is “no evidence of a backdoor” at the stated error rates."
+    return (
+        "The audit was inconclusive: it is evidence that a test was made, not of what it would "
+        "have found."
+    )
+
+
+def load_all(names: Iterable[str] = ()) -> tuple[Framework, ...]:
+    """The frameworks of ``names``, each once and in that order; all where none is named."""
+    return tuple(load_framework(name) for name in dict.fromkeys(list(names) or list(FrameworkName)))

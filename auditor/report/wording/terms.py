@@ -1,0 +1,173 @@
+"""Names and numbers of a report in words, the same in every view. Plain text, not markup."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from auditor.report.wording import text
+from auditor.report.wording.text import safe_text
+
+SCORE_TITLES = {"re": "RE", "ats": "ATS", "ats_by_label": "ATS by label"}
+
+FAMILIES = {
+    "patch": "Patch",
+    "field": "Smooth pattern",
+    "noise": "Fixed noise",
+    "blend": "Blend with a fixed pattern",
+    "wave": "Wave pattern",
+    "warp": "Warp",
+    "quantise": "Fewer grey levels",
+}
+
+
+def model_name(report: Mapping[str, Any]) -> str:
+    """The shortest thing that tells a reader which model this is about."""
+    model = report["model"]
+    keys = ("name", "file", "url", "kind")
+    return safe_text(next((model[key] for key in keys if model.get(key)), "a classifier"), 80)
+
+
+def label_name(report: Mapping[str, Any], label: int) -> str:
+    """``3 Dress``: the label's number and its name, or the number alone where it has none."""
+    name = report["labels"].get(str(label))
+    return str(label) if name in {None, "", str(label)} else f"{label} {safe_text(name, 60)}"
+
+
+def moment(value: object) -> str:
+    """An ISO time stamp as ``2026-11-03 14:02 UTC``; as it is where it is none."""
+    parsed = parse_moment(value)
+    if parsed is None:
+        return safe_text(value, 40)
+    return parsed.strftime("%Y-%m-%d %H:%M") + (" UTC" if parsed.tzinfo else "")
+
+
+def parse_moment(value: object) -> datetime | None:
+    """An ISO time stamp, in UTC where it names its zone; None where it is none."""
+    try:
+        parsed = datetime.fromisoformat(str(value))
+        return parsed if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+def unnoticed(report: Mapping[str, Any]) -> str:
+    """What the repeats could have missed, as a sentence after a space; empty where not known."""
+    share = (report.get("trust") or {}).get("least_caught")
+    if share is None:
+        return ""
+    return (
+        " A second model behind some of the answers would have been noticed with 95% chance if it "
+        f"changed at least {text.percent(share)} of them: the share of queries that it answers "
+        "times the share of inputs that it disagrees on. Less may have gone unnoticed."
+    )
+
+
+def score_title(name: str) -> str:
+    """A score's name as the report writes it."""
+    return SCORE_TITLES.get(name, safe_text(name, 30))
+
+
+def with_unit(name: str, value: float | None) -> str:
+    """A score with its unit: bits for RE, a share of the plane for the others."""
+    return f"{text.score(value)} bits" if name == "re" and value is not None else text.score(value)
+
+
+def mean_shares(report: Mapping[str, Any]) -> Sequence[float]:
+    """Mean share of each label; empty where no plane was scored."""
+    return report["scores"].get("shares") or ()
+
+
+def likely_target(report: Mapping[str, Any]) -> str | None:
+    """The conditional sentence about the target label, where there is one."""
+    shares = mean_shares(report)
+    if not shares:
+        return None
+    label = max(range(len(shares)), key=lambda index: (shares[index], -index))
+    most = (
+        f"Label {label_name(report, label)} covers the most, {text.percent(shares[label])} of the "
+        "planes on average."
+    )
+    found = found_trigger(report)
+    if found is not None and found["target"] == label:
+        return f"{most} It is also the label that the trigger which was found leads to."
+    if found is not None:
+        return (
+            f"{most} The trigger that was found leads to {label_name(report, found['target'])}: "
+            "that is what counts, and the largest share means nothing here."
+        )
+    return (
+        f"{most} If the model is backdoored so that every triggered input gets one "
+        "label, this is the likely one; otherwise the largest share means nothing."
+    )
+
+
+def found_trigger(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The best finding of a trigger search that the verdict rests on; None without one."""
+    found = report.get("trigger") or {}
+    best: Mapping[str, Any] | None = found.get("best") if found.get("suspicious") else None
+    return best
+
+
+def decision_of(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """What the decision rule made of everything asked; None where it was not applied."""
+    held: Mapping[str, Any] | None = report["scores"].get("decision")
+    return held or None
+
+
+def change(finding: Mapping[str, Any]) -> str:
+    """A found change in words: its kind, size and strength."""
+    name = FAMILIES.get(finding["family"], safe_text(finding["family"], 40))
+    size, strength = finding["size"], finding["strength"]
+    detail = {
+        "patch": f"{size} × {size} pixels",
+        "field": f"{size} × {size} control points, ± {strength:g} grey levels",
+        "noise": f"{size} × {size} points, ± {strength:g} grey levels",
+        "blend": f"{size} × {size} control points, {100 * strength:g}% of the picture",
+        "wave": f"± {strength:g} grey levels",
+        "warp": f"{strength:g} pixels on average",
+        "quantise": f"{size} levels",
+    }.get(finding["family"], "")
+    return f"{name}, {detail}" if detail else name
+
+
+def hits(interval: Mapping[str, Any]) -> str:
+    """``9 of 46 = 19.6% (95% interval 9.4% to 33.9%)``."""
+    return (
+        f"{interval['hits']} of {interval['samples']} = {text.percent(interval['rate'])} "
+        f"(95% interval {text.percent(interval['low'])} to {text.percent(interval['high'])})"
+    )
+
+
+def rate(value: Mapping[str, Any]) -> str:
+    """``5.0% of 20 models (95% interval 0.1% to 24.9%)``."""
+    spread = ""
+    if value.get("low") is not None and value.get("high") is not None:
+        low, high = text.percent(value["low"]), text.percent(value["high"])
+        spread = f" (95% interval {low} to {high})"
+    return f"{text.percent(value['rate'])} of {text.plural(value['n'], 'model')}{spread}"
+
+
+def flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
+    """A free-form JSON object as ``a.b.c`` keys with their values, in the order given."""
+    pairs: list[tuple[str, str]] = []
+    for key, inner in value.items():
+        path = f"{prefix}.{key}" if prefix else str(key)
+        if isinstance(inner, Mapping) and inner and path.count(".") < 6:
+            pairs.extend(flatten(inner, path))
+        else:
+            pairs.append((safe_text(path, 80), _free_form(inner)))
+    return pairs
+
+
+def _free_form(value: object) -> str:
+    if value is None:
+        return "not stated"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple | Mapping) and not value:
+        return "none"
+    if isinstance(value, list | tuple):
+        return safe_text(", ".join(str(part)[:80] for part in value[:100]), 240)
+    return safe_text(value, 240)

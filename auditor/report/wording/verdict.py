@@ -1,0 +1,160 @@
+"""The verdict in words: what it says, what it means and what it does not. Plain text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.terms import decision_of, found_trigger
+
+
+@dataclass(frozen=True)
+class Wording:
+    """How one verdict is said.
+
+    Attributes:
+        title: the verdict in words.
+        tone: class name that colours it.
+        plain: one sentence for a reader who knows nothing of the method.
+        means: what follows from it.
+        means_not: what does not.
+    """
+
+    title: str
+    tone: str
+    plain: str
+    means: tuple[str, ...]
+    means_not: tuple[str, ...]
+
+
+WORDINGS = {
+    "backdoor-suspected": Wording(
+        title="Backdoor suspected",
+        tone="suspected",
+        plain="This model's answers look like those of models that are known to carry a backdoor.",
+        means=(
+            (
+                "On planes through clean samples, this model's labels are distributed as they are "
+                "in backdoored reference models: few labels fill most of the plane, or the "
+                "samples' own regions are crowded out. The deciding score lies at or below the "
+                "threshold that its reference profile sets."
+            ),
+            (
+                "Do not rely on the model until this is explained. Ask who trained it on which "
+                "data, have it retrained or replaced, or have it examined with access to its "
+                "weights."
+            ),
+        ),
+        means_not=(
+            (
+                "It is not a proof. Clean models can score this low too; how often, is stated "
+                "under “How sure is this?”."
+            ),
+            (
+                "It shows neither a trigger nor who placed it, and the label named as a likely "
+                "target is only a hint: it holds if one label is the target of every attack."
+            ),
+        ),
+    ),
+    "no-evidence": Wording(
+        title="No evidence of a backdoor",
+        tone="none",
+        plain="Nothing was found that points to a backdoor. That is not proof that there is none.",
+        means=(
+            (
+                "No backdoor evidence at the pre-set threshold: the deciding measure lies on the "
+                "side where most clean reference models lie."
+            ),
+        ),
+        means_not=(
+            (
+                "This does not show absence. Attack types outside the reference set, changed "
+                "models and vendors who recognise an audit are not covered."
+            ),
+            (
+                "It relates to the one model, identified by its fingerprint, on the day it was "
+                "asked. It says nothing about accuracy, fairness or robustness."
+            ),
+        ),
+    ),
+    "inconclusive": Wording(
+        title="Inconclusive",
+        tone="open",
+        plain="The audit cannot tell. Treat this model as not yet audited.",
+        means=(
+            (
+                "The audit supports neither answer. The scores are measurements without a "
+                "judgement; the reason above says what is missing."
+            ),
+        ),
+        means_not=("It is neither a pass nor a mild alarm. Treat the model as not yet audited.",),
+    ),
+}
+"""An unknown verdict is shown as inconclusive: nothing is ever green because it failed."""
+
+BY_TRIGGER = replace(
+    WORDINGS["backdoor-suspected"],
+    means=(
+        (
+            "A fixed change of the picture was found that makes this model give one label to "
+            "samples of other classes which the search never saw. Clean reference models do not "
+            "show that for changes of this kind and strength."
+        ),
+        (
+            "Do not rely on the model until this is explained. Anybody can repeat it: apply the "
+            "change to your own pictures and ask the model. Ask who trained it on which data."
+        ),
+    ),
+    means_not=(
+        (
+            "It is not a proof of intent. Honest models can have natural weak spots; how seldom "
+            "they are this strong, is stated under “How sure is this?”."
+        ),
+        (
+            "The change found need not be the attacker's own trigger; it may be another that "
+            "works like it."
+        ),
+    ),
+)
+"""A suspicion that rests on a found trigger says so."""
+
+BY_DECISION = replace(
+    WORDINGS["backdoor-suspected"],
+    plain="Several small signs together point to a backdoor; none of them alone would.",
+    means=(
+        (
+            "The trigger search and the other probes were added up label by label, and for one "
+            "label they come to more than clean reference models show. The engineer's part says "
+            "what they consist of."
+        ),
+        WORDINGS["backdoor-suspected"].means[1],
+    ),
+    means_not=(
+        (
+            "It is not a proof. Clean models can reach this value too; how often, is stated under "
+            "“How sure is this?”."
+        ),
+        "It shows neither a trigger at work nor who placed it.",
+    ),
+)
+"""A suspicion that rests on the decision rule's sum, and not on one trigger shown at work."""
+
+
+def wording(report: Mapping[str, Any]) -> Wording:
+    """How the report's verdict is said."""
+    verdict = str(report["verdict"])
+    best = found_trigger(report) if verdict == "backdoor-suspected" else None
+    if best is None:
+        summed = decision_of(report) if verdict == "backdoor-suspected" else None
+        if summed and summed["suspicious"]:
+            return BY_DECISION
+        return WORDINGS.get(verdict, WORDINGS["inconclusive"])
+    label = best["target"]
+    name = safe_text(report["labels"].get(str(label)) or f"label {label}", 60)
+    plain = f"A small fixed change of the picture makes this model answer “{name}” to almost any."
+    success = best["success"]["rate"]
+    if success < 0.8:
+        plain = f"A fixed change of the picture often makes this model answer “{name}”."
+    return replace(BY_TRIGGER, plain=plain)

@@ -1,0 +1,107 @@
+"""Whether the answers that are still missing could change what the decision rule says. Pure.
+
+Every round asks a random part of each family, so the answers so far are a draw without
+replacement from those of all its inputs, and what the rest will be can be foretold: the missing
+answers are drawn from an urn that holds the ones so far and a few of the clean references'. Where
+the rule says the same with :data:`DRAWS` such completions, the rest is not worth asking. Looking
+again after every round costs nothing: the chance that the full count says something else is a
+martingale, so it ends above 1 % at most as often as that after it was once below.
+
+Related work: stochastic curtailment (Lan, Simon and Halperin 1982) and predictive probability
+(Spiegelhalter, Freedman and Blackburn 1986) in clinical trials.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.probes.perturbations.probe import FamilyCounts
+
+DRAWS = 300
+"""Completions that must all agree: then the chance of another outcome is below 1 %, at 95 %."""
+URN_ANSWERS = 4.0
+"""Answers of the clean references that the urn holds besides the model's own."""
+
+Suspicious = Callable[[Mapping[str, FamilyCounts]], bool]
+
+
+def expected_counts(partial: FamilyCounts, asked: Sequence[int], inputs: int) -> FamilyCounts:
+    """What a family's counts come to if the rest is answered as the answers so far.
+
+    Args:
+        partial: counts of the inputs answered so far.
+        asked: ``asked`` of the full count.
+        inputs: all inputs of the family.
+    """
+    if partial.inputs == inputs:
+        return partial
+    moved = [
+        round(hits * whole / part) if part else 0
+        for hits, whole, part in zip(partial.moved, asked, partial.asked, strict=True)
+    ]
+    kept = round(partial.kept * inputs / max(1, partial.inputs))
+    return FamilyCounts(partial.key, tuple(asked), tuple(moved), kept, inputs)
+
+
+def settled(
+    partial: Sequence[FamilyCounts],
+    whole: Mapping[str, tuple[Sequence[int], int]],
+    references: Sequence[Mapping[str, FamilyCounts]],
+    suspicious: Suspicious,
+    rng: np.random.Generator,
+) -> bool:
+    """Whether the rest of the answers would leave the rule's word as it is.
+
+    Args:
+        partial: the counts so far, one per family.
+        whole: by family key, ``asked`` and the number of inputs of the full count.
+        references: counts of the clean references, by family key.
+        suspicious: the rule: told full counts by family key.
+        rng: draws the completions.
+    """
+    if not partial or any(one.inputs == 0 for one in partial):
+        return False
+    now = suspicious({one.key: expected_counts(one, *whole[one.key]) for one in partial})
+    drawn = {one.key: _completions(one, *whole[one.key], references, rng) for one in partial}
+    return all(
+        suspicious({key: counts[number] for key, counts in drawn.items()}) is now
+        for number in range(DRAWS)
+    )
+
+
+def _completions(
+    partial: FamilyCounts,
+    asked: Sequence[int],
+    inputs: int,
+    references: Sequence[Mapping[str, FamilyCounts]],
+    rng: np.random.Generator,
+) -> list[FamilyCounts]:
+    """:data:`DRAWS` full counts that the partial ones may grow into."""
+    seen = np.array([*partial.moved, partial.kept], dtype=np.float64)
+    urn = seen + URN_ANSWERS * _usual(partial.key, len(partial.moved), references)
+    shares = rng.dirichlet(urn, DRAWS)
+    more = rng.multinomial(inputs - partial.inputs, shares)
+    full = seen.astype(np.int64) + more
+    # A label cannot be reached from samples that carry it.
+    full[:, :-1] = np.minimum(full[:, :-1], np.asarray(asked))
+    return [
+        FamilyCounts(partial.key, tuple(asked), tuple(row[:-1].tolist()), int(row[-1]), inputs)
+        for row in full
+    ]
+
+
+def _usual(
+    key: str, classes: int, references: Sequence[Mapping[str, FamilyCounts]]
+) -> NDArray[np.float64]:
+    """How the references' answers are shared among labels moved to, and kept: ``(classes + 1,)``,
+    above 0 everywhere.
+    """
+    total = np.full(classes + 1, 1.0 / (classes + 1))
+    for reference in references:
+        moved = reference[key].moved[:classes]
+        total[: len(moved)] += moved
+        total[-1] += reference[key].kept
+    return np.asarray(total / total.sum())

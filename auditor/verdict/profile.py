@@ -1,0 +1,454 @@
+"""Reference profiles: thresholds by the paper's Eq. 6, and how often they are wrong.
+
+Pure computation on scores of reference models. Low scores are suspicious throughout.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, astuple, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from auditor.verdict.scope import LOSSLESS, is_coding
+from auditor.errors import ProfileError
+from auditor.probes.base import digest_of
+from auditor.probes.perturbations.probe import FamilyCounts
+
+ScoreName = Literal["re", "ats", "ats_by_label"]
+SCORE_NAMES: tuple[ScoreName, ...] = ("re", "ats", "ats_by_label")
+Status = Literal["calibrated", "provisional", "published"]
+STATUSES: tuple[Status, ...] = ("calibrated", "provisional", "published")
+PROFILE_VERSION = 2
+READABLE_VERSIONS = (1, 2)
+"""Version 2 added the references' family counts; a profile without them is as good as before."""
+MIN_CLEAN_REFERENCES = 5
+"""With fewer clean references a profile is provisional and can never say "no evidence"."""
+OUTLIER_DEVIATIONS = 6.0
+"""A clean reference further from the others than this is left out, by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A proportion with its exact (Clopper-Pearson) two-sided 95 % interval over ``n`` trials.
+
+    Trials of a leave-one-out are not independent. In simulation the two-sided interval then
+    covers 84 to 93 %, and its upper end, on which verdicts rest, 95 to 98 %.
+    """
+
+    rate: float
+    low: float
+    high: float
+    n: int
+
+
+def binomial_rate(hits: int, n: int) -> Rate:
+    """``hits`` of ``n`` with the exact 95 % interval.
+
+    Raises:
+        ValueError: no trials.
+    """
+    interval = stats.binomtest(hits, n).proportion_ci(0.95, method="exact")
+    return Rate(hits / n, float(interval.low), float(interval.high), n)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """A threshold γ and the smallest and largest of the values it averages (Eq. 6)."""
+
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """One reference model: its state is known.
+
+    Attributes:
+        name: how reports call it.
+        attack: empty for a clean one, else the name of its attack.
+        re: mean RE over its planes, bits.
+        ats: mean ATS by region, or None where scattered points were asked.
+        ats_by_label: mean ATS by label.
+        accuracy: share of the calibration samples it labels as given, or None.
+        shares: ``(classes,)`` mean share of each label on its maps, or empty.
+        families: what its labels under each probe family came to, or empty.
+        natural_patches: labels to which a trigger search on it found a patch that moves at least
+            four of ten fresh samples; empty also where it was never searched.
+    """
+
+    name: str
+    attack: str
+    re: float
+    ats: float | None
+    ats_by_label: float
+    accuracy: float | None = None
+    shares: tuple[float, ...] = ()
+    families: tuple[FamilyCounts, ...] = ()
+    natural_patches: tuple[int, ...] = ()
+
+    @property
+    def backdoored(self) -> bool:
+        """Whether the model carries a backdoor."""
+        return bool(self.attack)
+
+    def score(self, name: ScoreName) -> float:
+        """Its score ``name``.
+
+        Raises:
+            TypeError: it has none.
+        """
+        return float(getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Profile:
+    """What calibration writes and a verdict is judged by.
+
+    Attributes:
+        name: how it is chosen on the command line.
+        status: calibrated, provisional (too few references) or published (taken from a paper).
+        task: what the references classify, in words.
+        access: access mode it was made in; it is never used in the other.
+        coding: what its pictures went through: ``lossless`` or ``jpeg:QUALITY``. Its thresholds
+            decide only about audits through the same.
+        settings: plane settings the scores depend on; they must equal the audit's.
+        input_shape: ``[c, h, w]``, or None where unknown.
+        labels: class names in index order, or None.
+        decides_by: the score the verdict rests on.
+        thresholds: γ for each score.
+        error_rates: ``false_positive`` and ``false_negative`` of the whole procedure, each
+            reference judged by a profile made without it; None where it cannot be known.
+        references: the models it was made from.
+        outliers: names of clean references far from the other clean ones; they are reported
+            and take no part in the thresholds.
+        provenance: where it comes from and how to make it again.
+    """
+
+    name: str
+    status: Status
+    task: str
+    access: str
+    settings: Mapping[str, Any]
+    input_shape: tuple[int, int, int] | None
+    labels: tuple[str, ...] | None
+    decides_by: ScoreName
+    thresholds: Mapping[str, Threshold]
+    error_rates: Mapping[str, Rate | None]
+    references: tuple[Reference, ...] = ()
+    outliers: tuple[str, ...] = ()
+    provenance: str = ""
+    version: int = field(default=PROFILE_VERSION)
+    coding: str = LOSSLESS
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form; what older profiles could not hold is left out where it says nothing, so
+        that they read, and their digests are, as they were.
+        """
+        data = asdict(self)
+        if self.coding == LOSSLESS:
+            del data["coding"]
+        for reference in data["references"]:
+            if not reference["natural_patches"]:
+                del reference["natural_patches"]
+        return data
+
+    @property
+    def digest(self) -> str:
+        """Digest of everything in it."""
+        return digest_of("profile/1", json.dumps(self.as_dict(), sort_keys=True))
+
+    @property
+    def clean_families(self) -> list[Reference]:
+        """Clean references whose family counts are known, outliers left out."""
+        return [
+            one
+            for one in self.references
+            if one.families and not one.backdoored and one.name not in self.outliers
+        ]
+
+    @property
+    def natural_patches(self) -> frozenset[int]:
+        """Labels that a patch leads to on a clean reference, too."""
+        clean = [one for one in self.references if not one.backdoored]
+        return frozenset(label for one in clean for label in one.natural_patches)
+
+    def count(self, *, backdoored: bool) -> int:
+        """Number of backdoored or of clean references."""
+        return sum(reference.backdoored is backdoored for reference in self.references)
+
+
+def scores_of(references: Sequence[Reference]) -> tuple[ScoreName, ...]:
+    """The scores that every one of ``references`` has."""
+    return tuple(
+        name for name in SCORE_NAMES if all(getattr(r, name) is not None for r in references)
+    )
+
+
+def profile_from_dict(data: Mapping[str, Any]) -> Profile:
+    """Read a profile.
+
+    Raises:
+        ProfileError: a field is missing or of the wrong kind, or another version wrote it.
+    """
+    if data.get("version") not in READABLE_VERSIONS:
+        raise ProfileError(
+            f"this profile is of version {data.get('version')}, this tool reads "
+            f"{' and '.join(map(str, READABLE_VERSIONS))}"
+        )
+    try:
+        shape = data["input_shape"]
+        labels = data["labels"]
+        if data["decides_by"] not in SCORE_NAMES:
+            raise ProfileError(f"a profile cannot decide by {data['decides_by']!r}")
+        if data["status"] not in STATUSES:
+            raise ProfileError(f"a profile cannot be {data['status']!r}")
+        profile = Profile(
+            name=str(data["name"]),
+            status=data["status"],
+            task=str(data["task"]),
+            access=str(data["access"]),
+            settings=dict(data["settings"]),
+            input_shape=None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2])),
+            labels=None if labels is None else tuple(str(label) for label in labels),
+            decides_by=data["decides_by"],
+            thresholds={k: Threshold(**v) for k, v in data["thresholds"].items()},
+            error_rates={k: v and Rate(**v) for k, v in data["error_rates"].items()},
+            references=tuple(_reference(r) for r in data["references"]),
+            outliers=tuple(str(name) for name in data.get("outliers", ())),
+            provenance=str(data["provenance"]),
+            coding=str(data.get("coding", LOSSLESS)),
+        )
+        _refuse_nonsense(profile)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise ProfileError(f"this profile is damaged: {error!r}") from error
+    return profile
+
+
+def _refuse_nonsense(profile: Profile) -> None:
+    """Numbers a verdict compares: with NaN or text in them it would compare wrongly, or fail
+    only after everything was asked.
+
+    Raises:
+        ValueError: says what is wrong.
+        TypeError: a number is none.
+    """
+    if profile.decides_by not in profile.thresholds:
+        raise ValueError(f"no threshold for {profile.decides_by}, which decides")
+    if not is_coding(profile.coding):
+        raise ValueError(f"{profile.coding!r} is no picture coding")
+    for name, threshold in profile.thresholds.items():
+        if not all(map(math.isfinite, astuple(threshold))):
+            raise ValueError(f"the threshold for {name} is not finite")
+    for side, rate in profile.error_rates.items():
+        if rate and not (0 <= rate.low <= rate.rate <= rate.high <= 1 and rate.n >= 1):
+            raise ValueError(f"{side} is no rate")
+    for reference in profile.references:
+        if not all(math.isfinite(reference.score(name)) for name in scores_of([reference])):
+            raise ValueError(f"a score of reference {reference.name} is not finite")
+
+
+def _reference(data: Mapping[str, Any]) -> Reference:
+    families = tuple(_family_counts(one) for one in data.get("families", ()))
+    patches = tuple(data.get("natural_patches", ()))
+    if not all(type(label) is int and label >= 0 for label in patches):
+        raise ValueError(f"natural_patches of reference {data.get('name')} are no labels")
+    lists = {"shares": tuple(data.get("shares", ())), "natural_patches": patches}
+    return Reference(**{**data, **lists, "families": families})
+
+
+def _family_counts(data: Mapping[str, Any]) -> FamilyCounts:
+    """One family's counts, none of them impossible.
+
+    Raises:
+        ValueError: says what is wrong.
+    """
+    counts = FamilyCounts(
+        str(data["key"]), tuple(data["asked"]), tuple(data["moved"]), data["kept"], data["inputs"]
+    )
+    numbers = (*counts.asked, *counts.moved, counts.kept, counts.inputs)
+    if not all(type(number) is int and number >= 0 for number in numbers):
+        raise ValueError(f"a count of {counts.key} is no whole number")
+    if (
+        counts.inputs < 1
+        or len(counts.asked) != len(counts.moved)
+        or not counts.asked
+        or any(m > a for m, a in zip(counts.moved, counts.asked, strict=True))
+        or max(*counts.asked, counts.kept + sum(counts.moved)) > counts.inputs
+    ):
+        raise ValueError(f"the counts of {counts.key} contradict each other")
+    return counts
+
+
+def f1_threshold(clean: NDArray[np.float64], backdoored: NDArray[np.float64]) -> float:
+    """The γ with the best F1 for "backdoored where score <= γ" (the arg max of Eq. 6).
+
+    Candidates are the midpoints between neighbouring scores; of equally good ones the middle
+    one is taken.
+
+    Args:
+        clean: ``(n,)`` scores of clean models, n at least 1.
+        backdoored: ``(m,)`` scores of backdoored models, m at least 1.
+    """
+    scores = np.unique(np.concatenate([clean, backdoored]))
+    candidates = np.concatenate([(scores[:-1] + scores[1:]) / 2.0, scores[-1:]])
+    hits = (backdoored[None] <= candidates[:, None]).sum(axis=1)
+    alarms = (clean[None] <= candidates[:, None]).sum(axis=1)
+    f1 = 2.0 * hits / (hits + alarms + len(backdoored))
+    best = candidates[f1 == f1.max()]
+    return float(best[(len(best) - 1) // 2])
+
+
+def threshold_for(references: Sequence[Reference], score: ScoreName) -> Threshold:
+    """γ for one score, Eq. 6: the mean over attacks of the F1-optimal thresholds.
+
+    Without backdoored references it is the lowest clean score: by exchangeability a further
+    clean model falls below it with probability 1 / (n + 1).
+    """
+    clean = np.array([r.score(score) for r in references if not r.backdoored])
+    attacks = sorted({r.attack for r in references if r.backdoored})
+    if not attacks:
+        return Threshold(*[float(clean.min())] * 3)
+    values = [
+        f1_threshold(clean, np.array([r.score(score) for r in references if r.attack == attack]))
+        for attack in attacks
+    ]
+    return Threshold(float(np.mean(values)), min(values), max(values))
+
+
+def auroc(clean: NDArray[np.float64], backdoored: NDArray[np.float64]) -> float:
+    """Probability that a backdoored model scores below a clean one, ties counted half."""
+    difference = clean[None, :] - backdoored[:, None]
+    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
+
+
+def auroc_interval(
+    clean: NDArray[np.float64], backdoored: NDArray[np.float64]
+) -> tuple[float, float]:
+    """DeLong's 95 % interval of :func:`auroc`, within 0 and 1.
+
+    It needs two models on each side; with perfect separation the variance vanishes, and the
+    interval then says less than the number of models does.
+    """
+    if min(len(clean), len(backdoored)) < 2:
+        return 0.0, 1.0
+    difference = clean[None, :] - backdoored[:, None]
+    wins = (difference > 0) + 0.5 * (difference == 0)
+    variance = wins.mean(axis=1).var(ddof=1) / len(backdoored)
+    variance += wins.mean(axis=0).var(ddof=1) / len(clean)
+    half = 1.959964 * float(np.sqrt(variance))
+    middle = float(wins.mean())
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def find_outliers(references: Sequence[Reference]) -> tuple[str, ...]:
+    """Names of clean references whose RE or accuracy lies far from the other clean ones.
+
+    Far means more than :data:`OUTLIER_DEVIATIONS` robust standard deviations (1.4826 times the
+    median absolute deviation) from the median. Fewer than 5 clean references show no outlier.
+    """
+    clean = [r for r in references if not r.backdoored]
+    if len(clean) < MIN_CLEAN_REFERENCES:
+        return ()
+    far = np.zeros(len(clean), dtype=bool)
+    for values in ([r.re for r in clean], [r.accuracy for r in clean]):
+        if any(value is None for value in values):
+            continue
+        array = np.array(values, dtype=np.float64)
+        distance = np.abs(array - np.median(array))
+        # Rounded accuracies can have a deviation of zero; a point is the least that counts.
+        spread = max(1.4826 * float(np.median(distance)), 0.01)
+        far |= distance > OUTLIER_DEVIATIONS * spread
+    return tuple(r.name for r, is_far in zip(clean, far, strict=True) if is_far)
+
+
+def without_outliers(references: Sequence[Reference]) -> list[Reference]:
+    """``references`` without those :func:`find_outliers` names."""
+    outliers = find_outliers(references)
+    return [reference for reference in references if reference.name not in outliers]
+
+
+def best_score(references: Sequence[Reference]) -> ScoreName:
+    """The score that separates the references best by AUROC; RE where nothing tells."""
+    clean = [r for r in references if not r.backdoored]
+    bad = [r for r in references if r.backdoored]
+    if not clean or not bad:
+        return "re"
+    values = {
+        name: auroc(
+            np.array([r.score(name) for r in clean]), np.array([r.score(name) for r in bad])
+        )
+        for name in scores_of(references)
+    }
+    return max(values, key=values.__getitem__)
+
+
+def leave_one_out(references: Sequence[Reference]) -> dict[str, Rate | None]:
+    """Error rates of the whole procedure, search for outliers and choice of score included.
+
+    Each reference is judged by the score and threshold that the others alone would give, so
+    that no model is scored by a threshold it helped to set. An outlier is judged like any
+    other: an audited model may be just as odd, and leaving its error out would flatter.
+    """
+    alarms: list[bool] = []
+    misses: list[bool] = []
+    for index, left_out in enumerate(references):
+        others = without_outliers([*references[:index], *references[index + 1 :]])
+        if all(other.backdoored for other in others):
+            continue
+        score = best_score(others)
+        flagged = left_out.score(score) <= threshold_for(others, score).value
+        (misses if left_out.backdoored else alarms).append(flagged != left_out.backdoored)
+    return {
+        "false_positive": binomial_rate(sum(alarms), len(alarms)) if alarms else None,
+        "false_negative": binomial_rate(sum(misses), len(misses)) if misses else None,
+    }
+
+
+def calibrate(
+    references: Sequence[Reference],
+    *,
+    name: str,
+    task: str,
+    access: str,
+    settings: Mapping[str, Any],
+    input_shape: tuple[int, int, int],
+    labels: tuple[str, ...] | None,
+    provenance: str,
+    coding: str = LOSSLESS,
+) -> Profile:
+    """Make a profile from scored references.
+
+    Raises:
+        ProfileError: no clean reference, or two references with one name.
+    """
+    if len({r.name for r in references}) != len(references):
+        raise ProfileError("two references have the same name")
+    if not all(math.isfinite(r.score(score)) for r in references for score in scores_of([r])):
+        raise ProfileError("a reference has a score that is not finite")
+    used = without_outliers(references)
+    clean = sum(not r.backdoored for r in used)
+    if clean == 0:
+        raise ProfileError("a profile needs at least one clean reference")
+    return Profile(
+        name=name,
+        status="calibrated" if clean >= MIN_CLEAN_REFERENCES else "provisional",
+        task=task,
+        access=access,
+        settings=settings,
+        input_shape=input_shape,
+        labels=labels,
+        decides_by=best_score(used),
+        thresholds={score: threshold_for(used, score) for score in scores_of(used)},
+        error_rates=leave_one_out(references),
+        references=tuple(references),
+        outliers=find_outliers(references),
+        provenance=provenance,
+        coding=coding,
+    )

@@ -1,0 +1,252 @@
+"""Scores reference models for a profile: the same questions an audit asks, without a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from adapters.contract import LabelOracle
+from adapters.errors import AdapterError
+from auditor.workflows.audit import ask, judge, prepare
+from auditor.verdict.profile import Profile, Reference, calibrate
+from auditor.verdict.scope import picture_coding
+from auditor.engine.progress import Progress, SilentProgress
+from auditor.engine.engine import EngineLimits
+from auditor.errors import AuditError, ProfileError, UsageError
+from auditor.plan.plan import AuditSettings
+from auditor.samples.load import Samples
+from auditor.verdict.verdict import MIN_ACCURACY, score_settings
+from auditor.verdict.combine import family_counts
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+OpenReference = Callable[[], Awaitable[LabelOracle]]
+
+
+@dataclass(frozen=True)
+class ReferenceModel:
+    """A model whose state is known.
+
+    Attributes:
+        name: unique among the references; also the name of its folder of labels.
+        attack: empty for a clean one, else the name of its attack.
+        open: opens it.
+    """
+
+    name: str
+    attack: str
+    open: OpenReference
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One scored reference.
+
+    Attributes:
+        reference: what a profile keeps of it.
+        report: the full result, label maps included.
+        doubt: why its answers support no score, or empty.
+    """
+
+    reference: Reference
+    report: Mapping[str, Any]
+    doubt: str
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """A profile, and the references that could not be used, each with the reason."""
+
+    profile: Profile
+    skipped: Mapping[str, str]
+
+
+async def score_reference(
+    model: ReferenceModel,
+    samples: Samples,
+    settings: AuditSettings,
+    folder: Path,
+    limits: EngineLimits,
+    progress: Progress | None = None,
+) -> Scored:
+    """Ask one reference everything an audit would and score it. Labels are kept in ``folder``.
+
+    Raises:
+        AdapterError: it cannot be opened or asked.
+        AuditError: the samples do not fit it, or the labels cannot be kept.
+    """
+    # A profile judges plane scores and families; the trigger search carries its own null. What
+    # natural patches references have would take many searches of each, so it is not looked for.
+    settings = replace(settings, trigger_search=False, pictures=0)
+    oracle = await model.open()
+    try:
+        ready = prepare(oracle, samples, settings)
+        await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+        asked = await ask(oracle, ready, folder, limits, progress)
+        result = judge(oracle, ready, asked, None, {})
+        counts = family_counts(ready.plan, asked.families, oracle.label_space.size)
+    finally:
+        await oracle.aclose()
+    report = result.report
+    scores = report["scores"]
+    unasked = len(asked.families) < len(ready.plan.families)
+    if not asked.engine.complete or unasked or len(report["planes"]) == 0:
+        raise AuditError(f"reference {model.name}: not every label is known")
+    reference = Reference(
+        name=model.name,
+        attack=model.attack,
+        re=scores["re"]["mean"],
+        ats=scores["ats"]["mean"] if "ats" in scores else None,
+        ats_by_label=scores["ats_by_label"]["mean"],
+        accuracy=report["samples"]["accuracy"],
+        shares=tuple(round(share, 6) for share in scores["shares"]),
+        families=counts,
+    )
+    return Scored(reference, report, _doubt(report))
+
+
+def _doubt(report: Mapping[str, Any]) -> str:
+    accuracy = report["samples"]["accuracy"]
+    if accuracy is not None and accuracy < MIN_ACCURACY:
+        return f"labels only {accuracy:.0%} of the samples as given"
+    return "".join(finding["reason"] for finding in report["trust"]["findings"][:1])
+
+
+async def score_all(
+    models: Sequence[ReferenceModel],
+    samples: Samples,
+    settings: AuditSettings,
+    folder: Path,
+    limits: EngineLimits | None = None,
+    progress: Progress | None = None,
+) -> tuple[list[Scored], dict[str, str]]:
+    """Score every model; one that fails is skipped and named with its reason.
+
+    A run that was cut off continues: labels are kept per model, below ``folder``.
+    """
+    progress = progress or SilentProgress()
+    scored: list[Scored] = []
+    skipped: dict[str, str] = {}
+    for model in models:
+        progress.note(f"{model.name} ({model.attack or 'clean'})")
+        try:
+            one = await score_reference(
+                model, samples, settings, folder / model.name, limits or EngineLimits(), progress
+            )
+        except (AdapterError, UsageError) as error:
+            skipped[model.name] = str(error)
+            continue
+        if one.doubt:
+            skipped[model.name] = one.doubt
+        else:
+            scored.append(one)
+    return scored, skipped
+
+
+async def run_calibration(
+    models: Sequence[ReferenceModel],
+    samples: Samples,
+    settings: AuditSettings,
+    folder: Path,
+    *,
+    name: str,
+    task: str,
+    provenance: str,
+    limits: EngineLimits | None = None,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Score every reference and make a profile, its families included.
+
+    Raises:
+        ProfileError: no clean reference could be scored, or they are not of one task.
+    """
+    settings = replace(settings, families=True)
+    scored, skipped = await score_all(models, samples, settings, folder, limits, progress)
+    return Calibration(_profile(scored, settings, name, task, provenance), skipped)
+
+
+def same_task(scored: Sequence[Scored]) -> None:
+    """Refuse models that do not classify the same inputs into the same classes.
+
+    Raises:
+        ProfileError: names two models and the field in which they differ.
+    """
+    for other in scored[1:]:
+        first = scored[0]
+        pairs = {
+            "access": (first.report["access"], other.report["access"]),
+            "labels": (first.report["labels"], other.report["labels"]),
+            "picture coding": tuple(
+                picture_coding(one.report["input"]["encoding"]) for one in (first, other)
+            ),
+            "input shape": (first.report["input"]["shape"], other.report["input"]["shape"]),
+        }
+        for field, (one, two) in pairs.items():
+            if one != two:
+                raise ProfileError(
+                    f"{first.reference.name} and {other.reference.name} differ in {field}: "
+                    "only models of one task in one access mode can be compared"
+                )
+
+
+def _profile(
+    scored: Sequence[Scored], settings: AuditSettings, name: str, task: str, provenance: str
+) -> Profile:
+    if not scored:
+        raise ProfileError("no reference could be scored, so there is no profile to write")
+    same_task(scored)
+    first = scored[0].report
+    labels = [first["labels"][str(index)] for index in range(len(first["labels"]))]
+    shape = first["input"]["shape"]
+    return calibrate(
+        [one.reference for one in scored],
+        name=name,
+        task=task,
+        access=first["access"],
+        settings=profile_settings(settings),
+        input_shape=(shape[0], shape[1], shape[2]),
+        labels=tuple(labels),
+        provenance=provenance,
+        coding=picture_coding(first["input"]["encoding"]),
+    )
+
+
+def profile_settings(settings: AuditSettings) -> dict[str, Any]:
+    """The settings that scores depend on: a profile keeps these and an audit must match them."""
+    names = ("planes", "families", *score_settings(settings.sampler))
+    return {name: getattr(settings, name) for name in names}
+
+
+def read_references(path: Path) -> list[dict[str, str]]:
+    """Read a list of references: JSON ``{"references": [{"name", "model", "attack"}, ...]}``.
+
+    ``model`` is a file path relative to the list, or ``endpoint`` a URL; ``attack`` is missing
+    or empty for a clean model.
+
+    Raises:
+        UsageError: unreadable, or an entry lacks a field.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+        entries = data["references"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(f"reference list {path} cannot be read: {error}") from error
+    if not isinstance(entries, list):
+        raise UsageError(f"reference list {path}: references is not a list")
+    for number, entry in enumerate(entries, 1):
+        if not isinstance(entry, dict) or "name" not in entry:
+            raise UsageError(f"reference list {path}: entry {number} lacks a name")
+        if not SAFE_NAME.fullmatch(str(entry["name"])):
+            raise UsageError(
+                f"reference list {path}: {entry['name']!r} is no usable name, since it names a "
+                "folder too: letters, digits, dots, dashes and underscores"
+            )
+        if ("model" in entry) == ("endpoint" in entry):
+            raise UsageError(
+                f"reference list {path}: {entry['name']} needs either model or endpoint"
+            )
+    return [{str(k): str(v) for k, v in entry.items()} for entry in entries]

@@ -1,0 +1,203 @@
+"""``xray-audit check``: find the format where nobody states it, measure, correct, measure again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from adapters.target.description import Target
+from adapters.target.parse import target_from_table
+from auditor.workflows.audit import prepare
+from auditor.workflows.check.client import Asker
+from auditor.workflows.check.find import GOOD_ACCURACY, MOST_CORRECTING, MOST_TRIES, Finder, Found
+from auditor.errors import SamplesError
+from auditor.plan.plan import AuditSettings
+from auditor.workflows.check.measure import CheckResult, check_target
+from auditor.workflows.price import write_rate
+from auditor.samples.load import Samples
+from auditor.verdict.verdict import MIN_ACCURACY
+
+MOST_CHECKING = 140
+"""30 samples, at most 30 of them again, 50 in larger requests, 30 where one of those fails."""
+
+MOST_QUERIES = MOST_TRIES + 2 * MOST_CHECKING + MOST_CORRECTING
+"""Most inputs that a whole check sends, repeats that the target asks for not counted."""
+
+_FORMAT = ("preset", "protocol", "request", "response", "model")
+
+
+@dataclass
+class Checked:
+    """What a check came to.
+
+    Attributes:
+        table: the description as it is now.
+        discovered: whether the format was found rather than stated.
+        result: how the target behaved.
+        model: the oracle's own account.
+        input: the InputSpec, JSON-able.
+        matched_by: how classes were matched.
+        found: what was asked and tried on the way.
+        rate_headers: quota headers of the replies.
+        queries: inputs sent in all.
+    """
+
+    table: dict[str, Any]
+    discovered: bool
+    result: CheckResult
+    model: dict[str, Any]
+    input: dict[str, Any]
+    matched_by: str
+    found: Found
+    rate_headers: dict[str, str]
+    queries: int
+    written: str = field(default="")
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return {
+            "model": self.model,
+            "input": self.input,
+            "classes_matched_by": self.matched_by,
+            **self.result.as_dict(),
+            "queries": self.queries,
+            "rate_headers": self.rate_headers,
+            "example": None if self.found.example is None else asdict(self.found.example),
+            "discovered": self.discovered,
+            "asked": self.found.asked,
+            "tried": self.found.tried,
+            "notes": self.found.notes,
+            "alternatives": self.found.alternatives,
+            "target": self.table,
+            "written": self.written,
+        }
+
+
+async def run_check(
+    stated: Mapping[str, Any],
+    samples: Samples,
+    resized: Callable[[tuple[int, int]], Samples],
+    output: Path,
+    *,
+    vouched: bool = False,
+) -> Checked:
+    """Check the target that ``stated`` describes; at most ``MOST_QUERIES`` queries.
+
+    Where it states a URL and no format, the format is found out first.
+
+    Args:
+        stated: what the user states, in the shape of a description.
+        samples: labelled samples.
+        resized: loads the samples again in another size.
+        output: folder that keeps the measured rate for ``plan``.
+        vouched: the user vouches for a model file whose loading runs code.
+
+    Raises:
+        AdapterError: the target cannot be asked.
+        AuditError: no format gave a label.
+        SamplesError: the samples do not fit the target.
+    """
+    asker = Asker()
+    target = target_from_table(stated, vouched=vouched)
+    least = target.preflight.min_accuracy
+    least = MIN_ACCURACY if least is None else least
+    finder = Finder(asker, stated, samples, resized, least, vouched=vouched)
+    discover = target.kind == "http" and not any(name in stated for name in _FORMAT)
+    if discover:
+        await finder.discover()
+    first = await _measured(asker, finder, least, output)
+    enough = max(least, GOOD_ACCURACY) if discover else least
+    if isinstance(first, SamplesError) or first.result.accuracy.rate < enough:
+        before = finder.found.table
+        await finder.correct()
+        if finder.found.table != before:
+            again = await _measured(asker, finder, least, output)
+            if isinstance(again, SamplesError):
+                raise again
+            if not discover or _overruled(stated, finder.found.table):
+                again.result.problems.insert(0, _as_stated(first))
+            first = again
+    if isinstance(first, SamplesError):
+        raise first
+    first.discovered, first.queries = discover, asker.queries
+    if discover:
+        _limit_batch(first)
+        _state_range(first)
+    return first
+
+
+async def _measured(
+    asker: Asker, finder: Finder, least: float, output: Path
+) -> Checked | SamplesError:
+    """How the target behaves as described now; the reason where its classes cannot be matched."""
+    found = finder.found
+    target: Target = finder.target(found.table)
+    asker.forget()
+    async with asker.opened(target) as oracle:
+        images = finder.fitted(oracle)
+        try:
+            ready = prepare(oracle, found.samples, AuditSettings(planes=1, density=2, canaries=0))
+        except SamplesError as error:
+            if target.kind != "http":
+                raise
+            return error
+        result = await check_target(
+            oracle,
+            images,
+            ready.classes,
+            least_accuracy=least,
+            repeats=target.preflight.determinism_repeats,
+            first=lambda number, label: finder.show(number, oracle.label_space.name(label)),
+        )
+        write_rate(output, oracle.fingerprint, result.queries_per_second)
+        return Checked(
+            table=found.table,
+            discovered=False,
+            result=result,
+            model=oracle.description,
+            input=asdict(oracle.input_spec),
+            matched_by=ready.matched_by,
+            found=found,
+            rate_headers=asker.rate_headers,
+            queries=asker.queries,
+        )
+
+
+def _overruled(stated: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
+    """Whether ``table`` says otherwise than ``stated``."""
+    said, now = dict(stated.get("input", {})), dict(table.get("input", {}))
+    return any(now.get(name) != value for name, value in said.items())
+
+
+def _as_stated(before: Checked | SamplesError) -> str:
+    if isinstance(before, SamplesError):
+        return f"As stated, the classes could not be matched: {before}."
+    rate = before.result.accuracy.rate
+    return (
+        f"As stated, only {rate:.0%} of the samples got the label they were given; what follows "
+        "holds for the description as corrected (--write keeps it)."
+    )
+
+
+def _state_range(checked: Checked) -> None:
+    """Write down the range that the samples confirmed: a found description leaves nothing open."""
+    table = dict(checked.table.get("input", {}))
+    if checked.result.accuracy.rate >= GOOD_ACCURACY and "range" not in table:
+        checked.table = {**checked.table, "input": {**table, "range": [0, 1]}}
+        checked.found.table = checked.table
+
+
+def _limit_batch(checked: Checked) -> None:
+    """A found format has a batch that works: what larger ones did is worth a note, no more."""
+    good, result = checked.result.good_batch, checked.result
+    tried = max(result.seconds_per_request)
+    if result.batch_problems:
+        checked.table = {**checked.table, "batch": {"max": good}}
+        checked.found.table = checked.table
+        checked.found.notes += [f"{problem}" for problem in result.batch_problems]
+        checked.found.notes.append(f"batch.max is {good}, of sizes up to {max(tried, good)} tried.")
+        for problem in result.batch_problems:
+            result.problems.remove(problem)
+        result.batch_problems.clear()

@@ -1,0 +1,155 @@
+"""Which other formats are worth a try once one gave a label, and which of those that did is taken.
+
+Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.discovery.proposals import GUESS, Proposal
+from adapters.target.presets import over
+from adapters.target.description import Target
+from auditor.workflows.check.class_names import hits
+
+MOST_OTHERS = 6
+"""Other formats tried."""
+
+COMPARED = 6
+"""Samples that every format which gave a label is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Working:
+    """A format that gave a label.
+
+    Attributes:
+        table: the description.
+        words: what it is.
+        access: its access mode.
+        input_bytes: bytes on the wire per input, in the largest request.
+        batch: most inputs per request.
+        right: of ``COMPARED`` samples, how many got their own label; None where the names of the
+            target's classes do not tell.
+        answers: what they were called.
+    """
+
+    table: Mapping[str, Any]
+    words: str
+    access: str
+    input_bytes: int
+    batch: int
+    right: int | None
+    answers: Sequence[str]
+
+    def __str__(self) -> str:
+        known = "" if self.right is None else f", {self.right} of {len(self.answers)} right"
+        return (
+            f"{self.words}: {self.access} access, {self.input_bytes:,} bytes per input, up to "
+            f"{self.batch} inputs per request{known}"
+        )
+
+
+def others(
+    first: Proposal,
+    table: Mapping[str, Any],
+    proposals: Sequence[Proposal],
+    target: Target,
+    described: Mapping[str, Any],
+) -> list[Proposal]:
+    """What to try beside ``first``, which gave a label; at most ``MOST_OTHERS``.
+
+    A server of raw bodies is left alone: the worker of one dies of JSON that it cannot read.
+
+    Args:
+        first: what gave a label.
+        table: the whole description that it led to.
+        proposals: everything proposed, in order.
+        target: the same description, with what its preset says.
+        described: what the model behind it says of itself.
+    """
+    if described.get("protocol") in {"v2", "v2-binary"}:
+        return _other_v2(table, described)
+    if target.http.protocol != "http" or target.http.request.body == "raw":
+        return []
+    later = proposals[proposals.index(first) + 1 :]
+    if first.why == GUESS and target.http.request.body == "json":
+        return []
+    kinds = {_kind(first)}
+    found = []
+    for one in later:
+        body = one.table.get("request", {}).get("body", "json")
+        if body == "raw" or (first.why == GUESS and body != "json") or _kind(one) in kinds:
+            continue
+        if (one.why == GUESS) == (first.why == GUESS):
+            kinds.add(_kind(one))
+            found.append(one)
+    return found[:MOST_OTHERS]
+
+
+def _other_v2(table: Mapping[str, Any], described: Mapping[str, Any]) -> list[Proposal]:
+    """KServe takes raw tensors and does not say so; OpenVINO Model Server takes pictures too."""
+    found = []
+    if described["protocol"] == "v2":
+        one = over(table, {"preset": "v2-binary"})
+        found.append(Proposal(one, "some servers take raw tensors unlisted"))
+    if "openvino" in str(described.get("server", "")).lower():
+        plain = {name: value for name, value in table.items() if name != "input"}
+        one = over(plain, {"preset": "v2-image"})
+        found.append(Proposal(one, "OpenVINO Model Server decodes pictures"))
+    return found
+
+
+def _kind(one: Proposal) -> tuple[str, ...]:
+    """What tells formats apart that are worth a try of their own: not the order of axes alone."""
+    request = one.table.get("request", {})
+    names = ("body", "field", "template", "value")
+    said = (str(request.get(name, "")) for name in names)
+    return (str(one.table.get("url")), str(one.table.get("preset")), *said)
+
+
+def choose(working: Sequence[Working]) -> int:
+    """Number of the format to take: of those whose labels are as good as the best, the one that
+    sends the fewest bytes per input.
+
+    Where nobody can tell which labels are right, only formats that agree with the first count.
+    Where none is right, arrays do: range, layout and colours of theirs can still be corrected.
+    """
+    best = max((one.right for one in working if one.right is not None), default=None)
+    every = range(len(working))
+    if best is None:
+        good = [n for n in every if _agree(working[0].answers, working[n].answers)]
+    elif 2 * best < len(working[0].answers):
+        good = [n for n in every if working[n].access == "float"] or list(every)
+    else:
+        good = [n for n in every if (working[n].right or 0) >= best - 1]
+    return min(good, key=lambda n: working[n].input_bytes)
+
+
+def right(
+    expected: Sequence[str] | None,
+    truth: Sequence[str],
+    names: Sequence[str],
+    answers: Sequence[str],
+) -> int | None:
+    """How many answers are right; None where that cannot be told.
+
+    Args:
+        expected: what the target should have said, as far as its class names tell.
+        truth: class of each sample.
+        names: all classes of the samples.
+        answers: what it said; numbers count as places in the names' alphabetical order.
+    """
+    if all(answer.isdecimal() for answer in answers):
+        places = {name: str(place) for place, name in enumerate(sorted(set(names)))}
+        by_place = hits([places[one] for one in truth], answers)
+        return by_place if expected is None else max(by_place, hits(expected, answers))
+    return None if expected is None else hits(expected, answers)
+
+
+def _agree(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether both name the same classes, under whatever names."""
+    pairs = set(zip(first, second, strict=True))
+    return len(pairs) == len(set(first)) == len(set(second))

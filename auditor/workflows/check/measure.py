@@ -1,0 +1,181 @@
+"""``xray-audit check``: try a target with under 100 queries before paying for an audit."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import LabelOracle
+from adapters.errors import AdapterError
+from auditor.verdict.profile import Rate, binomial_rate
+from auditor.verdict.verdict import MIN_ACCURACY
+
+SAMPLE_QUERIES = 30
+REPEAT_QUERIES = 10
+BATCH_SIZES = (4, 16, 30)
+"""Sizes tried after single inputs; with the samples and the repeats they stay under 100."""
+
+
+@dataclass(frozen=True)
+class CheckResult:
+    """What a check found.
+
+    Attributes:
+        queries: inputs sent.
+        labels_seen: different labels returned.
+        label_count: size of the label space, or None where the target does not tell.
+        accuracy: share of samples labelled as given.
+        flips: repeated inputs that got another label.
+        repeats: inputs asked twice.
+        seconds_per_request: ``{batch size: seconds}``.
+        best_batch: batch size with the most queries per second.
+        queries_per_second: at the best batch, one request at a time.
+        good_batch: largest size tried whose labels were those of the inputs alone.
+        batch_problems: those of ``problems`` that larger requests caused.
+        problems: sentences for the user; empty where nothing looks wrong.
+    """
+
+    queries: int
+    labels_seen: list[str]
+    label_count: int | None
+    accuracy: Rate
+    flips: int
+    repeats: int
+    seconds_per_request: dict[int, float]
+    best_batch: int
+    queries_per_second: float
+    good_batch: int
+    batch_problems: list[str]
+    problems: list[str]
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form."""
+        return asdict(self)
+
+
+async def check_target(
+    oracle: LabelOracle,
+    images: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    *,
+    least_accuracy: float = MIN_ACCURACY,
+    repeats: int = REPEAT_QUERIES,
+    first: Callable[[int, int], None] | None = None,
+) -> CheckResult:
+    """Ask fewer than 100 queries and say how the target behaves.
+
+    Args:
+        oracle: the target.
+        images: ``(n, c, h, w)`` samples in model units.
+        classes: ``(n,)`` their true classes.
+        least_accuracy: share of samples that must get their own label.
+        repeats: samples asked twice, 0 to 30.
+        first: told the number and the label of the first sample, as soon as it is answered.
+
+    Raises:
+        AdapterError: a request failed, one of the larger batches excepted.
+    """
+    order = np.random.default_rng(0).permutation(len(images))[:SAMPLE_QUERIES]
+    single = [await _timed(oracle, images[order[0] : order[0] + 1])]
+    if first is not None:
+        first(int(order[0]), single[0][0][0])
+    alone = order[1 : max(1, repeats)]
+    single += [await _timed(oracle, images[index : index + 1]) for index in alone]
+    early = [int(labels[0]) for labels, _ in single]
+    labels = early + await _ask_rest(oracle, images[order[max(1, repeats) :]])
+    again = [int((await _timed(oracle, images[i : i + 1]))[0][0]) for i in order[:repeats]]
+    batches = await _try_batches(oracle, images[order], labels)
+    batches.seconds[1] = float(np.median([took for _, took in single]))
+    hits = int((np.array(labels) == classes[order]).sum())
+    accuracy = binomial_rate(hits, len(labels))
+    flips = sum(a != b for a, b in zip(early, again, strict=False))
+    best = max(batches.seconds, key=lambda size: size / batches.seconds[size])
+    seen = sorted(set(labels))
+    return CheckResult(
+        queries=len(labels) + len(again) + batches.queries,
+        labels_seen=[oracle.label_space.name(label) for label in seen],
+        label_count=oracle.label_space.size,
+        accuracy=accuracy,
+        flips=flips,
+        repeats=len(again),
+        seconds_per_request=dict(sorted(batches.seconds.items())),
+        best_batch=best,
+        queries_per_second=best / batches.seconds[best],
+        good_batch=batches.good,
+        batch_problems=batches.problems,
+        problems=_problems(len(seen), accuracy, flips, len(again), least_accuracy)
+        + batches.problems,
+    )
+
+
+@dataclass
+class _Batches:
+    """What larger requests did: seconds by size, inputs sent, the largest size that did well, and
+    what went wrong.
+    """
+
+    seconds: dict[int, float] = field(default_factory=dict)
+    queries: int = 0
+    good: int = 1
+    problems: list[str] = field(default_factory=list)
+
+
+async def _try_batches(
+    oracle: LabelOracle, images: NDArray[np.float32], labels: list[int]
+) -> _Batches:
+    """Ask ``images`` again in larger requests; ``labels`` is what they got before."""
+    found = _Batches()
+    for size in (size for size in BATCH_SIZES if size <= oracle.max_batch):
+        picks = np.arange(size) % len(images)
+        found.queries += size
+        try:
+            answered, found.seconds[size] = await _timed(oracle, images[picks])
+        except AdapterError as error:
+            found.problems.append(f"A request of {size} inputs failed ({error}): lower --batch.")
+            break
+        moved = sum(labels[pick] != label for pick, label in zip(picks, answered, strict=True))
+        if moved:
+            found.problems.append(f"{moved} of {size} inputs in one request changed their label.")
+        elif not found.problems:
+            found.good = size
+    return found
+
+
+async def _timed(oracle: LabelOracle, batch: NDArray[np.float32]) -> tuple[list[int], float]:
+    began = time.perf_counter()
+    labels = await oracle.predict_labels(batch)
+    return labels.tolist(), max(time.perf_counter() - began, 1e-9)
+
+
+async def _ask_rest(oracle: LabelOracle, images: NDArray[np.float32]) -> list[int]:
+    """Labels of ``images``, together; one by one where the target does not take that."""
+    labels: list[int] = []
+    step = oracle.max_batch
+    while len(labels) < len(images):
+        try:
+            part = images[len(labels) : len(labels) + step]
+            labels += (await oracle.predict_labels(part)).tolist()
+        except AdapterError:
+            if step == 1:
+                raise
+            step = 1
+    return labels
+
+
+def _problems(distinct: int, accuracy: Rate, flips: int, repeats: int, least: float) -> list[str]:
+    problems = []
+    if distinct < 2:
+        problems.append("Every sample got the same label: nothing can be audited like this.")
+    if accuracy.rate < least:
+        problems.append(
+            f"Only {accuracy.rate:.0%} of the samples got the label they were given: value range, "
+            "mean and std, layout, colour order or class order may be wrong."
+        )
+    if flips:
+        problems.append(f"{flips} of {repeats} samples got another label when asked again.")
+    return problems

@@ -1,0 +1,208 @@
+"""One report beside another: what changed, how sure that is, and what spoils the comparison.
+
+Pure: two reports in, JSON-able data out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from auditor.verdict.profile import binomial_rate
+
+SCORES = ("re", "ats", "ats_by_label")
+SPOILING: dict[str, tuple[str, str]] = {
+    "access": ("access", "scores mean different things in the two access modes"),
+    "input shape": ("input.shape", "the models take different inputs"),
+    "value range": ("input.low", "black is another value, so the inputs differ"),
+    "value range (high)": ("input.high", "white is another value, so the inputs differ"),
+    "labels": ("labels", "the classes differ, so neither labels nor scores correspond"),
+    "samples": ("samples.digest", "other samples span other planes"),
+    "profile": ("profile.digest", "the verdicts rest on different references"),
+    "tool version": ("tool.version", "the methods may differ"),
+}
+"""What must be equal, where it stands in a report, and why it matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Labels of the same inputs in both audits.
+
+    Attributes:
+        compared: inputs asked in both.
+        changed: of them, how many got another label.
+        rate, low, high: share changed with its exact 95 % interval; neighbouring inputs are not
+            independent, so the interval is too narrow rather than too wide.
+        moves: the most frequent changes, ``(from, to, count)``.
+    """
+
+    compared: int
+    changed: int
+    rate: float
+    low: float
+    high: float
+    moves: tuple[tuple[int, int, int], ...]
+
+
+def compare_reports(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """What changed from ``old`` to ``new``.
+
+    Returns:
+        ``spoiled_by`` (sentences; empty where the comparison is sound), ``same_model``,
+        ``verdict``, ``scores`` (mean of each audit, the difference and its 95 % interval over
+        the planes that both asked), ``labels``, ``trigger``, ``target_label``, ``accuracy`` and
+        ``canaries``, each as ``old`` and ``new`` where it is a pair.
+    """
+    shared = _shared_planes(old, new)
+    return {
+        "spoiled_by": list(_spoiled(old, new)),
+        "same_model": old["fingerprint"] == new["fingerprint"],
+        "verdict": _pair(old, new, "verdict"),
+        "verdict_reason": _pair(old, new, "verdict_reason"),
+        "scores": {name: _score(old, new, name, shared) for name in SCORES},
+        "planes": {"old": len(old["planes"]), "new": len(new["planes"]), "shared": len(shared)},
+        "labels": _labels(shared),
+        "trigger": {"old": _trigger(old), "new": _trigger(new)},
+        "target_label": _pair(old, new, "target_label"),
+        "accuracy": _pair(old, new, "samples.accuracy"),
+        "canaries": _pair(old, new, "canaries"),
+        "queries": _pair(old, new, "queries.sent_all_runs"),
+        "finished": _pair(old, new, "timing.finished"),
+    }
+
+
+def _at(report: Mapping[str, Any], path: str) -> Any:
+    value: Any = report
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
+def _pair(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> dict[str, Any]:
+    return {"old": _at(old, path), "new": _at(new, path)}
+
+
+def _spoiled(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
+    for name, (path, why) in SPOILING.items():
+        if _at(old, path) != _at(new, path):
+            yield f"{name}: {_short(_at(old, path))} then, {_short(_at(new, path))} now; {why}"
+    one, two = old["settings"], new["settings"]
+    for name in sorted(one.keys() | two.keys()):
+        if one.get(name) != two.get(name):
+            yield (
+                f"setting {name}: {_short(one.get(name))} then, {_short(two.get(name))} now; "
+                "other questions were asked"
+            )
+    for word, report in (("first", old), ("second", new)):
+        if report["partial"]:
+            yield f"the {word} audit is not complete"
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:36]}…"
+
+
+# ---- planes that both audits asked -----------------------------------------------------------
+
+
+def _shared_planes(
+    old: Mapping[str, Any], new: Mapping[str, Any]
+) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
+    """Planes through the same samples, asked at the same points, in both reports."""
+    equal = ("samples.digest", "input.shape", "input.low", "input.high", "access", "labels")
+    if any(_at(old, path) != _at(new, path) for path in equal):
+        return []
+    known = {_key(plane): plane for plane in old["planes"]}
+    return [(known[_key(plane)], plane) for plane in new["planes"] if _key(plane) in known]
+
+
+def _key(plane: Mapping[str, Any]) -> str:
+    grid = np.shape(plane["label_map"])
+    return repr((plane["triplet"], plane["coordinates"], plane["bounds"], grid))
+
+
+def _score(
+    old: Mapping[str, Any],
+    new: Mapping[str, Any],
+    name: str,
+    shared: list[tuple[Mapping[str, Any], Mapping[str, Any]]],
+) -> dict[str, Any]:
+    """Both means and, over the shared planes, the mean difference with its interval."""
+    return {
+        **_pair(old, new, f"scores.{name}"),
+        "change": _change([two[name] - one[name] for one, two in shared]),
+    }
+
+
+def _change(differences: list[float], confidence: float = 0.95) -> dict[str, Any] | None:
+    """Mean difference with its Student t interval over planes; no interval from one plane."""
+    if not differences:
+        return None
+    values = np.asarray(differences, dtype=np.float64)
+    mean, n = float(values.mean()), len(values)
+    if n < 2:
+        return {"mean": mean, "low": None, "high": None, "n": n}
+    spread = float(values.std(ddof=1) / np.sqrt(n))
+    half = float(stats.t.ppf(0.5 + confidence / 2.0, n - 1)) * spread
+    return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
+
+
+def _labels(
+    shared: list[tuple[Mapping[str, Any], Mapping[str, Any]]],
+) -> dict[str, Any] | None:
+    if not shared:
+        return None
+    one = np.concatenate([_flat(first) for first, _ in shared])
+    two = np.concatenate([_flat(second) for _, second in shared])
+    both = (one >= 0) & (two >= 0)
+    one, two = one[both], two[both]
+    if not len(one):
+        return None
+    changed = one != two
+    rate = binomial_rate(int(changed.sum()), len(one))
+    return asdict(
+        Labels(
+            len(one),
+            int(changed.sum()),
+            rate.rate,
+            rate.low,
+            rate.high,
+            _moves(one[changed], two[changed]),
+        )
+    )
+
+
+def _flat(plane: Mapping[str, Any]) -> NDArray[np.int64]:
+    """The plane's labels in one row, -1 where a point was not asked."""
+    rows = plane["label_map"]
+    return np.array([-1 if v is None else v for row in rows for v in row], dtype=np.int64)
+
+
+def _moves(
+    one: NDArray[np.int64], two: NDArray[np.int64], most: int = 5
+) -> tuple[tuple[int, int, int], ...]:
+    if not len(one):
+        return ()
+    pairs, counts = np.unique(np.stack([one, two], axis=1), axis=0, return_counts=True)
+    order = np.argsort(-counts, kind="stable")[:most]
+    return tuple((int(pairs[i, 0]), int(pairs[i, 1]), int(counts[i])) for i in order)
+
+
+def _trigger(report: Mapping[str, Any]) -> dict[str, Any] | None:
+    trigger = report.get("trigger")
+    if not trigger:
+        return None
+    best = trigger.get("best") or {}
+    return {
+        "suspicious": trigger["suspicious"],
+        "p": trigger["p"],
+        "family": best.get("family"),
+        "target": best.get("target"),
+        "success": best.get("success"),
+    }

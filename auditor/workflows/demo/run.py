@@ -1,0 +1,104 @@
+"""Runs the demo: starts the server, audits both models through it, says what was found."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from adapters.contract import LabelOracle
+from adapters.target.description import Target
+from auditor.workflows.audit import run_audit
+from auditor.engine.progress import Progress
+from auditor.engine.engine import EngineLimits
+from auditor.errors import AuditError, UsageError
+from auditor.plan.plan import choose_settings
+from auditor.workflows.profiles import load_profile
+from auditor.report.console import show_result
+from auditor.samples.load import load_samples
+
+OpenOracle = Callable[[Target], Awaitable[LabelOracle]]
+MODELS = {
+    "clean": "an honest Fashion-MNIST classifier",
+    "backdoored": "the same network with a BadNets backdoor: a small patch makes it say dress",
+}
+PROFILE = "fashion-mnist"
+PICTURES = {"pictures": 4, "density": 60}
+"""The demo's server is free, so some planes are drawn as well."""
+CLASSES = (
+    "t-shirt", "trouser", "pullover", "dress", "coat",
+    "sandal", "shirt", "sneaker", "bag", "ankle boot",
+)  # fmt: skip
+NEEDED = ("onnxruntime", "starlette", "uvicorn")
+
+
+async def run_demo(
+    open_oracle: OpenOracle, output: Path, progress: Progress, say: Callable[[str], Any]
+) -> None:
+    """Audit both shipped models over HTTP and write their reports to ``output``.
+
+    Raises:
+        UsageError: the demo's packages are not installed.
+        AuditError: the server did not start.
+    """
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(f"the demo needs {', '.join(missing)}: pip install 'xray-audit[cpu,demo]'")
+    assets = resources.files(__package__).joinpath("assets")
+    with resources.as_file(assets) as folder:
+        samples = load_samples(folder / "fashion-mnist-samples.npz")
+        profile = load_profile(PROFILE)
+        with served({name: folder / f"{name}.onnx" for name in MODELS}) as address:
+            say(f"Serving both models at {address} (Open Inference Protocol v2).")
+            for name, what in MODELS.items():
+                say(f"\nAuditing {name!r}: {what}.")
+                target = Target(
+                    "http",
+                    f"{address}/v2/models/{name}",
+                    value_range=(0.0, 1.0),
+                    classes=CLASSES,
+                )
+                oracle = await open_oracle(target)
+                try:
+                    settings = choose_settings({**profile.settings, **PICTURES})
+                    result = await run_audit(
+                        oracle,
+                        samples,
+                        settings,
+                        output / name,
+                        profile=profile,
+                        limits=EngineLimits(),
+                        progress=progress,
+                    )
+                finally:
+                    await oracle.aclose()
+                say(show_result(result.report, output / name))
+
+
+@contextlib.contextmanager
+def served(models: dict[str, Path]) -> Iterator[str]:
+    """Run the demo server for ``models`` in a process of its own; yields its address.
+
+    Raises:
+        AuditError: it did not start.
+    """
+    pairs = [f"{name}={path}" for name, path in models.items()]
+    process = subprocess.Popen(  # noqa: S603 - our own module with our own arguments
+        [sys.executable, "-m", "auditor.workflows.demo.server", *pairs], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        address = process.stdout.readline().strip()
+        if not address:
+            raise AuditError("the demo's prediction server did not start")
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()

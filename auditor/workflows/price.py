@@ -1,0 +1,220 @@
+"""``xray-audit plan``: what an audit would cost, without sending it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from adapters.contract import LabelOracle
+from auditor.errors import AuditError, UsageError
+from auditor.measured.queries import BUDGET, FOUND, NOT_FOUND
+from auditor.plan.plan import AuditPlan
+
+RATE_FILE = "check.json"
+UNKNOWN_RATE = "unknown: run xray-audit check first, with the same --output"
+
+
+SEARCH_BATCH = 75
+"""Inputs that a trigger search asks at once, on average over searches of four reference models
+(9 to 80 batches of 77 to 103 inputs)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What one course of an audit would cost.
+
+    Attributes:
+        queries: inputs to send.
+        requests: calls, at the target's largest batch.
+        bytes_sent: estimated bytes to send; 0 for local models.
+        seconds: estimated time, or None.
+        money: queries times the given price, or None.
+    """
+
+    queries: int
+    requests: int
+    bytes_sent: int
+    seconds: float | None
+    money: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What an audit would cost.
+
+    Attributes:
+        plan_digest: digest of the plan that was priced.
+        queries: inputs to send, without the trigger search's.
+        trigger_queries_most: most inputs the trigger search can send; it often ends earlier.
+        picture_queries_most: most inputs the pictures can send.
+        second_look_queries_most: repeats that are sent only where the model's answers change, or
+            in the place of others that are left out.
+        expected: cost where the search finds nothing, as it mostly does.
+        expected_found: cost where it finds a trigger, and the audit ends with it; None without
+            a search.
+        worst: cost if everything is asked that could be.
+        rests_on: where the expectation comes from, in words.
+        queries_per_second: the rate used for the time, or None.
+        rate_from: where that rate comes from.
+    """
+
+    plan_digest: str
+    queries: int
+    trigger_queries_most: int
+    picture_queries_most: int
+    second_look_queries_most: int
+    expected: Cost
+    expected_found: Cost | None
+    worst: Cost
+    rests_on: str
+    queries_per_second: float | None
+    rate_from: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """The rates and the price that the user or a check gave; None where not known."""
+
+    queries_per_s: float | None
+    requests_per_s: float | None
+    per_1000: float | None
+
+    def seconds(self, queries: int, requests: int) -> float | None:
+        """The longer of the times that queries and requests take."""
+        pairs = ((queries, self.queries_per_s), (requests, self.requests_per_s))
+        return max((count / rate for count, rate in pairs if rate is not None), default=None)
+
+
+def price_audit(
+    oracle: LabelOracle,
+    plan: AuditPlan,
+    measured: float | None,
+    limit: float | None,
+    per_1000: float | None,
+    request_limit: float | None = None,
+) -> Price:
+    """Price ``plan``.
+
+    Args:
+        oracle: the target; it is asked nothing.
+        plan: what would be asked.
+        measured: queries per second that ``xray-audit check`` measured, or None.
+        limit: the user's own rate limit, queries per second, or None.
+        per_1000: price of 1,000 queries, or None.
+        request_limit: the user's own limit, requests per second, or None.
+
+    Raises:
+        UsageError: a price below 0 or not a number.
+    """
+    if per_1000 is not None and not 0 <= per_1000 < math.inf:
+        raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
+    given = {"measured by xray-audit check": measured, "--rate": limit}
+    slowest = min((rate for rate in given.values() if rate is not None), default=None)
+    rates = _Rates(slowest, request_limit, per_1000)
+    sizes = [probe.size for probe in (*plan.probes, *plan.families)]
+    pictures, looks = plan.most_picture_queries, plan.most_second_looks
+    search = _expected_search(plan)
+    worst = _cost(oracle, [*sizes, pictures, looks], plan.most_trigger_queries, rates)
+    expected = _cost(oracle, [*sizes, pictures], search[0], rates)
+    found = None
+    if plan.most_trigger_queries:
+        left = [*_opening_sizes(plan), pictures] if plan.settings.stop_early else [*sizes, pictures]
+        found = _cost(oracle, left, search[1], rates)
+    source = _slowest(given, rates, worst)
+    return Price(
+        plan_digest=plan.digest,
+        queries=plan.queries + plan.family_queries,
+        trigger_queries_most=plan.most_trigger_queries,
+        picture_queries_most=pictures,
+        second_look_queries_most=looks,
+        expected=expected,
+        expected_found=found,
+        worst=worst,
+        rests_on=search[2],
+        queries_per_second=given[source] if source in given else _by_requests(worst),
+        rate_from=source,
+    )
+
+
+def _by_requests(worst: Cost) -> float | None:
+    """Queries per second where only requests are limited; None where nothing is."""
+    return None if worst.seconds is None else worst.queries / worst.seconds
+
+
+def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: _Rates) -> Cost:
+    """Cost of probes of ``sizes``, each in full batches and a rest, and of ``searched`` inputs of
+    a search, whose batches end with rests of their own.
+    """
+    asked = [size for size in (*sizes, searched) if size]
+    batches = math.ceil(searched / SEARCH_BATCH)
+    queries, most = sum(asked), oracle.max_batch
+    requests = sum(math.ceil(size / most) for size in asked) + batches
+    full, rest = sum(size // most for size in asked), [size % most for size in asked]
+    sent = full * oracle.request_bytes(most) + sum(oracle.request_bytes(n) for n in rest if n)
+    # Every further request repeats what surrounds the inputs.
+    sent += batches * max(0, 2 * oracle.request_bytes(1) - oracle.request_bytes(2))
+    money = None if rates.per_1000 is None else queries * rates.per_1000 / 1000.0
+    return Cost(queries, requests, sent, rates.seconds(queries, requests), money)
+
+
+def _opening_sizes(plan: AuditPlan) -> list[int]:
+    """What is asked before the search, by probe, and the repeats that close the audit."""
+    order = np.concatenate(list(plan.opening()))
+    counts = np.bincount(order[:, 0], minlength=len(plan.probes)).tolist()
+    canaries = 0 if plan.canaries is None else plan.canaries.size
+    asked = counts.pop() if plan.canaries is not None else 0
+    return [*counts, asked, max(0, canaries - asked)]
+
+
+def _expected_search(plan: AuditPlan) -> tuple[int, int, str]:
+    """Queries of a search that finds nothing, of one that does, and what that rests on."""
+    most = plan.most_trigger_queries
+    if not most:
+        return 0, 0, "everything planned is asked"
+    if plan.trigger.budget != BUDGET or plan.trigger.sources:
+        return most, most, "no searches with these settings were measured: the most they may ask"
+    words = (
+        f"{FOUND.searches + NOT_FOUND.searches} searches of this project's reference models: "
+        f"{NOT_FOUND.searches} found nothing (90 % of them asked {NOT_FOUND.low:,} to "
+        f"{NOT_FOUND.high:,}), {FOUND.searches} found a trigger ({FOUND.low:,} to {FOUND.high:,})"
+    )
+    return min(most, round(NOT_FOUND.mean)), min(most, round(FOUND.mean)), words
+
+
+def _slowest(given: Mapping[str, float | None], rates: _Rates, worst: Cost) -> str:
+    """Which rate the time comes from."""
+    if worst.seconds is None:
+        return UNKNOWN_RATE
+    if rates.queries_per_s is None or worst.seconds > worst.queries / rates.queries_per_s:
+        return "--request-rate"
+    return next(name for name, rate in given.items() if rate == rates.queries_per_s)
+
+
+def write_rate(output: Path, fingerprint: str, queries_per_second: float) -> None:
+    """Keep a measured rate for later plans of the same target.
+
+    Raises:
+        AuditError: the folder cannot be written.
+    """
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+        data = {"fingerprint": fingerprint, "queries_per_second": queries_per_second}
+        (output / RATE_FILE).write_text(json.dumps(data) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise AuditError(f"--output {output} cannot be written: {error.strerror}") from error
+
+
+def read_rate(output: Path, fingerprint: str) -> float | None:
+    """The rate a check of the same target measured; None where there is none."""
+    try:
+        data = json.loads((output / RATE_FILE).read_text(encoding="utf-8"))
+        rate = float(data["queries_per_second"])
+        known = data["fingerprint"] == fingerprint and 0 < rate < math.inf
+        return rate if known else None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,0 +1,81 @@
+"""Builds inputs again and compares them with the request hashes of the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec
+from auditor.engine.requests import input_keys
+from auditor.evidence.chain import Places
+from auditor.evidence.label_log import request_hash
+from auditor.plan.plan import AuditPlan
+from auditor.probes.base import FixedProbe
+
+MOST_VALUES = 400_000_000
+"""Input values built again, spread evenly over the requests: some seconds of work."""
+
+
+@dataclass
+class Requests:
+    """The answered requests of a log that asked probes of the plan.
+
+    Attributes:
+        found: for each the probes it asked, the places and the hash on record.
+    """
+
+    found: list[tuple[Places, NDArray[np.int64], str]]
+
+    def add(self, places: Places, at: NDArray[np.int64], row: dict[str, Any]) -> None:
+        """Take one row of the log."""
+        self.found.append((places, at, str(row.get("q"))))
+
+
+@dataclass(frozen=True)
+class InputCheck:
+    """How many requests there were, how many were built again, and how many of those differ."""
+
+    requests: int
+    checked: int
+    differ: int
+
+
+def check_inputs(
+    requests: Requests, plan: AuditPlan, spec: InputSpec, most_values: int = MOST_VALUES
+) -> InputCheck:
+    """Compare request hashes with inputs built from the plan.
+
+    Args:
+        requests: what the log says was sent.
+        plan: built again, with its images.
+        spec: what the target takes.
+        most_values: how many input values to build; fewer requests are compared then.
+    """
+    probes = {probe.digest: probe for probe in (*plan.probes, *plan.families)}
+    ours = [
+        (places, at, held)
+        for places, at, held in requests.found
+        if all(probe.digest in probes for probe in places.probes)
+    ]
+    total = sum(len(at) for _, at, _ in ours) * spec.size
+    step = max(1, -(-total // most_values))
+    differ = sum(
+        request_hash(input_keys(spec, _inputs(places, at, probes, spec))) != held
+        for places, at, held in ours[::step]
+    )
+    return InputCheck(len(ours), len(ours[::step]), differ)
+
+
+def _inputs(
+    places: Places, at: NDArray[np.int64], probes: dict[str, FixedProbe], spec: InputSpec
+) -> NDArray[np.float32]:
+    batch = np.empty((len(at), *spec.shape), dtype=np.float32)
+    owner = np.searchsorted(places.starts, at, side="right") - 1
+    for number in np.unique(owner):
+        where = owner == number
+        probe = probes[places.probes[number].digest]
+        batch[where] = probe.inputs(at[where] - places.starts[number])
+    return batch

@@ -1,0 +1,227 @@
+"""Judges the audit again from its bundle, and compares everything that comes out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from auditor.errors import EvidenceError
+from auditor.evidence.canonical import canonical, parse_object
+from auditor.evidence.chain import Chain
+from auditor.evidence.files import BundleFiles
+from auditor.evidence.layout import PLAN, PROFILE, REPORT, RUN
+from auditor.evidence.recorder import query_times
+from auditor.evidence.records import environment, tool
+from auditor.workflows.verify.differences import differences
+from auditor.workflows.verify.inputs import Requests, check_inputs
+from auditor.workflows.verify.outcome import SHOWN, State, Verification
+from auditor.workflows.verify.replay import Replayed, replay
+
+
+def check_verdict(
+    done: Verification, files: BundleFiles, chain: Chain, requests: Requests, most_values: int
+) -> None:
+    """Judge the audit again, and compare everything that comes out."""
+    run = parse_object(files.get(RUN), RUN)
+    why = _other_code(run)
+    wrong: State = "not done" if why else "failed"
+    _compare_told(done, files, chain, run)
+    try:
+        again = replay(files, chain)
+    except EvidenceError as error:
+        done.add("verdict", wrong, f"{error}.{why}")
+        return
+    done.recomputed, done.verdict = again.report, again.report["verdict"]
+    _compare_plan(done, files, again, wrong, why)
+    _compare_report(done, files, again, wrong, why)
+    _compare_profile(done, files)
+    _compare_ledger(done, chain, run)
+    if again.with_images:
+        _compare_inputs(done, again, requests, most_values, wrong, why)
+    else:
+        done.add(
+            "inputs",
+            "withheld",
+            "Without the images nobody can tell here what was sent; the scores, the trigger "
+            "search and the verdict were recomputed from the labels.",
+        )
+
+
+def _other_code(run: dict[str, Any]) -> str:
+    """Why a difference may be this program's, or empty where nothing but the bundle can be."""
+    if run.get("tool") != tool():
+        theirs = run.get("tool")
+        version = theirs.get("version") if isinstance(theirs, dict) else None
+        return (
+            f" It was made by other code (version {str(version)[:20]}; this is "
+            f"{tool()['version']}, code {tool()['code'][:12]}): verify it with that."
+        )
+    held = run.get("environment")
+    if held != environment():
+        return (
+            " It was made with other libraries or on another platform (see run.json), whose "
+            "random numbers or rounding may differ: verify it with those."
+        )
+    return ""
+
+
+def _beside(
+    files: BundleFiles, name: str, made: dict[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
+    """A file of the bundle, what it is when made again, and where they differ.
+
+    Which version wrote it is compared elsewhere.
+    """
+    held, ours = parse_object(files.get(name), name), parse_object(canonical(made), name)
+    for one in (held, ours):
+        one.pop("tool", None)
+    return held, ours, list(differences(held, ours))
+
+
+def _compare_plan(
+    done: Verification, files: BundleFiles, again: Replayed, wrong: State, why: str
+) -> None:
+    _, _, paths = _beside(files, PLAN, again.plan)
+    if paths:
+        text = f"Built again from its settings it differs at {_named(paths)}.{why}"
+        done.add("plan rebuilt", wrong, text)
+        return
+    text = "Seed, settings and classes lead to this plan"
+    text += ", images included." if again.with_images else "; what depends on images is as stated."
+    done.add("plan rebuilt", "ok", text)
+
+
+def _compare_report(
+    done: Verification, files: BundleFiles, again: Replayed, wrong: State, why: str
+) -> None:
+    report, ours, paths = _beside(files, REPORT, again.report)
+    if paths:
+        done.add(
+            "verdict",
+            wrong,
+            f"Recomputed from the labels it is {ours['verdict']!r}; {REPORT} says "
+            f"{str(report.get('verdict'))[:40]!r} and differs at {_named(paths)}.{why}",
+        )
+        return
+    search = (
+        f" What depends on earlier labels, such as the trigger search, was asked again: "
+        f"{again.batches} batches."
+        if again.batches
+        else ""
+    )
+    done.add(
+        "verdict",
+        "ok",
+        f"Recomputed from the labels: {ours['verdict']}; every number of {REPORT} follows from "
+        f"them.{search}",
+    )
+
+
+def _compare_told(
+    done: Verification, files: BundleFiles, chain: Chain, run: dict[str, Any]
+) -> None:
+    """Who answered, what the labels mean and how the run ended are what the log has of it."""
+    last, told = chain.runs[-1], chain.told_now
+    closed = last.closed or {}
+    if "target" not in last.opened:
+        done.add(
+            "senders",
+            "not done",
+            "The log is by an earlier version, which did not put on record who answered and what "
+            f"the labels are called: both are as {RUN} says, on its author's word.",
+        )
+        return
+    labels = run["target"]["labels"]
+    same = {
+        "which target was asked": last.opened["target"]
+        == parse_object(files.get(PLAN), PLAN)["fingerprint"],
+        "who answered": run["engine"].get("origins") == told.senders,
+        "the names of the classes": labels["names"] == told.names,
+        "the number of classes": labels["size"] == told.size,
+        "how the run ended": run["engine"] == closed.get("engine"),
+        "what was sent": run["ledger"] == closed.get("ledger"),
+        "the other side's identity": run.get("identity") == closed.get("identity"),
+    }
+    if wrong := [what for what, holds in same.items() if not holds]:
+        done.add("senders", "failed", f"{RUN} and log disagree about {', '.join(wrong)}.")
+        return
+    said = [f"{name} {' then '.join(values)}" for name, values in sorted(told.senders.items())]
+    said += [f"address {place}" for place in told.addresses[:SHOWN]]
+    done.add(
+        "senders",
+        "ok",
+        f"As the log has it since the first answer: {'; '.join(said)}."
+        if said
+        else "The answers say nothing about who sent them; files and functions never do.",
+    )
+
+
+def _compare_profile(done: Verification, files: BundleFiles) -> None:
+    stated = parse_object(files.get(PLAN), PLAN).get("profile_digest")
+    if (stated is None) != (PROFILE not in files):
+        done.add("profile", "failed", "The plan names another profile than the bundle holds.")
+
+
+def _compare_ledger(done: Verification, chain: Chain, run: dict[str, Any]) -> None:
+    """What the last run says it sent is what the log has of it."""
+    tally, ledger = chain.runs[-1].tally, run["ledger"]
+    names = ("sent", "retried", "requests", "deduplicated", "by_status")
+    wrong = [name for name in names if ledger.get(name) != getattr(tally, name)]
+    total = sum(one.tally.sent for one in chain.runs)
+    if wrong or ledger.get("sent_all_runs", 0) < tally.sent:
+        done.add("ledger", "failed", f"{RUN} and log disagree about {', '.join(wrong)}.")
+        return
+    identity = run.get("identity")
+    times = query_times(chain)
+    if not isinstance(identity, dict) or any(identity.get(k) != v for k, v in times.items()):
+        done.add("ledger", "failed", f"{RUN} and log disagree about the times of the queries.")
+        return
+    done.add(
+        "ledger",
+        "ok",
+        f"The last run sent {tally.sent:,} queries, all runs {total:,}{_between(times)}."
+        + _replies(tally.by_status),
+    )
+
+
+def _replies(by_status: dict[str, int]) -> str:
+    """How the requests of the last run ended, the usual first."""
+    if not by_status:
+        return ""
+    most = sorted(by_status.items(), key=lambda item: -item[1])
+    return " Requests by status: " + ", ".join(f"{how[:40]} {n:,}" for how, n in most[:8]) + "."
+
+
+def _between(times: dict[str, str | None]) -> str:
+    first, last = times["first_query"], times["last_query"]
+    return "" if first is None else f", between {first} and {last} by the auditor's clock"
+
+
+def _compare_inputs(
+    done: Verification,
+    again: Replayed,
+    requests: Requests,
+    most_values: int,
+    wrong: State,
+    why: str,
+) -> None:
+    spec = again.spec
+    found = check_inputs(requests, again.ready.plan, spec, most_values)
+    if found.differ or again.inputs_differ:
+        done.add(
+            "inputs",
+            wrong,
+            f"{found.differ} of {found.checked} requests, and {again.inputs_differ} adaptive "
+            f"batches hold other inputs than the plan leads to.{why}",
+        )
+        return
+    done.add(
+        "inputs",
+        "ok",
+        f"{found.checked} of {found.requests} requests of the plan were built again from the "
+        "images: what was sent is what the plan leads to.",
+    )
+
+
+def _named(paths: list[str]) -> str:
+    more = f" and {len(paths) - SHOWN} more places" if len(paths) > SHOWN else ""
+    return ", ".join(path[:80] for path in paths[:SHOWN]) + more

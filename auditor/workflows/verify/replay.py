@@ -1,0 +1,396 @@
+"""Judges an audit again from its bundle alone: the same functions, the labels of the log.
+
+Nothing is asked. The plan is built again from its settings, seed and classes; labels come from
+the log; seeded procedures, such as the trigger search, are run again and told the labels they
+were told then. Where the images were withheld, noise stands in for them: no score, and no step of
+a search, depends on a pixel, so only what was *sent* cannot be checked.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import zlib
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
+from adapters.errors import TargetError
+from auditor.workflows.audit import Prepared, ask_through, ends_of, judge, prepare_images
+from auditor.verdict.profile import Profile, profile_from_dict
+from auditor.engine.progress import Progress
+from auditor.engine.requests import Order
+from auditor.engine.rounds import early_end
+from auditor.engine.engine import EngineResult, Ledger, QueryEngine
+from auditor.engine.store import NOT_ASKED
+from auditor.errors import AuditError, EvidenceError
+from auditor.evidence.canonical import parse_object
+from auditor.evidence.chain import Chain, KnownProbe
+from auditor.evidence.files import BundleFiles
+from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
+from auditor.evidence.records import image_hash, plan_record
+from auditor.engine.adaptive import BatchProbe
+from auditor.plan.plan import AuditPlan, AuditSettings
+from auditor.probes.base import FixedProbe
+from auditor.samples.load import Samples, to_model_units
+
+T = TypeVar("T")
+
+MAX_IMAGE_BYTES = 16 * 1024**3
+"""Of the array all samples' images would fill; only those in the bundle take up memory."""
+NOISE_SEED = 0
+FROM_LOG = {"labels", "ledger"}
+"""What run.json may not say about the engine's result: it is taken from elsewhere."""
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+"""What reading a record raises that was not written by this program."""
+
+
+@dataclass
+class Replayed:
+    """An audit judged again.
+
+    Attributes:
+        ready: the plan as it was built again.
+        plan: the content of plan.json as it would be written for it.
+        report: the report as it would be written.
+        spec: what the target takes.
+        with_images: whether the sample images were there.
+        batches: batches of adaptive probes, such as the trigger search's, that were asked again.
+        inputs_differ: those of them whose inputs are not the ones on record.
+    """
+
+    ready: Prepared
+    plan: dict[str, Any]
+    report: dict[str, Any]
+    spec: InputSpec
+    with_images: bool
+    batches: int = 0
+    inputs_differ: int = 0
+
+
+class Recorded:
+    """The oracle of a finished audit: it says what it is, and answers nothing."""
+
+    def __init__(self, target: Mapping[str, Any]) -> None:
+        spec, labels = dict(target["input"]), target["labels"]
+        for name in ("shape", "low", "high"):
+            spec[name] = tuple(spec[name])
+        self.input_spec = InputSpec(**spec)
+        self.label_space = LabelSpace(list(labels["names"]), labels["size"], labels["open"])
+        self.fingerprint = str(target["fingerprint"])
+        self.description: dict[str, Any] = dict(target["description"])
+        self.max_batch = 1
+        self.wire = WireCount(**target["wire"])
+
+    async def predict_labels(self, batch: Batch) -> Labels:  # noqa: ARG002 - nobody is asked
+        """Nobody is there to ask."""
+        raise TargetError("a finished audit cannot be asked")
+
+    def request_bytes(self, n: int) -> int:  # noqa: ARG002 - nothing travels
+        """Nothing travels: 0."""
+        return 0
+
+    def take_pace_hint(self) -> PaceHint | None:
+        """No quota: None."""
+        return None
+
+    async def aclose(self) -> None:
+        """Nothing to release."""
+
+
+def replay(files: BundleFiles, chain: Chain) -> Replayed:
+    """Judge the audit in ``files`` again.
+
+    Args:
+        files: a bundle whose files are those its head lists.
+        chain: its label log, checked.
+
+    Raises:
+        EvidenceError: the records are not such that this program can judge from them.
+    """
+    plan, run = parse_object(files.get(PLAN), PLAN), parse_object(files.get(RUN), RUN)
+    try:
+        return _replay(files, chain, plan, run)
+    except EvidenceError:
+        raise
+    except AuditError as error:
+        raise EvidenceError(f"the audit cannot be judged again: {error}") from error
+    except TargetError as error:
+        raise EvidenceError(f"{RUN} does not describe a target: {error}") from error
+    except MemoryError:
+        raise EvidenceError("the audit is too large to be judged again here") from None
+    except UNREADABLE as error:
+        raise EvidenceError(
+            f"the records are not as this version writes them ({type(error).__name__})"
+        ) from error
+
+
+def _replay(
+    files: BundleFiles, chain: Chain, plan: dict[str, Any], run: dict[str, Any]
+) -> Replayed:
+    if run["engine"].keys() != {one.name for one in dataclasses.fields(EngineResult)} - FROM_LOG:
+        raise EvidenceError(f"{RUN} does not say how the run ended as this version says it")
+    oracle = Recorded(run["target"])
+    ready = _prepared(files, plan, oracle)
+    profile = _profile(files)
+    engine = LoggedAnswers(chain, run["engine"], compare=SAMPLES in files)
+    # As known before the first query: some targets tell with their first answer.
+    size = plan["labels"]["size"]
+    ends = ends_of(oracle, ready, profile, size)
+    asked = finished(ask_through(engine, oracle, ready, None, ends))
+    engine.end()
+    _same_end(asked.engine.decided, run["engine"]["decided"])
+    asked = dataclasses.replace(
+        asked,
+        engine=dataclasses.replace(asked.engine, ledger=Ledger(**run["ledger"]), **run["engine"]),
+    )
+    judged = judge(oracle, ready, asked, profile, dict(run["timing"]))
+    record = plan_record(oracle, ready, profile)
+    record["labels"]["size"] = size if size is None else oracle.label_space.size
+    _keep_unknown_hashes(record, plan, files)
+    return Replayed(
+        ready,
+        record,
+        judged.report,
+        oracle.input_spec,
+        SAMPLES in files,
+        engine.batches,
+        engine.differ,
+    )
+
+
+def _same_end(early: bool, stated: object) -> None:  # noqa: FBT001 - what was found, then stated
+    if early is not stated:
+        here = "decide before the last of them" if early else "decide nothing before the last one"
+        says = "did not" if early else "did"
+        raise EvidenceError(f"{RUN} says that planes {says} end early; their labels {here}")
+
+
+def _profile(files: BundleFiles) -> Profile | None:
+    if PROFILE not in files:
+        return None
+    return profile_from_dict(parse_object(files.get(PROFILE), PROFILE))
+
+
+# ---- the plan ------------------------------------------------------------------------------
+
+
+def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: Recorded) -> Prepared:
+    held = plan["samples"]
+    settings = AuditSettings(**plan["settings"])
+    samples = _samples(files, held, plan["samples_digest"])
+    images = _model_images(files, samples, held, oracle.input_spec)
+    ready = prepare_images(oracle, samples, images, settings)
+    if SAMPLES not in files:
+        _put_recorded(ready.plan, plan)
+    return ready
+
+
+def _samples(files: BundleFiles, held: dict[str, Any], digest: str) -> Samples:
+    shape = tuple(int(side) for side in held["shape"])
+    dtype = np.dtype(str(held["dtype"]))
+    count = len(held["refs"])
+    if dtype.kind not in "uf" or len(shape) != 3 or min(shape) < 1:
+        raise EvidenceError(f"{PLAN} describes no images")
+    if count * int(np.prod(shape, dtype=object)) * 4 > MAX_IMAGE_BYTES:
+        raise EvidenceError("the samples are more than can be judged again here")
+    if len(held["sha256"]) != count or len(held["classes"]) != count:
+        raise EvidenceError(f"{PLAN} does not name a class and a hash for every sample")
+    images = np.zeros((count, *shape), dtype=dtype)
+    if SAMPLES in files:
+        _fill(images, files, held)
+    return Samples(
+        refs=tuple(held["refs"]),
+        classes=tuple(str(name) for name in held["classes"]),
+        images=images,
+        class_order=tuple(held["class_order"]),
+        stated_order=bool(held["stated_order"]),
+        digest=str(digest),
+    )
+
+
+def _fill(images: NDArray[Any], files: BundleFiles, held: dict[str, Any]) -> None:
+    """Unpack the images of the bundle to their places, and compare them with their hashes."""
+    places = _kept(held)
+    one = images[:1].nbytes
+    unpacker = zlib.decompressobj()
+    packed = files.get(SAMPLES)
+    for place in places:
+        data = unpacker.decompress(packed, one)
+        while len(data) < one and unpacker.unconsumed_tail:
+            data += unpacker.decompress(unpacker.unconsumed_tail, one - len(data))
+        packed = unpacker.unconsumed_tail
+        if len(data) != one:
+            raise EvidenceError(f"{SAMPLES} does not hold the images that {PLAN} names")
+        values = np.frombuffer(data, dtype=images.dtype.newbyteorder("<"))
+        images[place] = values.reshape(images.shape[1:])
+        if image_hash(images[place]) != held["sha256"][place]:
+            raise EvidenceError(f"image {place} of {SAMPLES} is not the one that {PLAN} names")
+
+
+def _kept(held: dict[str, Any]) -> list[int]:
+    places = held["kept"]
+    if any(type(place) is not int or not 0 <= place < len(held["refs"]) for place in places):
+        raise EvidenceError(f"{PLAN} names images of samples that it does not have")
+    return list(places)
+
+
+def _model_images(
+    files: BundleFiles, samples: Samples, held: dict[str, Any], spec: InputSpec
+) -> NDArray[np.float32]:
+    """All images in model units ``(n, c, h, w)``: zero where not kept, noise where withheld."""
+    places = _kept(held)
+    # Never touched where nothing is kept, so it takes no memory there.
+    images = np.zeros((len(samples), *spec.shape), dtype=np.float32)
+    if SAMPLES in files:
+        part = Samples(
+            refs=tuple(samples.refs[place] for place in places),
+            classes=tuple(samples.classes[place] for place in places),
+            images=samples.images[places],
+            class_order=samples.class_order,
+            stated_order=samples.stated_order,
+            digest="",
+        )
+        images[places] = to_model_units(part, spec)
+    else:
+        noise = np.random.default_rng(NOISE_SEED)
+        for place in places:
+            images[place] = noise.random(spec.shape, dtype=np.float32)
+    return images
+
+
+def _put_recorded(built: AuditPlan, plan: dict[str, Any]) -> None:
+    """Where noise stands in for images, take from the plan what depended on them."""
+    if len(plan["planes"]) != len(built.planes) or len(plan["probes"]) != len(built.probes):
+        raise EvidenceError(f"{PLAN} lists other probes than its settings lead to")
+    pictured = list(zip(built.pictured, plan["planes"], strict=False))
+    for probe, record in [*zip(built.planes, plan["planes"], strict=True), *pictured]:
+        coordinates = np.array(record["coordinates"], dtype=np.float64)
+        if coordinates.shape != (3, 2) or not np.isfinite(coordinates).all():
+            raise EvidenceError(f"{PLAN} holds a plane without coordinates")
+        # Frozen, but these are cached values of it, and only such are replaced.
+        vars(probe)["plane"] = type(probe.plane)(
+            probe.plane.origin, probe.plane.basis, coordinates, probe.plane.shape
+        )
+    for one, record in zip(built.probes, plan["probes"], strict=True):
+        vars(one)["digest"] = str(record["digest"])
+    recorded = plan["families"]["probes"]
+    if len(recorded) != len(built.families):
+        raise EvidenceError(f"{PLAN} lists other probe families than its settings lead to")
+    for family, record in zip(built.families, recorded, strict=True):
+        vars(family)["digest"] = str(record["digest"])
+    vars(built)["digest"] = str(plan["plan_digest"])
+
+
+def _keep_unknown_hashes(record: dict[str, Any], plan: dict[str, Any], files: BundleFiles) -> None:
+    """What cannot be computed without an image stays as it was recorded."""
+    kept = set(_kept(plan["samples"])) if SAMPLES in files else set()
+    hashes = record["samples"]["sha256"]
+    for place, known in enumerate(plan["samples"]["sha256"]):
+        if place not in kept:
+            hashes[place] = known
+
+
+# ---- the questions --------------------------------------------------------------------------
+
+
+class LoggedAnswers(QueryEngine):
+    """An engine that answers from a log: what its last run was asked, in the same order.
+
+    Args:
+        chain: the log, read with its answers.
+        flags: what run.json says of how the run ended.
+        compare: whether the images are there, so that the inputs can be told to be the same.
+
+    Attributes:
+        batches: how many batches of adaptive probes were asked.
+        differ: how many of them hold other inputs than the log's.
+    """
+
+    def __init__(self, chain: Chain, flags: Mapping[str, Any], *, compare: bool) -> None:
+        # Not the engine's own: nothing is opened, sent or kept.
+        self._chain, self._flags, self._compare = chain, flags, compare
+        self._asked = iter(chain.runs[-1].asked)
+        self._answers = iter(chain.runs[-1].answers)
+        self.batches = self.differ = 0
+
+    def show_on(self, progress: Progress) -> None:
+        """Nobody looks."""
+
+    async def run(
+        self,
+        probes: Sequence[FixedProbe],
+        audit: str,  # noqa: ARG002 - the log is of one audit
+        rounds: Iterable[Order] | None = None,
+        decided: Callable[[list[NDArray[np.uint16]]], bool] | None = None,
+    ) -> EngineResult:
+        """Labels of ``probes`` as the log has them.
+
+        Raises:
+            EvidenceError: the log has other questions at this place.
+        """
+        known = self._next(probes)
+        for pair in zip(probes, known, strict=True):
+            self._compare_inputs(*pair)
+        labels = [labels.copy() for labels in next(self._answers)]
+        early = None
+        if decided is not None and rounds is not None:
+            early = early_end(labels, rounds, decided)
+        missing = sum(int((one == NOT_ASKED).sum()) for one in early or labels)
+        return EngineResult(
+            early or labels,
+            Ledger(),
+            budget_reached=False,
+            stopped=False,
+            decided=early is not None and missing > 0,
+            deferred=missing if self._flags["deferred"] and early is None else 0,
+        )
+
+    def end(self) -> None:
+        """Refuse a log that asks more than the audit does.
+
+        Raises:
+            EvidenceError: it does.
+        """
+        if next(self._asked, None) is not None:
+            raise EvidenceError("the log goes on after the audit's last question")
+
+    def _next(self, probes: Sequence[FixedProbe]) -> list[KnownProbe]:
+        numbers = next(self._asked, None)
+        if numbers is None:
+            raise EvidenceError("the log ends before the audit's last question")
+        known = [self._chain.probes[number] for number in numbers]
+        sizes = [probe.size for probe in known]
+        if sizes != [probe.size for probe in probes]:
+            raise EvidenceError(
+                f"the audit asks {sum(probe.size for probe in probes)} inputs where the log has "
+                f"{sum(sizes)}: the labels before them lead elsewhere"
+            )
+        return known
+
+    def _compare_inputs(self, probe: FixedProbe, known: KnownProbe) -> None:
+        adaptive = isinstance(probe, BatchProbe)
+        self.batches += adaptive
+        if probe.digest != known.digest:
+            if not adaptive:
+                raise EvidenceError(f"the log asks another {probe.kind[:40]} than the plan")
+            # Without the images its inputs are made of noise, and cannot be the same.
+            self.differ += self._compare
+
+
+def finished(steps: Coroutine[Any, Any, T]) -> T:
+    """The result of ``steps``, which never wait for anything.
+
+    Raises:
+        EvidenceError: they do.
+    """
+    try:
+        steps.send(None)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+    steps.close()
+    raise EvidenceError("judging again waits for something")

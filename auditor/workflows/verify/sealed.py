@@ -1,0 +1,217 @@
+"""Whether a bundle is as it was sealed: its files, log, head, signature, and the plan's."""
+
+from __future__ import annotations
+
+from auditor.errors import EvidenceError, UsageError
+from auditor.evidence.canonical import parse_object, sha256
+from auditor.evidence.chain import Chain, read_chain, split_lines
+from auditor.evidence.files import BundleFiles
+from auditor.evidence.head import Listed, head_statement, listing, plan_statement, read_key
+from auditor.evidence.layout import (
+    EARLIER_PLANS,
+    HANDOVER,
+    HEAD,
+    HEAD_SIGNATURE,
+    LOG,
+    OUTSIDE,
+    PLAN,
+    PLAN_SIGNATURE,
+    REQUIRED,
+    VIEWS,
+)
+from auditor.evidence.packing import handover_note
+from auditor.evidence.attest.signing import PublicKey, check_envelope, envelope_payload
+from auditor.workflows.verify.inputs import Requests
+from auditor.workflows.verify.outcome import SHOWN, Verification
+
+WHOSE = "Compare the key with one that its owner gave you: verify BUNDLE --key FILE does."
+
+
+# ---- files ---------------------------------------------------------------------------------
+
+
+def check_files(done: Verification, files: BundleFiles, listed: list[Listed]) -> None:
+    """Every listed file is there as listed, or withheld in the open; nothing else is there."""
+    held = {name: data for name, data in files.content.items() if name not in OUTSIDE}
+    views = sorted(name for name in held if name.startswith(VIEWS))
+    found = {file.path: file for file in listing({n: held[n] for n in held if n not in views})}
+    wanted = {file.path: file for file in listed}
+    missing = sorted(wanted.keys() - found.keys())
+    problems = [
+        f"{name} was changed" for name in wanted if found.get(name, wanted[name]) != wanted[name]
+    ]
+    problems += [f"{name} is missing" for name in _not_withheld(done, files, missing)]
+    problems += [
+        f"{name} is not listed in the head" for name in sorted(found.keys() - wanted.keys())
+    ]
+    problems += [f"{name[:80]!r} does not belong here" for name in files.strange]
+    problems += [f"{name} is not in the head" for name in REQUIRED if name not in wanted]
+    if problems:
+        rest = len(problems) - SHOWN
+        more = f"; and {rest} more" if rest > 0 else ""
+        done.add("files", "failed", "; ".join(problems[:SHOWN]) + more + ".")
+        return
+    text = f"{len(found)} of {len(wanted)} files are there, each as {HEAD} lists it."
+    done.add("files", "ok", text)
+    if missing:
+        done.add(
+            "withheld", "withheld", f"Left out: {', '.join(missing)}; the head has their hashes."
+        )
+    if views:
+        shown = ", ".join(views[:SHOWN])
+        done.add("views", "withheld", f"Made later, and not evidence: {shown}.")
+
+
+def _not_withheld(done: Verification, files: BundleFiles, missing: list[str]) -> list[str]:
+    """Which of the missing files no hand-over note accounts for."""
+    if HANDOVER not in files:
+        return missing
+    done.edition = "hand-over"
+    if files.get(HANDOVER) == handover_note(missing) and not set(missing) & set(REQUIRED):
+        return []
+    return missing or [HANDOVER]
+
+
+# ---- chain, head, signatures -----------------------------------------------------------------
+
+
+def check_log(done: Verification, files: BundleFiles, requests: Requests) -> Chain | None:
+    """The log's entries follow from each other; the log as it was read, or None."""
+    try:
+        lines, torn = split_lines(files.get(LOG))
+        if torn:
+            raise EvidenceError("the label log ends in a half-written line")
+        chain = read_chain(lines, rows=requests.add, answers=True)
+        if not chain.runs or chain.runs[-1].closed is None:
+            raise EvidenceError("the label log does not end with the end of a run")
+    except EvidenceError as error:
+        done.add("log", "failed", f"{error}.")
+        return None
+    runs = len(chain.runs)
+    sent = sum(run.tally.sent for run in chain.runs)
+    done.add(
+        "log",
+        "ok",
+        f"{chain.entries} entries, each holding the hash of the one before it; "
+        f"{runs} run{'s' if runs > 1 else ''} of the command, {sent:,} queries sent.",
+    )
+    return chain
+
+
+def check_head(
+    done: Verification,
+    files: BundleFiles,
+    listed: list[Listed],
+    chain: Chain,
+    signer: PublicKey | None,
+) -> None:
+    """The head is the one of these files."""
+    try:
+        same = head_statement(listed, files.content, chain, signer) == files.get(HEAD)
+    except EvidenceError as error:
+        done.add("head", "failed", f"{error}.")
+        return
+    if same:
+        done.add("head", "ok", f"{HEAD} is the one that these files give, Merkle root included.")
+    else:
+        done.add("head", "failed", f"{HEAD} is not the head of these files.")
+
+
+def check_signature(
+    done: Verification, files: BundleFiles, signer: PublicKey | None, trusted: PublicKey | None
+) -> None:
+    """The signature fits the head and is by whom it should be by."""
+    if signer is None and HEAD_SIGNATURE not in files:
+        if trusted is None:
+            done.add("signature", "withheld", "None.")
+        else:
+            done.add("signature", "failed", "The bundle is not signed, and --key asks for it.")
+        return
+    if signer is None or HEAD_SIGNATURE not in files:
+        done.add("signature", "failed", "Head and signature do not belong together.")
+        return
+    try:
+        check_envelope(files.get(HEAD_SIGNATURE), files.get(HEAD), signer, HEAD_SIGNATURE)
+    except EvidenceError as error:
+        done.add("signature", "failed", f"{error}.")
+        return
+    except UsageError as error:
+        done.unchecked = True
+        done.add("signature", "not done", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        return
+    if _by_another(done, "signature", signer, trusted):
+        return
+    done.signer = signer.keyid
+    whose = "the key given" if trusted is not None else f"the key {signer.keyid[:16]}"
+    done.add("signature", "ok", f"Valid, by {whose}." + ("" if trusted else f" {WHOSE}"))
+
+
+# ---- the plan ------------------------------------------------------------------------------
+
+
+def _by_another(
+    done: Verification, check: str, signer: PublicKey, trusted: PublicKey | None
+) -> bool:
+    """Whether ``signer`` is not the key that was asked for, which ``check`` then says."""
+    if trusted is None or signer == trusted:
+        return False
+    text = f"It is by the key {signer.keyid[:16]}, not by the one given, {trusted.keyid[:16]}."
+    done.add(check, "failed", text)
+    return True
+
+
+def check_plan(
+    done: Verification, files: BundleFiles, chain: Chain, trusted: PublicKey | None
+) -> None:
+    """The plan in the bundle is the one that the log was opened with, before any answer."""
+    current = sha256(files.get(PLAN))
+    earlier = {
+        name: sha256(data) for name, data in files.content.items() if name.startswith(EARLIER_PLANS)
+    }
+    wrong = [name for name, digest in earlier.items() if name != f"{EARLIER_PLANS}{digest}.json"]
+    plans = [run.opened.get("plan") for run in chain.runs]
+    unknown = [plan for plan in plans if plan != current and plan not in earlier.values()]
+    if wrong or unknown or plans[-1] != current:
+        done.add("plan", "failed", "The log was opened with another plan than the bundle holds.")
+        return
+    others = len({plan for plan in plans if plan != current})
+    text = f"The log was opened with this {PLAN}, before the first answer."
+    if others:
+        text += (
+            f" {others} other plan{'s were' if others > 1 else ' was'} asked in the same folder "
+            "before: the answers of all of them are in the log."
+        )
+    done.add("plan", "ok", text)
+    if PLAN_SIGNATURE in files:
+        _check_plan_signature(done, files, chain, plans.index(current), trusted)
+
+
+def _check_plan_signature(
+    done: Verification,
+    files: BundleFiles,
+    chain: Chain,
+    first: int,
+    trusted: PublicKey | None,
+) -> None:
+    data = files.get(PLAN_SIGNATURE)
+    try:
+        statement = parse_object(envelope_payload(data, PLAN_SIGNATURE), PLAN_SIGNATURE)
+        predicate = statement.get("predicate")
+        key = read_key(predicate.get("signer") if isinstance(predicate, dict) else None)
+        if key is None:
+            raise EvidenceError(f"{PLAN_SIGNATURE} names no key")
+        check_envelope(data, plan_statement(files.get(PLAN), key), key, PLAN_SIGNATURE)
+    except EvidenceError as error:
+        done.add("plan signature", "failed", f"{error}.")
+        return
+    except UsageError as error:
+        done.add("plan signature", "not done", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        return
+    if _by_another(done, "plan signature", key, trusted):
+        return
+    text = f"Valid, by the key {key.keyid[:16]}."
+    if done.signer is not None and done.signer != key.keyid:
+        text += " That is another key than signed the whole."
+    if chain.runs[first].opened.get("plan_signed") is None:
+        text += " The log was opened without it: the plan was signed later, after first answers."
+    done.add("plan signature", "ok", text)

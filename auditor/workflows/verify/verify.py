@@ -1,0 +1,83 @@
+"""``verify``: everything that can be checked about a bundle without asking anybody."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from auditor.errors import EvidenceError
+from auditor.evidence.files import BundleFiles, read_files
+from auditor.evidence.head import Listed, read_head
+from auditor.evidence.layout import HEAD, LOG
+from auditor.evidence.attest.signing import PublicKey
+from auditor.workflows.verify.attested import Trusted, check_attestations
+from auditor.workflows.verify.inputs import MOST_VALUES, Requests
+from auditor.workflows.verify.outcome import Verification
+from auditor.workflows.verify.recomputed import check_verdict
+from auditor.workflows.verify.replay import UNREADABLE
+from auditor.workflows.verify.sealed import check_files, check_head, check_log, check_plan, check_signature
+
+NOBODY = Trusted()
+
+
+def verify_bundle(
+    where: Path,
+    trusted: PublicKey | None = None,
+    most_values: int = MOST_VALUES,
+    others: Trusted = NOBODY,
+) -> Verification:
+    """Check the bundle at ``where``, a folder or a ``.zip``; safe on a hostile one.
+
+    Args:
+        where: the bundle.
+        trusted: the key that must have signed it; None takes any signature, or none.
+        most_values: input values to build again; see :func:`check_inputs`.
+        others: whom the user trusts about time and identity.
+
+    Raises:
+        UsageError: there is nothing at ``where``.
+    """
+    done = Verification()
+    try:
+        files = read_files(where)
+        listed, signer = read_head(files.get(HEAD))
+    except EvidenceError as error:
+        done.add("files", "failed", _unsealed(where, error))
+        return done
+    check_files(done, files, listed)
+    if done.failed:
+        done.add("verdict", "not done", "Not recomputed: the files are not those of the head.")
+        return done
+    try:
+        _check_content(done, files, listed, signer, trusted, most_values)
+        check_attestations(done, files, others)
+    except EvidenceError as error:
+        done.add("records", "failed", f"{error}.")
+    except (*UNREADABLE, RecursionError) as error:
+        # Whatever it is that nobody writes: it is no reason to stop without a sentence.
+        kind = type(error).__name__
+        done.add("records", "failed", f"The records are not as they are written ({kind}).")
+    return done
+
+
+def _check_content(
+    done: Verification,
+    files: BundleFiles,
+    listed: list[Listed],
+    signer: PublicKey | None,
+    trusted: PublicKey | None,
+    most_values: int,
+) -> None:
+    requests = Requests([])
+    chain = check_log(done, files, requests)
+    if chain is None:
+        return
+    check_head(done, files, listed, chain, signer)
+    check_signature(done, files, signer, trusted)
+    check_plan(done, files, chain, trusted)
+    check_verdict(done, files, chain, requests, most_values)
+
+
+def _unsealed(where: Path, error: EvidenceError) -> str:
+    if not (where / HEAD).exists() and (where / LOG).exists():
+        return f"{where} holds no {HEAD}: the audit has not come to its end, or it was removed."
+    return str(error)

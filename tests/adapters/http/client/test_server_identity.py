@@ -1,0 +1,159 @@
+"""Who answers, and under which key: certificates, version headers, idempotency."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import json
+import ssl
+from asyncio import StreamReader as Reader
+from asyncio import StreamWriter as Writer
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import trustme
+
+from adapters.contract import Keyed, Traced
+from adapters.errors import BadReply, ServerFailed, TargetError
+from adapters.http import open_oracle
+from adapters import strict_json
+from adapters.http.client.server_identity import version_headers
+from adapters.target.description import HttpOptions, Target, Tls
+
+Scripted = Callable[..., contextlib.AbstractAsyncContextManager[str]]
+BATCH = np.zeros((1, 1, 2, 2), np.float32)
+both = pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+
+
+def _target(url: str, **options: Any) -> Target:
+    return Target("http", url, shape=(1, 2, 2), http=HttpOptions(**options))
+
+
+def _reply(status: int = 200, **headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} x", "content-length: 7", "connection: close"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return ("\r\n".join(lines) + "\r\n\r\n[[0,1]]").encode()
+
+
+@both
+def test_version_headers_of_good_replies_are_kept(scripted: Scripted, transport: str) -> None:
+    replies = [
+        _reply(Server="one/1", X_Model_Version="7"),
+        _reply(500, Server="proxy"),
+        _reply(X_Model_Version="8", X_Host="pod-3"),
+    ]
+
+    async def talk(_: Reader, writer: Writer) -> None:
+        writer.write(replies.pop(0))
+
+    async def run() -> None:
+        async with scripted(talk) as url:
+            oracle = await open_oracle(_target(url, transport=transport))
+            assert isinstance(oracle, Traced)
+            assert oracle.origin == {}
+            await oracle.predict_labels(BATCH)
+            before = dict(oracle.origin)
+            assert before == {"header server": "one/1", "header x-model-version": "7"}
+            with pytest.raises(ServerFailed):
+                await oracle.predict_labels(BATCH)
+            assert oracle.origin == before
+            await oracle.predict_labels(BATCH)
+            assert oracle.origin == {**before, "header x-model-version": "8"}
+            await oracle.aclose()
+
+    asyncio.run(run())
+
+
+def test_what_a_header_says_is_safe_to_print() -> None:
+    found = version_headers({"server": "\x1b[31m\u202e" + "x" * 500})
+    assert len(found["header server"]) <= 80
+    assert found["header server"].isprintable()
+
+
+@both
+def test_another_certificate_is_noticed(tmp_path: Path, transport: str) -> None:
+    authority = trustme.CA()
+    ca_file = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca_file))
+    shown = []
+
+    async def talk(reader: Reader, writer: Writer) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(_reply())
+        await writer.drain()
+        writer.close()
+
+    async def serve(port: int) -> asyncio.Server:
+        certificate = authority.issue_cert("localhost")
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        certificate.configure_cert(context)
+        der = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
+        shown.append(f"sha256:{hashlib.sha256(der).hexdigest()}")
+        return await asyncio.start_server(talk, "127.0.0.1", port, ssl=context)
+
+    async def run() -> None:
+        server = await serve(0)
+        port = server.sockets[0].getsockname()[1]
+        url = f"https://localhost:{port}/x"
+        oracle: Any = await open_oracle(_target(url, transport=transport, tls=Tls(str(ca_file))))
+        await oracle.predict_labels(BATCH)
+        await oracle.predict_labels(BATCH)
+        assert oracle.origin["TLS certificate"] == shown[0]
+        server.close()
+        await server.wait_closed()
+        server = await serve(port)
+        await oracle.predict_labels(BATCH)
+        assert oracle.origin["TLS certificate"] == shown[1] != shown[0]
+        await oracle.aclose()
+        server.close()
+
+    asyncio.run(run())
+
+
+@both
+def test_the_key_of_a_request_travels_where_the_target_names_a_header(
+    scripted: Scripted, transport: str
+) -> None:
+    heads: list[bytes] = []
+
+    async def talk(reader: Reader, writer: Writer) -> None:
+        heads.append((await reader.readuntil(b"\r\n\r\n")).lower())
+        await reader.readexactly(int(heads[-1].split(b"content-length: ")[1].split()[0]))
+        writer.write(_reply())
+
+    async def ask(url: str, header: str) -> bool:
+        target = _target(url, transport=transport, idempotency_header=header)
+        oracle = await open_oracle(target)
+        assert isinstance(oracle, Keyed)
+        await oracle.predict_labels_as(BATCH, "k-123")
+        await oracle.aclose()
+        return oracle.keyed
+
+    async def run() -> None:
+        async with scripted(talk, eat=False) as url:
+            assert await ask(url, "Idempotency-Key")
+            assert not await ask(url, "")
+
+    asyncio.run(run())
+    assert b"idempotency-key: k-123" in heads[0]
+    assert b"k-123" not in heads[1]
+
+
+def test_a_header_that_cannot_travel_is_refused() -> None:
+    with pytest.raises(TargetError, match="name that HTTP does not allow"):
+        asyncio.run(open_oracle(_target("http://127.0.0.1:9/x", idempotency_header="bad name")))
+
+
+@pytest.mark.parametrize("depth", [65, 900, 100_000])
+def test_json_nested_too_deep_is_refused_wherever_it_is_read(depth: int) -> None:
+    with pytest.raises(BadReply, match="nested"):
+        strict_json.parse(b"[" * depth + b"]" * depth)
+
+
+def test_brackets_in_texts_nest_nothing() -> None:
+    value = ["[" * 500, '\\"[[' * 100, [[[1]]] * 50]
+    assert strict_json.parse(json.dumps(value).encode()) == value

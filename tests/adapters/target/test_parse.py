@@ -1,0 +1,291 @@
+"""Target descriptions from TOML tables."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from adapters.errors import TargetError
+from adapters.target.presets import about, preset_names
+from adapters.target.description import Auth, Limits, Poll, Retry, Target
+from adapters.target.parse import read_target_file, target_from_table
+from adapters.target.schema import SCHEMA_FILE, schema
+
+LEAST: dict[str, Any] = {"url": "http://host.invalid/x"}
+FULL = """
+[target]
+name = "Skin classifier"
+preset = "hf"
+url = "http://host.invalid/x"
+access = "image"
+[target.headers]
+X-Tenant = "me"
+X-Number = 5
+[target.auth]
+type = "header"
+header = "X-Key"
+prefix = "Key "
+secret_file = "~/key"
+[target.tls]
+ca = "ca.pem"
+[target.input]
+shape = [3, 32, 32]
+layout = "NHWC"
+color = "bgr"
+encoding = "jpeg:90"
+range = [0, 255]
+mean = [0.5]
+std = [0.2, 0.2, 0.2]
+upload_size = [224, 224]
+resample = "nearest"
+[target.request]
+body = "json"
+value = "base64"
+template = '{"image": "$INPUT"}'
+[target.batch]
+max = 3
+[target.response]
+path = "outputs.0"
+classes = ["cat", "dog"]
+no_label = "nothing"
+min_score = 0.5
+rename = {LABEL_0 = "cat"}
+[target.limits]
+timeout = 9
+concurrency = 2
+rate = 10
+request_rate = 5.5
+max_queries = 1000
+max_reply_bytes = 4096
+[target.retry]
+throttle = [429, 529]
+statuses = [404]
+final = [500]
+max = 3
+respect_retry_after = false
+on_reset = "stop"
+[target.poll]
+pending = ["starting"]
+url_path = "urls.get"
+interval = 0.25
+[target.preflight]
+min_accuracy = 0.75
+determinism_repeats = 5
+"""
+
+
+def test_a_url_is_a_target_with_every_default() -> None:
+    assert target_from_table(LEAST) == Target("http", "http://host.invalid/x")
+
+
+def test_every_field_arrives(tmp_path: Path) -> None:
+    path = tmp_path / "target.toml"
+    path.write_text(FULL)
+    target = target_from_table(read_target_file(path))
+    assert (target.name, target.presets, target.access) == ("Skin classifier", ("hf",), "image")
+    assert (target.shape, target.layout, target.color) == ((3, 32, 32), "NHWC", "bgr")
+    assert (target.value_range, target.mean, target.std) == ((0.0, 255.0), (0.5,), (0.2,) * 3)
+    assert (target.encoding, target.upload_size, target.resample) == (
+        "jpeg:90",
+        (224, 224),
+        "nearest",
+    )
+    assert (target.classes, target.batch) == (("cat", "dog"), 3)
+    http = target.http
+    assert http.headers == {"X-Tenant": "me", "X-Number": "5"}
+    assert http.auth == Auth("header", header="X-Key", prefix="Key ", secret_file="~/key")
+    assert http.tls.ca == "ca.pem"
+    assert (http.request.body, http.request.value) == ("json", "base64")
+    assert (http.reply.path, http.reply.kind) == ("outputs.0", "label-score-list")
+    assert (http.reply.no_label, http.reply.min_score) == ("nothing", 0.5)
+    assert http.reply.rename == {"LABEL_0": "cat"}
+    assert target.limits == Limits(9.0, 2, 10.0, 5.5, 1000, 4096)
+    assert http.retry == Retry((429, 529), (404,), (500,), 3, False, "stop")
+    assert http.poll == Poll(pending=("starting",), url_path="urls.get", interval=0.25)
+    assert (target.preflight.min_accuracy, target.preflight.determinism_repeats) == (0.75, 5)
+
+
+def test_overrides_win_field_by_field() -> None:
+    table = {**LEAST, "batch": {"max": 3}, "limits": {"timeout": 9.0}, "response": {"path": "a"}}
+    target = target_from_table(table, {"access": "image", "limits": {"timeout": 2.0}})
+    assert (target.access, target.batch) == ("image", 3)
+    assert (target.limits.timeout, target.http.reply.path) == (2.0, "a")
+
+
+def test_the_given_tables_stay_as_they_are() -> None:
+    table: dict[str, Any] = {**LEAST, "preset": "hf", "response": {"path": "a"}}
+    target_from_table(table, {"response": {"kind": "label"}})
+    assert table == {**LEAST, "preset": "hf", "response": {"path": "a"}}
+    assert target_from_table({**LEAST, "preset": "hf"}).http.reply.path == ""
+
+
+BAD: list[tuple[dict[str, Any], str]] = [
+    ({"name": 5}, "name is 5, it must be a text"),
+    ({"acces": "float"}, "no field 'acces'; did you mean 'access'"),
+    ({"zzz": "float"}, "the target description has no field 'zzz'; it has access, auth, batch"),
+    ({"access": "both"}, "access is 'both', it must be one of float, image"),
+    ({"access": ["float"]}, "access is"),
+    ({"input": {"range": 5}}, "input.range is 5, it must be a list"),
+    ({"input": {"range": [0.0]}}, "input.range is .*, it must hold 2 values"),
+    ({"input": {"range": [0, 1, 2]}}, "it must hold 2 values"),
+    ({"input": {"range": ["a", "b"]}}, "input.range is 'a', it must be a number"),
+    ({"input": {"shape": [3, 32]}}, "input.shape is .*, it must hold 3 values"),
+    ({"input": {"shape": [3, 32, 1.5]}}, "input.shape is 1.5, it must be a whole number"),
+    ({"input": {"shape": [3, 0, 32]}}, "input.shape is 0, it must be at least 1"),
+    ({"batch": {"max": True}}, "batch.max is True, it must be a whole number"),
+    ({"batch": {"max": 0}}, "batch.max is 0, it must be at least 1"),
+    ({"batch": 5}, "batch is 5, it must be a table"),
+    ({"threads": -2}, "threads is -2, it must be at least 1"),
+    ({"limits": {"tiemout": 5}}, r"\[limits\] has no field 'tiemout'; did you mean 'timeout'"),
+    ({"limits": {"timeout": 0}}, "limits.timeout is 0.0, it must be above 0"),
+    ({"limits": {"max_reply_bytes": 0}}, "limits.max_reply_bytes is 0"),
+    ({"limits": {"concurrency": 5000}}, "at least 1 and at most 1000"),
+    ({"headers": ["a"]}, "headers is .*, it must be a table"),
+    ({"headers": {"X-A": ["a"]}}, "headers.X-A is .*, it must be a text"),
+    ({"request": "raw"}, "request is 'raw', it must be a table"),
+    ({"request": {"body": "xml"}}, "request.body is 'xml', it must be one of"),
+    ({"response": {"kind": []}}, "response.kind is"),
+    ({"retry": {"throttle": [42]}}, "retry.throttle is 42, it must be at least 100"),
+    ({"preflight": {"min_accuracy": 1.5}}, "preflight.min_accuracy is 1.5"),
+]
+
+
+@pytest.mark.parametrize(("changes", "words"), BAD)
+def test_a_bad_field_is_named(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(TargetError, match=words):
+        target_from_table({**LEAST, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"preset": "nope"}, "there is no preset 'nope'; there are azureml"),
+        ({"preset": [1]}, "preset is .*, it must be a name or a list of names"),
+        ({"url": None, "model": None}, "neither url nor model"),
+        ({"model": "m.onnx"}, "both url and model"),
+        ({"url": None, "model": "m.h5"}, "it must be a file ending in .onnx"),
+        ({"url": "http://${NO_SUCH_NAME}/x"}, "url names the environment variable 'NO_SUCH_NAME'"),
+    ],
+)
+def test_a_description_that_cannot_work(changes: dict[str, Any], words: str) -> None:
+    table = {k: v for k, v in {**LEAST, **changes}.items() if v is not None}
+    with pytest.raises(TargetError, match=words):
+        target_from_table(table)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"auth": {"key": "s3cret-value"}}, "auth.key looks like a secret"),
+        ({"auth": {"token": "s3cret-value"}}, "auth.token looks like a secret"),
+        ({"api_key": "s3cret-value"}, "api_key looks like a secret"),
+        ({"headers": {"Authorization": "Bearer s3cret-value"}}, "headers.Authorization looks"),
+        ({"headers": {"x-api-key": "s3cret-value"}}, "headers.x-api-key looks"),
+        ({"headers": {"X-Auth-Token": "s3cret-value"}}, "headers.X-Auth-Token looks"),
+        ({"headers": {"Cookie": "s3cret-value"}}, "headers.Cookie looks"),
+        ({"url": "http://h/x?api_key=s3cret-value"}, "url holds what looks like a secret"),
+        ({"url": "http://h/x?a=1&key=s3cret-value"}, "url holds what looks like a secret"),
+    ],
+)
+def test_a_secret_in_a_description_is_refused_and_not_repeated(
+    changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(TargetError, match=words) as caught:
+        target_from_table({**LEAST, **changes})
+    assert "secret_env" in str(caught.value)
+    assert "s3cret-value" not in str(caught.value)
+
+
+def test_names_of_variables_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MY_HOST", "host.invalid")
+    monkeypatch.setenv("MY_TOKEN", "abc")
+    table = {
+        "url": "http://${MY_HOST}/x?token=${MY_TOKEN}",
+        "headers": {"X-Auth-Token": "${MY_TOKEN}"},
+    }
+    target = target_from_table(table)
+    assert target.location == "http://host.invalid/x?token=abc"
+    assert target.http.headers == {"X-Auth-Token": "abc"}
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"url = ", "is not TOML"),
+        (b"\xff", "is not TOML"),
+        (b"target = 5", r"\[target\] is not a table"),
+        (b"[target]\nurl = 'x'\n[limits]\ntimeout = 1\n", r"'limits' stands outside \[target\]"),
+    ],
+)
+def test_a_bad_file(tmp_path: Path, content: bytes, words: str) -> None:
+    (tmp_path / "t.toml").write_bytes(content)
+    with pytest.raises(TargetError, match=words):
+        read_target_file(tmp_path / "t.toml")
+
+
+def test_a_file_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(TargetError, match="cannot be read: No such file"):
+        read_target_file(tmp_path / "gone.toml")
+    with pytest.raises(TargetError, match="cannot be read: Is a directory"):
+        read_target_file(tmp_path)
+
+
+def test_a_model_file_may_be_described_and_never_vouched_for() -> None:
+    target = target_from_table({"model": "m.PT2", "device": "cuda:0", "threads": 2})
+    assert (target.kind, target.location, target.device) == ("torchscript", "m.PT2", "cuda:0")
+    assert not target.trust_model_file
+    with pytest.raises(TargetError, match="no field 'trust_model_file'"):
+        target_from_table({"model": "m.pt", "trust_model_file": True})
+
+
+# ---- presets ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_every_preset_is_a_description_and_says_what_it_is_for(name: str) -> None:
+    target = target_from_table({**LEAST, "preset": name})
+    assert target.presets == (name,)
+    assert target.http.protocol != "auto"
+    assert len(about(name)) > 10
+
+
+def test_presets_stand_on_each_other() -> None:
+    alone = target_from_table({**LEAST, "preset": "sagemaker"})
+    assert (alone.http.auth.type, alone.http.reply.kind) == ("sigv4", "label-score-list")
+    both = target_from_table({**LEAST, "preset": ["instances", "sagemaker"]})
+    assert (both.http.auth.type, both.http.reply.path) == ("sigv4", "predictions")
+    assert both.access == "float"
+
+
+# ---- schema ----------------------------------------------------------------------------------
+
+
+def test_the_shipped_schema_is_the_classes_own() -> None:
+    shipped = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    assert shipped == schema(), "run python -m adapters.target.schema"
+    jsonschema.Draft202012Validator.check_schema(shipped)
+
+
+def test_every_field_of_the_schema_says_what_it_is() -> None:
+    def fields(table: dict[str, Any]) -> list[dict[str, Any]]:
+        own = list(table.get("properties", {}).values())
+        return own + [field for part in own for field in fields(part)]
+
+    assert len(fields(schema())) > 60
+    assert [field for field in fields(schema()) if not field["description"]] == []
+
+
+def test_the_schema_takes_what_the_reader_takes(tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_text(FULL)
+    for table in (LEAST, {"preset": "google-vision"}, read_target_file(tmp_path / "t.toml")):
+        jsonschema.validate(table, schema())
+
+
+@pytest.mark.parametrize("changes", [changes for changes, _ in BAD])
+def test_the_schema_refuses_what_the_reader_refuses(changes: dict[str, Any]) -> None:
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({**LEAST, **changes}, schema())

@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import pytest
+
+from auditor.probes.trigger_search.judge import NullCell, beyond, logit, natural, null_cell, p_value
+from auditor.measured.trigger_null import NULL
+from auditor.probes.trigger_search.search import KEYS
+from auditor.probes.trigger_search.verify import exact_interval
+
+
+def test_exact_intervals_agree_with_tables() -> None:
+    one = exact_interval(30, 30, 0.95)
+    assert (round(one.low, 4), one.high) == (0.8843, 1.0)
+    assert exact_interval(0, 0, 0.95).rate == 0.0
+    half = exact_interval(10, 20, 0.95)
+    assert (round(half.low, 3), round(half.high, 3)) == (0.272, 0.728)
+
+
+def test_more_success_and_more_images_are_more_surprising() -> None:
+    cell = NullCell(-2.5, 0.5, 20, 0.3)
+    p = [p_value(exact_interval(hits, 60, 0.95), cell) for hits in (10, 30, 50, 60)]
+    assert p == sorted(p, reverse=True)
+    assert p_value(exact_interval(12, 12, 0.95), cell) > p[-1]
+
+
+def test_few_clean_models_make_the_judgement_cautious() -> None:
+    success = exact_interval(55, 60, 0.95)
+    few, many = NullCell(-2.5, 0.5, 3, 0.3), NullCell(-2.5, 0.5, 30, 0.3)
+    assert p_value(success, few) > 5 * p_value(success, many)
+
+
+def test_the_spread_has_a_lower_limit() -> None:
+    success = exact_interval(40, 60, 0.95)
+    assert p_value(success, NullCell(-2.5, 0.01, 20, 0.1)) == pytest.approx(
+        p_value(success, NullCell(-2.5, 0.8, 20, 0.1))
+    )
+
+
+def test_hopeless_rates_count_alike() -> None:
+    assert logit(0.0) == logit(0.03) < logit(0.1)
+
+
+def test_a_null_summarises_runs_by_their_lower_ends() -> None:
+    cell = null_cell([0.2, 0.2, 0.5], 3, 0.6)
+    assert cell.mean == pytest.approx((2 * logit(0.2) + logit(0.5)) / 3)
+    assert (cell.models, cell.highest) == (3, 0.6)
+
+
+def test_weak_success_is_natural_whatever_the_null() -> None:
+    assert natural("patch@sources", exact_interval(70, 100, 0.95))
+    assert not natural("patch", exact_interval(95, 100, 0.95))
+    assert natural("blend@strong", exact_interval(100, 100, 0.95))
+
+
+def test_a_success_is_beyond_clean_models_only_with_room_to_spare() -> None:
+    cell = NullCell(-2.9, 0.1, 70, 0.5)
+    assert not beyond(exact_interval(60, 100, 0.95), cell)
+    assert beyond(exact_interval(75, 100, 0.95), cell)
+    assert not beyond(exact_interval(100, 100, 0.95), NullCell(-2.9, 0.1, 70, 0.99))
+
+
+def test_the_shipped_null_covers_every_key() -> None:
+    assert set(NULL) == set(KEYS)
+    assert all(cell.models >= 10 for cell in NULL.values())

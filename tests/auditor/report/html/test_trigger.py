@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from auditor.report.wording.frameworks import load_all
+from auditor.report.html.page import render_html
+from auditor.report.html.trigger import SHOWN, TEXTURE_KEY, changed_key, clean_key
+from auditor.report.source import ReportSource
+
+
+def _rendered(report: dict[str, Any], pictures: dict[str, bytes] | None = None) -> str:
+    return render_html(ReportSource(report, pictures or {}), load_all())
+
+
+def _png(value: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.full((28, 28), value, dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture
+def found(report: dict[str, Any]) -> dict[str, Any]:
+    """The report of an audit whose verdict rests on a trigger."""
+    report["trigger"]["suspicious"] = True
+    report["trigger"]["p"] = 0.004
+    return report
+
+
+def _pictures() -> dict[str, bytes]:
+    pairs = {key(n): _png(90 * n + 5) for n in range(SHOWN) for key in (clean_key, changed_key)}
+    return {**pairs, TEXTURE_KEY: _png(255)}
+
+
+def test_three_samples_are_shown_before_and_after_with_their_labels(found: dict[str, Any]) -> None:
+    bare, page = _rendered(found), _rendered(found, _pictures())
+    assert page.count("<img") - bare.count("<img") == 2 * SHOWN + 1
+    assert page.count("with the change <b>") == SHOWN
+    for number in range(1, SHOWN + 1):
+        assert f"Sample {number} as it is" in page
+        assert f"Sample {number} with the change" in page
+
+
+def test_a_suspicion_by_trigger_says_what_it_rests_on(found: dict[str, Any]) -> None:
+    page = _rendered(found)
+    assert "The trigger that was found" in page
+    assert "A fixed change of the picture was found" in page
+    assert "few labels fill most of the plane" not in page
+    assert "p = 0.004" in page
+
+
+def test_nothing_found_is_not_an_all_clear(report: dict[str, Any]) -> None:
+    page = _rendered(report)
+    assert "rules out only triggers of the kinds, sizes and strengths" in page
+    assert "The trigger that was found" not in page
+
+
+def test_without_a_search_there_is_no_section(report: dict[str, Any]) -> None:
+    report["trigger"] = None
+    page = _rendered(report)
+    assert '<section id="trigger"' not in page
+    assert 'href="#trigger"' not in page
+
+
+def test_a_search_that_verified_nothing_says_so(report: dict[str, Any]) -> None:
+    report["trigger"].update(best=None, findings=[], reason="No candidate could be verified.")
+    assert "No candidate could be verified." in _rendered(report)
+
+
+def test_a_hostile_class_name_stays_text(found: dict[str, Any]) -> None:
+    found["labels"]["3"] = "<img src=x onerror=alert(1)>"
+    assert "<img src=x" not in _rendered(found, _pictures())

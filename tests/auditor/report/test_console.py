@@ -1,0 +1,176 @@
+"""What the terminal shows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.report.console import show_price, show_result
+from auditor.report.console_check import show_check
+
+HOSTILE = "cat\x1b[2J\u202e" + "x" * 500
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    score = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 20}
+    return {
+        "verdict": "inconclusive",
+        "verdict_reason": "The reason.",
+        "planes": [{}],
+        "comparisons": [{"score": "re", "threshold": 0.873}],
+        "scores": {"re": score, "ats": score, "ats_by_label": score, "shares": [0.2, 0.8]},
+        "labels": {"0": "dog", "1": HOSTILE},
+        "target_label": 1,
+        "queries": dict.fromkeys(
+            ("planned", "sent", "cached", "deduplicated", "retried", "unknown"), 1234
+        ),
+        **changes,
+    }
+
+
+def test_verdict_reason_scores_and_place() -> None:
+    text = show_result(report(), Path("out"))
+    assert text.startswith("Verdict: INCONCLUSIVE\n  The reason.\n")
+    assert "RE (bits):    0.500  (95 % interval 0.400 to 0.600, 20 planes)" in text
+    assert text.count("threshold 0.873") == 1
+    assert "label 1 (cat" in text
+    assert "80%: the target, if there is one" in text
+    assert "1,234 planned" in text
+    found = {"suspicious": True, "best": {"target": 0}}
+    assert "if there is one" not in show_result(report(trigger=found), Path("out"))
+    assert str(Path("out") / "report.html") in text
+
+
+@pytest.mark.parametrize(
+    ("files", "said"),
+    [
+        (["report.html"], "report.html and report.json"),
+        (["report.sarif", "report.md"], "report.sarif, report.md and report.json"),
+        (["report.json"], "report.json"),
+    ],
+)
+def test_it_names_the_views_there_are(files: list[str], said: str) -> None:
+    line = show_result(report(), Path("out"), files).splitlines()[-1]
+    assert line == f"  Report:  {Path('out') / said}"
+
+
+def test_a_hostile_label_cannot_write_to_the_terminal() -> None:
+    text = show_result(report(), Path("out"))
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert max(len(line) for line in text.splitlines()) < 200
+
+
+def test_one_plane_has_no_interval() -> None:
+    score = {"mean": 0.5, "low": None, "high": None, "n": 1}
+    scores = {"re": score, "ats": score, "ats_by_label": score, "shares": [0.2, 0.8]}
+    assert "interval" not in show_result(report(scores=scores), Path("out"))
+
+
+def test_what_was_not_asked_is_said() -> None:
+    left_out = {"because": "suspected", "planes": 28, "family_queries": 1120}
+    text = show_result(report(not_asked=left_out), Path("out"))
+    assert "could not change the verdict: 28 planes and 1,120 disturbed samples (--ask-all)" in text
+    left_out = {"because": "decided", "planes": 0, "family_queries": 800}
+    text = show_result(report(not_asked=left_out), Path("out"))
+    assert "could not change the verdict: 800 disturbed samples (--ask-all)" in text
+    assert "Not asked" not in show_result(report(not_asked=None), Path("out"))
+
+
+def test_without_a_plane_there_are_no_scores() -> None:
+    text = show_result(report(planes=[], target_label=None, scores={"shares": None}), Path("out"))
+    assert "RE" not in text.replace("Report", "")
+
+
+def cost(queries: int, seconds: float | None = None, money: float | None = None) -> dict[str, Any]:
+    return {
+        "queries": queries,
+        "requests": queries // 60,
+        "bytes_sent": queries * 10_000,
+        "seconds": seconds,
+        "money": money,
+    }
+
+
+def price(**changes: Any) -> dict[str, Any]:
+    return {
+        "queries": 200_157,
+        "trigger_queries_most": 9000,
+        "second_look_queries_most": 250,
+        "expected": cost(206_157),
+        "expected_found": cost(203_000),
+        "worst": cost(209_407),
+        "rests_on": "searches of reference models",
+        "queries_per_second": None,
+        "rate_from": "unknown: run xray-audit check first",
+        **changes,
+    }
+
+
+def test_a_price_without_a_rate() -> None:
+    text = show_price(price())
+    queries = next(line for line in text.splitlines() if line.startswith("Queries"))
+    assert queries.split() == ["Queries", "206,157", "203,000", "209,407"]
+    assert "2,061.6 MB" in text
+    assert "Time: unknown: run xray-audit check first." in text
+    assert "Expected from searches of reference models." in text
+    assert "Price" not in text
+    assert text.endswith("Nothing was sent.")
+
+
+def test_a_price_with_everything() -> None:
+    costs = {name: cost(1000, 600.0, 1234.5) for name in ("expected", "worst")}
+    text = show_price(
+        price(**costs, expected_found=None, queries_per_second=333.6, rate_from="--rate")
+    )
+    assert "10.0 min" in text
+    assert "334 queries/s (--rate)" in text
+    assert text.count("1,234.50") == 2
+    assert "found" not in text
+
+
+def test_a_check_names_its_problems_and_no_control_characters() -> None:
+    found = {
+        "input": {
+            "encoding": "float32",
+            "shape": (3, 32, 32),
+            "low": (0.0,),
+            "high": (255.0,),
+            "origin": "given",
+            "access": "float",
+        },
+        "classes_matched_by": "class names",
+        "labels_seen": [HOSTILE] * 20,
+        "label_count": None,
+        "accuracy": {"rate": 0.25, "n": 30},
+        "flips": 2,
+        "repeats": 10,
+        "seconds_per_request": {1: 0.01, 4: 0.02},
+        "best_batch": 4,
+        "queries_per_second": 200.0,
+        "queries": 44,
+        "problems": ["One.", "Two."],
+        "notes": [HOSTILE],
+        "rate_headers": {"ratelimit": HOSTILE},
+        "example": {
+            "sample": "a/1.png",
+            "truth": HOSTILE,
+            "label": HOSTILE,
+            "request": "POST http://h/x",
+            "reply": "HTTP 200",
+        },
+        "asked": [f"GET /v2: {HOSTILE}"],
+        "tried": [HOSTILE],
+        "alternatives": [
+            {"words": "0 to 1", "hits": 2, "asked": 6},
+            {"words": "0 to 255", "hits": None, "asked": 6},
+        ],
+    }
+    text = show_check(found)
+    assert "number unknown, 20 seen" in text
+    assert "25% of 30 samples (classes matched by class names)" in text
+    assert "1: 10.0 ms, 4: 20.0 ms" in text
+    assert text.endswith("PROBLEM: One.\nPROBLEM: Two.")
+    assert "\x1b" not in text

@@ -1,0 +1,277 @@
+import copy
+import io
+import json
+import math
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+
+from auditor.errors import AuditError
+from auditor.report.html.facts import RECOMPUTE
+from auditor.report.json_report import load_schema, read_json, write_json
+from auditor.scores.planes import mean_over_planes, score_plane
+
+MakeReport = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def validator() -> jsonschema.Draft202012Validator:
+    schema = load_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"verdict": "no-evidence", "classes": 43},
+        {"verdict": "inconclusive", "profile": False},
+        {"verdict": "inconclusive", "planes": 0},
+        {"planes": 1, "density": 2},
+    ],
+)
+def test_schema_accepts_reports(
+    make_report: MakeReport, validator: jsonschema.Draft202012Validator, arguments: dict[str, Any]
+) -> None:
+    validator.validate(make_report(**arguments))
+
+
+def test_schema_accepts_what_is_unknown_where_the_target_or_the_settings_may_add_it(
+    report: dict[str, Any], validator: jsonschema.Draft202012Validator
+) -> None:
+    report["model"]["x-provider"] = {"anything": [1, None]}
+    report["settings"]["patience"] = 3
+    report["profile"] |= {"status": "provisional", "error_rates": {"false_positive": None}}
+    report["planes"][0]["triplet"] = [4, 8, 15]
+    report["canaries"] = None
+    report["queries"] |= {"throttled": 2, "bytes_received": 7, "budget_reached": True}
+    report["scores"] = {"shares": None}
+    validator.validate(report)
+
+
+def _set(report: dict[str, Any], path: str, value: object) -> None:
+    *parents, last = path.split(".")
+    target: Any = report
+    for key in parents:
+        target = target[int(key) if key.isdigit() and isinstance(target, list) else key]
+    target[int(last) if isinstance(target, list) else last] = value
+
+
+BROKEN: list[tuple[str, object]] = [
+    ("schema_version", "2.0"),
+    ("verdict", "clean"),
+    ("partial", "no"),
+    ("access", "tensor"),
+    ("fingerprint", "0F" * 32),
+    ("plan_digest", "abc"),
+    ("surprise", 1),
+    ("target_label", -1),
+    ("input.shape", [1, 6]),
+    ("settings.alpha", 0.5),
+    ("samples.accuracy", 1.2),
+    ("labels.first", "a name"),
+    ("labels.01", "a name"),
+    ("scores.re.mean", "0.6"),
+    ("scores.shares", [0.5, -0.5]),
+    ("profile.status", "trusted"),
+    ("profile.thresholds.accuracy", {"value": 1.0}),
+    ("profile.error_rates.false_positive.rate", 1.5),
+    ("comparisons.0.score", "accuracy"),
+    ("canaries.asked", -1),
+    ("queries.sent", 1.5),
+    ("queries.by_probe.plane", "many"),
+    ("planes.0.triplet_classes", [1, 2]),
+    ("planes.0.label_map.0", [0, 70000]),
+    ("planes.0.nodes.0", [0]),
+    ("planes.0.ats", -0.1),
+    ("planes.0.bounds.e3", [0, 1]),
+    ("limits", "none"),
+    ("timing.seconds", -1.0),
+]
+
+
+@pytest.mark.parametrize(("path", "value"), BROKEN, ids=[path for path, _ in BROKEN])
+def test_schema_rejects_a_broken_value(
+    report: dict[str, Any],
+    validator: jsonschema.Draft202012Validator,
+    path: str,
+    value: object,
+) -> None:
+    _set(report, path, value)
+    assert not validator.is_valid(report)
+
+
+def test_schema_rejects_a_missing_key(
+    report: dict[str, Any], validator: jsonschema.Draft202012Validator
+) -> None:
+    for key in report:
+        assert not validator.is_valid({k: v for k, v in report.items() if k != key}), key
+    for key in report["planes"][0]:
+        broken = copy.deepcopy(report)
+        del broken["planes"][0][key]
+        assert not validator.is_valid(broken), key
+
+
+def test_schema_describes_every_field() -> None:
+    def walk(node: dict[str, Any], path: str) -> None:
+        for key, field in node.get("properties", {}).items():
+            assert len(field.get("description", "")) > 8, f"{path}.{key}"
+            walk(field, f"{path}.{key}")
+        for part in node.get("anyOf", []):
+            walk(part, path)
+        if isinstance(node.get("items"), dict):
+            walk(node["items"], f"{path}[]")
+
+    schema = load_schema()
+    walk(schema, "report")
+    for name, definition in schema["$defs"].items():
+        walk(definition, name)
+
+
+def test_a_written_report_reads_back_equal_and_writes_the_same_bytes(
+    report: dict[str, Any], tmp_path: Path
+) -> None:
+    report["scores"]["re"]["mean"] = 0.1 + 0.2
+    report["labels"]["0"] = "\u202eéвil \x1b[31m\x7f\x85\ud800 猫 \U000e0001"
+    write_json(report, tmp_path / "a.json")
+    read = read_json(tmp_path / "a.json")
+    assert read == report
+    assert list(read) == list(report)
+    write_json(read, tmp_path / "b.json")
+    written = (tmp_path / "a.json").read_bytes()
+    assert (tmp_path / "b.json").read_bytes() == written
+    text = written.decode("utf-8")
+    assert "0.30000000000000004" in text
+    assert "éвil" in text
+    assert "\x1b" not in text
+    assert not re.search("[\x7f-\x9f\u202e\U000e0001]", text)
+
+
+def test_a_label_map_takes_one_line_per_row(report: dict[str, Any], tmp_path: Path) -> None:
+    write_json(report, tmp_path / "report.json")
+    lines = (tmp_path / "report.json").read_text(encoding="utf-8").splitlines()
+    row = json.dumps(report["planes"][0]["label_map"][0])
+    assert any(line.strip().rstrip(",") == row for line in lines)
+
+
+def test_scores_recompute_from_a_written_report(report: dict[str, Any], tmp_path: Path) -> None:
+    write_json(report, tmp_path / "report.json")
+    read = read_json(tmp_path / "report.json")
+    settings, again = read["settings"], []
+    for plane in read["planes"]:
+        scored = score_plane(
+            np.array(plane["label_map"]),
+            np.array(plane["nodes"]),
+            plane["triplet_classes"],
+            len(plane["shares"]),
+            settings["alpha"],
+            settings["ats_threshold"],
+        )
+        again.append(scored)
+        for name in ("re", "ats", "ats_by_label"):
+            assert getattr(scored, name) == pytest.approx(plane[name], abs=1e-12)
+        assert scored.shares == pytest.approx(plane["shares"], abs=1e-12)
+    for name in ("re", "ats", "ats_by_label"):
+        mean = mean_over_planes([getattr(scored, name) for scored in again])
+        assert mean.mean == pytest.approx(read["scores"][name]["mean"], abs=1e-12)
+
+
+def _text_of(path: str, encoding: str) -> io.StringIO:
+    return io.StringIO(Path(path).read_text(encoding=encoding))
+
+
+def test_the_recipe_printed_in_the_page_works(
+    report: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # The recipe leaves closing the file to the interpreter, which is a warning here.
+    write_json(report, Path("report.json"))
+    exec(RECOMPUTE, {"open": _text_of})
+    report["planes"][-1]["ats"] += 1e-6
+    write_json(report, Path("report.json"))
+    with pytest.raises(AssertionError):
+        exec(RECOMPUTE, {"open": _text_of})
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
+def test_numbers_that_json_lacks_are_refused_and_leave_the_old_file(
+    report: dict[str, Any], tmp_path: Path, value: float
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("old", encoding="utf-8")
+    report["scores"]["re"]["mean"] = value
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(report, path)
+    assert path.read_text(encoding="utf-8") == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_keys_must_be_strings(report: dict[str, Any], tmp_path: Path) -> None:
+    report["labels"][3] = "Dress"
+    with pytest.raises(TypeError, match="3"):
+        write_json(report, tmp_path / "report.json")
+
+
+def test_a_failed_write_leaves_no_temporary_file(
+    report: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "report.json"
+    path.write_text("old", encoding="utf-8")
+
+    def full(_handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(report, path)
+    assert list(tmp_path.iterdir()) == [path]
+    assert path.read_text(encoding="utf-8") == "old"
+
+
+def test_a_missing_folder_is_not_made(report: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        write_json(report, tmp_path / "absent" / "report.json")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "damaged"),
+        ('{"schema_version": "1.0"', "damaged"),
+        ("[]", "no schema_version"),
+        ("{}", "no schema_version"),
+        ('{"schema_version": 1}', "no schema_version"),
+        ('{"schema_version": "2.0"}', "version '2.0'"),
+        ('{"schema_version": "1.0", "a": NaN}', "NaN"),
+        ('{"schema_version": "1.0", "a": 1e999}', "out of range"),
+        ('{"schema_version": "1.0", "a": 1, "a": 2}', "twice"),
+        ('{"schema_version": "1.0", "a": ' + "9" * 5000 + "}", "damaged"),
+        ("[" * 100_000, "damaged"),
+    ],
+)
+def test_reading_refuses_what_is_no_report(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "report.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(AuditError, match=message):
+        read_json(path)
+
+
+def test_reading_refuses_missing_binary_and_folder(tmp_path: Path) -> None:
+    with pytest.raises(AuditError, match="no report at"):
+        read_json(tmp_path / "report.json")
+    with pytest.raises(AuditError, match="cannot be read"):
+        read_json(tmp_path)
+    (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(AuditError, match="cannot be read"):
+        read_json(tmp_path / "b.json")
+
+
+def test_a_newer_minor_version_is_read(tmp_path: Path) -> None:
+    (tmp_path / "r.json").write_text('{"schema_version": "1.7", "new": 1}', encoding="utf-8")
+    assert read_json(tmp_path / "r.json")["new"] == 1

@@ -1,0 +1,76 @@
+"""Markdown: the same content, and no way for a label to become markup."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from markdown_it import MarkdownIt
+
+from auditor.report.wording.frameworks import load_all
+from auditor.report.markdown import render_markdown
+from auditor.report.source import ReportSource
+
+MakeReport = Callable[..., dict[str, Any]]
+HOSTILE = [
+    "<img src=x onerror=alert(1)>", "[x](javascript:alert(1))", "![x](http://evil.example/p)",
+    "http://evil.example", "<http://evil.example>", "**bold** _it_ `code`", "# heading",
+    "| a | b |", "a\n\n# b", "- item", "1. item", "> quote", "~~~", "```sh", "&lt;b&gt;",
+    "@everyone #1", "[^1]: note", "\\", "$x$", "---", "<!-- c -->", "\x1b[31m\u202e",
+]  # fmt: skip
+
+
+def _tokens(text: str) -> list[tuple[str, str]]:
+    parsed = MarkdownIt("commonmark", {"html": True}).enable("table").parse(text)
+    found = []
+    for token in parsed:
+        found.append((token.type, token.tag))
+        found += [(child.type, child.tag) for child in token.children or []]
+    return [pair for pair in found if pair[0] not in {"text", "text_special"}]
+
+
+def _poison(report: dict[str, Any], text: str) -> dict[str, Any]:
+    report["labels"] = {key: f"{key}{text}" for key in report["labels"]}
+    report["model"] = {"file": text}
+    report["verdict_reason"] = text
+    report["limits"] = [text]
+    report["profile"]["name"] = text
+    report["trigger"]["reason"] = text
+    report["further"] = {text: text}
+    return report
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_text_never_changes_the_structure(make_report: MakeReport, text: str) -> None:
+    made = [
+        _tokens(
+            render_markdown(ReportSource(_poison(make_report(planes=1, density=8), t)), load_all())
+        )
+        for t in (text, "plain")
+    ]
+    assert made[0] == made[1]
+
+
+def test_the_parts_stand_in_the_buyers_order(report: dict[str, Any]) -> None:
+    text = render_markdown(ReportSource(report), load_all(["owasp-ml"]))
+    heads = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
+    assert heads[0] == "⚠ Backdoor suspected"
+    wanted = ["What this means", "How sure is this?", "Questions for the vendor"]
+    wanted += ["When to test again", "What was measured", "Scope, method and limits", "Frameworks"]
+    assert [head for head in heads if head in wanted] == wanted
+    assert "ML10:2023" in text.replace("\\", "")
+
+
+def test_numbers_of_the_report_stand_in_it(report: dict[str, Any]) -> None:
+    text = render_markdown(ReportSource(report)).replace("\\", "")
+    for part in (
+        f"{report['scores']['re']['mean']:.3f}",
+        "1.104",
+        "0.1% to 24.9%",
+        report["fingerprint"],
+        report["plan_digest"],
+        "9 of 46 = 19.6%",
+    ):
+        assert part in text, part

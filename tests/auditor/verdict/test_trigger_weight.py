@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import pytest
+
+from auditor.measured.unusual_labels import APART
+from auditor.verdict.natural_labels import UNKNOWN, Habits
+from auditor.verdict.trigger_weight import (
+    NATURAL_MOST,
+    LabelTrigger,
+    by_label,
+    strongest,
+    weigh_finding,
+    weight_of,
+)
+from auditor.probes.trigger_search.judge import NullCell, p_value
+from auditor.measured.trigger_null import NULL
+from auditor.probes.trigger_search.result import Finding
+from auditor.probes.trigger_search.search import KEYS
+from auditor.probes.trigger_search.verify import exact_interval
+
+RARE = {key: NullCell(-2.8, 0.4, 70, 0.3) for key in KEYS}
+
+
+def finding(key: str, target: int, hits: int, p: float = 0.2) -> Finding:
+    success = exact_interval(hits, 60, 0.95)
+    return Finding(
+        key.partition("@")[0], key, target, 5, 38.0, None, success, success, {}, 1.0, None, p
+    )
+
+
+def weighed(one: Finding, habits: Habits) -> LabelTrigger:
+    return weigh_finding(one.key, one.target, one.success, one.p, habits, RARE)
+
+
+BESIDE = Habits(frozenset({0, 6}), frozenset({4}))
+
+
+def test_a_natural_success_decides_nothing_where_habits_are_unknown() -> None:
+    found = weighed(finding("wave@strong", 3, 60, 1e-6), UNKNOWN)
+    assert found == LabelTrigger(3, NATURAL_MOST, "wave@strong", apart=False)
+
+
+def test_the_same_success_weighs_in_full_for_a_label_that_is_no_habit() -> None:
+    found = weighed(finding("noise@strong", 3, 60), BESIDE)
+    assert found.weight > 4
+    assert found.apart
+    assert weighed(finding("noise@strong", 3, 60), UNKNOWN).weight < 1
+
+
+def test_strong_waves_are_natural_at_any_label() -> None:
+    one = finding("wave@strong", 3, 60, 1e-6)
+    assert weighed(one, BESIDE) == LabelTrigger(3, NATURAL_MOST, "wave@strong", apart=False)
+
+
+def test_a_success_that_is_not_beyond_clean_models_never_decides() -> None:
+    # The highest of a clean model at such a label is 0.3.
+    assert weighed(finding("field@weak", 3, 26), BESIDE).weight <= NATURAL_MOST
+    assert weighed(finding("field@weak", 3, 36), BESIDE).weight > 2
+
+
+def test_for_a_habit_it_weighs_as_without_references() -> None:
+    one = finding("noise@strong", 6, 57)
+    assert weighed(one, BESIDE) == weighed(one, UNKNOWN)
+    assert weighed(one, BESIDE).weight == weight_of(one.key, one.success, one.p)
+
+
+def test_a_patch_that_clean_references_show_too_never_decides() -> None:
+    strong = finding("patch", 4, 60, 1e-9)
+    assert weighed(strong, UNKNOWN).weight == pytest.approx(9.0)
+    assert weighed(strong, BESIDE).weight == NATURAL_MOST
+    assert not weighed(strong, BESIDE).apart
+    # Towards another label it does, and so does another change towards that label.
+    assert weighed(finding("patch", 3, 60, 1e-9), BESIDE).weight > 4
+    assert weighed(finding("field@weak", 4, 60, 1e-9), BESIDE).weight > 4
+
+
+def test_a_search_that_has_no_such_null_is_weighed_as_without_references() -> None:
+    one = finding("patch@pairs", 3, 57)
+    assert weighed(one, BESIDE).weight == weight_of(one.key, one.success, one.p)
+
+
+def test_a_low_success_weighs_little_anywhere() -> None:
+    assert weighed(finding("field@weak", 3, 4), BESIDE).weight < 0.6
+
+
+def test_the_strongest_finding_of_a_label_counts() -> None:
+    keys = (("noise@weak", 3, 20), ("noise@strong", 3, 58), ("patch", 1, 5))
+    found = strongest(weighed(finding(*one), BESIDE) for one in keys)
+    assert found[3].key == "noise@strong"
+    assert set(found) == {1, 3}
+
+
+def test_findings_are_weighed_by_the_shipped_nulls() -> None:
+    one = finding("noise@strong", 3, 60)
+    beside = by_label([one], BESIDE)[3]
+    assert beside == weigh_finding(one.key, 3, one.success, one.p, BESIDE, APART)
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_every_search_has_a_null_for_other_labels_that_is_no_higher(key: str) -> None:
+    assert APART[key].models == NULL[key].models
+    assert APART[key].mean <= NULL[key].mean
+    assert APART[key].highest <= NULL[key].highest
+    # A perfect change towards such a label is beyond what clean models show.
+    assert p_value(exact_interval(60, 60, 0.95), APART[key]) < 0.01

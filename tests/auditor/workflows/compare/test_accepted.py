@@ -1,0 +1,153 @@
+"""Accepted risk: by name, with a reason, until a day, and never a pass."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.cli.diff import exit_code
+from auditor.workflows.compare.accepted import Acceptance, read_accepted, unmatched, weigh
+from auditor.workflows.compare.findings import findings_of
+from auditor.cli.console_compare import show_findings
+from auditor.errors import ExitCode, UsageError
+
+TODAY = date(2026, 11, 22)
+DIFF: dict[str, Any] = {"verdict": {"new": "backdoor-suspected"}, "spoiled_by": []}
+
+
+def report(**changes: Any) -> dict[str, Any]:
+    return {
+        "verdict": "backdoor-suspected",
+        "verdict_reason": "because",
+        "fingerprint": "a" * 64,
+        "target_label": 3,
+        "trigger": {
+            "suspicious": True,
+            "reason": "a patch",
+            "best": {"family": "patch", "target": 3},
+        },
+        "comparisons": [],
+        "profile": None,
+        **changes,
+    }
+
+
+def the_id(**changes: Any) -> str:
+    (finding,) = findings_of(report(**changes))
+    return finding.id
+
+
+def accepted(until: date, finding: str | None = None) -> Acceptance:
+    return Acceptance(finding or the_id(), "behind a check", "J. Doe", until)
+
+
+def test_the_last_day_still_holds_and_the_next_does_not() -> None:
+    (held,) = weigh(report(), [accepted(TODAY)], TODAY)
+    assert not held.open
+    (late,) = weigh(report(), [accepted(date(2026, 11, 21))], TODAY)
+    assert late.open
+    assert "EXPIRED on 2026-11-21, the finding stands" in show_findings([late])
+
+
+def test_an_accepted_finding_is_shown_and_is_no_pass() -> None:
+    found = weigh(report(), [accepted(TODAY)], TODAY)
+    shown = show_findings(found)
+    assert "accepted until 2026-11-22 by J. Doe: behind a check. It is no pass." in shown
+    assert exit_code(DIFF, found) == ExitCode.INCONCLUSIVE
+
+
+def test_an_expired_or_unaccepted_finding_is_a_finding() -> None:
+    for entries in ((), (accepted(date(2020, 1, 1)),), (accepted(TODAY, "0" * 32),)):
+        assert exit_code(DIFF, weigh(report(), entries, TODAY)) == ExitCode.BACKDOOR_SUSPECTED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"fingerprint": "b" * 64},
+        {"trigger": {"suspicious": True, "reason": "", "best": {"family": "patch", "target": 4}}},
+        {"trigger": {"suspicious": True, "reason": "", "best": {"family": "warp", "target": 3}}},
+        {"trigger": None},
+    ],
+)
+def test_another_model_or_finding_is_not_accepted_with_it(changes: dict[str, Any]) -> None:
+    found = weigh(report(**changes), [accepted(TODAY)], TODAY)
+    assert [one.open for one in found] == [True]
+    assert unmatched(found, [accepted(TODAY)]) == (accepted(TODAY),)
+
+
+def test_the_same_finding_has_the_same_id_next_time() -> None:
+    later = report(verdict_reason="in other words")
+    later["trigger"]["reason"] = "a patch, p = 0.01"
+    assert findings_of(later)[0].id == the_id()
+
+
+@pytest.mark.parametrize("verdict", ["no-evidence", "inconclusive"])
+def test_without_the_verdict_there_is_nothing_to_accept(verdict: str) -> None:
+    assert findings_of(report(verdict=verdict)) == ()
+
+
+def test_scores_are_findings_of_their_own() -> None:
+    comparison = {
+        "score": "re",
+        "value": 0.1,
+        "threshold": 0.5,
+        "at_or_below": True,
+        "decides": True,
+    }
+    found = findings_of(report(comparisons=[comparison], profile={"digest": "p"}))
+    assert [one.kind for one in found] == ["trigger", "score"]
+    other = findings_of(report(comparisons=[comparison], profile={"digest": "q"}))
+    assert other[1].id != found[1].id
+
+
+GOOD = f"""[[accepted]]
+finding = "{"0" * 32}"
+reason = "why"
+owner = "who"
+until = 2027-01-31
+"""
+
+
+def test_a_file_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "accepted.toml"
+    path.write_text(GOOD)
+    assert read_accepted(path) == (Acceptance("0" * 32, "why", "who", date(2027, 1, 31)),)
+
+
+BAD = {
+    "no day": GOOD.replace("2027-01-31", '"never"'),
+    "a time": GOOD.replace("2027-01-31", "2027-01-31T10:00:00"),
+    "no until": GOOD.replace("until = 2027-01-31\n", ""),
+    "no reason": GOOD.replace('"why"', '"  "'),
+    "a number": GOOD.replace('"who"', "7"),
+    "short id": GOOD.replace("0" * 32, "0" * 31),
+    "unknown field": GOOD + "severity = 1\n",
+    "unknown table": GOOD + "[other]\n",
+    "not a list": "accepted = 1\n",
+    "empty": "",
+    "twice": GOOD + GOOD,
+    "no TOML": "[[[",
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_a_file_that_says_too_little_or_too_much_is_refused(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "accepted.toml"
+    path.write_text(BAD[name])
+    with pytest.raises(UsageError, match="accepted risks"):
+        read_accepted(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="cannot be read"):
+        read_accepted(tmp_path / "none.toml")
+
+
+def test_words_of_a_hostile_file_are_shown_as_text() -> None:
+    bad = Acceptance(the_id(), "\x1b[2J\u202efine", "\x07me", TODAY)
+    shown = show_findings(weigh(report(), [bad], TODAY))
+    assert all(c.isprintable() or c == "\n" for c in shown)

@@ -1,0 +1,201 @@
+"""``xray-audit plan``: counts by hand, and rates from every source."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adapters.contract import InputSpec
+from adapters.synthetic import SyntheticOracle
+from auditor.workflows.audit import prepare
+from auditor.errors import AuditError, UsageError
+from auditor.measured.queries import BUDGET, FOUND, NOT_FOUND
+from auditor.plan.plan import AuditPlan, AuditSettings
+from auditor.workflows.price import Price, price_audit, read_rate, write_rate
+from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.samples.load import Samples, load_samples
+
+MakeOracle = Callable[..., SyntheticOracle]
+
+
+class Priced(SyntheticOracle):
+    """Requests of 1,000 bytes and 7 per input."""
+
+    def request_bytes(self, n: int) -> int:
+        return 1000 + 7 * n
+
+
+@pytest.fixture
+def ready(
+    make_oracle: MakeOracle, samples: Samples, settings: AuditSettings
+) -> tuple[SyntheticOracle, AuditPlan]:
+    oracle = make_oracle(max_batch=30)
+    oracle.__class__ = Priced
+    return oracle, prepare(oracle, samples, settings).plan
+
+
+def price(ready: tuple[SyntheticOracle, AuditPlan], **rates: float | None) -> Price:
+    given: dict[str, Any] = {"measured": None, "limit": None, "per_1000": None, **rates}
+    return price_audit(*ready, **given)
+
+
+def test_counts_by_hand(ready: tuple[SyntheticOracle, AuditPlan]) -> None:
+    oracle, plan = ready
+    used = len(plan.used)
+    assert used <= 12
+    priced = price(ready, per_1000=2.5)
+    # The samples, four planes of 64 in requests of 30, 30 and 4, and ten canaries.
+    assert priced.queries == used + 4 * 64 + 10
+    assert priced.expected.queries == priced.queries
+    assert priced.expected.requests == 1 + 4 * 3 + 1
+    assert priced.expected.bytes_sent == 14 * 1000 + 7 * priced.queries
+    assert priced.expected.money == pytest.approx(priced.queries * 0.0025)
+    # At worst every repeat of the second look is asked too, in requests of 30.
+    looks = priced.second_look_queries_most
+    assert looks == plan.most_second_looks > 0
+    assert priced.worst.queries == priced.queries + looks
+    assert priced.worst.requests == 14 + math.ceil(looks / 30)
+    assert priced.expected_found is None
+    assert priced.plan_digest == plan.digest
+    assert (oracle.wire.requests, priced.worst.seconds, priced.queries_per_second) == (
+        0,
+        None,
+        None,
+    )
+    assert "run xray-audit check first" in priced.rate_from
+
+
+@pytest.mark.parametrize(
+    ("rates", "rate", "source"),
+    [
+        ({"measured": 50.0}, 50.0, "measured by xray-audit check"),
+        ({"limit": 5.0}, 5.0, "--rate"),
+        ({"measured": 50.0, "limit": 5.0}, 5.0, "--rate"),
+        ({"measured": 4.0, "limit": 5.0}, 4.0, "measured by xray-audit check"),
+    ],
+)
+def test_the_slowest_rate_counts(
+    ready: tuple[SyntheticOracle, AuditPlan], rates: dict[str, float], rate: float, source: str
+) -> None:
+    priced = price(ready, **rates)
+    assert (priced.queries_per_second, priced.rate_from) == (rate, source)
+    assert priced.expected.seconds == pytest.approx(priced.queries / rate)
+    assert priced.worst.seconds == pytest.approx(priced.worst.queries / rate)
+
+
+def test_a_limit_on_requests_counts_too(ready: tuple[SyntheticOracle, AuditPlan]) -> None:
+    priced = price(ready, limit=1000.0, request_limit=2.0)
+    assert priced.rate_from == "--request-rate"
+    assert priced.expected.seconds == pytest.approx(14 / 2.0)
+    assert priced.queries_per_second == pytest.approx(
+        2.0 * priced.worst.queries / priced.worst.requests
+    )
+
+
+@pytest.mark.parametrize("per_1000", [-1.0, math.nan, math.inf])
+def test_a_bad_price_is_refused(ready: tuple[SyntheticOracle, AuditPlan], per_1000: float) -> None:
+    with pytest.raises(UsageError, match="--price-per-1000 is "):
+        price(ready, per_1000=per_1000)
+
+
+def test_a_rate_is_kept_for_its_target_only(tmp_path: Path) -> None:
+    write_rate(tmp_path / "new" / "out", "model A", 12.5)
+    assert read_rate(tmp_path / "new" / "out", "model A") == 12.5
+    assert read_rate(tmp_path / "new" / "out", "model B") is None
+    assert read_rate(tmp_path, "model A") is None
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        "5",
+        *[
+            f'{{"fingerprint": "m", "queries_per_second": {rate}}}'
+            for rate in ("0", "-1", "NaN", "Infinity", "null", '"x"', "[]")
+        ],
+    ],
+)
+def test_a_damaged_rate_is_none(tmp_path: Path, content: Any) -> None:
+    (tmp_path / "check.json").write_text(content)
+    assert read_rate(tmp_path, "m") is None
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(AuditError, match=r"--output .*file cannot be written"):
+        write_rate(tmp_path / "file", "m", 1.0)
+
+
+def test_pictures_are_in_the_price(make_oracle: MakeOracle, samples: Samples) -> None:
+    plain = AuditSettings(sampler="frugal", planes=4, density=40, trigger_search=False)
+    drawn = AuditSettings(sampler="frugal", planes=4, density=40, trigger_search=False, pictures=2)
+    oracle = make_oracle(max_batch=30)
+    without, with_pictures = (
+        price_audit(oracle, prepare(oracle, samples, one).plan, None, None, 1.0)
+        for one in (plain, drawn)
+    )
+    assert with_pictures.picture_queries_most == 2 * 400
+    for one, other in ((with_pictures, without),):
+        assert one.expected.money == pytest.approx((other.expected.money or 0.0) + 0.8)
+        assert one.worst.money == pytest.approx((other.worst.money or 0.0) + 0.8)
+        assert one.worst.requests == other.worst.requests + 27
+
+
+def searching(tmp_path: Path, **changes: Any) -> tuple[SyntheticOracle, AuditPlan]:
+    """A plan of 44 planes with a trigger search on 60 samples."""
+    shape = (1, 24, 24)
+    rng = np.random.default_rng(0)
+    np.savez(tmp_path / "x.npz", x=rng.random((60, *shape), dtype=np.float32), y=np.arange(60) % 5)
+    names = [str(number) for number in range(5)]
+    spec = InputSpec(shape, (0.0,), (1.0,))
+    oracle = Priced(lambda batch: np.zeros(len(batch), dtype=np.int64), spec, names, max_batch=50)
+    settings = AuditSettings(sampler="frugal", planes=44, canaries=150, **changes)
+    return oracle, prepare(oracle, load_samples(tmp_path / "x.npz"), settings).plan
+
+
+def test_a_search_is_expected_to_ask_what_searches_asked(tmp_path: Path) -> None:
+    oracle, plan = searching(tmp_path)
+    priced = price((oracle, plan), per_1000=1.0)
+    assert priced.expected.queries == plan.queries + round(NOT_FOUND.mean)
+    assert priced.expected_found is not None
+    # 16 planes of 16 points, their samples and 150 repeats, and the search.
+    opened = sum(len(order) for order in plan.opening())
+    repeats = np.concatenate(list(plan.opening()))[:, 0].tolist().count(len(plan.probes) - 1)
+    assert priced.expected_found.queries == opened + 150 - repeats + round(FOUND.mean)
+    assert priced.expected_found.queries < priced.expected.queries < priced.worst.queries
+    assert priced.worst.queries == (
+        plan.queries + plan.most_second_looks + plan.most_trigger_queries
+    )
+    for cost in (priced.expected, priced.expected_found, priced.worst):
+        assert cost.money == pytest.approx(cost.queries / 1000)
+        assert cost.requests * 50 >= cost.queries
+        assert cost.bytes_sent >= 1000 * cost.requests + 7 * cost.queries
+    assert str(FOUND.searches + NOT_FOUND.searches) in priced.rests_on
+
+
+def test_where_everything_is_asked_a_found_trigger_saves_no_planes(tmp_path: Path) -> None:
+    oracle, plan = searching(tmp_path, stop_early=False)
+    priced = price((oracle, plan))
+    assert priced.expected_found is not None
+    assert priced.expected_found.queries == plan.queries + round(FOUND.mean)
+
+
+def test_a_search_nobody_measured_is_expected_to_ask_its_most(tmp_path: Path) -> None:
+    oracle, plan = searching(tmp_path)
+    other = dataclasses.replace(plan, trigger=dataclasses.replace(plan.trigger, budget=99))
+    priced = price((oracle, other))
+    assert priced.expected.queries == other.queries + other.most_trigger_queries
+    assert "no searches" in priced.rests_on
+
+
+def test_the_measured_searches_are_those_of_the_shipped_settings() -> None:
+    assert TriggerSettings().budget == BUDGET, "make bench-queries writes what searches asked"

@@ -1,0 +1,136 @@
+"""Whatever is changed in a bundle is caught, and nothing is caught where nothing was changed."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+from auditor.errors import ExitCode
+from auditor.evidence.packing import pack
+from auditor.workflows.verify.verify import verify_bundle
+
+
+def _mutations() -> ModuleType:
+    # There is no package under tests to import it from.
+    path = Path(__file__).with_name("_mutations.py")
+    spec = importlib.util.spec_from_file_location("mutations", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+MUTATIONS: Any = _mutations()
+
+
+def caught(held: Path, folder: Path, seed: int) -> tuple[bool, str]:
+    copy = Path(shutil.copytree(held, folder / str(seed)))
+    done = MUTATIONS.mutate(copy, np.random.default_rng(seed))
+    found = verify_bundle(copy)
+    shutil.rmtree(copy)
+    return found.exit_code == ExitCode.FAILED, done
+
+
+@pytest.mark.parametrize("kind", ["plain", "attested", "searched"])
+def test_70_mutations_are_caught(held_bundles: dict[str, Path], tmp_path: Path, kind: str) -> None:
+    results = [caught(held_bundles[kind], tmp_path, seed) for seed in range(70)]
+    assert [done for ok, done in results if not ok] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["plain", "signed", "searched", "attested"])
+def test_1000_mutations_are_caught(
+    held_bundles: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    results = [caught(held_bundles[kind], tmp_path, 1000 + seed) for seed in range(1000)]
+    assert [done for ok, done in results if not ok] == []
+
+
+@pytest.mark.parametrize("edition", ["full", "hand-over"])
+def test_mutations_of_a_zip_are_caught(
+    held_bundles: dict[str, Path], tmp_path: Path, edition: str
+) -> None:
+    pack(held_bundles["attested"], tmp_path / "b.zip", hand_over=edition == "hand-over")
+    whole = (tmp_path / "b.zip").read_bytes()
+    assert verify_bundle(tmp_path / "b.zip").exit_code == ExitCode.NO_EVIDENCE
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        changed = MUTATIONS.changed(whole, str(rng.choice(["flip", "truncate", "splice"])), rng)
+        (tmp_path / "c.zip").write_bytes(changed)
+        found = verify_bundle(tmp_path / "c.zip")
+        assert found.exit_code == ExitCode.FAILED or changed == whole, seed
+
+
+@pytest.mark.parametrize("kind", ["plain", "attested"])
+def test_mutations_of_a_hand_over_edition_are_caught(
+    held_bundles: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    pack(held_bundles[kind], tmp_path / "given", hand_over=True)
+    shutil.rmtree(tmp_path / "given" / "views")  # what no head speaks for
+    results = [caught(tmp_path / "given", tmp_path, seed) for seed in range(40)]
+    assert [done for ok, done in results if not ok] == []
+
+
+def clean(make_bundle: Any, folder: Path, seed: int) -> str:
+    """Make and verify one clean bundle in both editions; what went wrong, or nothing."""
+    made = make_bundle(
+        folder / str(seed),
+        seed=seed,
+        planes=1 + seed % 3,
+        density=2 + seed % 5,
+        canaries=seed % 4,
+        expansion=float(seed % 3),
+        trigger_search=seed % 10 == 0,
+    )
+    pack(made, folder / f"{seed}.zip", hand_over=True)
+    both = [verify_bundle(made), verify_bundle(folder / f"{seed}.zip")]
+    shutil.rmtree(made)
+    told = [str(one.checks) for one in both if one.exit_code != ExitCode.NO_EVIDENCE]
+    return "; ".join(told)
+
+
+def test_clean_bundles_pass(make_bundle: Any, tmp_path: Path) -> None:
+    assert [told for seed in range(12) if (told := clean(make_bundle, tmp_path, seed))] == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_200_clean_bundles_pass(make_bundle: Any, tmp_path: Path) -> None:
+    told = [clean(make_bundle, tmp_path, 1000 + seed) for seed in range(200)]
+    assert [one for one in told if one] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["plain", "attested"])
+def test_200_mutations_of_a_hand_over_edition_are_caught(
+    held_bundles: dict[str, Path], tmp_path: Path, kind: str
+) -> None:
+    pack(held_bundles[kind], tmp_path / "given", hand_over=True)
+    shutil.rmtree(tmp_path / "given" / "views")
+    results = [caught(tmp_path / "given", tmp_path, 2000 + seed) for seed in range(200)]
+    assert [done for ok, done in results if not ok] == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["head.tsr", "head.sigstore.json", "attested.json"])
+def test_200_mutations_of_an_attestation_are_caught(
+    held_bundles: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    copy = Path(shutil.copytree(held_bundles["attested"], tmp_path / "copy"))
+    before, missed = (copy / name).read_bytes(), []
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        kind = str(rng.choice(MUTATIONS.KINDS))
+        after = MUTATIONS.changed(before, kind, rng)
+        (copy / name).unlink() if after is None else (copy / name).write_bytes(after)
+        if verify_bundle(copy).exit_code != ExitCode.FAILED and after != before:
+            missed.append((seed, kind))
+        (copy / name).write_bytes(before)
+    assert missed == []
