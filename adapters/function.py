@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.checks import check_batch, check_labels
-from adapters.worker import Worker
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
 from adapters.errors import BadReply, EndpointError, RetryAdvice, TargetError
 from adapters.target.description import Layout, Target
+from adapters.worker import Worker
 
 Classify = Callable[[NDArray[Any]], Any]
 """Images in, one label per image out; it may be a coroutine function.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from adapters.errors import BadReply
 from adapters import strict_json
+from adapters.errors import BadReply
 
 MAX_CHARS = 200
 _MESSAGE_KEYS = ("error", "message", "detail", "error_message", "errorMessage", "description")

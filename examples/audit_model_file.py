@@ -14,10 +14,10 @@ from pathlib import Path
 
 from adapters.registry import open_oracle
 from adapters.target.description import Target
-from auditor.workflows.audit import run_audit
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples
+from auditor.workflows.audit import run_audit
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 

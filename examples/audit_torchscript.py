@@ -17,12 +17,14 @@ import torch
 
 from adapters.registry import open_oracle
 from adapters.target.description import Target
-from auditor.workflows.audit import run_audit
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples
+from auditor.workflows.audit import run_audit
 
-SAMPLES = Path(str(resources.files("auditor.workflows.demo") / "assets" / "fashion-mnist-samples.npz"))
+SAMPLES = Path(
+    str(resources.files("auditor.workflows.demo") / "assets" / "fashion-mnist-samples.npz")
+)
 
 
 def write_model(path: Path) -> None:

@@ -13,19 +13,19 @@ import pytest
 import typer
 
 from adapters.discovery.survey import QUESTIONS
-from adapters.target.presets import preset_names
 from adapters.target.parse import target_from_table
-from auditor.verdict.profile import binomial_rate
+from adapters.target.presets import preset_names
 from auditor.cli.main import app
 from auditor.measured.decision import WITH_REFERENCES
-from auditor.verdict.rule import LEVEL
-from auditor.workflows.check.check import MOST_QUERIES
 from auditor.measured.trigger_error_rates import (
     ALL_TO_ONE_MODELS,
     CLEAN_MODELS,
     FALSE_ALARMS,
     MISSED,
 )
+from auditor.scores.intervals import binomial_rate
+from auditor.verdict.rule import LEVEL
+from auditor.workflows.check.check import MOST_QUERIES
 from auditor.workflows.profiles import load_profile, shipped_profiles
 from examples.benchmarks.decision_data import PATCHES, auroc_of
 from examples.benchmarks.held_out_tables import areas_by_attack

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from adapters.checks import check_batch
 from adapters.batch_files.exchange import Exchange, Round, key_of
 from adapters.batch_files.labels import read_labels
 from adapters.batch_files.writers import MANIFEST, RoundWriter, sent_values
+from adapters.checks import check_batch
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
 from adapters.errors import TargetError
 

@@ -15,10 +15,10 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.images import encode_picture, is_picture
 from adapters.batch_files.exchange import Exchange, Round, key_of, write_whole
 from adapters.contract import Batch, InputSpec
 from adapters.errors import TargetError
+from adapters.images import encode_picture, is_picture
 from adapters.target.description import Target
 
 MANIFEST = "inputs.csv"

@@ -1,1 +1,1 @@
-"""adapters.discovery."""
+"""Survey of an unknown server: what it may want, guessed without samples."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.errors import AccessDenied, BadReply, EndpointError, Unreachable
 from adapters import strict_json
+from adapters.errors import AccessDenied, BadReply, EndpointError, Unreachable
 from adapters.http.client.client import open_client
 from adapters.http.client.endpoint import Endpoint, read_endpoint
 from adapters.quoting import printable

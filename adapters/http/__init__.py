@@ -17,8 +17,8 @@ from adapters.http.client.endpoint import Endpoint, read_endpoint
 from adapters.http.client.exchange import Exchange
 from adapters.http.generic.protocol import open_generic
 from adapters.http.oracle import HttpOracle, Opened
-from adapters.http.v2.protocol import open_v2
 from adapters.http.v2.grpc import open_v2_grpc
+from adapters.http.v2.protocol import open_v2
 from adapters.target.description import Target
 
 __all__ = ["PROTOCOLS", "open_oracle"]

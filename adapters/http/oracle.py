@@ -19,9 +19,9 @@ from adapters.errors import (
 )
 from adapters.http.client.client import HEADER_BYTES, Client
 from adapters.http.client.endpoint import Endpoint
-from adapters.quoting import printable
 from adapters.http.client.polling import Poller
 from adapters.http.transport.transports import Reply
+from adapters.quoting import printable
 from adapters.target.description import Target
 
 DEFAULT_BATCH = 64

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.checks import check_batch, check_labels, top1
-from adapters.worker import Worker
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
 from adapters.errors import BadReply, InputRejected, ModelFileError, RetryAdvice, TargetError
 from adapters.target.description import Color, Layout, Target
+from adapters.worker import Worker
 
 MAX_FILE_BYTES = 2 * 1024**3
 """Larger files are refused: ONNX cannot hold more, and a file is read whole to be hashed."""

@@ -8,12 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from adapters.model_files.local import LocalOracle, ModelFile, read_model_file, settle
-from adapters.worker import Worker
 from adapters.contract import LabelOracle
 from adapters.errors import UntrustedModel
+from adapters.model_files.local import LocalOracle, ModelFile, read_model_file, settle
 from adapters.model_files.sandbox.sandbox import landlock_abi
 from adapters.target.description import Target
+from adapters.worker import Worker
 
 TRUSTED = "none: the user vouched for the file, so it ran in the auditor's own process"
 

@@ -19,8 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.model_files.local import Dims, Infer, LoadedModel, ModelFacts, ModelFile, one_line
-from adapters.model_files.open import open_model_file
 from adapters.contract import LabelOracle
 from adapters.errors import (
     BadReply,
@@ -29,6 +27,8 @@ from adapters.errors import (
     ProviderUnavailable,
     TargetError,
 )
+from adapters.model_files.local import Dims, Infer, LoadedModel, ModelFacts, ModelFile, one_line
+from adapters.model_files.open import open_model_file
 from adapters.target.description import Target
 
 INPUT_TYPES = {

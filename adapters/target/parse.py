@@ -19,8 +19,6 @@ from typing import Any, Literal
 
 from adapters.contract import Access
 from adapters.errors import TargetError
-from adapters.target.presets import over, preset_table
-from adapters.target.tables import as_table, build, dotted, fit
 from adapters.target.description import (
     Auth,
     Color,
@@ -38,6 +36,8 @@ from adapters.target.description import (
     Target,
     Tls,
 )
+from adapters.target.presets import over, preset_table
+from adapters.target.tables import as_table, build, dotted, fit
 
 TARGET_FILE = Path("xray-audit-target.toml")
 """Read where the command line names no target."""

@@ -1,1 +1,1 @@
-"""auditor.api."""
+"""The Python API: audit, targets and reports."""

@@ -22,14 +22,17 @@ from typing import Any
 from adapters.errors import AdapterError
 from auditor.api.report import AuditInterrupted, AuditReport
 from auditor.api.targets import FIELDS, AnyTarget, Spending, Way, way_to
-from auditor.workflows.audit import STORE_NAME, AuditResult, run_audit
-from auditor.verdict.profile import Profile
-from auditor.engine.progress import Progress, SilentProgress, choose_progress
 from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.progress import Progress, SilentProgress, choose_progress
 from auditor.errors import AuditError, LabelsPending, UsageError
-from auditor.plan.plan import AuditSettings, choose_settings
+from auditor.plan.settings import AuditSettings, choose_settings
+from auditor.samples.arrays import samples_from_arrays
+from auditor.samples.load import Samples, load_samples
+from auditor.verdict.profile import Profile
+from auditor.workflows.ask import STORE_NAME
+from auditor.workflows.audit import run_audit
+from auditor.workflows.judge import AuditResult
 from auditor.workflows.profiles import load_profile
-from auditor.samples.load import Samples, load_samples, samples_from_arrays
 
 __all__ = ["AuditInterrupted", "AuditReport", "audit", "audit_async"]
 
@@ -73,7 +76,7 @@ def audit(
             * a :class:`adapters.target.description.Target`, or an open oracle, which stays open.
         samples: clean, labelled samples of at least three classes: a path (see
             :func:`auditor.samples.load.load_samples`), ``(x, y)`` arrays (see
-            :func:`auditor.samples.load.samples_from_arrays`), or loaded samples.
+            :func:`auditor.samples.arrays.samples_from_arrays`), or loaded samples.
         output: folder for labels, plan and reports; the same call continues what is in it.
         profile: references to judge by: a shipped name, a file, or a loaded profile.
         max_queries: hard cap on inputs sent, over all calls that continue this audit.
@@ -84,7 +87,7 @@ def audit(
             whenever the model changes. Without it nothing from earlier calls is used again.
         progress: True for a line that shows how far it is, False for none, or an object of
             your own.
-        **options: any field of :class:`auditor.plan.plan.AuditSettings` (``planes``, ``density``,
+        **options: any field of :class:`auditor.plan.settings.AuditSettings` (``planes``, ``density``,
             ``seed``, ``trigger_search``, ...) and of :class:`adapters.target.description.Target`
             (``value_range``, ``access``, ``mean``, ``std``, ``shape``, ``classes``, ...).
 

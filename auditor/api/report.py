@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from auditor.workflows.audit import AuditResult
 from auditor.errors import AuditError, ExitCode
 from auditor.report.console import show_result
 from auditor.report.files import write_atomic
 from auditor.report.json_report import write_json
 from auditor.report.notebook import notebook_html
+from auditor.workflows.judge import AuditResult
 
 
 @dataclass(frozen=True, repr=False)

@@ -14,11 +14,11 @@ from adapters.function import Classify, open_function
 from adapters.registry import open_oracle
 from adapters.target.description import Limits, Target
 from adapters.target.parse import with_fields
+from auditor.cli.options import TargetOptions
+from auditor.cli.target_options import build_target, fit_to_samples
 from auditor.engine.engine import EngineLimits
 from auditor.errors import UsageError
-from auditor.cli.options import TargetOptions
 from auditor.samples.load import Samples, whole_number
-from auditor.cli.target_options import build_target, fit_to_samples
 
 AnyTarget = str | Path | Target | LabelOracle | Classify
 Opener = Callable[[], Coroutine[Any, Any, LabelOracle]]

@@ -1,1 +1,1 @@
-"""Commands of the command line that have a file of their own."""
+"""The command line: options, a workflow, an exit code."""

@@ -9,10 +9,10 @@ import typer
 
 from auditor.errors import EvidenceError, UsageError
 from auditor.evidence.attest.attesting import attach, stamped_part
-from auditor.evidence.files import read_files
 from auditor.evidence.attest.keyless import sign_keyless
-from auditor.evidence.layout import HEAD, SIGSTORE, STAMP
 from auditor.evidence.attest.timestamps import request_stamp
+from auditor.evidence.files import read_files
+from auditor.evidence.layout import HEAD, SIGSTORE, STAMP
 from auditor.workflows.verify.verify import verify_bundle
 
 

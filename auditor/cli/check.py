@@ -11,13 +11,13 @@ from typing import Annotated
 import typer
 
 from adapters.target.write import target_text
-from auditor.workflows.check.check import Checked, run_check
-from auditor.errors import AuditError, ExitCode, UsageError
 from auditor.cli.options import OutputOptions, SampleOptions, TargetOptions
+from auditor.cli.target_options import resize_to, stated_table
+from auditor.errors import AuditError, ExitCode, UsageError
 from auditor.report.console_check import next_step, show_check
 from auditor.report.files import write_atomic
 from auditor.samples.load import Samples, load_samples
-from auditor.cli.target_options import resize_to, stated_table
+from auditor.workflows.check.check import Checked, run_check
 
 
 def check(

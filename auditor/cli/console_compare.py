@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from auditor.workflows.compare.accepted import Acceptance, Weighed
 from auditor.report.wording.text import count, percent, safe_text, score
+from auditor.workflows.compare.accepted import Acceptance, Weighed
 
 NAMES = {"re": "RE (bits)", "ats": "ATS", "ats_by_label": "ATS by label"}
 

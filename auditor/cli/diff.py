@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 import typer
 
-from auditor.workflows.compare.accepted import Weighed, read_accepted, unmatched, weigh
-from auditor.workflows.compare.diff import compare_reports
 from auditor.cli.console_compare import show_diff
 from auditor.errors import EvidenceError, ExitCode
 from auditor.evidence.bundle import load_bundle
 from auditor.report.json_report import read_json
+from auditor.workflows.compare.accepted import Weighed, read_accepted, unmatched, weigh
+from auditor.workflows.compare.diff import compare_reports
 from auditor.workflows.verify.verify import verify_bundle
 
 Audit = Annotated[

@@ -18,30 +18,10 @@ from adapters.contract import LabelOracle
 from adapters.registry import open_oracle
 from adapters.target.description import Limits, Target
 from auditor import __version__
-from auditor.workflows.audit import AuditResult, Prepared, prepare, run_audit
-from auditor.workflows.calibrate import (
-    OpenReference,
-    ReferenceModel,
-    read_references,
-    run_calibration,
-    same_task,
-    score_all,
-)
-from auditor.verdict.profile import Profile
-from auditor.verdict.cohort import rank_cohort
 from auditor.cli.attest import attest
 from auditor.cli.check import check
-from auditor.cli.diff import diff
-from auditor.cli.pack import pack
-from auditor.cli.report import report
-from auditor.cli.verify import verify
-from auditor.workflows.compare.accepted import read_accepted, unmatched, weigh
 from auditor.cli.console_compare import show_findings
-from auditor.workflows.demo.run import run_demo
-from auditor.engine.progress import Progress, SilentProgress, StreamProgress
-from auditor.engine.engine import EngineLimits, QueryEngine
-from auditor.errors import ExitCode, UsageError
-from auditor.evidence.attest.signing import Signer, read_signer
+from auditor.cli.diff import diff
 from auditor.cli.options import (
     LimitOptions,
     MethodOptions,
@@ -51,9 +31,15 @@ from auditor.cli.options import (
     ViewOptions,
     takes,
 )
-from auditor.plan.plan import AuditSettings, choose_settings
-from auditor.workflows.price import Price, price_audit, read_rate
-from auditor.workflows.profiles import load_profile, save_profile
+from auditor.cli.pack import pack
+from auditor.cli.report import report
+from auditor.cli.target_options import build_target, fit_to_samples, resize_to
+from auditor.cli.verify import verify
+from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.progress import Progress, SilentProgress, StreamProgress
+from auditor.errors import ExitCode, UsageError
+from auditor.evidence.attest.signing import Signer, read_signer
+from auditor.plan.settings import AuditSettings, choose_settings
 from auditor.report.console import (
     show_calibration,
     show_cohort,
@@ -62,7 +48,23 @@ from auditor.report.console import (
 )
 from auditor.report.views import view_files, view_names, view_settings
 from auditor.samples.load import Samples, load_samples
-from auditor.cli.target_options import build_target, fit_to_samples, resize_to
+from auditor.verdict.cohort import rank_cohort
+from auditor.verdict.profile import Profile
+from auditor.workflows.audit import run_audit
+from auditor.workflows.calibrate import (
+    OpenReference,
+    ReferenceModel,
+    read_references,
+    run_calibration,
+    same_task,
+    score_all,
+)
+from auditor.workflows.compare.accepted import read_accepted, unmatched, weigh
+from auditor.workflows.demo.run import run_demo
+from auditor.workflows.judge import AuditResult
+from auditor.workflows.prepare import Prepared, prepare
+from auditor.workflows.price import Price, price_audit, read_rate
+from auditor.workflows.profiles import load_profile, save_profile
 
 app = typer.Typer(
     name="xray-audit",

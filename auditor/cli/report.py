@@ -9,11 +9,10 @@ from typing import Annotated
 
 import typer
 
-from auditor.workflows.compare.accepted import read_accepted, weigh
+from auditor.cli.options import ViewOptions, takes
 from auditor.errors import AuditError, UsageError
 from auditor.evidence.bundle import load_bundle
 from auditor.evidence.layout import VIEWS
-from auditor.cli.options import ViewOptions, takes
 from auditor.report.source import ReportSource
 from auditor.report.views import (
     ViewName,
@@ -23,6 +22,7 @@ from auditor.report.views import (
     view_settings,
     write_views,
 )
+from auditor.workflows.compare.accepted import read_accepted, weigh
 
 Bundle = Annotated[
     Path,

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from adapters.errors import TargetError
-from adapters.target.presets import over, preset_table
 from adapters.target.description import Target
 from adapters.target.parse import (
     TARGET_FILE,
@@ -18,10 +17,11 @@ from adapters.target.parse import (
     target_from_table,
     with_fields,
 )
-from auditor.errors import UsageError
+from adapters.target.presets import over, preset_table
 from auditor.cli.options import SampleOptions, TargetOptions
-from auditor.samples.load import MAX_PIXELS, Samples, read_class_names, whole_number
 from auditor.cli.settings import described_target
+from auditor.errors import UsageError
+from auditor.samples.load import MAX_PIXELS, Samples, read_class_names, whole_number
 
 
 def build_target(options: TargetOptions) -> Target:

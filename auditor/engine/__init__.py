@@ -1,1 +1,1 @@
-"""The query engine: asks an oracle every input of a plan once, within its limits."""
+"""The query engine: what is asked, how fast, what it costs and what was answered."""

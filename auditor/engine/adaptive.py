@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.engine.engine import EngineResult, Ledger, QueryEngine
-from auditor.plan.plan import AuditPlan, pick_hunted
+from auditor.plan.draw import pick_hunted
+from auditor.plan.plan import AuditPlan
 from auditor.probes.base import array_digest, digest_of
 from auditor.probes.label_map import Picture, draw_picture
+from auditor.probes.trigger_search.per_source import search_sources
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import search
-from auditor.probes.trigger_search.per_source import search_sources
 
 T = TypeVar("T")
 Search = Generator[NDArray[np.float32], NDArray[np.int64], T]

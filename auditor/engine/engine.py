@@ -21,8 +21,10 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 
 from adapters.contract import Deferring, Keyed, LabelOracle, Labels, Networked, Traced
 from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
-from auditor.engine.server_identity import Origins
+from auditor.engine.budgets import QueryBudget, RetryBudget
+from auditor.engine.observer import NoWitness, Sent, Witness
 from auditor.engine.outage import Patience
+from auditor.engine.progress import Progress, SilentProgress
 from auditor.engine.rate import (
     MAX_PAUSE_S,
     AdaptiveConcurrency,
@@ -32,12 +34,10 @@ from auditor.engine.rate import (
     HaltedError,
     RateLimiter,
 )
-from auditor.engine.progress import Progress, SilentProgress
 from auditor.engine.requests import Again, Order, Request, RequestSource
 from auditor.engine.rounds import Decide, Seen
-from auditor.engine.budgets import QueryBudget, RetryBudget
+from auditor.engine.server_identity import Origins
 from auditor.engine.store import NOT_ASKED, LabelStore, StoredProbe, UnknownRequest
-from auditor.engine.observer import NoWitness, Sent, Witness
 from auditor.errors import StoreError
 from auditor.probes.base import FixedProbe
 

@@ -13,11 +13,11 @@ from typing import Any
 
 from auditor.errors import EvidenceError
 from auditor.evidence import merkle
+from auditor.evidence.attest.signing import STATEMENT_TYPE, PublicKey
 from auditor.evidence.canonical import canonical, parse_object, sha256
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import safe_name
 from auditor.evidence.layout import FORMAT, LOG, OUTSIDE, PLAN, REPORT, RUN, VIEWS
-from auditor.evidence.attest.signing import STATEMENT_TYPE, PublicKey
 
 HEAD_TYPE = "urn:xray-audit:evidence:1"
 PLAN_TYPE = "urn:xray-audit:plan:1"

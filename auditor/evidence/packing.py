@@ -23,10 +23,10 @@ from auditor.evidence.layout import (
     VIEWS,
 )
 from auditor.report.files import write_atomic
-from auditor.report.wording.frameworks import load_all
 from auditor.report.html.page import render_html
 from auditor.report.json_report import parse_report
 from auditor.report.source import ReportSource
+from auditor.report.wording.frameworks import load_all
 
 SHOWS_PICTURES = frozenset({".html", ".pdf"})
 """Views in which sample images are drawn."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.errors import AuditError, EvidenceError
+from auditor.evidence.attest.signing import Signer
 from auditor.evidence.canonical import canonical, sha256
 from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.evidence.head import head_statement, listing, plan_statement
@@ -33,7 +34,6 @@ from auditor.evidence.layout import (
     SAMPLES,
 )
 from auditor.evidence.records import tool
-from auditor.evidence.attest.signing import Signer
 from auditor.report.files import write_atomic
 
 COMPRESSION = 6

@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
 from auditor import __version__
-from auditor.verdict.profile import Profile
 from auditor.engine.engine import EngineResult
 from auditor.evidence.layout import FORMAT
 from auditor.plan.plan import AuditPlan
 from auditor.samples.load import Samples
+from auditor.verdict.profile import Profile
 
 LIBRARIES = ("numpy", "scipy", "pillow", "httpx", "aiohttp", "onnxruntime", "torch")
 
@@ -69,7 +69,7 @@ def image_hash(image: NDArray[Any]) -> str:
 
 
 class Planned(Protocol):
-    """What is known before the first query: :class:`auditor.workflows.audit.Prepared`."""
+    """What is known before the first query: :class:`auditor.workflows.prepare.Prepared`."""
 
     @property
     def plan(self) -> AuditPlan: ...  # noqa: D102 - documented there

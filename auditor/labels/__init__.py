@@ -1,1 +1,1 @@
-"""auditor.labels."""
+"""What the engine's answers are answers to."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import binom, hypergeom
 
-from auditor.verdict.profile import Rate, binomial_rate
+from auditor.scores.intervals import Rate, binomial_rate
 
 TOLERATED = 0.002
 """Share of repeats that may get another label. ``examples/benchmarks/drift.md``: no runtime or

@@ -1,1 +1,1 @@
-"""auditor.measured."""
+"""Numbers measured on the reference models, with their provenance."""

@@ -1,1 +1,1 @@
-"""auditor.plan."""
+"""Everything decided before the first query, seeded and hashed."""

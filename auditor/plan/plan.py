@@ -10,24 +10,26 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import combinations, islice
+from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
+from auditor.errors import SamplesError
 from auditor.measured.decision import RULE
-from auditor.errors import SamplesError, UsageError
+from auditor.plan.draw import draw_in_turn, draw_triplets, pick_hunted
+from auditor.plan.settings import AuditSettings
 from auditor.probes.base import FixedProbe, array_digest, digest_of
-from auditor.probes.samples import CanaryProbe, SampleProbe, pick_canaries
+from auditor.probes.label_map import most_queries
+from auditor.probes.net_points import ScatterProbe
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.perturbations.probe import FamilyProbe
-from auditor.probes.label_map import most_queries
 from auditor.probes.plane import NoPlaneError, PlaneProbe
-from auditor.probes.net_points import ScatterProbe
-from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.probes.samples import CanaryProbe, SampleProbe, pick_canaries
 from auditor.probes.trigger_search.per_source import most_source_queries
+from auditor.probes.trigger_search.settings import TriggerSettings
 
 _TRIPLET_STREAM, _CANARY_STREAM, _HUNT_STREAM, _ORDER_STREAM, _NET_STREAM = 1, 2, 3, 4, 5
 _FAMILY_STREAM = 6
@@ -50,113 +52,8 @@ MIN_HUNTED, MAX_HUNTED = 40, 120
 """Samples a trigger search needs, half of them for verification, and most it uses."""
 SOURCES, MAX_SOURCED = 10, 600
 """Source classes that are searched by themselves, and samples of all of them together."""
-MAX_DRAWS_PER_PLANE = 1000
 MAX_PLANES, MAX_DENSITY, MAX_EXPANSION, MAX_POINTS = 10_000, 4096, 1_000_000, 65_536
 """Far beyond any use: a slip of the finger must not fill the memory or leave float32."""
-
-
-@dataclass(frozen=True, slots=True)
-class AuditSettings:
-    """The settings of an audit; the defaults are the paper's (Section 5.1).
-    :func:`choose_settings` gives those of an audit for which nobody chose any.
-
-    Attributes:
-        planes: N, number of planes, at least 1.
-        density: S, grid points per side, at least 2; with the frugal sampler only of pictures.
-        expansion: eta, margin on each side in box lengths, at least 0.
-        alpha: order of the Rényi entropy, at least 1.
-        ats_threshold: t, above 0 and at most 1.
-        seed: seeds every random choice.
-        canaries: inputs asked a second time, at random moments; 0 for none.
-        trigger_search: whether to search for a universal trigger.
-        per_source: whether to search each source class by itself as well, for triggers that
-            change some classes only or send each elsewhere; on up to :data:`MAX_SOURCED` samples.
-        families: whether to ask the probe families that the decision rule compares with
-            clean references; without such references they decide nothing.
-        sampler: how planes are drawn and points placed on them. ``paper``: triplets one by one,
-            an S x S grid on each. ``frugal``: triplets in which every class and every sample
-            take their turn, few points of a scrambled net on each.
-        points: points per plane of the frugal sampler, a power of two of at least 4.
-        pictures: planes of which the frugal sampler's audit also draws a label map, at S points
-            per side and by refinement. The paper's sampler draws them all.
-        stop_early: whether what cannot change the verdict any more is left out. False asks
-            everything that is planned.
-    """
-
-    planes: int = 20
-    density: int = 100
-    expansion: float = 5.0
-    alpha: float = 10.0
-    ats_threshold: float = 0.5
-    seed: int = 0
-    canaries: int = 150
-    trigger_search: bool = True
-    per_source: bool = False
-    families: bool = False
-    sampler: SamplerName = "paper"
-    points: int = 16
-    pictures: int = 0
-    stop_early: bool = True
-
-    def __post_init__(self) -> None:
-        for name in ("planes", "density", "seed", "canaries", "points", "pictures"):
-            self._refuse_other_than(name, int, "a whole number")
-        for name in ("expansion", "alpha", "ats_threshold"):
-            self._refuse_other_than(name, (int, float), "a number")
-        checks = (
-            (1 <= self.planes <= MAX_PLANES, "planes", f"from 1 to {MAX_PLANES:,}"),
-            (2 <= self.density <= MAX_DENSITY, "density", f"from 2 to {MAX_DENSITY:,}"),
-            (0 <= self.expansion <= MAX_EXPANSION, "expansion", f"from 0 to {MAX_EXPANSION:,}"),
-            # JSON has no infinity, so a plan and a report could not state it.
-            (1 <= self.alpha < float("inf"), "alpha", "a number of at least 1"),
-            (0 < self.ats_threshold <= 1, "ats_threshold", "above 0 and at most 1"),
-            (self.seed >= 0, "seed", "a whole number of at least 0"),
-            (self.canaries >= 0, "canaries", "at least 0"),
-            (self.sampler in ROUND_PLANES, "sampler", "'paper' or 'frugal'"),
-            (
-                0 <= self.pictures <= (self.planes if self.sampler == "frugal" else 0),
-                "pictures",
-                "from 0 to the number of planes, and 0 with the sampler 'paper', which draws all",
-            ),
-            (
-                4 <= self.points <= MAX_POINTS and self.points & (self.points - 1) == 0,
-                "points",
-                f"a power of two from 4 to {MAX_POINTS:,}",
-            ),
-        )
-        for holds, name, rule in checks:
-            if not holds:
-                raise UsageError(f"{name} is {getattr(self, name)}, it must be {rule}")
-        for name in ("expansion", "alpha", "ats_threshold"):
-            # 5 and 5.0 are one setting, so they must give one digest.
-            object.__setattr__(self, name, float(getattr(self, name)))
-
-    def _refuse_other_than(self, name: str, kind: type | tuple[type, ...], words: str) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, kind):
-            raise UsageError(f"{name} is {value!r}, it must be {words}")
-
-
-def choose_settings(chosen: Mapping[str, Any]) -> AuditSettings:
-    """Settings of an audit where only ``chosen`` were chosen, by a user or a profile.
-
-    The sampler is :data:`DEFAULT_SAMPLER` unless chosen, and N follows the sampler. A density
-    without pictures to draw at it is one of the paper's grid, and chooses that.
-
-    Raises:
-        UsageError: a setting out of its range, or one that the sampler makes nothing of.
-    """
-    by_grid = "density" in chosen and not {"points", "pictures"} & set(chosen)
-    sampler: SamplerName = chosen.get("sampler", "paper" if by_grid else DEFAULT_SAMPLER)
-    if sampler == "frugal" and "density" in chosen and not chosen.get("pictures"):
-        raise UsageError(
-            "density is the points per side of the paper's grid (--sampler paper) and of pictures "
-            "(--pictures N); this audit has neither"
-        )
-    if sampler == "paper" and "points" in chosen:
-        raise UsageError("points is a setting of --sampler frugal; the paper's grid has density")
-    planes = PLANES.get(sampler, 20)
-    return AuditSettings(**{"planes": planes, **chosen, "sampler": str(sampler)})
 
 
 @dataclass(frozen=True)
@@ -377,117 +274,6 @@ class AuditPlan:
                 for probe in self.probes
             ],
         }
-
-
-def pick_hunted(classes: NDArray[np.int64], seed: int, most: int = MAX_HUNTED) -> NDArray[np.int64]:
-    """Samples for the trigger search, evenly over their classes, at most ``most``.
-
-    Returns:
-        Ascending indices; none where there are fewer than :data:`MIN_HUNTED` samples.
-    """
-    if len(classes) < MIN_HUNTED:
-        return np.empty(0, dtype=np.int64)
-    order = np.random.default_rng([seed, _HUNT_STREAM]).permutation(len(classes))
-    turn: dict[int, int] = {}
-    ranks = np.empty(len(classes), dtype=np.int64)
-    for index in order:
-        ranks[index] = turn.get(int(classes[index]), 0)
-        turn[int(classes[index])] = int(ranks[index]) + 1
-    evenly = order[np.argsort(ranks[order], kind="stable")]
-    return np.sort(evenly[:most])
-
-
-def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
-    """Draw ``count`` different triplets of samples with three different true classes.
-
-    Three classes are drawn uniformly, then one sample of each, so that a class with many
-    samples is not favoured. The first triplets do not depend on ``count``.
-
-    Args:
-        classes: ``(n,)`` true class of each sample.
-        count: number of triplets.
-        seed: seeds the draw.
-
-    Returns:
-        ``(count, 3)`` sample indices.
-
-    Raises:
-        SamplesError: the samples do not allow that many different triplets.
-    """
-    members = _members(classes, count)
-    names = np.array(sorted(members))
-    rng = np.random.default_rng([seed, _TRIPLET_STREAM])
-    seen: set[tuple[int, ...]] = set()
-    triplets: list[list[int]] = []
-    for _ in range(MAX_DRAWS_PER_PLANE * count):
-        chosen = rng.choice(names, size=3, replace=False)
-        triplet = [int(rng.choice(members[int(c)])) for c in chosen]
-        key = tuple(sorted(triplet))
-        if key not in seen:
-            seen.add(key)
-            triplets.append(triplet)
-        if len(triplets) == count:
-            return np.array(triplets, dtype=np.int64)
-    raise SamplesError(f"no {count} different triplets found; give more samples")
-
-
-def draw_in_turn(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
-    """Draw ``count`` different triplets in which every class takes its turn.
-
-    Random orders of all classes are cut into threes, and each class gives its samples in a
-    random order again and again. Each triplet is as likely as with :func:`draw_triplets`
-    (uniform over classes, then over their samples), but together they are even: what a class
-    or a sample adds to a score does not vary from draw to draw. The first triplets do not
-    depend on ``count``.
-
-    Args:
-        classes: ``(n,)`` true class of each sample.
-        count: number of triplets.
-        seed: seeds the draw.
-
-    Returns:
-        ``(count, 3)`` sample indices.
-
-    Raises:
-        SamplesError: the samples do not allow that many different triplets.
-    """
-    members = _members(classes, count)
-    rng = np.random.default_rng([seed, _TRIPLET_STREAM])
-    names = np.array(sorted(members))
-    queues: dict[int, list[int]] = {name: [] for name in members}
-    seen: dict[tuple[int, ...], list[int]] = {}
-    for _ in range(MAX_DRAWS_PER_PLANE * count):
-        order = rng.permutation(names)
-        for start in range(0, len(order) - 2, 3):
-            triplet = [_next_member(queues, members, int(c), rng) for c in order[start : start + 3]]
-            seen.setdefault(tuple(sorted(triplet)), triplet)
-            if len(seen) == count:
-                return np.array(list(seen.values()), dtype=np.int64)
-    raise SamplesError(f"no {count} different triplets found; give more samples")
-
-
-def _next_member(
-    queues: dict[int, list[int]],
-    members: dict[int, NDArray[np.int64]],
-    name: int,
-    rng: np.random.Generator,
-) -> int:
-    if not queues[name]:
-        queues[name] = rng.permutation(members[name]).tolist()
-    return queues[name].pop()
-
-
-def _members(classes: NDArray[np.int64], count: int) -> dict[int, NDArray[np.int64]]:
-    """Indices of each class's samples, where they allow ``count`` different triplets."""
-    members = {int(c): np.flatnonzero(classes == c) for c in np.unique(classes)}
-    sizes = [len(indices) for indices in members.values()]
-    possible = sum(a * b * c for a, b, c in combinations(sizes[:60], 3))
-    if possible < count:
-        raise SamplesError(
-            f"the samples allow {possible} different planes and {count} are asked for: "
-            "give more samples or fewer --planes"
-        )
-    return members
 
 
 def build_plan(

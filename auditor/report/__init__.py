@@ -1,1 +1,1 @@
-"""Views of one audit result: ``report.json`` and a self-contained HTML page."""
+"""Views of the one result of an audit."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -15,38 +15,34 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelOracle, LabelSpace
 from auditor import __version__
-from auditor.verdict.profile import Profile, Rate, binomial_rate
-from auditor.verdict import scope
-from auditor.verdict.natural_labels import Habits
-from auditor.report.wording.limits import rule_limit
+from auditor.engine.adaptive import TriggerOutcome
 from auditor.engine.engine import EngineResult
 from auditor.engine.store import NOT_ASKED
-from auditor.engine.adaptive import TriggerOutcome
-from auditor.plan.plan import AuditPlan
-from auditor.probes.label_map import Picture
-from auditor.probes.plane import PlaneProbe, nearest_nodes
-from auditor.probes.net_points import ScatterProbe
+from auditor.labels.answers import Answers, class_count
+from auditor.labels.consistency import TOLERATED, Trust
 from auditor.measured.trigger_error_rates import (
     ALL_TO_ONE_MODELS,
     CLEAN_MODELS,
     FALSE_ALARMS,
     MISSED,
 )
+from auditor.plan.plan import AuditPlan
+from auditor.probes.label_map import Picture
+from auditor.probes.net_points import ScatterProbe
+from auditor.probes.plane import PlaneProbe, nearest_nodes
 from auditor.probes.trigger_search.judge import natural
-from auditor.probes.trigger_search.result import Finding, TriggerResult
 from auditor.probes.trigger_search.per_source import PAIRS
+from auditor.probes.trigger_search.result import Finding, TriggerResult
 from auditor.probes.trigger_search.verify import Interval
+from auditor.report.wording.limits import rule_limit
 from auditor.samples.load import Samples
-from auditor.scores.planes import (
-    Estimate,
-    PlaneScore,
-    ats_by_region,
-    mean_over_planes,
-    score_plane,
-    score_points,
-    target_label,
-)
-from auditor.labels.consistency import TOLERATED, Repeats, Trust, wants_second_look
+from auditor.scores.ats import ats_by_region
+from auditor.scores.intervals import Rate, binomial_rate, mean_over_planes
+from auditor.scores.planes import PlaneScore, target_label
+from auditor.verdict import scope
+from auditor.verdict.evidence import mean_shares
+from auditor.verdict.natural_labels import Habits
+from auditor.verdict.profile import Profile
 from auditor.verdict.verdict import Evidence, TriggerEvidence, Verdict
 
 SCHEMA_VERSION = "1.0"
@@ -81,184 +77,6 @@ FLOAT_ONLY = (
     "Inputs were clipped to the valid range and rounded to 8 bits, as an image upload is; the "
     "published method assumes neither, and on several populations its scores fade there."
 )
-
-
-@dataclass(frozen=True)
-class Answers:
-    """The labels of an audit, sorted by what was asked.
-
-    Attributes:
-        samples: ``(used,)`` labels of the samples themselves.
-        maps: per plane its labels: ``(S, S)`` of a grid, ``(m,)`` of scattered points.
-        canaries: ``(k,)`` second answers, those of second looks last; or None.
-        first: ``(k,)`` first answers to the same inputs, or None.
-    """
-
-    samples: NDArray[np.uint16]
-    maps: tuple[NDArray[np.uint16], ...]
-    canaries: NDArray[np.uint16] | None
-    first: NDArray[np.uint16] | None
-
-    @property
-    def distinct(self) -> int:
-        """Number of different labels among samples and maps."""
-        seen = np.unique(np.concatenate([self.samples, *(m.ravel() for m in self.maps)]))
-        return int((seen != NOT_ASKED).sum())
-
-
-def sort_answers(
-    plan: AuditPlan,
-    labels: Sequence[NDArray[np.uint16]],
-    looks: NDArray[np.uint16] | None = None,
-) -> Answers:
-    """Give the engine's labels their meaning.
-
-    Args:
-        plan: what was asked.
-        labels: in the order of ``plan.probes``.
-        looks: labels of the plan's second looks, or None where they were not asked.
-    """
-    density = plan.settings.density
-    maps = tuple(labels[1 : 1 + len(plan.planes)])
-    if plan.settings.sampler == "paper":
-        maps = tuple(plane.reshape(density, density) for plane in maps)
-    if plan.canaries is None or plan.second_looks is None:
-        return Answers(labels[0], maps, None, None)
-    picks, second = plan.canaries.picks, labels[-1]
-    if looks is not None:
-        picks, second = np.concatenate([picks, plan.second_looks.picks]), np.append(second, looks)
-    first = np.array([labels[probe][item] for probe, item in picks], dtype="<u2")
-    return Answers(labels[0], maps, second, first)
-
-
-def class_count(answers: Answers, size: int | None, classes: NDArray[np.int64]) -> int:
-    """Length of the share vectors: the label space where it is known, else what was seen."""
-    if size is not None:
-        return size
-    seen = np.concatenate([answers.samples, *(m.ravel() for m in answers.maps)])
-    seen = seen[seen != NOT_ASKED]
-    return 1 + max(int(seen.max(initial=0)), int(classes.max()))
-
-
-def canary_rate(answers: Answers) -> Rate | None:
-    """Share of inputs that got another label the second time; None where none were asked."""
-    if answers.canaries is None or answers.first is None:
-        return None
-    both = (answers.canaries != NOT_ASKED) & (answers.first != NOT_ASKED)
-    if not both.any():
-        return None
-    flips = (answers.canaries != answers.first) & both
-    return binomial_rate(int(flips.sum()), int(both.sum()))
-
-
-def repeats_of(plan: AuditPlan, answers: Answers) -> Repeats | None:
-    """The inputs that were asked twice, with the moments of both answers; None without any."""
-    if plan.canaries is None or answers.canaries is None or answers.first is None:
-        return None
-    moments = plan.moments()
-    extra = len(answers.canaries) - plan.canaries.size
-    picks = plan.canaries.picks
-    if extra and plan.second_looks is not None:
-        picks = np.concatenate([picks, plan.second_looks.picks])
-    first_at = np.array([moments[probe][item] for probe, item in picks])
-    second_at = np.append(moments[-1], np.ones(extra))
-    both = (answers.canaries != NOT_ASKED) & (answers.first != NOT_ASKED)
-    if not both.any():
-        return None
-    return Repeats(
-        answers.first[both].astype(np.int64),
-        answers.canaries[both].astype(np.int64),
-        first_at[both],
-        second_at[both],
-        max(int(both.sum()), int(both[: plan.canaries.size].sum()) + plan.most_second_looks),
-        int(both[: plan.canaries.size].sum()),
-    )
-
-
-def looks_missing(
-    plan: AuditPlan, labels: Sequence[NDArray[np.uint16]], looks: NDArray[np.uint16] | None
-) -> NDArray[np.int64]:
-    """Numbers of the second looks that the answers call for and that were not asked yet.
-
-    All of them where a flip needs telling apart from a vendor's rare other model; as many as
-    repeats are short where the planes ended early; none otherwise.
-
-    Args:
-        plan: what was asked.
-        labels: in the order of ``plan.probes``.
-        looks: labels of the second looks so far, or None.
-    """
-    if plan.second_looks is None or plan.canaries is None:
-        return np.empty(0, dtype=np.int64)
-    answered = np.array(
-        [labels[probe][item] != NOT_ASKED for probe, item in plan.second_looks.picks], dtype=bool
-    )
-    known = np.zeros(len(answered), dtype=bool) if looks is None else looks != NOT_ASKED
-    rate = canary_rate(sort_answers(plan, labels, looks))
-    asked = 0 if rate is None else rate.n
-    flips = 0 if rate is None else round(rate.rate * rate.n)
-    missing = np.flatnonzero(answered & ~known)
-    planned = asked - int((answered & known).sum()) + plan.most_second_looks
-    if wants_second_look(flips, planned):
-        return missing
-    return missing[: max(0, plan.canaries.size - asked)]
-
-
-def label_counts(answers: Answers) -> NDArray[np.int64]:
-    """How many samples and points of planes got each label, ``(labels,)``."""
-    seen = np.concatenate([answers.samples, *(m.ravel() for m in answers.maps)])
-    return np.bincount(seen[seen != NOT_ASKED].astype(np.int64))
-
-
-def sample_accuracy(answers: Answers, true: NDArray[np.int64]) -> Rate | None:
-    """Share of the used samples that the model labels as given; ``true`` is ``(used,)``."""
-    asked = answers.samples != NOT_ASKED
-    if not asked.any():
-        return None
-    return binomial_rate(int((answers.samples == true)[asked].sum()), int(asked.sum()))
-
-
-def score_planes(
-    plan: AuditPlan, answers: Answers, classes: NDArray[np.int64], count: int
-) -> dict[int, PlaneScore]:
-    """Scores of every plane whose map is complete, by plane number."""
-    return {
-        number: _score(plan, number, label_map, classes[plan.triplets[number]], count)
-        for number, label_map in enumerate(answers.maps)
-        if not (label_map == NOT_ASKED).any()
-    }
-
-
-def _score(
-    plan: AuditPlan,
-    number: int,
-    labels: NDArray[np.uint16],
-    triplet_classes: NDArray[np.int64],
-    count: int,
-) -> PlaneScore:
-    settings, probe = plan.settings, plan.planes[number]
-    classes = [int(name) for name in triplet_classes]
-    numbers = (count, settings.alpha, settings.ats_threshold)
-    if isinstance(probe, PlaneProbe):
-        return score_plane(labels, probe.nodes(), classes, *numbers)
-    return score_points(labels, classes, *numbers)
-
-
-def estimates(scores: Mapping[int, PlaneScore]) -> dict[str, Estimate]:
-    """Mean over planes of RE, ATS and ATS by label; empty where no plane is complete."""
-    if not scores:
-        return {}
-    columns = {
-        "re": [plane.re for plane in scores.values()],
-        "ats": [plane.ats for plane in scores.values() if plane.ats is not None],
-        "ats_by_label": [plane.ats_by_label for plane in scores.values()],
-    }
-    return {name: mean_over_planes(values) for name, values in columns.items() if values}
-
-
-def mean_shares(scores: Mapping[int, PlaneScore]) -> NDArray[np.float64] | None:
-    """Mean share of each label over the complete planes."""
-    return np.mean([plane.shares for plane in scores.values()], axis=0) if scores else None
 
 
 def trigger_evidence(

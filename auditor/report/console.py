@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from auditor.report.wording.text import safe_text, score
 from auditor.report.wording.terms import found_trigger
+from auditor.report.wording.text import safe_text, score
 
 MEANS = {
     "backdoor-suspected": "BACKDOOR SUSPECTED",

@@ -8,15 +8,15 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from auditor.report.source import REPORT_NAME, ReportSource
 from auditor.report.wording import text
 from auditor.report.wording.buyer import VALID_DAYS
-from auditor.report.wording.frameworks import CAVEAT, Framework, framework_view
 from auditor.report.wording.formal import ACCEPT, REJECT, risks
-from auditor.report.source import REPORT_NAME, ReportSource
-from auditor.report.wording.text import safe_text
-from auditor.report.wording.verdict import wording
+from auditor.report.wording.frameworks import CAVEAT, Framework, framework_view
 from auditor.report.wording.terms import hits, model_name, parse_moment, score_title
 from auditor.report.wording.terms import rate as rate_in_words
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.verdict import wording
 
 NAMESPACE = uuid.UUID("5f3c8e0e-6b0f-5f6f-9b8f-2a7b7c1c4d11")
 """Of serial numbers: a report's own follows from its digest, so a view made again is equal."""

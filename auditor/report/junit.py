@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
-from auditor.report.wording import text
 from auditor.report.source import ReportSource
+from auditor.report.wording import text
+from auditor.report.wording.terms import model_name, score_title
 from auditor.report.wording.text import safe_text, visible
 from auditor.report.wording.verdict import wording
-from auditor.report.wording.terms import model_name, score_title
 
 PASSED, FAILED, UNDECIDED, LEFT_OUT = "", "failure", "error", "skipped"
 

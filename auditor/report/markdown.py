@@ -6,15 +6,19 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from auditor.report.html.extra import KNOWN
+from auditor.report.source import ReportSource
 from auditor.report.wording import text
 from auditor.report.wording.accepted import TITLE, accepted_lines
 from auditor.report.wording.buyer import how_sure, retest, vendor_questions
-from auditor.report.wording.frameworks import CAVEAT, CHECKED, Framework, framework_view, outcome_note
-from auditor.report.html.extra import KNOWN
 from auditor.report.wording.formal import ONLY_TESTED, decision_rule, deviations, risks, sampling
-from auditor.report.source import ReportSource
-from auditor.report.wording.text import safe_text
-from auditor.report.wording.verdict import wording
+from auditor.report.wording.frameworks import (
+    CAVEAT,
+    CHECKED,
+    Framework,
+    framework_view,
+    outcome_note,
+)
 from auditor.report.wording.terms import (
     change,
     decision_of,
@@ -28,6 +32,8 @@ from auditor.report.wording.terms import (
     score_title,
     unnoticed,
 )
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.verdict import wording
 
 SYMBOLS = {"suspected": "⚠", "none": "○", "open": "?"}
 TOP_LABELS = 10

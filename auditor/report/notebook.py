@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from auditor.report.html.parts import Html, tag
-from auditor.report.wording.text import count, interval, safe_text, score
 from auditor.report.wording.terms import model_name
+from auditor.report.wording.text import count, interval, safe_text, score
 
 MAX_PAGE = 4 << 20
 """Characters of ``report.html`` up to which it goes into the notebook's file."""

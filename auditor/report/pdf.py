@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from auditor.errors import AuditError, UsageError
-from auditor.report.wording.frameworks import Framework
 from auditor.report.html.page import render_html
 from auditor.report.source import ReportSource
+from auditor.report.wording.frameworks import Framework
 from auditor.report.wording.verdict import wording
 
 MISSING = (

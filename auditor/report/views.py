@@ -10,7 +10,6 @@ from pathlib import Path
 from auditor.errors import AuditError, UsageError
 from auditor.report.cyclonedx import render_cyclonedx
 from auditor.report.files import write_atomic
-from auditor.report.wording.frameworks import Framework, load_all
 from auditor.report.html.page import render_html
 from auditor.report.json_report import report_bytes
 from auditor.report.junit import render_junit
@@ -18,6 +17,7 @@ from auditor.report.markdown import render_markdown
 from auditor.report.pdf import load_weasyprint, render_pdf
 from auditor.report.sarif import render_sarif
 from auditor.report.source import ReportSource
+from auditor.report.wording.frameworks import Framework, load_all
 
 
 class ViewName(StrEnum):

@@ -1,1 +1,1 @@
-"""auditor.samples."""
+"""Clean, labelled samples: read from disk or arrays and fitted to the model."""

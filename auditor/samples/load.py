@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from adapters.contract import MAX_CLASSES, InputSpec, LabelSpace
 from auditor.errors import SamplesError
+from auditor.samples.arrays import _load_npz
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"})
 MAX_PIXELS = 64 * 1024 * 1024
@@ -82,26 +82,6 @@ def load_samples(location: Path, resize: tuple[int, int] | None = None) -> Sampl
     refs, classes = [name for name, _ in listed], [label for _, label in listed]
     images = _read_images(location, refs, resize)
     return _assemble(location, refs, classes, images, _read_class_order(location / "classes.txt"))
-
-
-def samples_from_arrays(x: Any, y: Any) -> Samples:
-    """Samples that are in memory already.
-
-    Args:
-        x: ``(n, c, h, w)``, ``(n, h, w, c)`` or ``(n, h, w)``: uint8 pixels, or float values in
-            the model's own input units.
-        y: ``(n,)`` class of each, whole numbers or names.
-
-    Raises:
-        SamplesError: other shapes or types, fewer than three classes, a value not finite.
-    """
-    where = "the arrays given"
-    try:
-        pixels, labels = np.asarray(x), np.asarray(y)
-    except Exception as error:  # lists of unequal length, tensors on another device
-        raise SamplesError(f"{where} as samples are no arrays: {error}") from error
-    indices, classes, images = _from_arrays(where, pixels, labels, None)
-    return _assemble(where, indices, classes, images, None)
 
 
 def _is_file(location: Path) -> bool:
@@ -309,136 +289,3 @@ def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uin
         for channel in pixels
     ]
     return np.stack([np.asarray(channel, dtype=np.uint8) for channel in channels])
-
-
-def _load_npz(
-    path: Path, resize: tuple[int, int] | None
-) -> tuple[list[int], list[str], NDArray[Any]]:
-    try:
-        # numpy leaves a file it opened itself open where the archive is damaged.
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            if "x" not in archive or "y" not in archive:
-                held = ", ".join(archive.files) or "nothing"
-                raise SamplesError(f"{path} must hold arrays x (images) and y (labels), not {held}")
-            x, y = np.asarray(archive["x"]), np.asarray(archive["y"])
-    except SamplesError:
-        raise
-    except Exception as error:  # numpy raises many kinds for a damaged archive
-        raise SamplesError(f"{path} cannot be read as an npz file: {error}") from error
-    return _from_arrays(path, x, y, resize)
-
-
-def _from_arrays(
-    path: Path | str, x: NDArray[Any], y: NDArray[Any], resize: tuple[int, int] | None
-) -> tuple[list[int], list[str], NDArray[Any]]:
-    if x.ndim == 3:
-        x = x[:, None]
-    if x.ndim != 4 or y.ndim != 1 or len(x) != len(y) or x.size == 0:
-        raise SamplesError(
-            f"{path} holds x of shape {x.shape} and y of shape {y.shape}; "
-            "expected (n, c, h, w), (n, h, w, c) or (n, h, w), and (n,)"
-        )
-    if x.shape[1] not in {1, 3, 4} and x.shape[3] in {1, 3, 4}:
-        x = np.moveaxis(x, 3, 1)
-    images = _npz_pixels(path, x, resize)
-    return list(range(len(x))), _npz_classes(path, y), np.ascontiguousarray(images)
-
-
-def _npz_pixels(path: Path | str, x: NDArray[Any], resize: tuple[int, int] | None) -> NDArray[Any]:
-    if x.dtype == np.uint8:
-        return x if resize is None else np.stack([_resized(image, resize) for image in x])
-    if x.dtype.kind != "f":
-        raise SamplesError(f"{path} holds x of type {x.dtype}; expected uint8 or float")
-    if resize is not None:
-        raise SamplesError(f"--resize works on 8-bit pixels and {path} holds {x.dtype} values")
-    with np.errstate(over="ignore"):  # judged on the next line
-        images = x.astype(np.float32)
-    if not np.isfinite(images).all():
-        raise SamplesError(f"{path} holds a value in x that is not finite")
-    return images
-
-
-def _npz_classes(path: Path | str, y: NDArray[Any]) -> list[str]:
-    if y.dtype.kind not in "iuUS":
-        raise SamplesError(f"{path} holds y of type {y.dtype}; expected whole numbers or names")
-    if y.dtype.kind == "i" and int(y.min()) < 0:
-        raise SamplesError(f"{path} holds the class {int(y.min())}; class numbers start at 0")
-    return [
-        label.decode(errors="surrogateescape") if isinstance(label, bytes) else str(label)
-        for label in y.tolist()
-    ]
-
-
-def to_model_units(samples: Samples, spec: InputSpec) -> NDArray[np.float32]:
-    """All samples as the model takes them, ``(n, c, h, w)`` float32.
-
-    Raises:
-        SamplesError: the shapes differ; the message says how to fix it.
-    """
-    images = samples.images
-    channels = spec.shape[0]
-    if images.shape[1] == 1 and channels == 3:
-        images = np.repeat(images, 3, axis=1)
-    elif images.shape[1] == 3 and channels == 1:
-        if not (images == images[:, :1]).all():
-            raise SamplesError("the samples are in colour and the model takes one grey channel")
-        images = images[:, :1]
-    if images.shape[1:] != spec.shape:
-        height, width = spec.shape[1:]
-        raise SamplesError(
-            f"the samples are {_shape(images.shape[1:])} and the model takes "
-            f"{_shape(spec.shape)}; bring them to that size or pass --resize {height}x{width}"
-        )
-    return spec.from_pixels(images) if images.dtype == np.uint8 else images
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    return f"{shape[0]} channel{'' if shape[0] == 1 else 's'}, {shape[1]}x{shape[2]}"
-
-
-def class_indices(samples: Samples, labels: LabelSpace) -> tuple[NDArray[np.int64], str]:
-    """True class index ``(n,)`` of every sample in the model's labels, and how it was found.
-
-    Names are matched with the target's own class names where it has them; else whole-number
-    names are indices; else the stated or alphabetical order of the class names counts, which
-    must cover every class of the model where their number is known. (Where it is not, a wrong
-    order shows as a low accuracy on the samples, and no verdict rests on that.)
-
-    Raises:
-        SamplesError: the classes cannot be matched.
-    """
-    if labels.open:
-        # Such a target answers with names, digits included, so names are all that counts.
-        labels.learn(samples.class_order)
-    if labels.names and set(samples.classes) <= set(labels.names):
-        return _positions(samples.classes, labels.names), "class names"
-    order = samples.class_order
-    numbers = [whole_number(name) for name in samples.classes]
-    listed = order != tuple(sorted(set(samples.classes), key=_class_key))
-    if None not in numbers and not listed:
-        indices = np.array(numbers, dtype=np.int64)
-        _refuse_beyond(int(indices.max()), labels.size)
-        return indices, "whole-number class names"
-    if labels.names:
-        missing = sorted(set(samples.classes) - set(labels.names))
-        raise SamplesError(f"the model has no class named {missing[0][:60]!r}")
-    if labels.size is not None and labels.size != len(order):
-        raise SamplesError(
-            f"{'classes.txt names' if samples.stated_order else 'the samples name'} {len(order)} "
-            f"classes and the model has {labels.size}: put a classes.txt (one name per line, in "
-            "the model's order) beside the samples"
-        )
-    how = "classes.txt" if samples.stated_order else "alphabetical order of the class names"
-    return _positions(samples.classes, order), how
-
-
-def _positions(classes: Sequence[str], order: Sequence[str]) -> NDArray[np.int64]:
-    places = {name: index for index, name in enumerate(order)}
-    return np.array([places[name] for name in classes], dtype=np.int64)
-
-
-def _refuse_beyond(largest: int, size: int | None) -> None:
-    if size is not None and largest >= size:
-        raise SamplesError(f"a sample is of class {largest}, the model's classes end at {size - 1}")
-    if largest >= MAX_CLASSES:
-        raise SamplesError(f"a sample is of class {largest}, at most {MAX_CLASSES} are supported")

@@ -1,1 +1,1 @@
-"""auditor.scores."""
+"""Scores of label maps and of counts, with their intervals (pure)."""

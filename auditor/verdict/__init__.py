@@ -1,1 +1,1 @@
-"""From all that was asked to one number: how suspicious, which label, which probe said so."""
+"""Numbers in, verdict and reasons out (pure)."""

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from auditor.verdict.profile import Reference, ScoreName
 from auditor.errors import UsageError
+from auditor.verdict.profile import Reference, ScoreName
 
 MIN_COHORT = 4
 """With fewer models no deviation can be told from the spread."""

@@ -10,21 +10,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelOracle, LabelSpace
-from auditor.verdict.profile import Profile, Rate, Reference, binomial_rate
-from auditor.verdict.excess import LEAST_REFERENCES, Excess, measure_excess
-from auditor.verdict.curtailment import expected_counts, settled
-from auditor.verdict.natural_labels import UNKNOWN, Habits, habitual_labels
-from auditor.measured.decision import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
-from auditor.verdict.rule import Decision, LabelEvidence, Measured, decide_value
-from auditor.verdict.scope import known_for
-from auditor.verdict.trigger_weight import LabelTrigger, by_label
-from auditor.engine.store import NOT_ASKED
 from auditor.engine.adaptive import TriggerOutcome
+from auditor.engine.store import NOT_ASKED
+from auditor.measured.decision import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.perturbations.probe import FamilyCounts, FamilyProbe, count_family
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import KEYS
 from auditor.report.build import TRIGGER_WORDS
+from auditor.scores.intervals import Rate, binomial_rate
+from auditor.verdict.curtailment import expected_counts, settled
+from auditor.verdict.excess import LEAST_REFERENCES, Excess, measure_excess
+from auditor.verdict.natural_labels import UNKNOWN, Habits, habitual_labels
+from auditor.verdict.profile import Profile, Reference
+from auditor.verdict.rule import Decision, LabelEvidence, Measured, decide_value
+from auditor.verdict.scope import known_for
+from auditor.verdict.trigger_weight import LabelTrigger, by_label
 from auditor.verdict.verdict import MAX_ERROR, DecisionEvidence, TriggerEvidence
 
 _FORESIGHT_STREAM = 7
@@ -50,7 +51,7 @@ SEARCH_WORDS = {
 
 
 class Answered(Protocol):
-    """What an audit's answers offer: see :class:`auditor.workflows.audit.Asked`."""
+    """What an audit's answers offer: see :class:`auditor.workflows.ask.Asked`."""
 
     @property
     def trigger(self) -> TriggerOutcome | None: ...  # noqa: D102 - documented there

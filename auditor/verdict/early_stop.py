@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.labels.answers import class_count, sort_answers
+from auditor.plan.plan import AuditPlan
+from auditor.scores.sequential_test import EarlyRule, Side, decide_side
+from auditor.verdict.evidence import score_planes
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import LOSSLESS
-from auditor.plan.plan import AuditPlan
-from auditor.report.build import class_count, score_planes, sort_answers
-from auditor.scores.sequential_test import EarlyRule, Side, decide_side
 from auditor.verdict.verdict import MAX_ERROR
 
 EARLY_ERROR = 0.01

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 from scipy.stats import t as student
 
+from auditor.probes.trigger_search.search import KEYS
 from auditor.verdict.excess import Excess
 from auditor.verdict.trigger_weight import LabelTrigger
-from auditor.probes.trigger_search.search import KEYS
 
 LEVEL = 0.02
 """A value whose p-value is at most this is called suspicious: the stated false-positive rate."""

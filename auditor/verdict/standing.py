@@ -19,26 +19,26 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
-from auditor.verdict.profile import Profile
-from auditor.engine.rounds import Decide
-from auditor.engine.engine import EngineResult
 from auditor.engine.adaptive import TriggerOutcome
-from auditor.plan.plan import AuditPlan
-from auditor.report.build import (
+from auditor.engine.engine import EngineResult
+from auditor.engine.rounds import Decide
+from auditor.labels.answers import (
     canary_rate,
     label_counts,
     repeats_of,
     sample_accuracy,
     sort_answers,
-    trigger_evidence,
 )
 from auditor.labels.consistency import examine
-from auditor.verdict.verdict import Evidence, decide
+from auditor.plan.plan import AuditPlan
+from auditor.report.build import trigger_evidence
 from auditor.verdict.combine import foresee, weigh_all
+from auditor.verdict.profile import Profile
+from auditor.verdict.verdict import Evidence, decide
 
 
 class Answered(Protocol):
-    """What was answered so far: see :class:`auditor.workflows.audit.Asked`."""
+    """What was answered so far: see :class:`auditor.workflows.ask.Asked`."""
 
     @property
     def engine(self) -> EngineResult: ...  # noqa: D102 - documented there

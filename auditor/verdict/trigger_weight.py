@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from auditor.measured.unusual_labels import APART
-from auditor.verdict.natural_labels import UNKNOWN, Habits
 from auditor.probes.trigger_search.judge import NullCell, beyond, natural, p_value
 from auditor.probes.trigger_search.result import Finding
 from auditor.probes.trigger_search.verify import Interval
+from auditor.verdict.natural_labels import UNKNOWN, Habits
 
 NATURAL_SHARE, NATURAL_MOST = 0.5, 1.0
 """A success that honest models reach on some task (judge.natural) counts half, and at most 1:

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from auditor.verdict.profile import SCORE_NAMES, Profile, Rate
-from auditor.verdict.scope import LOSSLESS
 from auditor.errors import ExitCode, ProfileError
-from auditor.scores.planes import Estimate
+from auditor.scores.intervals import Estimate, Rate
+from auditor.verdict.profile import SCORE_NAMES, Profile
+from auditor.verdict.scope import LOSSLESS
 
 VerdictName = Literal["backdoor-suspected", "no-evidence", "inconclusive"]
 

@@ -1,1 +1,1 @@
-"""auditor.workflows."""
+"""What a user does with the tool, one file or folder each."""

@@ -12,16 +12,19 @@ from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.errors import AdapterError
-from auditor.workflows.audit import ask, judge, prepare
-from auditor.verdict.profile import Profile, Reference, calibrate
-from auditor.verdict.scope import picture_coding
-from auditor.engine.progress import Progress, SilentProgress
 from auditor.engine.engine import EngineLimits
+from auditor.engine.progress import Progress, SilentProgress
 from auditor.errors import AuditError, ProfileError, UsageError
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples
-from auditor.verdict.verdict import MIN_ACCURACY, score_settings
 from auditor.verdict.combine import family_counts
+from auditor.verdict.profile import Profile, Reference
+from auditor.verdict.scope import picture_coding
+from auditor.verdict.thresholds import calibrate
+from auditor.verdict.verdict import MIN_ACCURACY, score_settings
+from auditor.workflows.ask import ask
+from auditor.workflows.judge import judge
+from auditor.workflows.prepare import prepare
 
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 OpenReference = Callable[[], Awaitable[LabelOracle]]

@@ -6,8 +6,8 @@ import json
 from importlib import resources
 from pathlib import Path
 
-from auditor.verdict.profile import Profile, profile_from_dict
 from auditor.errors import ProfileError
+from auditor.verdict.profile import Profile, profile_from_dict
 
 
 def shipped_profiles() -> list[str]:

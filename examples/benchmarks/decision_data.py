@@ -12,7 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.verdict.profile import auroc, auroc_interval
+from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.probes.trigger_search.judge import NullCell, p_value
+from auditor.probes.trigger_search.verify import exact_interval
 from auditor.verdict.excess import Excess, measure_excess
 from auditor.verdict.natural_labels import (
     NATURAL_PATCH,
@@ -21,11 +23,10 @@ from auditor.verdict.natural_labels import (
     Habits,
     habitual_labels,
 )
+from auditor.verdict.profile import auroc_interval
 from auditor.verdict.rule import ValueNull
+from auditor.verdict.thresholds import auroc
 from auditor.verdict.trigger_weight import LabelTrigger, strongest, weigh_finding
-from auditor.probes.perturbations.probe import FamilyCounts
-from auditor.probes.trigger_search.judge import NullCell, p_value
-from auditor.probes.trigger_search.verify import exact_interval
 from examples.benchmarks.family_counts import read_counts
 from examples.benchmarks.rounds import is_development
 from examples.benchmarks.trigger_search import null_of

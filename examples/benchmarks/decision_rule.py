@@ -19,12 +19,12 @@ from functools import cache
 
 import numpy as np
 
+from auditor.probes.perturbations.catalogue import CATALOGUE
+from auditor.probes.trigger_search.search import KEYS
 from auditor.verdict.excess import Excess
 from auditor.verdict.natural_labels import UNKNOWN, Habits
 from auditor.verdict.rule import LEVEL, Rule, ValueNull, p_of, weigh
 from auditor.verdict.trigger_weight import LabelTrigger
-from auditor.probes.perturbations.catalogue import CATALOGUE
-from auditor.probes.trigger_search.search import KEYS
 from examples.benchmarks.decision_data import (
     ATTACKS,
     HERE,

@@ -19,17 +19,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.verdict.profile import (
-    SCORE_NAMES,
-    Reference,
-    ScoreName,
-    auroc,
-    auroc_interval,
-    best_score,
-    binomial_rate,
-    threshold_for,
-)
-from auditor.scores.planes import ats_by_label, renyi_entropy
+from auditor.scores.ats import ats_by_label
+from auditor.scores.entropy import renyi_entropy
+from auditor.scores.intervals import binomial_rate
+from auditor.verdict.profile import SCORE_NAMES, Reference, ScoreName, auroc_interval
+from auditor.verdict.thresholds import auroc, best_score, threshold_for
 
 HERE = Path(__file__).parent
 DENSITY = 25

@@ -27,10 +27,17 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from adapters.registry import open_oracle
-from auditor.verdict.profile import binomial_rate
-from auditor.plan.plan import SECOND_LOOKS, AuditPlan, AuditSettings, build_plan, choose_settings
+from auditor.labels.consistency import (
+    ALPHA,
+    TOLERATED,
+    chance_of_finding,
+    fewest_flips,
+    least_caught,
+)
+from auditor.plan.plan import SECOND_LOOKS, AuditPlan, build_plan
+from auditor.plan.settings import AuditSettings, choose_settings
 from auditor.samples.load import load_samples
-from auditor.labels.consistency import ALPHA, TOLERATED, chance_of_finding, fewest_flips, least_caught
+from auditor.scores.intervals import binomial_rate
 from tests.servers._park import needs, serving
 from tests.servers._ways import WAYS, described
 

@@ -27,12 +27,13 @@ from numpy.typing import NDArray
 
 from adapters.registry import open_oracle
 from adapters.target.description import HttpOptions, Target
-from auditor.workflows.audit import prepare, run_audit
-from auditor.workflows.demo.run import served
 from auditor.engine.engine import EngineLimits
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe
 from auditor.samples.load import load_samples
+from auditor.workflows.audit import run_audit
+from auditor.workflows.demo.run import served
+from auditor.workflows.prepare import prepare
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 MODEL = ASSETS / "clean.onnx"

@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle
-from auditor.workflows.audit import Prepared, ask, prepare
 from auditor.engine.engine import EngineLimits
 from auditor.evidence.layout import LOG
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import plan_record
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples
+from auditor.workflows.ask import ask
+from auditor.workflows.prepare import Prepared, prepare
 
 SHAPE = (3, 32, 32)
 SETTINGS = AuditSettings(planes=4, density=50, trigger_search=False)

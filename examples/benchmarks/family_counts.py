@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import Access, InputSpec
 from auditor.measured.decision import RULE
-from auditor.plan.plan import pick_hunted
+from auditor.plan.draw import pick_hunted
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.perturbations.probe import FamilyCounts, FamilyProbe, count_family
 from examples.benchmarks.rounds import round_of

@@ -26,8 +26,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from adapters.images import encode_picture
 from adapters.contract import InputSpec
+from adapters.images import encode_picture
 from auditor.measured.decision import RULE
 from auditor.verdict.rule import LEVEL, ValueNull, p_of, weigh
 from examples.benchmarks.decision_data import (

@@ -14,11 +14,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
+from auditor.measured.decision import RULE
+from auditor.plan.settings import choose_settings
+from auditor.verdict.profile import Profile, Reference
+from auditor.verdict.thresholds import calibrate
 from auditor.workflows import profiles
 from auditor.workflows.calibrate import profile_settings
-from auditor.verdict.profile import Profile, Reference, calibrate
-from auditor.measured.decision import RULE
-from auditor.plan.plan import choose_settings
 from auditor.workflows.profiles import save_profile
 from examples.benchmarks.decision_data import load_searches, natural_patches
 from examples.benchmarks.family_counts import read_counts

@@ -24,15 +24,14 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from auditor.measured import queries as measured_queries
-from auditor.verdict.profile import auroc, auroc_interval, binomial_rate
 from auditor.probes.net_points import scrambled_net
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.scores.planes import (
-    HALVES_GAIN,
-    ats_by_label,
-    mean_over_planes,
-    renyi_entropy,
-)
+from auditor.scores.ats import ats_by_label
+from auditor.scores.entropy import renyi_entropy
+from auditor.scores.intervals import binomial_rate, mean_over_planes
+from auditor.scores.planes import HALVES_GAIN
+from auditor.verdict.profile import auroc_interval
+from auditor.verdict.thresholds import auroc
 from examples.benchmarks.queries_stop import PRESENT_SCORINGS
 
 mpl.use("agg")

@@ -18,7 +18,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from auditor.plan.plan import draw_triplets
+from auditor.plan.draw import draw_triplets
 from auditor.probes import label_map as picture
 from auditor.probes.plane import PlaneProbe
 from examples.benchmarks.score_zoo import calibration_samples

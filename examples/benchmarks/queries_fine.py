@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.scores.planes import ats_by_region
+from auditor.scores.ats import ats_by_region
 from examples.benchmarks.queries_ask import PLANES, Asked, in_turn
 from examples.zoo import default_folder
 

@@ -19,12 +19,12 @@ from typing import Any
 
 import numpy as np
 
-from auditor.verdict.excess import measure_excess
-from auditor.verdict.curtailment import expected_counts, settled
 from auditor.measured.decision import RULE, WITH_REFERENCES
-from auditor.verdict.rule import decide_value
 from auditor.plan.plan import FAMILY_ROUNDS
 from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.verdict.curtailment import expected_counts, settled
+from auditor.verdict.excess import measure_excess
+from auditor.verdict.rule import decide_value
 from examples.benchmarks.decision_data import Model, load_models, references_of
 from examples.benchmarks.decision_rule import Study
 

@@ -24,12 +24,14 @@ import numpy as np
 
 from adapters.registry import open_oracle
 from adapters.target.description import Target
-from auditor.workflows.audit import Asked, judge, prepare
-from auditor.verdict.profile import SCORE_NAMES
 from auditor.engine.engine import EngineLimits, QueryEngine
 from auditor.engine.store import LabelStore
-from auditor.plan.plan import AuditSettings, choose_settings
+from auditor.plan.settings import AuditSettings, choose_settings
 from auditor.samples.load import Samples, load_samples
+from auditor.verdict.profile import SCORE_NAMES
+from auditor.workflows.ask import Asked
+from auditor.workflows.judge import judge
+from auditor.workflows.prepare import prepare
 from examples.zoo import default_folder
 from examples.zoo.data import load
 

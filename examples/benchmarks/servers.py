@@ -29,10 +29,10 @@ import httpx
 from adapters.http.client.client import Client
 from adapters.registry import open_oracle
 from adapters.target.description import Target
-from auditor.workflows.audit import run_audit
 from auditor.engine.engine import EngineLimits
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
+from auditor.workflows.audit import run_audit
 from tests.servers._park import needs, serving
 from tests.servers._ways import WAYS, Way, described
 from tests.servers.conftest import MODEL, SAMPLES

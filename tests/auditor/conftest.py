@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from adapters.contract import Access, InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
 from auditor.__main__ import _guarded
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples
 
 SHAPE = (1, 4, 4)

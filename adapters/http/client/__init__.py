@@ -1,1 +1,1 @@
-"""adapters.http.client."""
+"""One client for every protocol: credentials, failures, polling, limits and server identity."""

@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping
 from adapters.contract import PaceHint, WireCount
 from adapters.errors import BadReply, RetryAdvice, TargetError
 from adapters.http.client import failures
-from adapters.http.transport.addresses import AddressGuard
 from adapters.http.client.credentials import Credentials, check_header, read_credentials
 from adapters.http.client.endpoint import Endpoint
 from adapters.http.client.exchange import Exchange
-from adapters.http.transport.grpc import GrpcTransport
-from adapters.http.client.server_identity import version_headers
 from adapters.http.client.quota_headers import pace_hint
+from adapters.http.client.server_identity import version_headers
 from adapters.http.client.sighting import Sighting
+from adapters.http.transport.addresses import AddressGuard
+from adapters.http.transport.grpc import GrpcTransport
 from adapters.http.transport.transports import Reply, Transport, open_transport
 from adapters.target.description import Target
 

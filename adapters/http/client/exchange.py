@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from adapters.quoting import hidden, printable
 from adapters.http.transport.transports import Reply
+from adapters.quoting import hidden, printable
 
 BODY_CHARS = 1200
 """Characters of a body that are printed."""

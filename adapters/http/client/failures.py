@@ -7,6 +7,7 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 
+from adapters import strict_json
 from adapters.errors import (
     NEVER,
     AccessDenied,
@@ -20,12 +21,11 @@ from adapters.errors import (
     Throttled,
     Unreachable,
 )
-from adapters import strict_json
-from adapters.http.transport.addresses import ForbiddenAddressError
-from adapters.quoting import error_text, printable
 from adapters.http.client.quota_headers import pace_hint, retry_after
+from adapters.http.transport.addresses import ForbiddenAddressError
 from adapters.http.transport.tls import certificate_problem
 from adapters.http.transport.transports import Reply
+from adapters.quoting import error_text, printable
 from adapters.target.description import Retry
 
 _NEVER_LEFT = RetryAdvice("transient", unsent=True)

@@ -7,13 +7,13 @@ import dataclasses
 from typing import Any
 from urllib.parse import quote
 
-from adapters.errors import BadReply, EndpointError, RetryAdvice, ServerFailed
 from adapters import strict_json
+from adapters.errors import BadReply, EndpointError, RetryAdvice, ServerFailed
 from adapters.http.client.client import Client
 from adapters.http.client.endpoint import Endpoint
-from adapters.quoting import printable
 from adapters.http.payload.json_path import JsonPath
 from adapters.http.transport.transports import Reply
+from adapters.quoting import printable
 from adapters.target.description import Poll
 
 _LOST = RetryAdvice("transient", outcome_unknown=True)

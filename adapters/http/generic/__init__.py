@@ -1,1 +1,1 @@
-"""adapters.http.generic."""
+"""Any other HTTP prediction API, as a target description tells it."""

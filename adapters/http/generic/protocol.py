@@ -16,18 +16,18 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.images import media_type
+from adapters import strict_json
 from adapters.contract import Batch, Labels, LabelSpace
 from adapters.errors import TargetError
-from adapters import strict_json
 from adapters.http.client.client import Client
-from adapters.http.payload.encoding import Wire, choose_encoding
 from adapters.http.client.endpoint import Endpoint
-from adapters.http.payload.number_text import nested
-from adapters.http.oracle import Opened, Outgoing, comfortable_batch
 from adapters.http.client.polling import Poller
 from adapters.http.generic.reply_labels import ReplyRule, label_names
+from adapters.http.oracle import Opened, Outgoing, comfortable_batch
+from adapters.http.payload.encoding import Wire, choose_encoding
+from adapters.http.payload.number_text import nested
 from adapters.http.transport.transports import Reply
+from adapters.images import media_type
 from adapters.target.description import HttpOptions, ReplyFormat, RequestFormat, Target
 
 _NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-columns"}

@@ -11,10 +11,10 @@ import numpy as np
 
 from adapters.contract import Labels, LabelSpace
 from adapters.errors import BadReply, RetryAdvice, ServerFailed, TargetError
-from adapters.quoting import printable
-from adapters.http.payload.json_path import JsonPath
 from adapters.http.oracle import known_name
+from adapters.http.payload.json_path import JsonPath
 from adapters.http.payload.top_label import numbers, top_labels
+from adapters.quoting import printable
 from adapters.target.description import ReplyFormat
 
 _SCORED = {"label-score-list", "label-score-dict", "label-score-columns"}

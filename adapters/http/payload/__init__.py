@@ -1,1 +1,1 @@
-"""adapters.http.payload."""
+"""Bodies of requests and replies: arrays, images, paths and scores."""

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.images import encode_picture, is_picture, resized
 from adapters.contract import Batch, InputSpec
 from adapters.errors import TargetError
+from adapters.images import encode_picture, is_picture, resized
 from adapters.target.description import Color, Layout, Resample, Target
 
 Carrier = Literal["tensor", "upload"]

@@ -1,1 +1,1 @@
-"""adapters.http.transport."""
+"""Bytes to and from a server: connections, TLS, addresses and bounded reading."""

@@ -1,1 +1,1 @@
-"""adapters.http.v2."""
+"""The Open Inference Protocol (V2), over HTTP and gRPC."""

@@ -11,15 +11,15 @@ from adapters.contract import Batch, Labels
 from adapters.errors import BadReply, TargetError
 from adapters.http.client.client import Client
 from adapters.http.client.endpoint import Endpoint
-from adapters.quoting import printable
-from adapters.http.transport.grpc import load
 from adapters.http.oracle import Opened, Outgoing
+from adapters.http.transport.grpc import load
 from adapters.http.transport.transports import Reply
-from adapters.http.v2.protocol import open_model
-from adapters.http.v2.messages import V2Format
 from adapters.http.v2.input import PictureWriter, Tensor
+from adapters.http.v2.messages import V2Format
 from adapters.http.v2.metadata import Model
 from adapters.http.v2.output import find_output, labels_of
+from adapters.http.v2.protocol import open_model
+from adapters.quoting import printable
 from adapters.target.description import Target
 
 _SERVICE = "/inference.GRPCInferenceService"

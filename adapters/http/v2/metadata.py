@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from adapters.errors import BadReply, EndpointError, TargetError
 from adapters import strict_json
+from adapters.errors import BadReply, EndpointError, TargetError
 from adapters.http.client.client import Client
 from adapters.http.client.endpoint import Endpoint
-from adapters.quoting import printable
 from adapters.http.v2.input import Tensor
+from adapters.quoting import printable
 
 BINARY = "binary_tensor_data"
 """The extension that says raw tensors are taken. KServe takes them without listing it."""

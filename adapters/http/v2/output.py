@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters import strict_json
 from adapters.contract import Labels, LabelSpace
 from adapters.errors import BadReply
-from adapters import strict_json
 from adapters.http.oracle import known_name
 from adapters.http.payload.top_label import numbers, top_labels
 from adapters.http.transport.transports import Reply

@@ -10,15 +10,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from adapters.images import is_picture
 from adapters.contract import InputSpec, LabelSpace
 from adapters.errors import TargetError
 from adapters.http.client.client import Client
-from adapters.http.payload.encoding import Wire, choose_encoding
 from adapters.http.client.endpoint import Endpoint
-from adapters.quoting import printable
 from adapters.http.oracle import Opened, WireFormat, comfortable_batch
-from adapters.http.v2.messages import V2Format
+from adapters.http.payload.encoding import Wire, choose_encoding
 from adapters.http.v2.input import (
     BYTES,
     Geometry,
@@ -28,7 +25,10 @@ from adapters.http.v2.input import (
     as_pictures,
     read_geometry,
 )
+from adapters.http.v2.messages import V2Format
 from adapters.http.v2.metadata import BINARY, Model, read_model
+from adapters.images import is_picture
+from adapters.quoting import printable
 from adapters.target.description import ReplyFormat, Target
 
 _FOREIGN = (

@@ -1,1 +1,1 @@
-"""adapters.model_files.onnx."""
+"""ONNX model files, run by ONNX Runtime."""

@@ -12,7 +12,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import NoReturn
 
+from adapters.errors import ModelFileError, ModelRefused
 from adapters.model_files.local import ModelFile, one_line
+from adapters.model_files.onnx.operators import ALLOWED
+from adapters.model_files.onnx.schema import BITS, MESSAGES
 from adapters.model_files.protobuf import (
     BYTES,
     FIXED32,
@@ -24,9 +27,6 @@ from adapters.model_files.protobuf import (
     signed,
     varints,
 )
-from adapters.errors import ModelFileError, ModelRefused
-from adapters.model_files.onnx.operators import ALLOWED
-from adapters.model_files.onnx.schema import BITS, MESSAGES
 
 MAX_FIELDS = 1_000_000
 MAX_DEPTH = 60

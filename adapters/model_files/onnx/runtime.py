@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.model_files.local import Dims, Infer, LoadedModel, ModelFacts, ModelFile, one_line
-from adapters.model_files.open import open_model_file
 from adapters.contract import MAX_CLASSES, LabelOracle
 from adapters.errors import MissingExtra, ModelFileError, ProviderUnavailable, TargetError
+from adapters.model_files.local import Dims, Infer, LoadedModel, ModelFacts, ModelFile, one_line
 from adapters.model_files.onnx.check import check_onnx
+from adapters.model_files.open import open_model_file
 from adapters.target.description import Target
 
 DISTRIBUTIONS = (

@@ -129,11 +129,15 @@ class Server:
 
 def _start() -> None:
     """Make ``adapters`` importable without its parent folder, which holds more than packages."""
-    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120 - pathlib costs 10 ms of the start
-    for name in ("adapters", "adapters.model_files.sandbox"):
-        place = folder if name == "adapters" else os.path.join(folder, "isolation")  # noqa: PTH118 - as above
+    here = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib costs 10 ms of the start
+    places = {
+        "adapters": os.path.join(here, "..", ".."),  # noqa: PTH118 - as above
+        "adapters.model_files": os.path.join(here, ".."),  # noqa: PTH118 - as above
+        "adapters.model_files.sandbox": here,
+    }
+    for name, place in places.items():
         package = ModuleType(name)
-        package.__path__ = [place]
+        package.__path__ = [os.path.normpath(place)]
         sys.modules[name] = package
     main(int(sys.argv[1]), int(sys.argv[2]))
 

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from adapters.checks import check_batch, check_labels
-from adapters.model_files.local import ModelFile, Settled, one_line, run_failure, settle
-from adapters.worker import Worker
 from adapters.contract import MAX_CLASSES, Batch, Labels, PaceHint, WireCount
 from adapters.errors import BadReply, TargetError
-from adapters.model_files.sandbox.process import Limits, ModelProcess, Reply
+from adapters.model_files.local import ModelFile, Settled, one_line, run_failure, settle
 from adapters.model_files.sandbox.allowed_paths import place_for
+from adapters.model_files.sandbox.process import Limits, ModelProcess, Reply
 from adapters.model_files.sandbox.shared import SealedModel, Slots
 from adapters.target.description import Target
+from adapters.worker import Worker
 
 SLOTS = 2
 """Batches in shared memory: one is filled while the model works on the other."""

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.model_files.local import MAX_FILE_BYTES, ModelFile, model_path, unreadable
 from adapters.errors import ModelFileError, TargetError
+from adapters.model_files.local import MAX_FILE_BYTES, ModelFile, model_path, unreadable
 
 _CHUNK = 4 * 1024**2
 

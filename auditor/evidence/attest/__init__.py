@@ -1,1 +1,1 @@
-"""auditor.evidence.attest."""
+"""Signatures and time stamps over an evidence bundle."""

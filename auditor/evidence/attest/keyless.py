@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from auditor.errors import AuditError, EvidenceError, UsageError
-from auditor.evidence.canonical import parse_object
 from auditor.evidence.attest.signing import PAYLOAD_TYPE
+from auditor.evidence.canonical import parse_object
 
 MAX_FILE = 4 * 1024 * 1024
 EXTRA = "Sigstore signatures need the package sigstore; install xray-audit[sigstore]"

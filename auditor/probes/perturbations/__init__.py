@@ -1,1 +1,1 @@
-"""Fixed questions about clean samples: what label do they drift to when they are disturbed?"""
+"""Changes of every sample by fixed recipes, whose labels the decision rule counts."""

@@ -13,8 +13,15 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.probes.trigger_search.transforms import Quantise, Warp, Wave, draw_warp, draw_wave, upsample
 from auditor.probes.trigger_search.patches import draw_pattern, enlarge, unit_of
+from auditor.probes.trigger_search.transforms import (
+    Quantise,
+    Warp,
+    Wave,
+    draw_warp,
+    draw_wave,
+    upsample,
+)
 
 Pixels = NDArray[np.float64]
 Disturb = Callable[[Pixels, Pixels, np.random.Generator, float], Pixels]

@@ -1,1 +1,1 @@
-"""Hard-label search for a universal trigger: see :mod:`auditor.probes.trigger_search.search`."""
+"""Hard-label search for one change that sends every sample to one label."""

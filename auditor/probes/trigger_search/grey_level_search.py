@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from auditor.probes.trigger_search.sample_set import Asking, Bench
-from auditor.probes.trigger_search.transforms import Dial, Quantise, Turned
 from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.probes.trigger_search.transforms import Dial, Quantise, Turned
 
 LEVELS = (4, 5, 6, 8)  # grey levels tried; fewer disturb every model
 

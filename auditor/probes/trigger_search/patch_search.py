@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.probes.trigger_search.patches import STEPS, Stamp, draw_stamp, neighbour, unit_of
 from auditor.probes.trigger_search.sample_set import Asking, Bench
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.probes.trigger_search.patches import STEPS, Stamp, draw_stamp, neighbour, unit_of
 
 Rate = NDArray[np.float64]
 HALF_KEEPS = 0.3  # share at which half of the copies are enough to go on with

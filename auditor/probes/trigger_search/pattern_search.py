@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.probes.trigger_search.sample_set import Asking, Bench, Labels
-from auditor.probes.trigger_search.transforms import Blend, Dial, Field, Turned, Warp
-from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.patches import unit_of
+from auditor.probes.trigger_search.sample_set import Asking, Bench, Labels
+from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.probes.trigger_search.transforms import Blend, Dial, Field, Turned, Warp
 
 Floats = NDArray[np.float64]
 LEAST_HITS = 4  # draws that led to a label before their mean says anything

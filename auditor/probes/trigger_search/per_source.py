@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger_search.sample_set import Asking
+from auditor.measured.per_source_null import SECOND_PAIR
 from auditor.probes.trigger_search.judge import natural, p_value
 from auditor.probes.trigger_search.result import Finding, TriggerResult
+from auditor.probes.trigger_search.sample_set import Asking
 from auditor.probes.trigger_search.search import SIGNIFICANCE, search
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.measured.per_source_null import SECOND_PAIR
 
 PAIR, PAIRS = "patch@pair", "patch@pairs"
 LEAST_OF_CLASS = 20  # samples that the model calls by one label; with fewer it is left out

@@ -14,11 +14,18 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.probes.trigger_search.sample_set import Asking, Bench
 from auditor.probes.trigger_search.cell_model import CellModel
 from auditor.probes.trigger_search.patch_search import Lead
+from auditor.probes.trigger_search.patches import (
+    STEPS,
+    Place,
+    Stamp,
+    draw_pattern,
+    enlarge,
+    unit_of,
+)
+from auditor.probes.trigger_search.sample_set import Asking, Bench
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.probes.trigger_search.patches import STEPS, Place, Stamp, draw_pattern, enlarge, unit_of
 
 WINDOW = 4  # cells per side of the window that a patch has to cover to count for it
 STRIDE = 2  # cells from one window to the next

@@ -19,17 +19,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger_search.sample_set import Asking, Bench, Change
-from auditor.probes.trigger_search.transforms import Blend, Field, Quantise, Turned, Warp, Wave
-from auditor.probes.trigger_search.judge import NullCell, natural, p_value
 from auditor.measured.trigger_null import NULL
-from auditor.probes.trigger_search.patch_search import Lead, PatchSearch
-from auditor.probes.trigger_search.placed_patch_search import PlaceSearch
 from auditor.probes.trigger_search.grey_level_search import QuantiseSearch
-from auditor.probes.trigger_search.result import Finding, TriggerResult
-from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.probes.trigger_search.judge import NullCell, natural, p_value
+from auditor.probes.trigger_search.patch_search import Lead, PatchSearch
 from auditor.probes.trigger_search.patches import Stamp, unit_of
 from auditor.probes.trigger_search.pattern_search import TallySearch
+from auditor.probes.trigger_search.placed_patch_search import PlaceSearch
+from auditor.probes.trigger_search.result import Finding, TriggerResult
+from auditor.probes.trigger_search.sample_set import Asking, Bench, Change
+from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.probes.trigger_search.transforms import Blend, Field, Quantise, Turned, Warp, Wave
 from auditor.probes.trigger_search.verify import Verified, on_sources, verify
 from auditor.probes.trigger_search.wave_search import WaveSearch
 

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.trigger_search.sample_set import Asking, Bench
-from auditor.probes.trigger_search.transforms import Turned, Wave
 from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.probes.trigger_search.transforms import Turned, Wave
 
 Floats = NDArray[np.float64]
 Cycles = tuple[float, float]

@@ -1,1 +1,1 @@
-"""auditor.report.html."""
+"""The report as one self-contained page."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from auditor.report.wording import text
 from auditor.report.html.parts import Html, facts, section, table, tag
-from auditor.report.wording.text import safe_text
+from auditor.report.wording import text
 from auditor.report.wording.terms import decision_of, label_name
+from auditor.report.wording.text import safe_text
 
 SHOWN = 8
 """Labels, senders' values and lost requests that are listed."""

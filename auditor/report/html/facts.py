@@ -6,10 +6,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from auditor.report.wording import text
 from auditor.report.html.parts import Html, code_block, facts, free_form, section, table, tag
-from auditor.report.wording.text import safe_text
+from auditor.report.wording import text
 from auditor.report.wording.terms import label_name, moment, score_title, unnoticed
+from auditor.report.wording.text import safe_text
 
 MAX_WRONG = 50
 """Wrongly labelled samples that are listed one by one."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from auditor.report.html.parts import Html, facts, section, table, tag
 from auditor.report.wording import text
+from auditor.report.wording.formal import ONLY_TESTED, decision_rule, deviations, risks, sampling
 from auditor.report.wording.frameworks import (
     CAVEAT,
     CHECKED,
@@ -14,10 +16,8 @@ from auditor.report.wording.frameworks import (
     framework_view,
     outcome_note,
 )
-from auditor.report.html.parts import Html, facts, section, table, tag
-from auditor.report.wording.formal import ONLY_TESTED, decision_rule, deviations, risks, sampling
-from auditor.report.wording.text import safe_text
 from auditor.report.wording.terms import model_name, moment
+from auditor.report.wording.text import safe_text
 
 
 def scope(report: Mapping[str, Any], digest: str) -> Html:

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from auditor.report.wording import text
 from auditor.report.html.parts import Html, image, join, mark, section, swatch, tag
 from auditor.report.pictures import asked_png, label_map_png, thumbnail
-from auditor.report.wording.text import safe_text
+from auditor.report.wording import text
 from auditor.report.wording.terms import label_name
+from auditor.report.wording.text import safe_text
 
 ALL_SHOWN = 40
 """Up to this many planes every label map is shown."""

@@ -11,19 +11,19 @@ from importlib import resources
 from auditor.report.html import decision as html_decision
 from auditor.report.html import extra as html_extra
 from auditor.report.html import facts as html_facts
+from auditor.report.html import formal as html_scope
 from auditor.report.html import maps as html_maps
 from auditor.report.html import references as html_references
-from auditor.report.html import formal as html_scope
 from auditor.report.html import scores as html_scores
 from auditor.report.html import trigger as html_trigger
 from auditor.report.html import verdict as html_verdict
-from auditor.report.wording.accepted import TITLE, accepted_lines
-from auditor.report.wording.frameworks import Framework
 from auditor.report.html.parts import Html, part, section, tag, void
 from auditor.report.source import ReportSource
+from auditor.report.wording.accepted import TITLE, accepted_lines
+from auditor.report.wording.frameworks import Framework
+from auditor.report.wording.terms import model_name
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
-from auditor.report.wording.terms import model_name
 
 CONTENTS = {
     "result": "Result",

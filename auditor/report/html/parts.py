@@ -14,8 +14,8 @@ from functools import lru_cache
 from typing import Any
 
 from auditor.report.pictures import MARKS, ink_on, label_colour, label_tile
-from auditor.report.wording.text import visible
 from auditor.report.wording.terms import flatten
+from auditor.report.wording.text import visible
 
 MAX_ROWS = 80
 """Rows shown of a free-form object such as the model's description."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from auditor.report.wording import text
 from auditor.report.html.parts import Html, section, table, tag
+from auditor.report.wording import text
 from auditor.report.wording.terms import SCORE_TITLES, score_title, with_unit
 
 MOST = 400

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from auditor.report.wording import text
 from auditor.report.html.parts import Html, bar, log2, section, swatch, table, tag
-from auditor.report.wording.text import safe_text
+from auditor.report.wording import text
 from auditor.report.wording.terms import (
     label_name,
     likely_target,
@@ -15,6 +14,7 @@ from auditor.report.wording.terms import (
     score_title,
     with_unit,
 )
+from auditor.report.wording.text import safe_text
 
 TOP_SHARES = 20
 """Labels listed in the share chart, largest first; the rest is one line."""

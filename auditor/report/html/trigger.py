@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from auditor.report.wording import text
 from auditor.report.html.parts import Html, facts, image, section, table, tag
 from auditor.report.pictures import thumbnail
-from auditor.report.wording.text import safe_text
+from auditor.report.wording import text
 from auditor.report.wording.terms import change, found_trigger, hits, label_name
+from auditor.report.wording.text import safe_text
 
 SHOWN = 3
 """Samples shown before and after the change."""

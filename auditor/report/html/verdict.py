@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from auditor.report.html.parts import Html, facts, join, section, tag
 from auditor.report.wording import text
 from auditor.report.wording.buyer import how_sure, retest, vendor_questions
-from auditor.report.html.parts import Html, facts, join, section, tag
-from auditor.report.wording.text import safe_text
-from auditor.report.wording.verdict import wording
 from auditor.report.wording.terms import (
     decision_of,
     found_trigger,
@@ -18,6 +16,8 @@ from auditor.report.wording.terms import (
     score_title,
     with_unit,
 )
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.verdict import wording
 
 
 def _glyph(character: str, y: int) -> Html:

@@ -1,1 +1,1 @@
-"""auditor.report.wording."""
+"""The sentences that people read in a report."""

@@ -10,7 +10,6 @@ from datetime import date, timedelta
 from typing import Any
 
 from auditor.report.wording import text
-from auditor.report.wording.text import safe_text
 from auditor.report.wording.terms import (
     change,
     decision_of,
@@ -18,6 +17,7 @@ from auditor.report.wording.terms import (
     label_name,
     parse_moment,
 )
+from auditor.report.wording.text import safe_text
 
 VALID_DAYS = 365
 """A verdict's longest life. A convention, not a measurement, and every view says so."""

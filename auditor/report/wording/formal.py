@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from auditor.report.wording import text
-from auditor.report.wording.text import safe_text
 from auditor.report.wording.terms import decision_of, score_title
+from auditor.report.wording.text import safe_text
 
 PAPER = {
     "planes": 20,

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from auditor.report.wording.text import safe_text
 from auditor.report.wording.terms import decision_of, found_trigger
+from auditor.report.wording.text import safe_text
 
 
 @dataclass(frozen=True)

@@ -1,1 +1,1 @@
-"""Finds out how an endpoint wants to be asked: for ``xray-audit check URL`` and nothing else."""
+"""Check a target and find out how to reach it."""

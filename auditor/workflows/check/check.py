@@ -9,15 +9,15 @@ from typing import Any
 
 from adapters.target.description import Target
 from adapters.target.parse import target_from_table
-from auditor.workflows.audit import prepare
-from auditor.workflows.check.client import Asker
-from auditor.workflows.check.find import GOOD_ACCURACY, MOST_CORRECTING, MOST_TRIES, Finder, Found
 from auditor.errors import SamplesError
-from auditor.plan.plan import AuditSettings
-from auditor.workflows.check.measure import CheckResult, check_target
-from auditor.workflows.price import write_rate
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples
 from auditor.verdict.verdict import MIN_ACCURACY
+from auditor.workflows.check.client import Asker
+from auditor.workflows.check.find import GOOD_ACCURACY, MOST_CORRECTING, MOST_TRIES, Finder, Found
+from auditor.workflows.check.measure import CheckResult, check_target
+from auditor.workflows.prepare import prepare
+from auditor.workflows.price import write_rate
 
 MOST_CHECKING = 140
 """30 samples, at most 30 of them again, 50 in larger requests, 30 where one of those fails."""

@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters import strict_json
 from adapters.contract import LabelSpace
+from adapters.discovery.proposals import MAX_PROPOSALS, Proposal, propose
+from adapters.discovery.reply_guess import Guess, guesses
+from adapters.discovery.survey import QUESTIONS, survey
 from adapters.errors import (
     AccessDenied,
     AdapterError,
@@ -19,22 +23,19 @@ from adapters.errors import (
     TargetError,
     Unreachable,
 )
-from adapters import strict_json
 from adapters.http.client.exchange import Exchange
-from adapters.discovery.proposals import MAX_PROPOSALS, Proposal, propose
-from adapters.discovery.reply_guess import Guess, guesses
 from adapters.http.generic.reply_labels import ReplyRule
-from adapters.discovery.survey import QUESTIONS, survey
-from adapters.target.presets import over
 from adapters.target.description import ReplyFormat, Target
 from adapters.target.parse import target_from_table
-from auditor.workflows.check.input_formats import MOST_ALTERNATIVES, Alternative, alternatives
-from auditor.workflows.check.client import ATTEMPTS, TRYING_ATTEMPTS, Asker, PatientOracle, names_of
+from adapters.target.presets import over
+from auditor.errors import AuditError, SamplesError
+from auditor.samples.fit import class_indices, to_model_units
+from auditor.samples.load import Samples
+from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.choose import COMPARED, MOST_OTHERS, Working, choose, others, right
 from auditor.workflows.check.class_names import hits, learned, spread, tested_mapping
-from auditor.errors import AuditError, SamplesError
-from auditor.samples.load import Samples, class_indices, to_model_units
-from auditor.verdict.verdict import MIN_ACCURACY
+from auditor.workflows.check.client import ATTEMPTS, TRYING_ATTEMPTS, Asker, PatientOracle, names_of
+from auditor.workflows.check.input_formats import MOST_ALTERNATIVES, Alternative, alternatives
 
 SAMPLES = 24
 """Labelled samples whose answers are read."""

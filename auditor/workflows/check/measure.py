@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
 from adapters.errors import AdapterError
-from auditor.verdict.profile import Rate, binomial_rate
+from auditor.scores.intervals import Rate, binomial_rate
 from auditor.verdict.verdict import MIN_ACCURACY
 
 SAMPLE_QUERIES = 30

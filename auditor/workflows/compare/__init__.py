@@ -1,1 +1,1 @@
-"""One audit beside another, and beside what somebody decided to live with."""
+"""Compare two audits, and findings with those that were accepted."""

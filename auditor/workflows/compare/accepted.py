@@ -19,8 +19,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from auditor.workflows.compare.findings import ID_LENGTH, Finding, findings_of
 from auditor.errors import UsageError
+from auditor.workflows.compare.findings import ID_LENGTH, Finding, findings_of
 
 MAX_BYTES = 1024 * 1024
 MAX_WORDS = 1000

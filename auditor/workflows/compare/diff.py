@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from auditor.verdict.profile import binomial_rate
+from auditor.scores.intervals import binomial_rate
 
 SCORES = ("re", "ats", "ats_by_label")
 SPOILING: dict[str, tuple[str, str]] = {

@@ -1,1 +1,1 @@
-"""The demo: two real models behind a real HTTP endpoint on loopback."""
+"""A clean and a backdoored model behind a local server, audited."""

@@ -13,14 +13,14 @@ from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.target.description import Target
-from auditor.workflows.audit import run_audit
-from auditor.engine.progress import Progress
 from auditor.engine.engine import EngineLimits
+from auditor.engine.progress import Progress
 from auditor.errors import AuditError, UsageError
-from auditor.plan.plan import choose_settings
-from auditor.workflows.profiles import load_profile
+from auditor.plan.settings import choose_settings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples
+from auditor.workflows.audit import run_audit
+from auditor.workflows.profiles import load_profile
 
 OpenOracle = Callable[[Target], Awaitable[LabelOracle]]
 MODELS = {
@@ -89,7 +89,9 @@ def served(models: dict[str, Path]) -> Iterator[str]:
     """
     pairs = [f"{name}={path}" for name, path in models.items()]
     process = subprocess.Popen(  # noqa: S603 - our own module with our own arguments
-        [sys.executable, "-m", "auditor.workflows.demo.server", *pairs], stdout=subprocess.PIPE, text=True
+        [sys.executable, "-m", "auditor.workflows.demo.server", *pairs],
+        stdout=subprocess.PIPE,
+        text=True,
     )
     try:
         assert process.stdout is not None

@@ -1,1 +1,1 @@
-"""Checks a bundle as a stranger would: files, chain, signature, and the verdict recomputed."""
+"""Verify an evidence bundle and recompute its verdict."""

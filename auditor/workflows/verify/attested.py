@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 
 from auditor.errors import EvidenceError, UsageError
 from auditor.evidence.attest.attesting import attested_note, stamped_part
-from auditor.evidence.files import BundleFiles
 from auditor.evidence.attest.keyless import Signatory, check_keyless, signed_statement
-from auditor.evidence.layout import ATTESTATIONS, ATTESTED, HEAD, SIGSTORE, STAMP
 from auditor.evidence.attest.timestamps import Authorities, check_stamp, stamp_time
+from auditor.evidence.files import BundleFiles
+from auditor.evidence.layout import ATTESTATIONS, ATTESTED, HEAD, SIGSTORE, STAMP
 from auditor.workflows.verify.outcome import State, Verification
 
 NONE = "The bundle has none, and {} asks for one."

@@ -19,12 +19,11 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
 from adapters.errors import TargetError
-from auditor.workflows.audit import Prepared, ask_through, ends_of, judge, prepare_images
-from auditor.verdict.profile import Profile, profile_from_dict
+from auditor.engine.adaptive import BatchProbe
+from auditor.engine.engine import EngineResult, Ledger, QueryEngine
 from auditor.engine.progress import Progress
 from auditor.engine.requests import Order
 from auditor.engine.rounds import early_end
-from auditor.engine.engine import EngineResult, Ledger, QueryEngine
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import AuditError, EvidenceError
 from auditor.evidence.canonical import parse_object
@@ -32,10 +31,15 @@ from auditor.evidence.chain import Chain, KnownProbe
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
 from auditor.evidence.records import image_hash, plan_record
-from auditor.engine.adaptive import BatchProbe
-from auditor.plan.plan import AuditPlan, AuditSettings
+from auditor.plan.plan import AuditPlan
+from auditor.plan.settings import AuditSettings
 from auditor.probes.base import FixedProbe
-from auditor.samples.load import Samples, to_model_units
+from auditor.samples.fit import to_model_units
+from auditor.samples.load import Samples
+from auditor.verdict.profile import Profile, profile_from_dict
+from auditor.workflows.ask import ask_through, ends_of
+from auditor.workflows.judge import judge
+from auditor.workflows.prepare import Prepared, prepare_images
 
 T = TypeVar("T")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from auditor.errors import EvidenceError, UsageError
+from auditor.evidence.attest.signing import PublicKey, check_envelope, envelope_payload
 from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.evidence.files import BundleFiles
@@ -20,7 +21,6 @@ from auditor.evidence.layout import (
     VIEWS,
 )
 from auditor.evidence.packing import handover_note
-from auditor.evidence.attest.signing import PublicKey, check_envelope, envelope_payload
 from auditor.workflows.verify.inputs import Requests
 from auditor.workflows.verify.outcome import SHOWN, Verification
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from auditor.errors import EvidenceError
+from auditor.evidence.attest.signing import PublicKey
 from auditor.evidence.files import BundleFiles, read_files
 from auditor.evidence.head import Listed, read_head
 from auditor.evidence.layout import HEAD, LOG
-from auditor.evidence.attest.signing import PublicKey
 from auditor.workflows.verify.attested import Trusted, check_attestations
 from auditor.workflows.verify.inputs import MOST_VALUES, Requests
 from auditor.workflows.verify.outcome import Verification
 from auditor.workflows.verify.recomputed import check_verdict
 from auditor.workflows.verify.replay import UNREADABLE
-from auditor.workflows.verify.sealed import check_files, check_head, check_log, check_plan, check_signature
+from auditor.workflows.verify.sealed import (
+    check_files,
+    check_head,
+    check_log,
+    check_plan,
+    check_signature,
+)
 
 NOBODY = Trusted()
 

@@ -28,14 +28,14 @@ from typing import Any
 import numpy as np
 from markdown_it import MarkdownIt
 
-from auditor.verdict.profile import binomial_rate
 from auditor.engine.engine import EngineLimits
-from auditor.plan.plan import AuditSettings
+from auditor.labels.consistency import TOLERATED, Repeats, examine, wants_second_look
+from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.report.source import ReportSource
 from auditor.report.views import ViewName, render, view_settings
 from auditor.samples.load import load_samples
-from auditor.labels.consistency import TOLERATED, Repeats, examine, wants_second_look
+from auditor.scores.intervals import binomial_rate
 from examples.benchmarks.hostile import crashes, faults
 from examples.benchmarks.hostile.clients import (
     SECRET,
@@ -424,7 +424,10 @@ def _tests(patterns: Sequence[str], words: str, *more: str) -> tuple[str, bool]:
 
 def _models(_: faults.Bench) -> list[Leg]:
     said, fine = _tests(
-        ("tests/adapters/model_files/hostile_models/test_*.py", "tests/adapters/model_files/sandbox/test_hostile*.py"),
+        (
+            "tests/adapters/model_files/hostile_models/test_*.py",
+            "tests/adapters/model_files/sandbox/test_hostile*.py",
+        ),
         "tests of hostile model files, and of what a child process may do",
     )
     return [("H. Hostile model files", "0 escapes, parent survives", said, fine)]
@@ -457,7 +460,8 @@ def _drift(audits: int) -> list[Leg]:
     images = given.images.astype(np.float32) / 255.0
     order = sorted(set(given.classes), key=given.class_order.index)
     classes = np.array([order.index(name) for name in given.classes])
-    from auditor.plan.plan import build_plan, choose_settings  # noqa: PLC0415 - only here
+    from auditor.plan.plan import build_plan
+    from auditor.plan.settings import choose_settings
 
     legs = []
     for sampler in ("paper", "frugal"):

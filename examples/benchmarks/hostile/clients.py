@@ -30,11 +30,13 @@ from adapters.contract import InputSpec, LabelSpace
 from adapters.errors import AdapterError
 from adapters.http import open_oracle
 from adapters.target.description import HttpOptions, Limits, ReplyFormat, Target, Tls
-from auditor.workflows.audit import prepare, run_audit
 from auditor.engine.engine import EngineLimits
 from auditor.errors import AuditError
-from auditor.plan.plan import AuditPlan, AuditSettings
+from auditor.plan.plan import AuditPlan
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples
+from auditor.workflows.audit import run_audit
+from auditor.workflows.prepare import prepare
 from examples.benchmarks.hostile.server import CLASSES, SHAPE, classify, prototypes
 
 SECRET = "canary-4711-hostile"  # noqa: S105 - it is looked for where it must not be

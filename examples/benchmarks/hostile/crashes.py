@@ -17,9 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from auditor.workflows.audit import STORE_NAME
 from auditor.engine.store import CHUNK, NOT_ASKED
-from auditor.plan.plan import AuditPlan, AuditSettings
+from auditor.plan.plan import AuditPlan
+from auditor.plan.settings import AuditSettings
+from auditor.workflows.ask import STORE_NAME
 from examples.benchmarks.hostile.clients import (
     QUIET,
     Outcome,

@@ -15,9 +15,10 @@ from typing import Any
 
 from adapters.errors import AdapterError
 from adapters.http import open_oracle
-from auditor.workflows.audit import STORE_NAME, run_audit
 from auditor.engine.engine import EngineLimits, QueryEngine
 from auditor.errors import AuditError
+from auditor.workflows.ask import STORE_NAME
+from auditor.workflows.audit import run_audit
 from examples.benchmarks.hostile.clients import (
     SETTINGS,
     Outcome,

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from adapters.http.client.endpoint import read_endpoint
 from adapters.discovery.proposals import MAX_PROPOSALS, propose
 from adapters.discovery.reply_guess import MAX_GUESSES, guesses
 from adapters.discovery.survey import Facts
+from adapters.http.client.endpoint import read_endpoint
 from adapters.target.parse import target_from_table
 
 ODD: list[Any] = [

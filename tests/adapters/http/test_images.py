@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from adapters.images import encode_picture, is_picture, media_type
 from adapters.errors import TargetError
+from adapters.images import encode_picture, is_picture, media_type
 
 
 @pytest.mark.parametrize(("channels", "mode"), [(1, "L"), (3, "RGB")])

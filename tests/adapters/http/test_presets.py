@@ -25,7 +25,6 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adapters.images import resized
 from adapters.errors import (
     AccessDenied,
     BadReply,
@@ -40,6 +39,7 @@ from adapters.errors import (
 )
 from adapters.http import open_oracle
 from adapters.http.client.client import Client
+from adapters.images import resized
 from adapters.target.description import Target
 from adapters.target.parse import target_from_table
 

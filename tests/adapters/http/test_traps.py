@@ -18,11 +18,11 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from adapters.discovery.proposals import propose
+from adapters.discovery.survey import Facts
 from adapters.errors import BadReply, ServerFailed
 from adapters.http import open_oracle
 from adapters.http.client.endpoint import read_endpoint
-from adapters.discovery.proposals import propose
-from adapters.discovery.survey import Facts
 from adapters.target.parse import target_from_table
 
 ROOT = Path(__file__).parents[3]

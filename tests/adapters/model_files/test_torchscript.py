@@ -12,7 +12,6 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from adapters.model_files import torchscript
 from adapters.contract import LabelOracle
 from adapters.errors import (
     AdapterError,
@@ -23,6 +22,7 @@ from adapters.errors import (
     ProviderUnavailable,
     TargetError,
 )
+from adapters.model_files import torchscript
 from adapters.target.description import Target
 
 Write = Callable[..., str]

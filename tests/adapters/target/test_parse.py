@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 
 from adapters.errors import TargetError
-from adapters.target.presets import about, preset_names
 from adapters.target.description import Auth, Limits, Poll, Retry, Target
 from adapters.target.parse import read_target_file, target_from_table
+from adapters.target.presets import about, preset_names
 from adapters.target.schema import SCHEMA_FILE, schema
 
 LEAST: dict[str, Any] = {"url": "http://host.invalid/x"}

@@ -21,11 +21,11 @@ from adapters.model_files import open as _model_file
 from adapters.model_files.onnx.runtime import open_oracle
 from adapters.target.description import Target
 from auditor import __version__
-from auditor.workflows.check.check import MOST_QUERIES
-from auditor.errors import ExitCode
 from auditor.cli.options import GROUPS
-from auditor.workflows.profiles import load_profile, save_profile
+from auditor.errors import ExitCode
 from auditor.report.json_report import load_schema
+from auditor.workflows.check.check import MOST_QUERIES
+from auditor.workflows.profiles import load_profile, save_profile
 
 
 class Ran(Protocol):

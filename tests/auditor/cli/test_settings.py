@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from auditor.errors import UsageError
 from auditor.cli.settings import read_settings, user_file
+from auditor.errors import UsageError
 
 KNOWN = {"planes", "rate", "range", "quiet", "output", "trust_model_file", "ats_threshold"}
 

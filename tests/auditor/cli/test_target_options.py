@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from adapters.errors import TargetError
-from auditor.errors import UsageError
 from auditor.cli.options import AccessMode, LayoutName, ProtocolName, SampleOptions, TargetOptions
 from auditor.cli.target_options import build_target, resize_to
+from auditor.errors import UsageError
 
 URL = "http://host.invalid/v2/models/m"
 

@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.workflows.audit import run_audit
-from auditor.verdict.rule import JpegMeasured
+from auditor.engine.adaptive import BatchProbe, add_ledgers, hunt
 from auditor.engine.engine import EngineLimits, Ledger, QueryEngine
 from auditor.engine.store import LabelStore
-from auditor.engine.adaptive import BatchProbe, add_ledgers, hunt
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples, load_samples
+from auditor.verdict.rule import JpegMeasured
+from auditor.workflows.audit import run_audit
 
 SHAPE = (1, 12, 12)
 SPEC = InputSpec(SHAPE, (0.0,), (1.0,))

@@ -22,9 +22,9 @@ from adapters.errors import (
     Throttled,
     Unreachable,
 )
-from auditor.engine.rate import MAX_PAUSE_S
-from auditor.engine.engine import QueryEngine
 from auditor.engine.budgets import RetryBudgetSpentError
+from auditor.engine.engine import QueryEngine
+from auditor.engine.rate import MAX_PAUSE_S
 from auditor.engine.store import NOT_ASKED, LabelStore
 from auditor.errors import AuditError
 

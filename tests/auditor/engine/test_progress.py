@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from auditor.engine.progress import CLEAR_LINE, SearchProgress, StreamProgress
 from auditor.engine.engine import QueryEngine
+from auditor.engine.progress import CLEAR_LINE, SearchProgress, StreamProgress
 from auditor.engine.store import LabelStore
 
 

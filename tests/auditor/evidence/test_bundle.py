@@ -8,13 +8,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 from adapters.synthetic import SyntheticOracle
-from auditor.workflows.audit import run_audit
 from auditor.evidence.bundle import load_bundle
 from auditor.evidence.chain import read_chain, split_lines
 from auditor.evidence.head import listing, read_head
 from auditor.evidence.layout import REQUIRED
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples
+from auditor.workflows.audit import run_audit
 
 MakeOracle = Callable[..., SyntheticOracle]
 

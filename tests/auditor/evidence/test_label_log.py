@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from adapters.errors import RetryAdvice, ServerFailed, Throttled
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.workflows.audit import run_audit
 from auditor.engine.engine import EngineLimits
 from auditor.errors import EvidenceError, ExitCode, StoreError
 from auditor.evidence.chain import Chain, read_chain, split_lines
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples
+from auditor.workflows.audit import run_audit
 from auditor.workflows.verify.verify import verify_bundle
 
 MakeOracle = Callable[..., SyntheticOracle]

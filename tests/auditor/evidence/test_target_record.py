@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 from adapters.contract import LabelSpace
 from adapters.errors import RetryAdvice, ServerFailed
 from adapters.synthetic import SyntheticOracle
-from auditor.workflows.audit import run_audit
 from auditor.engine.engine import EngineLimits
 from auditor.errors import EvidenceError, ExitCode
 from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.evidence.target_record import MAX_NAMES, Told
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples
+from auditor.workflows.audit import run_audit
 from auditor.workflows.verify.verify import verify_bundle
 
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from auditor.plan.plan import SECOND_LOOKS, AuditSettings
 from auditor.labels.consistency import (
     ALPHA,
     TOLERATED,
@@ -22,6 +21,8 @@ from auditor.labels.consistency import (
     least_caught,
     wants_second_look,
 )
+from auditor.plan.plan import SECOND_LOOKS
+from auditor.plan.settings import AuditSettings
 
 STEADY = np.array([400, 300, 200])
 CANARIES = AuditSettings().canaries

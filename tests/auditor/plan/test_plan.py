@@ -16,14 +16,9 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.errors import SamplesError, UsageError
-from auditor.plan.plan import (
-    AuditPlan,
-    AuditSettings,
-    build_plan,
-    choose_settings,
-    draw_in_turn,
-    draw_triplets,
-)
+from auditor.plan.draw import draw_in_turn, draw_triplets
+from auditor.plan.plan import AuditPlan, build_plan
+from auditor.plan.settings import AuditSettings, choose_settings
 
 CLASSES = np.repeat(np.arange(5), 4)
 REFS = [f"{label}/{item}.png" for label in range(5) for item in range(4)]

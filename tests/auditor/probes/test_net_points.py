@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.probes.plane import PlaneProbe
 from auditor.probes.net_points import ScatterProbe, scrambled_net
+from auditor.probes.plane import PlaneProbe
 
 TRIPLET = np.random.default_rng(1).random((3, 1, 4, 4)).astype(np.float32)
 

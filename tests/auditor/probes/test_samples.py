@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from auditor.probes.base import array_digest, digest_of
-from auditor.probes.samples import SampleProbe, pick_canaries
 from auditor.probes.plane import PlaneProbe
+from auditor.probes.samples import SampleProbe, pick_canaries
 
 SAMPLES = np.random.default_rng(5).random((4, 1, 3, 3)).astype(np.float32)
 SOURCES = (SampleProbe(SAMPLES), PlaneProbe(SAMPLES[:3], 5.0, 3), PlaneProbe(SAMPLES[1:], 5.0, 3))

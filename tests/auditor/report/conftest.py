@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.probes.plane import PlaneProbe
-from auditor.scores.planes import mean_over_planes, score_plane, target_label
+from auditor.scores.intervals import mean_over_planes
+from auditor.scores.planes import score_plane, target_label
 
 SHAPE = (1, 6, 6)
 NAMES = [

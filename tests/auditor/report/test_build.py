@@ -11,25 +11,19 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelSpace
 from adapters.synthetic import SyntheticOracle
-from auditor.workflows.audit import prepare
-from auditor.verdict.profile import Profile, Reference, calibrate
-from auditor.engine.store import NOT_ASKED
 from auditor.engine.adaptive import TriggerOutcome
-from auditor.plan.plan import AuditPlan, AuditSettings
+from auditor.engine.store import NOT_ASKED
+from auditor.labels.answers import Answers, canary_rate, class_count, sample_accuracy, sort_answers
+from auditor.plan.plan import AuditPlan
+from auditor.plan.settings import AuditSettings
 from auditor.probes.trigger_search.result import Finding, TriggerResult
 from auditor.probes.trigger_search.verify import exact_interval
-from auditor.report.build import (
-    Answers,
-    canary_rate,
-    class_count,
-    estimates,
-    mean_shares,
-    sample_accuracy,
-    score_planes,
-    sort_answers,
-    trigger_evidence,
-)
+from auditor.report.build import trigger_evidence
 from auditor.samples.load import Samples
+from auditor.verdict.evidence import estimates, mean_shares, score_planes
+from auditor.verdict.profile import Profile, Reference
+from auditor.verdict.thresholds import calibrate
+from auditor.workflows.prepare import prepare
 
 MakeOracle = Callable[..., SyntheticOracle]
 Labels = NDArray[np.uint16]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from auditor.report.cyclonedx import render_cyclonedx
-from auditor.report.wording.frameworks import load_all
 from auditor.report.source import ReportSource
+from auditor.report.wording.frameworks import load_all
 
 MakeReport = Callable[..., dict[str, Any]]
 VERDICTS = ["backdoor-suspected", "no-evidence", "inconclusive"]

@@ -14,7 +14,8 @@ import pytest
 from auditor.errors import AuditError
 from auditor.report.html.facts import RECOMPUTE
 from auditor.report.json_report import load_schema, read_json, write_json
-from auditor.scores.planes import mean_over_planes, score_plane
+from auditor.scores.intervals import mean_over_planes
+from auditor.scores.planes import score_plane
 
 MakeReport = Callable[..., dict[str, Any]]
 

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
-from auditor.report.wording.frameworks import load_all
 from auditor.report.markdown import render_markdown
 from auditor.report.source import ReportSource
+from auditor.report.wording.frameworks import load_all
 
 MakeReport = Callable[..., dict[str, Any]]
 HOSTILE = [

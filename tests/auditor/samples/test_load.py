@@ -15,15 +15,8 @@ from PIL import Image
 
 from adapters.contract import MAX_CLASSES, InputSpec, LabelSpace
 from auditor.errors import SamplesError
-from auditor.samples.load import (
-    MAX_PIXELS,
-    Samples,
-    class_indices,
-    load_samples,
-    read_class_names,
-    to_model_units,
-    whole_number,
-)
+from auditor.samples.fit import class_indices, to_model_units
+from auditor.samples.load import MAX_PIXELS, Samples, load_samples, read_class_names, whole_number
 
 GREY, COLOUR = (6, 4), (6, 4, 3)
 

@@ -12,16 +12,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from auditor.probes.net_points import scrambled_net
-from auditor.scores.planes import (
-    ats_by_label,
-    ats_by_region,
-    label_shares,
-    mean_over_planes,
-    renyi_entropy,
-    score_plane,
-    score_points,
-    target_label,
-)
+from auditor.scores.ats import ats_by_label, ats_by_region
+from auditor.scores.entropy import renyi_entropy
+from auditor.scores.intervals import mean_over_planes
+from auditor.scores.planes import label_shares, score_plane, score_points, target_label
 
 Map = NDArray[np.int64]
 

@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.verdict.profile import Reference
-from auditor.verdict.cohort import lower_tail, rank_cohort
 from auditor.errors import UsageError
+from auditor.verdict.cohort import lower_tail, rank_cohort
+from auditor.verdict.profile import Reference
 
 
 def _models(values: list[float]) -> list[Reference]:

@@ -12,17 +12,19 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelOracle
 from adapters.synthetic import SyntheticOracle
-from auditor.workflows.audit import AuditResult, run_audit
-from auditor.workflows.calibrate import ReferenceModel, run_calibration
-from auditor.verdict.profile import Profile, binomial_rate
-from auditor.verdict.excess import LARGEST
-from auditor.measured.decision import RULE, WITH_REFERENCES
-from auditor.verdict.rule import LEVEL, p_of
 from auditor.engine.engine import EngineLimits
 from auditor.errors import ExitCode
-from auditor.plan.plan import AuditSettings
+from auditor.measured.decision import RULE, WITH_REFERENCES
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples, load_samples
+from auditor.scores.intervals import binomial_rate
+from auditor.verdict.excess import LARGEST
+from auditor.verdict.profile import Profile
+from auditor.verdict.rule import LEVEL, p_of
 from auditor.verdict.verdict import MAX_ERROR
+from auditor.workflows.audit import run_audit
+from auditor.workflows.calibrate import ReferenceModel, run_calibration
+from auditor.workflows.judge import AuditResult
 from auditor.workflows.verify.verify import verify_bundle
 
 SHAPE, CLASSES = (1, 24, 24), 5

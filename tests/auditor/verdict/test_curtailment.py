@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from auditor.verdict.curtailment import expected_counts, settled
 from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.verdict.curtailment import expected_counts, settled
 
 LABELS, INPUTS, ROUNDS = 5, 200, 5
 KEYS = ("one", "two", "three")

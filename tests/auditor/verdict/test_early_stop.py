@@ -12,13 +12,16 @@ import pytest
 
 from adapters.contract import Batch
 from adapters.synthetic import SyntheticOracle
-from auditor.workflows.audit import AuditResult, prepare, run_audit
-from auditor.verdict.profile import Profile, Threshold, binomial_rate
-from auditor.verdict.early_stop import decided_early, side_of
 from auditor.errors import LabelsPending
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples
+from auditor.scores.intervals import binomial_rate
 from auditor.scores.sequential_test import EarlyRule
+from auditor.verdict.early_stop import decided_early, side_of
+from auditor.verdict.profile import Profile, Threshold
+from auditor.workflows.audit import run_audit
+from auditor.workflows.judge import AuditResult
+from auditor.workflows.prepare import prepare
 
 SETTINGS = AuditSettings(sampler="frugal", planes=120, canaries=0, trigger_search=False)
 

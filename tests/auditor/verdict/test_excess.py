@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from auditor.verdict.excess import LARGEST, Excess, measure_excess
 from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.verdict.excess import LARGEST, Excess, measure_excess
 
 KEYS = ("noise:76", "wave:76")
 Counts = dict[str, FamilyCounts]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from auditor.verdict.natural_labels import Habits, habitual_labels
 from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.verdict.natural_labels import Habits, habitual_labels
 
 KEYS = ("noise:76", "wave:76")
 

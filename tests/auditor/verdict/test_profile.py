@@ -13,21 +13,17 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from auditor.verdict.profile import (
-    SCORE_NAMES,
-    Profile,
-    Rate,
-    Reference,
+from auditor.errors import ProfileError
+from auditor.scores.intervals import Rate, binomial_rate
+from auditor.verdict.profile import SCORE_NAMES, Profile, Reference, profile_from_dict
+from auditor.verdict.thresholds import (
     auroc,
     best_score,
-    binomial_rate,
     calibrate,
     f1_threshold,
     leave_one_out,
-    profile_from_dict,
     threshold_for,
 )
-from auditor.errors import ProfileError
 
 Scores = NDArray[np.float64]
 

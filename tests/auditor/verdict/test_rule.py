@@ -3,14 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.verdict.excess import Excess
 from auditor.measured.decision import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
-from auditor.verdict.rule import LEAST_P, LEVEL, Rule, ValueNull, decide_value, p_of
-from auditor.verdict.trigger_weight import LabelTrigger, weight_of
 from auditor.plan.plan import FAMILY_QUERIES
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval
+from auditor.verdict.excess import Excess
+from auditor.verdict.rule import LEAST_P, LEVEL, Rule, ValueNull, decide_value, p_of
+from auditor.verdict.trigger_weight import LabelTrigger, weight_of
 
 NULL = ValueNull(0.8, 0.3, 30, 1.6)
 SMALL = Rule(("noise:76",), 0.5, 0.0)

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle, synthetic_prototypes
-from auditor.workflows.audit import AuditResult, run_audit
 from auditor.engine.engine import EngineLimits
 from auditor.errors import ExitCode
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples, load_samples
+from auditor.workflows.audit import run_audit
+from auditor.workflows.judge import AuditResult
 from auditor.workflows.verify.verify import verify_bundle
 
 SHAPE = (1, 24, 24)

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
+from auditor.measured.trigger_null import NULL
 from auditor.measured.unusual_labels import APART
+from auditor.probes.trigger_search.judge import NullCell, p_value
+from auditor.probes.trigger_search.result import Finding
+from auditor.probes.trigger_search.search import KEYS
+from auditor.probes.trigger_search.verify import exact_interval
 from auditor.verdict.natural_labels import UNKNOWN, Habits
 from auditor.verdict.trigger_weight import (
     NATURAL_MOST,
@@ -12,11 +17,6 @@ from auditor.verdict.trigger_weight import (
     weigh_finding,
     weight_of,
 )
-from auditor.probes.trigger_search.judge import NullCell, p_value
-from auditor.measured.trigger_null import NULL
-from auditor.probes.trigger_search.result import Finding
-from auditor.probes.trigger_search.search import KEYS
-from auditor.probes.trigger_search.verify import exact_interval
 
 RARE = {key: NullCell(-2.8, 0.4, 70, 0.3) for key in KEYS}
 

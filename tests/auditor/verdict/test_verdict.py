@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from auditor.verdict.profile import SCORE_NAMES, Profile, Rate, Reference, Threshold, binomial_rate
 from auditor.errors import ExitCode, ProfileError
-from auditor.scores.planes import Estimate
+from auditor.scores.intervals import Estimate, Rate, binomial_rate
+from auditor.verdict.profile import SCORE_NAMES, Profile, Reference, Threshold
 from auditor.verdict.verdict import (
     MAX_FLIP_RATE,
     SCORE_SETTINGS,

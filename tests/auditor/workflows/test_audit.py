@@ -15,15 +15,18 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.workflows.audit import AuditResult, prepare, run_audit
-from auditor.verdict.profile import Profile, Threshold, binomial_rate
 from auditor.engine.engine import EngineLimits, QueryEngine
 from auditor.errors import AuditError, ExitCode, ProfileError, SamplesError, UsageError
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe
 from auditor.report.json_report import load_schema
 from auditor.samples.load import Samples
+from auditor.scores.intervals import binomial_rate
 from auditor.scores.planes import score_plane, score_points
+from auditor.verdict.profile import Profile, Threshold
+from auditor.workflows.audit import run_audit
+from auditor.workflows.judge import AuditResult
+from auditor.workflows.prepare import prepare
 
 MakeOracle = Callable[..., SyntheticOracle]
 

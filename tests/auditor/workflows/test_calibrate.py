@@ -10,10 +10,10 @@ import pytest
 from adapters.contract import InputSpec, LabelOracle
 from adapters.errors import ModelFileError
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.workflows.calibrate import ReferenceModel, read_references, run_calibration, score_all
 from auditor.errors import ProfileError, UsageError
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples, load_samples
+from auditor.workflows.calibrate import ReferenceModel, read_references, run_calibration, score_all
 
 SETTINGS = AuditSettings(planes=4, density=8, canaries=5)
 SHAPE = (1, 6, 6)

@@ -13,13 +13,14 @@ import pytest
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle
-from auditor.workflows.audit import prepare
 from auditor.errors import AuditError, UsageError
 from auditor.measured.queries import BUDGET, FOUND, NOT_FOUND
-from auditor.plan.plan import AuditPlan, AuditSettings
-from auditor.workflows.price import Price, price_audit, read_rate, write_rate
+from auditor.plan.plan import AuditPlan
+from auditor.plan.settings import AuditSettings
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.samples.load import Samples, load_samples
+from auditor.workflows.prepare import prepare
+from auditor.workflows.price import Price, price_audit, read_rate, write_rate
 
 MakeOracle = Callable[..., SyntheticOracle]
 

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import trustme
 
+from adapters import strict_json
 from adapters.contract import Keyed, Traced
 from adapters.errors import BadReply, ServerFailed, TargetError
 from adapters.http import open_oracle
-from adapters import strict_json
 from adapters.http.client.server_identity import version_headers
 from adapters.target.description import HttpOptions, Target, Tls
 

@@ -16,8 +16,8 @@ import pytest
 
 from adapters.contract import Identified
 from adapters.http import open_oracle
-from adapters.http.transport.addresses import AddressGuard
 from adapters.http.client.sighting import Sighting
+from adapters.http.transport.addresses import AddressGuard
 from adapters.target.description import HttpOptions, Target
 
 Scripted = Callable[..., contextlib.AbstractAsyncContextManager[str]]

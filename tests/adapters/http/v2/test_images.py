@@ -17,9 +17,9 @@ from PIL import Image
 from starlette.requests import Request
 from starlette.responses import Response
 
-from adapters.images import resized
 from adapters.errors import EndpointError, InputRejected, TargetError
 from adapters.http import open_oracle
+from adapters.images import resized
 from adapters.target.parse import target_from_table
 
 Mount = Callable[[Any], str]

@@ -13,9 +13,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from adapters.model_files import open as _model_file
-from adapters.model_files.onnx import check as onnx_check
-from adapters.model_files.local import ModelFile
 from adapters.errors import (
     AdapterError,
     EndpointError,
@@ -25,8 +22,11 @@ from adapters.errors import (
     ModelStopped,
     TargetError,
 )
-from adapters.model_files.sandbox import host
+from adapters.model_files import open as _model_file
+from adapters.model_files.local import ModelFile
+from adapters.model_files.onnx import check as onnx_check
 from adapters.model_files.onnx.check import check_onnx
+from adapters.model_files.sandbox import host
 from adapters.registry import open_oracle
 from adapters.target.description import Limits, Target
 

@@ -17,8 +17,6 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto
 
-from adapters.model_files.onnx import runtime as onnx_runtime
-from adapters.model_files.local import LocalOracle
 from adapters.contract import LabelOracle
 from adapters.errors import (
     AdapterError,
@@ -29,13 +27,15 @@ from adapters.errors import (
     ProviderUnavailable,
     TargetError,
 )
+from adapters.model_files.local import LocalOracle
+from adapters.model_files.onnx import runtime as onnx_runtime
 from adapters.target.description import Target
 
 Write = Callable[..., str]
 Reference = Callable[..., NDArray[Any]]
 
 
-# Vouched for, so that what happens can be watched and faked; tests/adapters/model_files/sandbox has the rest.
+# Vouched for, so that what happens can be watched and faked; ../sandbox has the rest.
 
 
 def target(location: str, **how: Any) -> Target:

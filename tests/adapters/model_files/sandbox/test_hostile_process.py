@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from adapters.model_files import open as _model_file
 from adapters.errors import (
     AdapterError,
     BadReply,
@@ -19,6 +18,7 @@ from adapters.errors import (
     ModelStopped,
     TargetError,
 )
+from adapters.model_files import open as _model_file
 from adapters.model_files.sandbox import host
 from adapters.model_files.sandbox.facts import read_facts
 from adapters.target.description import Target

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from adapters.model_files import open as _model_file
-from adapters.model_files.sandbox import sandbox
-from adapters.model_files.sandbox import seccomp
+from adapters.model_files.sandbox import sandbox, seccomp
 from adapters.model_files.sandbox.allowed_paths import ENVIRONMENT
 from adapters.target.description import Target
 

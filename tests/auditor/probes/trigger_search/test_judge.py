@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.probes.trigger_search.judge import NullCell, beyond, logit, natural, null_cell, p_value
 from auditor.measured.trigger_null import NULL
+from auditor.probes.trigger_search.judge import NullCell, beyond, logit, natural, null_cell, p_value
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.patches import Stamp, draw_stamp, enlarge, neighbour, unit_of
+from auditor.probes.trigger_search.settings import TriggerSettings
 
 SHAPES = [(1, 28, 28), (3, 32, 32), (3, 64, 96), (1, 5, 5)]
 

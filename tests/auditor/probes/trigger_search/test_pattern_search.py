@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.pattern_search import Draws
+from auditor.probes.trigger_search.settings import TriggerSettings
 
 Worlds = Callable[..., Any]
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from auditor.probes.trigger_search.per_source import most_source_queries, search_sources
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.probes.trigger_search.per_source import most_source_queries, search_sources
 
 Worlds = Callable[..., Any]
 SETTINGS = replace(TriggerSettings(), sources=5, source_queries=600)

@@ -21,9 +21,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from auditor.report.wording.frameworks import load_all
 from auditor.report.html.page import render_html
 from auditor.report.source import ReportSource
+from auditor.report.wording.frameworks import load_all
 
 BROWSER = next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None

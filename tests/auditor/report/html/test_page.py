@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from auditor.report.wording.frameworks import load_all
 from auditor.report.html.facts import RECOMPUTE
-from auditor.report.html.parts import Html, tag
 from auditor.report.html.page import CONTENTS, render_html
+from auditor.report.html.parts import Html, tag
 from auditor.report.source import ReportSource
+from auditor.report.wording.frameworks import load_all
 from auditor.report.wording.text import visible
 
 MakeReport = Callable[..., dict[str, Any]]

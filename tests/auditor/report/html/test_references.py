@@ -6,8 +6,8 @@ from typing import Any
 
 from auditor.report.html.decision import decision, trust
 from auditor.report.html.facts import identity
-from auditor.report.html.references import references
 from auditor.report.html.page import render_html
+from auditor.report.html.references import references
 from auditor.report.source import ReportSource
 
 PROFILE = {

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from auditor.report.wording.frameworks import load_all
 from auditor.report.html.page import render_html
 from auditor.report.html.trigger import SHOWN, TEXTURE_KEY, changed_key, clean_key
 from auditor.report.source import ReportSource
+from auditor.report.wording.frameworks import load_all
 
 
 def _rendered(report: dict[str, Any], pictures: dict[str, bytes] | None = None) -> str:

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from auditor.report.html.page import render_html
+from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import (
     CHECKED,
     PRESENT,
@@ -18,8 +20,6 @@ from auditor.report.wording.frameworks import (
     load_framework,
     outcome_note,
 )
-from auditor.report.html.page import render_html
-from auditor.report.source import ReportSource
 
 MakeReport = Callable[..., dict[str, Any]]
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.report.wording.limits import in_words, rule_limit
 from auditor.measured.decision import MISSED_KINDS, WITH_REFERENCES
+from auditor.report.wording.limits import in_words, rule_limit
 from auditor.verdict.rule import Counted
 from auditor.verdict.scope import jpeg_limit, picture_coding
 

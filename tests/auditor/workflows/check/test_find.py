@@ -12,8 +12,8 @@ import pytest
 from adapters.discovery.proposals import MAX_PROPOSALS
 from adapters.discovery.survey import QUESTIONS
 from adapters.target.parse import read_target_file, target_from_table
-from auditor.workflows.check.check import MOST_QUERIES
 from auditor.errors import ExitCode
+from auditor.workflows.check.check import MOST_QUERIES
 
 SMALL = ("--planes", "2", "--density", "5", "--canaries", "4", "--no-trigger-search", "--quiet")
 

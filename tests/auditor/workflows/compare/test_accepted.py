@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from auditor.cli.console_compare import show_findings
 from auditor.cli.diff import exit_code
+from auditor.errors import ExitCode, UsageError
 from auditor.workflows.compare.accepted import Acceptance, read_accepted, unmatched, weigh
 from auditor.workflows.compare.findings import findings_of
-from auditor.cli.console_compare import show_findings
-from auditor.errors import ExitCode, UsageError
 
 TODAY = date(2026, 11, 22)
 DIFF: dict[str, Any] = {"verdict": {"new": "backdoor-suspected"}, "spoiled_by": []}

@@ -13,13 +13,13 @@ import pytest
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.workflows.audit import run_audit
 from auditor.cli.diff import exit_code
+from auditor.errors import ExitCode
+from auditor.plan.settings import AuditSettings
+from auditor.samples.load import Samples
+from auditor.workflows.audit import run_audit
 from auditor.workflows.compare.accepted import weigh
 from auditor.workflows.compare.diff import compare_reports
-from auditor.errors import ExitCode
-from auditor.plan.plan import AuditSettings
-from auditor.samples.load import Samples
 
 
 @pytest.fixture(scope="module")

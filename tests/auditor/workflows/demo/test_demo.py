@@ -15,10 +15,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from auditor.workflows.demo.run import MODELS, served
-from auditor.workflows.profiles import load_profile
 from auditor.report.json_report import load_schema
 from auditor.verdict.verdict import EXIT_CODES
+from auditor.workflows.demo.run import MODELS, served
+from auditor.workflows.profiles import load_profile
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 ROOT = Path(__file__).parents[4]

@@ -17,15 +17,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype
-from auditor.workflows.audit import run_audit
 from auditor.evidence.attest.attesting import attach, stamped_part
-from auditor.evidence.files import read_files
 from auditor.evidence.attest.keyless import sign_keyless
-from auditor.evidence.layout import SIGSTORE, STAMP
 from auditor.evidence.attest.signing import Signer, read_signer
 from auditor.evidence.attest.timestamps import request_stamp
-from auditor.plan.plan import AuditSettings
+from auditor.evidence.files import read_files
+from auditor.evidence.layout import SIGSTORE, STAMP
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples
+from auditor.workflows.audit import run_audit
 
 SIDE, CLASSES = 24, 3
 MakeBundle = Callable[..., Path]

@@ -14,10 +14,10 @@ import pytest
 
 from auditor.errors import AuditError, ExitCode, UsageError
 from auditor.evidence.attest.attesting import attach, stamped_part
-from auditor.evidence.files import read_files
 from auditor.evidence.attest.keyless import Signatory, sign_keyless
-from auditor.evidence.packing import pack
 from auditor.evidence.attest.timestamps import read_authorities, request_stamp
+from auditor.evidence.files import read_files
+from auditor.evidence.packing import pack
 from auditor.workflows.verify.attested import Trusted
 from auditor.workflows.verify.outcome import Verification
 from auditor.workflows.verify.verify import verify_bundle

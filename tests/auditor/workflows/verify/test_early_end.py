@@ -15,14 +15,16 @@ import numpy as np
 import pytest
 
 from adapters.synthetic import SyntheticOracle
-from auditor.workflows.audit import prepare, run_audit
-from auditor.verdict.profile import Profile, Threshold, binomial_rate
-from auditor.verdict.early_stop import decided_early
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import ExitCode
 from auditor.evidence.chain import read_chain
-from auditor.plan.plan import AuditSettings
+from auditor.plan.settings import AuditSettings
 from auditor.samples.load import Samples
+from auditor.scores.intervals import binomial_rate
+from auditor.verdict.early_stop import decided_early
+from auditor.verdict.profile import Profile, Threshold
+from auditor.workflows.audit import run_audit
+from auditor.workflows.prepare import prepare
 from auditor.workflows.verify.outcome import Verification
 from auditor.workflows.verify.verify import verify_bundle
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from auditor.errors import ExitCode, UsageError
+from auditor.evidence.attest.signing import Signer, read_public_key, read_signer
 from auditor.evidence.canonical import canonical
 from auditor.evidence.chain import GENESIS, line_hash
 from auditor.evidence.head import plan_statement
 from auditor.evidence.packing import pack
 from auditor.evidence.recorder import Recorder, canonical_lines
-from auditor.evidence.attest.signing import Signer, read_public_key, read_signer
 from auditor.report.json_report import report_bytes
 from auditor.workflows.verify.outcome import Verification
 from auditor.workflows.verify.verify import verify_bundle

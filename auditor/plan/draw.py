@@ -1,0 +1,124 @@
+"""Seeded draws of triplets and of the samples that a search changes. Pure."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.errors import SamplesError
+from auditor.plan.plan import _HUNT_STREAM, _TRIPLET_STREAM, MAX_HUNTED, MIN_HUNTED
+
+MAX_DRAWS_PER_PLANE = 1000
+
+
+def pick_hunted(classes: NDArray[np.int64], seed: int, most: int = MAX_HUNTED) -> NDArray[np.int64]:
+    """Samples for the trigger search, evenly over their classes, at most ``most``.
+
+    Returns:
+        Ascending indices; none where there are fewer than :data:`MIN_HUNTED` samples.
+    """
+    if len(classes) < MIN_HUNTED:
+        return np.empty(0, dtype=np.int64)
+    order = np.random.default_rng([seed, _HUNT_STREAM]).permutation(len(classes))
+    turn: dict[int, int] = {}
+    ranks = np.empty(len(classes), dtype=np.int64)
+    for index in order:
+        ranks[index] = turn.get(int(classes[index]), 0)
+        turn[int(classes[index])] = int(ranks[index]) + 1
+    evenly = order[np.argsort(ranks[order], kind="stable")]
+    return np.sort(evenly[:most])
+
+
+def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """Draw ``count`` different triplets of samples with three different true classes.
+
+    Three classes are drawn uniformly, then one sample of each, so that a class with many
+    samples is not favoured. The first triplets do not depend on ``count``.
+
+    Args:
+        classes: ``(n,)`` true class of each sample.
+        count: number of triplets.
+        seed: seeds the draw.
+
+    Returns:
+        ``(count, 3)`` sample indices.
+
+    Raises:
+        SamplesError: the samples do not allow that many different triplets.
+    """
+    members = _members(classes, count)
+    names = np.array(sorted(members))
+    rng = np.random.default_rng([seed, _TRIPLET_STREAM])
+    seen: set[tuple[int, ...]] = set()
+    triplets: list[list[int]] = []
+    for _ in range(MAX_DRAWS_PER_PLANE * count):
+        chosen = rng.choice(names, size=3, replace=False)
+        triplet = [int(rng.choice(members[int(c)])) for c in chosen]
+        key = tuple(sorted(triplet))
+        if key not in seen:
+            seen.add(key)
+            triplets.append(triplet)
+        if len(triplets) == count:
+            return np.array(triplets, dtype=np.int64)
+    raise SamplesError(f"no {count} different triplets found; give more samples")
+
+
+def draw_in_turn(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
+    """Draw ``count`` different triplets in which every class takes its turn.
+
+    Random orders of all classes are cut into threes, and each class gives its samples in a
+    random order again and again. Each triplet is as likely as with :func:`draw_triplets`
+    (uniform over classes, then over their samples), but together they are even: what a class
+    or a sample adds to a score does not vary from draw to draw. The first triplets do not
+    depend on ``count``.
+
+    Args:
+        classes: ``(n,)`` true class of each sample.
+        count: number of triplets.
+        seed: seeds the draw.
+
+    Returns:
+        ``(count, 3)`` sample indices.
+
+    Raises:
+        SamplesError: the samples do not allow that many different triplets.
+    """
+    members = _members(classes, count)
+    rng = np.random.default_rng([seed, _TRIPLET_STREAM])
+    names = np.array(sorted(members))
+    queues: dict[int, list[int]] = {name: [] for name in members}
+    seen: dict[tuple[int, ...], list[int]] = {}
+    for _ in range(MAX_DRAWS_PER_PLANE * count):
+        order = rng.permutation(names)
+        for start in range(0, len(order) - 2, 3):
+            triplet = [_next_member(queues, members, int(c), rng) for c in order[start : start + 3]]
+            seen.setdefault(tuple(sorted(triplet)), triplet)
+            if len(seen) == count:
+                return np.array(list(seen.values()), dtype=np.int64)
+    raise SamplesError(f"no {count} different triplets found; give more samples")
+
+
+def _next_member(
+    queues: dict[int, list[int]],
+    members: dict[int, NDArray[np.int64]],
+    name: int,
+    rng: np.random.Generator,
+) -> int:
+    if not queues[name]:
+        queues[name] = rng.permutation(members[name]).tolist()
+    return queues[name].pop()
+
+
+def _members(classes: NDArray[np.int64], count: int) -> dict[int, NDArray[np.int64]]:
+    """Indices of each class's samples, where they allow ``count`` different triplets."""
+    members = {int(c): np.flatnonzero(classes == c) for c in np.unique(classes)}
+    sizes = [len(indices) for indices in members.values()]
+    possible = sum(a * b * c for a, b, c in combinations(sizes[:60], 3))
+    if possible < count:
+        raise SamplesError(
+            f"the samples allow {possible} different planes and {count} are asked for: "
+            "give more samples or fewer --planes"
+        )
+    return members

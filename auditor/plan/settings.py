@@ -1,0 +1,123 @@
+"""Settings of an audit: what is asked of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from auditor.errors import UsageError
+from auditor.plan.plan import (
+    DEFAULT_SAMPLER,
+    MAX_DENSITY,
+    MAX_EXPANSION,
+    MAX_PLANES,
+    MAX_POINTS,
+    PLANES,
+    ROUND_PLANES,
+    SamplerName,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditSettings:
+    """The settings of an audit; the defaults are the paper's (Section 5.1).
+    :func:`choose_settings` gives those of an audit for which nobody chose any.
+
+    Attributes:
+        planes: N, number of planes, at least 1.
+        density: S, grid points per side, at least 2; with the frugal sampler only of pictures.
+        expansion: eta, margin on each side in box lengths, at least 0.
+        alpha: order of the Rényi entropy, at least 1.
+        ats_threshold: t, above 0 and at most 1.
+        seed: seeds every random choice.
+        canaries: inputs asked a second time, at random moments; 0 for none.
+        trigger_search: whether to search for a universal trigger.
+        per_source: whether to search each source class by itself as well, for triggers that
+            change some classes only or send each elsewhere; on up to :data:`MAX_SOURCED` samples.
+        families: whether to ask the probe families that the decision rule compares with
+            clean references; without such references they decide nothing.
+        sampler: how planes are drawn and points placed on them. ``paper``: triplets one by one,
+            an S x S grid on each. ``frugal``: triplets in which every class and every sample
+            take their turn, few points of a scrambled net on each.
+        points: points per plane of the frugal sampler, a power of two of at least 4.
+        pictures: planes of which the frugal sampler's audit also draws a label map, at S points
+            per side and by refinement. The paper's sampler draws them all.
+        stop_early: whether what cannot change the verdict any more is left out. False asks
+            everything that is planned.
+    """
+
+    planes: int = 20
+    density: int = 100
+    expansion: float = 5.0
+    alpha: float = 10.0
+    ats_threshold: float = 0.5
+    seed: int = 0
+    canaries: int = 150
+    trigger_search: bool = True
+    per_source: bool = False
+    families: bool = False
+    sampler: SamplerName = "paper"
+    points: int = 16
+    pictures: int = 0
+    stop_early: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("planes", "density", "seed", "canaries", "points", "pictures"):
+            self._refuse_other_than(name, int, "a whole number")
+        for name in ("expansion", "alpha", "ats_threshold"):
+            self._refuse_other_than(name, (int, float), "a number")
+        checks = (
+            (1 <= self.planes <= MAX_PLANES, "planes", f"from 1 to {MAX_PLANES:,}"),
+            (2 <= self.density <= MAX_DENSITY, "density", f"from 2 to {MAX_DENSITY:,}"),
+            (0 <= self.expansion <= MAX_EXPANSION, "expansion", f"from 0 to {MAX_EXPANSION:,}"),
+            # JSON has no infinity, so a plan and a report could not state it.
+            (1 <= self.alpha < float("inf"), "alpha", "a number of at least 1"),
+            (0 < self.ats_threshold <= 1, "ats_threshold", "above 0 and at most 1"),
+            (self.seed >= 0, "seed", "a whole number of at least 0"),
+            (self.canaries >= 0, "canaries", "at least 0"),
+            (self.sampler in ROUND_PLANES, "sampler", "'paper' or 'frugal'"),
+            (
+                0 <= self.pictures <= (self.planes if self.sampler == "frugal" else 0),
+                "pictures",
+                "from 0 to the number of planes, and 0 with the sampler 'paper', which draws all",
+            ),
+            (
+                4 <= self.points <= MAX_POINTS and self.points & (self.points - 1) == 0,
+                "points",
+                f"a power of two from 4 to {MAX_POINTS:,}",
+            ),
+        )
+        for holds, name, rule in checks:
+            if not holds:
+                raise UsageError(f"{name} is {getattr(self, name)}, it must be {rule}")
+        for name in ("expansion", "alpha", "ats_threshold"):
+            # 5 and 5.0 are one setting, so they must give one digest.
+            object.__setattr__(self, name, float(getattr(self, name)))
+
+    def _refuse_other_than(self, name: str, kind: type | tuple[type, ...], words: str) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, kind):
+            raise UsageError(f"{name} is {value!r}, it must be {words}")
+
+
+def choose_settings(chosen: Mapping[str, Any]) -> AuditSettings:
+    """Settings of an audit where only ``chosen`` were chosen, by a user or a profile.
+
+    The sampler is :data:`DEFAULT_SAMPLER` unless chosen, and N follows the sampler. A density
+    without pictures to draw at it is one of the paper's grid, and chooses that.
+
+    Raises:
+        UsageError: a setting out of its range, or one that the sampler makes nothing of.
+    """
+    by_grid = "density" in chosen and not {"points", "pictures"} & set(chosen)
+    sampler: SamplerName = chosen.get("sampler", "paper" if by_grid else DEFAULT_SAMPLER)
+    if sampler == "frugal" and "density" in chosen and not chosen.get("pictures"):
+        raise UsageError(
+            "density is the points per side of the paper's grid (--sampler paper) and of pictures "
+            "(--pictures N); this audit has neither"
+        )
+    if sampler == "paper" and "points" in chosen:
+        raise UsageError("points is a setting of --sampler frugal; the paper's grid has density")
+    planes = PLANES.get(sampler, 20)
+    return AuditSettings(**{"planes": planes, **chosen, "sampler": str(sampler)})

@@ -1,0 +1,103 @@
+"""Rates, means over planes and their confidence intervals. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A proportion with its exact (Clopper-Pearson) two-sided 95 % interval over ``n`` trials.
+
+    Trials of a leave-one-out are not independent. In simulation the two-sided interval then
+    covers 84 to 93 %, and its upper end, on which verdicts rest, 95 to 98 %.
+    """
+
+    rate: float
+    low: float
+    high: float
+    n: int
+
+
+def binomial_rate(hits: int, n: int) -> Rate:
+    """``hits`` of ``n`` with the exact 95 % interval.
+
+    Raises:
+        ValueError: no trials.
+    """
+    interval = stats.binomtest(hits, n).proportion_ci(0.95, method="exact")
+    return Rate(hits / n, float(interval.low), float(interval.high), n)
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A mean over planes with its interval (None from a single plane)."""
+
+    mean: float
+    low: float | None
+    high: float | None
+    n: int
+
+
+LEAST_SHAPED = 8
+"""Planes from which the skewness of their scores is taken into account."""
+
+
+def mean_over_planes(values: Sequence[float], confidence: float = 0.95) -> Estimate:
+    """Mean of per-plane ``values`` with an interval over planes, which ends at 0: no score lies
+    below it.
+
+    Planes are the clusters: however a plane's value was estimated from its points, the error
+    of that is in the spread of the values over planes, so the interval covers both. It speaks
+    of all planes through the given samples, from which the plan draws planes at random; that
+    several planes share a sample is part of that draw.
+
+    Scores are skewed (many planes of ATS 0, few large ones), and a plain Student interval then
+    misses on one side. Hall's transformation takes the skewness out, in closed form (Hall 1992,
+    "On the removal of skewness by transformation"). Fewer than :data:`LEAST_SHAPED` planes say
+    too little about their skewness, and get the plain interval.
+
+    Args:
+        values: one per plane.
+        confidence: nominal coverage, in (0, 1).
+
+    Raises:
+        ValueError: no values.
+    """
+    if not values:
+        raise ValueError("no plane was scored")
+    array = np.asarray(values, dtype=np.float64)
+    mean = max(0.0, float(array.mean()))
+    if array.size < 2:
+        return Estimate(mean, None, None, 1)
+    reach = float(stats.t.ppf(0.5 + confidence / 2.0, array.size - 1))
+    spread = float(array.std(ddof=1))
+    skewness = _skewness(array) if array.size >= LEAST_SHAPED else 0.0
+    below, above = (spread * _unskewed(side * reach, skewness, array.size) for side in (1.0, -1.0))
+    return Estimate(mean, max(0.0, mean - below), max(mean, mean - above), int(array.size))
+
+
+def _skewness(values: NDArray[np.float64]) -> float:
+    """Third standardised moment; 0 where all values are equal."""
+    apart = values - values.mean()
+    variance = float((apart**2).mean())
+    # Values that differ by rounding alone have no shape.
+    if variance <= 1e-24 * max(1.0, float(values.mean() ** 2)):
+        return 0.0
+    return float((apart**3).mean() / variance**1.5)
+
+
+def _unskewed(t: float, skewness: float, n: int) -> float:
+    """The standardised error of a mean of ``n`` values that Hall's cubic transformation
+    ``x + s x^2 / 3 + s^2 x^3 / 27 + s / 6n`` (s the skewness) takes to ``t / sqrt(n)``.
+    """
+    wanted = t / np.sqrt(n)
+    if abs(skewness) < 1e-6:
+        return float(wanted)
+    inside = 1.0 + skewness * (wanted - skewness / (6.0 * n))
+    return float(3.0 * (np.cbrt(inside) - 1.0) / skewness)

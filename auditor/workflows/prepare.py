@@ -1,0 +1,68 @@
+"""Samples fitted to the model, and the plan of an audit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import Deferring, LabelOracle
+from auditor.engine.engine import EngineLimits
+from auditor.errors import UsageError
+from auditor.plan.plan import AuditPlan, build_plan
+from auditor.plan.settings import AuditSettings
+from auditor.samples.fit import class_indices, to_model_units
+from auditor.samples.load import Samples
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An audit that is ready to ask: plan, samples in model units and their classes."""
+
+    plan: AuditPlan
+    samples: Samples
+    images: NDArray[np.float32]
+    classes: NDArray[np.int64]
+    matched_by: str
+
+
+def prepare(oracle: LabelOracle, samples: Samples, settings: AuditSettings) -> Prepared:
+    """Fit the samples to the model and decide everything that will be asked.
+
+    Raises:
+        SamplesError: the samples do not fit the model or do not allow the planes.
+    """
+    return prepare_images(oracle, samples, to_model_units(samples, oracle.input_spec), settings)
+
+
+def prepare_images(
+    oracle: LabelOracle, samples: Samples, images: NDArray[np.float32], settings: AuditSettings
+) -> Prepared:
+    """Like :func:`prepare`, with ``images`` ``(n, c, h, w)`` in model units in the samples' place.
+
+    Raises:
+        SamplesError: see there.
+    """
+    if isinstance(oracle, Deferring):
+        # Whoever hands over files is asked once, and not once for each round.
+        settings = replace(settings, stop_early=False)
+    classes, matched_by = class_indices(samples, oracle.label_space)
+    plan = build_plan(images, classes, samples.refs, settings, oracle.input_spec)
+    return Prepared(plan, samples, images, classes, matched_by)
+
+
+def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:
+    """Refuse a budget that does not even pay for the first round of planes.
+
+    Raises:
+        UsageError: says how many queries the first round needs.
+    """
+    if limits.max_queries is None:
+        return
+    least = len(next(plan.orders()))
+    if limits.max_queries < least:
+        raise UsageError(
+            f"--max-queries {limits.max_queries} does not pay for the first round: its planes, "
+            f"samples and repeats ask {least} (lower --density or --planes, or raise the budget)"
+        )
