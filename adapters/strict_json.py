@@ -1,4 +1,4 @@
-"""JSON from strangers: anything two parsers could read differently is refused."""
+"""Strict JSON: anything that two parsers could read differently is refused."""
 
 from __future__ import annotations
 
@@ -19,24 +19,41 @@ reply just below it could be read here and not be quoted there."""
 _STEPS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
 
 
+class StrictJsonError(ValueError):
+    """The text could be read in two ways, or not at all; the message completes "the reply ..."."""
+
+
 def parse(body: bytes) -> Any:
-    """The value in ``body``.
+    """The value of a server's reply.
 
     Raises:
-        BadReply: not UTF-8, not JSON, a key given twice, NaN, Infinity or a number too large
-            for one, nesting or a whole number beyond all reason.
+        BadReply: not UTF-8, or not the JSON that :func:`loads` reads.
     """
     try:
-        text = body.decode("utf-8")
-        value = _DECODER.decode(text)
+        return loads(body.decode("utf-8"))
     except UnicodeDecodeError:
         raise BadReply("the reply is not UTF-8 text") from None
+    except StrictJsonError as error:
+        raise BadReply(f"the reply {error}") from None
+
+
+def loads(text: str) -> Any:
+    """The value of JSON ``text``; the caller limits its size.
+
+    Raises:
+        StrictJsonError: not JSON, a key given twice, NaN, Infinity or a number too large for a
+            float, nesting or a whole number beyond all reason.
+    """
+    try:
+        value = _DECODER.decode(text)
+    except StrictJsonError:
+        raise
     except RecursionError:
-        raise BadReply("the reply is JSON nested beyond all reason") from None
+        raise StrictJsonError("is JSON nested beyond all reason") from None
     except ValueError:
-        raise BadReply("the reply is not JSON") from None
+        raise StrictJsonError("is not JSON") from None
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
-        raise BadReply("the reply is JSON nested beyond all reason")
+        raise StrictJsonError("is JSON nested beyond all reason")
     return value
 
 
@@ -56,24 +73,24 @@ def _depth(text: str) -> int:
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise BadReply("the reply gives one JSON key twice, so its meaning is open")
+        raise StrictJsonError("gives one JSON key twice, so its meaning is open")
     return found
 
 
 def _no_constant(name: str) -> Never:
-    raise BadReply(f"the reply holds {name} where JSON has only finite numbers")
+    raise StrictJsonError(f"holds {name} where JSON has only finite numbers")
 
 
 def _whole(digits: str) -> int:
     if len(digits) > MAX_DIGITS:
-        raise BadReply(f"the reply holds a whole number of {len(digits)} digits")
+        raise StrictJsonError(f"holds a whole number of {len(digits)} digits")
     return int(digits)
 
 
 def _finite(digits: str) -> float:
     number = float(digits)
     if not math.isfinite(number):
-        raise BadReply("the reply holds an infinite number")
+        raise StrictJsonError(f"holds an infinite number: {digits[:20]} is out of range")
     return number
 
 

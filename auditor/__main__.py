@@ -7,6 +7,7 @@ So everything, imports included, runs under one guard, and only a verdict may re
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import importlib
 import os
 import sys
@@ -14,14 +15,14 @@ import traceback
 from dataclasses import fields
 
 from auditor.errors import AuditError, ExitCode
-from auditor.hardening import keep_to_ourselves
 
 DEBUG = "XRAY_AUDIT_DEBUG"
+_PR_SET_DUMPABLE = 4
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    keep_to_ourselves()
+    harden_process()
     sys.exit(_guarded())
 
 
@@ -97,6 +98,23 @@ def _one_line(message: str) -> str:
     """File names and replies inside a message may hold line breaks and escape sequences."""
     plain = "".join(c if c.isprintable() else " " for c in message)
     return " ".join(plain.split())
+
+
+def harden_process() -> None:
+    """Disable core dumps and, on Linux, reading this process's memory: it holds the user's key.
+
+    On a system without these limits the audit goes on: they are a second line of defence.
+    """
+    try:
+        import resource  # noqa: PLC0415 - not on Windows
+    except ImportError:
+        return
+    hard = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    resource.setrlimit(resource.RLIMIT_CORE, (0, hard))
+    if sys.platform == "linux":
+        # A core pattern that pipes to a program ignores the limit; this it does not.
+        zero = ctypes.c_ulong(0)
+        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, zero, zero, zero, zero)
 
 
 if __name__ == "__main__":

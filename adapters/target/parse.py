@@ -210,7 +210,7 @@ def target_from_table(
 
 
 def with_fields(target: Target, fields: Mapping[str, Any]) -> Target:
-    """``target`` with ``fields`` of :class:`~adapters.target.description.Target` changed, by their names.
+    """A copy of ``target`` with the named ``fields`` changed.
 
     Raises:
         TargetError: an unknown field, or a value of the wrong kind, by name.

@@ -27,11 +27,12 @@ from auditor.engine.progress import Progress, SilentProgress, choose_progress
 from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.plan.settings import AuditSettings, choose_settings
 from auditor.samples.arrays import samples_from_arrays
-from auditor.samples.load import Samples, load_samples
+from auditor.samples.load import load_samples
+from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile
-from auditor.workflows.ask import STORE_NAME
 from auditor.workflows.audit import run_audit
 from auditor.workflows.judge import AuditResult
+from auditor.workflows.prepare import STORE_NAME
 from auditor.workflows.profiles import load_profile
 
 __all__ = ["AuditInterrupted", "AuditReport", "audit", "audit_async"]
@@ -87,9 +88,9 @@ def audit(
             whenever the model changes. Without it nothing from earlier calls is used again.
         progress: True for a line that shows how far it is, False for none, or an object of
             your own.
-        **options: any field of :class:`auditor.plan.settings.AuditSettings` (``planes``, ``density``,
-            ``seed``, ``trigger_search``, ...) and of :class:`adapters.target.description.Target`
-            (``value_range``, ``access``, ``mean``, ``std``, ``shape``, ``classes``, ...).
+        **options: any field of :class:`auditor.plan.settings.AuditSettings` (``planes``,
+            ``density``, ``seed``, ``trigger_search``, ...) and of
+            :class:`adapters.target.description.Target` (``value_range``, ``access``, ``mean``, ``std``, ``shape``, ``classes``, ...).
 
     Raises:
         AuditInterrupted: it was interrupted; a KeyboardInterrupt that holds the report so far.

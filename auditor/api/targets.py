@@ -18,7 +18,7 @@ from auditor.cli.options import TargetOptions
 from auditor.cli.target_options import build_target, fit_to_samples
 from auditor.engine.engine import EngineLimits
 from auditor.errors import UsageError
-from auditor.samples.load import Samples, whole_number
+from auditor.samples.samples import Samples, whole_number
 
 AnyTarget = str | Path | Target | LabelOracle | Classify
 Opener = Callable[[], Coroutine[Any, Any, LabelOracle]]

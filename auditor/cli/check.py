@@ -16,7 +16,8 @@ from auditor.cli.target_options import resize_to, stated_table
 from auditor.errors import AuditError, ExitCode, UsageError
 from auditor.report.console_check import next_step, show_check
 from auditor.report.files import write_atomic
-from auditor.samples.load import Samples, load_samples
+from auditor.samples.load import load_samples
+from auditor.samples.samples import Samples
 from auditor.workflows.check.check import Checked, run_check
 
 

@@ -47,7 +47,8 @@ from auditor.report.console import (
     show_result,
 )
 from auditor.report.views import view_files, view_names, view_settings
-from auditor.samples.load import Samples, load_samples
+from auditor.samples.load import load_samples
+from auditor.samples.samples import Samples
 from auditor.verdict.cohort import rank_cohort
 from auditor.verdict.profile import Profile
 from auditor.workflows.audit import run_audit

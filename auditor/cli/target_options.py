@@ -21,7 +21,8 @@ from adapters.target.presets import over, preset_table
 from auditor.cli.options import SampleOptions, TargetOptions
 from auditor.cli.settings import described_target
 from auditor.errors import UsageError
-from auditor.samples.load import MAX_PIXELS, Samples, read_class_names, whole_number
+from auditor.samples.load import MAX_PIXELS, read_class_names
+from auditor.samples.samples import Samples, whole_number
 
 
 def build_target(options: TargetOptions) -> Target:

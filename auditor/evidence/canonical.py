@@ -6,7 +6,7 @@ import hashlib
 import json
 from typing import Any
 
-from auditor import strict_json
+from adapters import strict_json
 from auditor.errors import EvidenceError
 
 
@@ -37,8 +37,10 @@ def parse(data: bytes, name: str) -> Any:
     """
     try:
         return strict_json.loads(data.decode("utf-8"))
-    except ValueError as error:
+    except UnicodeDecodeError as error:
         raise EvidenceError(f"{name} is not sound JSON: {str(error)[:200]}") from None
+    except strict_json.StrictJsonError as error:
+        raise EvidenceError(f"{name} is not sound JSON: it {error}") from None
 
 
 def parse_object(data: bytes, name: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from auditor import __version__
 from auditor.engine.engine import EngineResult
 from auditor.evidence.layout import FORMAT
 from auditor.plan.plan import AuditPlan
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile
 
 LIBRARIES = ("numpy", "scipy", "pillow", "httpx", "aiohttp", "onnxruntime", "torch")

@@ -8,8 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.errors import SamplesError
-from auditor.plan.plan import _HUNT_STREAM, _TRIPLET_STREAM, MAX_HUNTED, MIN_HUNTED
 
+TRIPLET_STREAM, CANARY_STREAM, SEARCH_STREAM, ORDER_STREAM, NET_STREAM = 1, 2, 3, 4, 5
+
+
+PERTURBATION_STREAM = 6
+
+
+MIN_HUNTED, MAX_HUNTED = 40, 120
+"""Samples a trigger search needs, half of them for verification, and most it uses."""
+
+
+SOURCES, MAX_SOURCED = 10, 600
+"""Source classes that are searched by themselves, and samples of all of them together."""
 MAX_DRAWS_PER_PLANE = 1000
 
 
@@ -21,7 +32,7 @@ def pick_hunted(classes: NDArray[np.int64], seed: int, most: int = MAX_HUNTED) -
     """
     if len(classes) < MIN_HUNTED:
         return np.empty(0, dtype=np.int64)
-    order = np.random.default_rng([seed, _HUNT_STREAM]).permutation(len(classes))
+    order = np.random.default_rng([seed, SEARCH_STREAM]).permutation(len(classes))
     turn: dict[int, int] = {}
     ranks = np.empty(len(classes), dtype=np.int64)
     for index in order:
@@ -50,7 +61,7 @@ def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[
     """
     members = _members(classes, count)
     names = np.array(sorted(members))
-    rng = np.random.default_rng([seed, _TRIPLET_STREAM])
+    rng = np.random.default_rng([seed, TRIPLET_STREAM])
     seen: set[tuple[int, ...]] = set()
     triplets: list[list[int]] = []
     for _ in range(MAX_DRAWS_PER_PLANE * count):
@@ -86,7 +97,7 @@ def draw_in_turn(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[n
         SamplesError: the samples do not allow that many different triplets.
     """
     members = _members(classes, count)
-    rng = np.random.default_rng([seed, _TRIPLET_STREAM])
+    rng = np.random.default_rng([seed, TRIPLET_STREAM])
     names = np.array(sorted(members))
     queues: dict[int, list[int]] = {name: [] for name in members}
     seen: dict[tuple[int, ...], list[int]] = {}

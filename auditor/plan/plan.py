@@ -7,11 +7,11 @@ pure computation on labels.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from itertools import islice
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,18 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.errors import SamplesError
 from auditor.measured.decision import RULE
-from auditor.plan.draw import draw_in_turn, draw_triplets, pick_hunted
-from auditor.plan.settings import AuditSettings
+from auditor.plan.draw import (
+    CANARY_STREAM,
+    MAX_SOURCED,
+    NET_STREAM,
+    ORDER_STREAM,
+    PERTURBATION_STREAM,
+    SOURCES,
+    draw_in_turn,
+    draw_triplets,
+    pick_hunted,
+)
+from auditor.plan.settings import FAMILY_QUERIES, FAMILY_ROUNDS, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest, digest_of
 from auditor.probes.label_map import most_queries
 from auditor.probes.net_points import ScatterProbe
@@ -31,29 +41,12 @@ from auditor.probes.samples import CanaryProbe, SampleProbe, pick_canaries
 from auditor.probes.trigger_search.per_source import most_source_queries
 from auditor.probes.trigger_search.settings import TriggerSettings
 
-_TRIPLET_STREAM, _CANARY_STREAM, _HUNT_STREAM, _ORDER_STREAM, _NET_STREAM = 1, 2, 3, 4, 5
-_FAMILY_STREAM = 6
-FAMILY_QUERIES, FAMILY_ROUNDS = 200, 5
-"""Inputs of each probe family, and the rounds they are asked in."""
 OPENING_ROUNDS = 2
 """Rounds of the frugal sampler's planes that are asked before anything else: enough to see whether
 the answers are usable, and to hold as many inputs as are to be repeated."""
-SamplerName = Literal["paper", "frugal"]
-ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
-"""Planes asked together, in random order: their points cannot be told apart by their order."""
-DEFAULT_SAMPLER: SamplerName = "frugal"
-PLANES: Mapping[SamplerName, int] = {"paper": 20, "frugal": 44}
-"""N where nobody chose it: 44 planes of 16 points, their samples and 150 repeats stay below 1,000
-queries."""
 SECOND_LOOKS = 250
 """With them a vendor that answers every fiftieth query from another model is told from a model
 that is unsteady once in a thousand queries; without a flipped canary nobody pays for them."""
-MIN_HUNTED, MAX_HUNTED = 40, 120
-"""Samples a trigger search needs, half of them for verification, and most it uses."""
-SOURCES, MAX_SOURCED = 10, 600
-"""Source classes that are searched by themselves, and samples of all of them together."""
-MAX_PLANES, MAX_DENSITY, MAX_EXPANSION, MAX_POINTS = 10_000, 4096, 1_000_000, 65_536
-"""Far beyond any use: a slip of the finger must not fill the memory or leave float32."""
 
 
 @dataclass(frozen=True)
@@ -126,7 +119,7 @@ class AuditPlan:
             order = np.concatenate(
                 [np.stack([np.full(len(items), probe), items], axis=1) for probe, items in parts]
             )
-            rng = np.random.default_rng([self.settings.seed, _ORDER_STREAM, number, secret])
+            rng = np.random.default_rng([self.settings.seed, ORDER_STREAM, number, secret])
             yield order[rng.permutation(len(order))]
 
     def opening(self) -> Iterator[NDArray[np.int64]]:
@@ -155,7 +148,7 @@ class AuditPlan:
         probe, item = self.canaries.picks.T
         of_sample = self._sample_rounds[np.where(probe == 0, item, 0)]
         first = np.where(probe == 0, of_sample, (probe - 1) // self._per_round)
-        rng = np.random.default_rng([self.settings.seed, _ORDER_STREAM])
+        rng = np.random.default_rng([self.settings.seed, ORDER_STREAM])
         return rng.integers(first, self.rounds)
 
     @property
@@ -206,7 +199,7 @@ class AuditPlan:
         answered so far is a fair draw of every family's inputs.
         """
         secret = int(self.samples.digest[:16], 16)
-        rng = np.random.default_rng([self.settings.seed, _FAMILY_STREAM, secret])
+        rng = np.random.default_rng([self.settings.seed, PERTURBATION_STREAM, secret])
         parts = [
             np.array_split(rng.permutation(probe.size), FAMILY_ROUNDS)
             if isinstance(probe, FamilyProbe)
@@ -311,7 +304,7 @@ def build_plan(
     samples = SampleProbe(images[used])
     canaries = second_looks = None
     if settings.canaries:
-        rng = np.random.default_rng([settings.seed, _CANARY_STREAM])
+        rng = np.random.default_rng([settings.seed, CANARY_STREAM])
         opening = min(len(planes), OPENING_ROUNDS * ROUND_PLANES["frugal"]) if frugal else -1
         canaries, second_looks = pick_canaries(
             (samples, *planes), settings.canaries, SECOND_LOOKS, rng, 1 + opening
@@ -356,7 +349,7 @@ def _scattered(
             images[triplet],
             settings.expansion,
             settings.points,
-            (settings.seed, _NET_STREAM, number),
+            (settings.seed, NET_STREAM, number),
         )
         for number, triplet in enumerate(triplets)
     )
@@ -369,7 +362,7 @@ def build_families(
 
     Their inputs are 8-bit pictures inside the range in both access modes.
     """
-    order = np.random.default_rng([seed, _FAMILY_STREAM]).permutation(len(samples))
+    order = np.random.default_rng([seed, PERTURBATION_STREAM]).permutation(len(samples))
     probes = [
         FamilyProbe(CATALOGUE[key], samples, order, spec, seed, FAMILY_QUERIES, pictures=True)
         for key in RULE.keys

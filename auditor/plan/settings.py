@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from auditor.errors import UsageError
-from auditor.plan.plan import (
-    DEFAULT_SAMPLER,
-    MAX_DENSITY,
-    MAX_EXPANSION,
-    MAX_PLANES,
-    MAX_POINTS,
-    PLANES,
-    ROUND_PLANES,
-    SamplerName,
-)
+
+SamplerName = Literal["paper", "frugal"]
+FAMILY_QUERIES, FAMILY_ROUNDS = 200, 5
+"""Inputs of each probe family, and the rounds they are asked in."""
+ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
+"""Planes asked together, in random order: their points cannot be told apart by their order."""
+DEFAULT_SAMPLER: SamplerName = "frugal"
+PLANES: Mapping[SamplerName, int] = {"paper": 20, "frugal": 44}
+"""N where nobody chose it: 44 planes of 16 points, their samples and 150 repeats stay below 1,000
+queries."""
+MAX_PLANES, MAX_DENSITY, MAX_EXPANSION, MAX_POINTS = 10_000, 4096, 1_000_000, 65_536
+"""Far beyond any use: a slip of the finger must not fill the memory or leave float32."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ from auditor.probes.trigger_search.per_source import PAIRS
 from auditor.probes.trigger_search.result import Finding, TriggerResult
 from auditor.probes.trigger_search.verify import Interval
 from auditor.report.wording.limits import rule_limit
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.scores.ats import ats_by_region
 from auditor.scores.intervals import Rate, binomial_rate, mean_over_planes
 from auditor.scores.planes import PlaneScore, target_label

@@ -10,7 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from auditor import strict_json
+from adapters import strict_json
 from auditor.errors import AuditError
 from auditor.report.files import write_atomic
 
@@ -126,5 +126,5 @@ def _spell(match: re.Match[str]) -> str:
 def _parse(text: str, name: str) -> Any:
     try:
         return strict_json.loads(text)
-    except ValueError as error:
-        raise AuditError(f"the report {name} is damaged: {error}") from error
+    except strict_json.StrictJsonError as error:
+        raise AuditError(f"the report {name} is damaged: it {error}") from error

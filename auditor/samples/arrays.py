@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.errors import SamplesError
-from auditor.samples.load import Samples, _assemble, _resized
+from auditor.samples.samples import Samples, assemble, resized
 
 
 def samples_from_arrays(x: Any, y: Any) -> Samples:
@@ -29,10 +29,10 @@ def samples_from_arrays(x: Any, y: Any) -> Samples:
     except Exception as error:  # lists of unequal length, tensors on another device
         raise SamplesError(f"{where} as samples are no arrays: {error}") from error
     indices, classes, images = _from_arrays(where, pixels, labels, None)
-    return _assemble(where, indices, classes, images, None)
+    return assemble(where, indices, classes, images, None)
 
 
-def _load_npz(
+def load_npz(
     path: Path, resize: tuple[int, int] | None
 ) -> tuple[list[int], list[str], NDArray[Any]]:
     try:
@@ -67,7 +67,7 @@ def _from_arrays(
 
 def _npz_pixels(path: Path | str, x: NDArray[Any], resize: tuple[int, int] | None) -> NDArray[Any]:
     if x.dtype == np.uint8:
-        return x if resize is None else np.stack([_resized(image, resize) for image in x])
+        return x if resize is None else np.stack([resized(image, resize) for image in x])
     if x.dtype.kind != "f":
         raise SamplesError(f"{path} holds x of type {x.dtype}; expected uint8 or float")
     if resize is not None:

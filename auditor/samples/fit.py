@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import MAX_CLASSES, InputSpec, LabelSpace
 from auditor.errors import SamplesError
-from auditor.samples.load import Samples, _class_key, whole_number
+from auditor.samples.samples import Samples, class_key, whole_number
 
 
 def to_model_units(samples: Samples, spec: InputSpec) -> NDArray[np.float32]:
@@ -57,7 +57,7 @@ def class_indices(samples: Samples, labels: LabelSpace) -> tuple[NDArray[np.int6
         return _positions(samples.classes, labels.names), "class names"
     order = samples.class_order
     numbers = [whole_number(name) for name in samples.classes]
-    listed = order != tuple(sorted(set(samples.classes), key=_class_key))
+    listed = order != tuple(sorted(set(samples.classes), key=class_key))
     if None not in numbers and not listed:
         indices = np.array(numbers, dtype=np.int64)
         _refuse_beyond(int(indices.max()), labels.size)

@@ -3,60 +3,22 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import stat
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.errors import SamplesError
-from auditor.samples.arrays import _load_npz
+from auditor.samples.arrays import load_npz
+from auditor.samples.samples import Samples, assemble, resized, size_text, whole_number
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"})
 MAX_PIXELS = 64 * 1024 * 1024
 """Refuse larger pictures: a tiny file can unpack into gigabytes."""
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Clean, labelled samples.
-
-    Attributes:
-        refs: where each came from: a path relative to the samples folder, or an npz index.
-        classes: class name of each, as written by the user.
-        images: ``(n, c, h, w)`` uint8 pixels, or float32 already in model units.
-        class_order: class names in index order where the user stated one, else sorted names.
-        stated_order: whether ``class_order`` was stated (``classes.txt`` or whole numbers).
-        digest: hex digest over all of the above.
-    """
-
-    refs: tuple[str | int, ...]
-    classes: tuple[str, ...]
-    images: NDArray[Any]
-    class_order: tuple[str, ...]
-    stated_order: bool
-    digest: str
-
-    def __len__(self) -> int:
-        return len(self.refs)
-
-
-def _refuse_twins(refs: Sequence[str | int], classes: Sequence[str], images: NDArray[Any]) -> None:
-    """One picture under two classes would give triplets that span no plane."""
-    seen: dict[bytes, int] = {}
-    for index, image in enumerate(images):
-        first = seen.setdefault(hashlib.sha256(image.tobytes()).digest(), index)
-        if classes[first] != classes[index]:
-            raise SamplesError(
-                f"samples {refs[first]} ({classes[first]}) and {refs[index]} ({classes[index]}) "
-                "are the same picture, so they span no plane: remove one of them"
-            )
 
 
 def load_samples(location: Path, resize: tuple[int, int] | None = None) -> Samples:
@@ -73,15 +35,15 @@ def load_samples(location: Path, resize: tuple[int, int] | None = None) -> Sampl
         SamplesError: missing, unreadable, of mixed sizes, or fewer than three classes.
     """
     if _is_file(location):
-        indices, classes, images = _load_npz(location, resize)
+        indices, classes, images = load_npz(location, resize)
         numbered = all(whole_number(name) is not None for name in classes)
         order = None if numbered else _read_class_order(location.parent / "classes.txt")
-        return _assemble(location, indices, classes, images, order)
+        return assemble(location, indices, classes, images, order)
     labelled = location / "labels.csv"
     listed = _read_csv(labelled) if labelled.exists() else _walk_folder(location)
     refs, classes = [name for name, _ in listed], [label for _, label in listed]
     images = _read_images(location, refs, resize)
-    return _assemble(location, refs, classes, images, _read_class_order(location / "classes.txt"))
+    return assemble(location, refs, classes, images, _read_class_order(location / "classes.txt"))
 
 
 def _is_file(location: Path) -> bool:
@@ -91,59 +53,6 @@ def _is_file(location: Path) -> bool:
         raise SamplesError(f"there are no samples at {location}: no such file or folder") from error
     except OSError as error:
         raise SamplesError(f"the samples at {location} cannot be read: {error.strerror}") from error
-
-
-def _assemble(
-    location: Path | str,
-    refs: Sequence[str | int],
-    classes: Sequence[str],
-    images: NDArray[Any],
-    order: tuple[str, ...] | None,
-) -> Samples:
-    _refuse_unprintable(refs, classes)
-    names = sorted(set(classes), key=_class_key)
-    if len(names) < 3:
-        raise SamplesError(
-            f"the samples at {location} hold {len(names)} class"
-            f"{'' if len(names) == 1 else 'es'} ({', '.join(name[:60] for name in names)}), "
-            "an audit needs at least three: a plane runs through three classes"
-        )
-    unknown = sorted(set(names) - set(order)) if order else []
-    if unknown:
-        raise SamplesError(f"classes.txt does not list class {unknown[0][:60]!r} of the samples")
-    _refuse_twins(refs, classes, images)
-    stated_order = order is not None or all(whole_number(name) is not None for name in names)
-    class_order = order or tuple(names)
-    state = hashlib.sha256(repr((class_order, stated_order)).encode())
-    for ref, name, image in zip(refs, classes, images, strict=True):
-        state.update(f"{ref}\0{name}\0{image.dtype}{image.shape}\0".encode())
-        state.update(np.ascontiguousarray(image).tobytes())
-    return Samples(
-        refs=tuple(refs),
-        classes=tuple(classes),
-        images=images,
-        class_order=class_order,
-        stated_order=stated_order,
-        digest=state.hexdigest(),
-    )
-
-
-def _refuse_unprintable(refs: Sequence[str | int], classes: Sequence[str]) -> None:
-    """Names go into digests, reports and stores, which hold Unicode text and nothing else."""
-    for name in (*refs, *classes):
-        if any("\ud800" <= character <= "\udfff" for character in str(name)):
-            raise SamplesError(f"the name {str(name)[:60]!r} is not valid Unicode text: rename it")
-
-
-def whole_number(name: str) -> int | None:
-    """The class index that ``name`` spells in plain digits, or None where it is a word."""
-    plain = name.isascii() and name.isdigit() and len(name.lstrip("0")) <= 9
-    return int(name) if plain else None
-
-
-def _class_key(name: str) -> tuple[int, int, str]:
-    number = whole_number(name)
-    return (1, 0, name) if number is None else (0, number, name)
 
 
 def _walk_folder(folder: Path) -> list[tuple[str, str]]:
@@ -245,14 +154,10 @@ def _read_images(
     odd = next((i for i, image in enumerate(images) if image.shape != first), None)
     if odd is not None:
         raise SamplesError(
-            f"the samples have mixed sizes: {refs[0]} is {_size(first)} and {refs[odd]} is "
-            f"{_size(images[odd].shape)}; bring them to one size or pass --resize HxW"
+            f"the samples have mixed sizes: {refs[0]} is {size_text(first)} and {refs[odd]} is "
+            f"{size_text(images[odd].shape)}; bring them to one size or pass --resize HxW"
         )
     return np.stack(images)
-
-
-def _size(shape: tuple[int, ...]) -> str:
-    return f"{shape[1]}x{shape[2]} (height x width)"
 
 
 def _read_image(path: Path, resize: tuple[int, int] | None) -> NDArray[np.uint8]:
@@ -266,7 +171,7 @@ def _read_image(path: Path, resize: tuple[int, int] | None) -> NDArray[np.uint8]
     except Exception as error:  # a damaged picture makes Pillow raise many kinds
         raise SamplesError(f"sample {path} cannot be read as a picture: {error}") from error
     plain = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
-    return plain if resize is None else _resized(plain, resize)
+    return plain if resize is None else resized(plain, resize)
 
 
 def _decode(picture: Image.Image, path: Path) -> NDArray[np.uint8]:
@@ -277,15 +182,3 @@ def _decode(picture: Image.Image, path: Path) -> NDArray[np.uint8]:
         raise SamplesError(f"sample {path} holds more than 8 bits per channel: convert it first")
     grey = picture.mode in {"1", "L", "LA"}
     return np.asarray(picture.convert("L" if grey else "RGB"), dtype=np.uint8)
-
-
-def _resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """``pixels`` ``(c, h, w)`` brought to ``size`` (height, width), channel by channel."""
-    height, width = size
-    channels = [
-        Image.fromarray(np.ascontiguousarray(channel)).resize(
-            (width, height), Image.Resampling.BILINEAR
-        )
-        for channel in pixels
-    ]
-    return np.stack([np.asarray(channel, dtype=np.uint8) for channel in channels])

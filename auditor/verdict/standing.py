@@ -60,7 +60,8 @@ class Ends:
         oracle: what is asked; only its names and its input are read.
         profile: what the audit is judged by, or None.
         planes: told the labels after each round of planes, whether more planes could still
-            change the verdict (see :func:`auditor.verdict.early_stop.decided_early`); None where they could.
+            change the verdict (see
+            :func:`auditor.verdict.early_stop.decided_early`); None where they could.
     """
 
     plan: AuditPlan

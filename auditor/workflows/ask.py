@@ -36,10 +36,7 @@ from auditor.verdict.early_stop import decided_early
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import picture_coding
 from auditor.verdict.standing import Ends
-from auditor.workflows.judge import _incomplete
-from auditor.workflows.prepare import Prepared
-
-STORE_NAME = "labels.sqlite3"
+from auditor.workflows.prepare import STORE_NAME, Prepared
 
 
 @dataclass(frozen=True)
@@ -136,7 +133,7 @@ async def ask_through(
         asked = await _ask_everything(engine, oracle, plan, progress)
     else:
         asked = await _ask_until_it_stands(engine, oracle, plan, progress, ends)
-    if not plan.settings.pictures or (_incomplete(asked, plan, 0) and not asked.engine.deferred):
+    if not plan.settings.pictures or (incomplete(asked, plan, 0) and not asked.engine.deferred):
         return asked
     drawn = await _draw(engine, plan, progress)
     together = _together(asked.engine, drawn)
@@ -149,7 +146,7 @@ async def _ask_everything(
     """Planes, families and trigger search, one after the other."""
     fixed = await engine.run(plan.probes, plan.digest, plan.orders())
     asked = await _look_again(engine, plan, Asked(fixed, None))
-    if not (fixed.complete and _settled(plan, asked)) and not fixed.deferred:
+    if not (fixed.complete and repeats_settled(plan, asked)) and not fixed.deferred:
         return asked
     # The first questions of the families, the search and the pictures need no plane, so
     # they travel with the planes where files do.
@@ -243,7 +240,7 @@ async def _look_again(engine: QueryEngine, plan: AuditPlan, asked: Asked) -> Ask
     return replace(asked, engine=fixed, looks=looks)
 
 
-def _settled(plan: AuditPlan, asked: Asked) -> bool:
+def repeats_settled(plan: AuditPlan, asked: Asked) -> bool:
     return not len(looks_missing(plan, asked.engine.labels, asked.looks))
 
 
@@ -312,3 +309,32 @@ def _joined(before: EngineResult, later: EngineResult) -> EngineResult:
         unknown=later.unknown,
         deferred=before.deferred + later.deferred,
     )
+
+
+FAMILIES_MISSING = "not all probe families are answered"
+
+
+SEARCH_MISSING = "the trigger search is not at its end"
+
+
+def incomplete(asked: Asked, plan: AuditPlan, done: int) -> str:
+    """Why not everything was answered that had to be, or empty."""
+    engine = asked.engine
+    looks = (
+        not repeats_settled(plan, asked),
+        "the second look at changing answers is not at its end",
+    )
+    parts = [
+        (bool(plan.families and not (asked.families or asked.stood)), FAMILIES_MISSING),
+        (bool(len(plan.hunted)) and asked.trigger is None, SEARCH_MISSING),
+    ]
+    # In the order they were asked in.
+    parts = [*reversed(parts), looks] if plan.settings.stop_early else [looks, *parts]
+    missing = [words for missing, words in parts if missing]
+    if engine.complete and not missing:
+        return ""
+    planes = f"{done} of {len(plan.planes)} planes are complete"
+    state = missing[0] if engine.complete else planes
+    if engine.budget_reached:
+        return f"The query budget was reached and {state}; a larger --max-queries continues it."
+    return f"The audit was interrupted and {state}; the same command continues it."

@@ -28,7 +28,7 @@ from auditor.report.source import ReportSource
 from auditor.report.thumbnails import sample_png
 from auditor.report.trigger_pictures import trigger_pictures
 from auditor.report.views import VIEW_FILES, ViewName, ViewSettings, render_all, view_settings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile
 from auditor.verdict.verdict import check_profile
 from auditor.workflows.ask import ask, ends_of

@@ -16,7 +16,7 @@ from auditor.engine.engine import EngineLimits
 from auditor.engine.progress import Progress, SilentProgress
 from auditor.errors import AuditError, ProfileError, UsageError
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.verdict.combine import family_counts
 from auditor.verdict.profile import Profile, Reference
 from auditor.verdict.scope import picture_coding

@@ -23,33 +23,8 @@ from auditor.verdict.evidence import estimates, score_planes
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import picture_coding
 from auditor.verdict.verdict import Evidence, Verdict, decide
-from auditor.workflows.ask import Asked, _settled
+from auditor.workflows.ask import Asked, incomplete
 from auditor.workflows.prepare import Prepared
-
-FAMILIES_MISSING = "not all probe families are answered"
-
-
-SEARCH_MISSING = "the trigger search is not at its end"
-
-
-def _incomplete(asked: Asked, plan: AuditPlan, done: int) -> str:
-    """Why not everything was answered that had to be, or empty."""
-    engine = asked.engine
-    looks = (not _settled(plan, asked), "the second look at changing answers is not at its end")
-    parts = [
-        (bool(plan.families and not (asked.families or asked.stood)), FAMILIES_MISSING),
-        (bool(len(plan.hunted)) and asked.trigger is None, SEARCH_MISSING),
-    ]
-    # In the order they were asked in.
-    parts = [*reversed(parts), looks] if plan.settings.stop_early else [looks, *parts]
-    missing = [words for missing, words in parts if missing]
-    if engine.complete and not missing:
-        return ""
-    planes = f"{done} of {len(plan.planes)} planes are complete"
-    state = missing[0] if engine.complete else planes
-    if engine.budget_reached:
-        return f"The query budget was reached and {state}; a larger --max-queries continues it."
-    return f"The audit was interrupted and {state}; the same command continues it."
 
 
 @dataclass(frozen=True)
@@ -90,7 +65,7 @@ def judge(
     decision = weigh_all(asked, plan, profile, ready.classes, found, oracle)
     evidence = Evidence(
         scores=estimates(scores),
-        problem=_problem(trust, _incomplete(asked, plan, len(scores))),
+        problem=_problem(trust, incomplete(asked, plan, len(scores))),
         accuracy=accuracy,
         canaries=canary_rate(answers),
         distinct_labels=answers.distinct,

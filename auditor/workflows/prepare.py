@@ -13,7 +13,7 @@ from auditor.errors import UsageError
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.samples.fit import class_indices, to_model_units
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 
 
 @dataclass(frozen=True)
@@ -66,3 +66,6 @@ def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:
             f"--max-queries {limits.max_queries} does not pay for the first round: its planes, "
             f"samples and repeats ask {least} (lower --density or --planes, or raise the budget)"
         )
+
+
+STORE_NAME = "labels.sqlite3"

@@ -160,9 +160,9 @@ def margins(points: Points, zoo: Path) -> list[str]:
         "|---|---|---|",
         *rows,
         "",
-        f"`auditor/labels/consistency.py` tolerates {TOLERATED:.1%} of flips: an audit ends only if the flips "
-        f"seen had at most {ALPHA:.0%} chance on a model that is as unsteady as that. Single "
-        "precision needs none of it, half precision half of the above; a target that sums "
+        f"`auditor/labels/consistency.py` tolerates {TOLERATED:.1%} of flips: an audit ends only "
+        f"if the flips seen had at most {ALPHA:.0%} chance on a model that is as unsteady as that. "
+        "Single precision needs none of it, half precision half of the above; a target that sums "
         "bfloat16 in changing order may exceed it and is refused a verdict as unsteady.",
         "",
     ]

@@ -25,7 +25,7 @@ from auditor.evidence.layout import LOG
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import plan_record
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.workflows.ask import ask
 from auditor.workflows.prepare import Prepared, prepare
 

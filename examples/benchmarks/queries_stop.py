@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from auditor.measured.decision import RULE, WITH_REFERENCES
-from auditor.plan.plan import FAMILY_ROUNDS
+from auditor.plan.settings import FAMILY_ROUNDS
 from auditor.probes.perturbations.probe import FamilyCounts
 from auditor.verdict.curtailment import expected_counts, settled
 from auditor.verdict.excess import measure_excess

@@ -27,7 +27,8 @@ from adapters.target.description import Target
 from auditor.engine.engine import EngineLimits, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.plan.settings import AuditSettings, choose_settings
-from auditor.samples.load import Samples, load_samples
+from auditor.samples.load import load_samples
+from auditor.samples.samples import Samples
 from auditor.verdict.profile import SCORE_NAMES
 from auditor.workflows.ask import Asked
 from auditor.workflows.judge import judge

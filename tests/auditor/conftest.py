@@ -16,7 +16,7 @@ from adapters.contract import Access, InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
 from auditor.__main__ import _guarded
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 
 SHAPE = (1, 4, 4)
 CLASSES = 5

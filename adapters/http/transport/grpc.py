@@ -69,7 +69,7 @@ class GrpcTransport:
     async def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
     ) -> Reply:
-        """See :meth:`adapters.http.transport.transports.Transport.exchange`; ``method`` means nothing."""
+        """Send one call, as any :class:`.Transport` does; ``method`` means nothing."""
         del method
         parts = urlsplit(url)
         if self._channel is None:

@@ -1,7 +1,8 @@
 """The process that runs a model file: enters the sandbox, loads the file, answers with labels.
 
-Started as a script by :mod:`adapters.model_files.sandbox.process`, with the numbers of its two pipes. Until
-the sandbox is closed only the standard library is imported, and nothing of the file is read.
+Started as a script by :mod:`adapters.model_files.sandbox.process`, with the numbers of its two
+pipes. Until the sandbox is closed only the standard library is imported, and nothing of the file
+is read.
 """
 
 from __future__ import annotations

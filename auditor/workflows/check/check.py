@@ -11,7 +11,7 @@ from adapters.target.description import Target
 from adapters.target.parse import target_from_table
 from auditor.errors import SamplesError
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.client import Asker
 from auditor.workflows.check.find import GOOD_ACCURACY, MOST_CORRECTING, MOST_TRIES, Finder, Found

@@ -30,7 +30,7 @@ from adapters.target.parse import target_from_table
 from adapters.target.presets import over
 from auditor.errors import AuditError, SamplesError
 from auditor.samples.fit import class_indices, to_model_units
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.choose import COMPARED, MOST_OTHERS, Working, choose, others, right
 from auditor.workflows.check.class_names import hits, learned, spread, tested_mapping

@@ -1,7 +1,7 @@
 """A small prediction server for the demo, examples and tests.
 
 It speaks the Open Inference Protocol v2 (JSON and binary tensors) and serves ONNX files. Run
-``python -m auditor.workflows.demo.server NAME=FILE.onnx ...``; the first line it prints is its address.
+``python -m auditor.workflows.demo.server NAME=FILE.onnx ...``; its first line is its address.
 It is no product: one process, one thread, loopback only.
 """
 

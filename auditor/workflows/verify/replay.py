@@ -35,7 +35,7 @@ from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.base import FixedProbe
 from auditor.samples.fit import to_model_units
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile, profile_from_dict
 from auditor.workflows.ask import ask_through, ends_of
 from auditor.workflows.judge import judge

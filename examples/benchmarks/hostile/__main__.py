@@ -456,13 +456,13 @@ def _drift(audits: int) -> list[Leg]:
     """Simulated vendors over the real plan and the real answers of two models that ship here."""
     import onnxruntime  # noqa: PLC0415 - only this leg needs it
 
+    from auditor.plan.plan import build_plan  # noqa: PLC0415 - as above
+    from auditor.plan.settings import choose_settings  # noqa: PLC0415 - as above
+
     given = load_samples(ASSETS / "fashion-mnist-samples.npz")
     images = given.images.astype(np.float32) / 255.0
     order = sorted(set(given.classes), key=given.class_order.index)
     classes = np.array([order.index(name) for name in given.classes])
-    from auditor.plan.plan import build_plan
-    from auditor.plan.settings import choose_settings
-
     legs = []
     for sampler in ("paper", "frugal"):
         chosen = {"sampler": sampler, "trigger_search": False}

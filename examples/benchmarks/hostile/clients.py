@@ -34,7 +34,7 @@ from auditor.engine.engine import EngineLimits
 from auditor.errors import AuditError
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.prepare import prepare
 from examples.benchmarks.hostile.server import CLASSES, SHAPE, classify, prototypes

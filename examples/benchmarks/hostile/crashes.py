@@ -20,7 +20,7 @@ import numpy as np
 from auditor.engine.store import CHUNK, NOT_ASKED
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
-from auditor.workflows.ask import STORE_NAME
+from auditor.workflows.prepare import STORE_NAME
 from examples.benchmarks.hostile.clients import (
     QUIET,
     Outcome,

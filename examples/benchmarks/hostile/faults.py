@@ -17,8 +17,8 @@ from adapters.errors import AdapterError
 from adapters.http import open_oracle
 from auditor.engine.engine import EngineLimits, QueryEngine
 from auditor.errors import AuditError
-from auditor.workflows.ask import STORE_NAME
 from auditor.workflows.audit import run_audit
+from auditor.workflows.prepare import STORE_NAME
 from examples.benchmarks.hostile.clients import (
     SETTINGS,
     Outcome,

@@ -22,7 +22,7 @@ from adapters.synthetic import nearest_prototype, synthetic_prototypes
 from adapters.target.description import Limits, Target
 from auditor import AuditInterrupted, AuditReport, audit, audit_async
 from auditor.errors import ExitCode, LabelsPending, SamplesError, UsageError
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 
 MakeOracle = Callable[..., Any]
 QUICK: dict[str, Any] = {"planes": 3, "density": 6, "canaries": 5, "progress": False}

@@ -17,7 +17,8 @@ from auditor.engine.adaptive import BatchProbe, add_ledgers, hunt
 from auditor.engine.engine import EngineLimits, Ledger, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples, load_samples
+from auditor.samples.load import load_samples
+from auditor.samples.samples import Samples
 from auditor.verdict.rule import JpegMeasured
 from auditor.workflows.audit import run_audit
 

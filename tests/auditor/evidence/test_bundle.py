@@ -13,7 +13,7 @@ from auditor.evidence.chain import read_chain, split_lines
 from auditor.evidence.head import listing, read_head
 from auditor.evidence.layout import REQUIRED
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 
 MakeOracle = Callable[..., SyntheticOracle]

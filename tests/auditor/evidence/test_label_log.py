@@ -21,7 +21,7 @@ from auditor.engine.engine import EngineLimits
 from auditor.errors import EvidenceError, ExitCode, StoreError
 from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.verify.verify import verify_bundle
 

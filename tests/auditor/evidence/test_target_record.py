@@ -20,7 +20,7 @@ from auditor.errors import EvidenceError, ExitCode
 from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.evidence.target_record import MAX_NAMES, Told
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.verify.verify import verify_bundle
 

@@ -16,7 +16,8 @@ from PIL import Image
 from adapters.contract import MAX_CLASSES, InputSpec, LabelSpace
 from auditor.errors import SamplesError
 from auditor.samples.fit import class_indices, to_model_units
-from auditor.samples.load import MAX_PIXELS, Samples, load_samples, read_class_names, whole_number
+from auditor.samples.load import MAX_PIXELS, load_samples, read_class_names
+from auditor.samples.samples import Samples, whole_number
 
 GREY, COLOUR = (6, 4), (6, 4, 3)
 

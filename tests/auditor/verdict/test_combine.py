@@ -16,7 +16,8 @@ from auditor.engine.engine import EngineLimits
 from auditor.errors import ExitCode
 from auditor.measured.decision import RULE, WITH_REFERENCES
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples, load_samples
+from auditor.samples.load import load_samples
+from auditor.samples.samples import Samples
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.excess import LARGEST
 from auditor.verdict.profile import Profile

@@ -14,7 +14,7 @@ from adapters.contract import Batch
 from adapters.synthetic import SyntheticOracle
 from auditor.errors import LabelsPending
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.scores.intervals import binomial_rate
 from auditor.scores.sequential_test import EarlyRule
 from auditor.verdict.early_stop import decided_early, side_of

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from auditor.measured.decision import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
-from auditor.plan.plan import FAMILY_QUERIES
+from auditor.plan.settings import FAMILY_QUERIES
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval

@@ -17,7 +17,8 @@ from adapters.synthetic import SyntheticOracle, synthetic_prototypes
 from auditor.engine.engine import EngineLimits
 from auditor.errors import ExitCode
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples, load_samples
+from auditor.samples.load import load_samples
+from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.judge import AuditResult
 from auditor.workflows.verify.verify import verify_bundle

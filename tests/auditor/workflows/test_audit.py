@@ -20,7 +20,7 @@ from auditor.errors import AuditError, ExitCode, ProfileError, SamplesError, Usa
 from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe
 from auditor.report.json_report import load_schema
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.scores.intervals import binomial_rate
 from auditor.scores.planes import score_plane, score_points
 from auditor.verdict.profile import Profile, Threshold

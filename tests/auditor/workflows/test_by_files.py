@@ -19,7 +19,7 @@ from PIL import Image
 
 from adapters.synthetic import nearest_prototype, synthetic_prototypes
 from auditor import audit
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 
 label_of = nearest_prototype(synthetic_prototypes(1, 5, (1, 4, 4)))
 METHOD = ("--planes", "3", "--density", "6", "--canaries", "8", "--quiet")

@@ -12,7 +12,8 @@ from adapters.errors import ModelFileError
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
 from auditor.errors import ProfileError, UsageError
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples, load_samples
+from auditor.samples.load import load_samples
+from auditor.samples.samples import Samples
 from auditor.workflows.calibrate import ReferenceModel, read_references, run_calibration, score_all
 
 SETTINGS = AuditSettings(planes=4, density=8, canaries=5)

@@ -18,7 +18,8 @@ from auditor.measured.queries import BUDGET, FOUND, NOT_FOUND
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.samples.load import Samples, load_samples
+from auditor.samples.load import load_samples
+from auditor.samples.samples import Samples
 from auditor.workflows.prepare import prepare
 from auditor.workflows.price import Price, price_audit, read_rate, write_rate
 

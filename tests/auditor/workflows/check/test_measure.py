@@ -13,7 +13,7 @@ from adapters.contract import Batch, Labels
 from adapters.errors import InputRejected
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
 from auditor.samples.fit import class_indices, to_model_units
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.workflows.check.measure import CheckResult, check_target
 
 MakeOracle = Callable[..., SyntheticOracle]

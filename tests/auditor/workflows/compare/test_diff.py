@@ -16,7 +16,7 @@ from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_pro
 from auditor.cli.diff import exit_code
 from auditor.errors import ExitCode
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.compare.accepted import weigh
 from auditor.workflows.compare.diff import compare_reports

@@ -24,7 +24,7 @@ from auditor.evidence.attest.timestamps import request_stamp
 from auditor.evidence.files import read_files
 from auditor.evidence.layout import SIGSTORE, STAMP
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 
 SIDE, CLASSES = 24, 3

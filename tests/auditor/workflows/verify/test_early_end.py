@@ -19,7 +19,7 @@ from auditor.engine.store import NOT_ASKED
 from auditor.errors import ExitCode
 from auditor.evidence.chain import read_chain
 from auditor.plan.settings import AuditSettings
-from auditor.samples.load import Samples
+from auditor.samples.samples import Samples
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.early_stop import decided_early
 from auditor.verdict.profile import Profile, Threshold

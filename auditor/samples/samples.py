@@ -1,0 +1,120 @@
+"""samples."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from auditor.errors import SamplesError
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Clean, labelled samples.
+
+    Attributes:
+        refs: where each came from: a path relative to the samples folder, or an npz index.
+        classes: class name of each, as written by the user.
+        images: ``(n, c, h, w)`` uint8 pixels, or float32 already in model units.
+        class_order: class names in index order where the user stated one, else sorted names.
+        stated_order: whether ``class_order`` was stated (``classes.txt`` or whole numbers).
+        digest: hex digest over all of the above.
+    """
+
+    refs: tuple[str | int, ...]
+    classes: tuple[str, ...]
+    images: NDArray[Any]
+    class_order: tuple[str, ...]
+    stated_order: bool
+    digest: str
+
+    def __len__(self) -> int:
+        return len(self.refs)
+
+
+def _refuse_twins(refs: Sequence[str | int], classes: Sequence[str], images: NDArray[Any]) -> None:
+    """One picture under two classes would give triplets that span no plane."""
+    seen: dict[bytes, int] = {}
+    for index, image in enumerate(images):
+        first = seen.setdefault(hashlib.sha256(image.tobytes()).digest(), index)
+        if classes[first] != classes[index]:
+            raise SamplesError(
+                f"samples {refs[first]} ({classes[first]}) and {refs[index]} ({classes[index]}) "
+                "are the same picture, so they span no plane: remove one of them"
+            )
+
+
+def assemble(
+    location: Path | str,
+    refs: Sequence[str | int],
+    classes: Sequence[str],
+    images: NDArray[Any],
+    order: tuple[str, ...] | None,
+) -> Samples:
+    _refuse_unprintable(refs, classes)
+    names = sorted(set(classes), key=class_key)
+    if len(names) < 3:
+        raise SamplesError(
+            f"the samples at {location} hold {len(names)} class"
+            f"{'' if len(names) == 1 else 'es'} ({', '.join(name[:60] for name in names)}), "
+            "an audit needs at least three: a plane runs through three classes"
+        )
+    unknown = sorted(set(names) - set(order)) if order else []
+    if unknown:
+        raise SamplesError(f"classes.txt does not list class {unknown[0][:60]!r} of the samples")
+    _refuse_twins(refs, classes, images)
+    stated_order = order is not None or all(whole_number(name) is not None for name in names)
+    class_order = order or tuple(names)
+    state = hashlib.sha256(repr((class_order, stated_order)).encode())
+    for ref, name, image in zip(refs, classes, images, strict=True):
+        state.update(f"{ref}\0{name}\0{image.dtype}{image.shape}\0".encode())
+        state.update(np.ascontiguousarray(image).tobytes())
+    return Samples(
+        refs=tuple(refs),
+        classes=tuple(classes),
+        images=images,
+        class_order=class_order,
+        stated_order=stated_order,
+        digest=state.hexdigest(),
+    )
+
+
+def _refuse_unprintable(refs: Sequence[str | int], classes: Sequence[str]) -> None:
+    """Names go into digests, reports and stores, which hold Unicode text and nothing else."""
+    for name in (*refs, *classes):
+        if any("\ud800" <= character <= "\udfff" for character in str(name)):
+            raise SamplesError(f"the name {str(name)[:60]!r} is not valid Unicode text: rename it")
+
+
+def whole_number(name: str) -> int | None:
+    """The class index that ``name`` spells in plain digits, or None where it is a word."""
+    plain = name.isascii() and name.isdigit() and len(name.lstrip("0")) <= 9
+    return int(name) if plain else None
+
+
+def class_key(name: str) -> tuple[int, int, str]:
+    number = whole_number(name)
+    return (1, 0, name) if number is None else (0, number, name)
+
+
+def size_text(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[2]} (height x width)"
+
+
+def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """``pixels`` ``(c, h, w)`` brought to ``size`` (height, width), channel by channel."""
+    height, width = size
+    channels = [
+        Image.fromarray(np.ascontiguousarray(channel)).resize(
+            (width, height), Image.Resampling.BILINEAR
+        )
+        for channel in pixels
+    ]
+    return np.stack([np.asarray(channel, dtype=np.uint8) for channel in channels])
