@@ -90,7 +90,8 @@ def audit(
             your own.
         **options: any field of :class:`auditor.plan.settings.AuditSettings` (``planes``,
             ``density``, ``seed``, ``trigger_search``, ...) and of
-            :class:`adapters.target.description.Target` (``value_range``, ``access``, ``mean``, ``std``, ``shape``, ``classes``, ...).
+            :class:`adapters.target.description.Target` (``value_range``, ``access``, ``mean``,
+            ``std``, ``shape``, ``classes``, ...).
 
     Raises:
         AuditInterrupted: it was interrupted; a KeyboardInterrupt that holds the report so far.

@@ -35,6 +35,7 @@ def samples_from_arrays(x: Any, y: Any) -> Samples:
 def load_npz(
     path: Path, resize: tuple[int, int] | None
 ) -> tuple[list[int], list[str], NDArray[Any]]:
+    """Samples of an ``.npz`` file with arrays ``x`` and ``y``."""
     try:
         # numpy leaves a file it opened itself open where the archive is damaged.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:

@@ -58,6 +58,7 @@ def assemble(
     images: NDArray[Any],
     order: tuple[str, ...] | None,
 ) -> Samples:
+    """Check pixels and classes and put them together."""
     _refuse_unprintable(refs, classes)
     names = sorted(set(classes), key=class_key)
     if len(names) < 3:
@@ -100,11 +101,13 @@ def whole_number(name: str) -> int | None:
 
 
 def class_key(name: str) -> tuple[int, int, str]:
+    """Sort key of a class name: numbers by value, before words."""
     number = whole_number(name)
     return (1, 0, name) if number is None else (0, number, name)
 
 
 def size_text(shape: tuple[int, ...]) -> str:
+    """A picture's size as width x height."""
     return f"{shape[1]}x{shape[2]} (height x width)"
 
 

@@ -241,6 +241,7 @@ async def _look_again(engine: QueryEngine, plan: AuditPlan, asked: Asked) -> Ask
 
 
 def repeats_settled(plan: AuditPlan, asked: Asked) -> bool:
+    """True if no extra repeat is missing that the answers call for."""
     return not len(looks_missing(plan, asked.engine.labels, asked.looks))
 
 
@@ -318,6 +319,7 @@ SEARCH_MISSING = "the trigger search is not at its end"
 
 
 def incomplete(asked: Asked, plan: AuditPlan, done: int) -> str:
+    """Why not everything was answered that had to be, or empty."""
     """Why not everything was answered that had to be, or empty."""
     engine = asked.engine
     looks = (
