@@ -29,7 +29,7 @@ import numpy as np
 from markdown_it import MarkdownIt
 
 from auditor.engine.engine import EngineLimits
-from auditor.labels.consistency import TOLERATED, Repeats, examine, wants_second_look
+from auditor.labels.consistency import TOLERATED, Repeats, check_consistency, wants_extra_repeats
 from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.report.source import ReportSource
@@ -516,14 +516,14 @@ def _caught(
         for told in (np.where(rng.random(size) < swapped, other, honest) for _ in "ab")
     ]
     flips = int((both[0][:early] != both[1][:early]).sum())
-    asked = size if wants_second_look(flips, size) else early
+    asked = size if wants_extra_repeats(flips, size) else early
     moments = rng.random((2, size))
     moments[1, early:] = 1.0
     repeats = Repeats(
         both[0][:asked], both[1][:asked], moments[0][:asked], moments[1][:asked], size
     )
     counts = np.bincount(honest)
-    return bool(examine(repeats, counts, {}, open_labels=False).findings)
+    return bool(check_consistency(repeats, counts, {}, open_labels=False).found)
 
 
 def _report(
