@@ -51,7 +51,7 @@ from examples.benchmarks.hostile.clients import (
 )
 
 HERE = Path(__file__).parent
-ASSETS = HERE.parents[2] / "auditor" / "demo" / "assets"
+ASSETS = HERE.parents[2] / "auditor" / "workflows" / "demo" / "assets"
 RELOADED = "XRAY_HOSTILE_SHIM"
 Leg = tuple[str, str, str, bool]
 BESIDE, BESIDE_S = ("DI", "HJg"), 600.0
