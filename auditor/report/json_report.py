@@ -82,7 +82,7 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
 
 def load_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of ``report.json``."""
-    source = resources.files(__package__) / "report.schema.json"
+    source = resources.files("auditor.report") / "report.schema.json"
     schema: dict[str, Any] = json.loads(source.read_text(encoding="utf-8"))
     return schema
 

@@ -16,7 +16,7 @@ def shipped_profiles() -> list[str]:
 
 
 def _files() -> list[str]:
-    folder = resources.files("auditor.verdict") / "profiles"
+    folder = resources.files(__name__)
     return [entry.name for entry in folder.iterdir() if entry.name.endswith(".json")]
 
 
@@ -47,7 +47,7 @@ def _shipped_text(name: str, access: str) -> str:
     files = _files()
     for candidate in (f"{name}.{access}.json", f"{name}.json"):
         if candidate in files:
-            return (resources.files("auditor.verdict") / "profiles" / candidate).read_text("utf-8")
+            return resources.files(__name__).joinpath(candidate).read_text("utf-8")
     raise ProfileError(f"profile {name!r} was not made in access mode {access!r}")
 
 

@@ -21,7 +21,7 @@ from PIL import Image
 from adapters.target.description import Target
 from adapters.target.parse import read_target_file, target_from_table
 from auditor.errors import ExitCode
-from tests.auditor.workflows.check.conftest import CLASSES, SIZE, prototypes
+from tests.auditor.discovery.conftest import CLASSES, SIZE, prototypes
 from tests.servers._park import needs, serving
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]

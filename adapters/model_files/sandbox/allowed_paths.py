@@ -71,7 +71,7 @@ def place_for(packages: tuple[str, ...], *, gpu: bool) -> Place:
     environment = {k: os.environ[k] for k in ENVIRONMENT if k in os.environ}
     path = _import_path(packages)
     libraries = [p for p in environment.get("LD_LIBRARY_PATH", "").split(":") if p.startswith("/")]
-    own = str(Path(__file__).resolve().parents[2])
+    own = str(Path(__file__).resolve().parents[1])
     read = [*_SYSTEM, *path, *_prefix_libraries(), *libraries, own]
     use: list[str] = ["/dev/null"]
     if gpu:

@@ -150,7 +150,7 @@ def _formal(source: ReportSource, frameworks: Sequence[Framework]) -> Html:
 
 
 def _head(source: ReportSource) -> Html:
-    style = (resources.files(__package__) / "report.css").read_text(encoding="utf-8")
+    style = (resources.files("auditor.report") / "report.css").read_text(encoding="utf-8")
     # The digest is hex, so it cannot end the string that CSS puts it in.
     style += f'@page {{ @bottom-left {{ content: "Report {source.digest[:16]}"; }} }}\n'
     digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")

@@ -114,7 +114,7 @@ def load_framework(name: str) -> Framework:
     if name not in set(FrameworkName):
         known = ", ".join(FrameworkName)
         raise UsageError(f"there is no framework {name[:40]!r}: choose from {known}")
-    source = resources.files(__package__) / "frameworks" / f"{name}.toml"
+    source = resources.files("auditor.report") / "frameworks" / f"{name}.toml"
     table = tomllib.loads(source.read_text(encoding="utf-8"))
     clauses = tuple(
         Clause(**{**clause, "needs": tuple(clause["needs"])}) for clause in table.pop("clause")

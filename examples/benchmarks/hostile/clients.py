@@ -35,7 +35,7 @@ from auditor.engine.engine import EngineLimits
 from auditor.errors import AuditError
 from auditor.plan.plan import AuditPlan, AuditSettings
 from auditor.samples.load import Samples
-from examples.benchmarks.hostile.server import CLASSES, SHAPE, classify, prototypes
+from examples.benchmarks.hostile.talk import CLASSES, SHAPE, classify, prototypes
 
 SECRET = "canary-4711-hostile"  # noqa: S105 - it is looked for where it must not be
 TIMEOUT_S = 1.0

@@ -41,33 +41,33 @@ TRAPS: dict[str, list[str]] = {
         f"{HTTP}/test_presets.py::test_a_failed_prediction_is_no_label_although_it_is_200",
         f"{HTTP}/test_presets.py::test_mosec_answers_nothing_with_200",
         f"{HTTP}/test_presets.py::test_gradio_events",
-        f"{HTTP}/generic/test_protocol.py::test_no_label_is_made_up",
-        f"{HTTP}/v2/test_protocol.py::test_no_label_is_made_up",
+        f"{HTTP}/test_generic.py::test_no_label_is_made_up",
+        f"{HTTP}/test_v2.py::test_no_label_is_made_up",
     ],
     "3 Cog answers 409 to strictly sequential calls": [
         f"{HTTP}/test_presets.py::test_cog_at_capacity_is_throttling",
-        f"{HTTP}/client/test_failures.py::test_throttle_statuses_are_the_users",
+        f"{HTTP}/test_failures.py::test_throttle_statuses_are_the_users",
         "tests/auditor/engine/test_failures.py::test_every_tenth_request_throttled_costs_little",
     ],
     "4 after an unhandled 500 the connection is reset": [
-        f"{HTTP}/client/test_failures.py::test_after_a_failure_the_next_query_uses_a_fresh_connection",
-        f"{HTTP}/client/test_failures.py::test_a_broken_connection_has_an_unknown_outcome",
+        f"{HTTP}/test_failures.py::test_after_a_failure_the_next_query_uses_a_fresh_connection",
+        f"{HTTP}/test_failures.py::test_a_broken_connection_has_an_unknown_outcome",
     ],
     "5 a reply may be six times the request": [
-        f"{HTTP}/client/test_failures.py::test_endless_replies_are_cut",
-        f"{HTTP}/client/test_failures.py::test_an_endless_error_keeps_its_status",
+        f"{HTTP}/test_failures.py::test_endless_replies_are_cut",
+        f"{HTTP}/test_failures.py::test_an_endless_error_keeps_its_status",
     ],
     "6 the content type of a reply says nothing; ours always goes out": [
         f"{HTTP}/test_traps.py::test_a_reply_is_read_whatever_type_it_claims",
-        f"{HTTP}/generic/test_protocol.py::test_method_headers_and_content_type",
+        f"{HTTP}/test_generic.py::test_method_headers_and_content_type",
     ],
     "7 a token expires in mid-audit": [
         "tests/auditor/workflows/check/test_expired_key.py::test_a_token_that_expires_stops_the_audit_and_a_new_one_continues_it",
     ],
     "8 a picture and its floats are different inputs": [
-        f"{HTTP}/generic/test_protocol.py::test_uploads_carry_the_eight_bit_picture",
-        f"{HTTP}/generic/test_protocol.py::test_image_access_arrays_are_eight_bit_values_in_model_units",
-        f"{HTTP}/generic/test_protocol.py::test_fingerprint_changes_with_what_makes_answers_incomparable",
+        f"{HTTP}/test_generic.py::test_uploads_carry_the_eight_bit_picture",
+        f"{HTTP}/test_generic.py::test_image_access_arrays_are_eight_bit_values_in_model_units",
+        f"{HTTP}/test_generic.py::test_fingerprint_changes_with_what_makes_answers_incomparable",
     ],
     "9 a wrong datatype or scale is cast silently": [
         "tests/auditor/workflows/check/test_measure.py::test_one_label_for_everything",
@@ -79,17 +79,17 @@ TRAPS: dict[str, list[str]] = {
         f"{HTTP}/test_traps.py::test_a_worker_that_died_is_worth_another_attempt",
     ],
     "V2: KServe takes raw tensors unlisted, MLServer breaks on them": [
-        f"{HTTP}/v2/test_protocol.py::test_unlisted_raw_tensors_only_when_asked",
-        f"{HTTP}/v2/test_protocol.py::test_raw_tensors_fall_back_to_json_and_say_so",
+        f"{HTTP}/test_v2.py::test_unlisted_raw_tensors_only_when_asked",
+        f"{HTTP}/test_v2.py::test_raw_tensors_fall_back_to_json_and_say_so",
         "tests/auditor/workflows/check/test_find.py::test_of_several_formats_the_leanest_is_taken_and_the_others_are_told",
     ],
     "V2: metadata never gives layout or range": [
-        f"{HTTP}/v2/test_protocol.py::test_an_open_choice_is_asked_not_guessed",
+        f"{HTTP}/test_v2.py::test_an_open_choice_is_asked_not_guessed",
         "tests/servers/test_newcomer.py::test_two_commands",
     ],
     "V2: OpenVINO Model Server wants pictures as BYTES of shape [N], whatever its metadata says": [
-        f"{HTTP}/v2/test_images.py::test_pictures_for_a_model_of_openvino",
-        f"{HTTP}/v2/test_grpc.py::test_pictures_travel_as_texts",
+        f"{HTTP}/test_v2_pictures.py::test_pictures_for_a_model_of_openvino",
+        f"{HTTP}/test_v2_grpc.py::test_pictures_travel_as_texts",
     ],
 }
 

@@ -26,7 +26,7 @@ Audit = Callable[..., Any]
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What an audit of a shipped model leaves, with three views."""
     folder = tmp_path_factory.mktemp("audit")
-    demo = Path(__file__).parents[3] / "auditor" / "workflows" / "demo" / "assets"
+    demo = Path(__file__).parents[3] / "auditor" / "demo" / "assets"
     done = subprocess.run(
         [
             sys.executable, "-m", "auditor", "--model", str(demo / "backdoored.onnx"),

@@ -9,7 +9,7 @@ from auditor.probes.trigger_search.sample_set import Bench
 from auditor.probes.trigger_search.patch_search import Lead
 from auditor.probes.trigger_search.placed_patch_search import PlaceSearch
 from auditor.probes.trigger_search.settings import TriggerSettings
-from tests.auditor.probes.trigger_search.conftest import SIDE, Backdoor, Floats, World, drive, make_world
+from tests.auditor.probes.trigger.conftest import SIDE, Backdoor, Floats, World, drive, make_world
 
 PLACE, PATCH, TARGET = (14, 3), 4, 2
 

@@ -21,7 +21,7 @@ from auditor.report.json_report import load_schema
 from auditor.verdict.verdict import EXIT_CODES
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
-ROOT = Path(__file__).parents[4]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
