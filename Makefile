@@ -42,9 +42,9 @@ format: $(DEV)
 readme: $(DEV)
 	$(BIN)/python -m examples.documents
 
-# make bench BENCH=name; without a name it lists them.
+# make bench BENCH=name ARGS="..."; without a name it lists the benchmarks.
 bench: $(DEV)
-	$(BIN)/python -m examples.benchmarks $(BENCH)
+	$(BIN)/python -m examples.benchmarks $(BENCH) $(ARGS)
 
 $(RUN): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

@@ -60,6 +60,13 @@ def test_every_make_target_named_exists() -> None:
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
 
 
+def test_every_benchmark_named_exists() -> None:
+    named = re.findall(r"`make bench BENCH=(\w+)`", PAGES_OF_COMMANDS)
+    assert named
+    for name in named:
+        assert (ROOT / "examples" / "benchmarks" / name / "run.py").exists(), name
+
+
 def test_every_option_named_exists_in_some_command() -> None:
     names = typer.main.get_command(app).commands  # type: ignore[attr-defined]  # a group has commands
     known = set().union(*(_options(name) for name in (None, *names)))
@@ -142,10 +149,16 @@ def test_the_marked_parts_are_not_stale(name: str) -> None:
 
 
 DOCUMENTS = (
-    "README.md", "SECURITY.md", ".github/CONTRIBUTING.md", "adapters/README.md", "auditor/README.md",
-    "auditor/evidence/README.md", "auditor/report/README.md", "auditor/verdict/README.md",
+    "README.md",
+    "SECURITY.md",
+    ".github/CONTRIBUTING.md",
+    "adapters/README.md",
+    "auditor/README.md",
+    "auditor/evidence/README.md",
+    "auditor/report/README.md",
+    "auditor/verdict/README.md",
     "examples/README.md",
-)  # fmt: skip
+)
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
