@@ -20,6 +20,9 @@ Access = Literal["float", "image"]
 """float: a tensor reaches the model unclipped, as the paper assumes. image: the input is
 uploaded as a picture, so it is clipped to the valid range and rounded to 8 bits."""
 
+Layout = Literal["NCHW", "NHWC"]
+"""Order of the axes of a batch in an array: channels before or after height and width."""
+
 Batch = NDArray[np.float32]
 """Inputs, shape ``(n, c, h, w)``, in the model's own input units."""
 

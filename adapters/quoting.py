@@ -56,3 +56,10 @@ def _first(value: dict[str, Any]) -> Any:
         if value.get(key):
             return value[key]
     return None
+
+
+def one_line(text: object, most: int = 200) -> str:
+    """Foreign text as one short printable line: a model file can put anything in a message."""
+    words = "".join(c if c.isprintable() else " " for c in str(text)).split()
+    line = " ".join(words)
+    return line if len(line) <= most else line[: most - 1] + "…"

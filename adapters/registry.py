@@ -10,8 +10,8 @@ from adapters.errors import TargetError
 from adapters.target.description import Target
 
 ADAPTERS: dict[str, str] = {
-    "onnx": "adapters.model_files.onnx.runtime",
-    "torchscript": "adapters.model_files.torchscript",
+    "onnx": "adapters.model_files.open",
+    "torchscript": "adapters.model_files.open",
     "http": "adapters.http",
     "files": "adapters.batch_files",
     "synthetic": "adapters.synthetic",

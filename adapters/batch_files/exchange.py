@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import InputSpec
+from adapters.contract import InputSpec, Layout
 from adapters.errors import TargetError
-from adapters.target.description import Layout
 
 VERSION = 1
 KEY_BYTES = 32

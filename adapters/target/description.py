@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
-from adapters.contract import Access, InputSpec
+from adapters.contract import Access, InputSpec, Layout
 from adapters.errors import TargetError
 
-Layout = Literal["NCHW", "NHWC"]
 Color = Literal["rgb", "bgr"]
 Resample = Literal["nearest", "bilinear", "bicubic"]
 Protocol = Literal["auto", "v2", "v2-json", "v2-binary", "v2-grpc", "http"]

@@ -17,14 +17,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from adapters.contract import Access
+from adapters.contract import Access, Layout
 from adapters.errors import TargetError
 from adapters.target.description import (
     Auth,
     Color,
     Count,
     HttpOptions,
-    Layout,
     Limits,
     Poll,
     Preflight,

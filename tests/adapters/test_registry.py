@@ -48,6 +48,7 @@ def test_importing_adapters_imports_no_runtime() -> None:
     heavy = ["onnxruntime", "torch", "httpx", "aiohttp"]
     code = (
         "import sys, adapters.registry\n"
+        "import adapters.model_files.open\n"
         "import adapters.model_files.onnx.runtime, adapters.model_files.torchscript\n"
         f"print([m for m in {heavy} if m in sys.modules])"
     )

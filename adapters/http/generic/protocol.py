@@ -67,18 +67,24 @@ async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Op
             *wire.identity(),
         ),
         poller=_poller(client, target, endpoint),
-        description={
-            "protocol": "http",
-            "layout": wire.layout,
-            "layout_origin": "given" if target.layout else "assumed",
-            "color": wire.color,
-            "upload_size": list(wire.size),
-            "body": request.body,
-            "value": request.value if request.body == "json" else "file",
-            "reply_path": target.http.reply.path,
-            "reply_kind": target.http.reply.kind,
-        },
+        description=_facts(target, wire),
     )
+
+
+def _facts(target: Target, wire: Wire) -> dict[str, Any]:
+    """The protocol's part of the target's description in the report."""
+    request, reply = target.http.request, target.http.reply
+    return {
+        "protocol": "http",
+        "layout": wire.layout,
+        "layout_origin": "given" if target.layout else "assumed",
+        "color": wire.color,
+        "upload_size": list(wire.size),
+        "body": request.body,
+        "value": request.value if request.body == "json" else "file",
+        "reply_path": reply.path,
+        "reply_kind": reply.kind,
+    }
 
 
 class _Generic:

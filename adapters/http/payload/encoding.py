@@ -8,10 +8,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import Batch, InputSpec
+from adapters.contract import Batch, InputSpec, Layout
 from adapters.errors import TargetError
 from adapters.images import encode_picture, is_picture, resized
-from adapters.target.description import Color, Layout, Resample, Target
+from adapters.target.description import Color, Resample, Target
 
 Carrier = Literal["tensor", "upload"]
 """tensor: numbers in an array. upload: the bytes of one picture (or of one raw array)."""

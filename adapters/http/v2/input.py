@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import Batch, InputSpec
+from adapters.contract import Batch, InputSpec, Layout
 from adapters.errors import BadReply, TargetError
 from adapters.http.payload.encoding import Wire, arrange
 from adapters.quoting import printable
-from adapters.target.description import Color, Layout, Target
+from adapters.target.description import Color, Target
 
 DTYPES: dict[str, str] = {
     "BOOL": "?",

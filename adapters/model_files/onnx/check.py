@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from adapters.errors import ModelFileError, ModelRefused
-from adapters.model_files.local import ModelFile, one_line
+from adapters.model_files.file import ModelFile
 from adapters.model_files.onnx.operators import ALLOWED
 from adapters.model_files.onnx.schema import BITS, MESSAGES
 from adapters.model_files.protobuf import (
@@ -27,6 +27,7 @@ from adapters.model_files.protobuf import (
     signed,
     varints,
 )
+from adapters.quoting import one_line
 
 MAX_FIELDS = 1_000_000
 MAX_DEPTH = 60

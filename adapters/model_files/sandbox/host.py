@@ -13,10 +13,12 @@ import numpy as np
 from adapters.checks import check_batch, check_labels
 from adapters.contract import MAX_CLASSES, Batch, Labels, PaceHint, WireCount
 from adapters.errors import BadReply, TargetError
-from adapters.model_files.local import ModelFile, Settled, one_line, run_failure, settle
+from adapters.model_files.file import ModelFile
+from adapters.model_files.oracle import Settled, run_failure, settle
 from adapters.model_files.sandbox.allowed_paths import place_for
 from adapters.model_files.sandbox.process import Limits, ModelProcess, Reply
 from adapters.model_files.sandbox.shared import SealedModel, Slots
+from adapters.quoting import one_line
 from adapters.target.description import Target
 from adapters.worker import Worker
 
@@ -94,28 +96,34 @@ def _start(
             }
         )
         settled = settle(target, model.file, facts, _account(limits, landlock, gpu=gpu))
-        plan = settled.plan
-        if plan.spec.size > MAX_INPUT_VALUES:
-            raise TargetError(
-                f"one input of model file {model.file.name} holds {plan.spec.size:,} values, more "
-                f"than the {MAX_INPUT_VALUES:,} supported"
-            )
-        rows = (max(plan.max_batch, plan.min_batch), *plan.tensor_shape())
-        slots.shape(SLOTS, rows, plan.dtype)
-        names = settled.space.names
-        process.plan(
-            {
-                "slots": SLOTS,
-                "shape": rows,
-                "dtype": plan.dtype,
-                "classes": names or None,
-            }
-        )
+        process.plan(_lay_out(slots, settled, model.file.name))
         return IsolatedOracle(process, settled, slots, reader)
     except BaseException:
         process.kill()
         process.close()
         raise
+
+
+def _lay_out(slots: Slots, settled: Settled, file: str) -> dict[str, Any]:
+    """Give the shared memory its size, and describe it to the child.
+
+    Raises:
+        TargetError: one input is too large, or so much memory is not to be had.
+    """
+    plan = settled.plan
+    if plan.spec.size > MAX_INPUT_VALUES:
+        raise TargetError(
+            f"one input of model file {file} holds {plan.spec.size:,} values, more than the "
+            f"{MAX_INPUT_VALUES:,} supported"
+        )
+    rows = (max(plan.max_batch, plan.min_batch), *plan.tensor_shape())
+    slots.shape(SLOTS, rows, plan.dtype)
+    return {
+        "slots": SLOTS,
+        "shape": rows,
+        "dtype": plan.dtype,
+        "classes": settled.space.names or None,
+    }
 
 
 def _packages(runtime: str) -> tuple[str, ...]:

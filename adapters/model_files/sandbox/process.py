@@ -16,11 +16,12 @@ from typing import Any
 
 from adapters import errors
 from adapters.errors import AdapterError, ModelFileError, ModelStopped
-from adapters.model_files.local import ModelFacts, one_line
+from adapters.model_files.loaded_model import ModelFacts
 from adapters.model_files.sandbox import wire
 from adapters.model_files.sandbox.allowed_paths import Place
 from adapters.model_files.sandbox.child import LOAD_FAILURES
 from adapters.model_files.sandbox.facts import read_facts, read_names
+from adapters.quoting import one_line
 
 _CHILD = str(Path(__file__).with_name("child.py"))
 _GRACE_S = 2.0

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.errors import ModelFileError, TargetError
-from adapters.model_files.local import MAX_FILE_BYTES, ModelFile, model_path, unreadable
+from adapters.model_files.file import MAX_FILE_BYTES, ModelFile, model_path, unreadable
 
 _CHUNK = 4 * 1024**2
 

@@ -23,7 +23,7 @@ from adapters.errors import (
     TargetError,
 )
 from adapters.model_files import open as _model_file
-from adapters.model_files.local import ModelFile
+from adapters.model_files.file import ModelFile
 from adapters.model_files.onnx import check as onnx_check
 from adapters.model_files.onnx.check import check_onnx
 from adapters.model_files.sandbox import host

@@ -27,8 +27,8 @@ from adapters.errors import (
     ProviderUnavailable,
     TargetError,
 )
-from adapters.model_files.local import LocalOracle
-from adapters.model_files.onnx import runtime as onnx_runtime
+from adapters.model_files.open import open_oracle
+from adapters.model_files.oracle import LocalOracle
 from adapters.target.description import Target
 
 Write = Callable[..., str]
@@ -44,7 +44,7 @@ def target(location: str, **how: Any) -> Target:
 
 def opened(location: str, **how: Any) -> LabelOracle:
     async def go() -> LabelOracle:
-        oracle = await onnx_runtime.open_oracle(target(location, **how))
+        oracle = await open_oracle(target(location, **how))
         await oracle.aclose()
         return oracle
 
@@ -53,7 +53,7 @@ def opened(location: str, **how: Any) -> LabelOracle:
 
 def ask(location: str, batch: NDArray[Any], **how: Any) -> tuple[NDArray[np.int64], LabelOracle]:
     async def go() -> tuple[NDArray[np.int64], LabelOracle]:
-        oracle = await onnx_runtime.open_oracle(target(location, **how))
+        oracle = await open_oracle(target(location, **how))
         try:
             return await oracle.predict_labels(batch), oracle
         finally:
@@ -535,9 +535,12 @@ def test_a_runtime_that_reads_foreign_files_is_refused(
 
 
 def test_a_runtime_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: str) -> Any:
+    def broken(name: str) -> Any:
+        if name != "onnxruntime":
+            return real(name)
         raise ImportError("libfoo.so: cannot open shared object file")
 
+    real = importlib.import_module
     monkeypatch.setattr(importlib, "import_module", broken)
     assert "libfoo.so" in refusal(MissingExtra, "model.onnx")
 
@@ -551,7 +554,7 @@ def test_the_event_loop_stays_free_and_the_thread_ends(
     begun, go_on = threading.Event(), threading.Event()
 
     async def go() -> None:
-        oracle = await onnx_runtime.open_oracle(target(onnx_file()))
+        oracle = await open_oracle(target(onnx_file()))
         assert isinstance(oracle, LocalOracle)
         infer = oracle._infer
 

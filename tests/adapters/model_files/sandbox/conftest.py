@@ -17,7 +17,7 @@ from adapters.target.description import Limits, Target
 
 RUNTIME = """
 import os, sys
-from adapters.model_files.local import LoadedModel, ModelFacts
+from adapters.model_files.loaded_model import LoadedModel, ModelFacts
 
 ANSWERS = int(sys.argv[2])
 
