@@ -43,7 +43,7 @@ class InputSpec:
         high: input value, per channel ``(c,)``, of a white 8-bit pixel (255).
         access: see :data:`Access`.
         encoding: how one input travels: ``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``.
-        origin: where low and high came from, in words for the report.
+        range_source: where low and high came from, in words for the report.
     """
 
     shape: tuple[int, int, int]
@@ -51,7 +51,7 @@ class InputSpec:
     high: tuple[float, ...]
     access: Access = "float"
     encoding: str = "float32"
-    origin: str = "given"
+    range_source: str = "given"
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or min(self.shape) < 1:
@@ -221,43 +221,43 @@ class LabelOracle(Protocol):
 
 
 @runtime_checkable
-class Traced(Protocol):
-    """An oracle that notices who answers.
-
-    Attributes:
-        origin: what the newest reply said about its sender, by name: ``TLS certificate``,
-            ``header server``, ``model_version``. Safe to print. Two values of one name are two
-            senders, and their answers are not answers of one model.
-    """
-
-    origin: dict[str, str]
-
-
-@runtime_checkable
-class Networked(Protocol):
-    """An oracle whose replies come over a network, and have a status.
+class RemoteOracle(Protocol):
+    """An oracle whose replies come over a network, and tell who sent them.
 
     Attributes:
         status: of the newest reply: the HTTP number, or what gRPC calls it (``OK``); empty before
             the first.
+        server_identity: what the newest reply said about its server, by name: ``TLS certificate``,
+            ``header server``, ``model_version``. Safe to print. Two values of one name are two
+            servers, and their answers are not answers of one model.
         addresses: every network address that the endpoint's name led to so far.
     """
 
     status: str
+    server_identity: dict[str, str]
 
     @property
     def addresses(self) -> Collection[str]: ...  # noqa: D102 - documented above
 
+    def identity(self) -> dict[str, Any]:
+        """The server as seen so far, JSON-able and without secrets.
+
+        ``url``; ``addresses`` that its name led to; SHA-256 of its ``certificate``; ``headers``
+        that name a server, model or version; ``model_version``; ``clock_offset_s``, the ``low``
+        and ``high`` of its clock minus ours.
+        """
+        ...
+
 
 @runtime_checkable
-class Keyed(Protocol):
+class IdempotentOracle(Protocol):
     """An oracle whose server knows a repeated request by its key, and bills it once.
 
     Attributes:
-        keyed: whether the target's description names a header for the key.
+        idempotent: whether the target's description names a header for the key.
     """
 
-    keyed: bool
+    idempotent: bool
 
     async def predict_labels_as(self, batch: Batch, key: str) -> Labels:
         """Like :meth:`LabelOracle.predict_labels`, sent under ``key``.
@@ -270,21 +270,7 @@ class Keyed(Protocol):
 
 
 @runtime_checkable
-class Identified(Protocol):
-    """An oracle that can also say who answered, beyond its own description."""
-
-    def identity(self) -> dict[str, Any]:
-        """What was seen of the other side so far, JSON-able and without secrets.
-
-        For an endpoint: ``url``; ``addresses`` that its name led to; SHA-256 of its
-        ``certificate``; ``headers`` that name a server, model or version; ``model_version``;
-        ``clock_offset_s``, the ``low`` and ``high`` of its clock minus ours.
-        """
-        ...
-
-
-@runtime_checkable
-class Deferring(Protocol):
+class OfflineOracle(Protocol):
     """An oracle that may answer only in a later run, such as one behind files.
 
     The engine asks it about each request first, and leaves out what has no answer yet.

@@ -21,7 +21,7 @@ BATCH = 256
 
 
 class FileOracle:
-    """See :mod:`adapters.batch_files`; a :class:`~adapters.contract.Deferring` oracle.
+    """See :mod:`adapters.batch_files`; a :class:`~adapters.contract.OfflineOracle` oracle.
 
     Args:
         exchange: the rounds so far.
@@ -59,7 +59,7 @@ class FileOracle:
         self.wire = WireCount()
 
     async def begin(self, audit: str) -> None:
-        """See :meth:`adapters.contract.Deferring.begin`."""
+        """See :meth:`adapters.contract.OfflineOracle.begin`."""
         exchange = self._exchange
         if exchange.plan not in {"", audit}:
             raise TargetError(
@@ -109,7 +109,7 @@ class FileOracle:
         return digests if len(digests) == len(keys) else [""] * len(keys)
 
     async def answers_now(self, batch: Batch) -> bool:
-        """See :meth:`adapters.contract.Deferring.answers_now`."""
+        """See :meth:`adapters.contract.OfflineOracle.answers_now`."""
         checked = check_batch(batch, self.input_spec, self.max_batch)
         async with self._turn:
             return await asyncio.to_thread(self._note, checked)
@@ -156,7 +156,7 @@ class FileOracle:
         return labels
 
     async def hand_out(self) -> str:
-        """See :meth:`adapters.contract.Deferring.hand_out`."""
+        """See :meth:`adapters.contract.OfflineOracle.hand_out`."""
         return await asyncio.to_thread(self._hand_out)
 
     def _hand_out(self) -> str:
@@ -178,7 +178,7 @@ class FileOracle:
         )
 
     async def taken_over(self) -> None:
-        """See :meth:`adapters.contract.Deferring.taken_over`."""
+        """See :meth:`adapters.contract.OfflineOracle.taken_over`."""
         if self._exchange.waiting is not None:
             await asyncio.to_thread(self._close_round, None)
 

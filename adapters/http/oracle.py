@@ -110,8 +110,8 @@ class HttpOracle:
         self.label_space = opened.space
         self.max_batch = opened.max_batch
         self.wire = client.wire
-        self.origin = client.origin
-        self.keyed = client.keyed
+        self.server_identity = client.server_identity.facts
+        self.idempotent = client.idempotent
         self.status = ""
         self.fingerprint = "; ".join(
             (opened.base.shown, *opened.identity, *_preprocessing(opened.spec))
@@ -133,7 +133,7 @@ class HttpOracle:
         return await self.predict_labels_as(batch, "")
 
     async def predict_labels_as(self, batch: Batch, key: str) -> Labels:
-        """See :meth:`adapters.contract.Keyed.predict_labels_as`."""
+        """See :meth:`adapters.contract.IdempotentOracle.predict_labels_as`."""
         checked = check_batch(batch, self.input_spec, self.max_batch)
         wire = self._format
         try:
@@ -150,7 +150,7 @@ class HttpOracle:
         # Nothing is awaited from here on, so whoever asked reads the status of their own reply.
         self.status = reply.outcome
         if wire.version:
-            self.origin["model_version"] = wire.version
+            self.server_identity["model_version"] = wire.version
         return check_labels(labels, len(checked), self.label_space.size)
 
     def _decoded(self, wire: WireFormat, reply: Reply, n: int) -> Labels:
@@ -179,12 +179,12 @@ class HttpOracle:
 
     @property
     def addresses(self) -> Collection[str]:
-        """See :class:`adapters.contract.Networked`."""
-        return self._client.sighting.addresses
+        """See :class:`adapters.contract.RemoteOracle`."""
+        return self._client.server_identity.addresses
 
     def identity(self) -> dict[str, Any]:
-        """See :meth:`adapters.contract.Identified.identity`."""
-        return self._client.sighting.identity(str(self.description["url"]), self.origin)
+        """See :meth:`adapters.contract.RemoteOracle.identity`."""
+        return self._client.server_identity.record(str(self.description["url"]))
 
     def request_bytes(self, n: int) -> int:
         """Estimated bytes on the wire of one request with ``n`` inputs, its head included."""

@@ -133,13 +133,13 @@ def _spec(
     if target.value_range is not None:
         return target.input_spec(shape, encoding)
     if model_range is not None:
-        stated, origin = model_range, "model metadata"
+        stated, source = model_range, "model metadata"
     elif dtype == "uint8":
-        stated, origin = (0.0, 255.0), "the model takes 8-bit pixels"
+        stated, source = (0.0, 255.0), "the model takes 8-bit pixels"
     else:
         return target.input_spec(shape, encoding)
     spec = replace(target, value_range=stated).input_spec(shape, encoding)
-    return replace(spec, origin=origin)
+    return replace(spec, range_source=source)
 
 
 def _channels_first(dims: Dims, layout: Layout) -> Dims:

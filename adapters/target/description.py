@@ -379,7 +379,7 @@ class Target:
             high=tuple((hi - m) / s for m, s in zip(mean, std, strict=True)),
             access=self.access,
             encoding=self.encoding or encoding,
-            origin="given" if stated else "assumed 0,1: nobody stated a range",
+            range_source="given" if stated else "assumed 0,1: nobody stated a range",
         )
 
 

@@ -417,10 +417,10 @@ def test_a_new_model_version_is_another_origin(mount: Mount, v2: Any, model: Any
     async def run() -> None:
         oracle: Any = await open_oracle(_target(mount(v2)))
         await oracle.predict_labels(model.batch(1))
-        assert oracle.origin["model_version"] == "1"
+        assert oracle.server_identity["model_version"] == "1"
         v2.version = "2"
         await oracle.predict_labels(model.batch(1))
-        assert oracle.origin["model_version"] == "2"
+        assert oracle.server_identity["model_version"] == "2"
         await oracle.aclose()
 
     asyncio.run(run())

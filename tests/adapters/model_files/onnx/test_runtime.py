@@ -190,7 +190,7 @@ def test_8_bit_inputs_need_image_access(
     assert "image access" in refusal(TargetError, path)
     labels, oracle = ask(path, batch * 255, access="image")
     assert oracle.input_spec.high == (255.0, 255.0, 255.0)
-    assert oracle.input_spec.origin == "the model takes 8-bit pixels"
+    assert oracle.input_spec.range_source == "the model takes 8-bit pixels"
     pixels = np.rint(np.clip(batch * 255, 0, 255))
     assert labels.tolist() == reference(pixels).tolist()
 
@@ -291,11 +291,11 @@ def test_the_model_may_state_range_and_classes(onnx_file: Write) -> None:
     path = onnx_file(meta={"range": "-1,1", "classes": json.dumps(names)})
     oracle = opened(path)
     assert oracle.input_spec.low == (-1.0, -1.0, -1.0)
-    assert oracle.input_spec.origin == "model metadata"
+    assert oracle.input_spec.range_source == "model metadata"
     assert oracle.label_space.names == names
     given = opened(path, value_range=(0.0, 255.0), classes=("a", "b", "c", "d"))
     assert given.input_spec.high == (255.0, 255.0, 255.0)
-    assert given.input_spec.origin == "given"
+    assert given.input_spec.range_source == "given"
     assert given.label_space.names == ["a", "b", "c", "d"]
 
 
@@ -309,7 +309,7 @@ def test_unreadable_classes_are_reported_not_used(onnx_file: Write, text: str) -
 @pytest.mark.parametrize("text", ["1,0", "nan,1", "0", "a,b", "0,1,2", "0,inf"])
 def test_an_unreadable_range_is_reported_not_used(onnx_file: Write, text: str) -> None:
     oracle = opened(onnx_file(meta={"range": text}))
-    assert oracle.input_spec.origin.startswith("assumed")
+    assert oracle.input_spec.range_source.startswith("assumed")
     assert oracle.description["ignored_metadata"] == ["range"]
 
 
