@@ -25,7 +25,7 @@ from adapters.http.client.polling import Poller
 from adapters.http.generic.reply_labels import ReplyRule, label_names
 from adapters.http.oracle import Opened, Outgoing, comfortable_batch
 from adapters.http.payload.encoding import Wire, choose_encoding
-from adapters.http.payload.number_text import nested
+from adapters.http.payload.numbers import nested
 from adapters.http.transport.transports import Reply
 from adapters.images import media_type
 from adapters.target.description import HttpOptions, ReplyFormat, RequestFormat, Target
