@@ -6,8 +6,8 @@ die inside the adapter; a string label becomes an index in the oracle's :class:`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -66,6 +66,26 @@ class InputSpec:
             raise TargetError("the value range holds a number that is not finite")
         if any(lo >= hi for lo, hi in zip(self.low, self.high, strict=True)):
             raise TargetError(f"the value range is empty: low {self.low}, high {self.high}")
+
+    def as_record(self) -> dict[str, Any]:
+        """The fields as reports and evidence hold them: ``range_source`` is ``origin`` there."""
+        fields = asdict(self)
+        fields["origin"] = fields.pop("range_source")
+        return fields
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> InputSpec:
+        """The spec that :meth:`as_record` gave, its lists from JSON as tuples.
+
+        Raises:
+            TargetError, TypeError, KeyError: it is not what :meth:`as_record` gives.
+        """
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in record.items()
+        }
+        source = fields.pop("origin")
+        return cls(**fields, range_source=source)
 
     @property
     def size(self) -> int:

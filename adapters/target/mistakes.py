@@ -17,7 +17,6 @@ _MUST_BE = {
     "bool_type": "true or false",
     "dataclass_type": "a table",
     "dict_type": "a table",
-    "finite_number": "a finite number",
     "float_type": "a number",
     "int_type": "a whole number",
     "string_type": "a text",
@@ -37,7 +36,10 @@ def sentence(cls: type[Any], errors: Sequence[Mapping[str, Any]]) -> str:
     steps = tuple(step for step in error["loc"] if isinstance(step, str))
     if error["type"] == "unexpected_keyword_argument":
         return _unknown(cls, steps)
-    return f"{'.'.join(steps)} is {error['input']!r}, it must {_remedy(cls, steps, errors)}"
+    found = f"{'.'.join(steps)} is {error['input']!r}"
+    if error["type"] == "finite_number":
+        return f"{found}, which is not finite: name a number"
+    return f"{found}, it must {_remedy(cls, steps, errors)}"
 
 
 def _remedy(cls: type[Any], steps: tuple[str, ...], errors: Sequence[Mapping[str, Any]]) -> str:
