@@ -18,7 +18,7 @@ from adapters.secrets import without_secrets
 
 Access = Literal["float", "image"]
 """float: a tensor reaches the model unclipped, as the paper assumes. image: the input is
-uploaded as a picture, so it is clipped to the valid range and rounded to 8 bits."""
+uploaded as an image, so it is clipped to the valid range and rounded to 8 bits."""
 
 Layout = Literal["NCHW", "NHWC"]
 """Order of the axes of a batch in an array: channels before or after height and width."""

@@ -45,7 +45,7 @@ class Exchange:
     """Everything known about one exchange.
 
     Attributes:
-        place: what the user named: a folder for pictures, or an ``.npz`` file name.
+        place: what the user named: a folder for images, or an ``.npz`` file name.
         facts: access, encoding, shape, layout and range of its inputs.
         token: 12 hex digits that tell this exchange from every other one.
         plan: digest of the audit plan that it belongs to; empty until it is known.
@@ -60,7 +60,7 @@ class Exchange:
 
     @property
     def arrays(self) -> bool:
-        """Whether inputs travel as arrays in ``.npz`` files, not as pictures in folders."""
+        """Whether inputs travel as arrays in ``.npz`` files, not as images in folders."""
         return self.place.suffix == ".npz"
 
     @property
@@ -176,7 +176,7 @@ def _parse(fresh: Exchange, text: str) -> Exchange:
 
 
 def _refuse_foreign(fresh: Exchange) -> None:
-    """Somebody's pictures must not be mixed with inputs of ours."""
+    """Somebody's images must not be mixed with inputs of ours."""
     if fresh.arrays:
         return
     try:

@@ -94,7 +94,7 @@ class FileOracle:
             self._answers[key].append(label)
 
     def _digests(self, waiting: Round, keys: list[bytes]) -> list[str]:
-        """SHA-256 of each input as handed out: of its values in an ``.npz``, of its picture."""
+        """SHA-256 of each input as handed out: of its values in an ``.npz``, of its image."""
         place = self._exchange.folder / waiting.place
         try:
             if self._exchange.arrays:
@@ -168,7 +168,7 @@ class FileOracle:
             waiting = fresh
         assert waiting is not None, "something was deferred, so something waits"
         place = exchange.folder / waiting.place
-        what = "inputs" if self._exchange.arrays else "pictures"
+        what = "inputs" if self._exchange.arrays else "images"
         given = self._labels is not None and not self._labels.exists()
         missing = f", and {self._labels} is not there yet" if given else ""
         return (

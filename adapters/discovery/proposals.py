@@ -53,7 +53,7 @@ def propose(facts: Facts, channels: int = 3) -> list[Proposal]:
 
     Args:
         facts: what the server said.
-        channels: those of the samples; only grey pictures may go out without a channel axis.
+        channels: those of the samples; only grey images may go out without a channel axis.
     """
     found: list[Proposal] = []
     seen: set[str] = set()

@@ -1,4 +1,4 @@
-"""What a server says about itself before any picture is sent: only questions, on its own origin."""
+"""What a server says about itself before any image is sent: only questions, on its own origin."""
 
 from __future__ import annotations
 

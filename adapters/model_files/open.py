@@ -12,7 +12,7 @@ from adapters.contract import LabelOracle
 from adapters.errors import UntrustedModel
 from adapters.model_files.file import ModelFile, read_model_file
 from adapters.model_files.onnx.check import check_onnx
-from adapters.model_files.oracle import LocalOracle, settle
+from adapters.model_files.oracle import LocalOracle, resolve
 from adapters.model_files.sandbox.sandbox import landlock_abi
 from adapters.target.description import Target
 from adapters.worker import Worker
@@ -84,4 +84,4 @@ def _load_here(target: Target, runtime: Any, worker: Worker) -> LocalOracle:
     runtime.prepare(target.device, target.threads)
     file = read_model_file(target.location)
     model = runtime.load(file, target.device, target.threads)
-    return LocalOracle(model.infer, settle(target, file, model.facts, TRUSTED), worker)
+    return LocalOracle(model.infer, resolve(target, file, model.facts, TRUSTED), worker)

@@ -27,8 +27,8 @@ def run_failure(error: object, n: int) -> InputRejected:
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What an oracle for a model file tells the auditor, settled from the user and the file.
+class ResolvedModel:
+    """What an oracle for a model file tells the auditor, resolved from the user and the file.
 
     Attributes:
         plan: how a batch is encoded.
@@ -43,7 +43,7 @@ class Settled:
     description: dict[str, Any]
 
 
-def settle(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) -> Settled:
+def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) -> ResolvedModel:
     """Bring together what the user says and what the file says.
 
     Args:
@@ -67,7 +67,7 @@ def settle(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) -
     identity = f"{facts.format} sha256:{file.sha256} {facts.identity}"
     if facts.text and not space.open:  # the order of the names decides the labels
         identity += f" classes {json.dumps(space.names)}"
-    return Settled(
+    return ResolvedModel(
         plan,
         space,
         f"{identity} {plan.identity()}",
@@ -86,19 +86,19 @@ class LocalOracle:
 
     Args:
         infer: runs the model.
-        settled: what the auditor is told.
+        resolved: what the auditor is told.
         worker: the thread it runs on, closed with the oracle.
     """
 
-    def __init__(self, infer: Infer, settled: Settled, worker: Worker) -> None:
+    def __init__(self, infer: Infer, resolved: ResolvedModel, worker: Worker) -> None:
         self._infer = infer
-        self._plan = settled.plan
+        self._plan = resolved.plan
         self._worker = worker
-        self.input_spec = settled.plan.spec
-        self.label_space = settled.space
-        self.fingerprint = settled.fingerprint
-        self.description = settled.description
-        self.max_batch = settled.plan.max_batch
+        self.input_spec = resolved.plan.spec
+        self.label_space = resolved.space
+        self.fingerprint = resolved.fingerprint
+        self.description = resolved.description
+        self.max_batch = resolved.plan.max_batch
         self.wire = WireCount()
 
     async def predict_labels(self, batch: Batch) -> Labels:

@@ -289,9 +289,9 @@ class Target:
     layout: Layout | None = None
     """``NCHW`` or ``NHWC`` where the target does not make it plain."""
     color: Color = "rgb"
-    """Order of three channels in arrays; pictures are always RGB."""
+    """Order of three channels in arrays; images are always RGB."""
     upload_size: tuple[Count, Count] | None = None
-    """``(h, w)`` of the pictures that travel where it is another than that of ``shape``, as a
+    """``(h, w)`` of the images that travel where it is another than that of ``shape``, as a
     user's client would send them; None: the same."""
     resample: Resample = "bilinear"
     """How an input is brought to ``upload_size``."""

@@ -74,7 +74,7 @@ class Input:
     layout: Layout | None = None
     """``NCHW`` or ``NHWC``, where the target does not make it plain."""
     color: Color = "rgb"
-    """Order of three channels in arrays; pictures are always RGB."""
+    """Order of three channels in arrays; images are always RGB."""
     encoding: str | None = None
     """``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``."""
     range: tuple[Number, Number] | None = None
@@ -84,7 +84,7 @@ class Input:
     std: tuple[Number, ...] | None = None
     """Per-channel deviation that the caller must divide by, red first."""
     upload_size: tuple[Count, Count] | None = None
-    """Height and width of the pictures that travel, where the endpoint wants another size than
+    """Height and width of the images that travel, where the endpoint wants another size than
     that of ``shape``."""
     resample: Resample = "bilinear"
     """How an input is brought to ``upload_size``."""

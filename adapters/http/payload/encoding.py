@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Layout
 from adapters.errors import TargetError
-from adapters.images import encode_picture, is_picture, resized
+from adapters.images import encode_image, is_image, resized
 from adapters.target.description import Color, Resample, Target
 
 Carrier = Literal["tensor", "upload"]
-"""tensor: numbers in an array. upload: the bytes of one picture (or of one raw array)."""
+"""tensor: numbers in an array. upload: the bytes of one image (or of one raw array)."""
 
 
 def choose_encoding(target: Target, carrier: Carrier) -> str:
@@ -26,11 +26,11 @@ def choose_encoding(target: Target, carrier: Carrier) -> str:
     image = target.access == "image"
     default = "png" if carrier == "upload" else "uint8" if image else "float32"
     encoding = target.encoding or default
-    if not (is_picture(encoding) or encoding in {"float32", "uint8"}):
+    if not (is_image(encoding) or encoding in {"float32", "uint8"}):
         raise TargetError(
             f"{encoding!r} is no encoding; use float32, uint8, png or jpeg:QUALITY, 1 to 100"
         )
-    if carrier == "tensor" and is_picture(encoding):
+    if carrier == "tensor" and is_image(encoding):
         raise TargetError(f"encoding {encoding} is a file, and this request carries an array")
     if not image and encoding != "float32":
         raise TargetError(
@@ -79,14 +79,14 @@ class Wire:
         """What ``target`` says.
 
         Raises:
-            TargetError: a size that only pictures can be brought to, or channels without a colour.
+            TargetError: a size that only images can be brought to, or channels without a colour.
         """
         size = target.upload_size or spec.shape[1:]
         if size != spec.shape[1:] and spec.access != "image":
-            raise TargetError("input.upload_size scales 8-bit pictures; use --access image")
-        if target.color == "bgr" and is_picture(spec.encoding):
+            raise TargetError("input.upload_size scales 8-bit images; use --access image")
+        if target.color == "bgr" and is_image(spec.encoding):
             raise TargetError(
-                "input.color is 'bgr', and pictures are always RGB: leave it out, or send arrays"
+                "input.color is 'bgr', and images are always RGB: leave it out, or send arrays"
             )
         if target.color == "bgr" and spec.shape[0] != 3:
             raise TargetError(f"color 'bgr' needs 3 channels, the input has {spec.shape[0]}")
@@ -114,11 +114,11 @@ class Wire:
     def files(self, batch: Batch) -> list[bytes]:
         """Each input of ``batch`` ``(n, c, h, w)`` as the bytes of one file.
 
-        Pictures for ``png`` and ``jpeg:QUALITY``; little-endian raw values for ``float32`` and
+        Images for ``png`` and ``jpeg:QUALITY``; little-endian raw values for ``float32`` and
         ``uint8``.
         """
-        if is_picture(self.spec.encoding):
-            return [encode_picture(one, self.spec.encoding) for one in self._pixels(batch)]
+        if is_image(self.spec.encoding):
+            return [encode_image(one, self.spec.encoding) for one in self._pixels(batch)]
         if self.spec.encoding == "uint8":
             return [one.tobytes() for one in self.pixels(batch)]
         return [one.tobytes() for one in self.values(batch).astype("<f4", copy=False)]

@@ -14,7 +14,7 @@ from adapters.http.client.endpoint import Endpoint
 from adapters.http.oracle import Opened, Outgoing
 from adapters.http.transport.grpc import load
 from adapters.http.transport.transports import Reply
-from adapters.http.v2.input import PictureWriter, Tensor
+from adapters.http.v2.input import ImageWriter, Tensor
 from adapters.http.v2.messages import V2Format
 from adapters.http.v2.metadata import Model
 from adapters.http.v2.output import find_output, labels_of
@@ -88,8 +88,8 @@ class GrpcFormat:
         tensor = request.inputs.add(
             name=wire.tensor.name, datatype=wire.tensor.datatype, shape=shape
         )
-        if isinstance(wire.writer, PictureWriter):
-            # Not as raw contents: OpenVINO Model Server read those as one picture until 2023.
+        if isinstance(wire.writer, ImageWriter):
+            # Not as raw contents: OpenVINO Model Server read those as one image until 2023.
             tensor.contents.bytes_contents.extend(wire.writer.files(batch))
         else:
             request.raw_input_contents.append(wire.writer.raw(batch))

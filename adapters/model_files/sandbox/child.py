@@ -30,7 +30,7 @@ def main(asked: int, answers: int) -> None:
     sys.path[:] = setup["path"]
     sandbox.die_with_parent(setup["parent"])
     try:
-        abi = sandbox.enter(sandbox.Rooms(tuple(setup["read"]), tuple(setup["use"])))
+        abi = sandbox.enter(sandbox.AllowedPaths(tuple(setup["read"]), tuple(setup["use"])))
         model = _load(setup, sandbox)
         facts = json.dumps({**model.facts.as_json(), "landlock": abi}).encode()
     except BaseException as error:  # noqa: BLE001 - whatever it was, the auditor tells the user

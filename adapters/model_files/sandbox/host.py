@@ -14,9 +14,9 @@ from adapters.checks import check_batch, check_labels
 from adapters.contract import MAX_CLASSES, Batch, Labels, PaceHint, WireCount
 from adapters.errors import BadReply, TargetError
 from adapters.model_files.file import ModelFile
-from adapters.model_files.oracle import Settled, run_failure, settle
-from adapters.model_files.sandbox.allowed_paths import place_for
-from adapters.model_files.sandbox.process import Limits, ModelProcess, Reply
+from adapters.model_files.oracle import ResolvedModel, resolve, run_failure
+from adapters.model_files.sandbox.allowed_paths import environment_for
+from adapters.model_files.sandbox.process import ModelLimits, ModelProcess, ModelReply
 from adapters.model_files.sandbox.shared import SealedModel, Slots
 from adapters.quoting import one_line
 from adapters.target.description import Target
@@ -76,15 +76,15 @@ def _start(
 ) -> IsolatedOracle:
     gpu = target.device != "cpu"
     limits = _limits(target, gpu=gpu)
-    place = place_for(("numpy", *_packages(runtime)), gpu=gpu)
-    process = ModelProcess(model.file.name, place, limits, (model.handle, slots.handle))
+    environment = environment_for(("numpy", *_packages(runtime)), gpu=gpu)
+    process = ModelProcess(model.file.name, environment, limits, (model.handle, slots.handle))
     try:
         facts, landlock = process.open(
             {
                 "parent": os.getpid(),
-                "path": place.path,
-                "read": place.rooms.read,
-                "use": place.rooms.use,
+                "path": environment.import_path,
+                "read": environment.paths.read,
+                "use": environment.paths.use,
                 "runtime": runtime,
                 "device": target.device,
                 "threads": target.threads,
@@ -95,22 +95,22 @@ def _start(
                 "inputs": slots.handle,
             }
         )
-        settled = settle(target, model.file, facts, _account(limits, landlock, gpu=gpu))
-        process.plan(_lay_out(slots, settled, model.file.name))
-        return IsolatedOracle(process, settled, slots, reader)
+        resolved = resolve(target, model.file, facts, _account(limits, landlock, gpu=gpu))
+        process.plan(_lay_out(slots, resolved, model.file.name))
+        return IsolatedOracle(process, resolved, slots, reader)
     except BaseException:
         process.kill()
         process.close()
         raise
 
 
-def _lay_out(slots: Slots, settled: Settled, file: str) -> dict[str, Any]:
+def _lay_out(slots: Slots, resolved: ResolvedModel, file: str) -> dict[str, Any]:
     """Give the shared memory its size, and describe it to the child.
 
     Raises:
         TargetError: one input is too large, or so much memory is not to be had.
     """
-    plan = settled.plan
+    plan = resolved.plan
     if plan.spec.size > MAX_INPUT_VALUES:
         raise TargetError(
             f"one input of model file {file} holds {plan.spec.size:,} values, more than the "
@@ -122,7 +122,7 @@ def _lay_out(slots: Slots, settled: Settled, file: str) -> dict[str, Any]:
         "slots": SLOTS,
         "shape": rows,
         "dtype": plan.dtype,
-        "classes": settled.space.names or None,
+        "classes": resolved.space.names or None,
     }
 
 
@@ -130,16 +130,16 @@ def _packages(runtime: str) -> tuple[str, ...]:
     return ("torch",) if runtime.endswith("torchscript") else ("onnxruntime",)
 
 
-def _limits(target: Target, *, gpu: bool) -> Limits:
+def _limits(target: Target, *, gpu: bool) -> ModelLimits:
     gib, answer_s = target.limits.model_memory, target.limits.model_timeout
     if gib is None and not gpu:
         gib = MEMORY_GIB
     # A GPU's driver maps far more than it uses, so there a default would only break models.
     memory = None if gib is None else int(gib * 1024**3)
-    return Limits(memory, max(LOAD_S, answer_s), answer_s)
+    return ModelLimits(memory, max(LOAD_S, answer_s), answer_s)
 
 
-def _account(limits: Limits, landlock: int, *, gpu: bool) -> dict[str, Any]:
+def _account(limits: ModelLimits, landlock: int, *, gpu: bool) -> dict[str, Any]:
     """How the file runs, for the report."""
     tcp = "Landlock and seccomp" if landlock >= 4 else "seccomp"
     return {
@@ -162,16 +162,16 @@ class IsolatedOracle:
 
     Args:
         process: the running child.
-        settled: what the auditor is told.
+        resolved: what the auditor is told.
         slots: the shared memory.
         reader: the thread the child was started on.
     """
 
     def __init__(
-        self, process: ModelProcess, settled: Settled, slots: Slots, reader: Worker
+        self, process: ModelProcess, resolved: ResolvedModel, slots: Slots, reader: Worker
     ) -> None:
         self._process = process
-        self._plan = settled.plan
+        self._plan = resolved.plan
         self._slots = slots
         self._reader = reader
         self._sender = Worker("model-inputs")
@@ -181,11 +181,11 @@ class IsolatedOracle:
         self._indices: list[int] = []
         """The child's number of a class name -> ours, where names are learned as they come."""
         self._closed = False
-        self.input_spec = settled.plan.spec
-        self.label_space = settled.space
-        self.fingerprint = settled.fingerprint
-        self.description = settled.description
-        self.max_batch = settled.plan.max_batch
+        self.input_spec = resolved.plan.spec
+        self.label_space = resolved.space
+        self.fingerprint = resolved.fingerprint
+        self.description = resolved.description
+        self.max_batch = resolved.plan.max_batch
         self.wire = WireCount()
 
     async def predict_labels(self, batch: Batch) -> Labels:
@@ -223,7 +223,7 @@ class IsolatedOracle:
             raise run_failure(reply.text, wanted)
         return self._labels(reply, reply.labels, rows)[:wanted]
 
-    def _labels(self, reply: Reply, data: bytes, rows: int) -> Labels:
+    def _labels(self, reply: ModelReply, data: bytes, rows: int) -> Labels:
         space = self.label_space
         numbers = np.frombuffer(data, dtype="=i4")
         if space.open:

@@ -18,7 +18,7 @@ from adapters import errors
 from adapters.errors import AdapterError, ModelFileError, ModelStopped
 from adapters.model_files.loaded_model import ModelFacts
 from adapters.model_files.sandbox import wire
-from adapters.model_files.sandbox.allowed_paths import Place
+from adapters.model_files.sandbox.allowed_paths import ProcessEnvironment
 from adapters.model_files.sandbox.child import LOAD_FAILURES
 from adapters.model_files.sandbox.facts import read_facts, read_names
 from adapters.quoting import one_line
@@ -28,7 +28,7 @@ _GRACE_S = 2.0
 
 
 @dataclass(frozen=True)
-class Limits:
+class ModelLimits:
     """What a model file may take.
 
     Attributes:
@@ -43,7 +43,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Reply:
+class ModelReply:
     """One answer of the child, of which only the form is checked.
 
     Attributes:
@@ -68,12 +68,18 @@ class ModelProcess:
 
     Args:
         file: name of the model file, for messages.
-        place: what it may see.
+        environment: what it may see.
         limits: what it may take.
         shared: files handed to it: the model and the inputs.
     """
 
-    def __init__(self, file: str, place: Place, limits: Limits, shared: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        file: str,
+        environment: ProcessEnvironment,
+        limits: ModelLimits,
+        shared: tuple[int, ...],
+    ) -> None:
         self._file = file
         self._limits = limits
         self._number = 0
@@ -87,7 +93,7 @@ class ModelProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(theirs, ours, *shared),
-                env=place.environment,
+                env=environment.variables,
                 cwd="/",
                 start_new_session=True,  # Ctrl-C is for the audit, which ends its model in order
             )
@@ -144,7 +150,7 @@ class ModelProcess:
             wire.send(self._asking, wire.REQUEST.pack(self._number, slot, rows))
         return self._number
 
-    def answer(self, number: int, rows: int) -> Reply:
+    def answer(self, number: int, rows: int) -> ModelReply:
         """The answer to request ``number``; answers come in the order of the requests.
 
         Raises:
@@ -185,7 +191,7 @@ class ModelProcess:
         """Number of the process."""
         return self._process.pid
 
-    def _reply(self, number: int, rows: int, deadline: float) -> Reply:
+    def _reply(self, number: int, rows: int, deadline: float) -> ModelReply:
         most = max(wire.MAX_NAMES, 4 * rows)
         kind, classes, data = self._message(number, deadline, most)
         names: tuple[str, ...] = ()
@@ -194,10 +200,10 @@ class ModelProcess:
             kind, classes, data = self._message(number, deadline, most)
         if kind == wire.FAILED:
             said = _json(data, _failure)
-            return Reply(None, error=said[0], text=said[1])
+            return ModelReply(None, error=said[0], text=said[1])
         if kind != wire.LABELS or len(data) != 4 * rows:
             raise ValueError("it sent something else than one label per input")
-        return Reply(data, classes or None, names)
+        return ModelReply(data, classes or None, names)
 
     def _message(self, number: int, deadline: float, most: int) -> tuple[int, int, bytes]:
         head = wire.receive(self._answers, wire.HEADER.size, deadline)

@@ -32,7 +32,7 @@ _CAP_DAC_READ_SEARCH = 1 << 2
 
 
 @dataclass(frozen=True)
-class Rooms:
+class AllowedPaths:
     """What of the file system stays within reach.
 
     Attributes:
@@ -68,8 +68,8 @@ def die_with_parent(parent: int) -> None:
         raise OSError("the auditor is gone")
 
 
-def enter(rooms: Rooms) -> int:
-    """Give up everything but ``rooms``, threads and memory; returns Landlock's version.
+def enter(paths: AllowedPaths) -> int:
+    """Give up everything but ``paths``, threads and memory; returns Landlock's version.
 
     Raises:
         OSError: the kernel does not take all of it; nothing untrusted may run then.
@@ -84,7 +84,7 @@ def enter(rooms: Rooms) -> int:
     _no_limits_left_open()
     _prctl(_PR_SET_DUMPABLE, 0)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    _restrict_files(machine, abi, rooms)
+    _restrict_files(machine, abi, paths)
     _drop_capabilities(machine)
     seccomp.refuse_calls(machine)
     return abi
@@ -141,7 +141,7 @@ def _no_limits_left_open() -> None:
         resource.setrlimit(kind, (least, least))
 
 
-def _restrict_files(machine: seccomp.Machine, abi: int, rooms: Rooms) -> None:
+def _restrict_files(machine: seccomp.Machine, abi: int, paths: AllowedPaths) -> None:
     handled = (1 << max(n for since, n in _FS_RIGHTS.items() if since <= abi)) - 1
     fields = [handled]
     if abi >= 4:
@@ -152,15 +152,15 @@ def _restrict_files(machine: seccomp.Machine, abi: int, rooms: Rooms) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     size = ctypes.c_size_t(len(attributes))
     ruleset = _checked(libc.syscall(machine.landlock, attributes, size, 0), "landlock")
-    for path, rights in _rules(rooms):
+    for path, rights in _rules(paths):
         _allow(libc, machine, ruleset, path, rights & handled)
     _checked(libc.syscall(machine.landlock + 2, ruleset, 0), "landlock")
     os.close(ruleset)
 
 
-def _rules(rooms: Rooms) -> Iterable[tuple[str, int]]:
-    yield from ((path, _READ_FILE | _READ_DIR) for path in rooms.read)
-    for path in rooms.use:
+def _rules(paths: AllowedPaths) -> Iterable[tuple[str, int]]:
+    yield from ((path, _READ_FILE | _READ_DIR) for path in paths.read)
+    for path in paths.use:
         yield path, _READ_FILE | _READ_DIR | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV
 
 

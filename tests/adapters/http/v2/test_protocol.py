@@ -288,7 +288,7 @@ def test_int32_gets_whole_numbers_where_the_range_gives_them(
         ("BYTES", {"access": "image"}, "pass --shape"),
         ("BF16", {}, "protocol http"),
         ("FP32", {"encoding": "uint8"}, "--access image"),
-        ("FP32", {"access": "image", "encoding": "png"}, "decode pictures into"),
+        ("FP32", {"access": "image", "encoding": "png"}, "decode images into"),
         ("FP32", {"access": "image", "encoding": "gif"}, "no encoding"),
     ],
 )

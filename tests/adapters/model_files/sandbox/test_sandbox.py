@@ -193,9 +193,9 @@ def test_both_processors_refuse_the_same_calls(name: str) -> None:
 def test_threads_before_the_sandbox_are_refused() -> None:
     code = (
         "import threading, time\n"
-        "from adapters.model_files.sandbox.sandbox import Rooms, enter\n"
+        "from adapters.model_files.sandbox.sandbox import AllowedPaths, enter\n"
         "threading.Thread(target=time.sleep, args=[5], daemon=True).start()\n"
-        "enter(Rooms(()))\n"
+        "enter(AllowedPaths(()))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "threads were started before" in done.stderr
