@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from adapters.checks import check_batch, check_labels
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, Layout, PaceHint, WireCount
 from adapters.errors import BadReply, EndpointError, RetryAdvice, TargetError
-from adapters.target.description import Target
+from adapters.target import Target
 from adapters.worker import Worker
 
 Classify = Callable[[NDArray[Any]], Any]

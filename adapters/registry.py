@@ -7,7 +7,7 @@ from typing import Protocol, cast
 
 from adapters.contract import LabelOracle
 from adapters.errors import TargetError
-from adapters.target.description import Target
+from adapters.target import Target
 
 ADAPTERS: dict[str, str] = {
     "onnx": "adapters.model_files.open",

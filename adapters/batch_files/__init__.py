@@ -17,7 +17,7 @@ from adapters.batch_files.oracle import FileOracle
 from adapters.batch_files.writers import choose_encoding
 from adapters.contract import LabelSpace
 from adapters.errors import TargetError
-from adapters.target.description import Target
+from adapters.target import Target
 
 __all__ = ["open_oracle"]
 

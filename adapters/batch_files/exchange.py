@@ -41,7 +41,7 @@ class Round:
 
 
 @dataclass
-class Exchange:
+class FileExchange:
     """Everything known about one exchange.
 
     Attributes:
@@ -128,7 +128,7 @@ class Exchange:
         write_whole(self.state, (json.dumps(data, indent=1) + "\n").encode("utf-8"))
 
 
-def open_exchange(place: Path, spec: InputSpec, layout: Layout) -> Exchange:
+def open_exchange(place: Path, spec: InputSpec, layout: Layout) -> FileExchange:
     """The exchange at ``place``, or a new one that is not on disk yet.
 
     Raises:
@@ -142,7 +142,7 @@ def open_exchange(place: Path, spec: InputSpec, layout: Layout) -> Exchange:
         "black": list(spec.low),
         "white": list(spec.high),
     }
-    fresh = Exchange(place, facts, secrets.token_hex(6))
+    fresh = FileExchange(place, facts, secrets.token_hex(6))
     try:
         text = fresh.state.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -160,7 +160,7 @@ def open_exchange(place: Path, spec: InputSpec, layout: Layout) -> Exchange:
     return found
 
 
-def _parse(fresh: Exchange, text: str) -> Exchange:
+def _parse(fresh: FileExchange, text: str) -> FileExchange:
     try:
         data = json.loads(text)
         if data["xray_audit_exchange"] != VERSION:
@@ -172,10 +172,10 @@ def _parse(fresh: Exchange, text: str) -> Exchange:
         raise TargetError(f"{fresh.state} is not the state of an exchange: {error!r}") from error
     if [one.number for one in rounds] != list(range(1, len(rounds) + 1)):
         raise TargetError(f"{fresh.state} is not the state of an exchange: a round is missing")
-    return Exchange(fresh.place, facts, token, plan, rounds)
+    return FileExchange(fresh.place, facts, token, plan, rounds)
 
 
-def _refuse_foreign(fresh: Exchange) -> None:
+def _refuse_foreign(fresh: FileExchange) -> None:
     """Somebody's images must not be mixed with inputs of ours."""
     if fresh.arrays:
         return

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.batch_files.exchange import Exchange, Round
+from adapters.batch_files.exchange import FileExchange, Round
 from adapters.contract import LabelSpace
 from adapters.errors import TargetError
 
@@ -35,7 +35,7 @@ class Row:
 
 
 def read_labels(
-    path: Path, exchange: Exchange, waiting: Round, space: LabelSpace, digests: Sequence[str]
+    path: Path, exchange: FileExchange, waiting: Round, space: LabelSpace, digests: Sequence[str]
 ) -> list[int]:
     """Labels of the round that waits, in the order of its inputs.
 
@@ -72,7 +72,7 @@ def read_labels(
 
 
 def _indices(
-    texts: list[str | None], path: Path, exchange: Exchange, waiting: Round, space: LabelSpace
+    texts: list[str | None], path: Path, exchange: FileExchange, waiting: Round, space: LabelSpace
 ) -> list[int]:
     missing = [item for item, text in enumerate(texts) if text is None]
     if missing:
@@ -125,7 +125,7 @@ def _known(text: str, space: LabelSpace) -> int | None:
     return index if space.size is None or index < space.size else None
 
 
-def _place(row: Row, path: Path, exchange: Exchange) -> tuple[int, int]:
+def _place(row: Row, path: Path, exchange: FileExchange) -> tuple[int, int]:
     """Round and number of the input that a row labels."""
     match = _ID.fullmatch(row.id)
     if match is None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.batch_files.exchange import Exchange, Round, key_of
+from adapters.batch_files.exchange import FileExchange, Round, key_of
 from adapters.batch_files.labels import read_labels
 from adapters.batch_files.writers import MANIFEST, RoundWriter, sent_values
 from adapters.checks import check_batch
@@ -34,7 +34,7 @@ class FileOracle:
     """
 
     def __init__(
-        self, exchange: Exchange, spec: InputSpec, space: LabelSpace, labels: Path | None
+        self, exchange: FileExchange, spec: InputSpec, space: LabelSpace, labels: Path | None
     ) -> None:
         self._exchange = exchange
         self._labels = labels

@@ -15,11 +15,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.batch_files.exchange import Exchange, Round, key_of, write_whole
+from adapters.batch_files.exchange import FileExchange, Round, key_of, write_whole
 from adapters.contract import Batch, InputSpec
 from adapters.errors import TargetError
 from adapters.images import encode_image, is_image
-from adapters.target.description import Target
+from adapters.target import Target
 
 MANIFEST = "inputs.csv"
 COPY_BYTES = 1 << 22
@@ -62,7 +62,7 @@ class RoundWriter:
         spec: what its inputs are.
     """
 
-    def __init__(self, exchange: Exchange, spec: InputSpec) -> None:
+    def __init__(self, exchange: FileExchange, spec: InputSpec) -> None:
         self._exchange = exchange
         self._spec = spec
         self.number = len(exchange.rounds) + 1

@@ -10,7 +10,7 @@ from adapters.errors import AccessDenied, BadReply, EndpointError, Unreachable
 from adapters.http.client.client import open_client
 from adapters.http.client.endpoint import Endpoint, read_endpoint
 from adapters.quoting import printable
-from adapters.target.description import Target
+from adapters.target import Target
 
 QUESTIONS = (
     ("GET", "/v2"),

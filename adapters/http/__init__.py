@@ -19,7 +19,7 @@ from adapters.http.generic.protocol import open_generic
 from adapters.http.oracle import HttpOracle, Opened
 from adapters.http.v2.grpc import open_v2_grpc
 from adapters.http.v2.protocol import open_v2
-from adapters.target.description import Target
+from adapters.target import Target
 
 __all__ = ["PROTOCOLS", "open_oracle"]
 

@@ -22,7 +22,7 @@ from adapters.http.client.endpoint import Endpoint
 from adapters.http.client.polling import Poller
 from adapters.http.transport.transports import Reply
 from adapters.quoting import printable
-from adapters.target.description import Target
+from adapters.target import Target
 
 DEFAULT_BATCH = 64
 UNREADABLE = (BadReply, InputRejected, ServerFailed, Unreachable)

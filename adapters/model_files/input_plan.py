@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from adapters.contract import Batch, InputSpec, Layout
 from adapters.errors import TargetError
 from adapters.model_files.loaded_model import Dims
-from adapters.target.description import Color, Target
+from adapters.target import Color, Target
 
 DEFAULT_BATCH = 256
 DEFAULT_BATCH_BYTES = 64 * 1024**2

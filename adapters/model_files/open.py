@@ -14,7 +14,7 @@ from adapters.model_files.file import ModelFile, read_model_file
 from adapters.model_files.onnx.check import check_onnx
 from adapters.model_files.oracle import LocalOracle, resolve
 from adapters.model_files.sandbox.sandbox import landlock_abi
-from adapters.target.description import Target
+from adapters.target import Target
 from adapters.worker import Worker
 
 TRUSTED = "none: the user vouched for the file, so it ran in the auditor's own process"

@@ -16,7 +16,7 @@ from adapters.model_files.input_plan import InputPlan, plan_input
 from adapters.model_files.labels import label_space, read_labels
 from adapters.model_files.loaded_model import Infer, ModelFacts
 from adapters.quoting import one_line
-from adapters.target.description import Target
+from adapters.target import Target
 from adapters.worker import Worker
 
 

@@ -25,7 +25,7 @@ from adapters.contract import InputSpec, LabelOracle, WireCount
 from adapters.errors import TargetError
 from adapters.registry import open_oracle
 from adapters.synthetic import nearest_prototype, synthetic_prototypes
-from adapters.target.description import HttpOptions, ReplyFormat, RequestFormat, Target
+from adapters.target import HttpOptions, ReplyFormat, RequestFormat, Target
 
 SHAPE = (3, 6, 5)
 NAMES = ("ant", "bee", "cat", "dog")

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.errors import TargetError
 from adapters.registry import ADAPTERS, open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 
 
 def test_an_unknown_adapter_lists_the_known_ones() -> None:

@@ -16,7 +16,7 @@ from adapters.http.client.server_identity import ServerIdentity
 from adapters.http.transport.addresses import AddressGuard
 from adapters.http.transport.grpc import GrpcTransport
 from adapters.http.transport.transports import Reply, Transport, open_transport
-from adapters.target.description import Target
+from adapters.target import Target
 
 HEADER_BYTES = 300
 """Rough size of one request's head, for estimates and counts."""

@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from adapters.errors import MissingExtra, TargetError
-from adapters.http.client.sigv4 import Signer, open_signer
+from adapters.http.client.sigv4 import SigV4Signer, open_signer
 from adapters.secrets import remember, remember_key
-from adapters.target.description import Auth, HttpOptions
+from adapters.target import Auth, HttpOptions
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = {"accept-encoding", "connection", "content-length", "transfer-encoding"}
@@ -38,7 +38,7 @@ class Credentials:
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     query: str = field(default="", repr=False)
-    signer: Signer | None = field(default=None, repr=False)
+    signer: SigV4Signer | None = field(default=None, repr=False)
 
 
 def read_credentials(options: HttpOptions) -> Credentials:

@@ -26,7 +26,7 @@ from adapters.http.transport.addresses import ForbiddenAddressError
 from adapters.http.transport.tls import certificate_problem
 from adapters.http.transport.transports import Reply
 from adapters.quoting import error_text, printable
-from adapters.target.description import Retry
+from adapters.target import Retry
 
 _NEVER_LEFT = RetryAdvice("transient", unsent=True)
 _NOWHERE = RetryAdvice("never", unsent=True)

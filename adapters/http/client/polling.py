@@ -14,7 +14,7 @@ from adapters.http.client.endpoint import Endpoint
 from adapters.http.payload.json_path import JsonPath
 from adapters.http.transport.transports import Reply
 from adapters.quoting import printable
-from adapters.target.description import Poll
+from adapters.target import Poll
 
 _LOST = RetryAdvice("transient", outcome_unknown=True)
 _MAX_NAME = 200

@@ -28,7 +28,7 @@ from adapters.http.payload.encoding import Wire, choose_encoding
 from adapters.http.payload.numbers import nested
 from adapters.http.transport.transports import Reply
 from adapters.images import media_type
-from adapters.target.description import HttpOptions, ReplyFormat, RequestFormat, Target
+from adapters.target import HttpOptions, ReplyFormat, RequestFormat, Target
 
 _NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-columns"}
 

@@ -15,7 +15,7 @@ from adapters.http.oracle import known_name
 from adapters.http.payload.json_path import JsonPath
 from adapters.http.payload.top_label import numbers, top_labels
 from adapters.quoting import printable
-from adapters.target.description import ReplyFormat
+from adapters.target import ReplyFormat
 
 _SCORED = {"label-score-list", "label-score-dict", "label-score-columns"}
 Scored = list[tuple[Any, float]]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from adapters.contract import Batch, InputSpec, Layout
 from adapters.errors import TargetError
 from adapters.images import encode_image, is_image, resized
-from adapters.target.description import Color, Resample, Target
+from adapters.target import Color, Resample, Target
 
 Carrier = Literal["tensor", "upload"]
 """tensor: numbers in an array. upload: the bytes of one image (or of one raw array)."""

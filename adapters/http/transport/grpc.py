@@ -14,7 +14,7 @@ from adapters.errors import MissingExtra
 from adapters.http.transport.addresses import AddressGuard
 from adapters.http.transport.tls import pem_files
 from adapters.http.transport.transports import Reply
-from adapters.target.description import Tls
+from adapters.target import Tls
 
 _HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,

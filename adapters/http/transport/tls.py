@@ -10,7 +10,7 @@ import certifi
 import httpx
 
 from adapters.errors import TargetError
-from adapters.target.description import Tls
+from adapters.target import Tls
 
 _FAULTS = (
     (

@@ -24,7 +24,7 @@ from adapters.errors import MissingExtra
 from adapters.http.transport.addresses import AddressGuard
 from adapters.http.transport.reading import BodyReader
 from adapters.http.transport.tls import tls_context
-from adapters.target.description import Tls
+from adapters.target import Tls
 
 _WARNS_FROM = 1 << 20
 """Body size from which aiohttp warns about plain bytes and wants a file object."""

@@ -20,7 +20,7 @@ from adapters.http.v2.metadata import Model
 from adapters.http.v2.output import find_output, labels_of
 from adapters.http.v2.protocol import open_model
 from adapters.quoting import printable
-from adapters.target.description import Target
+from adapters.target import Target
 
 _SERVICE = "/inference.GRPCInferenceService"
 _PATH = re.compile(r"/(?:v2/models/)?(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/?")

@@ -13,7 +13,7 @@ from adapters.contract import Batch, InputSpec, Layout
 from adapters.errors import BadReply, TargetError
 from adapters.http.payload.encoding import Wire, arrange
 from adapters.quoting import printable
-from adapters.target.description import Color, Target
+from adapters.target import Color, Target
 
 DTYPES: dict[str, str] = {
     "BOOL": "?",

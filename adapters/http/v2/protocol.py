@@ -29,7 +29,7 @@ from adapters.http.v2.messages import V2Format
 from adapters.http.v2.metadata import BINARY, Model, read_model
 from adapters.images import is_image
 from adapters.quoting import printable
-from adapters.target.description import ReplyFormat, Target
+from adapters.target import ReplyFormat, Target
 
 _FOREIGN = (
     "reshape_from",

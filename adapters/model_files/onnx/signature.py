@@ -26,7 +26,7 @@ _INTEGERS = frozenset(f"tensor({sign}int{bits})" for sign in ("", "u") for bits 
 
 
 @dataclass(frozen=True, slots=True)
-class Output:
+class LabelOutput:
     """The model output that carries the label.
 
     Attributes:
@@ -41,7 +41,7 @@ class Output:
 
 
 @dataclass(frozen=True, slots=True)
-class Stated:
+class StatedMetadata:
     """What the file's own metadata says, and which of it could not be used."""
 
     value_range: tuple[float, float] | None
@@ -71,7 +71,7 @@ def read_input(session: Any, file: str) -> tuple[Dims, str, tuple[int, int | Non
     return dims, INPUT_TYPES[source.type], (1, None) if fixed is None else (fixed, fixed)
 
 
-def pick_output(session: Any, file: str) -> Output:
+def pick_output(session: Any, file: str) -> LabelOutput:
     """The first output that can carry a label per input.
 
     Raises:
@@ -90,23 +90,23 @@ def pick_output(session: Any, file: str) -> Output:
     raise ModelFileError(f"model file {file} has no output with one label per input: {seen}")
 
 
-def _as_output(output: Any) -> Output | None:
+def _as_output(output: Any) -> LabelOutput | None:
     """``output`` as the label's carrier, or None; an unknown shape ([]) is judged by the reply."""
     rank = len(output.shape)
     width = output.shape[1] if rank > 1 and isinstance(output.shape[1], int) else None
     column = rank < 2 or (rank == 2 and width == 1)
     if output.type == "tensor(string)":
-        return Output(output.name, text=True, classes=None) if column else None
+        return LabelOutput(output.name, text=True, classes=None) if column else None
     if output.type in _INTEGERS and column:
-        return Output(output.name, text=False, classes=None)
+        return LabelOutput(output.name, text=False, classes=None)
     if output.type not in _FLOATS | _INTEGERS or rank == 1:
         return None
     if any(axis != 1 for axis in output.shape[2:]):
         return None
-    return Output(output.name, text=False, classes=width)
+    return LabelOutput(output.name, text=False, classes=width)
 
 
-def read_metadata(session: Any, output: Output) -> Stated:
+def read_metadata(session: Any, output: LabelOutput) -> StatedMetadata:
     """``range`` ("lo,hi") and ``classes`` (a JSON list) from the model's metadata.
 
     Other tools use these keys too, so what cannot be read is reported, not refused.
@@ -118,7 +118,7 @@ def read_metadata(session: Any, output: Output) -> Stated:
         classes = None
     read = {"range": value_range, "classes": classes}
     ignored = tuple(key for key, value in read.items() if key in found and value is None)
-    return Stated(value_range, classes, ignored)
+    return StatedMetadata(value_range, classes, ignored)
 
 
 def _range(text: str | None) -> tuple[float, float] | None:

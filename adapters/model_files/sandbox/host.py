@@ -19,7 +19,7 @@ from adapters.model_files.sandbox.allowed_paths import environment_for
 from adapters.model_files.sandbox.process import ModelLimits, ModelProcess, ModelReply
 from adapters.model_files.sandbox.shared import SealedModel, Slots
 from adapters.quoting import one_line
-from adapters.target.description import Target
+from adapters.target import Target
 from adapters.worker import Worker
 
 SLOTS = 2

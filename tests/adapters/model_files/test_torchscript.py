@@ -23,7 +23,7 @@ from adapters.errors import (
     TargetError,
 )
 from adapters.model_files.open import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 
 Write = Callable[..., str]
 Reference = Callable[..., NDArray[Any]]

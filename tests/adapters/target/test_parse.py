@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from adapters.errors import TargetError
-from adapters.target.description import Auth, Limits, Poll, Retry, Target
+from adapters.target import Auth, Limits, Poll, Retry, Target, preset_names
 from adapters.target.parse import read_target_file, target_from_table
-from adapters.target.presets import about, preset_names
+from adapters.target.presets import about
 from tests.adapters.target._descriptions import BAD, FULL, LEAST
 
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
+from adapters.target import preset_names, preset_table, target_text
 from adapters.target.parse import read_target_file, target_from_table
-from adapters.target.presets import preset_names, preset_table
-from adapters.target.write import target_text
 from tests.adapters.target._descriptions import FULL, LEAST
 
 ODD: dict[str, Any] = {

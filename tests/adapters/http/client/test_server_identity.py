@@ -23,7 +23,7 @@ from adapters.errors import ServerFailed, TargetError
 from adapters.http import open_oracle
 from adapters.http.client.server_identity import ServerIdentity, version_headers
 from adapters.http.transport.addresses import AddressGuard
-from adapters.target.description import HttpOptions, Target, Tls
+from adapters.target import HttpOptions, Target, Tls
 
 Scripted = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 BATCH = np.zeros((1, 1, 2, 2), np.float32)

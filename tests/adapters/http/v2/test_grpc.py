@@ -27,7 +27,7 @@ from adapters.errors import (
     Unreachable,
 )
 from adapters.http import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 from adapters.target.parse import target_from_table
 
 grpc = pytest.importorskip("grpc")

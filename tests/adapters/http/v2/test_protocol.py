@@ -10,7 +10,7 @@ import pytest
 
 from adapters.errors import BadReply, InputRejected, NotFound, ServerFailed, TargetError
 from adapters.http import open_oracle
-from adapters.target.description import HttpOptions, ReplyFormat, Target
+from adapters.target import HttpOptions, ReplyFormat, Target
 
 Mount = Callable[[Any], str]
 

@@ -29,7 +29,7 @@ from adapters.errors import (
 )
 from adapters.model_files.open import open_oracle
 from adapters.model_files.oracle import LocalOracle
-from adapters.target.description import Target
+from adapters.target import Target
 
 Write = Callable[..., str]
 Reference = Callable[..., NDArray[Any]]

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.model_files.sandbox import host
-from adapters.target.description import Limits, Target
+from adapters.target import Limits, Target
 
 RUNTIME = """
 import os, sys

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from adapters.model_files.open import why_not
-from adapters.target.description import Target
+from adapters.target import Target
 
 MODULES = (
     "adapters.contract",
