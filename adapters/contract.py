@@ -35,15 +35,15 @@ MAX_CLASSES = 65535
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """What the model takes.
+    """Input that the model takes.
 
     Attributes:
-        shape: ``(c, h, w)`` of one input, channels first whatever the wire layout is.
+        shape: ``(c, h, w)`` of one input, channels first, independent of the wire layout.
         low: input value, per channel ``(c,)``, of a black 8-bit pixel (0).
         high: input value, per channel ``(c,)``, of a white 8-bit pixel (255).
         access: see :data:`Access`.
-        encoding: how one input travels: ``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``.
-        range_source: where low and high came from, in words for the report.
+        encoding: form of an input that travels: ``float32``, ``uint8``, ``png``, ``jpeg:QUALITY``.
+        range_source: source of low and high, in words for the report.
     """
 
     shape: tuple[int, int, int]
@@ -118,7 +118,7 @@ class InputSpec:
         return pixels.reshape(np.shape(batch))
 
     def as_sent(self, batch: Batch) -> Batch:
-        """What the model receives for ``batch``: itself in ``float`` access, the 8-bit image
+        """Input that the model receives for ``batch``: itself in ``float`` access, the 8-bit image
         in the same units in ``image`` access (before any lossy encoding).
         """
         return batch if self.access == "float" else self.from_pixels(self.to_pixels(batch))
@@ -136,8 +136,8 @@ class LabelSpace:
     Attributes:
         names: index -> name. Where ``open`` is True, a name never seen before is appended;
             otherwise the list is complete.
-        size: number of classes where it is known, else None.
-        open: whether unseen string labels may be appended.
+        size: number of classes if it is known, else None.
+        open: True if unseen string labels may be appended.
     """
 
     names: list[str] = field(default_factory=list)
@@ -154,13 +154,13 @@ class LabelSpace:
             raise TargetError(f"{self.size} classes are more than the {MAX_CLASSES} supported")
 
     def index(self, name: str) -> int | None:
-        """Index of ``name``, appending it to an open space; None where it is unknown.
+        """Index of ``name``, appending it to an open space; None if it is unknown.
 
         A server may answer with the key it was sent: class names are printed, so it is hidden.
         """
         name = without_secrets(name)
         if len(self._places) != len(self.names):
-            # Somebody else changed the list. A search of it per label would take seconds where
+            # The list was changed elsewhere. A search of it per label would take seconds if
             # a server makes up names.
             self._places = {known: place for place, known in enumerate(self.names)}
         place = self._places.get(name)
@@ -176,13 +176,13 @@ class LabelSpace:
             self.index(name)
 
     def name(self, index: int) -> str:
-        """Name of class ``index``; the number itself where the target never named it."""
+        """Name of class ``index``; the number itself if the target never named it."""
         return self.names[index] if index < len(self.names) else str(index)
 
 
 @dataclass(frozen=True, slots=True)
 class PaceHint:
-    """What an answered request said about the quota: requests left and seconds to its reset."""
+    """Quota as an answered request states it: requests left and seconds to its reset."""
 
     remaining: int | None = None
     reset_s: float | None = None
@@ -190,7 +190,7 @@ class PaceHint:
 
 @dataclass(slots=True)
 class WireCount:
-    """What one oracle put on the wire since it was opened."""
+    """Traffic of one oracle since it was opened."""
 
     requests: int = 0
     bytes_sent: int = 0
@@ -202,13 +202,13 @@ class LabelOracle(Protocol):
     """A model that answers with hard labels.
 
     Attributes:
-        input_spec: what it takes.
-        label_space: what its labels mean.
-        fingerprint: identity in words; two answers are comparable only where it is equal
+        input_spec: input that it takes.
+        label_space: meaning of its labels.
+        fingerprint: identity in words; two answers are comparable only if it is equal
             (model digest or endpoint + model version, preprocessing, provider, precision).
         description: a JSON-able account of the target for the report, without secrets.
         max_batch: most inputs one :meth:`predict_labels` call may carry.
-        wire: what was sent so far.
+        wire: traffic so far.
     """
 
     input_spec: InputSpec
@@ -232,7 +232,7 @@ class LabelOracle(Protocol):
         ...
 
     def take_pace_hint(self) -> PaceHint | None:
-        """The newest quota hint, once; None where there is none."""
+        """The newest quota hint, once; None if there is none."""
         ...
 
     async def aclose(self) -> None:
@@ -247,9 +247,9 @@ class RemoteOracle(Protocol):
     Attributes:
         status: of the newest reply: the HTTP number, or what gRPC calls it (``OK``); empty before
             the first.
-        server_identity: what the newest reply said about its server, by name: ``TLS certificate``,
-            ``header server``, ``model_version``. Safe to print. Two values of one name are two
-            servers, and their answers are not answers of one model.
+        server_identity: statements of the newest reply about its server, by name:
+            ``TLS certificate``, ``header server``, ``model_version``. Safe to print. Two values of
+            one name are two servers, and their answers are not answers of one model.
         addresses: every network address that the endpoint's name led to so far.
     """
 
@@ -274,7 +274,7 @@ class IdempotentOracle(Protocol):
     """An oracle whose server knows a repeated request by its key, and bills it once.
 
     Attributes:
-        idempotent: whether the target's description names a header for the key.
+        idempotent: True if the target's description names a header for the key.
     """
 
     idempotent: bool
@@ -300,13 +300,13 @@ class OfflineOracle(Protocol):
         """An audit with the plan digest ``audit`` begins.
 
         Raises:
-            TargetError: what was handed out before belongs to another plan.
+            TargetError: inputs handed out before belong to another plan.
             BadReply: the answers given do not fit what was handed out.
         """
         ...
 
     async def answers_now(self, batch: Batch) -> bool:
-        """Whether every input of ``batch`` can be answered in this run.
+        """True if every input of ``batch`` can be answered in this run.
 
         Inputs that cannot are noted, to be handed out.
         """

@@ -45,15 +45,15 @@ too-large: a smaller batch may work."""
 
 @dataclass(frozen=True, slots=True)
 class RetryAdvice:
-    """What a retry could achieve.
+    """Outcome that a retry could have.
 
     Attributes:
         kind: see :data:`RetryKind`.
-        retry_after_s: seconds the server asked us to wait, or None where it said nothing.
-        outcome_unknown: True where the server may have done (and billed) the work although no
+        retry_after_s: seconds the server asked us to wait, or None if it said nothing.
+        outcome_unknown: True if the server may have done (and billed) the work although no
             answer reached us, for example after a time-out.
-        unsent: True where it is certain that nothing of the request left: no address, no
-            connection, no trusted certificate. Nobody can bill it, so nobody is charged for it.
+        unsent: True if it is certain that nothing of the request left: no address, no
+            connection, no trusted certificate. It cannot be billed, so it is not counted.
     """
 
     kind: RetryKind = "never"
@@ -69,9 +69,9 @@ class AdapterError(Exception):
     """Base of everything an adapter raises. The message is one sentence meant for a user.
 
     Attributes:
-        advice: what a retry could achieve.
+        advice: outcome that a retry could have.
         status: of the reply that it stands for: the HTTP number, or what gRPC calls it; empty
-            where there was no reply.
+            if there was no reply.
     """
 
     def __init__(self, message: str, advice: RetryAdvice = NEVER) -> None:
@@ -93,7 +93,7 @@ class ProviderUnavailable(TargetError):
 
 
 class UntrustedModel(TargetError):
-    """The file cannot be isolated on this machine, and nobody said that it is trusted."""
+    """The file cannot be isolated on this machine, and the user did not vouch for it."""
 
 
 class ModelFileError(AdapterError):

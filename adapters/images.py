@@ -17,12 +17,12 @@ _MODES = {1: "L", 3: "RGB"}
 
 
 def is_image(encoding: str) -> bool:
-    """Whether ``encoding`` is ``png`` or ``jpeg:QUALITY`` with a quality of 1 to 100."""
+    """True if ``encoding`` is ``png`` or ``jpeg:QUALITY`` with a quality of 1 to 100."""
     return encoding == "png" or _JPEG.fullmatch(encoding) is not None
 
 
 def media_type(encoding: str) -> str:
-    """The MIME type of ``encoding``; octet-stream where it is not an image."""
+    """The MIME type of ``encoding``; octet-stream if it is not an image."""
     if not is_image(encoding):
         return "application/octet-stream"
     return "image/png" if encoding == "png" else "image/jpeg"

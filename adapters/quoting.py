@@ -20,7 +20,7 @@ def printable(text: str, limit: int = MAX_CHARS) -> str:
 
 
 def error_text(body: bytes, secrets: Iterable[str] = ()) -> str:
-    """What an error reply says, fit for a message; empty where it says nothing.
+    """Text of an error reply, fit for a message; empty if there is none.
 
     Args:
         body: the reply's body.

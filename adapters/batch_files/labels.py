@@ -26,7 +26,7 @@ MAX_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One answer as written: where in the file, which input, its label, its input's digest."""
+    """One answer as written: its place in the file, its input, its label, its input's digest."""
 
     where: str
     id: str
@@ -43,10 +43,10 @@ def read_labels(
 
     Args:
         path: ``.csv``, ``.json``, ``.jsonl`` or ``.npz``.
-        exchange: what the labels must belong to.
+        exchange: the exchange that the labels must belong to.
         waiting: the round that waits for labels.
-        space: what the labels mean; an open one grows.
-        digests: SHA-256 of each input as handed out, checked where the file states it.
+        space: meaning of the labels; an open one grows.
+        digests: SHA-256 of each input as handed out, checked if the file states it.
 
     Raises:
         TargetError: unreadable, or not exactly one usable label for each input of the round.
@@ -113,7 +113,7 @@ def _refuse_other_kind(texts: Iterable[str], path: Path, space: LabelSpace) -> N
 
 
 _NUMBER = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?|[-+]\d+|nan|inf", re.IGNORECASE)
-"""What a score looks like, and no class name does."""
+"""Pattern of a score, which no class name has."""
 
 
 def _known(text: str, space: LabelSpace) -> int | None:

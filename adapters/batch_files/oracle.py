@@ -25,8 +25,8 @@ class FileOracle:
 
     Args:
         exchange: the rounds so far.
-        spec: what an input is.
-        space: what the labels mean.
+        spec: form of an input.
+        space: meaning of the labels.
         labels: file with the labels of the round that waits, or None.
 
     Raises:

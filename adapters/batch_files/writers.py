@@ -50,7 +50,7 @@ def choose_encoding(place: Path, target: Target) -> str:
 
 
 def sent_values(batch: Batch, spec: InputSpec) -> NDArray[Any]:
-    """What travels for ``batch`` ``(n, c, h, w)``, before any encoding: pixels or inputs."""
+    """Values that travel for ``batch`` ``(n, c, h, w)``, before any encoding: pixels or inputs."""
     return spec.as_sent(batch) if spec.encoding == "float32" else spec.to_pixels(batch)
 
 
@@ -58,8 +58,8 @@ class RoundWriter:
     """Writes the next round of an exchange; nothing of it counts before :meth:`finish`.
 
     Args:
-        exchange: where it belongs.
-        spec: what its inputs are.
+        exchange: the exchange that it belongs to.
+        spec: form of its inputs.
     """
 
     def __init__(self, exchange: FileExchange, spec: InputSpec) -> None:

@@ -40,7 +40,7 @@ async def open_oracle(
 
     Args:
         target: the endpoint.
-        watch: told about every exchange with it, for people to see.
+        watch: receives every exchange with it, for display.
 
     Raises:
         TargetError: a description that cannot work.

@@ -66,5 +66,5 @@ def model_path(location: str) -> Path:
 
 
 def unreadable(location: str, error: OSError) -> ModelFileError:
-    """How a model file that cannot be read is told."""
+    """Error for a model file that cannot be read."""
     return ModelFileError(f"model file {location} cannot be read: {error.strerror}")

@@ -22,10 +22,10 @@ CHANNELS = (1, 3, 4)
 
 @dataclass(frozen=True, slots=True)
 class InputPlan:
-    """How a batch becomes the tensor that a model file takes.
+    """Encoding of a batch as the tensor that a model file takes.
 
     Attributes:
-        spec: what the auditor is told.
+        spec: the input as the auditor knows it.
         layout: axis order of the tensor.
         dtype: numpy name of the tensor's type: float32, float16, float64 or uint8.
         min_batch: smaller batches are padded up to this many inputs.
@@ -72,7 +72,7 @@ class InputPlan:
         return {"layout": self.layout, "dtype": self.dtype, "padded_to": self.min_batch, **color}
 
     def identity(self) -> str:
-        """What of the input decides an answer, in words, for the fingerprint."""
+        """Properties of the input that decide an answer, in words, for the fingerprint."""
         spec = self.spec
         shape = "x".join(map(str, spec.shape))
         color = "" if self.color == "rgb" else f"{self.color} "
@@ -94,11 +94,11 @@ def plan_input(
     """Settle shape, layout, range and batch from what the user and the model say.
 
     Args:
-        target: what the user says; it wins over what the model suggests.
+        target: the user's description; it wins over the model's.
         dims: the model's axes after the batch axis.
         dtype: numpy name of the model's input type.
         batch: fewest and most inputs per call the model takes; None for no limit.
-        default_layout: layout where neither the user nor the dims tell; None asks the user.
+        default_layout: layout if neither the user nor the dims tell; None asks the user.
         model_range: value range the model file itself states.
 
     Raises:

@@ -18,9 +18,9 @@ def label_space(classes: Sequence[str] | None, size: int | None, *, text: bool) 
     """The label space of a model file.
 
     Args:
-        classes: class names in index order, where somebody stated them.
-        size: number of classes, where the file tells.
-        text: True where the model answers with names instead of numbers.
+        classes: class names in index order, if they are stated.
+        size: number of classes if the file tells.
+        text: True if the model answers with names instead of numbers.
 
     Raises:
         TargetError: the names and the number of classes disagree.

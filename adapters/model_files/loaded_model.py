@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from adapters.contract import Layout
 
 Dims = tuple[int | None, int | None, int | None]
-"""The input's axes after the batch axis, as the model orders them; None where it is free."""
+"""The input's axes after the batch axis, as the model orders them; None if it is free."""
 
 Infer = Callable[[NDArray[Any]], NDArray[Any]]
 """Runs the model: the encoded batch in, its one usable output out."""
@@ -19,19 +19,19 @@ Infer = Callable[[NDArray[Any]], NDArray[Any]]
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """What a loaded file says about itself. All of it may be the file's invention.
+    """A loaded file's account of itself. All of it may be the file's invention.
 
     Attributes:
         dims: axes after the batch axis.
         dtype: numpy name of the input type.
         batch: fewest and most inputs per call; None for no limit.
-        layout: axis order where neither the user nor the dims tell; None asks the user.
+        layout: axis order if neither the user nor the dims tell; None asks the user.
         value_range: value range that the file states, or None.
         names: class names that the file states, or None.
-        classes: number of classes where the file tells.
-        text: True where the model answers with names instead of numbers.
+        classes: number of classes if the file tells.
+        text: True if the model answers with names instead of numbers.
         format: ``onnx``, ``TorchScript`` or ``torch.export``.
-        identity: what of the runtime decides an answer, in words, for the fingerprint.
+        identity: properties of the runtime that decide an answer, in words, for the fingerprint.
         description: facts for the report.
     """
 
@@ -58,7 +58,7 @@ class LoadedModel:
 
     Attributes:
         infer: runs it.
-        facts: what it says about itself.
+        facts: its account of itself.
     """
 
     infer: Infer

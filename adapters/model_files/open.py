@@ -1,4 +1,4 @@
-"""Opens a model file: in a process of its own, or in this one where the user vouches for it."""
+"""Opens a model file: in a process of its own, or in this one if the user vouches for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from adapters.worker import Worker
 TRUSTED = "none: the user vouched for the file, so it ran in the auditor's own process"
 
 Check = Callable[[ModelFile], None]
-"""Looks into a file that nobody vouched for, before any runtime does."""
+"""Looks into a file that the user did not vouch for, before any runtime does."""
 
 RUNTIMES: dict[str, tuple[str, Check | None]] = {
     "onnx": ("adapters.model_files.onnx.runtime", check_onnx),
@@ -58,7 +58,7 @@ async def open_oracle(target: Target) -> LabelOracle:
 
 
 def why_not(device: str) -> str:
-    """Why a model file cannot be isolated on this machine, in words; empty where it can."""
+    """Reason why a model file cannot be isolated on this machine, in words; empty if it can."""
     if sys.platform != "linux":
         return f"that needs Linux, and this is {sys.platform}"
     if device == "mps":
@@ -71,7 +71,7 @@ def why_not(device: str) -> str:
 
 
 async def _open_here(target: Target, runtime: Any) -> LocalOracle:
-    """Load a model on the thread it will run on; the thread ends where loading fails."""
+    """Load a model on the thread it will run on; the thread ends if loading fails."""
     worker = Worker("model")
     try:
         return await worker.run(_load_here, target, runtime, worker)

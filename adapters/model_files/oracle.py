@@ -21,18 +21,18 @@ from adapters.worker import Worker
 
 
 def run_failure(error: object, n: int) -> InputRejected:
-    """How a failed run of ``n`` inputs is told: fewer may fit the memory or a baked-in size."""
+    """Error for a failed run of ``n`` inputs: fewer may fit the memory or a baked-in size."""
     advice = RetryAdvice("too-large" if n > 1 else "never")
     return InputRejected(f"the model failed on {n} inputs: {one_line(error)}", advice)
 
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """What an oracle for a model file tells the auditor, resolved from the user and the file.
+    """Properties of an oracle for a model file, resolved from the user and the file.
 
     Attributes:
-        plan: how a batch is encoded.
-        space: what the labels mean.
+        plan: encoding of a batch.
+        space: meaning of the labels.
         fingerprint: identity of file, runtime and input.
         description: facts for the report.
     """
@@ -47,10 +47,10 @@ def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) 
     """Bring together what the user says and what the file says.
 
     Args:
-        target: what the user says; it wins.
+        target: the user's description; it wins.
         file: the file, as it was hashed.
-        facts: what it says about itself.
-        isolation: how it runs, for the report.
+        facts: its account of itself.
+        isolation: its isolation, for the report.
 
     Raises:
         TargetError: something is missing or contradicts the model.
@@ -86,7 +86,7 @@ class LocalOracle:
 
     Args:
         infer: runs the model.
-        resolved: what the auditor is told.
+        resolved: its properties for the auditor.
         worker: the thread it runs on, closed with the oracle.
     """
 

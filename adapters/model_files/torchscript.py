@@ -51,7 +51,7 @@ class _Model:
         dims: axes after the batch axis.
         dtype: torch's name of the input type.
         batch: fewest and most inputs per call; None for no limit.
-        classes: number of classes where the file tells.
+        classes: number of classes if the file tells.
         format: ``TorchScript`` or ``torch.export``.
     """
 

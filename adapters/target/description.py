@@ -39,14 +39,14 @@ ReplyKind = Literal[
 
 @dataclass(frozen=True, slots=True)
 class RequestFormat:
-    """How one request is written."""
+    """Form of one request."""
 
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     """HTTP method."""
     body: Literal["json", "multipart", "raw"] = "json"
     """``json`` (a template), ``multipart`` (a file field) or ``raw`` (the file's bytes)."""
     content_type: str = ""
-    """Content-Type of a raw body or of a multipart file where the server wants another one than
+    """Content-Type of a raw body or of a multipart file if the server wants another one than
     the encoding's own."""
     field: str = "file"
     """Multipart field name."""
@@ -57,19 +57,19 @@ class RequestFormat:
     """JSON text of one element of "$INPUTS", around the string "$INPUT", for servers that wrap
     every input: ``{"b64": "$INPUT"}``."""
     value: Literal["array", "pixels", "base64", "data-uri"] = "array"
-    """How an input is written into JSON: ``array`` (nested numbers in the model's input units),
+    """Form of an input in JSON: ``array`` (nested numbers in the model's input units),
     ``pixels`` (nested whole numbers 0 to 255), ``base64`` or ``data-uri`` (an encoded image)."""
     axes: Literal["image", "grey", "flat"] = "image"
     """The axes of one input written as numbers: ``image`` (three, in the order of
     ``input.layout``), ``grey`` (height and width, of a single channel) or ``flat`` (one list of
     all values, in that order)."""
     tensor: str = ""
-    """V2 input name where the model has several; empty takes the only one."""
+    """V2 input name if the model has several; empty takes the only one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyFormat:
-    """Where the label is in a reply."""
+    """Place of the label in a reply."""
 
     __pydantic_config__: ClassVar[dict[str, Any]] = READING
 
@@ -77,7 +77,7 @@ class ReplyFormat:
     """Dotted path with indices into the JSON reply, ``predictions.*.label`` style; ``*`` walks
     a list with one entry per input. Empty: the reply itself. For V2: the name of the output."""
     kind: ReplyKind = "scores"
-    """What stands there: a class ``label`` (name), an ``index``, ``scores`` (one per class,
+    """Kind of value there: a class ``label`` (name), an ``index``, ``scores`` (one per class,
     reduced to the top label at once), a ``label-score-list`` (``[{"label": .., "score":
     ..}]``), a ``label-score-dict`` (``{name: score}``), ``label-score-columns`` (``{"labels":
     [..], "scores": [..]}``) or a ``classification`` (V2 only: Triton's extension answers
@@ -102,7 +102,7 @@ class ReplyFormat:
     min_score: Number | None = None
     """A top label with a lower score counts as ``no_label``."""
     unlisted: Literal["refuse", "skip"] = "refuse"
-    """What to do with a label that ``classes`` does not list: ``refuse`` the reply, or ``skip``
+    """Treatment of a label that ``classes`` does not list: ``refuse`` the reply, or ``skip``
     it and take the best one that is listed."""
     rename: Texts = field(default_factory=dict)
     """Table of the target's class names to those of the samples."""
@@ -110,7 +110,7 @@ class ReplyFormat:
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """The key: never itself in a description, only where to find it."""
+    """The key: never itself in a description, only its place."""
 
     type: Literal["bearer", "header", "query", "basic", "sigv4", "none"] = "bearer"
     """``bearer`` and ``header`` send the key in a header, ``query`` in the URL's query,
@@ -140,43 +140,43 @@ class Auth:
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How an https connection is secured."""
+    """Certificates of an https connection."""
 
     ca: str = ""
     """PEM file of the authorities that sign the server's certificate; empty: the public ones."""
     cert: str = ""
-    """PEM file of our own certificate, where the server wants one."""
+    """PEM file of our own certificate if the server wants one."""
     key: str = ""
-    """PEM file of its private key, where it is not in ``cert``."""
+    """PEM file of its private key, if it is not in ``cert``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What failures are worth another attempt."""
+    """Failures worth another attempt."""
 
     throttle: Statuses = (429, 503)
     """Statuses that mean "slow down"."""
     statuses: Statuses = ()
     """Further statuses that are worth another attempt."""
     final: Statuses = ()
-    """Statuses that never are, whatever they usually mean."""
+    """Statuses that never are, also if they usually would be."""
     max: Annotated[int, Exact(1, 100)] = 8
     """Attempts per request, the first included."""
     respect_retry_after: Flag = True
-    """Whether to wait as long as the server asks for."""
+    """True to wait as long as the server asks for."""
     on_reset: Literal["retry", "stop"] = "retry"
-    """Whether a connection that breaks is worth another attempt (``retry``) or ends the run
+    """Effect of a connection that breaks: another attempt (``retry``), or the end of the run
     (``stop``), for targets that bill what they may have answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """How to fetch an answer that comes later."""
+    """Retrieval of an answer that comes later."""
 
     pending: tuple[str, ...] = ()
     """Values of ``success_path`` that mean "not yet"."""
     statuses: Statuses = ()
-    """Statuses of the first reply that mean "not yet", whatever its body says."""
+    """Statuses of the first reply that mean "not yet", independent of its body."""
     url_path: str = ""
     """Path in the first reply of the URL to ask; it must be on the same server."""
     id_path: str = ""
@@ -194,7 +194,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be spent, and how fast; the command line's flags win."""
+    """Limits on time, requests and queries; the command line's flags win."""
 
     timeout: Seconds = 30.0
     """Seconds for one whole attempt."""
@@ -217,7 +217,7 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What ``xray-audit check`` asks of the target."""
+    """Requirements of ``xray-audit check`` on the target."""
 
     min_accuracy: Share | None = None
     """Share of the labelled samples that must get their own label."""
@@ -231,7 +231,7 @@ class HttpOptions:
 
     protocol: Protocol = "auto"
     """``auto`` takes ``v2`` for URLs that contain ``/v2/models/``, else ``http``. ``v2`` sends
-    raw tensors where the server lists them, else JSON; ``v2-json`` and ``v2-binary`` insist;
+    raw tensors if the server lists them, else JSON; ``v2-json`` and ``v2-binary`` insist;
     ``v2-grpc`` speaks gRPC (extra ``grpc``)."""
     headers: Texts = field(default_factory=dict, repr=False)
     """Extra headers; they are never logged."""
@@ -240,23 +240,23 @@ class HttpOptions:
     tls: Tls = field(default_factory=Tls)
     """Certificates."""
     transport: Literal["auto", "httpx", "aiohttp"] = "auto"
-    """``auto`` takes aiohttp where it is installed, else plain httpx."""
+    """``auto`` takes aiohttp if it is installed, else plain httpx."""
     idempotency_header: str = ""
     """Header that carries a key, the same for every attempt at one request and after a resume,
     so that the server can bill it once; empty for none."""
     private_network: Flag = False
-    """Whether a public host name may lead to a private or loopback address. An address, a name
+    """True if a public host name may lead to a private or loopback address. An address, a name
     without a dot, and names such as ``.internal`` or ``.local`` name a private network
-    themselves. Link-local addresses, where clouds serve their metadata, are asked only where
+    themselves. Link-local addresses, where clouds serve their metadata, are asked only if
     the URL names the address."""
     request: RequestFormat = field(default_factory=RequestFormat)
-    """How a request is written."""
+    """Form of a request."""
     reply: ReplyFormat = field(default_factory=ReplyFormat)
-    """Where the label is."""
+    """Place of the label in a reply."""
     retry: Retry = field(default_factory=Retry)
     """Failures worth another attempt."""
     poll: Poll | None = None
-    """How to fetch an answer that comes later; None: it never does."""
+    """Retrieval of an answer that comes later; None: it never does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +270,7 @@ class Target:
     location: str
     """A file path or a URL."""
     name: str = ""
-    """What the report calls it; empty for its location."""
+    """Name in the report; empty for its location."""
     access: Access = "float"
     """``float`` or ``image``."""
     encoding: str | None = None
@@ -280,21 +280,21 @@ class Target:
     """Input values of a black and a white pixel before mean and std."""
     mean: tuple[Number, ...] | None = None
     """Per-channel normalisation that the *caller* must apply, or None; channels in the order of
-    the samples (red first), whatever ``color`` says."""
+    the samples (red first), independent of ``color``."""
     std: tuple[Number, ...] | None = None
     """Per-channel normalisation that the *caller* must apply, or None; channels in the order of
-    the samples (red first), whatever ``color`` says."""
+    the samples (red first), independent of ``color``."""
     shape: tuple[Count, Count, Count] | None = None
-    """``(c, h, w)`` where the target does not state it."""
+    """``(c, h, w)`` if the target does not state it."""
     layout: Layout | None = None
-    """``NCHW`` or ``NHWC`` where the target does not make it plain."""
+    """``NCHW`` or ``NHWC`` if the target does not make it plain."""
     color: Color = "rgb"
     """Order of three channels in arrays; images are always RGB."""
     upload_size: tuple[Count, Count] | None = None
-    """``(h, w)`` of the images that travel where it is another than that of ``shape``, as a
+    """``(h, w)`` of the images that travel if it is another than that of ``shape``, as a
     user's client would send them; None: the same."""
     resample: Resample = "bilinear"
-    """How an input is brought to ``upload_size``."""
+    """Method that brings an input to ``upload_size``."""
     classes: tuple[str, ...] | None = None
     """Class names in index order, or None."""
     device: str = "cpu"
@@ -314,9 +314,9 @@ class Target:
     http: HttpOptions = field(default_factory=HttpOptions)
     """HTTP details."""
     limits: Limits = field(default_factory=Limits)
-    """What may be spent, and how fast."""
+    """Limits on time, requests and queries."""
     preflight: Preflight = field(default_factory=Preflight)
-    """What ``xray-audit check`` asks."""
+    """Requirements of ``xray-audit check``."""
 
     def input_spec(self, shape: tuple[int, int, int], encoding: str) -> InputSpec:
         """The InputSpec for inputs of ``shape``, from range, mean and std.

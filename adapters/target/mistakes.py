@@ -30,7 +30,7 @@ def sentence(cls: type[Any], errors: Sequence[Mapping[str, Any]]) -> str:
 
     Args:
         cls: the dataclass that was to be read.
-        errors: what pydantic found, as its ``ValidationError.errors`` tells it.
+        errors: pydantic's findings, as its ``ValidationError.errors`` tells it.
     """
     error = errors[0]
     steps = tuple(step for step in error["loc"] if isinstance(step, str))

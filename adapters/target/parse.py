@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TARGET_FILE = Path("xray-audit-target.toml")
-"""Read where the command line names no target."""
+"""Read if the command line names no target."""
 
 _MODEL_KINDS = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "torchscript", ".ts": "torchscript"}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -67,12 +67,12 @@ _REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What one input looks like."""
+    """Form of one input."""
 
     shape: tuple[Count, Count, Count] | None = None
-    """Channels, height and width of one input, where the target does not state it."""
+    """Channels, height and width of one input if the target does not state it."""
     layout: Layout | None = None
-    """``NCHW`` or ``NHWC``, where the target does not make it plain."""
+    """``NCHW`` or ``NHWC`` if the target does not make it plain."""
     color: Color = "rgb"
     """Order of three channels in arrays; images are always RGB."""
     encoding: str | None = None
@@ -84,15 +84,15 @@ class Input:
     std: tuple[Number, ...] | None = None
     """Per-channel deviation that the caller must divide by, red first."""
     upload_size: tuple[Count, Count] | None = None
-    """Height and width of the images that travel, where the endpoint wants another size than
+    """Height and width of the images that travel if the endpoint wants another size than
     that of ``shape``."""
     resample: Resample = "bilinear"
-    """How an input is brought to ``upload_size``."""
+    """Method that brings an input to ``upload_size``."""
 
 
 @dataclass(frozen=True, slots=True)
 class BatchSize:
-    """How many inputs travel together."""
+    """Number of inputs that travel together."""
 
     max: Count | None = None
     """Most inputs per request."""
@@ -100,7 +100,7 @@ class BatchSize:
 
 @dataclass(frozen=True, slots=True)
 class Response(ReplyFormat):
-    """Where the label is in a reply, and what labels there are."""
+    """Place of the label in a reply, and the labels there are."""
 
     classes: tuple[str, ...] | None = None
     """Class names in index order."""
@@ -113,7 +113,7 @@ class Description:
     __pydantic_config__: ClassVar[dict[str, Any]] = READING
 
     name: str = ""
-    """What the report calls the target."""
+    """Name of the target in the report."""
     preset: str | tuple[str, ...] = ()
     """Name of the preset to build on, or a list of them, later over earlier."""
     url: str | None = None
@@ -123,11 +123,11 @@ class Description:
     access: Access = "float"
     """``float``: tensors reach the model unclipped. ``image``: clipped and 8 bits, as an upload."""
     protocol: Protocol = "auto"
-    """How to talk to the endpoint; presets state it."""
+    """Protocol of the endpoint; presets state it."""
     transport: Literal["auto", "httpx", "aiohttp"] = "auto"
-    """HTTP library: ``auto`` takes aiohttp where it is installed."""
+    """HTTP library: ``auto`` takes aiohttp if it is installed."""
     private_network: Flag = False
-    """Whether a public host name may lead to a private or loopback address."""
+    """True if a public host name may lead to a private or loopback address."""
     idempotency_header: str = ""
     """Header for a key by which the server knows a repeated request."""
     device: str = "cpu"
@@ -141,21 +141,21 @@ class Description:
     tls: Tls = field(default_factory=Tls)
     """Certificates."""
     input: Input = field(default_factory=Input)
-    """What one input looks like."""
+    """Form of one input."""
     request: RequestFormat = field(default_factory=RequestFormat)
-    """How a request is written."""
+    """Form of a request."""
     batch: BatchSize = field(default_factory=BatchSize)
-    """How many inputs travel together."""
+    """Number of inputs that travel together."""
     response: Response = field(default_factory=Response)
-    """Where the label is."""
+    """Place of the label in a reply."""
     limits: Limits = field(default_factory=Limits)
-    """What may be spent."""
+    """Limits on time, requests and queries."""
     retry: Retry = field(default_factory=Retry)
-    """What is worth another attempt."""
+    """Failures worth another attempt."""
     poll: Poll | None = None
-    """How to fetch an answer that comes later."""
+    """Retrieval of an answer that comes later."""
     preflight: Preflight = field(default_factory=Preflight)
-    """What ``check`` asks of the target."""
+    """Requirements of ``check`` on the target."""
 
 
 def read_target_file(path: Path) -> dict[str, Any]:
@@ -303,7 +303,7 @@ def _place(said: Description) -> tuple[str, str]:
 
 
 def model_kind(path: str) -> str | None:
-    """Name of the adapter for the model file ``path``, by its ending; None where there is none."""
+    """Name of the adapter for the model file ``path``, by its ending; None if there is none."""
     return _MODEL_KINDS.get(Path(path).suffix.lower())
 
 

@@ -1,4 +1,4 @@
-"""One way from a table to a target, whoever stated it: flags, a description, Python."""
+"""One way from a table to a target, for flags, a description and Python."""
 
 from __future__ import annotations
 

@@ -28,11 +28,11 @@ class Client:
     """Sends requests to one server.
 
     Attributes:
-        wire: what was sent so far, metadata requests included.
+        wire: traffic so far, metadata requests included.
         transport: name of the transport in use.
-        idempotent: whether requests can carry an idempotency key.
+        idempotent: True if requests can carry an idempotency key.
         watch: told about every exchange, or None.
-        server_identity: what the good replies said about who sent them.
+        server_identity: the server's identity, as its good replies state it.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Client:
 
         Args:
             method: HTTP method.
-            endpoint: where to.
+            endpoint: its destination.
             body: request body; may be empty.
             headers: lower-case names; added to the client's own, and the user's win over both.
 

@@ -1,4 +1,4 @@
-"""Who answers: what replies give away about the server, its model and its clock."""
+"""Identity of the server, as its replies give it away: model, version, certificate, clock."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _CERTIFICATE = "TLS certificate"
 
 
 class ServerIdentity:
-    """What the replies of one endpoint say about who sent them.
+    """Identity of the server behind one endpoint, as its replies state it.
 
     Attributes:
         facts: the newest values by name, safe to print; see

@@ -40,10 +40,10 @@ class SigV4Signer:
 
         Args:
             method: HTTP method.
-            url: where to.
-            headers: what goes out; only its Content-Type and ``x-amz-`` headers are signed, since
+            url: its destination.
+            headers: of the request; only its Content-Type and ``x-amz-`` headers are signed, since
                 a proxy may change any other.
-            body: what goes out.
+            body: of the request.
 
         Raises:
             AccessDenied: the credentials could not be renewed.

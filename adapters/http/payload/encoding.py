@@ -1,4 +1,4 @@
-"""How one input travels, and whether that keeps what the access mode promises."""
+"""Encodings of one input, checked against the promise of the access mode."""
 
 from __future__ import annotations
 
@@ -58,14 +58,14 @@ def arrange(
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How an input looks on the wire, whatever carries it.
+    """Form of an input on the wire, independent of its carrier.
 
     Attributes:
-        spec: what the model takes.
+        spec: input that the model takes.
         layout: order of the axes of arrays.
         color: order of the channels of arrays.
         size: ``(h, w)`` that travels; inputs of another size are brought to it.
-        resample: how.
+        resample: method for that.
     """
 
     spec: InputSpec
@@ -76,7 +76,7 @@ class Wire:
 
     @classmethod
     def of(cls, target: Target, spec: InputSpec) -> Wire:
-        """What ``target`` says.
+        """The form that ``target`` describes.
 
         Raises:
             TargetError: a size that only images can be brought to, or channels without a colour.
@@ -93,7 +93,7 @@ class Wire:
         return cls(spec, target.layout or "NCHW", target.color, size, target.resample)
 
     def identity(self) -> tuple[str, ...]:
-        """What makes two answers comparable, in words."""
+        """Conditions under which two answers are comparable, in words."""
         scaled = self.size != self.spec.shape[1:]
         return (
             self.layout,

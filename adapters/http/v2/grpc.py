@@ -66,7 +66,7 @@ class GrpcFormat:
     """Tensors to and from V2's gRPC messages; values always travel raw.
 
     Attributes:
-        wire: what the HTTP form knows of the model.
+        wire: the HTTP form's knowledge of the model.
         messages: the module with the message classes.
         model_name, model_version: the model asked for.
         version: model version that the newest reply names.

@@ -44,7 +44,7 @@ class Tensor:
     Attributes:
         name: tensor name.
         datatype: V2 datatype.
-        dims: shape, -1 where the server takes any size.
+        dims: shape, -1 if the server takes any size.
     """
 
     name: str
@@ -72,13 +72,13 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How inputs lie in the tensor.
+    """Arrangement of inputs in the tensor.
 
     Attributes:
         shape: ``(c, h, w)`` of one input.
         dims: sizes of one input on the wire, without the batch axis.
         layout: order of the image axes on the wire.
-        batched: whether there is a batch axis.
+        batched: True if there is a batch axis.
         fixed: the only batch size the server takes, or None.
     """
 
@@ -89,7 +89,7 @@ class Geometry:
     fixed: int | None = None
 
     def sent(self, n: int) -> int:
-        """Inputs on the wire for ``n`` inputs: more where the batch is fixed."""
+        """Inputs on the wire for ``n`` inputs: more if the batch is fixed."""
         return self.fixed or n
 
     def wire_shape(self, n: int) -> list[int]:
@@ -134,7 +134,7 @@ def _of_texts(dims: tuple[int, ...], target: Target) -> Geometry:
 
 
 def as_images(geometry: Geometry) -> Geometry:
-    """The same input where encoded images travel in place of its values: a list of ``N``.
+    """The same input if encoded images travel in place of its values: a list of ``N``.
 
     Raises:
         TargetError: a tensor that no server decodes images into.
@@ -209,8 +209,8 @@ class ImageWriter:
     decodes and scales.
 
     Args:
-        geometry: how inputs lie in the tensor.
-        wire: how one image is encoded.
+        geometry: arrangement of inputs in the tensor.
+        wire: encoding of one image.
 
     Attributes:
         one_bytes: size of an image of noise, its length included.
@@ -238,7 +238,7 @@ class InputWriter:
 
     Args:
         datatype: V2 datatype of the input.
-        geometry: how inputs lie in it.
+        geometry: arrangement of inputs in it.
         spec: value range and access mode.
         color: order of three channels.
 

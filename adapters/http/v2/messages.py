@@ -27,11 +27,11 @@ class V2Format:
     Attributes:
         tensor: the model's input, with the datatype that travels.
         output: the output that holds the label; None takes the only one of the reply.
-        geometry: how inputs lie in the tensor.
+        geometry: arrangement of inputs in the tensor.
         writer: makes the tensor's values, or the images in their place.
-        space: what labels mean.
-        binary: whether values travel raw behind the JSON.
-        classify: whether Triton's classification extension is asked for the label itself.
+        space: meaning of the labels.
+        binary: True if values travel raw behind the JSON.
+        classify: True if Triton's classification extension is asked for the label itself.
         version: model version that the newest reply names; the oracle watches it.
     """
 

@@ -1,7 +1,7 @@
 """V2, the Open Inference Protocol: Triton, KServe, MLServer, OpenVINO.
 
 The model's metadata fills in everything but the value range. Tensors travel as JSON, or raw
-behind the JSON where the server lists that or the user asks for it.
+behind the JSON if the server lists that or the user asks for it.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def open_model(
     Args:
         target: the description.
         model: its metadata.
-        infer: where inference requests go.
+        infer: URL of inference requests.
         carried: from what is known of the model to the format that carries it.
 
     Raises:
@@ -107,7 +107,7 @@ def open_model(
 
 
 def takes_images(target: Target, tensor: Tensor) -> bool:
-    """Whether encoded images travel: the model takes nothing else, or the user asks for it.
+    """True if encoded images travel: the model takes nothing else, or the user asks for it.
 
     OpenVINO Model Server decodes them for any model of shape [N, H, W, C]; elsewhere a step before
     the model does, and the metadata says BYTES.
@@ -177,7 +177,7 @@ def _chosen_input(model: Model, wanted: str) -> Tensor:
 
 
 def _chosen_output(model: Model, wanted: str) -> Tensor | None:
-    """The output called ``wanted``, the only one, or None where the metadata lists none."""
+    """The output called ``wanted``, the only one, or None if the metadata lists none."""
     chosen = [t for t in model.outputs if wanted in {"", t.name}]
     if len(chosen) == 1 or not model.outputs:
         return chosen[0] if chosen else None
@@ -197,7 +197,7 @@ def _label_space(target: Target, output: Tensor | None, *, batched: bool) -> Lab
 
 
 def _class_count(output: Tensor | None, *, batched: bool) -> int | None:
-    """Number of classes where the output's shape states it."""
+    """Number of classes if the output's shape states it."""
     if output is None or output.datatype[:2] != "FP":
         return None
     sizes = [size for size in output.dims[1 if batched else 0 :] if size != 1]
@@ -205,7 +205,7 @@ def _class_count(output: Tensor | None, *, batched: bool) -> int | None:
 
 
 def _binary_likely(target: Target, model: Model, tensor: Tensor) -> bool:
-    """Whether to send raw tensors: asked for, listed by the server, or the only way."""
+    """True to send raw tensors: asked for, listed by the server, or the only way."""
     if target.http.protocol in {"v2-json", "v2-binary"}:
         return target.http.protocol == "v2-binary"
     # JSON has no 16-bit numbers, and Triton refuses them there.

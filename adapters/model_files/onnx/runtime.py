@@ -38,7 +38,7 @@ OLDEST = (1, 24)
 """Older versions read any file on the disk that a model names as its weights."""
 
 _GPU_WORDS = re.compile(r"cuda|cudnn|cublas|tensorrt|gpu|nvidia|provider", re.IGNORECASE)
-"""What an error says where the provider, not the model, is at fault."""
+"""Words of an error for which the provider, not the model, is at fault."""
 
 _SILENT = 4
 """ONNX Runtime's severity "fatal": its errors reach us as exceptions, not on stderr."""
@@ -263,7 +263,7 @@ def _check_started(session: Any, wanted: str, device: str, complaint: str) -> No
 
 
 def _nodes(session: Any) -> Counter[str]:
-    """Number of the model's nodes per provider; empty where this version does not tell."""
+    """Number of the model's nodes per provider; empty if this version does not tell."""
     count: Counter[str] = Counter()
     tell = getattr(session, "get_provider_graph_assignment_info", None)
     for part in tell() if tell is not None else ():
@@ -272,7 +272,7 @@ def _nodes(session: Any) -> Counter[str]:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without ONNX Runtime's error code and source location."""
+    """Text of ``error`` without ONNX Runtime's error code and source location."""
     text = " ".join(str(error).split())
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
     return one_line(re.sub(r"^\S+\.(?:cc|cpp|h):\d+ [^)]*\)(?: const)? ", "", text))

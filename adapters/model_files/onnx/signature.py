@@ -31,8 +31,8 @@ class LabelOutput:
 
     Attributes:
         name: its name in the model.
-        text: True where it holds class names.
-        classes: number of classes where the file states it.
+        text: True if it holds class names.
+        classes: number of classes if the file states it.
     """
 
     name: str
@@ -42,7 +42,7 @@ class LabelOutput:
 
 @dataclass(frozen=True, slots=True)
 class StatedMetadata:
-    """What the file's own metadata says, and which of it could not be used."""
+    """The file's own metadata, and the part of it that could not be used."""
 
     value_range: tuple[float, float] | None
     classes: tuple[str, ...] | None

@@ -1,4 +1,4 @@
-"""What a model file's process is given: folders to read, an import path, an environment."""
+"""Surroundings of a model file's process: folders to read, an import path, an environment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ENVIRONMENT = (
     "OMP_WAIT_POLICY",
     "OPENBLAS_NUM_THREADS",
 )
-"""Variables handed on, where they are set. All others, keys among them, stay behind."""
+"""Variables handed on if they are set. All others, keys among them, stay behind."""
 
 _FIXED = {
     "HOME": "/nonexistent",
@@ -52,7 +52,7 @@ class ProcessEnvironment:
     """The surroundings of a process that runs a model file.
 
     Attributes:
-        paths: what it may read and use.
+        paths: files that it may read and use.
         import_path: its ``sys.path``.
         variables: all of its environment variables.
     """
@@ -96,7 +96,7 @@ def _import_path(packages: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _home_of(package: str) -> str:
-    """The folder that ``package`` was found in; empty where it is not installed."""
+    """The folder that ``package`` was found in; empty if it is not installed."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         return ""

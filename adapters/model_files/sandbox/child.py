@@ -33,7 +33,7 @@ def main(asked: int, answers: int) -> None:
         abi = sandbox.enter(sandbox.AllowedPaths(tuple(setup["read"]), tuple(setup["use"])))
         model = _load(setup, sandbox)
         facts = json.dumps({**model.facts.as_json(), "landlock": abi}).encode()
-    except BaseException as error:  # noqa: BLE001 - whatever it was, the auditor tells the user
+    except BaseException as error:  # noqa: BLE001 - the auditor tells the user of any
         wire.send_message(answers, 0, wire.FAILED, _load_failure(error, setup["name"]))
         return
     wire.send_message(answers, 0, wire.FACTS, facts)

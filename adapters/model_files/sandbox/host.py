@@ -39,7 +39,7 @@ async def open_isolated(target: Target, runtime: str, check: Check | None) -> Is
     """Load ``target`` in a process of its own.
 
     Args:
-        target: what the user says.
+        target: the user's description.
         runtime: module with ``prepare`` and ``load``.
         check: looks into the file before any runtime does.
 
@@ -140,7 +140,7 @@ def _limits(target: Target, *, gpu: bool) -> ModelLimits:
 
 
 def _account(limits: ModelLimits, landlock: int, *, gpu: bool) -> dict[str, Any]:
-    """How the file runs, for the report."""
+    """Isolation of the file, for the report."""
     tcp = "Landlock and seccomp" if landlock >= 4 else "seccomp"
     return {
         "process": "its own, without keys, environment, terminal or open files",
@@ -162,7 +162,7 @@ class IsolatedOracle:
 
     Args:
         process: the running child.
-        resolved: what the auditor is told.
+        resolved: its properties for the auditor.
         slots: the shared memory.
         reader: the thread the child was started on.
     """
@@ -179,7 +179,7 @@ class IsolatedOracle:
         for slot in range(SLOTS):
             self._free.put(slot)
         self._indices: list[int] = []
-        """The child's number of a class name -> ours, where names are learned as they come."""
+        """The child's number of a class name -> ours, if names are learned as they come."""
         self._closed = False
         self.input_spec = resolved.plan.spec
         self.label_space = resolved.space

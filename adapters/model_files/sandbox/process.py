@@ -29,7 +29,7 @@ _GRACE_S = 2.0
 
 @dataclass(frozen=True)
 class ModelLimits:
-    """What a model file may take.
+    """Limits on a model file.
 
     Attributes:
         memory: bytes beyond what the runtime itself takes; None for no limit.
@@ -47,11 +47,11 @@ class ModelReply:
     """One answer of the child, of which only the form is checked.
 
     Attributes:
-        labels: int32 per row, as bytes; None where the model failed.
-        classes: classes it scores, or None where it does not tell.
+        labels: int32 per row, as bytes; None if the model failed.
+        classes: classes it scores, or None if it does not tell.
         names: class names seen for the first time.
-        error: ``BadReply`` or ``InputRejected``, where it failed.
-        text: what it failed of.
+        error: ``BadReply`` or ``InputRejected`` if it failed.
+        text: cause of the failure.
     """
 
     labels: bytes | None
@@ -68,8 +68,8 @@ class ModelProcess:
 
     Args:
         file: name of the model file, for messages.
-        environment: what it may see.
-        limits: what it may take.
+        environment: its surroundings.
+        limits: its limits.
         shared: files handed to it: the model and the inputs.
     """
 
@@ -145,7 +145,7 @@ class ModelProcess:
         if self._stopped is not None:
             raise self._stopped
         self._number += 1
-        # Where it ended meanwhile, the one who waits for the answer finds out how.
+        # If it ended meanwhile, the reader of its answer finds out how.
         with contextlib.suppress(wire.BrokenOffError):
             wire.send(self._asking, wire.REQUEST.pack(self._number, slot, rows))
         return self._number
@@ -222,7 +222,7 @@ class ModelProcess:
     def _allow_cpu(self, seconds: float) -> None:
         """Processor time for ``seconds`` from now on every core; a busy orphan ends by it."""
         clock = (~self._process.pid << 3) | 2  # CPUCLOCK_SCHED of that process
-        # Where it ended already, whoever reads its answer finds out how.
+        # If it ended already, the reader of its answer finds out how.
         with contextlib.suppress(OSError, ValueError):
             used = time.clock_gettime(clock)
             soft = int(used + seconds * (os.cpu_count() or 1)) + 2
@@ -231,7 +231,7 @@ class ModelProcess:
             resource.prlimit(self._process.pid, resource.RLIMIT_CPU, (least, hard))
 
     def _ended(self, doing: str, error: Exception) -> ModelStopped:
-        """What became of the process, as an error."""
+        """End of the process, as an error."""
         if isinstance(error, ValueError):
             self.kill()
             return self._stop(f"broke the protocol {doing}: {error}")

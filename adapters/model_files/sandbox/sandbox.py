@@ -33,7 +33,7 @@ _CAP_DAC_READ_SEARCH = 1 << 2
 
 @dataclass(frozen=True)
 class AllowedPaths:
-    """What of the file system stays within reach.
+    """Parts of the file system that stay within reach.
 
     Attributes:
         read: folders and files that may be read.
@@ -45,7 +45,7 @@ class AllowedPaths:
 
 
 def landlock_abi() -> int:
-    """Version of Landlock in this kernel; 0 where there is none or it is switched off."""
+    """Version of Landlock in this kernel; 0 if there is none or it is switched off."""
     machine = seccomp.this_machine()
     if machine is None or os.name != "posix":
         return 0
@@ -118,7 +118,7 @@ def freeze_limits() -> None:
 
 
 def _first_to_go() -> None:
-    """Where memory runs out the kernel should end the model, not the audit or a neighbour."""
+    """Volunteer to be ended first if memory runs out, before the audit or a neighbour."""
     try:
         with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - as above
             file.write("1000")

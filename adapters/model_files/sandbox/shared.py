@@ -20,9 +20,9 @@ _CHUNK = 4 * 1024**2
 
 
 class SealedModel:
-    """A model file's content in memory, hashed while it was read, that nobody can change.
+    """A model file's content in memory, hashed while it was read, that cannot be changed.
 
-    What was hashed and checked is what runs, whatever happens to the file meanwhile.
+    The content that was hashed and checked is the one that runs, even if the file changes.
 
     Attributes:
         handle: the file to hand to the child.
