@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 
-from adapters.contract import Deferring, Keyed, LabelOracle, Labels, Networked, Traced
+from adapters.contract import IdempotentOracle, LabelOracle, Labels, OfflineOracle, RemoteOracle
 from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
 from auditor.engine.budgets import QueryBudget, RetryBudget
 from auditor.engine.observer import NoWitness, Sent, Witness
@@ -176,10 +176,9 @@ class QueryEngine:
         self._patience = Patience(self._clock)
         self._batch = oracle.max_batch
         # Looked up once: asking an object for a protocol costs as much as building a request.
-        self._network = oracle if isinstance(oracle, Networked) else None
-        self._deferring = oracle if isinstance(oracle, Deferring) else None
-        self._keyed = oracle if isinstance(oracle, Keyed) else None
-        self._traced = oracle if isinstance(oracle, Traced) else None
+        self._remote = oracle if isinstance(oracle, RemoteOracle) else None
+        self._offline = oracle if isinstance(oracle, OfflineOracle) else None
+        self._idempotent = oracle if isinstance(oracle, IdempotentOracle) else None
         self._addresses = 0
         self._stopped = False
         self._halt = Halt(self._clock)
@@ -364,7 +363,7 @@ class QueryEngine:
             self._halt.set()
 
     async def _answers_now(self, request: Request) -> bool:
-        if self._deferring is None or await self._deferring.answers_now(request.batch):
+        if self._offline is None or await self._offline.answers_now(request.batch):
             return True
         self._deferred += len(request.items)
         return False
@@ -520,7 +519,7 @@ class QueryEngine:
             self._store.fail(intents, f"{why} while in flight", unknown=True)
             self._failed(request, began, error, "")
             raise
-        status = "" if self._network is None else self._network.status
+        status = "" if self._remote is None else self._remote.status
         # Names first: labels that are committed without them would mean other classes later.
         self._keep_names()
         self._watch_origin()
@@ -560,7 +559,7 @@ class QueryEngine:
         The key depends on what is asked alone, so a retry has it again, and so has the same
         request after a crash; the same input asked twice on purpose has another.
         """
-        if self._keyed is None or not self._keyed.keyed:
+        if self._idempotent is None or not self._idempotent.idempotent:
             return await self._oracle.predict_labels(request.batch)
         parts = [
             (self._digests[number], request.items[where].tolist())
@@ -568,12 +567,12 @@ class QueryEngine:
         ]
         said = f"{self._audit} {sorted(parts)}"
         key = hashlib.sha256(said.encode()).hexdigest()[:32]
-        return await self._keyed.predict_labels_as(request.batch, key)
+        return await self._idempotent.predict_labels_as(request.batch, key)
 
     def _watch_origin(self) -> None:
         """End the run where somebody else answers than before: more labels help nobody."""
-        news = {} if self._traced is None else self._origins.news(self._traced.origin)
-        addresses = () if self._network is None else self._network.addresses
+        news = {} if self._remote is None else self._origins.news(self._remote.server_identity)
+        addresses = () if self._remote is None else self._remote.addresses
         if news or len(addresses) != self._addresses:
             self._addresses = len(addresses)
             self._witness.sender(news, addresses)

@@ -112,7 +112,7 @@ def build_report(
             "low": list(spec.low),
             "high": list(spec.high),
             "encoding": spec.encoding,
-            "origin": spec.origin,
+            "origin": spec.range_source,
             "space": "model input units",
         },
         "settings": asdict(plan.settings),

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.contract import Deferring, Identified, LabelOracle
+from adapters.contract import LabelOracle, OfflineOracle, RemoteOracle
 from auditor.engine.adaptive import (
     TriggerOutcome,
 )
@@ -78,7 +78,7 @@ async def run_audit(
     ready = prepare(oracle, samples, settings)
     _check_before_asking(oracle, ready.plan, profile, limits)
     started, clock = datetime.now(UTC), time.monotonic()
-    if isinstance(oracle, Deferring):
+    if isinstance(oracle, OfflineOracle):
         await oracle.begin(ready.plan.digest)
     _make_folder(output)
     record = Recorder(output, signer)
@@ -117,7 +117,7 @@ async def _hand_out(oracle: LabelOracle, asked: EngineResult) -> None:
     Raises:
         LabelsPending: something is.
     """
-    if not isinstance(oracle, Deferring) or asked.stopped:
+    if not isinstance(oracle, OfflineOracle) or asked.stopped:
         return
     if asked.deferred:
         raise LabelsPending(await oracle.hand_out())
@@ -153,8 +153,8 @@ def _timing(started: datetime, seconds: float, asked: EngineResult) -> dict[str,
 
 
 def endpoint_identity(oracle: LabelOracle) -> dict[str, Any]:
-    """What the oracle can say about who answered: see :class:`adapters.contract.Identified`."""
-    return oracle.identity() if isinstance(oracle, Identified) else {}
+    """The server that answered; see :meth:`adapters.contract.RemoteOracle.identity`."""
+    return oracle.identity() if isinstance(oracle, RemoteOracle) else {}
 
 
 def _make_folder(output: Path) -> None:

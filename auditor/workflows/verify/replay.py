@@ -79,10 +79,8 @@ class Recorded:
     """The oracle of a finished audit: it says what it is, and answers nothing."""
 
     def __init__(self, target: Mapping[str, Any]) -> None:
-        spec, labels = dict(target["input"]), target["labels"]
-        for name in ("shape", "low", "high"):
-            spec[name] = tuple(spec[name])
-        self.input_spec = InputSpec(**spec)
+        labels = target["labels"]
+        self.input_spec = InputSpec.from_record(target["input"])
         self.label_space = LabelSpace(list(labels["names"]), labels["size"], labels["open"])
         self.fingerprint = str(target["fingerprint"])
         self.description: dict[str, Any] = dict(target["description"])

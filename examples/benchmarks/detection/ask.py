@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from adapters.registry import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 from auditor.engine.engine import EngineLimits, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.labels.answers import Answers

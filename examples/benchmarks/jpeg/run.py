@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from adapters.contract import InputSpec
-from adapters.images import encode_picture
+from adapters.images import encode_image
 from auditor.measured.decision import RULE
 from auditor.verdict.rule import LEVEL, JpegMeasured, ValueNull, p_of, weigh
 from examples.benchmarks import measured_source
@@ -64,7 +64,7 @@ def through_jpeg(batch: NDArray[np.float32], spec: InputSpec, quality: int) -> N
 
 
 def _decoded(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
-    image = np.asarray(Image.open(io.BytesIO(encode_picture(pixels, f"jpeg:{quality}"))))
+    image = np.asarray(Image.open(io.BytesIO(encode_image(pixels, f"jpeg:{quality}"))))
     return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
 
 

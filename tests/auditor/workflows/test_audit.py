@@ -259,12 +259,16 @@ class Signed(SyntheticOracle):
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
-        self.change, self.origin = 10, {"header server": "one"}
+        self.change, self.server_identity = 10, {"header server": "one"}
+        self.status, self.addresses = "200", ("192.0.2.1",)
+
+    def identity(self) -> dict[str, Any]:
+        return {"url": "http://host.invalid"}
 
     async def predict_labels(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
         labels = await super().predict_labels(batch)
         if self.wire.requests > self.change:
-            self.origin = {"header server": "two"}
+            self.server_identity = {"header server": "two"}
         return labels
 
 
