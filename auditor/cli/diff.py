@@ -37,7 +37,7 @@ def diff(
     accepted: AcceptedFile = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Compare two audits: verdict, scores, trigger, and labels of the same inputs.
+    """Compare two audits: verdict, scores, trigger, findings, and labels of the same inputs.
 
     Bundles are verified first. Exit codes speak of the second audit: 1 it holds a finding that
     nobody accepted, 3 it is inconclusive, all its findings are accepted, or something spoils the

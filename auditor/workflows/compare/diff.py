@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from auditor.scores.intervals import binomial_rate
+from auditor.workflows.compare.findings import findings_of
 
 SCORES = ("re", "ats", "ats_by_label")
 SPOILING: dict[str, tuple[str, str]] = {
@@ -55,8 +56,9 @@ def compare_reports(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str,
     Returns:
         ``spoiled_by`` (sentences; empty where the comparison is sound), ``same_model``,
         ``verdict``, ``scores`` (mean of each audit, the difference and its 95 % interval over
-        the planes that both asked), ``labels``, ``trigger``, ``target_label``, ``accuracy`` and
-        ``canaries``, each as ``old`` and ``new`` where it is a pair.
+        the planes that both asked), ``labels``, ``trigger``, ``finding_moves`` (ids that are
+        ``new``, ``kept`` or ``gone``), ``target_label``, ``accuracy`` and ``canaries``, each as
+        ``old`` and ``new`` where it is a pair.
     """
     shared = _shared_planes(old, new)
     return {
@@ -68,6 +70,7 @@ def compare_reports(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str,
         "planes": {"old": len(old["planes"]), "new": len(new["planes"]), "shared": len(shared)},
         "labels": _labels(shared),
         "trigger": {"old": _trigger(old), "new": _trigger(new)},
+        "finding_moves": _finding_moves(old, new),
         "target_label": _pair(old, new, "target_label"),
         "accuracy": _pair(old, new, "samples.accuracy"),
         "canaries": _pair(old, new, "canaries"),
@@ -91,7 +94,7 @@ def _spoiled(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     for name, (path, why) in SPOILING.items():
         if _at(old, path) != _at(new, path):
             yield f"{name}: {_short(_at(old, path))} then, {_short(_at(new, path))} now; {why}"
-    one, two = old["settings"], new["settings"]
+    one, two = _settings(old), _settings(new)
     for name in sorted(one.keys() | two.keys()):
         if one.get(name) != two.get(name):
             yield (
@@ -101,6 +104,11 @@ def _spoiled(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
     for word, report in (("first", old), ("second", new)):
         if report["partial"]:
             yield f"the {word} audit is not complete"
+
+
+def _settings(report: Mapping[str, Any]) -> dict[str, Any]:
+    """A report's settings; one that names no sampler was made when there was only the paper's."""
+    return {"sampler": "paper", **report["settings"]}
 
 
 def _short(value: Any) -> str:
@@ -123,8 +131,16 @@ def _shared_planes(
 
 
 def _key(plane: Mapping[str, Any]) -> str:
-    grid = np.shape(plane["label_map"])
-    return repr((plane["triplet"], plane["coordinates"], plane["bounds"], grid))
+    """Equal for planes that were asked at the same points."""
+    points = _points(plane)
+    where = np.shape(plane["label_map"]) if points is None else points["at"]
+    return repr((plane["triplet"], plane["coordinates"], plane["bounds"], where))
+
+
+def _points(plane: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The scattered points of the frugal sampler; None where the whole plane is a grid."""
+    points: Mapping[str, Any] | None = plane.get("points")
+    return points
 
 
 def _score(
@@ -133,10 +149,13 @@ def _score(
     name: str,
     shared: list[tuple[Mapping[str, Any], Mapping[str, Any]]],
 ) -> dict[str, Any]:
-    """Both means and, over the shared planes, the mean difference with its interval."""
+    """Both means and, over the shared planes that have the score, the mean difference with its
+    interval. ATS by region needs a label map, so planes of scattered points have none.
+    """
+    pairs = [(one[name], two[name]) for one, two in shared]
     return {
         **_pair(old, new, f"scores.{name}"),
-        "change": _change([two[name] - one[name] for one, two in shared]),
+        "change": _change([b - a for a, b in pairs if a is not None and b is not None]),
     }
 
 
@@ -158,8 +177,9 @@ def _labels(
 ) -> dict[str, Any] | None:
     if not shared:
         return None
-    one = np.concatenate([_flat(first) for first, _ in shared])
-    two = np.concatenate([_flat(second) for _, second in shared])
+    parts = [part for first, second in shared for part in _both(first, second)]
+    one = np.concatenate([first for first, _ in parts])
+    two = np.concatenate([second for _, second in parts])
     both = (one >= 0) & (two >= 0)
     one, two = one[both], two[both]
     if not len(one):
@@ -178,10 +198,36 @@ def _labels(
     )
 
 
-def _flat(plane: Mapping[str, Any]) -> NDArray[np.int64]:
-    """The plane's labels in one row, -1 where a point was not asked."""
-    rows = plane["label_map"]
-    return np.array([-1 if v is None else v for row in rows for v in row], dtype=np.int64)
+def _both(
+    first: Mapping[str, Any], second: Mapping[str, Any]
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Labels that both audits may have of a plane's inputs, -1 where one was not asked.
+
+    That is its scattered points, and its label map where both drew one of the same density.
+    """
+    one, two = _points(first), _points(second)
+    if one is not None and two is not None:
+        yield _flat(one["labels"]), _flat(two["labels"])
+    maps = first["label_map"], second["label_map"]
+    if None not in maps and np.shape(maps[0]) == np.shape(maps[1]):
+        yield _map_labels(first), _map_labels(second)
+
+
+def _map_labels(plane: Mapping[str, Any]) -> NDArray[np.int64]:
+    """The labels of a plane's map in one row, -1 where the model was not asked.
+
+    A picture that was drawn by refinement is asked at some nodes and filled in between.
+    """
+    labels = np.concatenate([_flat(row) for row in plane["label_map"]])
+    picture = plane.get("picture")
+    if picture is None:
+        return labels
+    asked = np.array([node == "1" for row in picture["asked"] for node in row])
+    return np.where(asked, labels, -1)
+
+
+def _flat(labels: list[int | None]) -> NDArray[np.int64]:
+    return np.array([-1 if label is None else label for label in labels], dtype=np.int64)
 
 
 def _moves(
@@ -205,4 +251,20 @@ def _trigger(report: Mapping[str, Any]) -> dict[str, Any] | None:
         "family": best.get("family"),
         "target": best.get("target"),
         "success": best.get("success"),
+    }
+
+
+def _finding_moves(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Ids of the second report's findings that are new or kept, and what it no longer holds.
+
+    An id names the model it is about, so the first report's findings are looked at as if they
+    were about the second's.
+    """
+    then = {one.id: one for one in findings_of({**old, "fingerprint": new["fingerprint"]})}
+    now = {one.id: one for one in findings_of(new)}
+    gone = [one for one in then.values() if one.id not in now]
+    return {
+        "new": [name for name in now if name not in then],
+        "kept": [name for name in now if name in then],
+        "gone": [{"kind": one.kind, "text": one.text} for one in gone],
     }
