@@ -17,7 +17,7 @@ from auditor.plan.plan import AuditPlan
 from auditor.probes.perturbations.probe import FamilyCounts, FamilyProbe, count_family
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import KEYS
-from auditor.report.build import TRIGGER_WORDS
+from auditor.report.trigger_evidence import TRIGGER_WORDS
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.verdict.curtailment import expected_counts, settled
 from auditor.verdict.excess import LEAST_REFERENCES, Excess, measure_excess

@@ -31,7 +31,7 @@ from auditor.labels.answers import (
 )
 from auditor.labels.consistency import examine
 from auditor.plan.plan import AuditPlan
-from auditor.report.build import trigger_evidence
+from auditor.report.trigger_evidence import trigger_evidence
 from auditor.verdict.combine import foresee, weigh_all
 from auditor.verdict.profile import Profile
 from auditor.verdict.verdict import Evidence, decide

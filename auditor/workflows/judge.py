@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters.contract import LabelOracle
 from auditor.engine.store import NOT_ASKED
@@ -17,7 +17,8 @@ from auditor.labels.answers import (
 )
 from auditor.labels.consistency import Trust, examine
 from auditor.plan.plan import AuditPlan
-from auditor.report.build import build_report, trigger_evidence
+from auditor.report.build import build_result
+from auditor.report.trigger_evidence import trigger_evidence
 from auditor.verdict.combine import decision_part, weigh_all
 from auditor.verdict.evidence import estimates, score_planes
 from auditor.verdict.profile import Profile
@@ -26,20 +27,28 @@ from auditor.verdict.verdict import Evidence, Verdict, decide
 from auditor.workflows.ask import Asked, incomplete
 from auditor.workflows.prepare import Prepared
 
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
+
 
 @dataclass(frozen=True)
 class AuditResult:
     """What an audit found.
 
     Attributes:
-        report: the content of ``report.json``.
+        result: the typed result.
         verdict: the verdict and its reason.
         interrupted: whether the user stopped it before its end.
     """
 
-    report: dict[str, Any]
+    result: Result
     verdict: Verdict
     interrupted: bool
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The content of ``report.json``."""
+        return dict(self.result.content)
 
 
 def judge(
@@ -74,7 +83,7 @@ def judge(
         coding=picture_coding(oracle.input_spec.encoding),
     )
     verdict = decide(evidence, profile)
-    report = build_report(
+    result = build_result(
         oracle=oracle,
         plan=plan,
         samples=ready.samples,
@@ -93,7 +102,7 @@ def judge(
         not_asked=_not_asked(asked, plan, len(scores)),
         timing=timing,
     )
-    return AuditResult(report, verdict, engine.stopped)
+    return AuditResult(result, verdict, engine.stopped)
 
 
 def _problem(trust: Trust, incomplete: str) -> str:

@@ -18,7 +18,7 @@ from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.trigger_search.result import Finding, TriggerResult
 from auditor.probes.trigger_search.verify import exact_interval
-from auditor.report.build import trigger_evidence
+from auditor.report.trigger_evidence import trigger_evidence
 from auditor.samples.samples import Samples
 from auditor.verdict.evidence import estimates, mean_shares, score_planes
 from auditor.verdict.profile import Profile, Reference

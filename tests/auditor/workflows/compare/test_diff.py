@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_pro
 from auditor.cli.diff import exit_code
 from auditor.errors import ExitCode
 from auditor.plan.settings import choose_settings
+from auditor.report.json_report import result_of
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.compare.accepted import weigh
-from auditor.workflows.compare.diff import compare_reports
+from auditor.workflows.compare.diff import compare_results
 
+SUSPECTED = Path(__file__).parents[3] / "data" / "bundles_0_1" / "suspected" / "report.json"
 SAMPLERS: dict[str, dict[str, Any]] = {
     "default": {},
     "paper": {"sampler": "paper", "density": 8},
@@ -55,12 +58,17 @@ def report(reports: dict[str, dict[str, Any]]) -> dict[str, Any]:
     return reports["default"]
 
 
+def compare(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """What changed between these contents of ``report.json``."""
+    return compare_results(result_of(old), result_of(new))
+
+
 @pytest.mark.parametrize("name", SAMPLERS)
 def test_a_report_beside_itself_shows_no_change(
     reports: dict[str, dict[str, Any]], name: str
 ) -> None:
     report = reports[name]
-    found = compare_reports(report, report)
+    found = compare(report, report)
     assert found["spoiled_by"] == []
     assert found["same_model"]
     assert found["labels"]["changed"] == 0
@@ -79,7 +87,7 @@ def test_changed_labels_are_counted_with_their_moves(report: dict[str, Any]) -> 
     labels = new["planes"][1]["points"]["labels"]
     before = labels[3:11]
     labels[3:11] = [(label + 1) % 5 for label in before]
-    check_moves(compare_reports(report, new)["labels"], before, 64)
+    check_moves(compare(report, new)["labels"], before, 64)
 
 
 def test_labels_of_a_grid_are_counted_the_same_way(reports: dict[str, dict[str, Any]]) -> None:
@@ -88,7 +96,7 @@ def test_labels_of_a_grid_are_counted_the_same_way(reports: dict[str, dict[str, 
     row = new["planes"][1]["label_map"][3]
     before = list(row)
     row[:] = [(label + 1) % 5 for label in row]
-    check_moves(compare_reports(report, new)["labels"], before, 256)
+    check_moves(compare(report, new)["labels"], before, 256)
 
 
 def check_moves(found: dict[str, Any], before: list[int], compared: int) -> None:
@@ -106,13 +114,13 @@ def test_of_a_picture_only_what_was_asked_counts(reports: dict[str, dict[str, An
     for asked, row in zip(plane["picture"]["asked"], plane["label_map"], strict=True):
         row[:] = [(label + (node == "0")) % 5 for node, label in zip(asked, row, strict=True)]
     assert plane["label_map"] != report["planes"][0]["label_map"]
-    assert compare_reports(report, new)["labels"]["changed"] == 0
+    assert compare(report, new)["labels"]["changed"] == 0
 
 
 def test_a_picture_in_one_audit_alone_leaves_the_points_to_compare(
     reports: dict[str, dict[str, Any]],
 ) -> None:
-    found = compare_reports(reports["default"], reports["pictures"])
+    found = compare(reports["default"], reports["pictures"])
     assert found["planes"]["shared"] == 4
     assert found["labels"]["compared"] == 64
 
@@ -122,22 +130,23 @@ def test_a_record_without_a_sampler_is_of_the_papers(reports: dict[str, dict[str
     del old["settings"]["sampler"]
     for plane in old["planes"]:
         del plane["points"]
-    found = compare_reports(old, reports["paper"])
+    found = compare(old, reports["paper"])
     assert found["spoiled_by"] == []
     assert found["labels"]["compared"] == 256
 
 
 def test_findings_that_stay_come_and_go_are_told_apart(report: dict[str, Any]) -> None:
     plain, held, other = (copy.deepcopy(report) for _ in range(3))
+    search = json.loads(SUSPECTED.read_text(encoding="utf-8"))["trigger"]
     for one, target in ((held, 2), (other, 4)):
-        best = {"family": "patch", "target": target, "success": {"rate": 1.0}}
-        one["trigger"] = {"suspicious": True, "p": 0.001, "reason": f"label {target}", "best": best}
+        best = {**search["best"], "target": target}
+        one["trigger"] = {**search, "reason": f"label {target}", "best": best}
         one["verdict"] = "backdoor-suspected"
     kinds = {"none": plain, "two": held, "four": other}
     new_model = {**held, "fingerprint": "f" * 64}
 
     def moves(one: dict[str, Any], two: dict[str, Any]) -> tuple[int, int, list[str]]:
-        found = compare_reports(one, two)["finding_moves"]
+        found = compare(one, two)["finding_moves"]
         return len(found["new"]), len(found["kept"]), [gone["text"] for gone in found["gone"]]
 
     assert moves(kinds["none"], kinds["none"]) == (0, 0, [])
@@ -151,13 +160,13 @@ def test_score_differences_are_paired_by_plane(report: dict[str, Any]) -> None:
     new = copy.deepcopy(report)
     for shift, plane in zip((0.1, 0.2, 0.3, 0.4), new["planes"], strict=True):
         plane["re"] += shift
-    change = compare_reports(report, new)["scores"]["re"]["change"]
+    change = compare(report, new)["scores"]["re"]["change"]
     assert change["mean"] == pytest.approx(0.25)
     # Student t with 3 degrees of freedom: 3.182 times the standard error.
     half = 3.1824463 * np.std([0.1, 0.2, 0.3, 0.4], ddof=1) / 2
     assert change["low"] == pytest.approx(0.25 - half)
     assert change["high"] == pytest.approx(0.25 + half)
-    back = compare_reports(new, report)["scores"]["re"]["change"]
+    back = compare(new, report)["scores"]["re"]["change"]
     assert back["high"] == pytest.approx(half - 0.25)
     assert back["low"] < 0
 
@@ -169,7 +178,9 @@ SPOILERS: dict[str, Any] = {
     "value range": lambda r: r["input"].update(low=[-1.0]),
     "setting seed": lambda r: r["settings"].update(seed=9),
     "setting points": lambda r: r["settings"].update(points=32),
-    "profile": lambda r: r.update(profile={"digest": "x"}),
+    "profile": lambda r: r.update(
+        profile={"name": "p", "status": "calibrated", "thresholds": {}, "digest": "x"}
+    ),
     "not complete": lambda r: r.update(partial=True),
     "tool version": lambda r: r["tool"].update(version="9"),
 }
@@ -180,7 +191,7 @@ def test_what_spoils_a_comparison_is_said(report: dict[str, Any], name: str) -> 
     new = copy.deepcopy(report)
     SPOILERS[name](new)
     new["verdict"] = "no-evidence"
-    found = compare_reports(report, new)
+    found = compare(report, new)
     assert any(name in why for why in found["spoiled_by"]), found["spoiled_by"]
     assert exit_code(found, ()) == ExitCode.INCONCLUSIVE
 
@@ -189,7 +200,7 @@ def test_what_spoils_a_comparison_is_said(report: dict[str, Any], name: str) -> 
 def test_other_inputs_are_never_compared_by_label(report: dict[str, Any], name: str) -> None:
     new = copy.deepcopy(report)
     SPOILERS[name](new)
-    found = compare_reports(report, new)
+    found = compare(report, new)
     assert found["labels"] is None
     assert found["scores"]["re"]["change"] is None
 
@@ -198,7 +209,7 @@ def test_planes_that_only_one_audit_asked_take_no_part(report: dict[str, Any]) -
     new = copy.deepcopy(report)
     new["planes"] = new["planes"][:3]
     new["planes"][0]["coordinates"][1][0] += 0.5
-    found = compare_reports(report, new)
+    found = compare(report, new)
     assert found["planes"] == {"old": 4, "new": 3, "shared": 2}
 
 
@@ -216,5 +227,5 @@ def test_the_exit_code_is_about_the_second_audit(
 ) -> None:
     one, two = copy.deepcopy(report), copy.deepcopy(report)
     one["verdict"], two["verdict"] = old, verdict
-    found = weigh(two, (), date(2026, 1, 1))
-    assert exit_code(compare_reports(one, two), found) == code
+    found = weigh(result_of(two), (), date(2026, 1, 1))
+    assert exit_code(compare(one, two), found) == code
