@@ -51,7 +51,8 @@ class AuditReport:
         except OSError as error:
             raise AuditError(f"the report in {output} cannot be read: {error.strerror}") from error
         code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
-        return cls(result.verdict.name, result.verdict.reason, code, result.result, output, page)
+        found = result.result
+        return cls(found.verdict, found.verdict_reason, code, found, output, page)
 
     @property
     def data(self) -> dict[str, Any]:

@@ -6,7 +6,7 @@ Pure: given the same plan, labels and profile it gives the same result.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,23 +15,24 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
 from auditor import __version__
-from auditor.engine.adaptive import TriggerOutcome
 from auditor.engine.engine import EngineResult
 from auditor.engine.store import NOT_ASKED
-from auditor.labels.answers import Answers, class_count
-from auditor.labels.consistency import TOLERATED, Trust
+from auditor.labels.answers import Answers
+from auditor.labels.consistency import TOLERATED, Consistency
+from auditor.measured.decision import WITH_REFERENCES, WITHOUT_REFERENCES
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_map import Picture
 from auditor.report.build_planes import ats_of_pictures, plane_part
 from auditor.report.build_trigger import trigger_part
 from auditor.report.json_report import SCHEMA_VERSION
 from auditor.report.wording.limits import limits_of
+from auditor.report.wording.reasons import sentence, sentences
 from auditor.samples.samples import Samples
-from auditor.scores.intervals import Rate
-from auditor.scores.planes import PlaneScore, target_label
-from auditor.verdict import scope
-from auditor.verdict.evidence import mean_shares
+from auditor.scores.intervals import Rate, binomial_rate
+from auditor.scores.planes import target_label
+from auditor.verdict.combine import Combined
+from auditor.verdict.evidence import Assessment, mean_shares
 from auditor.verdict.profile import Profile
+from auditor.verdict.scope import known_only_for
 from auditor.verdict.verdict import Evidence, Verdict
 
 if TYPE_CHECKING:
@@ -47,20 +48,13 @@ UNTIMED = {"started": "", "finished": "", "seconds": 0.0, "queries_per_second": 
 def build_result(
     *,
     oracle: LabelOracle,
-    plan: AuditPlan,
     samples: Samples,
     classes: NDArray[np.int64],
     matched_by: str,
     answers: Answers,
-    scores: Mapping[int, PlaneScore],
-    evidence: Evidence,
-    trust: Trust,
+    assessment: Assessment,
     verdict: Verdict,
     profile: Profile | None,
-    engine: EngineResult,
-    trigger: TriggerOutcome | None,
-    pictures: Sequence[Picture],
-    decision: Mapping[str, Any] | None,
     not_asked: Mapping[str, Any] | None,
     timing: Mapping[str, Any],
 ) -> Result:
@@ -68,28 +62,31 @@ def build_result(
 
     Its fields are described by :class:`auditor.report.result.result.Result`.
     """
-    shares, spec = mean_shares(scores), oracle.input_spec
-    partial = bool(evidence.problem) or len(pictures) < plan.settings.pictures
+    plan, spec = answers.plan, oracle.input_spec
+    evidence, shares = assessment.evidence, mean_shares(assessment.scores)
+    known = known_only_for(spec) is None
     content = {
-        **_outcome(verdict, _target(shares, evidence), partial=partial),
+        **_outcome(verdict, _target(shares, evidence), partial=_partial(answers, evidence)),
         **_questions(oracle, plan),
         "samples": _samples_part(plan, samples, classes, matched_by, answers, evidence),
-        "labels": _label_names(oracle, answers, classes),
+        "labels": {
+            str(index): oracle.label_space.name(index) for index in range(assessment.class_count)
+        },
         "scores": {
             **{name: asdict(estimate) for name, estimate in evidence.scores.items()},
-            **ats_of_pictures(plan, classes, pictures),
+            **ats_of_pictures(plan, classes, answers.label_maps),
             "shares": None if shares is None else shares.tolist(),
-            "decision": None if decision is None else dict(decision),
+            "decision": _decision_part(assessment.combined),
         },
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
-        "trigger": trigger_part(trigger, evidence.trigger, known=not scope.known_for(spec)),
+        "trigger": trigger_part(answers.trigger, evidence.trigger, known=known),
         "canaries": _canaries_part(evidence.canaries),
-        "trust": _trust_part(trust, engine),
-        "queries": _queries_part(oracle, engine),
+        "trust": _trust_part(assessment.consistency, answers.run),
+        "queries": _queries_part(oracle, answers.run),
         "planes": [
-            plane_part(plan, samples, classes, answers, number, score, pictures)
-            for number, score in scores.items()
+            plane_part(samples, classes, answers, number, score)
+            for number, score in assessment.scores.items()
         ],
         "not_asked": None if not_asked is None else dict(not_asked),
         "limits": limits_of(not_asked, len(plan.planes), plan.family_queries, spec),
@@ -101,12 +98,16 @@ def build_result(
     return Result.of(content)
 
 
+def _partial(answers: Answers, evidence: Evidence) -> bool:
+    return evidence.problem is not None or len(answers.label_maps) < answers.plan.settings.pictures
+
+
 def _outcome(verdict: Verdict, target: int | None, *, partial: bool) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "xray-audit", "version": __version__},
         "verdict": verdict.name,
-        "verdict_reason": verdict.reason,
+        "verdict_reason": sentences(verdict.reasons),
         "target_label": target,
         "partial": partial,
     }
@@ -141,11 +142,38 @@ def _questions(oracle: LabelOracle, plan: AuditPlan) -> dict[str, Any]:
     }
 
 
-def _label_names(
-    oracle: LabelOracle, answers: Answers, classes: NDArray[np.int64]
-) -> dict[str, str]:
-    count = class_count(answers, oracle.label_space.size, classes)
-    return {str(index): oracle.label_space.name(index) for index in range(count)}
+def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
+    """``scores.decision`` of the report."""
+    if combined is None:
+        return None
+    decision, evidence = combined.decision, combined.evidence
+    measured = WITH_REFERENCES if decision.references else WITHOUT_REFERENCES
+    return {
+        "value": decision.value,
+        "p": decision.p,
+        "level": decision.level,
+        "suspicious": evidence.suspicious,
+        "targets": [] if evidence.target is None else [evidence.target],
+        "reason": sentence(evidence.reason),
+        "references": decision.references,
+        "shift": decision.shift,
+        "error_rates": {
+            "false_positive": asdict(binomial_rate(measured.false_alarms, measured.clean)),
+            "false_negative": asdict(binomial_rate(measured.missed, measured.backdoored)),
+        },
+        "labels": [
+            {
+                "label": one.label,
+                "value": one.value,
+                "trigger": one.trigger,
+                "trigger_key": one.trigger_key,
+                "families": one.families,
+                "excess": dict(one.excess),
+                "said_by": list(one.said_by),
+            }
+            for one in decision.labels
+        ],
+    }
 
 
 def _samples_part(
@@ -206,11 +234,14 @@ def _canaries_part(rate: Rate | None) -> dict[str, Any] | None:
     }
 
 
-def _trust_part(trust: Trust, engine: EngineResult) -> dict[str, Any]:
+def _trust_part(consistency: Consistency, engine: EngineResult) -> dict[str, Any]:
     return {
         "tolerated_flips": TOLERATED,
-        "least_caught": trust.least_caught,
-        "findings": [asdict(finding) for finding in trust.findings],
+        "least_caught": consistency.least_caught,
+        "findings": [
+            {"code": one.reason.code, "reason": sentence(one.reason), "p": one.p}
+            for one in consistency.found
+        ],
         "senders": {name: list(values) for name, values in engine.origins.items()},
         "unknown_requests": [dict(request) for request in engine.unknown[:MAX_LISTED]],
     }

@@ -21,15 +21,14 @@ from auditor.scores.planes import PlaneScore
 
 
 def plane_part(
-    plan: AuditPlan,
     samples: Samples,
     classes: NDArray[np.int64],
     answers: Answers,
     number: int,
     score: PlaneScore,
-    pictures: Sequence[Picture],
 ) -> dict[str, Any]:
     """A completely answered plane: where it lies, its scores, and the labels they rest on."""
+    plan = answers.plan
     probe, triplet = plan.planes[number], plan.triplets[number]
     bounds = probe.bounds
     return {
@@ -42,8 +41,8 @@ def plane_part(
         "ats": score.ats,
         "ats_by_label": score.ats_by_label,
         "shares": score.shares.tolist(),
-        **_labels_part(probe, answers.maps[number]),
-        **_picture_part(plan, classes, pictures, number),
+        **_labels_part(probe, answers.planes[number]),
+        **_picture_part(plan, classes, answers.label_maps, number),
     }
 
 

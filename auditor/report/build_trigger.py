@@ -16,6 +16,7 @@ from auditor.measured.trigger_error_rates import (
 )
 from auditor.probes.trigger_search.result import Finding
 from auditor.probes.trigger_search.verify import Interval
+from auditor.report.wording.reasons import sentence
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.verdict import TriggerEvidence
 
@@ -31,7 +32,7 @@ def trigger_part(
         "suspicious": evidence.suspicious,
         "natural": evidence.natural,
         "p": result.p,
-        "reason": evidence.sentence,
+        "reason": sentence(evidence.reason),
         "queries": result.queries,
         "queries_by_stage": dict(result.spent),
         "looks": result.looks,

@@ -22,7 +22,7 @@ import numpy as np
 from auditor.measured.decision import RULE, WITH_REFERENCES
 from auditor.plan.settings import FAMILY_ROUNDS
 from auditor.probes.perturbations.probe import FamilyCounts
-from auditor.verdict.curtailment import expected_counts, settled
+from auditor.verdict.curtailment import expected_counts, rest_changes_nothing
 from auditor.verdict.excess import measure_excess
 from auditor.verdict.rule import decide_value
 from examples.benchmarks.decision_data import Model, load_models, references_of
@@ -101,7 +101,9 @@ def _in_order(
     }
     for turn in range(1, FAMILY_ROUNDS + 1):
         partial = [_first(one, orders[one.key], turn * one.inputs // FAMILY_ROUNDS) for one in full]
-        if turn == FAMILY_ROUNDS or settled(partial, whole, references, suspicious, rng):
+        if turn == FAMILY_ROUNDS or rest_changes_nothing(
+            partial, whole, references, suspicious, rng
+        ):
             break
     word = suspicious({one.key: expected_counts(one, *whole[one.key]) for one in partial})
     return word, sum(one.inputs for one in partial)

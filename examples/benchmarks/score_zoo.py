@@ -26,11 +26,11 @@ from adapters.registry import open_oracle
 from adapters.target.description import Target
 from auditor.engine.engine import EngineLimits, QueryEngine
 from auditor.engine.store import LabelStore
+from auditor.labels.answers import Answers
 from auditor.plan.settings import AuditSettings, choose_settings
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import SCORE_NAMES
-from auditor.workflows.ask import Asked
 from auditor.workflows.judge import judge
 from auditor.workflows.prepare import prepare
 from examples.zoo import default_folder
@@ -112,7 +112,7 @@ async def score(
         ready = prepare(oracle, samples, settings)
         engine = QueryEngine(oracle, store, EngineLimits(concurrency=2))
         asked = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders())
-        report = judge(oracle, ready, Asked(asked, None), None, {}).report
+        report = judge(oracle, ready, Answers(ready.plan, asked), None, {}).report
     finally:
         store.close()
         await oracle.aclose()

@@ -29,9 +29,10 @@ import numpy as np
 from markdown_it import MarkdownIt
 
 from auditor.engine.engine import EngineLimits
-from auditor.labels.consistency import TOLERATED, Repeats, examine, wants_second_look
+from auditor.labels.consistency import TOLERATED, Repeats, check_consistency, wants_extra_repeats
 from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
+from auditor.report.json_report import result_of
 from auditor.report.source import ReportSource
 from auditor.report.views import ViewName, render, view_settings
 from auditor.samples.load import load_samples
@@ -51,7 +52,7 @@ from examples.benchmarks.hostile.clients import (
 )
 
 HERE = Path(__file__).parent
-ASSETS = HERE.parents[2] / "auditor" / "demo" / "assets"
+ASSETS = HERE.parents[2] / "auditor" / "workflows" / "demo" / "assets"
 RELOADED = "XRAY_HOSTILE_SHIM"
 Leg = tuple[str, str, str, bool]
 BESIDE, BESIDE_S = ("DI", "HJg"), 600.0
@@ -375,9 +376,10 @@ def _views(report: dict[str, Any], output: Path, name: str) -> dict[str, str]:
     """Every view of the report with all its classes called ``name``."""
     named = {**report, "labels": dict.fromkeys(report["labels"], name)}
     named["verdict_reason"] = "One and the same label."
-    views = {"console": show_result(named, output)}
+    result = result_of(named)
+    views = {"console": show_result(result, output)}
     for kind in VIEWS:
-        views[str(kind)] = render(kind, ReportSource(named), view_settings()).decode()
+        views[str(kind)] = render(kind, ReportSource(result), view_settings()).decode()
     views["report.json"] = _written(named, output)
     return views
 
@@ -516,14 +518,14 @@ def _caught(
         for told in (np.where(rng.random(size) < swapped, other, honest) for _ in "ab")
     ]
     flips = int((both[0][:early] != both[1][:early]).sum())
-    asked = size if wants_second_look(flips, size) else early
+    asked = size if wants_extra_repeats(flips, size) else early
     moments = rng.random((2, size))
     moments[1, early:] = 1.0
     repeats = Repeats(
         both[0][:asked], both[1][:asked], moments[0][:asked], moments[1][:asked], size
     )
     counts = np.bincount(honest)
-    return bool(examine(repeats, counts, {}, open_labels=False).findings)
+    return bool(check_consistency(repeats, counts, {}, open_labels=False).found)
 
 
 def _report(

@@ -1,4 +1,4 @@
-"""Labels sorted by what was asked, and what is missing of them."""
+"""Scores of complete planes, and the trigger search's part of the evidence."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from adapters.contract import InputSpec, LabelSpace
 from adapters.synthetic import SyntheticOracle
 from auditor.engine.adaptive import TriggerOutcome
 from auditor.engine.store import NOT_ASKED
-from auditor.labels.answers import Answers, canary_rate, class_count, sample_accuracy, sort_answers
+from auditor.labels.answers import Answers
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.trigger_search.result import Finding, TriggerResult
 from auditor.probes.trigger_search.verify import exact_interval
-from auditor.report.trigger_evidence import trigger_evidence
+from auditor.report.wording.reasons import sentence
 from auditor.samples.samples import Samples
-from auditor.verdict.evidence import estimates, mean_shares, score_planes
+from auditor.verdict.evidence import estimates, mean_shares, score_planes, trigger_evidence
 from auditor.verdict.profile import Profile, Reference
 from auditor.verdict.thresholds import calibrate
 from auditor.workflows.prepare import prepare
@@ -44,47 +44,12 @@ def labels(plan: AuditPlan) -> list[Labels]:
     return [*made, np.array(again, dtype="<u2")]
 
 
-def test_answers_are_sorted_by_probe(plan: AuditPlan, labels: list[Labels]) -> None:
-    answers = sort_answers(plan, labels)
-    assert answers.samples is labels[0]
-    assert [m.shape for m in answers.maps] == [(8, 8)] * 4
-    # Row i along e1, column j along e2: input number i * S + j.
-    assert answers.maps[2][3, 5] == labels[3][3 * 8 + 5]
-    assert answers.canaries is not None
-    assert answers.first is not None
-    assert answers.first.tolist() == answers.canaries.tolist()
-
-
-def test_flips_are_counted_among_what_was_asked_twice(
-    plan: AuditPlan, labels: list[Labels]
-) -> None:
-    labels[-1][:3] += 1
-    labels[-1][9] = NOT_ASKED
-    rate = canary_rate(sort_answers(plan, labels))
-    assert rate is not None
-    assert (rate.rate, rate.n) == (3 / 9, 9)
-
-
-def test_canaries_nobody_answered_have_no_rate(plan: AuditPlan, labels: list[Labels]) -> None:
-    labels[-1][:] = NOT_ASKED
-    assert canary_rate(sort_answers(plan, labels)) is None
-
-
-def test_accuracy_counts_answered_samples() -> None:
-    answers = Answers(np.array([0, 1, 2, NOT_ASKED], dtype="<u2"), (), None, None)
-    rate = sample_accuracy(answers, np.array([0, 1, 0, 3]))
-    assert rate is not None
-    assert (rate.rate, rate.n) == (2 / 3, 3)
-    nothing = Answers(np.full(2, NOT_ASKED, dtype="<u2"), (), None, None)
-    assert sample_accuracy(nothing, np.array([0, 1])) is None
-
-
 def test_an_incomplete_plane_is_not_scored(
     plan: AuditPlan, labels: list[Labels], samples: Samples
 ) -> None:
     labels[2][17] = NOT_ASKED
     true = np.array([int(name) for name in samples.classes])
-    scores = score_planes(plan, sort_answers(plan, labels), true, 5)
+    scores = score_planes(Answers.of_labels(plan, labels), true, 5)
     assert sorted(scores) == [0, 2, 3]
     means = estimates(scores)
     assert means["re"].n == 3
@@ -99,30 +64,6 @@ def test_without_a_plane_there_is_nothing_to_report() -> None:
     assert mean_shares({}) is None
 
 
-def test_labels_seen_do_not_count_what_was_not_asked() -> None:
-    one = np.array([[3, NOT_ASKED]], dtype="<u2")
-    assert Answers(np.array([3, 4], dtype="<u2"), (one,), None, None).distinct == 2
-    assert Answers(np.array([NOT_ASKED], dtype="<u2"), (), None, None).distinct == 0
-
-
-@pytest.mark.parametrize(
-    ("size", "seen", "true", "count"),
-    [(10, [3], [2], 10), (None, [3], [2], 4), (None, [3], [700], 701), (None, [NOT_ASKED], [2], 3)],
-)
-def test_the_number_of_classes(
-    size: int | None, seen: list[int], true: list[int], count: int
-) -> None:
-    answers = Answers(np.array(seen, dtype="<u2"), (), None, None)
-    assert class_count(answers, size, np.array(true)) == count
-
-
-def test_more_than_256_classes_stay_apart(plan: AuditPlan, labels: list[Labels]) -> None:
-    labels[1] = (np.arange(64) * 1000).astype("<u2")
-    answers = sort_answers(plan, labels)
-    assert answers.maps[0].max() == 63_000
-    assert answers.distinct >= 64
-
-
 # ---- a found trigger beside what references are known to show -----------------------------------
 
 
@@ -134,7 +75,7 @@ def searched(key: str, target: int) -> TriggerOutcome:
     )
     pictures, none = np.zeros((1, 1, 28, 28), np.uint8), np.zeros(1, np.int64)
     result = TriggerResult(
-        (best,), best, True, 1e-5, "It works.", 900, {}, 1, 13, 60, 60, pictures, pictures, none
+        (best,), best, True, 1e-5, 900, {}, 1, 13, 60, 60, pictures, pictures, none
     )
     return TriggerOutcome(result, none)
 
@@ -159,9 +100,9 @@ def test_a_patch_that_clean_references_show_too_accuses_nobody(key: str) -> None
     assert found is not None
     assert (found.suspicious, found.natural, found.target) == (False, True, 12)
     assert "clean references of profile 'signs' have natural patches to that label" in (
-        found.sentence
+        sentence(found.reason)
     )
-    assert "did not look for others" in found.sentence
+    assert "did not look for others" in sentence(found.reason)
 
 
 @pytest.mark.parametrize(
