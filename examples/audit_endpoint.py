@@ -37,7 +37,7 @@ async def main(endpoint: str, output: Path) -> None:
         )
     finally:
         await oracle.aclose()
-    print(show_result(result.report, output))
+    print(show_result(result.result, output))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ async def main(output: Path) -> None:
         result = await run_audit(oracle, samples, AuditSettings(density=20), output)
     finally:
         await oracle.aclose()
-    print(show_result(result.report, output))
+    print(show_result(result.result, output))
 
 
 if __name__ == "__main__":

@@ -56,7 +56,7 @@ async def main(folder: Path) -> None:
         result = await run_audit(oracle, samples, AuditSettings(density=20), folder / "report")
     finally:
         await oracle.aclose()
-    print(show_result(result.report, folder / "report"))
+    print(show_result(result.result, folder / "report"))
 
 
 if __name__ == "__main__":

@@ -22,11 +22,9 @@ from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import end_record, plan_record, run_record, used_images
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
-from auditor.report.html.trigger import TEXTURE_KEY
+from auditor.report.html.pictures import TEXTURE_KEY, sample_png, trigger_pictures
 from auditor.report.json_report import write_json
 from auditor.report.source import ReportSource
-from auditor.report.thumbnails import sample_png
-from auditor.report.trigger_pictures import trigger_pictures
 from auditor.report.views import VIEW_FILES, ViewName, ViewSettings, render_all, view_settings
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile
@@ -105,7 +103,7 @@ async def run_audit(
     result = judge(oracle, ready, answers, profile, timing)
     run = run_record(oracle, answers.run, timing, identity)
     held = {} if profile is None else profile.as_dict()
-    source = ReportSource(result.report, _pictures(ready, oracle, answers.trigger), run, held)
+    source = ReportSource(result.result, _pictures(ready, oracle, answers.trigger), run, held)
     made = render_all(source, views, shown or view_settings())
     _write_bundle(record, source, output, ready, made)
     return result
@@ -188,7 +186,7 @@ def _write_bundle(
     images = ready.samples.images[used_images(ready.plan)]
     try:
         record.keep(TRIGGER_PICTURE, source.pictures.get(TEXTURE_KEY))
-        write_json(dict(source.report), output / REPORT)
+        write_json(source.result.content, output / REPORT)
         for name in VIEW_FILES:
             # An older run's view would show an older result.
             record.keep(name, views.get(name))

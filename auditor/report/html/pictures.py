@@ -1,4 +1,4 @@
-"""Label maps as small palette PNGs, and sample thumbnails.
+"""Label maps as small palette PNGs, samples, and a trigger at work.
 
 Orientation: e1 points right and e2 up, so that row i of a label map is the picture's column i
 from the left and column j its row j from the bottom.
@@ -19,6 +19,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
+
+from auditor.engine.adaptive import TriggerOutcome
 
 Colour = tuple[int, int, int]
 Ink = int | Colour
@@ -55,6 +57,15 @@ NUMBERED_SHARE = 0.02
 
 MIN_UNIT, MAX_UNIT = 2, 3
 """Smallest and largest size, in pixels, of the dots that digits are made of."""
+
+SAMPLE_SIDE = 96
+"""Larger samples are shrunk: the report shows what they are, it does not archive them."""
+
+SHOWN = 3
+"""Samples shown before and after the change of a trigger."""
+
+TEXTURE_KEY = "trigger/texture"
+"""Key in ``pictures`` of the trigger itself."""
 
 THUMBNAIL = 64
 """Largest side of a sample's thumbnail in pixels."""
@@ -156,6 +167,58 @@ def thumbnail(picture: bytes) -> tuple[str, bytes] | None:
     buffer = io.BytesIO()
     plain.save(buffer, "JPEG", quality=82)
     return "image/jpeg", buffer.getvalue()
+
+
+def sample_png(pixels: NDArray[np.uint8]) -> bytes:
+    """PNG of one sample ``(c, h, w)`` uint8; one channel is grey, three are RGB, and of any
+    other number the first is shown.
+    """
+    channels = pixels.shape[0]
+    plain = np.moveaxis(pixels, 0, -1) if channels == 3 else pixels[0]
+    picture = Image.fromarray(np.ascontiguousarray(plain))
+    picture.thumbnail((SAMPLE_SIDE, SAMPLE_SIDE))
+    buffer = io.BytesIO()
+    picture.save(buffer, format="PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def clean_key(number: int) -> str:
+    """Key in ``pictures`` of shown sample ``number`` as it is."""
+    return f"trigger/clean/{number}"
+
+
+def changed_key(number: int) -> str:
+    """Key in ``pictures`` of shown sample ``number`` with the change applied."""
+    return f"trigger/changed/{number}"
+
+
+def trigger_pictures(outcome: TriggerOutcome | None) -> dict[str, bytes]:
+    """PNGs by the keys that the report's page looks up; empty without a finding."""
+    if outcome is None or outcome.result.best is None:
+        return {}
+    result = outcome.result
+    made: dict[str, bytes] = {}
+    for number in range(min(SHOWN, len(result.preview))):
+        made[clean_key(number)] = sample_png(result.preview_clean[number])
+        made[changed_key(number)] = sample_png(result.preview[number])
+    texture = _as_pixels(outcome)
+    if texture is not None:
+        made[TEXTURE_KEY] = sample_png(texture)
+    return made
+
+
+def _as_pixels(outcome: TriggerOutcome) -> NDArray[np.uint8] | None:
+    """The change as a picture ``(c, h, w)``: a patch as it is, an added pattern around grey."""
+    best = outcome.result.best
+    if best is None or best.texture is None or best.family == "warp":
+        return None
+    texture = np.asarray(best.texture)
+    if best.family == "patch":
+        return texture.astype(np.uint8)
+    if best.family == "blend":
+        return np.clip(127.5 + texture.astype(np.float64), 0, 255).astype(np.uint8)
+    # Twice the contrast: a pattern of a few levels would hardly show.
+    return np.clip(128.0 + 2.0 * texture.astype(np.float64), 0, 255).astype(np.uint8)
 
 
 def texture_colour(colour: Colour) -> Colour:

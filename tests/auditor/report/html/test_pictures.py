@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from auditor.report import pictures
-from auditor.report.pictures import (
+from auditor.report.html import pictures
+from auditor.report.html.pictures import (
     BLACK,
     TILES,
     WHITE,
