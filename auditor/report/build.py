@@ -28,10 +28,10 @@ from auditor.measured.trigger_error_rates import (
     MISSED,
 )
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_map import Picture
-from auditor.probes.net_points import ScatterProbe
+from auditor.probes.label_map import LabelMap
+from auditor.probes.net_points import NetPointsProbe
 from auditor.probes.plane import PlaneProbe, nearest_nodes
-from auditor.probes.trigger_search.result import Finding
+from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
 from auditor.report.wording.limits import jpeg_limit, rule_limit
 from auditor.report.wording.reasons import sentence, sentences
@@ -160,7 +160,9 @@ def _left_out(not_asked: Mapping[str, Any] | None, plan: AuditPlan) -> list[str]
     planes, families = not_asked["planes"], not_asked["family_queries"]
     if not_asked["because"] == "suspected":
         parts = [f"{planes} of {len(plan.planes)} planes"] if planes else []
-        parts += [f"{families:,} of {plan.family_queries:,} disturbed samples"] if families else []
+        parts += (
+            [f"{families:,} of {plan.perturbation_queries:,} disturbed samples"] if families else []
+        )
         return [
             f"The verdict stood without {' and '.join(parts)}, so they were not asked: no answer "
             "to them could have taken it back. Scores over fewer planes have wider intervals "
@@ -195,10 +197,10 @@ def _trigger_part(
         "reason": sentence(evidence.reason),
         "queries": result.queries,
         "queries_by_stage": dict(result.spent),
-        "looks": result.looks,
-        "looks_paid": result.paid,
+        "looks": result.verifications,
+        "looks_paid": result.comparisons,
         "search_samples": result.search_images,
-        "fresh_samples": result.fresh_images,
+        "fresh_samples": result.validation_images,
         "best": None if result.best is None else _finding_part(result.best),
         "findings": [_finding_part(finding, texture=False) for finding in result.findings],
         "shown": {
@@ -251,10 +253,10 @@ def _held_out_part() -> dict[str, Any]:
     }
 
 
-def _finding_part(finding: Finding, *, texture: bool = True) -> dict[str, Any]:
+def _finding_part(finding: TriggerFinding, *, texture: bool = True) -> dict[str, Any]:
     held = finding.texture if texture else None
     return {
-        "family": finding.family,
+        "family": finding.kind,
         "key": finding.key,
         "target": finding.target,
         "size": finding.size,
@@ -383,7 +385,7 @@ def _plane_part(
     }
 
 
-def _labels_part(probe: PlaneProbe | ScatterProbe, labels: NDArray[np.uint16]) -> dict[str, Any]:
+def _labels_part(probe: PlaneProbe | NetPointsProbe, labels: NDArray[np.uint16]) -> dict[str, Any]:
     """The plane's labels: on a grid, or at points given as shares of the rectangle's sides."""
     if isinstance(probe, PlaneProbe):
         return {"nodes": probe.nodes().tolist(), "label_map": labels.tolist(), "points": None}
@@ -392,7 +394,7 @@ def _labels_part(probe: PlaneProbe | ScatterProbe, labels: NDArray[np.uint16]) -
 
 
 def _picture_part(
-    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[Picture], number: int
+    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[LabelMap], number: int
 ) -> dict[str, Any]:
     """The plane's label map where it was drawn by refinement: what was asked, what was filled."""
     if number >= len(pictures):
@@ -412,7 +414,7 @@ def _picture_part(
     }
 
 
-def _agreement(picture: Picture) -> dict[str, float] | None:
+def _agreement(picture: LabelMap) -> dict[str, float] | None:
     """Share of the map that agrees with the dense one, with the exact 95 % interval."""
     if not picture.rechecked:
         return None
@@ -425,7 +427,7 @@ def _agreement(picture: Picture) -> dict[str, float] | None:
 
 
 def _ats_of_picture(
-    plan: AuditPlan, classes: NDArray[np.int64], number: int, picture: Picture
+    plan: AuditPlan, classes: NDArray[np.int64], number: int, picture: LabelMap
 ) -> float:
     triplet = [int(classes[index]) for index in plan.triplets[number]]
     nodes = _picture_nodes(plan, number)
@@ -438,7 +440,7 @@ def _picture_nodes(plan: AuditPlan, number: int) -> NDArray[np.int64]:
 
 
 def _ats_of_pictures(
-    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[Picture]
+    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[LabelMap]
 ) -> dict[str, Any]:
     """ATS by region, as far as refined maps tell it: over the pictured planes only."""
     if not pictures:

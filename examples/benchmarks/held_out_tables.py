@@ -20,7 +20,7 @@ from examples.benchmarks.decision_data import (
 from examples.benchmarks.measured_source import FAINT, MAPS
 from examples.benchmarks.white_box_scores import WhiteBox
 
-FAMILY_QUERIES = 1000
+PERTURBATION_QUERIES = 1000
 Rows = Sequence[Record]
 Known = list[tuple[str, float]]
 
@@ -120,7 +120,9 @@ def goals_table(rows: Rows) -> list[str]:
     cell = rate_cell(hits, len(stamped))
     met = _share_met(hits, len(stamped), 0.9)
     lines.append(_goal("patch recovered, right target", "≥ 90 % of models", cell, met))
-    lines.append(_goal("queries, families only", "≤ 1,000", f"{FAMILY_QUERIES:,}", _met(good=True)))
+    lines.append(
+        _goal("queries, families only", "≤ 1,000", f"{PERTURBATION_QUERIES:,}", _met(good=True))
+    )
     found = [r["queries"] + _families_for_trigger(r) for r in flagged if _one(r)]
     clear = [
         r["queries"] + _families_for_clear(r)
@@ -156,7 +158,7 @@ def _families_for_clear(row: Record) -> float:
     """Queries of the families of an audit that names none: all, where the row does not say how
     many had answered when they ended.
     """
-    return float(row.get("families_asked", FAMILY_QUERIES))
+    return float(row.get("families_asked", PERTURBATION_QUERIES))
 
 
 def _goal(what: str, wanted: str, here: str, met: str) -> str:
