@@ -16,8 +16,8 @@ from adapters.errors import AdapterError, Throttled, Unreachable, UntrustedModel
 from auditor import __main__ as program
 from auditor.errors import (
     AuditError,
-    BudgetReached,
     ExitCode,
+    LabelsPending,
     ProfileError,
     SamplesError,
     StoreError,
@@ -32,7 +32,7 @@ from auditor.errors import (
         (SamplesError("sentence"), ExitCode.USAGE),
         (ProfileError("sentence"), ExitCode.USAGE),
         (StoreError("sentence"), ExitCode.FAILED),
-        (BudgetReached("sentence"), ExitCode.INCONCLUSIVE),
+        (LabelsPending("sentence"), ExitCode.LABELS_PENDING),
         (AuditError("sentence"), ExitCode.FAILED),
         (UntrustedModel("sentence"), ExitCode.USAGE),
         (Unreachable("sentence"), ExitCode.FAILED),
