@@ -9,7 +9,8 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.options import ViewOptions, takes
+from auditor.cli.options import ViewOptions
+from auditor.cli.takes import takes
 from auditor.errors import AuditError, UsageError
 from auditor.evidence.bundle import load_bundle
 from auditor.evidence.layout import VIEWS

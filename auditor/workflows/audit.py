@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,102 +13,92 @@ from adapters.contract import Deferring, Identified, LabelOracle
 from auditor.engine.adaptive import (
     TriggerOutcome,
 )
-from auditor.engine.engine import EngineLimits, EngineResult, QueryEngine
-from auditor.engine.progress import Progress
+from auditor.engine.engine import EngineResult, QueryEngine
 from auditor.errors import AuditError, LabelsPending, UsageError
-from auditor.evidence.attest.signing import Signer
 from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import end_record, plan_record, run_record, used_images
 from auditor.plan.plan import AuditPlan
-from auditor.plan.settings import AuditSettings
 from auditor.report.html.trigger import TEXTURE_KEY
 from auditor.report.json_report import write_json
 from auditor.report.source import ReportSource
 from auditor.report.thumbnails import sample_png
 from auditor.report.trigger_pictures import trigger_pictures
-from auditor.report.views import VIEW_FILES, ViewName, ViewSettings, render_all, view_settings
-from auditor.samples.samples import Samples
-from auditor.verdict.profile import Profile
+from auditor.report.views import VIEW_FILES, render_all
 from auditor.verdict.verdict import check_profile
-from auditor.workflows.ask import ask, ends_of
+from auditor.workflows.ask import Asked, ask, ends_of
 from auditor.workflows.judge import AuditResult, judge
 from auditor.workflows.prepare import Prepared, prepare, refuse_small_budget
+from auditor.workflows.request import AuditRequest
+
+UNSIGNED_AGAIN = "The bundle was signed before and is not now: --sign-key signs it again."
 
 
 async def run_audit(
-    oracle: LabelOracle,
-    samples: Samples,
-    settings: AuditSettings,
-    output: Path,
-    *,
-    profile: Profile | None = None,
-    limits: EngineLimits | None = None,
-    progress: Progress | None = None,
-    on_start: Callable[[QueryEngine], None] | None = None,
-    signer: Signer | None = None,
-    views: Sequence[ViewName] = (ViewName.HTML,),
-    shown: ViewSettings | None = None,
+    request: AuditRequest, on_start: Callable[[QueryEngine], None] | None = None
 ) -> AuditResult:
-    """Audit ``oracle``; ``output`` becomes an evidence bundle (see auditor.evidence.layout).
+    """Audit a model; ``request.output`` becomes an evidence bundle (see auditor.evidence.layout).
 
-    Labels live in ``output/labels.sqlite3``. Calling this again with the same arguments
-    continues where the last run ended and asks nothing twice.
+    Labels live in ``labels.sqlite3`` there. Calling this again with an equal request continues
+    where the last run ended and asks nothing twice.
 
     Args:
-        oracle: the model under audit.
-        samples: clean, labelled samples of at least three classes.
-        settings: what to ask.
-        output: folder for everything written; made where it does not exist.
-        profile: references to judge by, or None for scores without a verdict.
-        limits: what may be spent and how fast.
-        progress: told about every answer.
+        request: what to audit, and how.
         on_start: handed the engine before it starts, so that a caller can stop it.
-        signer: signs the plan before the first query and the head after the last, or None.
-        views: what is written beside ``report.json``.
-        shown: what the views show; by default all frameworks.
 
     Raises:
         UsageError: samples, settings, profile or budget do not fit.
-        AdapterError: the target failed for good; what was paid for is kept.
+        AdapterError: the target cannot be opened or failed for good; what was paid for is kept.
         LabelsPending: the target answers by files, and the next ones wait for their labels.
         AuditError: the audit could not be done.
     """
-    limits = limits or EngineLimits()
-    ready = prepare(oracle, samples, settings)
-    _check_before_asking(oracle, ready.plan, profile, limits)
-    started, clock = datetime.now(UTC), time.monotonic()
-    if isinstance(oracle, Deferring):
-        await oracle.begin(ready.plan.digest)
-    _make_folder(output)
-    record = Recorder(output, signer)
-    fixed = plan_record(oracle, ready, profile)
-    try:
-        asked = await ask(
-            oracle,
-            ready,
-            output,
-            limits,
-            progress,
-            on_start,
-            lambda: record.start(fixed, oracle.input_spec),
-            ends_of(oracle, ready, profile, oracle.label_space.size),
-        )
-        ledger, ended = asdict(asked.engine.ledger), end_record(asked.engine)
-        identity = record.finish(ledger, ended, endpoint_identity(oracle))
-    finally:
-        record.close()
-    if record.unsigned_again and progress is not None:
-        progress.note("The bundle was signed before and is not now: --sign-key signs it again.")
-    await _hand_out(oracle, asked.engine)
-    timing = _timing(started, time.monotonic() - clock, asked.engine)
-    result = judge(oracle, ready, asked, profile, timing)
-    run = run_record(oracle, asked.engine, timing, identity)
-    held = {} if profile is None else profile.as_dict()
-    source = ReportSource(result.report, _pictures(ready, oracle, asked.trigger), run, held)
-    made = render_all(source, views, shown or view_settings())
-    _write_bundle(record, source, output, ready, made)
-    return result
+    async with request.target.opened() as oracle:
+        ready = prepare(oracle, request.samples, request.settings)
+        _check_before_asking(oracle, ready.plan, request)
+        started, clock = datetime.now(UTC), time.monotonic()
+        if isinstance(oracle, Deferring):
+            await oracle.begin(ready.plan.digest)
+        _make_folder(request.output)
+        record = Recorder(request.output, request.signer)
+        try:
+            asked = await _ask_on_record(oracle, ready, request, record, on_start)
+            ended = end_record(asked.engine)
+            identity = record.finish(asdict(asked.engine.ledger), ended, endpoint_identity(oracle))
+        finally:
+            record.close()
+        if record.unsigned_again:
+            request.progress.note(UNSIGNED_AGAIN)
+        await _hand_out(oracle, asked.engine)
+        timing = _timing(started, time.monotonic() - clock, asked.engine)
+        result = judge(oracle, ready, asked, request.profile, timing)
+        run = run_record(oracle, asked.engine, timing, identity)
+        held = {} if request.profile is None else request.profile.as_dict()
+        images = _pictures(ready, oracle, asked.trigger)
+        source = ReportSource(result.report, images, run, held)
+        made = render_all(source, request.views, request.shown)
+        _write_bundle(record, source, request.output, ready, made)
+        return result
+
+
+async def _ask_on_record(
+    oracle: LabelOracle,
+    ready: Prepared,
+    request: AuditRequest,
+    record: Recorder,
+    on_start: Callable[[QueryEngine], None] | None,
+) -> Asked:
+    """Ask everything; the plan is on record before the first query, and so is every answer."""
+    fixed = plan_record(oracle, ready, request.profile)
+    return await ask(
+        oracle,
+        ready,
+        request.output,
+        request.limits,
+        request.progress,
+        on_start,
+        lambda: record.start(fixed, oracle.input_spec),
+        ends_of(oracle, ready, request.profile, oracle.label_space.size),
+    )
 
 
 async def _hand_out(oracle: LabelOracle, asked: EngineResult) -> None:
@@ -124,17 +114,15 @@ async def _hand_out(oracle: LabelOracle, asked: EngineResult) -> None:
     await oracle.taken_over()
 
 
-def _check_before_asking(
-    oracle: LabelOracle, plan: AuditPlan, profile: Profile | None, limits: EngineLimits
-) -> None:
-    refuse_small_budget(plan, limits)
+def _check_before_asking(oracle: LabelOracle, plan: AuditPlan, request: AuditRequest) -> None:
+    refuse_small_budget(plan, request.limits)
     size = oracle.label_space.size
     if size is not None and size < 2:
         raise UsageError("the model has a single class, so it has no decision boundary to audit")
-    if profile is not None:
+    if request.profile is not None:
         names = oracle.label_space.names
         check_profile(
-            profile,
+            request.profile,
             access=oracle.input_spec.access,
             settings=asdict(plan.settings),
             input_shape=oracle.input_spec.shape,

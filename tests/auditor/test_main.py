@@ -155,7 +155,8 @@ def test_a_reader_that_leaves_is_no_verdict() -> None:
 
 def test_a_missing_dependency_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "numpy.py").write_text("raise ImportError('no numpy here')\n")
-    done = start("-m", "auditor", "--version", PYTHONPATH=str(tmp_path))
+    words = ("--model", "model.onnx", "--samples", "samples.npz")
+    done = start("-m", "auditor", *words, PYTHONPATH=str(tmp_path))
     assert done.returncode == ExitCode.FAILED
     assert "xray-audit: error: this installation is incomplete: no numpy here" in done.stderr
     assert "Traceback" not in done.stderr

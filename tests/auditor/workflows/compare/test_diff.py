@@ -20,6 +20,8 @@ from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.compare.accepted import weigh
 from auditor.workflows.compare.diff import compare_reports
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     samples = Samples(refs, names, pixels, tuple("01234"), stated_order=True, digest="d" * 64)
     settings = AuditSettings(planes=4, density=8, canaries=10)
     folder: Path = tmp_path_factory.mktemp("diff")
-    return asyncio.run(run_audit(oracle, samples, settings, folder)).report
+    return asyncio.run(run_audit(AuditRequest(located(oracle), samples, settings, folder))).report
 
 
 def test_a_report_beside_itself_shows_no_change(report: dict[str, Any]) -> None:
