@@ -133,9 +133,9 @@ def _show(
     from auditor.cli.console_compare import show_findings
     from auditor.report.console import show_result
     from auditor.report.views import view_files
-    from auditor.workflows.compare.accepted import unmatched, weigh
+    from auditor.workflows.compare.accepted import match_accepted, unmatched
 
-    found = weigh(result.report, entries, datetime.now(UTC).date())
+    found = match_accepted(result.report, entries, datetime.now(UTC).date())
     facts: dict[str, Any] = {"findings": [one.as_dict() for one in found]} if found else {}
     text = [show_result(result.report, output.output, view_files(views.format or ()))]
     text += [show_findings(found, unmatched(found, entries))] if found or entries else []

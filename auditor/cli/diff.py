@@ -6,17 +6,14 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor.cli.console_compare import show_diff
 from auditor.errors import EvidenceError, ExitCode
-from auditor.evidence.bundle import load_bundle
-from auditor.report.json_report import read_json
-from auditor.workflows.compare.accepted import Weighed, read_accepted, unmatched, weigh
-from auditor.workflows.compare.diff import compare_reports
-from auditor.workflows.verify.verify import verify_bundle
+
+if TYPE_CHECKING:
+    from auditor.workflows.compare.accepted import MatchedFinding
 
 Audit = Annotated[
     Path, typer.Argument(help="Bundle (folder or .zip) of an audit, or its report.json alone.")
@@ -43,10 +40,14 @@ def diff(
     nobody accepted, 3 it is inconclusive, all its findings are accepted, or something spoils the
     comparison, 0 it has no evidence and the comparison is sound, 4 a bundle does not verify.
     """
+    from auditor.cli.console_compare import show_diff
+    from auditor.workflows.compare.accepted import match_accepted, read_accepted, unmatched
+    from auditor.workflows.compare.diff import compare_reports
+
     reports, held = zip(*(_read(path) for path in (old, new)), strict=True)
     entries = () if accepted is None else read_accepted(accepted)
     try:
-        found = weigh(reports[1], entries, datetime.now(UTC).date())
+        found = match_accepted(reports[1], entries, datetime.now(UTC).date())
         data = compare_reports(*reports)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise EvidenceError(
@@ -63,7 +64,7 @@ def diff(
     raise typer.Exit(code)
 
 
-def exit_code(data: dict[str, Any], found: Sequence[Weighed]) -> ExitCode:
+def exit_code(data: dict[str, Any], found: Sequence[MatchedFinding]) -> ExitCode:
     """What the second audit comes to; acceptance and doubt never make it 0."""
     if any(one.open for one in found):
         return ExitCode.BACKDOOR_SUSPECTED
@@ -79,6 +80,10 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
     Raises:
         EvidenceError: it is a bundle that does not verify.
     """
+    from auditor.evidence.bundle import load_bundle
+    from auditor.report.json_report import read_json
+    from auditor.workflows.verify.verify import verify_bundle
+
     if path.is_file() and path.suffix != ".zip":
         return read_json(path), "a report alone: nothing shows that it was not changed"
     report = load_bundle(path).report

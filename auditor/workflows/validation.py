@@ -11,14 +11,17 @@ from pydantic import ValidationError
 _KINDS = {
     "missing": "is missing",
     "string_type": "must be a text",
+    "string_too_short": "is empty",
+    "string_too_long": "is longer than {max_length} characters",
     "tuple_type": "must be a list",
     "model_type": "must be a table",
     "date_type": "must be a day, such as 2027-01-31, without quotes",
 }
+"""Kind of error -> the end of the sentence that starts with the field's name."""
 
 
 def said_of(error: ValidationError, item: str, known: Collection[str] = ()) -> str:
-    """The first thing that is wrong, where it stands, and what would be right.
+    """The first mistake: its place, and the remedy.
 
     Args:
         error: pydantic's.
@@ -35,7 +38,8 @@ def said_of(error: ValidationError, item: str, known: Collection[str] = ()) -> s
         close = difflib.get_close_matches(name, known, n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"{place or 'it'} has no field {name!r}{hint}"
-    told = _KINDS.get(kind, first["msg"][:1].lower() + first["msg"][1:])
+    usual = first["msg"][:1].lower() + first["msg"][1:]
+    told = _KINDS[kind].format(**first.get("ctx", {})) if kind in _KINDS else usual
     return f"{place}{': ' if place and name else ''}{name} {told}".strip()
 
 

@@ -144,7 +144,7 @@ class _Finder:
         return None
 
     def _variants(self, table: Table) -> Iterator[Table]:
-        """``table`` with everything the user states, and with the samples' shape if it needs one."""
+        """``table`` under everything the user states, with the samples' shape if it needs one."""
         stated = {k: v for k, v in self._stated.items() if k != "url"}
         whole = over(table, stated)
         shape = {"input": {"shape": list(self.found.samples.images.shape[1:])}}

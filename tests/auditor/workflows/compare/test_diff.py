@@ -18,7 +18,7 @@ from auditor.errors import ExitCode
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
-from auditor.workflows.compare.accepted import weigh
+from auditor.workflows.compare.accepted import match_accepted
 from auditor.workflows.compare.diff import compare_reports
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
@@ -133,5 +133,5 @@ def test_the_exit_code_is_about_the_second_audit(
 ) -> None:
     one, two = copy.deepcopy(report), copy.deepcopy(report)
     one["verdict"], two["verdict"] = old, verdict
-    found = weigh(two, (), date(2026, 1, 1))
+    found = match_accepted(two, (), date(2026, 1, 1))
     assert exit_code(compare_reports(one, two), found) == code
