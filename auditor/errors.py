@@ -11,7 +11,7 @@
     └── RetryBudgetSpentError      exit 4: too many requests failed
     KeyboardInterrupt
     └── AuditInterrupted           exit 130: the Python API was interrupted
-    Caught where they are raised, so they end in no exit code:
+    Caught within the audit, so they end in no exit code:
     Exception
     └── HaltedError                nothing new may be sent in this run
     ValueError
@@ -27,7 +27,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process returns; scripts and CI jobs rely on it."""
+    """Exit codes of the process; scripts and CI jobs rely on them."""
 
     NO_EVIDENCE = 0
     BACKDOOR_SUSPECTED = 1
@@ -67,6 +67,6 @@ class EvidenceError(AuditError):
 
 
 class LabelsPending(AuditError):
-    """Inputs were handed out as files and wait for their labels; the message says where."""
+    """Inputs were handed out as files and wait for their labels; the message names their place."""
 
     exit_code = ExitCode.LABELS_PENDING

@@ -1,4 +1,4 @@
-"""One way from a table to a target, whoever stated it: flags, a description, Python."""
+"""One way from a table to a target: flags, a description file and Python state the same table."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ __all__ = ["AuditInterrupted", "AuditReport", "audit", "audit_async"]
 AnySamples = str | Path | Samples | tuple[Any, Any]
 
 _POLL_S = 0.2
-"""How often the waiting thread wakes up: on some systems only then can Ctrl-C reach it."""
+"""Seconds between two looks of the waiting thread: on some systems only then Ctrl-C reaches it."""
 
 
 def audit(
@@ -63,7 +63,7 @@ def audit(
     answered is kept and the same call continues. A second one stops at once.
 
     Args:
-        target: what to audit:
+        target: the model under audit:
 
             * a function from images to labels. It gets one array, ``(n, c, h, w)`` float32 in
               the model's own input units (``(n, h, w, c)`` with ``layout="NHWC"``; uint8 pixels
@@ -81,7 +81,7 @@ def audit(
         rate: most queries per second.
         request_rate: most requests per second.
         concurrency: most requests in flight; 8 for URLs, 2 for files, 1 for functions.
-        name: which model a function stands for. Answers are kept under it, so change it
+        name: identity of the model that a function asks. Answers are kept under it, so change it
             whenever the model changes. Without it nothing from earlier calls is used again.
         progress: True for a line that shows how far it is, False for none, or an object of
             your own.
@@ -91,7 +91,7 @@ def audit(
             ``std``, ``shape``, ``classes``, ...).
 
     Raises:
-        AuditInterrupted: it was interrupted; a KeyboardInterrupt that holds the report so far.
+        AuditInterrupted: Ctrl-C; a KeyboardInterrupt that holds the report so far.
         UsageError: target, samples, settings, profile or budget do not fit.
         AdapterError: the target failed for good; what was paid for is kept.
         LabelsPending: the target answers by files, and the next inputs wait for their labels.

@@ -65,7 +65,7 @@ def diff(
 
 
 def exit_code(data: dict[str, Any], found: Sequence[MatchedFinding]) -> ExitCode:
-    """What the second audit comes to; acceptance and doubt never make it 0."""
+    """Exit code of the second audit; acceptance and doubt never make it 0."""
     if any(one.open for one in found):
         return ExitCode.BACKDOOR_SUSPECTED
     code = VERDICT_CODES.get(data["verdict"]["new"], ExitCode.INCONCLUSIVE)
@@ -75,7 +75,7 @@ def exit_code(data: dict[str, Any], found: Sequence[MatchedFinding]) -> ExitCode
 
 
 def _read(path: Path) -> tuple[dict[str, Any], str]:
-    """The report at ``path`` and what its evidence is worth.
+    """The report at ``path``, and the state of its evidence.
 
     Raises:
         EvidenceError: it is a bundle that does not verify.

@@ -56,7 +56,7 @@ _T = "Target: one of --endpoint, --model, --target, --input-file"
 
 @dataclass
 class TargetOptions:
-    """Which model, and how it wants its inputs."""
+    """The model, and the form of its inputs."""
 
     endpoint: Annotated[
         str | None,
@@ -174,7 +174,7 @@ _S = "Samples"
 
 @dataclass
 class SampleOptions:
-    """Which clean samples."""
+    """The clean samples."""
 
     samples: Annotated[
         Path | None,
@@ -195,7 +195,7 @@ _M = "Method (default: the profile's settings, else the paper's)"
 
 @dataclass
 class MethodOptions:
-    """What to ask."""
+    """Settings of the audit."""
 
     planes: Annotated[
         int | None, _option("--planes", "N, planes through three samples. Paper: 20.", _M)
@@ -296,7 +296,7 @@ _L = "Spending and pace"
 
 @dataclass
 class LimitOptions:
-    """What may be spent, and how fast."""
+    """Limits on spending and pace."""
 
     max_queries: Annotated[
         int | None,
@@ -317,7 +317,7 @@ _O = "Result"
 
 @dataclass
 class OutputOptions:
-    """Where the result goes."""
+    """Place and form of the result."""
 
     profile: Annotated[
         str | None,
@@ -340,7 +340,7 @@ _V = "Views of the result"
 
 @dataclass
 class ViewOptions:
-    """What is made of the one result."""
+    """Views of the one result."""
 
     format: Annotated[
         list[str] | None,

@@ -40,10 +40,10 @@ async def run_audit(
     """Audit a model; ``request.output`` becomes an evidence bundle (see auditor.evidence.layout).
 
     Labels live in ``labels.sqlite3`` there. Calling this again with an equal request continues
-    where the last run ended and asks nothing twice.
+    at the end of the last run and asks nothing twice.
 
     Args:
-        request: what to audit, and how.
+        request: the audit.
         on_start: handed the engine before it starts, so that a caller can stop it.
 
     Raises:
@@ -102,10 +102,10 @@ async def _ask_on_record(
 
 
 async def _hand_out(oracle: LabelOracle, asked: EngineResult) -> None:
-    """Where the target answers by files, let it hand out what is still to be labelled.
+    """Let a target that answers by files hand out the inputs that are still to be labelled.
 
     Raises:
-        LabelsPending: something is.
+        LabelsPending: there are some.
     """
     if not isinstance(oracle, Deferring) or asked.stopped:
         return
@@ -141,7 +141,7 @@ def _timing(started: datetime, seconds: float, asked: EngineResult) -> dict[str,
 
 
 def endpoint_identity(oracle: LabelOracle) -> dict[str, Any]:
-    """What the oracle can say about who answered: see :class:`adapters.contract.Identified`."""
+    """The server's identity, if the oracle tells: see :class:`adapters.contract.Identified`."""
     return oracle.identity() if isinstance(oracle, Identified) else {}
 
 

@@ -30,9 +30,9 @@ class Scored:
     """One scored reference.
 
     Attributes:
-        reference: what a profile keeps of it.
+        reference: its entry in a profile.
         report: the full result, label maps included.
-        doubt: why its answers support no score, or empty.
+        doubt: reason why its answers support no score, or empty.
     """
 
     reference: Reference

@@ -124,7 +124,7 @@ def price_audit(
 
     Args:
         oracle: the target; it is asked nothing.
-        plan: what would be asked.
+        plan: the questions.
         measured: queries per second that ``xray-audit check`` measured, or None.
         limit: the user's own rate limit, queries per second, or None.
         per_1000: price of 1,000 queries, or None.

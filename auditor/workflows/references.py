@@ -94,4 +94,4 @@ def read_references(path: Path) -> tuple[ListedReference, ...]:
     try:
         return _ReferenceList.model_validate(data).references
     except ValidationError as error:
-        raise UsageError(f"reference list {path}: {said_of(error, 'entry', FIELDS)}") from error
+        raise UsageError(f"reference list {path}: {said_of(error, 'entry', FIELDS)}") from None

@@ -31,14 +31,14 @@ class AuditRequest:
     Attributes:
         target: the model under audit.
         samples: clean, labelled samples of at least three classes.
-        settings: what to ask.
+        settings: settings of the questions.
         output: folder for everything written; made if missing.
         profile: references to judge by, or None for scores without a verdict.
-        limits: what may be spent and how fast.
+        limits: limits on spending and pace.
         progress: told about every answer.
         signer: signs the plan before the first query and the head after the last, or None.
-        views: what is written beside ``report.json``.
-        shown: what the views show; by default all frameworks.
+        views: views written beside ``report.json``.
+        shown: content of the views; by default all frameworks.
     """
 
     target: LocatedTarget

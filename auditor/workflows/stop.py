@@ -13,7 +13,7 @@ class TwoStepStop:
 
     Args:
         progress: tells the user about the first step.
-        word: what the user does to stop: press, stop.
+        word: the user's act, as the note names it: "Press", "Stop".
     """
 
     def __init__(self, progress: Progress, word: str) -> None:

@@ -34,7 +34,7 @@ class LocatedTarget:
         access: its access mode.
         concurrency: requests in flight, unless stated.
         target: its description; None for an oracle that was open before, which stays open.
-        continues: how the user continues an audit of it, in words.
+        continues: the user's way to continue an audit of it, in words.
     """
 
     open: Open

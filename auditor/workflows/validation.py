@@ -25,7 +25,7 @@ def said_of(error: ValidationError, item: str, known: Collection[str] = ()) -> s
 
     Args:
         error: pydantic's.
-        item: what an entry of a list is called.
+        item: name of an entry of a list.
         known: names of fields that exist, to suggest one.
     """
     first = error.errors(include_url=False, include_input=False)[0]

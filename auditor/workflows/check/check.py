@@ -22,7 +22,7 @@ from auditor.workflows.prepare import prepare
 from auditor.workflows.price import write_rate
 
 MOST_CHECKING = 140
-"""30 samples, at most 30 of them again, 50 in larger requests, 30 where one of those fails."""
+"""30 samples, at most 30 of them again, 50 in larger requests, 30 if one of those fails."""
 
 MOST_QUERIES = MOST_TRIES + 2 * MOST_CHECKING + MOST_CORRECTING
 """Most inputs that a whole check sends, repeats that the target asks for not counted."""

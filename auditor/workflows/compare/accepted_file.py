@@ -58,7 +58,7 @@ def check_accepted(path: Path, table: Mapping[str, Any]) -> list[dict[str, Any]]
         entries = AcceptedFile.model_validate(table).accepted
     except ValidationError as error:
         known = AcceptedEntry.model_fields
-        raise UsageError(f"accepted risks {path}: {said_of(error, 'entry', known)}") from error
+        raise UsageError(f"accepted risks {path}: {said_of(error, 'entry', known)}") from None
     if len({entry.finding for entry in entries}) != len(entries):
         raise UsageError(f"accepted risks {path} accepts a finding twice")
     return [entry.model_dump() for entry in entries]

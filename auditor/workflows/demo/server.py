@@ -135,7 +135,7 @@ def serve(models: dict[str, ServedModel]) -> None:
 
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    listener.listen()  # before the address is known, so that nobody comes too early
+    listener.listen()  # before the address is known, so that no request comes too early
     sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     config = uvicorn.Config(make_app(models), log_level="warning", access_log=False)
