@@ -66,6 +66,12 @@ def read_tensor(header: dict[str, Any], tail: bytes) -> NDArray[np.float32]:
     return flat.reshape(tensor["shape"])
 
 
+def reply(model: ServedModel, scores: NDArray[np.float32], **fields: Any) -> dict[str, Any]:
+    """The header of an answer; ``fields`` hold the scores, or tell where they follow."""
+    output = {"name": model.output.name, "datatype": "FP32", "shape": list(scores.shape)}
+    return {"model_name": model.name, "model_version": "1", "outputs": [{**output, **fields}]}
+
+
 def make_app(models: dict[str, ServedModel]) -> Any:
     """The ASGI application that serves ``models``."""
     from starlette.applications import Starlette  # noqa: PLC0415 - the demo extra
@@ -93,23 +99,14 @@ def make_app(models: dict[str, ServedModel]) -> Any:
         try:
             header = json.loads(body[:length])
             scores = model.scores(read_tensor(header, body[length:]))
-        except Exception as error:  # noqa: BLE001 - whatever the caller got wrong
+        except Exception as error:  # noqa: BLE001 - any mistake of the caller
             return JSONResponse({"error": str(error)}, 400)
-        return _reply(model, scores, binary=_wants_binary(header))
-
-    def _reply(model: ServedModel, scores: NDArray[np.float32], *, binary: bool) -> Response:
-        output = {"name": model.output.name, "datatype": "FP32", "shape": list(scores.shape)}
-        reply = {"model_name": model.name, "model_version": "1", "outputs": [output]}
-        if not binary:
-            return JSONResponse({**reply, "outputs": [{**output, "data": scores.ravel().tolist()}]})
+        if not _wants_binary(header):
+            return JSONResponse(reply(model, scores, data=scores.ravel().tolist()))
         raw = np.ascontiguousarray(scores, dtype="<f4").tobytes()
-        head = {**output, "parameters": {"binary_data_size": len(raw)}}
-        text = json.dumps({**reply, "outputs": [head]}).encode()
-        return Response(
-            text + raw,
-            media_type="application/octet-stream",
-            headers={HEADER: str(len(text))},
-        )
+        text = json.dumps(reply(model, scores, parameters={"binary_data_size": len(raw)})).encode()
+        headers = {HEADER: str(len(text))}
+        return Response(text + raw, media_type="application/octet-stream", headers=headers)
 
     async def counts(_: Request) -> Response:
         return JSONResponse({n: [m.requests, m.queries] for n, m in models.items()})

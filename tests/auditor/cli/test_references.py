@@ -26,7 +26,7 @@ PICTURES = RNG.integers(0, 256, (16, SIDE, SIDE), dtype=np.uint8)
 
 def scores(weights: NDArray[np.float32]) -> NDArray[np.float32]:
     flat = PICTURES.reshape(len(PICTURES), -1).astype(np.float32) / 255.0
-    return (flat - 0.5) @ weights
+    return np.asarray((flat - 0.5) @ weights, dtype=np.float32)
 
 
 def write_linear(path: Path, weights: NDArray[np.float32]) -> None:

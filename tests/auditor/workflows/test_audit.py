@@ -61,9 +61,9 @@ def audited(
     """Runs an audit, ``(oracle, profile=, limits=, folder=)``."""
 
     def run(oracle: SyntheticOracle, folder: str = "out", **rest: Any) -> AuditResult:
-        return asyncio.run(
-            run_audit(AuditRequest(located(oracle), samples, settings, tmp_path / folder, **rest))
-        )
+        on_start = rest.pop("on_start", None)
+        request = AuditRequest(located(oracle), samples, settings, tmp_path / folder, **rest)
+        return asyncio.run(run_audit(request, on_start))
 
     return run
 

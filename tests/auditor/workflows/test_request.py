@@ -39,7 +39,7 @@ def test_the_kind_of_target_decides_what_nothing_states(
 
 @pytest.mark.parametrize("name", ["max_queries", "rate", "request_rate", "concurrency"])
 @pytest.mark.parametrize("value", [0, -1, float("nan")])
-def test_a_limit_out_of_its_range_is_named_as_the_user_writes_it(name: str, value: float) -> None:
+def test_a_limit_out_of_its_range_is_named_as_the_user_writes_it(name: str, value: Any) -> None:
     flagged = Spending(**{name: value})
     with pytest.raises(UsageError, match=rf"^{name} is {value}, it must be above 0$"):
         flagged.checked()
