@@ -66,10 +66,19 @@ def read_tensor(header: dict[str, Any], tail: bytes) -> NDArray[np.float32]:
     return flat.reshape(tensor["shape"])
 
 
-def reply(model: ServedModel, scores: NDArray[np.float32], **fields: Any) -> dict[str, Any]:
-    """The header of an answer; ``fields`` hold the scores, or tell where they follow."""
+def answer(model: ServedModel, body: bytes, length: int) -> tuple[bytes, dict[str, str]]:
+    """Content and headers of the answer to a request whose header takes ``length`` bytes."""
+    header = json.loads(body[:length])
+    scores = model.scores(read_tensor(header, body[length:]))
     output = {"name": model.output.name, "datatype": "FP32", "shape": list(scores.shape)}
-    return {"model_name": model.name, "model_version": "1", "outputs": [{**output, **fields}]}
+    reply = {"model_name": model.name, "model_version": "1"}
+    if not _wants_binary(header):
+        text = json.dumps({**reply, "outputs": [{**output, "data": scores.ravel().tolist()}]})
+        return text.encode(), {"content-type": "application/json"}
+    raw = np.ascontiguousarray(scores, dtype="<f4").tobytes()
+    output["parameters"] = {"binary_data_size": len(raw)}
+    head = json.dumps({**reply, "outputs": [output]}).encode()
+    return head + raw, {"content-type": "application/octet-stream", HEADER: str(len(head))}
 
 
 def make_app(models: dict[str, ServedModel]) -> Any:
@@ -95,18 +104,11 @@ def make_app(models: dict[str, ServedModel]) -> Any:
         if model is None:
             return JSONResponse({"error": "unknown model"}, 404)
         body = await request.body()
-        length = int(request.headers.get(HEADER, len(body)))
         try:
-            header = json.loads(body[:length])
-            scores = model.scores(read_tensor(header, body[length:]))
+            content, headers = answer(model, body, int(request.headers.get(HEADER, len(body))))
         except Exception as error:  # noqa: BLE001 - any mistake of the caller
             return JSONResponse({"error": str(error)}, 400)
-        if not _wants_binary(header):
-            return JSONResponse(reply(model, scores, data=scores.ravel().tolist()))
-        raw = np.ascontiguousarray(scores, dtype="<f4").tobytes()
-        text = json.dumps(reply(model, scores, parameters={"binary_data_size": len(raw)})).encode()
-        headers = {HEADER: str(len(text))}
-        return Response(text + raw, media_type="application/octet-stream", headers=headers)
+        return Response(content, headers=headers)
 
     async def counts(_: Request) -> Response:
         return JSONResponse({n: [m.requests, m.queries] for n, m in models.items()})
