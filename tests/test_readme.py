@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -27,8 +26,9 @@ from auditor.scores.intervals import binomial_rate
 from auditor.verdict.rule import LEVEL
 from auditor.workflows.check.check import MOST_QUERIES
 from auditor.workflows.profiles import load_profile, shipped_profiles
-from examples.benchmarks.decision_data import PATCHES, auroc_of
-from examples.benchmarks.held_out_tables import areas_by_attack
+from examples.benchmarks.cells import auroc_of
+from examples.benchmarks.held_out.tables import areas_by_attack, load_rows
+from examples.benchmarks.zoo_models import PATCHES
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -56,6 +56,13 @@ def test_every_make_target_named_exists() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(r"`make ([\w-]+)`", README):
         assert re.search(rf"^{target}:", makefile, flags=re.MULTILINE), target
+
+
+def test_every_benchmark_named_exists() -> None:
+    named = re.findall(r"`make bench BENCH=(\w+)`", README)
+    assert named
+    for name in named:
+        assert (ROOT / "examples" / "benchmarks" / name / "run.py").exists(), name
 
 
 def test_every_option_named_exists_in_some_command() -> None:
@@ -154,13 +161,7 @@ def test_the_decision_rules_error_rates_are_the_measured_ones() -> None:
 
 def test_the_held_out_figures_are_those_of_their_rows() -> None:
     text = " ".join(README.split())
-    folder = ROOT / "examples" / "benchmarks"
-    rows = [
-        row
-        for name in ("third", "fourth")
-        for row in json.loads((folder / f"decision_{name}_round.json").read_text(encoding="utf-8"))
-    ]
-    known = [(row["group"], row["cross"]["value"]) for row in rows]
+    known = [(row["group"], row["cross"]["value"]) for row in load_rows()]
     clean = [value for group, value in known if group == "clean"]
     patches = auroc_of(clean, [value for group, value in known if group in PATCHES])
     areas = areas_by_attack(known)

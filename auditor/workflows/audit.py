@@ -18,6 +18,7 @@ from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import end_record, plan_record, run_record, used_images
+from auditor.labels.answers import Answers
 from auditor.plan.plan import AuditPlan
 from auditor.report.html.trigger import TEXTURE_KEY
 from auditor.report.json_report import write_json
@@ -26,7 +27,7 @@ from auditor.report.thumbnails import sample_png
 from auditor.report.trigger_pictures import trigger_pictures
 from auditor.report.views import VIEW_FILES, render_all
 from auditor.verdict.verdict import check_profile
-from auditor.workflows.ask import Asked, ask, ends_of
+from auditor.workflows.ask import ask, stop_rules
 from auditor.workflows.judge import AuditResult, judge
 from auditor.workflows.prepare import Prepared, prepare, refuse_small_budget
 from auditor.workflows.request import AuditRequest
@@ -61,19 +62,19 @@ async def run_audit(
         _make_folder(request.output)
         record = Recorder(request.output, request.signer)
         try:
-            asked = await _ask_on_record(oracle, ready, request, record, on_start)
-            ended = end_record(asked.engine)
-            identity = record.finish(asdict(asked.engine.ledger), ended, endpoint_identity(oracle))
+            answers = await _ask_on_record(oracle, ready, request, record, on_start)
+            ended = end_record(answers.run)
+            identity = record.finish(asdict(answers.run.ledger), ended, endpoint_identity(oracle))
         finally:
             record.close()
         if record.unsigned_again:
             request.progress.note(UNSIGNED_AGAIN)
-        await _hand_out(oracle, asked.engine)
-        timing = _timing(started, time.monotonic() - clock, asked.engine)
-        result = judge(oracle, ready, asked, request.profile, timing)
-        run = run_record(oracle, asked.engine, timing, identity)
+        await _hand_out(oracle, answers.run)
+        timing = _timing(started, time.monotonic() - clock, answers.run)
+        result = judge(oracle, ready, answers, request.profile, timing)
+        run = run_record(oracle, answers.run, timing, identity)
         held = {} if request.profile is None else request.profile.as_dict()
-        images = _pictures(ready, oracle, asked.trigger)
+        images = _pictures(ready, oracle, answers.trigger)
         source = ReportSource(result.report, images, run, held)
         made = render_all(source, request.views, request.shown)
         _write_bundle(record, source, request.output, ready, made)
@@ -86,7 +87,7 @@ async def _ask_on_record(
     request: AuditRequest,
     record: Recorder,
     on_start: Callable[[QueryEngine], None] | None,
-) -> Asked:
+) -> Answers:
     """Ask everything; the plan is on record before the first query, and so is every answer."""
     fixed = plan_record(oracle, ready, request.profile)
     return await ask(
@@ -97,7 +98,7 @@ async def _ask_on_record(
         request.progress,
         on_start,
         lambda: record.start(fixed, oracle.input_spec),
-        ends_of(oracle, ready, request.profile, oracle.label_space.size),
+        stop_rules(oracle, ready, request.profile, oracle.label_space.size),
     )
 
 

@@ -39,7 +39,7 @@ from auditor.workflows.audit import run_audit
 from auditor.workflows.prepare import prepare
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
-from examples.benchmarks.hostile.server import CLASSES, SHAPE, classify, prototypes
+from examples.benchmarks.hostile.talk import CLASSES, SHAPE, classify, prototypes
 
 SECRET = "canary-4711-hostile"  # noqa: S105 - it is looked for where it must not be
 TIMEOUT_S = 1.0
