@@ -18,6 +18,8 @@ from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 
@@ -29,7 +31,9 @@ async def main(output: Path) -> None:
     )
     try:
         samples = load_samples(ASSETS / "fashion-mnist-samples.npz")
-        result = await run_audit(oracle, samples, AuditSettings(density=20), output)
+        result = await run_audit(
+            AuditRequest(located(oracle), samples, AuditSettings(density=20), output)
+        )
     finally:
         await oracle.aclose()
     print(show_result(result.result, output))

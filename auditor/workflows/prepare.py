@@ -53,7 +53,7 @@ def prepare_images(
         SamplesError: see there.
     """
     if isinstance(oracle, OfflineOracle):
-        # Whoever hands over files is asked once, and not once for each round.
+        # Batch files are exchanged once per run, so early stopping is off.
         settings = replace(settings, stop_early=False)
     classes, matched_by = class_indices(samples, oracle.label_space)
     plan = build_plan(images, classes, samples.refs, settings, oracle.input_spec, version)

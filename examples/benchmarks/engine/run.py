@@ -36,6 +36,8 @@ from auditor.samples.load import load_samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.demo.run import served
 from auditor.workflows.prepare import prepare
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from examples.benchmarks.stored import ROOT
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
@@ -95,7 +97,9 @@ def _audit_rate(batch: int) -> float:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
             limits = EngineLimits(concurrency=2)
-            result = await run_audit(oracle, samples, QUICK, Path(folder), limits=limits)
+            result = await run_audit(
+                AuditRequest(located(oracle), samples, QUICK, Path(folder), limits=limits)
+            )
             took = time.perf_counter() - began
         await oracle.aclose()
         return float(result.report["queries"]["sent"]) / took
@@ -201,7 +205,9 @@ async def _http_audit(url: str, batch: int, transport: Any, planes: int) -> None
     oracle = await open_oracle(target)
     settings = AuditSettings(planes=planes, density=40, canaries=0, trigger_search=False)
     with tempfile.TemporaryDirectory() as folder:
-        await run_audit(oracle, load_samples(SAMPLES), settings, Path(folder))
+        await run_audit(
+            AuditRequest(located(oracle), load_samples(SAMPLES), settings, Path(folder))
+        )
     await oracle.aclose()
 
 
@@ -286,7 +292,11 @@ async def memory_of_an_audit() -> dict[str, int]:
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder)
         settings = AuditSettings(trigger_search=False)
-        await run_audit(oracle, samples, settings, output, limits=EngineLimits(concurrency=2))
+        await run_audit(
+            AuditRequest(
+                located(oracle), samples, settings, output, limits=EngineLimits(concurrency=2)
+            )
+        )
         sizes = {
             name: (output / name).stat().st_size
             for name in ("labels.sqlite3", "report.json", "report.html")

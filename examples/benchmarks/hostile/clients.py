@@ -37,6 +37,8 @@ from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.prepare import prepare
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from examples.benchmarks.hostile.talk import CLASSES, SHAPE, classify, prototypes
 
 SECRET = "canary-4711-hostile"  # noqa: S105 - it is looked for where it must not be
@@ -119,7 +121,13 @@ def tool(
         oracle = await open_oracle(target(place, **http))
         try:
             done = await run_audit(
-                oracle, samples(), settings, output, limits=limits or EngineLimits(concurrency=4)
+                AuditRequest(
+                    located(oracle),
+                    samples(),
+                    settings,
+                    output,
+                    limits=limits or EngineLimits(concurrency=4),
+                )
             )
         finally:
             await oracle.aclose()

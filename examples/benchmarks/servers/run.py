@@ -33,6 +33,8 @@ from auditor.engine.engine import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from tests.servers._park import needs, serving
 from tests.servers._ways import WAYS, Way, described
 from tests.servers.conftest import MODEL, SAMPLES
@@ -190,11 +192,13 @@ async def _audit(target: Target, *, search: bool) -> tuple[int, float]:
     try:
         with tempfile.TemporaryDirectory() as folder:
             result = await run_audit(
-                oracle,
-                load_samples(SAMPLES),
-                settings,
-                Path(folder),
-                limits=EngineLimits(concurrency=IN_FLIGHT),
+                AuditRequest(
+                    located(oracle),
+                    load_samples(SAMPLES),
+                    settings,
+                    Path(folder),
+                    limits=EngineLimits(concurrency=IN_FLIGHT),
+                )
             )
     finally:
         await oracle.aclose()

@@ -204,7 +204,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         oracle.predict_labels = predict  # type: ignore[method-assign]  # a spy
         return oracle
 
-    monkeypatch.setattr("auditor.cli.main.open_oracle", counting)
+    monkeypatch.setattr("auditor.workflows.targets.open_oracle", counting)
     monkeypatch.setattr("auditor.workflows.check.client.open_oracle", counting)
     return sizes
 

@@ -21,6 +21,8 @@ from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.verdict.rule import JpegMeasured
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 SHAPE = (1, 12, 12)
 SPEC = InputSpec(SHAPE, (0.0,), (1.0,))
@@ -61,7 +63,9 @@ def samples(tmp_path: Path) -> Samples:
 
 def _audit(oracle: SyntheticOracle, samples: Samples, output: Path, cap: int | None = None) -> Any:
     limits = EngineLimits(max_queries=cap, concurrency=2)
-    return asyncio.run(run_audit(oracle, samples, SETTINGS, output, limits=limits))
+    return asyncio.run(
+        run_audit(AuditRequest(located(oracle), samples, SETTINGS, output, limits=limits))
+    )
 
 
 def test_a_planted_patch_is_found_and_decides(samples: Samples, tmp_path: Path) -> None:
@@ -105,7 +109,9 @@ def test_cut_off_at_any_point_it_resumes_to_the_same_report(
 def test_without_the_search_nothing_of_it_is_asked(samples: Samples, tmp_path: Path) -> None:
     settings = AuditSettings(planes=3, density=8, canaries=4, trigger_search=False)
     oracle = _oracle(backdoored=True)
-    report = asyncio.run(run_audit(oracle, samples, settings, tmp_path / "out")).report
+    report = asyncio.run(
+        run_audit(AuditRequest(located(oracle), samples, settings, tmp_path / "out"))
+    ).report
     assert report["trigger"] is None
     assert not report["partial"]
     assert "trigger" not in report["queries"]["by_probe"]

@@ -15,6 +15,8 @@ from auditor.evidence.layout import REQUIRED
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 MakeOracle = Callable[..., SyntheticOracle]
 
@@ -22,7 +24,9 @@ MakeOracle = Callable[..., SyntheticOracle]
 def test_an_audit_leaves_a_bundle(
     make_oracle: MakeOracle, samples: Samples, settings: AuditSettings, tmp_path: Path
 ) -> None:
-    result = asyncio.run(run_audit(make_oracle(), samples, settings, tmp_path))
+    result = asyncio.run(
+        run_audit(AuditRequest(located(make_oracle()), samples, settings, tmp_path))
+    )
     bundle = load_bundle(tmp_path)
     assert bundle.result.content == json.loads(json.dumps(result.report))
     assert not bundle.handed_over

@@ -23,6 +23,8 @@ from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from auditor.workflows.verify.verify import verify_bundle
 
 MakeOracle = Callable[..., SyntheticOracle]
@@ -40,11 +42,13 @@ def audit(
     ) -> dict[str, Any]:
         allowed = EngineLimits(backoff_s=0.0, **limits)
         done = run_audit(
-            oracle or make_oracle(),
-            samples,
-            replace(settings, planes=planes),
-            tmp_path / "out",
-            limits=allowed,
+            AuditRequest(
+                located(oracle or make_oracle()),
+                samples,
+                replace(settings, planes=planes),
+                tmp_path / "out",
+                limits=allowed,
+            )
         )
         return asyncio.run(done).report
 
@@ -147,7 +151,11 @@ def test_another_plan_in_the_same_folder_is_on_record(
     make_oracle: MakeOracle, samples: Samples, settings: AuditSettings, tmp_path: Path
 ) -> None:
     for seed in (0, 1, 2):
-        asked = run_audit(make_oracle(), samples, replace(settings, seed=seed), tmp_path / "out")
+        asked = run_audit(
+            AuditRequest(
+                located(make_oracle()), samples, replace(settings, seed=seed), tmp_path / "out"
+            )
+        )
         asyncio.run(asked)
     assert len(list((tmp_path / "out" / "plans").iterdir())) == 2
     verified(tmp_path / "out")

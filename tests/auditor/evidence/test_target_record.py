@@ -22,6 +22,8 @@ from auditor.evidence.target_record import MAX_NAMES, Told
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from auditor.workflows.verify.verify import verify_bundle
 
 
@@ -61,7 +63,9 @@ def audit(samples: Samples, settings: AuditSettings, tmp_path: Path) -> Audit:
 
     def run(oracle: Any, **limits: Any) -> dict[str, Any]:
         allowed = EngineLimits(backoff_s=0.0, concurrency=1, **limits)
-        done = run_audit(oracle, samples, settings, tmp_path / "out", limits=allowed)
+        done = run_audit(
+            AuditRequest(located(oracle), samples, settings, tmp_path / "out", limits=allowed)
+        )
         return asyncio.run(done).report
 
     return run

@@ -22,6 +22,8 @@ from auditor.verdict.profile import Profile, Threshold
 from auditor.workflows.audit import run_audit
 from auditor.workflows.judge import AuditResult
 from auditor.workflows.prepare import prepare
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 SETTINGS = AuditSettings(sampler="frugal", planes=120, canaries=0, trigger_search=False)
 
@@ -53,7 +55,9 @@ def audited(
 ) -> Callable[..., AuditResult]:
     def run(judged_by: Profile | None, settings: AuditSettings = SETTINGS) -> AuditResult:
         folder = tmp_path / f"{judged_by and judged_by.digest[:8]}-{settings.sampler}"
-        ran = run_audit(make_oracle(), samples, settings, folder, profile=judged_by)
+        ran = run_audit(
+            AuditRequest(located(make_oracle()), samples, settings, folder, profile=judged_by)
+        )
         return asyncio.run(ran)
 
     return run
@@ -139,7 +143,13 @@ def test_a_target_by_files_is_asked_for_all_planes_at_once(
         oracle = make_oracle()
         oracle.__class__ = AnswersLater
         with pytest.raises(LabelsPending) as raised:
-            asyncio.run(run_audit(oracle, samples, SETTINGS, tmp_path / folder, profile=judged_by))
+            asyncio.run(
+                run_audit(
+                    AuditRequest(
+                        located(oracle), samples, SETTINGS, tmp_path / folder, profile=judged_by
+                    )
+                )
+            )
         noted.append(str(raised.value))
     assert noted[0] == noted[1]
 

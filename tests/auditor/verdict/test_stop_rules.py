@@ -21,6 +21,8 @@ from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.judge import AuditResult
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from auditor.workflows.verify.verify import verify_bundle
 
 SHAPE = (1, 24, 24)
@@ -66,7 +68,9 @@ def audit(
 ) -> AuditResult:
     limits = EngineLimits(max_queries=cap, concurrency=2)
     settings = replace(SETTINGS, **changes)
-    return asyncio.run(run_audit(oracle, samples, settings, folder, limits=limits))
+    return asyncio.run(
+        run_audit(AuditRequest(located(oracle), samples, settings, folder, limits=limits))
+    )
 
 
 def test_a_found_trigger_ends_the_audit_with_the_verdict_of_the_whole_plan(

@@ -28,6 +28,8 @@ from auditor.verdict.profile import Profile, Threshold
 from auditor.workflows.audit import run_audit
 from auditor.workflows.judge import AuditResult
 from auditor.workflows.prepare import prepare
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 MakeOracle = Callable[..., SyntheticOracle]
 
@@ -60,7 +62,9 @@ def audited(
     """Runs an audit, ``(oracle, profile=, limits=, folder=)``."""
 
     def run(oracle: SyntheticOracle, folder: str = "out", **rest: Any) -> AuditResult:
-        return asyncio.run(run_audit(oracle, samples, settings, tmp_path / folder, **rest))
+        on_start = rest.pop("on_start", None)
+        request = AuditRequest(located(oracle), samples, settings, tmp_path / folder, **rest)
+        return asyncio.run(run_audit(request, on_start))
 
     return run
 
@@ -145,7 +149,7 @@ def test_the_plan_is_on_disk_before_the_first_query(
         return labels
 
     oracle = make_oracle(labels_of=spying)
-    result = asyncio.run(run_audit(oracle, samples, settings, tmp_path))
+    result = asyncio.run(run_audit(AuditRequest(located(oracle), samples, settings, tmp_path)))
     plan = json.loads(seen[0])
     assert plan["plan_digest"] == result.report["plan_digest"]
     assert plan["samples_digest"] == samples.digest
@@ -310,7 +314,16 @@ def test_a_spent_budget_is_inconclusive_and_can_be_raised(
         limits = EngineLimits(max_queries=most)
         output = tmp_path / folder
         return asyncio.run(
-            run_audit(make_oracle(), samples, settings, output, profile=judged_by, limits=limits)
+            run_audit(
+                AuditRequest(
+                    located(make_oracle()),
+                    samples,
+                    settings,
+                    output,
+                    profile=judged_by,
+                    limits=limits,
+                )
+            )
         )
 
     first = run("out", 350)
@@ -339,7 +352,9 @@ def asking_nothing(
 ) -> None:
     oracle = make_oracle()
     try:
-        asyncio.run(run_audit(oracle, samples, settings, tmp_path / "out", **rest))
+        asyncio.run(
+            run_audit(AuditRequest(located(oracle), samples, settings, tmp_path / "out", **rest))
+        )
     finally:
         assert oracle.wire.requests == 0
 
@@ -398,7 +413,9 @@ def test_a_frugal_audit_scores_scattered_points_and_draws_pictures(
         sampler="frugal", planes=10, density=40, pictures=2, canaries=10, trigger_search=False
     )
     oracle = make_oracle()
-    result = asyncio.run(run_audit(oracle, samples, settings, tmp_path / "out"))
+    result = asyncio.run(
+        run_audit(AuditRequest(located(oracle), samples, settings, tmp_path / "out"))
+    )
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(load_schema()).validate(report)
     assert report == json.loads(json.dumps(result.report))
@@ -433,7 +450,11 @@ def test_a_frugal_audit_continues_where_it_was_cut_off(
 
     def run(folder: str, most: int | None) -> dict[str, Any]:
         limits = EngineLimits(max_queries=most)
-        ran = run_audit(make_oracle(), samples, settings, tmp_path / folder, limits=limits)
+        ran = run_audit(
+            AuditRequest(
+                located(make_oracle()), samples, settings, tmp_path / folder, limits=limits
+            )
+        )
         return asyncio.run(ran).report
 
     first = run("out", 300)

@@ -17,6 +17,8 @@ from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.prepare import Prepared, continued, prepare
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 Run = Callable[..., dict[str, Any]]
 
@@ -33,8 +35,9 @@ def run(
     def once(most: int | None = None) -> dict[str, Any]:
         limits = EngineLimits(max_queries=most)
         several = dataclasses.replace(settings, planes=8)
-        asked = run_audit(make_oracle(), samples, several, tmp_path, limits=limits)
-        return asyncio.run(asked).report
+        target = located(make_oracle())
+        request = AuditRequest(target, samples, several, tmp_path, limits=limits)
+        return asyncio.run(run_audit(request)).report
 
     return once
 
