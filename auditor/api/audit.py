@@ -22,7 +22,8 @@ from typing import Any
 from adapters.errors import AdapterError
 from auditor.api.report import AuditInterrupted, AuditReport
 from auditor.api.targets import FIELDS, AnyTarget, Spending, Way, way_to
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.engine.progress import Progress, SilentProgress, choose_progress
 from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.plan.settings import AuditSettings, choose_settings

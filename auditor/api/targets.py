@@ -16,7 +16,7 @@ from adapters.target.description import Limits, Target
 from adapters.target.parse import with_fields
 from auditor.cli.options import TargetOptions
 from auditor.cli.target_options import build_target, fit_to_samples
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import UsageError
 from auditor.samples.samples import Samples, whole_number
 

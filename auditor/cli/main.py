@@ -35,7 +35,8 @@ from auditor.cli.pack import pack
 from auditor.cli.report import report
 from auditor.cli.target_options import build_target, fit_to_samples, resize_to
 from auditor.cli.verify import verify
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.engine.progress import Progress, SilentProgress, StreamProgress
 from auditor.errors import ExitCode, UsageError
 from auditor.evidence.attest.signing import Signer, read_signer

@@ -11,9 +11,7 @@ import asyncio
 import hashlib
 import random
 import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +20,8 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_aft
 from adapters.contract import Deferring, Keyed, LabelOracle, Labels, Networked, Traced
 from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
 from auditor.engine.budgets import QueryBudget, RetryBudget
+from auditor.engine.contract import EngineLimits, EngineResult
+from auditor.engine.ledger import Ledger
 from auditor.engine.observer import NoWitness, Sent, Witness
 from auditor.engine.outage import Patience
 from auditor.engine.progress import Progress, SilentProgress
@@ -50,96 +50,6 @@ TELL_PAUSE_S = 5.0
 """Pauses from this length on are told to the user, who would see nothing happen."""
 
 _DONE = object()
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLimits:
-    """What the engine may do.
-
-    Attributes:
-        max_queries: cap on queries over all runs of the plan, or None.
-        queries_per_s: rate limit on inputs, or None.
-        requests_per_s: rate limit on calls, or None.
-        concurrency: most requests in flight.
-        attempts: sends per request, the first included. Eight, because a target that turns away
-            every tenth request does so five times running once in a hundred thousand requests.
-        backoff_s: pause before the second attempt; it doubles with each further one.
-    """
-
-    max_queries: int | None = None
-    queries_per_s: float | None = None
-    requests_per_s: float | None = None
-    concurrency: int = 8
-    attempts: int = 8
-    backoff_s: float = 0.5
-
-
-@dataclass(slots=True)
-class Ledger:
-    """What one run asked and paid for; all in queries except ``requests`` and ``throttled``.
-
-    Where the run is complete, ``planned = cached + deduplicated + spared + (sent - retried)``.
-
-    Attributes:
-        planned: inputs in the plan.
-        cached: labels that were in the store already.
-        sent: inputs sent in this run, retries included.
-        deduplicated: inputs identical to another one, answered by its label.
-        spared: inputs left out because the result was decided without them.
-        retried: inputs sent again after a failure, in this run.
-        unknown: inputs of all runs whose request may have been answered and billed unseen.
-        sent_all_runs: inputs sent by all runs of this plan.
-        requests: calls made in this run.
-        throttled: times the target asked us to slow down, in this run.
-        by_probe: planned inputs by probe kind.
-        by_status: requests of this run by how they ended: the HTTP status, what gRPC calls it,
-            ``ok`` of a target without either, or the kind of error where nothing came back.
-    """
-
-    planned: int = 0
-    cached: int = 0
-    sent: int = 0
-    deduplicated: int = 0
-    spared: int = 0
-    retried: int = 0
-    unknown: int = 0
-    sent_all_runs: int = 0
-    requests: int = 0
-    throttled: int = 0
-    by_probe: dict[str, int] = field(default_factory=dict)
-    by_status: dict[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class EngineResult:
-    """Labels of every probe ``(size,)`` uint16 with 65535 where missing, and the ledger.
-
-    Attributes:
-        labels: per probe, in the order given.
-        ledger: what was asked and paid for.
-        budget_reached: whether the query budget ended the run.
-        stopped: whether somebody stopped the run before its end.
-        decided: whether it ended before its last round because the result was decided.
-        origins: what the answers said about their sender, by name, oldest first, over all runs.
-            Two values of one name end a run: more labels could support no verdict.
-        unknown: every request of all runs that may have been answered and billed unseen; see
-            :meth:`auditor.engine.store.UnknownRequest.facts`.
-        deferred: inputs that the target will answer only in a later run.
-    """
-
-    labels: list[NDArray[np.uint16]]
-    ledger: Ledger
-    budget_reached: bool
-    stopped: bool
-    decided: bool = False
-    origins: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    unknown: Sequence[Mapping[str, Any]] = ()
-    deferred: int = 0
-
-    @property
-    def complete(self) -> bool:
-        """Whether every label is known that had to be asked for."""
-        return self.decided or not any((labels == NOT_ASKED).any() for labels in self.labels)
 
 
 class QueryEngine:
@@ -196,7 +106,7 @@ class QueryEngine:
     async def run(
         self,
         probes: Sequence[FixedProbe],
-        audit: str,
+        plan_digest: str,
         rounds: Iterable[Order] | None = None,
         decided: Decide | None = None,
     ) -> EngineResult:
@@ -204,7 +114,7 @@ class QueryEngine:
 
         Args:
             probes: what to ask.
-            audit: the plan's digest: the key of its ledger.
+            plan_digest: the key of the plan's ledger.
             rounds: in which order; a round begins when the one before is answered. Together
                 they name every input once. None asks everything in one round, probe by probe.
             decided: told the labels after each round, those of each probe ``(size,)`` with 65535
@@ -217,7 +127,7 @@ class QueryEngine:
             RetryBudgetSpentError: too many requests failed.
             OutageError: nothing was answered for too long.
         """
-        await self._begin(probes, audit)
+        await self._begin(probes, plan_digest)
         early = None
         try:
             try:

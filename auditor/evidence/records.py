@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
 from auditor import __version__
-from auditor.engine.engine import EngineResult
+from auditor.engine.contract import EngineResult
 from auditor.evidence.layout import FORMAT
 from auditor.plan.plan import AuditPlan
 from auditor.samples.samples import Samples

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelOracle, LabelSpace
 from auditor import __version__
-from auditor.engine.adaptive import TriggerOutcome
-from auditor.engine.engine import EngineResult
+from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers, class_count
 from auditor.labels.consistency import TOLERATED, Trust
@@ -26,6 +25,7 @@ from auditor.measured.trigger_error_rates import (
     FALSE_ALARMS,
     MISSED,
 )
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_map import Picture
 from auditor.probes.net_points import ScatterProbe

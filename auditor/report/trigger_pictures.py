@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.engine.adaptive import TriggerOutcome
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.report.html.trigger import SHOWN, TEXTURE_KEY, changed_key, clean_key
 from auditor.report.thumbnails import sample_png
 

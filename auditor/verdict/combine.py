@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelOracle, LabelSpace
-from auditor.engine.adaptive import TriggerOutcome
 from auditor.engine.store import NOT_ASKED
 from auditor.measured.decision import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.probes.perturbations.probe import FamilyCounts, FamilyProbe, count_family
 from auditor.probes.trigger_search.result import TriggerResult

@@ -19,8 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
-from auditor.engine.adaptive import TriggerOutcome
-from auditor.engine.engine import EngineResult
+from auditor.engine.contract import EngineResult
 from auditor.engine.rounds import Decide
 from auditor.labels.answers import (
     canary_rate,
@@ -30,6 +29,7 @@ from auditor.labels.answers import (
     sort_answers,
 )
 from auditor.labels.consistency import examine
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.report.build import trigger_evidence
 from auditor.verdict.combine import foresee, weigh_all

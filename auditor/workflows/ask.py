@@ -13,15 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
-from auditor.engine.adaptive import (
-    Hunt,
-    TriggerOutcome,
-    add_ledgers,
-    drawings,
-    hunt,
-    trigger_search,
-)
-from auditor.engine.engine import EngineLimits, EngineResult, QueryEngine
+from auditor.engine.adaptive import Hunt, hunt
+from auditor.engine.contract import Engine, EngineLimits, EngineResult
+from auditor.engine.engine import QueryEngine
+from auditor.engine.ledger import add_ledgers
 from auditor.engine.observer import Witness
 from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.rounds import Decide
@@ -30,6 +25,7 @@ from auditor.labels.answers import (
     looks_missing,
 )
 from auditor.measured.queries import BUDGET, NOT_FOUND
+from auditor.plan.adaptive import TriggerOutcome, drawings, trigger_search
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_map import Picture
 from auditor.verdict.early_stop import decided_early
@@ -117,7 +113,7 @@ async def ask(
 
 
 async def ask_through(
-    engine: QueryEngine,
+    engine: Engine,
     oracle: LabelOracle,
     ready: Prepared,
     progress: Progress | None = None,
@@ -141,7 +137,7 @@ async def ask_through(
 
 
 async def _ask_everything(
-    engine: QueryEngine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
+    engine: Engine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
 ) -> Asked:
     """Planes, families and trigger search, one after the other."""
     fixed = await engine.run(plan.probes, plan.digest, plan.orders())
@@ -160,7 +156,7 @@ async def _ask_everything(
 
 
 async def _ask_until_it_stands(
-    engine: QueryEngine,
+    engine: Engine,
     oracle: LabelOracle,
     plan: AuditPlan,
     progress: Progress | None,
@@ -205,7 +201,7 @@ def _last_of(rounds: Iterator[Any]) -> Callable[[list[NDArray[np.uint16]]], bool
 
 
 async def _hunt(
-    engine: QueryEngine,
+    engine: Engine,
     oracle: LabelOracle,
     plan: AuditPlan,
     progress: Progress | None,
@@ -221,7 +217,7 @@ async def _hunt(
     return replace(asked, engine=_together(asked.engine, found), trigger=found.outcome)
 
 
-async def _look_again(engine: QueryEngine, plan: AuditPlan, asked: Asked) -> Asked:
+async def _look_again(engine: Engine, plan: AuditPlan, asked: Asked) -> Asked:
     """Ask second looks as long as the answers call for more."""
     fixed, looks = asked.engine, asked.looks
     while fixed.complete and plan.second_looks is not None:
@@ -246,7 +242,7 @@ def repeats_settled(plan: AuditPlan, asked: Asked) -> bool:
 
 
 async def _draw(
-    engine: QueryEngine, plan: AuditPlan, progress: Progress | None
+    engine: Engine, plan: AuditPlan, progress: Progress | None
 ) -> Hunt[tuple[Picture, ...]]:
     most = plan.most_picture_queries
     note = f"Drawing {plan.settings.pictures} pictures: {most:,} queries."
@@ -255,7 +251,7 @@ async def _draw(
 
 
 async def _ask_families(
-    engine: QueryEngine, plan: AuditPlan, asked: Asked, decided: Decide | None = None
+    engine: Engine, plan: AuditPlan, asked: Asked, decided: Decide | None = None
 ) -> Asked:
     """Ask the families; their labels count only where all are known that had to be asked."""
     found = await engine.run(plan.families, plan.digest, plan.family_orders(), decided)
@@ -287,7 +283,7 @@ def _resumed(before: EngineResult, later: EngineResult) -> EngineResult:
 
 
 @contextmanager
-def _shown(engine: QueryEngine, progress: Progress | None, most: int, note: str) -> Iterator[None]:
+def _shown(engine: Engine, progress: Progress | None, most: int, note: str) -> Iterator[None]:
     """One progress line for everything an adaptive probe asks, ``most`` queries at most."""
     shown = SearchProgress(progress or SilentProgress(), most)
     shown.note(note)

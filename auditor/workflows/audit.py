@@ -10,16 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from adapters.contract import Deferring, Identified, LabelOracle
-from auditor.engine.adaptive import (
-    TriggerOutcome,
-)
-from auditor.engine.engine import EngineLimits, EngineResult, QueryEngine
+from auditor.engine.contract import EngineLimits, EngineResult
+from auditor.engine.engine import QueryEngine
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.evidence.attest.signing import Signer
 from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import end_record, plan_record, run_record, used_images
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
 from auditor.report.html.trigger import TEXTURE_KEY

@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.errors import AdapterError
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.engine.progress import Progress, SilentProgress
 from auditor.errors import AuditError, ProfileError, UsageError
 from auditor.plan.settings import AuditSettings

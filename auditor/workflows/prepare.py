@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Deferring, LabelOracle
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import UsageError
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 
 from adapters.registry import open_oracle
 from adapters.target.description import HttpOptions, Target
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe
 from auditor.samples.load import load_samples

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.evidence.layout import LOG
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import plan_record

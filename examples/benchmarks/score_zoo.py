@@ -24,7 +24,8 @@ import numpy as np
 
 from adapters.registry import open_oracle
 from adapters.target.description import Target
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.plan.settings import AuditSettings, choose_settings
 from auditor.samples.load import load_samples

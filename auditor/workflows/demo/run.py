@@ -13,7 +13,7 @@ from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.target.description import Target
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, UsageError
 from auditor.plan.settings import choose_settings

@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 from markdown_it import MarkdownIt
 
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.labels.consistency import TOLERATED, Repeats, examine, wants_second_look
 from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result

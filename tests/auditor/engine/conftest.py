@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelSpace, PaceHint, WireCount
-from auditor.engine.engine import EngineLimits, EngineResult, QueryEngine
+from auditor.engine.contract import EngineLimits, EngineResult
+from auditor.engine.engine import QueryEngine
 from auditor.engine.rate import Clock
 from auditor.engine.store import LabelStore
 from auditor.probes.base import digest_of

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.engine.adaptive import BatchProbe, add_ledgers, hunt
-from auditor.engine.engine import EngineLimits, Ledger, QueryEngine
+from auditor.engine.adaptive import BatchProbe, hunt
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
+from auditor.engine.ledger import Ledger, add_ledgers
 from auditor.engine.store import LabelStore
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples

@@ -100,7 +100,8 @@ import numpy as np
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle
 from auditor.engine.progress import SilentProgress
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.probes.plane import PlaneProbe
 

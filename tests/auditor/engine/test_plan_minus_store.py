@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from adapters.errors import AccessDenied
 from auditor.engine import engine as scheduler
-from auditor.engine.engine import EngineLimits, EngineResult, QueryEngine
+from auditor.engine.contract import EngineLimits, EngineResult
+from auditor.engine.engine import QueryEngine
 from auditor.engine.store import NOT_ASKED, LabelStore
 
 
