@@ -46,11 +46,11 @@ class BatchProbe:
 
 
 @dataclass
-class Hunt(Generic[T]):
-    """What an adaptive probe came to.
+class SearchRun(Generic[T]):
+    """An adaptive probe that was run to its end, or cut off.
 
     Attributes:
-        outcome: what it returned, or None where it was cut off.
+        outcome: what it returned, or None if it was cut off.
         ledger: what it asked, added up over its batches.
         last: result of the last batch, which tells why it was cut off; None without a batch.
     """
@@ -60,24 +60,26 @@ class Hunt(Generic[T]):
     last: EngineResult | None = None
 
 
-async def hunt(engine: Engine, search: Search[T], kind: str, audit: str) -> Hunt[T]:
+async def run_search(
+    engine: Engine, search: Search[T], kind: str, plan_digest: str
+) -> SearchRun[T]:
     """Run ``search`` to its end, or until the budget or the user stops it.
 
     Args:
         engine: asks; its store keeps the answers.
         search: the adaptive probe.
         kind: its name in the ledger.
-        audit: the plan's digest: the key of the ledger.
+        plan_digest: the key of the plan's ledger.
 
     Raises:
         AdapterError: a request failed for good; everything answered before is kept.
         AuditError: labels can no longer be saved, or too many requests failed.
     """
-    found: Hunt[T] = Hunt()
+    found: SearchRun[T] = SearchRun()
     try:
         batch = next(search)
         while True:
-            asked = await engine.run([BatchProbe(batch, kind)], audit)
+            asked = await engine.run([BatchProbe(batch, kind)], plan_digest)
             found.last = asked
             found.ledger = add_ledgers(found.ledger, asked.ledger)
             if not asked.complete:

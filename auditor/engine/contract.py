@@ -49,8 +49,9 @@ class EngineResult:
         budget_reached: whether the query budget ended the run.
         stopped: whether the user stopped the run before its end.
         decided: whether it ended before its last round because the result was decided.
-        origins: what the answers said about the server, by name, oldest first, over all runs.
-            Two values of one name end a run: more labels could support no verdict.
+        server_identity: what the answers of all runs said about their server, by name, oldest
+            first. Two values of one name end a run: more labels could
+            support no verdict.
         unknown: every request of all runs that may have been answered and billed unseen; see
             :meth:`auditor.engine.store.UnknownRequest.facts`.
         deferred: inputs that the target will answer only in a later run.
@@ -61,7 +62,7 @@ class EngineResult:
     budget_reached: bool
     stopped: bool
     decided: bool = False
-    origins: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    server_identity: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unknown: Sequence[Mapping[str, Any]] = ()
     deferred: int = 0
 

@@ -395,7 +395,7 @@ def _trust_part(trust: Trust, engine: EngineResult) -> dict[str, Any]:
         "tolerated_flips": TOLERATED,
         "least_caught": trust.least_caught,
         "findings": [asdict(finding) for finding in trust.findings],
-        "senders": {name: list(values) for name, values in engine.origins.items()},
+        "senders": {name: list(values) for name, values in engine.server_identity.items()},
         "unknown_requests": [dict(request) for request in engine.unknown[:MAX_LISTED]],
     }
 

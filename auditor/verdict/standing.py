@@ -83,7 +83,7 @@ class Ends:
         trust = examine(
             repeats_of(plan, answers),
             label_counts(answers),
-            answered.engine.origins,
+            answered.engine.server_identity,
             open_labels=names.open,
         )
         evidence = Evidence(

@@ -13,11 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
-from auditor.engine.adaptive import Hunt, hunt
+from auditor.engine.adaptive import SearchRun, run_search
 from auditor.engine.contract import Engine, EngineLimits, EngineResult
 from auditor.engine.engine import QueryEngine
 from auditor.engine.ledger import add_ledgers
-from auditor.engine.observer import Witness
+from auditor.engine.observer import Observer
 from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.rounds import Decide
 from auditor.engine.store import NOT_ASKED, LabelStore
@@ -88,14 +88,14 @@ async def ask(
     limits: EngineLimits,
     progress: Progress | None = None,
     on_start: Callable[[QueryEngine], None] | None = None,
-    witness: Callable[[], Witness] | None = None,
+    observer: Callable[[], Observer] | None = None,
     ends: Ends | None = None,
 ) -> Asked:
     """Ask what is missing of the plan, as planned.
 
-    Labels live in ``output``, which must exist. ``witness`` is called once nobody else can use
-    that folder, and what it returns is told how every request ended. ``ends`` says what may be
-    left out; without it, nothing.
+    Labels live in ``output``, which must exist. ``observer`` is called once no other audit can
+    use that folder, and the observer it returns is told how every request ended. ``ends`` says
+    what may be left out; without it, nothing.
 
     Raises:
         AdapterError: the target failed for good; what was paid for is kept.
@@ -103,8 +103,8 @@ async def ask(
     """
     store = LabelStore(output / STORE_NAME)
     try:
-        seen_by = None if witness is None else witness()
-        engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), witness=seen_by)
+        seen_by = None if observer is None else observer()
+        engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), observer=seen_by)
         if on_start is not None:
             on_start(engine)
         return await ask_through(engine, oracle, ready, progress, ends)
@@ -213,7 +213,8 @@ async def _hunt(
         most = round(NOT_FOUND.mean)
     note = f"Searching for a trigger: about {most:,} queries where it finds none, else fewer."
     with _shown(engine, progress, most, note):
-        found = await hunt(engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest)
+        steps = trigger_search(plan, oracle.input_spec)
+        found = await run_search(engine, steps, "trigger", plan.digest)
     return replace(asked, engine=_together(asked.engine, found), trigger=found.outcome)
 
 
@@ -243,11 +244,11 @@ def repeats_settled(plan: AuditPlan, asked: Asked) -> bool:
 
 async def _draw(
     engine: Engine, plan: AuditPlan, progress: Progress | None
-) -> Hunt[tuple[Picture, ...]]:
+) -> SearchRun[tuple[Picture, ...]]:
     most = plan.most_picture_queries
     note = f"Drawing {plan.settings.pictures} pictures: {most:,} queries."
     with _shown(engine, progress, most, note):
-        return await hunt(engine, drawings(plan), "picture", plan.digest)
+        return await run_search(engine, drawings(plan), "picture", plan.digest)
 
 
 async def _ask_families(
@@ -259,7 +260,7 @@ async def _ask_families(
     return replace(asked, engine=_joined(asked.engine, found), families=labels)
 
 
-def _together(before: EngineResult, found: Hunt[Any]) -> EngineResult:
+def _together(before: EngineResult, found: SearchRun[Any]) -> EngineResult:
     if found.last is None:
         return before
     return _joined(before, replace(found.last, ledger=found.ledger))
@@ -302,7 +303,7 @@ def _joined(before: EngineResult, later: EngineResult) -> EngineResult:
         ledger=add_ledgers(before.ledger, later.ledger),
         budget_reached=before.budget_reached or later.budget_reached,
         stopped=later.stopped,
-        origins=later.origins,
+        server_identity=later.server_identity,
         unknown=later.unknown,
         deferred=before.deferred + later.deferred,
     )

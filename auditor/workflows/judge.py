@@ -57,7 +57,7 @@ def judge(
     trust = examine(
         repeats_of(plan, answers),
         label_counts(answers),
-        engine.origins,
+        engine.server_identity,
         open_labels=oracle.label_space.open,
     )
     accuracy = sample_accuracy(answers, ready.classes[plan.used])

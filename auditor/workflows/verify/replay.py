@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
 from adapters.errors import TargetError
-from auditor.engine.contract import EngineResult
 from auditor.engine.ledger import Ledger
 from auditor.errors import AuditError, EvidenceError
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
-from auditor.evidence.records import image_hash, plan_record
+from auditor.evidence.records import image_hash, plan_record, read_end
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
 from auditor.samples.fit import to_model_units
@@ -42,8 +41,6 @@ T = TypeVar("T")
 MAX_IMAGE_BYTES = 16 * 1024**3
 """Of the array all samples' images would fill; only those in the bundle take up memory."""
 NOISE_SEED = 0
-FROM_LOG = {"labels", "ledger"}
-"""What run.json may not say about the engine's result: it is taken from elsewhere."""
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 """What reading a record raises that was not written by this program."""
 
@@ -131,23 +128,19 @@ def replay(files: BundleFiles, chain: Chain) -> Replayed:
 def _replay(
     files: BundleFiles, chain: Chain, plan: dict[str, Any], run: dict[str, Any]
 ) -> Replayed:
-    if run["engine"].keys() != {one.name for one in dataclasses.fields(EngineResult)} - FROM_LOG:
-        raise EvidenceError(f"{RUN} does not say how the run ended as this version says it")
+    end = read_end(run["engine"])
     oracle = Recorded(run["target"])
     ready = _prepared(files, plan, oracle)
     profile = _profile(files)
-    deferred = bool(run["engine"]["deferred"])
-    engine = RecordedEngine(chain, compare=SAMPLES in files, deferred=deferred)
+    engine = RecordedEngine(chain, compare=SAMPLES in files, deferred=bool(end["deferred"]))
     # As known before the first query: some targets tell with their first answer.
     size = plan["labels"]["size"]
     ends = ends_of(oracle, ready, profile, size)
     asked = finished(ask_through(engine, oracle, ready, None, ends))
     engine.end()
-    _same_end(asked.engine.decided, run["engine"]["decided"])
-    asked = dataclasses.replace(
-        asked,
-        engine=dataclasses.replace(asked.engine, ledger=Ledger(**run["ledger"]), **run["engine"]),
-    )
+    _same_end(asked.engine.decided, end["decided"])
+    ended = dataclasses.replace(asked.engine, ledger=Ledger(**run["ledger"]), **end)
+    asked = dataclasses.replace(asked, engine=ended)
     judged = judge(oracle, ready, asked, profile, dict(run["timing"]))
     record = plan_record(oracle, ready, profile)
     record["labels"]["size"] = size if size is None else oracle.label_space.size

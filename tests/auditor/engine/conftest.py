@@ -68,7 +68,7 @@ class FakeClock:
 
     def attend(self, store: LabelStore) -> None:
         """Let no time pass while a commit is awaited."""
-        call = store._call
+        call = store._writer.call
 
         async def counted(work: Callable[[], Any]) -> Any:
             self._commits += 1
@@ -77,7 +77,7 @@ class FakeClock:
             finally:
                 self._commits -= 1
 
-        store._call = counted  # type: ignore[method-assign]  # for this test only
+        store._writer.call = counted  # type: ignore[method-assign]  # for this test only
 
     async def drive(self) -> None:
         """Move on to the next sleeper's time whenever nobody has anything else to do."""
