@@ -34,7 +34,7 @@ class QueryEngine:
     Args:
         oracle: the model.
         store: keeps the labels.
-        limits: what may be done.
+        limits: of cost and pace.
         progress: told about every answer.
         clock: the time source.
         observer: told how every request ended.

@@ -1,14 +1,14 @@
-"""When to give up on a target that does not answer at all."""
+"""The point at which a target that does not answer at all is given up."""
 
 from __future__ import annotations
 
 from auditor.engine.rate import MAX_PAUSE_S, Clock
 from auditor.errors import AuditError
 
-PATIENCE_S = 25.0
+OUTAGE_S = 25.0
 """Seconds of nothing but failures after which a run ends. Nothing is lost by ending it: the same
 command goes on where it stopped."""
-QUOTA_PATIENCE_S = 90.0
+QUOTA_OUTAGE_S = 90.0
 """The same for a target that answered before and now refuses: quotas are often per minute."""
 
 
@@ -64,7 +64,7 @@ class OutageTimer:
             return
         now = self._clock.now()
         waited = now - self._since - (self._asked - max(0.0, self._pause_ends - now))
-        limit = QUOTA_PATIENCE_S if throttled and self._answered else PATIENCE_S
+        limit = QUOTA_OUTAGE_S if throttled and self._answered else OUTAGE_S
         if waited + wait > limit or self._asked > MAX_PAUSE_S:
             raise OutageError(
                 f"nothing was answered for {now - self._since:.0f} s and the next attempt would "

@@ -1,4 +1,4 @@
-"""When the next request may leave, and what answers and refusals change about it."""
+"""The pace of an engine: rate limits, pauses and requests in flight, put together."""
 
 from __future__ import annotations
 

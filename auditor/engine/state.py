@@ -1,4 +1,4 @@
-"""What the parts of an engine share: over all its runs, and within one."""
+"""State that the parts of an engine share: over all its runs, and within one."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from auditor.probes.base import FixedProbe
 
 @dataclass
 class EngineState:
-    """What outlives a run.
+    """State that outlives a run.
 
     Attributes:
         connection: the model.
         store: keeps the labels.
-        limits: what may be done.
+        limits: of cost and pace.
         progress: told about every answer.
         observer: told how every request ended.
         pace: found so far.
@@ -53,7 +53,7 @@ class EngineState:
 
 @dataclass
 class RunState:
-    """What belongs to one run.
+    """State of one run.
 
     Attributes:
         plan_digest: the key of the plan's ledger in the store.

@@ -309,7 +309,7 @@ class LabelStore:
         self._insert("INSERT OR REPLACE INTO label_names VALUES (?,?,?)", rows)
 
     async def server_identity(self, fingerprint: str) -> dict[str, tuple[str, ...]]:
-        """Everything answers of this model said about their server, by name, oldest first."""
+        """Everything that answers of this model said about their server, by name, oldest first."""
         rows = await self._select(
             "SELECT name, value FROM origins WHERE fingerprint = ? ORDER BY id", fingerprint
         )

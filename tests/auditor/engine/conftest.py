@@ -165,14 +165,14 @@ class Lab:
         *,
         watch: Callable[[QueryEngine, LabelStore], Awaitable[None]] | None = None,
         progress: Any = None,
-        audit: str = "audit",
+        plan_digest: str = "audit",
         rounds: Any = None,
         decided: Any = None,
         **limits: Any,
     ) -> EngineResult:
         """One run of a fresh engine; ``watch`` runs beside it."""
         order = (rounds, decided)
-        return asyncio.run(self.start(probes, oracle, watch, progress, audit, limits, order))
+        return asyncio.run(self.start(probes, oracle, watch, progress, plan_digest, limits, order))
 
     async def start(
         self,
@@ -180,7 +180,7 @@ class Lab:
         oracle: Any,
         watch: Any,
         progress: Any,
-        audit: str,
+        plan_digest: str,
         limits: dict[str, Any],
         order: tuple[Any, Any] = (None, None),
     ) -> EngineResult:
@@ -195,20 +195,20 @@ class Lab:
         if watch is not None:
             beside.append(asyncio.create_task(watch(engine, store)))
         try:
-            return await engine.run(probes, audit, *order)
+            return await engine.run(probes, plan_digest, *order)
         finally:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             store.close()
 
-    def totals(self, audit: str = "audit") -> dict[str, int]:
+    def totals(self, plan_digest: str = "audit") -> dict[str, int]:
         """The ledger of all runs, from the file."""
 
         async def read() -> dict[str, int]:
             store = LabelStore(self.path)
             try:
-                return await store.ledger(audit)
+                return await store.ledger(plan_digest)
             finally:
                 store.close()
 

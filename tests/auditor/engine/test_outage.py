@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from auditor.engine.outage import PATIENCE_S, QUOTA_PATIENCE_S, OutageError, OutageTimer
+from auditor.engine.outage import OUTAGE_S, QUOTA_OUTAGE_S, OutageError, OutageTimer
 from auditor.engine.rate import MAX_PAUSE_S
 
 
@@ -19,7 +19,7 @@ def test_a_run_ends_after_its_time_without_an_answer(clock: Any) -> None:
     timer = OutageTimer(clock.clock)
     timer.check(100.0, "why", throttled=False)  # nothing failed yet
     timer.failed()
-    clock.time += PATIENCE_S - 2
+    clock.time += OUTAGE_S - 2
     timer.failed()
     timer.check(1.0, "why", throttled=False)
     with pytest.raises(OutageError, match="why"):
@@ -30,7 +30,7 @@ def test_an_answer_renews_it(clock: Any) -> None:
     timer = OutageTimer(clock.clock)
     for _ in range(5):
         timer.failed()
-        clock.time += PATIENCE_S - 2
+        clock.time += OUTAGE_S - 2
         timer.check(1.0, "why", throttled=False)
         timer.answered()
 
@@ -39,7 +39,7 @@ def test_a_quota_that_ran_out_gets_a_minute_and_a_half(clock: Any) -> None:
     timer = OutageTimer(clock.clock)
     timer.answered()
     timer.failed()
-    clock.time += QUOTA_PATIENCE_S - 2
+    clock.time += QUOTA_OUTAGE_S - 2
     timer.check(1.0, "why", throttled=True)
     with pytest.raises(OutageError):
         timer.check(1.0, "why", throttled=False)

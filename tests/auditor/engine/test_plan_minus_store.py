@@ -125,7 +125,7 @@ def test_a_copy_of_an_input_of_an_earlier_run_is_not_asked(lab: Any) -> None:
     lab.run([lab.Probe(distinct(10))], lab.Oracle())
     probes = [lab.Probe(distinct(10)), lab.Probe((3.0, 50.0, 4.0))]
     oracle = lab.Oracle()
-    result = lab.run(probes, oracle, audit="another")
+    result = lab.run(probes, oracle, plan_digest="another")
     assert dict(oracle.asked) == {50.0: 1}
     assert result.labels[1].tolist() == lab.truth((3.0, 50.0, 4.0))
     assert balanced(result)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import signal
 import sqlite3
 import subprocess
@@ -291,6 +292,16 @@ def test_another_version_is_refused(path: Path) -> None:
     before = path.read_bytes()
     assert "another version (store schema 99" in refusal(path)
     assert path.read_bytes() == before
+
+
+def test_the_tables_are_those_of_stores_that_users_have(path: Path) -> None:
+    # SQLite keeps the text, and a store with another one is taken for damaged.
+    use(path, ask_ten)
+    with sqlite3.connect(path) as db:
+        found = [sql for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE sql != ''")]
+    db.close()
+    digest = hashlib.sha256("\n".join(found).encode()).hexdigest()
+    assert digest == "7c6f9537aa89cc92ffe9bd60e2f0b9c8ea2d32c4fbec482082fe805592002341"
 
 
 def test_a_file_that_is_no_store_is_refused_and_left_alone(path: Path) -> None:
