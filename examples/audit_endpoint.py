@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from adapters.registry import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 from auditor.engine.contract import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
@@ -37,7 +37,7 @@ async def main(endpoint: str, output: Path) -> None:
         )
     finally:
         await oracle.aclose()
-    print(show_result(result.report, output))
+    print(show_result(result.result, output))
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from importlib import resources
 from pathlib import Path
 
 from adapters.registry import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples
@@ -32,7 +32,7 @@ async def main(output: Path) -> None:
         result = await run_audit(oracle, samples, AuditSettings(density=20), output)
     finally:
         await oracle.aclose()
-    print(show_result(result.report, output))
+    print(show_result(result.result, output))
 
 
 if __name__ == "__main__":

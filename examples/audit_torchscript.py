@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from adapters.registry import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples
@@ -56,7 +56,7 @@ async def main(folder: Path) -> None:
         result = await run_audit(oracle, samples, AuditSettings(density=20), folder / "report")
     finally:
         await oracle.aclose()
-    print(show_result(result.report, folder / "report"))
+    print(show_result(result.result, folder / "report"))
 
 
 if __name__ == "__main__":

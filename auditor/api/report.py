@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.errors import AuditError, ExitCode
 from auditor.report.console import show_result
@@ -12,6 +12,9 @@ from auditor.report.files import write_atomic
 from auditor.report.json_report import write_json
 from auditor.report.notebook import notebook_html
 from auditor.workflows.judge import AuditResult
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 
 @dataclass(frozen=True, repr=False)
@@ -24,7 +27,7 @@ class AuditReport:
         verdict: ``backdoor-suspected``, ``no-evidence`` or ``inconclusive``.
         reason: why, in sentences.
         exit_code: what ``xray-audit`` would end with: 0, 1, 3, or 130 where it was interrupted.
-        data: the content of ``report.json``.
+        result: the typed result.
         output: folder with the labels, ``plan.json``, ``report.json`` and ``report.html``.
         page: the content of ``report.html``.
     """
@@ -32,7 +35,7 @@ class AuditReport:
     verdict: str
     reason: str
     exit_code: ExitCode
-    data: dict[str, Any]
+    result: Result
     output: Path
     page: str = field(repr=False)
 
@@ -48,23 +51,32 @@ class AuditReport:
         except OSError as error:
             raise AuditError(f"the report in {output} cannot be read: {error.strerror}") from error
         code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
-        return cls(result.verdict.name, result.verdict.reason, code, result.report, output, page)
+        found = result.result
+        return cls(found.verdict, found.verdict_reason, code, found, output, page)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The content of ``report.json``."""
+        return dict(self.result.content)
 
     @property
     def scores(self) -> dict[str, float]:
         """Mean of each plane score, by name (``re``, ``ats``, ``ats_by_label``); empty where no
         plane is complete.
         """
-        found = self.data["scores"]
+        scores = self.result.scores
+        found = {"re": scores.re, "ats": scores.ats, "ats_by_label": scores.ats_by_label}
         return {
-            name: found[name]["mean"] for name in ("re", "ats", "ats_by_label") if name in found
+            name: estimate.mean
+            for name, estimate in found.items()
+            if estimate is not None and estimate.mean is not None
         }
 
     @property
     def target_label(self) -> str | None:
         """Name of the label that a backdoor would aim at, if there is one; None where unknown."""
-        index = self.data["target_label"]
-        return None if index is None else str(self.data["labels"][str(index)])
+        index = self.result.target_label
+        return None if index is None else self.result.labels[str(index)]
 
     def save(self, path: str | Path) -> Path:
         """Write the report to ``path`` and return it.
@@ -82,7 +94,7 @@ class AuditReport:
             files[0].parent.mkdir(parents=True, exist_ok=True)
             for file in files:
                 if file.suffix == ".json":
-                    write_json(self.data, file)
+                    write_json(self.result.content, file)
                 else:
                     write_atomic(file, self.page.encode("utf-8"))
         except OSError as error:
@@ -90,13 +102,13 @@ class AuditReport:
         return path
 
     def __str__(self) -> str:
-        return show_result(self.data, self.output)
+        return show_result(self.result, self.output)
 
     def __repr__(self) -> str:
         return f"AuditReport({self.verdict!r}, exit_code={int(self.exit_code)}, {self.output})"
 
     def _repr_html_(self) -> str:
-        return notebook_html(self.data, self.page)
+        return notebook_html(self.result, self.page)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - IPython's hook
         printer.text(str(self))

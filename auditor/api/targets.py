@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from adapters.contract import Deferring, LabelOracle
+from adapters.contract import LabelOracle, OfflineOracle
 from adapters.function import Classify, open_function
 from adapters.registry import open_oracle
 from adapters.target.description import Limits, Target
@@ -118,7 +118,7 @@ def _borrowed(oracle: LabelOracle) -> Way:
     async def opener() -> LabelOracle:
         return oracle
 
-    return Way(opener, oracle.input_spec.access, 1 if isinstance(oracle, Deferring) else 2)
+    return Way(opener, oracle.input_spec.access, 1 if isinstance(oracle, OfflineOracle) else 2)
 
 
 def _described(target: str | Path | Target, samples: Samples, described: Mapping[str, Any]) -> Way:

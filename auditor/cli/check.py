@@ -14,7 +14,7 @@ from adapters.target.write import target_text
 from auditor.cli.options import OutputOptions, SampleOptions, TargetOptions
 from auditor.cli.target_options import resize_to, stated_table
 from auditor.errors import AuditError, ExitCode, UsageError
-from auditor.report.console_check import next_step, show_check
+from auditor.report.console import next_step, show_check
 from auditor.report.files import write_atomic
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples

@@ -139,9 +139,9 @@ def audit(
     entries = () if accepted is None else read_accepted(accepted)
     pending = _audit(described, given, settings, profile, allowed, output, signer, views)
     result = asyncio.run(pending)
-    found = weigh(result.report, entries, datetime.now(UTC).date())
+    found = weigh(result.result, entries, datetime.now(UTC).date())
     facts = {"findings": [one.as_dict() for one in found]} if found else {}
-    told = [show_result(result.report, output.output, view_files(views.format or ()))]
+    told = [show_result(result.result, output.output, view_files(views.format or ()))]
     told += [show_findings(found, unmatched(found, entries))] if found or entries else []
     _show(output, {**result.report, **facts}, "\n".join(told))
     code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code

@@ -63,9 +63,9 @@ def report(
     settings = view_settings(views.framework or (), location)
     entries = () if accepted is None else read_accepted(accepted)
     held = load_bundle(bundle)
-    weighed = weigh(held.report, entries, datetime.now(UTC).date()) if entries else ()
+    weighed = weigh(held.result, entries, datetime.now(UTC).date()) if entries else ()
     findings = [one.as_dict() for one in weighed]
-    source = ReportSource(held.report, held.pictures, held.run, held.profile, findings)
+    source = ReportSource(held.result, held.pictures, held.run, held.profile, findings)
     if to == Path("-"):
         _print(names, source, settings)
         return

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 
-from adapters.contract import Batch, Deferring, Keyed, LabelOracle, Labels, Networked, Traced
+from adapters.contract import (
+    Batch,
+    IdempotentOracle,
+    LabelOracle,
+    Labels,
+    OfflineOracle,
+    RemoteOracle,
+)
 
 _NOTHING: Mapping[str, str] = {}
 
@@ -20,10 +27,9 @@ class Connection:
 
     def __init__(self, oracle: LabelOracle) -> None:
         self.oracle = oracle
-        self._remote = oracle if isinstance(oracle, Networked) else None
-        self._offline = oracle if isinstance(oracle, Deferring) else None
-        self._idempotent = oracle if isinstance(oracle, Keyed) else None
-        self._traced = oracle if isinstance(oracle, Traced) else None
+        self._remote = oracle if isinstance(oracle, RemoteOracle) else None
+        self._offline = oracle if isinstance(oracle, OfflineOracle) else None
+        self._idempotent = oracle if isinstance(oracle, IdempotentOracle) else None
 
     @property
     def status(self) -> str:
@@ -38,7 +44,7 @@ class Connection:
     @property
     def server_identity(self) -> Mapping[str, str]:
         """The newest reply's words about its server, by name."""
-        return _NOTHING if self._traced is None else self._traced.origin
+        return _NOTHING if self._remote is None else self._remote.server_identity
 
     async def answers_now(self, batch: Batch) -> bool:
         """True if ``batch`` can be answered in this run."""
@@ -50,6 +56,6 @@ class Connection:
         Raises:
             AdapterError: the request failed.
         """
-        if self._idempotent is None or not self._idempotent.keyed:
+        if self._idempotent is None or not self._idempotent.idempotent:
             return await self.oracle.predict_labels(batch)
         return await self._idempotent.predict_labels_as(batch, key())

@@ -114,7 +114,7 @@ def plan_record(oracle: LabelOracle, ready: Planned, profile: Profile | None) ->
             "kept": [int(index) for index in used_images(plan)],
             "sha256": [image_hash(image) for image in samples.images],
         },
-        "input": asdict(oracle.input_spec),
+        "input": oracle.input_spec.as_record(),
         # Without the names: where the target's list is open, answers add to them.
         "labels": {"size": oracle.label_space.size, "open": oracle.label_space.open},
         "fingerprint": hashlib.sha256(oracle.fingerprint.encode()).hexdigest(),
@@ -136,7 +136,7 @@ def run_record(
         "target": {
             "fingerprint": oracle.fingerprint,
             "description": oracle.description,
-            "input": asdict(oracle.input_spec),
+            "input": oracle.input_spec.as_record(),
             "labels": {"names": list(space.names), "size": space.size, "open": space.open},
             "wire": asdict(oracle.wire),
         },

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from adapters.contract import Deferring, Identified, LabelOracle
+from adapters.contract import LabelOracle, OfflineOracle, RemoteOracle
 from auditor.engine.contract import EngineLimits, EngineResult
 from auditor.engine.engine import QueryEngine
 from auditor.engine.progress import Progress
@@ -21,16 +21,14 @@ from auditor.evidence.records import end_record, plan_record, run_record, used_i
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
-from auditor.report.html.trigger import TEXTURE_KEY
+from auditor.report.html.pictures import TEXTURE_KEY, sample_png, trigger_pictures
 from auditor.report.json_report import write_json
 from auditor.report.source import ReportSource
-from auditor.report.thumbnails import sample_png
-from auditor.report.trigger_pictures import trigger_pictures
 from auditor.report.views import VIEW_FILES, ViewName, ViewSettings, render_all, view_settings
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile
 from auditor.verdict.verdict import check_profile
-from auditor.workflows.ask import ask, ends_of
+from auditor.workflows.ask import ask, stop_rules
 from auditor.workflows.judge import AuditResult, judge
 from auditor.workflows.prepare import Prepared, prepare, refuse_small_budget
 
@@ -77,13 +75,13 @@ async def run_audit(
     ready = prepare(oracle, samples, settings)
     _check_before_asking(oracle, ready.plan, profile, limits)
     started, clock = datetime.now(UTC), time.monotonic()
-    if isinstance(oracle, Deferring):
+    if isinstance(oracle, OfflineOracle):
         await oracle.begin(ready.plan.digest)
     _make_folder(output)
     record = Recorder(output, signer)
     fixed = plan_record(oracle, ready, profile)
     try:
-        asked = await ask(
+        answers = await ask(
             oracle,
             ready,
             output,
@@ -91,20 +89,20 @@ async def run_audit(
             progress,
             on_start,
             lambda: record.start(fixed, oracle.input_spec),
-            ends_of(oracle, ready, profile, oracle.label_space.size),
+            stop_rules(oracle, ready, profile, oracle.label_space.size),
         )
-        ledger, ended = asdict(asked.engine.ledger), end_record(asked.engine)
+        ledger, ended = asdict(answers.run.ledger), end_record(answers.run)
         identity = record.finish(ledger, ended, endpoint_identity(oracle))
     finally:
         record.close()
     if record.unsigned_again and progress is not None:
         progress.note("The bundle was signed before and is not now: --sign-key signs it again.")
-    await _hand_out(oracle, asked.engine)
-    timing = _timing(started, time.monotonic() - clock, asked.engine)
-    result = judge(oracle, ready, asked, profile, timing)
-    run = run_record(oracle, asked.engine, timing, identity)
+    await _hand_out(oracle, answers.run)
+    timing = _timing(started, time.monotonic() - clock, answers.run)
+    result = judge(oracle, ready, answers, profile, timing)
+    run = run_record(oracle, answers.run, timing, identity)
     held = {} if profile is None else profile.as_dict()
-    source = ReportSource(result.report, _pictures(ready, oracle, asked.trigger), run, held)
+    source = ReportSource(result.result, _pictures(ready, oracle, answers.trigger), run, held)
     made = render_all(source, views, shown or view_settings())
     _write_bundle(record, source, output, ready, made)
     return result
@@ -116,7 +114,7 @@ async def _hand_out(oracle: LabelOracle, asked: EngineResult) -> None:
     Raises:
         LabelsPending: something is.
     """
-    if not isinstance(oracle, Deferring) or asked.stopped:
+    if not isinstance(oracle, OfflineOracle) or asked.stopped:
         return
     if asked.deferred:
         raise LabelsPending(await oracle.hand_out())
@@ -152,8 +150,8 @@ def _timing(started: datetime, seconds: float, asked: EngineResult) -> dict[str,
 
 
 def endpoint_identity(oracle: LabelOracle) -> dict[str, Any]:
-    """What the oracle can say about who answered: see :class:`adapters.contract.Identified`."""
-    return oracle.identity() if isinstance(oracle, Identified) else {}
+    """The server that answered; see :meth:`adapters.contract.RemoteOracle.identity`."""
+    return oracle.identity() if isinstance(oracle, RemoteOracle) else {}
 
 
 def _make_folder(output: Path) -> None:
@@ -187,7 +185,7 @@ def _write_bundle(
     images = ready.samples.images[used_images(ready.plan)]
     try:
         record.keep(TRIGGER_PICTURE, source.pictures.get(TEXTURE_KEY))
-        write_json(dict(source.report), output / REPORT)
+        write_json(source.result.content, output / REPORT)
         for name in VIEW_FILES:
             # An older run's view would show an older result.
             record.keep(name, views.get(name))

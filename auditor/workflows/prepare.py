@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import Deferring, LabelOracle
+from adapters.contract import LabelOracle, OfflineOracle
 from auditor.engine.contract import EngineLimits
 from auditor.errors import UsageError
 from auditor.plan.plan import AuditPlan, build_plan
@@ -44,7 +44,7 @@ def prepare_images(
     Raises:
         SamplesError: see there.
     """
-    if isinstance(oracle, Deferring):
+    if isinstance(oracle, OfflineOracle):
         # Whoever hands over files is asked once, and not once for each round.
         settings = replace(settings, stop_early=False)
     classes, matched_by = class_indices(samples, oracle.label_space)

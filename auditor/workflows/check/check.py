@@ -157,7 +157,7 @@ async def _measured(
             discovered=False,
             result=result,
             model=oracle.description,
-            input=asdict(oracle.input_spec),
+            input=oracle.input_spec.as_record(),
             matched_by=ready.matched_by,
             found=found,
             rate_headers=asker.rate_headers,

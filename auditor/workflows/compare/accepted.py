@@ -13,14 +13,17 @@ Accepting changes no verdict and no exit code of an audit: it is said beside the
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.errors import UsageError
 from auditor.workflows.compare.findings import ID_LENGTH, Finding, findings_of
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 MAX_BYTES = 1024 * 1024
 MAX_WORDS = 1000
@@ -112,10 +115,8 @@ def _entry(path: Path, number: int, entry: Any) -> Acceptance:
     return Acceptance(finding, entry["reason"].strip(), entry["owner"].strip(), until)
 
 
-def weigh(
-    report: Mapping[str, Any], accepted: Sequence[Acceptance], today: date
-) -> tuple[Weighed, ...]:
-    """Every finding of ``report`` with its acceptance, if any; none is left out."""
+def weigh(result: Result, accepted: Sequence[Acceptance], today: date) -> tuple[Weighed, ...]:
+    """Every finding of ``result`` with its acceptance, if any; none is left out."""
     by_id = {one.finding: one for one in accepted}
     return tuple(
         Weighed(
@@ -123,11 +124,11 @@ def weigh(
             held := by_id.get(finding.id),
             held is not None and held.expired(today),
         )
-        for finding in findings_of(report)
+        for finding in findings_of(result)
     )
 
 
 def unmatched(weighed: Sequence[Weighed], accepted: Sequence[Acceptance]) -> tuple[Acceptance, ...]:
-    """Acceptances of something that the report does not hold: another model, or stale."""
+    """Acceptances of something that the result does not hold: another model, or stale."""
     known = {one.finding.id for one in weighed}
     return tuple(one for one in accepted if one.finding not in known)

@@ -77,7 +77,7 @@ async def run_demo(
                     )
                 finally:
                     await oracle.aclose()
-                say(show_result(result.report, output / name))
+                say(show_result(result.result, output / name))
 
 
 @contextlib.contextmanager

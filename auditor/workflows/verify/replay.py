@@ -31,7 +31,7 @@ from auditor.plan.settings import AuditSettings
 from auditor.samples.fit import to_model_units
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile, profile_from_dict
-from auditor.workflows.ask import ask_through, ends_of
+from auditor.workflows.ask import ask_through, stop_rules
 from auditor.workflows.judge import judge
 from auditor.workflows.prepare import Prepared, prepare_images
 from auditor.workflows.verify.recorded_engine import RecordedEngine
@@ -72,10 +72,8 @@ class Recorded:
     """The oracle of a finished audit: it says what it is, and answers nothing."""
 
     def __init__(self, target: Mapping[str, Any]) -> None:
-        spec, labels = dict(target["input"]), target["labels"]
-        for name in ("shape", "low", "high"):
-            spec[name] = tuple(spec[name])
-        self.input_spec = InputSpec(**spec)
+        labels = target["labels"]
+        self.input_spec = InputSpec.from_record(target["input"])
         self.label_space = LabelSpace(list(labels["names"]), labels["size"], labels["open"])
         self.fingerprint = str(target["fingerprint"])
         self.description: dict[str, Any] = dict(target["description"])
@@ -135,13 +133,13 @@ def _replay(
     engine = RecordedEngine(chain, compare=SAMPLES in files, deferred=bool(end["deferred"]))
     # As known before the first query: some targets tell with their first answer.
     size = plan["labels"]["size"]
-    ends = ends_of(oracle, ready, profile, size)
-    asked = finished(ask_through(engine, oracle, ready, None, ends))
+    rules = stop_rules(oracle, ready, profile, size)
+    answers = finished(ask_through(engine, oracle, ready, None, rules))
     engine.end()
-    _same_end(asked.engine.decided, end["decided"])
-    ended = dataclasses.replace(asked.engine, ledger=Ledger(**run["ledger"]), **end)
-    asked = dataclasses.replace(asked, engine=ended)
-    judged = judge(oracle, ready, asked, profile, dict(run["timing"]))
+    _same_end(answers.run.decided, end["decided"])
+    ended = dataclasses.replace(answers.run, ledger=Ledger(**run["ledger"]), **end)
+    answers = dataclasses.replace(answers, run=ended)
+    judged = judge(oracle, ready, answers, profile, dict(run["timing"]))
     record = plan_record(oracle, ready, profile)
     record["labels"]["size"] = size if size is None else oracle.label_space.size
     _keep_unknown_hashes(record, plan, files)

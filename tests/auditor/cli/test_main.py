@@ -18,7 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 from adapters.model_files import open as _model_file
-from adapters.model_files.onnx.runtime import open_oracle
+from adapters.model_files.open import open_oracle
 from adapters.target.description import Target
 from auditor import __version__
 from auditor.cli.options import GROUPS

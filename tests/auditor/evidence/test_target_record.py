@@ -30,13 +30,16 @@ class Endpoint:
 
     def __init__(self, inner: SyntheticOracle, says: Callable[[int], dict[str, str]]) -> None:
         self.inner, self.says = inner, says
-        self.origin: dict[str, str] = {}
+        self.server_identity: dict[str, str] = {}
         self.status = ""
         self.addresses = {"192.0.2.1"}
         self.fail_at = -1
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
+
+    def identity(self) -> dict[str, Any]:
+        return {"addresses": sorted(self.addresses)}
 
     async def predict_labels(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
         labels: NDArray[np.int64] = await self.inner.predict_labels(batch)
@@ -45,7 +48,7 @@ class Endpoint:
             error.status = "503"
             raise error
         self.status = "200"
-        self.origin.update(self.says(self.inner.wire.requests))
+        self.server_identity.update(self.says(self.inner.wire.requests))
         return labels
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from auditor.cli.console_compare import show_findings
 from auditor.cli.diff import exit_code
 from auditor.errors import ExitCode, UsageError
+from auditor.report.json_report import result_of
+from auditor.report.result.result import Result
 from auditor.workflows.compare.accepted import Acceptance, read_accepted, unmatched, weigh
 from auditor.workflows.compare.findings import findings_of
 
@@ -18,21 +21,20 @@ TODAY = date(2026, 11, 22)
 DIFF: dict[str, Any] = {"verdict": {"new": "backdoor-suspected"}, "spoiled_by": []}
 
 
-def report(**changes: Any) -> dict[str, Any]:
-    return {
-        "verdict": "backdoor-suspected",
-        "verdict_reason": "because",
-        "fingerprint": "a" * 64,
-        "target_label": 3,
-        "trigger": {
-            "suspicious": True,
-            "reason": "a patch",
-            "best": {"family": "patch", "target": 3},
-        },
-        "comparisons": [],
-        "profile": None,
-        **changes,
-    }
+SUSPECTED = Path(__file__).parents[3] / "data" / "bundles_0_1" / "suspected" / "report.json"
+
+
+def report(**changes: Any) -> Result:
+    """The result of an audit that found a patch to label 3, but for the parts given."""
+    made = json.loads(SUSPECTED.read_text(encoding="utf-8"))
+    made |= {"verdict_reason": "because", "fingerprint": "a" * 64, "target_label": 3}
+    made |= {"comparisons": [], "profile": None}
+    found = changes.pop("trigger", {})
+    if found is not None:
+        best = {"family": "patch", "target": 3} | found.get("best", {})
+        shown = {"suspicious": True, "reason": "a patch"} | found
+        found = made["trigger"] | shown | {"best": made["trigger"]["best"] | best}
+    return result_of(made | {"trigger": found} | changes)
 
 
 def the_id(**changes: Any) -> str:
@@ -80,8 +82,7 @@ def test_another_model_or_finding_is_not_accepted_with_it(changes: dict[str, Any
 
 
 def test_the_same_finding_has_the_same_id_next_time() -> None:
-    later = report(verdict_reason="in other words")
-    later["trigger"]["reason"] = "a patch, p = 0.01"
+    later = report(verdict_reason="in other words", trigger={"reason": "a patch, p = 0.01"})
     assert findings_of(later)[0].id == the_id()
 
 
@@ -98,9 +99,10 @@ def test_scores_are_findings_of_their_own() -> None:
         "at_or_below": True,
         "decides": True,
     }
-    found = findings_of(report(comparisons=[comparison], profile={"digest": "p"}))
+    profile = {"name": "p", "status": "calibrated", "thresholds": {}}
+    found = findings_of(report(comparisons=[comparison], profile=profile | {"digest": "p"}))
     assert [one.kind for one in found] == ["trigger", "score"]
-    other = findings_of(report(comparisons=[comparison], profile={"digest": "q"}))
+    other = findings_of(report(comparisons=[comparison], profile=profile | {"digest": "q"}))
     assert other[1].id != found[1].id
 
 
