@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, Labels
 from adapters.errors import AdapterError
+from adapters.strict_json import canonical
 from auditor.engine.observer import Sent
 from auditor.engine.requests import input_keys
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import EvidenceError, StoreError
-from auditor.evidence.canonical import canonical
 from auditor.evidence.chain import (
     FREE,
     Chain,

@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.plan.draw import pick_hunted
+from auditor.plan.draw import pick_search_samples
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_map import Picture, draw_picture
+from auditor.probes.label_map import LabelMap, draw_label_map
 from auditor.probes.trigger_search.per_source import search_sources
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import search
@@ -43,19 +43,19 @@ def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
     each source class by itself; one last batch asks the stamped samples that the result shows.
     """
     seed = plan.settings.seed
-    first = pick_hunted(plan.hunted_classes, seed)
+    first = pick_search_samples(plan.search_classes, seed)
     result = yield from search(
-        plan.hunted_images[first], plan.hunted_classes[first], spec, plan.trigger, seed
+        plan.search_images[first], plan.search_classes[first], spec, plan.trigger, seed
     )
     if plan.trigger.sources and not result.suspicious:
-        result = yield from search_sources(plan.hunted_images, spec, plan.trigger, seed, result)
+        result = yield from search_sources(plan.search_images, spec, plan.trigger, seed, result)
     labels = yield spec.from_pixels(result.preview)
     return TriggerOutcome(result, labels)
 
 
-def drawings(plan: AuditPlan) -> Search[tuple[Picture, ...]]:
+def drawings(plan: AuditPlan) -> Search[tuple[LabelMap, ...]]:
     """Draw the label maps of the plan's first planes, one after the other."""
     drawn = []
-    for number, probe in enumerate(plan.pictured):
-        drawn.append((yield from draw_picture(probe, (plan.settings.seed, number))))
+    for number, probe in enumerate(plan.mapped_planes):
+        drawn.append((yield from draw_label_map(probe, (plan.settings.seed, number))))
     return tuple(drawn)

@@ -1,4 +1,4 @@
-"""Settings of an audit: what is asked of a model."""
+"""Settings of an audit: the questions that a model is asked."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any, Literal
 from auditor.errors import UsageError
 
 SamplerName = Literal["paper", "frugal"]
-FAMILY_QUERIES, FAMILY_ROUNDS = 200, 5
-"""Inputs of each probe family, and the rounds they are asked in."""
+PERTURBATION_QUERIES, PERTURBATION_ROUNDS = 200, 5
+"""Inputs of each perturbation, and the rounds they are asked in."""
 ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
 """Planes asked together, in random order: their points cannot be told apart by their order."""
 DEFAULT_SAMPLER: SamplerName = "frugal"
 PLANES: Mapping[SamplerName, int] = {"paper": 20, "frugal": 44}
-"""N where nobody chose it: 44 planes of 16 points, their samples and 150 repeats stay below 1,000
+"""N unless chosen: 44 planes of 16 points, their samples and 150 repeats stay below 1,000
 queries."""
 MAX_PLANES, MAX_DENSITY, MAX_EXPANSION, MAX_POINTS = 10_000, 4096, 1_000_000, 65_536
 """Far beyond any use: a slip of the finger must not fill the memory or leave float32."""
@@ -28,7 +28,7 @@ class AuditSettings:
 
     Attributes:
         planes: N, number of planes, at least 1.
-        density: S, grid points per side, at least 2; with the frugal sampler only of pictures.
+        density: S, grid points per side, at least 2; with the frugal sampler only of label maps.
         expansion: eta, margin on each side in box lengths, at least 0.
         alpha: order of the Rényi entropy, at least 1.
         ats_threshold: t, above 0 and at most 1.
@@ -36,17 +36,17 @@ class AuditSettings:
         canaries: inputs asked a second time, at random moments; 0 for none.
         trigger_search: whether to search for a universal trigger.
         per_source: whether to search each source class by itself as well, for triggers that
-            change some classes only or send each elsewhere; on up to :data:`MAX_SOURCED` samples.
-        families: whether to ask the probe families that the decision rule compares with
-            clean references; without such references they decide nothing.
-        sampler: how planes are drawn and points placed on them. ``paper``: triplets one by one,
+            change some classes only or send each elsewhere; on up to
+            :data:`MAX_SOURCE_SAMPLES` samples.
+        families: whether to ask the perturbations that the decision rule compares with clean
+            references; without such references they decide nothing.
+        sampler: how to draw planes and place points on them. ``paper``: triplets one by one,
             an S x S grid on each. ``frugal``: triplets in which every class and every sample
             take their turn, few points of a scrambled net on each.
         points: points per plane of the frugal sampler, a power of two of at least 4.
-        pictures: planes of which the frugal sampler's audit also draws a label map, at S points
-            per side and by refinement. The paper's sampler draws them all.
-        stop_early: whether what cannot change the verdict any more is left out. False asks
-            everything that is planned.
+        pictures: planes whose label map the frugal sampler's audit also draws, at S points per
+            side and by refinement. The paper's sampler draws them all.
+        stop_early: whether to skip planned queries that cannot change the verdict any more.
     """
 
     planes: int = 20

@@ -89,7 +89,7 @@ def build_result(
             for number, score in assessment.scores.items()
         ],
         "not_asked": None if not_asked is None else dict(not_asked),
-        "limits": limits_of(not_asked, len(plan.planes), plan.family_queries, spec),
+        "limits": limits_of(not_asked, len(plan.planes), plan.perturbation_queries, spec),
         "timing": dict(timing or UNTIMED),
     }
     # Not at the top: pydantic takes longer to load than --help and --version may.

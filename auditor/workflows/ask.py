@@ -25,7 +25,7 @@ from auditor.labels.answers import Answers
 from auditor.measured.queries import BUDGET, NOT_FOUND
 from auditor.plan.adaptive import drawings, trigger_search
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_map import Picture
+from auditor.probes.label_map import LabelMap
 from auditor.verdict.early_stop import StopRules, decided_early
 from auditor.verdict.evidence import incomplete
 from auditor.verdict.profile import Profile
@@ -115,18 +115,18 @@ async def _ask_everything(
     engine: Engine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
 ) -> Answers:
     """Planes, perturbations and trigger search, one after the other."""
-    fixed = await engine.run(plan.probes, plan.digest, plan.orders())
+    fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds())
     answers = await _repeat(engine, Answers(plan, fixed))
     settled = fixed.complete and not len(answers.missing_extra_repeats())
     if not settled and not fixed.deferred:
         return answers
     # The first questions of perturbations, search and label maps need no plane, so they travel
     # with the planes in batch files.
-    if plan.families:
+    if plan.perturbations:
         answers = await _perturb(engine, answers)
         if not (answers.perturbed or answers.run.deferred):
             return answers
-    if len(plan.hunted):
+    if len(plan.search_samples):
         answers = await _search(engine, oracle, progress, answers)
     return answers
 
@@ -141,25 +141,27 @@ async def _ask_until_decided(
     """The first planes; then what decides most often; then, unless that suspected the model,
     perturbations and the other planes. Repeats come last, so they straddle all of it.
     """
-    staged = len(plan.hunted) or plan.families
+    staged = len(plan.search_samples) or plan.perturbations
     if not staged:
-        fixed = await engine.run(plan.probes, plan.digest, plan.orders(), rules.planes)
+        fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds(), rules.planes)
         return await _repeat(engine, Answers(plan, fixed))
-    opened = await engine.run(plan.probes, plan.digest, plan.opening(), _last_of(plan.opening()))
+    opened = await engine.run(
+        plan.probes, plan.digest, plan.schedule.opening(), _last_of(plan.schedule.opening())
+    )
     answers = Answers(plan, opened)
     if not opened.complete:
         return answers
-    if len(plan.hunted):
+    if len(plan.search_samples):
         answers = await _search(engine, oracle, progress, answers)
         if answers.trigger is None:
             return answers
-    if plan.families and not rules.suspected(answers):
+    if plan.perturbations and not rules.suspected(answers):
         answers = await _perturb(engine, answers, rules.perturbations(answers))
         if not answers.perturbed:
             return answers
     answers = replace(answers, stopped_early=rules.suspected(answers))
     if not answers.stopped_early:
-        rest = await engine.run(plan.probes, plan.digest, plan.orders(), rules.planes)
+        rest = await engine.run(plan.probes, plan.digest, plan.schedule.rounds(), rules.planes)
         answers = replace(answers, run=_resumed(answers.run, rest))
     return await _repeat(engine, answers)
 
@@ -195,12 +197,12 @@ async def _search(
 async def _repeat(engine: Engine, answers: Answers) -> Answers:
     """Ask extra repeats as long as the answers call for more."""
     plan = answers.plan
-    while answers.run.complete and plan.second_looks is not None:
+    while answers.run.complete and plan.extra_repeats is not None:
         wanted = answers.missing_extra_repeats()
         if not len(wanted):
             break
         order = np.stack([np.zeros_like(wanted), wanted], axis=1)
-        asked = await engine.run([plan.second_looks], plan.digest, [order])
+        asked = await engine.run([plan.extra_repeats], plan.digest, [order])
         labels = asked.labels[0]
         cut_off = bool((labels[wanted] == NOT_ASKED).any())
         # The others are left out, since no answer calls for them.
@@ -214,8 +216,8 @@ async def _repeat(engine: Engine, answers: Answers) -> Answers:
 
 async def _draw(
     engine: Engine, plan: AuditPlan, progress: Progress | None
-) -> SearchRun[tuple[Picture, ...]]:
-    most = plan.most_picture_queries
+) -> SearchRun[tuple[LabelMap, ...]]:
+    most = plan.most_map_queries
     note = f"Drawing {plan.settings.pictures} pictures: {most:,} queries."
     with _shown(engine, progress, most, note):
         return await run_search(engine, drawings(plan), "picture", plan.digest)
@@ -224,7 +226,7 @@ async def _draw(
 async def _perturb(engine: Engine, answers: Answers, decided: Decide | None = None) -> Answers:
     """Ask the perturbed samples; their labels count only if all are known that had to be asked."""
     plan = answers.plan
-    found = await engine.run(plan.families, plan.digest, plan.family_orders(), decided)
+    found = await engine.run(plan.perturbations, plan.digest, plan.perturbation_rounds(), decided)
     labels = tuple(found.labels) if found.complete else ()
     return replace(answers, run=_joined(answers.run, found), perturbed=labels)
 

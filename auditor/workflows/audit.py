@@ -30,7 +30,7 @@ from auditor.verdict.profile import Profile
 from auditor.verdict.verdict import check_profile
 from auditor.workflows.ask import ask, stop_rules
 from auditor.workflows.judge import AuditResult, judge
-from auditor.workflows.prepare import Prepared, prepare, refuse_small_budget
+from auditor.workflows.prepare import Prepared, continued, prepare, refuse_small_budget
 
 
 async def run_audit(
@@ -72,7 +72,7 @@ async def run_audit(
         AuditError: the audit could not be done.
     """
     limits = limits or EngineLimits()
-    ready = prepare(oracle, samples, settings)
+    ready = continued(prepare(oracle, samples, settings), output)
     _check_before_asking(oracle, ready.plan, profile, limits)
     started, clock = datetime.now(UTC), time.monotonic()
     if isinstance(oracle, OfflineOracle):

@@ -96,7 +96,7 @@ async def score_reference(
         await oracle.aclose()
     report = result.report
     scores = report["scores"]
-    unasked = len(answers.perturbed) < len(ready.plan.families)
+    unasked = len(answers.perturbed) < len(ready.plan.perturbations)
     if not answers.run.complete or unasked or len(report["planes"]) == 0:
         raise AuditError(f"reference {model.name}: not every label is known")
     reference = Reference(

@@ -116,8 +116,8 @@ def price_audit(
     given = {"measured by xray-audit check": measured, "--rate": limit}
     slowest = min((rate for rate in given.values() if rate is not None), default=None)
     rates = _Rates(slowest, request_limit, per_1000)
-    sizes = [probe.size for probe in (*plan.probes, *plan.families)]
-    pictures, looks = plan.most_picture_queries, plan.most_second_looks
+    sizes = [probe.size for probe in (*plan.probes, *plan.perturbations)]
+    pictures, looks = plan.most_map_queries, plan.most_extra_repeats
     search = _expected_search(plan)
     worst = _cost(oracle, [*sizes, pictures, looks], plan.most_trigger_queries, rates)
     expected = _cost(oracle, [*sizes, pictures], search[0], rates)
@@ -128,7 +128,7 @@ def price_audit(
     source = _slowest(given, rates, worst)
     return Price(
         plan_digest=plan.digest,
-        queries=plan.queries + plan.family_queries,
+        queries=plan.queries + plan.perturbation_queries,
         trigger_queries_most=plan.most_trigger_queries,
         picture_queries_most=pictures,
         second_look_queries_most=looks,
@@ -164,10 +164,10 @@ def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: _Rate
 
 def _opening_sizes(plan: AuditPlan) -> list[int]:
     """What is asked before the search, by probe, and the repeats that close the audit."""
-    order = np.concatenate(list(plan.opening()))
+    order = np.concatenate(list(plan.schedule.opening()))
     counts = np.bincount(order[:, 0], minlength=len(plan.probes)).tolist()
-    canaries = 0 if plan.canaries is None else plan.canaries.size
-    asked = counts.pop() if plan.canaries is not None else 0
+    canaries = 0 if plan.repeats is None else plan.repeats.size
+    asked = counts.pop() if plan.repeats is not None else 0
     return [*counts, asked, max(0, canaries - asked)]
 
 

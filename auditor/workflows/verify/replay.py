@@ -26,7 +26,7 @@ from auditor.evidence.chain import Chain
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
 from auditor.evidence.records import image_hash, plan_record, read_end
-from auditor.plan.plan import AuditPlan
+from auditor.plan.recorded import plan_from_record, recorded_version
 from auditor.plan.settings import AuditSettings
 from auditor.samples.fit import to_model_units
 from auditor.samples.samples import Samples
@@ -175,10 +175,10 @@ def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: Recorded) -> Pre
     settings = AuditSettings(**plan["settings"])
     samples = _samples(files, held, plan["samples_digest"])
     images = _model_images(files, samples, held, oracle.input_spec)
-    ready = prepare_images(oracle, samples, images, settings)
-    if SAMPLES not in files:
-        _put_recorded(ready.plan, plan)
-    return ready
+    ready = prepare_images(oracle, samples, images, settings, recorded_version(plan))
+    if SAMPLES in files:
+        return ready
+    return dataclasses.replace(ready, plan=plan_from_record(ready.plan, plan))
 
 
 def _samples(files: BundleFiles, held: dict[str, Any], digest: str) -> Samples:
@@ -252,29 +252,6 @@ def _model_images(
         for place in places:
             images[place] = noise.random(spec.shape, dtype=np.float32)
     return images
-
-
-def _put_recorded(built: AuditPlan, plan: dict[str, Any]) -> None:
-    """Where noise stands in for images, take from the plan what depended on them."""
-    if len(plan["planes"]) != len(built.planes) or len(plan["probes"]) != len(built.probes):
-        raise EvidenceError(f"{PLAN} lists other probes than its settings lead to")
-    pictured = list(zip(built.pictured, plan["planes"], strict=False))
-    for probe, record in [*zip(built.planes, plan["planes"], strict=True), *pictured]:
-        coordinates = np.array(record["coordinates"], dtype=np.float64)
-        if coordinates.shape != (3, 2) or not np.isfinite(coordinates).all():
-            raise EvidenceError(f"{PLAN} holds a plane without coordinates")
-        # Frozen, but these are cached values of it, and only such are replaced.
-        vars(probe)["plane"] = type(probe.plane)(
-            probe.plane.origin, probe.plane.basis, coordinates, probe.plane.shape
-        )
-    for one, record in zip(built.probes, plan["probes"], strict=True):
-        vars(one)["digest"] = str(record["digest"])
-    recorded = plan["families"]["probes"]
-    if len(recorded) != len(built.families):
-        raise EvidenceError(f"{PLAN} lists other probe families than its settings lead to")
-    for family, record in zip(built.families, recorded, strict=True):
-        vars(family)["digest"] = str(record["digest"])
-    vars(built)["digest"] = str(plan["plan_digest"])
 
 
 def _keep_unknown_hashes(record: dict[str, Any], plan: dict[str, Any], files: BundleFiles) -> None:

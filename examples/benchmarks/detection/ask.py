@@ -97,7 +97,7 @@ async def score(
     try:
         ready = prepare(oracle, samples, settings)
         engine = QueryEngine(oracle, store, EngineLimits(concurrency=2))
-        asked = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders())
+        asked = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.schedule.rounds())
         report = judge(oracle, ready, Answers(ready.plan, asked), None, {}).report
     finally:
         store.close()

@@ -205,17 +205,17 @@ def drift(audits: int) -> list[Leg]:
     for sampler in ("paper", "frugal"):
         chosen = {"sampler": sampler, "trigger_search": False}
         plan = build_plan(images, classes, given.refs, choose_settings(chosen))
-        assert plan.canaries is not None
-        assert plan.second_looks is not None
+        assert plan.repeats is not None
+        assert plan.extra_repeats is not None
         inputs = np.concatenate(
-            [p.inputs(np.arange(p.size)) for p in (plan.canaries, plan.second_looks)]
+            [p.inputs(np.arange(p.size)) for p in (plan.repeats, plan.extra_repeats)]
         )
         answers = [
             onnxruntime.InferenceSession(ASSETS / f"{name}.onnx")
             .run(None, {"input": inputs})[0].argmax(axis=1).astype(np.int64)
             for name in ("clean", "backdoored")
         ]  # fmt: skip
-        legs.append(_power(sampler, plan.canaries.size, plan.queries, answers, audits))
+        legs.append(_power(sampler, plan.repeats.size, plan.queries, answers, audits))
     return legs
 
 

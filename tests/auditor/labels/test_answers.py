@@ -30,8 +30,8 @@ def labels(plan: AuditPlan) -> list[Labels]:
     """Seeded labels of every probe; canaries repeat the first answer."""
     rng = np.random.default_rng(8)
     made = [rng.integers(0, 5, probe.size).astype("<u2") for probe in plan.probes[:-1]]
-    assert plan.canaries is not None
-    again = [made[probe][item] for probe, item in plan.canaries.picks]
+    assert plan.repeats is not None
+    again = [made[probe][item] for probe, item in plan.repeats.picks]
     return [*made, np.array(again, dtype="<u2")]
 
 

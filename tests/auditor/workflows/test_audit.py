@@ -414,7 +414,7 @@ def test_a_frugal_audit_scores_scattered_points_and_draws_pictures(
         assert (part["label_map"] is None) == (number >= 2)
     assert report["scores"]["re"]["n"] == 10
     assert report["scores"]["ats"]["n"] == 2
-    for probe, part in zip(plan.pictured, report["planes"], strict=False):
+    for probe, part in zip(plan.mapped_planes, report["planes"], strict=False):
         dense = label_of(probe.inputs(np.arange(1600))).reshape(40, 40)
         assert (np.array(part["label_map"]) == dense).mean() > 0.98
         asked = [[node == "1" for node in row] for row in part["picture"]["asked"]]

@@ -60,7 +60,7 @@ def test_counts_by_hand(ready: tuple[SyntheticOracle, AuditPlan]) -> None:
     assert priced.expected.money == pytest.approx(priced.queries * 0.0025)
     # At worst every repeat of the second look is asked too, in requests of 30.
     looks = priced.second_look_queries_most
-    assert looks == plan.most_second_looks > 0
+    assert looks == plan.most_extra_repeats > 0
     assert priced.worst.queries == priced.queries + looks
     assert priced.worst.requests == 14 + math.ceil(looks / 30)
     assert priced.expected_found is None
@@ -170,12 +170,14 @@ def test_a_search_is_expected_to_ask_what_searches_asked(tmp_path: Path) -> None
     assert priced.expected.queries == plan.queries + round(NOT_FOUND.mean)
     assert priced.expected_found is not None
     # 16 planes of 16 points, their samples and 150 repeats, and the search.
-    opened = sum(len(order) for order in plan.opening())
-    repeats = np.concatenate(list(plan.opening()))[:, 0].tolist().count(len(plan.probes) - 1)
+    opened = sum(len(order) for order in plan.schedule.opening())
+    repeats = (
+        np.concatenate(list(plan.schedule.opening()))[:, 0].tolist().count(len(plan.probes) - 1)
+    )
     assert priced.expected_found.queries == opened + 150 - repeats + round(FOUND.mean)
     assert priced.expected_found.queries < priced.expected.queries < priced.worst.queries
     assert priced.worst.queries == (
-        plan.queries + plan.most_second_looks + plan.most_trigger_queries
+        plan.queries + plan.most_extra_repeats + plan.most_trigger_queries
     )
     for cost in (priced.expected, priced.expected_found, priced.worst):
         assert cost.money == pytest.approx(cost.queries / 1000)

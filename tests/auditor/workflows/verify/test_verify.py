@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from adapters.strict_json import canonical
 from auditor.errors import ExitCode, UsageError
 from auditor.evidence.attest.signing import Signer, read_public_key, read_signer
-from auditor.evidence.canonical import canonical
 from auditor.evidence.chain import GENESIS, line_hash
 from auditor.evidence.head import plan_statement
 from auditor.evidence.packing import pack
