@@ -14,7 +14,7 @@ from pathlib import Path
 
 from adapters.registry import open_oracle
 from adapters.target import Target
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples

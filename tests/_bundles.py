@@ -28,7 +28,8 @@ from adapters.function import open_function
 from adapters.registry import open_oracle
 from adapters.synthetic import nearest_prototype
 from adapters.target.description import Target
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.engine.progress import SilentProgress
 from auditor.errors import LabelsPending
 from auditor.evidence.attest.signing import read_signer

@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,15 +21,24 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
 from auditor import __version__
-from auditor.engine.engine import EngineResult
+from auditor.engine.contract import EngineResult
 from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object
-from auditor.evidence.layout import FORMAT, PLAN
+from auditor.evidence.layout import FORMAT, PLAN, RUN
 from auditor.plan.plan import AuditPlan
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile
 
 LIBRARIES = ("numpy", "scipy", "pillow", "httpx", "aiohttp", "onnxruntime", "torch")
+ENDING = {
+    "budget_reached": "budget_reached",
+    "stopped": "stopped",
+    "decided": "decided",
+    "origins": "server_identity",
+    "unknown": "unknown",
+    "deferred": "deferred",
+}
+"""Keys of the record of how a run ended, and the fields of the engine's result that they hold."""
 
 
 @cache
@@ -149,11 +158,18 @@ def run_record(
 
 def end_record(engine: EngineResult) -> dict[str, Any]:
     """End of a run: everything of its result but labels and ledger."""
-    return {
-        entry.name: getattr(engine, entry.name)
-        for entry in fields(engine)
-        if entry.name not in {"labels", "ledger"}
-    }
+    return {key: getattr(engine, name) for key, name in ENDING.items()}
+
+
+def read_end(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of the :class:`auditor.engine.contract.EngineResult` that ``record`` was made of.
+
+    Raises:
+        EvidenceError: the record says less or more than :func:`end_record`.
+    """
+    if record.keys() != ENDING.keys():
+        raise EvidenceError(f"{RUN} does not say how the run ended as this version says it")
+    return {name: record[key] for key, name in ENDING.items()}
 
 
 def used_images(plan: AuditPlan) -> NDArray[np.int64]:

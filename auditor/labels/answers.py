@@ -9,10 +9,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.engine.adaptive import TriggerOutcome
-from auditor.engine.engine import EngineResult, Ledger
+from auditor.engine.contract import EngineResult
+from auditor.engine.ledger import Ledger
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.consistency import Repeats, wants_extra_repeats
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_map import LabelMap
 from auditor.scores.intervals import Rate, binomial_rate

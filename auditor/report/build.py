@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
 from auditor import __version__
-from auditor.engine.engine import EngineResult
+from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
@@ -242,7 +242,7 @@ def _trust_part(consistency: Consistency, engine: EngineResult) -> dict[str, Any
             {"code": one.reason.code, "reason": sentence(one.reason), "p": one.p}
             for one in consistency.found
         ],
-        "senders": {name: list(values) for name, values in engine.origins.items()},
+        "senders": {name: list(values) for name, values in engine.server_identity.items()},
         "unknown_requests": [dict(request) for request in engine.unknown[:MAX_LISTED]],
     }
 

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from auditor.engine.adaptive import TriggerOutcome
 from auditor.measured.trigger_error_rates import (
     ALL_TO_ONE_MODELS,
     CLEAN_MODELS,
     FALSE_ALARMS,
     MISSED,
 )
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
 from auditor.report.wording.reasons import sentence

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelSpace
-from auditor.engine.adaptive import TriggerOutcome
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import Consistency, check_consistency
 from auditor.labels.reasons import Reason
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.probes.plane import PlaneProbe
 from auditor.probes.trigger_search.judge import natural
@@ -67,7 +67,7 @@ def assess(
     count = answers.class_count(names.size, classes)
     scores = score_planes(answers, classes, count)
     consistency = check_consistency(
-        answers.repeats(), answers.counts, answers.run.origins, open_labels=names.open
+        answers.repeats(), answers.counts, answers.run.server_identity, open_labels=names.open
     )
     trigger = trigger_evidence(answers.trigger, names, spec, profile)
     combined = combine(answers, classes, profile, trigger, names, spec)

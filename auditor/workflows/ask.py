@@ -13,20 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
-from auditor.engine.adaptive import (
-    Hunt,
-    add_ledgers,
-    drawings,
-    hunt,
-    trigger_search,
-)
-from auditor.engine.engine import EngineLimits, EngineResult, QueryEngine
-from auditor.engine.observer import Witness
+from auditor.engine.adaptive import SearchRun, run_search
+from auditor.engine.contract import Engine, EngineLimits, EngineResult
+from auditor.engine.engine import QueryEngine
+from auditor.engine.ledger import add_ledgers
+from auditor.engine.observer import Observer
 from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.rounds import Decide
 from auditor.engine.store import NOT_ASKED, LabelStore
 from auditor.labels.answers import Answers
 from auditor.measured.queries import BUDGET, NOT_FOUND
+from auditor.plan.adaptive import drawings, trigger_search
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_map import LabelMap
 from auditor.verdict.early_stop import StopRules, decided_early
@@ -66,14 +63,14 @@ async def ask(
     limits: EngineLimits,
     progress: Progress | None = None,
     on_start: Callable[[QueryEngine], None] | None = None,
-    witness: Callable[[], Witness] | None = None,
+    observer: Callable[[], Observer] | None = None,
     rules: StopRules | None = None,
 ) -> Answers:
     """Ask what is missing of the plan, as planned.
 
-    Labels live in ``output``, which must exist. ``witness`` is called once nobody else can use
-    that folder, and what it returns is told how every request ended. ``rules`` says what may be
-    left out; without it, nothing.
+    Labels live in ``output``, which must exist. ``observer`` is called once no other audit can
+    use that folder, and the observer it returns is told how every request ended. ``rules`` says
+    what may be left out; without it, nothing.
 
     Raises:
         AdapterError: the target failed for good; what was paid for is kept.
@@ -81,8 +78,8 @@ async def ask(
     """
     store = LabelStore(output / STORE_NAME)
     try:
-        seen_by = None if witness is None else witness()
-        engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), witness=seen_by)
+        seen_by = None if observer is None else observer()
+        engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), observer=seen_by)
         if on_start is not None:
             on_start(engine)
         return await ask_through(engine, oracle, ready, progress, rules)
@@ -91,7 +88,7 @@ async def ask(
 
 
 async def ask_through(
-    engine: QueryEngine,
+    engine: Engine,
     oracle: LabelOracle,
     ready: Prepared,
     progress: Progress | None = None,
@@ -115,7 +112,7 @@ async def ask_through(
 
 
 async def _ask_everything(
-    engine: QueryEngine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
+    engine: Engine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
 ) -> Answers:
     """Planes, perturbations and trigger search, one after the other."""
     fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds())
@@ -135,7 +132,7 @@ async def _ask_everything(
 
 
 async def _ask_until_decided(
-    engine: QueryEngine,
+    engine: Engine,
     oracle: LabelOracle,
     plan: AuditPlan,
     progress: Progress | None,
@@ -182,7 +179,7 @@ def _last_of(rounds: Iterator[Any]) -> Callable[[list[NDArray[np.uint16]]], bool
 
 
 async def _search(
-    engine: QueryEngine, oracle: LabelOracle, progress: Progress | None, answers: Answers
+    engine: Engine, oracle: LabelOracle, progress: Progress | None, answers: Answers
 ) -> Answers:
     """Search for a trigger; its outcome is None if it was cut off."""
     plan = answers.plan
@@ -191,11 +188,13 @@ async def _search(
         most = round(NOT_FOUND.mean)
     note = f"Searching for a trigger: about {most:,} queries where it finds none, else fewer."
     with _shown(engine, progress, most, note):
-        found = await hunt(engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest)
+        found = await run_search(
+            engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest
+        )
     return replace(answers, run=_together(answers.run, found), trigger=found.outcome)
 
 
-async def _repeat(engine: QueryEngine, answers: Answers) -> Answers:
+async def _repeat(engine: Engine, answers: Answers) -> Answers:
     """Ask extra repeats as long as the answers call for more."""
     plan = answers.plan
     while answers.run.complete and plan.extra_repeats is not None:
@@ -216,15 +215,15 @@ async def _repeat(engine: QueryEngine, answers: Answers) -> Answers:
 
 
 async def _draw(
-    engine: QueryEngine, plan: AuditPlan, progress: Progress | None
-) -> Hunt[tuple[LabelMap, ...]]:
+    engine: Engine, plan: AuditPlan, progress: Progress | None
+) -> SearchRun[tuple[LabelMap, ...]]:
     most = plan.most_map_queries
     note = f"Drawing {plan.settings.pictures} pictures: {most:,} queries."
     with _shown(engine, progress, most, note):
-        return await hunt(engine, drawings(plan), "picture", plan.digest)
+        return await run_search(engine, drawings(plan), "picture", plan.digest)
 
 
-async def _perturb(engine: QueryEngine, answers: Answers, decided: Decide | None = None) -> Answers:
+async def _perturb(engine: Engine, answers: Answers, decided: Decide | None = None) -> Answers:
     """Ask the perturbed samples; their labels count only if all are known that had to be asked."""
     plan = answers.plan
     found = await engine.run(plan.perturbations, plan.digest, plan.perturbation_rounds(), decided)
@@ -232,7 +231,7 @@ async def _perturb(engine: QueryEngine, answers: Answers, decided: Decide | None
     return replace(answers, run=_joined(answers.run, found), perturbed=labels)
 
 
-def _together(before: EngineResult, found: Hunt[Any]) -> EngineResult:
+def _together(before: EngineResult, found: SearchRun[Any]) -> EngineResult:
     if found.last is None:
         return before
     return _joined(before, replace(found.last, ledger=found.ledger))
@@ -256,7 +255,7 @@ def _resumed(before: EngineResult, later: EngineResult) -> EngineResult:
 
 
 @contextmanager
-def _shown(engine: QueryEngine, progress: Progress | None, most: int, note: str) -> Iterator[None]:
+def _shown(engine: Engine, progress: Progress | None, most: int, note: str) -> Iterator[None]:
     """One progress line for everything an adaptive probe asks, ``most`` queries at most."""
     shown = SearchProgress(progress or SilentProgress(), most)
     shown.note(note)
@@ -275,7 +274,7 @@ def _joined(before: EngineResult, later: EngineResult) -> EngineResult:
         ledger=add_ledgers(before.ledger, later.ledger),
         budget_reached=before.budget_reached or later.budget_reached,
         stopped=later.stopped,
-        origins=later.origins,
+        server_identity=later.server_identity,
         unknown=later.unknown,
         deferred=before.deferred + later.deferred,
     )

@@ -10,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelOracle, OfflineOracle, RemoteOracle
-from auditor.engine.adaptive import (
-    TriggerOutcome,
-)
-from auditor.engine.engine import EngineResult, QueryEngine
+from auditor.engine.contract import EngineResult
+from auditor.engine.engine import QueryEngine
 from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import end_record, plan_record, run_record, used_images
 from auditor.labels.answers import Answers
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.report.html.pictures import TEXTURE_KEY, sample_png, trigger_pictures
 from auditor.report.json_report import write_json

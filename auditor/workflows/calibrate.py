@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.errors import AdapterError
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.engine.progress import Progress, SilentProgress
 from auditor.errors import AuditError, ProfileError, UsageError
 from auditor.plan.settings import AuditSettings

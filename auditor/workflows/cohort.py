@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.engine.progress import Progress
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle, OfflineOracle
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import UsageError
 from auditor.evidence.records import held_plan_digest
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS

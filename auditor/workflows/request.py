@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.target.description import Limits
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.engine.progress import Progress, SilentProgress
 from auditor.errors import UsageError
 from auditor.evidence.attest.signing import Signer

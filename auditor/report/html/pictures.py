@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from auditor.engine.adaptive import TriggerOutcome
+from auditor.plan.adaptive import TriggerOutcome
 
 Colour = tuple[int, int, int]
 Ink = int | Colour

@@ -19,7 +19,8 @@ import numpy as np
 
 from adapters.registry import open_oracle
 from adapters.target import Target
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.labels.answers import Answers
 from auditor.plan.settings import AuditSettings, choose_settings

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 
 from adapters.registry import open_oracle
 from adapters.target import HttpOptions, Target
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe
 from auditor.samples.load import load_samples

@@ -30,7 +30,7 @@ from adapters.contract import InputSpec, LabelSpace
 from adapters.errors import AdapterError
 from adapters.http import open_oracle
 from adapters.target import HttpOptions, Limits, ReplyFormat, Target, Tls
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import AuditError
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings

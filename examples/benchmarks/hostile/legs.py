@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.labels.consistency import TOLERATED, Repeats, check_consistency, wants_extra_repeats
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings, choose_settings

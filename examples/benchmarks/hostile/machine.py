@@ -13,7 +13,8 @@ from pathlib import Path
 
 from adapters.errors import AdapterError
 from adapters.http import open_oracle
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.errors import AuditError
 from auditor.workflows.audit import run_audit
 from auditor.workflows.prepare import STORE_NAME

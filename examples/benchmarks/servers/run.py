@@ -29,7 +29,7 @@ import httpx
 from adapters.http.client.client import Client
 from adapters.registry import open_oracle
 from adapters.target import Target
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
 from auditor.workflows.audit import run_audit

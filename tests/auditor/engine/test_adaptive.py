@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.engine.adaptive import BatchProbe, add_ledgers, hunt
-from auditor.engine.engine import EngineLimits, Ledger, QueryEngine
+from auditor.engine.adaptive import BatchProbe, run_search
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
+from auditor.engine.ledger import Ledger, add_ledgers
 from auditor.engine.store import LabelStore
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
@@ -130,7 +132,7 @@ def test_a_search_is_told_the_labels_of_what_it_asked(tmp_path: Path) -> None:
         store = LabelStore(tmp_path / "labels.sqlite3")
         try:
             engine = QueryEngine(_oracle(backdoored=False), store, EngineLimits())
-            return await hunt(engine, two_steps(), "trigger", "plan")
+            return await run_search(engine, two_steps(), "trigger", "plan")
         finally:
             store.close()
 

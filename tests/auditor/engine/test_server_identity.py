@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import RetryAdvice, Unreachable
-from auditor.engine.server_identity import MAX_VALUES, Origins
+from auditor.engine.server_identity import MAX_VALUES, ServerIdentity
 from auditor.engine.store import LabelStore
 
 PLAN = tuple(float(i) for i in range(60))
@@ -60,12 +60,12 @@ def test_the_run_ends_where_somebody_else_answers(lab: Any) -> None:
     result = lab.run([lab.Probe(PLAN)], oracle, concurrency=1)
     assert not result.complete
     assert not result.stopped
-    assert result.origins == {"header server": ("a", "b"), "model_version": ("1",)}
+    assert result.server_identity == {"header server": ("a", "b"), "model_version": ("1",)}
     assert len(oracle.inner.calls) == 6
     # Later runs pay nothing more for labels that no verdict can rest on.
     later = Remote(lab.Oracle(max_batch=4), lambda _: {"header server": "b"})
     result = lab.run([lab.Probe(PLAN)], later)
-    assert result.origins["header server"] == ("a", "b")
+    assert result.server_identity["header server"] == ("a", "b")
     assert later.inner.calls == []
 
 
@@ -74,7 +74,7 @@ def test_a_change_between_two_runs_is_one_too(lab: Any) -> None:
     lab.run([lab.Probe(PLAN)], first, max_queries=20)
     second = Remote(lab.Oracle(), lambda _: {"TLS certificate": "y"})
     result = lab.run([lab.Probe(PLAN)], second, concurrency=1)
-    assert result.origins == {"TLS certificate": ("x", "y")}
+    assert result.server_identity == {"TLS certificate": ("x", "y")}
     assert len(second.inner.calls) == 1
 
 
@@ -84,15 +84,15 @@ def test_one_sender_that_says_more_later_is_one_sender(lab: Any) -> None:
 
     result = lab.run([lab.Probe(PLAN)], Remote(lab.Oracle(), says))
     assert result.complete
-    assert result.origins == {"model_version": ("3",)}
+    assert result.server_identity == {"model_version": ("3",)}
 
 
 def test_values_without_end_are_not_kept_without_end() -> None:
-    origins = Origins({})
+    identity = ServerIdentity({})
     for number in range(1000):
-        origins.news({"header server": str(number)})
-    assert len(origins.seen["header server"]) == MAX_VALUES
-    assert origins.changed
+        identity.news({"header server": str(number)})
+    assert len(identity.seen["header server"]) == MAX_VALUES
+    assert identity.changed
 
 
 # ---- keys ---------------------------------------------------------------------------------------
@@ -204,7 +204,7 @@ def test_a_store_of_the_first_version_is_taken_over(lab: Any) -> None:
     result = lab.run([lab.Probe(PLAN)], oracle)
     assert result.complete
     assert result.ledger.cached == 20
-    assert lab.run([lab.Probe(PLAN)], oracle).origins == {"model_version": ("1",)}
+    assert lab.run([lab.Probe(PLAN)], oracle).server_identity == {"model_version": ("1",)}
 
 
 def test_commits_reach_the_disk_within_a_second_even_in_a_pause(tmp_path: Path) -> None:
@@ -214,7 +214,7 @@ def test_commits_reach_the_disk_within_a_second_even_in_a_pause(tmp_path: Path) 
     async def main() -> None:
         store = LabelStore(path)
         store.keep_label_names("model", ["cat"])
-        await store.settle()
+        await store.commit()
         until = asyncio.get_running_loop().time() + 30
         while not _in_main_file(path, tmp_path / "copy.sqlite3"):
             assert asyncio.get_running_loop().time() < until

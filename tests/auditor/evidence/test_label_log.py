@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from adapters.errors import RetryAdvice, ServerFailed, Throttled
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import EvidenceError, ExitCode, StoreError
 from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.plan.settings import AuditSettings

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from adapters.contract import LabelSpace
 from adapters.errors import RetryAdvice, ServerFailed
 from adapters.synthetic import SyntheticOracle
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import EvidenceError, ExitCode
 from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.evidence.target_record import MAX_NAMES, Told

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelOracle
 from adapters.synthetic import SyntheticOracle
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import ExitCode
 from auditor.measured.decision import RULE, WITH_REFERENCES
 from auditor.plan.settings import AuditSettings

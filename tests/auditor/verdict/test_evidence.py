@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelSpace
 from adapters.synthetic import SyntheticOracle
-from auditor.engine.adaptive import TriggerOutcome
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult

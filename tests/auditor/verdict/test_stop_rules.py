@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle, synthetic_prototypes
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import ExitCode
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples

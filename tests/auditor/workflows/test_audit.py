@@ -15,7 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.errors import AuditError, ExitCode, ProfileError, SamplesError, UsageError
 from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from adapters.synthetic import SyntheticOracle
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit

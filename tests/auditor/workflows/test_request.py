@@ -9,7 +9,7 @@ import pytest
 
 from adapters.errors import TargetError
 from adapters.target.read import read_target
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import UsageError
 from auditor.samples.samples import Samples
 from auditor.workflows.profiles import load_profile
