@@ -34,7 +34,7 @@ async def main(endpoint: str, output: Path) -> None:
             AuditRequest(
                 located(oracle),
                 load_samples(ASSETS / "fashion-mnist-samples.npz"),
-                AuditSettings(planes=10, density=20),
+                AuditSettings(),
                 output,
                 limits=EngineLimits(max_queries=12000, queries_per_s=5000.0),
             )

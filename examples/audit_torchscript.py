@@ -56,7 +56,7 @@ async def main(folder: Path) -> None:
     try:
         samples = load_samples(SAMPLES)
         result = await run_audit(
-            AuditRequest(located(oracle), samples, AuditSettings(density=20), folder / "report")
+            AuditRequest(located(oracle), samples, AuditSettings(), folder / "report")
         )
     finally:
         await oracle.aclose()

@@ -121,7 +121,7 @@ def target(room: Path, url: str, extra: str = "") -> None:
 
 
 def command(*, python: tuple[str, ...] = ()) -> list[str]:
-    arguments = "--target target.toml --samples samples.npz --planes 1 --density 3 --canaries 0"
+    arguments = "--target target.toml --samples samples.npz --planes 1 --canaries 0"
     program = [sys.executable, *python, "-m", "auditor", *arguments.split()]
     return [*program, "--no-trigger-search", "--output", "out"]
 

@@ -190,7 +190,7 @@ class SampleOptions:
     ] = None
 
 
-_M = "Method (default: the profile's settings, else the paper's)"
+_M = "Method (default: the profile's settings, else the tool's own)"
 
 
 @dataclass

@@ -13,21 +13,20 @@ PERTURBATION_QUERIES, PERTURBATION_ROUNDS = 200, 5
 """Inputs of each perturbation, and the rounds they are asked in."""
 ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
 """Planes asked together, in random order: their points cannot be told apart by their order."""
-DEFAULT_SAMPLER: SamplerName = "frugal"
-PLANES: Mapping[SamplerName, int] = {"paper": 20, "frugal": 44}
-"""N unless chosen: 44 planes of 16 points, their samples and 150 repeats stay below 1,000
-queries."""
+PAPER_PLANES = 20
+"""The paper's N."""
 MAX_PLANES, MAX_DENSITY, MAX_EXPANSION, MAX_POINTS = 10_000, 4096, 1_000_000, 65_536
 """Far beyond any use: a slip of the finger must not fill the memory or leave float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """The settings of an audit; the defaults are the paper's (Section 5.1).
-    :func:`choose_settings` gives those of an audit for which nobody chose any.
+    """The settings of an audit; the defaults are those of the command. :meth:`paper` gives the
+    published ones.
 
     Attributes:
-        planes: N, number of planes, at least 1.
+        planes: N, number of planes, at least 1. The default's 44 planes of 16 points, their
+            samples and 150 repeats stay below 1,000 queries.
         density: S, grid points per side, at least 2; with the frugal sampler only of label maps.
         expansion: eta, margin on each side in box lengths, at least 0.
         alpha: order of the Rényi entropy, at least 1.
@@ -49,7 +48,7 @@ class AuditSettings:
         stop_early: whether to skip planned queries that cannot change the verdict any more.
     """
 
-    planes: int = 20
+    planes: int = 44
     density: int = 100
     expansion: float = 5.0
     alpha: float = 10.0
@@ -59,10 +58,31 @@ class AuditSettings:
     trigger_search: bool = True
     per_source: bool = False
     families: bool = False
-    sampler: SamplerName = "paper"
+    sampler: SamplerName = "frugal"
     points: int = 16
     pictures: int = 0
     stop_early: bool = True
+
+    @classmethod
+    def paper(cls, **changes: Any) -> AuditSettings:
+        """The settings of the published method (Section 5.1), with ``changes``.
+
+        Raises:
+            UsageError: a setting out of its range.
+        """
+        return cls(**{"planes": PAPER_PLANES, **changes, "sampler": "paper"})
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> AuditSettings:
+        """The settings that a plan or a report states; one without a sampler has the paper's.
+
+        Raises:
+            UsageError: a setting out of its range.
+            TypeError: it states something that is no setting.
+        """
+        if record.get("sampler", "paper") == "paper":
+            return cls.paper(**record)
+        return cls(**record)
 
     def __post_init__(self) -> None:
         for name in ("planes", "density", "seed", "canaries", "points", "pictures"):
@@ -106,14 +126,13 @@ class AuditSettings:
 def choose_settings(chosen: Mapping[str, Any]) -> AuditSettings:
     """Settings of an audit where only ``chosen`` were chosen, by a user or a profile.
 
-    The sampler is :data:`DEFAULT_SAMPLER` unless chosen, and N follows the sampler. A density
-    without pictures to draw at it is one of the paper's grid, and chooses that.
+    A density without pictures to draw at it is one of the paper's grid, and chooses that.
 
     Raises:
         UsageError: a setting out of its range, or one that the sampler makes nothing of.
     """
     by_grid = "density" in chosen and not {"points", "pictures"} & set(chosen)
-    sampler: SamplerName = chosen.get("sampler", "paper" if by_grid else DEFAULT_SAMPLER)
+    sampler = str(chosen.get("sampler", "paper" if by_grid else AuditSettings().sampler))
     if sampler == "frugal" and "density" in chosen and not chosen.get("pictures"):
         raise UsageError(
             "density is the points per side of the paper's grid (--sampler paper) and of pictures "
@@ -121,5 +140,6 @@ def choose_settings(chosen: Mapping[str, Any]) -> AuditSettings:
         )
     if sampler == "paper" and "points" in chosen:
         raise UsageError("points is a setting of --sampler frugal; the paper's grid has density")
-    planes = PLANES.get(sampler, 20)
-    return AuditSettings(**{"planes": planes, **chosen, "sampler": str(sampler)})
+    if sampler == "paper":
+        return AuditSettings.paper(**chosen)
+    return AuditSettings(**{**chosen, "sampler": sampler})

@@ -140,7 +140,7 @@ async def _measured(
     async with asker.opened(target) as oracle:
         images = trial.fitted(oracle)
         try:
-            ready = prepare(oracle, found.samples, AuditSettings(planes=1, density=2, canaries=0))
+            ready = prepare(oracle, found.samples, AuditSettings(planes=1, canaries=0))
         except SamplesError as error:
             if target.kind != "http":
                 raise

@@ -172,7 +172,7 @@ def _profile(files: BundleFiles) -> Profile | None:
 
 def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: Recorded) -> Prepared:
     held = plan["samples"]
-    settings = AuditSettings(**plan["settings"])
+    settings = AuditSettings.from_record(plan["settings"])
     samples = _samples(files, held, plan["samples_digest"])
     images = _model_images(files, samples, held, oracle.input_spec)
     ready = prepare_images(oracle, samples, images, settings, recorded_version(plan))

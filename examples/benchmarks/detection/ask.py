@@ -117,9 +117,7 @@ async def score(
 
 def grid(density: int) -> AuditSettings:
     """The paper's sampler on its first planes."""
-    return AuditSettings(
-        planes=20, density=density, canaries=0, trigger_search=False, families=False
-    )
+    return AuditSettings.paper(density=density, canaries=0, trigger_search=False, families=False)
 
 
 def scattered(report: dict[str, Any]) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def throughput() -> list[str]:
     return [*lines, ""]
 
 
-QUICK = AuditSettings(planes=8, density=60, canaries=0, trigger_search=False)
+QUICK = AuditSettings.paper(planes=8, density=60, canaries=0, trigger_search=False)
 
 
 def _audit_rate(batch: int) -> float:
@@ -203,7 +203,7 @@ async def _http_audit(url: str, batch: int, transport: Any, planes: int) -> None
         http=HttpOptions(protocol="v2-binary", transport=transport),
     )
     oracle = await open_oracle(target)
-    settings = AuditSettings(planes=planes, density=40, canaries=0, trigger_search=False)
+    settings = AuditSettings.paper(planes=planes, density=40, canaries=0, trigger_search=False)
     with tempfile.TemporaryDirectory() as folder:
         await run_audit(
             AuditRequest(located(oracle), load_samples(SAMPLES), settings, Path(folder))
@@ -287,11 +287,11 @@ async def memory_of_an_audit() -> dict[str, int]:
         Target("onnx", str(MODEL), value_range=(0.0, 1.0), threads=1, batch=256)
     )
     samples = load_samples(SAMPLES)
-    prepare(oracle, samples, AuditSettings())
+    prepare(oracle, samples, AuditSettings.paper())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder)
-        settings = AuditSettings(trigger_search=False)
+        settings = AuditSettings.paper(trigger_search=False)
         await run_audit(
             AuditRequest(
                 located(oracle), samples, settings, output, limits=EngineLimits(concurrency=2)

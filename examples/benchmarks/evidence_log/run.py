@@ -32,7 +32,7 @@ from examples.benchmarks.stored import write_page
 
 PAGE = Path(__file__).with_name("README.md")
 SHAPE = (3, 32, 32)
-SETTINGS = AuditSettings(planes=4, density=50, trigger_search=False)
+SETTINGS = AuditSettings.paper(planes=4, density=50, trigger_search=False)
 
 
 def _oracle(batch: int) -> SyntheticOracle:

@@ -45,8 +45,8 @@ SECRET = "canary-4711-hostile"  # noqa: S105 - it is looked for where it must no
 TIMEOUT_S = 1.0
 HOSTILE_CLASS = 3
 """The class that kinds of hostile labels call otherwise."""
-SETTINGS = AuditSettings(planes=4, density=10, trigger_search=False, seed=3)
-QUIET = AuditSettings(planes=2, density=10, canaries=0, trigger_search=False, seed=3)
+SETTINGS = AuditSettings.paper(planes=4, density=10, trigger_search=False, seed=3)
+QUIET = AuditSettings.paper(planes=2, density=10, canaries=0, trigger_search=False, seed=3)
 
 
 def samples() -> Samples:
@@ -179,7 +179,7 @@ def plan_of(settings: AuditSettings) -> AuditPlan:
 def truth(settings: dict[str, Any]) -> list[list[int]]:
     """Honest labels of every plane of a plan."""
     names = set(AuditSettings.__dataclass_fields__)
-    plan = plan_of(AuditSettings(**{k: v for k, v in settings.items() if k in names}))
+    plan = plan_of(AuditSettings.from_record({k: v for k, v in settings.items() if k in names}))
     return [classify(probe.inputs(np.arange(probe.size))) for probe in plan.planes]
 
 

@@ -96,7 +96,7 @@ def memory(_: Bench) -> list[Leg]:
 
 def rate(bench: Bench) -> list[Leg]:
     """Leg E: the rate that a throttled server allows."""
-    settings = AuditSettings(planes=1, density=36, canaries=0, trigger_search=False, seed=3)
+    settings = AuditSettings.paper(planes=1, density=36, canaries=0, trigger_search=False, seed=3)
     limits = EngineLimits(requests_per_s=50, concurrency=8)
     done = watched(
         lambda: tool(

@@ -187,7 +187,7 @@ async def _turn(target: Target, sent: list[Sent], *, search: bool, bare_first: b
 async def _audit(target: Target, *, search: bool) -> tuple[int, float]:
     """Queries sent, and seconds from the first to the last label."""
     single = target.access == "image" or target.batch == 1
-    settings = AuditSettings(planes=4, density=12 if single else 40, trigger_search=search)
+    settings = AuditSettings.paper(planes=4, density=12 if single else 40, trigger_search=search)
     oracle = await open_oracle(target)
     try:
         with tempfile.TemporaryDirectory() as folder:

@@ -28,7 +28,7 @@ from auditor.workflows.targets import located
 
 SHAPE = (1, 12, 12)
 SPEC = InputSpec(SHAPE, (0.0,), (1.0,))
-SETTINGS = AuditSettings(planes=3, density=8, canaries=4, seed=5)
+SETTINGS = AuditSettings(planes=3, canaries=4, seed=5)
 
 
 def _oracle(*, backdoored: bool, asked: list[bytes] | None = None) -> SyntheticOracle:
@@ -109,7 +109,7 @@ def test_cut_off_at_any_point_it_resumes_to_the_same_report(
 
 
 def test_without_the_search_nothing_of_it_is_asked(samples: Samples, tmp_path: Path) -> None:
-    settings = AuditSettings(planes=3, density=8, canaries=4, trigger_search=False)
+    settings = AuditSettings(planes=3, canaries=4, trigger_search=False)
     oracle = _oracle(backdoored=True)
     report = asyncio.run(
         run_audit(AuditRequest(located(oracle), samples, settings, tmp_path / "out"))

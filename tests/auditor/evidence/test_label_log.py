@@ -35,10 +35,10 @@ Audit = Callable[..., dict[str, Any]]
 def audit(
     make_oracle: MakeOracle, samples: Samples, settings: AuditSettings, tmp_path: Path
 ) -> Audit:
-    """Audits into ``tmp_path / "out"``, ``(oracle=None, planes=4, **limits)``."""
+    """Audits into ``tmp_path / "out"``, ``(oracle=None, planes=16, **limits)``."""
 
     def run(
-        oracle: SyntheticOracle | None = None, planes: int = 4, **limits: Any
+        oracle: SyntheticOracle | None = None, planes: int = 16, **limits: Any
     ) -> dict[str, Any]:
         allowed = EngineLimits(backoff_s=0.0, **limits)
         done = run_audit(
@@ -125,11 +125,11 @@ def test_labels_that_the_store_lost_are_voided_and_asked_again(
     audit: Audit, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    audit(planes=8, max_queries=400)
+    audit(planes=32, max_queries=400)
     shutil.copy(out / "labels.sqlite3", tmp_path / "early.sqlite3")
-    audit(planes=8)
+    audit(planes=32)
     shutil.copy(tmp_path / "early.sqlite3", out / "labels.sqlite3")
-    report = audit(planes=8)
+    report = audit(planes=32)
     assert report["queries"]["sent"] > 0
     rows = rows_of(out)
     assert {row["s"] for row in rows} >= {"void", "ok"}

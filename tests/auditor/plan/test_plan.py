@@ -22,7 +22,7 @@ from auditor.plan.settings import AuditSettings, choose_settings
 
 CLASSES = np.repeat(np.arange(5), 4)
 REFS = [f"{label}/{item}.png" for label in range(5) for item in range(4)]
-SETTINGS = AuditSettings(planes=6, density=5, canaries=9)
+SETTINGS = AuditSettings(planes=6, canaries=9)
 
 
 def pictures() -> NDArray[np.float32]:
@@ -55,6 +55,9 @@ CHANGES: dict[str, Any] = {
     "per_source": True,
     "families": True,
     "stop_early": False,
+    "sampler": "paper",
+    "points": 32,
+    "pictures": 1,
 }
 
 
@@ -64,9 +67,8 @@ def test_every_setting_changes_the_digest(name: str) -> None:
     assert plan_of(settings=other).digest != plan_of().digest
 
 
-def test_every_setting_but_the_samplers_is_in_the_list_of_changes() -> None:
-    names = {field.name for field in dataclasses.fields(AuditSettings)}
-    assert names == {*CHANGES, "sampler", "points", "pictures"}
+def test_every_setting_is_in_the_list_of_changes() -> None:
+    assert {field.name for field in dataclasses.fields(AuditSettings)} == set(CHANGES)
 
 
 def test_any_pixel_of_any_used_sample_changes_the_digest() -> None:
@@ -81,7 +83,7 @@ def test_any_pixel_of_any_used_sample_changes_the_digest() -> None:
 
 
 def test_a_whole_number_is_the_same_setting_as_its_float() -> None:
-    whole = AuditSettings(planes=6, density=5, canaries=9, expansion=5, alpha=10)
+    whole = AuditSettings(planes=6, canaries=9, expansion=5, alpha=10)
     assert plan_of(settings=whole).digest == plan_of().digest
 
 
@@ -131,7 +133,7 @@ def test_two_classes_allow_no_plane() -> None:
 def test_probes_are_the_samples_then_the_planes_then_the_repeats() -> None:
     plan = plan_of()
     assert [probe.kind for probe in plan.probes] == ["samples", *["plane"] * 6, "canary"]
-    assert plan.queries == len(plan.used) + 6 * 25 + 9
+    assert plan.queries == len(plan.used) + 6 * 16 + 9
     assert plan.used.tolist() == sorted({int(index) for index in plan.triplets.ravel()})
     items = np.arange(plan.samples.size)
     assert plan.samples.inputs(items).tobytes() == pictures()[plan.used].tobytes()
@@ -139,28 +141,40 @@ def test_probes_are_the_samples_then_the_planes_then_the_repeats() -> None:
         assert probe.samples.tobytes() == pictures()[triplet].tobytes()
 
 
-def test_rounds_ask_every_input_once_planes_in_turn_and_mixed() -> None:
-    plan = plan_of(settings=dataclasses.replace(SETTINGS, planes=10))
+@pytest.mark.parametrize(
+    ("settings", "per_round"),
+    [
+        (dataclasses.replace(SETTINGS, planes=20), 8),
+        (AuditSettings.paper(planes=10, density=5, canaries=9), 4),
+    ],
+)
+def test_rounds_ask_every_input_once_planes_in_turn_and_mixed(
+    settings: AuditSettings, per_round: int
+) -> None:
+    plan = plan_of(settings=settings)
     orders = list(plan.schedule.rounds())
     assert len(orders) == plan.schedule.count == 3
     everything = {tuple(row) for order in orders for row in order.tolist()}
     assert len(everything) == sum(len(order) for order in orders) == plan.queries
     for number, order in enumerate(orders):
-        planes = order[(order[:, 0] > 0) & (order[:, 0] <= 10), 0] - 1
-        assert set(planes.tolist()) == set(range(4 * number, min(4 * number + 4, 10)))
+        planes = order[(order[:, 0] > 0) & (order[:, 0] <= settings.planes), 0] - 1
+        first = per_round * number
+        assert set(planes.tolist()) == set(range(first, min(first + per_round, settings.planes)))
         if number < 2:
-            # Of neighbours, about three quarters belong to different planes.
+            # Of neighbours, at least about three quarters belong to different planes.
             assert (np.diff(planes) != 0).mean() > 0.6
-    _samples_come_with_their_plane(plan, orders)
+    _samples_come_with_their_plane(plan, orders, per_round)
 
 
-def _samples_come_with_their_plane(plan: AuditPlan, orders: list[NDArray[np.int64]]) -> None:
+def _samples_come_with_their_plane(
+    plan: AuditPlan, orders: list[NDArray[np.int64]], per_round: int
+) -> None:
     for number in range(len(orders)):
         known = {int(plan.used[item]) for one in orders[: number + 1] for n, item in one if n == 0}
-        for triplet in plan.triplets[: 4 * (number + 1)]:
+        for triplet in plan.triplets[: per_round * (number + 1)]:
             assert set(triplet.tolist()) <= known
         if number == 0:
-            assert known == set(plan.triplets[:4].ravel().tolist())
+            assert known == set(plan.triplets[:per_round].ravel().tolist())
 
 
 def test_repeats_ask_inputs_of_their_round_or_an_earlier_one() -> None:
@@ -199,7 +213,7 @@ def test_moments_follow_the_order() -> None:
     assert [len(one) for one in moments] == [probe.size for probe in plan.probes]
 
 
-FRUGAL = AuditSettings(planes=9, points=8, canaries=5, sampler="frugal")
+FRUGAL = AuditSettings(planes=9, points=8, canaries=5)
 
 
 def test_a_frugal_plan_asks_few_points_and_gives_every_class_its_turn() -> None:
@@ -263,10 +277,11 @@ def test_label_maps_are_grids_of_the_first_planes() -> None:
 
 
 def test_settings_that_were_not_chosen_follow_the_sampler() -> None:
-    frugal, paper = (choose_settings({"sampler": name}) for name in ("frugal", "paper"))
-    assert (frugal.sampler, frugal.planes, frugal.points) == ("frugal", 44, 16)
-    assert paper == AuditSettings()
-    assert choose_settings({"sampler": "frugal", "planes": 7}).planes == 7
+    assert choose_settings({}) == choose_settings({"sampler": "frugal"}) == AuditSettings()
+    assert choose_settings({"sampler": "paper"}) == AuditSettings.paper()
+    assert choose_settings({"density": 9}) == AuditSettings.paper(density=9)
+    assert choose_settings({"planes": 7}) == AuditSettings(planes=7)
+    assert choose_settings({"sampler": "paper", "planes": 7}) == AuditSettings.paper(planes=7)
 
 
 @pytest.mark.parametrize(
@@ -315,10 +330,30 @@ def test_the_plan_as_data() -> None:
     ]
 
 
-def test_the_defaults_are_the_papers() -> None:
+def test_the_default_is_the_frugal_samplers() -> None:
     settings = AuditSettings()
+    assert (settings.sampler, settings.planes, settings.points) == ("frugal", 44, 16)
+    assert (settings.pictures, settings.canaries, settings.stop_early) == (0, 150, True)
+
+
+def test_the_papers_settings_are_the_published_ones() -> None:
+    settings = AuditSettings.paper()
+    assert settings.sampler == "paper"
     assert (settings.planes, settings.density, settings.expansion) == (20, 100, 5.0)
     assert (settings.alpha, settings.ats_threshold) == (10.0, 0.5)
+
+
+@pytest.mark.parametrize("settings", [AuditSettings(seed=3), AuditSettings.paper(density=9)])
+def test_settings_are_read_back_from_a_record(settings: AuditSettings) -> None:
+    assert AuditSettings.from_record(dataclasses.asdict(settings)) == settings
+
+
+def test_a_record_without_a_sampler_has_the_papers() -> None:
+    record = dataclasses.asdict(AuditSettings.paper(density=9, seed=3))
+    for later in ("sampler", "points", "pictures"):
+        del record[later]
+    assert AuditSettings.from_record(record) == AuditSettings.paper(density=9, seed=3)
+    assert AuditSettings.from_record({}) == AuditSettings.paper()
 
 
 @pytest.mark.parametrize(
@@ -364,7 +399,7 @@ def test_the_ends_of_every_range_are_allowed(name: str, value: Any) -> None:
 def plan_with_perturbations(count: int = 60, seed: int = 0) -> AuditPlan:
     rng = np.random.default_rng(4)
     images = rng.random((count, 1, 24, 24)).astype(np.float32)
-    settings = AuditSettings(planes=2, density=3, canaries=0, seed=seed, families=True)
+    settings = AuditSettings(planes=2, canaries=0, seed=seed, families=True)
     spec = InputSpec((1, 24, 24), (0.0,), (1.0,))
     refs = [str(number) for number in range(count)]
     return build_plan(images, np.arange(count, dtype=np.int64) % 5, refs, settings, spec)

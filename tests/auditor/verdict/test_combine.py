@@ -33,7 +33,7 @@ from auditor.workflows.targets import located
 from auditor.workflows.verify.verify import verify_bundle
 
 SHAPE, CLASSES = (1, 24, 24), 5
-SETTINGS = AuditSettings(planes=2, density=4, canaries=5, trigger_search=False, families=True)
+SETTINGS = AuditSettings(planes=8, canaries=5, trigger_search=False, families=True)
 Labels = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 
 

@@ -25,7 +25,7 @@ from auditor.workflows.prepare import prepare
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
 
-SETTINGS = AuditSettings(sampler="frugal", planes=120, canaries=0, trigger_search=False)
+SETTINGS = AuditSettings(planes=120, canaries=0, trigger_search=False)
 
 
 def profile(threshold: float, errors: int = 0, status: str = "calibrated") -> Profile:
@@ -109,7 +109,7 @@ def test_planes_that_decide_nothing_do_not_end_early(
 def test_the_papers_planes_never_end_early(
     make_oracle: Callable[..., SyntheticOracle], samples: Samples
 ) -> None:
-    settings = dataclasses.replace(SETTINGS, sampler="paper", planes=8, density=4)
+    settings = AuditSettings.paper(planes=8, density=4, canaries=0, trigger_search=False)
     ready = prepare(make_oracle(), samples, settings)
     assert decided_early(ready.plan, ready.classes, 5, profile(0.2)) is None
 

@@ -27,7 +27,7 @@ from auditor.workflows.verify.verify import verify_bundle
 
 SHAPE = (1, 24, 24)
 SPEC = InputSpec(SHAPE, (0.0,), (1.0,))
-SETTINGS = AuditSettings(sampler="frugal", planes=44, canaries=60)
+SETTINGS = AuditSettings(canaries=60)
 
 
 def oracle_of(*, backdoored: bool, asked: list[bytes] | None = None) -> SyntheticOracle:

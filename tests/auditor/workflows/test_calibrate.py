@@ -16,7 +16,7 @@ from auditor.samples.samples import Samples
 from auditor.workflows.calibrate import run_calibration, score_all
 from auditor.workflows.references import ReferenceModel
 
-SETTINGS = AuditSettings(planes=4, density=8, canaries=5)
+SETTINGS = AuditSettings(planes=4, canaries=5)
 SHAPE = (1, 6, 6)
 
 

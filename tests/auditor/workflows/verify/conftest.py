@@ -86,7 +86,7 @@ def make_bundle(world: tuple[SyntheticOracle, Samples]) -> MakeBundle:
 
     def make(folder: Path, signer: Signer | None = None, **changes: Any) -> Path:
         oracle, samples = world
-        plain = AuditSettings(planes=2, density=6, canaries=5, trigger_search=False)
+        plain = AuditSettings(planes=2, canaries=5, trigger_search=False)
         settings = replace(plain, **changes)
         asyncio.run(
             run_audit(AuditRequest(located(oracle), samples, settings, folder, signer=signer))

@@ -43,7 +43,7 @@ def _forging() -> ModuleType:
 
 
 FORGING: Any = _forging()
-SETTINGS = AuditSettings(sampler="frugal", planes=120, canaries=6, trigger_search=False)
+SETTINGS = AuditSettings(planes=120, canaries=6, trigger_search=False)
 
 
 def profile(threshold: float) -> Profile:
