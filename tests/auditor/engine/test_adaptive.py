@@ -178,7 +178,8 @@ def test_through_jpeg_it_decides_only_where_that_was_measured(
     decides: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     measured = () if least is None else (JpegMeasured(least, 1, 0, 30, 40, 44, 49),)
-    monkeypatch.setattr("auditor.verdict.scope.JPEG", measured)
+    for reader in ("verdict.scope", "report.wording.limits"):
+        monkeypatch.setattr(f"auditor.{reader}.JPEG", measured)
     oracle = _oracle(backdoored=True)
     oracle.input_spec = replace(SPEC, access="image", encoding="jpeg:50")
     report = _audit(oracle, samples, tmp_path / "out").report
