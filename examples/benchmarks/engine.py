@@ -26,7 +26,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from adapters.registry import open_oracle
-from adapters.target import HttpOptions, Target
+from adapters.target.description import HttpOptions, Target
 from auditor.engine.engine import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe

@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from adapters.registry import open_oracle
-from adapters.target import Target
+from adapters.target.description import Target
 from auditor.engine.engine import EngineLimits, QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.plan.settings import AuditSettings, choose_settings

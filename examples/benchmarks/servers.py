@@ -28,7 +28,7 @@ import httpx
 
 from adapters.http.client.client import Client
 from adapters.registry import open_oracle
-from adapters.target import Target
+from adapters.target.description import Target
 from auditor.engine.engine import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples

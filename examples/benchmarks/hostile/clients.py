@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec, LabelSpace
 from adapters.errors import AdapterError
 from adapters.http import open_oracle
-from adapters.target import HttpOptions, Limits, ReplyFormat, Target, Tls
+from adapters.target.description import HttpOptions, Limits, ReplyFormat, Target, Tls
 from auditor.engine.engine import EngineLimits
 from auditor.errors import AuditError
 from auditor.plan.plan import AuditPlan

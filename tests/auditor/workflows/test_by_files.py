@@ -96,7 +96,7 @@ def test_pictures_out_labels_in_report(ask: RunCommand, samples: Samples, tmp_pa
     assert "error" not in first.err
     assert not Path("xray-audit-report/report.json").exists()
     answers = of_pictures(Path("inputs/round-001"))
-    assert f"{len(answers):,} pictures wait in inputs/round-001" in first.err
+    assert f"{len(answers):,} images wait in inputs/round-001" in first.err
     write_csv(answers)
     done = ask("inputs", "--labels-file", "labels.csv")
     assert done.code == 3, done.err
