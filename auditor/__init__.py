@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from auditor.api.audit import AuditInterrupted, AuditReport, audit, audit_async
+    from auditor.api.audit import audit, audit_async
+    from auditor.api.report import AuditInterrupted, AuditReport
 
 FOREIGN_ADAPTERS = (
     "the PyPI package 'adapters' is installed here; it overwrites this tool's own 'adapters' "

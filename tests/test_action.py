@@ -21,7 +21,7 @@ import jsonschema
 import pytest
 
 ROOT = Path(__file__).parents[1]
-DEMO = ROOT / "auditor" / "demo" / "assets"
+DEMO = ROOT / "auditor" / "workflows" / "demo" / "assets"
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 SMALL = "--range=0,1\n--planes=3\n--density=6\n--canaries=5\n"
 

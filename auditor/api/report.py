@@ -48,7 +48,14 @@ class AuditReport:
         except OSError as error:
             raise AuditError(f"the report in {output} cannot be read: {error.strerror}") from error
         code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
-        return cls(result.verdict.name, result.verdict.reason, code, result.report, output, page)
+        return cls(
+            result.verdict.name,
+            str(result.report["verdict_reason"]),
+            code,
+            result.report,
+            output,
+            page,
+        )
 
     @property
     def scores(self) -> dict[str, float]:

@@ -1,149 +1,170 @@
-"""The labels of an audit, by what was asked. Pure."""
+"""The labels of an audit, by the probe that asked for them. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.engine.adaptive import TriggerOutcome
+from auditor.engine.engine import EngineResult, Ledger
 from auditor.engine.store import NOT_ASKED
-from auditor.labels.consistency import Repeats, wants_second_look
+from auditor.labels.consistency import Repeats, wants_extra_repeats
 from auditor.plan.plan import AuditPlan
+from auditor.probes.label_map import Picture
 from auditor.scores.intervals import Rate, binomial_rate
+
+LabelArray = NDArray[np.uint16]
 
 
 @dataclass(frozen=True)
 class Answers:
-    """The labels of an audit, sorted by what was asked.
+    """Everything the model answered, by the name of the probe; 65535 where nothing was asked.
 
     Attributes:
-        samples: ``(used,)`` labels of the samples themselves.
-        maps: per plane its labels: ``(S, S)`` of a grid, ``(m,)`` of scattered points.
-        canaries: ``(k,)`` second answers, those of second looks last; or None.
-        first: ``(k,)`` first answers to the same inputs, or None.
+        plan: the plan that was asked.
+        run: how the engine's runs ended, their ledger, and the labels of the plan's fixed probes.
+        extra_repeats: labels of the plan's extra repeats; None if none were needed.
+        perturbed: labels of the perturbed samples, per probe of ``plan.families``; empty if none
+            were asked or if labels are missing that had to be known.
+        trigger: outcome of the trigger search; None without one, or if it was cut off.
+        label_maps: label maps of the plan's first planes; empty if none were drawn, or if the
+            drawing was cut off.
+        stopped_early: True if planned queries were skipped because the verdict was already
+            ``backdoor-suspected``.
     """
 
-    samples: NDArray[np.uint16]
-    maps: tuple[NDArray[np.uint16], ...]
-    canaries: NDArray[np.uint16] | None
-    first: NDArray[np.uint16] | None
+    plan: AuditPlan
+    run: EngineResult
+    extra_repeats: LabelArray | None = None
+    perturbed: tuple[LabelArray, ...] = ()
+    trigger: TriggerOutcome | None = None
+    label_maps: tuple[Picture, ...] = ()
+    stopped_early: bool = False
+
+    @classmethod
+    def of_labels(cls, plan: AuditPlan, labels: Sequence[LabelArray]) -> Answers:
+        """Answers to the fixed probes of ``plan`` alone, in their order."""
+        return cls(plan, EngineResult(list(labels), Ledger(), budget_reached=False, stopped=False))
+
+    @property
+    def samples(self) -> LabelArray:
+        """Labels of the samples themselves, ``(used,)``."""
+        return self.run.labels[0]
+
+    @cached_property
+    def planes(self) -> tuple[LabelArray, ...]:
+        """Labels per plane: ``(S, S)`` of a grid, ``(m,)`` of net points."""
+        settings = self.plan.settings
+        found = tuple(self.run.labels[1 : 1 + len(self.plan.planes)])
+        if settings.sampler != "paper":
+            return found
+        return tuple(plane.reshape(settings.density, settings.density) for plane in found)
+
+    @cached_property
+    def repeated(self) -> tuple[LabelArray, LabelArray] | None:
+        """First and second labels ``(k,)`` of the inputs asked twice, extra repeats last."""
+        plan = self.plan
+        if plan.canaries is None or plan.second_looks is None:
+            return None
+        picks, second = plan.canaries.picks, self.run.labels[-1]
+        if self.extra_repeats is not None:
+            picks = np.concatenate([picks, plan.second_looks.picks])
+            second = np.append(second, self.extra_repeats)
+        first = np.array([self.run.labels[probe][item] for probe, item in picks], dtype="<u2")
+        return first, second
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """How many samples and points of planes got each label, ``(labels,)``."""
+        seen = np.concatenate([self.samples, *(plane.ravel() for plane in self.planes)])
+        return np.bincount(seen[seen != NOT_ASKED].astype(np.int64))
 
     @property
     def distinct(self) -> int:
-        """Number of different labels among samples and maps."""
-        seen = np.unique(np.concatenate([self.samples, *(m.ravel() for m in self.maps)]))
-        return int((seen != NOT_ASKED).sum())
+        """Number of different labels among samples and planes."""
+        return int((self.counts > 0).sum())
 
+    def class_count(self, size: int | None, classes: NDArray[np.int64]) -> int:
+        """Length of the share vectors: the label space if it is known, else what was seen.
 
-def sort_answers(
-    plan: AuditPlan,
-    labels: Sequence[NDArray[np.uint16]],
-    looks: NDArray[np.uint16] | None = None,
-) -> Answers:
-    """Give the engine's labels their meaning.
+        Args:
+            size: number of the model's classes, or None if unknown.
+            classes: true class of every sample.
+        """
+        return size if size is not None else max(len(self.counts), 1 + int(classes.max()), 1)
 
-    Args:
-        plan: what was asked.
-        labels: in the order of ``plan.probes``.
-        looks: labels of the plan's second looks, or None where they were not asked.
-    """
-    density = plan.settings.density
-    maps = tuple(labels[1 : 1 + len(plan.planes)])
-    if plan.settings.sampler == "paper":
-        maps = tuple(plane.reshape(density, density) for plane in maps)
-    if plan.canaries is None or plan.second_looks is None:
-        return Answers(labels[0], maps, None, None)
-    picks, second = plan.canaries.picks, labels[-1]
-    if looks is not None:
-        picks, second = np.concatenate([picks, plan.second_looks.picks]), np.append(second, looks)
-    first = np.array([labels[probe][item] for probe, item in picks], dtype="<u2")
-    return Answers(labels[0], maps, second, first)
+    def accuracy(self, classes: NDArray[np.int64]) -> Rate | None:
+        """Share of the used samples labelled as given; ``classes`` as in :meth:`class_count`."""
+        asked = self.samples != NOT_ASKED
+        if not asked.any():
+            return None
+        right = self.samples == classes[self.plan.used]
+        return binomial_rate(int(right[asked].sum()), int(asked.sum()))
 
+    def flip_rate(self) -> Rate | None:
+        """Share of repeated inputs that got another label; None if none were asked twice."""
+        if self.repeated is None:
+            return None
+        first, second = self.repeated
+        both = (first != NOT_ASKED) & (second != NOT_ASKED)
+        if not both.any():
+            return None
+        return binomial_rate(int((first != second)[both].sum()), int(both.sum()))
 
-def class_count(answers: Answers, size: int | None, classes: NDArray[np.int64]) -> int:
-    """Length of the share vectors: the label space where it is known, else what was seen."""
-    if size is not None:
-        return size
-    seen = np.concatenate([answers.samples, *(m.ravel() for m in answers.maps)])
-    seen = seen[seen != NOT_ASKED]
-    return 1 + max(int(seen.max(initial=0)), int(classes.max()))
+    def repeats(self) -> Repeats | None:
+        """The inputs asked twice, with the moments of both answers; None without any."""
+        plan, pairs = self.plan, self.repeated
+        if plan.canaries is None or pairs is None:
+            return None
+        first, second = pairs
+        both = (first != NOT_ASKED) & (second != NOT_ASKED)
+        if not both.any():
+            return None
+        first_at, second_at = self._moments(len(second) - plan.canaries.size)
+        own = int(both[: plan.canaries.size].sum())
+        return Repeats(
+            first[both].astype(np.int64),
+            second[both].astype(np.int64),
+            first_at[both],
+            second_at[both],
+            max(int(both.sum()), own + plan.most_second_looks),
+            own,
+        )
 
+    def _moments(self, extra: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """When the repeated inputs were asked first and second, as shares of the audit."""
+        plan = self.plan
+        assert plan.canaries is not None
+        moments, picks = plan.moments(), plan.canaries.picks
+        if extra and plan.second_looks is not None:
+            picks = np.concatenate([picks, plan.second_looks.picks])
+        first_at = np.array([moments[probe][item] for probe, item in picks])
+        return first_at, np.append(moments[-1], np.ones(extra))
 
-def canary_rate(answers: Answers) -> Rate | None:
-    """Share of inputs that got another label the second time; None where none were asked."""
-    if answers.canaries is None or answers.first is None:
-        return None
-    both = (answers.canaries != NOT_ASKED) & (answers.first != NOT_ASKED)
-    if not both.any():
-        return None
-    flips = (answers.canaries != answers.first) & both
-    return binomial_rate(int(flips.sum()), int(both.sum()))
+    def missing_extra_repeats(self) -> NDArray[np.int64]:
+        """Numbers of the extra repeats that the answers call for and that were not asked yet.
 
-
-def repeats_of(plan: AuditPlan, answers: Answers) -> Repeats | None:
-    """The inputs that were asked twice, with the moments of both answers; None without any."""
-    if plan.canaries is None or answers.canaries is None or answers.first is None:
-        return None
-    moments = plan.moments()
-    extra = len(answers.canaries) - plan.canaries.size
-    picks = plan.canaries.picks
-    if extra and plan.second_looks is not None:
-        picks = np.concatenate([picks, plan.second_looks.picks])
-    first_at = np.array([moments[probe][item] for probe, item in picks])
-    second_at = np.append(moments[-1], np.ones(extra))
-    both = (answers.canaries != NOT_ASKED) & (answers.first != NOT_ASKED)
-    if not both.any():
-        return None
-    return Repeats(
-        answers.first[both].astype(np.int64),
-        answers.canaries[both].astype(np.int64),
-        first_at[both],
-        second_at[both],
-        max(int(both.sum()), int(both[: plan.canaries.size].sum()) + plan.most_second_looks),
-        int(both[: plan.canaries.size].sum()),
-    )
-
-
-def looks_missing(
-    plan: AuditPlan, labels: Sequence[NDArray[np.uint16]], looks: NDArray[np.uint16] | None
-) -> NDArray[np.int64]:
-    """Numbers of the second looks that the answers call for and that were not asked yet.
-
-    All of them where a flip needs telling apart from a vendor's rare other model; as many as
-    repeats are short where the planes ended early; none otherwise.
-
-    Args:
-        plan: what was asked.
-        labels: in the order of ``plan.probes``.
-        looks: labels of the second looks so far, or None.
-    """
-    if plan.second_looks is None or plan.canaries is None:
-        return np.empty(0, dtype=np.int64)
-    answered = np.array(
-        [labels[probe][item] != NOT_ASKED for probe, item in plan.second_looks.picks], dtype=bool
-    )
-    known = np.zeros(len(answered), dtype=bool) if looks is None else looks != NOT_ASKED
-    rate = canary_rate(sort_answers(plan, labels, looks))
-    asked = 0 if rate is None else rate.n
-    flips = 0 if rate is None else round(rate.rate * rate.n)
-    missing = np.flatnonzero(answered & ~known)
-    planned = asked - int((answered & known).sum()) + plan.most_second_looks
-    if wants_second_look(flips, planned):
-        return missing
-    return missing[: max(0, plan.canaries.size - asked)]
-
-
-def label_counts(answers: Answers) -> NDArray[np.int64]:
-    """How many samples and points of planes got each label, ``(labels,)``."""
-    seen = np.concatenate([answers.samples, *(m.ravel() for m in answers.maps)])
-    return np.bincount(seen[seen != NOT_ASKED].astype(np.int64))
-
-
-def sample_accuracy(answers: Answers, true: NDArray[np.int64]) -> Rate | None:
-    """Share of the used samples that the model labels as given; ``true`` is ``(used,)``."""
-    asked = answers.samples != NOT_ASKED
-    if not asked.any():
-        return None
-    return binomial_rate(int((answers.samples == true)[asked].sum()), int(asked.sum()))
+        All of them if a flip needs telling apart from a vendor's rare other model; as many as
+        repeats are short if the planes ended early; none otherwise.
+        """
+        plan, labels = self.plan, self.run.labels
+        if plan.second_looks is None or plan.canaries is None:
+            return np.empty(0, dtype=np.int64)
+        answered = np.array(
+            [labels[probe][item] != NOT_ASKED for probe, item in plan.second_looks.picks],
+            dtype=bool,
+        )
+        extra = self.extra_repeats
+        known = np.zeros(len(answered), dtype=bool) if extra is None else extra != NOT_ASKED
+        rate = self.flip_rate()
+        asked = 0 if rate is None else rate.n
+        flips = 0 if rate is None else round(rate.rate * rate.n)
+        missing = np.flatnonzero(answered & ~known)
+        planned = asked - int((answered & known).sum()) + plan.most_second_looks
+        if wants_extra_repeats(flips, planned):
+            return missing
+        return missing[: max(0, plan.canaries.size - asked)]

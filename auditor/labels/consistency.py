@@ -1,12 +1,12 @@
-"""Whether the answers can be those of one model, judged from the answers alone. Pure.
+"""Consistency of the answers: can they be those of one model? Pure.
 
 A backdoor is a property of one function. Answers that come from two functions, or from none, say
 nothing about it, and no score notices: planes of a model that is swapped for every fiftieth answer
 look like planes. So some inputs are asked again, at random moments of the audit and mixed with
-everything else, and every finding here ends the audit ``inconclusive`` with its own reason.
+everything else, and every inconsistency ends the audit ``inconclusive`` with its own reason.
 
 Repeats lie on the planes, not on the samples: two models trained for one task agree on 97 % of
-samples and on far fewer of the points of planes (see ``examples/benchmarks/drift.md``), so a repeat
+samples and on far fewer of the points of planes (see ``examples/benchmarks/drift``), so a repeat
 there notices a swap many times as often.
 """
 
@@ -14,17 +14,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import binom, hypergeom
 
+from auditor.labels.reasons import Reason
 from auditor.scores.intervals import Rate, binomial_rate
 
 TOLERATED = 0.002
-"""Share of repeats that may get another label. ``examples/benchmarks/drift.md``: no runtime or
+"""Share of repeats that may get another label. ``examples/benchmarks/drift``: no runtime or
 server measured gave any point another label, in single precision or half. Where the order of a sum
 depends on the batch, rounding in half precision may decide twice this share of the points of
 planes, and flips half of those."""
@@ -38,8 +39,6 @@ still growing: the audit would go on meeting labels that it has never seen."""
 MIN_STRADDLING = 5
 """Repeats on both sides of a moment that a change at that moment is read from, at least."""
 
-Code = Literal["sender", "constant", "shuffled", "swapped", "unsteady", "growing"]
-
 
 @dataclass(frozen=True)
 class Repeats:
@@ -48,7 +47,7 @@ class Repeats:
     Attributes:
         first, second: labels of the two answers.
         first_at, second_at: when they were asked, as shares of the audit from 0 to 1.
-        planned: repeats that could have been asked, those of a second look included; ``k`` or
+        planned: repeats that could have been asked, extra ones included; ``k`` or
             more.
         own: those of them that are asked in any case; None where ``k`` are.
     """
@@ -68,70 +67,68 @@ class Repeats:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class Inconsistency:
     """One reason why the answers support no verdict.
 
     Attributes:
-        code: its kind.
-        reason: a sentence for people.
-        p: chance of seeing this from one steady model, where it can be computed.
+        reason: its kind and values.
+        p: chance of seeing this from one steady model, if it can be computed.
     """
 
-    code: Code
-    reason: str
+    reason: Reason
     p: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Trust:
-    """What the answers say about themselves.
+class Consistency:
+    """How far the answers agree with each other.
 
     Attributes:
         flips: share of repeats with another label, and its 95 % interval; None without repeats.
-        findings: every reason against a verdict, the strongest first.
-        least_caught: see :func:`least_caught`; None without repeats, or where no second model
+        found: every reason against a verdict, the strongest first.
+        least_caught: see :func:`least_caught`; None without repeats, or if no second model
             would be caught so surely.
     """
 
     flips: Rate | None
-    findings: tuple[Finding, ...]
+    found: tuple[Inconsistency, ...]
     least_caught: float | None = None
 
     @property
-    def problem(self) -> str:
-        """The first reason, or empty."""
-        return self.findings[0].reason if self.findings else ""
+    def problem(self) -> Reason | None:
+        """The first reason, if any."""
+        return self.found[0].reason if self.found else None
 
 
-def examine(
+def check_consistency(
     repeats: Repeats | None,
     label_counts: NDArray[np.int64],
-    origins: Mapping[str, Sequence[str]],
+    senders: Mapping[str, Sequence[str]],
     *,
     open_labels: bool,
-) -> Trust:
-    """Judge the answers of one audit.
+) -> Consistency:
+    """Compare the answers of one audit with each other.
 
     Args:
         repeats: inputs that were asked twice, or None.
         label_counts: ``(labels,)`` how many answers gave each label, repeats left out.
-        origins: what the answers said about their sender: values by name, oldest first.
-        open_labels: whether the target may name labels that nobody listed.
+        senders: how the answers identify their server: values by name, oldest first.
+        open_labels: True if the target may name labels that were not listed.
     """
-    found = [
-        _sender(origins),
+    checks = [
+        _sender(senders),
         _constant(label_counts),
         _unsteady(repeats),
         _growing(label_counts) if open_labels else None,
     ]
-    findings = tuple(finding for finding in found if finding is not None)
+    found = tuple(one for one in checks if one is not None)
     if repeats is None or not len(repeats.first):
-        return Trust(None, findings)
+        return Consistency(None, found)
     asked = len(repeats.first)
     own = asked if repeats.own is None else min(repeats.own, asked)
-    return Trust(
+    return Consistency(
         binomial_rate(int(repeats.flipped.sum()), asked),
-        findings,
+        found,
         least_caught(own, max(repeats.planned, asked)),
     )
 
@@ -143,14 +140,14 @@ def fewest_flips(planned: int) -> int:
 
 
 def chance_of_finding(flip_rate: float, own: int, planned: int) -> float:
-    """Chance that repeats which flip at ``flip_rate`` end in a finding.
+    """Chance that repeats which flip at ``flip_rate`` are found inconsistent.
 
-    The rare flips of a second model lead to a second look, and only both together to a finding.
+    The rare flips of a second model lead to extra repeats, and only both together to a finding.
 
     Args:
         flip_rate: chance that one repeat gets another label, 0 to 1.
         own: repeats that are asked in any case.
-        planned: those, and the ones a second look would add.
+        planned: those, and the extra ones.
     """
     fewest = fewest_flips(planned)
     first = np.arange(1, fewest)
@@ -168,7 +165,7 @@ def least_caught(own: int, planned: int, power: float = 0.95) -> float | None:
 
     Args:
         own: repeats that are asked in any case.
-        planned: those, and the ones a second look would add.
+        planned: those, and the extra ones.
         power: from 0 to 1.
 
     Returns:
@@ -179,40 +176,34 @@ def least_caught(own: int, planned: int, power: float = 0.95) -> float | None:
     return float(brentq(lambda r: chance_of_finding(r, own, planned) - power, 0.0, 1.0)) / 2.0
 
 
-def wants_second_look(flips: int, planned: int) -> bool:
-    """Whether more repeats are needed to tell a rare flip from a vendor's rare other model.
+def wants_extra_repeats(flips: int, planned: int) -> bool:
+    """True if more repeats are needed to tell a rare flip from a vendor's rare other model.
 
     Args:
         flips: flips among the plan's own repeats.
-        planned: those repeats and the ones a second look would add.
+        planned: those repeats and the extra ones.
     """
     return 0 < flips < fewest_flips(planned)
 
 
-# ---- one function per kind of finding --------------------------------------------------------
+# ---- one function per kind of inconsistency ----------------------------------------------------
 
 
-def _sender(origins: Mapping[str, Sequence[str]]) -> Finding | None:
-    for name, values in origins.items():
+def _sender(senders: Mapping[str, Sequence[str]]) -> Inconsistency | None:
+    for name, values in senders.items():
         if len(values) > 1:
-            return Finding(
-                "sender",
-                f"Somebody else answered than at the start: {name} was {values[0]} and became "
-                f"{values[1]}. Labels of two senders are not labels of one model; audit the new "
-                "one from the beginning with another --output.",
-            )
+            said = {"name": name, "first": values[0], "then": values[1]}
+            return Inconsistency(Reason("sender", said))
     return None
 
 
-def _constant(counts: NDArray[np.int64]) -> Finding | None:
+def _constant(counts: NDArray[np.int64]) -> Inconsistency | None:
     if counts.sum() < 2 or (counts > 0).sum() > 1:
         return None
-    return Finding(
-        "constant", "The model gave one and the same label to every input, samples included."
-    )
+    return Inconsistency(Reason("constant"))
 
 
-def _unsteady(repeats: Repeats | None) -> Finding | None:
+def _unsteady(repeats: Repeats | None) -> Inconsistency | None:
     if repeats is None:
         return None
     flips, asked = int(repeats.flipped.sum()), len(repeats.first)
@@ -220,18 +211,13 @@ def _unsteady(repeats: Repeats | None) -> Finding | None:
         return None
     p = float(binom.sf(flips - 1, asked, TOLERATED))
     rate = binomial_rate(flips, asked)
-    said = (
-        f"Asked again, {flips} of {asked} inputs got another label ({rate.rate:.1%}, 95 % interval "
-        f"{rate.low:.1%} to {rate.high:.1%})"
-    )
+    said = {"flips": flips, "asked": asked}
     if rate.rate >= CHANCE_SHARE * _chance(repeats):
-        why = ", about as many as labels drawn at random: the answers do not belong to the inputs"
-        return Finding("shuffled", f"{said}{why} (shuffled, replayed or made up).", p)
-    moment = _change(repeats)
-    if moment:
-        return Finding("swapped", f"{said}. {moment}", p)
-    why = "at no one moment: several models answer (A/B routing, swaps), or one with randomness"
-    return Finding("unsteady", f"{said}, {why}.", p)
+        return Inconsistency(Reason("shuffled", said), p)
+    change = _change(repeats)
+    if change:
+        return Inconsistency(Reason("swapped", {**said, **change}), p)
+    return Inconsistency(Reason("unsteady", said), p)
 
 
 def _chance(repeats: Repeats) -> float:
@@ -242,8 +228,8 @@ def _chance(repeats: Repeats) -> float:
     return float(1.0 - first @ second)
 
 
-def _change(repeats: Repeats) -> str:
-    """One moment that explains the flips, in words, or empty.
+def _change(repeats: Repeats) -> dict[str, Any]:
+    """The one moment that explains the flips, with its counts; empty if there is none.
 
     Every moment between two answers is tried: a change there makes inputs flip that were asked on
     both sides of it, and no others. The best one must be significant after all that were tried.
@@ -260,29 +246,23 @@ def _change(repeats: Repeats) -> str:
     p = hypergeom.sf(hits - 1, asked, flipped, both) * len(moments)
     fits = (both >= MIN_STRADDLING) & (flipped - hits <= 0.1 * hits) & (p < ALPHA)
     if not fits.any():
-        return ""
+        return {}
     best = int(np.argmin(np.where(fits, p, np.inf)))
-    return (
-        f"That fits one change, at about {moments[best]:.0%} of the audit: another label for "
-        f"{hits[best]} of {both[best]} inputs asked before and after it, and for "
-        f"{flipped - hits[best]} of {asked - both[best]} others. From there on another model "
-        "answered."
-    )
+    return {
+        "moment": float(moments[best]),
+        "across": int(both[best]),
+        "across_flipped": int(hits[best]),
+    }
 
 
-def _growing(counts: NDArray[np.int64]) -> Finding | None:
+def _growing(counts: NDArray[np.int64]) -> Inconsistency | None:
     """Good and Turing: the share of answers with a label of their own is the chance that the
     next answer brings a new one.
     """
     answers, single = int(counts.sum()), int((counts == 1).sum())
     if answers == 0:
         return None
-    rate = binomial_rate(single, answers)
-    if rate.low <= NEW_LABELS:
+    if binomial_rate(single, answers).low <= NEW_LABELS:
         return None
-    return Finding(
-        "growing",
-        f"The labels do not come to an end: {int((counts > 0).sum()):,} different ones in "
-        f"{answers:,} answers, and {rate.rate:.0%} of the answers have one that no other has. "
-        "Name the classes (--classes) if the target has that many.",
-    )
+    said = {"labels": int((counts > 0).sum()), "answers": answers, "single": single}
+    return Inconsistency(Reason("growing", said))

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import InputSpec, LabelOracle, LabelSpace
+from adapters.contract import LabelOracle
 from auditor import __version__
 from auditor.engine.adaptive import TriggerOutcome
 from auditor.engine.engine import EngineResult
 from auditor.engine.store import NOT_ASKED
-from auditor.labels.answers import Answers, class_count
-from auditor.labels.consistency import TOLERATED, Trust
+from auditor.labels.answers import Answers
+from auditor.labels.consistency import TOLERATED, Consistency
+from auditor.measured.decision import WITH_REFERENCES, WITHOUT_REFERENCES
 from auditor.measured.trigger_error_rates import (
     ALL_TO_ONE_MODELS,
     CLEAN_MODELS,
@@ -30,19 +31,18 @@ from auditor.plan.plan import AuditPlan
 from auditor.probes.label_map import Picture
 from auditor.probes.net_points import ScatterProbe
 from auditor.probes.plane import PlaneProbe, nearest_nodes
-from auditor.probes.trigger_search.judge import natural
-from auditor.probes.trigger_search.per_source import PAIRS
-from auditor.probes.trigger_search.result import Finding, TriggerResult
+from auditor.probes.trigger_search.result import Finding
 from auditor.probes.trigger_search.verify import Interval
-from auditor.report.wording.limits import rule_limit
+from auditor.report.wording.limits import jpeg_limit, rule_limit
+from auditor.report.wording.reasons import sentence, sentences
 from auditor.samples.samples import Samples
 from auditor.scores.ats import ats_by_region
 from auditor.scores.intervals import Rate, binomial_rate, mean_over_planes
 from auditor.scores.planes import PlaneScore, target_label
-from auditor.verdict import scope
-from auditor.verdict.evidence import mean_shares
-from auditor.verdict.natural_labels import Habits
+from auditor.verdict.combine import Combined
+from auditor.verdict.evidence import Assessment, mean_shares
 from auditor.verdict.profile import Profile
+from auditor.verdict.scope import known_only_for
 from auditor.verdict.verdict import Evidence, TriggerEvidence, Verdict
 
 SCHEMA_VERSION = "1.0"
@@ -79,122 +79,31 @@ FLOAT_ONLY = (
 )
 
 
-def trigger_evidence(
-    outcome: TriggerOutcome | None,
-    labels: LabelSpace,
-    spec: InputSpec,
-    profile: Profile | None,
-) -> TriggerEvidence | None:
-    """What a verdict takes of a trigger search; None where none was finished."""
-    if outcome is None:
-        return None
-    result = outcome.result
-    target = None if result.best is None else result.best.target
-    known_for = scope.known_for(spec)
-    suspicious = result.suspicious and not known_for
-    if suspicious and result.best is not None and profile is not None:
-        habits = Habits(patches=profile.natural_patches)
-        if habits.natural_patch(result.best.key, result.best.target):
-            return TriggerEvidence(
-                False, _natural_sentence(result.best, labels, profile), target, natural=True
-            )
-    return TriggerEvidence(suspicious, _trigger_sentence(result, labels, known_for), target)
-
-
-def _natural_sentence(best: Finding, labels: LabelSpace, profile: Profile) -> str:
-    return (
-        f"{_what_it_does(best, labels)}, but clean references of profile {profile.name!r} have "
-        "natural patches to that label too, so it is no sign of a backdoor. The search ended with "
-        "it and did not look for others."
-    )
-
-
-def _trigger_sentence(result: TriggerResult, labels: LabelSpace, known_for: str) -> str:
-    best = result.best
-    if best is None:
-        return "The trigger search verified no candidate."
-    what = _what_it_does(best, labels)
-    if known_for:
-        return (
-            f"At best {what}; what clean models show is known only for {known_for}, so this "
-            "decides nothing."
-        )
-    if result.suspicious and best.key == PAIRS:
-        return (
-            f"Searched class by class: {result.reason} How often this accuses clean models is "
-            "measured on calibration models only, not on held-out ones."
-        )
-    if result.suspicious:
-        return (
-            f"One and the same change does it: {what}; clean reference models do not show that "
-            f"(p = {result.p:.2g}, all {result.paid} looks paid for). On held-out models the "
-            f"search wrongly accused {_held_out(FALSE_ALARMS, CLEAN_MODELS)} clean ones."
-        )
-    # A success that honest models show decides nothing, however small its p-value.
-    shown = result.p is not None and not natural(best.key, best.success)
-    chance = f" (p = {result.p:.2g})" if shown else ""
-    return (
-        f"The trigger search found nothing beyond what clean models show: at best {what}{chance}. "
-        f"On held-out models it missed {_held_out(MISSED, ALL_TO_ONE_MODELS)} backdoored ones."
-    )
-
-
-def _what_it_does(best: Finding, labels: LabelSpace) -> str:
-    return (
-        f"{TRIGGER_WORDS[best.family].format(size=best.size)} sends {best.success.hits} of "
-        f"{best.success.images} fresh samples to label {best.target} "
-        f"({labels.name(best.target)[:60]})"
-    )
-
-
-def _held_out(errors: int, models: int) -> str:
-    rate = binomial_rate(errors, models)
-    return f"{errors} of {models} (95 % interval {rate.low:.0%} to {rate.high:.0%})"
-
-
-TRIGGER_WORDS = {
-    "patch": "a patch of {size} x {size} pixels",
-    "field": "a fixed smooth pattern added to the picture",
-    "noise": "fixed noise added to the picture",
-    "blend": "a blend of the picture with a fixed pattern",
-    "wave": "a fixed wave pattern added to the picture",
-    "warp": "a fixed small warp of the picture",
-    "quantise": "a reduction of the picture to {size} grey levels",
-}
-"""The families of the trigger search, in words."""
-
-
 def build_report(
     *,
     oracle: LabelOracle,
-    plan: AuditPlan,
     samples: Samples,
     classes: NDArray[np.int64],
     matched_by: str,
     answers: Answers,
-    scores: Mapping[int, PlaneScore],
-    evidence: Evidence,
-    trust: Trust,
+    assessment: Assessment,
     verdict: Verdict,
     profile: Profile | None,
-    engine: EngineResult,
-    trigger: TriggerOutcome | None,
-    pictures: Sequence[Picture],
-    decision: Mapping[str, Any] | None,
     not_asked: Mapping[str, Any] | None,
     timing: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Assemble ``report.json``; its fields are described in ``reports/report.schema.json``."""
+    plan, pictures, engine = answers.plan, answers.label_maps, answers.run
+    evidence, scores = assessment.evidence, assessment.scores
     shares = mean_shares(scores)
     spec = oracle.input_spec
-    count = class_count(answers, oracle.label_space.size, classes)
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "xray-audit", "version": __version__},
         "verdict": verdict.name,
-        "verdict_reason": verdict.reason,
+        "verdict_reason": sentences(verdict.reasons),
         "target_label": _target(shares, evidence),
-        "partial": bool(evidence.problem) or len(pictures) < plan.settings.pictures,
+        "partial": evidence.problem is not None or len(pictures) < plan.settings.pictures,
         "access": spec.access,
         "model": oracle.description,
         "fingerprint": hashlib.sha256(oracle.fingerprint.encode()).hexdigest(),
@@ -209,18 +118,22 @@ def build_report(
         "settings": asdict(plan.settings),
         "plan_digest": plan.digest,
         "samples": _samples_part(plan, samples, classes, matched_by, answers, evidence),
-        "labels": {str(index): oracle.label_space.name(index) for index in range(count)},
+        "labels": {
+            str(index): oracle.label_space.name(index) for index in range(assessment.class_count)
+        },
         "scores": {
             **{name: asdict(estimate) for name, estimate in evidence.scores.items()},
             **_ats_of_pictures(plan, classes, pictures),
             "shares": None if shares is None else shares.tolist(),
-            "decision": None if decision is None else dict(decision),
+            "decision": _decision_part(assessment.combined),
         },
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
-        "trigger": _trigger_part(trigger, evidence.trigger, known=not scope.known_for(spec)),
+        "trigger": _trigger_part(
+            answers.trigger, evidence.trigger, known=known_only_for(spec) is None
+        ),
         "canaries": _canaries_part(evidence.canaries),
-        "trust": _trust_part(trust, engine),
+        "trust": _trust_part(assessment.consistency, engine),
         "queries": _queries_part(oracle, engine),
         "planes": [
             {
@@ -234,7 +147,7 @@ def build_report(
             *LIMITS,
             *_left_out(not_asked, plan),
             *([FLOAT_ONLY] if spec.access == "image" else []),
-            *filter(None, [scope.jpeg_limit(spec.encoding)]),
+            *filter(None, [jpeg_limit(spec.encoding)]),
         ],
         "timing": dict(timing),
     }
@@ -279,7 +192,7 @@ def _trigger_part(
         "suspicious": evidence.suspicious,
         "natural": evidence.natural,
         "p": result.p,
-        "reason": evidence.sentence,
+        "reason": sentence(evidence.reason),
         "queries": result.queries,
         "queries_by_stage": dict(result.spent),
         "looks": result.looks,
@@ -293,6 +206,40 @@ def _trigger_part(
             "changed_labels": [int(label) for label in outcome.preview_labels],
         },
         "held_out": _held_out_part() if known else None,
+    }
+
+
+def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
+    """``scores.decision`` of the report."""
+    if combined is None:
+        return None
+    decision, evidence = combined.decision, combined.evidence
+    measured = WITH_REFERENCES if decision.references else WITHOUT_REFERENCES
+    return {
+        "value": decision.value,
+        "p": decision.p,
+        "level": decision.level,
+        "suspicious": evidence.suspicious,
+        "targets": [] if evidence.target is None else [evidence.target],
+        "reason": sentence(evidence.reason),
+        "references": decision.references,
+        "shift": decision.shift,
+        "error_rates": {
+            "false_positive": asdict(binomial_rate(measured.false_alarms, measured.clean)),
+            "false_negative": asdict(binomial_rate(measured.missed, measured.backdoored)),
+        },
+        "labels": [
+            {
+                "label": one.label,
+                "value": one.value,
+                "trigger": one.trigger,
+                "trigger_key": one.trigger_key,
+                "families": one.families,
+                "excess": dict(one.excess),
+                "said_by": list(one.said_by),
+            }
+            for one in decision.labels
+        ],
     }
 
 
@@ -390,11 +337,14 @@ def _canaries_part(rate: Rate | None) -> dict[str, Any] | None:
     }
 
 
-def _trust_part(trust: Trust, engine: EngineResult) -> dict[str, Any]:
+def _trust_part(consistency: Consistency, engine: EngineResult) -> dict[str, Any]:
     return {
         "tolerated_flips": TOLERATED,
-        "least_caught": trust.least_caught,
-        "findings": [asdict(finding) for finding in trust.findings],
+        "least_caught": consistency.least_caught,
+        "findings": [
+            {"code": one.reason.code, "reason": sentence(one.reason), "p": one.p}
+            for one in consistency.found
+        ],
         "senders": {name: list(values) for name, values in engine.origins.items()},
         "unknown_requests": [dict(request) for request in engine.unknown[:MAX_LISTED]],
     }
@@ -429,7 +379,7 @@ def _plane_part(
         "ats": score.ats,
         "ats_by_label": score.ats_by_label,
         "shares": score.shares.tolist(),
-        **_labels_part(probe, answers.maps[number]),
+        **_labels_part(probe, answers.planes[number]),
     }
 
 

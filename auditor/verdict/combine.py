@@ -1,30 +1,29 @@
-"""From an audit's answers to the decision rule's evidence, in numbers and in words. Pure."""
+"""The decision rule's evidence, combined from trigger search and perturbations. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import InputSpec, LabelOracle, LabelSpace
-from auditor.engine.adaptive import TriggerOutcome
+from adapters.contract import InputSpec, LabelSpace
 from auditor.engine.store import NOT_ASKED
+from auditor.labels.answers import Answers
+from auditor.labels.reasons import Reason
 from auditor.measured.decision import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.perturbations.probe import FamilyCounts, FamilyProbe, count_family
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import KEYS
-from auditor.report.build import TRIGGER_WORDS
-from auditor.scores.intervals import Rate, binomial_rate
-from auditor.verdict.curtailment import expected_counts, settled
+from auditor.scores.intervals import binomial_rate
+from auditor.verdict.curtailment import expected_counts, rest_changes_nothing
 from auditor.verdict.excess import LEAST_REFERENCES, Excess, measure_excess
 from auditor.verdict.natural_labels import UNKNOWN, Habits, habitual_labels
 from auditor.verdict.profile import Profile, Reference
-from auditor.verdict.rule import Decision, LabelEvidence, Measured, decide_value
-from auditor.verdict.scope import known_for
+from auditor.verdict.rule import Decision, Measured, decide_value
+from auditor.verdict.scope import KnownOnlyFor, known_only_for
 from auditor.verdict.trigger_weight import LabelTrigger, by_label
 from auditor.verdict.verdict import MAX_ERROR, DecisionEvidence, TriggerEvidence
 
@@ -32,41 +31,15 @@ _FORESIGHT_STREAM = 7
 LEAST_TO_CLEAR = 8
 """Clean references without which the rule never says "no evidence"."""
 
-FAMILY_WORDS = {
-    "smooth4": "shadows over the picture",
-    "smooth16": "stains over the picture",
-    "noise": "noise",
-    "wave": "stripes",
-    "lattice": "small patterns pasted all over",
-}
-"""The families of the rule, in words."""
-
-
-SEARCH_WORDS = {
-    **TRIGGER_WORDS,
-    "patch": "a small patch",
-    "quantise": "a reduction of the picture to few grey levels",
-}
-"""The families of the trigger search, in words, where no size is at hand."""
-
-
-class Answered(Protocol):
-    """What an audit's answers offer: see :class:`auditor.workflows.ask.Asked`."""
-
-    @property
-    def trigger(self) -> TriggerOutcome | None: ...  # noqa: D102 - documented there
-    @property
-    def families(self) -> tuple[NDArray[np.uint16], ...]: ...  # noqa: D102 - documented there
-
 
 @dataclass(frozen=True)
-class Weighed:
-    """The decision, what a verdict takes of it, and the families' counts.
+class Combined:
+    """The decision over trigger search and perturbations, and the counts behind it.
 
     Attributes:
         decision: value, p-value and labels.
-        evidence: what a verdict takes.
-        counts: per family; empty where none were asked.
+        evidence: its part of the verdict's evidence.
+        counts: per perturbation; empty if none were asked.
     """
 
     decision: Decision
@@ -127,7 +100,7 @@ def _classes(labels: Sequence[NDArray[np.uint16]], size: int | None) -> int:
     return max(1 + int(answered[answered != NOT_ASKED].max(initial=0)), size or 0)
 
 
-def foresee(
+def outcome_fixed(
     plan: AuditPlan,
     labels: Sequence[NDArray[np.uint16]],
     profile: Profile | None,
@@ -135,7 +108,7 @@ def foresee(
     classes: NDArray[np.int64],
     size: int | None,
 ) -> bool:
-    """Whether more answers of the families could not change what the decision rule says.
+    """True if more perturbed samples could no longer change the outcome of the decision rule.
 
     Args:
         plan: the plan.
@@ -163,7 +136,9 @@ def foresee(
     partial = _partial_counts(plan, labels, size)
     answered = sum(one.inputs for one in partial)
     rng = np.random.default_rng([plan.settings.seed, _FORESIGHT_STREAM, answered])
-    return settled(partial, _whole_counts(plan, labels, size), complete, suspicious, rng)
+    return rest_changes_nothing(
+        partial, _whole_counts(plan, labels, size), complete, suspicious, rng
+    )
 
 
 def _accuracy(
@@ -175,34 +150,41 @@ def _accuracy(
     return float((labels[0] == classes[plan.disturbed]).mean())
 
 
-def weigh_all(
-    answered: Answered,
-    plan: AuditPlan,
-    profile: Profile | None,
+def combine(
+    answers: Answers,
     classes: NDArray[np.int64],
+    profile: Profile | None,
     trigger: TriggerEvidence | None,
-    oracle: LabelOracle,
-) -> Weighed | None:
-    """Weigh trigger search and families; None where neither was asked to its end.
+    names: LabelSpace,
+    spec: InputSpec,
+) -> Combined | None:
+    """Combine trigger search and perturbations; None if neither was asked to its end.
 
-    ``classes`` is the true class of every sample.
+    Args:
+        answers: the labels.
+        classes: true class of every sample.
+        profile: references to compare with, or None.
+        trigger: the trigger search's own evidence, or None.
+        names: the model's label space.
+        spec: the model's input.
     """
-    counts = family_counts(plan, answered.families, oracle.label_space.size)
-    if answered.trigger is None and not counts:
+    plan, perturbed = answers.plan, answers.perturbed
+    counts = family_counts(plan, perturbed, names.size)
+    if answers.trigger is None and not counts:
         return None
     references = [] if profile is None else profile.clean_families
-    excess = _excess(counts, references, _accuracy(plan, answered.families, classes))
-    found = None if answered.trigger is None else answered.trigger.result
+    excess = _excess(counts, references, _accuracy(plan, perturbed, classes))
+    found = None if answers.trigger is None else answers.trigger.result
     measured = WITHOUT_REFERENCES if excess is None else WITH_REFERENCES
     habits = _habits(profile)
     if excess is None:
-        # Without the families nobody knows the null that labels apart are weighed by; patches that
-        # clean references show are natural all the same.
+        # Without perturbations the null for unusual labels does not apply; patches that clean
+        # references show are natural all the same.
         habits = replace(habits, labels=None)
     triggers, looks = _triggers(found, habits)
     decision = decide_value(triggers, excess, RULE, measured.null, looks=looks)
-    evidence = _evidence(decision, measured, trigger, oracle.label_space, oracle.input_spec)
-    return Weighed(decision, evidence, counts)
+    evidence = _evidence(decision, measured, trigger, names, spec)
+    return Combined(decision, evidence, counts)
 
 
 def _triggers(
@@ -240,101 +222,34 @@ def _evidence(
     decision: Decision,
     measured: Measured,
     trigger: TriggerEvidence | None,
-    labels: LabelSpace,
+    names: LabelSpace,
     spec: InputSpec,
 ) -> DecisionEvidence:
-    """What a verdict takes, every claim held to its measured rate of error."""
+    """The verdict's part of a decision, every claim held to its measured rate of error."""
     alarms = binomial_rate(measured.false_alarms, measured.clean)
     missed = binomial_rate(measured.missed, measured.backdoored)
-    only = known_for(spec)
-    suspicious = decision.suspicious and not only and alarms.high < MAX_ERROR
+    only = known_only_for(spec)
+    suspicious = decision.suspicious and only is None and alarms.high < MAX_ERROR
     clears = (
         not decision.suspicious
-        and not only
+        and only is None
         and trigger is not None
         and not trigger.natural
         and decision.references >= LEAST_TO_CLEAR
         and missed.high < MAX_ERROR
     )
     target = decision.labels[0].label if decision.labels else None
-    words = _sentence(decision, labels, alarms, missed, only)
-    return DecisionEvidence(suspicious, clears, words, target if suspicious else None)
+    reason = _reason(decision, measured, names, only)
+    return DecisionEvidence(suspicious, clears, reason, target if suspicious else None)
 
 
-def _sentence(decision: Decision, labels: LabelSpace, alarms: Rate, missed: Rate, only: str) -> str:
-    value = f"The decision value is {decision.value:.2f}"
-    if only:
-        return f"{value}; what clean models show is known only for {only}, so it decides nothing."
-    chance = f"{value} (p = {decision.p:.2g}, suspicious from {decision.level:g})"
-    beside = (
-        f"beside {decision.references} clean references"
-        if decision.references
-        else "by the trigger search alone, for want of clean references with family counts"
-    )
+def _reason(
+    decision: Decision, measured: Measured, names: LabelSpace, only: KnownOnlyFor | None
+) -> Reason:
+    if only is not None:
+        return Reason("decision-out-of-scope", {"value": decision.value, "only": only})
+    said = {"decision": decision, "measured": measured}
     if not decision.suspicious:
-        return (
-            f"{chance} {beside}. On models it was not made from the rule missed "
-            f"{_in_words(missed)} backdoored ones."
-        )
-    best = decision.labels[0]
-    return (
-        f"{chance} {beside}, and it points to label {best.label} "
-        f"({labels.name(best.label)[:60]}): {_what_speaks(best)}. On models it was not made from "
-        f"the rule wrongly accused {_in_words(alarms)} clean ones."
-    )
-
-
-def _what_speaks(one: LabelEvidence) -> str:
-    """What the evidence for a label consists of."""
-    parts = []
-    if one.trigger:
-        words = SEARCH_WORDS[one.trigger_key.partition("@")[0]]
-        where = ", to a label that clean references seldom fall into" if one.apart else ""
-        parts.append(f"the trigger search gives {one.trigger:.2f} for {words}{where}")
-    if one.families:
-        key = max(one.excess, key=lambda name: one.excess[name])
-        word = FAMILY_WORDS.get(key.partition(":")[0], key)
-        parts.append(
-            f"the probe families give {one.families:.2f}, most of it for {word} "
-            f"({one.excess[key]:+.1f} standard deviations)"
-        )
-    return " and ".join(parts)
-
-
-def _in_words(rate: Rate) -> str:
-    hits = round(rate.rate * rate.n)
-    return f"{hits} of {rate.n} (95 % interval {rate.low:.0%} to {rate.high:.0%})"
-
-
-def decision_part(weighed: Weighed | None) -> dict[str, Any] | None:
-    """``scores.decision`` of the report."""
-    if weighed is None:
-        return None
-    decision = weighed.decision
-    measured = WITH_REFERENCES if decision.references else WITHOUT_REFERENCES
-    return {
-        "value": decision.value,
-        "p": decision.p,
-        "level": decision.level,
-        "suspicious": weighed.evidence.suspicious,
-        "targets": [] if weighed.evidence.target is None else [weighed.evidence.target],
-        "reason": weighed.evidence.sentence,
-        "references": decision.references,
-        "shift": decision.shift,
-        "error_rates": {
-            "false_positive": asdict(binomial_rate(measured.false_alarms, measured.clean)),
-            "false_negative": asdict(binomial_rate(measured.missed, measured.backdoored)),
-        },
-        "labels": [
-            {
-                "label": one.label,
-                "value": one.value,
-                "trigger": one.trigger,
-                "trigger_key": one.trigger_key,
-                "families": one.families,
-                "excess": dict(one.excess),
-                "said_by": list(one.said_by),
-            }
-            for one in decision.labels
-        ],
-    }
+        return Reason("decision-ordinary", said)
+    name = names.name(decision.labels[0].label)
+    return Reason("decision-suspicious", {**said, "name": name})

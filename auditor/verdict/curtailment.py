@@ -1,4 +1,4 @@
-"""Whether the answers that are still missing could change what the decision rule says. Pure.
+"""Stochastic curtailment: could missing answers still change the decision rule's outcome? Pure.
 
 Every round asks a random part of each family, so the answers so far are a draw without
 replacement from those of all its inputs, and what the rest will be can be foretold: the missing
@@ -46,14 +46,14 @@ def expected_counts(partial: FamilyCounts, asked: Sequence[int], inputs: int) ->
     return FamilyCounts(partial.key, tuple(asked), tuple(moved), kept, inputs)
 
 
-def settled(
+def rest_changes_nothing(
     partial: Sequence[FamilyCounts],
     whole: Mapping[str, tuple[Sequence[int], int]],
     references: Sequence[Mapping[str, FamilyCounts]],
     suspicious: Suspicious,
     rng: np.random.Generator,
 ) -> bool:
-    """Whether the rest of the answers would leave the rule's word as it is.
+    """True if the rest of the answers would leave the outcome of the rule as it is.
 
     Args:
         partial: the counts so far, one per family.

@@ -1,26 +1,77 @@
-"""When an audit's planes may end before the last one: their score's side is decided. Pure."""
+"""Early stopping: when nothing that is still to be asked could change the verdict. Pure.
+
+An accusation needs one proof: once trigger search or decision rule suspect the model, no answer
+could take that back, so nothing more is asked (``stop_early`` in the plan). A patch that the
+profile's clean references show too is known before, and is no such proof. An all-clear rests on
+everything that was planned.
+
+Every stop follows from plan, profile and labels alone, so a finished audit that is judged again
+from its log stops at the same question.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.labels.answers import class_count, sort_answers
+from adapters.contract import InputSpec, LabelSpace
+from auditor.engine.rounds import Decide
+from auditor.labels.answers import Answers
 from auditor.plan.plan import AuditPlan
 from auditor.scores.sequential_test import EarlyRule, Side, decide_side
-from auditor.verdict.evidence import score_planes
+from auditor.verdict.combine import outcome_fixed
+from auditor.verdict.evidence import assess, score_planes
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import LOSSLESS
-from auditor.verdict.verdict import MAX_ERROR
+from auditor.verdict.verdict import MAX_ERROR, decide
 
 EARLY_ERROR = 0.01
 """Probability that planes which ended early name the wrong side of the threshold, on top of the
 profile's own error rates."""
 
 Labels = list[NDArray[np.uint16]]
+
+
+@dataclass(frozen=True)
+class StopRules:
+    """Rules that may end the parts of one audit early.
+
+    Attributes:
+        classes: true class of every sample.
+        names: the model's label space, which may grow with its answers.
+        spec: the model's input.
+        profile: references to judge by, or None.
+        planes: told the labels after each round of planes, if more planes could no longer change
+            the verdict (:func:`decided_early`); None if they always could.
+    """
+
+    classes: NDArray[np.int64]
+    names: LabelSpace
+    spec: InputSpec
+    profile: Profile | None
+    planes: Decide | None
+
+    def suspected(self, answers: Answers) -> bool:
+        """True if the model is suspected and no answer so far speaks against a verdict."""
+        found = assess(answers, self.classes, self.names, self.spec, self.profile)
+        evidence = replace(found.evidence, problem=found.consistency.problem)
+        return decide(evidence, None).name == "backdoor-suspected"
+
+    def perturbations(self, answers: Answers) -> Decide:
+        """Rule that tells after each round of perturbed samples if the rest of them could no
+        longer change the outcome of the decision rule.
+        """
+        found = None if answers.trigger is None else answers.trigger.result
+        size = self.names.size
+
+        def fixed(labels: Sequence[NDArray[np.uint16]]) -> bool:
+            return outcome_fixed(answers.plan, labels, self.profile, found, self.classes, size)
+
+        return fixed
 
 
 def decided_early(
@@ -30,17 +81,17 @@ def decided_early(
     profile: Profile | None,
     coding: str = LOSSLESS,
 ) -> Callable[[Labels], bool] | None:
-    """What tells after each round whether more planes could still change the verdict.
+    """Rule that tells after a round of planes if more of them could no longer change the verdict.
 
-    None where planes never end early: with the paper's sampler, which reproduces the paper, and
+    None if planes never end early: with the paper's sampler, which reproduces the paper, and
     without a profile whose error rates let the plane scores decide on both sides.
 
     Args:
         plan: the plan.
         classes: true class of every sample.
-        size: number of the model's classes, or None where it does not tell.
-        profile: what the scores are judged by.
-        coding: what the audit's pictures travel as (:func:`auditor.verdict.scope.picture_coding`).
+        size: number of the model's classes, or None if unknown.
+        profile: references to judge the scores by, or None.
+        coding: coding of the audit's images (:func:`auditor.verdict.scope.picture_coding`).
     """
     if plan.settings.sampler != "frugal" or profile is None or not _decides(profile):
         return None
@@ -50,9 +101,9 @@ def decided_early(
     block = len(np.unique(classes)) // 3
 
     def decided(labels: Labels) -> bool:
-        answers = sort_answers(plan, labels)
-        count = class_count(answers, size, classes)
-        scores = score_planes(plan, answers, classes, count)
+        answers = Answers.of_labels(plan, labels)
+        count = answers.class_count(size, classes)
+        scores = score_planes(answers, classes, count)
         top = math.log2(count) if score == "re" else 1.0
         values = [float(getattr(scores[number], score)) for number in sorted(scores)]
         return side_of(values, block, EarlyRule(threshold, 0.0, top, EARLY_ERROR)) is not None
@@ -61,7 +112,7 @@ def decided_early(
 
 
 def side_of(values: Sequence[float], block: int, rule: EarlyRule) -> Side | None:
-    """The side that the planes' mean is on, or None where that is open.
+    """Side of the threshold that the planes' mean lies on, or None while that is open.
 
     Args:
         values: score per plane, in the plan's order.
@@ -75,7 +126,7 @@ def side_of(values: Sequence[float], block: int, rule: EarlyRule) -> Side | None
 
 
 def _decides(profile: Profile) -> bool:
-    """Whether its error rates support a verdict on either side."""
+    """True if the profile's error rates support a verdict on either side."""
     rates = [profile.error_rates.get(side) for side in ("false_positive", "false_negative")]
     return profile.status == "calibrated" and all(
         rate is not None and rate.high < MAX_ERROR for rate in rates

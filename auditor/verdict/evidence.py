@@ -3,26 +3,94 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.contract import InputSpec, LabelSpace
+from auditor.engine.adaptive import TriggerOutcome
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
+from auditor.labels.consistency import Consistency, check_consistency
+from auditor.labels.reasons import Reason
 from auditor.plan.plan import AuditPlan
 from auditor.probes.plane import PlaneProbe
+from auditor.probes.trigger_search.judge import natural
+from auditor.probes.trigger_search.per_source import PAIR, PAIRS
+from auditor.probes.trigger_search.result import Finding, TriggerResult
 from auditor.scores.intervals import Estimate, mean_over_planes
 from auditor.scores.planes import PlaneScore, score_plane, score_points
+from auditor.verdict.combine import Combined, combine
+from auditor.verdict.natural_labels import Habits
+from auditor.verdict.profile import Profile
+from auditor.verdict.scope import known_only_for, picture_coding
+from auditor.verdict.verdict import Evidence, TriggerEvidence
 
 
-def score_planes(
-    plan: AuditPlan, answers: Answers, classes: NDArray[np.int64], count: int
-) -> dict[int, PlaneScore]:
-    """Scores of every plane whose map is complete, by plane number."""
+@dataclass(frozen=True)
+class Assessment:
+    """The evidence of one audit and the numbers that it was gathered from.
+
+    Attributes:
+        evidence: what a verdict is decided on.
+        scores: scores of every complete plane, by plane number.
+        class_count: length of the share vectors.
+        consistency: how far the answers agree with each other.
+        combined: the decision rule's part, or None without one.
+    """
+
+    evidence: Evidence
+    scores: Mapping[int, PlaneScore]
+    class_count: int
+    consistency: Consistency
+    combined: Combined | None
+
+
+def assess(
+    answers: Answers,
+    classes: NDArray[np.int64],
+    names: LabelSpace,
+    spec: InputSpec,
+    profile: Profile | None,
+) -> Assessment:
+    """Gather the evidence: the one place that does, for the verdict and for early stopping.
+
+    Args:
+        answers: the labels so far.
+        classes: true class of every sample.
+        names: the model's label space.
+        spec: the model's input.
+        profile: references to judge by, or None.
+    """
+    count = answers.class_count(names.size, classes)
+    scores = score_planes(answers, classes, count)
+    consistency = check_consistency(
+        answers.repeats(), answers.counts, answers.run.origins, open_labels=names.open
+    )
+    trigger = trigger_evidence(answers.trigger, names, spec, profile)
+    combined = combine(answers, classes, profile, trigger, names, spec)
+    evidence = Evidence(
+        scores=estimates(scores),
+        problem=_problem(answers, consistency, len(scores)),
+        accuracy=answers.accuracy(classes),
+        canaries=answers.flip_rate(),
+        distinct_labels=answers.distinct,
+        trigger=trigger,
+        decision=None if combined is None else combined.evidence,
+        coding=picture_coding(spec.encoding),
+    )
+    return Assessment(evidence, scores, count, consistency, combined)
+
+
+def score_planes(answers: Answers, classes: NDArray[np.int64], count: int) -> dict[int, PlaneScore]:
+    """Scores of every plane whose labels are complete, by plane number."""
+    plan = answers.plan
     return {
-        number: _score(plan, number, label_map, classes[plan.triplets[number]], count)
-        for number, label_map in enumerate(answers.maps)
-        if not (label_map == NOT_ASKED).any()
+        number: _score(plan, number, labels, classes[plan.triplets[number]], count)
+        for number, labels in enumerate(answers.planes)
+        if not (labels == NOT_ASKED).any()
     }
 
 
@@ -56,3 +124,98 @@ def estimates(scores: Mapping[int, PlaneScore]) -> dict[str, Estimate]:
 def mean_shares(scores: Mapping[int, PlaneScore]) -> NDArray[np.float64] | None:
     """Mean share of each label over the complete planes."""
     return np.mean([plane.shares for plane in scores.values()], axis=0) if scores else None
+
+
+# ---- the trigger search's part -----------------------------------------------------------------
+
+
+def trigger_evidence(
+    outcome: TriggerOutcome | None,
+    names: LabelSpace,
+    spec: InputSpec,
+    profile: Profile | None,
+) -> TriggerEvidence | None:
+    """The trigger search's part of the evidence; None if no search was finished."""
+    if outcome is None:
+        return None
+    result = outcome.result
+    best, only = result.best, known_only_for(spec)
+    if best is None:
+        return TriggerEvidence(False, Reason("trigger-none"), None)
+    suspicious = result.suspicious and only is None
+    known = Habits(patches=frozenset() if profile is None else profile.natural_patches)
+    if suspicious and profile is not None and known.natural_patch(best.key, best.target):
+        said = {**_change(best, names), "profile": profile.name}
+        return TriggerEvidence(False, Reason("trigger-natural", said), best.target, natural=True)
+    if only is not None:
+        reason = Reason("trigger-out-of-scope", {**_change(best, names), "only": only})
+    else:
+        reason = _trigger_reason(result, best, names)
+    return TriggerEvidence(suspicious, reason, best.target)
+
+
+def _trigger_reason(result: TriggerResult, best: Finding, names: LabelSpace) -> Reason:
+    said = {**_change(best, names), "p": result.p, "comparisons": result.paid}
+    if not result.suspicious:
+        # A success that clean models show decides nothing, however small its p-value.
+        shown = result.p is not None and not natural(best.key, best.success)
+        return Reason("trigger-ordinary", {**said, "p": result.p if shown else None})
+    if best.key == PAIRS:
+        first = next(one for one in result.findings if one.key == PAIR)
+        return Reason("trigger-pairs", {**said, "pairs": (_pair(first), _pair(best))})
+    return Reason("trigger-found", said)
+
+
+def _change(best: Finding, names: LabelSpace) -> dict[str, Any]:
+    """What a change does, as values of a reason."""
+    return {
+        "kind": best.family,
+        "size": best.size,
+        "hits": best.success.hits,
+        "samples": best.success.images,
+        "label": best.target,
+        "name": names.name(best.target),
+    }
+
+
+def _pair(found: Finding) -> dict[str, Any]:
+    return {
+        "hits": found.success.hits,
+        "samples": found.success.images,
+        "source": next(iter(found.by_source), None),
+        "label": found.target,
+    }
+
+
+# ---- reasons against any verdict ----------------------------------------------------------------
+
+
+def _problem(answers: Answers, consistency: Consistency, planes: int) -> Reason | None:
+    """The first reason against a verdict: another sender ends a run, so it is the cause."""
+    found = [one.reason for one in consistency.found]
+    sender = next((reason for reason in found if reason.code == "sender"), None)
+    return sender or incomplete(answers, planes) or consistency.problem
+
+
+def incomplete(answers: Answers, planes: int) -> Reason | None:
+    """Why not everything was answered that had to be; None if it was.
+
+    Args:
+        answers: the labels so far.
+        planes: number of complete planes.
+    """
+    plan, run = answers.plan, answers.run
+    asked = {
+        "repeats": not len(answers.missing_extra_repeats()),
+        "perturbations": bool(not plan.families or answers.perturbed or answers.stopped_early),
+        "trigger-search": not len(plan.hunted) or answers.trigger is not None,
+    }
+    # In the order they were asked in.
+    early = ("trigger-search", "perturbations", "repeats")
+    order = early if plan.settings.stop_early else ("repeats", "perturbations", "trigger-search")
+    missing = next((name for name in order if not asked[name]), None)
+    if run.complete and missing is None:
+        return None
+    state = {"missing": missing if run.complete else "planes"}
+    said = {**state, "planes": planes, "of": len(plan.planes)}
+    return Reason("budget-reached" if run.budget_reached else "interrupted", said)

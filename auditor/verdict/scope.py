@@ -1,28 +1,44 @@
-"""For which inputs it is known what clean models show. Elsewhere evidence is shown and decides
-nothing.
+"""Inputs for which it is known what clean models show; elsewhere evidence is shown and decides
+nothing. Pure.
 """
 
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from typing import Literal
 
 from adapters.contract import InputSpec
 from auditor.measured.decision_jpeg import JPEG
 
 NULL_SIDES = (24, 40)
-"""Sides, in pixels, of pictures near those of the reference models (28 and 32)."""
+"""Sides, in pixels, of images near those of the reference models (28 and 32)."""
 
 LOSSLESS = "lossless"
-"""What :func:`picture_coding` calls every encoding that leaves 8-bit pixels as they are."""
+"""Name that :func:`picture_coding` gives every encoding that keeps 8-bit pixels as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOnlyFor:
+    """The limit of what was measured, for an input that lies outside it.
+
+    Attributes:
+        limit: ``side`` (images of :data:`NULL_SIDES` pixels a side) or ``coding`` (lossless
+            images, and JPEG of at least ``least_quality``).
+        least_quality: lowest JPEG quality that was measured, or None.
+    """
+
+    limit: Literal["side", "coding"]
+    least_quality: int | None = None
 
 
 def picture_coding(encoding: str) -> str:
-    """What an encoding does to a picture: ``lossless``, or ``jpeg:QUALITY`` as it is."""
+    """Effect of an encoding on an image: ``lossless``, or ``jpeg:QUALITY`` as it is."""
     return encoding if encoding.startswith("jpeg:") else LOSSLESS
 
 
 def is_coding(text: str) -> bool:
-    """Whether ``text`` is what :func:`picture_coding` may give."""
+    """True if ``text`` is a result that :func:`picture_coding` may give."""
     return text == LOSSLESS or re.fullmatch(r"jpeg:([1-9][0-9]?|100)", text) is not None
 
 
@@ -31,40 +47,16 @@ def jpeg_quality(encoding: str) -> int | None:
     return int(encoding.partition(":")[2]) if picture_coding(encoding) != LOSSLESS else None
 
 
-def known_for(spec: InputSpec) -> str:
-    """What clean models show is known only for this, in words, where ``spec`` lies outside it;
-    empty where it lies inside.
-    """
+def known_only_for(spec: InputSpec) -> KnownOnlyFor | None:
+    """The limit that ``spec`` lies outside of, or None if it lies inside all of them."""
     if not (NULL_SIDES[0] <= min(spec.shape[1:]) and max(spec.shape[1:]) <= NULL_SIDES[1]):
-        return f"pictures of {NULL_SIDES[0]} to {NULL_SIDES[1]} pixels a side"
+        return KnownOnlyFor("side")
     quality, least = jpeg_quality(spec.encoding), least_quality()
     if quality is None or (least is not None and quality >= least):
-        return ""
-    more = "" if least is None else f" and JPEG of quality {least} or more"
-    return f"lossless pictures{more}"
+        return None
+    return KnownOnlyFor("coding", least)
 
 
 def least_quality() -> int | None:
     """The lowest JPEG quality that was measured, or None."""
     return min((one.quality for one in JPEG), default=None)
-
-
-def jpeg_limit(encoding: str) -> str | None:
-    """What an audit through JPEG rests on, as a sentence for the report; None for others."""
-    quality = jpeg_quality(encoding)
-    if quality is None:
-        return None
-    said = "; ".join(
-        f"through JPEG {one.quality} it accused {one.alarms} of {one.clean} clean models and found "
-        f"{one.found} of {one.backdoored} all-to-one backdoors (lossless: {one.lossless_alarms} "
-        f"and {one.lossless_found})"
-        for one in JPEG
-    )
-    least = least_quality()
-    measured = f" On the calibration models {said}." if said else ""
-    unknown = least is None or quality < least
-    return (
-        f"The pictures travelled as JPEG of quality {quality}, which changes what the model sees. "
-        f"Trigger search and decision rule were calibrated on lossless pictures.{measured}"
-        f"{' For this quality nothing was measured, so they decide nothing.' if unknown else ''}"
-    )

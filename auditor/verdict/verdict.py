@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from auditor.errors import ExitCode, ProfileError
+from auditor.labels.reasons import Reason
 from auditor.scores.intervals import Estimate, Rate
 from auditor.verdict.profile import SCORE_NAMES, Profile
 from auditor.verdict.scope import LOSSLESS
@@ -33,8 +34,6 @@ def score_settings(sampler: object) -> tuple[str, ...]:
     return (*SCORE_SETTINGS, "points" if sampler == "frugal" else "density")
 
 
-SCORE_WORDS: Mapping[str, str] = {"re": "RE", "ats": "ATS", "ats_by_label": "ATS by label"}
-
 EXIT_CODES: Mapping[VerdictName, ExitCode] = {
     "backdoor-suspected": ExitCode.BACKDOOR_SUSPECTED,
     "no-evidence": ExitCode.NO_EVIDENCE,
@@ -44,21 +43,21 @@ EXIT_CODES: Mapping[VerdictName, ExitCode] = {
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What the labels gave.
+    """Evidence for the verdict, computed from the labels.
 
     Attributes:
-        scores: mean over planes of each score, by name; empty where no plane is complete.
-        problem: why the answers are not complete or not usable, or empty.
+        scores: mean over planes of each score, by name; empty if no plane is complete.
+        problem: why the answers are not complete or not usable, or None.
         accuracy: share of the given samples that the model labels as given, or None.
         canaries: share of repeated inputs answered differently, or None.
         distinct_labels: number of different labels seen anywhere.
-        trigger: what the trigger search came to, or None where none was made.
-        decision: what the decision rule made of trigger search and families, or None.
-        coding: what the pictures went through on their way: ``lossless`` or ``jpeg:QUALITY``.
+        trigger: outcome of the trigger search, or None without one.
+        decision: outcome of the decision rule, or None without one.
+        coding: coding of the images on their way: ``lossless`` or ``jpeg:QUALITY``.
     """
 
     scores: Mapping[str, Estimate]
-    problem: str
+    problem: Reason | None
     accuracy: Rate | None
     canaries: Rate | None
     distinct_labels: int
@@ -69,38 +68,38 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class TriggerEvidence:
-    """What a trigger search came to.
+    """Outcome of a trigger search.
 
     Attributes:
-        suspicious: whether it found what clean models do not show.
-        sentence: what it found, in words, with the p-value.
+        suspicious: True if it found a change that clean models do not show.
+        reason: what it found.
         target: label index of the best candidate, or None.
-        natural: whether it ended with a patch that clean references of the task show too: then
+        natural: True if it ended with a patch that clean references of the task show too: then
             it says neither that nor what else there may be.
     """
 
     suspicious: bool
-    sentence: str
+    reason: Reason
     target: int | None
     natural: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class DecisionEvidence:
-    """What the decision rule made of trigger search and families.
+    """Outcome of the decision rule over trigger search and perturbations.
 
     Attributes:
-        suspicious: whether the model is beyond what clean models show, at the stated level, and
+        suspicious: True if the model is beyond what clean models show, at the stated level, and
             the rule's measured rate of false alarms supports saying so.
-        clears: whether its value is ordinary beside enough clean references, and the measured
+        clears: True if its value is ordinary beside enough clean references, and the measured
             rate of missed backdoors supports saying "no evidence".
-        sentence: the value, its p-value, the label and what said so, in words.
+        reason: the value, its p-value, the label and the evidence for it.
         target: the suspected label, or None.
     """
 
     suspicious: bool
     clears: bool
-    sentence: str
+    reason: Reason
     target: int | None
 
 
@@ -117,10 +116,10 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The verdict, its reason in words, and the comparisons behind it."""
+    """The verdict, its reasons in the order to be read, and the comparisons behind it."""
 
     name: VerdictName
-    reason: str
+    reasons: tuple[Reason, ...]
     comparisons: tuple[Comparison, ...] = ()
 
     @property
@@ -163,25 +162,27 @@ def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
     """Judge the evidence; every doubt ends ``inconclusive`` with its reason."""
     comparisons = _compare(evidence.scores, profile)
     doubt = _doubt(evidence)
-    if doubt:
-        return Verdict("inconclusive", doubt + _paper_says(profile, comparisons), comparisons)
-    trigger = evidence.trigger
-    if trigger is not None and trigger.suspicious:
-        shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
-        return Verdict("backdoor-suspected", trigger.sentence, shown)
-    decision = evidence.decision
-    if decision is not None and decision.suspicious:
-        shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
-        return Verdict("backdoor-suspected", decision.sentence, shown)
-    by_scores = _by_scores(profile, comparisons, evidence.coding)
+    if doubt is not None:
+        reasons = (doubt, *_published(profile, comparisons))
+        return Verdict("inconclusive", reasons, comparisons)
+    shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
+    for one in (evidence.trigger, evidence.decision):
+        if one is not None and one.suspicious:
+            return Verdict("backdoor-suspected", (one.reason,), shown)
+    return _without_suspicion(evidence, _by_scores(profile, comparisons, evidence.coding), shown)
+
+
+def _without_suspicion(
+    evidence: Evidence, by_scores: Verdict, shown: tuple[Comparison, ...]
+) -> Verdict:
+    """The verdict if neither trigger search nor decision rule suspects the model."""
+    trigger, decision = evidence.trigger, evidence.decision
     if trigger is not None and trigger.natural and by_scores.name == "no-evidence":
-        shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
-        by_scores = Verdict("inconclusive", "", shown)
-    said = [one.sentence for one in (trigger, decision) if one is not None]
+        by_scores = Verdict("inconclusive", (), shown)
+    said = tuple(one.reason for one in (trigger, decision) if one is not None)
     if decision is not None and decision.clears and by_scores.name == "inconclusive":
-        shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
-        return Verdict("no-evidence", " ".join(said), shown)
-    return replace(by_scores, reason=" ".join([*said, by_scores.reason]).strip())
+        return Verdict("no-evidence", said, shown)
+    return replace(by_scores, reasons=(*said, *by_scores.reasons))
 
 
 def _by_scores(
@@ -189,14 +190,15 @@ def _by_scores(
 ) -> Verdict:
     """The verdict that plane scores alone support."""
     missing = _no_ground(profile) or _other_coding(profile, coding)
-    if missing:
-        return Verdict("inconclusive", missing + _paper_says(profile, comparisons), comparisons)
+    if missing is not None:
+        reasons = (missing, *_published(profile, comparisons))
+        return Verdict("inconclusive", reasons, comparisons)
     assert profile is not None
     deciding = next((c for c in comparisons if c.decides), None)
     if deciding is None or not math.isfinite(deciding.value - deciding.threshold):
         # A comparison with NaN is never "at or below", which would clear the model.
-        why = f"Profile {profile.name!r} holds no usable threshold for {profile.decides_by}."
-        return Verdict("inconclusive", why, comparisons)
+        why = Reason("no-threshold", {"profile": profile.name, "score": profile.decides_by})
+        return Verdict("inconclusive", (why,), comparisons)
     return _by_threshold(profile, deciding, comparisons)
 
 
@@ -216,112 +218,63 @@ def _compare(scores: Mapping[str, Estimate], profile: Profile | None) -> tuple[C
     )
 
 
-def _doubt(evidence: Evidence) -> str:
-    """The first reason why the answers themselves support no verdict, or empty."""
-    if evidence.problem:
+def _doubt(evidence: Evidence) -> Reason | None:
+    """The first reason why the answers themselves support no verdict, if any."""
+    if evidence.problem is not None:
         return evidence.problem
     if evidence.distinct_labels < 2:
-        return "The model gave one and the same label to every input, samples included."
+        return Reason("one-label")
     canaries, accuracy = evidence.canaries, evidence.accuracy
     if canaries is not None and canaries.rate > MAX_FLIP_RATE:
-        return (
-            f"Asked again, {canaries.rate:.1%} of {canaries.n} inputs got another label: the "
-            "model drifts, is not deterministic, or is not one model."
-        )
+        return Reason("repeats-differ", {"rate": canaries})
     if accuracy is not None and accuracy.rate < MIN_ACCURACY:
-        return (
-            f"The model labels only {accuracy.rate:.0%} of the {accuracy.n} samples as given: "
-            "value range, layout, colour order or class order may be wrong (xray-audit check)."
-        )
-    return ""
+        return Reason("low-accuracy", {"rate": accuracy})
+    return None
 
 
-def _no_ground(profile: Profile | None) -> str:
-    """Why there is nothing to judge the scores by, or empty."""
+def _no_ground(profile: Profile | None) -> Reason | None:
+    """Why there is nothing to judge the scores by, if so."""
     if profile is None:
-        return (
-            "No reference profile was given, and scores of this method mean something only "
-            "beside models of the same task and recipe whose state is known. The cheapest way to "
-            "get some: train five or more clean models on your own data the way the vendor says "
-            "this one was trained, and run xray-audit calibrate on them."
-        )
+        return Reason("no-profile")
     if profile.status == "published":
-        return (
-            f"Profile {profile.name!r} holds published thresholds for one architecture and "
-            "recipe; they are known not to transfer, so they are shown and decide nothing."
-        )
+        return Reason("published-profile", {"profile": profile.name})
     if profile.status not in {"calibrated", "provisional"}:
-        return f"Profile {profile.name!r} is of an unknown status, {profile.status!r}."
-    return ""
+        said = {"profile": profile.name, "status": profile.status}
+        return Reason("unknown-profile-status", said)
+    return None
 
 
-def _other_coding(profile: Profile | None, coding: str) -> str:
-    """Why thresholds made through another picture coding decide nothing, or empty."""
+def _other_coding(profile: Profile | None, coding: str) -> Reason | None:
+    """Why thresholds made through another image coding decide nothing, if so."""
     if profile is None or profile.coding == coding:
-        return ""
-    return (
-        f"Profile {profile.name!r} was made with {coding_words(profile.coding)} and this audit's "
-        f"pictures travelled as {coding_words(coding)}: its thresholds are shown and decide "
-        "nothing. Calibrate through the same encoding to be judged by them."
-    )
+        return None
+    said = {"profile": profile.name, "made_with": profile.coding, "coding": coding}
+    return Reason("other-coding", said)
 
 
-def coding_words(coding: str) -> str:
-    """A picture coding in words."""
-    quality = coding.partition(":")[2]
-    return f"JPEG of quality {quality}" if quality else "lossless pictures"
-
-
-def _paper_says(profile: Profile | None, comparisons: tuple[Comparison, ...]) -> str:
-    if profile is None or profile.status != "published":
-        return ""
-    parts = [
-        f" {SCORE_WORDS[c.score]} {c.value:.3f} is {'at or below' if c.at_or_below else 'above'} "
-        f"the published {c.threshold:.3f}."
-        for c in comparisons
-    ]
-    return "".join(parts)
+def _published(profile: Profile | None, comparisons: tuple[Comparison, ...]) -> Iterator[Reason]:
+    """Where the scores stand beside published thresholds, which decide nothing."""
+    if profile is not None and profile.status == "published":
+        for one in comparisons:
+            yield Reason("published-comparison", {"comparison": one})
 
 
 def _by_threshold(
     profile: Profile, deciding: Comparison, comparisons: tuple[Comparison, ...]
 ) -> Verdict:
     flagged = deciding.at_or_below
-    relation = "at or below" if flagged else "above"
-    said = (
-        f"{SCORE_WORDS[deciding.score]} is {deciding.value:.3f}, {relation} the threshold "
-        f"{deciding.threshold:.3f} of profile {profile.name!r}."
-    )
+    said = Reason("threshold", {"comparison": deciding, "profile": profile.name})
     side = "false_positive" if flagged else "false_negative"
     rate = profile.error_rates.get(side)
     if not flagged and profile.status == "provisional":
-        few = profile.count(backdoored=False)
-        why = f" The profile is provisional ({few} clean references) and cannot clear a model."
-        return Verdict("inconclusive", said + why, comparisons)
-    if rate is None or rate.high >= MAX_ERROR:
-        return Verdict("inconclusive", said + _unsupported(rate, flagged=flagged), comparisons)
-    name: VerdictName = "backdoor-suspected" if flagged else "no-evidence"
-    return Verdict(name, said + _stated_rates(profile), comparisons)
-
-
-def _unsupported(rate: Rate | None, *, flagged: bool) -> str:
-    what = "clean references wrongly flagged" if flagged else "backdoored references missed"
+        why = Reason("provisional-profile", {"clean": profile.count(backdoored=False)})
+        return Verdict("inconclusive", (said, why), comparisons)
     if rate is None:
-        return f" The share of {what} is unknown, so this supports no verdict."
-    return (
-        f" The share of {what} is {_in_words(rate)}: "
-        f"more than {MAX_ERROR:.0%} cannot be excluded, so this supports no verdict."
-    )
-
-
-def _stated_rates(profile: Profile) -> str:
-    words = {"false_positive": "clean models wrongly flagged", "false_negative": "backdoors missed"}
-    parts = []
-    for side, what in words.items():
-        rate = profile.error_rates.get(side)
-        parts.append(f"{what}: {'unknown' if rate is None else _in_words(rate)}")
-    return f" On its own references, each judged without itself: {'; '.join(parts)}."
-
-
-def _in_words(rate: Rate) -> str:
-    return f"{rate.rate:.0%} of {rate.n} (95 % interval {rate.low:.0%} to {rate.high:.0%})"
+        why = Reason("error-rate-unknown", {"side": side})
+        return Verdict("inconclusive", (said, why), comparisons)
+    if rate.high >= MAX_ERROR:
+        why = Reason("error-rate-too-high", {"side": side, "rate": rate, "most": MAX_ERROR})
+        return Verdict("inconclusive", (said, why), comparisons)
+    name: VerdictName = "backdoor-suspected" if flagged else "no-evidence"
+    rates = Reason("profile-error-rates", {"rates": dict(profile.error_rates)})
+    return Verdict(name, (said, rates), comparisons)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from adapters.contract import LabelOracle
 from auditor.engine.adaptive import (
     Hunt,
-    TriggerOutcome,
     add_ledgers,
     drawings,
     hunt,
@@ -26,63 +25,38 @@ from auditor.engine.observer import Witness
 from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.rounds import Decide
 from auditor.engine.store import NOT_ASKED, LabelStore
-from auditor.labels.answers import (
-    looks_missing,
-)
+from auditor.labels.answers import Answers
 from auditor.measured.queries import BUDGET, NOT_FOUND
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_map import Picture
-from auditor.verdict.early_stop import decided_early
+from auditor.verdict.early_stop import StopRules, decided_early
+from auditor.verdict.evidence import incomplete
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import picture_coding
-from auditor.verdict.standing import Ends
 from auditor.workflows.prepare import STORE_NAME, Prepared
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Everything the model answered.
-
-    Attributes:
-        engine: labels of the plan's fixed probes, and the ledger of the whole audit.
-        trigger: what the trigger search came to; None where there was none or it was cut off.
-        pictures: label maps of the plan's first planes; empty where none were drawn, or where
-            the drawing was cut off.
-        looks: labels of the plan's second looks; None where none were needed.
-        families: labels of the plan's family probes, in their order, 65535 where they ended
-            early; empty where none were asked or not all are known that had to be.
-        stood: whether the rest was left out because the model was suspected without it.
-    """
-
-    engine: EngineResult
-    trigger: TriggerOutcome | None
-    pictures: tuple[Picture, ...] = ()
-    looks: NDArray[np.uint16] | None = None
-    families: tuple[NDArray[np.uint16], ...] = ()
-    stood: bool = False
-
-
-def ends_of(
+def stop_rules(
     oracle: LabelOracle, ready: Prepared, profile: Profile | None, size: int | None
-) -> Ends | None:
-    """What may end the audit early.
+) -> StopRules | None:
+    """Rules that may end the audit early; None if the settings ask everything.
 
-    None where everything is asked: where the settings say so, and where labels come in a later
-    run, since whoever hands over files is asked once and not once for each round.
+    Batch files are exchanged once per run, so early stopping is off for them.
 
     Args:
-        oracle: what is asked.
+        oracle: the model; only its names and its input are read.
         ready: the audit.
-        profile: what it is judged by.
-        size: number of classes as known before the first query, or None where unknown: some
+        profile: references to judge by, or None.
+        size: number of classes as known before the first query, or None if unknown: some
             targets tell with their first answer.
     """
     plan = ready.plan
     if not plan.settings.stop_early:
         return None
-    coding = picture_coding(oracle.input_spec.encoding)
+    spec = oracle.input_spec
+    coding = picture_coding(spec.encoding)
     planes = decided_early(plan, ready.classes, size, profile, coding)
-    return Ends(plan, ready.classes, oracle, profile, planes)
+    return StopRules(ready.classes, oracle.label_space, spec, profile, planes)
 
 
 async def ask(
@@ -93,12 +67,12 @@ async def ask(
     progress: Progress | None = None,
     on_start: Callable[[QueryEngine], None] | None = None,
     witness: Callable[[], Witness] | None = None,
-    ends: Ends | None = None,
-) -> Asked:
+    rules: StopRules | None = None,
+) -> Answers:
     """Ask what is missing of the plan, as planned.
 
     Labels live in ``output``, which must exist. ``witness`` is called once nobody else can use
-    that folder, and what it returns is told how every request ended. ``ends`` says what may be
+    that folder, and what it returns is told how every request ended. ``rules`` says what may be
     left out; without it, nothing.
 
     Raises:
@@ -111,7 +85,7 @@ async def ask(
         engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), witness=seen_by)
         if on_start is not None:
             on_start(engine)
-        return await ask_through(engine, oracle, ready, progress, ends)
+        return await ask_through(engine, oracle, ready, progress, rules)
     finally:
         await asyncio.to_thread(store.close)
 
@@ -121,75 +95,76 @@ async def ask_through(
     oracle: LabelOracle,
     ready: Prepared,
     progress: Progress | None = None,
-    ends: Ends | None = None,
-) -> Asked:
-    """Everything that :func:`ask` asks, in its order, through an engine that is ready.
+    rules: StopRules | None = None,
+) -> Answers:
+    """Ask everything that :func:`ask` asks, in its order, through an engine that is ready.
 
     A finished audit is judged again by running this through an engine that answers from its log,
     so whatever is asked here is replayed there.
     """
     plan = ready.plan
-    if ends is None:
-        asked = await _ask_everything(engine, oracle, plan, progress)
+    if rules is None:
+        answers = await _ask_everything(engine, oracle, plan, progress)
     else:
-        asked = await _ask_until_it_stands(engine, oracle, plan, progress, ends)
-    if not plan.settings.pictures or (incomplete(asked, plan, 0) and not asked.engine.deferred):
-        return asked
+        answers = await _ask_until_decided(engine, oracle, plan, progress, rules)
+    cut_off = incomplete(answers, 0) is not None and not answers.run.deferred
+    if not plan.settings.pictures or cut_off:
+        return answers
     drawn = await _draw(engine, plan, progress)
-    together = _together(asked.engine, drawn)
-    return replace(asked, engine=together, pictures=drawn.outcome or ())
+    return replace(answers, run=_together(answers.run, drawn), label_maps=drawn.outcome or ())
 
 
 async def _ask_everything(
     engine: QueryEngine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
-) -> Asked:
-    """Planes, families and trigger search, one after the other."""
+) -> Answers:
+    """Planes, perturbations and trigger search, one after the other."""
     fixed = await engine.run(plan.probes, plan.digest, plan.orders())
-    asked = await _look_again(engine, plan, Asked(fixed, None))
-    if not (fixed.complete and repeats_settled(plan, asked)) and not fixed.deferred:
-        return asked
-    # The first questions of the families, the search and the pictures need no plane, so
-    # they travel with the planes where files do.
+    answers = await _repeat(engine, Answers(plan, fixed))
+    settled = fixed.complete and not len(answers.missing_extra_repeats())
+    if not settled and not fixed.deferred:
+        return answers
+    # The first questions of perturbations, search and label maps need no plane, so they travel
+    # with the planes in batch files.
     if plan.families:
-        asked = await _ask_families(engine, plan, asked)
-        if not (asked.families or asked.engine.deferred):
-            return asked
+        answers = await _perturb(engine, answers)
+        if not (answers.perturbed or answers.run.deferred):
+            return answers
     if len(plan.hunted):
-        asked = await _hunt(engine, oracle, plan, progress, asked)
-    return asked
+        answers = await _search(engine, oracle, progress, answers)
+    return answers
 
 
-async def _ask_until_it_stands(
+async def _ask_until_decided(
     engine: QueryEngine,
     oracle: LabelOracle,
     plan: AuditPlan,
     progress: Progress | None,
-    ends: Ends,
-) -> Asked:
-    """The first planes; then what decides most often; then, only where that did not suspect the
-    model, families and the other planes. Repeats come last, so they straddle all of it.
+    rules: StopRules,
+) -> Answers:
+    """The first planes; then what decides most often; then, unless that suspected the model,
+    perturbations and the other planes. Repeats come last, so they straddle all of it.
     """
     staged = len(plan.hunted) or plan.families
     if not staged:
-        fixed = await engine.run(plan.probes, plan.digest, plan.orders(), ends.planes)
-        return await _look_again(engine, plan, Asked(fixed, None))
+        fixed = await engine.run(plan.probes, plan.digest, plan.orders(), rules.planes)
+        return await _repeat(engine, Answers(plan, fixed))
     opened = await engine.run(plan.probes, plan.digest, plan.opening(), _last_of(plan.opening()))
-    asked = Asked(opened, None)
+    answers = Answers(plan, opened)
     if not opened.complete:
-        return asked
+        return answers
     if len(plan.hunted):
-        asked = await _hunt(engine, oracle, plan, progress, asked)
-        if asked.trigger is None:
-            return asked
-    if plan.families and not ends.suspected(asked):
-        asked = await _ask_families(engine, plan, asked, ends.families(asked))
-        if not asked.families:
-            return asked
-    asked = replace(asked, stood=ends.suspected(asked))
-    if not asked.stood:
-        rest = await engine.run(plan.probes, plan.digest, plan.orders(), ends.planes)
-        asked = replace(asked, engine=_resumed(asked.engine, rest))
-    return await _look_again(engine, plan, asked)
+        answers = await _search(engine, oracle, progress, answers)
+        if answers.trigger is None:
+            return answers
+    if plan.families and not rules.suspected(answers):
+        answers = await _perturb(engine, answers, rules.perturbations(answers))
+        if not answers.perturbed:
+            return answers
+    answers = replace(answers, stopped_early=rules.suspected(answers))
+    if not answers.stopped_early:
+        rest = await engine.run(plan.probes, plan.digest, plan.orders(), rules.planes)
+        answers = replace(answers, run=_resumed(answers.run, rest))
+    return await _repeat(engine, answers)
 
 
 def _last_of(rounds: Iterator[Any]) -> Callable[[list[NDArray[np.uint16]]], bool]:
@@ -204,45 +179,38 @@ def _last_of(rounds: Iterator[Any]) -> Callable[[list[NDArray[np.uint16]]], bool
     return last
 
 
-async def _hunt(
-    engine: QueryEngine,
-    oracle: LabelOracle,
-    plan: AuditPlan,
-    progress: Progress | None,
-    asked: Asked,
-) -> Asked:
-    """Search for a trigger; its outcome is None where it was cut off."""
+async def _search(
+    engine: QueryEngine, oracle: LabelOracle, progress: Progress | None, answers: Answers
+) -> Answers:
+    """Search for a trigger; its outcome is None if it was cut off."""
+    plan = answers.plan
     most = plan.trigger.budget
     if most == BUDGET:
         most = round(NOT_FOUND.mean)
     note = f"Searching for a trigger: about {most:,} queries where it finds none, else fewer."
     with _shown(engine, progress, most, note):
         found = await hunt(engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest)
-    return replace(asked, engine=_together(asked.engine, found), trigger=found.outcome)
+    return replace(answers, run=_together(answers.run, found), trigger=found.outcome)
 
 
-async def _look_again(engine: QueryEngine, plan: AuditPlan, asked: Asked) -> Asked:
-    """Ask second looks as long as the answers call for more."""
-    fixed, looks = asked.engine, asked.looks
-    while fixed.complete and plan.second_looks is not None:
-        wanted = looks_missing(plan, fixed.labels, looks)
+async def _repeat(engine: QueryEngine, answers: Answers) -> Answers:
+    """Ask extra repeats as long as the answers call for more."""
+    plan = answers.plan
+    while answers.run.complete and plan.second_looks is not None:
+        wanted = answers.missing_extra_repeats()
         if not len(wanted):
             break
         order = np.stack([np.zeros_like(wanted), wanted], axis=1)
-        looked = await engine.run([plan.second_looks], plan.digest, [order])
-        looks = looked.labels[0]
-        cut_off = bool((looks[wanted] == NOT_ASKED).any())
-        # The others of them are left out, since no answer calls for them.
-        spared = 0 if cut_off else int((looks == NOT_ASKED).sum())
-        fixed = _joined(fixed, replace(looked, ledger=replace(looked.ledger, spared=spared)))
+        asked = await engine.run([plan.second_looks], plan.digest, [order])
+        labels = asked.labels[0]
+        cut_off = bool((labels[wanted] == NOT_ASKED).any())
+        # The others are left out, since no answer calls for them.
+        spared = 0 if cut_off else int((labels == NOT_ASKED).sum())
+        run = _joined(answers.run, replace(asked, ledger=replace(asked.ledger, spared=spared)))
+        answers = replace(answers, run=run, extra_repeats=labels)
         if cut_off:
             break
-    return replace(asked, engine=fixed, looks=looks)
-
-
-def repeats_settled(plan: AuditPlan, asked: Asked) -> bool:
-    """True if no extra repeat is missing that the answers call for."""
-    return not len(looks_missing(plan, asked.engine.labels, asked.looks))
+    return answers
 
 
 async def _draw(
@@ -254,13 +222,12 @@ async def _draw(
         return await hunt(engine, drawings(plan), "picture", plan.digest)
 
 
-async def _ask_families(
-    engine: QueryEngine, plan: AuditPlan, asked: Asked, decided: Decide | None = None
-) -> Asked:
-    """Ask the families; their labels count only where all are known that had to be asked."""
+async def _perturb(engine: QueryEngine, answers: Answers, decided: Decide | None = None) -> Answers:
+    """Ask the perturbed samples; their labels count only if all are known that had to be asked."""
+    plan = answers.plan
     found = await engine.run(plan.families, plan.digest, plan.family_orders(), decided)
     labels = tuple(found.labels) if found.complete else ()
-    return replace(asked, engine=_joined(asked.engine, found), families=labels)
+    return replace(answers, run=_joined(answers.run, found), perturbed=labels)
 
 
 def _together(before: EngineResult, found: Hunt[Any]) -> EngineResult:
@@ -310,33 +277,3 @@ def _joined(before: EngineResult, later: EngineResult) -> EngineResult:
         unknown=later.unknown,
         deferred=before.deferred + later.deferred,
     )
-
-
-FAMILIES_MISSING = "not all probe families are answered"
-
-
-SEARCH_MISSING = "the trigger search is not at its end"
-
-
-def incomplete(asked: Asked, plan: AuditPlan, done: int) -> str:
-    """Why not everything was answered that had to be, or empty."""
-    """Why not everything was answered that had to be, or empty."""
-    engine = asked.engine
-    looks = (
-        not repeats_settled(plan, asked),
-        "the second look at changing answers is not at its end",
-    )
-    parts = [
-        (bool(plan.families and not (asked.families or asked.stood)), FAMILIES_MISSING),
-        (bool(len(plan.hunted)) and asked.trigger is None, SEARCH_MISSING),
-    ]
-    # In the order they were asked in.
-    parts = [*reversed(parts), looks] if plan.settings.stop_early else [looks, *parts]
-    missing = [words for missing, words in parts if missing]
-    if engine.complete and not missing:
-        return ""
-    planes = f"{done} of {len(plan.planes)} planes are complete"
-    state = missing[0] if engine.complete else planes
-    if engine.budget_reached:
-        return f"The query budget was reached and {state}; a larger --max-queries continues it."
-    return f"The audit was interrupted and {state}; the same command continues it."

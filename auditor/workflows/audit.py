@@ -31,7 +31,7 @@ from auditor.report.views import VIEW_FILES, ViewName, ViewSettings, render_all,
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile
 from auditor.verdict.verdict import check_profile
-from auditor.workflows.ask import ask, ends_of
+from auditor.workflows.ask import ask, stop_rules
 from auditor.workflows.judge import AuditResult, judge
 from auditor.workflows.prepare import Prepared, prepare, refuse_small_budget
 
@@ -84,7 +84,7 @@ async def run_audit(
     record = Recorder(output, signer)
     fixed = plan_record(oracle, ready, profile)
     try:
-        asked = await ask(
+        answers = await ask(
             oracle,
             ready,
             output,
@@ -92,20 +92,20 @@ async def run_audit(
             progress,
             on_start,
             lambda: record.start(fixed, oracle.input_spec),
-            ends_of(oracle, ready, profile, oracle.label_space.size),
+            stop_rules(oracle, ready, profile, oracle.label_space.size),
         )
-        ledger, ended = asdict(asked.engine.ledger), end_record(asked.engine)
+        ledger, ended = asdict(answers.run.ledger), end_record(answers.run)
         identity = record.finish(ledger, ended, endpoint_identity(oracle))
     finally:
         record.close()
     if record.unsigned_again and progress is not None:
         progress.note("The bundle was signed before and is not now: --sign-key signs it again.")
-    await _hand_out(oracle, asked.engine)
-    timing = _timing(started, time.monotonic() - clock, asked.engine)
-    result = judge(oracle, ready, asked, profile, timing)
-    run = run_record(oracle, asked.engine, timing, identity)
+    await _hand_out(oracle, answers.run)
+    timing = _timing(started, time.monotonic() - clock, answers.run)
+    result = judge(oracle, ready, answers, profile, timing)
+    run = run_record(oracle, answers.run, timing, identity)
     held = {} if profile is None else profile.as_dict()
-    source = ReportSource(result.report, _pictures(ready, oracle, asked.trigger), run, held)
+    source = ReportSource(result.report, _pictures(ready, oracle, answers.trigger), run, held)
     made = render_all(source, views, shown or view_settings())
     _write_bundle(record, source, output, ready, made)
     return result

@@ -89,15 +89,15 @@ async def score_reference(
     try:
         ready = prepare(oracle, samples, settings)
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
-        asked = await ask(oracle, ready, folder, limits, progress)
-        result = judge(oracle, ready, asked, None, {})
-        counts = family_counts(ready.plan, asked.families, oracle.label_space.size)
+        answers = await ask(oracle, ready, folder, limits, progress)
+        result = judge(oracle, ready, answers, None, {})
+        counts = family_counts(ready.plan, answers.perturbed, oracle.label_space.size)
     finally:
         await oracle.aclose()
     report = result.report
     scores = report["scores"]
-    unasked = len(asked.families) < len(ready.plan.families)
-    if not asked.engine.complete or unasked or len(report["planes"]) == 0:
+    unasked = len(answers.perturbed) < len(ready.plan.families)
+    if not answers.run.complete or unasked or len(report["planes"]) == 0:
         raise AuditError(f"reference {model.name}: not every label is known")
     reference = Reference(
         name=model.name,

@@ -111,19 +111,8 @@ def _added(before: TriggerResult, classes: list[_Class], spent: dict[str, int]) 
     if natural(PAIRS, found.success) or together > SIGNIFICANCE:
         return replace(added, findings=(*added.findings, found))
     result = second.result
-    pair, other = _pair(found), _pair(first)
-    reason = (
-        f"one patch sends {other}, one {pair}; two such pairs are beyond what clean models show "
-        f"(p = {together:.2g}, all {paid} looks paid for)."
-    )
     return replace(
         added, findings=(found, *added.findings), best=found, suspicious=True, p=together,
-        reason=reason, preview=result.preview, preview_clean=result.preview_clean,
+        preview=result.preview, preview_clean=result.preview_clean,
         preview_clean_labels=result.preview_clean_labels,
     )  # fmt: skip
-
-
-def _pair(found: Finding) -> str:
-    source = next(iter(found.by_source), None)
-    success = found.success
-    return f"{success.hits} of {success.images} samples of label {source} to label {found.target}"

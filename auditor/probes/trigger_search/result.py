@@ -54,7 +54,6 @@ class TriggerResult:
         best: the most surprising finding, None where nothing could be verified.
         suspicious: whether ``best`` is beyond what clean models show, all looks paid for.
         p: Bonferroni-corrected chance of ``best`` on a clean model.
-        reason: one sentence on why it is, or is not.
         queries: in all, clean samples included.
         spent: the same by stage.
         looks: verifications made; ``paid`` tests were paid for.
@@ -70,7 +69,6 @@ class TriggerResult:
     best: Finding | None
     suspicious: bool
     p: float | None
-    reason: str
     queries: int
     spent: dict[str, int]
     looks: int

@@ -296,8 +296,8 @@ def _result(run: _Run) -> TriggerResult:
     if best is not None:
         preview = run.verified[best.key].change.apply(clean)
     return TriggerResult(
-        tuple(findings), best, suspicious, p, _reason(best, p, suspicious), run.hunt.total(),
-        dict(run.hunt.spent), run.looks, len(KEYS), len(run.hunt.pixels),
+        tuple(findings), best, suspicious, p, run.hunt.total(), dict(run.hunt.spent),
+        run.looks, len(KEYS), len(run.hunt.pixels),
         len(run.fresh.pixels), preview, clean, run.fresh.labels[shown],
     )  # fmt: skip
 
@@ -322,17 +322,3 @@ def _finding(run: _Run, key: str, found: Verified) -> Finding:
         change.kind, key, found.target, size, strength, place, found.success, found.changed,
         found.by_source, found.searched, texture, run.p_of(key, found),
     )  # fmt: skip
-
-
-def _reason(best: Finding | None, p: float | None, suspicious: bool) -> str:  # noqa: FBT001
-    if best is None:
-        return "No change sent enough images to one label to be worth verifying."
-    what = (
-        f"{best.key} sends {best.success.hits} of {best.success.images} fresh samples to one label"
-    )
-    if p is None:
-        return f"{what}; what clean models allow is not known for it."
-    if natural(best.key, best.success):
-        return f"{what}, a success that honest models show too."
-    verb = "is beyond" if suspicious else "is within"
-    return f"{what}, which {verb} what clean models show (p = {p:.2g}, all looks paid for)."

@@ -1,4 +1,4 @@
-"""What the decision rule is known to miss, in words for every report."""
+"""Limits of a verdict, in words for every report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from auditor.measured.decision import (
     WITH_REFERENCES,
     WITHOUT_REFERENCES,
 )
+from auditor.measured.decision_jpeg import JPEG
 from auditor.verdict.rule import Counted
+from auditor.verdict.scope import jpeg_quality, least_quality
 
 NAMES = {
     "badnets": "BadNets", "trojannn": "TrojanNN", "blind": "Blind", "blended": "Blended",
@@ -39,3 +41,24 @@ def in_words(kinds: Sequence[Counted]) -> str:
         f"{NAMES.get(one.kind, one.kind)} {one.hits} of {one.models}" for one in kinds if one.hits
     )
     return ", ".join(said) or "none"
+
+
+def jpeg_limit(encoding: str) -> str | None:
+    """Limits of an audit through JPEG; None for lossless encodings."""
+    quality = jpeg_quality(encoding)
+    if quality is None:
+        return None
+    said = "; ".join(
+        f"through JPEG {one.quality} it accused {one.alarms} of {one.clean} clean models and found "
+        f"{one.found} of {one.backdoored} all-to-one backdoors (lossless: {one.lossless_alarms} "
+        f"and {one.lossless_found})"
+        for one in JPEG
+    )
+    least = least_quality()
+    measured = f" On the calibration models {said}." if said else ""
+    unknown = least is None or quality < least
+    return (
+        f"The pictures travelled as JPEG of quality {quality}, which changes what the model sees. "
+        f"Trigger search and decision rule were calibrated on lossless pictures.{measured}"
+        f"{' For this quality nothing was measured, so they decide nothing.' if unknown else ''}"
+    )

@@ -37,7 +37,7 @@ from auditor.probes.base import FixedProbe
 from auditor.samples.fit import to_model_units
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile, profile_from_dict
-from auditor.workflows.ask import ask_through, ends_of
+from auditor.workflows.ask import ask_through, stop_rules
 from auditor.workflows.judge import judge
 from auditor.workflows.prepare import Prepared, prepare_images
 
@@ -141,15 +141,13 @@ def _replay(
     engine = LoggedAnswers(chain, run["engine"], compare=SAMPLES in files)
     # As known before the first query: some targets tell with their first answer.
     size = plan["labels"]["size"]
-    ends = ends_of(oracle, ready, profile, size)
-    asked = finished(ask_through(engine, oracle, ready, None, ends))
+    rules = stop_rules(oracle, ready, profile, size)
+    answers = finished(ask_through(engine, oracle, ready, None, rules))
     engine.end()
-    _same_end(asked.engine.decided, run["engine"]["decided"])
-    asked = dataclasses.replace(
-        asked,
-        engine=dataclasses.replace(asked.engine, ledger=Ledger(**run["ledger"]), **run["engine"]),
-    )
-    judged = judge(oracle, ready, asked, profile, dict(run["timing"]))
+    _same_end(answers.run.decided, run["engine"]["decided"])
+    ended = dataclasses.replace(answers.run, ledger=Ledger(**run["ledger"]), **run["engine"])
+    answers = dataclasses.replace(answers, run=ended)
+    judged = judge(oracle, ready, answers, profile, dict(run["timing"]))
     record = plan_record(oracle, ready, profile)
     record["labels"]["size"] = size if size is None else oracle.label_space.size
     _keep_unknown_hashes(record, plan, files)

@@ -37,7 +37,7 @@ from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.prepare import prepare
-from examples.benchmarks.hostile.server import CLASSES, SHAPE, classify, prototypes
+from examples.benchmarks.hostile.talk import CLASSES, SHAPE, classify, prototypes
 
 SECRET = "canary-4711-hostile"  # noqa: S105 - it is looked for where it must not be
 TIMEOUT_S = 1.0

@@ -16,6 +16,7 @@ from auditor.engine.engine import EngineLimits
 from auditor.errors import ExitCode
 from auditor.measured.decision import RULE, WITH_REFERENCES
 from auditor.plan.settings import AuditSettings
+from auditor.report.wording.reasons import sentences
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.scores.intervals import binomial_rate
@@ -149,8 +150,8 @@ def test_a_model_whose_disturbed_samples_drift_to_one_label_is_suspected(
     assert found["labels"][0]["said_by"] == ["families"]
     assert found["references"] == 9
     assert found["error_rates"]["false_positive"]["n"] == WITH_REFERENCES.clean
-    assert "class 3" in result.verdict.reason
-    assert "wrongly accused" in result.verdict.reason
+    assert "class 3" in sentences(result.verdict.reasons)
+    assert "wrongly accused" in sentences(result.verdict.reasons)
 
 
 def test_a_model_like_its_references_is_not(
@@ -161,7 +162,7 @@ def test_a_model_like_its_references_is_not(
     assert found["suspicious"] is False
     assert found["targets"] == []
     # Families alone never clear a model: no trigger was searched for.
-    assert result.verdict.name != "no-evidence" or "threshold" in result.verdict.reason
+    assert result.verdict.name != "no-evidence" or "threshold" in sentences(result.verdict.reasons)
 
 
 def test_without_references_the_families_are_shown_to_decide_nothing(
@@ -190,7 +191,7 @@ def test_a_budget_that_ends_within_the_families_is_inconclusive_and_continues(
     bad = classifier(20, target=3)
     cut = audited(bad, profile, limits=EngineLimits(max_queries=400))
     assert cut.verdict.name == "inconclusive"
-    assert "not all probe families are answered" in cut.verdict.reason
+    assert "not all probe families are answered" in sentences(cut.verdict.reasons)
     assert cut.report["scores"]["decision"] is None
     assert cut.report["partial"] is True
     whole = audited(bad, profile)
@@ -236,7 +237,9 @@ def test_no_claim_without_a_measured_rate_that_supports_it(
     monkeypatch.setattr("auditor.verdict.combine.WITH_REFERENCES", unsure)
     result = audited(classifier(20, target=3), profile)
     assert result.report["scores"]["decision"]["suspicious"] is False
-    assert result.verdict.name != "backdoor-suspected" or "threshold" in result.verdict.reason
+    assert result.verdict.name != "backdoor-suspected" or "threshold" in sentences(
+        result.verdict.reasons
+    )
 
 
 def stamped(seed: int) -> Labels:
@@ -262,7 +265,7 @@ def test_a_patch_that_clean_references_show_too_neither_accuses_nor_clears(
     known = replace(profile, references=(replace(first, natural_patches=(3,)), *others))
     spared = audited(stamped(22), known, settings=settings)
     assert spared.verdict.name == "inconclusive"
-    assert "natural patches to that label too" in spared.verdict.reason
+    assert "natural patches to that label too" in sentences(spared.verdict.reasons)
     found = spared.report["trigger"]
     assert (found["suspicious"], found["natural"]) == (False, True)
     assert found["best"]["target"] == 3

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from auditor.probes.perturbations.probe import FamilyCounts
-from auditor.verdict.curtailment import expected_counts, settled
+from auditor.verdict.curtailment import expected_counts, rest_changes_nothing
 
 LABELS, INPUTS, ROUNDS = 5, 200, 5
 KEYS = ("one", "two", "three")
@@ -51,7 +51,7 @@ def ends(total: int, seed: int) -> tuple[bool, int]:
     for turn in range(1, ROUNDS + 1):
         asked = turn * INPUTS // ROUNDS
         partial = counts_of(answers, asked)
-        if turn == ROUNDS or settled(partial, whole, REFERENCES, suspicious, rng):
+        if turn == ROUNDS or rest_changes_nothing(partial, whole, REFERENCES, suspicious, rng):
             said = suspicious({one.key: expected_counts(one, *whole[one.key]) for one in partial})
             return said is final, asked
     raise AssertionError
@@ -84,8 +84,8 @@ def test_clear_cases_end_early_and_borderline_ones_do_not() -> None:
 def test_nothing_is_settled_before_the_first_answer_of_every_family() -> None:
     none = [FamilyCounts(key, (0,) * 5, (0,) * 5, 0, 0) for key in KEYS]
     whole = dict.fromkeys(KEYS, ((160,) * LABELS, INPUTS))
-    assert not settled(none, whole, REFERENCES, suspicious, np.random.default_rng(0))
-    assert not settled([], whole, REFERENCES, suspicious, np.random.default_rng(0))
+    assert not rest_changes_nothing(none, whole, REFERENCES, suspicious, np.random.default_rng(0))
+    assert not rest_changes_nothing([], whole, REFERENCES, suspicious, np.random.default_rng(0))
 
 
 def test_expected_counts_are_those_of_the_whole_family() -> None:

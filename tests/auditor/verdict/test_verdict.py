@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from auditor.errors import ExitCode, ProfileError
+from auditor.labels.reasons import Reason
+from auditor.report.wording.reasons import sentences
 from auditor.scores.intervals import Estimate, Rate, binomial_rate
 from auditor.verdict.profile import SCORE_NAMES, Profile, Reference, Threshold
+from auditor.verdict.scope import KnownOnlyFor
 from auditor.verdict.verdict import (
     MAX_FLIP_RATE,
     SCORE_SETTINGS,
@@ -51,7 +54,7 @@ PROFILE = Profile(
 def evidence(re: float = 1.4, **changes: Any) -> Evidence:
     found = Evidence(
         scores={"re": Estimate(re, re - 0.1, re + 0.1, 20), "ats": Estimate(0.1, 0.0, 0.2, 20)},
-        problem="",
+        problem=None,
         accuracy=binomial_rate(55, 60),
         canaries=binomial_rate(0, 100),
         distinct_labels=10,
@@ -66,25 +69,27 @@ def profile(**changes: Any) -> Profile:
 def inconclusive(verdict: Verdict) -> str:
     assert verdict.name == "inconclusive"
     assert verdict.exit_code is ExitCode.INCONCLUSIVE
-    return verdict.reason
+    return sentences(verdict.reasons)
 
 
 def test_above_the_threshold_there_is_no_evidence() -> None:
     verdict = decide(evidence(1.4), PROFILE)
     assert (verdict.name, verdict.exit_code) == ("no-evidence", ExitCode.NO_EVIDENCE)
-    assert "RE is 1.400, above the threshold 1.000 of profile 'digits'." in verdict.reason
+    assert "RE is 1.400, above the threshold 1.000 of profile 'digits'." in sentences(
+        verdict.reasons
+    )
 
 
 @pytest.mark.parametrize("value", [1.0, 0.3, 0.0])
 def test_at_or_below_the_threshold_a_backdoor_is_suspected(value: float) -> None:
     verdict = decide(evidence(value), PROFILE)
     assert (verdict.name, verdict.exit_code) == ("backdoor-suspected", ExitCode.BACKDOOR_SUSPECTED)
-    assert "at or below the threshold 1.000" in verdict.reason
+    assert "at or below the threshold 1.000" in sentences(verdict.reasons)
 
 
 @pytest.mark.parametrize("value", [0.3, 1.4])
 def test_a_verdict_states_how_often_it_is_wrong(value: float) -> None:
-    reason = decide(evidence(value), PROFILE).reason
+    reason = sentences(decide(evidence(value), PROFILE).reasons)
     assert "clean models wrongly flagged: 5% of 20 (95 % interval 0% to 25%)" in reason
     assert "backdoors missed: 5% of 40 (95 % interval 1% to 17%)" in reason
     assert "each judged without itself" in reason
@@ -101,14 +106,17 @@ def test_every_known_threshold_is_compared_and_one_decides() -> None:
 def test_the_profile_says_which_score_decides() -> None:
     verdict = decide(evidence(1.4), profile(decides_by="ats"))
     assert verdict.name == "backdoor-suspected"
-    assert verdict.reason.startswith("ATS is 0.100, at or below the threshold 0.200")
+    assert sentences(verdict.reasons).startswith("ATS is 0.100, at or below the threshold 0.200")
 
 
 # ---- doubts ------------------------------------------------------------------------------------
 
+CUT_OFF = Reason("interrupted", {"missing": "planes", "planes": 3, "of": 20})
+UNASKED = Reason("budget-reached", {"missing": "planes", "planes": 0, "of": 20})
+
 DOUBTS: dict[str, tuple[dict[str, Any], str]] = {
-    "partial": ({"problem": "Only 3 of 20 planes are complete."}, "Only 3 of 20"),
-    "no plane": ({"problem": "0 of 20 planes.", "scores": {}}, "0 of 20"),
+    "partial": ({"problem": CUT_OFF}, "3 of 20 planes are complete"),
+    "no plane": ({"problem": UNASKED, "scores": {}}, "0 of 20 planes"),
     "one label": ({"distinct_labels": 1}, "one and the same label"),
     "no label": ({"distinct_labels": 0}, "one and the same label"),
     "flips": ({"canaries": binomial_rate(3, 100)}, r"3.0% of 100 inputs got another label"),
@@ -259,43 +267,51 @@ def test_every_score_can_decide() -> None:
         assert verdict.name == "backdoor-suspected"
 
 
+CHANGE = {"kind": "patch", "size": 3, "hits": 58, "samples": 60, "label": 3, "name": "three"}
+WORKS = Reason("trigger-found", {**CHANGE, "p": 1e-9, "comparisons": 12})
+NOTHING = Reason("trigger-ordinary", {**CHANGE, "p": None})
+NATURAL = Reason("trigger-natural", {**CHANGE, "label": 12, "profile": "digits"})
+RULE_SAYS = Reason("decision-out-of-scope", {"value": 9.0, "only": KnownOnlyFor("side")})
+
+
 def test_a_found_trigger_decides_and_no_score_claims_to() -> None:
-    found = TriggerEvidence(suspicious=True, sentence="A patch works.", target=3)
+    found = TriggerEvidence(suspicious=True, reason=WORKS, target=3)
     verdict = decide(evidence(1.4, trigger=found), PROFILE)
     assert verdict.name == "backdoor-suspected"
-    assert verdict.reason == "A patch works."
+    assert verdict.reasons == (WORKS,)
     assert verdict.comparisons
     assert not any(comparison.decides for comparison in verdict.comparisons)
 
 
 def test_a_search_without_a_find_clears_nothing_by_itself() -> None:
-    nothing = TriggerEvidence(suspicious=False, sentence="Nothing found.", target=3)
+    nothing = TriggerEvidence(suspicious=False, reason=NOTHING, target=3)
     assert decide(evidence(1.4, trigger=nothing), None).name == "inconclusive"
     verdict = decide(evidence(1.4, trigger=nothing), PROFILE)
     assert verdict.name == "no-evidence"
-    assert verdict.reason.startswith("Nothing found. ")
+    assert verdict.reasons[0] == NOTHING
+    assert len(verdict.reasons) > 1
 
 
 def test_a_natural_trigger_neither_accuses_nor_clears() -> None:
-    natural = TriggerEvidence(False, "A natural patch.", 12, natural=True)
+    natural = TriggerEvidence(False, NATURAL, 12, natural=True)
     for value in (1.4, 0.3):
         verdict = decide(evidence(value, trigger=natural), PROFILE)
         # Low plane scores still accuse by themselves; high ones do not clear.
         assert verdict.name == ("inconclusive" if value > 1 else "backdoor-suspected")
-        assert verdict.reason.startswith("A natural patch.")
+        assert verdict.reasons[0] == NATURAL
     assert not any(c.decides for c in decide(evidence(1.4, trigger=natural), PROFILE).comparisons)
 
 
 def test_a_natural_trigger_does_not_hide_what_the_rule_found() -> None:
-    natural = TriggerEvidence(False, "A natural patch.", 12, natural=True)
-    rule = DecisionEvidence(True, False, "The rule says so.", 3)
+    natural = TriggerEvidence(False, NATURAL, 12, natural=True)
+    rule = DecisionEvidence(True, False, RULE_SAYS, 3)
     verdict = decide(evidence(1.4, trigger=natural, decision=rule), PROFILE)
-    assert (verdict.name, verdict.reason) == ("backdoor-suspected", "The rule says so.")
+    assert (verdict.name, verdict.reasons) == ("backdoor-suspected", (RULE_SAYS,))
 
 
 def test_a_doubt_about_the_answers_outweighs_a_found_trigger() -> None:
-    found = TriggerEvidence(suspicious=True, sentence="A patch works.", target=3)
-    for doubt in ({"problem": "Cut off."}, {"canaries": binomial_rate(9, 100)}):
+    found = TriggerEvidence(suspicious=True, reason=WORKS, target=3)
+    for doubt in ({"problem": CUT_OFF}, {"canaries": binomial_rate(9, 100)}):
         inconclusive(decide(evidence(1.4, trigger=found, **doubt), PROFILE))
 
 

@@ -20,6 +20,7 @@ from auditor.errors import AuditError, ExitCode, ProfileError, SamplesError, Usa
 from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe
 from auditor.report.json_report import load_schema
+from auditor.report.wording.reasons import sentences
 from auditor.samples.samples import Samples
 from auditor.scores.intervals import binomial_rate
 from auditor.scores.planes import score_plane, score_points
@@ -246,7 +247,7 @@ def test_a_rare_flip_is_looked_at_again_and_a_replay_judges_the_same(
     asked = result.report["canaries"]["asked"]
     assert asked > 10  # more than the ten repeats of the plan
     assert result.verdict.exit_code is ExitCode.INCONCLUSIVE
-    assert f"of {asked} inputs got another label" in result.verdict.reason
+    assert f"of {asked} inputs got another label" in sentences(result.verdict.reasons)
     assert [f["code"] for f in result.report["trust"]["findings"]] == ["unsteady"]
     again = audited(unsteady(0.0), profile=judged_by)  # all from the store
     assert again.report["queries"]["sent"] == 0
@@ -289,7 +290,7 @@ def test_another_sender_in_the_middle_ends_the_audit_with_that_reason(
         oracle, profile=profile_for(settings, threshold), limits=EngineLimits(concurrency=1)
     )
     assert result.verdict.exit_code is ExitCode.INCONCLUSIVE
-    assert "header server was one and became two" in result.verdict.reason
+    assert "header server was one and became two" in sentences(result.verdict.reasons)
     assert result.report["trust"]["senders"] == {"header server": ["one", "two"]}
     assert oracle.wire.requests == 11  # nothing was spent after it
 
@@ -314,7 +315,9 @@ def test_a_spent_budget_is_inconclusive_and_can_be_raised(
 
     first = run("out", 350)
     assert first.verdict.exit_code is ExitCode.INCONCLUSIVE
-    assert "query budget was reached and 4 of 6 planes are complete" in first.verdict.reason
+    assert "query budget was reached and 4 of 6 planes are complete" in sentences(
+        first.verdict.reasons
+    )
     assert (first.report["partial"], len(first.report["planes"])) == (True, 4)
     assert first.report["queries"]["sent_all_runs"] <= 350
     second = run("out", 10_000)
@@ -327,7 +330,7 @@ def test_an_audit_that_is_stopped_says_so(
 ) -> None:
     result = audited(make_oracle(), on_start=QueryEngine.stop)
     assert result.interrupted
-    assert "was interrupted and 0 of 4 planes are complete" in result.verdict.reason
+    assert "was interrupted and 0 of 4 planes are complete" in sentences(result.verdict.reasons)
     assert (result.report["planes"], result.report["target_label"]) == ([], None)
 
 

@@ -200,4 +200,4 @@ def test_a_search_nobody_measured_is_expected_to_ask_its_most(tmp_path: Path) ->
 
 
 def test_the_measured_searches_are_those_of_the_shipped_settings() -> None:
-    assert TriggerSettings().budget == BUDGET, "make bench-queries writes what searches asked"
+    assert TriggerSettings().budget == BUDGET, "queries --write-measured writes what searches asked"

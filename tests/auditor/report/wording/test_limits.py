@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from auditor.measured.decision import MISSED_KINDS, WITH_REFERENCES
-from auditor.report.wording.limits import in_words, rule_limit
+from auditor.report.wording.limits import in_words, jpeg_limit, rule_limit
 from auditor.verdict.rule import Counted
-from auditor.verdict.scope import jpeg_limit, picture_coding
+from auditor.verdict.scope import picture_coding
 
 
 def test_only_kinds_that_anything_happened_to_are_named() -> None:

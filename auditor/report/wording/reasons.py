@@ -1,0 +1,372 @@
+"""Sentences for the reasons of a verdict, one function per code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from auditor.labels.reasons import Reason, ReasonCode
+from auditor.measured.trigger_error_rates import (
+    ALL_TO_ONE_MODELS,
+    CLEAN_MODELS,
+    FALSE_ALARMS,
+    MISSED,
+)
+from auditor.report.wording.phrases import (
+    MAX_NAME,
+    PERTURBATIONS,
+    SCORE_WORDS,
+    TRIGGER_KINDS,
+    UNSIZED_TRIGGER_KINDS,
+    coding_words,
+    hits_of,
+    interval,
+    only_words,
+    share_of,
+)
+from auditor.scores.intervals import Rate, binomial_rate
+from auditor.verdict.rule import Decision, LabelEvidence, Measured
+
+MISSING = {
+    "perturbations": "not all probe families are answered",
+    "trigger-search": "the trigger search is not at its end",
+    "repeats": "the second look at changing answers is not at its end",
+}
+"""Parts of an audit that may be missing at its end."""
+
+ERROR_SIDES = {
+    "false_positive": ("clean references wrongly flagged", "clean models wrongly flagged"),
+    "false_negative": ("backdoored references missed", "backdoors missed"),
+}
+"""Sides on which a profile errs: on its references, and stated of models."""
+
+
+Values = Mapping[str, Any]
+
+
+def sentences(reasons: Iterable[Reason]) -> str:
+    """The reasons as a text, one after the other."""
+    return " ".join(sentence(reason) for reason in reasons)
+
+
+def sentence(reason: Reason) -> str:
+    """One reason in words."""
+    return SENTENCES[reason.code](reason.values)
+
+
+def _name(values: Values) -> str:
+    return str(values["name"])[:MAX_NAME]
+
+
+# ---- the answers -----------------------------------------------------------------------------
+
+
+def _sender(values: Values) -> str:
+    return (
+        f"Somebody else answered than at the start: {values['name']} was {values['first']} and "
+        f"became {values['then']}. Labels of two senders are not labels of one model; audit the "
+        "new one from the beginning with another --output."
+    )
+
+
+def _one_label(_: Values) -> str:
+    return "The model gave one and the same label to every input, samples included."
+
+
+def _flips(values: Values) -> str:
+    flips, asked = values["flips"], values["asked"]
+    rate = binomial_rate(flips, asked)
+    return (
+        f"Asked again, {flips} of {asked} inputs got another label ({rate.rate:.1%}, "
+        f"{interval(rate, 1)})"
+    )
+
+
+def _shuffled(values: Values) -> str:
+    why = ", about as many as labels drawn at random: the answers do not belong to the inputs"
+    return f"{_flips(values)}{why} (shuffled, replayed or made up)."
+
+
+def _swapped(values: Values) -> str:
+    across, hits = values["across"], values["across_flipped"]
+    return (
+        f"{_flips(values)}. That fits one change, at about {values['moment']:.0%} of the audit: "
+        f"another label for {hits} of {across} inputs asked before and after it, and for "
+        f"{values['flips'] - hits} of {values['asked'] - across} others. From there on another "
+        "model answered."
+    )
+
+
+def _unsteady(values: Values) -> str:
+    why = "at no one moment: several models answer (A/B routing, swaps), or one with randomness"
+    return f"{_flips(values)}, {why}."
+
+
+def _growing(values: Values) -> str:
+    rate = binomial_rate(values["single"], values["answers"])
+    return (
+        f"The labels do not come to an end: {values['labels']:,} different ones in "
+        f"{values['answers']:,} answers, and {rate.rate:.0%} of the answers have one that no other "
+        "has. Name the classes (--classes) if the target has that many."
+    )
+
+
+def _state(values: Values) -> str:
+    if values["missing"] == "planes":
+        return f"{values['planes']} of {values['of']} planes are complete"
+    return MISSING[values["missing"]]
+
+
+def _budget_reached(values: Values) -> str:
+    return (
+        f"The query budget was reached and {_state(values)}; a larger --max-queries continues it."
+    )
+
+
+def _interrupted(values: Values) -> str:
+    return f"The audit was interrupted and {_state(values)}; the same command continues it."
+
+
+def _repeats_differ(values: Values) -> str:
+    rate: Rate = values["rate"]
+    return (
+        f"Asked again, {rate.rate:.1%} of {rate.n} inputs got another label: the model drifts, is "
+        "not deterministic, or is not one model."
+    )
+
+
+def _low_accuracy(values: Values) -> str:
+    rate: Rate = values["rate"]
+    return (
+        f"The model labels only {rate.rate:.0%} of the {rate.n} samples as given: value range, "
+        "layout, colour order or class order may be wrong (xray-audit check)."
+    )
+
+
+# ---- the trigger search ------------------------------------------------------------------------
+
+
+def _change(values: Values) -> str:
+    return (
+        f"{TRIGGER_KINDS[values['kind']].format(size=values['size'])} sends {values['hits']} of "
+        f"{values['samples']} fresh samples to label {values['label']} ({_name(values)})"
+    )
+
+
+def _trigger_natural(values: Values) -> str:
+    return (
+        f"{_change(values)}, but clean references of profile {values['profile']!r} have natural "
+        "patches to that label too, so it is no sign of a backdoor. The search ended with it and "
+        "did not look for others."
+    )
+
+
+def _trigger_none(_: Values) -> str:
+    return "The trigger search verified no candidate."
+
+
+def _trigger_out_of_scope(values: Values) -> str:
+    return (
+        f"At best {_change(values)}; what clean models show is known only for "
+        f"{only_words(values['only'])}, so this decides nothing."
+    )
+
+
+def _trigger_pairs(values: Values) -> str:
+    first, second = (
+        f"{pair['hits']} of {pair['samples']} samples of label {pair['source']} to label "
+        f"{pair['label']}"
+        for pair in values["pairs"]
+    )
+    return (
+        f"Searched class by class: one patch sends {first}, one {second}; two such pairs are "
+        f"beyond what clean models show (p = {values['p']:.2g}, all {values['comparisons']} looks "
+        "paid for). How often this accuses clean models is measured on calibration models only, "
+        "not on held-out ones."
+    )
+
+
+def _trigger_found(values: Values) -> str:
+    return (
+        f"One and the same change does it: {_change(values)}; clean reference models do not show "
+        f"that (p = {values['p']:.2g}, all {values['comparisons']} looks paid for). On held-out "
+        f"models the search wrongly accused {hits_of(FALSE_ALARMS, CLEAN_MODELS)} clean ones."
+    )
+
+
+def _trigger_ordinary(values: Values) -> str:
+    chance = "" if values["p"] is None else f" (p = {values['p']:.2g})"
+    return (
+        "The trigger search found nothing beyond what clean models show: at best "
+        f"{_change(values)}{chance}. On held-out models it missed "
+        f"{hits_of(MISSED, ALL_TO_ONE_MODELS)} backdoored ones."
+    )
+
+
+# ---- the decision rule -------------------------------------------------------------------------
+
+
+def _decision_out_of_scope(values: Values) -> str:
+    return (
+        f"The decision value is {values['value']:.2f}; what clean models show is known only for "
+        f"{only_words(values['only'])}, so it decides nothing."
+    )
+
+
+def _decision(decision: Decision) -> str:
+    beside = (
+        f"beside {decision.references} clean references"
+        if decision.references
+        else "by the trigger search alone, for want of clean references with family counts"
+    )
+    return (
+        f"The decision value is {decision.value:.2f} (p = {decision.p:.2g}, suspicious from "
+        f"{decision.level:g}) {beside}"
+    )
+
+
+def _decision_ordinary(values: Values) -> str:
+    measured: Measured = values["measured"]
+    return (
+        f"{_decision(values['decision'])}. On models it was not made from the rule missed "
+        f"{hits_of(measured.missed, measured.backdoored)} backdoored ones."
+    )
+
+
+def _decision_suspicious(values: Values) -> str:
+    measured: Measured = values["measured"]
+    best: LabelEvidence = values["decision"].labels[0]
+    return (
+        f"{_decision(values['decision'])}, and it points to label {best.label} ({_name(values)}): "
+        f"{_label_evidence(best)}. On models it was not made from the rule wrongly accused "
+        f"{hits_of(measured.false_alarms, measured.clean)} clean ones."
+    )
+
+
+def _label_evidence(one: LabelEvidence) -> str:
+    """The parts of the evidence for a label."""
+    parts = []
+    if one.trigger:
+        words = UNSIZED_TRIGGER_KINDS[one.trigger_key.partition("@")[0]]
+        where = ", to a label that clean references seldom fall into" if one.apart else ""
+        parts.append(f"the trigger search gives {one.trigger:.2f} for {words}{where}")
+    if one.families:
+        key = max(one.excess, key=lambda name: one.excess[name])
+        word = PERTURBATIONS.get(key.partition(":")[0], key)
+        parts.append(
+            f"the probe families give {one.families:.2f}, most of it for {word} "
+            f"({one.excess[key]:+.1f} standard deviations)"
+        )
+    return " and ".join(parts)
+
+
+# ---- the plane scores beside a profile ---------------------------------------------------------
+
+
+def _no_profile(_: Values) -> str:
+    return (
+        "No reference profile was given, and scores of this method mean something only "
+        "beside models of the same task and recipe whose state is known. The cheapest way to "
+        "get some: train five or more clean models on your own data the way the vendor says "
+        "this one was trained, and run xray-audit calibrate on them."
+    )
+
+
+def _published_profile(values: Values) -> str:
+    return (
+        f"Profile {values['profile']!r} holds published thresholds for one architecture and "
+        "recipe; they are known not to transfer, so they are shown and decide nothing."
+    )
+
+
+def _unknown_profile_status(values: Values) -> str:
+    return f"Profile {values['profile']!r} is of an unknown status, {values['status']!r}."
+
+
+def _other_coding(values: Values) -> str:
+    return (
+        f"Profile {values['profile']!r} was made with {coding_words(values['made_with'])} and this "
+        f"audit's pictures travelled as {coding_words(values['coding'])}: its thresholds are shown "
+        "and decide nothing. Calibrate through the same encoding to be judged by them."
+    )
+
+
+def _no_threshold(values: Values) -> str:
+    return f"Profile {values['profile']!r} holds no usable threshold for {values['score']}."
+
+
+def _published_comparison(values: Values) -> str:
+    one = values["comparison"]
+    side = "at or below" if one.at_or_below else "above"
+    return f"{SCORE_WORDS[one.score]} {one.value:.3f} is {side} the published {one.threshold:.3f}."
+
+
+def _threshold(values: Values) -> str:
+    one = values["comparison"]
+    side = "at or below" if one.at_or_below else "above"
+    return (
+        f"{SCORE_WORDS[one.score]} is {one.value:.3f}, {side} the threshold {one.threshold:.3f} of "
+        f"profile {values['profile']!r}."
+    )
+
+
+def _provisional_profile(values: Values) -> str:
+    few = values["clean"]
+    return f"The profile is provisional ({few} clean references) and cannot clear a model."
+
+
+def _error_rate_unknown(values: Values) -> str:
+    on_references, _ = ERROR_SIDES[values["side"]]
+    return f"The share of {on_references} is unknown, so this supports no verdict."
+
+
+def _error_rate_too_high(values: Values) -> str:
+    on_references, _ = ERROR_SIDES[values["side"]]
+    return (
+        f"The share of {on_references} is {share_of(values['rate'])}: more than "
+        f"{values['most']:.0%} cannot be excluded, so this supports no verdict."
+    )
+
+
+def _profile_error_rates(values: Values) -> str:
+    parts = []
+    for side, (_, of_models) in ERROR_SIDES.items():
+        rate = values["rates"].get(side)
+        parts.append(f"{of_models}: {'unknown' if rate is None else share_of(rate)}")
+    return f"On its own references, each judged without itself: {'; '.join(parts)}."
+
+
+SENTENCES: Mapping[ReasonCode, Callable[[Values], str]] = {
+    "sender": _sender,
+    "constant": _one_label,
+    "shuffled": _shuffled,
+    "swapped": _swapped,
+    "unsteady": _unsteady,
+    "growing": _growing,
+    "budget-reached": _budget_reached,
+    "interrupted": _interrupted,
+    "one-label": _one_label,
+    "repeats-differ": _repeats_differ,
+    "low-accuracy": _low_accuracy,
+    "trigger-natural": _trigger_natural,
+    "trigger-none": _trigger_none,
+    "trigger-out-of-scope": _trigger_out_of_scope,
+    "trigger-pairs": _trigger_pairs,
+    "trigger-found": _trigger_found,
+    "trigger-ordinary": _trigger_ordinary,
+    "decision-out-of-scope": _decision_out_of_scope,
+    "decision-ordinary": _decision_ordinary,
+    "decision-suspicious": _decision_suspicious,
+    "no-profile": _no_profile,
+    "published-profile": _published_profile,
+    "unknown-profile-status": _unknown_profile_status,
+    "other-coding": _other_coding,
+    "no-threshold": _no_threshold,
+    "published-comparison": _published_comparison,
+    "threshold": _threshold,
+    "provisional-profile": _provisional_profile,
+    "error-rate-unknown": _error_rate_unknown,
+    "error-rate-too-high": _error_rate_too_high,
+    "profile-error-rates": _profile_error_rates,
+}
+"""The sentence of every reason."""

@@ -1,0 +1,116 @@
+"""Scores of complete planes, and the trigger search's part of the evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec, LabelSpace
+from adapters.synthetic import SyntheticOracle
+from auditor.engine.adaptive import TriggerOutcome
+from auditor.engine.store import NOT_ASKED
+from auditor.labels.answers import Answers
+from auditor.plan.plan import AuditPlan
+from auditor.plan.settings import AuditSettings
+from auditor.probes.trigger_search.result import Finding, TriggerResult
+from auditor.probes.trigger_search.verify import exact_interval
+from auditor.report.wording.reasons import sentence
+from auditor.samples.samples import Samples
+from auditor.verdict.evidence import estimates, mean_shares, score_planes, trigger_evidence
+from auditor.verdict.profile import Profile, Reference
+from auditor.verdict.thresholds import calibrate
+from auditor.workflows.prepare import prepare
+
+MakeOracle = Callable[..., SyntheticOracle]
+Labels = NDArray[np.uint16]
+
+
+@pytest.fixture
+def plan(make_oracle: MakeOracle, samples: Samples, settings: AuditSettings) -> AuditPlan:
+    return prepare(make_oracle(), samples, settings).plan
+
+
+@pytest.fixture
+def labels(plan: AuditPlan) -> list[Labels]:
+    """Seeded labels of every probe; canaries repeat the first answer."""
+    rng = np.random.default_rng(8)
+    made = [rng.integers(0, 5, probe.size).astype("<u2") for probe in plan.probes[:-1]]
+    assert plan.canaries is not None
+    again = [made[probe][item] for probe, item in plan.canaries.picks]
+    return [*made, np.array(again, dtype="<u2")]
+
+
+def test_an_incomplete_plane_is_not_scored(
+    plan: AuditPlan, labels: list[Labels], samples: Samples
+) -> None:
+    labels[2][17] = NOT_ASKED
+    true = np.array([int(name) for name in samples.classes])
+    scores = score_planes(Answers.of_labels(plan, labels), true, 5)
+    assert sorted(scores) == [0, 2, 3]
+    means = estimates(scores)
+    assert means["re"].n == 3
+    assert means["re"].mean == pytest.approx(np.mean([s.re for s in scores.values()]))
+    shares = mean_shares(scores)
+    assert shares is not None
+    assert shares.sum() == pytest.approx(1.0)
+
+
+def test_without_a_plane_there_is_nothing_to_report() -> None:
+    assert estimates({}) == {}
+    assert mean_shares({}) is None
+
+
+# ---- a found trigger beside what references are known to show -----------------------------------
+
+
+def searched(key: str, target: int) -> TriggerOutcome:
+    """A search that ended with a convincing change of ``key``."""
+    success = exact_interval(58, 60, 0.95)
+    best = Finding(
+        key.partition("@")[0], key, target, 5, 255.0, (3, 4), success, success, {}, 1.0, None, 1e-6
+    )
+    pictures, none = np.zeros((1, 1, 28, 28), np.uint8), np.zeros(1, np.int64)
+    result = TriggerResult(
+        (best,), best, True, 1e-5, 900, {}, 1, 13, 60, 60, pictures, pictures, none
+    )
+    return TriggerOutcome(result, none)
+
+
+def beside(natural: tuple[int, ...]) -> Profile:
+    """A profile of clean references, one of which showed patches to ``natural``."""
+    ones = [Reference(f"clean{n}", "", 1.0 + n / 10, None, 0.5) for n in range(6)]
+    ones[0] = replace(ones[0], natural_patches=natural)
+    return calibrate(
+        ones, name="signs", task="t", access="float", settings={}, input_shape=(1, 28, 28),
+        labels=None, provenance="a test",
+    )  # fmt: skip
+
+
+NAMES = LabelSpace([f"sign {n}" for n in range(43)], 43)
+PIXELS = InputSpec((1, 28, 28), (0.0,), (1.0,))
+
+
+@pytest.mark.parametrize("key", ["patch", "patch@sources"])
+def test_a_patch_that_clean_references_show_too_accuses_nobody(key: str) -> None:
+    found = trigger_evidence(searched(key, 12), NAMES, PIXELS, beside((12, 17)))
+    assert found is not None
+    assert (found.suspicious, found.natural, found.target) == (False, True, 12)
+    assert "clean references of profile 'signs' have natural patches to that label" in (
+        sentence(found.reason)
+    )
+    assert "did not look for others" in sentence(found.reason)
+
+
+@pytest.mark.parametrize(
+    ("key", "target", "natural"),
+    [("patch", 13, (12, 17)), ("wave@weak", 12, (12, 17)), ("patch", 12, ())],
+)
+def test_any_other_trigger_does(key: str, target: int, natural: tuple[int, ...]) -> None:
+    for profile in (beside(natural), None):
+        found = trigger_evidence(searched(key, target), NAMES, PIXELS, profile)
+        assert found is not None
+        assert (found.suspicious, found.natural) == (True, False)
