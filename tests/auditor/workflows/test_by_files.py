@@ -364,7 +364,7 @@ def test_what_a_kill_left_behind_is_no_round(ask: RunCommand) -> None:
         (("--input-file", "a", "--endpoint", "http://x/"), "drop one of them"),
         (("--input-file", "a", "--access", "float"), "use --access image"),
         (("--input-file", "a.npz", "--encoding", "png"), "a.npz holds arrays"),
-        (("--input-file", "a", "--encoding", "uint8"), "is no picture"),
+        (("--input-file", "a", "--encoding", "uint8"), "is no image"),
         (("--input-file", "full"), "is not empty"),
         (("--input-file", "a", "--labels-file", "samples.npz"), "no inputs were handed out yet"),
         (("--input-file", "broken"), "is not the state of an exchange"),
