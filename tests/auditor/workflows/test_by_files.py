@@ -96,7 +96,7 @@ def test_pictures_out_labels_in_report(ask: RunCommand, samples: Samples, tmp_pa
     assert "error" not in first.err
     assert not Path("xray-audit-report/report.json").exists()
     answers = of_pictures(Path("inputs/round-001"))
-    assert f"{len(answers):,} pictures wait in inputs/round-001" in first.err
+    assert f"{len(answers):,} images wait in inputs/round-001" in first.err
     write_csv(answers)
     done = ask("inputs", "--labels-file", "labels.csv")
     assert done.code == 3, done.err
@@ -364,7 +364,7 @@ def test_what_a_kill_left_behind_is_no_round(ask: RunCommand) -> None:
         (("--input-file", "a", "--endpoint", "http://x/"), "drop one of them"),
         (("--input-file", "a", "--access", "float"), "use --access image"),
         (("--input-file", "a.npz", "--encoding", "png"), "a.npz holds arrays"),
-        (("--input-file", "a", "--encoding", "uint8"), "is no picture"),
+        (("--input-file", "a", "--encoding", "uint8"), "is no image"),
         (("--input-file", "full"), "is not empty"),
         (("--input-file", "a", "--labels-file", "samples.npz"), "no inputs were handed out yet"),
         (("--input-file", "broken"), "is not the state of an exchange"),
