@@ -69,13 +69,9 @@ def build_result(
         **_outcome(verdict, _target(shares, evidence), partial=_partial(answers, evidence)),
         **_questions(oracle, plan),
         "samples": _samples_part(plan, samples, classes, matched_by, answers, evidence),
-        "labels": {
-            str(index): oracle.label_space.name(index) for index in range(assessment.class_count)
-        },
+        "labels": _label_names(oracle, assessment.class_count),
         "scores": {
-            **{name: asdict(estimate) for name, estimate in evidence.scores.items()},
-            **ats_of_pictures(plan, classes, answers.label_maps),
-            "shares": None if shares is None else shares.tolist(),
+            **_means(answers, classes, evidence, shares),
             "decision": _decision_part(assessment.combined),
         },
         "profile": None if profile is None else _profile_part(profile),
@@ -92,6 +88,10 @@ def build_result(
         "limits": limits_of(not_asked, len(plan.planes), plan.family_queries, spec),
         "timing": dict(timing or UNTIMED),
     }
+    return _typed(content)
+
+
+def _typed(content: Mapping[str, Any]) -> Result:
     # Not at the top: pydantic takes longer to load than --help and --version may.
     from auditor.report.result.result import Result  # noqa: PLC0415
 
@@ -139,6 +139,23 @@ def _questions(oracle: LabelOracle, plan: AuditPlan) -> dict[str, Any]:
         },
         "settings": asdict(plan.settings),
         "plan_digest": plan.digest,
+    }
+
+
+def _label_names(oracle: LabelOracle, count: int) -> dict[str, str]:
+    return {str(index): oracle.label_space.name(index) for index in range(count)}
+
+
+def _means(
+    answers: Answers,
+    classes: NDArray[np.int64],
+    evidence: Evidence,
+    shares: NDArray[np.float64] | None,
+) -> dict[str, Any]:
+    return {
+        **{name: asdict(estimate) for name, estimate in evidence.scores.items()},
+        **ats_of_pictures(answers.plan, classes, answers.label_maps),
+        "shares": None if shares is None else shares.tolist(),
     }
 
 
