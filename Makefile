@@ -4,15 +4,20 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RUN := $(VENV)/.installed
 DEV := $(VENV)/.installed-dev
+# make test K=word runs the tests whose names hold the word.
+K ?=
 
-.PHONY: demo test test-slow test-servers lint format bench bench-evidence bench-detection bench-queries \
-	bench-hostile bench-isolation bench-drift bench-servers clean
+.PHONY: demo test test-slow test-servers lint check format readme bench clean
 
 demo: $(RUN)
 	$(BIN)/xray-audit demo --output xray-audit-demo
 
 test: $(DEV)
-	$(BIN)/python -m pytest
+ifeq ($(K),)
+	$(BIN)/python -m pytest --cov
+else
+	$(BIN)/python -m pytest -k '$(K)'
+endif
 
 test-slow: $(DEV)
 	$(BIN)/python -m pytest -m slow --timeout 1800
@@ -21,39 +26,25 @@ test-slow: $(DEV)
 test-servers: $(DEV)
 	$(BIN)/python -m pytest -m servers tests/servers --timeout 900
 
-bench-servers: $(DEV)
-	$(BIN)/python -m examples.benchmarks.servers
-
 lint: $(DEV)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/python -m examples.documents --check --no-demo
+
+check: lint test
 
 format: $(DEV)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+readme: $(DEV)
+	$(BIN)/python -m examples.documents
+
+# make bench BENCH=name ARGS="..."; without a name it lists the benchmarks.
 bench: $(DEV)
-	$(BIN)/python examples/benchmarks/engine.py
-
-bench-evidence: $(DEV)
-	$(BIN)/python examples/benchmarks/evidence_cost.py
-
-bench-queries: $(DEV)
-	$(BIN)/python -m examples.benchmarks.queries
-
-bench-hostile: $(DEV)
-	$(BIN)/python -m examples.benchmarks.hostile
-
-bench-isolation: $(DEV)
-	$(BIN)/python examples/benchmarks/isolation.py
-
-bench-drift: $(DEV)
-	$(BIN)/python -m examples.benchmarks.drift
-
-bench-detection: $(DEV)
-	$(BIN)/python -m examples.benchmarks.detection
+	$(BIN)/python -m examples.benchmarks $(BENCH) $(ARGS)
 
 $(RUN): pyproject.toml
 	$(PYTHON) -m venv $(VENV)

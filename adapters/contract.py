@@ -6,8 +6,8 @@ die inside the adapter; a string label becomes an index in the oracle's :class:`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -18,7 +18,10 @@ from adapters.secrets import without_secrets
 
 Access = Literal["float", "image"]
 """float: a tensor reaches the model unclipped, as the paper assumes. image: the input is
-uploaded as a picture, so it is clipped to the valid range and rounded to 8 bits."""
+uploaded as an image, so it is clipped to the valid range and rounded to 8 bits."""
+
+Layout = Literal["NCHW", "NHWC"]
+"""Order of the axes of a batch in an array: channels before or after height and width."""
 
 Batch = NDArray[np.float32]
 """Inputs, shape ``(n, c, h, w)``, in the model's own input units."""
@@ -32,15 +35,15 @@ MAX_CLASSES = 65535
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """What the model takes.
+    """Input that the model takes.
 
     Attributes:
-        shape: ``(c, h, w)`` of one input, channels first whatever the wire layout is.
+        shape: ``(c, h, w)`` of one input, channels first, independent of the wire layout.
         low: input value, per channel ``(c,)``, of a black 8-bit pixel (0).
         high: input value, per channel ``(c,)``, of a white 8-bit pixel (255).
         access: see :data:`Access`.
-        encoding: how one input travels: ``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``.
-        origin: where low and high came from, in words for the report.
+        encoding: form of an input that travels: ``float32``, ``uint8``, ``png``, ``jpeg:QUALITY``.
+        range_source: source of low and high, in words for the report.
     """
 
     shape: tuple[int, int, int]
@@ -48,7 +51,7 @@ class InputSpec:
     high: tuple[float, ...]
     access: Access = "float"
     encoding: str = "float32"
-    origin: str = "given"
+    range_source: str = "given"
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or min(self.shape) < 1:
@@ -63,6 +66,26 @@ class InputSpec:
             raise TargetError("the value range holds a number that is not finite")
         if any(lo >= hi for lo, hi in zip(self.low, self.high, strict=True)):
             raise TargetError(f"the value range is empty: low {self.low}, high {self.high}")
+
+    def as_record(self) -> dict[str, Any]:
+        """The fields as reports and evidence hold them: ``range_source`` is ``origin`` there."""
+        fields = asdict(self)
+        fields["origin"] = fields.pop("range_source")
+        return fields
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> InputSpec:
+        """The spec that :meth:`as_record` gave, its lists from JSON as tuples.
+
+        Raises:
+            TargetError, TypeError, KeyError: it is not what :meth:`as_record` gives.
+        """
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in record.items()
+        }
+        source = fields.pop("origin")
+        return cls(**fields, range_source=source)
 
     @property
     def size(self) -> int:
@@ -95,7 +118,7 @@ class InputSpec:
         return pixels.reshape(np.shape(batch))
 
     def as_sent(self, batch: Batch) -> Batch:
-        """What the model receives for ``batch``: itself in ``float`` access, the 8-bit image
+        """Input that the model receives for ``batch``: itself in ``float`` access, the 8-bit image
         in the same units in ``image`` access (before any lossy encoding).
         """
         return batch if self.access == "float" else self.from_pixels(self.to_pixels(batch))
@@ -113,8 +136,8 @@ class LabelSpace:
     Attributes:
         names: index -> name. Where ``open`` is True, a name never seen before is appended;
             otherwise the list is complete.
-        size: number of classes where it is known, else None.
-        open: whether unseen string labels may be appended.
+        size: number of classes if it is known, else None.
+        open: True if unseen string labels may be appended.
     """
 
     names: list[str] = field(default_factory=list)
@@ -131,13 +154,13 @@ class LabelSpace:
             raise TargetError(f"{self.size} classes are more than the {MAX_CLASSES} supported")
 
     def index(self, name: str) -> int | None:
-        """Index of ``name``, appending it to an open space; None where it is unknown.
+        """Index of ``name``, appending it to an open space; None if it is unknown.
 
         A server may answer with the key it was sent: class names are printed, so it is hidden.
         """
         name = without_secrets(name)
         if len(self._places) != len(self.names):
-            # Somebody else changed the list. A search of it per label would take seconds where
+            # The list was changed elsewhere. A search of it per label would take seconds if
             # a server makes up names.
             self._places = {known: place for place, known in enumerate(self.names)}
         place = self._places.get(name)
@@ -153,13 +176,13 @@ class LabelSpace:
             self.index(name)
 
     def name(self, index: int) -> str:
-        """Name of class ``index``; the number itself where the target never named it."""
+        """Name of class ``index``; the number itself if the target never named it."""
         return self.names[index] if index < len(self.names) else str(index)
 
 
 @dataclass(frozen=True, slots=True)
 class PaceHint:
-    """What an answered request said about the quota: requests left and seconds to its reset."""
+    """Quota as an answered request states it: requests left and seconds to its reset."""
 
     remaining: int | None = None
     reset_s: float | None = None
@@ -167,7 +190,7 @@ class PaceHint:
 
 @dataclass(slots=True)
 class WireCount:
-    """What one oracle put on the wire since it was opened."""
+    """Traffic of one oracle since it was opened."""
 
     requests: int = 0
     bytes_sent: int = 0
@@ -179,13 +202,13 @@ class LabelOracle(Protocol):
     """A model that answers with hard labels.
 
     Attributes:
-        input_spec: what it takes.
-        label_space: what its labels mean.
-        fingerprint: identity in words; two answers are comparable only where it is equal
+        input_spec: input that it takes.
+        label_space: meaning of its labels.
+        fingerprint: identity in words; two answers are comparable only if it is equal
             (model digest or endpoint + model version, preprocessing, provider, precision).
         description: a JSON-able account of the target for the report, without secrets.
         max_batch: most inputs one :meth:`predict_labels` call may carry.
-        wire: what was sent so far.
+        wire: traffic so far.
     """
 
     input_spec: InputSpec
@@ -209,7 +232,7 @@ class LabelOracle(Protocol):
         ...
 
     def take_pace_hint(self) -> PaceHint | None:
-        """The newest quota hint, once; None where there is none."""
+        """The newest quota hint, once; None if there is none."""
         ...
 
     async def aclose(self) -> None:
@@ -218,43 +241,43 @@ class LabelOracle(Protocol):
 
 
 @runtime_checkable
-class Traced(Protocol):
-    """An oracle that notices who answers.
-
-    Attributes:
-        origin: what the newest reply said about its sender, by name: ``TLS certificate``,
-            ``header server``, ``model_version``. Safe to print. Two values of one name are two
-            senders, and their answers are not answers of one model.
-    """
-
-    origin: dict[str, str]
-
-
-@runtime_checkable
-class Networked(Protocol):
-    """An oracle whose replies come over a network, and have a status.
+class RemoteOracle(Protocol):
+    """An oracle whose replies come over a network, and tell who sent them.
 
     Attributes:
         status: of the newest reply: the HTTP number, or what gRPC calls it (``OK``); empty before
             the first.
+        server_identity: statements of the newest reply about its server, by name:
+            ``TLS certificate``, ``header server``, ``model_version``. Safe to print. Two values of
+            one name are two servers, and their answers are not answers of one model.
         addresses: every network address that the endpoint's name led to so far.
     """
 
     status: str
+    server_identity: dict[str, str]
 
     @property
     def addresses(self) -> Collection[str]: ...  # noqa: D102 - documented above
 
+    def identity(self) -> dict[str, Any]:
+        """The server as seen so far, JSON-able and without secrets.
+
+        ``url``; ``addresses`` that its name led to; SHA-256 of its ``certificate``; ``headers``
+        that name a server, model or version; ``model_version``; ``clock_offset_s``, the ``low``
+        and ``high`` of its clock minus ours.
+        """
+        ...
+
 
 @runtime_checkable
-class Keyed(Protocol):
+class IdempotentOracle(Protocol):
     """An oracle whose server knows a repeated request by its key, and bills it once.
 
     Attributes:
-        keyed: whether the target's description names a header for the key.
+        idempotent: True if the target's description names a header for the key.
     """
 
-    keyed: bool
+    idempotent: bool
 
     async def predict_labels_as(self, batch: Batch, key: str) -> Labels:
         """Like :meth:`LabelOracle.predict_labels`, sent under ``key``.
@@ -267,21 +290,7 @@ class Keyed(Protocol):
 
 
 @runtime_checkable
-class Identified(Protocol):
-    """An oracle that can also say who answered, beyond its own description."""
-
-    def identity(self) -> dict[str, Any]:
-        """What was seen of the other side so far, JSON-able and without secrets.
-
-        For an endpoint: ``url``; ``addresses`` that its name led to; SHA-256 of its
-        ``certificate``; ``headers`` that name a server, model or version; ``model_version``;
-        ``clock_offset_s``, the ``low`` and ``high`` of its clock minus ours.
-        """
-        ...
-
-
-@runtime_checkable
-class Deferring(Protocol):
+class OfflineOracle(Protocol):
     """An oracle that may answer only in a later run, such as one behind files.
 
     The engine asks it about each request first, and leaves out what has no answer yet.
@@ -291,13 +300,13 @@ class Deferring(Protocol):
         """An audit with the plan digest ``audit`` begins.
 
         Raises:
-            TargetError: what was handed out before belongs to another plan.
+            TargetError: inputs handed out before belong to another plan.
             BadReply: the answers given do not fit what was handed out.
         """
         ...
 
     async def answers_now(self, batch: Batch) -> bool:
-        """Whether every input of ``batch`` can be answered in this run.
+        """True if every input of ``batch`` can be answered in this run.
 
         Inputs that cannot are noted, to be handed out.
         """

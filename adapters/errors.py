@@ -1,24 +1,34 @@
-"""What can go wrong while reaching a model, as one tree.
+"""Everything that can go wrong while reaching a model, as one tree.
 
     AdapterError
-    ├── TargetError            the target description cannot work as written      (usage)
-    │   ├── MissingExtra       an optional package is not installed
-    │   ├── ProviderUnavailable  the execution provider asked for did not start
-    │   └── UntrustedModel     it cannot be isolated here, and nobody vouched for it
-    ├── ModelFileError         the model file is missing, corrupt or unsupported
-    │   ├── ModelRefused       a look into the file found what an audit does not run
-    │   └── ModelStopped       the process that ran it crashed, hung or hit a limit
-    └── EndpointError          a request failed
-        ├── Unreachable        no connection: refused, name, TLS, time-out
-        ├── AccessDenied       401, 403
-        ├── NotFound           404
-        ├── InputRejected      the model refuses this input: shape, dtype, size
-        ├── Throttled          429, 503, or whatever the target calls "too fast"
-        ├── ServerFailed       5xx
-        └── BadReply           an answer without usable labels
+    ├── TargetError               the target description cannot work as written; nothing was asked
+    │   ├── MissingExtra          an optional package is not installed
+    │   ├── ProviderUnavailable   the execution provider asked for did not start
+    │   └── UntrustedModel        it cannot be isolated here, and the user did not vouch for it
+    ├── ModelFileError            the model file is missing, corrupt or unsupported
+    │   ├── ModelRefused          the file holds something that an audit does not run
+    │   └── ModelStopped          the process that ran it crashed, hung or hit a limit
+    └── EndpointError             a request failed
+        ├── Unreachable           no connection: refused, name, TLS, time-out
+        ├── AccessDenied          401, 403
+        ├── NotFound              404
+        ├── InputRejected         the model refuses this input: shape, dtype, size
+        ├── Throttled             429, 503, or any status that the target calls "too fast"
+        ├── ServerFailed          5xx
+        └── BadReply              an answer without usable labels
+    Always caught, so they end no command:
+    Exception
+    ├── BrokenOffError            the process of a model file ended, or broke its protocol
+    └── TooLateError              the process of a model file said nothing in time
+    OSError
+    └── ForbiddenAddressError     a host's name leads to an address that must not be asked
+    ValueError
+    ├── NotProtobufError          bytes that are no protobuf message of the kind expected
+    └── StrictJsonError           JSON that could be read in two ways, or not at all
 
-Adapters classify, and say with :class:`RetryAdvice` what a retry could achieve. Only the
-query engine retries, waits and spends.
+A TargetError ends the command with exit code 2, any other AdapterError with 4.
+Adapters classify, and say with :class:`RetryAdvice` what a retry could achieve. Only the query
+engine retries, waits and spends.
 """
 
 from __future__ import annotations
@@ -35,15 +45,15 @@ too-large: a smaller batch may work."""
 
 @dataclass(frozen=True, slots=True)
 class RetryAdvice:
-    """What a retry could achieve.
+    """Outcome that a retry could have.
 
     Attributes:
         kind: see :data:`RetryKind`.
-        retry_after_s: seconds the server asked us to wait, or None where it said nothing.
-        outcome_unknown: True where the server may have done (and billed) the work although no
+        retry_after_s: seconds the server asked us to wait, or None if it said nothing.
+        outcome_unknown: True if the server may have done (and billed) the work although no
             answer reached us, for example after a time-out.
-        unsent: True where it is certain that nothing of the request left: no address, no
-            connection, no trusted certificate. Nobody can bill it, so nobody is charged for it.
+        unsent: True if it is certain that nothing of the request left: no address, no
+            connection, no trusted certificate. It cannot be billed, so it is not counted.
     """
 
     kind: RetryKind = "never"
@@ -59,9 +69,9 @@ class AdapterError(Exception):
     """Base of everything an adapter raises. The message is one sentence meant for a user.
 
     Attributes:
-        advice: what a retry could achieve.
+        advice: outcome that a retry could have.
         status: of the reply that it stands for: the HTTP number, or what gRPC calls it; empty
-            where there was no reply.
+            if there was no reply.
     """
 
     def __init__(self, message: str, advice: RetryAdvice = NEVER) -> None:
@@ -83,7 +93,7 @@ class ProviderUnavailable(TargetError):
 
 
 class UntrustedModel(TargetError):
-    """The file cannot be isolated on this machine, and nobody said that it is trusted."""
+    """The file cannot be isolated on this machine, and the user did not vouch for it."""
 
 
 class ModelFileError(AdapterError):

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.checks import check_batch, check_labels
-from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
+from adapters.contract import Batch, InputSpec, Labels, LabelSpace, Layout, PaceHint, WireCount
 from adapters.errors import BadReply, EndpointError, RetryAdvice, TargetError
-from adapters.target.description import Layout, Target
+from adapters.target import Target
 from adapters.worker import Worker
 
 Classify = Callable[[NDArray[Any]], Any]
 """Images in, one label per image out; it may be a coroutine function.
 
-It is called with one array, ``(n, c, h, w)``, or ``(n, h, w, c)`` where the layout is ``NHWC``:
+It is called with one array, ``(n, c, h, w)``, or ``(n, h, w, c)`` if the layout is ``NHWC``:
 float32 in the model's own input units (``encoding`` float32), or uint8 pixels from 0 to 255
 (``encoding`` uint8, the default in ``image`` access). It returns ``n`` whole numbers, the class
 indices, or ``n`` class names."""
@@ -39,7 +39,7 @@ def open_function(
         target: shape, range, layout, access, classes and batch; its kind and location are unused.
         name: identity of the model: answers are kept under it, and equal names mean that the
             answers would be equal too.
-        named: whether the function answers with class names where the target lists none.
+        named: True if the function answers with class names, and the target lists none.
 
     Raises:
         TargetError: no shape, or an encoding that is no array.
@@ -191,7 +191,7 @@ def _refuse_scores(array: NDArray[Any], n: int) -> None:
 
 
 def _failed(error: Exception, n: int) -> EndpointError:
-    """How a failed call is told; too little memory may do for fewer images."""
+    """Error for a failed call; too little memory may do for fewer images."""
     memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
     advice = RetryAdvice("too-large" if memory and n > 1 else "never")
     said = f"{type(error).__name__}: {_one_line(error)}".rstrip(": ")

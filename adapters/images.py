@@ -1,4 +1,4 @@
-"""Pictures as bytes: what an upload carries in ``image`` access."""
+"""Images as bytes: what an upload carries in ``image`` access."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _JPEG = re.compile(r"jpeg:([1-9][0-9]?|100)")
 _MODES = {1: "L", 3: "RGB"}
 
 
-def is_picture(encoding: str) -> bool:
-    """Whether ``encoding`` is ``png`` or ``jpeg:QUALITY`` with a quality of 1 to 100."""
+def is_image(encoding: str) -> bool:
+    """True if ``encoding`` is ``png`` or ``jpeg:QUALITY`` with a quality of 1 to 100."""
     return encoding == "png" or _JPEG.fullmatch(encoding) is not None
 
 
 def media_type(encoding: str) -> str:
-    """The MIME type of ``encoding``; octet-stream where it is not a picture."""
-    if not is_picture(encoding):
+    """The MIME type of ``encoding``; octet-stream if it is not an image."""
+    if not is_image(encoding):
         return "application/octet-stream"
     return "image/png" if encoding == "png" else "image/jpeg"
 
 
 def resized(pixels: NDArray[np.uint8], size: tuple[int, int], resample: str) -> NDArray[np.uint8]:
-    """Pictures ``(n, c, h, w)`` brought to ``size`` (height, width), channel by channel.
+    """Images ``(n, c, h, w)`` brought to ``size`` (height, width), channel by channel.
 
     Args:
         pixels: 0 to 255.
@@ -43,19 +43,19 @@ def resized(pixels: NDArray[np.uint8], size: tuple[int, int], resample: str) -> 
     return np.stack(scaled).reshape(*pixels.shape[:2], height, width)
 
 
-def encode_picture(pixels: NDArray[np.uint8], encoding: str) -> bytes:
-    """Encode one picture.
+def encode_image(pixels: NDArray[np.uint8], encoding: str) -> bytes:
+    """Encode one image.
 
     Args:
         pixels: ``(c, h, w)``, 0 to 255, with one channel (grey) or three (RGB).
         encoding: ``png`` or ``jpeg:QUALITY``.
 
     Raises:
-        TargetError: another encoding, or a channel count that a picture cannot have.
+        TargetError: another encoding, or a channel count that an image cannot have.
     """
     mode = _MODES.get(pixels.shape[0])
     if mode is None:
-        raise TargetError(f"a picture has 1 or 3 channels, the input has {pixels.shape[0]}")
+        raise TargetError(f"an image has 1 or 3 channels, the input has {pixels.shape[0]}")
     rows: NDArray[np.uint8] = pixels[0] if mode == "L" else pixels.transpose(1, 2, 0)
     image = Image.fromarray(np.ascontiguousarray(rows))
     target = io.BytesIO()
@@ -69,5 +69,5 @@ def _save_options(encoding: str) -> dict[str, Any]:
         return {"format": "PNG", "compress_level": 1}
     match = _JPEG.fullmatch(encoding)
     if match is None:
-        raise TargetError(f"{encoding!r} is no picture encoding; use png or jpeg:QUALITY, 1 to 100")
+        raise TargetError(f"{encoding!r} is no image encoding; use png or jpeg:QUALITY, 1 to 100")
     return {"format": "JPEG", "quality": int(match[1])}

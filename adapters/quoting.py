@@ -20,7 +20,7 @@ def printable(text: str, limit: int = MAX_CHARS) -> str:
 
 
 def error_text(body: bytes, secrets: Iterable[str] = ()) -> str:
-    """What an error reply says, fit for a message; empty where it says nothing.
+    """Text of an error reply, fit for a message; empty if there is none.
 
     Args:
         body: the reply's body.
@@ -56,3 +56,10 @@ def _first(value: dict[str, Any]) -> Any:
         if value.get(key):
             return value[key]
     return None
+
+
+def one_line(text: object, most: int = 200) -> str:
+    """Foreign text as one short printable line: a model file can put anything in a message."""
+    words = "".join(c if c.isprintable() else " " for c in str(text)).split()
+    line = " ".join(words)
+    return line if len(line) <= most else line[: most - 1] + "…"

@@ -7,11 +7,11 @@ from typing import Protocol, cast
 
 from adapters.contract import LabelOracle
 from adapters.errors import TargetError
-from adapters.target.description import Target
+from adapters.target import Target
 
 ADAPTERS: dict[str, str] = {
-    "onnx": "adapters.model_files.onnx.runtime",
-    "torchscript": "adapters.model_files.torchscript",
+    "onnx": "adapters.model_files.open",
+    "torchscript": "adapters.model_files.open",
     "http": "adapters.http",
     "files": "adapters.batch_files",
     "synthetic": "adapters.synthetic",

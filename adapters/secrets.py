@@ -1,7 +1,7 @@
 """The secrets of this run, so that no text that leaves the program holds one of them.
 
-Whoever reads a key remembers it here. Errors, class names and tracebacks pass through
-:func:`without_secrets` before anybody sees them, whatever a server repeats and wherever.
+Code that reads a key remembers it here. Errors, class names and tracebacks pass through
+:func:`without_secrets` before they are shown, however a server repeats them.
 """
 
 from __future__ import annotations

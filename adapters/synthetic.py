@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from adapters.checks import check_batch, check_labels
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
 from adapters.errors import TargetError
-from adapters.target.description import Target
+from adapters.target import Target
 
 LabelFunction = Callable[[Batch], NDArray[Any]]
 

@@ -26,7 +26,7 @@ class Worker:
         self._closed = False
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """What ``call(*args, **kwargs)`` returns or raises, computed on the thread.
+        """Result of ``call(*args, **kwargs)``, computed on the thread.
 
         Raises:
             RuntimeError: the worker is closed.
@@ -45,7 +45,7 @@ class Worker:
 
     @staticmethod
     async def outcome(queued: Future[T]) -> T:
-        """What a queued call returns or raises; it is done even where nobody waits any more."""
+        """Result of a queued call, which is made even if its caller no longer waits."""
         return await asyncio.shield(asyncio.wrap_future(queued))
 
     async def aclose(self) -> None:

@@ -28,7 +28,8 @@ from adapters.function import open_function
 from adapters.registry import open_oracle
 from adapters.synthetic import nearest_prototype
 from adapters.target.description import Target
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.engine.progress import SilentProgress
 from auditor.errors import LabelsPending
 from auditor.evidence.attest.signing import read_signer
@@ -41,6 +42,8 @@ from auditor.verdict.profile import Profile, Threshold
 from auditor.workflows.audit import run_audit
 from auditor.workflows.judge import AuditResult
 from auditor.workflows.prepare import STORE_NAME
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 SIDE, BLOCK, PATCH = 24, 6, 3
 """24 pixels a side is the least for which a trigger found is known to mean something."""
@@ -146,7 +149,9 @@ def audit(
     """Audit ``classifier`` into ``folder`` with the settings of a user who chose ``chosen``."""
     settings = choose_settings(chosen or {})
     oracle, held = open_model(classifier, name, batch), given or samples()
-    return asyncio.run(run_audit(oracle, held, settings, folder, views=(), **rest))
+    on_start = rest.pop("on_start", None)
+    request = AuditRequest(located(oracle), held, settings, folder, views=(), **rest)
+    return asyncio.run(run_audit(request, on_start))
 
 
 class StopAfter(SilentProgress):
@@ -206,7 +211,8 @@ def by_files(folder: Path, chosen: Mapping[str, Any]) -> AuditResult:
             oracle = asyncio.run(open_oracle(described))
             try:
                 settings = choose_settings(chosen)
-                return asyncio.run(run_audit(oracle, samples(), settings, folder, views=()))
+                request = AuditRequest(located(oracle), samples(), settings, folder, views=())
+                return asyncio.run(run_audit(request))
             except LabelsPending:
                 with np.load(f"inputs-{number:03d}.npz") as archive:
                     labels = clean(archive["x"])

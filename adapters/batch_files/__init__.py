@@ -1,4 +1,4 @@
-"""A model that only somebody else's batch job can reach: inputs go out as files, labels come back
+"""A model that only another party's batch job can reach: inputs go out as files, labels come back
 as a file, and nothing here touches a network.
 
     __init__  →  oracle  →  exchange (state of the folder), writers (inputs), labels (answers)
@@ -17,7 +17,7 @@ from adapters.batch_files.oracle import FileOracle
 from adapters.batch_files.writers import choose_encoding
 from adapters.contract import LabelSpace
 from adapters.errors import TargetError
-from adapters.target.description import Target
+from adapters.target import Target
 
 __all__ = ["open_oracle"]
 

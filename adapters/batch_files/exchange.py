@@ -14,9 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import InputSpec
+from adapters.contract import InputSpec, Layout
 from adapters.errors import TargetError
-from adapters.target.description import Layout
 
 VERSION = 1
 KEY_BYTES = 32
@@ -28,10 +27,10 @@ class Round:
 
     Attributes:
         number: from 1.
-        inputs: how many.
+        inputs: number of inputs.
         place: name of the folder or file they are in, beside or below the state.
         digest: SHA-256 over the keys of its inputs in order: what its own record must have.
-        answered: whether its labels were taken over.
+        answered: True if its labels were taken over.
     """
 
     number: int
@@ -42,11 +41,11 @@ class Round:
 
 
 @dataclass
-class Exchange:
+class FileExchange:
     """Everything known about one exchange.
 
     Attributes:
-        place: what the user named: a folder for pictures, or an ``.npz`` file name.
+        place: the place that the user named: a folder for images, or an ``.npz`` file name.
         facts: access, encoding, shape, layout and range of its inputs.
         token: 12 hex digits that tell this exchange from every other one.
         plan: digest of the audit plan that it belongs to; empty until it is known.
@@ -61,12 +60,12 @@ class Exchange:
 
     @property
     def arrays(self) -> bool:
-        """Whether inputs travel as arrays in ``.npz`` files, not as pictures in folders."""
+        """True if inputs travel as arrays in ``.npz`` files, not as images in folders."""
         return self.place.suffix == ".npz"
 
     @property
     def folder(self) -> Path:
-        """Where the state and the rounds are."""
+        """Folder of the state and the rounds."""
         return self.place.parent if self.arrays else self.place
 
     @property
@@ -77,7 +76,7 @@ class Exchange:
 
     @property
     def waiting(self) -> Round | None:
-        """The round whose labels are missing; None where there is none."""
+        """The round whose labels are missing; None if there is none."""
         last = self.rounds[-1] if self.rounds else None
         return last if last is not None and not last.answered else None
 
@@ -86,7 +85,7 @@ class Exchange:
         return f"{self.place.stem}-{number:03d}.npz" if self.arrays else f"round-{number:03d}"
 
     def prefix(self, number: int) -> str:
-        """How the ids of round ``number`` begin."""
+        """Beginning of the ids of round ``number``."""
         return f"{self.token[:6]}-{number:03d}-"
 
     def keys_file(self, number: int) -> Path:
@@ -129,11 +128,11 @@ class Exchange:
         write_whole(self.state, (json.dumps(data, indent=1) + "\n").encode("utf-8"))
 
 
-def open_exchange(place: Path, spec: InputSpec, layout: Layout) -> Exchange:
+def open_exchange(place: Path, spec: InputSpec, layout: Layout) -> FileExchange:
     """The exchange at ``place``, or a new one that is not on disk yet.
 
     Raises:
-        TargetError: what is there is no exchange, or one of other inputs.
+        TargetError: the place holds no exchange, or one of other inputs.
     """
     facts = {
         "access": spec.access,
@@ -143,7 +142,7 @@ def open_exchange(place: Path, spec: InputSpec, layout: Layout) -> Exchange:
         "black": list(spec.low),
         "white": list(spec.high),
     }
-    fresh = Exchange(place, facts, secrets.token_hex(6))
+    fresh = FileExchange(place, facts, secrets.token_hex(6))
     try:
         text = fresh.state.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -161,7 +160,7 @@ def open_exchange(place: Path, spec: InputSpec, layout: Layout) -> Exchange:
     return found
 
 
-def _parse(fresh: Exchange, text: str) -> Exchange:
+def _parse(fresh: FileExchange, text: str) -> FileExchange:
     try:
         data = json.loads(text)
         if data["xray_audit_exchange"] != VERSION:
@@ -173,11 +172,11 @@ def _parse(fresh: Exchange, text: str) -> Exchange:
         raise TargetError(f"{fresh.state} is not the state of an exchange: {error!r}") from error
     if [one.number for one in rounds] != list(range(1, len(rounds) + 1)):
         raise TargetError(f"{fresh.state} is not the state of an exchange: a round is missing")
-    return Exchange(fresh.place, facts, token, plan, rounds)
+    return FileExchange(fresh.place, facts, token, plan, rounds)
 
 
-def _refuse_foreign(fresh: Exchange) -> None:
-    """Somebody's pictures must not be mixed with inputs of ours."""
+def _refuse_foreign(fresh: FileExchange) -> None:
+    """The user's images must not be mixed with inputs of ours."""
     if fresh.arrays:
         return
     try:
@@ -193,7 +192,7 @@ def _refuse_foreign(fresh: Exchange) -> None:
 
 
 def key_of(sent: NDArray[Any]) -> bytes:
-    """What makes two inputs the same: the digest of the values that are sent."""
+    """Identity of an input: the digest of the values that are sent."""
     return hashlib.sha256(np.ascontiguousarray(sent).tobytes()).digest()
 
 

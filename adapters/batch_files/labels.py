@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.batch_files.exchange import Exchange, Round
+from adapters.batch_files.exchange import FileExchange, Round
 from adapters.contract import LabelSpace
 from adapters.errors import TargetError
 
@@ -26,7 +26,7 @@ MAX_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One answer as written: where in the file, which input, its label, its input's digest."""
+    """One answer as written: its place in the file, its input, its label, its input's digest."""
 
     where: str
     id: str
@@ -35,7 +35,7 @@ class Row:
 
 
 def read_labels(
-    path: Path, exchange: Exchange, waiting: Round, space: LabelSpace, digests: Sequence[str]
+    path: Path, exchange: FileExchange, waiting: Round, space: LabelSpace, digests: Sequence[str]
 ) -> list[int]:
     """Labels of the round that waits, in the order of its inputs.
 
@@ -43,10 +43,10 @@ def read_labels(
 
     Args:
         path: ``.csv``, ``.json``, ``.jsonl`` or ``.npz``.
-        exchange: what the labels must belong to.
+        exchange: the exchange that the labels must belong to.
         waiting: the round that waits for labels.
-        space: what the labels mean; an open one grows.
-        digests: SHA-256 of each input as handed out, checked where the file states it.
+        space: meaning of the labels; an open one grows.
+        digests: SHA-256 of each input as handed out, checked if the file states it.
 
     Raises:
         TargetError: unreadable, or not exactly one usable label for each input of the round.
@@ -72,7 +72,7 @@ def read_labels(
 
 
 def _indices(
-    texts: list[str | None], path: Path, exchange: Exchange, waiting: Round, space: LabelSpace
+    texts: list[str | None], path: Path, exchange: FileExchange, waiting: Round, space: LabelSpace
 ) -> list[int]:
     missing = [item for item, text in enumerate(texts) if text is None]
     if missing:
@@ -113,7 +113,7 @@ def _refuse_other_kind(texts: Iterable[str], path: Path, space: LabelSpace) -> N
 
 
 _NUMBER = re.compile(r"[-+]?\d*\.\d+(?:[eE][-+]?\d+)?|[-+]\d+|nan|inf", re.IGNORECASE)
-"""What a score looks like, and no class name does."""
+"""Pattern of a score, which no class name has."""
 
 
 def _known(text: str, space: LabelSpace) -> int | None:
@@ -125,7 +125,7 @@ def _known(text: str, space: LabelSpace) -> int | None:
     return index if space.size is None or index < space.size else None
 
 
-def _place(row: Row, path: Path, exchange: Exchange) -> tuple[int, int]:
+def _place(row: Row, path: Path, exchange: FileExchange) -> tuple[int, int]:
     """Round and number of the input that a row labels."""
     match = _ID.fullmatch(row.id)
     if match is None:

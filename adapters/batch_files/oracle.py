@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from adapters.batch_files.exchange import Exchange, Round, key_of
+from adapters.batch_files.exchange import FileExchange, Round, key_of
 from adapters.batch_files.labels import read_labels
 from adapters.batch_files.writers import MANIFEST, RoundWriter, sent_values
 from adapters.checks import check_batch
@@ -21,12 +21,12 @@ BATCH = 256
 
 
 class FileOracle:
-    """See :mod:`adapters.batch_files`; a :class:`~adapters.contract.Deferring` oracle.
+    """See :mod:`adapters.batch_files`; a :class:`~adapters.contract.OfflineOracle` oracle.
 
     Args:
         exchange: the rounds so far.
-        spec: what an input is.
-        space: what the labels mean.
+        spec: form of an input.
+        space: meaning of the labels.
         labels: file with the labels of the round that waits, or None.
 
     Raises:
@@ -34,7 +34,7 @@ class FileOracle:
     """
 
     def __init__(
-        self, exchange: Exchange, spec: InputSpec, space: LabelSpace, labels: Path | None
+        self, exchange: FileExchange, spec: InputSpec, space: LabelSpace, labels: Path | None
     ) -> None:
         self._exchange = exchange
         self._labels = labels
@@ -59,7 +59,7 @@ class FileOracle:
         self.wire = WireCount()
 
     async def begin(self, audit: str) -> None:
-        """See :meth:`adapters.contract.Deferring.begin`."""
+        """See :meth:`adapters.contract.OfflineOracle.begin`."""
         exchange = self._exchange
         if exchange.plan not in {"", audit}:
             raise TargetError(
@@ -94,7 +94,7 @@ class FileOracle:
             self._answers[key].append(label)
 
     def _digests(self, waiting: Round, keys: list[bytes]) -> list[str]:
-        """SHA-256 of each input as handed out: of its values in an ``.npz``, of its picture."""
+        """SHA-256 of each input as handed out: of its values in an ``.npz``, of its image."""
         place = self._exchange.folder / waiting.place
         try:
             if self._exchange.arrays:
@@ -109,7 +109,7 @@ class FileOracle:
         return digests if len(digests) == len(keys) else [""] * len(keys)
 
     async def answers_now(self, batch: Batch) -> bool:
-        """See :meth:`adapters.contract.Deferring.answers_now`."""
+        """See :meth:`adapters.contract.OfflineOracle.answers_now`."""
         checked = check_batch(batch, self.input_spec, self.max_batch)
         async with self._turn:
             return await asyncio.to_thread(self._note, checked)
@@ -156,7 +156,7 @@ class FileOracle:
         return labels
 
     async def hand_out(self) -> str:
-        """See :meth:`adapters.contract.Deferring.hand_out`."""
+        """See :meth:`adapters.contract.OfflineOracle.hand_out`."""
         return await asyncio.to_thread(self._hand_out)
 
     def _hand_out(self) -> str:
@@ -168,7 +168,7 @@ class FileOracle:
             waiting = fresh
         assert waiting is not None, "something was deferred, so something waits"
         place = exchange.folder / waiting.place
-        what = "inputs" if self._exchange.arrays else "pictures"
+        what = "inputs" if self._exchange.arrays else "images"
         given = self._labels is not None and not self._labels.exists()
         missing = f", and {self._labels} is not there yet" if given else ""
         return (
@@ -178,7 +178,7 @@ class FileOracle:
         )
 
     async def taken_over(self) -> None:
-        """See :meth:`adapters.contract.Deferring.taken_over`."""
+        """See :meth:`adapters.contract.OfflineOracle.taken_over`."""
         if self._exchange.waiting is not None:
             await asyncio.to_thread(self._close_round, None)
 

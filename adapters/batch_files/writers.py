@@ -1,4 +1,4 @@
-"""Hands out one round of inputs: a folder of pictures, or an ``.npz`` of arrays."""
+"""Hands out one round of inputs: a folder of images, or an ``.npz`` of arrays."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.batch_files.exchange import Exchange, Round, key_of, write_whole
+from adapters.batch_files.exchange import FileExchange, Round, key_of, write_whole
 from adapters.contract import Batch, InputSpec
 from adapters.errors import TargetError
-from adapters.images import encode_picture, is_picture
-from adapters.target.description import Target
+from adapters.images import encode_image, is_image
+from adapters.target import Target
 
 MANIFEST = "inputs.csv"
 COPY_BYTES = 1 << 22
 
 
 def choose_encoding(place: Path, target: Target) -> str:
-    """The encoding for ``place``: a picture in a folder, values in an ``.npz``.
+    """The encoding for ``place``: an image in a folder, values in an ``.npz``.
 
     Raises:
         TargetError: the place cannot hold the encoding, or the encoding not the access mode.
@@ -35,22 +35,22 @@ def choose_encoding(place: Path, target: Target) -> str:
     image = target.access == "image"
     if not arrays and not image:
         raise TargetError(
-            f"{place} is a folder of pictures, which cannot hold values outside the 8-bit range: "
+            f"{place} is a folder of images, which cannot hold values outside the 8-bit range: "
             "use --access image, or name an .npz file with --input-file"
         )
     default = "png" if not arrays else "uint8" if image else "float32"
     encoding = target.encoding or default
     if arrays and encoding not in {"float32", "uint8"}:
-        raise TargetError(f"encoding {encoding} is a picture, and {place} holds arrays")
-    if not arrays and not is_picture(encoding):
-        raise TargetError(f"encoding {encoding} is no picture; use png or jpeg:QUALITY")
+        raise TargetError(f"encoding {encoding} is an image, and {place} holds arrays")
+    if not arrays and not is_image(encoding):
+        raise TargetError(f"encoding {encoding} is no image; use png or jpeg:QUALITY")
     if encoding == "uint8" and not image:
         raise TargetError("uint8 cannot carry values outside the 8-bit range: use --access image")
     return encoding
 
 
 def sent_values(batch: Batch, spec: InputSpec) -> NDArray[Any]:
-    """What travels for ``batch`` ``(n, c, h, w)``, before any encoding: pixels or inputs."""
+    """Values that travel for ``batch`` ``(n, c, h, w)``, before any encoding: pixels or inputs."""
     return spec.as_sent(batch) if spec.encoding == "float32" else spec.to_pixels(batch)
 
 
@@ -58,11 +58,11 @@ class RoundWriter:
     """Writes the next round of an exchange; nothing of it counts before :meth:`finish`.
 
     Args:
-        exchange: where it belongs.
-        spec: what its inputs are.
+        exchange: the exchange that it belongs to.
+        spec: form of its inputs.
     """
 
-    def __init__(self, exchange: Exchange, spec: InputSpec) -> None:
+    def __init__(self, exchange: FileExchange, spec: InputSpec) -> None:
         self._exchange = exchange
         self._spec = spec
         self.number = len(exchange.rounds) + 1
@@ -142,7 +142,7 @@ class RoundWriter:
     def _add_one(self, value: NDArray[Any]) -> None:
         name = f"{self._exchange.prefix(self.number)}{len(self._keys):06d}"
         if self._raw is None:
-            data = encode_picture(value, self._spec.encoding)
+            data = encode_image(value, self._spec.encoding)
             file = f"{name}.{'png' if self._spec.encoding == 'png' else 'jpg'}"
             (self._partial / file).write_bytes(data)
             self._rows.append((file, hashlib.sha256(data).hexdigest()))

@@ -17,7 +17,7 @@ MAX_PROPOSALS = 32
 
 _FILE_FIELDS = ("image", "file", "content", "data")
 GUESS = "a usual format"
-"""Why a format is tried that nothing speaks for."""
+"""Reason given for a format without evidence."""
 
 _ARRAY_KEYS = ("inputs", "instances", "input", "data", "x")
 _SAFE = "/:@%!$&'()*+,;=-._~"
@@ -39,8 +39,8 @@ class Proposal:
 
     Attributes:
         table: the description, without what the user states.
-        why: what speaks for it.
-        certain: whether the server itself named the protocol, so that a failure is worth telling.
+        why: evidence for it.
+        certain: True if the server itself named the protocol, so that a failure is worth telling.
     """
 
     table: dict[str, Any]
@@ -52,8 +52,8 @@ def propose(facts: Facts, channels: int = 3) -> list[Proposal]:
     """Descriptions of the endpoint, the likeliest first; at most ``MAX_PROPOSALS``.
 
     Args:
-        facts: what the server said.
-        channels: those of the samples; only grey pictures may go out without a channel axis.
+        facts: the server's answers.
+        channels: those of the samples; only grey images may go out without a channel axis.
     """
     found: list[Proposal] = []
     seen: set[str] = set()
@@ -94,7 +94,7 @@ def _by_host(facts: Facts) -> Iterator[Proposal]:
 
 
 def _by_protocol(facts: Facts, channels: int) -> Iterator[Proposal]:
-    """What speaks a protocol that says itself what it takes."""
+    """Proposals for protocols that state their own input."""
     address, path = facts.endpoint.address, facts.endpoint.path
     if facts.endpoint.grpc:
         yield Proposal({"url": address, "preset": "v2-grpc"}, "gRPC of V2 is known", certain=True)
@@ -124,7 +124,7 @@ def _instances(url: str, why: str, channels: int) -> Iterator[Proposal]:
 
 
 def _by_path(facts: Facts, channels: int) -> Iterator[Proposal]:
-    """What the usual path of a kind of server suggests."""
+    """Proposals suggested by the usual path of a kind of server."""
     address, path = facts.endpoint.address, facts.endpoint.path.rstrip("/")
     usual = {
         "/invocations": ("hf", "mlflow", "instances"),
@@ -233,7 +233,7 @@ def _kind(schema: Any) -> str:
 
 
 def _nesting(document: Any, schema: Any) -> int:
-    """How many lists the schema of a field nests; 0 where it does not say."""
+    """Depth of the lists in the schema of a field; 0 if it does not say."""
     depth = 0
     while _dig(schema, "type") == "array" and depth < 5:
         depth += 1
@@ -252,7 +252,7 @@ def _dig(value: Any, *steps: str) -> Any:
 
 
 def _usual_urls(facts: Facts) -> list[str]:
-    """Where predictions are usually asked for, for a URL without a path."""
+    """Usual path of predictions, for a URL without one."""
     listed = [route for route, _ in (*_bento_routes(facts), *_openapi_routes(facts))]
     document = facts.answers.get("/openapi.json")
     paths = _dig(document, "paths")
@@ -279,7 +279,7 @@ def _any_format(url: str, channels: int) -> Iterator[Proposal]:
 
 @dataclass(frozen=True, slots=True)
 class _Way:
-    """How an array is written: which axes of an input, and whether a list of inputs or one."""
+    """Form of an array: the axes of an input, and one input or a list."""
 
     axes: str = "image"
     layout: str = "NCHW"
@@ -287,7 +287,7 @@ class _Way:
 
     @property
     def table(self) -> dict[str, Any]:
-        """What the description says of it."""
+        """The form in the terms of a description."""
         request = {} if self.axes == "image" else {"request": {"axes": self.axes}}
         return {**request, "input": {"layout": self.layout}}
 
@@ -330,5 +330,5 @@ def _arrays(url: str, key: str, way: _Way) -> dict[str, Any]:
 
 
 def _at(facts: Facts, path: str) -> str:
-    """The URL of ``path``, whatever a stranger's document wrote, on the endpoint's own server."""
+    """The URL of ``path`` on the endpoint's own server, even if the document names another."""
     return facts.endpoint.at(quote("/" + path.lstrip("/"), safe=_SAFE)).address

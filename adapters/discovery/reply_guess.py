@@ -81,7 +81,7 @@ def _of_list(value: list[Any], path: str, depth: int, key: str) -> tuple[int, Gu
 
 
 def _of_entries(value: list[Any], path: str, depth: int) -> tuple[int, Guess] | None:
-    """``[{"label": .., "score": ..}]`` under whatever names."""
+    """``[{"label": .., "score": ..}]`` under any names."""
     first = value[0]
     label = next((k for k, v in first.items() if isinstance(v, str) and _LABEL.fullmatch(k)), "")
     label = label or next((k for k, v in first.items() if isinstance(v, str)), "")

@@ -1,4 +1,4 @@
-"""What a server says about itself before any picture is sent: only questions, on its own origin."""
+"""A server's account of itself before any image is sent: only questions, on its own origin."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from adapters.errors import AccessDenied, BadReply, EndpointError, Unreachable
 from adapters.http.client.client import open_client
 from adapters.http.client.endpoint import Endpoint, read_endpoint
 from adapters.quoting import printable
-from adapters.target.description import Target
+from adapters.target import Target
 
 QUESTIONS = (
     ("GET", "/v2"),
@@ -24,7 +24,7 @@ QUESTIONS = (
     ("GET", "/ping"),
     ("GET", "/version"),
 )
-"""What is asked, in this order, each at most once. None of it is a query."""
+"""Questions in the order of asking, each put at most once. None of them is a query."""
 
 _CLOUDS = (
     "amazonaws.com",
@@ -41,14 +41,14 @@ _CLOUDS = (
 
 @dataclass
 class Facts:
-    """What a server said.
+    """Answers of a server.
 
     Attributes:
         endpoint: the URL as given.
         answers: parsed JSON (or text) of every question that got a good answer, by path.
-        asked: what was asked and how it was answered, in words, in order.
-        wants_key: whether any answer was that a key is missing or wrong.
-        cloud: whether the host serves one known API, so that nothing was asked.
+        asked: questions and their answers, in words, in order.
+        wants_key: True if any answer was that a key is missing or wrong.
+        cloud: True if the host serves one known API, so that nothing was asked.
     """
 
     endpoint: Endpoint
@@ -63,7 +63,7 @@ async def survey(target: Target) -> Facts:
 
     Raises:
         TargetError: the URL, key or certificates cannot work.
-        Unreachable: nobody answers there.
+        Unreachable: no server answers there.
     """
     endpoint = read_endpoint(target.location)
     facts = Facts(endpoint)

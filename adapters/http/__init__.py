@@ -19,7 +19,7 @@ from adapters.http.generic.protocol import open_generic
 from adapters.http.oracle import HttpOracle, Opened
 from adapters.http.v2.grpc import open_v2_grpc
 from adapters.http.v2.protocol import open_v2
-from adapters.target.description import Target
+from adapters.target import Target
 
 __all__ = ["PROTOCOLS", "open_oracle"]
 
@@ -40,7 +40,7 @@ async def open_oracle(
 
     Args:
         target: the endpoint.
-        watch: told about every exchange with it, for people to see.
+        watch: receives every exchange with it, for display.
 
     Raises:
         TargetError: a description that cannot work.

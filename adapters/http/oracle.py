@@ -22,11 +22,11 @@ from adapters.http.client.endpoint import Endpoint
 from adapters.http.client.polling import Poller
 from adapters.http.transport.transports import Reply
 from adapters.quoting import printable
-from adapters.target.description import Target
+from adapters.target import Target
 
 DEFAULT_BATCH = 64
 UNREADABLE = (BadReply, InputRejected, ServerFailed, Unreachable)
-"""How servers answer a body that they cannot read: MLServer with 500 or a reset."""
+"""Errors by which servers answer a body that they cannot read: MLServer with 500 or a reset."""
 _COMFORTABLE_BYTES = 8 * 1024 * 1024
 
 
@@ -39,10 +39,10 @@ class Outgoing:
 
 
 class WireFormat(Protocol):
-    """What one protocol knows: inputs to bytes, reply to labels.
+    """One protocol's translation: inputs to bytes, reply to labels.
 
     Attributes:
-        version: model version that the newest reply names, safe to print; empty where none does.
+        version: model version that the newest reply names, safe to print; empty if none does.
     """
 
     version: str
@@ -66,21 +66,21 @@ class WireFormat(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What opening a protocol found out.
+    """Findings from opening a protocol.
 
     Attributes:
         format: its wire format.
         base: the model's URL as fingerprint and report show it.
-        endpoint: where inference requests go.
+        endpoint: URL of inference requests.
         method: HTTP method of an inference request.
-        spec: what the model takes.
-        space: what its labels mean.
+        spec: input that the model takes.
+        space: meaning of its labels.
         max_batch: most inputs per request.
-        fallback: the format to change to where the server cannot read the first request in
-            ``format``; None where there is nothing to try.
+        fallback: the format to change to if the server cannot read the first request in
+            ``format``; None if there is nothing to try.
         identity: protocol, model, version and preprocessing, in words: one part per fact.
         description: protocol-specific facts for the report, JSON-able, without secrets.
-        poller: fetches answers that come later, or None where they never do.
+        poller: fetches answers that come later, or None if they never do.
     """
 
     format: WireFormat
@@ -110,8 +110,8 @@ class HttpOracle:
         self.label_space = opened.space
         self.max_batch = opened.max_batch
         self.wire = client.wire
-        self.origin = client.origin
-        self.keyed = client.keyed
+        self.server_identity = client.server_identity.facts
+        self.idempotent = client.idempotent
         self.status = ""
         self.fingerprint = "; ".join(
             (opened.base.shown, *opened.identity, *_preprocessing(opened.spec))
@@ -133,7 +133,7 @@ class HttpOracle:
         return await self.predict_labels_as(batch, "")
 
     async def predict_labels_as(self, batch: Batch, key: str) -> Labels:
-        """See :meth:`adapters.contract.Keyed.predict_labels_as`."""
+        """See :meth:`adapters.contract.IdempotentOracle.predict_labels_as`."""
         checked = check_batch(batch, self.input_spec, self.max_batch)
         wire = self._format
         try:
@@ -147,10 +147,10 @@ class HttpOracle:
             self._change_format(wire, error)
             raise
         self._fallback = None
-        # Nothing is awaited from here on, so whoever asked reads the status of their own reply.
+        # Nothing is awaited from here on, so the caller reads the status of its own reply.
         self.status = reply.outcome
         if wire.version:
-            self.origin["model_version"] = wire.version
+            self.server_identity["model_version"] = wire.version
         return check_labels(labels, len(checked), self.label_space.size)
 
     def _decoded(self, wire: WireFormat, reply: Reply, n: int) -> Labels:
@@ -161,7 +161,7 @@ class HttpOracle:
             raise
 
     def _change_format(self, used: WireFormat, error: EndpointError) -> None:
-        """Take the fallback from now on, where nothing was ever answered in ``used``.
+        """Take the fallback from now on if nothing was ever answered in ``used``.
 
         Raises:
             ServerFailed: worth a retry, which the engine charges like any other.
@@ -179,12 +179,12 @@ class HttpOracle:
 
     @property
     def addresses(self) -> Collection[str]:
-        """See :class:`adapters.contract.Networked`."""
-        return self._client.sighting.addresses
+        """See :class:`adapters.contract.RemoteOracle`."""
+        return self._client.server_identity.addresses
 
     def identity(self) -> dict[str, Any]:
-        """See :meth:`adapters.contract.Identified.identity`."""
-        return self._client.sighting.identity(str(self.description["url"]), self.origin)
+        """See :meth:`adapters.contract.RemoteOracle.identity`."""
+        return self._client.server_identity.record(str(self.description["url"]))
 
     def request_bytes(self, n: int) -> int:
         """Estimated bytes on the wire of one request with ``n`` inputs, its head included."""
@@ -200,7 +200,7 @@ class HttpOracle:
 
 
 def comfortable_batch(body_bytes: int) -> int:
-    """Default inputs per request: 64, or as many as fit 8 MiB where one has ``body_bytes``."""
+    """Default inputs per request: 64, or as many as fit 8 MiB if one has ``body_bytes``."""
     return max(1, min(DEFAULT_BATCH, _COMFORTABLE_BYTES // max(1, body_bytes)))
 
 
@@ -220,7 +220,7 @@ def known_name(space: LabelSpace, name: str) -> int:
 
 
 def _storable(name: str) -> bool:
-    """Whether ``name`` survives UTF-8: JSON may smuggle in half a character."""
+    """True if ``name`` survives UTF-8: JSON may smuggle in half a character."""
     return not any("\ud800" <= c <= "\udfff" for c in name)
 
 

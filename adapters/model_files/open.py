@@ -1,4 +1,4 @@
-"""Opens a model file: in a process of its own, or in this one where the user vouches for it."""
+"""Opens a model file: in a process of its own, or in this one if the user vouches for it."""
 
 from __future__ import annotations
 
@@ -10,30 +10,42 @@ from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.errors import UntrustedModel
-from adapters.model_files.local import LocalOracle, ModelFile, read_model_file, settle
+from adapters.model_files.file import ModelFile, read_model_file
+from adapters.model_files.onnx.check import check_onnx
+from adapters.model_files.oracle import LocalOracle, resolve
 from adapters.model_files.sandbox.sandbox import landlock_abi
-from adapters.target.description import Target
+from adapters.target import Target
 from adapters.worker import Worker
 
 TRUSTED = "none: the user vouched for the file, so it ran in the auditor's own process"
 
 Check = Callable[[ModelFile], None]
+"""Looks into a file that the user did not vouch for, before any runtime does."""
+
+RUNTIMES: dict[str, tuple[str, Check | None]] = {
+    "onnx": ("adapters.model_files.onnx.runtime", check_onnx),
+    "torchscript": ("adapters.model_files.torchscript", None),
+}
+"""Kind of model file -> the module with ``prepare`` and ``load`` for it, and its check.
+
+The child process imports that module: it must not need a :class:`Target`.
+"""
 
 
-async def open_model_file(target: Target, runtime: str, check: Check | None = None) -> LabelOracle:
-    """Open the file that ``target`` names.
-
-    Args:
-        target: what the user says.
-        runtime: name of the module with ``prepare`` and ``load`` for such files, the caller's own.
-        check: looks into a file that nobody vouched for before any runtime does.
+async def open_oracle(target: Target) -> LabelOracle:
+    """Open the model file that ``target`` names, isolated unless the user vouches for it.
 
     Raises:
-        UntrustedModel: it cannot be isolated here, and nobody vouched for it.
-        ModelFileError, TargetError: see the runtime's own ``open_oracle``.
+        UntrustedModel: it cannot be isolated here, and the user did not vouch for it.
+        MissingExtra: its runtime is not installed.
+        ProviderUnavailable: the device asked for did not start, or two builds of ONNX Runtime
+            overwrite each other.
+        ModelFileError: the file is missing, corrupt, or not an image classifier.
+        TargetError: shape, layout, classes or encoding do not fit the model.
     """
+    runtime, check = RUNTIMES[target.kind]
     if target.trust_model_file:
-        return await _open_here(target, sys.modules[runtime])
+        return await _open_here(target, importlib.import_module(runtime))
     problem = why_not(target.device)
     if problem:
         raise UntrustedModel(
@@ -46,7 +58,7 @@ async def open_model_file(target: Target, runtime: str, check: Check | None = No
 
 
 def why_not(device: str) -> str:
-    """Why a model file cannot be isolated on this machine, in words; empty where it can."""
+    """Reason why a model file cannot be isolated on this machine, in words; empty if it can."""
     if sys.platform != "linux":
         return f"that needs Linux, and this is {sys.platform}"
     if device == "mps":
@@ -59,7 +71,7 @@ def why_not(device: str) -> str:
 
 
 async def _open_here(target: Target, runtime: Any) -> LocalOracle:
-    """Load a model on the thread it will run on; the thread ends where loading fails."""
+    """Load a model on the thread it will run on; the thread ends if loading fails."""
     worker = Worker("model")
     try:
         return await worker.run(_load_here, target, runtime, worker)
@@ -72,4 +84,4 @@ def _load_here(target: Target, runtime: Any, worker: Worker) -> LocalOracle:
     runtime.prepare(target.device, target.threads)
     file = read_model_file(target.location)
     model = runtime.load(file, target.device, target.threads)
-    return LocalOracle(model.infer, settle(target, file, model.facts, TRUSTED), worker)
+    return LocalOracle(model.infer, resolve(target, file, model.facts, TRUSTED), worker)

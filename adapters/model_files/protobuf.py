@@ -16,10 +16,10 @@ class NotProtobufError(ValueError):
 
 
 class Budget:
-    """How many fields may be read in all: a message of two-byte fields would take for ever.
+    """Number of fields that may be read in all: a message of two-byte fields would take for ever.
 
     Args:
-        fields: how many.
+        fields: their number.
     """
 
     def __init__(self, fields: int) -> None:

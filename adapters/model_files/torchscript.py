@@ -19,7 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import LabelOracle
 from adapters.errors import (
     BadReply,
     MissingExtra,
@@ -27,9 +26,9 @@ from adapters.errors import (
     ProviderUnavailable,
     TargetError,
 )
-from adapters.model_files.local import Dims, Infer, LoadedModel, ModelFacts, ModelFile, one_line
-from adapters.model_files.open import open_model_file
-from adapters.target.description import Target
+from adapters.model_files.file import ModelFile
+from adapters.model_files.loaded_model import Dims, Infer, LoadedModel, ModelFacts
+from adapters.quoting import one_line
 
 INPUT_TYPES = {
     "torch.float32": "float32",
@@ -52,7 +51,7 @@ class _Model:
         dims: axes after the batch axis.
         dtype: torch's name of the input type.
         batch: fewest and most inputs per call; None for no limit.
-        classes: number of classes where the file tells.
+        classes: number of classes if the file tells.
         format: ``TorchScript`` or ``torch.export``.
     """
 
@@ -62,19 +61,6 @@ class _Model:
     batch: tuple[int, int | None]
     classes: int | None
     format: str
-
-
-async def open_oracle(target: Target) -> LabelOracle:
-    """Open the ``.pt`` or ``.pt2`` file that ``target`` names, isolated unless it is trusted.
-
-    Raises:
-        UntrustedModel: it cannot be isolated here, and nobody vouched for it.
-        MissingExtra: torch is not installed.
-        ProviderUnavailable: the device asked for is not there.
-        ModelFileError: the file is missing, corrupt, or not an image classifier.
-        TargetError: shape, layout, classes or encoding do not fit the model.
-    """
-    return await open_model_file(target, __name__)
 
 
 def prepare(device: str, threads: int | None) -> None:
@@ -95,7 +81,8 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
     """Load ``file`` into this process, which runs code from it.
 
     Raises:
-        MissingExtra, ProviderUnavailable, ModelFileError, TargetError: see :func:`open_oracle`.
+        MissingExtra, ProviderUnavailable, ModelFileError, TargetError: see
+            :func:`adapters.model_files.open.open_oracle`.
     """
     prepare(device, threads)
     torch = _runtime()

@@ -1,19 +1,28 @@
-"""What the user says about the model under audit: pure data, no connection yet.
+"""The model under audit as the user describes it: pure data, no connection yet.
 
-Every class here but Target and HttpOptions is one table of a target description, field by field;
-the schema takes its texts from their docstrings.
+Every class here but Target and HttpOptions is one table of a description, field by field; pydantic
+checks a description by their types and takes the schema's texts from their docstrings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from adapters.contract import Access, InputSpec
+from adapters.contract import Access, InputSpec, Layout
 from adapters.errors import TargetError
+from adapters.target.kinds import (
+    READING,
+    Count,
+    Exact,
+    Flag,
+    Number,
+    Seconds,
+    Share,
+    Statuses,
+    Texts,
+)
 
-Layout = Literal["NCHW", "NHWC"]
 Color = Literal["rgb", "bgr"]
 Resample = Literal["nearest", "bilinear", "bicubic"]
 Protocol = Literal["auto", "v2", "v2-json", "v2-binary", "v2-grpc", "http"]
@@ -26,340 +35,288 @@ ReplyKind = Literal[
     "label-score-columns",
     "classification",
 ]
-Statuses = tuple["Status", ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bounds:
-    """Limits of a number in a description.
-
-    Attributes:
-        least: smallest value.
-        most: largest value, or None.
-        above: whether ``least`` itself is excluded.
-    """
-
-    least: float
-    most: float | None = None
-    above: bool = False
-
-    def allow(self, value: float) -> bool:
-        """Whether ``value`` is finite and within the limits."""
-        low = value > self.least if self.above else value >= self.least
-        return low and value < float("inf") and (self.most is None or value <= self.most)
-
-    def __str__(self) -> str:
-        low = f"above {self.least:g}" if self.above else f"at least {self.least:g}"
-        return low if self.most is None else f"{low} and at most {self.most:g}"
-
-
-Count = Annotated[int, Bounds(1)]
-Seconds = Annotated[float, Bounds(0, above=True)]
-Share = Annotated[float, Bounds(0, 1)]
-Status = Annotated[int, Bounds(100, 599)]
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFormat:
-    """How one request is written.
-
-    Attributes:
-        method: HTTP method.
-        body: ``json`` (a template), ``multipart`` (a file field) or ``raw`` (the file's bytes).
-        content_type: Content-Type of a raw body or of a multipart file where the server wants
-            another one than the encoding's own.
-        field: multipart field name.
-        template: JSON text; the string "$INPUT" stands for one input and "$INPUTS" for the list
-            of all inputs of the request (then ``batch`` may exceed 1).
-        item: JSON text of one element of "$INPUTS", around the string "$INPUT", for servers that
-            wrap every input: ``{"b64": "$INPUT"}``.
-        value: how an input is written into JSON: ``array`` (nested numbers in the model's input
-            units), ``pixels`` (nested whole numbers 0 to 255), ``base64`` or ``data-uri`` (an
-            encoded image).
-        axes: the axes of one input written as numbers: ``image`` (three, in the order of
-            ``input.layout``), ``grey`` (height and width, of a single channel) or ``flat`` (one
-            list of all values, in that order).
-        tensor: V2 input name where the model has several; empty takes the only one.
-    """
+    """Form of one request."""
 
     method: Literal["POST", "PUT", "PATCH"] = "POST"
+    """HTTP method."""
     body: Literal["json", "multipart", "raw"] = "json"
+    """``json`` (a template), ``multipart`` (a file field) or ``raw`` (the file's bytes)."""
     content_type: str = ""
+    """Content-Type of a raw body or of a multipart file if the server wants another one than
+    the encoding's own."""
     field: str = "file"
+    """Multipart field name."""
     template: str = '{"inputs": "$INPUTS"}'
+    """JSON text; the string "$INPUT" stands for one input and "$INPUTS" for the list of all
+    inputs of the request (then ``batch`` may exceed 1)."""
     item: str = '"$INPUT"'
+    """JSON text of one element of "$INPUTS", around the string "$INPUT", for servers that wrap
+    every input: ``{"b64": "$INPUT"}``."""
     value: Literal["array", "pixels", "base64", "data-uri"] = "array"
+    """Form of an input in JSON: ``array`` (nested numbers in the model's input units),
+    ``pixels`` (nested whole numbers 0 to 255), ``base64`` or ``data-uri`` (an encoded image)."""
     axes: Literal["image", "grey", "flat"] = "image"
+    """The axes of one input written as numbers: ``image`` (three, in the order of
+    ``input.layout``), ``grey`` (height and width, of a single channel) or ``flat`` (one list of
+    all values, in that order)."""
     tensor: str = ""
+    """V2 input name if the model has several; empty takes the only one."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReplyFormat:
-    """Where the label is in a reply.
+    """Place of the label in a reply."""
 
-    Attributes:
-        path: dotted path with indices into the JSON reply, ``predictions.*.label`` style; ``*``
-            walks a list with one entry per input. Empty: the reply itself. For V2: the name of
-            the output.
-        kind: what stands there: a class ``label`` (name), an ``index``, ``scores`` (one per
-            class, reduced to the top label at once), a ``label-score-list``
-            (``[{"label": .., "score": ..}]``), a ``label-score-dict`` (``{name: score}``),
-            ``label-score-columns`` (``{"labels": [..], "scores": [..]}``) or a
-            ``classification`` (V2 only: Triton's extension answers ``score:index[:label]``).
-        reshape_from: path of the shape that a flat list of scores has.
-        success_path: path that must hold ``success_value`` in a good reply, or empty; ``*``
-            asks it of every entry.
-        success_value: see ``success_path``.
-        error_path: path of an error message; present and not null means the request failed.
-        label_key: name of the label in an entry of a ``label-score-list``, or of the list of
-            labels in ``label-score-columns``.
-        score_key: the same for the score.
-        no_label: name of the class that stands for "the target named nothing". Empty: an
-            answer without a label is a failure, as it must be wherever a label is always due.
-        min_score: a top label with a lower score counts as ``no_label``.
-        unlisted: what to do with a label that ``classes`` does not list: ``refuse`` the reply,
-            or ``skip`` it and take the best one that is listed.
-        rename: table of the target's class names to those of the samples.
-    """
+    __pydantic_config__: ClassVar[dict[str, Any]] = READING
 
     path: str = ""
+    """Dotted path with indices into the JSON reply, ``predictions.*.label`` style; ``*`` walks
+    a list with one entry per input. Empty: the reply itself. For V2: the name of the output."""
     kind: ReplyKind = "scores"
+    """Kind of value there: a class ``label`` (name), an ``index``, ``scores`` (one per class,
+    reduced to the top label at once), a ``label-score-list`` (``[{"label": .., "score":
+    ..}]``), a ``label-score-dict`` (``{name: score}``), ``label-score-columns`` (``{"labels":
+    [..], "scores": [..]}``) or a ``classification`` (V2 only: Triton's extension answers
+    ``score:index[:label]``)."""
     reshape_from: str = ""
+    """Path of the shape that a flat list of scores has."""
     success_path: str = ""
+    """Path that must hold ``success_value`` in a good reply, or empty; ``*`` asks it of every
+    entry."""
     success_value: str = ""
+    """See ``success_path``."""
     error_path: str = ""
+    """Path of an error message; present and not null means the request failed."""
     label_key: str = "label"
+    """Name of the label in an entry of a ``label-score-list``, or of the list of labels in
+    ``label-score-columns``."""
     score_key: str = "score"
+    """The same for the score."""
     no_label: str = ""
-    min_score: float | None = None
+    """Name of the class that stands for "the target named nothing". Empty: an answer without a
+    label is a failure, as it must be wherever a label is always due."""
+    min_score: Number | None = None
+    """A top label with a lower score counts as ``no_label``."""
     unlisted: Literal["refuse", "skip"] = "refuse"
-    rename: Mapping[str, str] = field(default_factory=dict)
+    """Treatment of a label that ``classes`` does not list: ``refuse`` the reply, or ``skip``
+    it and take the best one that is listed."""
+    rename: Texts = field(default_factory=dict)
+    """Table of the target's class names to those of the samples."""
 
 
 @dataclass(frozen=True, slots=True)
 class Auth:
-    """The key: never itself in a description, only where to find it.
-
-    Attributes:
-        type: ``bearer`` and ``header`` send the key in a header, ``query`` in the URL's query,
-            ``basic`` as the password of ``user``, ``sigv4`` signs for AWS with the credentials
-            that the AWS command line would use; ``none`` sends no key.
-        header: header that carries the key.
-        prefix: text before the key, with its space ("Key "). ``bearer`` sets "Bearer ".
-        parameter: name of the query parameter that carries the key.
-        user: user name of ``basic``.
-        secret_env: environment variable that holds the key.
-        secret_file: file that holds the key, and nothing else.
-        keyring: ``SERVICE/NAME`` of the key in the system's keyring (extra ``keyring``).
-        region: AWS region of ``sigv4``.
-        service: AWS service of ``sigv4``: ``sagemaker``, ``rekognition``, ``execute-api``.
-        profile: AWS profile of ``sigv4``, or empty for the default credentials.
-    """
+    """The key: never itself in a description, only its place."""
 
     type: Literal["bearer", "header", "query", "basic", "sigv4", "none"] = "bearer"
+    """``bearer`` and ``header`` send the key in a header, ``query`` in the URL's query,
+    ``basic`` as the password of ``user``, ``sigv4`` signs for AWS with the credentials that the
+    AWS command line would use; ``none`` sends no key."""
     header: str = "Authorization"
+    """Header that carries the key."""
     prefix: str = ""
+    """Text before the key, with its space ("Key "). ``bearer`` sets "Bearer "."""
     parameter: str = "key"
+    """Name of the query parameter that carries the key."""
     user: str = ""
+    """User name of ``basic``."""
     secret_env: str = "XRAY_AUDIT_API_KEY"  # noqa: S105 - a variable's name, not its content
+    """Environment variable that holds the key."""
     secret_file: str = ""
+    """File that holds the key, and nothing else."""
     keyring: str = ""
+    """``SERVICE/NAME`` of the key in the system's keyring (extra ``keyring``)."""
     region: str = ""
+    """AWS region of ``sigv4``."""
     service: str = ""
+    """AWS service of ``sigv4``: ``sagemaker``, ``rekognition``, ``execute-api``."""
     profile: str = ""
+    """AWS profile of ``sigv4``, or empty for the default credentials."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tls:
-    """How an https connection is secured.
-
-    Attributes:
-        ca: PEM file of the authorities that sign the server's certificate; empty: the public ones.
-        cert: PEM file of our own certificate, where the server wants one.
-        key: PEM file of its private key, where it is not in ``cert``.
-    """
+    """Certificates of an https connection."""
 
     ca: str = ""
+    """PEM file of the authorities that sign the server's certificate; empty: the public ones."""
     cert: str = ""
+    """PEM file of our own certificate if the server wants one."""
     key: str = ""
+    """PEM file of its private key, if it is not in ``cert``."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retry:
-    """What failures are worth another attempt.
-
-    Attributes:
-        throttle: statuses that mean "slow down".
-        statuses: further statuses that are worth another attempt.
-        final: statuses that never are, whatever they usually mean.
-        max: attempts per request, the first included.
-        respect_retry_after: whether to wait as long as the server asks for.
-        on_reset: whether a connection that breaks is worth another attempt (``retry``) or ends
-            the run (``stop``), for targets that bill what they may have answered.
-    """
+    """Failures worth another attempt."""
 
     throttle: Statuses = (429, 503)
+    """Statuses that mean "slow down"."""
     statuses: Statuses = ()
+    """Further statuses that are worth another attempt."""
     final: Statuses = ()
-    max: Annotated[int, Bounds(1, 100)] = 8
-    respect_retry_after: bool = True
+    """Statuses that never are, also if they usually would be."""
+    max: Annotated[int, Exact(1, 100)] = 8
+    """Attempts per request, the first included."""
+    respect_retry_after: Flag = True
+    """True to wait as long as the server asks for."""
     on_reset: Literal["retry", "stop"] = "retry"
+    """Effect of a connection that breaks: another attempt (``retry``), or the end of the run
+    (``stop``), for targets that bill what they may have answered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """How to fetch an answer that comes later.
-
-    Attributes:
-        pending: values of ``success_path`` that mean "not yet".
-        statuses: statuses of the first reply that mean "not yet", whatever its body says.
-        url_path: path in the first reply of the URL to ask; it must be on the same server.
-        id_path: path in the first reply of the job's name, for ``url``.
-        url: URL to ask, where ``{url}`` is the endpoint's own and ``{id}`` the job's name.
-        format: ``json``, or ``events``: a stream of server-sent events that ends with
-            ``complete`` or ``error``.
-        interval: seconds between two looks.
-        timeout: seconds until the answer counts as lost.
-    """
+    """Retrieval of an answer that comes later."""
 
     pending: tuple[str, ...] = ()
+    """Values of ``success_path`` that mean "not yet"."""
     statuses: Statuses = ()
+    """Statuses of the first reply that mean "not yet", independent of its body."""
     url_path: str = ""
+    """Path in the first reply of the URL to ask; it must be on the same server."""
     id_path: str = ""
+    """Path in the first reply of the job's name, for ``url``."""
     url: str = ""
+    """URL to ask, where ``{url}`` is the endpoint's own and ``{id}`` the job's name."""
     format: Literal["json", "events"] = "json"
+    """``json``, or ``events``: a stream of server-sent events that ends with ``complete`` or
+    ``error``."""
     interval: Seconds = 0.5
+    """Seconds between two looks."""
     timeout: Seconds = 300.0
+    """Seconds until the answer counts as lost."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be spent, and how fast; the command line's flags win.
-
-    Attributes:
-        timeout: seconds for one whole attempt.
-        concurrency: most requests in flight.
-        rate: most queries per second.
-        request_rate: most requests per second.
-        max_queries: hard cap on inputs sent.
-        max_reply_bytes: refuse larger replies.
-        model_timeout: seconds that an isolated model file may take for one batch.
-        model_memory: GiB that an isolated model file may take beyond its runtime; without it 4,
-            and no limit on a GPU.
-    """
+    """Limits on time, requests and queries; the command line's flags win."""
 
     timeout: Seconds = 30.0
-    concurrency: Annotated[int, Bounds(1, 1000)] | None = None
+    """Seconds for one whole attempt."""
+    concurrency: Annotated[int, Exact(1, 1000)] | None = None
+    """Most requests in flight."""
     rate: Seconds | None = None
+    """Most queries per second."""
     request_rate: Seconds | None = None
+    """Most requests per second."""
     max_queries: Count | None = None
+    """Hard cap on inputs sent."""
     max_reply_bytes: Count = 16 * 1024 * 1024
+    """Refuse larger replies."""
     model_timeout: Seconds = 300.0
-    model_memory: Annotated[float, Bounds(0.1, 1024)] | None = None
+    """Seconds that an isolated model file may take for one batch."""
+    model_memory: Annotated[float, Exact(0.1, 1024)] | None = None
+    """GiB that an isolated model file may take beyond its runtime; without it 4, and no limit
+    on a GPU."""
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """What ``xray-audit check`` asks of the target.
-
-    Attributes:
-        min_accuracy: share of the labelled samples that must get their own label.
-        determinism_repeats: samples asked twice.
-    """
+    """Requirements of ``xray-audit check`` on the target."""
 
     min_accuracy: Share | None = None
-    determinism_repeats: Annotated[int, Bounds(0, 30)] = 10
+    """Share of the labelled samples that must get their own label."""
+    determinism_repeats: Annotated[int, Exact(0, 30)] = 10
+    """Samples asked twice."""
 
 
 @dataclass(frozen=True, slots=True)
 class HttpOptions:
-    """Everything HTTP.
-
-    Attributes:
-        protocol: ``auto`` takes ``v2`` for URLs that contain ``/v2/models/``, else ``http``.
-            ``v2`` sends raw tensors where the server lists them, else JSON; ``v2-json`` and
-            ``v2-binary`` insist; ``v2-grpc`` speaks gRPC (extra ``grpc``).
-        headers: extra headers; they are never logged.
-        transport: ``auto`` takes aiohttp where it is installed, else plain httpx.
-        idempotency_header: header that carries a key, the same for every attempt at one request
-            and after a resume, so that the server can bill it once; empty for none.
-        private_network: whether a public host name may lead to a private or loopback address.
-            An address, a name without a dot, and names such as ``.internal`` or ``.local`` name a
-            private network themselves. Link-local addresses, where clouds serve their metadata,
-            are asked only where the URL names the address.
-    """
+    """Everything HTTP."""
 
     protocol: Protocol = "auto"
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """``auto`` takes ``v2`` for URLs that contain ``/v2/models/``, else ``http``. ``v2`` sends
+    raw tensors if the server lists them, else JSON; ``v2-json`` and ``v2-binary`` insist;
+    ``v2-grpc`` speaks gRPC (extra ``grpc``)."""
+    headers: Texts = field(default_factory=dict, repr=False)
+    """Extra headers; they are never logged."""
     auth: Auth = field(default_factory=Auth)
+    """The key."""
     tls: Tls = field(default_factory=Tls)
+    """Certificates."""
     transport: Literal["auto", "httpx", "aiohttp"] = "auto"
+    """``auto`` takes aiohttp if it is installed, else plain httpx."""
     idempotency_header: str = ""
-    private_network: bool = False
+    """Header that carries a key, the same for every attempt at one request and after a resume,
+    so that the server can bill it once; empty for none."""
+    private_network: Flag = False
+    """True if a public host name may lead to a private or loopback address. An address, a name
+    without a dot, and names such as ``.internal`` or ``.local`` name a private network
+    themselves. Link-local addresses, where clouds serve their metadata, are asked only if
+    the URL names the address."""
     request: RequestFormat = field(default_factory=RequestFormat)
+    """Form of a request."""
     reply: ReplyFormat = field(default_factory=ReplyFormat)
+    """Place of the label in a reply."""
     retry: Retry = field(default_factory=Retry)
+    """Failures worth another attempt."""
     poll: Poll | None = None
+    """Retrieval of an answer that comes later; None: it never does."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One model to audit.
+    """One model to audit."""
 
-    Attributes:
-        kind: ``onnx``, ``torchscript``, ``http``, ``files`` or ``synthetic``: a name in the
-            registry.
-        location: a file path or a URL.
-        name: what the report calls it; empty for its location.
-        access: ``float`` or ``image``.
-        encoding: ``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``; None takes the access
-            mode's default (float32, or PNG for uploads and 8-bit values for tensors).
-        value_range: input values of a black and a white pixel before mean and std.
-        mean, std: per-channel normalisation that the *caller* must apply, or None; channels in
-            the order of the samples (red first), whatever ``color`` says.
-        shape: ``(c, h, w)`` where the target does not state it.
-        layout: ``NCHW`` or ``NHWC`` where the target does not make it plain.
-        color: order of three channels in arrays; pictures are always RGB.
-        upload_size: ``(h, w)`` of the pictures that travel where it is another than that of
-            ``shape``, as a user's client would send them; None: the same.
-        resample: how an input is brought to ``upload_size``.
-        classes: class names in index order, or None.
-        device: ``cpu``, ``cuda``, ``cuda:1``, ``tensorrt``.
-        batch: most inputs per request, or None for the adapter's own limit.
-        threads: intra-op threads of a local runtime, or None for its default.
-        trust_model_file: the user vouches for a model file: it runs in this process, unchecked.
-        presets: names of the presets that the description is built on.
-        source: file the description stands in, or empty.
-        labels_file: file with the labels of the inputs handed out last, for ``files``.
-        http: HTTP details.
-        limits: see :class:`Limits`.
-        preflight: see :class:`Preflight`.
-    """
+    __pydantic_config__: ClassVar[dict[str, Any]] = READING
 
     kind: str
+    """``onnx``, ``torchscript``, ``http``, ``files`` or ``synthetic``: a name in the registry."""
     location: str
+    """A file path or a URL."""
     name: str = ""
+    """Name in the report; empty for its location."""
     access: Access = "float"
+    """``float`` or ``image``."""
     encoding: str | None = None
-    value_range: tuple[float, float] | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    shape: tuple[int, int, int] | None = None
+    """``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``; None takes the access mode's default
+    (float32, or PNG for uploads and 8-bit values for tensors)."""
+    value_range: tuple[Number, Number] | None = None
+    """Input values of a black and a white pixel before mean and std."""
+    mean: tuple[Number, ...] | None = None
+    """Per-channel normalisation that the *caller* must apply, or None; channels in the order of
+    the samples (red first), independent of ``color``."""
+    std: tuple[Number, ...] | None = None
+    """Per-channel normalisation that the *caller* must apply, or None; channels in the order of
+    the samples (red first), independent of ``color``."""
+    shape: tuple[Count, Count, Count] | None = None
+    """``(c, h, w)`` if the target does not state it."""
     layout: Layout | None = None
+    """``NCHW`` or ``NHWC`` if the target does not make it plain."""
     color: Color = "rgb"
-    upload_size: tuple[int, int] | None = None
+    """Order of three channels in arrays; images are always RGB."""
+    upload_size: tuple[Count, Count] | None = None
+    """``(h, w)`` of the images that travel if it is another than that of ``shape``, as a
+    user's client would send them; None: the same."""
     resample: Resample = "bilinear"
+    """Method that brings an input to ``upload_size``."""
     classes: tuple[str, ...] | None = None
+    """Class names in index order, or None."""
     device: str = "cpu"
+    """``cpu``, ``cuda``, ``cuda:1``, ``tensorrt``."""
     batch: Count | None = None
+    """Most inputs per request, or None for the adapter's own limit."""
     threads: Count | None = None
-    trust_model_file: bool = False
+    """Intra-op threads of a local runtime, or None for its default."""
+    trust_model_file: Flag = False
+    """The user vouches for a model file: it runs in this process, unchecked."""
     presets: tuple[str, ...] = ()
+    """Names of the presets that the description is built on."""
     source: str = ""
+    """File the description stands in, or empty."""
     labels_file: str | None = None
+    """File with the labels of the inputs handed out last, for ``files``."""
     http: HttpOptions = field(default_factory=HttpOptions)
+    """HTTP details."""
     limits: Limits = field(default_factory=Limits)
+    """Limits on time, requests and queries."""
     preflight: Preflight = field(default_factory=Preflight)
+    """Requirements of ``xray-audit check``."""
 
     def input_spec(self, shape: tuple[int, int, int], encoding: str) -> InputSpec:
         """The InputSpec for inputs of ``shape``, from range, mean and std.
@@ -380,7 +337,7 @@ class Target:
             high=tuple((hi - m) / s for m, s in zip(mean, std, strict=True)),
             access=self.access,
             encoding=self.encoding or encoding,
-            origin="given" if stated else "assumed 0,1: nobody stated a range",
+            range_source="given" if stated else "assumed 0,1: nobody stated a range",
         )
 
 

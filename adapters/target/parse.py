@@ -8,23 +8,21 @@ A description never holds a secret: only the name of the variable, file or keyri
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
 import re
 import tomllib
-import typing
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
 
-from adapters.contract import Access
+from adapters.contract import Access, Layout
 from adapters.errors import TargetError
 from adapters.target.description import (
     Auth,
     Color,
-    Count,
     HttpOptions,
-    Layout,
     Limits,
     Poll,
     Preflight,
@@ -36,14 +34,17 @@ from adapters.target.description import (
     Target,
     Tls,
 )
+from adapters.target.kinds import READING, Count, Flag, Number, Texts
+from adapters.target.mistakes import sentence
 from adapters.target.presets import over, preset_table
-from adapters.target.tables import as_table, build, dotted, fit
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
+
+T = TypeVar("T")
 
 TARGET_FILE = Path("xray-audit-target.toml")
-"""Read where the command line names no target."""
-
-Pixels = tuple[Count, Count]
-Shape = tuple[Count, Count, Count]
+"""Read if the command line names no target."""
 
 _MODEL_KINDS = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "torchscript", ".ts": "torchscript"}
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -66,106 +67,95 @@ _REMEDY = (
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """What one input looks like.
+    """Form of one input."""
 
-    Attributes:
-        shape: channels, height and width of one input, where the target does not state it.
-        layout: ``NCHW`` or ``NHWC``, where the target does not make it plain.
-        color: order of three channels in arrays; pictures are always RGB.
-        encoding: ``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``.
-        range: input values of a black and a white pixel, before mean and std.
-        mean: per-channel mean that the caller must subtract, red first.
-        std: per-channel deviation that the caller must divide by, red first.
-        upload_size: height and width of the pictures that travel, where the endpoint wants
-            another size than that of ``shape``.
-        resample: how an input is brought to ``upload_size``.
-    """
-
-    shape: Shape | None = None
+    shape: tuple[Count, Count, Count] | None = None
+    """Channels, height and width of one input if the target does not state it."""
     layout: Layout | None = None
+    """``NCHW`` or ``NHWC`` if the target does not make it plain."""
     color: Color = "rgb"
+    """Order of three channels in arrays; images are always RGB."""
     encoding: str | None = None
-    range: tuple[float, float] | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    upload_size: Pixels | None = None
+    """``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``."""
+    range: tuple[Number, Number] | None = None
+    """Input values of a black and a white pixel, before mean and std."""
+    mean: tuple[Number, ...] | None = None
+    """Per-channel mean that the caller must subtract, red first."""
+    std: tuple[Number, ...] | None = None
+    """Per-channel deviation that the caller must divide by, red first."""
+    upload_size: tuple[Count, Count] | None = None
+    """Height and width of the images that travel if the endpoint wants another size than
+    that of ``shape``."""
     resample: Resample = "bilinear"
+    """Method that brings an input to ``upload_size``."""
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
-    """How many inputs travel together.
-
-    Attributes:
-        max: most inputs per request.
-    """
+class BatchSize:
+    """Number of inputs that travel together."""
 
     max: Count | None = None
+    """Most inputs per request."""
 
 
 @dataclass(frozen=True, slots=True)
 class Response(ReplyFormat):
-    """Where the label is in a reply, and what labels there are.
-
-    Attributes:
-        classes: class names in index order.
-    """
+    """Place of the label in a reply, and the labels there are."""
 
     classes: tuple[str, ...] | None = None
+    """Class names in index order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """A model to audit, and how to ask it.
+    """A model to audit, and how to ask it."""
 
-    Attributes:
-        name: what the report calls the target.
-        preset: name of the preset to build on, or a list of them, later over earlier.
-        url: URL of the endpoint; ``${NAME}`` stands for an environment variable.
-        model: a model file (.onnx, .pt, .pt2) instead of a URL.
-        access: ``float``: tensors reach the model unclipped. ``image``: clipped and 8 bits, as an
-            upload.
-        protocol: how to talk to the endpoint; presets state it.
-        transport: HTTP library: ``auto`` takes aiohttp where it is installed.
-        private_network: whether a public host name may lead to a private or loopback address.
-        idempotency_header: header for a key by which the server knows a repeated request.
-        device: ``cpu``, ``cuda``, ``cuda:N`` or ``tensorrt``, for a model file.
-        threads: CPU threads, for a model file.
-        headers: extra headers; ``${NAME}`` stands for an environment variable.
-        auth: the key.
-        tls: certificates.
-        input: what one input looks like.
-        request: how a request is written.
-        batch: how many inputs travel together.
-        response: where the label is.
-        limits: what may be spent.
-        retry: what is worth another attempt.
-        poll: how to fetch an answer that comes later.
-        preflight: what ``check`` asks of the target.
-    """
+    __pydantic_config__: ClassVar[dict[str, Any]] = READING
 
     name: str = ""
+    """Name of the target in the report."""
     preset: str | tuple[str, ...] = ()
+    """Name of the preset to build on, or a list of them, later over earlier."""
     url: str | None = None
+    """URL of the endpoint; ``${NAME}`` stands for an environment variable."""
     model: str | None = None
+    """A model file (.onnx, .pt, .pt2) instead of a URL."""
     access: Access = "float"
+    """``float``: tensors reach the model unclipped. ``image``: clipped and 8 bits, as an upload."""
     protocol: Protocol = "auto"
+    """Protocol of the endpoint; presets state it."""
     transport: Literal["auto", "httpx", "aiohttp"] = "auto"
-    private_network: bool = False
+    """HTTP library: ``auto`` takes aiohttp if it is installed."""
+    private_network: Flag = False
+    """True if a public host name may lead to a private or loopback address."""
     idempotency_header: str = ""
+    """Header for a key by which the server knows a repeated request."""
     device: str = "cpu"
+    """``cpu``, ``cuda``, ``cuda:N`` or ``tensorrt``, for a model file."""
     threads: Count | None = None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    """CPU threads, for a model file."""
+    headers: Texts = field(default_factory=dict)
+    """Extra headers; ``${NAME}`` stands for an environment variable."""
     auth: Auth = field(default_factory=Auth)
+    """The key."""
     tls: Tls = field(default_factory=Tls)
+    """Certificates."""
     input: Input = field(default_factory=Input)
+    """Form of one input."""
     request: RequestFormat = field(default_factory=RequestFormat)
-    batch: Batch = field(default_factory=Batch)
+    """Form of a request."""
+    batch: BatchSize = field(default_factory=BatchSize)
+    """Number of inputs that travel together."""
     response: Response = field(default_factory=Response)
+    """Place of the label in a reply."""
     limits: Limits = field(default_factory=Limits)
+    """Limits on time, requests and queries."""
     retry: Retry = field(default_factory=Retry)
+    """Failures worth another attempt."""
     poll: Poll | None = None
+    """Retrieval of an answer that comes later."""
     preflight: Preflight = field(default_factory=Preflight)
+    """Requirements of ``check`` on the target."""
 
 
 def read_target_file(path: Path) -> dict[str, Any]:
@@ -202,11 +192,13 @@ def target_from_table(
     Raises:
         TargetError: an unknown or missing field, a value of the wrong kind, a secret, by name.
     """
-    refuse_secrets(as_table("the target description", table))
+    if not isinstance(table, Mapping):
+        raise TargetError(f"the target description is {table!r}, it must be a table")
+    refuse_secrets(table)
     stated = over(table, overrides or {})
     presets = _preset_list(stated.get("preset", ()))
     merged = over(preset_table(presets), {**stated, "preset": presets})
-    return _target(build(Description, "", merged), vouched=vouched)
+    return _target(_build(Description, merged), vouched=vouched)
 
 
 def with_fields(target: Target, fields: Mapping[str, Any]) -> Target:
@@ -215,12 +207,35 @@ def with_fields(target: Target, fields: Mapping[str, Any]) -> Target:
     Raises:
         TargetError: an unknown field, or a value of the wrong kind, by name.
     """
-    hints = typing.get_type_hints(Target, include_extras=True)
-    unknown = next((name for name in fields if name not in hints), None)
+    known = {field.name: getattr(target, field.name) for field in dataclasses.fields(Target)}
+    unknown = next((name for name in fields if name not in known), None)
     if unknown is not None:
-        raise TargetError(f"a target has no field {unknown!r}; it has {', '.join(sorted(hints))}")
-    fitted = {name: fit(name, hints[name], value) for name, value in fields.items()}
-    return dataclasses.replace(target, **fitted)
+        raise TargetError(f"a target has no field {unknown!r}; it has {', '.join(sorted(known))}")
+    return _build(Target, {**known, **fields})
+
+
+def _build(cls: type[T], values: Mapping[str, Any]) -> T:
+    """``values`` as an object of the dataclass ``cls``; lists become tuples.
+
+    Raises:
+        TargetError: an unknown field, or a value of the wrong kind, by name.
+    """
+    from pydantic import ValidationError  # noqa: PLC0415 - see _adapter
+
+    adapter: TypeAdapter[T] = _adapter(cast("Any", cls))  # a class is hashable, which mypy misses
+    try:
+        return adapter.validate_python(values)
+    except ValidationError as error:
+        # "from None": the original's text repeats every value, and is no sentence.
+        raise TargetError(sentence(cls, error.errors(include_url=False))) from None
+
+
+@functools.cache
+def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
+    """Pydantic's reader of ``cls``, made when a description is first read: --help needs none."""
+    from pydantic import TypeAdapter  # noqa: PLC0415 - as said above
+
+    return TypeAdapter(cls)
 
 
 def _preset_list(value: Any) -> tuple[str, ...]:
@@ -232,7 +247,7 @@ def _preset_list(value: Any) -> tuple[str, ...]:
 
 def _target(said: Description, *, vouched: bool) -> Target:
     kind, location = _place(said)
-    reply = {name: getattr(said.response, name) for name in ReplyFormat.__dataclass_fields__}
+    reply = {f.name: getattr(said.response, f.name) for f in dataclasses.fields(ReplyFormat)}
     return Target(
         kind=kind,
         location=location,
@@ -288,7 +303,7 @@ def _place(said: Description) -> tuple[str, str]:
 
 
 def model_kind(path: str) -> str | None:
-    """Name of the adapter for the model file ``path``, by its ending; None where there is none."""
+    """Name of the adapter for the model file ``path``, by its ending; None if there is none."""
     return _MODEL_KINDS.get(Path(path).suffix.lower())
 
 
@@ -310,12 +325,11 @@ def refuse_secrets(table: Mapping[str, Any]) -> None:
     Raises:
         TargetError: names the field, never its value.
     """
-    for where in ("", "auth"):
-        part = table.get(where, {}) if where else table
+    for where, part in (("", table), ("auth.", table.get("auth"))):
         names = part if isinstance(part, Mapping) else {}
         found = next((name for name in names if name in _SECRET_FIELDS), None)
         if found is not None:
-            raise TargetError(f"{dotted(where, found)} looks like a secret, and {_REMEDY}")
+            raise TargetError(f"{where}{found} looks like a secret, and {_REMEDY}")
     headers = table.get("headers", {})
     for name, value in headers.items() if isinstance(headers, Mapping) else ():
         if _SECRET_HEADER.fullmatch(str(name)) and not _VARIABLE.search(str(value)):

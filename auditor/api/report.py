@@ -1,4 +1,4 @@
-"""What the Python API returns: a report that shows itself, and knows its exit code."""
+"""The result of the Python API: a report that shows itself and knows its exit code."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class AuditReport:
 
     Attributes:
         verdict: ``backdoor-suspected``, ``no-evidence`` or ``inconclusive``.
-        reason: why, in sentences.
-        exit_code: what ``xray-audit`` would end with: 0, 1, 3, or 130 where it was interrupted.
+        reason: reason of the verdict, in sentences.
+        exit_code: exit code of ``xray-audit``: 0, 1, 3, or 130 if it was interrupted.
         result: the typed result.
         output: folder with the labels, ``plan.json``, ``report.json`` and ``report.html``.
         page: the content of ``report.html``.
@@ -44,7 +44,7 @@ class AuditReport:
         """The report of ``result``, whose files were just written to ``output``.
 
         Raises:
-            AuditError: somebody removed the files meanwhile.
+            AuditError: the files were removed meanwhile.
         """
         try:
             page = (output / "report.html").read_text(encoding="utf-8")
@@ -61,7 +61,7 @@ class AuditReport:
 
     @property
     def scores(self) -> dict[str, float]:
-        """Mean of each plane score, by name (``re``, ``ats``, ``ats_by_label``); empty where no
+        """Mean of each plane score, by name (``re``, ``ats``, ``ats_by_label``); empty if no
         plane is complete.
         """
         scores = self.result.scores
@@ -74,7 +74,7 @@ class AuditReport:
 
     @property
     def target_label(self) -> str | None:
-        """Name of the label that a backdoor would aim at, if there is one; None where unknown."""
+        """Name of the label that a backdoor would aim at, if there is one; None if unknown."""
         index = self.result.target_label
         return None if index is None else self.result.labels[str(index)]
 
@@ -82,7 +82,7 @@ class AuditReport:
         """Write the report to ``path`` and return it.
 
         Args:
-            path: a ``.json`` or ``.html`` file, or a folder for both; made where missing.
+            path: a ``.json`` or ``.html`` file, or a folder for both; made if missing.
 
         Raises:
             AuditError: it cannot be written.
@@ -120,7 +120,7 @@ class AuditInterrupted(KeyboardInterrupt):
     A KeyboardInterrupt, so that a loop over models stops as it should.
 
     Attributes:
-        report: the report so far, or None where it was stopped at once.
+        report: the report so far, or None if it was stopped at once.
     """
 
     def __init__(self, message: str, report: AuditReport | None) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from auditor.report.wording.text import count, percent, safe_text, score
-from auditor.workflows.compare.accepted import Acceptance, Weighed
+from auditor.workflows.compare.accepted import Acceptance, MatchedFinding
 
 NAMES = {"re": "RE (bits)", "ats": "ATS", "ats_by_label": "ATS by label"}
 
@@ -43,9 +43,9 @@ def show_diff(data: Mapping[str, Any], names: Mapping[str, str]) -> str:
     return "\n".join(lines)
 
 
-def show_findings(weighed: Sequence[Weighed], unmatched: Sequence[Acceptance] = ()) -> str:
+def show_findings(matched: Sequence[MatchedFinding], unmatched: Sequence[Acceptance] = ()) -> str:
     """The findings of one audit with their ids, and what was said about them."""
-    lines = [_finding_line(one.as_dict()) for one in weighed]
+    lines = [_finding_line(one.as_dict()) for one in matched]
     lines += [
         f"  ACCEPTANCE WITHOUT A FINDING: {one.finding} (another model, or out of date)"
         for one in unmatched

@@ -10,16 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor.cli.console_compare import show_diff
 from auditor.errors import EvidenceError, ExitCode
-from auditor.evidence.bundle import load_bundle
-from auditor.report.json_report import read_result
-from auditor.workflows.compare.accepted import Weighed, read_accepted, unmatched, weigh
-from auditor.workflows.compare.diff import compare_results
-from auditor.workflows.verify.verify import verify_bundle
 
 if TYPE_CHECKING:
     from auditor.report.result.result import Result
+    from auditor.workflows.compare.accepted import MatchedFinding
 
 Audit = Annotated[
     Path, typer.Argument(help="Bundle (folder or .zip) of an audit, or its report.json alone.")
@@ -46,10 +41,14 @@ def diff(
     nobody accepted, 3 it is inconclusive, all its findings are accepted, or something spoils the
     comparison, 0 it has no evidence and the comparison is sound, 4 a bundle does not verify.
     """
+    from auditor.cli.console_compare import show_diff
+    from auditor.workflows.compare.accepted import match_accepted, read_accepted, unmatched
+    from auditor.workflows.compare.diff import compare_results
+
     (then, then_held), (now, now_held) = _read(old), _read(new)
     entries = () if accepted is None else read_accepted(accepted)
     try:
-        found = weigh(now, entries, datetime.now(UTC).date())
+        found = match_accepted(now, entries, datetime.now(UTC).date())
         data = compare_results(then, now)
     except (ValueError, ArithmeticError) as error:
         raise EvidenceError(
@@ -65,8 +64,8 @@ def diff(
     raise typer.Exit(code)
 
 
-def exit_code(data: dict[str, Any], found: Sequence[Weighed]) -> ExitCode:
-    """What the second audit comes to; acceptance and doubt never make it 0."""
+def exit_code(data: dict[str, Any], found: Sequence[MatchedFinding]) -> ExitCode:
+    """Exit code of the second audit; acceptance and doubt never make it 0."""
     if any(one.open for one in found):
         return ExitCode.BACKDOOR_SUSPECTED
     code = VERDICT_CODES.get(data["verdict"]["new"], ExitCode.INCONCLUSIVE)
@@ -76,11 +75,15 @@ def exit_code(data: dict[str, Any], found: Sequence[Weighed]) -> ExitCode:
 
 
 def _read(path: Path) -> tuple[Result, str]:
-    """The result at ``path`` and what its evidence is worth.
+    """The result at ``path``, and the state of its evidence.
 
     Raises:
         EvidenceError: it is a bundle that does not verify.
     """
+    from auditor.evidence.bundle import load_bundle
+    from auditor.report.json_report import read_result
+    from auditor.workflows.verify.verify import verify_bundle
+
     if path.is_file() and path.suffix != ".zip":
         return read_result(path), "a report alone: nothing shows that it was not changed"
     result = load_bundle(path).result

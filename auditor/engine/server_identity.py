@@ -1,4 +1,4 @@
-"""Who answered: whether all labels of a store come from one sender."""
+"""The identity of the server that answers: all labels of a store must come from one."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ MAX_VALUES = 16
 """Different values of one name that are kept: two already end the audit."""
 
 
-class Origins:
-    """What answers of one model said about their sender, over all runs.
+class ServerIdentity:
+    """Everything that answers of one model said about their server, over all runs.
 
     Args:
         known: values seen by earlier runs, by name, oldest first.
@@ -21,7 +21,7 @@ class Origins:
 
     @property
     def changed(self) -> bool:
-        """Whether two senders answered."""
+        """True if two servers answered."""
         return any(len(values) > 1 for values in self._seen.values())
 
     @property
@@ -29,13 +29,13 @@ class Origins:
         """Every value of every name, oldest first."""
         return {name: tuple(values) for name, values in self._seen.items()}
 
-    def news(self, origin: Mapping[str, str]) -> dict[str, str]:
-        """What ``origin`` says that was never said before; it counts as seen from now on."""
-        if origin == self._last:
+    def news(self, stated: Mapping[str, str]) -> dict[str, str]:
+        """The part of ``stated`` that was never said before; it counts as seen from now on."""
+        if stated == self._last:
             return {}
-        self._last = dict(origin)
+        self._last = dict(stated)
         fresh = {}
-        for name, value in origin.items():
+        for name, value in stated.items():
             values = self._seen.setdefault(name, [])
             if value not in values and len(values) < MAX_VALUES:
                 values.append(value)

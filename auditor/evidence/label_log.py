@@ -1,4 +1,4 @@
-"""Writes the label log: a witness of the engine that appends to the hash chain.
+"""Writes the label log: an observer of the engine that appends to the hash chain.
 
 Rows are collected and appended a few times a second, so a log costs a fast audit next to
 nothing. A kill loses the rows of the last moment and no label: what the store knows and the log
@@ -21,11 +21,11 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, Labels
 from adapters.errors import AdapterError
+from adapters.strict_json import canonical
 from auditor.engine.observer import Sent
 from auditor.engine.requests import input_keys
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import EvidenceError, StoreError
-from auditor.evidence.canonical import canonical
 from auditor.evidence.chain import (
     FREE,
     Chain,
@@ -79,24 +79,24 @@ class LabelLog:
 
     # ---- the engine's side -------------------------------------------------------------------
 
-    def senders(self, known: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
-        """See :class:`auditor.engine.observer.Witness`."""
+    def servers(self, known: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+        """See :class:`auditor.engine.observer.Observer`."""
         for name, values in known.items():
             for value in values:
-                self.sender({name: value}, ())
+                self.server({name: value}, ())
         return self.chain.told_now.senders
 
-    def sender(self, said: Mapping[str, str], addresses: Collection[str]) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
+    def server(self, stated: Mapping[str, str], addresses: Collection[str]) -> None:
+        """See :class:`auditor.engine.observer.Observer`."""
         told = self.chain.told_now
-        if news := told.sender_news(said, addresses):
+        if news := told.sender_news(stated, addresses):
             # After the rows of the answers before it.
             self.flush()
             self._append("sender", news)
             told.take_sender(news)
 
     def classes(self, first: int, names: Sequence[str], size: int | None) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
+        """See :class:`auditor.engine.observer.Observer`."""
         told = self.chain.told_now
         for news in list(told.class_news(first, names, size)):
             self.flush()
@@ -104,7 +104,7 @@ class LabelLog:
             told.take_classes(news)
 
     def begin(self, probes: Sequence[FixedProbe], known: Sequence[NDArray[np.uint16]]) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
+        """See :class:`auditor.engine.observer.Observer`."""
         new, numbers = [], []
         for probe in probes:
             if probe.digest not in self.chain.numbers:
@@ -118,18 +118,18 @@ class LabelLog:
             self._reconcile(number, labels)
 
     def answered(self, sent: Sent, labels: Labels) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
+        """See :class:`auditor.engine.observer.Observer`."""
         self._labelled("ok", self._at(sent.probes, sent.items), labels, self._facts(sent))
 
     def failed(self, sent: Sent, error: BaseException) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
+        """See :class:`auditor.engine.observer.Observer`."""
         row = {"s": type(error).__name__, **self._facts(sent)}
         if not isinstance(error, AdapterError) or error.advice.outcome_unknown:
             row["u"] = True
         self._add({**_which(self._at(sent.probes, sent.items)), **row}, 0)
 
     def filled(self, probe: int, items: NDArray[np.int64], labels: Labels) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
+        """See :class:`auditor.engine.observer.Observer`."""
         self._labelled("twin", self._at(probe, items), labels, {})
 
     # ---- the audit's side --------------------------------------------------------------------

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from adapters.strict_json import canonical
 from auditor.errors import EvidenceError, UsageError
-from auditor.evidence.canonical import canonical, parse_object, sha256
+from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.files import BundleFiles, read_files, safe_name, zip_bytes
 from auditor.evidence.head import read_head
 from auditor.evidence.layout import (

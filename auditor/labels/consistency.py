@@ -6,7 +6,7 @@ look like planes. So some inputs are asked again, at random moments of the audit
 everything else, and every inconsistency ends the audit ``inconclusive`` with its own reason.
 
 Repeats lie on the planes, not on the samples: two models trained for one task agree on 97 % of
-samples and on far fewer of the points of planes (see ``examples/benchmarks/drift.md``), so a repeat
+samples and on far fewer of the points of planes (see ``examples/benchmarks/drift``), so a repeat
 there notices a swap many times as often.
 """
 
@@ -25,7 +25,7 @@ from auditor.labels.reasons import Reason
 from auditor.scores.intervals import Rate, binomial_rate
 
 TOLERATED = 0.002
-"""Share of repeats that may get another label. ``examples/benchmarks/drift.md``: no runtime or
+"""Share of repeats that may get another label. ``examples/benchmarks/drift``: no runtime or
 server measured gave any point another label, in single precision or half. Where the order of a sum
 depends on the batch, rounding in half precision may decide twice this share of the points of
 planes, and flips half of those."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
 from auditor import __version__
-from auditor.engine.engine import EngineResult
+from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
@@ -85,7 +85,7 @@ def build_result(
             for number, score in assessment.scores.items()
         ],
         "not_asked": None if not_asked is None else dict(not_asked),
-        "limits": limits_of(not_asked, len(plan.planes), plan.family_queries, spec),
+        "limits": limits_of(not_asked, len(plan.planes), plan.perturbation_queries, spec),
         "timing": dict(timing or UNTIMED),
     }
     return _typed(content)
@@ -134,7 +134,7 @@ def _questions(oracle: LabelOracle, plan: AuditPlan) -> dict[str, Any]:
             "low": list(spec.low),
             "high": list(spec.high),
             "encoding": spec.encoding,
-            "origin": spec.origin,
+            "origin": spec.range_source,
             "space": "model input units",
         },
         "settings": asdict(plan.settings),
@@ -259,7 +259,7 @@ def _trust_part(consistency: Consistency, engine: EngineResult) -> dict[str, Any
             {"code": one.reason.code, "reason": sentence(one.reason), "p": one.p}
             for one in consistency.found
         ],
-        "senders": {name: list(values) for name, values in engine.origins.items()},
+        "senders": {name: list(values) for name, values in engine.server_identity.items()},
         "unknown_requests": [dict(request) for request in engine.unknown[:MAX_LISTED]],
     }
 

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from auditor.labels.answers import Answers
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_map import Picture
-from auditor.probes.net_points import ScatterProbe
+from auditor.probes.label_map import LabelMap
+from auditor.probes.net_points import NetPointsProbe
 from auditor.probes.plane import PlaneProbe, nearest_nodes
 from auditor.samples.samples import Samples
 from auditor.scores.ats import ats_by_region
@@ -46,7 +46,7 @@ def plane_part(
     }
 
 
-def _labels_part(probe: PlaneProbe | ScatterProbe, labels: NDArray[np.uint16]) -> dict[str, Any]:
+def _labels_part(probe: PlaneProbe | NetPointsProbe, labels: NDArray[np.uint16]) -> dict[str, Any]:
     """The plane's labels: on a grid, or at points given as shares of the rectangle's sides."""
     if isinstance(probe, PlaneProbe):
         return {"nodes": probe.nodes().tolist(), "label_map": labels.tolist(), "points": None}
@@ -55,7 +55,7 @@ def _labels_part(probe: PlaneProbe | ScatterProbe, labels: NDArray[np.uint16]) -
 
 
 def _picture_part(
-    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[Picture], number: int
+    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[LabelMap], number: int
 ) -> dict[str, Any]:
     """The plane's label map where it was drawn by refinement: what was asked, what was filled."""
     if number >= len(pictures):
@@ -75,7 +75,7 @@ def _picture_part(
     }
 
 
-def _agreement(picture: Picture) -> dict[str, float] | None:
+def _agreement(picture: LabelMap) -> dict[str, float] | None:
     """Share of the map that agrees with the dense one, with the exact 95 % interval."""
     if not picture.rechecked:
         return None
@@ -88,7 +88,7 @@ def _agreement(picture: Picture) -> dict[str, float] | None:
 
 
 def _ats_of_picture(
-    plan: AuditPlan, classes: NDArray[np.int64], number: int, picture: Picture
+    plan: AuditPlan, classes: NDArray[np.int64], number: int, picture: LabelMap
 ) -> float:
     triplet = [int(classes[index]) for index in plan.triplets[number]]
     nodes = _picture_nodes(plan, number)
@@ -101,7 +101,7 @@ def _picture_nodes(plan: AuditPlan, number: int) -> NDArray[np.int64]:
 
 
 def ats_of_pictures(
-    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[Picture]
+    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[LabelMap]
 ) -> dict[str, Any]:
     """ATS by region, as far as refined maps tell it: over the pictured planes only."""
     if not pictures:

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from auditor.engine.adaptive import TriggerOutcome
 from auditor.measured.trigger_error_rates import (
     ALL_TO_ONE_MODELS,
     CLEAN_MODELS,
     FALSE_ALARMS,
     MISSED,
 )
-from auditor.probes.trigger_search.result import Finding
+from auditor.plan.adaptive import TriggerOutcome
+from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
 from auditor.report.wording.reasons import sentence
 from auditor.scores.intervals import binomial_rate
@@ -35,10 +35,10 @@ def trigger_part(
         "reason": sentence(evidence.reason),
         "queries": result.queries,
         "queries_by_stage": dict(result.spent),
-        "looks": result.looks,
-        "looks_paid": result.paid,
+        "looks": result.verifications,
+        "looks_paid": result.comparisons,
         "search_samples": result.search_images,
-        "fresh_samples": result.fresh_images,
+        "fresh_samples": result.validation_images,
         "best": None if result.best is None else _finding_part(result.best),
         "findings": [_finding_part(finding, texture=False) for finding in result.findings],
         "shown": {
@@ -57,10 +57,10 @@ def _held_out_part() -> dict[str, Any]:
     }
 
 
-def _finding_part(finding: Finding, *, texture: bool = True) -> dict[str, Any]:
+def _finding_part(finding: TriggerFinding, *, texture: bool = True) -> dict[str, Any]:
     held = finding.texture if texture else None
     return {
-        "family": finding.family,
+        "family": finding.kind,
         "key": finding.key,
         "target": finding.target,
         "size": finding.size,

@@ -68,7 +68,7 @@ def _not_asked(answers: Answers, planes: int) -> dict[str, Any] | None:
     """Questions skipped because they could not change the verdict; None if none were."""
     plan, stopped_early = answers.plan, answers.stopped_early
     known = sum(int((labels != NOT_ASKED).sum()) for labels in answers.perturbed)
-    families = plan.family_queries - known
+    families = plan.perturbation_queries - known
     left_out = {
         "because": "suspected" if stopped_early else "decided",
         "planes": len(plan.planes) - planes,

@@ -25,7 +25,7 @@ from adapters.contract import InputSpec, LabelOracle, WireCount
 from adapters.errors import TargetError
 from adapters.registry import open_oracle
 from adapters.synthetic import nearest_prototype, synthetic_prototypes
-from adapters.target.description import HttpOptions, ReplyFormat, RequestFormat, Target
+from adapters.target import HttpOptions, ReplyFormat, RequestFormat, Target
 
 SHAPE = (3, 6, 5)
 NAMES = ("ant", "bee", "cat", "dog")
@@ -364,3 +364,11 @@ def test_pixels_map_as_the_formula_says(batch: NDArray[np.float32]) -> None:
     assert np.array_equal(SPEC.from_pixels(pixels[0]), inputs[0])
     assert np.array_equal(SPEC.to_pixels(inputs[0]), pixels[0])
     assert SPEC.to_pixels(batch[:0]).shape == (0, *SHAPE)
+
+
+def test_a_spec_comes_back_from_its_record() -> None:
+    spec = replace(SPEC, range_source="model metadata")
+    record = json.loads(json.dumps(spec.as_record()))
+    assert record["origin"] == "model metadata"
+    assert set(record) == {"shape", "low", "high", "access", "encoding", "origin"}
+    assert InputSpec.from_record(record) == spec

@@ -12,7 +12,7 @@ import pytest
 
 from adapters.errors import BadReply, EndpointError, TargetError
 from adapters.function import FunctionOracle, open_function
-from adapters.target.description import Target
+from adapters.target import Target
 
 SHAPE = (3, 4, 5)
 BATCH = np.random.default_rng(0).uniform(-0.5, 1.5, (6, *SHAPE)).astype(np.float32)

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.errors import TargetError
 from adapters.registry import ADAPTERS, open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 
 
 def test_an_unknown_adapter_lists_the_known_ones() -> None:
@@ -48,6 +48,7 @@ def test_importing_adapters_imports_no_runtime() -> None:
     heavy = ["onnxruntime", "torch", "httpx", "aiohttp"]
     code = (
         "import sys, adapters.registry\n"
+        "import adapters.model_files.open\n"
         "import adapters.model_files.onnx.runtime, adapters.model_files.torchscript\n"
         f"print([m for m in {heavy} if m in sys.modules])"
     )

@@ -15,7 +15,7 @@ from adapters.synthetic import (
     open_oracle,
     synthetic_prototypes,
 )
-from adapters.target.description import Target
+from adapters.target import Target
 
 SHAPE = (2, 3, 4)
 SPEC = InputSpec(SHAPE, (0.0, 0.0), (1.0, 1.0))

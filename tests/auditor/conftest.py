@@ -59,8 +59,8 @@ def samples() -> Samples:
 
 @pytest.fixture
 def settings() -> AuditSettings:
-    """Few, coarse planes."""
-    return AuditSettings(planes=4, density=8, canaries=10)
+    """The default, with few planes and repeats."""
+    return AuditSettings(planes=16, canaries=10)
 
 
 @pytest.fixture(scope="session")

@@ -12,12 +12,11 @@ from adapters.http.client.credentials import Credentials, check_header, read_cre
 from adapters.http.client.endpoint import Endpoint
 from adapters.http.client.exchange import Exchange
 from adapters.http.client.quota_headers import pace_hint
-from adapters.http.client.server_identity import version_headers
-from adapters.http.client.sighting import Sighting
+from adapters.http.client.server_identity import ServerIdentity
 from adapters.http.transport.addresses import AddressGuard
 from adapters.http.transport.grpc import GrpcTransport
 from adapters.http.transport.transports import Reply, Transport, open_transport
-from adapters.target.description import Target
+from adapters.target import Target
 
 HEADER_BYTES = 300
 """Rough size of one request's head, for estimates and counts."""
@@ -29,12 +28,11 @@ class Client:
     """Sends requests to one server.
 
     Attributes:
-        wire: what was sent so far, metadata requests included.
+        wire: traffic so far, metadata requests included.
         transport: name of the transport in use.
-        origin: what the newest good reply said about its sender, by name.
-        keyed: whether requests can carry an idempotency key.
+        idempotent: True if requests can carry an idempotency key.
         watch: told about every exchange, or None.
-        sighting: what was seen of the other side, for the record.
+        server_identity: the server's identity, as its good replies state it.
     """
 
     def __init__(
@@ -43,7 +41,7 @@ class Client:
         endpoint: Endpoint,
         transport: Transport,
         keys: Credentials,
-        sighting: Sighting,
+        server_identity: ServerIdentity,
     ) -> None:
         self._retry = target.http.retry
         self._limits = target.limits
@@ -61,9 +59,8 @@ class Client:
         self._hint: PaceHint | None = None
         self.wire = WireCount()
         self.transport = transport.name
-        self.origin: dict[str, str] = {}
-        self.sighting = sighting
-        self.keyed = bool(target.http.idempotency_header)
+        self.server_identity = server_identity
+        self.idempotent = bool(target.http.idempotency_header)
         self.watch: Callable[[Exchange], None] | None = None
 
     async def get(self, endpoint: Endpoint) -> Reply:
@@ -77,7 +74,7 @@ class Client:
 
         Args:
             method: HTTP method.
-            endpoint: where to.
+            endpoint: its destination.
             body: request body; may be empty.
             headers: lower-case names; added to the client's own, and the user's win over both.
 
@@ -102,11 +99,8 @@ class Client:
             hidden = (*self._secrets, *endpoint.secrets)
             self.watch(Exchange(method, endpoint.shown, every, body, reply, hidden))
         self._refuse(reply, endpoint)
-        self.sighting.reply(reply.headers)
-        # Good replies only: a proxy's own error page has other headers, and labels nothing.
-        self.origin.update(version_headers(reply.headers, (*self._secrets, *endpoint.secrets)))
-        if self._transport.certificate:
-            self.origin["TLS certificate"] = self._transport.certificate
+        secrets = (*self._secrets, *endpoint.secrets)
+        self.server_identity.note(reply.headers, self._transport.certificate, secrets)
         return reply
 
     def key_header(self, key: str) -> dict[str, str]:
@@ -176,4 +170,4 @@ def open_client(target: Target, endpoint: Endpoint) -> Client:
         transport = GrpcTransport(tls, guard)
     else:
         transport = open_transport(options.transport, connect_s, tls, guard)
-    return Client(target, endpoint, transport, keys, Sighting(guard))
+    return Client(target, endpoint, transport, keys, ServerIdentity(guard))

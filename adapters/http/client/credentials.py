@@ -12,9 +12,9 @@ from pathlib import Path
 from urllib.parse import quote
 
 from adapters.errors import MissingExtra, TargetError
-from adapters.http.client.sigv4 import Signer, open_signer
+from adapters.http.client.sigv4 import SigV4Signer, open_signer
 from adapters.secrets import remember, remember_key
-from adapters.target.description import Auth, HttpOptions
+from adapters.target import Auth, HttpOptions
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = {"accept-encoding", "connection", "content-length", "transfer-encoding"}
@@ -26,26 +26,26 @@ _MAX_KEY_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What to send with every request.
+    """Headers and query parts for every request.
 
     Attributes:
         headers: the user's headers and the key, names in lower case.
         secrets: their values, to be hidden wherever a server repeats them.
-        query: what to add to every URL's query, percent-encoded, or empty.
-        signer: what signs every request, or None.
+        query: part to add to every URL's query, percent-encoded, or empty.
+        signer: signs every request, or None.
     """
 
     headers: Mapping[str, str] = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
     query: str = field(default="", repr=False)
-    signer: Signer | None = field(default=None, repr=False)
+    signer: SigV4Signer | None = field(default=None, repr=False)
 
 
 def read_credentials(options: HttpOptions) -> Credentials:
-    """Collect headers and the key from where ``options`` say it is.
+    """Collect headers, and the key from the place that ``options`` name.
 
     Raises:
-        TargetError: there is no key where it should be, or a header cannot travel.
+        TargetError: the key is not in its place, or a header cannot travel.
         MissingExtra: the keyring or the signer is not installed.
     """
     auth = options.auth
@@ -80,7 +80,7 @@ def _header_value(auth: Auth, key: str) -> str:
 
 
 def _read_key(auth: Auth) -> str:
-    """The key, or nothing where only the default variable was to hold it.
+    """The key, or nothing if only the default variable was to hold it.
 
     Raises:
         TargetError: the place that the user named holds no key.

@@ -16,7 +16,7 @@ class Endpoint:
         shown: the URL for people: no query values.
         path: percent-encoded path, without the query.
         origin: scheme, host and port: the server.
-        grpc: whether gRPC is spoken there.
+        grpc: True if gRPC is spoken there.
         secrets: values of the query parameters, to be hidden wherever a server repeats them.
     """
 

@@ -19,14 +19,14 @@ _KEY_HEADERS = {"authorization", "proxy-authorization", "cookie", "x-amz-securit
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """What went out and what came back.
+    """One request and its reply.
 
     Attributes:
         method: HTTP method.
         url: the URL without its secrets.
-        headers: what was sent, the key included.
+        headers: as sent, the key included.
         body: request body.
-        reply: what came back.
+        reply: the server's reply.
         secrets: texts to hide.
     """
 
@@ -50,7 +50,7 @@ class Exchange:
         return "\n".join([*lines, "", *self._body(self.reply.body)])
 
     def rate_headers(self) -> dict[str, str]:
-        """What the reply says about quotas and pauses."""
+        """Headers of the reply about quotas and pauses."""
         return {
             name.lower(): printable(hidden(value, self.secrets), 100)
             for name, value in self.reply.headers.items()

@@ -26,7 +26,7 @@ from adapters.http.transport.addresses import ForbiddenAddressError
 from adapters.http.transport.tls import certificate_problem
 from adapters.http.transport.transports import Reply
 from adapters.quoting import error_text, printable
-from adapters.target.description import Retry
+from adapters.target import Retry
 
 _NEVER_LEFT = RetryAdvice("transient", unsent=True)
 _NOWHERE = RetryAdvice("never", unsent=True)
@@ -68,8 +68,8 @@ def from_exception(
     Args:
         error: any exception of the transport, or TimeoutError of the whole attempt.
         where: the endpoint, without secrets.
-        unsent: whether the request surely did not reach the server.
-        stranger: whether no TLS server there ever answered: one that wants a certificate of ours
+        unsent: True if the request surely did not reach the server.
+        stranger: True if no TLS server there ever answered: one that wants a certificate of ours
             may break the connection before its own word on that arrives.
     """
     chain = list(_causes(error))
@@ -103,8 +103,8 @@ def from_status(
     Args:
         reply: the reply, its body possibly cut.
         where: the endpoint, without secrets.
-        retry: what the user says statuses mean, before any other meaning.
-        secrets: texts to hide where the server repeats them.
+        retry: the user's meanings of statuses, before any other.
+        secrets: texts to hide if the server repeats them.
     """
     status = reply.status
     if 200 <= status < 300 and status not in retry.throttle:
@@ -148,7 +148,7 @@ def _from_status(reply: Reply, where: str, retry: Retry, quote: str) -> Endpoint
 
 
 def _named(reply: Reply) -> type[EndpointError] | None:
-    """What the error's name says where its status does not: AWS and TorchServe put all into 400."""
+    """Meaning of the error's name if its status has none: AWS and TorchServe put all into 400."""
     if reply.status != 400 or reply.encoded:
         return None
     try:
@@ -170,7 +170,7 @@ def oversized(where: str, limit: int) -> BadReply:
 
 
 def encoded(where: str) -> BadReply:
-    """A good reply in a content encoding that nobody asked for."""
+    """Error for a good reply in a content encoding that was not asked for."""
     return BadReply(f"{where} compressed its reply although it was asked for plain bytes")
 
 
@@ -201,7 +201,7 @@ def _goal(reply: Reply) -> str:
 
 
 def _wrong_place(chain: list[BaseException]) -> str:
-    """Why no retry reaches the server that the URL names, or empty."""
+    """Reason why no retry reaches the server that the URL names, or empty."""
     for cause in chain:
         if isinstance(cause, ForbiddenAddressError):
             return (
@@ -227,7 +227,7 @@ def _refusal(chain: list[BaseException]) -> str:
 
 
 def _is_tls_fault(cause: BaseException) -> bool:
-    """Whether the handshake failed; merely waiting for more bytes of it is an SSLError too."""
+    """True if the handshake failed; merely waiting for more bytes of it is an SSLError too."""
     waiting = (ssl.SSLWantReadError, ssl.SSLWantWriteError)
     return isinstance(cause, ssl.SSLError) and not isinstance(cause, waiting)
 

@@ -14,7 +14,7 @@ from adapters.http.client.endpoint import Endpoint
 from adapters.http.payload.json_path import JsonPath
 from adapters.http.transport.transports import Reply
 from adapters.quoting import printable
-from adapters.target.description import Poll
+from adapters.target import Poll
 
 _LOST = RetryAdvice("transient", outcome_unknown=True)
 _MAX_NAME = 200
@@ -25,9 +25,9 @@ class Poller:
 
     Args:
         client: sends the looks.
-        poll: where to look and how often.
+        poll: URL and interval of the looks.
         state_path: path of the state in a reply.
-        endpoint: where predictions are asked for.
+        endpoint: URL of the predictions.
 
     Raises:
         TargetError: a path is not a path.
@@ -42,7 +42,7 @@ class Poller:
         self._endpoint = endpoint
 
     async def answer(self, first: Reply) -> Reply:
-        """The reply that holds the answer ``first`` stands for: itself where it is there already.
+        """The reply that holds the answer ``first`` stands for: itself if it is there already.
 
         Raises:
             EndpointError: it did not come in time, or the server says that it never will.
@@ -71,7 +71,7 @@ class Poller:
         return isinstance(state, str) and state in self._poll.pending
 
     def _place(self, job: Any) -> Endpoint:
-        """Where to look for the answer; the client refuses another server."""
+        """URL of the answer; the client refuses another server."""
         if self._poll.url_path:
             url = self._url.get(job)
             if not isinstance(url, str):
@@ -92,7 +92,7 @@ class Poller:
                 return reply
 
     async def _look(self, place: Endpoint) -> Reply | None:
-        """One look; None where it failed in a way that may pass: the job itself is paid for."""
+        """One look; None if it failed in a way that may pass: the job itself is paid for."""
         try:
             return await self._client.get(place)
         except EndpointError as error:

@@ -1,4 +1,4 @@
-"""What reply headers say about quotas: how long to wait, how much is left."""
+"""Quotas in reply headers: the time to wait, the requests left."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def pace_hint(headers: Mapping[str, str]) -> PaceHint | None:
     """Quota left and seconds to its reset.
 
     Reads the ``RateLimit`` and ``RateLimit-Policy`` draft, the older three ``RateLimit-*``
-    fields and the ``X-RateLimit-*`` family; None where no such header is there.
+    fields and the ``X-RateLimit-*`` family; None if no such header is there.
     """
     if not any("ratelimit" in name or "rate-limit" in name for name in map(str.lower, headers)):
         return None

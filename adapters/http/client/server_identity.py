@@ -1,9 +1,13 @@
-"""Who answers: the headers by which servers name a model's version or themselves."""
+"""Identity of the server, as its replies give it away: model, version, certificate, clock."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from email.utils import parsedate_to_datetime
+from typing import Any
 
+from adapters.http.transport.addresses import AddressGuard
 from adapters.quoting import hidden, printable
 
 VERSION_HEADERS = (
@@ -30,17 +34,92 @@ release, another variant of an A/B test, another server. Host and instance names
 instances of one model are normal."""
 
 _MAX_CHARS = 80
+_HEADER = "header "
+_CERTIFICATE = "TLS certificate"
+
+
+class ServerIdentity:
+    """Identity of the server behind one endpoint, as its replies state it.
+
+    Attributes:
+        facts: the newest values by name, safe to print; see
+            :class:`adapters.contract.RemoteOracle`.
+
+    Args:
+        guard: resolves the endpoint's host.
+        now: UTC seconds.
+    """
+
+    def __init__(self, guard: AddressGuard, now: Callable[[], float] = time.time) -> None:
+        self._guard = guard
+        self._now = now
+        self._offsets: tuple[float, float] | None = None
+        self.facts: dict[str, str] = {}
+
+    @property
+    def addresses(self) -> Collection[str]:
+        """Every address that the host's name led to so far."""
+        return self._guard.seen
+
+    def note(
+        self, headers: Mapping[str, str], certificate: str = "", secrets: Iterable[str] = ()
+    ) -> None:
+        """Take in a good reply.
+
+        An error may come from a proxy, whose headers say nothing about the model.
+
+        Args:
+            headers: of the reply; their names match in lower case.
+            certificate: digest of the server's TLS certificate, or empty.
+            secrets: texts that must not be kept although the server repeats them.
+        """
+        self.facts.update(version_headers(headers, secrets))
+        if certificate:
+            self.facts[_CERTIFICATE] = certificate
+        self._note_clock(headers)
+
+    def _note_clock(self, headers: Mapping[str, str]) -> None:
+        """Note the reply's clock; its Date header has whole seconds and the network's delay."""
+        try:
+            theirs = parsedate_to_datetime(headers["date"]).timestamp()
+        except (KeyError, ValueError, OverflowError):
+            return
+        offset = theirs - self._now()
+        low, high = self._offsets or (offset, offset)
+        self._offsets = min(low, offset), max(high, offset)
+
+    def record(self, url: str) -> dict[str, Any]:
+        """See :meth:`adapters.contract.RemoteOracle.identity`.
+
+        Args:
+            url: the endpoint, without its secrets.
+        """
+        offsets = self._offsets
+        return {
+            "url": url,
+            "addresses": sorted(self._guard.seen),
+            "certificate": self.facts.get(_CERTIFICATE),
+            "headers": {
+                name.removeprefix(_HEADER): value
+                for name, value in sorted(self.facts.items())
+                if name.startswith(_HEADER)
+            },
+            "model_version": self.facts.get("model_version"),
+            "clock_offset_s": None
+            if offsets is None
+            else {"low": round(offsets[0], 1), "high": round(offsets[1], 1)},
+        }
 
 
 def version_headers(headers: Mapping[str, str], secrets: Iterable[str] = ()) -> dict[str, str]:
-    """What ``headers`` say about the sender, ``{"header NAME": VALUE}``, safe to print.
+    """The part of ``headers`` that names a server, ``{"header NAME": VALUE}``, safe to print.
 
     Args:
         headers: of a reply; their names match in lower case.
         secrets: texts that must not appear although the server repeats them.
     """
     return {
-        f"header {name}": printable(hidden(headers[name].strip(), secrets), _MAX_CHARS)
+        f"{_HEADER}{name}": printable(hidden(headers[name].strip(), secrets), _MAX_CHARS)
         for name in VERSION_HEADERS
         if name in headers
     }

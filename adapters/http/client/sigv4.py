@@ -9,14 +9,14 @@ from urllib.parse import quote
 
 from adapters.errors import AccessDenied, MissingExtra, TargetError
 from adapters.secrets import remember_key
-from adapters.target.description import Auth
+from adapters.target import Auth
 
 _SIGNED = ("authorization", "x-amz-date", "x-amz-security-token")
 _HARMLESS = {"ConfigNotFound", "ConfigParseError", "PartialCredentialsError", "ProfileNotFound"}
 """Failures of botocore whose texts name files and profiles, and nothing that a program wrote."""
 
 
-class Signer:
+class SigV4Signer:
     """Signs requests for one service in one region.
 
     Args:
@@ -40,10 +40,10 @@ class Signer:
 
         Args:
             method: HTTP method.
-            url: where to.
-            headers: what goes out; only its Content-Type and ``x-amz-`` headers are signed, since
+            url: its destination.
+            headers: of the request; only its Content-Type and ``x-amz-`` headers are signed, since
                 a proxy may change any other.
-            body: what goes out.
+            body: of the request.
 
         Raises:
             AccessDenied: the credentials could not be renewed.
@@ -69,7 +69,7 @@ class Signer:
                     remember_key(form)
 
 
-def open_signer(auth: Auth) -> Signer:
+def open_signer(auth: Auth) -> SigV4Signer:
     """The signer for ``auth``, with the credentials the AWS command line would use.
 
     Raises:
@@ -98,4 +98,4 @@ def open_signer(auth: Auth) -> Signer:
             "there are no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or "
             "name a profile in auth.profile"
         )
-    return Signer(credentials, auth.service, region)
+    return SigV4Signer(credentials, auth.service, region)

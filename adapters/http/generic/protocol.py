@@ -25,10 +25,10 @@ from adapters.http.client.polling import Poller
 from adapters.http.generic.reply_labels import ReplyRule, label_names
 from adapters.http.oracle import Opened, Outgoing, comfortable_batch
 from adapters.http.payload.encoding import Wire, choose_encoding
-from adapters.http.payload.number_text import nested
+from adapters.http.payload.numbers import nested
 from adapters.http.transport.transports import Reply
 from adapters.images import media_type
-from adapters.target.description import HttpOptions, ReplyFormat, RequestFormat, Target
+from adapters.target import HttpOptions, ReplyFormat, RequestFormat, Target
 
 _NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-columns"}
 
@@ -67,18 +67,24 @@ async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Op
             *wire.identity(),
         ),
         poller=_poller(client, target, endpoint),
-        description={
-            "protocol": "http",
-            "layout": wire.layout,
-            "layout_origin": "given" if target.layout else "assumed",
-            "color": wire.color,
-            "upload_size": list(wire.size),
-            "body": request.body,
-            "value": request.value if request.body == "json" else "file",
-            "reply_path": target.http.reply.path,
-            "reply_kind": target.http.reply.kind,
-        },
+        description=_facts(target, wire),
     )
+
+
+def _facts(target: Target, wire: Wire) -> dict[str, Any]:
+    """The protocol's part of the target's description in the report."""
+    request, reply = target.http.request, target.http.reply
+    return {
+        "protocol": "http",
+        "layout": wire.layout,
+        "layout_origin": "given" if target.layout else "assumed",
+        "color": wire.color,
+        "upload_size": list(wire.size),
+        "body": request.body,
+        "value": request.value if request.body == "json" else "file",
+        "reply_path": reply.path,
+        "reply_kind": reply.kind,
+    }
 
 
 class _Generic:

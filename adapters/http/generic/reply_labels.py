@@ -15,7 +15,7 @@ from adapters.http.oracle import known_name
 from adapters.http.payload.json_path import JsonPath
 from adapters.http.payload.top_label import numbers, top_labels
 from adapters.quoting import printable
-from adapters.target.description import ReplyFormat
+from adapters.target import ReplyFormat
 
 _SCORED = {"label-score-list", "label-score-dict", "label-score-columns"}
 Scored = list[tuple[Any, float]]
@@ -26,8 +26,8 @@ class ReplyRule:
     """A checked ReplyFormat.
 
     Args:
-        reply: where the labels are and what they look like.
-        space: what the labels mean; an open one grows.
+        reply: place and form of the labels.
+        space: meaning of the labels; an open one grows.
 
     Raises:
         TargetError: a path is not a path, or fields that exclude each other.
@@ -54,7 +54,7 @@ class ReplyRule:
         """Labels ``(n,)`` of a parsed reply.
 
         Raises:
-            ServerFailed: the reply says that the request failed, whatever its status.
+            ServerFailed: the reply says that the request failed, although its status may be good.
             BadReply: no usable label for one of the ``n`` inputs.
         """
         self._check_success(reply)
@@ -157,7 +157,7 @@ class ReplyRule:
 
 
 def label_names(reply: ReplyFormat, classes: tuple[str, ...] | None) -> list[str] | None:
-    """All names that ``reply`` can give, the one for "nothing" last; None where they are open.
+    """All names that ``reply`` can give, the one for "nothing" last; None if they are open.
 
     Raises:
         TargetError: ``no_label`` is a class of its own already, or there is nothing to skip to.

@@ -1,4 +1,4 @@
-"""How one input travels, and whether that keeps what the access mode promises."""
+"""Encodings of one input, checked against the promise of the access mode."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import Batch, InputSpec
+from adapters.contract import Batch, InputSpec, Layout
 from adapters.errors import TargetError
-from adapters.images import encode_picture, is_picture, resized
-from adapters.target.description import Color, Layout, Resample, Target
+from adapters.images import encode_image, is_image, resized
+from adapters.target import Color, Resample, Target
 
 Carrier = Literal["tensor", "upload"]
-"""tensor: numbers in an array. upload: the bytes of one picture (or of one raw array)."""
+"""tensor: numbers in an array. upload: the bytes of one image (or of one raw array)."""
 
 
 def choose_encoding(target: Target, carrier: Carrier) -> str:
@@ -26,11 +26,11 @@ def choose_encoding(target: Target, carrier: Carrier) -> str:
     image = target.access == "image"
     default = "png" if carrier == "upload" else "uint8" if image else "float32"
     encoding = target.encoding or default
-    if not (is_picture(encoding) or encoding in {"float32", "uint8"}):
+    if not (is_image(encoding) or encoding in {"float32", "uint8"}):
         raise TargetError(
             f"{encoding!r} is no encoding; use float32, uint8, png or jpeg:QUALITY, 1 to 100"
         )
-    if carrier == "tensor" and is_picture(encoding):
+    if carrier == "tensor" and is_image(encoding):
         raise TargetError(f"encoding {encoding} is a file, and this request carries an array")
     if not image and encoding != "float32":
         raise TargetError(
@@ -58,14 +58,14 @@ def arrange(
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """How an input looks on the wire, whatever carries it.
+    """Form of an input on the wire, independent of its carrier.
 
     Attributes:
-        spec: what the model takes.
+        spec: input that the model takes.
         layout: order of the axes of arrays.
         color: order of the channels of arrays.
         size: ``(h, w)`` that travels; inputs of another size are brought to it.
-        resample: how.
+        resample: method for that.
     """
 
     spec: InputSpec
@@ -76,24 +76,24 @@ class Wire:
 
     @classmethod
     def of(cls, target: Target, spec: InputSpec) -> Wire:
-        """What ``target`` says.
+        """The form that ``target`` describes.
 
         Raises:
-            TargetError: a size that only pictures can be brought to, or channels without a colour.
+            TargetError: a size that only images can be brought to, or channels without a colour.
         """
         size = target.upload_size or spec.shape[1:]
         if size != spec.shape[1:] and spec.access != "image":
-            raise TargetError("input.upload_size scales 8-bit pictures; use --access image")
-        if target.color == "bgr" and is_picture(spec.encoding):
+            raise TargetError("input.upload_size scales 8-bit images; use --access image")
+        if target.color == "bgr" and is_image(spec.encoding):
             raise TargetError(
-                "input.color is 'bgr', and pictures are always RGB: leave it out, or send arrays"
+                "input.color is 'bgr', and images are always RGB: leave it out, or send arrays"
             )
         if target.color == "bgr" and spec.shape[0] != 3:
             raise TargetError(f"color 'bgr' needs 3 channels, the input has {spec.shape[0]}")
         return cls(spec, target.layout or "NCHW", target.color, size, target.resample)
 
     def identity(self) -> tuple[str, ...]:
-        """What makes two answers comparable, in words."""
+        """Conditions under which two answers are comparable, in words."""
         scaled = self.size != self.spec.shape[1:]
         return (
             self.layout,
@@ -114,11 +114,11 @@ class Wire:
     def files(self, batch: Batch) -> list[bytes]:
         """Each input of ``batch`` ``(n, c, h, w)`` as the bytes of one file.
 
-        Pictures for ``png`` and ``jpeg:QUALITY``; little-endian raw values for ``float32`` and
+        Images for ``png`` and ``jpeg:QUALITY``; little-endian raw values for ``float32`` and
         ``uint8``.
         """
-        if is_picture(self.spec.encoding):
-            return [encode_picture(one, self.spec.encoding) for one in self._pixels(batch)]
+        if is_image(self.spec.encoding):
+            return [encode_image(one, self.spec.encoding) for one in self._pixels(batch)]
         if self.spec.encoding == "uint8":
             return [one.tobytes() for one in self.pixels(batch)]
         return [one.tobytes() for one in self.values(batch).astype("<f4", copy=False)]

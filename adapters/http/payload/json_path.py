@@ -16,7 +16,7 @@ class JsonPath:
     Attributes:
         before: steps up to ``*``, or all steps.
         after: steps below each entry that ``*`` walks.
-        walks: whether the path holds ``*``.
+        walks: True if the path holds ``*``.
     """
 
     before: tuple[str, ...] = ()
@@ -39,11 +39,11 @@ class JsonPath:
         return cls(before=steps[:at], after=steps[at + 1 :], walks=True)
 
     def get(self, reply: Any, absent: Any = None) -> Any:
-        """What stands at the path; with ``*`` the list of what stands below each entry.
+        """The value at the path; with ``*`` the list of the values below each entry.
 
         Args:
             reply: a parsed reply.
-            absent: what counts where the path's very last step is missing, and only that; None:
+            absent: value that counts if the path's very last step is missing, and only that; None:
                 nothing does.
 
         Raises:
@@ -54,7 +54,7 @@ class JsonPath:
         return [_descend(entry, self.after, absent) for entry in self._walk(reply)]
 
     def every(self, reply: Any) -> list[Any]:
-        """What stands at the path for each entry, None where nothing does; never empty."""
+        """The value at the path for each entry, None if there is none; never empty."""
         try:
             entries = self._walk(reply) if self.walks else [reply]
         except BadReply:
@@ -63,14 +63,14 @@ class JsonPath:
         return [_find(entry, steps) for entry in entries] or [None]
 
     def find(self, reply: Any) -> Any:
-        """Like :meth:`get`, but None where nothing stands there."""
+        """Like :meth:`get`, but None if nothing stands there."""
         try:
             return self.get(reply)
         except BadReply:
             return None
 
     def first(self, reply: Any) -> Any:
-        """What stands at the path in the first entry that has it, or None."""
+        """The value at the path in the first entry that has one, or None."""
         return next((value for value in self.every(reply) if value is not None), None)
 
     def _walk(self, reply: Any) -> list[Any]:

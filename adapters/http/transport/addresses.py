@@ -1,8 +1,8 @@
-"""Where a host name may lead: checked on the address that is connected to, not on the name.
+"""Addresses that a host name may lead to, checked on the connection and not on the name.
 
 A public name may be made to resolve to a private address (DNS rebinding), and then the request,
 key included, goes to a machine inside the user's network. So a private address is asked only
-where the user's URL names one.
+if the user's URL names one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ _PRIVATE_ENDINGS = (
     ".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".private", ".corp",
     ".test", ".svc", ".docker",
 )  # fmt: skip
-"""Endings that the public name system does not have: whoever writes one means a private name."""
+"""Endings that the public name system does not have: a URL with one means a private name."""
 
 _CACHE_S = 60.0
 _METADATA = frozenset(
     ipaddress.ip_address(a) for a in ("fd00:ec2::254", "100.100.100.200", "192.0.0.192")
 )
-"""Where clouds serve their metadata, credentials included, outside the link-local range."""
+"""Addresses of clouds' metadata, credentials included, outside the link-local range."""
 _SHARED = ipaddress.ip_network("100.64.0.0/10")
 _EMBEDDING = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("64:ff9b:1::/48"))
 
@@ -45,7 +45,7 @@ class AddressGuard:
 
     Args:
         host: the URL's host.
-        private: whether a public name may lead to a private address.
+        private: True if a public name may lead to a private address.
 
     Attributes:
         seen: every address the name led to, or the one that the URL names.
@@ -61,11 +61,11 @@ class AddressGuard:
 
     @property
     def is_address(self) -> bool:
-        """Whether the URL names an address itself; then there is nothing to resolve."""
+        """True if the URL names an address itself; then there is nothing to resolve."""
         return self._named is not None
 
     def check(self, address: str) -> None:
-        """Refuse ``address`` where the host's name does not stand for it.
+        """Refuse ``address`` if the host's name does not stand for it.
 
         Raises:
             ForbiddenAddressError: in words for the user.

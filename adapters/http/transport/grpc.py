@@ -14,7 +14,7 @@ from adapters.errors import MissingExtra
 from adapters.http.transport.addresses import AddressGuard
 from adapters.http.transport.tls import pem_files
 from adapters.http.transport.transports import Reply
-from adapters.target.description import Tls
+from adapters.target import Tls
 
 _HTTP_STATUS = {
     "INVALID_ARGUMENT": 400,
@@ -41,7 +41,7 @@ class GrpcTransport:
 
     Args:
         tls: certificates, or None for a connection in the clear.
-        guard: resolves the host, and says where it may lead.
+        guard: resolves the host, and limits where it may lead.
 
     Raises:
         MissingExtra: tritonclient is not installed.
@@ -104,7 +104,7 @@ class GrpcTransport:
         return self._grpc.aio.secure_channel(place, self._credentials, options=named)
 
     async def _stand(self) -> None:
-        """Return once a connection stands: what fails before that never left, whatever a server
+        """Return once a connection stands: what fails before that never left, even if a server
         writes into its status.
 
         Raises:
@@ -119,7 +119,7 @@ class GrpcTransport:
             await self._channel.wait_for_state_change(state)
 
     async def _why_not(self) -> OSError:
-        """Why no connection stands: a call that carries nothing fails at once and tells."""
+        """Cause of a missing connection: a call that carries nothing fails at once and tells."""
         try:
             await self._channel.unary_unary(_LIVE)(b"")
         except self._grpc.aio.AioRpcError as error:
@@ -130,7 +130,7 @@ class GrpcTransport:
         """The failure as a reply.
 
         Raises:
-            OSError: nobody answered, or TLS failed.
+            OSError: no server answered, or TLS failed.
         """
         code, said = error.code().name, str(error.details() or "")
         if code == "UNAVAILABLE":
@@ -142,7 +142,7 @@ class GrpcTransport:
 
 
 def _no_connection(said: str) -> OSError:
-    """What kept gRPC from a connection: its code is the same for all, only the words differ."""
+    """Cause that kept gRPC from a connection: its code is one for all, only the words differ."""
     if "CERTIFICATE_VERIFY_FAILED" in said:
         return ssl.SSLCertVerificationError(1, said)
     if "Hostname Verification" in said:

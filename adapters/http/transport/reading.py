@@ -1,4 +1,4 @@
-"""How the body of a reply is read: never more of it in memory than one reply may take."""
+"""Reading of a reply's body: never more of it in memory than one reply may take."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class BodyReader:
     async def read(
         self, chunks: AsyncIterator[bytes], status: int, headers: Mapping[str, str], limit: int
     ) -> tuple[bytes, bool]:
-        """The body in ``chunks``; only its start and True where it is too long.
+        """The body in ``chunks``; only its start and True if it is too long.
 
         Args:
             chunks: the body as it comes.

@@ -10,7 +10,7 @@ import certifi
 import httpx
 
 from adapters.errors import TargetError
-from adapters.target.description import Tls
+from adapters.target import Tls
 
 _FAULTS = (
     (
@@ -37,11 +37,11 @@ _OWN = (
     "private key as tls.key"
 )
 _ALERTS = ("certificate_required", "certificate required", "unknown_ca", "unknown ca")
-"""How a server says so: to a certificate of ours that is missing, or of a stranger."""
+"""Alerts for a client certificate that is missing, or not known to the server."""
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """What an https connection trusts and shows; the environment has no say.
+    """Certificates that an https connection trusts and shows; the environment has no say.
 
     Raises:
         TargetError: a file cannot be read.
@@ -56,7 +56,7 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
         raise TargetError(f"tls.ca {tls.ca!r} is no readable PEM file of authorities") from None
     if tls.cert:
         _show_own(context, tls)
-    # Set by SSLKEYLOGFILE even where the environment is not trusted: it would write session keys.
+    # Set by SSLKEYLOGFILE even if the environment is not trusted: it would write session keys.
     # The stub knows only the getter's "str", the setter takes None.
     context.keylog_filename = None  # type: ignore[assignment]
     return context
@@ -76,7 +76,7 @@ def _show_own(context: ssl.SSLContext, tls: Tls) -> None:
 
 
 def pem_files(tls: Tls) -> tuple[bytes, bytes | None, bytes | None]:
-    """What gRPC takes in place of a context: authorities, our certificate and its key, as PEM.
+    """Parts of a context as gRPC takes them: authorities, our certificate and its key, as PEM.
 
     Raises:
         TargetError: a file cannot be read; see :func:`tls_context`.
@@ -89,7 +89,7 @@ def pem_files(tls: Tls) -> tuple[bytes, bytes | None, bytes | None]:
 
 
 def certificate_problem(chain: Iterable[BaseException]) -> str:
-    """Which certificate does not do, of an attempt's failure and all its causes; or empty."""
+    """Sentence on the certificate at fault in an attempt's failure and its causes; or empty."""
     for cause in chain:
         said = str(cause).lower()
         if isinstance(cause, ssl.SSLCertVerificationError):

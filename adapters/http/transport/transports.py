@@ -24,7 +24,7 @@ from adapters.errors import MissingExtra
 from adapters.http.transport.addresses import AddressGuard
 from adapters.http.transport.reading import BodyReader
 from adapters.http.transport.tls import tls_context
-from adapters.target.description import Tls
+from adapters.target import Tls
 
 _WARNS_FROM = 1 << 20
 """Body size from which aiohttp warns about plain bytes and wants a file object."""
@@ -37,9 +37,9 @@ class Reply:
     Attributes:
         status: HTTP status.
         headers: names match without case.
-        body: raw bytes as received; only the first 64 KiB where truncated.
-        truncated: whether it was longer than it may be.
-        code: what another protocol calls its outcome, such as gRPC's ``OK``.
+        body: raw bytes as received; only the first 64 KiB if truncated.
+        truncated: True if it was longer than it may be.
+        code: another protocol's name of the outcome, such as gRPC's ``OK``.
     """
 
     status: int
@@ -55,12 +55,12 @@ class Reply:
 
     @property
     def encoded(self) -> bool:
-        """Whether the body is compressed, which we never ask for."""
+        """True if the body is compressed, which we never ask for."""
         return self.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
 
 
 class Transport(Protocol):
-    """What the client needs.
+    """Transport as the client needs it.
 
     Attributes:
         name: for the report.
@@ -92,14 +92,14 @@ def open_transport(
     tls: Tls | None,
     guard: AddressGuard,
 ) -> Transport:
-    """The transport called ``name``; ``auto`` takes aiohttp where it is installed.
+    """The transport called ``name``; ``auto`` takes aiohttp if it is installed.
 
     Args:
-        name: which one.
+        name: of the transport.
         connect_s: seconds a connection may take to stand.
-        tls: certificates where the endpoint is https, or None.
+        tls: certificates if the endpoint is https, or None.
         ca_file: PEM file of authorities, or None for the public ones.
-        guard: resolves the endpoint's host, and says where it may lead.
+        guard: resolves the endpoint's host, and limits where it may lead.
 
     Raises:
         MissingExtra: aiohttp was asked for and is not installed.
@@ -131,7 +131,7 @@ def _record_certificates(context: ssl.SSLContext, transport: FreshTransport) -> 
 
 
 class _GuardedResolver:
-    """What aiohttp asks for addresses; it connects to nothing else."""
+    """Resolver for aiohttp, which connects to no other address."""
 
     def __init__(self, guard: AddressGuard) -> None:
         self._guard = guard
@@ -212,7 +212,7 @@ class AiohttpTransport:
         reader: BodyReader,
     ) -> None:
         self._reader = reader
-        # An optional package: imported where it is used.
+        # An optional package: imported on use.
         self._aiohttp = aiohttp = importlib.import_module("aiohttp")
         yarl = importlib.import_module("yarl")
         self._read_url = yarl.URL
@@ -241,7 +241,7 @@ class AiohttpTransport:
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
         )
-        # It would send a PUT anew where a kept connection breaks: billed twice, charged once.
+        # It would send a PUT anew if a kept connection breaks: billed twice, charged once.
         # There is no public switch; a test with a real server guards this one.
         self._session._retry_connection = False  # noqa: SLF001 - as said
 
@@ -351,7 +351,7 @@ class HttpxTransport:
         body: bytes,
         address: str | None,
     ) -> httpx.Request:
-        """The request, to ``address`` where one is given: httpx would resolve the name anew."""
+        """The request, to ``address`` if one is given: httpx would resolve the name anew."""
         extensions, named = self._extensions, dict(headers)
         if address is not None:
             named.setdefault("host", url.netloc.decode("ascii"))

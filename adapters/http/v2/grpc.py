@@ -14,13 +14,13 @@ from adapters.http.client.endpoint import Endpoint
 from adapters.http.oracle import Opened, Outgoing
 from adapters.http.transport.grpc import load
 from adapters.http.transport.transports import Reply
-from adapters.http.v2.input import PictureWriter, Tensor
+from adapters.http.v2.input import ImageWriter, Tensor
 from adapters.http.v2.messages import V2Format
 from adapters.http.v2.metadata import Model
 from adapters.http.v2.output import find_output, labels_of
 from adapters.http.v2.protocol import open_model
 from adapters.quoting import printable
-from adapters.target.description import Target
+from adapters.target import Target
 
 _SERVICE = "/inference.GRPCInferenceService"
 _PATH = re.compile(r"/(?:v2/models/)?(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/?")
@@ -66,7 +66,7 @@ class GrpcFormat:
     """Tensors to and from V2's gRPC messages; values always travel raw.
 
     Attributes:
-        wire: what the HTTP form knows of the model.
+        wire: the HTTP form's knowledge of the model.
         messages: the module with the message classes.
         model_name, model_version: the model asked for.
         version: model version that the newest reply names.
@@ -88,8 +88,8 @@ class GrpcFormat:
         tensor = request.inputs.add(
             name=wire.tensor.name, datatype=wire.tensor.datatype, shape=shape
         )
-        if isinstance(wire.writer, PictureWriter):
-            # Not as raw contents: OpenVINO Model Server read those as one picture until 2023.
+        if isinstance(wire.writer, ImageWriter):
+            # Not as raw contents: OpenVINO Model Server read those as one image until 2023.
             tensor.contents.bytes_contents.extend(wire.writer.files(batch))
         else:
             request.raw_input_contents.append(wire.writer.raw(batch))

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import Batch, InputSpec
+from adapters.contract import Batch, InputSpec, Layout
 from adapters.errors import BadReply, TargetError
 from adapters.http.payload.encoding import Wire, arrange
 from adapters.quoting import printable
-from adapters.target.description import Color, Layout, Target
+from adapters.target import Color, Target
 
 DTYPES: dict[str, str] = {
     "BOOL": "?",
@@ -32,7 +32,7 @@ DTYPES: dict[str, str] = {
 """V2 datatype -> numpy type on the wire."""
 
 BYTES = "BYTES"
-"""Datatype of texts, and of pictures that the server decodes."""
+"""Datatype of texts, and of images that the server decodes."""
 
 _CHANNELS = {1, 3, 4}
 
@@ -44,7 +44,7 @@ class Tensor:
     Attributes:
         name: tensor name.
         datatype: V2 datatype.
-        dims: shape, -1 where the server takes any size.
+        dims: shape, -1 if the server takes any size.
     """
 
     name: str
@@ -72,13 +72,13 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """How inputs lie in the tensor.
+    """Arrangement of inputs in the tensor.
 
     Attributes:
         shape: ``(c, h, w)`` of one input.
         dims: sizes of one input on the wire, without the batch axis.
         layout: order of the image axes on the wire.
-        batched: whether there is a batch axis.
+        batched: True if there is a batch axis.
         fixed: the only batch size the server takes, or None.
     """
 
@@ -89,7 +89,7 @@ class Geometry:
     fixed: int | None = None
 
     def sent(self, n: int) -> int:
-        """Inputs on the wire for ``n`` inputs: more where the batch is fixed."""
+        """Inputs on the wire for ``n`` inputs: more if the batch is fixed."""
         return self.fixed or n
 
     def wire_shape(self, n: int) -> list[int]:
@@ -120,28 +120,28 @@ def read_geometry(tensor: Tensor, target: Target) -> Geometry:
 
 
 def _of_texts(dims: tuple[int, ...], target: Target) -> Geometry:
-    """A tensor of encoded pictures: one text each, in a list or a column."""
+    """A tensor of encoded images: one text each, in a list or a column."""
     if target.shape is None:
         raise TargetError(
-            "the model takes encoded pictures and does not say of which size; pass --shape C,H,W"
+            "the model takes encoded images and does not say of which size; pass --shape C,H,W"
         )
     if len(dims) not in {1, 2} or dims[1:] not in {(), (1,), (-1,)}:
-        raise TargetError(f"the model's input shape {list(dims)} is not that of encoded pictures")
+        raise TargetError(f"the model's input shape {list(dims)} is not that of encoded images")
     if dims == (1,):
         return Geometry(target.shape, dims, "NHWC", batched=False)
     fixed = dims[0] if dims[0] > 0 else None
     return Geometry(target.shape, (1,) * (len(dims) - 1), "NHWC", fixed=fixed)
 
 
-def as_pictures(geometry: Geometry) -> Geometry:
-    """The same input where encoded pictures travel in place of its values: a list of ``N``.
+def as_images(geometry: Geometry) -> Geometry:
+    """The same input if encoded images travel in place of its values: a list of ``N``.
 
     Raises:
-        TargetError: a tensor that no server decodes pictures into.
+        TargetError: a tensor that no server decodes images into.
     """
     if geometry.layout != "NHWC" or not geometry.batched or len(geometry.dims) != 3:
         raise TargetError(
-            "servers decode pictures into tensors of shape [N, H, W, C], and this model's is "
+            "servers decode images into tensors of shape [N, H, W, C], and this model's is "
             "another: leave input.encoding out, or serve the model with that layout"
         )
     return replace(geometry, dims=())
@@ -204,16 +204,16 @@ def _fits(stated: tuple[int, int, int], shape: tuple[int, int, int]) -> bool:
     return all(s in {-1, size} for s, size in zip(stated, shape, strict=True))
 
 
-class PictureWriter:
-    """Turns batches into the texts of a BYTES tensor: one encoded picture each, which the server
+class ImageWriter:
+    """Turns batches into the texts of a BYTES tensor: one encoded image each, which the server
     decodes and scales.
 
     Args:
-        geometry: how inputs lie in the tensor.
-        wire: how one picture is encoded.
+        geometry: arrangement of inputs in the tensor.
+        wire: encoding of one image.
 
     Attributes:
-        one_bytes: size of a picture of noise, its length included.
+        one_bytes: size of an image of noise, its length included.
     """
 
     def __init__(self, geometry: Geometry, wire: Wire) -> None:
@@ -238,7 +238,7 @@ class InputWriter:
 
     Args:
         datatype: V2 datatype of the input.
-        geometry: how inputs lie in it.
+        geometry: arrangement of inputs in it.
         spec: value range and access mode.
         color: order of three channels.
 

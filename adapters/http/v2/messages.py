@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, Labels, LabelSpace
 from adapters.http.oracle import Outgoing
-from adapters.http.payload.number_text import flat
+from adapters.http.payload.numbers import flat
 from adapters.http.transport.transports import Reply
-from adapters.http.v2.input import Geometry, InputWriter, PictureWriter, Tensor
+from adapters.http.v2.input import Geometry, ImageWriter, InputWriter, Tensor
 from adapters.http.v2.output import LENGTH_HEADER, find_output, labels_of, read_reply
 from adapters.quoting import printable
 
@@ -27,18 +27,18 @@ class V2Format:
     Attributes:
         tensor: the model's input, with the datatype that travels.
         output: the output that holds the label; None takes the only one of the reply.
-        geometry: how inputs lie in the tensor.
-        writer: makes the tensor's values, or the pictures in their place.
-        space: what labels mean.
-        binary: whether values travel raw behind the JSON.
-        classify: whether Triton's classification extension is asked for the label itself.
+        geometry: arrangement of inputs in the tensor.
+        writer: makes the tensor's values, or the images in their place.
+        space: meaning of the labels.
+        binary: True if values travel raw behind the JSON.
+        classify: True if Triton's classification extension is asked for the label itself.
         version: model version that the newest reply names; the oracle watches it.
     """
 
     tensor: Tensor
     output: Tensor | None
     geometry: Geometry
-    writer: InputWriter | PictureWriter
+    writer: InputWriter | ImageWriter
     space: LabelSpace
     binary: bool = False
     classify: bool = False
@@ -47,7 +47,7 @@ class V2Format:
 
     def encode(self, batch: Batch) -> Outgoing:
         """See :meth:`adapters.http.oracle.WireFormat.encode`."""
-        if self.binary or isinstance(self.writer, PictureWriter):
+        if self.binary or isinstance(self.writer, ImageWriter):
             raw = self.writer.raw(batch)
             head = self._binary_head(len(batch), len(raw))
             headers = {
@@ -72,7 +72,7 @@ class V2Format:
     def body_bytes(self, n: int) -> int:
         """See :meth:`adapters.http.oracle.WireFormat.body_bytes`."""
         sent = self.geometry.sent(n)
-        if isinstance(self.writer, PictureWriter):
+        if isinstance(self.writer, ImageWriter):
             return 150 + sent * self.writer.one_bytes
         if self.binary:
             return 150 + sent * int(np.prod(self.geometry.dims)) * self.writer.dtype.itemsize

@@ -1,4 +1,4 @@
-"""What a V2 server says about a model before the first query."""
+"""A V2 server's account of a model before the first query."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Model:
         versions: the version in the URL, or all that the server lists.
         platform: runtime behind it, or empty.
         server: server name and version, or empty.
-        extensions: what the server lists.
+        extensions: those that the server lists.
         inputs, outputs: tensors in order.
         max_batch: most inputs per request as Triton configures it, or None.
     """
@@ -50,7 +50,7 @@ class Model:
 
     @property
     def infer(self) -> Endpoint:
-        """Where inference requests go."""
+        """URL of inference requests."""
         return self.base.at(f"{self.base.path}/infer")
 
 
@@ -89,7 +89,7 @@ async def read_model(client: Client, endpoint: Endpoint) -> Model:
 
 
 async def _optional(client: Client, endpoint: Endpoint) -> dict[str, Any]:
-    """What ``endpoint`` says, or nothing: not every server has it."""
+    """The JSON at ``endpoint``, or nothing: not every server has it."""
     try:
         value = strict_json.parse((await client.get(endpoint)).body)
     except EndpointError:

@@ -51,7 +51,7 @@ def read_reply(reply: Reply) -> tuple[dict[str, Any], bytes]:
 
 
 def find_output(message: dict[str, Any], raw: bytes, name: str) -> Output:
-    """The output called ``name``; the only one where ``name`` is empty.
+    """The output called ``name``; the only one if ``name`` is empty.
 
     Raises:
         BadReply: it is not there, or its data do not fill its shape.
@@ -80,8 +80,8 @@ def labels_of(output: Output, sent: int, space: LabelSpace, *, batched: bool) ->
         output: floats are scores; whole numbers ``(n,)`` or ``(n, 1)`` are indices; texts are
             class names or Triton's ``score:index[:label]``, best first.
         sent: inputs that travelled, padding included.
-        space: what labels mean; learns the class count.
-        batched: whether the output has a batch axis.
+        space: meaning of the labels; learns the class count.
+        batched: True if the output has a batch axis.
 
     Raises:
         BadReply: not one label per input.

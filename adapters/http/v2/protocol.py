@@ -1,7 +1,7 @@
 """V2, the Open Inference Protocol: Triton, KServe, MLServer, OpenVINO.
 
 The model's metadata fills in everything but the value range. Tensors travel as JSON, or raw
-behind the JSON where the server lists that or the user asks for it.
+behind the JSON if the server lists that or the user asks for it.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ from adapters.http.payload.encoding import Wire, choose_encoding
 from adapters.http.v2.input import (
     BYTES,
     Geometry,
+    ImageWriter,
     InputWriter,
-    PictureWriter,
     Tensor,
-    as_pictures,
+    as_images,
     read_geometry,
 )
 from adapters.http.v2.messages import V2Format
 from adapters.http.v2.metadata import BINARY, Model, read_model
-from adapters.images import is_picture
+from adapters.images import is_image
 from adapters.quoting import printable
-from adapters.target.description import ReplyFormat, Target
+from adapters.target import ReplyFormat, Target
 
 _FOREIGN = (
     "reshape_from",
@@ -51,12 +51,12 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
     """
     model = await read_model(client, endpoint)
     tensor = _chosen_input(model, target.http.request.tensor)
-    pictures = takes_pictures(target, tensor)
-    if pictures and target.http.protocol == "v2-json":
-        raise TargetError("pictures travel behind the JSON, and protocol v2-json allows no such")
-    likely = pictures or _binary_likely(target, model, tensor)
+    images = takes_images(target, tensor)
+    if images and target.http.protocol == "v2-json":
+        raise TargetError("images travel behind the JSON, and protocol v2-json allows no such")
+    likely = images or _binary_likely(target, model, tensor)
     opened = open_model(target, model, model.infer, lambda wire: replace(wire, binary=likely))
-    if not likely or pictures or target.http.protocol == "v2-binary":
+    if not likely or images or target.http.protocol == "v2-binary":
         return opened
     # Servers that list raw tensors take them, but KServe takes them unlisted and MLServer breaks
     # on them: the first answer decides, and costs no query of its own.
@@ -72,14 +72,14 @@ def open_model(
     Args:
         target: the description.
         model: its metadata.
-        infer: where inference requests go.
+        infer: URL of inference requests.
         carried: from what is known of the model to the format that carries it.
 
     Raises:
         TargetError: the metadata leaves a choice to the user, or the model takes no images.
     """
     tensor = _chosen_input(model, target.http.request.tensor)
-    _check_fields(target, pictures=takes_pictures(target, tensor))
+    _check_fields(target, images=takes_images(target, tensor))
     output = _chosen_output(model, target.http.reply.path)
     tensor, geometry, writer, spec, how = _input(target, tensor)
     space = _label_space(target, output, batched=geometry.batched)
@@ -106,39 +106,39 @@ def open_model(
     )
 
 
-def takes_pictures(target: Target, tensor: Tensor) -> bool:
-    """Whether encoded pictures travel: the model takes nothing else, or the user asks for it.
+def takes_images(target: Target, tensor: Tensor) -> bool:
+    """True if encoded images travel: the model takes nothing else, or the user asks for it.
 
     OpenVINO Model Server decodes them for any model of shape [N, H, W, C]; elsewhere a step before
     the model does, and the metadata says BYTES.
     """
-    return tensor.datatype == BYTES or is_picture(target.encoding or "")
+    return tensor.datatype == BYTES or is_image(target.encoding or "")
 
 
 def _input(
     target: Target, tensor: Tensor
-) -> tuple[Tensor, Geometry, InputWriter | PictureWriter, InputSpec, tuple[str, ...]]:
+) -> tuple[Tensor, Geometry, InputWriter | ImageWriter, InputSpec, tuple[str, ...]]:
     """The tensor that travels, how inputs lie in it, what writes it, what the model takes, and
     what of that makes answers comparable.
     """
     geometry = read_geometry(tensor, target)
-    if not takes_pictures(target, tensor):
+    if not takes_images(target, tensor):
         spec = target.input_spec(geometry.shape, choose_encoding(target, "tensor"))
         writer = InputWriter(tensor.datatype, geometry, spec, target.color)
         color = (target.color,) if target.color != "rgb" else ()
         return tensor, geometry, writer, spec, (f"{tensor.datatype} {geometry.layout}", *color)
     spec = target.input_spec(geometry.shape, choose_encoding(target, "upload"))
-    if not is_picture(spec.encoding):
+    if not is_image(spec.encoding):
         raise TargetError(
-            f"the model takes encoded pictures, and encoding {spec.encoding} is none: use png or "
+            f"the model takes encoded images, and encoding {spec.encoding} is none: use png or "
             "jpeg:QUALITY"
         )
     if tensor.datatype != BYTES:
-        geometry = as_pictures(geometry)
+        geometry = as_images(geometry)
     wire = Wire.of(target, spec)
-    sized = wire.identity()[1:]  # behind the layout, which a picture has no say in
+    sized = wire.identity()[1:]  # behind the layout, which an image has no say in
     tensor = replace(tensor, datatype=BYTES)
-    return tensor, geometry, PictureWriter(geometry, wire), spec, (BYTES, *sized)
+    return tensor, geometry, ImageWriter(geometry, wire), spec, (BYTES, *sized)
 
 
 def _protocol(carrier: WireFormat) -> str:
@@ -147,11 +147,11 @@ def _protocol(carrier: WireFormat) -> str:
     return "v2-binary" if carrier.binary else "v2"
 
 
-def _check_fields(target: Target, *, pictures: bool) -> None:
+def _check_fields(target: Target, *, images: bool) -> None:
     """Refuse what the description says and V2 would leave undone."""
     reply = target.http.reply
-    if target.upload_size is not None and not pictures:
-        raise TargetError("input.upload_size is for pictures, and here V2 carries tensors")
+    if target.upload_size is not None and not images:
+        raise TargetError("input.upload_size is for images, and here V2 carries tensors")
     if reply.kind not in {"scores", "classification"}:
         raise TargetError(
             f"response.kind is {reply.kind!r}, and V2 outputs say themselves what they are: "
@@ -171,13 +171,13 @@ def _chosen_input(model: Model, wanted: str) -> Tensor:
         names = ", ".join(printable(t.name, 40) for t in model.inputs) or "none"
         raise TargetError(
             f"the model must have one input, its metadata lists {len(model.inputs)} ({names}); "
-            "name the picture's as request.tensor, or describe the request with preset http"
+            "name the image's as request.tensor, or describe the request with preset http"
         )
     return chosen[0]
 
 
 def _chosen_output(model: Model, wanted: str) -> Tensor | None:
-    """The output called ``wanted``, the only one, or None where the metadata lists none."""
+    """The output called ``wanted``, the only one, or None if the metadata lists none."""
     chosen = [t for t in model.outputs if wanted in {"", t.name}]
     if len(chosen) == 1 or not model.outputs:
         return chosen[0] if chosen else None
@@ -197,7 +197,7 @@ def _label_space(target: Target, output: Tensor | None, *, batched: bool) -> Lab
 
 
 def _class_count(output: Tensor | None, *, batched: bool) -> int | None:
-    """Number of classes where the output's shape states it."""
+    """Number of classes if the output's shape states it."""
     if output is None or output.datatype[:2] != "FP":
         return None
     sizes = [size for size in output.dims[1 if batched else 0 :] if size != 1]
@@ -205,7 +205,7 @@ def _class_count(output: Tensor | None, *, batched: bool) -> int | None:
 
 
 def _binary_likely(target: Target, model: Model, tensor: Tensor) -> bool:
-    """Whether to send raw tensors: asked for, listed by the server, or the only way."""
+    """True to send raw tensors: asked for, listed by the server, or the only way."""
     if target.http.protocol in {"v2-json", "v2-binary"}:
         return target.http.protocol == "v2-binary"
     # JSON has no 16-bit numbers, and Triton refuses them there.

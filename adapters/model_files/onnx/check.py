@@ -1,7 +1,7 @@
 """Looks into an ONNX file before any runtime does: one pass over its bytes, nothing executed.
 
 Refused: weights in other files (at any depth), operators that no image classifier needs or that
-nobody knows, tensors whose dimensions and data disagree, absurd dimensions, functions that unfold
+are unknown, tensors whose dimensions and data disagree, absurd dimensions, functions that unfold
 without end, and anything that is not plain ONNX. What passes still runs isolated.
 """
 
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from adapters.errors import ModelFileError, ModelRefused
-from adapters.model_files.local import ModelFile, one_line
+from adapters.model_files.file import ModelFile
 from adapters.model_files.onnx.operators import ALLOWED
 from adapters.model_files.onnx.schema import BITS, MESSAGES
 from adapters.model_files.protobuf import (
@@ -27,6 +27,7 @@ from adapters.model_files.protobuf import (
     signed,
     varints,
 )
+from adapters.quoting import one_line
 
 MAX_FIELDS = 1_000_000
 MAX_DEPTH = 60
@@ -49,10 +50,10 @@ _EXTERNAL = ("tensor", 13)
 
 @dataclass
 class _Message:
-    """What matters of one message, without the messages in it.
+    """Relevant content of one message, without the messages in it.
 
     Attributes:
-        numbers: field number -> its numbers, where they are looked at.
+        numbers: field number -> its numbers if they are looked at.
         texts: field number -> the last text or bytes that stood there.
         sizes: field number -> bytes in it.
         seen: field numbers that occurred.
@@ -130,7 +131,7 @@ class _Look:
         return found
 
     def _form(self, kind: str, number: int, found: _Message) -> str:
-        """What the schema says of a field; parsers merge repeats, so only lists may have them."""
+        """Kind of a field in the schema; parsers merge repeats, so only lists may have them."""
         form = MESSAGES[kind].get(number)
         if form is None:
             self._refuse(f"holds a part that is not known here ({kind} {number})")

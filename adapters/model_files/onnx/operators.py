@@ -2,7 +2,7 @@
 
 Left out: operators that decode files (ImageDecoder), load compiled engines (EPContext, Snpe), work
 on text, train, or belong to language models. Every operator is one more kernel within reach of a
-file that nobody vouched for.
+file that the user did not vouch for.
 """
 
 from __future__ import annotations

@@ -10,24 +10,20 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import json
-import math
 import os
 import re
 from collections import Counter
-from dataclasses import dataclass
 from importlib import metadata
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import MAX_CLASSES, LabelOracle
 from adapters.errors import MissingExtra, ModelFileError, ProviderUnavailable, TargetError
-from adapters.model_files.local import Dims, Infer, LoadedModel, ModelFacts, ModelFile, one_line
-from adapters.model_files.onnx.check import check_onnx
-from adapters.model_files.open import open_model_file
-from adapters.target.description import Target
+from adapters.model_files.file import ModelFile
+from adapters.model_files.loaded_model import Infer, LoadedModel, ModelFacts
+from adapters.model_files.onnx.signature import pick_output, read_input, read_metadata
+from adapters.quoting import one_line
 
 DISTRIBUTIONS = (
     "onnxruntime",
@@ -41,62 +37,13 @@ DISTRIBUTIONS = (
 OLDEST = (1, 24)
 """Older versions read any file on the disk that a model names as its weights."""
 
-INPUT_TYPES = {
-    "tensor(float)": "float32",
-    "tensor(float16)": "float16",
-    "tensor(double)": "float64",
-    "tensor(uint8)": "uint8",
-}
-"""ONNX input type -> numpy type."""
-
-_FLOATS = frozenset({"tensor(float)", "tensor(float16)", "tensor(double)"})
-_INTEGERS = frozenset(f"tensor({sign}int{bits})" for sign in ("", "u") for bits in (8, 16, 32, 64))
-
 _GPU_WORDS = re.compile(r"cuda|cudnn|cublas|tensorrt|gpu|nvidia|provider", re.IGNORECASE)
-"""What an error says where the provider, not the model, is at fault."""
+"""Words of an error for which the provider, not the model, is at fault."""
 
 _SILENT = 4
 """ONNX Runtime's severity "fatal": its errors reach us as exceptions, not on stderr."""
 
 _EXTRAS = "pip install 'xray-audit[cpu]', or 'xray-audit[gpu]' for NVIDIA GPUs"
-
-
-@dataclass(frozen=True, slots=True)
-class _Output:
-    """The model output that carries the label.
-
-    Attributes:
-        name: its name in the model.
-        text: True where it holds class names.
-        classes: number of classes where the file states it.
-    """
-
-    name: str
-    text: bool
-    classes: int | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Stated:
-    """What the file's own metadata says, and which of it could not be used."""
-
-    value_range: tuple[float, float] | None
-    classes: tuple[str, ...] | None
-    ignored: tuple[str, ...]
-
-
-async def open_oracle(target: Target) -> LabelOracle:
-    """Open the ONNX file that ``target`` names, isolated unless the user vouches for it.
-
-    Raises:
-        UntrustedModel: it cannot be isolated here, and nobody vouched for it.
-        MissingExtra: ONNX Runtime is not installed.
-        ProviderUnavailable: the device asked for did not start, or two builds of ONNX Runtime
-            overwrite each other.
-        ModelFileError: the file is missing, corrupt, or not an image classifier.
-        TargetError: shape, layout, classes or encoding do not fit the model.
-    """
-    return await open_model_file(target, __name__, check_onnx)
 
 
 def prepare(device: str, threads: int | None) -> None:  # noqa: ARG001 - as torch wants it
@@ -114,13 +61,14 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
     """Load ``file`` into this process. Nothing it computes leaves as anything but labels.
 
     Raises:
-        MissingExtra, ProviderUnavailable, ModelFileError, TargetError: see :func:`open_oracle`.
+        MissingExtra, ProviderUnavailable, ModelFileError, TargetError: see
+            :func:`adapters.model_files.open.open_oracle`.
     """
     ort = _runtime()
     session = _session(ort, file, _providers(ort, device), device, threads)
-    output = _pick_output(session, file.name)
-    stated = _stated(session, output)
-    dims, dtype, batch = _input(session, file.name)
+    output = pick_output(session, file.name)
+    stated = read_metadata(session, output)
+    dims, dtype, batch = read_input(session, file.name)
     started = list(session.get_providers())
     facts = ModelFacts(
         dims=dims,
@@ -315,7 +263,7 @@ def _check_started(session: Any, wanted: str, device: str, complaint: str) -> No
 
 
 def _nodes(session: Any) -> Counter[str]:
-    """Number of the model's nodes per provider; empty where this version does not tell."""
+    """Number of the model's nodes per provider; empty if this version does not tell."""
     count: Counter[str] = Counter()
     tell = getattr(session, "get_provider_graph_assignment_info", None)
     for part in tell() if tell is not None else ():
@@ -324,98 +272,7 @@ def _nodes(session: Any) -> Counter[str]:
 
 
 def _reason(error: Exception) -> str:
-    """What went wrong, without ONNX Runtime's error code and source location."""
+    """Text of ``error`` without ONNX Runtime's error code and source location."""
     text = " ".join(str(error).split())
     text = re.sub(r"^\[ONNXRuntimeError\] : \d+ : \w+ : ", "", text)
     return one_line(re.sub(r"^\S+\.(?:cc|cpp|h):\d+ [^)]*\)(?: const)? ", "", text))
-
-
-# What the model says about itself
-
-
-def _input(session: Any, file: str) -> tuple[Dims, str, tuple[int, int | None]]:
-    """Axes, numpy type and batch range of the one input."""
-    inputs = [i for i in session.get_inputs() if not i.type.startswith("optional")]
-    if len(inputs) != 1:
-        names = one_line(", ".join(i.name for i in inputs))
-        raise ModelFileError(f"model file {file} takes {len(inputs)} inputs ({names}), not one")
-    source = inputs[0]
-    if source.type not in INPUT_TYPES:
-        raise ModelFileError(f"model file {file} takes {source.type}, not an image tensor")
-    if len(source.shape) != 4:
-        raise ModelFileError(
-            f"model file {file} takes inputs of {len(source.shape)} axes, not a batch of images"
-        )
-    fixed, *rest = (axis if isinstance(axis, int) else None for axis in source.shape)
-    dims: Dims = (rest[0], rest[1], rest[2])
-    return dims, INPUT_TYPES[source.type], (1, None) if fixed is None else (fixed, fixed)
-
-
-def _pick_output(session: Any, file: str) -> _Output:
-    """The first output that can carry a label per input.
-
-    Raises:
-        ModelFileError: there is none, or the only scores are of a single class.
-    """
-    outputs = session.get_outputs()
-    for output in outputs:
-        found = _as_output(output)
-        if found is not None and found.classes == 1:
-            raise ModelFileError(
-                f"model file {file} scores a single class, so it has no decision boundary to audit"
-            )
-        if found is not None:
-            return found
-    seen = one_line(", ".join(f"{o.name} {o.type} {o.shape}" for o in outputs))
-    raise ModelFileError(f"model file {file} has no output with one label per input: {seen}")
-
-
-def _as_output(output: Any) -> _Output | None:
-    """``output`` as the label's carrier, or None; an unknown shape ([]) is judged by the reply."""
-    rank = len(output.shape)
-    width = output.shape[1] if rank > 1 and isinstance(output.shape[1], int) else None
-    column = rank < 2 or (rank == 2 and width == 1)
-    if output.type == "tensor(string)":
-        return _Output(output.name, text=True, classes=None) if column else None
-    if output.type in _INTEGERS and column:
-        return _Output(output.name, text=False, classes=None)
-    if output.type not in _FLOATS | _INTEGERS or rank == 1:
-        return None
-    if any(axis != 1 for axis in output.shape[2:]):
-        return None
-    return _Output(output.name, text=False, classes=width)
-
-
-def _stated(session: Any, output: _Output) -> _Stated:
-    """``range`` ("lo,hi") and ``classes`` (a JSON list) from the model's metadata.
-
-    Other tools use these keys too, so what cannot be read is reported, not refused.
-    """
-    found = session.get_modelmeta().custom_metadata_map
-    value_range = _range(found.get("range"))
-    classes = _classes(found.get("classes"))
-    if classes and output.classes is not None and len(classes) != output.classes:
-        classes = None
-    read = {"range": value_range, "classes": classes}
-    ignored = tuple(key for key, value in read.items() if key in found and value is None)
-    return _Stated(value_range, classes, ignored)
-
-
-def _range(text: str | None) -> tuple[float, float] | None:
-    try:
-        low, high = (float(part) for part in (text or "").split(","))
-    except ValueError:
-        return None
-    return (low, high) if math.isfinite(low) and math.isfinite(high) and low < high else None
-
-
-def _classes(text: str | None) -> tuple[str, ...] | None:
-    try:
-        names = json.loads(text or "null")
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(names, list) or not 2 <= len(names) <= MAX_CLASSES:
-        return None
-    if not all(isinstance(name, str) and name.isprintable() for name in names):
-        return None
-    return tuple(names) if len(set(names)) == len(names) else None

@@ -1,7 +1,7 @@
 """The messages that an ONNX file is made of, as far as they matter to a look before loading.
 
 Each message maps a field's number to its form: ``i`` number, ``s`` text or bytes, ``f`` and ``d``
-floats, or the name of another message; ``*`` after it where the field may repeat. Fields that are
+floats, or the name of another message; ``*`` after it if the field may repeat. Fields that are
 not listed are refused: a runtime that knows them might read what we did not look at.
 """
 

@@ -1,4 +1,4 @@
-"""What a model file's process is given: folders to read, an import path, an environment."""
+"""Surroundings of a model file's process: folders to read, an import path, an environment."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
-from adapters.model_files.sandbox.sandbox import Rooms
+from adapters.model_files.sandbox.sandbox import AllowedPaths
 
 ENVIRONMENT = (
     "CUDA_VISIBLE_DEVICES",
@@ -21,7 +21,7 @@ ENVIRONMENT = (
     "OMP_WAIT_POLICY",
     "OPENBLAS_NUM_THREADS",
 )
-"""Variables handed on, where they are set. All others, keys among them, stay behind."""
+"""Variables handed on if they are set. All others, keys among them, stay behind."""
 
 _FIXED = {
     "HOME": "/nonexistent",
@@ -48,37 +48,37 @@ _GPU_USE = ("/dev/nvidia*", "/dev/nvidia-caps", "/proc/self/task")
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where a model file runs.
+class ProcessEnvironment:
+    """The surroundings of a process that runs a model file.
 
     Attributes:
-        rooms: what it may read and use.
-        path: its ``sys.path``.
-        environment: all of its environment variables.
+        paths: files that it may read and use.
+        import_path: its ``sys.path``.
+        variables: all of its environment variables.
     """
 
-    rooms: Rooms
-    path: tuple[str, ...]
-    environment: dict[str, str]
+    paths: AllowedPaths
+    import_path: tuple[str, ...]
+    variables: dict[str, str]
 
 
-def place_for(packages: tuple[str, ...], *, gpu: bool) -> Place:
-    """The place for a runtime made of ``packages``, beside a GPU or not.
+def environment_for(packages: tuple[str, ...], *, gpu: bool) -> ProcessEnvironment:
+    """The surroundings of a runtime made of ``packages``, beside a GPU or not.
 
     Only Python's own folders and those that packages are installed to are within reach: never the
     working directory, a home directory or the folder that a checkout lies in.
     """
-    environment = {k: os.environ[k] for k in ENVIRONMENT if k in os.environ}
+    variables = {k: os.environ[k] for k in ENVIRONMENT if k in os.environ}
     path = _import_path(packages)
-    libraries = [p for p in environment.get("LD_LIBRARY_PATH", "").split(":") if p.startswith("/")]
+    libraries = [p for p in variables.get("LD_LIBRARY_PATH", "").split(":") if p.startswith("/")]
     own = str(Path(__file__).resolve().parents[2])
     read = [*_SYSTEM, *path, *_prefix_libraries(), *libraries, own]
     use: list[str] = ["/dev/null"]
     if gpu:
         read += _GPU_READ
         use += [found for pattern in _GPU_USE for found in sorted(glob.glob(pattern))]  # noqa: PTH207 - absolute patterns
-    rooms = Rooms(tuple(dict.fromkeys(read)), tuple(use))
-    return Place(rooms, path, {**_FIXED, **environment})
+    paths = AllowedPaths(tuple(dict.fromkeys(read)), tuple(use))
+    return ProcessEnvironment(paths, path, {**_FIXED, **variables})
 
 
 def _import_path(packages: tuple[str, ...]) -> tuple[str, ...]:
@@ -96,7 +96,7 @@ def _import_path(packages: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _home_of(package: str) -> str:
-    """The folder that ``package`` was found in; empty where it is not installed."""
+    """The folder that ``package`` was found in; empty if it is not installed."""
     spec = importlib.util.find_spec(package)
     if spec is None or spec.origin is None:
         return ""

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from adapters.model_files.local import LoadedModel
+    from adapters.model_files.loaded_model import LoadedModel
 
 LOAD_FAILURES = ("MissingExtra", "ModelFileError", "ProviderUnavailable", "TargetError")
 """Errors of :mod:`adapters.errors` that travel by name; any other is told as ModelFileError."""
@@ -30,10 +30,10 @@ def main(asked: int, answers: int) -> None:
     sys.path[:] = setup["path"]
     sandbox.die_with_parent(setup["parent"])
     try:
-        abi = sandbox.enter(sandbox.Rooms(tuple(setup["read"]), tuple(setup["use"])))
+        abi = sandbox.enter(sandbox.AllowedPaths(tuple(setup["read"]), tuple(setup["use"])))
         model = _load(setup, sandbox)
         facts = json.dumps({**model.facts.as_json(), "landlock": abi}).encode()
-    except BaseException as error:  # noqa: BLE001 - whatever it was, the auditor tells the user
+    except BaseException as error:  # noqa: BLE001 - the auditor tells the user of any
         wire.send_message(answers, 0, wire.FAILED, _load_failure(error, setup["name"]))
         return
     wire.send_message(answers, 0, wire.FACTS, facts)
@@ -51,7 +51,7 @@ def _load(setup: dict[str, Any], sandbox: ModuleType) -> LoadedModel:
     tempfile: Any = importlib.import_module("tempfile")
     tempfile.tempdir = "/"
     runtime = importlib.import_module(setup["runtime"])
-    local = importlib.import_module("adapters.model_files.local")
+    model_file = importlib.import_module("adapters.model_files.file")
     runtime.prepare(setup["device"], setup["threads"])
     if setup["memory"] is None:
         sandbox.freeze_limits()
@@ -59,7 +59,7 @@ def _load(setup: dict[str, Any], sandbox: ModuleType) -> LoadedModel:
         sandbox.limit_memory(setup["memory"])
     size = os.fstat(setup["model"]).st_size
     with mmap.mmap(setup["model"], size, prot=mmap.PROT_READ) as content:
-        file = local.ModelFile(setup["name"], setup["sha256"], content[:])
+        file = model_file.ModelFile(setup["name"], setup["sha256"], content[:])
     model: LoadedModel = runtime.load(file, setup["device"], setup["threads"])
     return model
 
@@ -91,15 +91,16 @@ class Server:
 
     def __init__(self, model: LoadedModel, plan: dict[str, Any], inputs: int) -> None:
         np = importlib.import_module("numpy")
-        local = importlib.import_module("adapters.model_files.local")
+        labels = importlib.import_module("adapters.model_files.labels")
         rows = plan["shape"]
         dtype = np.dtype(plan["dtype"])
         size = int(np.prod(rows)) * dtype.itemsize
         mapped = mmap.mmap(inputs, plan["slots"] * size, prot=mmap.PROT_READ)
         self._slots = np.frombuffer(mapped, dtype).reshape(plan["slots"], *rows)
         self._model = model
-        self._local = local
-        self._space = local.label_space(plan["classes"], model.facts.classes, text=model.facts.text)
+        self._read_labels = labels.read_labels
+        facts = model.facts
+        self._space = labels.label_space(plan["classes"], facts.classes, text=facts.text)
         self._told = len(self._space.names)
 
     def serve(self, wire: ModuleType, asked: int, answers: int) -> None:
@@ -125,7 +126,7 @@ class Server:
     def _labels(self, slot: int, rows: int) -> Any:
         """Hard labels ``(rows,)`` int32: all that leaves this process."""
         reply = self._model.infer(self._slots[slot, :rows])
-        return self._local.read_labels(reply, rows, self._space).astype("int32")
+        return self._read_labels(reply, rows, self._space).astype("int32")
 
 
 def _start() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from adapters.contract import MAX_CLASSES
-from adapters.model_files.local import Dims, ModelFacts, one_line
+from adapters.model_files.loaded_model import Dims, ModelFacts
+from adapters.quoting import one_line
 
 MAX_AXIS = 1 << 20
 MAX_NAME = 1000

@@ -13,11 +13,13 @@ import numpy as np
 from adapters.checks import check_batch, check_labels
 from adapters.contract import MAX_CLASSES, Batch, Labels, PaceHint, WireCount
 from adapters.errors import BadReply, TargetError
-from adapters.model_files.local import ModelFile, Settled, one_line, run_failure, settle
-from adapters.model_files.sandbox.allowed_paths import place_for
-from adapters.model_files.sandbox.process import Limits, ModelProcess, Reply
+from adapters.model_files.file import ModelFile
+from adapters.model_files.oracle import ResolvedModel, resolve, run_failure
+from adapters.model_files.sandbox.allowed_paths import environment_for
+from adapters.model_files.sandbox.process import ModelLimits, ModelProcess, ModelReply
 from adapters.model_files.sandbox.shared import SealedModel, Slots
-from adapters.target.description import Target
+from adapters.quoting import one_line
+from adapters.target import Target
 from adapters.worker import Worker
 
 SLOTS = 2
@@ -37,7 +39,7 @@ async def open_isolated(target: Target, runtime: str, check: Check | None) -> Is
     """Load ``target`` in a process of its own.
 
     Args:
-        target: what the user says.
+        target: the user's description.
         runtime: module with ``prepare`` and ``load``.
         check: looks into the file before any runtime does.
 
@@ -74,15 +76,15 @@ def _start(
 ) -> IsolatedOracle:
     gpu = target.device != "cpu"
     limits = _limits(target, gpu=gpu)
-    place = place_for(("numpy", *_packages(runtime)), gpu=gpu)
-    process = ModelProcess(model.file.name, place, limits, (model.handle, slots.handle))
+    environment = environment_for(("numpy", *_packages(runtime)), gpu=gpu)
+    process = ModelProcess(model.file.name, environment, limits, (model.handle, slots.handle))
     try:
         facts, landlock = process.open(
             {
                 "parent": os.getpid(),
-                "path": place.path,
-                "read": place.rooms.read,
-                "use": place.rooms.use,
+                "path": environment.import_path,
+                "read": environment.paths.read,
+                "use": environment.paths.use,
                 "runtime": runtime,
                 "device": target.device,
                 "threads": target.threads,
@@ -93,46 +95,52 @@ def _start(
                 "inputs": slots.handle,
             }
         )
-        settled = settle(target, model.file, facts, _account(limits, landlock, gpu=gpu))
-        plan = settled.plan
-        if plan.spec.size > MAX_INPUT_VALUES:
-            raise TargetError(
-                f"one input of model file {model.file.name} holds {plan.spec.size:,} values, more "
-                f"than the {MAX_INPUT_VALUES:,} supported"
-            )
-        rows = (max(plan.max_batch, plan.min_batch), *plan.tensor_shape())
-        slots.shape(SLOTS, rows, plan.dtype)
-        names = settled.space.names
-        process.plan(
-            {
-                "slots": SLOTS,
-                "shape": rows,
-                "dtype": plan.dtype,
-                "classes": names or None,
-            }
-        )
-        return IsolatedOracle(process, settled, slots, reader)
+        resolved = resolve(target, model.file, facts, _account(limits, landlock, gpu=gpu))
+        process.plan(_lay_out(slots, resolved, model.file.name))
+        return IsolatedOracle(process, resolved, slots, reader)
     except BaseException:
         process.kill()
         process.close()
         raise
 
 
+def _lay_out(slots: Slots, resolved: ResolvedModel, file: str) -> dict[str, Any]:
+    """Give the shared memory its size, and describe it to the child.
+
+    Raises:
+        TargetError: one input is too large, or so much memory is not to be had.
+    """
+    plan = resolved.plan
+    if plan.spec.size > MAX_INPUT_VALUES:
+        raise TargetError(
+            f"one input of model file {file} holds {plan.spec.size:,} values, more than the "
+            f"{MAX_INPUT_VALUES:,} supported"
+        )
+    rows = (max(plan.max_batch, plan.min_batch), *plan.tensor_shape())
+    slots.shape(SLOTS, rows, plan.dtype)
+    return {
+        "slots": SLOTS,
+        "shape": rows,
+        "dtype": plan.dtype,
+        "classes": resolved.space.names or None,
+    }
+
+
 def _packages(runtime: str) -> tuple[str, ...]:
     return ("torch",) if runtime.endswith("torchscript") else ("onnxruntime",)
 
 
-def _limits(target: Target, *, gpu: bool) -> Limits:
+def _limits(target: Target, *, gpu: bool) -> ModelLimits:
     gib, answer_s = target.limits.model_memory, target.limits.model_timeout
     if gib is None and not gpu:
         gib = MEMORY_GIB
     # A GPU's driver maps far more than it uses, so there a default would only break models.
     memory = None if gib is None else int(gib * 1024**3)
-    return Limits(memory, max(LOAD_S, answer_s), answer_s)
+    return ModelLimits(memory, max(LOAD_S, answer_s), answer_s)
 
 
-def _account(limits: Limits, landlock: int, *, gpu: bool) -> dict[str, Any]:
-    """How the file runs, for the report."""
+def _account(limits: ModelLimits, landlock: int, *, gpu: bool) -> dict[str, Any]:
+    """Isolation of the file, for the report."""
     tcp = "Landlock and seccomp" if landlock >= 4 else "seccomp"
     return {
         "process": "its own, without keys, environment, terminal or open files",
@@ -154,16 +162,16 @@ class IsolatedOracle:
 
     Args:
         process: the running child.
-        settled: what the auditor is told.
+        resolved: its properties for the auditor.
         slots: the shared memory.
         reader: the thread the child was started on.
     """
 
     def __init__(
-        self, process: ModelProcess, settled: Settled, slots: Slots, reader: Worker
+        self, process: ModelProcess, resolved: ResolvedModel, slots: Slots, reader: Worker
     ) -> None:
         self._process = process
-        self._plan = settled.plan
+        self._plan = resolved.plan
         self._slots = slots
         self._reader = reader
         self._sender = Worker("model-inputs")
@@ -171,13 +179,13 @@ class IsolatedOracle:
         for slot in range(SLOTS):
             self._free.put(slot)
         self._indices: list[int] = []
-        """The child's number of a class name -> ours, where names are learned as they come."""
+        """The child's number of a class name -> ours, if names are learned as they come."""
         self._closed = False
-        self.input_spec = settled.plan.spec
-        self.label_space = settled.space
-        self.fingerprint = settled.fingerprint
-        self.description = settled.description
-        self.max_batch = settled.plan.max_batch
+        self.input_spec = resolved.plan.spec
+        self.label_space = resolved.space
+        self.fingerprint = resolved.fingerprint
+        self.description = resolved.description
+        self.max_batch = resolved.plan.max_batch
         self.wire = WireCount()
 
     async def predict_labels(self, batch: Batch) -> Labels:
@@ -215,7 +223,7 @@ class IsolatedOracle:
             raise run_failure(reply.text, wanted)
         return self._labels(reply, reply.labels, rows)[:wanted]
 
-    def _labels(self, reply: Reply, data: bytes, rows: int) -> Labels:
+    def _labels(self, reply: ModelReply, data: bytes, rows: int) -> Labels:
         space = self.label_space
         numbers = np.frombuffer(data, dtype="=i4")
         if space.open:

@@ -16,19 +16,20 @@ from typing import Any
 
 from adapters import errors
 from adapters.errors import AdapterError, ModelFileError, ModelStopped
-from adapters.model_files.local import ModelFacts, one_line
+from adapters.model_files.loaded_model import ModelFacts
 from adapters.model_files.sandbox import wire
-from adapters.model_files.sandbox.allowed_paths import Place
+from adapters.model_files.sandbox.allowed_paths import ProcessEnvironment
 from adapters.model_files.sandbox.child import LOAD_FAILURES
 from adapters.model_files.sandbox.facts import read_facts, read_names
+from adapters.quoting import one_line
 
 _CHILD = str(Path(__file__).with_name("child.py"))
 _GRACE_S = 2.0
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What a model file may take.
+class ModelLimits:
+    """Limits on a model file.
 
     Attributes:
         memory: bytes beyond what the runtime itself takes; None for no limit.
@@ -42,15 +43,15 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Reply:
+class ModelReply:
     """One answer of the child, of which only the form is checked.
 
     Attributes:
-        labels: int32 per row, as bytes; None where the model failed.
-        classes: classes it scores, or None where it does not tell.
+        labels: int32 per row, as bytes; None if the model failed.
+        classes: classes it scores, or None if it does not tell.
         names: class names seen for the first time.
-        error: ``BadReply`` or ``InputRejected``, where it failed.
-        text: what it failed of.
+        error: ``BadReply`` or ``InputRejected`` if it failed.
+        text: cause of the failure.
     """
 
     labels: bytes | None
@@ -67,12 +68,18 @@ class ModelProcess:
 
     Args:
         file: name of the model file, for messages.
-        place: what it may see.
-        limits: what it may take.
+        environment: its surroundings.
+        limits: its limits.
         shared: files handed to it: the model and the inputs.
     """
 
-    def __init__(self, file: str, place: Place, limits: Limits, shared: tuple[int, ...]) -> None:
+    def __init__(
+        self,
+        file: str,
+        environment: ProcessEnvironment,
+        limits: ModelLimits,
+        shared: tuple[int, ...],
+    ) -> None:
         self._file = file
         self._limits = limits
         self._number = 0
@@ -86,7 +93,7 @@ class ModelProcess:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=(theirs, ours, *shared),
-                env=place.environment,
+                env=environment.variables,
                 cwd="/",
                 start_new_session=True,  # Ctrl-C is for the audit, which ends its model in order
             )
@@ -138,12 +145,12 @@ class ModelProcess:
         if self._stopped is not None:
             raise self._stopped
         self._number += 1
-        # Where it ended meanwhile, the one who waits for the answer finds out how.
+        # If it ended meanwhile, the reader of its answer finds out how.
         with contextlib.suppress(wire.BrokenOffError):
             wire.send(self._asking, wire.REQUEST.pack(self._number, slot, rows))
         return self._number
 
-    def answer(self, number: int, rows: int) -> Reply:
+    def answer(self, number: int, rows: int) -> ModelReply:
         """The answer to request ``number``; answers come in the order of the requests.
 
         Raises:
@@ -184,7 +191,7 @@ class ModelProcess:
         """Number of the process."""
         return self._process.pid
 
-    def _reply(self, number: int, rows: int, deadline: float) -> Reply:
+    def _reply(self, number: int, rows: int, deadline: float) -> ModelReply:
         most = max(wire.MAX_NAMES, 4 * rows)
         kind, classes, data = self._message(number, deadline, most)
         names: tuple[str, ...] = ()
@@ -193,10 +200,10 @@ class ModelProcess:
             kind, classes, data = self._message(number, deadline, most)
         if kind == wire.FAILED:
             said = _json(data, _failure)
-            return Reply(None, error=said[0], text=said[1])
+            return ModelReply(None, error=said[0], text=said[1])
         if kind != wire.LABELS or len(data) != 4 * rows:
             raise ValueError("it sent something else than one label per input")
-        return Reply(data, classes or None, names)
+        return ModelReply(data, classes or None, names)
 
     def _message(self, number: int, deadline: float, most: int) -> tuple[int, int, bytes]:
         head = wire.receive(self._answers, wire.HEADER.size, deadline)
@@ -215,7 +222,7 @@ class ModelProcess:
     def _allow_cpu(self, seconds: float) -> None:
         """Processor time for ``seconds`` from now on every core; a busy orphan ends by it."""
         clock = (~self._process.pid << 3) | 2  # CPUCLOCK_SCHED of that process
-        # Where it ended already, whoever reads its answer finds out how.
+        # If it ended already, the reader of its answer finds out how.
         with contextlib.suppress(OSError, ValueError):
             used = time.clock_gettime(clock)
             soft = int(used + seconds * (os.cpu_count() or 1)) + 2
@@ -224,7 +231,7 @@ class ModelProcess:
             resource.prlimit(self._process.pid, resource.RLIMIT_CPU, (least, hard))
 
     def _ended(self, doing: str, error: Exception) -> ModelStopped:
-        """What became of the process, as an error."""
+        """End of the process, as an error."""
         if isinstance(error, ValueError):
             self.kill()
             return self._stop(f"broke the protocol {doing}: {error}")

@@ -32,8 +32,8 @@ _CAP_DAC_READ_SEARCH = 1 << 2
 
 
 @dataclass(frozen=True)
-class Rooms:
-    """What of the file system stays within reach.
+class AllowedPaths:
+    """Parts of the file system that stay within reach.
 
     Attributes:
         read: folders and files that may be read.
@@ -45,7 +45,7 @@ class Rooms:
 
 
 def landlock_abi() -> int:
-    """Version of Landlock in this kernel; 0 where there is none or it is switched off."""
+    """Version of Landlock in this kernel; 0 if there is none or it is switched off."""
     machine = seccomp.this_machine()
     if machine is None or os.name != "posix":
         return 0
@@ -68,8 +68,8 @@ def die_with_parent(parent: int) -> None:
         raise OSError("the auditor is gone")
 
 
-def enter(rooms: Rooms) -> int:
-    """Give up everything but ``rooms``, threads and memory; returns Landlock's version.
+def enter(paths: AllowedPaths) -> int:
+    """Give up everything but ``paths``, threads and memory; returns Landlock's version.
 
     Raises:
         OSError: the kernel does not take all of it; nothing untrusted may run then.
@@ -84,7 +84,7 @@ def enter(rooms: Rooms) -> int:
     _no_limits_left_open()
     _prctl(_PR_SET_DUMPABLE, 0)
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
-    _restrict_files(machine, abi, rooms)
+    _restrict_files(machine, abi, paths)
     _drop_capabilities(machine)
     seccomp.refuse_calls(machine)
     return abi
@@ -118,7 +118,7 @@ def freeze_limits() -> None:
 
 
 def _first_to_go() -> None:
-    """Where memory runs out the kernel should end the model, not the audit or a neighbour."""
+    """Volunteer to be ended first if memory runs out, before the audit or a neighbour."""
     try:
         with open("/proc/self/oom_score_adj", "w") as file:  # noqa: PTH123 - as above
             file.write("1000")
@@ -141,7 +141,7 @@ def _no_limits_left_open() -> None:
         resource.setrlimit(kind, (least, least))
 
 
-def _restrict_files(machine: seccomp.Machine, abi: int, rooms: Rooms) -> None:
+def _restrict_files(machine: seccomp.Machine, abi: int, paths: AllowedPaths) -> None:
     handled = (1 << max(n for since, n in _FS_RIGHTS.items() if since <= abi)) - 1
     fields = [handled]
     if abi >= 4:
@@ -152,15 +152,15 @@ def _restrict_files(machine: seccomp.Machine, abi: int, rooms: Rooms) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     size = ctypes.c_size_t(len(attributes))
     ruleset = _checked(libc.syscall(machine.landlock, attributes, size, 0), "landlock")
-    for path, rights in _rules(rooms):
+    for path, rights in _rules(paths):
         _allow(libc, machine, ruleset, path, rights & handled)
     _checked(libc.syscall(machine.landlock + 2, ruleset, 0), "landlock")
     os.close(ruleset)
 
 
-def _rules(rooms: Rooms) -> Iterable[tuple[str, int]]:
-    yield from ((path, _READ_FILE | _READ_DIR) for path in rooms.read)
-    for path in rooms.use:
+def _rules(paths: AllowedPaths) -> Iterable[tuple[str, int]]:
+    yield from ((path, _READ_FILE | _READ_DIR) for path in paths.read)
+    for path in paths.use:
         yield path, _READ_FILE | _READ_DIR | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV
 
 

@@ -37,7 +37,7 @@ class Machine:
         arch: the kernel's AUDIT_ARCH constant.
         seccomp, capset, landlock: numbers of calls we make ourselves; landlock is the first of 3.
         clone, clone3, tgkill, prctl, prlimit, setrlimit: calls refused by their arguments.
-        refused: calls refused whatever their arguments.
+        refused: calls refused with any arguments.
     """
 
     arch: int
@@ -122,7 +122,7 @@ MACHINES = {
 
 
 def this_machine() -> Machine | None:
-    """The system calls of this processor; None where we do not know them."""
+    """The system calls of this processor; None if we do not know them."""
     # A 32-bit Python on a 64-bit kernel makes other system calls than the kernel's name says.
     return MACHINES.get(platform.machine()) if ctypes.sizeof(ctypes.c_void_p) == 8 else None
 
@@ -146,7 +146,7 @@ def freeze_limits(machine: Machine) -> None:
     program = [
         *_same_machine(machine),
         _jump(_JUMP_EQ, machine.setrlimit, 0, 1), refused,
-        # prlimit also reads limits: it is refused where it is given a new one.
+        # prlimit also reads limits: it is refused if it is given a new one.
         _jump(_JUMP_EQ, machine.prlimit, 0, 5),
         _load(_ARGUMENTS + 16), _jump(_JUMP_EQ, 0, 0, 2),
         _load(_ARGUMENTS + 20), _jump(_JUMP_EQ, 0, 1, 0), refused,
@@ -165,7 +165,7 @@ def _first_filter(machine: Machine, own_pid: int) -> list[bytes]:
         _jump(_JUMP_EQ, machine.clone3, 0, 1), _return(_ERRNO | errno.ENOSYS),
         _jump(_JUMP_EQ, machine.clone, 0, 4),
         _load(_ARGUMENTS), _jump(_JUMP_SET, _CLONE_THREAD, 0, 1), _return(_ALLOW), refused,
-        # abort() signals its own process, which is nobody else's business.
+        # abort() signals its own process, which harms no other process.
         _jump(_JUMP_EQ, machine.tgkill, 0, 4),
         _load(_ARGUMENTS), _jump(_JUMP_EQ, own_pid, 0, 1), _return(_ALLOW), refused,
         # Staying alive without the auditor, and being dumped to disk.

@@ -14,15 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.errors import ModelFileError, TargetError
-from adapters.model_files.local import MAX_FILE_BYTES, ModelFile, model_path, unreadable
+from adapters.model_files.file import MAX_FILE_BYTES, ModelFile, model_path, unreadable
 
 _CHUNK = 4 * 1024**2
 
 
 class SealedModel:
-    """A model file's content in memory, hashed while it was read, that nobody can change.
+    """A model file's content in memory, hashed while it was read, that cannot be changed.
 
-    What was hashed and checked is what runs, whatever happens to the file meanwhile.
+    The content that was hashed and checked is the one that runs, even if the file changes.
 
     Attributes:
         handle: the file to hand to the child.

@@ -1,4 +1,4 @@
-"""What the auditor and a model file's process say to each other, over two pipes.
+"""Messages between the auditor and a model file's process, over two pipes.
 
     auditor -> child   setup, then one plan (both JSON), then requests: number, slot, rows
     child -> auditor   facts (JSON), then one reply per request: labels, or why there are none
@@ -24,7 +24,7 @@ HEADER = struct.Struct("=QIII")
 """Number of the request (0 before the first), kind, classes, bytes that follow."""
 
 FACTS, LABELS, NAMES, FAILED = 1, 2, 3, 4
-"""Kinds of message. LABELS: int32 per row; ``classes`` is how many the model scores, 0 where it
+"""Kinds of message. LABELS: int32 per row; ``classes`` is how many the model scores, 0 if it
 does not tell. NAMES: class names seen for the first time, before the labels that use them."""
 
 MAX_FACTS = 8 * 1024**2
@@ -44,7 +44,7 @@ def send(file: int, data: bytes) -> None:
     """Write all of ``data``.
 
     Raises:
-        BrokenOffError: nobody reads any more.
+        BrokenOffError: the other side no longer reads.
     """
     view = memoryview(data)
     try:
@@ -58,8 +58,8 @@ def receive(file: int, size: int, deadline: float | None = None) -> bytes:
     """Read exactly ``size`` bytes.
 
     Args:
-        file: where from.
-        size: how many.
+        file: file to read from.
+        size: number of bytes.
         deadline: ``time.monotonic()`` at which to give up; None waits for ever.
 
     Raises:

@@ -26,7 +26,7 @@ def preset_names() -> tuple[str, ...]:
 
 
 def about(name: str) -> str:
-    """What the preset ``name`` is for, in one line."""
+    """Purpose of the preset ``name``, in one line."""
     return str(_read(name)["about"])
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from auditor.engine.adaptive import TriggerOutcome
+from auditor.plan.adaptive import TriggerOutcome
 
 Colour = tuple[int, int, int]
 Ink = int | Colour
@@ -210,12 +210,12 @@ def trigger_pictures(outcome: TriggerOutcome | None) -> dict[str, bytes]:
 def _as_pixels(outcome: TriggerOutcome) -> NDArray[np.uint8] | None:
     """The change as a picture ``(c, h, w)``: a patch as it is, an added pattern around grey."""
     best = outcome.result.best
-    if best is None or best.texture is None or best.family == "warp":
+    if best is None or best.texture is None or best.kind == "warp":
         return None
     texture = np.asarray(best.texture)
-    if best.family == "patch":
+    if best.kind == "patch":
         return texture.astype(np.uint8)
-    if best.family == "blend":
+    if best.kind == "blend":
         return np.clip(127.5 + texture.astype(np.float64), 0, 255).astype(np.uint8)
     # Twice the contrast: a pattern of a few levels would hardly show.
     return np.clip(128.0 + 2.0 * texture.astype(np.float64), 0, 255).astype(np.uint8)

@@ -40,7 +40,7 @@ from adapters.errors import (
 from adapters.http import open_oracle
 from adapters.http.client.client import Client
 from adapters.images import resized
-from adapters.target.description import Target
+from adapters.target import Target
 from adapters.target.parse import target_from_table
 
 Mount = Callable[[Any], str]

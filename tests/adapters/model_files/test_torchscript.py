@@ -22,8 +22,8 @@ from adapters.errors import (
     ProviderUnavailable,
     TargetError,
 )
-from adapters.model_files import torchscript
-from adapters.target.description import Target
+from adapters.model_files.open import open_oracle
+from adapters.target import Target
 
 Write = Callable[..., str]
 Reference = Callable[..., NDArray[Any]]
@@ -40,7 +40,7 @@ def target(location: str, **how: Any) -> Target:
 
 def opened(location: str, **how: Any) -> LabelOracle:
     async def go() -> LabelOracle:
-        oracle = await torchscript.open_oracle(target(location, **how))
+        oracle = await open_oracle(target(location, **how))
         await oracle.aclose()
         return oracle
 
@@ -49,7 +49,7 @@ def opened(location: str, **how: Any) -> LabelOracle:
 
 def ask(location: str, batch: NDArray[Any], **how: Any) -> NDArray[np.int64]:
     async def go() -> NDArray[np.int64]:
-        oracle = await torchscript.open_oracle(target(location, **how))
+        oracle = await open_oracle(target(location, **how))
         try:
             return await oracle.predict_labels(batch)
         finally:
@@ -121,7 +121,7 @@ def test_the_number_of_classes_is_learned_from_the_first_reply(
     torch_file: Write, batch: NDArray[Any]
 ) -> None:
     async def go() -> None:
-        oracle = await torchscript.open_oracle(target(torch_file(".pt")))
+        oracle = await open_oracle(target(torch_file(".pt")))
         sizes = [oracle.label_space.size]
         await oracle.predict_labels(batch)
         sizes.append(oracle.label_space.size)

@@ -31,7 +31,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
         [
             sys.executable, "-m", "auditor", "--model", str(demo / "backdoored.onnx"),
             "--samples", str(demo / "fashion-mnist-samples.npz"), "--range", "0,1",
-            "--planes", "3", "--density", "6", "--no-trigger-search", "--quiet",
+            "--planes", "3", "--no-trigger-search", "--quiet",
             "--format", "html,sarif", "--format", "markdown", "--output", str(folder / "out"),
         ],
         check=False, capture_output=True, text=True, cwd=folder,

@@ -15,25 +15,30 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import RetryAdvice, Unreachable
-from auditor.engine.server_identity import MAX_VALUES, Origins
+from auditor.engine.server_identity import MAX_VALUES, ServerIdentity
 from auditor.engine.store import LabelStore
 
 PLAN = tuple(float(i) for i in range(60))
 
 
 @dataclass
-class Traced:
-    """Wraps a scripted oracle: its origin is ``says(calls)``, its server bills by key."""
+class Remote:
+    """Wraps a scripted oracle: its server names itself by ``says(calls)`` and bills by key."""
 
     inner: Any
     says: Callable[[int], dict[str, str]] = lambda _: {}
-    keyed: bool = False
-    origin: dict[str, str] = field(default_factory=dict)
+    idempotent: bool = False
+    status: str = ""
+    addresses: tuple[str, ...] = ()
+    server_identity: dict[str, str] = field(default_factory=dict)
     billed: dict[str, list[float]] = field(default_factory=dict)
     keys: Counter[str] = field(default_factory=Counter)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
+
+    def identity(self) -> dict[str, Any]:
+        return {}
 
     async def predict_labels(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
         return await self.predict_labels_as(batch, "")
@@ -43,7 +48,7 @@ class Traced:
             self.keys[key] += 1
             self.billed.setdefault(key, batch[:, 0, 0, 0].tolist())
         labels: NDArray[np.int64] = await self.inner.predict_labels(batch)
-        self.origin.update(self.says(len(self.inner.calls)))
+        self.server_identity.update(self.says(len(self.inner.calls)))
         return labels
 
 
@@ -51,25 +56,25 @@ def test_the_run_ends_where_somebody_else_answers(lab: Any) -> None:
     def says(calls: int) -> dict[str, str]:
         return {"header server": "a" if calls <= 5 else "b", "model_version": "1"}
 
-    oracle = Traced(lab.Oracle(max_batch=4), says)
+    oracle = Remote(lab.Oracle(max_batch=4), says)
     result = lab.run([lab.Probe(PLAN)], oracle, concurrency=1)
     assert not result.complete
     assert not result.stopped
-    assert result.origins == {"header server": ("a", "b"), "model_version": ("1",)}
+    assert result.server_identity == {"header server": ("a", "b"), "model_version": ("1",)}
     assert len(oracle.inner.calls) == 6
     # Later runs pay nothing more for labels that no verdict can rest on.
-    later = Traced(lab.Oracle(max_batch=4), lambda _: {"header server": "b"})
+    later = Remote(lab.Oracle(max_batch=4), lambda _: {"header server": "b"})
     result = lab.run([lab.Probe(PLAN)], later)
-    assert result.origins["header server"] == ("a", "b")
+    assert result.server_identity["header server"] == ("a", "b")
     assert later.inner.calls == []
 
 
 def test_a_change_between_two_runs_is_one_too(lab: Any) -> None:
-    first = Traced(lab.Oracle(), lambda _: {"TLS certificate": "x"})
+    first = Remote(lab.Oracle(), lambda _: {"TLS certificate": "x"})
     lab.run([lab.Probe(PLAN)], first, max_queries=20)
-    second = Traced(lab.Oracle(), lambda _: {"TLS certificate": "y"})
+    second = Remote(lab.Oracle(), lambda _: {"TLS certificate": "y"})
     result = lab.run([lab.Probe(PLAN)], second, concurrency=1)
-    assert result.origins == {"TLS certificate": ("x", "y")}
+    assert result.server_identity == {"TLS certificate": ("x", "y")}
     assert len(second.inner.calls) == 1
 
 
@@ -77,17 +82,17 @@ def test_one_sender_that_says_more_later_is_one_sender(lab: Any) -> None:
     def says(calls: int) -> dict[str, str]:
         return {"model_version": "3"} if calls > 4 else {}
 
-    result = lab.run([lab.Probe(PLAN)], Traced(lab.Oracle(), says))
+    result = lab.run([lab.Probe(PLAN)], Remote(lab.Oracle(), says))
     assert result.complete
-    assert result.origins == {"model_version": ("3",)}
+    assert result.server_identity == {"model_version": ("3",)}
 
 
 def test_values_without_end_are_not_kept_without_end() -> None:
-    origins = Origins({})
+    identity = ServerIdentity({})
     for number in range(1000):
-        origins.news({"header server": str(number)})
-    assert len(origins.seen["header server"]) == MAX_VALUES
-    assert origins.changed
+        identity.news({"header server": str(number)})
+    assert len(identity.seen["header server"]) == MAX_VALUES
+    assert identity.changed
 
 
 # ---- keys ---------------------------------------------------------------------------------------
@@ -102,7 +107,7 @@ def breaks_at(calls: set[int]) -> Any:
 
 
 def test_a_retry_has_the_key_of_the_first_attempt(lab: Any) -> None:
-    oracle = Traced(lab.Oracle(breaks_at({3, 4}), clock=lab.FakeClock()), keyed=True)
+    oracle = Remote(lab.Oracle(breaks_at({3, 4}), clock=lab.FakeClock()), idempotent=True)
     result = lab.run([lab.Probe(PLAN)], oracle, concurrency=1)
     assert result.ledger.unknown == 8
     assert sorted(oracle.keys.values()) == [1] * 14 + [3]
@@ -110,13 +115,13 @@ def test_a_retry_has_the_key_of_the_first_attempt(lab: Any) -> None:
 
 
 def test_inputs_asked_twice_on_purpose_have_two_keys(lab: Any) -> None:
-    oracle = Traced(lab.Oracle(max_batch=60), keyed=True)
+    oracle = Remote(lab.Oracle(max_batch=60), idempotent=True)
     lab.run([lab.Probe(PLAN), lab.Probe(PLAN, repeat=True, kind="canary")], oracle)
     assert sorted(oracle.keys.values()) == [1, 1]
 
 
 def test_no_key_is_made_where_the_target_takes_none(lab: Any) -> None:
-    oracle = Traced(lab.Oracle())
+    oracle = Remote(lab.Oracle())
     lab.run([lab.Probe(PLAN)], oracle)
     assert not oracle.keys
 
@@ -125,7 +130,7 @@ def test_no_key_is_made_where_the_target_takes_none(lab: Any) -> None:
 def test_what_was_in_flight_is_asked_first_and_under_its_key(lab: Any, concurrency: int) -> None:
     """A kill leaves intents behind; the same requests, with the same keys, settle them."""
     probe = lab.Probe(PLAN)
-    first = Traced(lab.Oracle(clock=None), keyed=True)
+    first = Remote(lab.Oracle(clock=None), idempotent=True)
 
     async def killed() -> None:
         stalled = asyncio.Event()
@@ -147,7 +152,7 @@ def test_what_was_in_flight_is_asked_first_and_under_its_key(lab: Any, concurren
 
     asyncio.run(killed())
     assert lab.totals()["unknown"] == 4 * concurrency
-    second = Traced(lab.Oracle(), keyed=True)
+    second = Remote(lab.Oracle(), idempotent=True)
     result = lab.run([probe], second, concurrency=1)
     assert result.complete
     assert len(result.unknown) == concurrency
@@ -164,8 +169,8 @@ def test_a_request_over_several_probes_is_asked_again_as_it_was(lab: Any) -> Non
     order = np.random.default_rng(4).permutation(pairs)
     seen: list[tuple[str, tuple[float, ...]]] = []
 
-    def oracle(script: Any = None) -> Traced:
-        made = Traced(lab.Oracle(script, max_batch=8), keyed=True)
+    def oracle(script: Any = None) -> Remote:
+        made = Remote(lab.Oracle(script, max_batch=8), idempotent=True)
         ask = made.predict_labels_as
 
         async def listened(batch: NDArray[np.float32], key: str) -> NDArray[np.int64]:
@@ -195,11 +200,11 @@ def test_a_store_of_the_first_version_is_taken_over(lab: Any) -> None:
         db.execute("DROP TABLE origins")
         db.execute("UPDATE meta SET value = '1'")
     db.close()
-    oracle = Traced(lab.Oracle(), lambda _: {"model_version": "1"})
+    oracle = Remote(lab.Oracle(), lambda _: {"model_version": "1"})
     result = lab.run([lab.Probe(PLAN)], oracle)
     assert result.complete
     assert result.ledger.cached == 20
-    assert lab.run([lab.Probe(PLAN)], oracle).origins == {"model_version": ("1",)}
+    assert lab.run([lab.Probe(PLAN)], oracle).server_identity == {"model_version": ("1",)}
 
 
 def test_commits_reach_the_disk_within_a_second_even_in_a_pause(tmp_path: Path) -> None:
@@ -209,7 +214,7 @@ def test_commits_reach_the_disk_within_a_second_even_in_a_pause(tmp_path: Path) 
     async def main() -> None:
         store = LabelStore(path)
         store.keep_label_names("model", ["cat"])
-        await store.settle()
+        await store.commit()
         until = asyncio.get_running_loop().time() + 30
         while not _in_main_file(path, tmp_path / "copy.sqlite3"):
             assert asyncio.get_running_loop().time() < until

@@ -15,6 +15,8 @@ from auditor.evidence.layout import REQUIRED
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 MakeOracle = Callable[..., SyntheticOracle]
 
@@ -22,7 +24,9 @@ MakeOracle = Callable[..., SyntheticOracle]
 def test_an_audit_leaves_a_bundle(
     make_oracle: MakeOracle, samples: Samples, settings: AuditSettings, tmp_path: Path
 ) -> None:
-    result = asyncio.run(run_audit(make_oracle(), samples, settings, tmp_path))
+    result = asyncio.run(
+        run_audit(AuditRequest(located(make_oracle()), samples, settings, tmp_path))
+    )
     bundle = load_bundle(tmp_path)
     assert bundle.result.content == json.loads(json.dumps(result.report))
     assert not bundle.handed_over
@@ -40,8 +44,6 @@ def test_an_audit_leaves_a_bundle(
     assert torn == b""
     assert chain.runs[-1].tally.sent == result.report["queries"]["sent"]
     assert chain.runs[-1].tally.deduplicated == result.report["queries"]["deduplicated"]
-    for number, probe in enumerate(chain.probes[1:5]):
-        assert (
-            probe.labels.reshape(8, 8).tolist()
-            == bundle.result.content["planes"][number]["label_map"]
-        )
+    for number, probe in enumerate(chain.probes[1:17]):
+        plane = bundle.result.content["planes"][number]
+        assert probe.labels.tolist() == plane["points"]["labels"]

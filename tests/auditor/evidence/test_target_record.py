@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from adapters.contract import LabelSpace
 from adapters.errors import RetryAdvice, ServerFailed
 from adapters.synthetic import SyntheticOracle
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import EvidenceError, ExitCode
 from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.evidence.target_record import MAX_NAMES, Told
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from auditor.workflows.verify.verify import verify_bundle
 
 
@@ -30,13 +32,16 @@ class Endpoint:
 
     def __init__(self, inner: SyntheticOracle, says: Callable[[int], dict[str, str]]) -> None:
         self.inner, self.says = inner, says
-        self.origin: dict[str, str] = {}
+        self.server_identity: dict[str, str] = {}
         self.status = ""
         self.addresses = {"192.0.2.1"}
         self.fail_at = -1
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
+
+    def identity(self) -> dict[str, Any]:
+        return {"addresses": sorted(self.addresses)}
 
     async def predict_labels(self, batch: NDArray[np.float32]) -> NDArray[np.int64]:
         labels: NDArray[np.int64] = await self.inner.predict_labels(batch)
@@ -45,7 +50,7 @@ class Endpoint:
             error.status = "503"
             raise error
         self.status = "200"
-        self.origin.update(self.says(self.inner.wire.requests))
+        self.server_identity.update(self.says(self.inner.wire.requests))
         return labels
 
 
@@ -58,7 +63,9 @@ def audit(samples: Samples, settings: AuditSettings, tmp_path: Path) -> Audit:
 
     def run(oracle: Any, **limits: Any) -> dict[str, Any]:
         allowed = EngineLimits(backoff_s=0.0, concurrency=1, **limits)
-        done = run_audit(oracle, samples, settings, tmp_path / "out", limits=allowed)
+        done = run_audit(
+            AuditRequest(located(oracle), samples, settings, tmp_path / "out", limits=allowed)
+        )
         return asyncio.run(done).report
 
     return run

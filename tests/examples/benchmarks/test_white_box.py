@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from examples.benchmarks.white_box import cleanse, margins
-from examples.benchmarks.white_box_scores import anomaly_index, margin_surprise, score
+from examples.benchmarks.white_box.methods import cleanse, margins
+from examples.benchmarks.white_box.scores import anomaly_index, margin_surprise, score
 
 SHAPE, CLASSES, TARGET = (1, 8, 8), 6, 2
 

@@ -1,4 +1,4 @@
-"""A fast part of ``make bench-hostile``: real sockets, a ledger that the client cannot touch."""
+"""A fast part of the benchmark ``hostile``: real sockets, a ledger that the client cannot touch."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from examples.benchmarks.hostile.clients import Outcome, Place, tool
-from examples.benchmarks.hostile.faults import LOCAL, REMOTE, books
+from examples.benchmarks.hostile.faults import REMOTE, books
+from examples.benchmarks.hostile.machine import LOCAL
 
 ROOT = Path(__file__).parents[3]
 QUICK = {

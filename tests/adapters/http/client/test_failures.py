@@ -30,7 +30,7 @@ from adapters.errors import (
     Unreachable,
 )
 from adapters.http import open_oracle
-from adapters.target.description import Auth, HttpOptions, Limits, RequestFormat, Retry, Target, Tls
+from adapters.target import Auth, HttpOptions, Limits, RequestFormat, Retry, Target, Tls
 
 Scripted = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 KEY = "canary-key-93761"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import json
 import ssl
+import time
 from asyncio import StreamReader as Reader
 from asyncio import StreamWriter as Writer
 from collections.abc import Callable
+from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,16 @@ import numpy as np
 import pytest
 import trustme
 
-from adapters import strict_json
-from adapters.contract import Keyed, Traced
-from adapters.errors import BadReply, ServerFailed, TargetError
+from adapters.contract import IdempotentOracle, RemoteOracle
+from adapters.errors import ServerFailed, TargetError
 from adapters.http import open_oracle
-from adapters.http.client.server_identity import version_headers
-from adapters.target.description import HttpOptions, Target, Tls
+from adapters.http.client.server_identity import ServerIdentity, version_headers
+from adapters.http.transport.addresses import AddressGuard
+from adapters.target import HttpOptions, Target, Tls
 
 Scripted = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 BATCH = np.zeros((1, 1, 2, 2), np.float32)
+KEY = "k" * 100 + "-secret"
 both = pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 
 
@@ -53,16 +55,16 @@ def test_version_headers_of_good_replies_are_kept(scripted: Scripted, transport:
     async def run() -> None:
         async with scripted(talk) as url:
             oracle = await open_oracle(_target(url, transport=transport))
-            assert isinstance(oracle, Traced)
-            assert oracle.origin == {}
+            assert isinstance(oracle, RemoteOracle)
+            assert oracle.server_identity == {}
             await oracle.predict_labels(BATCH)
-            before = dict(oracle.origin)
+            before = dict(oracle.server_identity)
             assert before == {"header server": "one/1", "header x-model-version": "7"}
             with pytest.raises(ServerFailed):
                 await oracle.predict_labels(BATCH)
-            assert oracle.origin == before
+            assert oracle.server_identity == before
             await oracle.predict_labels(BATCH)
-            assert oracle.origin == {**before, "header x-model-version": "8"}
+            assert oracle.server_identity == {**before, "header x-model-version": "8"}
             await oracle.aclose()
 
     asyncio.run(run())
@@ -102,16 +104,74 @@ def test_another_certificate_is_noticed(tmp_path: Path, transport: str) -> None:
         oracle: Any = await open_oracle(_target(url, transport=transport, tls=Tls(str(ca_file))))
         await oracle.predict_labels(BATCH)
         await oracle.predict_labels(BATCH)
-        assert oracle.origin["TLS certificate"] == shown[0]
+        assert oracle.server_identity["TLS certificate"] == shown[0]
         server.close()
         await server.wait_closed()
         server = await serve(port)
         await oracle.predict_labels(BATCH)
-        assert oracle.origin["TLS certificate"] == shown[1] != shown[0]
+        assert oracle.server_identity["TLS certificate"] == shown[1] != shown[0]
         await oracle.aclose()
         server.close()
 
     asyncio.run(run())
+
+
+@both
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+def test_an_endpoint_is_identified_without_its_secrets(
+    scripted: Scripted, transport: Any, host: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XRAY_AUDIT_API_KEY", KEY)
+
+    async def talk(_: Reader, writer: Writer) -> None:
+        head = [
+            "HTTP/1.1 200 OK",
+            "content-length: 7",
+            "connection: close",
+            f"date: {formatdate(time.time() + 3600, usegmt=True)}",
+            "server: tested/1",
+            f"x-model-id: {KEY}",
+        ]
+        writer.write(("\r\n".join(head) + "\r\n\r\n[[0,1]]").encode())
+
+    async def run() -> None:
+        async with scripted(talk) as address:
+            url = address.replace("127.0.0.1", host)
+            target = Target(
+                "http", f"{url}?token=T0P", shape=(1, 2, 2), http=HttpOptions(transport=transport)
+            )
+            oracle = await open_oracle(target)
+            assert isinstance(oracle, RemoteOracle)
+            assert oracle.identity()["clock_offset_s"] is None
+            await oracle.predict_labels(BATCH)
+            found = oracle.identity()
+            await oracle.aclose()
+        assert found["url"] == f"{url}?…"
+        assert set(found["addresses"]) <= {"127.0.0.1", "::1"}
+        assert found["addresses"]
+        assert found["certificate"] is None
+        assert found["headers"] == {"server": "tested/1", "x-model-id": "***"}
+        assert 3595 < found["clock_offset_s"]["low"] <= found["clock_offset_s"]["high"] < 3605
+        assert KEY not in str(found)
+        assert "T0P" not in str(found)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Mon, 99 Foo 9999999999 99:99:99 GMT"])
+def test_a_date_that_is_none_is_no_clock(date: str) -> None:
+    seen = ServerIdentity(AddressGuard("127.0.0.1", private=False))
+    seen.note({"date": date})
+    assert seen.record("u")["clock_offset_s"] is None
+
+
+def test_offsets_span_what_was_seen() -> None:
+    now = [0.0]
+    seen = ServerIdentity(AddressGuard("127.0.0.1", private=False), lambda: now[0])
+    for ours, theirs in ((10.0, 12.0), (20.0, 19.0), (30.0, 31.0)):
+        now[0] = ours
+        seen.note({"date": formatdate(theirs, usegmt=True)})
+    assert seen.record("u")["clock_offset_s"] == {"low": -1.0, "high": 2.0}
 
 
 @both
@@ -128,10 +188,10 @@ def test_the_key_of_a_request_travels_where_the_target_names_a_header(
     async def ask(url: str, header: str) -> bool:
         target = _target(url, transport=transport, idempotency_header=header)
         oracle = await open_oracle(target)
-        assert isinstance(oracle, Keyed)
+        assert isinstance(oracle, IdempotentOracle)
         await oracle.predict_labels_as(BATCH, "k-123")
         await oracle.aclose()
-        return oracle.keyed
+        return oracle.idempotent
 
     async def run() -> None:
         async with scripted(talk, eat=False) as url:
@@ -146,14 +206,3 @@ def test_the_key_of_a_request_travels_where_the_target_names_a_header(
 def test_a_header_that_cannot_travel_is_refused() -> None:
     with pytest.raises(TargetError, match="name that HTTP does not allow"):
         asyncio.run(open_oracle(_target("http://127.0.0.1:9/x", idempotency_header="bad name")))
-
-
-@pytest.mark.parametrize("depth", [65, 900, 100_000])
-def test_json_nested_too_deep_is_refused_wherever_it_is_read(depth: int) -> None:
-    with pytest.raises(BadReply, match="nested"):
-        strict_json.parse(b"[" * depth + b"]" * depth)
-
-
-def test_brackets_in_texts_nest_nothing() -> None:
-    value = ["[" * 500, '\\"[[' * 100, [[[1]]] * 50]
-    assert strict_json.parse(json.dumps(value).encode()) == value

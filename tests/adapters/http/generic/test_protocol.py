@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from adapters.errors import BadReply, ServerFailed, TargetError
 from adapters.http import open_oracle
-from adapters.target.description import HttpOptions, Limits, ReplyFormat, RequestFormat, Target
+from adapters.target import HttpOptions, Limits, ReplyFormat, RequestFormat, Target
 
 Mount = Callable[[Any], str]
 

@@ -112,7 +112,7 @@ def test_blue_first(mount: Mount, layout: str) -> None:
     ("tables", "channels", "words"),
     [
         ({"input": {"color": "bgr"}}, 1, "color 'bgr' needs 3 channels"),
-        ({**RAW, "input": {"color": "bgr"}}, 3, "pictures are always RGB"),
+        ({**RAW, "input": {"color": "bgr"}}, 3, "images are always RGB"),
         ({"input": {"upload_size": [9, 9]}}, 3, "use --access image"),
         ({"input": {"encoding": "jpeg:0"}, "access": "image"}, 3, "is no encoding"),
     ],

@@ -16,7 +16,7 @@ import pytest
 from adapters.errors import Unreachable
 from adapters.http import open_oracle
 from adapters.http.transport.addresses import AddressGuard, ForbiddenAddressError
-from adapters.target.description import HttpOptions, Target
+from adapters.target import HttpOptions, Target
 
 Scripted = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 GOOD = b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\nconnection: close\r\n\r\n[[0,1]]"

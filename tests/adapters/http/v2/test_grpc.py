@@ -27,7 +27,7 @@ from adapters.errors import (
     Unreachable,
 )
 from adapters.http import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 from adapters.target.parse import target_from_table
 
 grpc = pytest.importorskip("grpc")
@@ -124,7 +124,7 @@ def test_url_and_range_suffice(servicer: Servicer, model: Any, *, raw: bool) -> 
     batch = model.batch(5)
     answers, oracle = _ask(servicer, batch)
     assert answers == [model.labels(batch).tolist()]
-    assert (oracle.label_space.size, oracle.origin["model_version"]) == (10, "3")
+    assert (oracle.label_space.size, oracle.server_identity["model_version"]) == (10, "3")
     assert (oracle.status, set(oracle.addresses)) == ("OK", {"127.0.0.1"})
     assert oracle.description["protocol"] == "v2-grpc"
     assert "protocol v2; model audit version 1" in oracle.fingerprint

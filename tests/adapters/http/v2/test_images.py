@@ -188,8 +188,8 @@ def test_grey_pictures(mount: Mount, model: Any) -> None:
 @pytest.mark.parametrize(
     ("metadata", "tables", "words"),
     [
-        ({"shape": [-1, 3, 5, 6]}, {}, r"decode pictures into tensors of shape \[N, H, W, C\]"),
-        ({"shape": [5, 6, 3]}, {}, r"decode pictures into tensors of shape \[N, H, W, C\]"),
+        ({"shape": [-1, 3, 5, 6]}, {}, r"decode images into tensors of shape \[N, H, W, C\]"),
+        ({"shape": [5, 6, 3]}, {}, r"decode images into tensors of shape \[N, H, W, C\]"),
         ({"datatype": "BYTES", "shape": [-1]}, {}, "pass --shape C,H,W"),
         (
             {"datatype": "BYTES", "shape": [-1, 5, 6, 3]},
@@ -198,7 +198,7 @@ def test_grey_pictures(mount: Mount, model: Any) -> None:
         ),
         ({}, {"access": "float"}, "use --access image"),
         ({}, {"protocol": "v2-json"}, "v2-json allows no such"),
-        ({}, {"input": {"color": "bgr"}}, "pictures are always RGB"),
+        ({}, {"input": {"color": "bgr"}}, "images are always RGB"),
         (
             {"datatype": "BYTES", "shape": [-1]},
             {"input": {"shape": [3, 5, 6], "encoding": "uint8"}},

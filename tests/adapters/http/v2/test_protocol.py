@@ -10,7 +10,7 @@ import pytest
 
 from adapters.errors import BadReply, InputRejected, NotFound, ServerFailed, TargetError
 from adapters.http import open_oracle
-from adapters.target.description import HttpOptions, ReplyFormat, Target
+from adapters.target import HttpOptions, ReplyFormat, Target
 
 Mount = Callable[[Any], str]
 
@@ -288,7 +288,7 @@ def test_int32_gets_whole_numbers_where_the_range_gives_them(
         ("BYTES", {"access": "image"}, "pass --shape"),
         ("BF16", {}, "protocol http"),
         ("FP32", {"encoding": "uint8"}, "--access image"),
-        ("FP32", {"access": "image", "encoding": "png"}, "decode pictures into"),
+        ("FP32", {"access": "image", "encoding": "png"}, "decode images into"),
         ("FP32", {"access": "image", "encoding": "gif"}, "no encoding"),
     ],
 )
@@ -417,10 +417,10 @@ def test_a_new_model_version_is_another_origin(mount: Mount, v2: Any, model: Any
     async def run() -> None:
         oracle: Any = await open_oracle(_target(mount(v2)))
         await oracle.predict_labels(model.batch(1))
-        assert oracle.origin["model_version"] == "1"
+        assert oracle.server_identity["model_version"] == "1"
         v2.version = "2"
         await oracle.predict_labels(model.batch(1))
-        assert oracle.origin["model_version"] == "2"
+        assert oracle.server_identity["model_version"] == "2"
         await oracle.aclose()
 
     asyncio.run(run())

@@ -23,12 +23,12 @@ from adapters.errors import (
     TargetError,
 )
 from adapters.model_files import open as _model_file
-from adapters.model_files.local import ModelFile
+from adapters.model_files.file import ModelFile
 from adapters.model_files.onnx import check as onnx_check
 from adapters.model_files.onnx.check import check_onnx
 from adapters.model_files.sandbox import host
 from adapters.registry import open_oracle
-from adapters.target.description import Limits, Target
+from adapters.target import Limits, Target
 
 pytestmark = pytest.mark.skipif(
     bool(_model_file.why_not("cpu")), reason=f"no isolation here: {_model_file.why_not('cpu')}"

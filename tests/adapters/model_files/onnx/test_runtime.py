@@ -27,9 +27,9 @@ from adapters.errors import (
     ProviderUnavailable,
     TargetError,
 )
-from adapters.model_files.local import LocalOracle
-from adapters.model_files.onnx import runtime as onnx_runtime
-from adapters.target.description import Target
+from adapters.model_files.open import open_oracle
+from adapters.model_files.oracle import LocalOracle
+from adapters.target import Target
 
 Write = Callable[..., str]
 Reference = Callable[..., NDArray[Any]]
@@ -44,7 +44,7 @@ def target(location: str, **how: Any) -> Target:
 
 def opened(location: str, **how: Any) -> LabelOracle:
     async def go() -> LabelOracle:
-        oracle = await onnx_runtime.open_oracle(target(location, **how))
+        oracle = await open_oracle(target(location, **how))
         await oracle.aclose()
         return oracle
 
@@ -53,7 +53,7 @@ def opened(location: str, **how: Any) -> LabelOracle:
 
 def ask(location: str, batch: NDArray[Any], **how: Any) -> tuple[NDArray[np.int64], LabelOracle]:
     async def go() -> tuple[NDArray[np.int64], LabelOracle]:
-        oracle = await onnx_runtime.open_oracle(target(location, **how))
+        oracle = await open_oracle(target(location, **how))
         try:
             return await oracle.predict_labels(batch), oracle
         finally:
@@ -190,7 +190,7 @@ def test_8_bit_inputs_need_image_access(
     assert "image access" in refusal(TargetError, path)
     labels, oracle = ask(path, batch * 255, access="image")
     assert oracle.input_spec.high == (255.0, 255.0, 255.0)
-    assert oracle.input_spec.origin == "the model takes 8-bit pixels"
+    assert oracle.input_spec.range_source == "the model takes 8-bit pixels"
     pixels = np.rint(np.clip(batch * 255, 0, 255))
     assert labels.tolist() == reference(pixels).tolist()
 
@@ -291,11 +291,11 @@ def test_the_model_may_state_range_and_classes(onnx_file: Write) -> None:
     path = onnx_file(meta={"range": "-1,1", "classes": json.dumps(names)})
     oracle = opened(path)
     assert oracle.input_spec.low == (-1.0, -1.0, -1.0)
-    assert oracle.input_spec.origin == "model metadata"
+    assert oracle.input_spec.range_source == "model metadata"
     assert oracle.label_space.names == names
     given = opened(path, value_range=(0.0, 255.0), classes=("a", "b", "c", "d"))
     assert given.input_spec.high == (255.0, 255.0, 255.0)
-    assert given.input_spec.origin == "given"
+    assert given.input_spec.range_source == "given"
     assert given.label_space.names == ["a", "b", "c", "d"]
 
 
@@ -309,7 +309,7 @@ def test_unreadable_classes_are_reported_not_used(onnx_file: Write, text: str) -
 @pytest.mark.parametrize("text", ["1,0", "nan,1", "0", "a,b", "0,1,2", "0,inf"])
 def test_an_unreadable_range_is_reported_not_used(onnx_file: Write, text: str) -> None:
     oracle = opened(onnx_file(meta={"range": text}))
-    assert oracle.input_spec.origin.startswith("assumed")
+    assert oracle.input_spec.range_source.startswith("assumed")
     assert oracle.description["ignored_metadata"] == ["range"]
 
 
@@ -535,9 +535,12 @@ def test_a_runtime_that_reads_foreign_files_is_refused(
 
 
 def test_a_runtime_that_does_not_load_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: str) -> Any:
+    def broken(name: str) -> Any:
+        if name != "onnxruntime":
+            return real(name)
         raise ImportError("libfoo.so: cannot open shared object file")
 
+    real = importlib.import_module
     monkeypatch.setattr(importlib, "import_module", broken)
     assert "libfoo.so" in refusal(MissingExtra, "model.onnx")
 
@@ -551,7 +554,7 @@ def test_the_event_loop_stays_free_and_the_thread_ends(
     begun, go_on = threading.Event(), threading.Event()
 
     async def go() -> None:
-        oracle = await onnx_runtime.open_oracle(target(onnx_file()))
+        oracle = await open_oracle(target(onnx_file()))
         assert isinstance(oracle, LocalOracle)
         infer = oracle._infer
 

@@ -13,11 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.model_files.sandbox import host
-from adapters.target.description import Limits, Target
+from adapters.target import Limits, Target
 
 RUNTIME = """
 import os, sys
-from adapters.model_files.local import LoadedModel, ModelFacts
+from adapters.model_files.loaded_model import LoadedModel, ModelFacts
 
 ANSWERS = int(sys.argv[2])
 

@@ -21,7 +21,7 @@ from adapters.errors import (
 from adapters.model_files import open as _model_file
 from adapters.model_files.sandbox import host
 from adapters.model_files.sandbox.facts import read_facts
-from adapters.target.description import Target
+from adapters.target import Target
 
 pytestmark = pytest.mark.skipif(
     bool(_model_file.why_not("cpu")), reason=f"no isolation here: {_model_file.why_not('cpu')}"

@@ -16,7 +16,7 @@ import pytest
 from adapters.model_files import open as _model_file
 from adapters.model_files.sandbox import sandbox, seccomp
 from adapters.model_files.sandbox.allowed_paths import ENVIRONMENT
-from adapters.target.description import Target
+from adapters.target import Target
 
 pytestmark = pytest.mark.skipif(
     bool(_model_file.why_not("cpu")), reason=f"no isolation here: {_model_file.why_not('cpu')}"
@@ -147,7 +147,7 @@ def test_no_process_is_left(ask: Ask, program: Program) -> None:
 ORPHAN = """
 import asyncio, os, sys
 from adapters.model_files.sandbox import host
-from adapters.target.description import Target
+from adapters.target import Target
 
 async def main():
     oracle = await host.open_isolated(Target("onnx", sys.argv[1]), "hostile_runtime", None)
@@ -193,9 +193,9 @@ def test_both_processors_refuse_the_same_calls(name: str) -> None:
 def test_threads_before_the_sandbox_are_refused() -> None:
     code = (
         "import threading, time\n"
-        "from adapters.model_files.sandbox.sandbox import Rooms, enter\n"
+        "from adapters.model_files.sandbox.sandbox import AllowedPaths, enter\n"
         "threading.Thread(target=time.sleep, args=[5], daemon=True).start()\n"
-        "enter(Rooms(()))\n"
+        "enter(AllowedPaths(()))\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "threads were started before" in done.stderr

@@ -20,8 +20,10 @@ from auditor.plan.settings import choose_settings
 from auditor.report.json_report import result_of
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
-from auditor.workflows.compare.accepted import weigh
+from auditor.workflows.compare.accepted import match_accepted
 from auditor.workflows.compare.diff import compare_results
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 SUSPECTED = Path(__file__).parents[3] / "data" / "bundles_0_1" / "suspected" / "report.json"
 SAMPLERS: dict[str, dict[str, Any]] = {
@@ -47,8 +49,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
     made = {}
     for name, chosen in SAMPLERS.items():
         settings = choose_settings({"planes": 4, "canaries": 10, **chosen})
-        folder: Path = tmp_path_factory.mktemp(name)
-        made[name] = asyncio.run(run_audit(oracle, samples, settings, folder)).report
+        request = AuditRequest(located(oracle), samples, settings, tmp_path_factory.mktemp(name))
+        made[name] = asyncio.run(run_audit(request)).report
     return made
 
 
@@ -227,5 +229,5 @@ def test_the_exit_code_is_about_the_second_audit(
 ) -> None:
     one, two = copy.deepcopy(report), copy.deepcopy(report)
     one["verdict"], two["verdict"] = old, verdict
-    found = weigh(result_of(two), (), date(2026, 1, 1))
+    found = match_accepted(result_of(two), (), date(2026, 1, 1))
     assert exit_code(compare(one, two), found) == code

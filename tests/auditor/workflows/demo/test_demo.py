@@ -19,6 +19,8 @@ from auditor.report.json_report import load_schema
 from auditor.verdict.verdict import EXIT_CODES
 from auditor.workflows.demo.run import MODELS, served
 from auditor.workflows.profiles import load_profile
+from examples.documents import demo as shortened
+from examples.documents import filled
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 ROOT = Path(__file__).parents[4]
@@ -58,6 +60,11 @@ def test_the_verdicts_are_printed_with_their_reasons(demo: tuple[Path, str]) -> 
     assert demo[1].count("Verdict: ") == len(MODELS)
     for name in MODELS:
         assert _report(demo[0], name)["verdict_reason"] in demo[1]
+
+
+def test_the_readme_shows_what_the_demo_prints(demo: tuple[Path, str]) -> None:
+    held = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert filled(held, {"demo": lambda: shortened(demo[1])}) == held, "make readme"
 
 
 def test_the_honest_model_is_not_accused_and_the_other_is_not_cleared(

@@ -1,0 +1,135 @@
+"""The oracle for a model file, resolved from what the user and the file say."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from numpy.typing import NDArray
+
+from adapters.checks import check_batch
+from adapters.contract import Batch, Labels, LabelSpace, PaceHint, WireCount
+from adapters.errors import BadReply, InputRejected, RetryAdvice
+from adapters.model_files.file import ModelFile
+from adapters.model_files.input_plan import InputPlan, plan_input
+from adapters.model_files.labels import label_space, read_labels
+from adapters.model_files.loaded_model import Infer, ModelFacts
+from adapters.quoting import one_line
+from adapters.target import Target
+from adapters.worker import Worker
+
+
+def run_failure(error: object, n: int) -> InputRejected:
+    """Error for a failed run of ``n`` inputs: fewer may fit the memory or a baked-in size."""
+    advice = RetryAdvice("too-large" if n > 1 else "never")
+    return InputRejected(f"the model failed on {n} inputs: {one_line(error)}", advice)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedModel:
+    """Properties of an oracle for a model file, resolved from the user and the file.
+
+    Attributes:
+        plan: encoding of a batch.
+        space: meaning of the labels.
+        fingerprint: identity of file, runtime and input.
+        description: facts for the report.
+    """
+
+    plan: InputPlan
+    space: LabelSpace
+    fingerprint: str
+    description: dict[str, Any]
+
+
+def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) -> ResolvedModel:
+    """Bring together what the user says and what the file says.
+
+    Args:
+        target: the user's description; it wins.
+        file: the file, as it was hashed.
+        facts: its account of itself.
+        isolation: its isolation, for the report.
+
+    Raises:
+        TargetError: something is missing or contradicts the model.
+    """
+    plan = plan_input(
+        target,
+        facts.dims,
+        facts.dtype,
+        batch=facts.batch,
+        default_layout=facts.layout,
+        model_range=facts.value_range,
+    )
+    space = label_space(target.classes or facts.names, facts.classes, text=facts.text)
+    identity = f"{facts.format} sha256:{file.sha256} {facts.identity}"
+    if facts.text and not space.open:  # the order of the names decides the labels
+        identity += f" classes {json.dumps(space.names)}"
+    return ResolvedModel(
+        plan,
+        space,
+        f"{identity} {plan.identity()}",
+        {
+            "kind": target.kind,
+            **file.facts(),
+            **facts.description,
+            "isolation": isolation,
+            "input": plan.facts(),
+        },
+    )
+
+
+class LocalOracle:
+    """A model file that runs in this process, asked on one worker thread.
+
+    Args:
+        infer: runs the model.
+        resolved: its properties for the auditor.
+        worker: the thread it runs on, closed with the oracle.
+    """
+
+    def __init__(self, infer: Infer, resolved: ResolvedModel, worker: Worker) -> None:
+        self._infer = infer
+        self._plan = resolved.plan
+        self._worker = worker
+        self.input_spec = resolved.plan.spec
+        self.label_space = resolved.space
+        self.fingerprint = resolved.fingerprint
+        self.description = resolved.description
+        self.max_batch = resolved.plan.max_batch
+        self.wire = WireCount()
+
+    async def predict_labels(self, batch: Batch) -> Labels:
+        """See :meth:`adapters.contract.LabelOracle.predict_labels`."""
+        return await self._worker.run(self._ask, batch)
+
+    def _ask(self, batch: Batch) -> Labels:
+        checked = check_batch(batch, self.input_spec, self.max_batch)
+        tensor = self._plan.encode(checked)
+        self.wire.requests += 1
+        try:
+            reply = self._infer(tensor)
+        except BadReply:
+            raise
+        except Exception as error:
+            raise run_failure(error, len(checked)) from error
+        return read_labels(reply, len(tensor), self.label_space)[: len(checked)]
+
+    def request_bytes(self, n: int) -> int:  # noqa: ARG002 - nothing travels
+        """Nothing travels: 0."""
+        return 0
+
+    def take_pace_hint(self) -> PaceHint | None:
+        """No quota: None."""
+        return None
+
+    async def aclose(self) -> None:
+        """End the worker thread and let go of the model."""
+        await self._worker.aclose()
+        self._infer = _closed
+
+
+def _closed(_: NDArray[Any]) -> NDArray[Any]:
+    raise RuntimeError("this model is closed")

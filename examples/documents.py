@@ -1,0 +1,166 @@
+"""Fill the marked parts of the project's pages: ``python -m examples.documents`` (make readme).
+
+A part stands between ``<!-- filled by make readme: NAME -->`` and ``<!-- end -->``. With
+``--check`` nothing is written, and the exit code is 1 if a part is stale. The demo's output takes
+the demo itself; ``--no-demo`` leaves that part alone.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from auditor.measured.decision import WITH_REFERENCES, WITHOUT_REFERENCES
+from auditor.measured.queries import FOUND, NOT_FOUND
+from auditor.measured.trigger_error_rates import (
+    ALL_TO_ONE_MODELS,
+    CLEAN_MODELS,
+    FALSE_ALARMS,
+    MISSED,
+)
+from auditor.scores.intervals import binomial_rate
+from auditor.workflows.profiles import load_profile
+from examples.benchmarks.cells import auroc_of
+from examples.benchmarks.held_out.tables import areas_by_attack, load_rows
+from examples.benchmarks.zoo_models import PATCHES
+
+ROOT = Path(__file__).parents[1]
+PAGES = ("README.md", "auditor/verdict/README.md")
+PART = re.compile(
+    r"(<!-- filled by make readme: (?P<name>[\w-]+) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL
+)
+TASKS = ("fashion-mnist", "cifar-10", "gtsrb")
+WIDTH = 96
+
+
+def of(hits: int, models: int) -> str:
+    """A count with its 95 % interval."""
+    rate = binomial_rate(hits, models)
+    return f"{hits} of {models} ({rate.low:.0%} to {rate.high:.0%})"
+
+
+def figures() -> str:
+    """The table of error rates on held-out models."""
+    rule, alone = WITH_REFERENCES, WITHOUT_REFERENCES
+    rows = [
+        ("clean models accused", of(rule.false_alarms, rule.clean), alone.false_alarms),
+        ("all-to-one backdoors missed", of(rule.missed, rule.backdoored), alone.missed),
+    ]
+    totals = (alone.clean, alone.backdoored)
+    search = (of(FALSE_ALARMS, CLEAN_MODELS), of(MISSED, ALL_TO_ONE_MODELS))
+    lines = [
+        "| | beside clean references | without references | trigger search alone |",
+        "|---|---|---|---|",
+    ]
+    for (what, beside, without), total, searched in zip(rows, totals, search, strict=True):
+        lines.append(f"| {what} | {beside} | {of(without, total)} | {searched} |")
+    return "\n".join(lines) + "\n"
+
+
+def cost() -> str:
+    """What trigger searches of reference models asked."""
+    return (
+        "Planes, samples and repeats ask under 1,000 labels. On the zoo's development models the "
+        f"trigger search took\n{FOUND.mean:,.0f} queries on average where it found a trigger "
+        f"(5 to 95 %: {FOUND.low:,} to {FOUND.high:,}) and {NOT_FOUND.mean:,.0f} where it did\n"
+        f"not ({NOT_FOUND.low:,} to {NOT_FOUND.high:,}). The rule beside references adds at most "
+        "1,120.\n"
+    )
+
+
+def profiles() -> str:
+    """The table of shipped profiles."""
+    lines = [
+        "| `--profile` | references, clean / backdoored | access | clean wrongly flagged "
+        "| backdoored missed |",
+        "|---|---|---|---|---|",
+    ]
+    for task in TASKS:
+        for access in ("float", "image"):
+            profile = load_profile(task, access)
+            used = [one for one in profile.references if one.name not in profile.outliers]
+            clean = sum(not one.backdoored for one in used)
+            rates = [profile.error_rates[side] for side in ("false_positive", "false_negative")]
+            cells = [f"{r.rate:.0%} [{r.low:.0%}, {r.high:.0%}]" for r in rates if r is not None]
+            made_of = f"{clean} / {len(used) - clean}"
+            lines.append(f"| `{task}` | {made_of} | {access} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def areas() -> str:
+    """Areas under the curve of the decision value on held-out models."""
+    known = [(row["group"], row["cross"]["value"]) for row in load_rows()]
+    clean = [value for group, value in known if group == "clean"]
+    patches = auroc_of(clean, [value for group, value in known if group in PATCHES])
+    by_attack = areas_by_attack(known)
+    mean = sum(area for area, _ in by_attack) / len(by_attack)
+    worst, attack = min(by_attack)
+    return (
+        f"Its AUROC on {len(known)} held-out models beside references of other recipes is "
+        f"{patches:.2f} on patches,\n{mean:.2f} on average over {len(by_attack)} attacks and "
+        f"{worst:.2f} on the worst ({attack}).\n"
+        "[All figures](../../examples/benchmarks/held_out/README.md).\n"
+    )
+
+
+def demo(printed: str) -> str:
+    """The demo's output, shortened to what a newcomer needs."""
+    lines = []
+    for block in printed.split("\n\n")[1:]:
+        said = block.splitlines()
+        reason = re.split(r"(?<=[.)]) (?=[A-Z])", said[2].strip())[0]
+        queries = next(line for line in said if "Queries:" in line)
+        lines += [*said[:2], *textwrap.wrap(f"{reason} ...", WIDTH, initial_indent="  ",
+                                            subsequent_indent="  "), queries, ""]  # fmt: skip
+    return "```text\n" + "\n".join(lines).rstrip() + "\n```\n"
+
+
+def run_demo() -> str:
+    """Output of the demo, run once."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, "-m", "auditor", "demo", "--quiet", "--output", folder]
+        return subprocess.run(words, capture_output=True, text=True, check=True, cwd=ROOT).stdout
+
+
+MAKERS: Mapping[str, Callable[[], str]] = {
+    "figures": figures,
+    "cost": cost,
+    "areas": areas,
+    "profiles": profiles,
+    "demo": lambda: demo(run_demo()),
+}
+
+
+def filled(page: str, makers: Mapping[str, Callable[[], str]]) -> str:
+    """``page`` with the parts that ``makers`` know made anew."""
+
+    def made(part: re.Match[str]) -> str:
+        maker = makers.get(part["name"])
+        return part.group() if maker is None else part[1] + maker() + part[4]
+
+    return PART.sub(made, page)
+
+
+def main(words: list[str]) -> int:
+    """Fill or check every page."""
+    makers = {k: v for k, v in MAKERS.items() if k != "demo" or "--no-demo" not in words}
+    stale = []
+    for name in PAGES:
+        path = ROOT / name
+        held = path.read_text(encoding="utf-8")
+        now = filled(held, makers)
+        if now != held:
+            stale.append(name)
+            if "--check" not in words:
+                path.write_text(now, encoding="utf-8")
+    print("\n".join(f"stale: {name}" for name in stale) or "every page is as it should be")
+    return 1 if stale and "--check" in words else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
