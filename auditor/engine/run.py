@@ -17,7 +17,7 @@ from auditor.engine.rate import Halt, HaltedError
 from auditor.engine.requests import Again, Order, Request
 from auditor.engine.retry import ask_with_retries
 from auditor.engine.rounds import AnsweredRounds, Decide
-from auditor.engine.server_identity import ServerIdentity
+from auditor.engine.server_history import ServerHistory
 from auditor.engine.state import EngineState, RunState
 from auditor.engine.store import NOT_ASKED, LabelStore, StoredProbe, UnknownRequest
 from auditor.engine.supply import Supply
@@ -53,7 +53,7 @@ class Run:
         oracle, store, observer = engine.connection.oracle, engine.store, engine.observer
         names = await learn_names(oracle, store, observer)
         known = await store.server_identity(oracle.fingerprint)
-        server = ServerIdentity(observer.servers(known))
+        server = ServerHistory(observer.servers(known))
         if server.changed:
             halt.set()
         stored = await _load(store, oracle.fingerprint, probes)

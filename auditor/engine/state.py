@@ -15,7 +15,7 @@ from auditor.engine.outage import OutageTimer
 from auditor.engine.pace import Pace
 from auditor.engine.progress import Progress
 from auditor.engine.rate import Halt, HaltedError
-from auditor.engine.server_identity import ServerIdentity
+from auditor.engine.server_history import ServerHistory
 from auditor.engine.store import LabelStore, StoredProbe
 from auditor.probes.base import FixedProbe
 
@@ -71,7 +71,7 @@ class RunState:
     probes: Sequence[FixedProbe]
     stored: list[StoredProbe]
     budget: QueryBudget
-    server: ServerIdentity
+    server: ServerHistory
     names: ClassNames
     halt: Halt
     ledger: Ledger = field(default_factory=Ledger)

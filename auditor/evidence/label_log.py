@@ -26,16 +26,8 @@ from auditor.engine.observer import Sent
 from auditor.engine.requests import input_keys
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import EvidenceError, StoreError
-from auditor.evidence.chain import (
-    FREE,
-    Chain,
-    Places,
-    Run,
-    line_hash,
-    read_chain,
-    spans,
-    split_lines,
-)
+from auditor.evidence.chain import Chain, LoggedRun, line_hash, read_chain, spans, split_lines
+from auditor.evidence.log_rows import FREE, Places
 from auditor.probes.base import FixedProbe
 
 FLUSH_S = 0.1
@@ -74,7 +66,7 @@ class LabelLog:
         self.chain, torn = _resume(path)
         self._file = self._open(torn)
         # Kept up to date here, so that later lines need no second look at the file.
-        self.chain.runs.append(Run(opening))
+        self.chain.runs.append(LoggedRun(opening))
         self._append("open", {**opening, "torn": torn})
 
     # ---- the engine's side -------------------------------------------------------------------
@@ -84,11 +76,11 @@ class LabelLog:
         for name, values in known.items():
             for value in values:
                 self.server({name: value}, ())
-        return self.chain.told_now.senders
+        return self.chain.target_record.senders
 
     def server(self, stated: Mapping[str, str], addresses: Collection[str]) -> None:
         """See :class:`auditor.engine.observer.Observer`."""
-        told = self.chain.told_now
+        told = self.chain.target_record
         if news := told.sender_news(stated, addresses):
             # After the rows of the answers before it.
             self.flush()
@@ -97,7 +89,7 @@ class LabelLog:
 
     def classes(self, first: int, names: Sequence[str], size: int | None) -> None:
         """See :class:`auditor.engine.observer.Observer`."""
-        told = self.chain.told_now
+        told = self.chain.target_record
         for news in list(told.class_news(first, names, size)):
             self.flush()
             self._append("classes", news)

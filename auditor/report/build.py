@@ -69,11 +69,8 @@ def build_result(
         **_outcome(verdict, _target(shares, evidence), partial=_partial(answers, evidence)),
         **_questions(oracle, plan),
         "samples": _samples_part(plan, samples, classes, matched_by, answers, evidence),
-        "labels": _label_names(oracle, assessment.class_count),
-        "scores": {
-            **_means(answers, classes, evidence, shares),
-            "decision": _decision_part(assessment.combined),
-        },
+        "labels": _names(oracle, assessment.class_count),
+        "scores": _scores_part(answers, assessment, classes),
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
         "trigger": trigger_part(answers.trigger, evidence.trigger, known=known),
@@ -96,6 +93,22 @@ def _typed(content: Mapping[str, Any]) -> Result:
     from auditor.report.result.result import Result  # noqa: PLC0415
 
     return Result.of(content)
+
+
+def _names(oracle: LabelOracle, count: int) -> dict[str, str]:
+    return {str(index): oracle.label_space.name(index) for index in range(count)}
+
+
+def _scores_part(
+    answers: Answers, assessment: Assessment, classes: NDArray[np.int64]
+) -> dict[str, Any]:
+    shares = mean_shares(assessment.scores)
+    return {
+        **{name: asdict(one) for name, one in assessment.evidence.scores.items()},
+        **ats_of_pictures(answers.plan, classes, answers.label_maps),
+        "shares": None if shares is None else shares.tolist(),
+        "decision": _decision_part(assessment.combined),
+    }
 
 
 def _partial(answers: Answers, evidence: Evidence) -> bool:
@@ -139,23 +152,6 @@ def _questions(oracle: LabelOracle, plan: AuditPlan) -> dict[str, Any]:
         },
         "settings": asdict(plan.settings),
         "plan_digest": plan.digest,
-    }
-
-
-def _label_names(oracle: LabelOracle, count: int) -> dict[str, str]:
-    return {str(index): oracle.label_space.name(index) for index in range(count)}
-
-
-def _means(
-    answers: Answers,
-    classes: NDArray[np.int64],
-    evidence: Evidence,
-    shares: NDArray[np.float64] | None,
-) -> dict[str, Any]:
-    return {
-        **{name: asdict(estimate) for name, estimate in evidence.scores.items()},
-        **ats_of_pictures(answers.plan, classes, answers.label_maps),
-        "shares": None if shares is None else shares.tolist(),
     }
 
 

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.engine.requests import input_keys
-from auditor.evidence.chain import Places
 from auditor.evidence.label_log import request_hash
+from auditor.evidence.log_rows import Places
 from auditor.plan.plan import AuditPlan
 from auditor.probes.base import FixedProbe
 

@@ -121,7 +121,7 @@ def _compare_answerer(
     done: Verification, files: BundleFiles, chain: Chain, run: dict[str, Any]
 ) -> None:
     """Compare target, class names and end of the run with the log."""
-    last, told = chain.runs[-1], chain.told_now
+    last, told = chain.runs[-1], chain.target_record
     closed = last.closed or {}
     if "target" not in last.opened:
         done.add(

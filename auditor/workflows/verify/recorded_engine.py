@@ -15,7 +15,8 @@ from auditor.engine.requests import Order
 from auditor.engine.rounds import Decide, early_end
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import EvidenceError
-from auditor.evidence.chain import Chain, KnownProbe
+from auditor.evidence.chain import Chain
+from auditor.evidence.log_rows import KnownProbe
 from auditor.probes.base import FixedProbe
 
 

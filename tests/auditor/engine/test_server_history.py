@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import RetryAdvice, Unreachable
-from auditor.engine.server_identity import MAX_VALUES, ServerIdentity
+from auditor.engine.server_history import MAX_VALUES, ServerHistory
 from auditor.engine.store import LabelStore
 
 PLAN = tuple(float(i) for i in range(60))
@@ -88,7 +88,7 @@ def test_one_sender_that_says_more_later_is_one_sender(lab: Any) -> None:
 
 
 def test_values_without_end_are_not_kept_without_end() -> None:
-    identity = ServerIdentity({})
+    identity = ServerHistory({})
     for number in range(1000):
         identity.news({"header server": str(number)})
     assert len(identity.seen["header server"]) == MAX_VALUES

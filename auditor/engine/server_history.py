@@ -8,7 +8,7 @@ MAX_VALUES = 16
 """Different values of one name that are kept: two already end the audit."""
 
 
-class ServerIdentity:
+class ServerHistory:
     """Everything that answers of one model said about their server, over all runs.
 
     Args:
