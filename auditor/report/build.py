@@ -85,6 +85,10 @@ def build_result(
         "limits": limits_of(not_asked, len(plan.planes), plan.perturbation_queries, spec),
         "timing": dict(timing or UNTIMED),
     }
+    return _typed(content)
+
+
+def _typed(content: Mapping[str, Any]) -> Result:
     # Not at the top: pydantic takes longer to load than --help and --version may.
     from auditor.report.result.result import Result  # noqa: PLC0415
 

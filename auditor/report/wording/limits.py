@@ -102,13 +102,13 @@ FLOAT_ONLY = (
 def limits_of(
     not_asked: Mapping[str, Any] | None, planes: int, family_queries: int, spec: InputSpec
 ) -> list[str]:
-    """What an audit cannot exclude, one sentence each.
+    """Limits of one audit, a sentence each.
 
     Args:
-        not_asked: what was left out because it could not change the verdict, if anything was.
+        not_asked: questions left out because they could not change the verdict; None if none.
         planes: planes that were planned.
         family_queries: disturbed samples that were planned.
-        spec: what one input of the model is.
+        spec: form of one input of the model.
     """
     coding = jpeg_limit(spec.encoding)
     return [
@@ -122,7 +122,7 @@ def limits_of(
 def _left_out(
     not_asked: Mapping[str, Any] | None, planned_planes: int, planned_families: int
 ) -> list[str]:
-    """What was not asked, and what that costs."""
+    """Questions that were left out, and the price of that."""
     if not_asked is None:
         return []
     planes, families = not_asked["planes"], not_asked["family_queries"]
