@@ -80,7 +80,7 @@ class FakeClock:
         store._writer.call = counted  # type: ignore[method-assign]  # for this test only
 
     async def drive(self) -> None:
-        """Move on to the next sleeper's time whenever nobody has anything else to do."""
+        """Move on to the next sleeper's time whenever every coroutine waits for it."""
         while True:
             for _ in range(12):
                 await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Who answers, keys for requests, and requests that nobody saw an answer of."""
+"""The server that answers, keys for requests, and requests whose answer was never seen."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class Remote:
         return labels
 
 
-def test_the_run_ends_where_somebody_else_answers(lab: Any) -> None:
+def test_the_run_ends_if_another_server_answers(lab: Any) -> None:
     def says(calls: int) -> dict[str, str]:
         return {"header server": "a" if calls <= 5 else "b", "model_version": "1"}
 
