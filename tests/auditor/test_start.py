@@ -9,7 +9,9 @@ import pytest
 
 SANDBOXED = (
     "adapters.model_files.sandbox.child",
-    "adapters.model_files.local",
+    "adapters.model_files.file",
+    "adapters.model_files.labels",
+    "adapters.model_files.loaded_model",
     "adapters.model_files.onnx.runtime",
     "adapters.model_files.torchscript",
 )
