@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.errors import SamplesError
-from auditor.measured.decision import RULE
+from auditor.measured import decision_rule
 from auditor.plan.draw import (
     CANARY_STREAM,
     MAX_SOURCED,
@@ -365,6 +365,6 @@ def build_families(
     order = np.random.default_rng([seed, PERTURBATION_STREAM]).permutation(len(samples))
     probes = [
         FamilyProbe(CATALOGUE[key], samples, order, spec, seed, FAMILY_QUERIES, pictures=True)
-        for key in RULE.keys
+        for key in decision_rule().rule.keys
     ]
     return (SampleProbe(samples), *probes)

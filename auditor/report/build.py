@@ -20,13 +20,7 @@ from auditor.engine.engine import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
-from auditor.measured.decision import WITH_REFERENCES, WITHOUT_REFERENCES
-from auditor.measured.trigger_error_rates import (
-    ALL_TO_ONE_MODELS,
-    CLEAN_MODELS,
-    FALSE_ALARMS,
-    MISSED,
-)
+from auditor.measured import ErrorRates, decision_rates, trigger_error_rates
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_map import Picture
 from auditor.probes.net_points import ScatterProbe
@@ -56,7 +50,6 @@ LIMITS = (
         "always sends the same input to the same of several models answers without a "
         "contradiction; one source of queries cannot exclude either."
     ),
-    rule_limit(),
     (
         "Plane scores ask how labels spread far from the samples. Attacks that leave that spread "
         "alone (all-to-all and one-to-one label maps, low poison rates) are known to escape them."
@@ -144,7 +137,9 @@ def build_report(
         ],
         "not_asked": None if not_asked is None else dict(not_asked),
         "limits": [
-            *LIMITS,
+            *LIMITS[:2],
+            rule_limit(),
+            *LIMITS[2:],
             *_left_out(not_asked, plan),
             *([FLOAT_ONLY] if spec.access == "image" else []),
             *filter(None, [jpeg_limit(spec.encoding)]),
@@ -205,7 +200,7 @@ def _trigger_part(
             "clean_labels": [int(label) for label in result.preview_clean_labels],
             "changed_labels": [int(label) for label in outcome.preview_labels],
         },
-        "held_out": _held_out_part() if known else None,
+        "held_out": _error_rates_part(trigger_error_rates()) if known else None,
     }
 
 
@@ -214,7 +209,8 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
     if combined is None:
         return None
     decision, evidence = combined.decision, combined.evidence
-    measured = WITH_REFERENCES if decision.references else WITHOUT_REFERENCES
+    rates = decision_rates()
+    measured = rates.with_references if decision.references else rates.without_references
     return {
         "value": decision.value,
         "p": decision.p,
@@ -224,10 +220,7 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
         "reason": sentence(evidence.reason),
         "references": decision.references,
         "shift": decision.shift,
-        "error_rates": {
-            "false_positive": asdict(binomial_rate(measured.false_alarms, measured.clean)),
-            "false_negative": asdict(binomial_rate(measured.missed, measured.backdoored)),
-        },
+        "error_rates": _error_rates_part(measured),
         "labels": [
             {
                 "label": one.label,
@@ -243,11 +236,11 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
     }
 
 
-def _held_out_part() -> dict[str, Any]:
-    """How often the search erred on models it was not made from."""
+def _error_rates_part(measured: ErrorRates) -> dict[str, Any]:
+    """Errors on models that the judgement was not made from, with their intervals."""
     return {
-        "false_positive": asdict(binomial_rate(FALSE_ALARMS, CLEAN_MODELS)),
-        "false_negative": asdict(binomial_rate(MISSED, ALL_TO_ONE_MODELS)),
+        "false_positive": asdict(binomial_rate(measured.false_alarms, measured.clean)),
+        "false_negative": asdict(binomial_rate(measured.missed, measured.backdoored)),
     }
 
 

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured.trigger_null import NULL
+from auditor.measured import Null, trigger_null
 from auditor.probes.trigger_search.grey_level_search import QuantiseSearch
-from auditor.probes.trigger_search.judge import NullCell, natural, p_value
+from auditor.probes.trigger_search.judge import natural, p_value
 from auditor.probes.trigger_search.patch_search import Lead, PatchSearch
 from auditor.probes.trigger_search.patches import Stamp, unit_of
 from auditor.probes.trigger_search.pattern_search import TallySearch
@@ -53,7 +53,7 @@ class _Run:
     """Everything one search carries along."""
 
     settings: TriggerSettings
-    null: dict[str, NullCell]
+    null: Null
     hunt: Bench
     fresh: Bench
     climber: PatchSearch
@@ -99,7 +99,7 @@ def search(
     spec: InputSpec,
     settings: TriggerSettings,
     seed: int,
-    null: dict[str, NullCell] | None = None,
+    null: Null | None = None,
 ) -> Generator[NDArray[np.float32], NDArray[np.int64], TriggerResult]:
     """Search for a universal trigger.
 
@@ -126,7 +126,7 @@ def search(
         raise ValueError(f"a trigger search needs {LEAST_SAMPLES} samples, {len(samples)} given")
     rng = np.random.default_rng(seed)
     run = yield from _prepare(samples, classes, spec, settings, rng)
-    run.null = NULL if null is None else null
+    run.null = trigger_null() if null is None else null
     yield from _hunt(run)
     return _result(run)
 

@@ -16,10 +16,10 @@ from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_pro
 from auditor.engine.adaptive import BatchProbe, add_ledgers, hunt
 from auditor.engine.engine import EngineLimits, Ledger, QueryEngine
 from auditor.engine.store import LabelStore
+from auditor.measured import JpegRates
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
-from auditor.verdict.rule import JpegMeasured
 from auditor.workflows.audit import run_audit
 
 SHAPE = (1, 12, 12)
@@ -169,8 +169,9 @@ def test_through_jpeg_it_decides_only_where_that_was_measured(
     least: int | None,
     decides: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    measured = () if least is None else (JpegMeasured(least, 1, 0, 30, 40, 44, 49),)
-    monkeypatch.setattr("auditor.verdict.scope.JPEG", measured)
+    measured = () if least is None else (JpegRates(least, 1, 0, 30, 40, 44, 49),)
+    monkeypatch.setattr("auditor.verdict.scope.jpeg_rates", lambda: measured)
+    monkeypatch.setattr("auditor.report.wording.limits.jpeg_rates", lambda: measured)
     oracle = _oracle(backdoored=True)
     oracle.input_spec = replace(SPEC, access="image", encoding="jpeg:50")
     report = _audit(oracle, samples, tmp_path / "out").report
