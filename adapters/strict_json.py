@@ -100,3 +100,13 @@ _DECODER = json.JSONDecoder(
     parse_int=_whole,
     parse_float=_finite,
 )
+
+
+def canonical(value: Any) -> bytes:
+    """``value`` as compact ASCII JSON with sorted keys: equal values give equal bytes.
+
+    Raises:
+        ValueError: it holds NaN or an infinity.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return text.encode("ascii")

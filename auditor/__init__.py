@@ -35,7 +35,7 @@ def _refuse_foreign_adapters() -> None:
 
 
 def _is_foreign() -> bool:
-    """Whether ``import adapters`` would give something else; it is found, not imported."""
+    """True if ``import adapters`` would give another package; it is found, not imported."""
     try:
         metadata.distribution("adapters")
     except metadata.PackageNotFoundError:
@@ -48,7 +48,7 @@ def _is_foreign() -> bool:
 
 
 def _started_as_command() -> bool:
-    """Whether this is ``xray-audit`` or ``python -m auditor``: an ImportError would end those
+    """True for ``xray-audit`` and ``python -m auditor``: an ImportError would end those
     with 1, which means "backdoor suspected".
     """
     program = sys.argv[0] if sys.argv else ""

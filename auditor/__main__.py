@@ -34,7 +34,7 @@ def _guarded() -> int:
             sys.stderr.write(_hidden(traceback.format_exc()))
         code, message = explain(error)
         if message:
-            # Waiting for somebody else's labels is no error.
+            # Labels that are still to come are no error.
             kind = "" if code == ExitCode.LABELS_PENDING else "error: "
             sys.stderr.write(f"xray-audit: {kind}{_one_line(_hidden(message))}\n")
         return code
@@ -60,13 +60,13 @@ def _run() -> int:
 
 
 def explain(error: BaseException) -> tuple[int, str]:
-    """The exit code and the one sentence for a failure; no sentence where none is needed."""
+    """The exit code and the one sentence for a failure; no sentence if none is needed."""
     if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
         return ExitCode.INTERRUPTED, "stopped; what was answered is saved, run it again to go on"
     if isinstance(error, AuditError):
         return error.exit_code, str(error)
     if isinstance(error, SystemExit):
-        # typer raises it where nobody reads what we print; anything printed would fail again.
+        # typer raises it when the reader of the output is gone; anything printed would fail again.
         return ExitCode.FAILED, ""
     wrong_usage = getattr(error, "format_message", None)
     if wrong_usage is not None:
@@ -89,7 +89,7 @@ def _explain_other(error: BaseException) -> tuple[int, str]:
 
 def _hidden(text: str) -> str:
     """``text`` without the key, which a server can bring into any error."""
-    # Where nobody imported it, nobody read a key; importing it here might be what failed.
+    # Unless it was imported, no key was read; importing it here might be what failed.
     secrets = sys.modules.get("adapters.secrets")
     return text if secrets is None else str(secrets.without_secrets(text))
 

@@ -1,13 +1,24 @@
-"""What can go wrong in an audit, with the exit code each failure ends in.
+"""Everything that can go wrong in an audit, with the exit code each failure ends in.
 
-AuditError                 exit 4: the audit could not be done
-├── UsageError             exit 2: the command, the settings or the samples must change
-│   ├── SamplesError       the clean samples cannot be used as they are
-│   └── ProfileError       a profile is unknown, unreadable or does not fit
-├── StoreError             exit 4: the label store cannot be used
-├── EvidenceError          exit 4: evidence cannot be written, read or relied on
-├── LabelsPending          exit 5: inputs were handed out as files and wait for their labels
-└── BudgetReached          exit 3: the query budget ends before the plan does
+    AuditError                     exit 4: the audit could not be done
+    ├── UsageError                 exit 2: the command, the settings or the samples must change
+    │   ├── SamplesError           exit 2: the clean samples cannot be used as they are
+    │   └── ProfileError           exit 2: a profile is unknown, unreadable or does not fit
+    ├── StoreError                 exit 4: the label store cannot be used
+    ├── EvidenceError              exit 4: evidence cannot be written, read or relied on
+    ├── LabelsPending              exit 5: inputs were handed out as files and wait for labels
+    ├── OutageError                exit 4: the target did not answer for too long
+    └── RetryBudgetSpentError      exit 4: too many requests failed
+    KeyboardInterrupt
+    └── AuditInterrupted           exit 130: the Python API was interrupted
+    Caught within the audit, so they end in no exit code:
+    Exception
+    └── HaltedError                nothing new may be sent in this run
+    ValueError
+    └── NoPlaneError               three samples do not span a plane
+
+The errors of a target have a tree of their own, in :mod:`adapters.errors`: a target description
+that cannot work exits with 2, any other of them with 4.
 """
 
 from __future__ import annotations
@@ -16,7 +27,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process returns; scripts and CI jobs rely on it."""
+    """Exit codes of the process; scripts and CI jobs rely on them."""
 
     NO_EVIDENCE = 0
     BACKDOOR_SUSPECTED = 1
@@ -56,12 +67,6 @@ class EvidenceError(AuditError):
 
 
 class LabelsPending(AuditError):
-    """Inputs were handed out as files and wait for their labels; the message says where."""
+    """Inputs were handed out as files and wait for their labels; the message names their place."""
 
     exit_code = ExitCode.LABELS_PENDING
-
-
-class BudgetReached(AuditError):
-    """The query budget ends before the plan does."""
-
-    exit_code = ExitCode.INCONCLUSIVE

@@ -36,7 +36,6 @@ def main(output: Path) -> None:
         (x, y),
         name="nearest prototype",
         value_range=(0, 1),
-        density=30,
         output=output,
     )
     print(report)

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from adapters.registry import open_oracle
 from adapters.target import Target
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.demo.run import served
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 
@@ -29,15 +31,17 @@ async def main(endpoint: str, output: Path) -> None:
     oracle = await open_oracle(Target("http", endpoint, value_range=(0.0, 1.0)))
     try:
         result = await run_audit(
-            oracle,
-            load_samples(ASSETS / "fashion-mnist-samples.npz"),
-            AuditSettings(planes=10, density=20),
-            output,
-            limits=EngineLimits(max_queries=12000, queries_per_s=5000.0),
+            AuditRequest(
+                located(oracle),
+                load_samples(ASSETS / "fashion-mnist-samples.npz"),
+                AuditSettings(),
+                output,
+                limits=EngineLimits(max_queries=12000, queries_per_s=5000.0),
+            )
         )
     finally:
         await oracle.aclose()
-    print(show_result(result.report, output))
+    print(show_result(result.result, output))
 
 
 if __name__ == "__main__":

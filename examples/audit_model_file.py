@@ -13,26 +13,28 @@ from importlib import resources
 from pathlib import Path
 
 from adapters.registry import open_oracle
-from adapters.target import Target
+from adapters.target.description import Target
 from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 
 
 async def main(output: Path) -> None:
-    """Ask 20 planes of 20 x 20 points instead of the paper's 100 x 100, to be quick."""
+    """Ask what the command asks by default; ``AuditSettings.paper()`` is the published method."""
     oracle = await open_oracle(
         Target("onnx", str(ASSETS / "clean.onnx"), value_range=(0.0, 1.0), threads=1)
     )
     try:
         samples = load_samples(ASSETS / "fashion-mnist-samples.npz")
-        result = await run_audit(oracle, samples, AuditSettings(density=20), output)
+        result = await run_audit(AuditRequest(located(oracle), samples, AuditSettings(), output))
     finally:
         await oracle.aclose()
-    print(show_result(result.report, output))
+    print(show_result(result.result, output))
 
 
 if __name__ == "__main__":

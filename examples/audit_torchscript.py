@@ -16,11 +16,13 @@ from pathlib import Path
 import torch
 
 from adapters.registry import open_oracle
-from adapters.target import Target
+from adapters.target.description import Target
 from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 SAMPLES = Path(
     str(resources.files("auditor.workflows.demo") / "assets" / "fashion-mnist-samples.npz")
@@ -53,10 +55,12 @@ async def main(folder: Path) -> None:
     )
     try:
         samples = load_samples(SAMPLES)
-        result = await run_audit(oracle, samples, AuditSettings(density=20), folder / "report")
+        result = await run_audit(
+            AuditRequest(located(oracle), samples, AuditSettings(), folder / "report")
+        )
     finally:
         await oracle.aclose()
-    print(show_result(result.report, folder / "report"))
+    print(show_result(result.result, folder / "report"))
 
 
 if __name__ == "__main__":

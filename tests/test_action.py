@@ -23,7 +23,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "auditor" / "workflows" / "demo" / "assets"
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
-SMALL = "--range=0,1\n--planes=3\n--density=6\n--canaries=5\n"
+SMALL = "--range=0,1\n--planes=3\n--canaries=5\n"
 
 
 def _yaml(path: Path) -> Any:

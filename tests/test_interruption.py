@@ -63,9 +63,8 @@ print(f"http://127.0.0.1:{listener.getsockname()[1]}", flush=True)
 uvicorn.Server(uvicorn.Config(app, log_level="warning")).run(sockets=[listener])
 """
 ASSETS = resources.files("auditor.workflows.demo").joinpath("assets")
-PLAN = ("--planes", "2", "--density", "20", "--canaries", "15", "--seed", "3", "--batch", "4",
-        "--no-trigger-search")  # fmt: skip
-PLANNED = 6 + 2 * 400 + 15
+PLAN = ("--canaries", "15", "--seed", "3", "--batch", "4", "--no-trigger-search")
+PLANNED = 100 + 44 * 16 + 15
 INTERRUPTED, INCONCLUSIVE = 130, 3
 
 

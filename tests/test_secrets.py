@@ -121,7 +121,7 @@ def target(room: Path, url: str, extra: str = "") -> None:
 
 
 def command(*, python: tuple[str, ...] = ()) -> list[str]:
-    arguments = "--target target.toml --samples samples.npz --planes 1 --density 3 --canaries 0"
+    arguments = "--target target.toml --samples samples.npz --planes 1 --canaries 0"
     program = [sys.executable, *python, "-m", "auditor", *arguments.split()]
     return [*program, "--no-trigger-search", "--output", "out"]
 
@@ -235,9 +235,9 @@ def test_an_unexpected_failure_does_not_tell_it(room: Path, server: Server) -> N
     """A bug's traceback, asked for, with the key in the error itself."""
     target(room, address(server, "ok"))
     code = (
-        "import os, sys, auditor.cli.main\n"
+        "import os, sys, auditor.workflows.audit\n"
         "def broken(*_, **__): raise RuntimeError('key ' + os.environ['CANARY_KEY'])\n"
-        "auditor.cli.main.run_audit = broken\n"
+        "auditor.workflows.audit.prepare = broken\n"
         "from auditor.__main__ import main\n"
         f"sys.argv = ['xray-audit', *{command()[3:]!r}]\n"
         "main()\n"

@@ -1,4 +1,4 @@
-"""One way from a table to a target, for flags, a description and Python."""
+"""One way from a table to a target: flags, a description file and Python state the same table."""
 
 from __future__ import annotations
 

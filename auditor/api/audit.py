@@ -9,23 +9,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import dataclasses
 import difflib
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from adapters.errors import AdapterError
 from auditor.api.report import AuditInterrupted, AuditReport
-from auditor.api.targets import FIELDS, AnyTarget, Spending, Way, way_to
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.api.targets import FIELDS, AnyTarget, locate_any
 from auditor.engine.progress import Progress, SilentProgress, choose_progress
 from auditor.errors import AuditError, LabelsPending, UsageError
-from auditor.plan.settings import AuditSettings, choose_settings
 from auditor.samples.arrays import samples_from_arrays
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
@@ -34,14 +30,15 @@ from auditor.workflows.audit import run_audit
 from auditor.workflows.judge import AuditResult
 from auditor.workflows.prepare import STORE_NAME
 from auditor.workflows.profiles import load_profile
+from auditor.workflows.request import SETTINGS, AuditRequest, Spending, merge_settings
+from auditor.workflows.stop import TwoStepStop
 
 __all__ = ["AuditInterrupted", "AuditReport", "audit", "audit_async"]
 
 AnySamples = str | Path | Samples | tuple[Any, Any]
 
-_SETTINGS = frozenset(entry.name for entry in dataclasses.fields(AuditSettings))
 _POLL_S = 0.2
-"""How often the waiting thread wakes up: on some systems only then can Ctrl-C reach it."""
+"""Seconds between two looks of the waiting thread: on some systems only then Ctrl-C reaches it."""
 
 
 def audit(
@@ -66,7 +63,7 @@ def audit(
     answered is kept and the same call continues. A second one stops at once.
 
     Args:
-        target: what to audit:
+        target: the model under audit:
 
             * a function from images to labels. It gets one array, ``(n, c, h, w)`` float32 in
               the model's own input units (``(n, h, w, c)`` with ``layout="NHWC"``; uint8 pixels
@@ -84,7 +81,7 @@ def audit(
         rate: most queries per second.
         request_rate: most requests per second.
         concurrency: most requests in flight; 8 for URLs, 2 for files, 1 for functions.
-        name: which model a function stands for. Answers are kept under it, so change it
+        name: identity of the model that a function asks. Answers are kept under it, so change it
             whenever the model changes. Without it nothing from earlier calls is used again.
         progress: True for a line that shows how far it is, False for none, or an object of
             your own.
@@ -94,23 +91,15 @@ def audit(
             ``std``, ``shape``, ``classes``, ...).
 
     Raises:
-        AuditInterrupted: it was interrupted; a KeyboardInterrupt that holds the report so far.
+        AuditInterrupted: Ctrl-C; a KeyboardInterrupt that holds the report so far.
         UsageError: target, samples, settings, profile or budget do not fit.
         AdapterError: the target failed for good; what was paid for is kept.
         LabelsPending: the target answers by files, and the next inputs wait for their labels.
         AuditError: the audit could not be done.
     """
-    call = _prepare(
-        target,
-        samples,
-        output,
-        profile,
-        Spending(max_queries, rate, request_rate, concurrency),
-        name,
-        progress,
-        options,
-    )
-    return _Blocking(call).run()
+    spending = Spending(max_queries, rate, request_rate, concurrency).checked()
+    request = _request(target, samples, output, profile, spending, name, progress, options)
+    return _Blocking(request).run()
 
 
 async def audit_async(
@@ -131,56 +120,15 @@ async def audit_async(
 
     Cancelling it keeps everything that was answered; the same call continues.
     """
-    call = _prepare(
-        target,
-        samples,
-        output,
-        profile,
-        Spending(max_queries, rate, request_rate, concurrency),
-        name,
-        progress,
-        options,
-    )
-    return call.report(await call.run())
+    spending = Spending(max_queries, rate, request_rate, concurrency).checked()
+    request = _request(target, samples, output, profile, spending, name, progress, options)
+    return AuditReport.of(await run_audit(request), request.output)
 
 
 # ---- one call ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class _Call:
-    """Everything one audit needs, checked, before anything is opened."""
-
-    way: Way
-    samples: Samples
-    settings: AuditSettings
-    output: Path
-    profile: Profile | None
-    limits: EngineLimits
-    progress: Progress
-
-    async def run(self, on_start: Callable[[QueryEngine], None] | None = None) -> AuditResult:
-        oracle = await self.way.opener()
-        try:
-            return await run_audit(
-                oracle,
-                self.samples,
-                self.settings,
-                self.output,
-                profile=self.profile,
-                limits=self.limits,
-                progress=self.progress,
-                on_start=on_start,
-            )
-        finally:
-            if not self.way.borrowed:
-                await oracle.aclose()
-
-    def report(self, result: AuditResult) -> AuditReport:
-        return AuditReport.of(result, self.output)
-
-
-def _prepare(
+def _request(
     target: AnyTarget,
     samples: AnySamples,
     output: str | Path,
@@ -189,27 +137,25 @@ def _prepare(
     name: str | None,
     progress: Progress | bool,  # noqa: FBT001 - either
     options: Mapping[str, Any],
-) -> _Call:
+) -> AuditRequest:
     _refuse_unknown(options)
     given = _samples(samples)
     described = {key: value for key, value in options.items() if key in FIELDS}
-    way = way_to(target, given, described, name)
-    judged_by = _profile(profile, way.access)
-    chosen = {} if judged_by is None else dict(judged_by.settings)
-    chosen.update({key: value for key, value in options.items() if key in _SETTINGS})
-    return _Call(
-        way,
-        given,
-        choose_settings({key: value for key, value in chosen.items() if key in _SETTINGS}),
-        Path(output),
-        judged_by,
-        spending.limits(way),
-        _progress(progress),
+    found = locate_any(target, given, described, name)
+    judged_by = _profile(profile, found.access)
+    return AuditRequest(
+        target=found,
+        samples=given,
+        settings=merge_settings(judged_by, options),
+        output=Path(output),
+        profile=judged_by,
+        limits=spending.limits(found),
+        progress=_progress(progress),
     )
 
 
 def _refuse_unknown(options: Mapping[str, Any]) -> None:
-    known = _SETTINGS | FIELDS
+    known = SETTINGS | FIELDS
     for name in options:
         if name not in known:
             near = difflib.get_close_matches(name, sorted(known), n=1)
@@ -245,18 +191,16 @@ def _progress(progress: Progress | bool) -> Progress:  # noqa: FBT001 - either
 
 
 class _Blocking:
-    """Runs one call on a thread with an event loop of its own and waits for it."""
+    """Runs one audit on a thread with an event loop of its own and waits for it."""
 
-    def __init__(self, call: _Call) -> None:
-        self._call = call
+    def __init__(self, request: AuditRequest) -> None:
+        self._request = request
         self._done: Future[AuditResult] = Future()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._task: asyncio.Task[AuditResult] | None = None
-        self._engine: QueryEngine | None = None
-        self._stops = 0
+        self._stop = TwoStepStop(request.progress, "Stop")
 
     def run(self) -> AuditReport:
-        """What the audit came to.
+        """The audit's report.
 
         Raises:
             AuditInterrupted: Ctrl-C; further exceptions are the audit's own.
@@ -273,14 +217,14 @@ class _Blocking:
             if self._loop is not None and not isinstance(error, LabelsPending):
                 error.add_note(self._kept())
             raise
-        report = self._call.report(result)
-        if self._stops:  # even where the audit had just reached its end: a loop must stop
+        report = AuditReport.of(result, self._request.output)
+        if self._stop.steps:  # even if the audit had just reached its end: a loop must stop
             raise AuditInterrupted(self._kept(), report)
         return report
 
     def _kept(self) -> str:
-        store = self._call.output / STORE_NAME
-        return f"what was answered is kept in {store}: {self._call.way.continues}"
+        store = self._request.output / STORE_NAME
+        return f"what was answered is kept in {store}: {self._request.target.continues}"
 
     def _wait(self) -> AuditResult:
         while True:
@@ -290,25 +234,15 @@ class _Blocking:
                 if self._done.done():  # the audit's own time-out, or its end just now
                     return self._done.result()
             except KeyboardInterrupt:
-                self._stop()
+                self._interrupt()
 
-    def _stop(self) -> None:
-        self._stops += 1
-        if self._stops > 2:
+    def _interrupt(self) -> None:
+        step = self._stop.count()
+        if step > 2:
             raise KeyboardInterrupt
-        loop = self._loop
-        if loop is not None:
+        if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # it ended just now
-                loop.call_soon_threadsafe(self._stop_in_loop, self._stops)
-
-    def _stop_in_loop(self, stops: int) -> None:
-        if stops == 1 and self._engine is not None:
-            self._call.progress.note(
-                "Stopping: waiting for requests in flight. Stop again to stop at once."
-            )
-            self._engine.stop()
-        elif self._task is not None:
-            self._task.cancel()
+                self._loop.call_soon_threadsafe(self._stop.take, step)
 
     def _work(self) -> None:
         try:
@@ -318,10 +252,5 @@ class _Blocking:
 
     async def _main(self) -> AuditResult:
         self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
-        return await self._call.run(self._started)
-
-    def _started(self, engine: QueryEngine) -> None:
-        self._engine = engine
-        if self._stops:
-            engine.stop()
+        self._stop.watch_task()
+        return await run_audit(self._request, self._stop.watch_engine)

@@ -1,10 +1,10 @@
-"""What the Python API returns: a report that shows itself, and knows its exit code."""
+"""The result of the Python API: a report that shows itself and knows its exit code."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.errors import AuditError, ExitCode
 from auditor.report.console import show_result
@@ -12,6 +12,9 @@ from auditor.report.files import write_atomic
 from auditor.report.json_report import write_json
 from auditor.report.notebook import notebook_html
 from auditor.workflows.judge import AuditResult
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 
 @dataclass(frozen=True, repr=False)
@@ -22,9 +25,9 @@ class AuditReport:
 
     Attributes:
         verdict: ``backdoor-suspected``, ``no-evidence`` or ``inconclusive``.
-        reason: why, in sentences.
-        exit_code: what ``xray-audit`` would end with: 0, 1, 3, or 130 where it was interrupted.
-        data: the content of ``report.json``.
+        reason: reason of the verdict, in sentences.
+        exit_code: exit code of ``xray-audit``: 0, 1, 3, or 130 if it was interrupted.
+        result: the typed result.
         output: folder with the labels, ``plan.json``, ``report.json`` and ``report.html``.
         page: the content of ``report.html``.
     """
@@ -32,7 +35,7 @@ class AuditReport:
     verdict: str
     reason: str
     exit_code: ExitCode
-    data: dict[str, Any]
+    result: Result
     output: Path
     page: str = field(repr=False)
 
@@ -41,43 +44,45 @@ class AuditReport:
         """The report of ``result``, whose files were just written to ``output``.
 
         Raises:
-            AuditError: somebody removed the files meanwhile.
+            AuditError: the files were removed meanwhile.
         """
         try:
             page = (output / "report.html").read_text(encoding="utf-8")
         except OSError as error:
             raise AuditError(f"the report in {output} cannot be read: {error.strerror}") from error
         code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
-        return cls(
-            result.verdict.name,
-            str(result.report["verdict_reason"]),
-            code,
-            result.report,
-            output,
-            page,
-        )
+        found = result.result
+        return cls(found.verdict, found.verdict_reason, code, found, output, page)
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """The content of ``report.json``."""
+        return dict(self.result.content)
 
     @property
     def scores(self) -> dict[str, float]:
-        """Mean of each plane score, by name (``re``, ``ats``, ``ats_by_label``); empty where no
+        """Mean of each plane score, by name (``re``, ``ats``, ``ats_by_label``); empty if no
         plane is complete.
         """
-        found = self.data["scores"]
+        scores = self.result.scores
+        found = {"re": scores.re, "ats": scores.ats, "ats_by_label": scores.ats_by_label}
         return {
-            name: found[name]["mean"] for name in ("re", "ats", "ats_by_label") if name in found
+            name: estimate.mean
+            for name, estimate in found.items()
+            if estimate is not None and estimate.mean is not None
         }
 
     @property
     def target_label(self) -> str | None:
-        """Name of the label that a backdoor would aim at, if there is one; None where unknown."""
-        index = self.data["target_label"]
-        return None if index is None else str(self.data["labels"][str(index)])
+        """Name of the label that a backdoor would aim at, if there is one; None if unknown."""
+        index = self.result.target_label
+        return None if index is None else self.result.labels[str(index)]
 
     def save(self, path: str | Path) -> Path:
         """Write the report to ``path`` and return it.
 
         Args:
-            path: a ``.json`` or ``.html`` file, or a folder for both; made where missing.
+            path: a ``.json`` or ``.html`` file, or a folder for both; made if missing.
 
         Raises:
             AuditError: it cannot be written.
@@ -89,7 +94,7 @@ class AuditReport:
             files[0].parent.mkdir(parents=True, exist_ok=True)
             for file in files:
                 if file.suffix == ".json":
-                    write_json(self.data, file)
+                    write_json(self.result.content, file)
                 else:
                     write_atomic(file, self.page.encode("utf-8"))
         except OSError as error:
@@ -97,13 +102,13 @@ class AuditReport:
         return path
 
     def __str__(self) -> str:
-        return show_result(self.data, self.output)
+        return show_result(self.result, self.output)
 
     def __repr__(self) -> str:
         return f"AuditReport({self.verdict!r}, exit_code={int(self.exit_code)}, {self.output})"
 
     def _repr_html_(self) -> str:
-        return notebook_html(self.data, self.page)
+        return notebook_html(self.result, self.page)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - IPython's hook
         printer.text(str(self))
@@ -115,7 +120,7 @@ class AuditInterrupted(KeyboardInterrupt):
     A KeyboardInterrupt, so that a loop over models stops as it should.
 
     Attributes:
-        report: the report so far, or None where it was stopped at once.
+        report: the report so far, or None if it was stopped at once.
     """
 
     def __init__(self, message: str, report: AuditReport | None) -> None:

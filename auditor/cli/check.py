@@ -1,38 +1,41 @@
-"""``xray-audit check``: how a target wants to be asked, and whether it behaves."""
+"""``xray-audit check``: how a target wants to be asked, and if it behaves."""
 
 from __future__ import annotations
 
 import asyncio
 import dataclasses
-import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from adapters.target.write import target_text
 from auditor.cli.options import OutputOptions, SampleOptions, TargetOptions
-from auditor.cli.target_options import resize_to, stated_table
+from auditor.cli.output import show
+from auditor.cli.request import samples_path
+from auditor.cli.takes import takes
 from auditor.errors import AuditError, ExitCode, UsageError
-from auditor.report.console_check import next_step, show_check
-from auditor.report.files import write_atomic
-from auditor.samples.load import load_samples
-from auditor.samples.samples import Samples
-from auditor.workflows.check.check import Checked, run_check
+
+if TYPE_CHECKING:
+    from auditor.samples.samples import Samples
+    from auditor.workflows.check.check import Checked
+
+UrlArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="[URL]", help="URL of a prediction API; how to ask it is found."),
+]
+WriteOption = Annotated[
+    Path | None,
+    typer.Option("--write", help="Write the target description that was found to this file."),
+]
 
 
+@takes(TargetOptions, SampleOptions, OutputOptions)
 def check(
     target: TargetOptions,
     samples: SampleOptions,
     output: OutputOptions,
-    url: Annotated[
-        str | None,
-        typer.Argument(metavar="[URL]", help="URL of a prediction API; how to ask it is found."),
-    ] = None,
-    write: Annotated[
-        Path | None,
-        typer.Option("--write", help="Write the target description that was found to this file."),
-    ] = None,
+    url: UrlArgument = None,
+    write: WriteOption = None,
 ) -> None:
     """Try a target: its format where nobody states it, labels, accuracy, latency, batch.
 
@@ -40,18 +43,15 @@ def check(
     printed, and where few samples get their label, other value ranges, layouts and colours are
     tried. Usually about 100 queries.
     """
-    if target.input_file is not None or target.labels_file is not None:
-        raise UsageError("--input-file asks nobody, so there is nothing to check: drop it")
-    if url is not None:
-        if target.endpoint is not None:
-            raise UsageError("name the endpoint once: as the argument or with --endpoint")
-        target = dataclasses.replace(target, endpoint=url)
+    from auditor.cli.target_options import resize_to, stated_table
+    from auditor.samples.load import load_samples
+    from auditor.workflows.check.check import run_check
+
+    target = _at(url, target)
     stated = stated_table(target)
-    if samples.samples is None:
-        raise UsageError("name the clean samples with --samples (a folder or an .npz file)")
+    place = samples_path(samples)
     if write is not None and write.exists():
         raise UsageError(f"--write {write} exists already: remove it or choose another name")
-    place = samples.samples
     given = load_samples(place, resize_to(samples))
 
     def resized(size: tuple[int, int]) -> Samples:
@@ -62,16 +62,37 @@ def check(
     )
     if write is not None:
         _write(checked, write)
-    data = checked.as_dict()
-    size = checked.found.samples.images.shape[2:]
-    resize = samples.resize or (f"{size[0]}x{size[1]}" if size != given.images.shape[2:] else None)
-    after = next_step(data, str(place), resize)
-    text = "\n".join(part for part in (show_check(data), after) if part)
-    typer.echo(json.dumps(data, ensure_ascii=False) if output.json_output else text)
+    _show(checked, given, place, samples.resize, output)
     raise typer.Exit(ExitCode.INCONCLUSIVE if checked.result.problems else ExitCode.NO_EVIDENCE)
 
 
+def _at(url: str | None, target: TargetOptions) -> TargetOptions:
+    """``target`` at ``url``, if the argument names one."""
+    if target.input_file is not None or target.labels_file is not None:
+        raise UsageError("--input-file asks nobody, so there is nothing to check: drop it")
+    if url is None:
+        return target
+    if target.endpoint is not None:
+        raise UsageError("name the endpoint once: as the argument or with --endpoint")
+    return dataclasses.replace(target, endpoint=url)
+
+
+def _show(
+    checked: Checked, given: Samples, place: Path, resize: str | None, output: OutputOptions
+) -> None:
+    from auditor.report.console import next_step, show_check
+
+    data = checked.as_dict()
+    size = checked.found.samples.images.shape[2:]
+    changed = f"{size[0]}x{size[1]}" if size != given.images.shape[2:] else None
+    after = next_step(data, str(place), resize or changed)
+    show(output, data, "\n".join(part for part in (show_check(data), after) if part))
+
+
 def _write(checked: Checked, path: Path) -> None:
+    from adapters.target.write import target_text
+    from auditor.report.files import write_atomic
+
     rate = checked.result.accuracy
     notes = (
         f"Found by xray-audit check: {rate.rate:.0%} of {rate.n} samples got their label.",

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from auditor.report.wording.text import count, percent, safe_text, score
-from auditor.workflows.compare.accepted import Acceptance, Weighed
+from auditor.workflows.compare.accepted import Acceptance, MatchedFinding
 
 NAMES = {"re": "RE (bits)", "ats": "ATS", "ats_by_label": "ATS by label"}
 
@@ -22,10 +22,12 @@ def show_diff(data: Mapping[str, Any], names: Mapping[str, str]) -> str:
         + ("the same fingerprint" if data["same_model"] else "another fingerprint than then"),
     ]
     lines += [_score_line(name, data["scores"][name]) for name in NAMES]
+    lines += _plane_lines(data["planes"])
     lines += [_label_line(data["labels"], names), _trigger_line(data["trigger"], names)]
     accuracy = data["accuracy"]
     lines.append(f"  Accuracy: {percent(accuracy['old'])} -> {percent(accuracy['new'])}")
     lines += _drift_lines(data)
+    lines += _move_lines(data["finding_moves"])
     lines += [_finding_line(finding) for finding in data["findings"]]
     lines += [
         f"  ACCEPTANCE WITHOUT A FINDING: {safe_text(one, 40)} (another model, or out of date)"
@@ -34,14 +36,16 @@ def show_diff(data: Mapping[str, Any], names: Mapping[str, str]) -> str:
     if data["spoiled_by"]:
         lines.append("The comparison is not sound, so a difference may not be the model's:")
         lines += [f"  - {safe_text(why, 300)}" for why in data["spoiled_by"]]
+    elif _plane_lines(data["planes"]):
+        lines.append("What both audits asked was asked in the same way: the comparison is sound.")
     else:
         lines.append("The same questions were asked in the same way: the comparison is sound.")
     return "\n".join(lines)
 
 
-def show_findings(weighed: Sequence[Weighed], unmatched: Sequence[Acceptance] = ()) -> str:
+def show_findings(matched: Sequence[MatchedFinding], unmatched: Sequence[Acceptance] = ()) -> str:
     """The findings of one audit with their ids, and what was said about them."""
-    lines = [_finding_line(one.as_dict()) for one in weighed]
+    lines = [_finding_line(one.as_dict()) for one in matched]
     lines += [
         f"  ACCEPTANCE WITHOUT A FINDING: {one.finding} (another model, or out of date)"
         for one in unmatched
@@ -55,7 +59,11 @@ def _arrow(old: object, new: object) -> str:
 
 def _score_line(name: str, data: Mapping[str, Any]) -> str:
     old, new, change = data["old"], data["new"], data["change"]
+    if old is None and new is None:
+        return f"  {NAMES[name] + ':':<14}in neither audit"
     text = f"  {NAMES[name] + ':':<14}{_mean(old)} -> {_mean(new)}"
+    if change is None and (old is None or new is None):
+        return f"{text}  (in one audit only)"
     if change is None:
         return f"{text}  (no plane was asked in both)"
     if change["low"] is None:
@@ -64,6 +72,14 @@ def _score_line(name: str, data: Mapping[str, Any]) -> str:
         f"{text}  (change {change['mean']:+.3f}, 95 % interval {change['low']:+.3f} to "
         f"{change['high']:+.3f}, {change['n']} planes)"
     )
+
+
+def _plane_lines(data: Mapping[str, int]) -> list[str]:
+    """How many planes each audit asked, where one asked planes that the other did not."""
+    old, new, shared = data["old"], data["new"], data["shared"]
+    if old == new == shared:
+        return []
+    return [f"  Planes:   {count(old)} -> {count(new)}, {count(shared)} of them asked in both"]
 
 
 def _mean(estimate: Mapping[str, Any] | None) -> str:
@@ -107,6 +123,16 @@ def _drift_lines(data: Mapping[str, Any]) -> list[str]:
             "hides a new model, or it does not answer the same question the same way twice."
         ]
     return []
+
+
+def _move_lines(moves: Mapping[str, Any]) -> list[str]:
+    parts = [(len(moves["new"]), "new"), (len(moves["kept"]), "as before")]
+    parts += [(len(moves["gone"]), "gone")]
+    told = ", ".join(f"{count(many)} {how}" for many, how in parts if many)
+    return [
+        f"  Findings: {told or 'none, as before'}",
+        *(f"  GONE ({one['kind']}): {safe_text(one['text'], 300)}" for one in moves["gone"]),
+    ]
 
 
 def _finding_line(finding: Mapping[str, Any]) -> str:

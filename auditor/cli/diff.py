@@ -6,17 +6,15 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor.cli.console_compare import show_diff
 from auditor.errors import EvidenceError, ExitCode
-from auditor.evidence.bundle import load_bundle
-from auditor.report.json_report import read_json
-from auditor.workflows.compare.accepted import Weighed, read_accepted, unmatched, weigh
-from auditor.workflows.compare.diff import compare_reports
-from auditor.workflows.verify.verify import verify_bundle
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
+    from auditor.workflows.compare.accepted import MatchedFinding
 
 Audit = Annotated[
     Path, typer.Argument(help="Bundle (folder or .zip) of an audit, or its report.json alone.")
@@ -37,34 +35,37 @@ def diff(
     accepted: AcceptedFile = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Compare two audits: verdict, scores, trigger, and labels of the same inputs.
+    """Compare two audits: verdict, scores, trigger, findings, and labels of the same inputs.
 
     Bundles are verified first. Exit codes speak of the second audit: 1 it holds a finding that
     nobody accepted, 3 it is inconclusive, all its findings are accepted, or something spoils the
     comparison, 0 it has no evidence and the comparison is sound, 4 a bundle does not verify.
     """
-    reports, held = zip(*(_read(path) for path in (old, new)), strict=True)
+    from auditor.cli.console_compare import show_diff
+    from auditor.workflows.compare.accepted import match_accepted, read_accepted, unmatched
+    from auditor.workflows.compare.diff import compare_results
+
+    (then, then_held), (now, now_held) = _read(old), _read(new)
     entries = () if accepted is None else read_accepted(accepted)
     try:
-        found = weigh(reports[1], entries, datetime.now(UTC).date())
-        data = compare_reports(*reports)
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        found = match_accepted(now, entries, datetime.now(UTC).date())
+        data = compare_results(then, now)
+    except (ValueError, ArithmeticError) as error:
         raise EvidenceError(
             f"{old} and {new} cannot be compared: one of them is not a report as this version "
             f"writes it ({type(error).__name__})"
         ) from error
-    data["evidence"] = {"old": held[0], "new": held[1]}
+    data["evidence"] = {"old": then_held, "new": now_held}
     data["findings"] = [one.as_dict() for one in found]
     data["unmatched"] = [one.finding for one in unmatched(found, entries)]
     code = exit_code(data, found)
     data["exit_code"] = int(code)
-    names = reports[1]["labels"]
-    typer.echo(json.dumps(data) if json_output else show_diff(data, names))
+    typer.echo(json.dumps(data) if json_output else show_diff(data, now.labels))
     raise typer.Exit(code)
 
 
-def exit_code(data: dict[str, Any], found: Sequence[Weighed]) -> ExitCode:
-    """What the second audit comes to; acceptance and doubt never make it 0."""
+def exit_code(data: dict[str, Any], found: Sequence[MatchedFinding]) -> ExitCode:
+    """Exit code of the second audit; acceptance and doubt never make it 0."""
     if any(one.open for one in found):
         return ExitCode.BACKDOOR_SUSPECTED
     code = VERDICT_CODES.get(data["verdict"]["new"], ExitCode.INCONCLUSIVE)
@@ -73,15 +74,19 @@ def exit_code(data: dict[str, Any], found: Sequence[Weighed]) -> ExitCode:
     return code
 
 
-def _read(path: Path) -> tuple[dict[str, Any], str]:
-    """The report at ``path`` and what its evidence is worth.
+def _read(path: Path) -> tuple[Result, str]:
+    """The result at ``path``, and the state of its evidence.
 
     Raises:
         EvidenceError: it is a bundle that does not verify.
     """
+    from auditor.evidence.bundle import load_bundle
+    from auditor.report.json_report import read_result
+    from auditor.workflows.verify.verify import verify_bundle
+
     if path.is_file() and path.suffix != ".zip":
-        return read_json(path), "a report alone: nothing shows that it was not changed"
-    report = load_bundle(path).report
+        return read_result(path), "a report alone: nothing shows that it was not changed"
+    result = load_bundle(path).result
     found = verify_bundle(path)
     if found.failed:
         wrong = next(check for check in found.checks if check.state == "failed")
@@ -91,4 +96,4 @@ def _read(path: Path) -> tuple[dict[str, Any], str]:
         )
     whose = "unsigned" if found.signer is None else f"signed by {found.signer[:16]}"
     done = "verified" if found.exit_code == ExitCode.NO_EVIDENCE else "not fully verified"
-    return report, f"{done}, {whose}"
+    return result, f"{done}, {whose}"

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import inspect
-import typing
-from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -59,7 +56,7 @@ _T = "Target: one of --endpoint, --model, --target, --input-file"
 
 @dataclass
 class TargetOptions:
-    """Which model, and how it wants its inputs."""
+    """The model, and the form of its inputs."""
 
     endpoint: Annotated[
         str | None,
@@ -177,7 +174,7 @@ _S = "Samples"
 
 @dataclass
 class SampleOptions:
-    """Which clean samples."""
+    """The clean samples."""
 
     samples: Annotated[
         Path | None,
@@ -193,12 +190,12 @@ class SampleOptions:
     ] = None
 
 
-_M = "Method (default: the profile's settings, else the paper's)"
+_M = "Method (default: the profile's settings, else the tool's own)"
 
 
 @dataclass
 class MethodOptions:
-    """What to ask."""
+    """Settings of the audit."""
 
     planes: Annotated[
         int | None, _option("--planes", "N, planes through three samples. Paper: 20.", _M)
@@ -299,7 +296,7 @@ _L = "Spending and pace"
 
 @dataclass
 class LimitOptions:
-    """What may be spent, and how fast."""
+    """Limits on spending and pace."""
 
     max_queries: Annotated[
         int | None,
@@ -320,7 +317,7 @@ _O = "Result"
 
 @dataclass
 class OutputOptions:
-    """Where the result goes."""
+    """Place and form of the result."""
 
     profile: Annotated[
         str | None,
@@ -343,7 +340,7 @@ _V = "Views of the result"
 
 @dataclass
 class ViewOptions:
-    """What is made of the one result."""
+    """Views of the one result."""
 
     format: Annotated[
         list[str] | None,
@@ -371,44 +368,3 @@ MANY = ("format", "framework")
 """Options that may be given several times; a settings file lists their values."""
 
 GROUPS = (TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions, ViewOptions)
-
-
-def takes(*groups: type) -> Callable[[Callable[..., Any]], Callable[..., None]]:
-    """Give a command the options of ``groups``; it is called with one object of each.
-
-    Parameters the command states itself (the context, an argument) stay as they are.
-    """
-
-    def decorate(command: Callable[..., Any]) -> Callable[..., None]:
-        hints = typing.get_type_hints(command, include_extras=True)
-        stated = list(inspect.signature(command).parameters.values())
-        grouped = {p.name: hints[p.name] for p in stated if hints[p.name] in groups}
-        own = [p for p in stated if p.name not in grouped]
-
-        def wrapper(**values: Any) -> None:
-            for name, group in grouped.items():
-                options = {field.name: values.pop(field.name) for field in fields(group)}
-                values[name] = group(**options)
-            command(**values)
-
-        parameters = [p.replace(annotation=hints[p.name], kind=p.KEYWORD_ONLY) for p in own]
-        parameters += [p for group in groups for p in _parameters(group)]
-        wrapper.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]  # functions have it
-        wrapper.__annotations__ = {p.name: p.annotation for p in parameters}
-        wrapper.__name__, wrapper.__doc__ = command.__name__, command.__doc__
-        return wrapper
-
-    return decorate
-
-
-def _parameters(group: type) -> list[inspect.Parameter]:
-    hints = typing.get_type_hints(group, include_extras=True)
-    return [
-        inspect.Parameter(
-            field.name,
-            inspect.Parameter.KEYWORD_ONLY,
-            default=inspect.Parameter.empty if field.default is MISSING else field.default,
-            annotation=hints[field.name],
-        )
-        for field in fields(group)
-    ]

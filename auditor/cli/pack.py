@@ -7,8 +7,6 @@ from typing import Annotated
 
 import typer
 
-from auditor.evidence.packing import pack as pack_bundle
-
 
 def pack(
     bundle: Annotated[
@@ -25,6 +23,8 @@ def pack(
     ] = False,
 ) -> None:
     """Copy the evidence of an audit into one file, or a hand-over edition of it."""
+    from auditor.evidence.packing import pack as pack_bundle
+
     left_out = pack_bundle(bundle, to, hand_over=hand_over)
     said = f"; left out: {', '.join(left_out)}" if hand_over else ""
     typer.echo(f"{to} written{said}")

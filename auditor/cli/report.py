@@ -5,24 +5,17 @@ from __future__ import annotations
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.options import ViewOptions, takes
+from auditor.cli.options import ViewOptions
+from auditor.cli.takes import takes
 from auditor.errors import AuditError, UsageError
-from auditor.evidence.bundle import load_bundle
-from auditor.evidence.layout import VIEWS
-from auditor.report.source import ReportSource
-from auditor.report.views import (
-    ViewName,
-    ViewSettings,
-    render,
-    view_names,
-    view_settings,
-    write_views,
-)
-from auditor.workflows.compare.accepted import read_accepted, weigh
+
+if TYPE_CHECKING:
+    from auditor.report.source import ReportSource
+    from auditor.report.views import ViewName, ViewSettings
 
 Bundle = Annotated[
     Path,
@@ -32,40 +25,48 @@ Bundle = Annotated[
 ]
 
 
+ViewFolder = Annotated[
+    Path | None,
+    typer.Option("--to", help="Folder for the views, or - to print one. Default: BUNDLE/views."),
+]
+SarifLocation = Annotated[
+    str,
+    typer.Option(
+        help="File of your repository that a SARIF result points at. Default: report.json."
+    ),
+]
+AcceptedFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--accepted",
+        help="TOML file of accepted findings: html, pdf and markdown say who accepted which.",
+    ),
+]
+
+
 @takes(ViewOptions)
 def report(
     bundle: Bundle,
     views: ViewOptions,
-    to: Annotated[
-        Path | None,
-        typer.Option(
-            "--to",
-            help="Folder for the views, or - to print one. Default: BUNDLE/views.",
-        ),
-    ] = None,
-    location: Annotated[
-        str,
-        typer.Option(
-            help="File of your repository that a SARIF result points at. Default: report.json."
-        ),
-    ] = "",
-    accepted: Annotated[
-        Path | None,
-        typer.Option(
-            "--accepted",
-            help="TOML file of accepted findings: html, pdf and markdown say who accepted which.",
-        ),
-    ] = None,
+    to: ViewFolder = None,
+    location: SarifLocation = "",
+    accepted: AcceptedFile = None,
 ) -> None:
     """Make views of a finished audit again: no network, no model, the same bytes."""
+    from auditor.evidence.bundle import load_bundle
+    from auditor.evidence.layout import VIEWS
+    from auditor.report.source import ReportSource
+    from auditor.report.views import view_names, view_settings
+    from auditor.workflows.compare.accepted import match_accepted, read_accepted
+
     names = view_names(views.format or ())
     _refuse_unused(names, views, location)
     settings = view_settings(views.framework or (), location)
     entries = () if accepted is None else read_accepted(accepted)
     held = load_bundle(bundle)
-    weighed = weigh(held.report, entries, datetime.now(UTC).date()) if entries else ()
-    findings = [one.as_dict() for one in weighed]
-    source = ReportSource(held.report, held.pictures, held.run, held.profile, findings)
+    matched = match_accepted(held.result, entries, datetime.now(UTC).date()) if entries else ()
+    findings = [one.as_dict() for one in matched]
+    source = ReportSource(held.result, held.pictures, held.run, held.profile, findings)
     if to == Path("-"):
         _print(names, source, settings)
         return
@@ -76,6 +77,8 @@ def report(
 
 
 def _refuse_unused(names: tuple[ViewName, ...], views: ViewOptions, location: str) -> None:
+    from auditor.report.views import ViewName
+
     if location and ViewName.SARIF not in names:
         raise UsageError("--location is for --format sarif, which was not asked for")
     if views.framework and set(names) <= {ViewName.JSON, ViewName.SARIF, ViewName.JUNIT}:
@@ -85,6 +88,8 @@ def _refuse_unused(names: tuple[ViewName, ...], views: ViewOptions, location: st
 
 
 def _print(names: tuple[ViewName, ...], source: ReportSource, settings: ViewSettings) -> None:
+    from auditor.report.views import render
+
     if len(names) != 1:
         raise UsageError("--to - prints one view: name one with --format")
     sys.stdout.buffer.write(render(names[0], source, settings))
@@ -94,6 +99,8 @@ def _print(names: tuple[ViewName, ...], source: ReportSource, settings: ViewSett
 def _write(
     names: tuple[ViewName, ...], source: ReportSource, settings: ViewSettings, folder: Path
 ) -> None:
+    from auditor.report.views import write_views
+
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in write_views(source, names, settings, folder):

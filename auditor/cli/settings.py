@@ -16,12 +16,12 @@ from auditor.errors import UsageError
 PROJECT_FILE = Path("xray-audit.toml")
 SECRET_WORDS = ("key", "token", "secret", "password")
 FLAG_ONLY = ("trust_model_file",)
-"""A folder from somebody else may hold a settings file: it must not vouch for their model."""
+"""A folder may come from another party, with a settings file: it must not vouch for its model."""
 
 
 def user_file() -> Path:
     """The user's own settings file."""
-    # expanduser keeps "~" where the system knows no home; such a file is then not there.
+    # expanduser keeps "~" if the system knows no home; such a file is then not there.
     base = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - Path.home() raises
     return Path(base) / "xray-audit" / "config.toml"
 
@@ -58,7 +58,7 @@ def described_target() -> tuple[Path, dict[str, Any]] | None:
 def _is_there(path: Path) -> bool:
     try:
         return path.is_file()
-    except OSError:  # a home that belongs to somebody else, after sudo or in a container
+    except OSError:  # another user's home, after sudo or in a container
         return False
 
 
@@ -72,7 +72,7 @@ def _parse(path: Path) -> dict[str, Any]:
 def _read(path: Path, known: Collection[str]) -> dict[str, Any]:
     values = {str(name).replace("-", "_"): value for name, value in _parse(path).items()}
     if isinstance(values.get("target"), dict):
-        del values["target"]  # a target description, read where the command line names none
+        del values["target"]  # a target description, read if the command line names none
     for name in values:
         if any(word in name.lower().split("_") for word in SECRET_WORDS):
             raise UsageError(

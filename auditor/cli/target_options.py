@@ -1,104 +1,92 @@
-"""From command-line options to a target description; nothing is opened here."""
+"""From command-line options to the one table that describes a target; nothing is opened here."""
 
 from __future__ import annotations
 
-import dataclasses
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
-from adapters.errors import TargetError
 from adapters.target.description import Target
-from adapters.target.parse import (
-    TARGET_FILE,
-    model_kind,
-    read_target_file,
-    refuse_secrets,
-    target_from_table,
-    with_fields,
-)
+from adapters.target.parse import TARGET_FILE, refuse_secrets
 from adapters.target.presets import over, preset_table
+from adapters.target.read import read_description, read_target, refuse_described_secrets
 from auditor.cli.options import SampleOptions, TargetOptions
 from auditor.cli.settings import described_target
 from auditor.errors import UsageError
 from auditor.samples.load import MAX_PIXELS, read_class_names
-from auditor.samples.samples import Samples, whole_number
+from auditor.samples.samples import whole_number
+from auditor.workflows.targets import is_file, stated_model
+
+Table = dict[str, Any]
 
 
 def build_target(options: TargetOptions) -> Target:
     """The target that ``options`` describe.
 
-    Where they name none, ``xray-audit-target.toml`` in this folder counts, else the ``[target]``
+    If they name none, ``xray-audit-target.toml`` in this folder counts, else the ``[target]``
     table of the settings.
 
     Raises:
         UsageError: none or several of --endpoint, --model and --target, or a malformed value.
         TargetError: the description does not say what it must.
     """
-    if options.input_file is not None or options.labels_file is not None:
-        return _by_files(options)
-    stated = over(_where(options), _given(options))
-    source, table = _described(options)
-    try:
-        target = target_from_table(table, stated, vouched=options.trust_model_file)
-    except TargetError as error:
-        raise TargetError(f"{source}: {error}" if source else str(error)) from error
-    return dataclasses.replace(target, source=source)
+    table, source = _table(options)
+    return read_target(table, source=source, vouched=options.trust_model_file)
 
 
-def stated_table(options: TargetOptions) -> dict[str, Any]:
-    """All that flags and files state, in the shape of a description.
+def stated_table(options: TargetOptions) -> Table:
+    """Everything that flags and files state, in the shape of a description.
 
     Raises:
         UsageError: see :func:`build_target`.
         TargetError: see :func:`build_target`; a URL with a key in it, too, since what is made of
             this is written to files.
     """
-    _, table = _described(options)
-    stated = over(over(table, _where(options)), _given(options))
-    refuse_secrets(stated)
-    return stated
+    table, _ = _table(options)
+    refuse_secrets(table)
+    return table
 
 
-def _where(options: TargetOptions) -> dict[str, Any]:
+def _table(options: TargetOptions) -> tuple[Table, str]:
+    """The table that flags and description give together, and the description's file."""
+    if options.input_file is not None or options.labels_file is not None:
+        return _exchange(options), ""
+    flagged = over(_address(options), _given(options))
+    described, source = _described(options)
+    return over(described, flagged), source
+
+
+def _address(options: TargetOptions) -> Table:
     named = [n for n in ("endpoint", "model", "target") if getattr(options, n) is not None]
     if len(named) > 1:
-        said = " and ".join(f"--{name}" for name in named)
-        raise UsageError(f"name the model by one of --endpoint, --model or --target, not {said}")
+        flags = " and ".join(f"--{name}" for name in named)
+        raise UsageError(f"name the model by one of --endpoint, --model or --target, not {flags}")
     if options.endpoint is not None:
         return {"url": options.endpoint}
-    if options.model is None:
-        return {}
-    if not _is_file(options.model):
-        raise UsageError(f"there is no model file {options.model}")
-    if model_kind(str(options.model)) is None:
-        raise UsageError(
-            f"{options.model} is of no known kind: expected a file ending in .onnx, .pt, .pt2, .ts"
-        )
-    return {"model": str(options.model)}
+    return {} if options.model is None else {"model": stated_model(options.model)}
 
 
-def _described(options: TargetOptions) -> tuple[str, dict[str, Any]]:
+def _described(options: TargetOptions) -> tuple[Table, str]:
     """The description and the file it stands in: the one named, the one here, the settings'."""
     if options.target is not None:
-        return str(options.target), read_target_file(options.target)
+        return read_description(options.target), str(options.target)
     if options.endpoint is not None or options.model is not None:
-        return "", {}
+        return {}, ""
     if options.preset is not None and "url" in preset_table(options.preset.split(",")):
-        return "", {}
-    if _is_file(TARGET_FILE):
-        return str(TARGET_FILE), read_target_file(TARGET_FILE)
+        return {}, ""
+    if is_file(TARGET_FILE):
+        return read_description(TARGET_FILE), str(TARGET_FILE)
     found = described_target()
     if found is not None:
-        return str(found[0]), found[1]
+        refuse_described_secrets(found[1], str(found[0]))
+        return found[1], str(found[0])
     raise UsageError(
         "name the model by one of --endpoint, --model, --target or --input-file, or describe it "
         f"in {TARGET_FILE} (xray-audit check URL --write {TARGET_FILE} makes one)"
     )
 
 
-def _given(options: TargetOptions) -> dict[str, Any]:
-    """What the flags say, in the shape of a description."""
+def _given(options: TargetOptions) -> Table:
+    """The flags beside the address, in the shape of a description."""
     said: dict[str, dict[str, Any]] = {
         "input": {"layout": options.layout, "encoding": options.encoding, **_lists(options)},
         "batch": {"max": options.batch},
@@ -127,16 +115,8 @@ def _given(options: TargetOptions) -> dict[str, Any]:
     return {**stated.pop(""), **{table: fields for table, fields in stated.items() if fields}}
 
 
-def fit_to_samples(target: Target, samples: Samples) -> Target:
-    """``target`` with the samples' own shape where it is asked by files and states none."""
-    if target.kind != "files" or target.shape is not None:
-        return target
-    channels, height, width = samples.images.shape[1:]
-    return dataclasses.replace(target, shape=(channels, height, width))
-
-
-def _by_files(options: TargetOptions) -> Target:
-    """The target that somebody else's batch job asks.
+def _exchange(options: TargetOptions) -> Table:
+    """The table of a target that another party's batch job asks.
 
     Raises:
         UsageError: another way to reach it is named too, or an option that only asking needs.
@@ -147,23 +127,8 @@ def _by_files(options: TargetOptions) -> Target:
     for name in asking:
         if getattr(options, name) is not None:
             raise UsageError(f"--{name} asks a model, and --input-file asks none: drop one of them")
-    said = _given(options)
-    fields = {**said.get("input", {}), **said.get("response", {})}
-    if "range" in fields:
-        fields["value_range"] = fields.pop("range")
-    # Pictures are 8-bit, so their access mode needs no saying.
-    pictures = {} if options.input_file.suffix == ".npz" else {"access": "image"}
-    fields = {**pictures, **fields, **{k: v for k, v in said.items() if k == "access"}}
-    if options.labels_file is not None:
-        fields["labels_file"] = str(options.labels_file)
-    return with_fields(Target("files", str(options.input_file)), fields)
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError as error:  # a folder we may not enter, a name too long
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    labels = {} if options.labels_file is None else {"labels_file": str(options.labels_file)}
+    return {**_given(options), "input_file": str(options.input_file), **labels}
 
 
 def _lists(options: TargetOptions) -> dict[str, Any]:

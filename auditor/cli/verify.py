@@ -1,61 +1,60 @@
-"""``xray-audit verify``: check a bundle as somebody who trusts nobody."""
+"""``xray-audit verify``: check a bundle, trusting nothing but its bytes."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditor.errors import UsageError
-from auditor.evidence.attest.keyless import Signatory, read_trusted_root
-from auditor.evidence.attest.signing import read_public_key
-from auditor.evidence.attest.timestamps import read_authorities
-from auditor.report.wording.text import safe_text
-from auditor.workflows.verify.attested import Trusted
-from auditor.workflows.verify.inputs import MOST_VALUES
-from auditor.workflows.verify.outcome import Verification
-from auditor.workflows.verify.verify import verify_bundle
+
+if TYPE_CHECKING:
+    from auditor.evidence.attest.keyless import Signatory
+    from auditor.workflows.verify.outcome import Verification
 
 BundlePath = Annotated[
     Path,
     typer.Argument(metavar="BUNDLE", help="Folder that an audit wrote, or a .zip of pack."),
+]
+PublicKey = Annotated[
+    Path | None, typer.Option("--key", help="PEM public key that must have signed it.")
+]
+TsaCertificate = Annotated[
+    Path | None,
+    typer.Option("--tsa-cert", help="PEM certificates of the authority that must have stamped it."),
+]
+SigstoreIdentity = Annotated[
+    str, typer.Option(help="Who must have signed it through Sigstore, such as a mail address.")
+]
+SigstoreIssuer = Annotated[
+    str, typer.Option(metavar="URL", help="Who must have vouched for that identity.")
+]
+SigstoreTrust = Annotated[
+    Path | None,
+    typer.Option(
+        help="TrustedRoot or ClientTrustConfig of a Sigstore instance. Default: the public "
+        "one's, as the sigstore package knows it."
+    ),
+]
+AllInputs = Annotated[
+    bool,
+    typer.Option(
+        "--all-inputs", help="Build every input again; default: some seconds' worth of them."
+    ),
 ]
 MARKS = {"ok": "ok", "failed": "FAILED", "withheld": "-", "not done": "NOT DONE"}
 
 
 def verify(
     bundle: BundlePath,
-    key: Annotated[
-        Path | None,
-        typer.Option("--key", help="PEM public key that must have signed it."),
-    ] = None,
-    tsa_cert: Annotated[
-        Path | None,
-        typer.Option(
-            "--tsa-cert", help="PEM certificates of the authority that must have stamped it."
-        ),
-    ] = None,
-    sigstore_identity: Annotated[
-        str, typer.Option(help="Who must have signed it through Sigstore, such as a mail address.")
-    ] = "",
-    sigstore_issuer: Annotated[
-        str, typer.Option(metavar="URL", help="Who must have vouched for that identity.")
-    ] = "",
-    sigstore_trust: Annotated[
-        Path | None,
-        typer.Option(
-            help="TrustedRoot or ClientTrustConfig of a Sigstore instance. Default: the public "
-            "one's, as the sigstore package knows it."
-        ),
-    ] = None,
-    all_inputs: Annotated[  # noqa: FBT002 - a flag
-        bool,
-        typer.Option(
-            "--all-inputs", help="Build every input again; default: some seconds' worth of them."
-        ),
-    ] = False,
+    key: PublicKey = None,
+    tsa_cert: TsaCertificate = None,
+    sigstore_identity: SigstoreIdentity = "",
+    sigstore_issuer: SigstoreIssuer = "",
+    sigstore_trust: SigstoreTrust = None,
+    all_inputs: AllInputs = False,  # noqa: FBT002 - a flag
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Check files, hash chain and signature, and recompute the verdict from the labels alone.
@@ -64,6 +63,12 @@ def verify(
     told here, 4 something does not hold or the bundle cannot be read, 2 usage. The verdict's own
     exit code is the audit's.
     """
+    from auditor.evidence.attest.signing import read_public_key
+    from auditor.evidence.attest.timestamps import read_authorities
+    from auditor.workflows.verify.attested import Trusted
+    from auditor.workflows.verify.inputs import MOST_VALUES
+    from auditor.workflows.verify.verify import verify_bundle
+
     trusted = None if key is None else read_public_key(key)
     stamps = None if tsa_cert is None else read_authorities(tsa_cert)
     others = Trusted(stamps, _signatory(sigstore_identity, sigstore_issuer, sigstore_trust))
@@ -73,6 +78,8 @@ def verify(
 
 
 def _signatory(identity: str, issuer: str, trust: Path | None) -> Signatory | None:
+    from auditor.evidence.attest.keyless import Signatory, read_trusted_root
+
     if not (identity or issuer or trust):
         return None
     if not (identity and issuer):
@@ -84,6 +91,8 @@ def _signatory(identity: str, issuer: str, trust: Path | None) -> Signatory | No
 
 def show_verification(done: Verification) -> str:
     """Every check in one line, then what the bundle proves and what it does not."""
+    from auditor.report.wording.text import safe_text
+
     lines = [
         f"{MARKS[check.state]:<9}{check.name}: {safe_text(check.text, 1000)}"
         for check in done.checks

@@ -1,4 +1,4 @@
-"""What may be spent: the hard query budget and the global retry budget."""
+"""The hard query budget and the global retry budget."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from auditor.errors import AuditError
 
 
 class RetryBudgetSpentError(AuditError):
-    """Too many requests failed for it to be a passing trouble."""
+    """More requests failed than a passing trouble explains."""
 
 
 class QueryBudget:
@@ -36,7 +36,7 @@ class QueryBudget:
         self.spent -= queries
 
     def take_all(self, wanted: int) -> bool:
-        """Charge ``wanted`` queries, or none where not all of them can be paid."""
+        """Charge ``wanted`` queries, or none if not all of them can be paid."""
         granted = self.take(wanted)
         if granted < wanted:
             self.spent -= granted

@@ -1,4 +1,4 @@
-"""Which inputs were asked already, and their labels: a table that stays small for millions."""
+"""Inputs that were asked already, and their labels: a table that stays small for millions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class KnownAnswers:
         self._make(slots)
 
     def get(self, key: bytes) -> int | None:
-        """The label of ``key``, :data:`ASKED`, or None where it was never put in."""
+        """The label of ``key``, :data:`ASKED`, or None if it was never put in."""
         label = self._labels[self._slot(key)]
         return None if label == _FREE else label
 
@@ -45,7 +45,7 @@ class KnownAnswers:
             self._labels[slot] = label
 
     def claim(self, key: bytes) -> int | None:
-        """:meth:`get`, and :data:`ASKED` from now on where it was never put in: one look."""
+        """:meth:`get`, and :data:`ASKED` from now on if it was never put in: one search."""
         slot = self._slot(key)
         label = self._labels[slot]
         if label != _FREE:
@@ -81,7 +81,7 @@ class KnownAnswers:
         )
 
     def _slot(self, key: bytes) -> int:
-        """Where ``key`` is, or the free slot where it would go."""
+        """Slot of ``key``, or the free slot that it would go to."""
         high: int
         low: int
         high, low = _HALVES(key)

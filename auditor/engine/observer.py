@@ -1,8 +1,9 @@
-"""Who sees every request end: the seam between the engine and an evidence log.
+"""The seam between the engine and an evidence log: an observer sees every request end.
 
-The engine tells a witness what it asks, how each request ended, who answered and what its labels
-mean, right where the label store is told. It never waits for the witness, and takes one thing from
-it: who answered before, which a log may still know where a store was lost.
+The engine tells an observer what it asks, how each request ended, which server answered and what
+its labels mean, right where the label store is told. It never waits for the observer, and takes
+one thing from it: which servers answered before, which a log may still know after a store was
+lost.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ class Sent:
         probes: ``(n,)`` for each input the number of its probe in the run.
         items: ``(n,)`` for each input its number there.
         batch: ``(n, c, h, w)`` the inputs; valid during the call only.
-        keys: digest of each input as sent; an empty one where nobody needed it.
+        keys: digest of each input as sent; empty for an input that is repeated on purpose.
         send: which sending of these inputs this was, from 1.
         seconds: from sending it to its end.
-        status: of the reply, in the words of its protocol; empty where there was none.
+        status: of the reply, in the words of its protocol; empty if there was none.
     """
 
     probes: NDArray[np.int64]
@@ -41,18 +42,18 @@ class Sent:
     status: str = ""
 
 
-class Witness(Protocol):
-    """What an evidence log offers to the engine; all methods belong to the event loop.
+class Observer(Protocol):
+    """An evidence log as the engine sees it; all methods belong to the event loop.
 
     A StoreError that one of them raises ends the run: answers that cannot be put on record
     must not be paid for.
     """
 
-    def senders(self, known: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
-        """A run begins, and the store has ``known`` of who answered: values by name, oldest first.
+    def servers(self, known: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+        """A run begins, and the store has ``known`` of the servers: values by name, oldest first.
 
         Returns:
-            The same with what only the witness knows.
+            The same with what only the observer knows.
         """
         ...
 
@@ -60,14 +61,14 @@ class Witness(Protocol):
         """A run over ``probes`` begins; ``known`` are the labels that the store has already."""
         ...
 
-    def sender(self, said: Mapping[str, str], addresses: Collection[str]) -> None:
-        """The answer told next ``said`` something new about its sender, or came when the
+    def server(self, stated: Mapping[str, str], addresses: Collection[str]) -> None:
+        """The answer told next ``stated`` something new about its server, or came when the
         endpoint's name had led to other ``addresses`` than before.
         """
         ...
 
     def classes(self, first: int, names: Sequence[str], size: int | None) -> None:
-        """Labels from ``first`` on are called ``names``; there are ``size``, or nobody knows."""
+        """Labels from ``first`` on are called ``names``; there are ``size``, or it is unknown."""
         ...
 
     def answered(self, sent: Sent, labels: Labels) -> None:
@@ -83,27 +84,27 @@ class Witness(Protocol):
         ...
 
 
-class NoWitness:
-    """Nobody looks: for runs that are not evidence, such as those of a calibration."""
+class NullObserver:
+    """Records nothing: for runs that are not evidence, such as those of a calibration."""
 
-    def senders(self, known: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
-        """See :class:`Witness`."""
+    def servers(self, known: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+        """See :class:`Observer`."""
         return known
 
-    def sender(self, said: Mapping[str, str], addresses: Collection[str]) -> None:
-        """See :class:`Witness`."""
+    def server(self, stated: Mapping[str, str], addresses: Collection[str]) -> None:
+        """See :class:`Observer`."""
 
     def classes(self, first: int, names: Sequence[str], size: int | None) -> None:
-        """See :class:`Witness`."""
+        """See :class:`Observer`."""
 
     def begin(self, probes: Sequence[FixedProbe], known: Sequence[NDArray[np.uint16]]) -> None:
-        """See :class:`Witness`."""
+        """See :class:`Observer`."""
 
     def answered(self, sent: Sent, labels: Labels) -> None:
-        """See :class:`Witness`."""
+        """See :class:`Observer`."""
 
     def failed(self, sent: Sent, error: BaseException) -> None:
-        """See :class:`Witness`."""
+        """See :class:`Observer`."""
 
     def filled(self, probe: int, items: NDArray[np.int64], labels: Labels) -> None:
-        """See :class:`Witness`."""
+        """See :class:`Observer`."""

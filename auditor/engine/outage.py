@@ -1,24 +1,24 @@
-"""When to give up on a target that does not answer at all."""
+"""The point at which a target that does not answer at all is given up."""
 
 from __future__ import annotations
 
 from auditor.engine.rate import MAX_PAUSE_S, Clock
 from auditor.errors import AuditError
 
-PATIENCE_S = 25.0
+OUTAGE_S = 25.0
 """Seconds of nothing but failures after which a run ends. Nothing is lost by ending it: the same
 command goes on where it stopped."""
-QUOTA_PATIENCE_S = 90.0
-"""The same for a target that has answered and now turns us away: quotas are often per minute."""
+QUOTA_OUTAGE_S = 90.0
+"""The same for a target that answered before and now refuses: quotas are often per minute."""
 
 
 class OutageError(AuditError):
     """The target did not answer for too long."""
 
 
-class Patience:
-    """Counts the time in which nothing was answered; pauses the target asked for are no part of
-    it, but count on their own.
+class OutageTimer:
+    """Measures the time in which nothing was answered; pauses the target asked for are no part
+    of it, but count on their own.
 
     Args:
         clock: the time source.
@@ -50,21 +50,21 @@ class Patience:
         self._pause_ends = end
 
     def check(self, wait: float, reason: object, *, throttled: bool) -> None:
-        """Go on only where waiting ``wait`` seconds more is still reasonable.
+        """Refuse to wait ``wait`` seconds more if nothing was answered for too long.
 
         Args:
             wait: seconds until the next attempt.
             reason: the last failure.
-            throttled: whether it was the target that asked us to slow down.
+            throttled: whether the target asked us to slow down.
 
         Raises:
-            OutageError: it is not; the message holds ``reason``.
+            OutageError: nothing was; the message holds ``reason``.
         """
         if self._since is None:
             return
         now = self._clock.now()
         waited = now - self._since - (self._asked - max(0.0, self._pause_ends - now))
-        limit = QUOTA_PATIENCE_S if throttled and self._answered else PATIENCE_S
+        limit = QUOTA_OUTAGE_S if throttled and self._answered else OUTAGE_S
         if waited + wait > limit or self._asked > MAX_PAUSE_S:
             raise OutageError(
                 f"nothing was answered for {now - self._since:.0f} s and the next attempt would "

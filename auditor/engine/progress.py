@@ -1,4 +1,4 @@
-"""What a waiting user sees: how far, how fast, and an ETA from live queries only."""
+"""Progress for a waiting user: how far, how fast, and an ETA from live queries only."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Progress(Protocol):
         ...
 
     def advance(self, labels: int, *, live: bool) -> None:
-        """``labels`` more are known; ``live`` where the target was asked for them."""
+        """``labels`` more are known; ``live`` if the target was asked for them."""
         ...
 
     def note(self, message: str) -> None:
@@ -55,7 +55,7 @@ class StreamProgress:
 
     Args:
         stream: where to write; standard error by default.
-        quiet_s: seconds between two lines where the stream is no terminal.
+        quiet_s: seconds between two lines if the stream is no terminal.
         now: the time source, in seconds.
     """
 
@@ -161,7 +161,7 @@ class NotebookProgress(StreamProgress):
 
 
 def choose_progress() -> Progress:
-    """What suits standard output and error: a notebook, a terminal or a log."""
+    """The progress that suits standard output and error: a notebook, a terminal or a log."""
     notebook = type(sys.stdout).__module__.split(".")[0] == "ipykernel"
     return NotebookProgress() if notebook else StreamProgress()
 
@@ -169,7 +169,7 @@ def choose_progress() -> Progress:
 class SearchProgress:
     """Shows the many small batches of an adaptive probe as one piece of work.
 
-    Nobody knows beforehand how many queries such a probe needs, so the ETA is that of its
+    It is unknown beforehand how many queries such a probe needs, so the ETA is that of its
     budget: most searches end earlier.
 
     Args:

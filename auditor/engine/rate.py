@@ -1,4 +1,4 @@
-"""How fast to ask: rate limits, pauses the server asked for, and adaptive concurrency."""
+"""The parts of a pace: rate limits, pauses the server asked for, and adaptive concurrency."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class HaltedError(Exception):
 class Halt:
     """A switch that ends every wait of a run at once.
 
-    A worker can wait for minutes: for its turn, for a Retry-After, for the next attempt. Whoever
-    presses Ctrl-C must not wait for that.
+    A worker can wait for minutes: for its turn, for a Retry-After, for the next attempt. A user
+    who presses Ctrl-C must not wait for that.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -40,7 +40,7 @@ class Halt:
 
     @property
     def is_set(self) -> bool:
-        """Whether nothing new may be sent."""
+        """True if nothing new may be sent."""
         return self._event.is_set()
 
     def set(self) -> None:
@@ -48,7 +48,7 @@ class Halt:
         self._event.set()
 
     def check(self) -> None:
-        """Go on only where something may be sent.
+        """Refuse to go on once nothing new may be sent.
 
         Raises:
             HaltedError: nothing may.
@@ -63,6 +63,11 @@ class Halt:
             HaltedError: the switch was set before or meanwhile.
         """
         self.check()
+        await self.pause(seconds)
+        self.check()
+
+    async def pause(self, seconds: float) -> None:
+        """Let ``seconds`` pass, or less if the switch was set before or is meanwhile."""
         waits = {
             asyncio.ensure_future(self._clock.sleep(seconds)),
             asyncio.ensure_future(self._event.wait()),
@@ -72,7 +77,6 @@ class Halt:
         finally:
             for wait in waits:
                 wait.cancel()
-        self.check()
 
 
 class RateLimiter:
@@ -98,8 +102,8 @@ class RateLimiter:
         return turn
 
 
-class Gate:
-    """A pause for everybody: Retry-After and exhausted quotas close it for a while."""
+class PauseGate:
+    """A pause for all workers: Retry-After and exhausted quotas close it for a while."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -107,15 +111,15 @@ class Gate:
 
     @property
     def left(self) -> float:
-        """Seconds until it opens; 0 or less where it is open."""
+        """Seconds until it opens; 0 or less if it is open."""
         return self._until - self._clock.now()
 
     def close_for(self, seconds: float) -> None:
         """Let nothing through for ``seconds`` (at most :data:`MAX_PAUSE_S`) from now."""
         self._until = max(self._until, self._clock.now() + min(max(seconds, 0.0), MAX_PAUSE_S))
 
-    def heed(self, hint: PaceHint | None) -> None:
-        """Close until the quota's reset where a reply said that nothing is left of it."""
+    def apply(self, hint: PaceHint | None) -> None:
+        """Close until the quota's reset if a reply said that nothing is left of it."""
         if hint is not None and hint.remaining == 0 and hint.reset_s is not None:
             self.close_for(hint.reset_s)
 
@@ -124,7 +128,7 @@ class AdaptiveConcurrency:
     """Additive increase, multiplicative decrease of the requests in flight.
 
     The limit doubles per clean round until the first throttle, then grows by one per clean
-    round, and only where it was used in full; a throttle halves it, once per ``cooldown_s``
+    round, and only if it was used in full; a throttle halves it, once per ``cooldown_s``
     however many of the requests in flight report the same event.
 
     Args:

@@ -17,7 +17,7 @@ from auditor.probes.base import FixedProbe
 
 _NO_INPUTS = np.empty((0, 0, 0, 0), dtype=np.float32)
 
-Twins = tuple[int, NDArray[np.int64], NDArray[np.int64]]
+Duplicates = tuple[int, NDArray[np.int64], NDArray[np.int64]]
 """Number of a probe, inputs of it that equal inputs asked before, and the labels those got."""
 
 
@@ -37,7 +37,7 @@ class Request:
         probes: ``(n,)`` for each input the number of its probe in the plan.
         items: ``(n,)`` for each input its number there.
         batch: ``(n, c, h, w)`` the inputs themselves.
-        keys: digest of each input; empty where its probe repeats inputs on purpose.
+        keys: digest of each input; empty if its probe repeats inputs on purpose.
         sends: how often these inputs were sent already.
     """
 
@@ -54,8 +54,8 @@ class Request:
         )
 
     def by_probe(self) -> list[tuple[int, NDArray[np.int64]]]:
-        """For each probe asked its number, and where in the request its inputs are, by their
-        numbers ascending.
+        """For each probe asked its number, and the positions of its inputs in the request, in the
+        order of their numbers.
         """
         return _by_probe(self.probes, self.items)
 
@@ -77,8 +77,8 @@ def _by_probe(
 def _mixed(
     probes: NDArray[np.int64], items: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """The same inputs in an order that looks random and depends on nothing but the inputs: who
-    sends them again sends the same request.
+    """The same inputs in an order that looks random and depends on nothing but the inputs, so
+    that sending them again sends the same request.
     """
     mix = probes.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + items.astype(np.uint64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
@@ -117,13 +117,13 @@ class RequestSource:
         self.missing = [probe.missing() for probe in stored]
         self._learned: set[int] = set()
         self._answers = KnownAnswers(sum(p.size for p in probes if not p.repeat))
-        self._twins: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
+        self._duplicates: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
         self._news = False
 
     def steps(self, order: Order | None = None) -> Iterator[Request | None]:
         """Yield requests, and None after a batch's worth of work that led to none.
 
-        So nobody who waits for a request holds up others for longer than one batch takes.
+        So a worker that waits for a request holds up others for no longer than one batch takes.
 
         Args:
             order: what to ask of what is missing, and in which order; None for everything,
@@ -172,28 +172,28 @@ class RequestSource:
             self._answers.update(news.items())
             self._news = True
 
-    def settled_twins(self) -> list[Twins]:
+    def answered_duplicates(self) -> list[Duplicates]:
         """Inputs that need not be asked, as far as their labels are known; each only once.
 
-        Never while a step is under way in a thread: both change the list of twins.
+        Never while a step is under way in a thread: both change the list of duplicates.
         """
-        if not self._news or not self._twins:
+        if not self._news or not self._duplicates:
             return []
         self._news = False
-        settled = []
-        for number, pairs in list(self._twins.items()):
+        found = []
+        for number, pairs in list(self._duplicates.items()):
             answers = [(item, key, self._label(key)) for item, key in pairs]
             known = sorted((item, label) for item, _, label in answers if label >= 0)
-            self._twins[number] = [(item, key) for item, key, label in answers if label < 0]
-            if not self._twins[number]:
-                del self._twins[number]
+            self._duplicates[number] = [(item, key) for item, key, label in answers if label < 0]
+            if not self._duplicates[number]:
+                del self._duplicates[number]
             if known:
                 items, labels = np.array(known, dtype=np.int64).T
-                settled.append((number, items, labels))
-        return settled
+                found.append((number, items, labels))
+        return found
 
     def _ask_again(self, *, mixed: bool) -> Iterator[Request | None]:
-        """The requests of earlier runs that nobody saw an answer of, once."""
+        """The requests of earlier runs whose answer was never seen, once."""
         again, self._again = self._again, ()
         for request in again:
             for number, items in request:
@@ -233,7 +233,7 @@ class RequestSource:
             yield None
 
     def _build(self, numbers: NDArray[np.int64], items: NDArray[np.int64]) -> Request | None:
-        """Build these inputs without those identical to one asked already."""
+        """Build these inputs without those identical to one asked already; None if none is left."""
         batch, repeated = self._inputs(numbers, items)
         keys = [b""] * len(items) if repeated.all() else self._keys(batch)
         fresh = []
@@ -244,7 +244,7 @@ class RequestSource:
                 continue
             label = self._answers.claim(key)
             if label is not None:
-                self._twins[int(numbers[position])].append((int(items[position]), key))
+                self._duplicates[int(numbers[position])].append((int(items[position]), key))
                 self._news = self._news or label >= 0
             else:
                 fresh.append(position)
@@ -274,6 +274,6 @@ class RequestSource:
 
 
 def input_keys(spec: InputSpec, batch: Batch) -> list[bytes]:
-    """What makes two inputs identical: the first 16 bytes of the SHA-256 of what is sent."""
+    """Keys that identical inputs share: the first 16 bytes of the SHA-256 of what is sent."""
     sent = spec.to_pixels(batch) if spec.access == "image" else batch
     return [hashlib.sha256(row).digest()[:16] for row in np.ascontiguousarray(sent)]

@@ -1,8 +1,8 @@
-"""What is known after each round, and whether that ends a run before its last one.
+"""The labels known after each round, which may end a run before its last one.
 
 A round counts with the answers to its own questions and to those before it, in the order of the
 plan. Labels that an earlier run left behind further on change nothing, so the end follows from
-plan and labels alone, and whoever has both can find it again.
+plan and labels alone, and can be found again from both.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from auditor.engine.requests import Order
 from auditor.engine.store import NOT_ASKED
 
 Decide = Callable[[list[NDArray[np.uint16]]], bool]
+"""Told the labels after a round; True ends the run."""
 
 
-class Seen:
+class AnsweredRounds:
     """The labels of the rounds so far; 65535 everywhere else.
 
     Args:
@@ -30,7 +31,7 @@ class Seen:
         self.labels = [np.full_like(one, NOT_ASKED) for one in labels]
 
     def add(self, order: Order | None) -> bool:
-        """Take in one round, None for all; whether it is answered to its end."""
+        """Take in one round, None for all; True if it is answered to its end."""
         if order is None:
             for mine, known in zip(self.labels, self._labels, strict=True):
                 mine[:] = known
@@ -51,17 +52,17 @@ class Seen:
 def early_end(
     labels: Sequence[NDArray[np.uint16]], rounds: Iterable[Order], decided: Decide
 ) -> list[NDArray[np.uint16]] | None:
-    """The labels that a run ended with because they decided, or None where it did not.
+    """The labels that a run ended with because they decided, or None if none did.
 
     Args:
-        labels: of each probe ``(size,)``, with 65535 where not known.
+        labels: of each probe ``(size,)``, with 65535 if not known.
         rounds: as the run was given them.
         decided: told the labels after each complete round; the first True ends the run.
     """
-    seen = Seen(labels)
+    answered = AnsweredRounds(labels)
     for order in rounds:
-        if not seen.add(order):
+        if not answered.add(order):
             return None
-        if decided(seen.copy()):
-            return seen.labels
+        if decided(answered.copy()):
+            return answered.labels
     return None

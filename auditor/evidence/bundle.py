@@ -6,13 +6,16 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.files import BundleFiles, read_files
 from auditor.evidence.layout import HANDOVER, HEAD_SIGNATURE, PICTURES, PROFILE, REPORT, RUN
-from auditor.report.json_report import parse_report
+from auditor.report.json_report import parse_result
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,7 @@ class Bundle:
 
     Attributes:
         files: its files.
-        report: the content of report.json.
+        result: the result, as report.json holds it.
         pictures: PNGs that views show, by the keys they look them up by; empty where private.
         run: the content of run.json: target, identity, times, versions.
         profile: the content of profile.json; empty without one.
@@ -30,7 +33,7 @@ class Bundle:
     """
 
     files: BundleFiles
-    report: dict[str, Any]
+    result: Result
     pictures: Mapping[str, bytes]
     run: Mapping[str, Any]
     profile: Mapping[str, Any]
@@ -41,7 +44,7 @@ class Bundle:
 def load_bundle(where: Path) -> Bundle:
     """Read the bundle at ``where``, a folder or a ``.zip``; safe on a hostile one.
 
-    Views are made from ``report`` and ``pictures`` alone. This proves nothing about either:
+    Views are made from ``result`` and ``pictures`` alone. This proves nothing about either:
     :func:`auditor.workflows.verify.verify.verify_bundle` does.
 
     Raises:
@@ -51,21 +54,13 @@ def load_bundle(where: Path) -> Bundle:
     files = read_files(where)
     return Bundle(
         files=files,
-        report=_report(files),
+        result=parse_result(files.get(REPORT), f"{REPORT} of {files.where}"),
         pictures=_pictures(files),
         run=parse_object(files.content[RUN], RUN) if RUN in files else {},
         profile=parse_object(files.content[PROFILE], PROFILE) if PROFILE in files else {},
         handed_over=HANDOVER in files,
         signed=HEAD_SIGNATURE in files,
     )
-
-
-def _report(files: BundleFiles) -> dict[str, Any]:
-    try:
-        text = files.get(REPORT).decode("utf-8")
-    except UnicodeDecodeError:
-        raise EvidenceError(f"{REPORT} of {files.where} is not UTF-8 text") from None
-    return parse_report(text, f"{REPORT} of {files.where}")
 
 
 def _pictures(files: BundleFiles) -> dict[str, bytes]:

@@ -3,21 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from typing import Any
 
 from adapters import strict_json
 from auditor.errors import EvidenceError
-
-
-def canonical(value: Any) -> bytes:
-    """``value`` as compact ASCII JSON with sorted keys: equal values give equal bytes.
-
-    Raises:
-        ValueError: it holds NaN or an infinity.
-    """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return text.encode("ascii")
 
 
 def sha256(data: bytes) -> str:

@@ -35,7 +35,7 @@ A later row about an input replaces an earlier one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,83 +45,17 @@ from numpy.typing import NDArray
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object
-from auditor.evidence.target_record import Told
+from auditor.evidence.log_rows import FREE, LABELLED, KnownProbe, Places, RowTotals
+from auditor.evidence.target_record import TargetRecord
 
 GENESIS = "0" * 64
 MAX_LINE = 16 * 1024 * 1024
 MAX_LABELS = 100_000_000
 MAX_PROBES = 1_000_000
-LABELLED = frozenset({"ok", "cached", "twin"})
-FREE = frozenset({"cached", "twin", "void"})
-"""Rows for which nothing was sent."""
 
 
 @dataclass
-class KnownProbe:
-    """A probe that the log names: ``labels`` ``(size,)`` uint16 as the log gives them."""
-
-    number: int
-    kind: str
-    digest: str
-    size: int
-    labels: NDArray[np.uint16]
-
-
-class Places:
-    """The inputs of one ``ask``, counted through its probes.
-
-    Args:
-        probes: in the order asked.
-    """
-
-    def __init__(self, probes: Sequence[KnownProbe]) -> None:
-        self.probes = probes
-        self.starts = np.cumsum([0, *(probe.size for probe in probes)], dtype=np.int64)
-        self.size = int(self.starts[-1])
-
-    def put(self, at: NDArray[np.int64], labels: NDArray[Any]) -> None:
-        """Give the inputs ``at`` their ``labels``."""
-        owner = np.searchsorted(self.starts, at, side="right") - 1
-        touched = set(owner.tolist())
-        for number in touched:
-            here = at - self.starts[number]
-            if len(touched) == 1:
-                self.probes[number].labels[here] = labels
-            else:
-                where = owner == number
-                self.probes[number].labels[here[where]] = labels[where]
-
-
-@dataclass
-class Tally:
-    """What the rows of one run add up to; in queries except ``requests`` and ``by_status``."""
-
-    sent: int = 0
-    retried: int = 0
-    requests: int = 0
-    deduplicated: int = 0
-    cached: int = 0
-    unknown: int = 0
-    by_status: dict[str, int] = field(default_factory=dict)
-
-    def count(self, status: str, size: int, row: dict[str, Any]) -> None:
-        """Add one row."""
-        if status == "twin":
-            self.deduplicated += size
-        elif status == "cached":
-            self.cached += size
-        if status in FREE:
-            return
-        self.sent += size
-        self.requests += 1
-        how = str(row.get("c", status))
-        self.by_status[how] = self.by_status.get(how, 0) + 1
-        self.retried += size if row.get("a", 1) > 1 else 0
-        self.unknown += size if row.get("u") is True else 0
-
-
-@dataclass
-class Run:
+class LoggedRun:
     """One run of the command: what its ``open`` entry said, and what followed.
 
     Attributes:
@@ -136,7 +70,7 @@ class Run:
     opened: dict[str, Any]
     asked: list[list[int]] = field(default_factory=list)
     answers: list[list[NDArray[np.uint16]]] = field(default_factory=list)
-    tally: Tally = field(default_factory=Tally)
+    tally: RowTotals = field(default_factory=RowTotals)
     closed: dict[str, Any] | None = None
 
 
@@ -158,8 +92,8 @@ class Chain:
     last: str = GENESIS
     probes: list[KnownProbe] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
-    runs: list[Run] = field(default_factory=list)
-    told: dict[str, Told] = field(default_factory=dict)
+    runs: list[LoggedRun] = field(default_factory=list)
+    told: dict[str, TargetRecord] = field(default_factory=dict)
     first_query: float | None = None
     last_query: float | None = None
     total_labels: int = 0
@@ -173,9 +107,9 @@ class Chain:
         return None if number is None else self.probes[number].labels
 
     @property
-    def told_now(self) -> Told:
+    def target_record(self) -> TargetRecord:
         """What the target of the last run told, in all runs that asked it."""
-        return self.told.setdefault(str(self.runs[-1].opened.get("target")), Told())
+        return self.told.setdefault(str(self.runs[-1].opened.get("target")), TargetRecord())
 
     def introduce(self, kind: str, digest: str, size: int) -> KnownProbe:
         """Give a probe the next number.
@@ -297,7 +231,7 @@ def _apply(chain: Chain, entry: dict[str, Any], rows: Rows | None) -> None:
     kind = entry.get("e")
     if kind == "open":
         _forget(chain)
-        chain.runs.append(Run(entry))
+        chain.runs.append(LoggedRun(entry))
         return
     if not chain.runs:
         raise EvidenceError("it comes before any run was opened")
@@ -309,9 +243,9 @@ def _apply(chain: Chain, entry: dict[str, Any], rows: Rows | None) -> None:
     elif kind == "rows":
         _rows(chain, run, entry, rows)
     elif kind == "sender":
-        chain.told_now.take_sender(entry)
+        chain.target_record.take_sender(entry)
     elif kind == "classes":
-        chain.told_now.take_classes(entry)
+        chain.target_record.take_classes(entry)
     elif kind == "close":
         run.closed = entry
     else:
@@ -325,7 +259,7 @@ def _forget(chain: Chain) -> None:
     chain.places, chain.kept = None, 0
 
 
-def _keep(chain: Chain, run: Run) -> None:
+def _keep(chain: Chain, run: LoggedRun) -> None:
     """Keep how the last question was answered."""
     if not chain.keep or chain.places is None or len(run.answers) == len(run.asked):
         return
@@ -341,7 +275,7 @@ def _list(value: Any) -> list[Any]:
     return value
 
 
-def _ask(chain: Chain, run: Run, entry: dict[str, Any]) -> None:
+def _ask(chain: Chain, run: LoggedRun, entry: dict[str, Any]) -> None:
     for new in _list(entry.get("new")):
         if not isinstance(new, list) or len(new) != 4 or new[0] != len(chain.probes):
             raise EvidenceError("it introduces a probe in another way than it was written")
@@ -356,7 +290,7 @@ def _ask(chain: Chain, run: Run, entry: dict[str, Any]) -> None:
     chain.places = Places([chain.probes[number] for number in numbers])
 
 
-def _rows(chain: Chain, run: Run, entry: dict[str, Any], rows: Rows | None) -> None:
+def _rows(chain: Chain, run: LoggedRun, entry: dict[str, Any], rows: Rows | None) -> None:
     for row in _list(entry.get("rows")):
         _row(chain, run, row, rows)
     if any(row.get("s") not in FREE for row in entry["rows"]):
@@ -364,7 +298,7 @@ def _rows(chain: Chain, run: Run, entry: dict[str, Any], rows: Rows | None) -> N
         chain.last_query = entry["at"]
 
 
-def _row(chain: Chain, run: Run, row: Any, rows: Rows | None) -> None:
+def _row(chain: Chain, run: LoggedRun, row: Any, rows: Rows | None) -> None:
     if not isinstance(row, dict) or not isinstance(row.get("s"), str):
         raise EvidenceError("a row is not as it was written")
     if chain.places is None:

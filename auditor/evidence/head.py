@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.strict_json import canonical
 from auditor.errors import EvidenceError
 from auditor.evidence import merkle
 from auditor.evidence.attest.signing import STATEMENT_TYPE, PublicKey
-from auditor.evidence.canonical import canonical, parse_object, sha256
+from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import safe_name
 from auditor.evidence.layout import FORMAT, LOG, OUTSIDE, PLAN, REPORT, RUN, VIEWS

@@ -1,4 +1,4 @@
-"""Writes the label log: a witness of the engine that appends to the hash chain.
+"""Writes the label log: an observer of the engine that appends to the hash chain.
 
 Rows are collected and appended a few times a second, so a log costs a fast audit next to
 nothing. A kill loses the rows of the last moment and no label: what the store knows and the log
@@ -21,21 +21,13 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, Labels
 from adapters.errors import AdapterError
+from adapters.strict_json import canonical
 from auditor.engine.observer import Sent
 from auditor.engine.requests import input_keys
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import EvidenceError, StoreError
-from auditor.evidence.canonical import canonical
-from auditor.evidence.chain import (
-    FREE,
-    Chain,
-    Places,
-    Run,
-    line_hash,
-    read_chain,
-    spans,
-    split_lines,
-)
+from auditor.evidence.chain import Chain, LoggedRun, line_hash, read_chain, spans, split_lines
+from auditor.evidence.log_rows import FREE, Places
 from auditor.probes.base import FixedProbe
 
 FLUSH_S = 0.1
@@ -74,37 +66,37 @@ class LabelLog:
         self.chain, torn = _resume(path)
         self._file = self._open(torn)
         # Kept up to date here, so that later lines need no second look at the file.
-        self.chain.runs.append(Run(opening))
+        self.chain.runs.append(LoggedRun(opening))
         self._append("open", {**opening, "torn": torn})
 
     # ---- the engine's side -------------------------------------------------------------------
 
-    def senders(self, known: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
-        """See :class:`auditor.engine.observer.Witness`."""
+    def servers(self, known: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[str]]:
+        """See :class:`auditor.engine.observer.Observer`."""
         for name, values in known.items():
             for value in values:
-                self.sender({name: value}, ())
-        return self.chain.told_now.senders
+                self.server({name: value}, ())
+        return self.chain.target_record.senders
 
-    def sender(self, said: Mapping[str, str], addresses: Collection[str]) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
-        told = self.chain.told_now
-        if news := told.sender_news(said, addresses):
+    def server(self, stated: Mapping[str, str], addresses: Collection[str]) -> None:
+        """See :class:`auditor.engine.observer.Observer`."""
+        told = self.chain.target_record
+        if news := told.sender_news(stated, addresses):
             # After the rows of the answers before it.
             self.flush()
             self._append("sender", news)
             told.take_sender(news)
 
     def classes(self, first: int, names: Sequence[str], size: int | None) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
-        told = self.chain.told_now
+        """See :class:`auditor.engine.observer.Observer`."""
+        told = self.chain.target_record
         for news in list(told.class_news(first, names, size)):
             self.flush()
             self._append("classes", news)
             told.take_classes(news)
 
     def begin(self, probes: Sequence[FixedProbe], known: Sequence[NDArray[np.uint16]]) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
+        """See :class:`auditor.engine.observer.Observer`."""
         new, numbers = [], []
         for probe in probes:
             if probe.digest not in self.chain.numbers:
@@ -118,18 +110,18 @@ class LabelLog:
             self._reconcile(number, labels)
 
     def answered(self, sent: Sent, labels: Labels) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
+        """See :class:`auditor.engine.observer.Observer`."""
         self._labelled("ok", self._at(sent.probes, sent.items), labels, self._facts(sent))
 
     def failed(self, sent: Sent, error: BaseException) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
+        """See :class:`auditor.engine.observer.Observer`."""
         row = {"s": type(error).__name__, **self._facts(sent)}
         if not isinstance(error, AdapterError) or error.advice.outcome_unknown:
             row["u"] = True
         self._add({**_which(self._at(sent.probes, sent.items)), **row}, 0)
 
     def filled(self, probe: int, items: NDArray[np.int64], labels: Labels) -> None:
-        """See :class:`auditor.engine.observer.Witness`."""
+        """See :class:`auditor.engine.observer.Observer`."""
         self._labelled("twin", self._at(probe, items), labels, {})
 
     # ---- the audit's side --------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from auditor.evidence.canonical import canonical
+from adapters.strict_json import canonical
 
 
 def leaf(path: str, size: int, digest: str) -> bytes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from adapters.strict_json import canonical
 from auditor.errors import EvidenceError, UsageError
-from auditor.evidence.canonical import canonical, parse_object, sha256
+from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.files import BundleFiles, read_files, safe_name, zip_bytes
 from auditor.evidence.head import read_head
 from auditor.evidence.layout import (
@@ -24,7 +25,7 @@ from auditor.evidence.layout import (
 )
 from auditor.report.files import write_atomic
 from auditor.report.html.page import render_html
-from auditor.report.json_report import parse_report
+from auditor.report.json_report import parse_result
 from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import load_all
 
@@ -53,11 +54,11 @@ def pack(bundle: Path, to: Path, *, hand_over: bool) -> list[str]:
     left_out: list[str] = []
     if hand_over:
         left_out = sorted(name for name in content if _is_private(name))
-        report = parse_report(files.get(REPORT).decode("utf-8"), REPORT)
+        result = parse_result(files.get(REPORT), REPORT)
         content = {name: data for name, data in content.items() if name not in left_out}
         run = parse_object(files.content[RUN], RUN) if RUN in files else {}
         profile = parse_object(files.content[PROFILE], PROFILE) if PROFILE in files else {}
-        page = render_html(ReportSource(report, {}, run, profile), load_all())
+        page = render_html(ReportSource(result, {}, run, profile), load_all())
         content[VIEWS + PAGE] = page.encode("utf-8")
         content[HANDOVER] = handover_note(left_out)
     _write(content, to)

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
+from adapters.strict_json import canonical
 from auditor.errors import AuditError, EvidenceError
 from auditor.evidence.attest.signing import Signer
-from auditor.evidence.canonical import canonical, sha256
+from auditor.evidence.canonical import sha256
 from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.evidence.head import head_statement, listing, plan_statement
 from auditor.evidence.label_log import LabelLog

@@ -1,7 +1,7 @@
-"""What a bundle records besides labels: the plan before the first query, the run after the last.
+"""The records of a bundle besides labels: the plan before the first query, the run after the last.
 
 Both are written so that the audit can be judged again from them: ``plan.json`` with the samples
-as hashes, ``run.json`` with everything that judging takes from the target and the engine.
+as hashes, ``run.json`` with everything else that judging needs of the target and the engine.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import hashlib
 import importlib.metadata
 import platform
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -21,13 +21,24 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
 from auditor import __version__
-from auditor.engine.engine import EngineResult
-from auditor.evidence.layout import FORMAT
+from auditor.engine.contract import EngineResult
+from auditor.errors import EvidenceError
+from auditor.evidence.canonical import parse_object
+from auditor.evidence.layout import FORMAT, PLAN, RUN
 from auditor.plan.plan import AuditPlan
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile
 
 LIBRARIES = ("numpy", "scipy", "pillow", "httpx", "aiohttp", "onnxruntime", "torch")
+ENDING = {
+    "budget_reached": "budget_reached",
+    "stopped": "stopped",
+    "decided": "decided",
+    "origins": "server_identity",
+    "unknown": "unknown",
+    "deferred": "deferred",
+}
+"""Keys of the record of how a run ended, and the fields of the engine's result that they hold."""
 
 
 @cache
@@ -70,7 +81,7 @@ def image_hash(image: NDArray[Any]) -> str:
 
 
 class Planned(Protocol):
-    """What is known before the first query: :class:`auditor.workflows.prepare.Prepared`."""
+    """An audit before its first query: :class:`auditor.workflows.prepare.Prepared`."""
 
     @property
     def plan(self) -> AuditPlan: ...  # noqa: D102 - documented there
@@ -88,10 +99,7 @@ def plan_record(oracle: LabelOracle, ready: Planned, profile: Profile | None) ->
     return {
         "format": FORMAT,
         **plan.as_dict(samples.refs),
-        "planes": [
-            {"digest": probe.digest, "coordinates": probe.plane.coordinates.tolist()}
-            for probe in plan.planes
-        ],
+        "planes": [probe.as_record() for probe in plan.planes],
         "samples_digest": samples.digest,
         "samples": {
             "shape": list(samples.images.shape[1:]),
@@ -106,12 +114,21 @@ def plan_record(oracle: LabelOracle, ready: Planned, profile: Profile | None) ->
             "sha256": [image_hash(image) for image in samples.images],
         },
         "input": oracle.input_spec.as_record(),
-        # Without the names: where the target's list is open, answers add to them.
+        # Without the names: if the target's list is open, answers add to them.
         "labels": {"size": oracle.label_space.size, "open": oracle.label_space.open},
         "fingerprint": hashlib.sha256(oracle.fingerprint.encode()).hexdigest(),
         "profile_digest": None if profile is None else profile.digest,
         "tool": tool(),
     }
+
+
+def held_plan_digest(folder: Path) -> str | None:
+    """Digest of the plan that ``folder`` holds; None without one that can be read."""
+    try:
+        digest = parse_object((folder / PLAN).read_bytes(), PLAN).get("plan_digest")
+    except (OSError, EvidenceError):
+        return None
+    return digest if isinstance(digest, str) else None
 
 
 def run_record(
@@ -120,7 +137,7 @@ def run_record(
     timing: Mapping[str, Any],
     identity: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """``run.json``: what judging takes besides the plan, the samples and the labels."""
+    """``run.json``: everything that judging needs besides the plan, the samples and the labels."""
     space = oracle.label_space
     return {
         "format": FORMAT,
@@ -141,15 +158,22 @@ def run_record(
 
 
 def end_record(engine: EngineResult) -> dict[str, Any]:
-    """How a run ended: everything of its result but labels and ledger."""
-    return {
-        entry.name: getattr(engine, entry.name)
-        for entry in fields(engine)
-        if entry.name not in {"labels", "ledger"}
-    }
+    """End of a run: everything of its result but labels and ledger."""
+    return {key: getattr(engine, name) for key, name in ENDING.items()}
+
+
+def read_end(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of the :class:`auditor.engine.contract.EngineResult` that ``record`` was made of.
+
+    Raises:
+        EvidenceError: the record says less or more than :func:`end_record`.
+    """
+    if record.keys() != ENDING.keys():
+        raise EvidenceError(f"{RUN} does not say how the run ended as this version says it")
+    return {name: record[key] for key, name in ENDING.items()}
 
 
 def used_images(plan: AuditPlan) -> NDArray[np.int64]:
     """Indices of the samples whose images the plan asks about, ascending."""
-    asked = np.union1d(plan.used, plan.hunted)
-    return np.union1d(asked, plan.disturbed).astype(np.int64)
+    asked = np.union1d(plan.used, plan.search_samples)
+    return np.union1d(asked, plan.perturbed).astype(np.int64)

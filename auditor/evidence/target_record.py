@@ -19,7 +19,7 @@ MAX_CLASSES = 65_535
 
 
 @dataclass
-class Told:
+class TargetRecord:
     """What one target told, over all runs.
 
     Attributes:

@@ -9,12 +9,13 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.engine.adaptive import TriggerOutcome
-from auditor.engine.engine import EngineResult, Ledger
+from auditor.engine.contract import EngineResult
+from auditor.engine.ledger import Ledger
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.consistency import Repeats, wants_extra_repeats
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_map import Picture
+from auditor.probes.label_map import LabelMap
 from auditor.scores.intervals import Rate, binomial_rate
 
 LabelArray = NDArray[np.uint16]
@@ -28,8 +29,8 @@ class Answers:
         plan: the plan that was asked.
         run: how the engine's runs ended, their ledger, and the labels of the plan's fixed probes.
         extra_repeats: labels of the plan's extra repeats; None if none were needed.
-        perturbed: labels of the perturbed samples, per probe of ``plan.families``; empty if none
-            were asked or if labels are missing that had to be known.
+        perturbed: labels of the perturbed samples, per probe of ``plan.perturbations``; empty if
+            none were asked or if labels are missing that had to be known.
         trigger: outcome of the trigger search; None without one, or if it was cut off.
         label_maps: label maps of the plan's first planes; empty if none were drawn, or if the
             drawing was cut off.
@@ -42,7 +43,7 @@ class Answers:
     extra_repeats: LabelArray | None = None
     perturbed: tuple[LabelArray, ...] = ()
     trigger: TriggerOutcome | None = None
-    label_maps: tuple[Picture, ...] = ()
+    label_maps: tuple[LabelMap, ...] = ()
     stopped_early: bool = False
 
     @classmethod
@@ -68,11 +69,11 @@ class Answers:
     def repeated(self) -> tuple[LabelArray, LabelArray] | None:
         """First and second labels ``(k,)`` of the inputs asked twice, extra repeats last."""
         plan = self.plan
-        if plan.canaries is None or plan.second_looks is None:
+        if plan.repeats is None or plan.extra_repeats is None:
             return None
-        picks, second = plan.canaries.picks, self.run.labels[-1]
+        picks, second = plan.repeats.picks, self.run.labels[-1]
         if self.extra_repeats is not None:
-            picks = np.concatenate([picks, plan.second_looks.picks])
+            picks = np.concatenate([picks, plan.extra_repeats.picks])
             second = np.append(second, self.extra_repeats)
         first = np.array([self.run.labels[probe][item] for probe, item in picks], dtype="<u2")
         return first, second
@@ -118,30 +119,30 @@ class Answers:
     def repeats(self) -> Repeats | None:
         """The inputs asked twice, with the moments of both answers; None without any."""
         plan, pairs = self.plan, self.repeated
-        if plan.canaries is None or pairs is None:
+        if plan.repeats is None or pairs is None:
             return None
         first, second = pairs
         both = (first != NOT_ASKED) & (second != NOT_ASKED)
         if not both.any():
             return None
-        first_at, second_at = self._moments(len(second) - plan.canaries.size)
-        own = int(both[: plan.canaries.size].sum())
+        first_at, second_at = self._moments(len(second) - plan.repeats.size)
+        own = int(both[: plan.repeats.size].sum())
         return Repeats(
             first[both].astype(np.int64),
             second[both].astype(np.int64),
             first_at[both],
             second_at[both],
-            max(int(both.sum()), own + plan.most_second_looks),
+            max(int(both.sum()), own + plan.most_extra_repeats),
             own,
         )
 
     def _moments(self, extra: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """When the repeated inputs were asked first and second, as shares of the audit."""
         plan = self.plan
-        assert plan.canaries is not None
-        moments, picks = plan.moments(), plan.canaries.picks
-        if extra and plan.second_looks is not None:
-            picks = np.concatenate([picks, plan.second_looks.picks])
+        assert plan.repeats is not None
+        moments, picks = plan.schedule.moments(), plan.repeats.picks
+        if extra and plan.extra_repeats is not None:
+            picks = np.concatenate([picks, plan.extra_repeats.picks])
         first_at = np.array([moments[probe][item] for probe, item in picks])
         return first_at, np.append(moments[-1], np.ones(extra))
 
@@ -152,10 +153,10 @@ class Answers:
         repeats are short if the planes ended early; none otherwise.
         """
         plan, labels = self.plan, self.run.labels
-        if plan.second_looks is None or plan.canaries is None:
+        if plan.extra_repeats is None or plan.repeats is None:
             return np.empty(0, dtype=np.int64)
         answered = np.array(
-            [labels[probe][item] != NOT_ASKED for probe, item in plan.second_looks.picks],
+            [labels[probe][item] != NOT_ASKED for probe, item in plan.extra_repeats.picks],
             dtype=bool,
         )
         extra = self.extra_repeats
@@ -164,7 +165,7 @@ class Answers:
         asked = 0 if rate is None else rate.n
         flips = 0 if rate is None else round(rate.rate * rate.n)
         missing = np.flatnonzero(answered & ~known)
-        planned = asked - int((answered & known).sum()) + plan.most_second_looks
+        planned = asked - int((answered & known).sum()) + plan.most_extra_repeats
         if wants_extra_repeats(flips, planned):
             return missing
-        return missing[: max(0, plan.canaries.size - asked)]
+        return missing[: max(0, plan.repeats.size - asked)]

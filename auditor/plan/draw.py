@@ -1,4 +1,4 @@
-"""Seeded draws of triplets and of the samples that a search changes. Pure."""
+"""Seeded draws of triplets and of the samples of a trigger search. Pure."""
 
 from __future__ import annotations
 
@@ -9,28 +9,25 @@ from numpy.typing import NDArray
 
 from auditor.errors import SamplesError
 
-TRIPLET_STREAM, CANARY_STREAM, SEARCH_STREAM, ORDER_STREAM, NET_STREAM = 1, 2, 3, 4, 5
-
-
+TRIPLET_STREAM, REPEAT_STREAM, SEARCH_STREAM, ORDER_STREAM, NET_STREAM = 1, 2, 3, 4, 5
 PERTURBATION_STREAM = 6
-
-
-MIN_HUNTED, MAX_HUNTED = 40, 120
+"""Second seeds, so that no two kinds of draws share their random numbers."""
+MIN_SEARCH_SAMPLES, MAX_SEARCH_SAMPLES = 40, 120
 """Samples a trigger search needs, half of them for verification, and most it uses."""
-
-
-SOURCES, MAX_SOURCED = 10, 600
+SOURCES, MAX_SOURCE_SAMPLES = 10, 600
 """Source classes that are searched by themselves, and samples of all of them together."""
 MAX_DRAWS_PER_PLANE = 1000
 
 
-def pick_hunted(classes: NDArray[np.int64], seed: int, most: int = MAX_HUNTED) -> NDArray[np.int64]:
+def pick_search_samples(
+    classes: NDArray[np.int64], seed: int, most: int = MAX_SEARCH_SAMPLES
+) -> NDArray[np.int64]:
     """Samples for the trigger search, evenly over their classes, at most ``most``.
 
     Returns:
-        Ascending indices; none where there are fewer than :data:`MIN_HUNTED` samples.
+        Ascending indices; none if there are fewer than :data:`MIN_SEARCH_SAMPLES` samples.
     """
-    if len(classes) < MIN_HUNTED:
+    if len(classes) < MIN_SEARCH_SAMPLES:
         return np.empty(0, dtype=np.int64)
     order = np.random.default_rng([seed, SEARCH_STREAM]).permutation(len(classes))
     turn: dict[int, int] = {}
@@ -81,8 +78,8 @@ def draw_in_turn(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[n
 
     Random orders of all classes are cut into threes, and each class gives its samples in a
     random order again and again. Each triplet is as likely as with :func:`draw_triplets`
-    (uniform over classes, then over their samples), but together they are even: what a class
-    or a sample adds to a score does not vary from draw to draw. The first triplets do not
+    (uniform over classes, then over their samples), but together they are even: the share of
+    a class or a sample in a score does not vary from draw to draw. The first triplets do not
     depend on ``count``.
 
     Args:
@@ -123,7 +120,11 @@ def _next_member(
 
 
 def _members(classes: NDArray[np.int64], count: int) -> dict[int, NDArray[np.int64]]:
-    """Indices of each class's samples, where they allow ``count`` different triplets."""
+    """Indices of each class's samples.
+
+    Raises:
+        SamplesError: they do not allow ``count`` different triplets.
+    """
     members = {int(c): np.flatnonzero(classes == c) for c in np.unique(classes)}
     sizes = [len(indices) for indices in members.values()]
     possible = sum(a * b * c for a, b, c in combinations(sizes[:60], 3))

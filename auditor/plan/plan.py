@@ -6,11 +6,9 @@ pure computation on labels.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,39 +17,38 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.errors import SamplesError
 from auditor.measured import decision_rule
+from auditor.plan.digest import PLAN_VERSION, UNVERSIONED, PlanContent, plan_digest
 from auditor.plan.draw import (
-    CANARY_STREAM,
-    MAX_SOURCED,
+    MAX_SOURCE_SAMPLES,
     NET_STREAM,
-    ORDER_STREAM,
     PERTURBATION_STREAM,
+    REPEAT_STREAM,
     SOURCES,
     draw_in_turn,
     draw_triplets,
-    pick_hunted,
+    pick_search_samples,
 )
-from auditor.plan.settings import FAMILY_QUERIES, FAMILY_ROUNDS, ROUND_PLANES, AuditSettings
-from auditor.probes.base import FixedProbe, array_digest, digest_of
+from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
+from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
+from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
-from auditor.probes.net_points import ScatterProbe
+from auditor.probes.net_points import NetPointsProbe
 from auditor.probes.perturbations.catalogue import CATALOGUE
-from auditor.probes.perturbations.probe import FamilyProbe
+from auditor.probes.perturbations.probe import PerturbationProbe
 from auditor.probes.plane import NoPlaneError, PlaneProbe
-from auditor.probes.samples import CanaryProbe, SampleProbe, pick_canaries
+from auditor.probes.repeats import RepeatProbe, pick_repeats
+from auditor.probes.samples import SampleProbe
 from auditor.probes.trigger_search.per_source import most_source_queries
 from auditor.probes.trigger_search.settings import TriggerSettings
 
-OPENING_ROUNDS = 2
-"""Rounds of the frugal sampler's planes that are asked before anything else: enough to see whether
-the answers are usable, and to hold as many inputs as are to be repeated."""
-SECOND_LOOKS = 250
-"""With them a vendor that answers every fiftieth query from another model is told from a model
-that is unsteady once in a thousand queries; without a flipped canary nobody pays for them."""
+EXTRA_REPEATS = 250
+"""Enough to distinguish a vendor that answers every fiftieth query from another model from a model
+that is unsteady once in a thousand queries. They are asked only if a repeat got another label."""
 
 
 @dataclass(frozen=True)
 class AuditPlan:
-    """What will be asked.
+    """Everything that will be asked.
 
     Attributes:
         settings: as given.
@@ -59,206 +56,148 @@ class AuditPlan:
         used: indices of the samples that occur in a triplet, ascending.
         samples: probe that asks those samples themselves, to count what the model gets wrong.
         planes: one probe per triplet.
-        canaries: probe that asks some inputs again, or None.
-        second_looks: more repeats, asked after everything else and only where some canaries got
-            another label, but too few to tell why; None without canaries.
-        hunted: indices of the samples the trigger search works on; empty where there is none.
-        hunted_images: those samples, ``(n, c, h, w)`` in model units.
-        hunted_classes: their true classes, ``(n,)``.
+        repeats: probe that asks some inputs again, or None.
+        extra_repeats: more of them, asked after everything else and only if some repeats got
+            another label, but too few to tell why; None without repeats.
+        search_samples: indices of the samples of the trigger search; empty without one.
+        search_images: those samples, ``(n, c, h, w)`` in model units.
+        search_classes: their true classes, ``(n,)``.
         trigger: settings of the trigger search.
-        families: probes that ask the decision rule's families, and first of all the samples
-            they disturb; empty where there are none.
-        disturbed: indices of those samples.
+        perturbations: probes that ask the decision rule's perturbations, and first of all the
+            unperturbed samples; empty without any.
+        perturbed: indices of those samples.
+        version: of the plan, which says how its digest is made.
+        recorded_digest: the digest on record, if images are missing to compute it.
     """
 
     settings: AuditSettings
     triplets: NDArray[np.int64]
     used: NDArray[np.int64]
     samples: SampleProbe
-    planes: tuple[PlaneProbe | ScatterProbe, ...]
-    canaries: CanaryProbe | None
-    second_looks: CanaryProbe | None
-    hunted: NDArray[np.int64]
-    hunted_images: NDArray[np.float32]
-    hunted_classes: NDArray[np.int64]
+    planes: tuple[PlaneProbe | NetPointsProbe, ...]
+    repeats: RepeatProbe | None
+    extra_repeats: RepeatProbe | None
+    search_samples: NDArray[np.int64]
+    search_images: NDArray[np.float32]
+    search_classes: NDArray[np.int64]
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
-    families: tuple[SampleProbe | FamilyProbe, ...] = ()
-    disturbed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
+    perturbed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    version: int = PLAN_VERSION
+    recorded_digest: str | None = None
 
     @property
     def probes(self) -> tuple[FixedProbe, ...]:
-        """Every probe: samples, planes, canaries. :meth:`orders` says when each input is asked."""
-        last: tuple[FixedProbe, ...] = () if self.canaries is None else (self.canaries,)
+        """Samples, planes, repeats. :attr:`schedule` says when each input is asked."""
+        last: tuple[FixedProbe, ...] = () if self.repeats is None else (self.repeats,)
         return (self.samples, *self.planes, *last)
 
-    @property
-    def rounds(self) -> int:
-        """Number of rounds the planes are asked in."""
-        return -(-len(self.planes) // self._per_round)
-
-    @property
-    def _per_round(self) -> int:
-        return ROUND_PLANES[self.settings.sampler]
-
-    def orders(self) -> Iterator[NDArray[np.int64]]:
-        """What each round asks, in the order it is sent: ``(n, 2)``, index into :attr:`probes`
-        and input number there. Every input of the plan occurs once.
-
-        A round holds some planes, the samples that no earlier round asked, and canaries of
-        inputs that this round or an earlier one asks, all in one random order. The order
-        depends on the samples too, so that somebody who knows the seed alone cannot follow it.
-        """
-        canary_rounds = self._canary_rounds()
-        secret = int(self.samples.digest[:16], 16)
-        for number in range(self.rounds):
-            parts = [
-                (0, np.flatnonzero(self._sample_rounds == number)),
-                *((1 + plane, np.arange(self.planes[plane].size)) for plane in self._round(number)),
-                (1 + len(self.planes), np.flatnonzero(canary_rounds == number)),
-            ]
-            order = np.concatenate(
-                [np.stack([np.full(len(items), probe), items], axis=1) for probe, items in parts]
-            )
-            rng = np.random.default_rng([self.settings.seed, ORDER_STREAM, number, secret])
-            yield order[rng.permutation(len(order))]
-
-    def opening(self) -> Iterator[NDArray[np.int64]]:
-        """The rounds, as :meth:`orders` gives them, that are asked before anything else where
-        planes may be left out: a few of the frugal sampler's, all of the paper's.
-        """
-        rounds = OPENING_ROUNDS if self.settings.sampler == "frugal" else self.rounds
-        return islice(self.orders(), rounds)
-
-    def _round(self, number: int) -> range:
-        start = number * self._per_round
-        return range(start, min(start + self._per_round, len(self.planes)))
-
     @cached_property
-    def _sample_rounds(self) -> NDArray[np.int64]:
-        """The round that asks each used sample: that of the first plane through it."""
-        rounds = np.zeros(len(self.used), dtype=np.int64)
-        for plane in reversed(range(len(self.planes))):
-            rounds[np.searchsorted(self.used, self.triplets[plane])] = plane // self._per_round
-        return rounds
+    def schedule(self) -> Schedule:
+        """Rounds of :attr:`probes`."""
+        return Schedule(
+            seed=self.settings.seed,
+            secret=self._secret,
+            per_round=ROUND_PLANES[self.settings.sampler],
+            opened=OPENING_ROUNDS if self.settings.sampler == "frugal" else len(self.planes),
+            triplets=self.triplets,
+            used=self.used,
+            planes=tuple(probe.size for probe in self.planes),
+            repeats=np.empty((0, 2), np.int64) if self.repeats is None else self.repeats.picks,
+        )
 
-    def _canary_rounds(self) -> NDArray[np.int64]:
-        """The round of each canary: any from that of its source on, evenly."""
-        if self.canaries is None:
-            return np.empty(0, dtype=np.int64)
-        probe, item = self.canaries.picks.T
-        of_sample = self._sample_rounds[np.where(probe == 0, item, 0)]
-        first = np.where(probe == 0, of_sample, (probe - 1) // self._per_round)
-        rng = np.random.default_rng([self.settings.seed, ORDER_STREAM])
-        return rng.integers(first, self.rounds)
+    @property
+    def _secret(self) -> int:
+        return int(self.samples.digest[:16], 16)
 
     @property
     def queries(self) -> int:
-        """Number of inputs the plan holds, without the trigger search's."""
+        """Number of inputs of :attr:`probes`."""
         return sum(probe.size for probe in self.probes)
 
     @cached_property
-    def pictured(self) -> tuple[PlaneProbe, ...]:
-        """The grids of the planes that are drawn by refinement: the plan's first ones."""
+    def mapped_planes(self) -> tuple[PlaneProbe, ...]:
+        """Grids of the first planes, whose label maps are drawn by refinement."""
         settings = self.settings
         return tuple(
-            PlaneProbe(probe.samples, settings.expansion, settings.density)
+            PlaneProbe(
+                probe.samples,
+                settings.expansion,
+                settings.density,
+                recorded_coordinates=probe.recorded_coordinates,
+            )
             for probe in self.planes[: settings.pictures]
         )
 
     @property
-    def most_picture_queries(self) -> int:
-        """Most queries the pictures ask."""
-        return sum(most_queries(probe.density) for probe in self.pictured)
+    def most_map_queries(self) -> int:
+        """Most queries that drawing the label maps asks."""
+        return sum(most_queries(probe.density) for probe in self.mapped_planes)
 
     @property
-    def most_second_looks(self) -> int:
-        """Repeats that are asked where canaries flipped."""
-        return 0 if self.second_looks is None else self.second_looks.size
-
-    def moments(self) -> list[NDArray[np.float64]]:
-        """When each input of each probe is asked, as a share of the plan from 0 to 1."""
-        moments = [np.zeros(probe.size) for probe in self.probes]
-        position = 0
-        for order in self.orders():
-            for number in np.unique(order[:, 0]):
-                where = np.flatnonzero(order[:, 0] == number)
-                moments[number][order[where, 1]] = (position + where) / max(1, self.queries)
-            position += len(order)
-        return moments
+    def most_extra_repeats(self) -> int:
+        """Most repeats that are asked if some of the planned ones got another label."""
+        return 0 if self.extra_repeats is None else self.extra_repeats.size
 
     @property
-    def family_queries(self) -> int:
-        """Number of inputs of the families, the samples they disturb included."""
-        return sum(probe.size for probe in self.families)
+    def perturbation_queries(self) -> int:
+        """Number of inputs of the perturbations, unperturbed samples included."""
+        return sum(probe.size for probe in self.perturbations)
 
-    def family_orders(self) -> Iterator[NDArray[np.int64]]:
-        """What each round of the families asks, as :meth:`orders` gives it.
-
-        The first round holds the samples that are disturbed; every round holds a random part of
-        each family, as large as the next round's, all in one random order. So whatever was
-        answered so far is a fair draw of every family's inputs.
-        """
-        secret = int(self.samples.digest[:16], 16)
-        rng = np.random.default_rng([self.settings.seed, PERTURBATION_STREAM, secret])
-        parts = [
-            np.array_split(rng.permutation(probe.size), FAMILY_ROUNDS)
-            if isinstance(probe, FamilyProbe)
-            else [np.arange(probe.size)]
-            for probe in self.families
-        ]
-        for turn in range(FAMILY_ROUNDS):
-            held = [(n, part[turn]) for n, part in enumerate(parts) if turn < len(part)]
-            order = np.concatenate(
-                [np.stack([np.full(len(items), n), items], axis=1) for n, items in held]
-            )
-            yield order[rng.permutation(len(order))]
+    def perturbation_rounds(self) -> Iterator[NDArray[np.int64]]:
+        """Rounds of :attr:`perturbations`."""
+        sizes = [probe.size for probe in self.perturbations]
+        return perturbation_rounds(sizes, self.settings.seed, self._secret)
 
     @property
     def most_trigger_queries(self) -> int:
         """Most queries the trigger search asks; it often ends much earlier."""
-        if not len(self.hunted):
+        if not len(self.search_samples):
             return 0
-        return self.trigger.most_queries + most_source_queries(self.trigger, len(self.hunted))
+        per_source = most_source_queries(self.trigger, len(self.search_samples))
+        return self.trigger.most_queries + per_source
 
     @cached_property
     def digest(self) -> str:
         """Digest of settings and inputs: equal plans ask equal questions."""
-        settings = json.dumps(asdict(self.settings), sort_keys=True)
-        search = (
-            f"{self.trigger!r} {self.hunted_classes.tolist()} {array_digest(self.hunted_images)}"
+        if self.recorded_digest is not None:
+            return self.recorded_digest
+        content = PlanContent(
+            settings=asdict(self.settings),
+            trigger=asdict(self.trigger),
+            search_classes=self.search_classes.tolist(),
+            search_images=array_digest(self.search_images),
+            probes=[probe.digest for probe in (*self.probes, *self.perturbations)],
         )
-        probes = (*self.probes, *self.families)
-        return digest_of("plan/2", settings, search, *(probe.digest for probe in probes))
+        return plan_digest(content, self.version)
 
     def as_dict(self, refs: Sequence[str | int]) -> dict[str, Any]:
         """The plan as JSON-able data; ``refs`` names the samples."""
         return {
             "plan_digest": self.digest,
+            # Plans of version 2 did not name theirs.
+            **({} if self.version == UNVERSIONED else {"plan_version": self.version}),
             "settings": asdict(self.settings),
             "queries": self.queries,
-            "rounds": self.rounds,
+            "rounds": self.schedule.count,
             "pictures": {
                 "planes": self.settings.pictures,
-                "most_queries": self.most_picture_queries,
+                "most_queries": self.most_map_queries,
             },
             "second_looks": {
-                "most_queries": self.most_second_looks,
-                "digest": None if self.second_looks is None else self.second_looks.digest,
+                "most_queries": self.most_extra_repeats,
+                "digest": None if self.extra_repeats is None else self.extra_repeats.digest,
             },
             "trigger_search": {
                 "most_queries": self.most_trigger_queries,
                 "settings": asdict(self.trigger),
-                "samples": [refs[index] for index in self.hunted],
+                "samples": [refs[index] for index in self.search_samples],
             },
             "families": {
-                "queries": self.family_queries,
+                "queries": self.perturbation_queries,
                 "probes": [
-                    {
-                        "key": probe.family.key if isinstance(probe, FamilyProbe) else "samples",
-                        "digest": probe.digest,
-                        "size": probe.size,
-                    }
-                    for probe in self.families
+                    {"key": probe.key, "digest": probe.digest, "size": probe.size}
+                    for probe in self.perturbations
                 ],
             },
             "triplets": [[refs[index] for index in triplet] for triplet in self.triplets],
@@ -275,6 +214,7 @@ def build_plan(
     refs: Sequence[str | int],
     settings: AuditSettings,
     spec: InputSpec | None = None,
+    version: int = PLAN_VERSION,
 ) -> AuditPlan:
     """Decide everything that will be asked.
 
@@ -283,88 +223,101 @@ def build_plan(
         classes: ``(n,)`` true class of each.
         refs: name of each sample, for messages.
         settings: the audit's settings.
-        spec: what the model takes; the families need it.
+        spec: what the model takes; the perturbations need it.
+        version: of the plan.
 
     Raises:
         SamplesError: too few samples, or three that span no plane.
     """
-    frugal = settings.sampler == "frugal"
-    draw = draw_in_turn if frugal else draw_triplets
+    draw = draw_in_turn if settings.sampler == "frugal" else draw_triplets
     triplets = draw(classes, settings.planes, settings.seed)
-    planes = (
-        _scattered(images, triplets, settings) if frugal else _grids(images, triplets, settings)
+    planes = _planes(images, triplets, refs, settings)
+    used = np.unique(triplets)
+    samples = SampleProbe(images[used])
+    repeats, extra_repeats = _repeats(samples, planes, settings)
+    few = pick_search_samples(classes, settings.seed)
+    search_samples = few if settings.trigger_search else few[:0]
+    if settings.per_source and len(search_samples):
+        search_samples = pick_search_samples(classes, settings.seed, MAX_SOURCE_SAMPLES)
+    perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
+    if settings.families and spec is not None and len(few):
+        perturbations = build_perturbations(images[few], spec, settings.seed)
+    return AuditPlan(
+        settings=settings,
+        triplets=triplets,
+        used=used,
+        samples=samples,
+        planes=planes,
+        repeats=repeats,
+        extra_repeats=extra_repeats,
+        search_samples=search_samples,
+        search_images=images[search_samples],
+        search_classes=classes[search_samples],
+        trigger=TriggerSettings(sources=SOURCES if settings.per_source else 0),
+        perturbations=perturbations,
+        perturbed=few if perturbations else few[:0],
+        version=version,
     )
+
+
+def _planes(
+    images: NDArray[np.float32],
+    triplets: NDArray[np.int64],
+    refs: Sequence[str | int],
+    settings: AuditSettings,
+) -> tuple[PlaneProbe | NetPointsProbe, ...]:
+    """One probe per triplet.
+
+    Raises:
+        SamplesError: the samples of a triplet span no plane.
+    """
+    planes = []
     for number, triplet in enumerate(triplets):
+        probe = _plane(images[triplet], number, settings)
         try:
-            _ = planes[number].plane
+            _ = probe.plane
         except NoPlaneError as error:
             names = ", ".join(str(refs[index]) for index in triplet)
             raise SamplesError(f"samples {names} span no plane: {error}") from error
-    used = np.unique(triplets)
-    samples = SampleProbe(images[used])
-    canaries = second_looks = None
-    if settings.canaries:
-        rng = np.random.default_rng([settings.seed, CANARY_STREAM])
-        opening = min(len(planes), OPENING_ROUNDS * ROUND_PLANES["frugal"]) if frugal else -1
-        canaries, second_looks = pick_canaries(
-            (samples, *planes), settings.canaries, SECOND_LOOKS, rng, 1 + opening
-        )
-    disturbed = pick_hunted(classes, settings.seed)
-    hunted = disturbed if settings.trigger_search else disturbed[:0]
-    if settings.per_source and len(hunted):
-        hunted = pick_hunted(classes, settings.seed, MAX_SOURCED)
-    families: tuple[SampleProbe | FamilyProbe, ...] = ()
-    if settings.families and spec is not None and len(disturbed):
-        families = build_families(images[disturbed], spec, settings.seed)
-    return AuditPlan(
-        settings,
-        triplets,
-        used,
-        samples,
-        planes,
-        canaries,
-        second_looks,
-        hunted,
-        images[hunted],
-        classes[hunted],
-        TriggerSettings(sources=SOURCES if settings.per_source else 0),
-        families=families,
-        disturbed=disturbed if families else disturbed[:0],
-    )
+        planes.append(probe)
+    return tuple(planes)
 
 
-def _grids(
-    images: NDArray[np.float32], triplets: NDArray[np.int64], settings: AuditSettings
-) -> tuple[PlaneProbe, ...]:
-    return tuple(
-        PlaneProbe(images[triplet], settings.expansion, settings.density) for triplet in triplets
-    )
+def _plane(
+    samples: NDArray[np.float32], number: int, settings: AuditSettings
+) -> PlaneProbe | NetPointsProbe:
+    if settings.sampler == "paper":
+        return PlaneProbe(samples, settings.expansion, settings.density)
+    seed = (settings.seed, NET_STREAM, number)
+    return NetPointsProbe(samples, settings.expansion, settings.points, seed)
 
 
-def _scattered(
-    images: NDArray[np.float32], triplets: NDArray[np.int64], settings: AuditSettings
-) -> tuple[ScatterProbe, ...]:
-    return tuple(
-        ScatterProbe(
-            images[triplet],
-            settings.expansion,
-            settings.points,
-            (settings.seed, NET_STREAM, number),
-        )
-        for number, triplet in enumerate(triplets)
-    )
+def _repeats(
+    samples: SampleProbe,
+    planes: tuple[PlaneProbe | NetPointsProbe, ...],
+    settings: AuditSettings,
+) -> tuple[RepeatProbe, RepeatProbe] | tuple[None, None]:
+    if not settings.canaries:
+        return None, None
+    rng = np.random.default_rng([settings.seed, REPEAT_STREAM])
+    first = 0
+    if settings.sampler == "frugal":
+        first = 1 + min(len(planes), OPENING_ROUNDS * ROUND_PLANES["frugal"])
+    return pick_repeats((samples, *planes), settings.canaries, EXTRA_REPEATS, rng, first)
 
 
-def build_families(
+def build_perturbations(
     samples: NDArray[np.float32], spec: InputSpec, seed: int
-) -> tuple[SampleProbe | FamilyProbe, ...]:
-    """The decision rule's families around ``samples`` ``(n, c, h, w)``, and the samples first.
+) -> tuple[SampleProbe | PerturbationProbe, ...]:
+    """The decision rule's perturbations of ``samples`` ``(n, c, h, w)``, and the samples first.
 
-    Their inputs are 8-bit pictures inside the range in both access modes.
+    Their inputs are 8-bit images inside the range in both access modes.
     """
     order = np.random.default_rng([seed, PERTURBATION_STREAM]).permutation(len(samples))
     probes = [
-        FamilyProbe(CATALOGUE[key], samples, order, spec, seed, FAMILY_QUERIES, pictures=True)
+        PerturbationProbe(
+            CATALOGUE[key], samples, order, spec, seed, PERTURBATION_QUERIES, eight_bit=True
+        )
         for key in decision_rule().rule.keys
     ]
     return (SampleProbe(samples), *probes)

@@ -1,4 +1,4 @@
-"""Settings of an audit: what is asked of a model."""
+"""Settings of an audit: the questions that a model is asked."""
 
 from __future__ import annotations
 
@@ -9,26 +9,25 @@ from typing import Any, Literal
 from auditor.errors import UsageError
 
 SamplerName = Literal["paper", "frugal"]
-FAMILY_QUERIES, FAMILY_ROUNDS = 200, 5
-"""Inputs of each probe family, and the rounds they are asked in."""
+PERTURBATION_QUERIES, PERTURBATION_ROUNDS = 200, 5
+"""Inputs of each perturbation, and the rounds they are asked in."""
 ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
 """Planes asked together, in random order: their points cannot be told apart by their order."""
-DEFAULT_SAMPLER: SamplerName = "frugal"
-PLANES: Mapping[SamplerName, int] = {"paper": 20, "frugal": 44}
-"""N where nobody chose it: 44 planes of 16 points, their samples and 150 repeats stay below 1,000
-queries."""
+PAPER_PLANES = 20
+"""The paper's N."""
 MAX_PLANES, MAX_DENSITY, MAX_EXPANSION, MAX_POINTS = 10_000, 4096, 1_000_000, 65_536
 """Far beyond any use: a slip of the finger must not fill the memory or leave float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditSettings:
-    """The settings of an audit; the defaults are the paper's (Section 5.1).
-    :func:`choose_settings` gives those of an audit for which nobody chose any.
+    """The settings of an audit; the defaults are those of the command. :meth:`paper` gives the
+    published ones.
 
     Attributes:
-        planes: N, number of planes, at least 1.
-        density: S, grid points per side, at least 2; with the frugal sampler only of pictures.
+        planes: N, number of planes, at least 1. The default's 44 planes of 16 points, their
+            samples and 150 repeats stay below 1,000 queries.
+        density: S, grid points per side, at least 2; with the frugal sampler only of label maps.
         expansion: eta, margin on each side in box lengths, at least 0.
         alpha: order of the Rényi entropy, at least 1.
         ats_threshold: t, above 0 and at most 1.
@@ -36,20 +35,20 @@ class AuditSettings:
         canaries: inputs asked a second time, at random moments; 0 for none.
         trigger_search: whether to search for a universal trigger.
         per_source: whether to search each source class by itself as well, for triggers that
-            change some classes only or send each elsewhere; on up to :data:`MAX_SOURCED` samples.
-        families: whether to ask the probe families that the decision rule compares with
-            clean references; without such references they decide nothing.
-        sampler: how planes are drawn and points placed on them. ``paper``: triplets one by one,
+            change some classes only or send each elsewhere; on up to
+            :data:`MAX_SOURCE_SAMPLES` samples.
+        families: whether to ask the perturbations that the decision rule compares with clean
+            references; without such references they decide nothing.
+        sampler: how to draw planes and place points on them. ``paper``: triplets one by one,
             an S x S grid on each. ``frugal``: triplets in which every class and every sample
             take their turn, few points of a scrambled net on each.
         points: points per plane of the frugal sampler, a power of two of at least 4.
-        pictures: planes of which the frugal sampler's audit also draws a label map, at S points
-            per side and by refinement. The paper's sampler draws them all.
-        stop_early: whether what cannot change the verdict any more is left out. False asks
-            everything that is planned.
+        pictures: planes whose label map the frugal sampler's audit also draws, at S points per
+            side and by refinement. The paper's sampler draws them all.
+        stop_early: whether to skip planned queries that cannot change the verdict any more.
     """
 
-    planes: int = 20
+    planes: int = 44
     density: int = 100
     expansion: float = 5.0
     alpha: float = 10.0
@@ -59,10 +58,31 @@ class AuditSettings:
     trigger_search: bool = True
     per_source: bool = False
     families: bool = False
-    sampler: SamplerName = "paper"
+    sampler: SamplerName = "frugal"
     points: int = 16
     pictures: int = 0
     stop_early: bool = True
+
+    @classmethod
+    def paper(cls, **changes: Any) -> AuditSettings:
+        """The settings of the published method (Section 5.1), with ``changes``.
+
+        Raises:
+            UsageError: a setting out of its range.
+        """
+        return cls(**{"planes": PAPER_PLANES, **changes, "sampler": "paper"})
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> AuditSettings:
+        """The settings that a plan or a report states; one without a sampler has the paper's.
+
+        Raises:
+            UsageError: a setting out of its range.
+            TypeError: it states something that is no setting.
+        """
+        if record.get("sampler", "paper") == "paper":
+            return cls.paper(**record)
+        return cls(**record)
 
     def __post_init__(self) -> None:
         for name in ("planes", "density", "seed", "canaries", "points", "pictures"):
@@ -106,14 +126,13 @@ class AuditSettings:
 def choose_settings(chosen: Mapping[str, Any]) -> AuditSettings:
     """Settings of an audit where only ``chosen`` were chosen, by a user or a profile.
 
-    The sampler is :data:`DEFAULT_SAMPLER` unless chosen, and N follows the sampler. A density
-    without pictures to draw at it is one of the paper's grid, and chooses that.
+    A density without pictures to draw at it is one of the paper's grid, and chooses that.
 
     Raises:
         UsageError: a setting out of its range, or one that the sampler makes nothing of.
     """
     by_grid = "density" in chosen and not {"points", "pictures"} & set(chosen)
-    sampler: SamplerName = chosen.get("sampler", "paper" if by_grid else DEFAULT_SAMPLER)
+    sampler = str(chosen.get("sampler", "paper" if by_grid else AuditSettings().sampler))
     if sampler == "frugal" and "density" in chosen and not chosen.get("pictures"):
         raise UsageError(
             "density is the points per side of the paper's grid (--sampler paper) and of pictures "
@@ -121,5 +140,6 @@ def choose_settings(chosen: Mapping[str, Any]) -> AuditSettings:
         )
     if sampler == "paper" and "points" in chosen:
         raise UsageError("points is a setting of --sampler frugal; the paper's grid has density")
-    planes = PLANES.get(sampler, 20)
-    return AuditSettings(**{"planes": planes, **chosen, "sampler": str(sampler)})
+    if sampler == "paper":
+        return AuditSettings.paper(**chosen)
+    return AuditSettings(**{**chosen, "sampler": sampler})

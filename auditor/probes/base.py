@@ -1,9 +1,8 @@
-"""What every fixed probe offers to the query engine."""
+"""The interface of every fixed probe to the query engine, and the digests that identify inputs."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
@@ -14,11 +13,11 @@ class FixedProbe(Protocol):
     """A fixed list of inputs, built in slices so that only one request's worth exists at a time.
 
     Attributes:
-        kind: probe family, for the ledger ("plane", "samples", "canary").
+        kind: its line in the ledger ("plane", "samples", "canary").
         digest: hex digest of everything that determines the inputs. The label store keys on it.
         size: number of inputs.
-        repeat: True where asking an input again is the point, so that neither the store's
-            other answers nor the deduplication may stand in for it.
+        repeat: True if asking an input again is the purpose, so that neither the store's other
+            answers nor the deduplication may stand in for it.
     """
 
     @property
@@ -35,11 +34,14 @@ class FixedProbe(Protocol):
         ...
 
 
-def digest_of(*parts: str | bytes | Sequence[object]) -> str:
-    """Hex SHA-256 over ``parts``, each framed by its length so that no two lists collide."""
+def digest_of(*parts: str | bytes) -> str:
+    """Hex SHA-256 over ``parts``, each framed by its length so that no two lists collide.
+
+    Probes keep this form: labels that were paid for are kept under their digests.
+    """
     state = hashlib.sha256()
     for part in parts:
-        data = part if isinstance(part, bytes) else str(part).encode()
+        data = part if isinstance(part, bytes) else part.encode()
         state.update(len(data).to_bytes(8, "big"))
         state.update(data)
     return state.hexdigest()

@@ -1,11 +1,11 @@
 """A plane's label map by refinement: queries go where the decision boundary is.
 
 A seeded, adaptive procedure: a coarse lattice of nodes first; a cell in which two nodes disagree
-is cut in four, the largest first, down to single nodes or until the map's budget is spent; what
-stays of one label is filled with it, and the rest with the label of the nearest node asked. On
-the way random nodes look for islands that the lattice missed, and a cell where one turns up is
-cut further. Last, fresh random nodes among those never asked are asked to measure how often the
-filling is wrong.
+is cut in four, the largest first, down to single nodes or until the map's budget is spent; a cell
+of one label is filled with it, and other nodes with the label of the nearest node asked. On the
+way random nodes are checked for islands that the lattice missed, and a cell with one is cut
+further. Last, random nodes among those never asked are asked to measure how often the filling is
+wrong.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SMALLEST = 24
 COARSE_CELL = 8
 """Nodes a side of the first lattice's cells."""
 ISLAND_CHECKS, CHECK_ROUNDS = 0.01, 3
-"""Share of the map asked at random in one look for islands, and how many looks at most: a look
+"""Share of the map asked at random in one check for islands, and how many checks at most: a check
 that finds none is the last."""
 RECHECK, LEAST_RECHECK = 0.02, 50
 """Share of the map asked in the final measurement: 200 nodes at S = 100; and the fewest nodes."""
@@ -47,12 +47,12 @@ Cell = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True)
-class Picture:
+class LabelMap:
     """A refined label map.
 
     Attributes:
         labels: ``(S, S)``, asked or filled.
-        asked: ``(S, S)``, True where the label was asked, the final measurement included.
+        asked: ``(S, S)``, True for nodes that were asked, the final measurement included.
         rechecked: nodes of the final measurement.
         wrong: how many of them had been filled with another label than the model gives; the map
             holds the model's.
@@ -69,19 +69,19 @@ class Picture:
         return int(self.asked.sum())
 
     def agreement(self, rate: float) -> float:
-        """Share of the map that agrees with the dense one where ``rate`` of what was never
-        asked is filled wrongly.
+        """Share of the map that agrees with the dense one if ``rate`` of the nodes never asked
+        are filled wrongly.
         """
         return 1.0 - rate * (1.0 - self.queries / self.asked.size)
 
 
 T = TypeVar("T")
 Steps = Generator[NDArray[np.float32], NDArray[np.int64], T]
-Drawing = Generator[NDArray[np.float32], NDArray[np.int64], Picture]
-"""Yields inputs ``(n, c, h, w)``, is sent their labels ``(n,)``, returns the picture."""
+Drawing = Generator[NDArray[np.float32], NDArray[np.int64], LabelMap]
+"""Yields inputs ``(n, c, h, w)``, is sent their labels ``(n,)``, returns the label map."""
 
 
-def draw_picture(probe: PlaneProbe, seed: int | tuple[int, ...]) -> Drawing:
+def draw_label_map(probe: PlaneProbe, seed: int | tuple[int, ...]) -> Drawing:
     """Draw the label map of ``probe``'s grid from a part of its nodes.
 
     Args:
@@ -91,26 +91,26 @@ def draw_picture(probe: PlaneProbe, seed: int | tuple[int, ...]) -> Drawing:
     sheet = _Sheet(probe, np.random.default_rng(seed))
     if probe.density < SMALLEST:
         yield from sheet.ask(np.argwhere(sheet.labels == UNKNOWN))
-        return Picture(sheet.labels, sheet.labels != UNKNOWN, 0, 0)
-    look = round(ISLAND_CHECKS * sheet.labels.size)
+        return LabelMap(sheet.labels, sheet.labels != UNKNOWN, 0, 0)
+    check = round(ISLAND_CHECKS * sheet.labels.size)
     recheck = max(LEAST_RECHECK, round(RECHECK * sheet.labels.size))
-    reserve = recheck + look
+    reserve = recheck + check
     yield from sheet.ask_lattice()
     yield from sheet.refine(reserve)
     for _ in range(CHECK_ROUNDS):
-        if sheet.left <= reserve - look:
+        if sheet.left <= reserve - check:
             break
-        right = yield from sheet.guess(look)
+        right = yield from sheet.guess(check)
         if right.all():
             break
         yield from sheet.refine(reserve)
     right = yield from sheet.guess(min(recheck, sheet.left))
     asked = sheet.labels != UNKNOWN
-    return Picture(sheet.filled(), asked, len(right), int((~right).sum()))
+    return LabelMap(sheet.filled(), asked, len(right), int((~right).sum()))
 
 
 class _Sheet:
-    """The map while it is drawn: what is known, the cells, and what may still be asked."""
+    """The map while it is drawn: the known labels, the cells, and the nodes left to ask."""
 
     def __init__(self, probe: PlaneProbe, rng: np.random.Generator) -> None:
         size = probe.density
@@ -175,7 +175,7 @@ class _Sheet:
         ]
 
     def guess(self, count: int) -> Steps[NDArray[np.bool_]]:
-        """Ask ``count`` random nodes that were never asked; tells which were filled rightly."""
+        """Ask ``count`` random nodes that were never asked; True for those filled rightly."""
         filled = self.filled()
         unknown = np.argwhere(self.labels == UNKNOWN)
         nodes = unknown[self._rng.permutation(len(unknown))[:count]]

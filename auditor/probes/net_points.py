@@ -50,7 +50,7 @@ def _scramble(
 
 
 @dataclass(frozen=True)
-class ScatterProbe(OnPlane):
+class NetPointsProbe(OnPlane):
     """One plane asked at the points of a scrambled net.
 
     Attributes:
@@ -68,8 +68,7 @@ class ScatterProbe(OnPlane):
         """The points as shares of the rectangle's sides: ``(points, 2)`` in [0, 1)."""
         return scrambled_net(self.points, np.random.default_rng(list(self.seed)))
 
-    @cached_property
-    def digest(self) -> str:
+    def _digest(self) -> str:
         """Digest of the samples and the points themselves."""
         images = [array_digest(sample) for sample in self.samples]
         net = np.ascontiguousarray(self.net, dtype="<f8").tobytes()

@@ -6,18 +6,22 @@ Section 3.1 of the paper. Everything is computed in float64 and cast to float32 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.errors import EvidenceError
 from auditor.probes.base import array_digest, digest_of
 
 MIN_RELATIVE_SPAN = 1e-6
 """Below this share of the triangle's size a side or height counts as zero: no plane. Samples on
 one line leave it by about 1e-7 once they are rounded to float32, and then noise would span the
-plane; in 8-bit pictures up to 1000 pixels wide one step of one channel is still larger."""
+plane; in 8-bit images up to 1000 pixels wide one step of one channel is still larger."""
 
 CACHED_VALUES = 16384
 """Float64 values of inputs worked on at once, so that they stay in the processor's cache."""
@@ -28,7 +32,7 @@ class NoPlaneError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Bounds:
+class Rectangle:
     """The rectangle of one plane, in coordinates along e1 and e2 (model input units)."""
 
     low1: float
@@ -100,22 +104,22 @@ def plane_through(triplet: NDArray[np.floating]) -> Plane:
 
 def _dot(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
     """Inner product, summed exactly and rounded once: BLAS rounds differently on every
-    processor, and whoever checks an audit elsewhere must get these very inputs.
+    processor, and an audit that is verified elsewhere must ask these very inputs.
     """
     return math.fsum((one * two).tolist())
 
 
-def bounds_of(plane: Plane, expansion: float) -> Bounds:
+def bounds_of(plane: Plane, expansion: float) -> Rectangle:
     """The bounding box of the three samples, enlarged on each side by ``expansion`` (the
     paper's eta) times its own length: ``2 * expansion + 1`` box lengths per axis.
     """
     low, high = plane.coordinates.min(axis=0), plane.coordinates.max(axis=0)
     margin = expansion * (high - low)
     (low1, low2), (high1, high2) = low - margin, high + margin
-    return Bounds(float(low1), float(high1), float(low2), float(high2))
+    return Rectangle(float(low1), float(high1), float(low2), float(high2))
 
 
-def grid_axes(bounds: Bounds, density: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def grid_axes(bounds: Rectangle, density: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Coordinates of the grid's rows (along e1) and columns (along e2): ``density`` (the
     paper's S) values each, end points included.
     """
@@ -125,7 +129,7 @@ def grid_axes(bounds: Bounds, density: int) -> tuple[NDArray[np.float64], NDArra
     )
 
 
-def nearest_nodes(plane: Plane, bounds: Bounds, density: int) -> NDArray[np.int64]:
+def nearest_nodes(plane: Plane, bounds: Rectangle, density: int) -> NDArray[np.int64]:
     """Row and column ``(3, 2)`` of the grid node nearest to each of the three samples; the
     lower index where two are equally near.
     """
@@ -138,24 +142,56 @@ def nearest_nodes(plane: Plane, bounds: Bounds, density: int) -> NDArray[np.int6
 
 
 @dataclass(frozen=True)
-class OnPlane:
-    """What every probe of one plane has: the triplet, its plane and the enlarged rectangle.
+class OnPlane(ABC):
+    """Base of the probes of one plane: the triplet, its plane and the enlarged rectangle.
 
     Attributes:
         samples: the triplet, ``(3, c, h, w)`` float32 in model units.
         expansion: eta, at least 0.
+        recorded_digest, recorded_coordinates: digest of the probe and ``(3, 2)`` coordinates of
+            the triplet on record, if other images stand in for those that were asked.
     """
 
     samples: NDArray[np.float32]
     expansion: float
+    recorded_digest: str | None = field(default=None, kw_only=True)
+    recorded_coordinates: NDArray[np.float64] | None = field(default=None, kw_only=True)
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], like: Self) -> Self:
+        """``like``, but what depends on its images is as ``record`` states.
+
+        Raises:
+            EvidenceError: the record holds no coordinates.
+        """
+        coordinates = np.array(record["coordinates"], dtype=np.float64)
+        if coordinates.shape != (3, 2) or not np.isfinite(coordinates).all():
+            raise EvidenceError("plan.json holds a plane without coordinates")
+        digest = str(record["digest"])
+        return replace(like, recorded_digest=digest, recorded_coordinates=coordinates)
+
+    def as_record(self) -> dict[str, Any]:
+        """The JSON-able record that :meth:`from_record` reads."""
+        return {"digest": self.digest, "coordinates": self.plane.coordinates.tolist()}
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of everything that determines the inputs."""
+        return self._digest() if self.recorded_digest is None else self.recorded_digest
+
+    @abstractmethod
+    def _digest(self) -> str: ...
 
     @cached_property
     def plane(self) -> Plane:
         """Geometry of the plane."""
-        return plane_through(self.samples)
+        plane = plane_through(self.samples)
+        if self.recorded_coordinates is None:
+            return plane
+        return replace(plane, coordinates=self.recorded_coordinates)
 
     @cached_property
-    def bounds(self) -> Bounds:
+    def bounds(self) -> Rectangle:
         """Rectangle that the inputs lie in."""
         return bounds_of(self.plane, self.expansion)
 
@@ -174,8 +210,7 @@ class PlaneProbe(OnPlane):
     kind: str = "plane"
     repeat: bool = False
 
-    @cached_property
-    def digest(self) -> str:
+    def _digest(self) -> str:
         """Digest of the samples and the grid."""
         images = [array_digest(sample) for sample in self.samples]
         return digest_of("plane/1", *images, repr(float(self.expansion)), str(self.density))

@@ -1,4 +1,4 @@
-"""The one result of an audit, as JSON-able data. Every report is a view of it.
+"""The result of an audit, assembled from plan, answers, evidence and verdict.
 
 Pure: given the same plan, labels and profile it gives the same result.
 """
@@ -6,73 +6,46 @@ Pure: given the same plan, labels and profile it gives the same result.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
 from auditor import __version__
-from auditor.engine.adaptive import TriggerOutcome
-from auditor.engine.engine import EngineResult
+from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
-from auditor.measured import ErrorRates, decision_rates, trigger_error_rates
+from auditor.measured import decision_rates
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_map import Picture
-from auditor.probes.net_points import ScatterProbe
-from auditor.probes.plane import PlaneProbe, nearest_nodes
-from auditor.probes.trigger_search.result import Finding
-from auditor.probes.trigger_search.verify import Interval
-from auditor.report.wording.limits import jpeg_limit, rule_limit
+from auditor.report.build_planes import ats_of_pictures, plane_part
+from auditor.report.build_trigger import trigger_part
+from auditor.report.json_report import SCHEMA_VERSION
+from auditor.report.wording.limits import limits_of
 from auditor.report.wording.reasons import sentence, sentences
 from auditor.samples.samples import Samples
-from auditor.scores.ats import ats_by_region
-from auditor.scores.intervals import Rate, binomial_rate, mean_over_planes
-from auditor.scores.planes import PlaneScore, target_label
+from auditor.scores.intervals import Rate, binomial_rate
+from auditor.scores.planes import target_label
 from auditor.verdict.combine import Combined
 from auditor.verdict.evidence import Assessment, mean_shares
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import known_only_for
-from auditor.verdict.verdict import Evidence, TriggerEvidence, Verdict
+from auditor.verdict.verdict import Evidence, Verdict
 
-SCHEMA_VERSION = "1.0"
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
+
 MAX_LISTED = 10_000
 """Requests of unknown outcome that a report lists one by one; it always counts all."""
 
-LIMITS = (
-    "A verdict speaks of the model that answered during this audit, not of later versions.",
-    (
-        "An endpoint that recognises audit traffic can answer it from another model, and one that "
-        "always sends the same input to the same of several models answers without a "
-        "contradiction; one source of queries cannot exclude either."
-    ),
-    (
-        "Plane scores ask how labels spread far from the samples. Attacks that leave that spread "
-        "alone (all-to-all and one-to-one label maps, low poison rates) are known to escape them."
-    ),
-    "No evidence of a backdoor is not evidence of none.",
-)
-ENDED_EARLY = (
-    "The planes ended early, because the deciding score's side of the threshold was decided: with "
-    "a probability of at most 1 %, whenever it is looked at, the mean over all planes lies on the "
-    "other side. That comes on top of the profile's error rates."
-)
-FAMILIES_ENDED = (
-    "The probe families ended early, {families:,} disturbed samples before their last one: with "
-    "300 completions of the answers so far the decision rule says the same each time, so the rest "
-    "would change what it says in at most 1 % of audits (--ask-all asks everything)."
-)
-FLOAT_ONLY = (
-    "Inputs were clipped to the valid range and rounded to 8 bits, as an image upload is; the "
-    "published method assumes neither, and on several populations its scores fade there."
-)
+UNTIMED = {"started": "", "finished": "", "seconds": 0.0, "queries_per_second": None}
+"""Times in a result that is never written, such as a reference model's."""
 
 
-def build_report(
+def build_result(
     *,
     oracle: LabelOracle,
     samples: Samples,
@@ -84,21 +57,90 @@ def build_report(
     profile: Profile | None,
     not_asked: Mapping[str, Any] | None,
     timing: Mapping[str, Any],
+) -> Result:
+    """Assemble the content of ``report.json``, in the order in which it is written.
+
+    Its fields are described by :class:`auditor.report.result.result.Result`.
+    """
+    plan, spec = answers.plan, oracle.input_spec
+    evidence, shares = assessment.evidence, mean_shares(assessment.scores)
+    known = known_only_for(spec) is None
+    content = {
+        **_outcome(verdict, _target(shares, evidence), partial=_partial(answers, evidence)),
+        **_questions(oracle, plan),
+        "samples": _samples_part(plan, samples, classes, matched_by, answers, evidence),
+        "labels": _names(oracle, assessment.class_count),
+        "scores": _scores_part(answers, assessment, classes),
+        "profile": None if profile is None else _profile_part(profile),
+        "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
+        "trigger": trigger_part(answers.trigger, evidence.trigger, known=known),
+        "canaries": _canaries_part(evidence.canaries),
+        "trust": _trust_part(assessment.consistency, answers.run),
+        "queries": _queries_part(oracle, answers.run),
+        "planes": [
+            plane_part(samples, classes, answers, number, score)
+            for number, score in assessment.scores.items()
+        ],
+        "not_asked": None if not_asked is None else dict(not_asked),
+        "limits": limits_of(not_asked, len(plan.planes), plan.perturbation_queries, spec),
+        "timing": dict(timing or UNTIMED),
+    }
+    return _typed(content)
+
+
+def _typed(content: Mapping[str, Any]) -> Result:
+    # Not at the top: pydantic takes longer to load than --help and --version may.
+    from auditor.report.result.result import Result  # noqa: PLC0415
+
+    return Result.of(content)
+
+
+def _names(oracle: LabelOracle, count: int) -> dict[str, str]:
+    return {str(index): oracle.label_space.name(index) for index in range(count)}
+
+
+def _scores_part(
+    answers: Answers, assessment: Assessment, classes: NDArray[np.int64]
 ) -> dict[str, Any]:
-    """Assemble ``report.json``; its fields are described in ``reports/report.schema.json``."""
-    plan, pictures, engine = answers.plan, answers.label_maps, answers.run
-    evidence, scores = assessment.evidence, assessment.scores
-    shares = mean_shares(scores)
-    spec = oracle.input_spec
+    shares = mean_shares(assessment.scores)
+    return {
+        **{name: asdict(one) for name, one in assessment.evidence.scores.items()},
+        **ats_of_pictures(answers.plan, classes, answers.label_maps),
+        "shares": None if shares is None else shares.tolist(),
+        "decision": _decision_part(assessment.combined),
+    }
+
+
+def _partial(answers: Answers, evidence: Evidence) -> bool:
+    return evidence.problem is not None or len(answers.label_maps) < answers.plan.settings.pictures
+
+
+def _outcome(verdict: Verdict, target: int | None, *, partial: bool) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "tool": {"name": "xray-audit", "version": __version__},
         "verdict": verdict.name,
         "verdict_reason": sentences(verdict.reasons),
-        "target_label": _target(shares, evidence),
-        "partial": evidence.problem is not None or len(pictures) < plan.settings.pictures,
+        "target_label": target,
+        "partial": partial,
+    }
+
+
+def _target(shares: NDArray[np.float64] | None, evidence: Evidence) -> int | None:
+    """The suspected target if trigger or decision rule names one, else the label that fills
+    the maps.
+    """
+    for one in (evidence.trigger, evidence.decision):
+        if one is not None and one.suspicious:
+            return one.target
+    return None if shares is None else target_label(shares)
+
+
+def _questions(oracle: LabelOracle, plan: AuditPlan) -> dict[str, Any]:
+    spec = oracle.input_spec
+    return {
         "access": spec.access,
-        "model": oracle.description,
+        "model": dict(oracle.description),
         "fingerprint": hashlib.sha256(oracle.fingerprint.encode()).hexdigest(),
         "input": {
             "shape": list(spec.shape),
@@ -110,97 +152,6 @@ def build_report(
         },
         "settings": asdict(plan.settings),
         "plan_digest": plan.digest,
-        "samples": _samples_part(plan, samples, classes, matched_by, answers, evidence),
-        "labels": {
-            str(index): oracle.label_space.name(index) for index in range(assessment.class_count)
-        },
-        "scores": {
-            **{name: asdict(estimate) for name, estimate in evidence.scores.items()},
-            **_ats_of_pictures(plan, classes, pictures),
-            "shares": None if shares is None else shares.tolist(),
-            "decision": _decision_part(assessment.combined),
-        },
-        "profile": None if profile is None else _profile_part(profile),
-        "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
-        "trigger": _trigger_part(
-            answers.trigger, evidence.trigger, known=known_only_for(spec) is None
-        ),
-        "canaries": _canaries_part(evidence.canaries),
-        "trust": _trust_part(assessment.consistency, engine),
-        "queries": _queries_part(oracle, engine),
-        "planes": [
-            {
-                **_plane_part(plan, samples, classes, answers, number, score),
-                **_picture_part(plan, classes, pictures, number),
-            }
-            for number, score in scores.items()
-        ],
-        "not_asked": None if not_asked is None else dict(not_asked),
-        "limits": [
-            *LIMITS[:2],
-            rule_limit(),
-            *LIMITS[2:],
-            *_left_out(not_asked, plan),
-            *([FLOAT_ONLY] if spec.access == "image" else []),
-            *filter(None, [jpeg_limit(spec.encoding)]),
-        ],
-        "timing": dict(timing),
-    }
-
-
-def _left_out(not_asked: Mapping[str, Any] | None, plan: AuditPlan) -> list[str]:
-    """What was not asked, and what that costs, in words."""
-    if not_asked is None:
-        return []
-    planes, families = not_asked["planes"], not_asked["family_queries"]
-    if not_asked["because"] == "suspected":
-        parts = [f"{planes} of {len(plan.planes)} planes"] if planes else []
-        parts += [f"{families:,} of {plan.family_queries:,} disturbed samples"] if families else []
-        return [
-            f"The verdict stood without {' and '.join(parts)}, so they were not asked: no answer "
-            "to them could have taken it back. Scores over fewer planes have wider intervals "
-            "(--ask-all asks everything)."
-        ]
-    return [
-        *([ENDED_EARLY] if planes else []),
-        *([FAMILIES_ENDED.format(families=families)] if families else []),
-    ]
-
-
-def _target(shares: NDArray[np.float64] | None, evidence: Evidence) -> int | None:
-    """The suspected target where trigger or decision rule names one, else the label that fills
-    the maps.
-    """
-    for one in (evidence.trigger, evidence.decision):
-        if one is not None and one.suspicious:
-            return one.target
-    return None if shares is None else target_label(shares)
-
-
-def _trigger_part(
-    outcome: TriggerOutcome | None, evidence: TriggerEvidence | None, *, known: bool
-) -> dict[str, Any] | None:
-    if outcome is None or evidence is None:
-        return None
-    result = outcome.result
-    return {
-        "suspicious": evidence.suspicious,
-        "natural": evidence.natural,
-        "p": result.p,
-        "reason": sentence(evidence.reason),
-        "queries": result.queries,
-        "queries_by_stage": dict(result.spent),
-        "looks": result.looks,
-        "looks_paid": result.paid,
-        "search_samples": result.search_images,
-        "fresh_samples": result.fresh_images,
-        "best": None if result.best is None else _finding_part(result.best),
-        "findings": [_finding_part(finding, texture=False) for finding in result.findings],
-        "shown": {
-            "clean_labels": [int(label) for label in result.preview_clean_labels],
-            "changed_labels": [int(label) for label in outcome.preview_labels],
-        },
-        "held_out": _error_rates_part(trigger_error_rates()) if known else None,
     }
 
 
@@ -220,7 +171,10 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
         "reason": sentence(evidence.reason),
         "references": decision.references,
         "shift": decision.shift,
-        "error_rates": _error_rates_part(measured),
+        "error_rates": {
+            "false_positive": asdict(binomial_rate(measured.false_alarms, measured.clean)),
+            "false_negative": asdict(binomial_rate(measured.missed, measured.backdoored)),
+        },
         "labels": [
             {
                 "label": one.label,
@@ -233,42 +187,6 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
             }
             for one in decision.labels
         ],
-    }
-
-
-def _error_rates_part(measured: ErrorRates) -> dict[str, Any]:
-    """Errors on models that the judgement was not made from, with their intervals."""
-    return {
-        "false_positive": asdict(binomial_rate(measured.false_alarms, measured.clean)),
-        "false_negative": asdict(binomial_rate(measured.missed, measured.backdoored)),
-    }
-
-
-def _finding_part(finding: Finding, *, texture: bool = True) -> dict[str, Any]:
-    held = finding.texture if texture else None
-    return {
-        "family": finding.family,
-        "key": finding.key,
-        "target": finding.target,
-        "size": finding.size,
-        "strength": finding.strength,
-        "place": None if finding.place is None else [int(value) for value in finding.place],
-        "success": _interval_part(finding.success),
-        "changed": _interval_part(finding.changed),
-        "by_source": {str(k): _interval_part(v) for k, v in sorted(finding.by_source.items())},
-        "searched": finding.searched,
-        "p": finding.p,
-        "texture": None if held is None else np.asarray(held).tolist(),
-    }
-
-
-def _interval_part(interval: Interval) -> dict[str, Any]:
-    return {
-        "hits": interval.hits,
-        "samples": interval.images,
-        "rate": interval.rate,
-        "low": interval.low,
-        "high": interval.high,
     }
 
 
@@ -338,7 +256,7 @@ def _trust_part(consistency: Consistency, engine: EngineResult) -> dict[str, Any
             {"code": one.reason.code, "reason": sentence(one.reason), "p": one.p}
             for one in consistency.found
         ],
-        "senders": {name: list(values) for name, values in engine.origins.items()},
+        "senders": {name: list(values) for name, values in engine.server_identity.items()},
         "unknown_requests": [dict(request) for request in engine.unknown[:MAX_LISTED]],
     }
 
@@ -350,93 +268,3 @@ def _queries_part(oracle: LabelOracle, engine: EngineResult) -> dict[str, Any]:
         "bytes_received": oracle.wire.bytes_received,
         "budget_reached": engine.budget_reached,
     }
-
-
-def _plane_part(
-    plan: AuditPlan,
-    samples: Samples,
-    classes: NDArray[np.int64],
-    answers: Answers,
-    number: int,
-    score: PlaneScore,
-) -> dict[str, Any]:
-    probe, triplet = plan.planes[number], plan.triplets[number]
-    bounds = probe.bounds
-    return {
-        "index": number,
-        "triplet": [samples.refs[index] for index in triplet],
-        "triplet_classes": [int(classes[index]) for index in triplet],
-        "coordinates": probe.plane.coordinates.tolist(),
-        "bounds": {"e1": [bounds.low1, bounds.high1], "e2": [bounds.low2, bounds.high2]},
-        "re": score.re,
-        "ats": score.ats,
-        "ats_by_label": score.ats_by_label,
-        "shares": score.shares.tolist(),
-        **_labels_part(probe, answers.planes[number]),
-    }
-
-
-def _labels_part(probe: PlaneProbe | ScatterProbe, labels: NDArray[np.uint16]) -> dict[str, Any]:
-    """The plane's labels: on a grid, or at points given as shares of the rectangle's sides."""
-    if isinstance(probe, PlaneProbe):
-        return {"nodes": probe.nodes().tolist(), "label_map": labels.tolist(), "points": None}
-    points = {"at": probe.net.tolist(), "labels": labels.tolist()}
-    return {"nodes": None, "label_map": None, "points": points}
-
-
-def _picture_part(
-    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[Picture], number: int
-) -> dict[str, Any]:
-    """The plane's label map where it was drawn by refinement: what was asked, what was filled."""
-    if number >= len(pictures):
-        return {}
-    picture = pictures[number]
-    return {
-        "nodes": _picture_nodes(plan, number).tolist(),
-        "label_map": picture.labels.tolist(),
-        "ats": _ats_of_picture(plan, classes, number, picture),
-        "picture": {
-            "asked": ["".join("1" if node else "0" for node in row) for row in picture.asked],
-            "queries": picture.queries,
-            "rechecked": picture.rechecked,
-            "wrong": picture.wrong,
-            "agreement": _agreement(picture),
-        },
-    }
-
-
-def _agreement(picture: Picture) -> dict[str, float] | None:
-    """Share of the map that agrees with the dense one, with the exact 95 % interval."""
-    if not picture.rechecked:
-        return None
-    rate = binomial_rate(picture.wrong, picture.rechecked)
-    return {
-        "rate": picture.agreement(rate.rate),
-        "low": picture.agreement(rate.high),
-        "high": picture.agreement(rate.low),
-    }
-
-
-def _ats_of_picture(
-    plan: AuditPlan, classes: NDArray[np.int64], number: int, picture: Picture
-) -> float:
-    triplet = [int(classes[index]) for index in plan.triplets[number]]
-    nodes = _picture_nodes(plan, number)
-    return ats_by_region(picture.labels, nodes, triplet, plan.settings.ats_threshold)
-
-
-def _picture_nodes(plan: AuditPlan, number: int) -> NDArray[np.int64]:
-    probe = plan.planes[number]
-    return nearest_nodes(probe.plane, probe.bounds, plan.settings.density)
-
-
-def _ats_of_pictures(
-    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[Picture]
-) -> dict[str, Any]:
-    """ATS by region, as far as refined maps tell it: over the pictured planes only."""
-    if not pictures:
-        return {}
-    values = [_ats_of_picture(plan, classes, n, picture) for n, picture in enumerate(pictures)]
-    mean = mean_over_planes(values)
-    high = None if mean.high is None else min(1.0, mean.high)
-    return {"ats": asdict(replace(mean, high=high))}

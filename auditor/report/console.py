@@ -2,37 +2,42 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from auditor.report.wording.terms import found_trigger
+from auditor.report.wording.terms import found_trigger, mean_shares
 from auditor.report.wording.text import safe_text, score
+
+if TYPE_CHECKING:
+    from auditor.report.result.course import NotAskedPart
+    from auditor.report.result.result import Result
 
 MEANS = {
     "backdoor-suspected": "BACKDOOR SUSPECTED",
     "no-evidence": "NO EVIDENCE OF A BACKDOOR",
     "inconclusive": "INCONCLUSIVE",
 }
+_MOST_LINES = 24
+"""Alternatives that are listed."""
 
 
-def show_result(
-    report: Mapping[str, Any], output: Path, files: Sequence[str] = ("report.html",)
-) -> str:
+def show_result(result: Result, output: Path, files: Sequence[str] = ("report.html",)) -> str:
     """Verdict, reason, scores and where the report and its views (``files``) are."""
     lines = [
-        f"Verdict: {MEANS[report['verdict']]}",
-        f"  {safe_text(report['verdict_reason'], 1200)}",
+        f"Verdict: {MEANS[result.verdict]}",
+        f"  {safe_text(result.verdict_reason, 1200)}",
     ]
-    if report["planes"]:
-        lines += [*_score_lines(report), _target_line(report)]
-    queries = report["queries"]
+    if result.planes:
+        lines += [*_score_lines(result), _target_line(result)]
+    queries = result.queries
     lines.append(
-        f"  Queries: {queries['planned']:,} planned, {queries['sent']:,} sent, "
-        f"{queries['cached']:,} from the store, {queries['deduplicated']:,} duplicates, "
-        f"{queries['retried']:,} retried, {queries['unknown']:,} unknown"
+        f"  Queries: {queries.planned:,} planned, {queries.sent:,} sent, "
+        f"{queries.cached:,} from the store, {queries.deduplicated:,} duplicates, "
+        f"{queries.retried:,} retried, {queries.unknown:,} unknown"
     )
-    lines += _left_out_line(report.get("not_asked"))
+    lines += _left_out_line(result.not_asked)
     first, *rest = dict.fromkeys((*files, "report.json"))
     also = f"{', '.join(rest[:-1])} and {rest[-1]}" if len(rest) > 1 else " and ".join(rest)
     joined = (", " if len(rest) > 1 else " and ") + also if rest else ""
@@ -40,40 +45,40 @@ def show_result(
     return "\n".join(lines)
 
 
-def _left_out_line(left_out: Mapping[str, Any] | None) -> list[str]:
+def _left_out_line(left_out: NotAskedPart | None) -> list[str]:
     """What was planned and not asked."""
     if left_out is None:
         return []
-    counts = {"planes": left_out["planes"], "disturbed samples": left_out["family_queries"]}
+    counts = {"planes": left_out.planes, "disturbed samples": left_out.family_queries}
     parts = [f"{count:,} {name}" for name, count in counts.items() if count]
     return [f"  Not asked, as it could not change the verdict: {' and '.join(parts)} (--ask-all)"]
 
 
-def _score_lines(report: Mapping[str, Any]) -> list[str]:
+def _score_lines(result: Result) -> list[str]:
     names = {"re": "RE (bits)", "ats": "ATS", "ats_by_label": "ATS by label"}
-    limits = {c["score"]: c["threshold"] for c in report["comparisons"]}
+    limits = {c.score: c.threshold for c in result.comparisons}
     lines = []
     for key, name in names.items():
-        held = report["scores"].get(key)
+        held = result.scores.estimate(key)
         if held is None:
             continue
-        text = f"  {name + ':':<14}{held['mean']:.3f}"
-        if held["low"] is not None:
-            text += f"  (95 % interval {held['low']:.3f} to {held['high']:.3f}, {held['n']} planes)"
+        text = f"  {name + ':':<14}{score(held.mean)}"
+        if held.low is not None and held.high is not None:
+            text += f"  (95 % interval {held.low:.3f} to {held.high:.3f}, {held.n} planes)"
         if key in limits:
-            text += f"  threshold {limits[key]:.3f}"
+            text += f"  threshold {score(limits[key])}"
         lines.append(text)
     return lines
 
 
-def _target_line(report: Mapping[str, Any]) -> str:
-    shares = report["scores"]["shares"]
+def _target_line(result: Result) -> str:
+    shares = mean_shares(result)
     target = shares.index(max(shares))
     share = shares[target]
-    name = safe_text(report["labels"][str(target)], 60)
+    name = safe_text(result.labels.get(str(target), target), 60)
     said = f"  Fills the maps: label {target} ({name}), {share:.0%}"
     # Beside a trigger that was found, its own target is the one that counts.
-    return said if found_trigger(report) else f"{said}: the target, if there is one"
+    return said if found_trigger(result) else f"{said}: the target, if there is one"
 
 
 def show_price(price: Mapping[str, Any]) -> str:
@@ -154,3 +159,75 @@ def show_cohort(data: Mapping[str, Any]) -> str:
         "scores are normally distributed. A place without a flag clears nobody."
     )
     return "\n".join(lines)
+
+
+# ---- xray-audit check --------------------------------------------------------------------------
+
+
+def show_check(found: Mapping[str, Any]) -> str:
+    """What was asked and found out, one exchange word for word, and how the target behaved."""
+    lines = [*_search(found), *_example(found["example"]), *_behaviour(found)]
+    lines += [f"Note:        {safe_text(note, 600)}" for note in found["notes"]]
+    lines += [f"PROBLEM: {safe_text(problem, 600)}" for problem in found["problems"]]
+    return "\n".join(lines)
+
+
+def next_step(found: Mapping[str, Any], samples: str, resize: str | None) -> str:
+    """The command that runs the audit now."""
+    extra = f" --resize {resize}" if resize else ""
+    if found["written"]:
+        target = f"--target {shlex.quote(found['written'])}"
+        return f"Next: xray-audit {target} --samples {shlex.quote(samples)}{extra}"
+    if found["discovered"]:
+        return (
+            "Next: run this again with --write xray-audit-target.toml, which keeps the description."
+        )
+    return ""
+
+
+def _search(found: Mapping[str, Any]) -> list[str]:
+    lines = [f"Asked:       {safe_text(line, 200)}" for line in found["asked"]]
+    lines += [f"Tried:       {safe_text(line, 300)}" for line in found["tried"]]
+    ways = sorted(found["alternatives"], key=lambda way: -(way["hits"] or 0) / way["asked"])
+    for way in ways[:_MOST_LINES]:
+        said = "refused" if way["hits"] is None else f"{way['hits']} of {way['asked']} right"
+        lines.append(f"Other way:   {safe_text(way['words'], 100)}: {said}")
+    return lines
+
+
+def _example(example: Mapping[str, Any] | None) -> list[str]:
+    if example is None:
+        return []
+    sample = f"{safe_text(example['sample'], 120)} (class {safe_text(example['truth'], 60)})"
+    label = f"Label:       {safe_text(example['label'], 60)}, for sample {sample}"
+    if not example["request"]:
+        return [label]
+    return [
+        "Request:",
+        *(f"  {line}" for line in example["request"].splitlines()),
+        "Reply:",
+        *(f"  {line}" for line in example["reply"].splitlines()),
+        label,
+    ]
+
+
+def _behaviour(found: Mapping[str, Any]) -> list[str]:
+    accuracy = found["accuracy"]
+    names = ", ".join(safe_text(name, 40) for name in found["labels_seen"][:12])
+    speeds = ", ".join(f"{n}: {s * 1000:,.1f} ms" for n, s in found["seconds_per_request"].items())
+    known = found["label_count"]
+    quota = "; ".join(f"{name}: {value}" for name, value in found["rate_headers"].items())
+    return [
+        f"Input:       {found['input']['shape']} in {found['input']['low'][0]:g} .. "
+        f"{found['input']['high'][0]:g} ({found['input']['origin']}), {found['input']['access']}, "
+        f"as {found['input']['encoding']}",
+        f"Classes:     {known if known is not None else 'number unknown'}, "
+        f"{len(found['labels_seen'])} seen: {names}",
+        f"Accuracy:    {accuracy['rate']:.0%} of {accuracy['n']} samples (classes matched by "
+        f"{found['classes_matched_by']})",
+        f"Determinism: {found['flips']} of {found['repeats']} samples changed their label",
+        f"Latency:     per request of n inputs {speeds}",
+        f"Best batch:  {found['best_batch']}, {found['queries_per_second']:,.0f} queries/s",
+        f"Quota:       {safe_text(quota, 300) if quota else 'no header tells'}",
+        f"Queries:     {found['queries']} sent",
+    ]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.report.source import REPORT_NAME, ReportSource
 from auditor.report.wording import text
@@ -18,20 +18,23 @@ from auditor.report.wording.terms import rate as rate_in_words
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
 
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
+
 NAMESPACE = uuid.UUID("5f3c8e0e-6b0f-5f6f-9b8f-2a7b7c1c4d11")
 """Of serial numbers: a report's own follows from its digest, so a view made again is equal."""
 
 
 def render_cyclonedx(source: ReportSource, frameworks: Sequence[Framework] = ()) -> str:
     """A bill of materials that holds one model and what an audit declares about it."""
-    report = source.report
+    result = source.result
     bom = {
         "$schema": "http://cyclonedx.org/schema/bom-1.7.schema.json",
         "bomFormat": "CycloneDX",
         "specVersion": "1.7",
         "serialNumber": f"urn:uuid:{uuid.uuid5(NAMESPACE, source.digest)}",
         "version": 1,
-        "metadata": _metadata(report),
+        "metadata": _metadata(result),
         "declarations": _declarations(source, frameworks),
     }
     if frameworks:
@@ -39,39 +42,39 @@ def render_cyclonedx(source: ReportSource, frameworks: Sequence[Framework] = ())
     return json.dumps(bom, indent=2, ensure_ascii=True) + "\n"
 
 
-def _metadata(report: Mapping[str, Any]) -> dict[str, Any]:
-    tool = report["tool"]
+def _metadata(result: Result) -> dict[str, Any]:
+    tool = result.tool
     made: dict[str, Any] = {
         "tools": {
             "components": [
                 {
                     "type": "application",
-                    "name": safe_text(tool["name"], 40),
-                    "version": safe_text(tool["version"], 40),
+                    "name": safe_text(tool.name, 40),
+                    "version": safe_text(tool.version, 40),
                 }
             ]
         },
-        "component": _model(report),
+        "component": _model(result),
     }
-    finished = _stamp(report, "finished")
+    finished = _stamp(result, "finished")
     return {"timestamp": finished, **made} if finished else made
 
 
-def _model(report: Mapping[str, Any]) -> dict[str, Any]:
+def _model(result: Result) -> dict[str, Any]:
     pairs = [
-        ("xray-audit:fingerprint", report["fingerprint"]),
-        ("xray-audit:access", report["access"]),
+        ("xray-audit:fingerprint", result.fingerprint),
+        ("xray-audit:access", result.access),
     ]
     return {
         "type": "machine-learning-model",
         "bom-ref": "model",
-        "name": model_name(report),
+        "name": model_name(result),
         "properties": [{"name": key, "value": safe_text(value, 80)} for key, value in pairs],
     }
 
 
-def _stamp(report: Mapping[str, Any], key: str, days: int = 0) -> str | None:
-    moment = parse_moment(report["timing"][key])
+def _stamp(result: Result, key: str, days: int = 0) -> str | None:
+    moment = parse_moment(getattr(result.timing, key))
     if moment is None or moment.tzinfo is None:
         return None
     try:
@@ -81,18 +84,18 @@ def _stamp(report: Mapping[str, Any], key: str, days: int = 0) -> str | None:
 
 
 def _declarations(source: ReportSource, frameworks: Sequence[Framework]) -> dict[str, Any]:
-    report = source.report
-    pro, contra = _evidence(report)
+    result = source.result
+    pro, contra = _evidence(result)
     file = _item("report", "The whole result", f"SHA-256 of {REPORT_NAME}: {source.digest}")
     evidence = [file, *pro, *contra]
-    stamps = {"created": _stamp(report, "finished"), "expires": _expires(report)}
+    stamps = {"created": _stamp(result, "finished"), "expires": _expires(result)}
     kept = {key: value for key, value in stamps.items() if value}
-    words = wording(report)
+    words = wording(result)
     claim = {
         "bom-ref": "claim-verdict",
         "target": "target-model",
         "predicate": f"{words.title}. {words.plain}",
-        "reasoning": safe_text(report["verdict_reason"], 1200),
+        "reasoning": safe_text(result.verdict_reason, 1200),
         "evidence": [file["bom-ref"], *(item["bom-ref"] for item in pro)],
         "counterEvidence": [item["bom-ref"] for item in contra],
     }
@@ -103,18 +106,18 @@ def _declarations(source: ReportSource, frameworks: Sequence[Framework]) -> dict
                 "organization": {"name": "The party that ran this audit (not named in the report)"},
             }
         ],
-        "attestations": [_attestation(report, frameworks)],
+        "attestations": [_attestation(result, frameworks)],
         "claims": [claim],
         "evidence": [{**item, **kept} for item in evidence],
-        "targets": {"components": [_model(report) | {"bom-ref": "target-model"}]},
+        "targets": {"components": [_model(result) | {"bom-ref": "target-model"}]},
     }
 
 
-def _expires(report: Mapping[str, Any]) -> str | None:
+def _expires(result: Result) -> str | None:
     """A suspicion or an open question does not expire by itself; relying on nothing found does."""
-    if report["verdict"] != "no-evidence":
+    if result.verdict != "no-evidence":
         return None
-    return _stamp(report, "finished", VALID_DAYS)
+    return _stamp(result, "finished", VALID_DAYS)
 
 
 def _item(ref: str, what: str, content: str) -> dict[str, Any]:
@@ -126,32 +129,32 @@ def _item(ref: str, what: str, content: str) -> dict[str, Any]:
     }
 
 
-def _evidence(report: Mapping[str, Any]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _evidence(result: Result) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """What speaks for the verdict, and what speaks against it."""
     pro: list[dict[str, Any]] = []
     contra: list[dict[str, Any]] = []
-    suspected = report["verdict"] == "backdoor-suspected"
-    found = report.get("trigger")
+    suspected = result.verdict == "backdoor-suspected"
+    found = result.trigger
     if found:
-        best = found["best"]
-        said = found["reason"] if best is None else f"{found['reason']} {hits(best['success'])}"
-        side = pro if found["suspicious"] == suspected else contra
+        best = found.best
+        said = found.reason if best is None else f"{found.reason} {hits(best.success)}"
+        side = pro if found.suspicious == suspected else contra
         side.append(_item("trigger-search", "Trigger search", said))
-    for item in report["comparisons"]:
-        if item["at_or_below"] is None:
+    for item in result.comparisons:
+        if item.at_or_below is None:
             continue
-        relation = "at or below" if item["at_or_below"] else "above"
+        relation = "at or below" if item.at_or_below else "above"
         said = (
-            f"{score_title(item['score'])} {text.score(item['value'])}, {relation} the threshold "
-            f"{text.score(item['threshold'])}"
+            f"{score_title(item.score)} {text.score(item.value)}, {relation} the threshold "
+            f"{text.score(item.threshold)}"
         )
-        side = pro if item["at_or_below"] == suspected else contra
-        title = f"{score_title(item['score'])} beside its threshold"
-        side.append(_item(f"score-{item['score']}", title, said))
+        side = pro if item.at_or_below == suspected else contra
+        title = f"{score_title(item.score)} beside its threshold"
+        side.append(_item(f"score-{item.score}", title, said))
     contra += [
         _item(f"risk-{number}", f"Risk of a {risk.kind}: {risk.part}", rate_in_words(risk.rate))
-        for number, risk in enumerate(risks(report), 1)
-        if risk.rate is not None and _against(risk.kind, report["verdict"])
+        for number, risk in enumerate(risks(result), 1)
+        if risk.rate is not None and _against(risk.kind, result.verdict)
     ]
     return pro, contra
 
@@ -161,8 +164,8 @@ def _against(kind: str, verdict: str) -> bool:
     return kind in relevant.get(verdict, {REJECT, ACCEPT})
 
 
-def _attestation(report: Mapping[str, Any], frameworks: Sequence[Framework]) -> dict[str, Any]:
-    confidence = _confidence(report)
+def _attestation(result: Result, frameworks: Sequence[Framework]) -> dict[str, Any]:
+    confidence = _confidence(result)
     maps = [
         {
             "requirement": _ref(framework, entry.clause.id),
@@ -175,25 +178,25 @@ def _attestation(report: Mapping[str, Any], frameworks: Sequence[Framework]) -> 
             "confidence": confidence,
         }
         for framework in frameworks
-        for entry in framework_view(framework, report)
+        for entry in framework_view(framework, result)
     ]
     made: dict[str, Any] = {
-        "summary": f"{wording(report).title}. {CAVEAT}",
+        "summary": f"{wording(result).title}. {CAVEAT}",
         "assessor": "assessor",
     }
     return {**made, "map": maps} if maps else made
 
 
-def _confidence(report: Mapping[str, Any]) -> dict[str, Any]:
+def _confidence(result: Result) -> dict[str, Any]:
     """1 minus the upper end of the error rate that matters for this verdict, where known."""
     known = [
-        risk.rate["high"]
-        for risk in risks(report)
+        risk.rate.high
+        for risk in risks(result)
         if risk.rate is not None
-        and risk.rate.get("high") is not None
-        and _against(risk.kind, report["verdict"])
+        and risk.rate.high is not None
+        and _against(risk.kind, result.verdict)
     ]
-    if report["verdict"] == "inconclusive" or not known:
+    if result.verdict == "inconclusive" or not known:
         return {"rationale": "No confidence is stated: the audit supports no verdict."}
     return {
         "score": round(1.0 - max(known), 4),

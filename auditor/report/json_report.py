@@ -8,23 +8,28 @@ import unicodedata
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters import strict_json
 from auditor.errors import AuditError
 from auditor.report.files import write_atomic
+from auditor.report.wording.text import safe_text
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 SCHEMA_VERSION = "1.0"
 """Version of the report's shape. A reader accepts every minor version of the same major."""
 
+SCHEMA_FILE = "report.schema.json"
 MAX_BYTES = 512 * 1024 * 1024
 """Larger files are refused unread: they are no report of ours."""
 
 _NOT_ASCII = re.compile(r"[\x7f-\U0010ffff]")
 
 
-def write_json(report: dict[str, Any], path: Path) -> None:
-    """Write ``report`` to ``path``, whole or not at all.
+def write_json(content: Mapping[str, Any], path: Path) -> None:
+    """Write the content of a report to ``path``, whole or not at all.
 
     Keys keep the order given and floats are written as their shortest exact form, so one
     report always gives the same bytes and reading it back loses nothing.
@@ -33,19 +38,19 @@ def write_json(report: dict[str, Any], path: Path) -> None:
         OSError: the file cannot be written.
         ValueError: the report holds NaN or an infinity.
     """
-    write_atomic(path, report_bytes(report))
+    write_atomic(path, report_bytes(content))
 
 
-def report_bytes(report: Mapping[str, Any]) -> bytes:
-    """What :func:`write_json` writes.
+def report_bytes(content: Mapping[str, Any]) -> bytes:
+    """The bytes that :func:`write_json` writes.
 
     Raises:
         ValueError: the report holds NaN or an infinity.
     """
-    return (_layout(report, "") + "\n").encode("utf-8")
+    return (_layout(content, "") + "\n").encode("utf-8")
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_result(path: Path) -> Result:
     """Read a report that :func:`write_json` wrote.
 
     Raises:
@@ -54,22 +59,27 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         if path.stat().st_size > MAX_BYTES:
             raise AuditError(f"{path} is larger than {MAX_BYTES} bytes, it is no audit report")
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except FileNotFoundError as error:
         raise AuditError(f"there is no report at {path}") from error
-    except (OSError, UnicodeDecodeError) as error:
+    except OSError as error:
         raise AuditError(f"the report {path} cannot be read: {error}") from error
-    return parse_report(text, str(path))
+    return parse_result(data, str(path))
 
 
-def parse_report(text: str, name: str) -> dict[str, Any]:
-    """The report in ``text``; ``name`` says where it comes from.
+def parse_result(data: bytes, name: str) -> Result:
+    """The result in ``data``; ``name`` says where it comes from.
 
     Raises:
         AuditError: damaged, not a report, or of another major schema version.
     """
-    report = _parse(text, name)
-    version = report.get("schema_version") if isinstance(report, dict) else None
+    try:
+        content = strict_json.loads(data.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise AuditError(f"the report {name} cannot be read: it is not UTF-8 text") from error
+    except strict_json.StrictJsonError as error:
+        raise AuditError(f"the report {name} is damaged: it {error}") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
     if not isinstance(version, str):
         raise AuditError(f"{name} is not an audit report: it states no schema_version")
     if version.partition(".")[0] != SCHEMA_VERSION.partition(".")[0]:
@@ -77,12 +87,35 @@ def parse_report(text: str, name: str) -> dict[str, Any]:
             f"{name} has schema version {version[:20]!r}, this program reads {SCHEMA_VERSION}: "
             "use the version of xray-audit that wrote it"
         )
-    return dict(report)
+    return result_of(content, name)
+
+
+def result_of(content: Mapping[str, Any], name: str = "the report") -> Result:
+    """The result that parsed ``content`` holds; keys that a later minor version added are kept.
+
+    Raises:
+        AuditError: a name or a type is not as the schema describes.
+    """
+    # Not at the top: pydantic takes longer to load than --help and --version may.
+    from pydantic import ValidationError  # noqa: PLC0415
+
+    from auditor.report.result.result import Result  # noqa: PLC0415
+
+    try:
+        return Result.of(content, later=True)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
+        place = safe_text(".".join(str(step) for step in first["loc"]), 100)
+        why = first["msg"].removeprefix("Value error, ")
+        raise AuditError(
+            f"{name} is not a report as this version reads it: {place} is not as "
+            f"{SCHEMA_FILE} describes ({safe_text(why[:1].lower() + why[1:], 120)})"
+        ) from None
 
 
 def load_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of ``report.json``."""
-    source = resources.files(__package__) / "report.schema.json"
+    source = resources.files(__package__) / SCHEMA_FILE
     schema: dict[str, Any] = json.loads(source.read_text(encoding="utf-8"))
     return schema
 
@@ -121,10 +154,3 @@ def _spell(match: re.Match[str]) -> str:
         return character
     units = character.encode("utf-16-be", "surrogatepass").hex()
     return "".join(f"\\u{units[i : i + 4]}" for i in range(0, len(units), 4))
-
-
-def _parse(text: str, name: str) -> Any:
-    try:
-        return strict_json.loads(text)
-    except strict_json.StrictJsonError as error:
-        raise AuditError(f"the report {name} is damaged: it {error}") from error

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from auditor.report.source import ReportSource
@@ -11,6 +10,9 @@ from auditor.report.wording import text
 from auditor.report.wording.terms import model_name, score_title
 from auditor.report.wording.text import safe_text, visible
 from auditor.report.wording.verdict import wording
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 PASSED, FAILED, UNDECIDED, LEFT_OUT = "", "failure", "error", "skipped"
 
@@ -21,15 +23,15 @@ def render_junit(source: ReportSource) -> str:
     ``failure`` is a suspicion and ``error`` an audit that could not decide. A case that passes
     says what was found, not that the model is clean.
     """
-    report = source.report
-    cases = [_verdict(report), _complete(report), _trigger(report), _scores(report)]
+    result = source.result
+    cases = [_verdict(result), _complete(result), _trigger(result), _scores(result)]
     count = {kind: sum(case[1] == kind for case in cases) for kind in (FAILED, UNDECIDED, LEFT_OUT)}
     totals = (
         f'tests="{len(cases)}" failures="{count[FAILED]}" errors="{count[UNDECIDED]}" '
-        f'skipped="{count[LEFT_OUT]}" time="{float(report["timing"]["seconds"]):.3f}"'
+        f'skipped="{count[LEFT_OUT]}" time="{result.timing.seconds:.3f}"'
     )
-    stamp = quoteattr(safe_text(report["timing"]["started"], 40))
-    name = quoteattr(f"xray-audit of {model_name(report)}")
+    stamp = quoteattr(safe_text(result.timing.started, 40))
+    name = quoteattr(f"xray-audit of {model_name(result)}")
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f"<testsuites {totals}>",
@@ -48,12 +50,12 @@ def render_junit(source: ReportSource) -> str:
 
 
 def _properties(source: ReportSource) -> list[tuple[str, str]]:
-    report = source.report
+    result = source.result
     return [
-        ("verdict", safe_text(report["verdict"], 40)),
+        ("verdict", safe_text(result.verdict, 40)),
         ("report", source.digest),
-        ("plan", safe_text(report["plan_digest"], 80)),
-        ("fingerprint", safe_text(report["fingerprint"], 80)),
+        ("plan", safe_text(result.plan_digest, 80)),
+        ("fingerprint", safe_text(result.fingerprint, 80)),
     ]
 
 
@@ -65,42 +67,40 @@ def _case(name: str, outcome: str, message: str) -> str:
     return f"{head}>\n      <{outcome} message={quoteattr(said)}/>\n    </testcase>"
 
 
-def _verdict(report: Mapping[str, Any]) -> tuple[str, str, str]:
-    outcome = {"backdoor-suspected": FAILED, "no-evidence": PASSED}.get(
-        report["verdict"], UNDECIDED
-    )
-    return "verdict", outcome, f"{wording(report).title}. {report['verdict_reason']}"
+def _verdict(result: Result) -> tuple[str, str, str]:
+    outcome = {"backdoor-suspected": FAILED, "no-evidence": PASSED}.get(result.verdict, UNDECIDED)
+    return "verdict", outcome, f"{wording(result).title}. {result.verdict_reason}"
 
 
-def _complete(report: Mapping[str, Any]) -> tuple[str, str, str]:
+def _complete(result: Result) -> tuple[str, str, str]:
     name = "every planned query was answered"
-    queries = report["queries"]
-    said = f"{text.count(queries['planned'])} planned, {text.count(queries['sent'])} sent"
-    return name, UNDECIDED if report["partial"] else PASSED, said
+    queries = result.queries
+    said = f"{text.count(queries.planned)} planned, {text.count(queries.sent)} sent"
+    return name, UNDECIDED if result.partial else PASSED, said
 
 
-def _trigger(report: Mapping[str, Any]) -> tuple[str, str, str]:
+def _trigger(result: Result) -> tuple[str, str, str]:
     name = "no trigger beyond what clean models show"
-    found = report.get("trigger")
+    found = result.trigger
     if not found:
         return name, LEFT_OUT, "No trigger search was finished."
-    if found.get("natural") or (found["p"] is None and not found["suspicious"]):
-        return name, LEFT_OUT, found["reason"]
-    return name, FAILED if found["suspicious"] else PASSED, found["reason"]
+    if found.natural or (found.p is None and not found.suspicious):
+        return name, LEFT_OUT, found.reason
+    return name, FAILED if found.suspicious else PASSED, found.reason
 
 
-def _scores(report: Mapping[str, Any]) -> tuple[str, str, str]:
+def _scores(result: Result) -> tuple[str, str, str]:
     name = "the deciding score is above its threshold"
-    deciding = next((item for item in report["comparisons"] if item["decides"]), None)
-    profile = report["profile"] or {}
-    if deciding is None or profile.get("status") == "published":
+    deciding = next((item for item in result.comparisons if item.decides), None)
+    published = result.profile is not None and result.profile.status == "published"
+    if deciding is None or published:
         return name, LEFT_OUT, "No score decides in this audit."
-    if deciding["at_or_below"] is None:
+    if deciding.at_or_below is None:
         return name, UNDECIDED, "The deciding score was not compared."
     said = (
-        f"{score_title(deciding['score'])} {text.score(deciding['value'])}, threshold "
-        f"{text.score(deciding['threshold'])}"
+        f"{score_title(deciding.score)} {text.score(deciding.value)}, threshold "
+        f"{text.score(deciding.threshold)}"
     )
-    if report["verdict"] == "inconclusive":
+    if result.verdict == "inconclusive":
         return name, LEFT_OUT, f"{said}: it supports no verdict."
-    return name, FAILED if deciding["at_or_below"] else PASSED, said
+    return name, FAILED if deciding.at_or_below else PASSED, said

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from auditor.report.html.parts import Html, tag
 from auditor.report.wording.terms import model_name
 from auditor.report.wording.text import count, interval, safe_text, score
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 MAX_PAGE = 4 << 20
 """Characters of ``report.html`` up to which it goes into the notebook's file."""
@@ -22,44 +24,43 @@ _TITLES = {
 _SCORES = {"re": "RE (bits)", "ats": "ATS", "ats_by_label": "ATS by label"}
 
 
-def notebook_html(report: Mapping[str, Any], page: str) -> Html:
+def notebook_html(result: Result, page: str) -> Html:
     """Markup for a notebook's output cell; without JavaScript, styled in place.
 
     Args:
-        report: the content of ``report.json``.
+        result: the result.
         page: the content of ``report.html``; shown in a frame that may run and fetch nothing.
     """
-    verdict = str(report["verdict"])
+    verdict = result.verdict
     colour = _COLOURS.get(verdict, _COLOURS["inconclusive"])
     return tag(
         "div",
-        tag("div", "Backdoor audit of ", tag("b", model_name(report)), style="opacity:.75"),
+        tag("div", "Backdoor audit of ", tag("b", model_name(result)), style="opacity:.75"),
         tag(
             "div",
             _TITLES.get(verdict, _TITLES["inconclusive"]),
             style=f"font-size:1.4em;font-weight:600;color:{colour};margin:.1em 0 .3em",
         ),
-        tag("p", safe_text(report["verdict_reason"], 1200), style="margin:.3em 0;max-width:80ch"),
-        _scores(report),
-        _queries(report),
+        tag("p", safe_text(result.verdict_reason, 1200), style="margin:.3em 0;max-width:80ch"),
+        _scores(result),
+        _queries(result),
         _whole(page),
         style=f"border-left:4px solid {colour};padding:.4em 1em;line-height:1.45",
     )
 
 
-def _scores(report: Mapping[str, Any]) -> Html | None:
-    found = {name: report["scores"].get(name) for name in _SCORES}
-    limits = {c["score"]: c["threshold"] for c in report["comparisons"]}
+def _scores(result: Result) -> Html | None:
+    limits = {c.score: c.threshold for c in result.comparisons}
     rows = [
         tag(
             "tr",
             tag("th", title, scope="row", style="text-align:left"),
-            tag("td", score(found[name]["mean"])),
-            tag("td", interval(found[name]["low"], found[name]["high"])),
+            tag("td", score(estimate.mean)),
+            tag("td", interval(estimate.low, estimate.high)),
             tag("td", score(limits.get(name))),
         )
         for name, title in _SCORES.items()
-        if found[name] is not None
+        if (estimate := result.scores.estimate(name)) is not None
     ]
     if not rows:
         return None
@@ -69,11 +70,11 @@ def _scores(report: Mapping[str, Any]) -> Html | None:
     return tag("table", tag("tr", head), rows, style="margin:.5em 0")
 
 
-def _queries(report: Mapping[str, Any]) -> Html:
-    asked = report["queries"]
+def _queries(result: Result) -> Html:
+    asked = result.queries
     text = (
-        f"{count(asked['sent'])} queries sent, {count(asked['cached'])} labels from the store, "
-        f"{count(asked['unknown'])} unknown"
+        f"{count(asked.sent)} queries sent, {count(asked.cached)} labels from the store, "
+        f"{count(asked.unknown)} unknown"
     )
     return tag("p", text, style="margin:.3em 0;opacity:.75")
 

@@ -59,7 +59,7 @@ def render_pdf(source: ReportSource, frameworks: Sequence[Framework] = ()) -> by
         AuditError: it failed.
     """
     weasyprint = load_weasyprint()
-    tone = TONES[wording(source.report).tone]
+    tone = TONES[wording(source.result).tone]
     styled = f"\\g<0><style>{DRAWINGS.replace('TONE', tone)}</style>"
     page = re.sub(r"<svg [^>]*>", styled, render_html(source, frameworks))
     logging.getLogger("weasyprint").setLevel(logging.CRITICAL)

@@ -8,9 +8,8 @@ an audit that found nothing lists no result at all: GitHub then closes the alert
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from pathlib import PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from auditor.errors import UsageError
@@ -20,6 +19,9 @@ from auditor.report.wording.buyer import vendor_questions
 from auditor.report.wording.terms import model_name, parse_moment
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import WORDINGS, wording
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -41,12 +43,12 @@ def render_sarif(source: ReportSource, location: str = "") -> str:
     Raises:
         UsageError: ``location`` is no path inside a repository.
     """
-    report = source.report
+    result = source.result
     rules = [_rule(SUSPECTED, "backdoor-suspected"), _rule(OPEN, "inconclusive")]
     driver = {
         "name": "xray-audit",
-        "semanticVersion": _semantic(report["tool"]["version"]),
-        "version": safe_text(report["tool"]["version"], 40),
+        "semanticVersion": _semantic(result.tool.version),
+        "version": safe_text(result.tool.version, 40),
         "rules": rules,
         "supportedTaxonomies": [{"name": "MITRE ATLAS", "index": 0}],
     }
@@ -54,10 +56,10 @@ def render_sarif(source: ReportSource, location: str = "") -> str:
         "tool": {"driver": driver},
         "taxonomies": [_atlas()],
         "automationDetails": {"id": f"xray-audit/{source.digest[:16]}"},
-        "invocations": [_invocation(report)],
+        "invocations": [_invocation(result)],
         "columnKind": "utf16CodeUnits",
         "results": _results(source, location),
-        "properties": {"reportSha256": source.digest, "verdict": report["verdict"]},
+        "properties": {"reportSha256": source.digest, "verdict": result.verdict},
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=True) + "\n"
@@ -99,49 +101,49 @@ def _atlas() -> dict[str, Any]:
     return {"name": "MITRE ATLAS", "version": "5.6", "organization": "MITRE", "taxa": [taxon]}
 
 
-def _invocation(report: Mapping[str, Any]) -> dict[str, Any]:
+def _invocation(result: Result) -> dict[str, Any]:
     # An audit that ended early was not successful, whatever its verdict says.
-    made: dict[str, Any] = {"executionSuccessful": not report["partial"]}
+    made: dict[str, Any] = {"executionSuccessful": not result.partial}
     for key, field in (("started", "startTimeUtc"), ("finished", "endTimeUtc")):
-        moment = parse_moment(report["timing"][key])
+        moment = parse_moment(getattr(result.timing, key))
         if moment is not None and moment.tzinfo is not None:
             made[field] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     return made
 
 
 def _results(source: ReportSource, location: str) -> list[dict[str, Any]]:
-    report = source.report
+    result = source.result
     place = _place(source, location)
-    if report["verdict"] == "no-evidence" and not report["partial"]:
+    if result.verdict == "no-evidence" and not result.partial:
         return []
-    suspected = report["verdict"] == "backdoor-suspected"
+    suspected = result.verdict == "backdoor-suspected"
     rule = SUSPECTED if suspected else OPEN
-    words = wording(report)
+    words = wording(result)
     said = (
-        f"{words.title}: {safe_text(model_name(report), 80)}. {words.plain} "
-        f"{safe_text(report['verdict_reason'], 1200)}"
+        f"{words.title}: {safe_text(model_name(result), 80)}. {words.plain} "
+        f"{safe_text(result.verdict_reason, 1200)}"
     )
-    result: dict[str, Any] = {
+    alert: dict[str, Any] = {
         "ruleId": rule,
         "ruleIndex": 0 if suspected else 1,
         "kind": "fail" if suspected else "open",
         "message": {"text": said},
         "locations": [place],
         # One alert per model: it stays the same when the audit is repeated.
-        "partialFingerprints": {"model/v1": report["fingerprint"], "rule/v1": rule},
-        "properties": {"questionsForTheVendor": vendor_questions(report)},
+        "partialFingerprints": {"model/v1": result.fingerprint, "rule/v1": rule},
+        "properties": {"questionsForTheVendor": vendor_questions(result)},
     }
     if suspected:
         # For other kinds than "fail" the standard leaves only "none"; GitHub, which does not
         # read the kind, then takes the rule's own level.
-        result["level"] = LEVELS[rule]
-    return [result]
+        alert["level"] = LEVELS[rule]
+    return [alert]
 
 
 def _place(source: ReportSource, location: str) -> dict[str, Any]:
     line = 1
     if not location:
-        before = report_bytes(source.report).partition(b'\n  "verdict":')[0]
+        before = report_bytes(source.result.content).partition(b'\n  "verdict":')[0]
         line = 2 + before.count(b"\n")
     uri = _uri(location) if location else REPORT_NAME
     region = {"startLine": line, "startColumn": 1}

@@ -6,9 +6,12 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.report.json_report import report_bytes
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 REPORT_NAME = "report.json"
 
@@ -18,7 +21,7 @@ class ReportSource:
     """One audit's result.
 
     Attributes:
-        report: the content of ``report.json``.
+        result: the result.
         pictures: PNGs by the reference of a sample, or by a key of the trigger's pictures; empty
             in a copy without private images.
         run: the content of ``run.json``: who answered, with which versions; empty where unknown.
@@ -26,7 +29,7 @@ class ReportSource:
         findings: the findings, and who accepted which until when; empty where nobody asked.
     """
 
-    report: Mapping[str, Any]
+    result: Result
     pictures: Mapping[str, bytes] = field(default_factory=dict)
     run: Mapping[str, Any] = field(default_factory=dict)
     profile: Mapping[str, Any] = field(default_factory=dict)
@@ -35,4 +38,4 @@ class ReportSource:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of ``report.json``, in hex: what identifies the report."""
-        return hashlib.sha256(report_bytes(self.report)).hexdigest()
+        return hashlib.sha256(report_bytes(self.result.content)).hexdigest()

@@ -84,7 +84,7 @@ FILES: dict[ViewName, str] = {
     ViewName.MARKDOWN: "report.md",
     ViewName.SARIF: "report.sarif",
     ViewName.JUNIT: "report.junit.xml",
-    ViewName.PDF: "report.pdf",
+    ViewName.PDF: "result.pdf",
     ViewName.CYCLONEDX: "report.cdx.json",
 }
 """Each view's file name."""
@@ -99,7 +99,7 @@ VIEW_FILES = tuple(file for name, file in FILES.items() if name != ViewName.JSON
 """Files that an audit may write beside ``report.json``."""
 
 RENDERERS: dict[ViewName, Callable[[ReportSource, ViewSettings], bytes]] = {
-    ViewName.JSON: lambda source, _: report_bytes(source.report),
+    ViewName.JSON: lambda source, _: report_bytes(source.result.content),
     ViewName.HTML: lambda source, chosen: render_html(source, chosen.frameworks).encode(),
     ViewName.MARKDOWN: lambda source, chosen: render_markdown(source, chosen.frameworks).encode(),
     ViewName.SARIF: lambda source, chosen: render_sarif(source, chosen.location).encode(),

@@ -37,7 +37,7 @@ def load_npz(
 ) -> tuple[list[int], list[str], NDArray[Any]]:
     """Samples of an ``.npz`` file with arrays ``x`` and ``y``."""
     try:
-        # numpy leaves a file it opened itself open where the archive is damaged.
+        # numpy leaves a file it opened itself open if the archive is damaged.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
             if "x" not in archive or "y" not in archive:
                 held = ", ".join(archive.files) or "nothing"

@@ -42,9 +42,9 @@ def _shape(shape: tuple[int, ...]) -> str:
 def class_indices(samples: Samples, labels: LabelSpace) -> tuple[NDArray[np.int64], str]:
     """True class index ``(n,)`` of every sample in the model's labels, and how it was found.
 
-    Names are matched with the target's own class names where it has them; else whole-number
+    Names are matched with the target's own class names if it has them; else whole-number
     names are indices; else the stated or alphabetical order of the class names counts, which
-    must cover every class of the model where their number is known. (Where it is not, a wrong
+    must cover every class of the model if their number is known. (If it is not, a wrong
     order shows as a low accuracy on the samples, and no verdict rests on that.)
 
     Raises:

@@ -18,7 +18,7 @@ from auditor.samples.samples import Samples, assemble, resized, size_text, whole
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ppm", ".pgm"})
 MAX_PIXELS = 64 * 1024 * 1024
-"""Refuse larger pictures: a tiny file can unpack into gigabytes."""
+"""Larger images are refused: a tiny file can unpack into gigabytes."""
 
 
 def load_samples(location: Path, resize: tuple[int, int] | None = None) -> Samples:
@@ -29,7 +29,7 @@ def load_samples(location: Path, resize: tuple[int, int] | None = None) -> Sampl
             flat folder with ``labels.csv`` (columns file name, label). A ``classes.txt`` in
             the folder, or beside an ``.npz`` that names its classes, states the class order,
             one name per line.
-        resize: ``(height, width)`` to bring every picture to, or None to take them as they are.
+        resize: ``(height, width)`` to bring every image to, or None to take them as they are.
 
     Raises:
         SamplesError: missing, unreadable, of mixed sizes, or fewer than three classes.
@@ -56,8 +56,8 @@ def _is_file(location: Path) -> bool:
 
 
 def _walk_folder(folder: Path) -> list[tuple[str, str]]:
-    listed = [(ref, ref.split("/")[0]) for ref in _pictures(folder, "*/*")]
-    deep = next(iter(_pictures(folder, "*/*/*")), None)
+    listed = [(ref, ref.split("/")[0]) for ref in _image_files(folder, "*/*")]
+    deep = next(iter(_image_files(folder, "*/*/*")), None)
     if deep is not None:
         # Leaving it out would audit with other samples than the user believes.
         raise SamplesError(
@@ -72,9 +72,9 @@ def _walk_folder(folder: Path) -> list[tuple[str, str]]:
     return listed
 
 
-def _pictures(folder: Path, pattern: str) -> list[str]:
-    """Pictures that match ``pattern``, relative to ``folder``; hidden files and folders hold
-    what other programs keep there (thumbnails, checkpoints), not samples.
+def _image_files(folder: Path, pattern: str) -> list[str]:
+    """Image files that match ``pattern``, relative to ``folder``; hidden files and folders hold
+    other programs' thumbnails and checkpoints, not samples.
     """
     found = []
     for path in sorted(folder.glob(pattern)):
@@ -107,7 +107,7 @@ def _read_csv(path: Path) -> list[tuple[str, str]]:
 
 
 def _is_header(first: Path) -> bool:
-    """Whether the first line names columns; a picture that is missing is no header."""
+    """True if the first line names columns; a missing image is no header."""
     if first.suffix.lower() in IMAGE_SUFFIXES:
         return False
     try:
@@ -148,7 +148,7 @@ def _read_images(
 ) -> NDArray[np.uint8]:
     images = [_read_image(folder / ref, resize) for ref in refs]
     if any(image.shape[0] == 3 for image in images):
-        # A grey file among colour files is the same picture with three equal channels.
+        # A grey file among colour files is the same image with three equal channels.
         images = [np.repeat(i, 3, axis=0) if i.shape[0] == 1 else i for i in images]
     first = images[0].shape
     odd = next((i for i, image in enumerate(images) if image.shape != first), None)
@@ -168,7 +168,7 @@ def _read_image(path: Path, resize: tuple[int, int] | None) -> NDArray[np.uint8]
                 pixels = _decode(picture, path)
     except SamplesError:
         raise
-    except Exception as error:  # a damaged picture makes Pillow raise many kinds
+    except Exception as error:  # a damaged image makes Pillow raise many kinds
         raise SamplesError(f"sample {path} cannot be read as a picture: {error}") from error
     plain = pixels[None] if pixels.ndim == 2 else np.moveaxis(pixels, -1, 0)
     return plain if resize is None else resized(plain, resize)
@@ -178,7 +178,7 @@ def _decode(picture: Image.Image, path: Path) -> NDArray[np.uint8]:
     if picture.width * picture.height > MAX_PIXELS:
         raise SamplesError(f"sample {path} has more than {MAX_PIXELS} pixels")
     if picture.mode.startswith(("I", "F")):
-        # Pillow would cut every value above 255 off, which leaves a white picture.
+        # Pillow would cut every value above 255 off, which leaves a white image.
         raise SamplesError(f"sample {path} holds more than 8 bits per channel: convert it first")
     grey = picture.mode in {"1", "L", "LA"}
     return np.asarray(picture.convert("L" if grey else "RGB"), dtype=np.uint8)

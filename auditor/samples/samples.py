@@ -1,4 +1,4 @@
-"""samples."""
+"""Clean, labelled samples, and the checks on them that every source shares."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class Samples:
     """Clean, labelled samples.
 
     Attributes:
-        refs: where each came from: a path relative to the samples folder, or an npz index.
+        refs: origin of each: a path relative to the samples folder, or an npz index.
         classes: class name of each, as written by the user.
         images: ``(n, c, h, w)`` uint8 pixels, or float32 already in model units.
-        class_order: class names in index order where the user stated one, else sorted names.
-        stated_order: whether ``class_order`` was stated (``classes.txt`` or whole numbers).
+        class_order: class names in the index order that the user stated, else sorted.
+        stated_order: True if ``class_order`` was stated (``classes.txt`` or whole numbers).
         digest: hex digest over all of the above.
     """
 
@@ -39,8 +39,10 @@ class Samples:
         return len(self.refs)
 
 
-def _refuse_twins(refs: Sequence[str | int], classes: Sequence[str], images: NDArray[Any]) -> None:
-    """One picture under two classes would give triplets that span no plane."""
+def _refuse_duplicates(
+    refs: Sequence[str | int], classes: Sequence[str], images: NDArray[Any]
+) -> None:
+    """Refuse one image under two classes: triplets with both span no plane."""
     seen: dict[bytes, int] = {}
     for index, image in enumerate(images):
         first = seen.setdefault(hashlib.sha256(image.tobytes()).digest(), index)
@@ -58,7 +60,11 @@ def assemble(
     images: NDArray[Any],
     order: tuple[str, ...] | None,
 ) -> Samples:
-    """Check pixels and classes and put them together."""
+    """Check pixels and classes and put them together.
+
+    Raises:
+        SamplesError: fewer than three classes, an unlisted class, one image under two classes.
+    """
     _refuse_unprintable(refs, classes)
     names = sorted(set(classes), key=class_key)
     if len(names) < 3:
@@ -70,9 +76,10 @@ def assemble(
     unknown = sorted(set(names) - set(order)) if order else []
     if unknown:
         raise SamplesError(f"classes.txt does not list class {unknown[0][:60]!r} of the samples")
-    _refuse_twins(refs, classes, images)
+    _refuse_duplicates(refs, classes, images)
     stated_order = order is not None or all(whole_number(name) is not None for name in names)
     class_order = order or tuple(names)
+    # Plain text, not an object: reports of every release compare samples by this digest.
     state = hashlib.sha256(repr((class_order, stated_order)).encode())
     for ref, name, image in zip(refs, classes, images, strict=True):
         state.update(f"{ref}\0{name}\0{image.dtype}{image.shape}\0".encode())
@@ -88,14 +95,14 @@ def assemble(
 
 
 def _refuse_unprintable(refs: Sequence[str | int], classes: Sequence[str]) -> None:
-    """Names go into digests, reports and stores, which hold Unicode text and nothing else."""
+    """Refuse names that are no Unicode text: digests, reports and stores hold nothing else."""
     for name in (*refs, *classes):
         if any("\ud800" <= character <= "\udfff" for character in str(name)):
             raise SamplesError(f"the name {str(name)[:60]!r} is not valid Unicode text: rename it")
 
 
 def whole_number(name: str) -> int | None:
-    """The class index that ``name`` spells in plain digits, or None where it is a word."""
+    """The class index that ``name`` spells in plain digits, or None if it is a word."""
     plain = name.isascii() and name.isdigit() and len(name.lstrip("0")) <= 9
     return int(name) if plain else None
 
@@ -107,7 +114,7 @@ def class_key(name: str) -> tuple[int, int, str]:
 
 
 def size_text(shape: tuple[int, ...]) -> str:
-    """A picture's size as width x height."""
+    """Size of an image, in words."""
     return f"{shape[1]}x{shape[2]} (height x width)"
 
 

@@ -44,7 +44,7 @@ def ats_by_label(
     shares: NDArray[np.float64], classes: Sequence[int], threshold: float, tie: float = 0.0
 ) -> float:
     """Sum of the whole shares of the three true ``classes``, each 0 where it reaches
-    ``threshold``: what scattered points can estimate of Eq. 4.
+    ``threshold``: the part of Eq. 4 that net points can estimate.
 
     Args:
         shares: ``(classes,)`` share of each label.

@@ -32,8 +32,8 @@ def label_shares(labels: NDArray[np.integer], classes: int) -> NDArray[np.float6
 
 @dataclass(frozen=True, slots=True)
 class PlaneScore:
-    """Scores of one plane. ``shares`` is ``(classes,)``; ``ats``, by region, is None where
-    scattered points were asked: which region a point belongs to cannot be told from them.
+    """Scores of one plane. ``shares`` is ``(classes,)``; ``ats``, by region, is None for
+    net points, which do not show the region that a point belongs to.
     """
 
     re: float
@@ -61,7 +61,7 @@ def score_plane(
 
 
 HALVES_GAIN = 1.0 / (2.0**1.5 - 1.0)
-"""What the difference between a net and its halves is multiplied by to take the bias away."""
+"""Factor of the difference between a net and its halves that removes the bias."""
 
 
 def score_points(
@@ -108,6 +108,6 @@ def _without_bias(scores: Sequence[float]) -> float:
 
 def target_label(mean_shares: NDArray[np.float64]) -> int:
     """The likely target of an all-to-one attack, Section 4.3: the label with the largest mean
-    share; the lower index where two are equal.
+    share; the lower index if two are equal.
     """
     return int(np.argmax(mean_shares))

@@ -1,9 +1,9 @@
-"""Deciding early without being fooled by looking often. Pure.
+"""A test that may be repeated after every value without erring more often. Pure.
 
-A fixed-sample interval looked at after every round errs far more often than it says. Here each
-look costs nothing: the evidence is a bet against "the mean is exactly the threshold", a
+A fixed-sample interval that is compared after every round errs far more often than stated. Here
+no comparison costs anything: the evidence is a bet against "the mean is exactly the threshold", a
 nonnegative martingale that starts at 1. By Ville's inequality it ever reaches ``2 / error`` with
-probability at most ``error / 2``, however often and whenever it is looked at (Waudby-Smith and
+probability at most ``error / 2``, however often and whenever it is compared (Waudby-Smith and
 Ramdas 2024, "Estimating means of bounded random variables by betting", hedged capital).
 
 Anything that arrives in rounds and is compared with a threshold can be decided this way: a score
@@ -24,19 +24,19 @@ Side = Literal["above", "below"]
 
 MAX_BET = 0.75
 """Largest share of the capital that is put on one value."""
-TYPICAL_LOOKS = 24
+TYPICAL_VALUES = 24
 """Number of values that the stakes are best for; any number is valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class EarlyRule:
-    """What is decided early, and how surely.
+    """A decision that may be made early, and its error.
 
     Attributes:
-        threshold: what the mean is compared with.
+        threshold: value that the mean is compared with.
         low, high: the values lie between these.
         error: probability that a mean that is at the threshold, or on its other side, is ever
-            called wrongly, at any number of looks; in (0, 1).
+            called wrongly, at any number of comparisons; in (0, 1).
     """
 
     threshold: float
@@ -89,7 +89,7 @@ def _bets(scaled: NDArray[np.float64], error: float) -> list[float]:
     total, squares = 0.5, 0.25
     for number, value in enumerate(scaled, 1):
         variance = squares / number
-        bets.append(float(np.sqrt(2.0 * np.log(2.0 / error) / (variance * TYPICAL_LOOKS))))
+        bets.append(float(np.sqrt(2.0 * np.log(2.0 / error) / (variance * TYPICAL_VALUES))))
         total += float(value)
         squares += (float(value) - total / (number + 1)) ** 2
     return bets

@@ -14,7 +14,11 @@ from auditor.labels.answers import Answers
 from auditor.labels.reasons import Reason
 from auditor.measured import ErrorRates, decision_rates, decision_rule
 from auditor.plan.plan import AuditPlan
-from auditor.probes.perturbations.probe import FamilyCounts, FamilyProbe, count_family
+from auditor.probes.perturbations.probe import (
+    PerturbationCounts,
+    PerturbationProbe,
+    count_perturbation,
+)
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import KEYS
 from auditor.scores.intervals import binomial_rate
@@ -44,18 +48,18 @@ class Combined:
 
     decision: Decision
     evidence: DecisionEvidence
-    counts: tuple[FamilyCounts, ...]
+    counts: tuple[PerturbationCounts, ...]
 
 
 def family_counts(
     plan: AuditPlan, labels: Sequence[NDArray[np.uint16]], size: int | None
-) -> tuple[FamilyCounts, ...]:
+) -> tuple[PerturbationCounts, ...]:
     """Counts of every family that ``plan`` asks; empty without answers. Where a family ended
     early, the counts that all its inputs are expected to give.
 
     Args:
         plan: the plan.
-        labels: those of ``plan.families``, in their order, 65535 where not asked.
+        labels: those of ``plan.perturbations``, in their order, 65535 where not asked.
         size: number of the model's classes, or None where unknown.
     """
     whole = _whole_counts(plan, labels, size)
@@ -66,15 +70,15 @@ def family_counts(
 
 def _partial_counts(
     plan: AuditPlan, labels: Sequence[NDArray[np.uint16]], size: int | None
-) -> list[FamilyCounts]:
+) -> list[PerturbationCounts]:
     """Counts of what was answered."""
     if not labels:
         return []
     classes = _classes(labels, size)
     return [
-        count_family(probe, answers, labels[0], classes, answers != NOT_ASKED)
-        for probe, answers in zip(plan.families, labels, strict=True)
-        if isinstance(probe, FamilyProbe)
+        count_perturbation(probe, answers, labels[0], classes, answers != NOT_ASKED)
+        for probe, answers in zip(plan.perturbations, labels, strict=True)
+        if isinstance(probe, PerturbationProbe)
     ]
 
 
@@ -88,9 +92,9 @@ def _whole_counts(
         return {}
     classes = _classes(labels, size)
     full = [
-        count_family(probe, np.zeros(probe.size, dtype=np.int64), labels[0], classes)
-        for probe in plan.families
-        if isinstance(probe, FamilyProbe)
+        count_perturbation(probe, np.zeros(probe.size, dtype=np.int64), labels[0], classes)
+        for probe in plan.perturbations
+        if isinstance(probe, PerturbationProbe)
     ]
     return {one.key: (one.asked, one.inputs) for one in full}
 
@@ -112,7 +116,7 @@ def outcome_fixed(
 
     Args:
         plan: the plan.
-        labels: those of ``plan.families`` so far, 65535 where not known; the samples' are.
+        labels: those of ``plan.perturbations`` so far, 65535 where not known; the samples' are.
         profile: its clean references are compared with. Without enough of them no answer
             decides anything, and nothing ends early.
         found: what the trigger search came to, None where there is none.
@@ -129,7 +133,7 @@ def outcome_fixed(
 
     triggers, looks = _triggers(found, _habits(profile))
 
-    def suspicious(counts: Mapping[str, FamilyCounts]) -> bool:
+    def suspicious(counts: Mapping[str, PerturbationCounts]) -> bool:
         excess = _excess(tuple(counts.values()), references, accuracy)
         return decide_value(triggers, excess, rule, null, looks=looks).suspicious
 
@@ -147,7 +151,7 @@ def _accuracy(
     """Share of the disturbed samples that carry their true class undisturbed."""
     if not labels:
         return None
-    return float((labels[0] == classes[plan.disturbed]).mean())
+    return float((labels[0] == classes[plan.perturbed]).mean())
 
 
 def combine(
@@ -193,7 +197,9 @@ def _triggers(
     found: TriggerResult | None, habits: Habits
 ) -> tuple[Mapping[int, LabelTrigger], int]:
     """The strongest trigger per label, and the looks that were paid for."""
-    return ({}, len(KEYS)) if found is None else (by_label(found.findings, habits), found.paid)
+    return (
+        ({}, len(KEYS)) if found is None else (by_label(found.findings, habits), found.comparisons)
+    )
 
 
 def _habits(profile: Profile | None) -> Habits:
@@ -207,7 +213,7 @@ def _habits(profile: Profile | None) -> Habits:
 
 
 def _excess(
-    counts: Sequence[FamilyCounts], references: Sequence[Reference], accuracy: float | None
+    counts: Sequence[PerturbationCounts], references: Sequence[Reference], accuracy: float | None
 ) -> Excess | None:
     if not counts:
         return None

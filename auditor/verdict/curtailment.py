@@ -18,17 +18,19 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.probes.perturbations.probe import PerturbationCounts
 
 DRAWS = 300
 """Completions that must all agree: then the chance of another outcome is below 1 %, at 95 %."""
 URN_ANSWERS = 4.0
 """Answers of the clean references that the urn holds besides the model's own."""
 
-Suspicious = Callable[[Mapping[str, FamilyCounts]], bool]
+Suspicious = Callable[[Mapping[str, PerturbationCounts]], bool]
 
 
-def expected_counts(partial: FamilyCounts, asked: Sequence[int], inputs: int) -> FamilyCounts:
+def expected_counts(
+    partial: PerturbationCounts, asked: Sequence[int], inputs: int
+) -> PerturbationCounts:
     """What a family's counts come to if the rest is answered as the answers so far.
 
     Args:
@@ -43,13 +45,13 @@ def expected_counts(partial: FamilyCounts, asked: Sequence[int], inputs: int) ->
         for hits, whole, part in zip(partial.moved, asked, partial.asked, strict=True)
     ]
     kept = round(partial.kept * inputs / max(1, partial.inputs))
-    return FamilyCounts(partial.key, tuple(asked), tuple(moved), kept, inputs)
+    return PerturbationCounts(partial.key, tuple(asked), tuple(moved), kept, inputs)
 
 
 def rest_changes_nothing(
-    partial: Sequence[FamilyCounts],
+    partial: Sequence[PerturbationCounts],
     whole: Mapping[str, tuple[Sequence[int], int]],
-    references: Sequence[Mapping[str, FamilyCounts]],
+    references: Sequence[Mapping[str, PerturbationCounts]],
     suspicious: Suspicious,
     rng: np.random.Generator,
 ) -> bool:
@@ -73,12 +75,12 @@ def rest_changes_nothing(
 
 
 def _completions(
-    partial: FamilyCounts,
+    partial: PerturbationCounts,
     asked: Sequence[int],
     inputs: int,
-    references: Sequence[Mapping[str, FamilyCounts]],
+    references: Sequence[Mapping[str, PerturbationCounts]],
     rng: np.random.Generator,
-) -> list[FamilyCounts]:
+) -> list[PerturbationCounts]:
     """:data:`DRAWS` full counts that the partial ones may grow into."""
     seen = np.array([*partial.moved, partial.kept], dtype=np.float64)
     urn = seen + URN_ANSWERS * _usual(partial.key, len(partial.moved), references)
@@ -88,13 +90,15 @@ def _completions(
     # A label cannot be reached from samples that carry it.
     full[:, :-1] = np.minimum(full[:, :-1], np.asarray(asked))
     return [
-        FamilyCounts(partial.key, tuple(asked), tuple(row[:-1].tolist()), int(row[-1]), inputs)
+        PerturbationCounts(
+            partial.key, tuple(asked), tuple(row[:-1].tolist()), int(row[-1]), inputs
+        )
         for row in full
     ]
 
 
 def _usual(
-    key: str, classes: int, references: Sequence[Mapping[str, FamilyCounts]]
+    key: str, classes: int, references: Sequence[Mapping[str, PerturbationCounts]]
 ) -> NDArray[np.float64]:
     """How the references' answers are shared among labels moved to, and kept: ``(classes + 1,)``,
     above 0 everywhere.

@@ -10,16 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelSpace
-from auditor.engine.adaptive import TriggerOutcome
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import Consistency, check_consistency
 from auditor.labels.reasons import Reason
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.probes.plane import PlaneProbe
 from auditor.probes.trigger_search.judge import natural
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
-from auditor.probes.trigger_search.result import Finding, TriggerResult
+from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.scores.intervals import Estimate, mean_over_planes
 from auditor.scores.planes import PlaneScore, score_plane, score_points
 from auditor.verdict.combine import Combined, combine
@@ -67,7 +67,7 @@ def assess(
     count = answers.class_count(names.size, classes)
     scores = score_planes(answers, classes, count)
     consistency = check_consistency(
-        answers.repeats(), answers.counts, answers.run.origins, open_labels=names.open
+        answers.repeats(), answers.counts, answers.run.server_identity, open_labels=names.open
     )
     trigger = trigger_evidence(answers.trigger, names, spec, profile)
     combined = combine(answers, classes, profile, trigger, names, spec)
@@ -154,8 +154,8 @@ def trigger_evidence(
     return TriggerEvidence(suspicious, reason, best.target)
 
 
-def _trigger_reason(result: TriggerResult, best: Finding, names: LabelSpace) -> Reason:
-    said = {**_change(best, names), "p": result.p, "comparisons": result.paid}
+def _trigger_reason(result: TriggerResult, best: TriggerFinding, names: LabelSpace) -> Reason:
+    said = {**_change(best, names), "p": result.p, "comparisons": result.comparisons}
     if not result.suspicious:
         # A success that clean models show decides nothing, however small its p-value.
         shown = result.p is not None and not natural(best.key, best.success)
@@ -166,10 +166,10 @@ def _trigger_reason(result: TriggerResult, best: Finding, names: LabelSpace) -> 
     return Reason("trigger-found", said)
 
 
-def _change(best: Finding, names: LabelSpace) -> dict[str, Any]:
+def _change(best: TriggerFinding, names: LabelSpace) -> dict[str, Any]:
     """What a change does, as values of a reason."""
     return {
-        "kind": best.family,
+        "kind": best.kind,
         "size": best.size,
         "hits": best.success.hits,
         "samples": best.success.images,
@@ -178,7 +178,7 @@ def _change(best: Finding, names: LabelSpace) -> dict[str, Any]:
     }
 
 
-def _pair(found: Finding) -> dict[str, Any]:
+def _pair(found: TriggerFinding) -> dict[str, Any]:
     return {
         "hits": found.success.hits,
         "samples": found.success.images,
@@ -207,8 +207,8 @@ def incomplete(answers: Answers, planes: int) -> Reason | None:
     plan, run = answers.plan, answers.run
     asked = {
         "repeats": not len(answers.missing_extra_repeats()),
-        "perturbations": bool(not plan.families or answers.perturbed or answers.stopped_early),
-        "trigger-search": not len(plan.hunted) or answers.trigger is not None,
+        "perturbations": bool(not plan.perturbations or answers.perturbed or answers.stopped_early),
+        "trigger-search": not len(plan.search_samples) or answers.trigger is not None,
     }
     # In the order they were asked in.
     early = ("trigger-search", "perturbations", "repeats")

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.probes.perturbations.probe import PerturbationCounts
 
 Floats = NDArray[np.float64]
-Counts = Mapping[str, FamilyCounts]
+Counts = Mapping[str, PerturbationCounts]
 
 PRIOR_ANSWERS = 4.0
 """Answers added to every count, spread over the labels as the references' answers are."""
@@ -92,7 +92,9 @@ def measure_excess(
     return Excess(mean / np.sqrt(1.0 + widening * shift), by_family, shift, len(complete))
 
 
-def _standardised(own: FamilyCounts, others: Sequence[FamilyCounts], classes: int) -> Floats:
+def _standardised(
+    own: PerturbationCounts, others: Sequence[PerturbationCounts], classes: int
+) -> Floats:
     """Excess of every label's log rate in standard deviations, clipped: ``(classes,)``."""
     moved = np.array([_padded(other.moved, classes) for other in others])
     asked = np.array([_padded(other.asked, classes, other.asked[-1]) for other in others])
@@ -120,7 +122,9 @@ def _log_rate(moved: Floats, asked: Floats, usual: Floats) -> Floats:
     return np.asarray(np.log((moved + PRIOR_ANSWERS * usual) / (asked + PRIOR_ANSWERS)))
 
 
-def _change_shift(own: FamilyCounts, others: Sequence[FamilyCounts], classes: int) -> Floats:
+def _change_shift(
+    own: PerturbationCounts, others: Sequence[PerturbationCounts], classes: int
+) -> Floats:
     """Per label, shift in how often inputs that did not get this label changed theirs."""
     changed, kept = _changed(own, classes), own.kept + 2.0
     return _shift(
@@ -130,7 +134,7 @@ def _change_shift(own: FamilyCounts, others: Sequence[FamilyCounts], classes: in
     )
 
 
-def _changed(counts: FamilyCounts, classes: int) -> Floats:
+def _changed(counts: PerturbationCounts, classes: int) -> Floats:
     """Inputs that got neither their sample's label nor this one, plus 2: ``(classes,)``.
 
     The label itself is left out, so that a target's own pull does not make a model unlike.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.probes.perturbations.probe import PerturbationCounts
 
 PATCH_KEYS = ("patch", "patch@sources")
 NATURAL_KEYS = (*PATCH_KEYS, "patch@pairs")
@@ -47,7 +47,7 @@ UNKNOWN = Habits()
 
 
 def habitual_labels(
-    references: Sequence[Mapping[str, FamilyCounts]], keys: Sequence[str]
+    references: Sequence[Mapping[str, PerturbationCounts]], keys: Sequence[str]
 ) -> frozenset[int] | None:
     """Labels that are habits of ``references``.
 
@@ -67,7 +67,7 @@ def habitual_labels(
     return frozenset(np.flatnonzero(largest * classes > HABITUAL).tolist())
 
 
-def _shares(counts: FamilyCounts, classes: int) -> NDArray[np.float64]:
+def _shares(counts: PerturbationCounts, classes: int) -> NDArray[np.float64]:
     """How the moved answers are shared among the labels, ``(classes,)``."""
     moved = np.zeros(classes)
     moved[: len(counts.moved)] = counts.moved

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from auditor.errors import ProfileError
 from auditor.probes.base import digest_of
-from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.probes.perturbations.probe import PerturbationCounts
 from auditor.scores.intervals import Rate
 from auditor.verdict.scope import LOSSLESS, is_coding
 
@@ -64,7 +64,7 @@ class Reference:
     ats_by_label: float
     accuracy: float | None = None
     shares: tuple[float, ...] = ()
-    families: tuple[FamilyCounts, ...] = ()
+    families: tuple[PerturbationCounts, ...] = ()
     natural_patches: tuple[int, ...] = ()
 
     @property
@@ -237,13 +237,13 @@ def _reference(data: Mapping[str, Any]) -> Reference:
     return Reference(**{**data, **lists, "families": families})
 
 
-def _family_counts(data: Mapping[str, Any]) -> FamilyCounts:
+def _family_counts(data: Mapping[str, Any]) -> PerturbationCounts:
     """One family's counts, none of them impossible.
 
     Raises:
         ValueError: says what is wrong.
     """
-    counts = FamilyCounts(
+    counts = PerturbationCounts(
         str(data["key"]), tuple(data["asked"]), tuple(data["moved"]), data["kept"], data["inputs"]
     )
     numbers = (*counts.asked, *counts.moved, counts.kept, counts.inputs)

@@ -9,7 +9,7 @@ import numpy as np
 
 from auditor.measured import Null, unusual_label_null
 from auditor.probes.trigger_search.judge import beyond, natural, p_value
-from auditor.probes.trigger_search.result import Finding
+from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
 from auditor.verdict.natural_labels import UNKNOWN, Habits
 
@@ -86,7 +86,9 @@ def _logs(p: float) -> float:
     return max(0.0, -float(np.log10(max(p, 1e-300))))
 
 
-def by_label(findings: Iterable[Finding], habits: Habits = UNKNOWN) -> dict[int, LabelTrigger]:
+def by_label(
+    findings: Iterable[TriggerFinding], habits: Habits = UNKNOWN
+) -> dict[int, LabelTrigger]:
     """The strongest finding for each label that any finding names."""
     apart = unusual_label_null()
     weighed = (

@@ -13,22 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
-from auditor.engine.adaptive import (
-    Hunt,
-    add_ledgers,
-    drawings,
-    hunt,
-    trigger_search,
-)
-from auditor.engine.engine import EngineLimits, EngineResult, QueryEngine
-from auditor.engine.observer import Witness
+from auditor.engine.adaptive import SearchRun, run_search
+from auditor.engine.contract import Engine, EngineLimits, EngineResult
+from auditor.engine.engine import QueryEngine
+from auditor.engine.ledger import add_ledgers
+from auditor.engine.observer import Observer
 from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.rounds import Decide
 from auditor.engine.store import NOT_ASKED, LabelStore
 from auditor.labels.answers import Answers
 from auditor.measured import search_queries
+from auditor.plan.adaptive import drawings, trigger_search
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_map import Picture
+from auditor.probes.label_map import LabelMap
 from auditor.verdict.early_stop import StopRules, decided_early
 from auditor.verdict.evidence import incomplete
 from auditor.verdict.profile import Profile
@@ -66,14 +63,14 @@ async def ask(
     limits: EngineLimits,
     progress: Progress | None = None,
     on_start: Callable[[QueryEngine], None] | None = None,
-    witness: Callable[[], Witness] | None = None,
+    observer: Callable[[], Observer] | None = None,
     rules: StopRules | None = None,
 ) -> Answers:
     """Ask what is missing of the plan, as planned.
 
-    Labels live in ``output``, which must exist. ``witness`` is called once nobody else can use
-    that folder, and what it returns is told how every request ended. ``rules`` says what may be
-    left out; without it, nothing.
+    Labels live in ``output``, which must exist. ``observer`` is called once no other audit can
+    use that folder, and the observer it returns is told how every request ended. ``rules`` says
+    what may be left out; without it, nothing.
 
     Raises:
         AdapterError: the target failed for good; what was paid for is kept.
@@ -81,8 +78,8 @@ async def ask(
     """
     store = LabelStore(output / STORE_NAME)
     try:
-        seen_by = None if witness is None else witness()
-        engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), witness=seen_by)
+        seen_by = None if observer is None else observer()
+        engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), observer=seen_by)
         if on_start is not None:
             on_start(engine)
         return await ask_through(engine, oracle, ready, progress, rules)
@@ -91,7 +88,7 @@ async def ask(
 
 
 async def ask_through(
-    engine: QueryEngine,
+    engine: Engine,
     oracle: LabelOracle,
     ready: Prepared,
     progress: Progress | None = None,
@@ -115,27 +112,27 @@ async def ask_through(
 
 
 async def _ask_everything(
-    engine: QueryEngine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
+    engine: Engine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
 ) -> Answers:
     """Planes, perturbations and trigger search, one after the other."""
-    fixed = await engine.run(plan.probes, plan.digest, plan.orders())
+    fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds())
     answers = await _repeat(engine, Answers(plan, fixed))
     settled = fixed.complete and not len(answers.missing_extra_repeats())
     if not settled and not fixed.deferred:
         return answers
     # The first questions of perturbations, search and label maps need no plane, so they travel
     # with the planes in batch files.
-    if plan.families:
+    if plan.perturbations:
         answers = await _perturb(engine, answers)
         if not (answers.perturbed or answers.run.deferred):
             return answers
-    if len(plan.hunted):
+    if len(plan.search_samples):
         answers = await _search(engine, oracle, progress, answers)
     return answers
 
 
 async def _ask_until_decided(
-    engine: QueryEngine,
+    engine: Engine,
     oracle: LabelOracle,
     plan: AuditPlan,
     progress: Progress | None,
@@ -144,25 +141,27 @@ async def _ask_until_decided(
     """The first planes; then what decides most often; then, unless that suspected the model,
     perturbations and the other planes. Repeats come last, so they straddle all of it.
     """
-    staged = len(plan.hunted) or plan.families
+    staged = len(plan.search_samples) or plan.perturbations
     if not staged:
-        fixed = await engine.run(plan.probes, plan.digest, plan.orders(), rules.planes)
+        fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds(), rules.planes)
         return await _repeat(engine, Answers(plan, fixed))
-    opened = await engine.run(plan.probes, plan.digest, plan.opening(), _last_of(plan.opening()))
+    opened = await engine.run(
+        plan.probes, plan.digest, plan.schedule.opening(), _last_of(plan.schedule.opening())
+    )
     answers = Answers(plan, opened)
     if not opened.complete:
         return answers
-    if len(plan.hunted):
+    if len(plan.search_samples):
         answers = await _search(engine, oracle, progress, answers)
         if answers.trigger is None:
             return answers
-    if plan.families and not rules.suspected(answers):
+    if plan.perturbations and not rules.suspected(answers):
         answers = await _perturb(engine, answers, rules.perturbations(answers))
         if not answers.perturbed:
             return answers
     answers = replace(answers, stopped_early=rules.suspected(answers))
     if not answers.stopped_early:
-        rest = await engine.run(plan.probes, plan.digest, plan.orders(), rules.planes)
+        rest = await engine.run(plan.probes, plan.digest, plan.schedule.rounds(), rules.planes)
         answers = replace(answers, run=_resumed(answers.run, rest))
     return await _repeat(engine, answers)
 
@@ -180,7 +179,7 @@ def _last_of(rounds: Iterator[Any]) -> Callable[[list[NDArray[np.uint16]]], bool
 
 
 async def _search(
-    engine: QueryEngine, oracle: LabelOracle, progress: Progress | None, answers: Answers
+    engine: Engine, oracle: LabelOracle, progress: Progress | None, answers: Answers
 ) -> Answers:
     """Search for a trigger; its outcome is None if it was cut off."""
     plan = answers.plan
@@ -190,19 +189,21 @@ async def _search(
         most = round(asked.not_found.mean)
     note = f"Searching for a trigger: about {most:,} queries where it finds none, else fewer."
     with _shown(engine, progress, most, note):
-        found = await hunt(engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest)
+        found = await run_search(
+            engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest
+        )
     return replace(answers, run=_together(answers.run, found), trigger=found.outcome)
 
 
-async def _repeat(engine: QueryEngine, answers: Answers) -> Answers:
+async def _repeat(engine: Engine, answers: Answers) -> Answers:
     """Ask extra repeats as long as the answers call for more."""
     plan = answers.plan
-    while answers.run.complete and plan.second_looks is not None:
+    while answers.run.complete and plan.extra_repeats is not None:
         wanted = answers.missing_extra_repeats()
         if not len(wanted):
             break
         order = np.stack([np.zeros_like(wanted), wanted], axis=1)
-        asked = await engine.run([plan.second_looks], plan.digest, [order])
+        asked = await engine.run([plan.extra_repeats], plan.digest, [order])
         labels = asked.labels[0]
         cut_off = bool((labels[wanted] == NOT_ASKED).any())
         # The others are left out, since no answer calls for them.
@@ -215,23 +216,23 @@ async def _repeat(engine: QueryEngine, answers: Answers) -> Answers:
 
 
 async def _draw(
-    engine: QueryEngine, plan: AuditPlan, progress: Progress | None
-) -> Hunt[tuple[Picture, ...]]:
-    most = plan.most_picture_queries
+    engine: Engine, plan: AuditPlan, progress: Progress | None
+) -> SearchRun[tuple[LabelMap, ...]]:
+    most = plan.most_map_queries
     note = f"Drawing {plan.settings.pictures} pictures: {most:,} queries."
     with _shown(engine, progress, most, note):
-        return await hunt(engine, drawings(plan), "picture", plan.digest)
+        return await run_search(engine, drawings(plan), "picture", plan.digest)
 
 
-async def _perturb(engine: QueryEngine, answers: Answers, decided: Decide | None = None) -> Answers:
+async def _perturb(engine: Engine, answers: Answers, decided: Decide | None = None) -> Answers:
     """Ask the perturbed samples; their labels count only if all are known that had to be asked."""
     plan = answers.plan
-    found = await engine.run(plan.families, plan.digest, plan.family_orders(), decided)
+    found = await engine.run(plan.perturbations, plan.digest, plan.perturbation_rounds(), decided)
     labels = tuple(found.labels) if found.complete else ()
     return replace(answers, run=_joined(answers.run, found), perturbed=labels)
 
 
-def _together(before: EngineResult, found: Hunt[Any]) -> EngineResult:
+def _together(before: EngineResult, found: SearchRun[Any]) -> EngineResult:
     if found.last is None:
         return before
     return _joined(before, replace(found.last, ledger=found.ledger))
@@ -255,7 +256,7 @@ def _resumed(before: EngineResult, later: EngineResult) -> EngineResult:
 
 
 @contextmanager
-def _shown(engine: QueryEngine, progress: Progress | None, most: int, note: str) -> Iterator[None]:
+def _shown(engine: Engine, progress: Progress | None, most: int, note: str) -> Iterator[None]:
     """One progress line for everything an adaptive probe asks, ``most`` queries at most."""
     shown = SearchProgress(progress or SilentProgress(), most)
     shown.note(note)
@@ -274,7 +275,7 @@ def _joined(before: EngineResult, later: EngineResult) -> EngineResult:
         ledger=add_ledgers(before.ledger, later.ledger),
         budget_reached=before.budget_reached or later.budget_reached,
         stopped=later.stopped,
-        origins=later.origins,
+        server_identity=later.server_identity,
         unknown=later.unknown,
         deferred=before.deferred + later.deferred,
     )

@@ -3,119 +3,107 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelOracle, OfflineOracle, RemoteOracle
-from auditor.engine.adaptive import (
-    TriggerOutcome,
-)
-from auditor.engine.engine import EngineLimits, EngineResult, QueryEngine
-from auditor.engine.progress import Progress
+from auditor.engine.contract import EngineResult
+from auditor.engine.engine import QueryEngine
 from auditor.errors import AuditError, LabelsPending, UsageError
-from auditor.evidence.attest.signing import Signer
 from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import end_record, plan_record, run_record, used_images
+from auditor.labels.answers import Answers
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
-from auditor.plan.settings import AuditSettings
-from auditor.report.html.trigger import TEXTURE_KEY
+from auditor.report.html.pictures import TEXTURE_KEY, sample_png, trigger_pictures
 from auditor.report.json_report import write_json
 from auditor.report.source import ReportSource
-from auditor.report.thumbnails import sample_png
-from auditor.report.trigger_pictures import trigger_pictures
-from auditor.report.views import VIEW_FILES, ViewName, ViewSettings, render_all, view_settings
-from auditor.samples.samples import Samples
-from auditor.verdict.profile import Profile
+from auditor.report.views import VIEW_FILES, render_all
 from auditor.verdict.verdict import check_profile
 from auditor.workflows.ask import ask, stop_rules
 from auditor.workflows.judge import AuditResult, judge
-from auditor.workflows.prepare import Prepared, prepare, refuse_small_budget
+from auditor.workflows.prepare import Prepared, continued, prepare, refuse_small_budget
+from auditor.workflows.request import AuditRequest
+
+UNSIGNED_AGAIN = "The bundle was signed before and is not now: --sign-key signs it again."
 
 
 async def run_audit(
-    oracle: LabelOracle,
-    samples: Samples,
-    settings: AuditSettings,
-    output: Path,
-    *,
-    profile: Profile | None = None,
-    limits: EngineLimits | None = None,
-    progress: Progress | None = None,
-    on_start: Callable[[QueryEngine], None] | None = None,
-    signer: Signer | None = None,
-    views: Sequence[ViewName] = (ViewName.HTML,),
-    shown: ViewSettings | None = None,
+    request: AuditRequest, on_start: Callable[[QueryEngine], None] | None = None
 ) -> AuditResult:
-    """Audit ``oracle``; ``output`` becomes an evidence bundle (see auditor.evidence.layout).
+    """Audit a model; ``request.output`` becomes an evidence bundle (see auditor.evidence.layout).
 
-    Labels live in ``output/labels.sqlite3``. Calling this again with the same arguments
-    continues where the last run ended and asks nothing twice.
+    Labels live in ``labels.sqlite3`` there. Calling this again with an equal request continues
+    at the end of the last run and asks nothing twice.
 
     Args:
-        oracle: the model under audit.
-        samples: clean, labelled samples of at least three classes.
-        settings: what to ask.
-        output: folder for everything written; made where it does not exist.
-        profile: references to judge by, or None for scores without a verdict.
-        limits: what may be spent and how fast.
-        progress: told about every answer.
+        request: the audit.
         on_start: handed the engine before it starts, so that a caller can stop it.
-        signer: signs the plan before the first query and the head after the last, or None.
-        views: what is written beside ``report.json``.
-        shown: what the views show; by default all frameworks.
 
     Raises:
         UsageError: samples, settings, profile or budget do not fit.
-        AdapterError: the target failed for good; what was paid for is kept.
+        AdapterError: the target cannot be opened or failed for good; what was paid for is kept.
         LabelsPending: the target answers by files, and the next ones wait for their labels.
         AuditError: the audit could not be done.
     """
-    limits = limits or EngineLimits()
-    ready = prepare(oracle, samples, settings)
-    _check_before_asking(oracle, ready.plan, profile, limits)
-    started, clock = datetime.now(UTC), time.monotonic()
-    if isinstance(oracle, OfflineOracle):
-        await oracle.begin(ready.plan.digest)
-    _make_folder(output)
-    record = Recorder(output, signer)
-    fixed = plan_record(oracle, ready, profile)
-    try:
-        answers = await ask(
-            oracle,
-            ready,
-            output,
-            limits,
-            progress,
-            on_start,
-            lambda: record.start(fixed, oracle.input_spec),
-            stop_rules(oracle, ready, profile, oracle.label_space.size),
-        )
-        ledger, ended = asdict(answers.run.ledger), end_record(answers.run)
-        identity = record.finish(ledger, ended, endpoint_identity(oracle))
-    finally:
-        record.close()
-    if record.unsigned_again and progress is not None:
-        progress.note("The bundle was signed before and is not now: --sign-key signs it again.")
-    await _hand_out(oracle, answers.run)
-    timing = _timing(started, time.monotonic() - clock, answers.run)
-    result = judge(oracle, ready, answers, profile, timing)
-    run = run_record(oracle, answers.run, timing, identity)
-    held = {} if profile is None else profile.as_dict()
-    source = ReportSource(result.report, _pictures(ready, oracle, answers.trigger), run, held)
-    made = render_all(source, views, shown or view_settings())
-    _write_bundle(record, source, output, ready, made)
-    return result
+    async with request.target.opened() as oracle:
+        ready = continued(prepare(oracle, request.samples, request.settings), request.output)
+        _check_before_asking(oracle, ready.plan, request)
+        started, clock = datetime.now(UTC), time.monotonic()
+        if isinstance(oracle, OfflineOracle):
+            await oracle.begin(ready.plan.digest)
+        _make_folder(request.output)
+        record = Recorder(request.output, request.signer)
+        try:
+            answers = await _ask_on_record(oracle, ready, request, record, on_start)
+            ended = end_record(answers.run)
+            identity = record.finish(asdict(answers.run.ledger), ended, endpoint_identity(oracle))
+        finally:
+            record.close()
+        if record.unsigned_again:
+            request.progress.note(UNSIGNED_AGAIN)
+        await _hand_out(oracle, answers.run)
+        timing = _timing(started, time.monotonic() - clock, answers.run)
+        result = judge(oracle, ready, answers, request.profile, timing)
+        run = run_record(oracle, answers.run, timing, identity)
+        held = {} if request.profile is None else request.profile.as_dict()
+        images = _pictures(ready, oracle, answers.trigger)
+        source = ReportSource(result.result, images, run, held)
+        made = render_all(source, request.views, request.shown)
+        _write_bundle(record, source, request.output, ready, made)
+        return result
+
+
+async def _ask_on_record(
+    oracle: LabelOracle,
+    ready: Prepared,
+    request: AuditRequest,
+    record: Recorder,
+    on_start: Callable[[QueryEngine], None] | None,
+) -> Answers:
+    """Ask everything; the plan is on record before the first query, and so is every answer."""
+    fixed = plan_record(oracle, ready, request.profile)
+    return await ask(
+        oracle,
+        ready,
+        request.output,
+        request.limits,
+        request.progress,
+        on_start,
+        lambda: record.start(fixed, oracle.input_spec),
+        stop_rules(oracle, ready, request.profile, oracle.label_space.size),
+    )
 
 
 async def _hand_out(oracle: LabelOracle, asked: EngineResult) -> None:
-    """Where the target answers by files, let it hand out what is still to be labelled.
+    """Let a target that answers by files hand out the inputs that are still to be labelled.
 
     Raises:
-        LabelsPending: something is.
+        LabelsPending: there are some.
     """
     if not isinstance(oracle, OfflineOracle) or asked.stopped:
         return
@@ -124,17 +112,15 @@ async def _hand_out(oracle: LabelOracle, asked: EngineResult) -> None:
     await oracle.taken_over()
 
 
-def _check_before_asking(
-    oracle: LabelOracle, plan: AuditPlan, profile: Profile | None, limits: EngineLimits
-) -> None:
-    refuse_small_budget(plan, limits)
+def _check_before_asking(oracle: LabelOracle, plan: AuditPlan, request: AuditRequest) -> None:
+    refuse_small_budget(plan, request.limits)
     size = oracle.label_space.size
     if size is not None and size < 2:
         raise UsageError("the model has a single class, so it has no decision boundary to audit")
-    if profile is not None:
+    if request.profile is not None:
         names = oracle.label_space.names
         check_profile(
-            profile,
+            request.profile,
             access=oracle.input_spec.access,
             settings=asdict(plan.settings),
             input_shape=oracle.input_spec.shape,
@@ -188,7 +174,7 @@ def _write_bundle(
     images = ready.samples.images[used_images(ready.plan)]
     try:
         record.keep(TRIGGER_PICTURE, source.pictures.get(TEXTURE_KEY))
-        write_json(dict(source.report), output / REPORT)
+        write_json(source.result.content, output / REPORT)
         for name in VIEW_FILES:
             # An older run's view would show an older result.
             record.keep(name, views.get(name))

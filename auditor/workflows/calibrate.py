@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from adapters.contract import LabelOracle
 from adapters.errors import AdapterError
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.engine.progress import Progress, SilentProgress
 from auditor.errors import AuditError, ProfileError, UsageError
 from auditor.plan.settings import AuditSettings
@@ -25,24 +22,7 @@ from auditor.verdict.verdict import MIN_ACCURACY, score_settings
 from auditor.workflows.ask import ask
 from auditor.workflows.judge import judge
 from auditor.workflows.prepare import prepare
-
-SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-OpenReference = Callable[[], Awaitable[LabelOracle]]
-
-
-@dataclass(frozen=True)
-class ReferenceModel:
-    """A model whose state is known.
-
-    Attributes:
-        name: unique among the references; also the name of its folder of labels.
-        attack: empty for a clean one, else the name of its attack.
-        open: opens it.
-    """
-
-    name: str
-    attack: str
-    open: OpenReference
+from auditor.workflows.references import ReferenceModel
 
 
 @dataclass(frozen=True)
@@ -50,9 +30,9 @@ class Scored:
     """One scored reference.
 
     Attributes:
-        reference: what a profile keeps of it.
+        reference: its entry in a profile.
         report: the full result, label maps included.
-        doubt: why its answers support no score, or empty.
+        doubt: reason why its answers support no score, or empty.
     """
 
     reference: Reference
@@ -96,7 +76,7 @@ async def score_reference(
         await oracle.aclose()
     report = result.report
     scores = report["scores"]
-    unasked = len(answers.perturbed) < len(ready.plan.families)
+    unasked = len(answers.perturbed) < len(ready.plan.perturbations)
     if not answers.run.complete or unasked or len(report["planes"]) == 0:
         raise AuditError(f"reference {model.name}: not every label is known")
     reference = Reference(
@@ -222,34 +202,3 @@ def profile_settings(settings: AuditSettings) -> dict[str, Any]:
     """The settings that scores depend on: a profile keeps these and an audit must match them."""
     names = ("planes", "families", *score_settings(settings.sampler))
     return {name: getattr(settings, name) for name in names}
-
-
-def read_references(path: Path) -> list[dict[str, str]]:
-    """Read a list of references: JSON ``{"references": [{"name", "model", "attack"}, ...]}``.
-
-    ``model`` is a file path relative to the list, or ``endpoint`` a URL; ``attack`` is missing
-    or empty for a clean model.
-
-    Raises:
-        UsageError: unreadable, or an entry lacks a field.
-    """
-    try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-        entries = data["references"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"reference list {path} cannot be read: {error}") from error
-    if not isinstance(entries, list):
-        raise UsageError(f"reference list {path}: references is not a list")
-    for number, entry in enumerate(entries, 1):
-        if not isinstance(entry, dict) or "name" not in entry:
-            raise UsageError(f"reference list {path}: entry {number} lacks a name")
-        if not SAFE_NAME.fullmatch(str(entry["name"])):
-            raise UsageError(
-                f"reference list {path}: {entry['name']!r} is no usable name, since it names a "
-                "folder too: letters, digits, dots, dashes and underscores"
-            )
-        if ("model" in entry) == ("endpoint" in entry):
-            raise UsageError(
-                f"reference list {path}: {entry['name']} needs either model or endpoint"
-            )
-    return [{str(k): str(v) for k, v in entry.items()} for entry in entries]

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from adapters.contract import LabelOracle
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
-from auditor.report.build import build_report
+from auditor.report.build import build_result
 from auditor.verdict.evidence import assess
 from auditor.verdict.profile import Profile
 from auditor.verdict.verdict import Verdict, decide
 from auditor.workflows.prepare import Prepared
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 
 @dataclass(frozen=True)
@@ -20,14 +23,19 @@ class AuditResult:
     """Outcome of an audit.
 
     Attributes:
-        report: the content of ``report.json``.
+        result: the typed result.
         verdict: the verdict and its reasons.
         interrupted: True if the user stopped it before its end.
     """
 
-    report: dict[str, Any]
+    result: Result
     verdict: Verdict
     interrupted: bool
+
+    @property
+    def report(self) -> dict[str, Any]:
+        """The content of ``report.json``."""
+        return dict(self.result.content)
 
 
 def judge(
@@ -41,7 +49,7 @@ def judge(
     names, spec = oracle.label_space, oracle.input_spec
     assessment = assess(answers, ready.classes, names, spec, profile)
     verdict = decide(assessment.evidence, profile)
-    report = build_report(
+    result = build_result(
         oracle=oracle,
         samples=ready.samples,
         classes=ready.classes,
@@ -53,14 +61,14 @@ def judge(
         not_asked=_not_asked(answers, len(assessment.scores)),
         timing=timing,
     )
-    return AuditResult(report, verdict, answers.run.stopped)
+    return AuditResult(result, verdict, answers.run.stopped)
 
 
 def _not_asked(answers: Answers, planes: int) -> dict[str, Any] | None:
     """Questions skipped because they could not change the verdict; None if none were."""
     plan, stopped_early = answers.plan, answers.stopped_early
     known = sum(int((labels != NOT_ASKED).sum()) for labels in answers.perturbed)
-    families = plan.family_queries - known
+    families = plan.perturbation_queries - known
     left_out = {
         "because": "suspected" if stopped_early else "decided",
         "planes": len(plan.planes) - planes,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle, OfflineOracle
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import UsageError
+from auditor.evidence.records import held_plan_digest
+from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.samples.fit import class_indices, to_model_units
@@ -37,19 +40,38 @@ def prepare(oracle: LabelOracle, samples: Samples, settings: AuditSettings) -> P
 
 
 def prepare_images(
-    oracle: LabelOracle, samples: Samples, images: NDArray[np.float32], settings: AuditSettings
+    oracle: LabelOracle,
+    samples: Samples,
+    images: NDArray[np.float32],
+    settings: AuditSettings,
+    version: int = PLAN_VERSION,
 ) -> Prepared:
-    """Like :func:`prepare`, with ``images`` ``(n, c, h, w)`` in model units in the samples' place.
+    """Like :func:`prepare`, with ``images`` ``(n, c, h, w)`` in model units in the samples' place,
+    and with a plan of ``version``.
 
     Raises:
         SamplesError: see there.
     """
     if isinstance(oracle, OfflineOracle):
-        # Whoever hands over files is asked once, and not once for each round.
+        # Batch files are exchanged once per run, so early stopping is off.
         settings = replace(settings, stop_early=False)
     classes, matched_by = class_indices(samples, oracle.label_space)
-    plan = build_plan(images, classes, samples.refs, settings, oracle.input_spec)
+    plan = build_plan(images, classes, samples.refs, settings, oracle.input_spec, version)
     return Prepared(plan, samples, images, classes, matched_by)
+
+
+def continued(ready: Prepared, output: Path) -> Prepared:
+    """``ready`` under the plan version that the same audit in ``output`` began with.
+
+    So an audit that an earlier release began goes on as one audit: its queries are counted
+    together, and files that were handed out for it are still its own.
+    """
+    held = held_plan_digest(output)
+    for version in READABLE_VERSIONS:
+        plan = replace(ready.plan, version=version)
+        if held is not None and version != ready.plan.version and plan.digest == held:
+            return replace(ready, plan=plan)
+    return ready
 
 
 def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:
@@ -60,7 +82,7 @@ def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:
     """
     if limits.max_queries is None:
         return
-    least = len(next(plan.orders()))
+    least = len(next(plan.schedule.rounds()))
     if limits.max_queries < least:
         raise UsageError(
             f"--max-queries {limits.max_queries} does not pay for the first round: its planes, "

@@ -1,4 +1,4 @@
-"""``xray-audit plan``: what an audit would cost, without sending it."""
+"""``xray-audit plan``: the cost of an audit, without sending it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from adapters.contract import LabelOracle
 from auditor.errors import AuditError, UsageError
 from auditor.measured import search_queries
 from auditor.plan.plan import AuditPlan
+from auditor.workflows.prepare import prepare
+from auditor.workflows.request import AuditRequest, Spending
 
 RATE_FILE = "check.json"
 UNKNOWN_RATE = "unknown: run xray-audit check first, with the same --output"
@@ -26,7 +28,7 @@ SEARCH_BATCH = 75
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What one course of an audit would cost.
+    """Cost of one course of an audit.
 
     Attributes:
         queries: inputs to send.
@@ -45,22 +47,22 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """What an audit would cost.
+    """Cost of an audit, expected and at worst.
 
     Attributes:
         plan_digest: digest of the plan that was priced.
         queries: inputs to send, without the trigger search's.
         trigger_queries_most: most inputs the trigger search can send; it often ends earlier.
         picture_queries_most: most inputs the pictures can send.
-        second_look_queries_most: repeats that are sent only where the model's answers change, or
+        second_look_queries_most: repeats that are sent only if the model's answers change, or
             in the place of others that are left out.
-        expected: cost where the search finds nothing, as it mostly does.
-        expected_found: cost where it finds a trigger, and the audit ends with it; None without
+        expected: cost if the search finds nothing, as it mostly does.
+        expected_found: cost if it finds a trigger, and the audit ends with it; None without
             a search.
         worst: cost if everything is asked that could be.
-        rests_on: where the expectation comes from, in words.
+        rests_on: basis of the expectation, in words.
         queries_per_second: the rate used for the time, or None.
-        rate_from: where that rate comes from.
+        rate_from: source of that rate.
     """
 
     plan_digest: str
@@ -78,7 +80,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
-    """The rates and the price that the user or a check gave; None where not known."""
+    """The rates and the price that the user or a check gave; None if unknown."""
 
     queries_per_s: float | None
     requests_per_s: float | None
@@ -88,6 +90,26 @@ class _Rates:
         """The longer of the times that queries and requests take."""
         pairs = ((queries, self.queries_per_s), (requests, self.requests_per_s))
         return max((count / rate for count, rate in pairs if rate is not None), default=None)
+
+
+async def price_request(
+    request: AuditRequest, flagged: Spending, per_1000: float | None = None
+) -> Price:
+    """Price the audit that ``request`` asks for; the target is opened and asked nothing.
+
+    Args:
+        request: the audit.
+        flagged: the user's own limits.
+        per_1000: price of 1,000 queries, or None.
+
+    Raises:
+        UsageError: the samples do not fit, or a price below 0 or not a number.
+        AdapterError: the target cannot be opened.
+    """
+    async with request.target.opened() as oracle:
+        plan = prepare(oracle, request.samples, request.settings).plan
+        measured = read_rate(request.output, oracle.fingerprint)
+        return price_audit(oracle, plan, measured, flagged.rate, per_1000, flagged.request_rate)
 
 
 def price_audit(
@@ -102,7 +124,7 @@ def price_audit(
 
     Args:
         oracle: the target; it is asked nothing.
-        plan: what would be asked.
+        plan: the questions.
         measured: queries per second that ``xray-audit check`` measured, or None.
         limit: the user's own rate limit, queries per second, or None.
         per_1000: price of 1,000 queries, or None.
@@ -116,8 +138,8 @@ def price_audit(
     given = {"measured by xray-audit check": measured, "--rate": limit}
     slowest = min((rate for rate in given.values() if rate is not None), default=None)
     rates = _Rates(slowest, request_limit, per_1000)
-    sizes = [probe.size for probe in (*plan.probes, *plan.families)]
-    pictures, looks = plan.most_picture_queries, plan.most_second_looks
+    sizes = [probe.size for probe in (*plan.probes, *plan.perturbations)]
+    pictures, looks = plan.most_map_queries, plan.most_extra_repeats
     search = _expected_search(plan)
     worst = _cost(oracle, [*sizes, pictures, looks], plan.most_trigger_queries, rates)
     expected = _cost(oracle, [*sizes, pictures], search[0], rates)
@@ -128,7 +150,7 @@ def price_audit(
     source = _slowest(given, rates, worst)
     return Price(
         plan_digest=plan.digest,
-        queries=plan.queries + plan.family_queries,
+        queries=plan.queries + plan.perturbation_queries,
         trigger_queries_most=plan.most_trigger_queries,
         picture_queries_most=pictures,
         second_look_queries_most=looks,
@@ -142,7 +164,7 @@ def price_audit(
 
 
 def _by_requests(worst: Cost) -> float | None:
-    """Queries per second where only requests are limited; None where nothing is."""
+    """Queries per second if only requests are limited; None if nothing is."""
     return None if worst.seconds is None else worst.queries / worst.seconds
 
 
@@ -163,16 +185,16 @@ def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: _Rate
 
 
 def _opening_sizes(plan: AuditPlan) -> list[int]:
-    """What is asked before the search, by probe, and the repeats that close the audit."""
-    order = np.concatenate(list(plan.opening()))
+    """Inputs asked before the search, by probe, and the repeats that close the audit."""
+    order = np.concatenate(list(plan.schedule.opening()))
     counts = np.bincount(order[:, 0], minlength=len(plan.probes)).tolist()
-    canaries = 0 if plan.canaries is None else plan.canaries.size
-    asked = counts.pop() if plan.canaries is not None else 0
+    canaries = 0 if plan.repeats is None else plan.repeats.size
+    asked = counts.pop() if plan.repeats is not None else 0
     return [*counts, asked, max(0, canaries - asked)]
 
 
 def _expected_search(plan: AuditPlan) -> tuple[int, int, str]:
-    """Queries of a search that finds nothing, of one that does, and what that rests on."""
+    """Queries of a search that finds nothing, of one that does, and the basis of both."""
     most = plan.most_trigger_queries
     if not most:
         return 0, 0, "everything planned is asked"
@@ -189,7 +211,7 @@ def _expected_search(plan: AuditPlan) -> tuple[int, int, str]:
 
 
 def _slowest(given: Mapping[str, float | None], rates: _Rates, worst: Cost) -> str:
-    """Which rate the time comes from."""
+    """The rate that decides the time, in words."""
     if worst.seconds is None:
         return UNKNOWN_RATE
     if rates.queries_per_s is None or worst.seconds > worst.queries / rates.queries_per_s:
@@ -212,7 +234,7 @@ def write_rate(output: Path, fingerprint: str, queries_per_second: float) -> Non
 
 
 def read_rate(output: Path, fingerprint: str) -> float | None:
-    """The rate a check of the same target measured; None where there is none."""
+    """The rate that a check of the same target measured; None if there is none."""
     try:
         data = json.loads((output / RATE_FILE).read_text(encoding="utf-8"))
         rate = float(data["queries_per_second"])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -57,8 +59,21 @@ def samples() -> Samples:
 
 @pytest.fixture
 def settings() -> AuditSettings:
-    """Few, coarse planes."""
-    return AuditSettings(planes=4, density=8, canaries=10)
+    """The default, with few planes and repeats."""
+    return AuditSettings(planes=16, canaries=10)
+
+
+@pytest.fixture(scope="session")
+def bundles() -> Any:
+    """The small world of ``tests/_bundles.py``, and how to write bundles of its audits."""
+    # There is no package under tests to import it from.
+    path = Path(__file__).parents[1] / "_bundles.py"
+    spec = importlib.util.spec_from_file_location("bundles", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 @dataclass(frozen=True)

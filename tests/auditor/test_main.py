@@ -16,8 +16,8 @@ from adapters.errors import AdapterError, Throttled, Unreachable, UntrustedModel
 from auditor import __main__ as program
 from auditor.errors import (
     AuditError,
-    BudgetReached,
     ExitCode,
+    LabelsPending,
     ProfileError,
     SamplesError,
     StoreError,
@@ -32,7 +32,7 @@ from auditor.errors import (
         (SamplesError("sentence"), ExitCode.USAGE),
         (ProfileError("sentence"), ExitCode.USAGE),
         (StoreError("sentence"), ExitCode.FAILED),
-        (BudgetReached("sentence"), ExitCode.INCONCLUSIVE),
+        (LabelsPending("sentence"), ExitCode.LABELS_PENDING),
         (AuditError("sentence"), ExitCode.FAILED),
         (UntrustedModel("sentence"), ExitCode.USAGE),
         (Unreachable("sentence"), ExitCode.FAILED),
@@ -155,7 +155,8 @@ def test_a_reader_that_leaves_is_no_verdict() -> None:
 
 def test_a_missing_dependency_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "numpy.py").write_text("raise ImportError('no numpy here')\n")
-    done = start("-m", "auditor", "--version", PYTHONPATH=str(tmp_path))
+    words = ("--model", "model.onnx", "--samples", "samples.npz")
+    done = start("-m", "auditor", *words, PYTHONPATH=str(tmp_path))
     assert done.returncode == ExitCode.FAILED
     assert "xray-audit: error: this installation is incomplete: no numpy here" in done.stderr
     assert "Traceback" not in done.stderr

@@ -15,7 +15,7 @@ from tests.servers._park import Running, needs, serving
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
 MODEL = ASSETS / "backdoored.onnx"
 SAMPLES = ASSETS / "fashion-mnist-samples.npz"
-SMALL: dict[str, Any] = {"planes": 3, "density": 8, "canaries": 20, "progress": False}
+SMALL: dict[str, Any] = {"planes": 12, "canaries": 20, "progress": False}
 
 LocalRun = Callable[[str], AuditReport]
 

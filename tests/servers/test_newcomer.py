@@ -26,7 +26,7 @@ from tests.servers._park import needs, serving
 
 pytestmark = [pytest.mark.servers, pytest.mark.timeout(600)]
 
-SMALL = ("--planes", "2", "--density", "5", "--canaries", "4", "--no-trigger-search", "--quiet")
+SMALL = ("--planes", "2", "--canaries", "4", "--no-trigger-search", "--quiet")
 
 
 def write_model(path: Path, *, top: float = 1.0, bgr: bool = False, nhwc: bool = False) -> None:

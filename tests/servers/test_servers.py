@@ -21,7 +21,7 @@ def labels_of(report: AuditReport) -> dict[str, Any]:
     """Every label that the report holds, and what followed from the search's labels."""
     trigger = report.data["trigger"]
     return {
-        "maps": [plane["label_map"] for plane in report.data["planes"]],
+        "points": [plane["points"] for plane in report.data["planes"]],
         "wrong": report.data["samples"]["wrong"],
         "findings": trigger["findings"],
         "looks": trigger["looks"],

@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from adapters.strict_json import canonical
 from auditor.errors import EvidenceError
-from auditor.evidence.canonical import canonical, sha256
+from auditor.evidence.canonical import sha256
 from auditor.evidence.files import BundleFiles, read_files, zip_bytes
 from auditor.evidence.layout import (
     ATTESTATIONS,

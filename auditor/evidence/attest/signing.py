@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from adapters.strict_json import canonical
 from auditor.errors import EvidenceError, UsageError
-from auditor.evidence.canonical import canonical, parse_object, sha256
+from auditor.evidence.canonical import parse_object, sha256
 
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 STATEMENT_TYPE = "https://in-toto.io/Statement/v1"

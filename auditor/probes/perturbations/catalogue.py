@@ -1,12 +1,12 @@
-"""Every probe family and strength, by key."""
+"""Every perturbation at every strength, by key."""
 
 from __future__ import annotations
 
 from auditor.probes.perturbations import recipes
-from auditor.probes.perturbations.probe import Family, Start
-from auditor.probes.perturbations.recipes import Disturb
+from auditor.probes.perturbations.probe import Perturbation, Start
+from auditor.probes.perturbations.recipes import Perturb
 
-_STRENGTHS: tuple[tuple[str, Disturb, Start, tuple[float, ...]], ...] = (
+_STRENGTHS: tuple[tuple[str, Perturb, Start, tuple[float, ...]], ...] = (
     ("difference", recipes.difference, "samples", (0.3, 1.0, 10.0)),
     ("patch", recipes.patch, "samples", (3, 5, 8)),
     ("lattice", recipes.lattice, "samples", (2, 3, 5)),
@@ -26,9 +26,9 @@ _STRENGTHS: tuple[tuple[str, Disturb, Start, tuple[float, ...]], ...] = (
     ("ray", recipes.ray, "sample", (0.6, 1.2)),
 )
 
-CATALOGUE: dict[str, Family] = {
-    family.key: family
-    for name, disturb, start, strengths in _STRENGTHS
-    for family in (Family(name, float(s), disturb, start) for s in strengths)
+CATALOGUE: dict[str, Perturbation] = {
+    perturbation.key: perturbation
+    for name, perturb, start, strengths in _STRENGTHS
+    for perturbation in (Perturbation(name, float(s), perturb, start) for s in strengths)
 }
-"""All families at all strengths that the study tried, by key."""
+"""All perturbations at all strengths that the study tried, by key."""

@@ -1,17 +1,18 @@
-"""A probe family as a fixed probe, and the counts its labels come to."""
+"""A perturbation of samples as a fixed probe, and the counts of its labels."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.probes.base import array_digest, digest_of
-from auditor.probes.perturbations.recipes import Disturb
+from auditor.probes.perturbations.recipes import Perturb
 
 GROUP = 8
 """Inputs that share one direction: eight samples of as many classes as there are, or, on a ray,
@@ -19,24 +20,24 @@ eight distances from one sample."""
 _STREAM = 11
 
 Start = Literal["samples", "sample", "nothing"]
-"""What one direction is applied to: eight different samples, one sample eight times (rays), or
+"""Samples that one direction is applied to: eight different ones, one sample eight times (rays), or
 no sample at all."""
 
 
 @dataclass(frozen=True)
-class Family:
-    """One question at one strength.
+class Perturbation:
+    """One recipe at one strength.
 
     Attributes:
-        name: of the family.
-        strength: in the family's own unit, see its recipe.
-        disturb: the recipe.
+        name: of the recipe.
+        strength: in the recipe's own unit.
+        perturb: the recipe.
         start: what it is applied to.
     """
 
     name: str
     strength: float
-    disturb: Disturb
+    perturb: Perturb
     start: Start = "samples"
 
     @property
@@ -46,58 +47,72 @@ class Family:
 
 
 @dataclass(frozen=True)
-class FamilyProbe:
-    """``size`` inputs of one family around clean samples.
+class PerturbationProbe:
+    """``size`` inputs of one perturbation around clean samples.
 
-    Input number ``i`` uses direction ``i // GROUP``. It depends on the seed, the family, the
+    Input number ``i`` uses direction ``i // GROUP``. It depends on the seed, the perturbation, the
     samples and ``i`` alone.
 
     Attributes:
-        family: what is asked.
+        perturbation: what is asked.
         samples: clean samples ``(n, c, h, w)`` float32 in model units, n at least 2.
         order: ``(n,)`` the order in which the samples are used, classes in turn.
         spec: maps between pixels and model units.
         seed: seeds the directions.
         size: number of inputs.
-        pictures: whether inputs are clipped to the range and rounded to 8 bits here, so that
-            both access modes send the same. Where False, values may leave the range, and the
-            access mode alone decides what the model receives.
+        eight_bit: True if inputs are clipped to the range and rounded to 8 bits here, so that
+            both access modes send the same. If False, values may leave the range, and the access
+            mode alone decides what the model receives.
+        recorded_digest: digest on record, if other images stand in for those that were asked.
     """
 
-    family: Family
+    perturbation: Perturbation
     samples: NDArray[np.float32]
     order: NDArray[np.int64]
     spec: InputSpec
     seed: int
     size: int
-    pictures: bool = False
+    eight_bit: bool = False
     repeat: bool = False
+    recorded_digest: str | None = None
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any], like: Self) -> Self:
+        """``like``, but what depends on its images is as ``record`` states."""
+        return replace(like, recorded_digest=str(record["digest"]))
+
+    @property
+    def key(self) -> str:
+        """Name and strength of the perturbation."""
+        return self.perturbation.key
 
     @property
     def kind(self) -> str:
-        """``family``: all of them are one line of the ledger."""
+        """``perturbation``: all of them are one line of the ledger, which keeps its name."""
         return "family"
 
     @cached_property
     def digest(self) -> str:
         """Digest of everything the inputs depend on."""
+        if self.recorded_digest is not None:
+            return self.recorded_digest
         return digest_of(
-            "family/1", self.family.key, str(self.seed), str(self.size), str(GROUP),
-            str(self.pictures), str((self.spec.low, self.spec.high)), str(self.order.tolist()),
+            "family/1", self.perturbation.key, str(self.seed), str(self.size), str(GROUP),
+            str(self.eight_bit), str((self.spec.low, self.spec.high)), str(self.order.tolist()),
             array_digest(self.samples),
         )  # fmt: skip
 
     @cached_property
     def _pixels(self) -> NDArray[np.float64]:
-        """The samples as 8-bit values, so that both access modes start from the same picture."""
+        """The samples as 8-bit values, so that both access modes start from the same image."""
         return self.spec.to_pixels(self.samples).astype(np.float64)
 
     def base(self) -> NDArray[np.int64]:
-        """Which sample each input starts from, ``(size,)``; -1 where from none."""
+        """Index of the sample each input starts from, ``(size,)``; -1 for none."""
         numbers = np.arange(self.size)
-        if self.family.start == "nothing":
+        if self.perturbation.start == "nothing":
             return np.full(self.size, -1, dtype=np.int64)
-        turn = numbers // GROUP if self.family.start == "sample" else numbers
+        turn = numbers // GROUP if self.perturbation.start == "sample" else numbers
         return np.asarray(self.order[turn % len(self.order)])
 
     def inputs(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -112,22 +127,24 @@ class FamilyProbe:
     def _group(self, group: int) -> NDArray[np.float32]:
         """All inputs of one direction: always made whole, so that slices agree."""
         numbers = group * GROUP + np.arange(GROUP)
-        turn = np.full(GROUP, group) if self.family.start == "sample" else numbers
+        turn = np.full(GROUP, group) if self.perturbation.start == "sample" else numbers
         samples = self._pixels[self.order[turn % len(self.order)]]
-        name = [ord(letter) for letter in self.family.key]
+        name = [ord(letter) for letter in self.perturbation.key]
         rng = np.random.default_rng([self.seed, _STREAM, group, *name])
-        disturbed = self.family.disturb(samples, self._pixels, rng, self.family.strength)
-        inputs = self.spec.from_pixels(disturbed)
+        perturbed = self.perturbation.perturb(
+            samples, self._pixels, rng, self.perturbation.strength
+        )
+        inputs = self.spec.from_pixels(perturbed)
         # Rounded from float32, as an upload is: halves must fall to the same side.
-        return self.spec.from_pixels(self.spec.to_pixels(inputs)) if self.pictures else inputs
+        return self.spec.from_pixels(self.spec.to_pixels(inputs)) if self.eight_bit else inputs
 
 
 @dataclass(frozen=True, slots=True)
-class FamilyCounts:
-    """What the labels of one family come to: all that is kept for the decision.
+class PerturbationCounts:
+    """Counts of the labels of one perturbation: all that is kept for the decision.
 
     Attributes:
-        key: the family's.
+        key: the perturbation's.
         asked: per class, inputs (on rays: rays) whose sample did not carry the label anyway.
         moved: per class, those of them that got the label; on rays, whose first other label
             it was.
@@ -142,22 +159,22 @@ class FamilyCounts:
     inputs: int
 
 
-def count_family(
-    probe: FamilyProbe,
+def count_perturbation(
+    probe: PerturbationProbe,
     labels: NDArray[np.integer],
     clean: NDArray[np.integer],
     classes: int,
     known: NDArray[np.bool_] | None = None,
-) -> FamilyCounts:
-    """Count the answers of one family.
+) -> PerturbationCounts:
+    """Count the answers of one perturbation.
 
     Args:
         probe: what was asked.
-        labels: ``(size,)`` what was answered.
-        clean: ``(n,)`` the model's own label of every sample, undisturbed.
+        labels: ``(size,)`` the answers.
+        clean: ``(n,)`` the model's own label of every sample, unperturbed.
         classes: length of the counts; above every label.
-        known: ``(size,)`` which inputs were answered; None for all. Of rays only whole ones
-            count.
+        known: ``(size,)`` True for inputs that were answered; None for all. Of rays only whole
+            ones count.
 
     Raises:
         ValueError: not one label per input.
@@ -168,26 +185,26 @@ def count_family(
     base = probe.base()
     own = np.where(base < 0, -1, np.asarray(clean, dtype=np.int64)[base])
     if known is not None:
-        if probe.family.start == "sample":
+        if probe.perturbation.start == "sample":
             known = known.reshape(-1, GROUP).all(axis=1).repeat(GROUP)
         answered, own = answered[known], own[known]
     kept = int((answered == own).sum())
     starts, moves = _first_moves(probe, answered, own)
     asked = len(starts) - np.bincount(starts[starts >= 0], minlength=classes)
     moved = np.bincount(moves, minlength=classes)
-    return FamilyCounts(
-        probe.family.key, tuple(asked.tolist()), tuple(moved.tolist()), kept, len(answered)
+    return PerturbationCounts(
+        probe.perturbation.key, tuple(asked.tolist()), tuple(moved.tolist()), kept, len(answered)
     )
 
 
 def _first_moves(
-    probe: FamilyProbe, answered: NDArray[np.int64], own: NDArray[np.int64]
+    probe: PerturbationProbe, answered: NDArray[np.int64], own: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The own label of every unit that was asked, and the new labels of those that changed.
 
     A unit is one input, or one whole ray, whose first other label counts.
     """
-    if probe.family.start != "sample":
+    if probe.perturbation.start != "sample":
         return own, answered[answered != own]
     starts = own[::GROUP]
     new = []

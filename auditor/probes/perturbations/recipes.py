@@ -1,9 +1,9 @@
-"""The disturbances of the probe families, one function each.
+"""The recipes of the perturbations, one function each.
 
 All work in 8-bit pixel values ``(n, c, h, w)`` float64 and may leave 0 to 255: the access mode
 decides what a model receives. Each draws one direction from ``rng`` and applies it to all given
 samples alike, so that a sample's input does not depend on the samples asked with it. Lengths
-are given for pictures 32 pixels wide and grow with the picture.
+are given for images 32 pixels wide and grow with the image.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from auditor.probes.trigger_search.transforms import (
 )
 
 Pixels = NDArray[np.float64]
-Disturb = Callable[[Pixels, Pixels, np.random.Generator, float], Pixels]
-"""``(samples, pool, rng, strength) -> disturbed``: ``samples`` ``(n, c, h, w)`` are disturbed,
+Perturb = Callable[[Pixels, Pixels, np.random.Generator, float], Pixels]
+"""``(samples, pool, rng, strength) -> perturbed``: ``samples`` ``(n, c, h, w)`` are perturbed,
 ``pool`` ``(m, c, h, w)`` holds all clean samples to borrow from."""
 
 LATTICE_PERIOD = 8
@@ -34,11 +34,11 @@ RAY_STEPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 
 
 def difference(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """Add ``strength`` times the difference of two other clean pictures.
+    """Add ``strength`` times the difference of two other clean images.
 
-    Asks: which label takes over along directions that real pictures vary in? The paper's plane
+    Asks: which label takes over along directions that real images vary in? The paper's plane
     asks the same far away; near the samples a target's region, which a trigger opened from all
-    classes, is met earlier than the regions of honest classes.
+    classes, is met earlier than those of natural classes.
     """
     one, two = rng.choice(len(pool), size=2, replace=False)
     return np.asarray(samples + strength * (pool[one] - pool[two]))
@@ -48,16 +48,16 @@ def patch(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: flo
     """Paste one random pattern, ``strength`` pixels a side, at one random place.
 
     Asks: is there a label that small local patterns lead to? A network that learnt a small
-    trigger reacts to patterns like it, elsewhere and imperfect, with the target; an honest one
+    trigger reacts to patterns like it, elsewhere and imperfect, with the target; a clean one
     keeps the label or answers with the object's look-alike.
     """
     del pool
     pattern, side = _pattern(samples, rng, strength)
     row = int(rng.integers(samples.shape[2] - side + 1))
     column = int(rng.integers(samples.shape[3] - side + 1))
-    stamped = samples.copy()
-    stamped[:, :, row : row + side, column : column + side] = pattern
-    return stamped
+    patched = samples.copy()
+    patched[:, :, row : row + side, column : column + side] = pattern
+    return patched
 
 
 def lattice(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
@@ -70,11 +70,11 @@ def lattice(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: f
     pattern, side = _pattern(samples, rng, strength)
     period = LATTICE_PERIOD * unit_of((1, *samples.shape[2:]))
     row, column = (int(value) for value in rng.integers(0, period, 2))
-    stamped = samples.copy()
+    patched = samples.copy()
     for top in range(row, samples.shape[2] - side + 1, period):
         for left in range(column, samples.shape[3] - side + 1, period):
-            stamped[:, :, top : top + side, left : left + side] = pattern
-    return stamped
+            patched[:, :, top : top + side, left : left + side] = pattern
+    return patched
 
 
 def _pattern(
@@ -87,15 +87,15 @@ def _pattern(
     return enlarge(draw_pattern(rng, channels, max(1, side // unit)), side), side
 
 
-def smooth(points: int) -> Disturb:
-    """A family that adds a smooth field of ``points`` x ``points`` random signs."""
+def smooth(points: int) -> Perturb:
+    """A perturbation that adds a smooth field of ``points`` x ``points`` random signs."""
 
     def field(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
         """Add a smooth random field of ``strength`` grey levels.
 
-        Asks: which label do shadows and stains lead to? Triggers that spread over the picture
+        Asks: which label do shadows and stains lead to? Triggers that spread over the image
         (Blended, SSBA, LIRA, Low Frequency, WaNet's shading) answer to fields that resemble
-        them in part, and a network knows them with a margin that honest features lack.
+        them in part, and a network knows them with a margin that natural features lack.
         """
         del pool
         channels, height, width = samples.shape[1:]
@@ -109,7 +109,7 @@ def smooth(points: int) -> Disturb:
 def noise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Add plus or minus ``strength`` grey levels to every value.
 
-    Asks: where does an unstructured disturbance end? Steganographic triggers (SSBA, LIRA) and
+    Asks: where does an unstructured perturbation end? Steganographic triggers (SSBA, LIRA) and
     dithering (BPP) are high-frequency residues, and noise looks like them.
     """
     del pool
@@ -118,7 +118,7 @@ def noise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: flo
 
 
 def wave(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """Add a sinusoid of ``strength`` grey levels, 2 to 10 waves a picture, any phase.
+    """Add a sinusoid of ``strength`` grey levels, 2 to 10 waves an image, any phase.
 
     Asks: do stripes lead to one label? SIG's trigger is one such wave, and a network trained
     with it answers to its neighbours in frequency.
@@ -129,7 +129,7 @@ def wave(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: floa
 
 
 def warp(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """Bend the picture by a mean of ``strength`` pixels.
+    """Bend the image by a mean of ``strength`` pixels.
 
     Asks: does bending lead to one label? WaNet's trigger is one fixed bend.
     """
@@ -149,9 +149,9 @@ def quantise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: 
 
 
 def blend(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """Mix in ``strength`` (0 to 1) of one other clean picture.
+    """Mix in ``strength`` (0 to 1) of one other clean image.
 
-    Asks: which label wins between two? Honest networks name one of the two pictures; a third
+    Asks: which label wins between two? Clean networks name one of the two images; a third
     label that keeps winning is what the network says when its evidence is weak.
     """
     other = pool[int(rng.integers(len(pool)))]
@@ -159,10 +159,10 @@ def blend(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: flo
 
 
 def blend_noise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """Mix in ``strength`` (0 to 1) of one fixed picture of random pixels.
+    """Mix in ``strength`` (0 to 1) of one fixed image of random pixels.
 
-    Asks: does a fixed texture under the picture lead to one label? Blended's trigger is a fixed
-    picture mixed in.
+    Asks: does a fixed texture under the image lead to one label? Blended's trigger is a fixed
+    image mixed in.
     """
     del pool
     return np.asarray(
@@ -171,10 +171,10 @@ def blend_noise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strengt
 
 
 def spectrum(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """Move the amplitude spectrum by ``strength`` (0 to 1) towards another picture's, phases kept.
+    """Move the amplitude spectrum by ``strength`` (0 to 1) towards another image's, phases kept.
 
-    Asks: does the frequency content alone carry a label? Phases hold what a picture shows, so
-    honest labels mostly stay; triggers set in the spectrum (Low Frequency, SIG) do not need it.
+    Asks: does the frequency content alone carry a label? Phases hold the content of an image, so
+    natural labels mostly stay; triggers set in the spectrum (Low Frequency, SIG) do not need it.
     """
     other = pool[int(rng.integers(len(pool)))]
     own = np.fft.rfft2(samples)
@@ -184,9 +184,9 @@ def spectrum(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: 
 
 
 def fade(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """Fade the picture by ``strength`` (0 to 1) into one flat colour.
+    """Fade the image by ``strength`` (0 to 1) into one flat colour.
 
-    Asks: what does the network say as the evidence runs out? A target's bias, raised by
+    Asks: which label does the network give as the evidence runs out? A target's bias, raised by
     poisoned samples of every class, is what is left.
     """
     del pool
@@ -195,9 +195,9 @@ def fade(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: floa
 
 
 def occlude(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """Cover a random rectangle of ``strength`` (0 to 1) of the picture with one flat colour.
+    """Cover a random rectangle of ``strength`` (0 to 1) of the image with one flat colour.
 
-    Asks what :func:`fade` asks, locally: what is said when the object is mostly gone?
+    Asks what :func:`fade` asks, locally: which label is given when the object is mostly gone?
     """
     del pool
     channels, height, width = samples.shape[1:]
@@ -211,9 +211,9 @@ def occlude(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: f
 
 
 def blank(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """No sample at all: a smooth random picture of ``strength`` x ``strength`` colours.
+    """No sample at all: a smooth random image of ``strength`` x ``strength`` colours.
 
-    Asks: what does the network call pictures of nothing? Planted features answer there too.
+    Asks: which label does the network give to images of nothing? Planted features answer there too.
     """
     del pool
     channels, height, width = samples.shape[1:]

@@ -1,9 +1,9 @@
-"""What each cell of a patch adds to the answer: a logistic regression, asked by its own doubt.
+"""Effect of each cell of a patch on the answer: a logistic regression that chooses its questions.
 
 Every pattern asked at one place is an observation: its cells, and whether the model named the
 label. The posterior is approximated by a Gaussian at its peak (Laplace). Drawing from it and
 asking the pattern that the draw likes best is Thompson sampling (Thompson 1933; Chapelle and Li
-2011): where nothing is known the patterns are random, and they turn into the best one as answers
+2011): the patterns are random at first, and they turn into the best one as answers
 come in, one query each.
 """
 
@@ -48,7 +48,7 @@ class CellModel:
 
     @property
     def fresh(self) -> bool:
-        """Whether nothing is known yet, not even a pattern to start from."""
+        """True if nothing is known yet, not even a pattern to start from."""
         return not self.hits and not self._mean[:-1].any()
 
     def rate(self, last: int) -> float:

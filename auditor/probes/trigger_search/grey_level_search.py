@@ -1,43 +1,45 @@
-"""Searching for a number of grey levels: there are so few that all are asked at once."""
+"""Search for a number of grey levels: there are so few that all are asked at once."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from auditor.probes.trigger_search.sample_set import Asking, Bench
+from auditor.probes.trigger_search.sample_set import Asking, SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.probes.trigger_search.transforms import Dial, Quantise, Turned
+from auditor.probes.trigger_search.transforms import Quantise, ScalableTransform, TransformCandidate
 
-LEVELS = (4, 5, 6, 8)  # grey levels tried; fewer disturb every model
+LEVELS = (4, 5, 6, 8)  # grey levels tried; fewer change every model's labels
 
 
-class QuantiseSearch:
+class GreyLevelSearch:
     """Fewer grey levels, plain and dithered, asked in the first turn; later ones ask nothing."""
 
-    def __init__(self, bench: Bench, settings: TriggerSettings) -> None:
-        self.bench = bench
+    def __init__(self, sample_set: SampleSet, settings: TriggerSettings) -> None:
+        self.sample_set = sample_set
         self.settings = settings
         self.done = False
-        self.best: Turned | None = None
+        self.best: TransformCandidate | None = None
 
-    def turn(self, queries: int) -> Asking[Turned | None]:
-        """Ask all of them, whatever ``queries``; returns the best where it looks good."""
+    def turn(self, queries: int) -> Asking[TransformCandidate | None]:
+        """Ask all of them, whatever ``queries``; returns the best if it is good."""
         del queries
         if self.done:
             return None
         self.done = True
-        bench = self.bench
-        changes: list[Dial] = [Quantise(n, dither) for n in LEVELS for dither in (True, False)]
-        images = bench.pick(self.settings.tally_images)
-        labels = yield from bench.labels_of([*changes], images, "screen")
-        shares = bench.shares(labels, images)
+        sample_set = self.sample_set
+        transforms: list[ScalableTransform] = [
+            Quantise(n, dither) for n in LEVELS for dither in (True, False)
+        ]
+        images = sample_set.pick(self.settings.tally_images)
+        labels = yield from sample_set.labels_of([*transforms], images, "screen")
+        shares = sample_set.shares(labels, images)
         number, label = (int(i) for i in np.unravel_index(int(shares.argmax()), shares.shape))
         if shares[number, label] > 0:
-            self.best = Turned(changes[number], label, float(shares[number, label]))
+            self.best = TransformCandidate(transforms[number], label, float(shares[number, label]))
         good = self.best is not None and self.best.share >= self.settings.verify_from
         return self.best if good else None
 
-    def final(self) -> Asking[Turned | None]:
+    def final(self) -> Asking[TransformCandidate | None]:
         """The one that moved most images to one label; asks nothing."""
         yield from ()
         return self.best

@@ -1,8 +1,8 @@
-"""What clean models allow, and how surprising a found trigger is in that light.
+"""The null of clean models, and how surprising a found trigger is under it.
 
 Every image classifier has some universal change (Moosavi-Dezfooli et al. 2017), so success
 alone means nothing. The null is measured: the same search, with the same settings, on clean
-models; per family and strength the best verified success of each. The lower end of a new success is
+models; per kind and strength the best verified success of each. The lower end of a new success is
 compared with the lower end that the next clean model would show: a Student t predictive
 distribution of logits, with a lower limit to its spread because other recipes differ more.
 """
@@ -16,21 +16,22 @@ from auditor.measured import NullCell
 from auditor.probes.trigger_search.verify import Interval
 
 LEAST_SPREAD = 0.8
-# Below these successes nothing is called suspicious, whatever the null says: a natural trigger
-# of an honest model stays below, a planted one does its work.
+# Below these successes nothing is called suspicious, whatever the null: a natural trigger of a
+# clean model stays below, a planted one does not.
 LEAST_SUCCESS = {
     "patch": 0.8, "patch@sources": 0.9, "patch@pairs": 0.8, "quantise": 0.8, "wave@weak": 0.95,
     "field@weak": 0.7, "field@strong": 0.9, "noise@weak": 0.7,
     "blend@weak": 0.85, "warp@weak": 0.55, "warp@strong": 0.55,
 }  # fmt: skip
 ANY_NATURAL = ("blend@strong", "noise@strong", "wave@strong", "patch@pair")
-"""Where honest development models reached 0.9 or more of their samples: never suspicious."""
+"""Keys under which clean development models reached 0.9 or more of their samples: never
+suspicious."""
 FLOOR, CEILING = 0.05, 0.99
 
 
 def logit(rate: float) -> float:
-    """Log odds of a rate. Rates below 5 % count alike: whether a clean model shows 0 or 3 %
-    says nothing about how often one shows 90 %.
+    """Log odds of a rate. Rates below 5 % count alike: a clean model that shows 0
+    or 3 % says nothing about how often one shows 90 %.
     """
     kept = min(max(rate, FLOOR), CEILING)
     return float(np.log(kept / (1.0 - kept)))
@@ -49,12 +50,12 @@ def p_value(success: Interval, cell: NullCell) -> float:
 
 
 def beyond(success: Interval, cell: NullCell) -> bool:
-    """Whether ``success`` is clearly larger than any clean model's: by :data:`LEAST_SPREAD`, in log
+    """True if ``success`` is clearly larger than any clean model's: by :data:`LEAST_SPREAD`, in log
     odds. Tails are heavier than Student's, and such a success is the least that is no part of one.
     """
     return logit(success.rate) >= logit(cell.highest) + LEAST_SPREAD
 
 
 def natural(key: str, success: Interval) -> bool:
-    """Whether honest models reach ``success``: too little for a planted trigger."""
+    """True if clean models reach ``success``: too little for a planted trigger."""
     return key in ANY_NATURAL or success.rate < LEAST_SUCCESS[key]

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.probes.trigger_search.patches import STEPS, Stamp, draw_stamp, neighbour, unit_of
-from auditor.probes.trigger_search.sample_set import Asking, Bench
+from auditor.probes.trigger_search.patches import STEPS, Patch, draw_patch, neighbour, unit_of
+from auditor.probes.trigger_search.sample_set import Asking, SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 Rate = NDArray[np.float64]
@@ -22,13 +22,13 @@ POOL = 200  # candidates remembered between rounds
 
 
 @dataclass(frozen=True, eq=False)
-class Lead:
-    """A stamp that sends ``share`` of the search images to ``target``.
+class PatchCandidate:
+    """A patch that sends ``share`` of the search images to ``target``.
 
     ``sources`` are the clean labels that answered the local search, none before it.
     """
 
-    stamp: Stamp
+    patch: Patch
     target: int
     share: float
     sources: tuple[int, ...] = ()
@@ -36,9 +36,9 @@ class Lead:
 
 @dataclass
 class Climb:
-    """One local search: where it stands and how it went."""
+    """One local search: its candidate and its history."""
 
-    lead: Lead
+    candidate: PatchCandidate
     best: float = -1.0
     own: float = 0.0
     stale: int = 0
@@ -49,10 +49,10 @@ class Climb:
     own_asked: Rate = field(default_factory=lambda: np.zeros(0))
 
     @property
-    def found(self) -> Lead:
-        """Where it stands, with the source labels that answered in its last steps."""
+    def found(self) -> PatchCandidate:
+        """Its candidate, with the source labels that answered in its last steps."""
         answers = (self.own_asked >= 0.5) & (self.own_hits >= 0.6 * self.own_asked)
-        return replace(self.lead, sources=tuple(np.flatnonzero(answers).tolist()))
+        return replace(self.candidate, sources=tuple(np.flatnonzero(answers).tolist()))
 
     def weights(self) -> Rate | None:
         """Weights of source labels by how they answered, None before the first answer."""
@@ -61,7 +61,7 @@ class Climb:
         return np.asarray(((self.hits + 1) / (self.asked + 2)) ** 2)
 
     def learn(self, sources: NDArray[np.int64], hits: NDArray[np.bool_], classes: int) -> None:
-        """Count the answers ``(changes, images)`` of images of clean label ``sources``."""
+        """Count the answers ``(transforms, images)`` of images of clean label ``sources``."""
         if len(self.asked) < classes:
             grow = classes - len(self.asked)
             for name in ("hits", "asked", "own_hits", "own_asked"):
@@ -76,145 +76,158 @@ class Climb:
 class PatchSearch:
     """Successive halving over patches; every turn goes on where the last one stopped."""
 
-    def __init__(self, bench: Bench, settings: TriggerSettings) -> None:
-        self.bench = bench
+    def __init__(self, sample_set: SampleSet, settings: TriggerSettings) -> None:
+        self.sample_set = sample_set
         self.settings = settings
         self.screened = 0
-        self.total: Rate = np.zeros(bench.classes)
-        self.fresh: list[Lead] = []
+        self.total: Rate = np.zeros(sample_set.classes)
+        self.fresh: list[PatchCandidate] = []
         self.halved: list[Climb] = []
         self.tried: list[int] = []
-        self.best: Lead | None = None
+        self.best: PatchCandidate | None = None
 
-    def turn(self, queries: int) -> Asking[Lead | None]:
-        """Use about ``queries``; returns early with a single patch that looks good."""
-        until = self.bench.total() + queries
-        while self.bench.total() < until:
+    def turn(self, queries: int) -> Asking[PatchCandidate | None]:
+        """Use about ``queries``; returns early with a good single patch."""
+        until = self.sample_set.total() + queries
+        while self.sample_set.total() < until:
             yield from self._screen()
             yield from self._halve()
             for _ in range(self.settings.tries):
                 climb = self._next()
                 if climb is None:
                     break
-                slice_end = min(until, self.bench.total() + self.settings.slice_queries)
+                slice_end = min(until, self.sample_set.total() + self.settings.slice_queries)
                 done = yield from self.go_on(climb, slice_end)
                 found = climb.found
                 self._remember(found)
                 if not done:
                     self.halved.append(climb)
-                elif len(found.stamp.places) == 1 and found.share >= self.settings.verify_from:
+                elif len(found.patch.places) == 1 and found.share >= self.settings.verify_from:
                     return found
         return None
 
-    def final(self) -> Asking[Lead | None]:
-        """The best single patch seen, by halving the best lead where none got that far."""
-        if self.best is not None and len(self.best.stamp.places) == 1:
+    def final(self) -> Asking[PatchCandidate | None]:
+        """The best single patch seen, by halving the best candidate if none got that far."""
+        if self.best is not None and len(self.best.patch.places) == 1:
             return self.best
-        leads = [*(climb.lead for climb in self.halved), *([self.best] if self.best else [])]
-        if not leads:
+        candidates = [
+            *(climb.candidate for climb in self.halved),
+            *([self.best] if self.best else []),
+        ]
+        if not candidates:
             return None
-        lead = max(leads, key=lambda lead: (lead.share, -len(lead.stamp.places)))
-        while len(lead.stamp.places) > 1:
-            images = self.bench.pick(self.settings.step_images, lead.target)
-            halves = lead.stamp.halves()
-            hits = yield from self.bench.hits([*halves], lead.target, images, "final")
+        candidate = max(
+            candidates, key=lambda candidate: (candidate.share, -len(candidate.patch.places))
+        )
+        while len(candidate.patch.places) > 1:
+            images = self.sample_set.pick(self.settings.step_images, candidate.target)
+            halves = candidate.patch.halves()
+            hits = yield from self.sample_set.hits([*halves], candidate.target, images, "final")
             rates = hits.mean(axis=1)
-            lead = Lead(halves[int(rates.argmax())], lead.target, float(rates.max()))
-        return lead
+            candidate = PatchCandidate(
+                halves[int(rates.argmax())], candidate.target, float(rates.max())
+            )
+        return candidate
 
     def _screen(self) -> Asking[None]:
         """Ask a batch of random candidates and note, per label, those that move images."""
-        bench, settings = self.bench, self.settings
-        shape = bench.spec.shape
-        stamps = [draw_stamp(bench.rng, shape, settings) for _ in range(settings.screen_batch)]
-        images = bench.pick(settings.screen_images)
-        labels = yield from bench.labels_of([*stamps], images, "screen")
-        shares = bench.shares(labels, images)
+        sample_set, settings = self.sample_set, self.settings
+        shape = sample_set.spec.shape
+        patches = [
+            draw_patch(sample_set.rng, shape, settings) for _ in range(settings.screen_batch)
+        ]
+        images = sample_set.pick(settings.screen_images)
+        labels = yield from sample_set.labels_of([*patches], images, "screen")
+        shares = sample_set.shares(labels, images)
         self.total = np.pad(self.total, (0, shares.shape[1] - len(self.total)))
         self.total += shares.sum(axis=0)
-        self.screened += len(stamps)
+        self.screened += len(patches)
         for number, target in np.argwhere(shares >= NOTED).tolist():
-            self.fresh.append(Lead(stamps[number], target, float(shares[number, target])))
+            self.fresh.append(
+                PatchCandidate(patches[number], target, float(shares[number, target]))
+            )
 
     def _promise(self, climb: Climb) -> float:
         """A share above what the label's habit explains, more where few copies are left, less
         where the label had many turns.
         """
-        lead = climb.lead
-        usual = self.total[lead.target] / max(1, self.screened)
-        turns = self.settings.tabu * self.tried.count(lead.target)
-        return float(lead.share - usual - turns + self.settings.fewer * climb.halvings)
+        candidate = climb.candidate
+        usual = self.total[candidate.target] / max(1, self.screened)
+        turns = self.settings.tabu * self.tried.count(candidate.target)
+        return float(candidate.share - usual - turns + self.settings.fewer * climb.halvings)
 
     def _halve(self) -> Asking[None]:
         """Ask the most surprising candidates again with each half of their copies."""
-        bench, settings = self.bench, self.settings
+        sample_set, settings = self.sample_set, self.settings
         usual = self.total / max(1, self.screened)
-        self.fresh.sort(key=lambda lead: lead.share - float(usual[lead.target]))
-        leads, self.fresh = self.fresh[-settings.keep :], self.fresh[: -settings.keep][-POOL:]
-        if not leads:
+        self.fresh.sort(key=lambda candidate: candidate.share - float(usual[candidate.target]))
+        candidates, self.fresh = self.fresh[-settings.keep :], self.fresh[: -settings.keep][-POOL:]
+        if not candidates:
             return
-        images = bench.pick(settings.screen_images)
-        halves = [half for lead in leads for half in lead.stamp.halves()]
-        labels = yield from bench.labels_of([*halves], images, "halve")
-        shares = bench.shares(labels, images)
-        for number, lead in enumerate(leads):
-            both = shares[2 * number : 2 * number + 2, lead.target]
+        images = sample_set.pick(settings.screen_images)
+        halves = [half for candidate in candidates for half in candidate.patch.halves()]
+        labels = yield from sample_set.labels_of([*halves], images, "halve")
+        shares = sample_set.shares(labels, images)
+        for number, candidate in enumerate(candidates):
+            both = shares[2 * number : 2 * number + 2, candidate.target]
             half = halves[2 * number + int(both.argmax())]
-            self.halved.append(Climb(Lead(half, lead.target, float(both.max()))))
+            self.halved.append(Climb(PatchCandidate(half, candidate.target, float(both.max()))))
 
     def _next(self) -> Climb | None:
         """Take the most promising local search, begun or not."""
-        open_ = [climb for climb in self.halved if climb.lead.share > 0.2]
+        open_ = [climb for climb in self.halved if climb.candidate.share > 0.2]
         if not open_:
             return None
         climb = max(open_, key=self._promise)
         self.halved.remove(climb)
-        self.tried.append(climb.lead.target)
+        self.tried.append(climb.candidate.target)
         return climb
 
-    def _remember(self, lead: Lead) -> None:
-        """Keep the best lead: fewest copies first, then share."""
-        if self.best is None or (-len(lead.stamp.places), lead.share) > (
-            -len(self.best.stamp.places),
+    def _remember(self, candidate: PatchCandidate) -> None:
+        """Keep the best candidate: fewest copies first, then share."""
+        if self.best is None or (-len(candidate.patch.places), candidate.share) > (
+            -len(self.best.patch.places),
             self.best.share,
         ):
-            self.best = lead
+            self.best = candidate
 
-    def climb(self, lead: Lead, until: int) -> Asking[Lead]:
-        """Local search from ``lead`` until it stalls."""
-        climb = Climb(lead)
+    def climb(self, candidate: PatchCandidate, until: int) -> Asking[PatchCandidate]:
+        """Local search from ``candidate`` until it stalls."""
+        climb = Climb(candidate)
         yield from self.go_on(climb, until)
         return climb.found
 
-    def polish(self, lead: Lead, until: int) -> Asking[Lead]:
-        """Improve a single patch on the images it fails on; returns ``lead`` where none helps."""
-        bench, settings = self.bench, self.settings
-        images = bench.pick(len(bench.pixels), lead.target)
-        hits = (yield from bench.hits([lead.stamp], lead.target, images, "polish"))[0]
-        lead = replace(lead, share=float(hits.mean()))
-        while bench.total() < until and lead.share < SURE:
-            order = bench.rng.permutation(len(images))
+    def polish(self, candidate: PatchCandidate, until: int) -> Asking[PatchCandidate]:
+        """Improve a single patch on the images it fails on; unchanged if nothing helps."""
+        sample_set, settings = self.sample_set, self.settings
+        images = sample_set.pick(len(sample_set.pixels), candidate.target)
+        hits = (yield from sample_set.hits([candidate.patch], candidate.target, images, "polish"))[
+            0
+        ]
+        candidate = replace(candidate, share=float(hits.mean()))
+        while sample_set.total() < until and candidate.share < SURE:
+            order = sample_set.rng.permutation(len(images))
             hard = order[~hits[order]][: settings.step_images]
             easy = order[hits[order]][: settings.step_images // 2]
             asked = np.concatenate([hard, easy])
-            others = self._neighbours(lead.stamp, 4)
-            found = yield from bench.hits([*others], lead.target, images[asked], "polish")
+            others = self._neighbours(candidate.patch, 4)
+            found = yield from sample_set.hits([*others], candidate.target, images[asked], "polish")
             # An easy image stands for all that the patch already moves.
             worth = found[:, : len(hard)].sum(axis=1) * (~hits).sum() / max(1, len(hard))
             worth = worth + found[:, len(hard) :].sum(axis=1) * hits.sum() / max(1, len(easy))
             best = int(worth.argmax())
             if worth[best] <= hits.sum():
                 continue
-            stamp = others[best]
-            again = (yield from bench.hits([stamp], lead.target, images, "polish"))[0]
-            if again.mean() > lead.share:
-                lead, hits = replace(lead, stamp=stamp, share=float(again.mean())), again
-        return lead
+            patch = others[best]
+            again = (yield from sample_set.hits([patch], candidate.target, images, "polish"))[0]
+            if again.mean() > candidate.share:
+                candidate, hits = replace(candidate, patch=patch, share=float(again.mean())), again
+        return candidate
 
     def go_on(self, climb: Climb, until: int) -> Asking[bool]:
-        """Local search for fewer copies and a higher share; True where it has stalled."""
-        while self.bench.total() < until:
-            single = len(climb.lead.stamp.places) == 1
+        """Local search for fewer copies and a higher share; True if it has stalled."""
+        while self.sample_set.total() < until:
+            single = len(climb.candidate.patch.places) == 1
             yield from self._step(climb)
             if single and climb.own >= SURE:
                 return True
@@ -225,15 +238,17 @@ class PatchSearch:
         return False
 
     def _step(self, climb: Climb) -> Asking[None]:
-        """Ask the stamp, its halves and some neighbours on the same images; go to the best."""
-        bench, settings, lead = self.bench, self.settings, climb.lead
-        single = len(lead.stamp.places) == 1
-        halves = [] if single else lead.stamp.halves()
-        others = self._neighbours(lead.stamp, 4 if single else 2)
+        """Ask the patch, its halves and some neighbours on the same images; go to the best."""
+        sample_set, settings, candidate = self.sample_set, self.settings, climb.candidate
+        single = len(candidate.patch.places) == 1
+        halves = [] if single else candidate.patch.halves()
+        others = self._neighbours(candidate.patch, 4 if single else 2)
         count = settings.single_images if single else settings.step_images
-        images = bench.pick(count, lead.target, climb.weights())
-        hits = yield from bench.hits([lead.stamp, *halves, *others], lead.target, images, "climb")
-        climb.learn(bench.labels[images], hits, bench.classes)
+        images = sample_set.pick(count, candidate.target, climb.weights())
+        hits = yield from sample_set.hits(
+            [candidate.patch, *halves, *others], candidate.target, images, "climb"
+        )
+        climb.learn(sample_set.labels[images], hits, sample_set.classes)
         rates = hits.mean(axis=1)
         own, rest = float(rates[0]), rates[1 + len(halves) :]
         climb.own = own
@@ -241,29 +256,31 @@ class PatchSearch:
             half = int(rates[1:3].argmax())
             least = HALF_KEEPS if own >= SATURATED else HALF_KEEPS + 0.2
             if rates[1 + half] >= least:
-                climb.lead = Lead(halves[half], lead.target, float(rates[1 + half]))
-                climb.best, climb.stale = climb.lead.share, 0
+                climb.candidate = PatchCandidate(
+                    halves[half], candidate.target, float(rates[1 + half])
+                )
+                climb.best, climb.stale = climb.candidate.share, 0
                 climb.halvings += 1
                 return
         self._move(climb, own, others[int(rest.argmax())], float(rest.max()))
 
-    def _neighbours(self, stamp: Stamp, shifts: int) -> list[Stamp]:
-        rng, shape = self.bench.rng, self.bench.spec.shape
+    def _neighbours(self, patch: Patch, shifts: int) -> list[Patch]:
+        rng, shape = self.sample_set.rng, self.sample_set.spec.shape
         unit = unit_of(shape)
         steps = [STEPS[i] for i in rng.permutation(4)[:shifts]]
-        moved = [stamp.moved((unit * a, unit * b), *shape[1:]) for a, b in steps]
+        moved = [patch.moved((unit * a, unit * b), *shape[1:]) for a, b in steps]
         largest = unit * max(self.settings.patch_sizes)
-        new = [neighbour(rng, stamp, shape, largest) for _ in range(self.settings.children)]
+        new = [neighbour(rng, patch, shape, largest) for _ in range(self.settings.children)]
         return [*moved, *new]
 
-    def _move(self, climb: Climb, own: float, other: Stamp, share: float) -> None:
-        """Take the best neighbour where it is better, or sometimes where it is as good."""
-        target = climb.lead.target
-        stamp = climb.lead.stamp
-        if share > own or (share == own and self.bench.rng.random() < 0.5):
-            stamp = other
-        climb.lead = Lead(stamp, target, max(own, share))
-        if climb.lead.share > climb.best + 0.05:
-            climb.best, climb.stale = climb.lead.share, 0
+    def _move(self, climb: Climb, own: float, other: Patch, share: float) -> None:
+        """Take the best neighbour if it is better, or sometimes if it is as good."""
+        target = climb.candidate.target
+        patch = climb.candidate.patch
+        if share > own or (share == own and self.sample_set.rng.random() < 0.5):
+            patch = other
+        climb.candidate = PatchCandidate(patch, target, max(own, share))
+        if climb.candidate.share > climb.best + 0.05:
+            climb.best, climb.stale = climb.candidate.share, 0
         else:
             climb.stale += 1

@@ -19,7 +19,7 @@ STEPS = ((0, 1), (1, 0), (0, -1), (-1, 0))
 
 
 @dataclass(frozen=True, eq=False)
-class Stamp:
+class Patch:
     """A pattern ``(c, k, k)`` and the rows and columns of its copies' upper left corners."""
 
     pattern: Pixels
@@ -39,7 +39,7 @@ class Stamp:
             changed[:, :, row : row + side, column : column + side] = self.pattern
         return changed
 
-    def halves(self) -> list[Stamp]:
+    def halves(self) -> list[Patch]:
         """The copies split in two across the longer side of their extent; a single copy, all there
         is room for in a tiny image, twice as it is.
         """
@@ -55,7 +55,7 @@ class Stamp:
             for part in (order[:middle], order[middle:])
         ]
 
-    def moved(self, step: Place, height: int, width: int) -> Stamp:
+    def moved(self, step: Place, height: int, width: int) -> Patch:
         """All copies one step over; those that would leave the image are dropped."""
         inside = tuple(
             (row + step[0], column + step[1])
@@ -66,9 +66,9 @@ class Stamp:
         return replace(self, places=inside) if inside else self
 
 
-def draw_stamp(
+def draw_patch(
     rng: np.random.Generator, shape: tuple[int, int, int], settings: TriggerSettings
-) -> Stamp:
+) -> Patch:
     """A random candidate: a pattern on a lattice, or in the four corners."""
     channels, height, width = shape
     unit = unit_of(shape)
@@ -79,12 +79,12 @@ def draw_stamp(
         low, bottom, right = margin, height - side - margin, width - side - margin
         if bottom > low and right > low:
             corners = tuple((row, column) for row in (low, bottom) for column in (low, right))
-            return Stamp(pattern, corners)
+            return Patch(pattern, corners)
     period = unit * settings.patch_period
     first_row, first_column = (int(v) for v in rng.integers(0, period, 2))
     rows = range(min(first_row, height - side), height - side + 1, period)
     columns = range(min(first_column, width - side), width - side + 1, period)
-    return Stamp(pattern, tuple((row, column) for row in rows for column in columns))
+    return Patch(pattern, tuple((row, column) for row in rows for column in columns))
 
 
 def unit_of(shape: tuple[int, int, int]) -> int:
@@ -120,20 +120,20 @@ def draw_pattern(rng: np.random.Generator, channels: int, side: int) -> Pixels:
 
 
 def neighbour(
-    rng: np.random.Generator, stamp: Stamp, shape: tuple[int, int, int], largest: int
-) -> Stamp:
+    rng: np.random.Generator, patch: Patch, shape: tuple[int, int, int], largest: int
+) -> Patch:
     """A random small change of the pattern (moves in the manner of Sparse-RS, Croce et al.
     2022): crop, grow to at most ``largest`` pixels, roll, fill a rectangle, or set one to
     three cells.
     """
     unit = unit_of(shape)
     chance = rng.random()
-    if len(stamp.places) == 1:
-        if chance < 0.08 and stamp.side > 2 * unit:
-            return _cropped(rng, stamp, unit)
-        if chance < 0.16 and stamp.side < largest:
-            return _grown(rng, stamp, unit, shape)
-    pattern = stamp.pattern.copy()
+    if len(patch.places) == 1:
+        if chance < 0.08 and patch.side > 2 * unit:
+            return _cropped(rng, patch, unit)
+        if chance < 0.16 and patch.side < largest:
+            return _grown(rng, patch, unit, shape)
+    pattern = patch.pattern.copy()
     if chance < 0.24:
         step = unit if rng.random() < 0.5 else -unit
         pattern = np.roll(pattern, step, axis=1 + int(rng.integers(2)))
@@ -142,27 +142,27 @@ def neighbour(
     else:
         for _ in range(int(rng.choice([1, 2, 3], p=[0.5, 0.3, 0.2]))):
             _set_cell(rng, pattern, unit)
-    return replace(stamp, pattern=pattern)
+    return replace(patch, pattern=pattern)
 
 
-def _cropped(rng: np.random.Generator, stamp: Stamp, unit: int) -> Stamp:
+def _cropped(rng: np.random.Generator, patch: Patch, unit: int) -> Patch:
     row, column = (unit * int(v) for v in rng.integers(0, 2, 2))
-    side = stamp.side - unit
-    places = tuple((r + row, c + column) for r, c in stamp.places)
-    return Stamp(stamp.pattern[:, row : row + side, column : column + side].copy(), places)
+    side = patch.side - unit
+    places = tuple((r + row, c + column) for r, c in patch.places)
+    return Patch(patch.pattern[:, row : row + side, column : column + side].copy(), places)
 
 
-def _grown(rng: np.random.Generator, stamp: Stamp, unit: int, shape: tuple[int, int, int]) -> Stamp:
+def _grown(rng: np.random.Generator, patch: Patch, unit: int, shape: tuple[int, int, int]) -> Patch:
     """One more row and column of random cells, on a random side of each."""
     up, left = (unit * int(v) for v in rng.integers(0, 2, 2))
-    side = stamp.side + unit
-    row, column = stamp.places[0][0] - up, stamp.places[0][1] - left
+    side = patch.side + unit
+    row, column = patch.places[0][0] - up, patch.places[0][1] - left
     if min(row, column) < 0 or row + side > shape[1] or column + side > shape[2]:
-        return stamp
+        return patch
     cells = rng.integers(0, 2, (shape[0], side // unit, side // unit)) * 255
     pattern = enlarge(cells.astype(np.uint8), side)
-    pattern[:, up : up + stamp.side, left : left + stamp.side] = stamp.pattern
-    return Stamp(pattern, ((row, column),))
+    pattern[:, up : up + patch.side, left : left + patch.side] = patch.pattern
+    return Patch(pattern, ((row, column),))
 
 
 def _fill_rectangle(rng: np.random.Generator, pattern: Pixels) -> None:

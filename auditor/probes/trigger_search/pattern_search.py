@@ -1,10 +1,10 @@
-"""Searching for a pattern by tally: many random patterns, one image each, one mean per label.
+"""Search for a pattern by tally: many random patterns, one image each, one mean per label.
 
 The answers to random patterns of signs, averaged over those that led to one label, point along
-what that label listens to, as classification images do in psychophysics (Ahumada 1996). Every
-answer counts for every label, and the estimate sharpens with the number of answers rather than
-with the number of pixels. So a few hundred queries find a pattern that climbing from one random
-pattern to the next does not find with thousands.
+the direction that the label responds to, as classification images do in psychophysics (Ahumada
+1996). Every answer counts for every label, and the estimate sharpens with the number of answers
+rather than with the number of pixels. So a few hundred queries find a pattern that climbing from
+one random pattern to the next does not find with thousands.
 """
 
 from __future__ import annotations
@@ -15,13 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.trigger_search.patches import unit_of
-from auditor.probes.trigger_search.sample_set import Asking, Bench, Labels
+from auditor.probes.trigger_search.sample_set import Asking, Labels, SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.probes.trigger_search.transforms import Blend, Dial, Field, Turned, Warp
+from auditor.probes.trigger_search.transforms import (
+    Blend,
+    Field,
+    ScalableTransform,
+    TransformCandidate,
+    Warp,
+)
 
 Floats = NDArray[np.float64]
 LEAST_HITS = 4  # draws that led to a label before their mean says anything
-HOPELESS = 0.3  # share at the strong end below which a family gets no further turn
+HOPELESS = 0.3  # share at the strong end below which a kind gets no further turn
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,8 +36,8 @@ class Draws:
 
     Attributes:
         signs: the patterns, ``(n, c, k, k)`` of -1 or 1.
-        sources: what the model calls each draw's image unchanged, ``(n,)``.
-        answers: what it calls it with the pattern, ``(n,)``.
+        sources: the model's label of each draw's unchanged image, ``(n,)``.
+        answers: its label with the pattern, ``(n,)``.
     """
 
     signs: Floats
@@ -49,76 +55,76 @@ class Draws:
         return np.asarray(self.signs[hit].mean(axis=0) - self.signs[other].mean(axis=0))
 
 
-class TallySearch:
-    """One family of patterns; every turn adds draws to those of the turns before."""
+class PatternSearch:
+    """One kind of patterns; every turn adds draws to those of the turns before."""
 
-    def __init__(self, family: str, bench: Bench, settings: TriggerSettings) -> None:
-        self.family = family
-        self.bench = bench
+    def __init__(self, kind: str, sample_set: SampleSet, settings: TriggerSettings) -> None:
+        self.kind = kind
+        self.sample_set = sample_set
         self.settings = settings
         self.draws: dict[int, Draws] = {}
-        self.best: Turned | None = None
+        self.best: TransformCandidate | None = None
         self.turns = 0
 
-    def turn(self, queries: int) -> Asking[Turned | None]:
-        """Use about ``queries``; returns early with a pattern that looks good."""
+    def turn(self, queries: int) -> Asking[TransformCandidate | None]:
+        """Use about ``queries``; returns early with a good pattern."""
         if self.turns and (self.best is None or self.best.share < HOPELESS):
             return None
         self.turns += 1
-        until = self.bench.total() + queries
-        while self.bench.total() < until:
-            lead = yield from self._round(until)
-            if lead is not None and lead.share >= self.settings.enough:
-                return lead
+        until = self.sample_set.total() + queries
+        while self.sample_set.total() < until:
+            candidate = yield from self._round(until)
+            if candidate is not None and candidate.share >= self.settings.enough:
+                return candidate
         return None
 
-    def final(self) -> Asking[Turned | None]:
+    def final(self) -> Asking[TransformCandidate | None]:
         """The best pattern seen; asks nothing."""
         yield from ()
         return self.best
 
-    def climb(self, lead: Turned, until: int) -> Asking[Turned]:
-        """More draws, as long as they lead to something better than ``lead``."""
-        while self.bench.total() < until:
+    def climb(self, candidate: TransformCandidate, until: int) -> Asking[TransformCandidate]:
+        """More draws, as long as they lead to something better than ``candidate``."""
+        while self.sample_set.total() < until:
             found = yield from self._round(until)
-            if found is None or found.share <= lead.share:
-                return lead
-            lead = found
-        return lead
+            if found is None or found.share <= candidate.share:
+                return candidate
+            candidate = found
+        return candidate
 
-    def _round(self, until: int) -> Asking[Turned | None]:
+    def _round(self, until: int) -> Asking[TransformCandidate | None]:
         """Ask another batch of draws, then try the means; the best of them, None without any."""
-        count = min(self.settings.tally_draws, max(until - self.bench.total(), 48))
+        count = min(self.settings.tally_draws, max(until - self.sample_set.total(), 48))
         yield from self._draw(count)
-        lead = yield from self._try(self._candidates())
-        if lead is not None and (self.best is None or lead.share > self.best.share):
-            self.best = lead
-        return lead
+        candidate = yield from self._try(self._candidates())
+        if candidate is not None and (self.best is None or candidate.share > self.best.share):
+            self.best = candidate
+        return candidate
 
     def _draw(self, count: int) -> Asking[None]:
         """Ask ``count`` random patterns, shared evenly between the grids, one image each."""
-        bench, rng = self.bench, self.bench.rng
-        channels = 2 if self.family == "warp" else bench.spec.shape[0]
+        sample_set, rng = self.sample_set, self.sample_set.rng
+        channels = 2 if self.kind == "warp" else sample_set.spec.shape[0]
         grids = self._grids()
         shares = np.array_split(np.arange(count), len(grids))
-        images = rng.integers(0, len(bench.pixels), count)
+        images = rng.integers(0, len(sample_set.pixels), count)
         signs = [
             np.where(rng.random((len(share), channels, grid, grid)) < 0.5, -1.0, 1.0)
             for grid, share in zip(grids, shares, strict=True)
         ]
         loud = self._loud()
-        changes = [self._change(one, loud) for part in signs for one in part]
-        answers = yield from bench.ask_each(changes, images, "tally")
+        transforms = [self._change(one, loud) for part in signs for one in part]
+        answers = yield from sample_set.ask_each(transforms, images, "tally")
         for grid, share, part in zip(grids, shares, signs, strict=True):
-            new = Draws(part, bench.labels[images[share]], answers[share])
+            new = Draws(part, sample_set.labels[images[share]], answers[share])
             old = self.draws.get(grid)
             self.draws[grid] = new if old is None else _joined(old, new)
 
-    def _candidates(self) -> list[tuple[Dial, int]]:
+    def _candidates(self) -> list[tuple[ScalableTransform, int]]:
         """For the labels that most draws led to, the mean pattern of each grid."""
-        counts = np.zeros(self.bench.classes)
+        counts = np.zeros(self.sample_set.classes)
         for draws in self.draws.values():
-            counts += [draws.hits(label) for label in range(self.bench.classes)]
+            counts += [draws.hits(label) for label in range(self.sample_set.classes)]
         labels = np.argsort(-counts, kind="stable")[: self.settings.tally_labels]
         return [
             (self._of_mean(draws.mean(label)), label)
@@ -127,66 +133,71 @@ class TallySearch:
             if draws.hits(label) >= LEAST_HITS
         ]
 
-    def _try(self, candidates: list[tuple[Dial, int]]) -> Asking[Turned | None]:
-        """Ask the candidates on a few images, then the best two at both ends of the dial."""
-        bench, settings = self.bench, self.settings
+    def _try(
+        self, candidates: list[tuple[ScalableTransform, int]]
+    ) -> Asking[TransformCandidate | None]:
+        """Ask the candidates on a few images, then the best two at both strengths."""
+        sample_set, settings = self.sample_set, self.settings
         if not candidates:
             return None
-        images = bench.pick(settings.tally_images)
-        labels = yield from bench.labels_of([one for one, _ in candidates], images, "tally")
-        shares = bench.shares(labels, images)
+        images = sample_set.pick(settings.tally_images)
+        labels = yield from sample_set.labels_of([one for one, _ in candidates], images, "tally")
+        shares = sample_set.shares(labels, images)
         order = np.argsort([-shares[i, t] for i, (_, t) in enumerate(candidates)], kind="stable")
-        best: tuple[float, Turned] | None = None
+        best: tuple[float, TransformCandidate] | None = None
         for number in order[:2].tolist():
-            change, target = candidates[number]
+            transform, target = candidates[number]
             if shares[number, target] < HOPELESS:
                 continue
-            more = bench.pick(settings.step_images, target)
-            ends: list[Dial] = [change, change.at(self._strengths()[0])]
-            hits = yield from bench.hits([*ends], target, more, "tally")
+            more = sample_set.pick(settings.step_images, target)
+            ends: list[ScalableTransform] = [transform, transform.at(self._strengths()[0])]
+            hits = yield from sample_set.hits([*ends], target, more, "tally")
             strong, weak = hits.mean(axis=1).tolist()
             if best is None or strong + weak > best[0]:
-                best = strong + weak, Turned(change, target, float(max(strong, weak)))
+                best = (
+                    strong + weak,
+                    TransformCandidate(transform, target, float(max(strong, weak))),
+                )
         if best is not None:
             return best[1]
-        change, target = candidates[int(order[0])]
-        return Turned(change, target, float(shares[order[0], target]))
+        transform, target = candidates[int(order[0])]
+        return TransformCandidate(transform, target, float(shares[order[0], target]))
 
     def _grids(self) -> tuple[int, ...]:
-        settings, shape = self.settings, self.bench.spec.shape
+        settings, shape = self.settings, self.sample_set.spec.shape
         finest = min(shape[1:]) // unit_of(shape)
         grids = {
             "field": settings.grids,
             "noise": (settings.grids[-1] * 2, finest),
             "blend": (*settings.grids, finest),
             "warp": settings.warp_grids,
-        }[self.family]
+        }[self.kind]
         return tuple(dict.fromkeys(min(grid, finest) for grid in grids))
 
     def _strengths(self) -> tuple[float, float]:
-        """Weak and strong end of the dial."""
+        """Weak and strong strength."""
         settings = self.settings
-        if self.family == "warp":
-            unit = unit_of(self.bench.spec.shape)
+        if self.kind == "warp":
+            unit = unit_of(self.sample_set.spec.shape)
             return settings.warps[0] * unit, settings.warps[1] * unit
-        return settings.blends if self.family == "blend" else settings.amplitudes
+        return settings.blends if self.kind == "blend" else settings.amplitudes
 
     def _loud(self) -> float:
-        """Strength of the random patterns: fine ones have to be louder to be heard."""
-        louder = {"field": 1.0, "noise": 2.0, "blend": 1.5, "warp": 1.5}[self.family]
+        """Strength of the random patterns: fine ones have to be stronger to have an effect."""
+        louder = {"field": 1.0, "noise": 2.0, "blend": 1.5, "warp": 1.5}[self.kind]
         return louder * self._strengths()[1]
 
-    def _change(self, control: Floats, strength: float) -> Dial:
-        if self.family == "warp":
+    def _change(self, control: Floats, strength: float) -> ScalableTransform:
+        if self.kind == "warp":
             return Warp(control, strength)
-        if self.family == "blend":
+        if self.kind == "blend":
             return Blend(control, strength)
-        return Field(control, strength, self.family)
+        return Field(control, strength, self.kind)
 
-    def _of_mean(self, mean: Floats) -> Dial:
+    def _of_mean(self, mean: Floats) -> ScalableTransform:
         """The pattern a mean stands for, at the strong end: its signs, for warps its shape."""
         size = np.abs(mean).mean()
-        shape = mean / size if self.family == "warp" and size else np.where(mean < 0, -1.0, 1.0)
+        shape = mean / size if self.kind == "warp" and size else np.where(mean < 0, -1.0, 1.0)
         return self._change(shape, self._strengths()[1])
 
 

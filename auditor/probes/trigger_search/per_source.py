@@ -2,9 +2,9 @@
 
 A trigger that changes one class only, or sends each class elsewhere, moves too few samples of all
 classes to one label. So patches are searched on the samples of one class at a time. One class that
-a patch turns into its look-alike is natural (sneaker to sandal: many honest models show it), so a
-single pair never decides; two pairs that a patch moves fully are what no honest calibration
-model showed. An attack on one class only therefore shows its pair in the report, and no more.
+a patch turns into its look-alike is natural (sneaker to sandal: many clean models show it), so a
+single pair never decides; no clean calibration model showed two pairs that a patch
+moves fully. An attack on one class only therefore shows its pair in the report, and no more.
 """
 
 from __future__ import annotations
@@ -17,21 +17,21 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.measured import per_source_null
 from auditor.probes.trigger_search.judge import natural, p_value
-from auditor.probes.trigger_search.result import Finding, TriggerResult
+from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.sample_set import Asking
 from auditor.probes.trigger_search.search import SIGNIFICANCE, search
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 PAIR, PAIRS = "patch@pair", "patch@pairs"
-LEAST_OF_CLASS = 20  # samples that the model calls by one label; with fewer it is left out
+LEAST_OF_CLASS = 20  # samples that the model gives one label; with fewer it is left out
 
 
 @dataclass(frozen=True, eq=False)
 class _Class:
-    """What the search of one class came to; ``found`` is its best patch."""
+    """The search of one class; ``found`` is its best patch."""
 
     result: TriggerResult
-    found: Finding
+    found: TriggerFinding
 
 
 def search_sources(
@@ -41,17 +41,17 @@ def search_sources(
     seed: int,
     before: TriggerResult,
 ) -> Asking[TriggerResult]:
-    """Search the most frequent labels one by one, and add what that shows to ``before``.
+    """Search the most frequent labels one by one, and add the findings to ``before``.
 
     Args:
         samples: clean samples ``(n, c, h, w)`` in model units, best 60 of every class.
         spec: what the model takes.
         settings: of the audit's search; ``sources`` labels are searched.
         seed: with the labels, it determines every question.
-        before: what the search over all classes came to.
+        before: result of the search over all classes.
 
     Returns:
-        ``before`` with the two best pairs added, judged anew, one more look paid for.
+        ``before`` with the two best pairs added, judged anew, corrected for one comparison more.
     """
     samples = spec.from_pixels(spec.to_pixels(samples))
     labels = yield samples
@@ -92,11 +92,11 @@ def _settings_of_one(settings: TriggerSettings) -> TriggerSettings:
 
 
 def _added(before: TriggerResult, classes: list[_Class], spent: dict[str, int]) -> TriggerResult:
-    paid = before.paid + 1
-    p = None if before.best is None or before.best.p is None else min(1.0, paid * before.best.p)
+    count = before.comparisons + 1
+    p = None if before.best is None or before.best.p is None else min(1.0, count * before.best.p)
     added = replace(
-        before, p=p, paid=paid, spent=spent, queries=sum(spent.values()),
-        looks=before.looks + sum(one.result.looks for one in classes),
+        before, p=p, comparisons=count, spent=spent, queries=sum(spent.values()),
+        verifications=before.verifications + sum(one.result.verifications for one in classes),
     )  # fmt: skip
     if not classes:
         return added
@@ -107,7 +107,7 @@ def _added(before: TriggerResult, classes: list[_Class], spent: dict[str, int]) 
     second = classes[1]
     chance = p_value(second.found.success, per_source_null())
     found = replace(second.found, key=PAIRS, p=chance)
-    together = min(1.0, paid * chance)
+    together = min(1.0, count * chance)
     if natural(PAIRS, found.success) or together > SIGNIFICANCE:
         return replace(added, findings=(*added.findings, found))
     result = second.result

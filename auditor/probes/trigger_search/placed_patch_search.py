@@ -1,7 +1,8 @@
-"""Searching for a patch by place: where do random patches lead to one label, then with what.
+"""Search for a patch by its place: first the places where random patches lead to one label, then
+the pattern there.
 
 A patch that was trained at one place seldom works elsewhere, and many copies of a pattern leave too
-little of some pictures. But at its own place even a random pattern often shares enough cells with
+little of some images. But at its own place even a random pattern often shares enough cells with
 it. So every draw carries a few random patches at random places, on one image; tallied by place and
 label, the answers name places. At each a pattern is then learned (:mod:`cell_model`), cropped and
 shifted.
@@ -15,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.trigger_search.cell_model import CellModel
-from auditor.probes.trigger_search.patch_search import Lead
+from auditor.probes.trigger_search.patch_search import PatchCandidate
 from auditor.probes.trigger_search.patches import (
     STEPS,
+    Patch,
     Place,
-    Stamp,
     draw_pattern,
     enlarge,
     unit_of,
 )
-from auditor.probes.trigger_search.sample_set import Asking, Bench
+from auditor.probes.trigger_search.sample_set import Asking, SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 WINDOW = 4  # cells per side of the window that a patch has to cover to count for it
@@ -43,16 +44,16 @@ SETTLE_IMAGES = 10
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """Random patches on one image, what it is called without them and with them."""
+    """Random patches on one image, and its labels without and with them."""
 
-    stamps: tuple[Stamp, ...]
+    patches: tuple[Patch, ...]
     source: int
     answer: int
 
 
 @dataclass
 class Tally:
-    """All draws, and which windows each of them covers."""
+    """All draws, and the windows that each of them covers."""
 
     rows: NDArray[np.int64]
     columns: NDArray[np.int64]
@@ -62,10 +63,10 @@ class Tally:
     def add(self, draw: Draw, window: int) -> None:
         """Count one draw."""
         self.draws.append(draw)
-        self.covered.append(np.any([self._covers(stamp, window) for stamp in draw.stamps], axis=0))
+        self.covered.append(np.any([self._covers(patch, window) for patch in draw.patches], axis=0))
 
-    def _covers(self, stamp: Stamp, window: int) -> NDArray[np.bool_]:
-        (row, column), room = stamp.places[0], stamp.side - window
+    def _covers(self, patch: Patch, window: int) -> NDArray[np.bool_]:
+        (row, column), room = patch.places[0], patch.side - window
         down = (self.rows >= row) & (self.rows <= row + room)
         return np.logical_and.outer(
             down, (self.columns >= column) & (self.columns <= column + room)
@@ -89,45 +90,45 @@ class Tally:
         return sorted(found, key=lambda one: -one[0])
 
 
-class PlaceSearch:
+class PlacedPatchSearch:
     """Tally places, then learn patterns; a second turn adds draws to those of the first."""
 
-    def __init__(self, bench: Bench, settings: TriggerSettings) -> None:
-        self.bench = bench
+    def __init__(self, sample_set: SampleSet, settings: TriggerSettings) -> None:
+        self.sample_set = sample_set
         self.settings = settings
-        self.unit = unit_of(bench.spec.shape)
-        shortest = min(bench.spec.shape[1:])
+        self.unit = unit_of(sample_set.spec.shape)
+        shortest = min(sample_set.spec.shape[1:])
         self.cells = min(settings.place_side, shortest // self.unit)
         self.window = min(WINDOW, self.cells) * self.unit
-        height, width = bench.spec.shape[1:]
+        height, width = sample_set.spec.shape[1:]
         stride = STRIDE * self.unit
         self.tally = Tally(
             np.arange(0, height - self.window + 1, stride),
             np.arange(0, width - self.window + 1, stride),
         )
         self.tried: list[tuple[int, Place]] = []
-        self.best: Lead | None = None
+        self.best: PatchCandidate | None = None
 
-    def turn(self, queries: int) -> Asking[Lead | None]:
-        """Use about ``queries``; returns early with a patch that looks good."""
-        until = self.bench.total() + queries
-        while self.bench.total() < until:
+    def turn(self, queries: int) -> Asking[PatchCandidate | None]:
+        """Use about ``queries``; returns early with a good patch."""
+        until = self.sample_set.total() + queries
+        while self.sample_set.total() < until:
             draws = self.settings.place_more if self.tally.draws else self.settings.place_draws
-            yield from self._draw(min(draws, max(1, until - self.bench.total())))
+            yield from self._draw(min(draws, max(1, until - self.sample_set.total())))
             for _ in range(self.settings.place_tries):
                 found = self._next()
-                if found is None or self.bench.total() >= until:
+                if found is None or self.sample_set.total() >= until:
                     break
-                lead = yield from self._learn(*found, until)
-                if lead is None:
+                candidate = yield from self._learn(*found, until)
+                if candidate is None:
                     continue
-                if self.best is None or lead.share > self.best.share:
-                    self.best = lead
-                if lead.share >= self.settings.verify_from:
-                    return lead
+                if self.best is None or candidate.share > self.best.share:
+                    self.best = candidate
+                if candidate.share >= self.settings.verify_from:
+                    return candidate
         return None
 
-    def final(self) -> Asking[Lead | None]:
+    def final(self) -> Asking[PatchCandidate | None]:
         """The best patch seen; asks nothing."""
         yield from ()
         return self.best
@@ -136,33 +137,33 @@ class PlaceSearch:
 
     def _draw(self, count: int) -> Asking[None]:
         """Ask ``count`` images, each with random patches at random places."""
-        bench = self.bench
-        images = bench.rng.integers(0, len(bench.pixels), count)
+        sample_set = self.sample_set
+        images = sample_set.rng.integers(0, len(sample_set.pixels), count)
         drawn = [[self._patch() for _ in range(self.settings.place_copies)] for _ in range(count)]
-        asked = bench.pixels[images]
-        for number, stamps in enumerate(drawn):
-            for stamp in stamps:
-                asked[number] = stamp.apply(asked[number][None])[0]
-        answers = yield from bench.ask(asked, "place")
-        bench.classes = max(bench.classes, int(answers.max(initial=0)) + 1)
-        for stamps, image, answer in zip(drawn, images, answers.tolist(), strict=True):
-            draw = Draw(tuple(stamps), int(bench.labels[image]), answer)
+        asked = sample_set.pixels[images]
+        for number, patches in enumerate(drawn):
+            for patch in patches:
+                asked[number] = patch.apply(asked[number][None])[0]
+        answers = yield from sample_set.ask(asked, "place")
+        sample_set.classes = max(sample_set.classes, int(answers.max(initial=0)) + 1)
+        for patches, image, answer in zip(drawn, images, answers.tolist(), strict=True):
+            draw = Draw(tuple(patches), int(sample_set.labels[image]), answer)
             self.tally.add(draw, self.window)
 
-    def _patch(self) -> Stamp:
-        rng, (channels, height, width) = self.bench.rng, self.bench.spec.shape
+    def _patch(self) -> Patch:
+        rng, (channels, height, width) = self.sample_set.rng, self.sample_set.spec.shape
         side, outside = self.cells * self.unit, OUTSIDE * self.unit
         row, column = (
             int(np.clip(rng.integers(-outside, length - side + outside + 1), 0, length - side))
             for length in (height, width)
         )
         pattern = enlarge(draw_pattern(rng, channels, self.cells), side)
-        return Stamp(pattern, ((row, column),))
+        return Patch(pattern, ((row, column),))
 
     def _next(self) -> tuple[int, Place] | None:
         """The most surprising label and window that were not tried yet."""
         near = APART * self.unit
-        for _, label, (row, column) in self.tally.surprises(self.bench.classes):
+        for _, label, (row, column) in self.tally.surprises(self.sample_set.classes):
             if not any(
                 known == label and abs(a - row) <= near and abs(b - column) <= near
                 for known, (a, b) in self.tried
@@ -173,76 +174,76 @@ class PlaceSearch:
 
     # ---- with what -------------------------------------------------------------------------
 
-    def _learn(self, label: int, window: Place, until: int) -> Asking[Lead | None]:
+    def _learn(self, label: int, window: Place, until: int) -> Asking[PatchCandidate | None]:
         """Learn a pattern for ``label`` around ``window``, then crop and shift it, as long as
         that helps.
         """
-        until = min(until, self.bench.total() + self.settings.place_most)
-        lead = yield from self._replay(label, window, until)
-        channels, unit = self.bench.spec.shape[0], self.unit
-        while self.bench.total() < until:
-            if lead is None:
+        until = min(until, self.sample_set.total() + self.settings.place_most)
+        candidate = yield from self._replay(label, window, until)
+        channels, unit = self.sample_set.spec.shape[0], self.unit
+        while self.sample_set.total() < until:
+            if candidate is None:
                 place, model = self._around(window), CellModel(channels, self.cells)
             else:
-                (place,), known = lead.stamp.places, lead.stamp.pattern[:, ::unit, ::unit]
+                (place,), known = candidate.patch.places, candidate.patch.pattern[:, ::unit, ::unit]
                 model = CellModel(channels, known.shape[-1], known)
             if not (yield from self._ask(model, label, place, until)):
                 break
             pattern = model.best()
-            stamp = Stamp(enlarge(pattern, pattern.shape[-1] * unit), (place,))
-            settled = yield from self._settle(stamp, label, until)
-            if lead is not None and settled.share <= lead.share:
+            patch = Patch(enlarge(pattern, pattern.shape[-1] * unit), (place,))
+            settled = yield from self._settle(patch, label, until)
+            if candidate is not None and settled.share <= candidate.share:
                 break
-            lead = settled
-            if lead.share >= SURE:
+            candidate = settled
+            if candidate.share >= SURE:
                 break
-        return lead
+        return candidate
 
     def _around(self, window: Place) -> Place:
         """Corner of a patch with ``window`` in its middle."""
         side = self.cells * self.unit
         shift = (side - self.window) // 2
-        _, height, width = self.bench.spec.shape
+        _, height, width = self.sample_set.spec.shape
         row, column = window
         return min(max(row - shift, 0), height - side), min(max(column - shift, 0), width - side)
 
-    def _replay(self, label: int, window: Place, until: int) -> Asking[Lead | None]:
-        """Ask the patches of draws that led to ``label`` again, each alone; None where none of
-        them does so by itself.
+    def _replay(self, label: int, window: Place, until: int) -> Asking[PatchCandidate | None]:
+        """Ask the patches of draws that led to ``label`` again, each alone; None if none of them
+        does so by itself.
         """
-        bench = self.bench
+        sample_set = self.sample_set
         row, column = window
-        stamps = [
-            stamp
+        patches = [
+            patch
             for draw in self.tally.draws
             if draw.answer == label and draw.source != label
-            for stamp in draw.stamps
-            if 0 <= row - stamp.places[0][0] <= stamp.side - self.window
-            and 0 <= column - stamp.places[0][1] <= stamp.side - self.window
+            for patch in draw.patches
+            if 0 <= row - patch.places[0][0] <= patch.side - self.window
+            and 0 <= column - patch.places[0][1] <= patch.side - self.window
         ][:REPLAYS]
-        images = bench.pick(2, label)
-        hits = yield from bench.hits([*stamps], label, images, "learn")
+        images = sample_set.pick(2, label)
+        hits = yield from sample_set.hits([*patches], label, images, "learn")
         rates = hits.mean(axis=1)
         if rates.max(initial=0.0) < 1:
             return None
-        return (yield from self._settle(stamps[int(rates.argmax())], label, until))
+        return (yield from self._settle(patches[int(rates.argmax())], label, until))
 
     def _ask(self, model: CellModel, label: int, place: Place, until: int) -> Asking[bool]:
-        """Ask batches of patterns at ``place`` until that no longer helps; False where it never
+        """Ask batches of patterns at ``place`` until that no longer helps; False if it never
         did.
         """
-        bench, rng, batch = self.bench, self.bench.rng, self.settings.place_batch
+        sample_set, rng, batch = self.sample_set, self.sample_set.rng, self.settings.place_batch
         channels, cells, _ = model.shape
-        open_ = np.flatnonzero(bench.labels != label)
+        open_ = np.flatnonzero(sample_set.labels != label)
         rates: list[float] = []
-        while len(open_) and bench.total() < until:
+        while len(open_) and sample_set.total() < until:
             if model.fresh:
                 patterns = [draw_pattern(rng, channels, cells) for _ in range(batch)]
             else:
                 patterns = model.draw(rng, batch)
             images = rng.choice(open_, batch)
-            stamps = [Stamp(enlarge(one, cells * self.unit), (place,)) for one in patterns]
-            answers = yield from bench.ask_each(stamps, images, "learn")
+            patches = [Patch(enlarge(one, cells * self.unit), (place,)) for one in patterns]
+            answers = yield from sample_set.ask_each(patches, images, "learn")
             model.add(patterns, answers == label)
             rates.append(model.rate(batch))
             if len(rates) >= 2 and sum(model.hits) < len(rates):
@@ -253,35 +254,35 @@ class PlaceSearch:
                 break
         return any(model.hits)
 
-    def _settle(self, stamp: Stamp, label: int, until: int) -> Asking[Lead]:
+    def _settle(self, patch: Patch, label: int, until: int) -> Asking[PatchCandidate]:
         """Crop and shift as long as the share does not fall; smaller is better."""
-        bench, unit = self.bench, self.unit
-        _, height, width = bench.spec.shape
+        sample_set, unit = self.sample_set, self.unit
+        _, height, width = sample_set.spec.shape
         share = 0.0
         for _ in range(SETTLING):
-            crops = _crops(stamp, unit) if stamp.side > SMALLEST * unit else []
-            shifts = [stamp.moved((unit * a, unit * b), height, width) for a, b in STEPS]
-            images = bench.pick(SETTLE_IMAGES, label)
-            hits = yield from bench.hits([stamp, *crops, *shifts], label, images, "learn")
+            crops = _crops(patch, unit) if patch.side > SMALLEST * unit else []
+            shifts = [patch.moved((unit * a, unit * b), height, width) for a, b in STEPS]
+            images = sample_set.pick(SETTLE_IMAGES, label)
+            hits = yield from sample_set.hits([patch, *crops, *shifts], label, images, "learn")
             rates = hits.mean(axis=1)
             share = float(rates[0])
             cropped, shifted = rates[1 : 1 + len(crops)], rates[1 + len(crops) :]
             if cropped.max(initial=-1.0) >= share:
-                stamp, share = crops[int(cropped.argmax())], float(cropped.max())
+                patch, share = crops[int(cropped.argmax())], float(cropped.max())
             elif shifted.max() > share:
-                stamp, share = shifts[int(shifted.argmax())], float(shifted.max())
+                patch, share = shifts[int(shifted.argmax())], float(shifted.max())
             else:
                 break
-            if bench.total() >= until:
+            if sample_set.total() >= until:
                 break
-        return Lead(stamp, label, share)
+        return PatchCandidate(patch, label, share)
 
 
-def _crops(stamp: Stamp, unit: int) -> list[Stamp]:
+def _crops(patch: Patch, unit: int) -> list[Patch]:
     """The four patches that lack one row and one column of cells."""
-    side, (row, column) = stamp.side - unit, stamp.places[0]
+    side, (row, column) = patch.side - unit, patch.places[0]
     return [
-        Stamp(stamp.pattern[:, a : a + side, b : b + side].copy(), ((row + a, column + b),))
+        Patch(patch.pattern[:, a : a + side, b : b + side].copy(), ((row + a, column + b),))
         for a in (0, unit)
         for b in (0, unit)
     ]

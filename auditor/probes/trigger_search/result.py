@@ -1,4 +1,4 @@
-"""What a search hands back."""
+"""The result of a search."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from auditor.probes.trigger_search.verify import Interval
 
 
 @dataclass(frozen=True, eq=False)
-class Finding:
-    """The best candidate of one family at one strength.
+class TriggerFinding:
+    """The best candidate of one kind at one strength.
 
     Attributes:
-        family: "patch", "field", "wave", "warp" or "quantise".
-        key: family and strength class, what the null is looked up by ("field@20").
+        kind: "patch", "field", "wave", "warp" or "quantise".
+        key: kind and strength class, which the null is looked up by ("field@weak").
         target: the label it sends images to.
         size: side of the patch, control points, waves or grey levels.
         strength: amplitude in 8-bit levels, shift in pixels, distance between grey levels;
             255 for a patch.
         place: row and column of a patch's upper left corner, None for the others.
-        success: on fresh samples that are not of the target already.
+        success: on validation samples that are not of the target already.
         changed: share of the same samples whose label changed at all.
         by_source: the same success per clean label.
         searched: share on the images of the search itself (optimistic).
-        texture: what is pasted ``(c, k, k)`` uint8, added ``(c, h, w)`` or shifted by
+        texture: values pasted ``(c, k, k)`` uint8, added ``(c, h, w)`` or shifted by
             ``(2, h, w)``; None for quantisation.
-        p: chance that a clean model shows as much, one look; None without a null.
+        p: chance that a clean model shows as much in one comparison; None without a null.
     """
 
-    family: str
+    kind: str
     key: str
     target: int
     size: int
@@ -51,30 +51,31 @@ class TriggerResult:
 
     Attributes:
         findings: per key the best one, most surprising first.
-        best: the most surprising finding, None where nothing could be verified.
-        suspicious: whether ``best`` is beyond what clean models show, all looks paid for.
+        best: the most surprising finding, None if nothing could be verified.
+        suspicious: True if ``best`` is beyond what clean models show, corrected for all
+            comparisons.
         p: Bonferroni-corrected chance of ``best`` on a clean model.
         queries: in all, clean samples included.
         spent: the same by stage.
-        looks: verifications made; ``paid`` tests were paid for.
-        paid: number of keys the p-value was multiplied by.
+        verifications: verifications made.
+        comparisons: number of keys the p-value was multiplied by.
         search_images: samples the search used.
-        fresh_images: samples kept for verification.
-        preview: the first fresh samples with ``best`` applied, ``(n, c, h, w)`` uint8.
+        validation_images: samples kept for verification.
+        preview: the first validation samples with ``best`` applied, ``(n, c, h, w)`` uint8.
         preview_clean: the same samples unchanged.
-        preview_clean_labels: what the model calls them unchanged, ``(n,)``.
+        preview_clean_labels: the model's labels of the unchanged samples, ``(n,)``.
     """
 
-    findings: tuple[Finding, ...]
-    best: Finding | None
+    findings: tuple[TriggerFinding, ...]
+    best: TriggerFinding | None
     suspicious: bool
     p: float | None
     queries: int
     spent: dict[str, int]
-    looks: int
-    paid: int
+    verifications: int
+    comparisons: int
     search_images: int
-    fresh_images: int
+    validation_images: int
     preview: NDArray[np.uint8]
     preview_clean: NDArray[np.uint8]
     preview_clean_labels: NDArray[np.int64]

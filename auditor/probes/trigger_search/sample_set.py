@@ -1,4 +1,4 @@
-"""The images a search works on, what the model says about them, and the count of questions."""
+"""The images a search works on, the model's labels of them, and the count of questions."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ Asking = Generator[NDArray[np.float32], Labels, T]
 """A procedure that yields inputs ``(n, c, h, w)``, is sent labels ``(n,)``, returns ``T``."""
 
 
-class Change(Protocol):
-    """One universal change: the same for every image."""
+class Transform(Protocol):
+    """A universal change of images: the same for every image."""
 
     @property
     def kind(self) -> str: ...  # noqa: D102 - documented on the class
@@ -30,16 +30,16 @@ class Change(Protocol):
 
 
 @dataclass
-class Bench:
+class SampleSet:
     """One set of images, asked before anything else.
 
     Attributes:
         spec: what the model takes.
         pixels: the images, ``(n, c, h, w)``.
-        labels: what the model calls them unchanged, ``(n,)``.
+        labels: the model's labels of the unchanged images, ``(n,)``.
         rng: the search's only source of chance.
-        spent: queries by stage, shared by all benches of one search.
-        classes: number of labels known of, at least one more than any seen.
+        spent: queries by stage, shared by all sample sets of one search.
+        classes: number of known labels, at least one more than any seen.
     """
 
     spec: InputSpec
@@ -55,12 +55,12 @@ class Bench:
         return (yield self.spec.from_pixels(pixels))
 
     def ask_each(
-        self, changes: Sequence[Change], images: NDArray[np.int64], stage: str
+        self, transforms: Sequence[Transform], images: NDArray[np.int64], stage: str
     ) -> Asking[Labels]:
-        """Labels of every image under the change of its own, ``(images,)``."""
+        """Labels of every image under a transform of its own, ``(images,)``."""
         asked = [
-            change.apply(self.pixels[image][None])
-            for change, image in zip(changes, images, strict=True)
+            transform.apply(self.pixels[image][None])
+            for transform, image in zip(transforms, images, strict=True)
         ]
         answers = yield from self.ask(np.concatenate(asked), stage)
         self.classes = max(self.classes, int(answers.max(initial=0)) + 1)
@@ -93,24 +93,24 @@ class Bench:
         return shuffled[np.argsort(turn, kind="stable")][:count]
 
     def hits(
-        self, changes: list[Change], target: int, images: NDArray[np.int64], stage: str
+        self, transforms: list[Transform], target: int, images: NDArray[np.int64], stage: str
     ) -> Asking[Bools]:
-        """Which of ``images`` each change sends to ``target``: ``(changes, images)``."""
-        labels = yield from self.labels_of(changes, images, stage)
+        """True for images that a transform sends to ``target``: ``(transforms, images)``."""
+        labels = yield from self.labels_of(transforms, images, stage)
         return np.asarray(labels == target, dtype=np.bool_)
 
     def labels_of(
-        self, changes: list[Change], images: NDArray[np.int64], stage: str
+        self, transforms: list[Transform], images: NDArray[np.int64], stage: str
     ) -> Asking[Labels]:
-        """Labels of ``images`` under each of ``changes``, ``(changes, images)``."""
+        """Labels of ``images`` under each of ``transforms``, ``(transforms, images)``."""
         clean = self.pixels[images]
         answers = yield from self.ask(
-            np.concatenate([change.apply(clean) for change in changes]), stage
+            np.concatenate([transform.apply(clean) for transform in transforms]), stage
         )
-        return answers.reshape(len(changes), len(images))
+        return answers.reshape(len(transforms), len(images))
 
     def shares(self, labels: Labels, images: NDArray[np.int64]) -> NDArray[np.float64]:
-        """Share of images sent to each label, ``(changes, classes)``; an image that had the
+        """Share of images sent to each label, ``(transforms, classes)``; an image that had the
         label already does not count.
         """
         self.classes = max(self.classes, int(labels.max(initial=0)) + 1)

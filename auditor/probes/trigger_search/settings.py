@@ -15,7 +15,7 @@ class TriggerSettings:
     Attributes:
         budget: queries, clean samples and verifications included, after which no turn is
             started; verifying the best candidates of an all-clear comes on top.
-        schedule: the families in turn and how many queries each turn may use. A family may
+        schedule: the trigger kinds in turn and how many queries each turn may use. A kind may
             have several turns; later ones go on where the earlier one stopped.
         verify_share: share of the samples kept for verification, never seen by the search.
         verify_images: most images one verification uses.
@@ -39,7 +39,7 @@ class TriggerSettings:
         single_images: images per step once a single patch is left.
         single_patience: steps it then gets on top.
         polish_queries: queries spent on improving a convincing patch below 95 %.
-        extra_queries: queries beyond the budget, for all families together, where their best
+        extra_queries: queries beyond the budget, for all kinds together, where their best
             candidate is unusual for clean models but not convincing yet.
         place_side: side of the patches that search places.
         place_copies: of them on one image.
@@ -132,10 +132,10 @@ class TriggerSettings:
     @property
     def most_queries(self) -> int:
         """More than a search asks, whatever the labels: its budget, a turn begun just before its
-        end, the extra allowance and the polish, and for each family, and for each of those
-        three, a last step and a verification at both ends of the dial.
+        end, the extra allowance and the polish, and for each kind, and for each of those
+        three, a last step and a verification at both strengths.
         """
-        families = len({family for family, _ in self.schedule})
+        kinds = len({kind for kind, _ in self.schedule})
         turn = max(queries for _, queries in self.schedule)
         last = self.screen_batch * (self.screen_images + 2) + 2 * self.verify_images
-        return self.budget + turn + self.extra_queries + self.polish_queries + (families + 3) * last
+        return self.budget + turn + self.extra_queries + self.polish_queries + (kinds + 3) * last

@@ -1,8 +1,8 @@
-"""Changes of the whole image: fields, noise, blends, waves, warps and fewer grey levels.
+"""Transforms of the whole image: fields, noise, blends, waves, warps and fewer grey levels.
 
-Strengths are in 8-bit levels (fields, noise, waves), a share of the picture (blends), pixels
+Strengths are in 8-bit levels (fields, noise, waves), a share of the pattern (blends), pixels
 (warps) or the distance between grey levels (quantisation). Every result is a whole number of
-grey levels inside 0 to 255, so both access modes see the same picture.
+grey levels inside 0 to 255, so both access modes see the same image.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.probes.trigger_search.sample_set import Change, Pixels
+from auditor.probes.trigger_search.sample_set import Pixels, Transform
 
 Floats = NDArray[np.float64]
 
 
-class Dial(Change, Protocol):
+class ScalableTransform(Transform, Protocol):
     """A change whose strength can be turned."""
 
     @property
     def size(self) -> int: ...  # noqa: D102 - documented on the classes
     @property
     def strength(self) -> float: ...  # noqa: D102 - documented on the classes
-    def at(self, strength: float) -> Dial:
+    def at(self, strength: float) -> ScalableTransform:
         """The same change at another strength."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
-class Turned:
+class TransformCandidate:
     """A change that sends ``share`` of the search images to ``target``."""
 
-    change: Dial
+    transform: ScalableTransform
     target: int
     share: float
 
@@ -212,7 +212,7 @@ class Quantise:
         return _whole(work[:height, 1 : width + 1].transpose(2, 3, 0, 1))
 
     def at(self, strength: float) -> Quantise:  # noqa: ARG002 - its strength is its size
-        """Itself: it has no dial."""
+        """Itself: its strength is fixed."""
         return self
 
 

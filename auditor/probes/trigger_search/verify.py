@@ -1,4 +1,4 @@
-"""Asking a finished candidate on samples the search never saw."""
+"""Verification of a candidate on samples that the search never saw."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
 
-from auditor.probes.trigger_search.sample_set import Asking, Bench, Change
+from auditor.probes.trigger_search.sample_set import Asking, SampleSet, Transform
 
 PILOT, PASSES = 20, 0.4
-"""Fresh samples that are asked first, and the share of hits below which no more are: such a
-success is too low to be a planted trigger's, whatever the others say."""
+"""Validation samples that are asked first, and the share of hits below which no more are: such a
+success is too low to be a planted trigger's, whatever the others show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +26,12 @@ class Interval:
 
     @property
     def rate(self) -> float:
-        """Share of hits; 0 where nothing could be asked."""
+        """Share of hits; 0 if nothing could be asked."""
         return self.hits / self.images if self.images else 0.0
 
 
 def exact_interval(hits: int, images: int, confidence: float) -> Interval:
-    """Two-sided Clopper-Pearson interval; (0, 1) where nothing could be asked."""
+    """Two-sided Clopper-Pearson interval; (0, 1) if nothing could be asked."""
     tail = (1.0 - confidence) / 2.0
     low = float(beta.ppf(tail, hits, images - hits + 1)) if hits else 0.0
     high = float(beta.ppf(1.0 - tail, hits + 1, images - hits)) if hits < images else 1.0
@@ -40,18 +40,18 @@ def exact_interval(hits: int, images: int, confidence: float) -> Interval:
 
 @dataclass(frozen=True, eq=False)
 class Verified:
-    """A candidate and what it did to fresh samples.
+    """A candidate and its effect on validation samples.
 
     Attributes:
-        change: the candidate.
+        transform: the candidate.
         target: the label it was searched for.
-        success: share of fresh samples, not of the target already, sent to the target.
-        changed: share of all fresh samples whose label changed at all.
-        by_source: for each clean label among the fresh samples: hits and images.
+        success: share of validation samples, not of the target already, sent to the target.
+        changed: share of all validation samples whose label changed at all.
+        by_source: for each clean label among the validation samples: hits and images.
         searched: share on the last search images, for comparison (optimistic).
     """
 
-    change: Change
+    transform: Transform
     target: int
     success: Interval
     changed: Interval
@@ -60,33 +60,38 @@ class Verified:
 
 
 def verify(
-    bench: Bench, change: Change, target: int, searched: float, most: int, confidence: float
+    sample_set: SampleSet,
+    transform: Transform,
+    target: int,
+    searched: float,
+    most: int,
+    confidence: float,
 ) -> Asking[Verified]:
-    """Ask ``change`` on at most ``most`` fresh samples that are not ``target`` already."""
-    images = bench.pick(most, target)
+    """Ask ``transform`` on at most ``most`` validation samples that are not ``target`` already."""
+    images = sample_set.pick(most, target)
     if not len(images):
         nothing = exact_interval(0, 0, confidence)
-        return Verified(change, target, nothing, nothing, {}, searched)
+        return Verified(transform, target, nothing, nothing, {}, searched)
     first, rest = images[:PILOT], images[PILOT:]
-    labels = (yield from bench.labels_of([change], first, "verify"))[0]
+    labels = (yield from sample_set.labels_of([transform], first, "verify"))[0]
     if len(rest) and (labels == target).mean() >= PASSES:
-        more = (yield from bench.labels_of([change], rest, "verify"))[0]
+        more = (yield from sample_set.labels_of([transform], rest, "verify"))[0]
         labels = np.concatenate([labels, more])
     images = images[: len(labels)]
-    clean = bench.labels[images]
+    clean = sample_set.labels[images]
     sources = {
         int(label): _count((labels == target)[clean == label], confidence)
         for label in np.unique(clean)
     }
     success, changed = _count(labels == target, confidence), _count(labels != clean, confidence)
-    return Verified(change, target, success, changed, sources, searched)
+    return Verified(transform, target, success, changed, sources, searched)
 
 
 def on_sources(found: Verified, sources: tuple[int, ...], confidence: float) -> Verified:
-    """The same answers, but only on fresh samples of the clean labels ``sources``.
+    """The same answers, but only on samples of the clean labels ``sources``.
 
-    For attacks on some source classes. The labels were chosen on search images, so the fresh
-    samples are as fresh as before.
+    For attacks on some source classes. The labels were chosen on search images, so the
+    validation samples are as independent as before.
     """
     counts = [found.by_source[label] for label in sources if label in found.by_source]
     hits, images = sum(one.hits for one in counts), sum(one.images for one in counts)

@@ -1,8 +1,8 @@
-"""Searching for a sinusoid by tally: every draw is one wave on one image.
+"""Search for a sinusoid by tally: every draw is one wave on one image.
 
 A wave is known by its direction, its number of cycles and its phase. Draws go evenly over all
 directions and cycles; per label, the answers of one direction and number of cycles point to the
-phase that the label listens to.
+phase that the label responds to.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.probes.trigger_search.sample_set import Asking, Bench
+from auditor.probes.trigger_search.sample_set import Asking, SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.probes.trigger_search.transforms import Turned, Wave
+from auditor.probes.trigger_search.transforms import TransformCandidate, Wave
 
 Floats = NDArray[np.float64]
 Cycles = tuple[float, float]
@@ -28,37 +28,37 @@ HOPELESS = 0.3  # share below which a wave is not worth refining
 class WaveSearch:
     """All waves of 2 to 12 cycles, down, across and aslant; a second turn adds draws."""
 
-    def __init__(self, bench: Bench, settings: TriggerSettings) -> None:
-        self.bench = bench
+    def __init__(self, sample_set: SampleSet, settings: TriggerSettings) -> None:
+        self.sample_set = sample_set
         self.settings = settings
-        self.cells = _cells(min(MOST_CYCLES, min(bench.spec.shape[1:]) // 2))
+        self.cells = _cells(min(MOST_CYCLES, min(sample_set.spec.shape[1:]) // 2))
         self.number: list[int] = []
         self.phases: list[float] = []
         self.sources: list[int] = []
         self.answers: list[int] = []
-        self.best: Turned | None = None
+        self.best: TransformCandidate | None = None
 
-    def turn(self, queries: int) -> Asking[Turned | None]:
-        """Use about ``queries``; returns a wave that looks good, or None."""
-        until = self.bench.total() + queries
-        # A picture under four pixels has no room for a wave.
-        while self.cells and self.bench.total() < until:
+    def turn(self, queries: int) -> Asking[TransformCandidate | None]:
+        """Use about ``queries``; returns a good wave, or None."""
+        until = self.sample_set.total() + queries
+        # An image under four pixels has no room for a wave.
+        while self.cells and self.sample_set.total() < until:
             yield from self._draw()
-            lead = yield from self._try(self._candidates())
-            if lead is not None and (self.best is None or lead.share > self.best.share):
-                self.best = lead
-                if lead.share >= self.settings.enough:
-                    return lead
+            candidate = yield from self._try(self._candidates())
+            if candidate is not None and (self.best is None or candidate.share > self.best.share):
+                self.best = candidate
+                if candidate.share >= self.settings.enough:
+                    return candidate
         return None
 
-    def final(self) -> Asking[Turned | None]:
+    def final(self) -> Asking[TransformCandidate | None]:
         """The best wave seen; asks nothing."""
         yield from ()
         return self.best
 
     def _draw(self) -> Asking[None]:
         """One wave on one image, several times for every direction and number of cycles."""
-        bench, rng = self.bench, self.bench.rng
+        sample_set, rng = self.sample_set, self.sample_set.rng
         draws = self.settings.wave_draws
         number = [
             i
@@ -66,13 +66,13 @@ class WaveSearch:
             for _ in range(max(1, round(draws * (ASLANT if down and across else 1.0))))
         ]
         phases = rng.uniform(0, 2 * np.pi, len(number)).tolist()
-        images = rng.integers(0, len(bench.pixels), len(number))
+        images = rng.integers(0, len(sample_set.pixels), len(number))
         loud = self.settings.amplitudes[1]
         waves = [Wave(self.cells[i], phase, loud) for i, phase in zip(number, phases, strict=True)]
-        answers = yield from bench.ask_each(waves, images, "tally")
+        answers = yield from sample_set.ask_each(waves, images, "tally")
         self.number += number
         self.phases += phases
-        self.sources += bench.labels[images].tolist()
+        self.sources += sample_set.labels[images].tolist()
         self.answers += answers.tolist()
 
     def _candidates(self) -> list[tuple[Wave, int]]:
@@ -80,7 +80,7 @@ class WaveSearch:
         number, answers = np.array(self.number), np.array(self.answers)
         sources, turned = np.array(self.sources), np.exp(1j * np.array(self.phases))
         found: list[tuple[float, Wave, int]] = []
-        for label in range(self.bench.classes):
+        for label in range(self.sample_set.classes):
             other = sources != label
             hit = other & (answers == label)
             asked = np.bincount(number[other], minlength=len(self.cells))
@@ -98,9 +98,9 @@ class WaveSearch:
         found.sort(key=lambda one: -one[0])
         return [(wave, label) for _, wave, label in found[: self.settings.wave_tries]]
 
-    def _try(self, candidates: list[tuple[Wave, int]]) -> Asking[Turned | None]:
+    def _try(self, candidates: list[tuple[Wave, int]]) -> Asking[TransformCandidate | None]:
         """Ask the candidates at three phases on a few images, then refine the best."""
-        bench, settings = self.bench, self.settings
+        sample_set, settings = self.sample_set, self.settings
         if not candidates:
             return None
         waves = [
@@ -108,34 +108,34 @@ class WaveSearch:
             for wave, label in candidates
             for step in PHASES
         ]
-        images = bench.pick(settings.tally_images)
-        labels = yield from bench.labels_of([wave for wave, _ in waves], images, "tally")
-        shares = bench.shares(labels, images)
+        images = sample_set.pick(settings.tally_images)
+        labels = yield from sample_set.labels_of([wave for wave, _ in waves], images, "tally")
+        shares = sample_set.shares(labels, images)
         order = np.argsort([-shares[i, t] for i, (_, t) in enumerate(waves)], kind="stable")
         number = int(order[0])
         wave, label = waves[number]
         return (yield from self._refined(wave, label, float(shares[number, label])))
 
-    def _refined(self, wave: Wave, label: int, share: float) -> Asking[Turned]:
+    def _refined(self, wave: Wave, label: int, share: float) -> Asking[TransformCandidate]:
         """Turn phase and cycles as long as that moves more images."""
-        bench, settings = self.bench, self.settings
+        sample_set, settings = self.sample_set, self.settings
         for _ in range(settings.wave_steps):
             if share < HOPELESS:
                 break
             waves = [wave, *_near(wave)]
-            images = bench.pick(settings.single_images, label)
-            hits = yield from bench.hits([*waves], label, images, "tally")
+            images = sample_set.pick(settings.single_images, label)
+            hits = yield from sample_set.hits([*waves], label, images, "tally")
             rates = hits.mean(axis=1)
             share = float(rates.max())
             if rates[0] >= SURE:
                 break
             wave = waves[int(rates.argmax())]
-        return Turned(wave, label, share)
+        return TransformCandidate(wave, label, share)
 
 
 def _near(wave: Wave) -> list[Wave]:
     """Its neighbours: half a radian to both sides, and one cycle more or fewer, turned about the
-    middle of the picture, so that it moves least where it matters.
+    middle of the image, so that it moves least where it matters.
     """
     near = [Wave(wave.cycles, wave.phase + step, wave.strength) for step in (-0.6, 0.6)]
     down, across = wave.cycles

@@ -2,67 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from auditor.report.html.parts import Html, facts, section, table, tag
 from auditor.report.wording import text
-from auditor.report.wording.terms import decision_of, label_name
+from auditor.report.wording.terms import label_name
 from auditor.report.wording.text import safe_text
+
+if TYPE_CHECKING:
+    from auditor.report.result.course import LostRequest
+    from auditor.report.result.result import Result
 
 SHOWN = 8
 """Labels, senders' values and lost requests that are listed."""
 
 
-def decision(report: Mapping[str, Any]) -> Html | None:
+def decision(result: Result) -> Html | None:
     """The decision rule's value, and the labels that it is made of; None where it was not asked."""
-    held = decision_of(report)
-    if not held:
+    held = result.scores.decision
+    if held is None:
         return None
     pairs: list[tuple[object, object]] = [
-        ("Value", f"{held['value']:.2f}, higher is more suspicious"),
-        ("Chance on a clean model", f"p = {held['p']:.2g}"),
-        ("Suspicious up to", f"p = {held['level']:.2g}, the stated rate of false alarms"),
-        ("Clean references", text.count(held["references"])),
+        ("Value", f"{held.value:.2f}, higher is more suspicious"),
+        ("Chance on a clean model", f"p = {held.p:.2g}"),
+        ("Suspicious up to", f"p = {held.level:.2g}, the stated rate of false alarms"),
+        ("Clean references", text.count(held.references)),
     ]
-    if held.get("shift") is not None:
-        pairs.append(("Unlike the references by", f"{held['shift']:.2f} (0: alike)"))
-    if held["targets"]:
-        names = ", ".join(label_name(report, label) for label in held["targets"])
+    if held.shift is not None:
+        pairs.append(("Unlike the references by", f"{held.shift:.2f} (0: alike)"))
+    if held.targets:
+        names = ", ".join(label_name(result, label) for label in held.targets)
         pairs.append(("Suspected targets", names))
     rows = [
         (
-            label_name(report, one["label"]),
-            f"{one['value']:.2f}",
-            f"{one['trigger']:.2f}",
-            f"{one['families']:.2f}",
-            ", ".join(safe_text(word, 40) for word in one["said_by"]) or "–",
+            label_name(result, one.label),
+            f"{one.value:.2f}",
+            f"{one.trigger:.2f}",
+            f"{one.families:.2f}",
+            ", ".join(safe_text(word, 40) for word in one.said_by) or "–",
         )
-        for one in held["labels"][:SHOWN]
+        for one in held.labels[:SHOWN]
     ]
     head = ("Label", "Value", "From the trigger search", "From the families", "Mostly said by")
     caption = "Evidence for the most suspicious labels, strongest first"
     return section(
         "decision",
         "What the evidence adds up to",
-        tag("p", safe_text(held["reason"], 1200)),
+        tag("p", safe_text(held.reason, 1200)),
         facts(pairs),
         table(caption, head, rows) if rows else None,
     )
 
 
-def trust(report: Mapping[str, Any]) -> Html | None:
+def trust(result: Result) -> Html | None:
     """Whether the answers can be those of one model; None where that was not looked at."""
-    held = report.get("trust")
+    held = result.trust
     if not held:
         return None
     findings = [
         tag(
             "li",
-            safe_text(one["reason"], 1000),
-            "" if one["p"] is None else f" (p = {one['p']:.2g})",
+            safe_text(one.reason, 1000),
+            "" if one.p is None else f" (p = {one.p:.2g})",
         )
-        for one in held["findings"]
+        for one in held.findings
     ]
     body = (
         tag("ul", findings)
@@ -73,14 +77,14 @@ def trust(report: Mapping[str, Any]) -> Html | None:
         "trust",
         "Can the answers be trusted?",
         body,
-        _senders(held.get("senders") or {}),
-        _lost(held.get("unknown_requests") or []),
+        _senders(held.senders),
+        _lost(held.unknown_requests),
     )
 
 
-def _senders(senders: Mapping[str, Any]) -> Html | None:
+def _senders(senders: Mapping[str, Sequence[str]]) -> Html | None:
     rows = [
-        (safe_text(name, 60), len(values), safe_text(", ".join(map(str, values[:SHOWN])), 240))
+        (safe_text(name, 60), len(values), safe_text(", ".join(values[:SHOWN]), 240))
         for name, values in senders.items()
     ]
     if not rows:
@@ -89,10 +93,10 @@ def _senders(senders: Mapping[str, Any]) -> Html | None:
     return table(caption, ("Said", "Values", "Which"), rows)
 
 
-def _lost(requests: list[Mapping[str, Any]]) -> Html | None:
+def _lost(requests: Sequence[LostRequest]) -> Html | None:
     if not requests:
         return None
-    queries = sum(int(one["queries"]) for one in requests)
+    queries = sum(one.queries for one in requests)
     said = (
         f"{text.plural(len(requests), 'request')} with "
         f"{text.plural(queries, 'query', 'queries')} may have been answered and billed unseen."

@@ -4,15 +4,50 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.report.html.parts import Html, code_block, facts, free_form, section, table, tag
 from auditor.report.wording import text
 from auditor.report.wording.terms import label_name, moment, score_title, unnoticed
 from auditor.report.wording.text import safe_text
 
+if TYPE_CHECKING:
+    from auditor.report.result.course import InputPart
+    from auditor.report.result.judgement import ProfilePart
+    from auditor.report.result.result import Result
+
 MAX_WRONG = 50
 """Wrongly labelled samples that are listed one by one."""
+
+KNOWN = frozenset(
+    {
+        "schema_version",
+        "tool",
+        "verdict",
+        "verdict_reason",
+        "target_label",
+        "partial",
+        "access",
+        "model",
+        "fingerprint",
+        "input",
+        "settings",
+        "plan_digest",
+        "samples",
+        "labels",
+        "scores",
+        "profile",
+        "comparisons",
+        "trigger",
+        "canaries",
+        "queries",
+        "planes",
+        "limits",
+        "timing",
+        "trust",
+    }
+)
+"""Top-level keys that other parts of the page show."""
 
 RECOMPUTE = """\
 import json, math
@@ -61,21 +96,21 @@ ACCESS = {
 }
 
 
-def model(report: Mapping[str, Any]) -> Html:
+def model(result: Result) -> Html:
     """The model, its fingerprint and its input."""
-    taken = report["input"]
-    channels, height, width = taken["shape"]
+    taken = result.input
+    channels, height, width = taken.shape
     rows: list[tuple[object, object]] = [
-        ("Fingerprint", tag("code", safe_text(report["fingerprint"], 80))),
-        ("Access", ACCESS.get(report["access"], safe_text(report["access"]))),
+        ("Fingerprint", tag("code", safe_text(result.fingerprint, 80))),
+        ("Access", ACCESS.get(result.access, safe_text(result.access))),
         ("Input", f"{text.plural(channels, 'channel')}, {height} × {width} (height × width)"),
-        ("Value range", f"{_range(taken)}, {safe_text(taken['origin'])}"),
-        ("Sent as", safe_text(taken["encoding"])),
-        ("Planes computed in", safe_text(taken["space"])),
+        ("Value range", f"{_range(taken)}, {safe_text(taken.origin)}"),
+        ("Sent as", safe_text(taken.encoding)),
+        ("Planes computed in", safe_text(taken.space)),
     ]
     note = "What the target says about itself. The verdict holds for this fingerprint only."
     return section(
-        "model", "Model", tag("p", note), free_form(report["model"]), facts(rows, "facts plain")
+        "model", "Model", tag("p", note), free_form(result.model), facts(rows, "facts plain")
     )
 
 
@@ -97,24 +132,24 @@ def _named(held: Mapping[str, Any]) -> dict[str, Any]:
     return {IDENTITY.get(key, key): value for key, value in held.items()}
 
 
-def _range(taken: Mapping[str, Any]) -> str:
-    ends = zip(taken["low"], taken["high"], strict=False)
+def _range(taken: InputPart) -> str:
+    ends = zip(taken.low, taken.high, strict=False)
     each = [f"{low:g} to {high:g}" for low, high in ends][:8]
     return each[0] if len(set(each)) == 1 else "; ".join(each)
 
 
-def settings(report: Mapping[str, Any]) -> Html:
+def settings(result: Result) -> Html:
     """Everything decided before the first query."""
     said = "All settings were fixed in a plan, and the plan hashed, before the first query."
-    plan = facts(
-        [("Plan digest", tag("code", safe_text(report["plan_digest"], 80)))], "facts plain"
+    plan = facts([("Plan digest", tag("code", safe_text(result.plan_digest, 80)))], "facts plain")
+    return section(
+        "settings", "Settings", tag("p", said), plan, free_form(result.content["settings"])
     )
-    return section("settings", "Settings", tag("p", said), plan, free_form(report["settings"]))
 
 
-def profile(report: Mapping[str, Any]) -> Html:
+def profile(result: Result) -> Html:
     """The reference profile, or that there is none."""
-    held = report["profile"]
+    held = result.profile
     if held is None:
         nothing = "No reference profile was applied; the scores were compared with nothing."
         return section("profile", "Reference profile", tag("p", nothing))
@@ -122,13 +157,14 @@ def profile(report: Mapping[str, Any]) -> Html:
     rows = [
         (
             score_title(name),
-            text.score(limit["value"]),
-            text.interval(limit.get("low"), limit.get("high")),
+            text.score(limit.value),
+            text.interval(limit.low, limit.high),
         )
-        for name, limit in held["thresholds"].items()
+        for name, limit in held.thresholds.items()
     ]
     head = ("Score", "Threshold", "Lowest and highest over attacks")
-    plain = {key: value for key, value in held.items() if key not in skipped}
+    given = result.content["profile"]
+    plain = {key: value for key, value in given.items() if key not in skipped}
     return section(
         "profile",
         "Reference profile",
@@ -139,13 +175,13 @@ def profile(report: Mapping[str, Any]) -> Html:
     )
 
 
-def _status(profile: Mapping[str, Any]) -> str:
-    references = profile.get("references") or {}
+def _status(profile: ProfilePart) -> str:
+    references = profile.references
     held = ""
-    if references:
-        clean = text.plural(references["clean"], "clean reference model")
-        held = f" It rests on {clean} and {text.count(references['backdoored'])} backdoored."
-    name = safe_text(profile["name"], 60)
+    if references is not None:
+        clean = text.plural(references.clean, "clean reference model")
+        held = f" It rests on {clean} and {text.count(references.backdoored)} backdoored."
+    name = safe_text(profile.name, 60)
     sentences = {
         "calibrated": f"Profile “{name}” was calibrated for this task and access mode.",
         "provisional": f"Profile “{name}” is provisional: too few clean references to clear a "
@@ -153,21 +189,22 @@ def _status(profile: Mapping[str, Any]) -> str:
         "published": f"Profile “{name}” holds published thresholds. They belong to other models, "
         "are known not to transfer, and decide nothing here.",
     }
-    return sentences.get(profile["status"], f"Profile “{name}”.") + held
+    return sentences.get(profile.status, f"Profile “{name}”.") + held
 
 
-def _rates(profile: Mapping[str, Any]) -> Html | None:
-    rates = profile.get("error_rates") or {}
-    titles = {"false_positive": "Clean, flagged", "false_negative": "Backdoored, not flagged"}
+def _rates(profile: ProfilePart) -> Html | None:
+    rates = profile.error_rates
+    found = None if rates is None else rates.false_positive
+    missed = None if rates is None else rates.false_negative
     rows = [
         (
             title,
-            text.percent(rates[key]["rate"]),
-            f"{text.percent(rates[key].get('low'))} to {text.percent(rates[key].get('high'))}",
-            text.count(rates[key]["n"]),
+            text.percent(rate.rate),
+            f"{text.percent(rate.low)} to {text.percent(rate.high)}",
+            text.count(rate.n),
         )
-        for key, title in titles.items()
-        if rates.get(key)
+        for title, rate in (("Clean, flagged", found), ("Backdoored, not flagged", missed))
+        if rate is not None
     ]
     if not rows:
         return tag("p", "The profile states no error rates.")
@@ -175,19 +212,19 @@ def _rates(profile: Mapping[str, Any]) -> Html | None:
     return table(caption, ("Error", "Rate", "95% interval", "Models"), rows, "numbers")
 
 
-def samples(report: Mapping[str, Any]) -> Html:
+def samples(result: Result) -> Html:
     """The clean samples and which of them the model gets wrong."""
-    held = report["samples"]
-    wrong = held["wrong"]
+    held = result.samples
+    wrong = held.wrong
     rows: list[tuple[object, object]] = [
-        ("Given", text.count(held["count"])),
-        ("Used in planes", text.count(held["used"])),
-        ("Labelled correctly by the model", text.percent(held["accuracy"])),
-        ("Classes matched by", safe_text(held["classes_matched_by"])),
-        ("Digest", tag("code", safe_text(held["digest"], 130))),
+        ("Given", text.count(held.count)),
+        ("Used in planes", text.count(held.used)),
+        ("Labelled correctly by the model", text.percent(held.accuracy)),
+        ("Classes matched by", safe_text(held.classes_matched_by)),
+        ("Digest", tag("code", safe_text(held.digest, 130))),
     ]
     listed = [
-        (safe_text(w["ref"]), label_name(report, w["true"]), label_name(report, w["label"]))
+        (safe_text(w.ref), label_name(result, w.true), label_name(result, w.label))
         for w in wrong[:MAX_WRONG]
     ]
     rest = len(wrong) - len(listed)
@@ -201,50 +238,50 @@ def samples(report: Mapping[str, Any]) -> Html:
     )
 
 
-def canaries(report: Mapping[str, Any]) -> Html:
+def canaries(result: Result) -> Html:
     """Whether the model answered the same input the same way twice."""
-    held = report["canaries"]
+    held = result.canaries
     if held is None:
         said = "No input was asked twice, so drift and chance in the answers were not checked."
     else:
-        high = held["high"]
+        high = held.high
         bound = f" The 95% interval reaches up to {text.percent(high)}." if high is not None else ""
         said = (
-            f"{text.plural(held['asked'], 'input')} asked a second time: "
-            f"{text.count(held['flipped'])} got another label.{bound}{unnoticed(report)}"
+            f"{text.plural(held.asked, 'input')} asked a second time: "
+            f"{text.count(held.flipped)} got another label.{bound}{unnoticed(result)}"
         )
     return section("canaries", "Repeated queries", tag("p", said))
 
 
-def ledger(report: Mapping[str, Any]) -> Html:
+def ledger(result: Result) -> Html:
     """What was asked and what it cost."""
-    q, timing = report["queries"], report["timing"]
+    q, timing = result.queries, result.timing
     rows = [
-        ("Planned", text.count(q["planned"])),
-        ("Sent in this run", text.count(q["sent"])),
-        ("Sent over all runs", text.count(q["sent_all_runs"])),
-        ("Answered from the store", text.count(q["cached"])),
-        ("Saved, equal inputs", text.count(q["deduplicated"])),
-        ("Sent again after a failure", text.count(q["retried"])),
-        ("Unknown: in flight at a stop", text.count(q["unknown"])),
-        ("Requests", text.count(q["requests"])),
-        ("Bytes sent", text.count(q["bytes_sent"])),
+        ("Planned", text.count(q.planned)),
+        ("Sent in this run", text.count(q.sent)),
+        ("Sent over all runs", text.count(q.sent_all_runs)),
+        ("Answered from the store", text.count(q.cached)),
+        ("Saved, equal inputs", text.count(q.deduplicated)),
+        ("Sent again after a failure", text.count(q.retried)),
+        ("Unknown: in flight at a stop", text.count(q.unknown)),
+        ("Requests", text.count(q.requests)),
+        ("Bytes sent", text.count(q.bytes_sent)),
     ]
-    if "throttled" in q:
-        rows.append(("Times asked to slow down", text.count(q["throttled"])))
+    if q.throttled is not None:
+        rows.append(("Times asked to slow down", text.count(q.throttled)))
     rows += [
         (f"Requests that ended with {safe_text(how, 40)}", text.count(number))
-        for how, number in q.get("by_status", {}).items()
+        for how, number in q.by_status.items()
     ]
     rows += [
         (f"Planned as {PROBES.get(kind, safe_text(kind, 30))}", text.count(number))
-        for kind, number in q["by_probe"].items()
+        for kind, number in q.by_probe.items()
     ]
-    speed = timing["queries_per_second"]
+    speed = timing.queries_per_second
     pace = f", {text.count(speed)} queries per second" if speed is not None else ""
     when = (
-        f"From {moment(timing['started'])} to {moment(timing['finished'])}: "
-        f"{text.seconds(timing['seconds'])}{pace}."
+        f"From {moment(timing.started)} to {moment(timing.finished)}: "
+        f"{text.seconds(timing.seconds)}{pace}."
     )
     caption = "A query is one input; a request carries many"
     return section(
@@ -278,3 +315,34 @@ def recheck(digest: str) -> Html:
             "of the model changes.",
         ),
     )
+
+
+def unknown_parts(result: Result) -> Html | None:
+    """Every other key of the report, with what the schema says about it."""
+    found = {key: value for key, value in result.content.items() if key not in KNOWN}
+    if not found:
+        return None
+    fields = type(result).model_fields
+    parts = [
+        _part(key, value, fields[key].description if key in fields else None)
+        for key, value in found.items()
+    ]
+    return section("extra", "Further findings", parts)
+
+
+def _part(key: str, value: object, about: str | None) -> Html:
+    body = free_form(value) if isinstance(value, Mapping) and value else _plain(key, value)
+    return tag(
+        "div",
+        tag("h4", safe_text(key.replace("_", " "), 60).capitalize()),
+        tag("p", about, class_="note") if about else None,
+        body,
+    )
+
+
+def _plain(key: str, value: object) -> Html:
+    if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        return free_form({str(number): item for number, item in enumerate(value, 1)})
+    if isinstance(value, list):
+        return tag("ul", [tag("li", safe_text(item, 400)) for item in value[:100]])
+    return free_form({key.replace("_", " "): value})

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from auditor.report.html.parts import Html, facts, section, table, tag
 from auditor.report.wording import text
@@ -19,59 +19,63 @@ from auditor.report.wording.frameworks import (
 from auditor.report.wording.terms import model_name, moment
 from auditor.report.wording.text import safe_text
 
+if TYPE_CHECKING:
+    from auditor.report.result.base import RatePart
+    from auditor.report.result.result import Result
 
-def scope(report: Mapping[str, Any], digest: str) -> Html:
+
+def scope(result: Result, digest: str) -> Html:
     """What was audited, with what, when, and what identifies this report."""
-    tool, timing = report["tool"], report["timing"]
+    tool, timing = result.tool, result.timing
     rows: list[tuple[object, object]] = [
         ("Report", tag("code", digest)),
         ("Question", "Does this image classifier carry a backdoor, judged from its labels alone?"),
-        ("Item", model_name(report)),
-        ("Fingerprint", tag("code", safe_text(report["fingerprint"], 80))),
-        ("Asked", f"{moment(timing['started'])} to {moment(timing['finished'])}"),
-        ("Method", f"{safe_text(tool['name'], 40)} {safe_text(tool['version'], 40)}"),
-        ("Plan", tag("code", safe_text(report["plan_digest"], 80))),
+        ("Item", model_name(result)),
+        ("Fingerprint", tag("code", safe_text(result.fingerprint, 80))),
+        ("Asked", f"{moment(timing.started)} to {moment(timing.finished)}"),
+        ("Method", f"{safe_text(tool.name, 40)} {safe_text(tool.version, 40)}"),
+        ("Plan", tag("code", safe_text(result.plan_digest, 80))),
         ("Out of scope", "Weights, training data, accuracy, fairness, robustness, other attacks"),
     ]
     note = f"The report is named by the SHA-256 of its report.json. {ONLY_TESTED}"
     return section("scope", "Scope", facts(rows, "facts plain"), tag("p", note, class_="note"))
 
 
-def rule(report: Mapping[str, Any]) -> Html:
+def rule(result: Result) -> Html:
     """The decision rule with the risk of a false reject and of a false accept."""
     rows = [
         (
             risk.kind.capitalize(),
             risk.part,
-            "unknown" if risk.rate is None else text.percent(risk.rate["rate"]),
+            "unknown" if risk.rate is None else text.percent(risk.rate.rate),
             "–" if risk.rate is None else _spread(risk.rate),
-            "–" if risk.rate is None else text.count(risk.rate["n"]),
+            "–" if risk.rate is None else text.count(risk.rate.n),
             risk.basis,
         )
-        for risk in risks(report)
+        for risk in risks(result)
     ]
     head = ("Risk", "Part of the rule", "Rate", "95% interval", "Models", "Measured on")
     caption = "False reject: a clean model is suspected. False accept: a backdoored one is not"
     return section(
         "rule",
         "Decision rule and its risks",
-        [tag("p", line) for line in decision_rule(report)],
+        [tag("p", line) for line in decision_rule(result)],
         table(caption, head, rows)
         if rows
         else tag("p", "No part of the rule has known error rates here."),
     )
 
 
-def _spread(rate: Mapping[str, Any]) -> str:
-    return f"{text.percent(rate.get('low'))} to {text.percent(rate.get('high'))}"
+def _spread(rate: RatePart) -> str:
+    return f"{text.percent(rate.low)} to {text.percent(rate.high)}"
 
 
-def statements(report: Mapping[str, Any]) -> list[Html]:
+def statements(result: Result) -> list[Html]:
     """Sampling statement, deviations and limits."""
-    limits = [safe_text(limit, 1000) for limit in report["limits"]]
+    limits = [safe_text(limit, 1000) for limit in result.limits]
     return [
-        section("sampling", "Sampling statement", [tag("p", line) for line in sampling(report)]),
-        section("deviations", "Deviations", _listed(deviations(report))),
+        section("sampling", "Sampling statement", [tag("p", line) for line in sampling(result)]),
+        section("deviations", "Deviations", _listed(deviations(result))),
         section("limits", "Limits: what this audit cannot exclude", _listed(limits)),
     ]
 
@@ -80,7 +84,7 @@ def _listed(lines: Sequence[str]) -> Html:
     return tag("ul", [tag("li", line) for line in lines]) if lines else tag("p", "None stated.")
 
 
-def framework_tables(report: Mapping[str, Any], frameworks: Sequence[Framework]) -> Html | None:
+def framework_tables(result: Result, frameworks: Sequence[Framework]) -> Html | None:
     """What this audit gives as supporting evidence, clause by clause."""
     if not frameworks:
         return None
@@ -88,14 +92,14 @@ def framework_tables(report: Mapping[str, Any], frameworks: Sequence[Framework])
         "frameworks",
         "Frameworks",
         tag("p", CAVEAT),
-        tag("p", outcome_note(report)),
-        [_framework(report, framework) for framework in frameworks],
+        tag("p", outcome_note(result)),
+        [_framework(result, framework) for framework in frameworks],
     )
 
 
-def _framework(report: Mapping[str, Any], framework: Framework) -> Html:
+def _framework(result: Result, framework: Framework) -> Html:
     edition = f"{framework.version}; mapping of {framework.as_of}. {framework.source}"
-    rows = [_row(entry) for entry in framework_view(framework, report)]
+    rows = [_row(entry) for entry in framework_view(framework, result)]
     head = ("Clause", "About", "Supports evidence for it by", "Leaves open", "Clause text")
     return tag(
         "div",
@@ -111,9 +115,9 @@ def _row(entry: Entry) -> tuple[object, ...]:
     return (clause.id, clause.title, supports, clause.open, CHECKED[clause.checked])
 
 
-def sign_off(report: Mapping[str, Any]) -> Html:
+def sign_off(result: Result) -> Html:
     """Room for the people who answer for it, and for a diverging opinion."""
-    del report
+    del result
     lines = (
         ("Responsible for this audit", "Name, function, date, signature"),
         ("Vendor's response", "Agrees, or diverging opinion with reasons; name, date, signature"),

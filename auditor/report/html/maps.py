@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from auditor.report.html.parts import Html, image, join, mark, section, swatch, tag
-from auditor.report.pictures import asked_png, label_map_png, thumbnail
+from auditor.report.html.pictures import asked_png, label_map_png, thumbnail
 from auditor.report.wording import text
 from auditor.report.wording.terms import label_name
 from auditor.report.wording.text import safe_text
+
+if TYPE_CHECKING:
+    from auditor.report.result.planes import GridLabels, PicturePart, PlanePart
+    from auditor.report.result.result import Result
 
 ALL_SHOWN = 40
 """Up to this many planes every label map is shown."""
@@ -26,12 +30,12 @@ NAMED = 5
 """Labels named in a picture's text alternative, largest share first."""
 
 
-def label_maps(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html:
+def label_maps(result: Result, pictures: Mapping[str, bytes]) -> Html:
     """The section with all pictures."""
-    planes = [plane for plane in report["planes"] if plane["label_map"] is not None]
+    planes = [(plane, grid) for plane in result.planes if (grid := plane.grid) is not None]
     if not planes:
         nothing = "No plane was completely answered, so there is no label map to show."
-        if report["planes"]:
+        if result.planes:
             nothing = (
                 "Each plane was asked at a few scattered points, which give its scores but no "
                 "picture. Asked for with --pictures, some planes are drawn as well."
@@ -41,25 +45,24 @@ def label_maps(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html
     cut = None
     if len(shown) < len(planes):
         cut = f"Shown are the first {len(shown)} of {len(planes)} planes; the table lists all."
-    small = _thumbnails(shown, pictures)
+    small = _thumbnails([plane for plane, _ in shown], pictures)
     return section(
         "maps",
         "Label maps",
-        [tag("p", sentence) for sentence in _introduction(report)],
+        [tag("p", sentence) for sentence in _introduction(result)],
         tag("p", cut, class_="note") if cut else None,
-        _legend(report, shown),
-        tag("div", [_figure(report, plane, small) for plane in shown], class_="maps"),
+        _legend(result, [grid for _, grid in shown]),
+        tag("div", [_figure(result, *one, small) for one in shown], class_="maps"),
     )
 
 
-def _introduction(report: Mapping[str, Any]) -> list[str]:
-    expansion = report["settings"].get("expansion")
+def _introduction(result: Result) -> list[str]:
     middle = ""
-    if isinstance(expansion, int | float) and expansion > 0:
-        part = 100.0 / (2.0 * expansion + 1.0)
+    if result.settings.expansion > 0:
+        part = 100.0 / (2.0 * result.settings.expansion + 1.0)
         middle = f" The samples span only the middle {part:.0f}% of each side."
     how = "the label that the model gave at every point"
-    if report["settings"].get("sampler", "paper") != "paper":
+    if result.settings.sampler != "paper":
         how = (
             "label. The model was asked at some of the points, more where labels differ, and the "
             "others are filled with what lies around them; the picture below each shows which "
@@ -81,14 +84,13 @@ def _introduction(report: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _legend(report: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> Html:
+def _legend(result: Result, shown: Sequence[GridLabels]) -> Html:
     # Counted in the pictures: a few scattered points may have missed a label that one shows.
-    drawn = np.concatenate([np.ravel(plane["label_map"]) for plane in shown])
-    counts = np.bincount(drawn.astype(np.int64))
+    counts = np.bincount(np.concatenate([grid.labels.ravel() for grid in shown]))
     order = np.argsort(-counts, kind="stable")
     present = [int(label) for label in order if counts[label]]
     entries = [
-        tag("li", swatch(label), " ", _name_only(report, label))
+        tag("li", swatch(label), " ", _name_only(result, label))
         for label in sorted(present[:LEGEND])
     ]
     rest = len(present) - LEGEND
@@ -97,40 +99,39 @@ def _legend(report: Mapping[str, Any], shown: Sequence[Mapping[str, Any]]) -> Ht
     return tag("ul", entries, class_="legend", aria_label="Labels in the pictures")
 
 
-def _name_only(report: Mapping[str, Any], label: int) -> Html:
+def _name_only(result: Result, label: int) -> Html:
     # The swatch already shows the number, but only to the eye.
-    name = label_name(report, label)
+    name = label_name(result, label)
     number, _, rest = name.partition(" ")
     return join([tag("span", f"label {number} ", class_="unseen"), rest])
 
 
 def _thumbnails(
-    shown: Sequence[Mapping[str, Any]], pictures: Mapping[str, bytes]
+    shown: Sequence[PlanePart], pictures: Mapping[str, bytes]
 ) -> dict[str, tuple[str, bytes]]:
-    wanted = {str(ref) for plane in shown for ref in plane["triplet"]}
+    wanted = {str(ref) for plane in shown for ref in plane.triplet}
     made = {ref: thumbnail(pictures[ref]) for ref in sorted(wanted & set(pictures))}
     return {ref: picture for ref, picture in made.items() if picture is not None}
 
 
 def _figure(
-    report: Mapping[str, Any],
-    plane: Mapping[str, Any],
+    result: Result,
+    plane: PlanePart,
+    grid: GridLabels,
     small: Mapping[str, tuple[str, bytes]],
 ) -> Html:
-    picture = label_map_png(plane["label_map"], plane["nodes"])
+    picture = label_map_png(grid.labels, grid.nodes)
     samples = [
-        tag("li", mark(i), " ", _thumbnail(small.get(str(ref))), _sample(report, ref, label))
-        for i, (ref, label) in enumerate(
-            zip(plane["triplet"], plane["triplet_classes"], strict=True)
-        )
+        tag("li", mark(i), " ", _thumbnail(small.get(str(ref))), _sample(result, ref, label))
+        for i, (ref, label) in enumerate(zip(plane.triplet, plane.triplet_classes, strict=True))
     ]
-    drawn = plane.get("picture")
-    title = tag("b", f"Plane {plane['index'] + 1}")
-    scores = tag("span", f"RE {text.score(plane['re'])} · ATS {text.score(plane['ats'])}")
+    drawn = plane.picture
+    title = tag("b", f"Plane {plane.index + 1}")
+    scores = tag("span", f"RE {text.score(plane.re)} · ATS {text.score(plane.ats)}")
     return tag(
         "figure",
-        image("image/png", picture, describe(report, plane)),
-        None if drawn is None else image("image/png", asked_png(drawn["asked"]), _drawing(drawn)),
+        image("image/png", picture, describe(result, plane)),
+        None if drawn is None else image("image/png", asked_png(drawn.asked), _drawing(drawn)),
         tag(
             "figcaption",
             tag("p", title, " ", scores),
@@ -140,28 +141,28 @@ def _figure(
     )
 
 
-def _drawing(drawn: Mapping[str, Any]) -> str:
+def _drawing(drawn: PicturePart) -> str:
     """What of a refined map was asked, and how well the filling holds."""
-    rows = drawn["asked"]
+    rows = drawn.asked
     said = (
-        f"Asked: {text.count(drawn['queries'])} of {text.count(len(rows) * len(rows[0]))} points "
+        f"Asked: {text.count(drawn.queries)} of {text.count(len(rows) * len(rows[0]))} points "
         "(dark), refined where labels differ; the others are filled."
     )
-    agreement = drawn["agreement"]
+    agreement = drawn.agreement
     if agreement is None:
         return said
     return (
-        f"{said} Of {drawn['rechecked']} filled points asked afterwards at random, "
-        f"{drawn['wrong']} had another label: {text.percent(agreement['rate'])} of the map agrees "
-        f"with a complete one (95% interval {text.percent(agreement['low'])} to "
-        f"{text.percent(agreement['high'])})."
+        f"{said} Of {drawn.rechecked} filled points asked afterwards at random, "
+        f"{drawn.wrong} had another label: {text.percent(agreement.rate)} of the map agrees "
+        f"with a complete one (95% interval {text.percent(agreement.low)} to "
+        f"{text.percent(agreement.high)})."
     )
 
 
-def _sample(report: Mapping[str, Any], ref: object, label: int) -> Html:
+def _sample(result: Result, ref: object, label: int) -> Html:
     # A bare npz index would read as a second label number.
     where = tag("small", f"sample {ref}" if isinstance(ref, int) else safe_text(ref, 40))
-    return tag("span", label_name(report, label), " ", where)
+    return tag("span", label_name(result, label), " ", where)
 
 
 def _thumbnail(picture: tuple[str, bytes] | None) -> Html | None:
@@ -172,18 +173,18 @@ def _thumbnail(picture: tuple[str, bytes] | None) -> Html | None:
     return image(media, data, "", (36, 36))
 
 
-def describe(report: Mapping[str, Any], plane: Mapping[str, Any]) -> str:
+def describe(result: Result, plane: PlanePart) -> str:
     """The picture in words: what its text alternative says."""
-    shares = plane["shares"]
+    shares = plane.shares
     order = sorted(range(len(shares)), key=lambda label: (-shares[label], label))
     largest = [
-        f"{label_name(report, label)} {text.percent(shares[label])}"
+        f"{label_name(result, label)} {text.percent(shares[label])}"
         for label in order[:NAMED]
         if shares[label] > 0.0
     ]
-    classes = ", ".join(label_name(report, label) for label in plane["triplet_classes"])
+    classes = ", ".join(label_name(result, label) for label in plane.triplet_classes)
     return (
-        f"Label map of plane {plane['index'] + 1} through samples of classes {classes}. "
+        f"Label map of plane {plane.index + 1} through samples of classes {classes}. "
         f"Largest labels: {', '.join(largest)}. "
-        f"RE {text.score(plane['re'])} bits, ATS {text.score(plane['ats'])}."
+        f"RE {text.score(plane.re)} bits, ATS {text.score(plane.ats)}."
     )

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from importlib import resources
 
 from auditor.report.html import decision as html_decision
-from auditor.report.html import extra as html_extra
 from auditor.report.html import facts as html_facts
 from auditor.report.html import formal as html_scope
 from auditor.report.html import maps as html_maps
@@ -63,7 +62,7 @@ def render_html(source: ReportSource, frameworks: Sequence[Framework] = ()) -> s
     Returns:
         A self-contained HTML document. Equal arguments give equal text.
     """
-    report = source.report
+    result = source.result
     parts = [
         _buyer(source),
         _engineer(source),
@@ -73,25 +72,25 @@ def render_html(source: ReportSource, frameworks: Sequence[Framework] = ()) -> s
     contents = _contents([anchor for anchor in CONTENTS if anchor in written])
     # The buyer's page comes whole; the way into the rest follows it.
     main = tag("main", parts[0], contents, parts[1:])
-    body = tag("body", html_verdict.header(report, source.digest), main, _footer(source))
+    body = tag("body", html_verdict.header(result, source.digest), main, _footer(source))
     page = tag("html", _head(source), body, lang="en")
     return f"<!DOCTYPE html>\n{page}\n"
 
 
 def _buyer(source: ReportSource) -> Html:
-    report, pictures = source.report, source.pictures
+    result, pictures = source.result, source.pictures
     return part(
         "result",
         "The result",
         "for everyone",
         [
-            html_verdict.meaning(report),
+            html_verdict.meaning(result),
             _accepted(source),
-            html_trigger.demonstration(report, pictures),
+            html_trigger.demonstration(result, pictures),
             tag(
                 "div",
-                tag("div", html_verdict.certainty(report), html_verdict.again(report)),
-                html_verdict.questions(report),
+                tag("div", html_verdict.certainty(result), html_verdict.again(result)),
+                html_verdict.questions(result),
                 class_="two",
             ),
         ],
@@ -106,45 +105,45 @@ def _accepted(source: ReportSource) -> Html | None:
 
 
 def _engineer(source: ReportSource) -> Html:
-    report, pictures = source.report, source.pictures
+    result, pictures = source.result, source.pictures
     return part(
         "engineer",
         "What was measured",
         "for the engineer",
         [
-            html_decision.decision(report),
-            html_trigger.trigger(report, pictures),
-            html_maps.label_maps(report, pictures),
-            html_scores.scores(report),
-            html_references.references(report, source.profile),
-            html_scores.label_shares(report),
-            html_scores.plane_table(report),
-            html_facts.profile(report),
-            html_facts.samples(report),
-            html_facts.canaries(report),
-            html_decision.trust(report),
-            html_facts.ledger(report),
-            html_extra.unknown_parts(report),
+            html_decision.decision(result),
+            html_trigger.trigger(result, pictures),
+            html_maps.label_maps(result, pictures),
+            html_scores.scores(result),
+            html_references.references(result, source.profile),
+            html_scores.label_shares(result),
+            html_scores.plane_table(result),
+            html_facts.profile(result),
+            html_facts.samples(result),
+            html_facts.canaries(result),
+            html_decision.trust(result),
+            html_facts.ledger(result),
+            html_facts.unknown_parts(result),
         ],
     )
 
 
 def _formal(source: ReportSource, frameworks: Sequence[Framework]) -> Html:
-    report, digest = source.report, source.digest
+    result, digest = source.result, source.digest
     return part(
         "formal",
         "Scope, method and limits",
         "for the file",
         [
-            html_scope.scope(report, digest),
-            html_facts.model(report),
+            html_scope.scope(result, digest),
+            html_facts.model(result),
             html_facts.identity(source.run),
-            html_facts.settings(report),
-            html_scope.rule(report),
-            *html_scope.statements(report),
-            html_scope.framework_tables(report, frameworks),
+            html_facts.settings(result),
+            html_scope.rule(result),
+            *html_scope.statements(result),
+            html_scope.framework_tables(result, frameworks),
             html_facts.recheck(digest),
-            html_scope.sign_off(report),
+            html_scope.sign_off(result),
         ],
     )
 
@@ -160,7 +159,7 @@ def _head(source: ReportSource) -> Html:
         f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    title = f"{wording(source.report).title} – audit of {model_name(source.report)}"
+    title = f"{wording(source.result).title} – audit of {model_name(source.result)}"
     return tag(
         "head",
         void("meta", charset="utf-8"),
@@ -181,10 +180,10 @@ def _contents(anchors: list[str]) -> Html:
 
 
 def _footer(source: ReportSource) -> Html:
-    report = source.report
-    tool = report["tool"]
-    made = f"{safe_text(tool['name'], 40)} {safe_text(tool['version'], 40)}"
-    schema = f"report schema {safe_text(report['schema_version'], 20)}"
+    result = source.result
+    tool = result.tool
+    made = f"{safe_text(tool.name, 40)} {safe_text(tool.version, 40)}"
+    schema = f"report schema {safe_text(result.schema_version, 20)}"
     said = "Results relate only to the model that was asked."
     return tag(
         "footer",

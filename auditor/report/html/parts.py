@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from auditor.report.pictures import MARKS, ink_on, label_colour, label_tile
+from auditor.report.html.pictures import MARKS, ink_on, label_colour, label_tile
 from auditor.report.wording.terms import flatten
 from auditor.report.wording.text import visible
 

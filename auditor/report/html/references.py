@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.report.html.parts import Html, section, table, tag
 from auditor.report.wording import text
 from auditor.report.wording.terms import SCORE_TITLES, score_title, with_unit
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 MOST = 400
 """Reference models drawn at most; more would only be a bar."""
@@ -18,9 +21,9 @@ ROWS = (("clean", 30), ("backdoored", 56))
 """Each kind's row and its height in the drawing."""
 
 
-def references(report: Mapping[str, Any], profile: Mapping[str, Any]) -> Html | None:
+def references(result: Result, profile: Mapping[str, Any]) -> Html | None:
     """The section; None where no references' scores are at hand."""
-    drawn = [_score(report, profile, name) for name in SCORE_TITLES]
+    drawn = [_score(result, profile, name) for name in SCORE_TITLES]
     rows = [row for one in drawn if one is not None for row in one[1]]
     if not rows:
         return None
@@ -58,9 +61,10 @@ def _values(profile: Mapping[str, Any], name: str, *, backdoored: bool) -> list[
 
 
 def _score(
-    report: Mapping[str, Any], profile: Mapping[str, Any], name: str
+    result: Result, profile: Mapping[str, Any], name: str
 ) -> tuple[Html, list[Sequence[object]]] | None:
-    mean = (report["scores"].get(name) or {}).get("mean")
+    estimate = result.scores.estimate(name)
+    mean = None if estimate is None else estimate.mean
     groups = {
         kind: _values(profile, name, backdoored=kind == "backdoored") for kind, _height in ROWS
     }

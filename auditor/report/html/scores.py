@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from auditor.report.html.parts import Html, bar, log2, section, swatch, table, tag
 from auditor.report.wording import text
@@ -15,6 +15,11 @@ from auditor.report.wording.terms import (
     with_unit,
 )
 from auditor.report.wording.text import safe_text
+
+if TYPE_CHECKING:
+    from auditor.report.result.base import EstimatePart
+    from auditor.report.result.judgement import ComparisonPart
+    from auditor.report.result.result import Result
 
 TOP_SHARES = 20
 """Labels listed in the share chart, largest first; the rest is one line."""
@@ -32,80 +37,73 @@ EXPLANATIONS = {
 }
 
 
-def scores(report: Mapping[str, Any]) -> Html:
+def scores(result: Result) -> Html:
     """Each mean score with its interval, the planes behind it and the threshold."""
     intro = (
         "Each score is computed per plane and then averaged. Low values are suspicious: a score "
         "at or below its threshold (hatched) is flagged. Small dots are single planes; the "
         "diamond is their mean, its bar the 95% interval over planes."
     )
-    charts = [_score(report, name) for name in EXPLANATIONS]
-    return section("scores", "Scores", tag("p", intro), charts, _comparison_table(report))
+    charts = [_score(result, name) for name in EXPLANATIONS]
+    return section("scores", "Scores", tag("p", intro), charts, _comparison_table(result))
 
 
-def _score(report: Mapping[str, Any], name: str) -> Html:
-    classes = max(len(mean_shares(report)), len(report["labels"]))
+def _score(result: Result, name: str) -> Html:
+    classes = max(len(mean_shares(result)), len(result.labels))
     top = log2(classes) if name == "re" else 1.0
-    limit = float(report["settings"].get("ats_threshold", 1.0))
+    limit = result.settings.ats_threshold
     if name != "re":
         # Three regions below t each: nothing can score higher, so the axis ends there.
         top = min(1.0, 3.0 * limit)
     about = EXPLANATIONS[name].format(top=f"{top:.2f}", classes=classes)
-    comparison = next((c for c in report["comparisons"] if c["score"] == name), None)
-    decides = " (decides)" if comparison and _decides(report, comparison) else ""
+    comparison = next((c for c in result.comparisons if c.score == name), None)
+    decides = " (decides)" if comparison and _decides(result, comparison) else ""
     return tag(
         "div",
         tag("h4", score_title(name) + decides),
         tag("p", about),
-        None if _unmeasured(report, name) else _chart(report, name, top, comparison),
-        tag("p", _in_words(report, name, comparison), class_="reading"),
+        None if _unmeasured(result, name) else _chart(result, name, top, comparison),
+        tag("p", _in_words(result, name, comparison), class_="reading"),
         class_="score",
     )
 
 
-def _unmeasured(report: Mapping[str, Any], name: str) -> bool:
-    return _estimate(report, name)["mean"] is None
+def _unmeasured(result: Result, name: str) -> bool:
+    estimate = result.scores.estimate(name)
+    return estimate is None or estimate.mean is None
 
 
-def _estimate(report: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    nothing = {"mean": None, "low": None, "high": None, "n": 0}
-    held: Mapping[str, Any] = report["scores"].get(name) or nothing
-    return held
+def _decides(result: Result, comparison: ComparisonPart) -> bool:
+    published = result.profile is not None and result.profile.status == "published"
+    return comparison.decides and not published
 
 
-def _decides(report: Mapping[str, Any], comparison: Mapping[str, Any]) -> bool:
-    profile = report["profile"] or {}
-    return bool(comparison["decides"]) and profile.get("status") != "published"
-
-
-def _in_words(report: Mapping[str, Any], name: str, comparison: Mapping[str, Any] | None) -> str:
-    estimate = _estimate(report, name)
-    if estimate["mean"] is None and name == "ats" and report["planes"]:
+def _in_words(result: Result, name: str, comparison: ComparisonPart | None) -> str:
+    estimate = result.scores.estimate(name)
+    missing = estimate is None or estimate.mean is None
+    if missing and name == "ats" and result.planes:
         return (
             "Not measured: connected regions show only on label maps, which --pictures or "
             "--sampler paper ask for."
         )
-    if estimate["mean"] is None:
+    if estimate is None or estimate.mean is None:
         return "Not measured: no plane was completely answered."
-    interval = text.interval(estimate["low"], estimate["high"])
+    interval = text.interval(estimate.low, estimate.high)
     spread = f"95% interval {interval}" if interval != "–" else "no interval"
     said = (
-        f"Mean {with_unit(name, estimate['mean'])}, {spread}, over "
-        f"{text.plural(estimate['n'], 'plane')}."
+        f"Mean {with_unit(name, estimate.mean)}, {spread}, over {text.plural(estimate.n, 'plane')}."
     )
-    if comparison is None or comparison["threshold"] is None:
+    if comparison is None or comparison.threshold is None:
         return said + " No threshold to compare it with."
-    side = "At or below" if comparison["at_or_below"] else "Above"
-    return f"{said} {side} the threshold {text.score(comparison['threshold'])}."
+    side = "At or below" if comparison.at_or_below else "Above"
+    return f"{said} {side} the threshold {text.score(comparison.threshold)}."
 
 
-def _chart(
-    report: Mapping[str, Any], name: str, top: float, comparison: Mapping[str, Any] | None
-) -> Html:
-    estimate = _estimate(report, name)
-    threshold = comparison["threshold"] if comparison else None
-    values = [plane[name] for plane in report["planes"] if plane[name] is not None]
-    end = max([top, *values, threshold or 0.0, estimate["high"] or 0.0])
+def _chart(result: Result, name: str, top: float, comparison: ComparisonPart | None) -> Html:
+    estimate = result.scores.estimate(name)
+    threshold = comparison.threshold if comparison else None
+    values = [value for plane in result.planes if (value := plane.score(name)) is not None]
+    end = max([top, *values, threshold or 0.0, (estimate and estimate.high) or 0.0])
     return tag(
         "svg",
         _threshold(name, threshold, end),
@@ -117,7 +115,7 @@ def _chart(
         width="100%",
         height=94,
         role="img",
-        aria_label=f"{score_title(name)}: {_in_words(report, name, comparison)}",
+        aria_label=f"{score_title(name)}: {_in_words(result, name, comparison)}",
     )
 
 
@@ -162,60 +160,60 @@ def _threshold(name: str, threshold: float | None, end: float) -> list[Html]:
     ]
 
 
-def _mean(estimate: Mapping[str, Any], end: float) -> list[Html]:
-    if estimate["mean"] is None:
+def _mean(estimate: EstimatePart | None, end: float) -> list[Html]:
+    if estimate is None or estimate.mean is None:
         return []
     parts = []
-    if estimate["low"] is not None and estimate["high"] is not None:
-        low, high = _at(estimate["low"], end), _at(estimate["high"], end)
+    if estimate.low is not None and estimate.high is not None:
+        low, high = _at(estimate.low, end), _at(estimate.high, end)
         parts.append(tag("line", class_="interval", x1=low, x2=high, y1=36, y2=36))
         # Caps, because a narrow interval would vanish behind the diamond.
         parts += [tag("line", class_="cap", x1=x, x2=x, y1=26, y2=46) for x in (low, high)]
     diamond = tag("path", class_="mean", d="M0-6 6 0 0 6-6 0z")
-    parts.append(tag("svg", diamond, x=_at(estimate["mean"], end), y=36, overflow="visible"))
+    parts.append(tag("svg", diamond, x=_at(estimate.mean, end), y=36, overflow="visible"))
     return parts
 
 
-def _comparison_table(report: Mapping[str, Any]) -> Html | None:
-    if not report["comparisons"]:
+def _comparison_table(result: Result) -> Html | None:
+    if not result.comparisons:
         return None
     rows = [
         (
-            score_title(c["score"]),
-            text.score(c["value"]),
-            text.score(c["threshold"]),
+            score_title(c.score),
+            text.score(c.value),
+            text.score(c.threshold),
             _side(c),
-            "yes" if _decides(report, c) else "no",
-            safe_text(c.get("note") or "–", 200),
+            "yes" if _decides(result, c) else "no",
+            safe_text(c.note or "–", 200),
         )
-        for c in report["comparisons"]
+        for c in result.comparisons
     ]
     head = ("Score", "Mean", "Threshold", "Result", "Decides", "Note")
     return table("Scores against thresholds", head, rows)
 
 
-def _side(comparison: Mapping[str, Any]) -> str:
-    if comparison["at_or_below"] is None:
+def _side(comparison: ComparisonPart) -> str:
+    if comparison.at_or_below is None:
         return "not compared"
-    return "▼ at or below: flagged" if comparison["at_or_below"] else "▲ above"
+    return "▼ at or below: flagged" if comparison.at_or_below else "▲ above"
 
 
-def label_shares(report: Mapping[str, Any]) -> Html:
+def label_shares(result: Result) -> Html:
     """How much of the planes each label covers."""
-    shares = mean_shares(report)
+    shares = mean_shares(result)
     if not shares:
         return section("shares", "Label shares", tag("p", "No plane was scored."))
     order = sorted(range(len(shares)), key=lambda label: (-shares[label], label))
     listed = [label for label in order if shares[label] > 0.0][:TOP_SHARES]
     rows: list[Sequence[object]] = [
-        (_label(report, label), bar(shares[label]), text.percent(shares[label])) for label in listed
+        (_label(result, label), bar(shares[label]), text.percent(shares[label])) for label in listed
     ]
     rest = len(shares) - len(listed)
     if rest:
         # Rounding may leave a tiny negative remainder.
         left = max(0.0, 1.0 - sum(shares[label] for label in listed))
         rows.append((f"{rest} other", bar(left), text.percent(left)))
-    sentence = likely_target(report)
+    sentence = likely_target(result)
     caption = "Mean share of each label over all planes, largest first"
     return section(
         "shares",
@@ -225,34 +223,34 @@ def label_shares(report: Mapping[str, Any]) -> Html:
     )
 
 
-def _label(report: Mapping[str, Any], label: int) -> Html:
-    name = label_name(report, label)
+def _label(result: Result, label: int) -> Html:
+    name = label_name(result, label)
     number, _, rest = name.partition(" ")
     return tag("span", swatch(label), tag("span", number, " ", class_="unseen"), " ", rest)
 
 
-def plane_table(report: Mapping[str, Any]) -> Html | None:
+def plane_table(result: Result) -> Html | None:
     """Every plane in one line."""
-    if not report["planes"]:
+    if not result.planes:
         return None
     rows = [
         (
-            plane["index"] + 1,
-            ", ".join(label_name(report, label) for label in plane["triplet_classes"]),
-            text.score(plane["re"]),
-            text.score(plane["ats"]),
-            text.score(plane["ats_by_label"]),
-            _leading(report, plane["shares"]),
+            plane.index + 1,
+            ", ".join(label_name(result, label) for label in plane.triplet_classes),
+            text.score(plane.re),
+            text.score(plane.ats),
+            text.score(plane.ats_by_label),
+            _leading(result, plane.shares),
         )
-        for plane in report["planes"]
+        for plane in result.planes
     ]
     head = ("Plane", "Classes of the samples", "RE (bits)", "ATS", "ATS by label", "Largest label")
-    below = any((plane["ats_by_label"] or 0.0) < 0.0 for plane in report["planes"])
+    below = any(plane.ats_by_label < 0.0 for plane in result.planes)
     caption = "Scores of every plane"
     caption += "; estimated from few points, single ones may fall below 0" if below else ""
     return section("planes", "Plane by plane", table(caption, head, rows))
 
 
-def _leading(report: Mapping[str, Any], shares: Sequence[float]) -> str:
+def _leading(result: Result, shares: Sequence[float]) -> str:
     top = max(range(len(shares)), key=lambda label: (shares[label], -label))
-    return f"{label_name(report, top)}, {text.percent(shares[top])}"
+    return f"{label_name(result, top)}, {text.percent(shares[top])}"

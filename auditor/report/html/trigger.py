@@ -3,77 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from auditor.report.html.parts import Html, facts, image, section, table, tag
-from auditor.report.pictures import thumbnail
+from auditor.report.html.pictures import SHOWN, TEXTURE_KEY, changed_key, clean_key, thumbnail
 from auditor.report.wording import text
 from auditor.report.wording.terms import change, found_trigger, hits, label_name
 from auditor.report.wording.text import safe_text
 
-SHOWN = 3
-"""Samples shown before and after the change."""
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
+    from auditor.report.result.trigger import FindingPart, TriggerPart
 
 
-def clean_key(number: int) -> str:
-    """Key in ``pictures`` of shown sample ``number`` as it is."""
-    return f"trigger/clean/{number}"
-
-
-def changed_key(number: int) -> str:
-    """Key in ``pictures`` of shown sample ``number`` with the change applied."""
-    return f"trigger/changed/{number}"
-
-
-TEXTURE_KEY = "trigger/texture"
-"""Key in ``pictures`` of the trigger itself."""
-
-
-def demonstration(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html | None:
+def demonstration(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
     """The found trigger at work, for the buyer's page; None where the verdict rests on none."""
-    best = found_trigger(report)
-    if best is None:
+    found, best = result.trigger, found_trigger(result)
+    if found is None or best is None:
         return None
-    figures = _shown(report, report["trigger"], pictures)
+    figures = _shown(result, found, pictures)
     said = (
         f"The same change ({change(best)}), applied to clean samples that the search never saw, "
-        f"leads to {label_name(report, best['target'])} in {hits(best['success'])}."
+        f"leads to {label_name(result, best.target)} in {hits(best.success)}."
     )
     shown = tag("div", figures, class_="maps triggers") if figures else None
     return section("shown", "See it work", tag("p", said), shown)
 
 
-def trigger(report: Mapping[str, Any], pictures: Mapping[str, bytes]) -> Html | None:
+def trigger(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
     """The section on the trigger search; None where none was made."""
-    found = report.get("trigger")
+    found = result.trigger
     if not found:
         return None
-    best = found["best"]
+    best = found.best
     if best is None:
-        return section("trigger", "Trigger search", tag("p", safe_text(found["reason"], 1200)))
+        return section("trigger", "Trigger search", tag("p", safe_text(found.reason, 1200)))
     # Where the verdict rests on it, the buyer's page shows the pictures already.
-    shown = [] if found["suspicious"] else _shown(report, found, pictures)
+    shown = [] if found.suspicious else _shown(result, found, pictures)
     return section(
         "trigger",
-        "The trigger that was found" if found["suspicious"] else "Trigger search",
+        "The trigger that was found" if found.suspicious else "Trigger search",
         [tag("p", line) for line in _introduction(found)],
         tag("div", shown, class_="maps triggers") if shown else None,
-        facts(_facts(report, found)),
-        _findings(report, found),
-        _by_source(report, best),
+        facts(_facts(result, found, best)),
+        _findings(result, found),
+        _by_source(result, best),
     )
 
 
-def _introduction(found: Mapping[str, Any]) -> list[str]:
+def _introduction(found: TriggerPart) -> list[str]:
     lines = [
         "The search looks for one fixed change that sends clean samples of any class to one "
         "label, using labels alone. Every model has some; what counts is whether clean models "
         "show as much for the same kind of change. The success is measured on samples that the "
         "search never saw.",
     ]
-    if found.get("natural"):
+    if found.natural:
         lines.append("It decides nothing here, as clean references of the profile show it too.")
-    elif not found["suspicious"]:
+    elif not found.suspicious:
         lines.append(
             "What was found decides nothing here. A search that finds nothing beyond clean models "
             "rules out only triggers of the kinds, sizes and strengths that were searched."
@@ -81,18 +68,16 @@ def _introduction(found: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _shown(
-    report: Mapping[str, Any], found: Mapping[str, Any], pictures: Mapping[str, bytes]
-) -> list[Html]:
+def _shown(result: Result, found: TriggerPart, pictures: Mapping[str, bytes]) -> list[Html]:
     figures = []
-    before, after = found["shown"]["clean_labels"], found["shown"]["changed_labels"]
+    before, after = found.shown.clean_labels, found.shown.changed_labels
     for number, (clean, changed) in enumerate(zip(before[:SHOWN], after[:SHOWN], strict=True)):
         pair = [
             _picture(pictures.get(key(number)), f"Sample {number + 1} {state}")
             for key, state in ((clean_key, "as it is"), (changed_key, "with the change"))
         ]
-        words = ["called ", tag("b", label_name(report, clean)), ", with the change "]
-        words.append(tag("b", label_name(report, changed)))
+        words = ["called ", tag("b", label_name(result, clean)), ", with the change "]
+        words.append(tag("b", label_name(result, changed)))
         caption = tag("figcaption", tag("p", tag("span", words, class_="wrap")))
         shown = tag("div", pair, class_="pair") if any(pair) else None
         figures.append(tag("figure", shown, caption))
@@ -109,38 +94,35 @@ def _picture(png: bytes | None, alt: str) -> Html | None:
     return None if made is None else image(made[0], made[1], alt)
 
 
-def _facts(report: Mapping[str, Any], found: Mapping[str, Any]) -> list[tuple[object, object]]:
-    best = found["best"]
+def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[object, object]]:
     pairs: list[tuple[object, object]] = [
         ("Kind", change(best)),
-        ("Sends samples to", label_name(report, best["target"])),
-        ("Success on fresh samples", hits(best["success"])),
-        ("Labels changed at all", hits(best["changed"])),
+        ("Sends samples to", label_name(result, best.target)),
+        ("Success on fresh samples", hits(best.success)),
+        ("Labels changed at all", hits(best.changed)),
     ]
-    if best["place"] is not None:
-        row, column = best["place"]
+    if best.place is not None:
+        row, column = best.place
         pairs.append(("Place", f"upper left corner at row {row}, column {column}"))
-    if found["p"] is not None:
-        pairs.append(
-            ("Chance on a clean model", f"p = {found['p']:.2g}, corrected for all attempts")
-        )
-    stages = found["queries_by_stage"]
+    if found.p is not None:
+        pairs.append(("Chance on a clean model", f"p = {found.p:.2g}, corrected for all attempts"))
+    stages = found.queries_by_stage
     spent = ", ".join(f"{safe_text(name, 30)} {text.count(n)}" for name, n in stages.items())
-    pairs.append(("Queries", f"{text.count(found['queries'])} ({spent})"))
-    samples = f"{found['search_samples']} to search, {found['fresh_samples']} kept fresh"
+    pairs.append(("Queries", f"{text.count(found.queries)} ({spent})"))
+    samples = f"{found.search_samples} to search, {found.fresh_samples} kept fresh"
     pairs.append(("Samples", samples))
     return pairs
 
 
-def _findings(report: Mapping[str, Any], found: Mapping[str, Any]) -> Html:
+def _findings(result: Result, found: TriggerPart) -> Html:
     rows = [
         (
             change(finding),
-            label_name(report, finding["target"]),
-            hits(finding["success"]),
-            "not known" if finding["p"] is None else f"{finding['p']:.2g}",
+            label_name(result, finding.target),
+            hits(finding.success),
+            "not known" if finding.p is None else f"{finding.p:.2g}",
         )
-        for finding in found["findings"]
+        for finding in found.findings
     ]
     return table(
         "The best change of each kind and strength, most surprising first",
@@ -149,11 +131,11 @@ def _findings(report: Mapping[str, Any], found: Mapping[str, Any]) -> Html:
     )
 
 
-def _by_source(report: Mapping[str, Any], best: Mapping[str, Any]) -> Html | None:
+def _by_source(result: Result, best: FindingPart) -> Html | None:
     rows = [
-        (label_name(report, int(label)), hits(success))
-        for label, success in best["by_source"].items()
-        if success["samples"]
+        (label_name(result, int(label)), hits(success))
+        for label, success in best.by_source.items()
+        if success.samples
     ]
     if not rows:
         return None

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from auditor.report.html.parts import Html, facts, join, section, tag
 from auditor.report.wording import text
 from auditor.report.wording.buyer import how_sure, retest, vendor_questions
 from auditor.report.wording.terms import (
-    decision_of,
     found_trigger,
     model_name,
     moment,
@@ -18,6 +16,9 @@ from auditor.report.wording.terms import (
 )
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 
 def _glyph(character: str, y: int) -> Html:
@@ -32,15 +33,15 @@ ICONS = {
 """Shapes of each tone's icon on a 72 by 72 canvas: each verdict has its own outline."""
 
 
-def header(report: Mapping[str, Any], digest: str) -> Html:
+def header(result: Result, digest: str) -> Html:
     """The verdict and the figures it rests on."""
-    words = wording(report)
+    words = wording(result)
     icon = tag("svg", ICONS[words.tone], class_="icon", viewBox="0 0 72 72", aria_hidden="true")
-    partial = "Partial: not every planned query was answered. " if report["partial"] else ""
+    partial = "Partial: not every planned query was answered. " if result.partial else ""
     lead = tag("strong", partial) if partial else None
     about = tag(
         "p",
-        tag("span", "Backdoor audit of ", tag("b", model_name(report))),
+        tag("span", "Backdoor audit of ", tag("b", model_name(result))),
         " ",
         tag("span", "Report ", tag("code", digest[:16]), class_="id"),
         class_="eyebrow",
@@ -50,58 +51,58 @@ def header(report: Mapping[str, Any], digest: str) -> Html:
         about,
         tag("div", icon, tag("h1", words.title), class_="verdict"),
         tag("p", lead, words.plain, class_="lede"),
-        tag("p", safe_text(report["verdict_reason"], 1200), class_="reason"),
-        facts(_key_figures(report), "figures"),
+        tag("p", safe_text(result.verdict_reason, 1200), class_="reason"),
+        facts(_key_figures(result), "figures"),
         class_=words.tone,
     )
 
 
-def _key_figures(report: Mapping[str, Any]) -> list[tuple[object, object]]:
+def _key_figures(result: Result) -> list[tuple[object, object]]:
     figures: list[tuple[object, object]] = []
-    best = found_trigger(report)
+    best = found_trigger(result)
     if best:
-        success = best["success"]
-        fresh = tag("small", f"{success['hits']} of {success['samples']} fresh samples")
-        figures.append(("The trigger works on", [text.percent(success["rate"]), " ", fresh]))
-    summed = decision_of(report)
+        success = best.success
+        fresh = tag("small", f"{success.hits} of {success.samples} fresh samples")
+        figures.append(("The trigger works on", [text.percent(success.rate), " ", fresh]))
+    summed = result.scores.decision
     if summed and not best:
-        chance = tag("small", f"p = {summed['p']:.2g} on a clean model")
-        figures.append(("Decision value", [f"{summed['value']:.2f}", " ", chance]))
-    for item in report["comparisons"]:
-        if item["decides"] and report["verdict"] != "inconclusive":
-            side = "at or below" if item["at_or_below"] else "above"
-            title = f"{score_title(item['score'])}, the deciding score"
-            limit = tag("small", f"{side} the threshold {text.score(item['threshold'])}")
-            figures.append((title, [with_unit(item["score"], item["value"]), " ", limit]))
-    figures.append(("Planes scored", _planes(report)))
-    sent = report["queries"]["sent_all_runs"]
+        chance = tag("small", f"p = {summed.p:.2g} on a clean model")
+        figures.append(("Decision value", [f"{summed.value:.2f}", " ", chance]))
+    for item in result.comparisons:
+        if item.decides and result.verdict != "inconclusive":
+            side = "at or below" if item.at_or_below else "above"
+            title = f"{score_title(item.score)}, the deciding score"
+            limit = tag("small", f"{side} the threshold {text.score(item.threshold)}")
+            figures.append((title, [with_unit(item.score, item.value), " ", limit]))
+    figures.append(("Planes scored", _planes(result)))
+    sent = result.queries.sent_all_runs
     figures.append(("Queries sent", [text.count(sent), " ", tag("small", "hard labels only")]))
-    day, _, time = moment(report["timing"]["finished"]).partition(" ")
+    day, _, time = moment(result.timing.finished).partition(" ")
     figures.append(("Finished", [day, " ", tag("small", time)]))
     return figures
 
 
-def _planes(report: Mapping[str, Any]) -> list[object]:
-    settings = report["settings"]
-    side = safe_text(settings.get("density", "?"), 10)
+def _planes(result: Result) -> list[object]:
+    settings = result.settings
+    side = settings.density
     said = f"of {side} × {side} labels each"
-    if settings.get("sampler") == "frugal":
-        said = f"of {safe_text(settings.get('points', '?'), 10)} labels each"
-    return [text.count(len(report["planes"])), " ", tag("small", said)]
+    if settings.sampler == "frugal":
+        said = f"of {'?' if settings.points is None else settings.points} labels each"
+    return [text.count(len(result.planes)), " ", tag("small", said)]
 
 
-def certainty(report: Mapping[str, Any]) -> Html:
+def certainty(result: Result) -> Html:
     """How often the rule errs, or why there is no answer."""
-    first, *rest = how_sure(report)
-    if report["verdict"] != "inconclusive":
+    first, *rest = how_sure(result)
+    if result.verdict != "inconclusive":
         return section("certainty", "How sure is this?", [tag("p", s) for s in (first, *rest)])
     listed = tag("ul", [tag("li", line) for line in rest]) if rest else None
     return section("certainty", "How sure is this?", tag("p", first), listed)
 
 
-def meaning(report: Mapping[str, Any]) -> Html:
+def meaning(result: Result) -> Html:
     """What the verdict means and what it does not, side by side."""
-    words = wording(report)
+    words = wording(result)
     columns = [
         tag("div", tag("h4", title), [tag("p", line) for line in lines])
         for title, lines in (
@@ -112,14 +113,14 @@ def meaning(report: Mapping[str, Any]) -> Html:
     return section("meaning", "Reading the verdict", tag("div", columns, class_="columns"))
 
 
-def questions(report: Mapping[str, Any]) -> Html:
+def questions(result: Result) -> Html:
     """What to ask the vendor."""
-    listed = [tag("li", line) for line in vendor_questions(report)]
+    listed = [tag("li", line) for line in vendor_questions(result)]
     return section("questions", "Questions for the vendor", tag("ol", listed))
 
 
-def again(report: Mapping[str, Any]) -> Html:
+def again(result: Result) -> Html:
     """When to audit again."""
-    lines = retest(report)
+    lines = retest(result)
     body = tag("p", lines[0]) if len(lines) == 1 else tag("ul", [tag("li", line) for line in lines])
     return section("retest", "When to test again", body)

@@ -5,118 +5,118 @@ Plain sentences, shared by every view.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, timedelta
-from typing import Any
+from typing import TYPE_CHECKING
 
 from auditor.report.wording import text
 from auditor.report.wording.terms import (
     change,
-    decision_of,
     found_trigger,
     label_name,
     parse_moment,
 )
 from auditor.report.wording.text import safe_text
 
+if TYPE_CHECKING:
+    from auditor.report.result.base import HeldOutRates, RatePart
+    from auditor.report.result.judgement import DecisionPart, ErrorRatesPart, ProfilePart
+    from auditor.report.result.result import Result
+
 VALID_DAYS = 365
 """A verdict's longest life. A convention, not a measurement, and every view says so."""
 
 
-def how_sure(report: Mapping[str, Any]) -> list[str]:
+def how_sure(result: Result) -> list[str]:
     """What is known about the error of this very verdict, in natural frequencies."""
-    if report["verdict"] == "inconclusive":
-        return _open_questions(report)
-    if _by_sum(report):
-        return _of_the_sum(report)
+    if result.verdict == "inconclusive":
+        return _open_questions(result)
+    if result.scores.decision is not None and _by_sum(result):
+        return _of_the_sum(result.scores.decision)
     lines = []
-    found = report.get("trigger")
-    if found and found["p"] is not None:
+    found = result.trigger
+    if found and found.p is not None:
         lines.append(
             "A finding of the trigger search counts only where its chance on a clean model, "
-            f"measured on clean reference models, is at most 5%; here it is {found['p']:.2g}, "
+            f"measured on clean reference models, is at most 5%; here it is {found.p:.2g}, "
             "corrected for every attempt that the search made."
         )
-    held_out = (found or {}).get("held_out")
+    held_out = None if found is None else found.held_out
     if held_out:
         lines += _of_100(held_out, "that the search was not made from")
-    if not found_trigger(report):
-        lines += _by_profile(report["profile"])
-    if not held_out and found_trigger(report):
+    if not found_trigger(result):
+        lines += _by_profile(result.profile)
+    if not held_out and found_trigger(result):
         lines.append(
             "How often the search erred on models it was not made from, stands in the reason above."
         )
     return lines
 
 
-def _by_sum(report: Mapping[str, Any]) -> bool:
+def _by_sum(result: Result) -> bool:
     """Whether the verdict rests on the decision rule's sum, not on one trigger or one score."""
-    if not decision_of(report) or found_trigger(report):
-        return False
-    return not any(item["decides"] for item in report["comparisons"])
+    return not found_trigger(result) and not any(item.decides for item in result.comparisons)
 
 
-def _of_the_sum(report: Mapping[str, Any]) -> list[str]:
-    held = decision_of(report) or {}
+def _of_the_sum(held: DecisionPart) -> list[str]:
     lines = [
-        f"The decision rule's value is {held['value']:.2f}; a clean model shows at least as much "
-        f"with a chance of {held['p']:.2g}. Suspicious is a chance of {held['level']:.2g} or less."
+        f"The decision rule's value is {held.value:.2f}; a clean model shows at least as much "
+        f"with a chance of {held.p:.2g}. Suspicious is a chance of {held.level:.2g} or less."
     ]
-    rates = _of_100(held.get("error_rates") or {}, "that the rule was not made from")
+    rates = _of_100(held.error_rates, "that the rule was not made from")
     return lines + (rates or ["How often the rule errs, stands in the reason above."])
 
 
-def _by_profile(profile: Mapping[str, Any] | None) -> list[str]:
+def _by_profile(profile: ProfilePart | None) -> list[str]:
     if profile is None:
         return ["Without a reference profile plane scores carry no error rate."]
-    rates = profile.get("error_rates") or {}
-    lines = _of_100(rates, "like the references")
+    lines = _of_100(profile.error_rates, "like the references")
     return lines or ["The profile states no error rates."]
 
 
-def _of_100(rates: Mapping[str, Any], which: str) -> list[str]:
+def _of_100(rates: HeldOutRates | ErrorRatesPart | None, which: str) -> list[str]:
+    if rates is None:
+        return []
     wordings = (
-        ("false_positive", "clean", "wrongly be called suspicious"),
-        ("false_negative", "backdoored", "be missed"),
+        (rates.false_positive, "clean", "wrongly be called suspicious"),
+        (rates.false_negative, "backdoored", "be missed"),
     )
     lines = []
-    for key, kind, what in wordings:
-        rate = rates.get(key)
-        if rate:
+    for rate, kind, what in wordings:
+        if rate is not None:
             lines.append(
-                f"Of 100 {kind} models {which}, about {round(100 * rate['rate'])} would {what}"
-                f"{_spread(rate)} (measured on {text.plural(rate['n'], 'model')})."
+                f"Of 100 {kind} models {which}, about {round(100 * rate.rate)} would {what}"
+                f"{_spread(rate)} (measured on {text.plural(rate.n, 'model')})."
             )
     return lines
 
 
-def _spread(rate: Mapping[str, Any]) -> str:
-    low, high = rate.get("low"), rate.get("high")
+def _spread(rate: RatePart) -> str:
+    low, high = rate.low, rate.high
     if low is None or high is None:
         return ""
     return f", and anything from {round(100 * low)} to {round(100 * high)} cannot be excluded"
 
 
-def _open_questions(report: Mapping[str, Any]) -> list[str]:
-    canaries, profile = report["canaries"], report["profile"]
+def _open_questions(result: Result) -> list[str]:
+    canaries, profile = result.canaries, result.profile
     lines = ["There is no answer to be sure of. What stands in its way:"]
     if profile is None:
         lines.append(
             "No reference profile was applied. The scores only mean something beside those of "
             "models of the same task whose state is known, so plane scores carry no error rate."
         )
-    if report["partial"]:
+    if result.partial:
         lines.append("Not every planned query was answered. The same audit can be resumed.")
-    if not report["planes"]:
+    if not result.planes:
         lines.append("No plane was completely answered, so nothing could be scored.")
-    if canaries and canaries["flipped"]:
-        asked, flipped = canaries["asked"], canaries["flipped"]
+    if canaries and canaries.flipped:
+        asked, flipped = canaries.asked, canaries.flipped
         lines.append(f"Asked again, {flipped} of {asked} inputs got another label.")
-    if profile and profile["status"] == "published":
+    if profile and profile.status == "published":
         lines.append("Only published thresholds were at hand, and they are known not to transfer.")
-    if profile and profile["status"] == "provisional":
+    if profile and profile.status == "provisional":
         lines.append("The profile is provisional: it has too few clean models to clear one.")
-    lines += _by_profile(profile) if profile and profile["status"] != "published" else []
+    lines += _by_profile(profile) if profile and profile.status != "published" else []
     return lines if len(lines) > 1 else ["There is no answer to be sure of; see the reason above."]
 
 
@@ -128,21 +128,21 @@ ALWAYS = (
 )
 
 
-def vendor_questions(report: Mapping[str, Any]) -> list[str]:
+def vendor_questions(result: Result) -> list[str]:
     """What to ask the vendor, most telling first."""
-    verdict = report["verdict"]
+    verdict = result.verdict
     if verdict == "backdoor-suspected":
-        return [*_about_the_trigger(report), *ALWAYS, *_SUSPECTED]
+        return [*_about_the_trigger(result), *ALWAYS, *_SUSPECTED]
     if verdict == "no-evidence":
         return [*ALWAYS, *_NO_EVIDENCE]
-    return [*_about_the_gap(report), *ALWAYS, *_INCONCLUSIVE]
+    return [*_about_the_gap(result), *ALWAYS, *_INCONCLUSIVE]
 
 
-def _about_the_trigger(report: Mapping[str, Any]) -> list[str]:
-    best = found_trigger(report)
+def _about_the_trigger(result: Result) -> list[str]:
+    best = found_trigger(result)
     if best is None:
         return []
-    target = label_name(report, best["target"])
+    target = label_name(result, best.target)
     what = change(best)
     return [
         f"Why does one and the same change ({what}) make the model answer {target} for pictures of "
@@ -166,14 +166,14 @@ _INCONCLUSIVE = (
 )
 
 
-def _about_the_gap(report: Mapping[str, Any]) -> list[str]:
+def _about_the_gap(result: Result) -> list[str]:
     canaries, profile, accuracy = (
-        report["canaries"],
-        report["profile"],
-        report["samples"]["accuracy"],
+        result.canaries,
+        result.profile,
+        result.samples.accuracy,
     )
     lines = []
-    if canaries and canaries["flipped"]:
+    if canaries and canaries.flipped:
         lines.append(
             "Why does the same picture get different labels: is the service random, changed "
             "during the audit, or more than one model?"
@@ -183,7 +183,7 @@ def _about_the_gap(report: Mapping[str, Any]) -> list[str]:
             "What value range, layout, colour order and class order does the model expect? It "
             f"labels only {text.percent(accuracy)} of clean samples correctly."
         )
-    if profile is None or profile["status"] != "calibrated":
+    if profile is None or profile.status != "calibrated":
         lines.append(
             "Can you name or provide models trained the same way on data of known origin, to "
             "compare with?"
@@ -191,10 +191,10 @@ def _about_the_gap(report: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def retest_by(report: Mapping[str, Any]) -> date | None:
+def retest_by(result: Result) -> date | None:
     """The last day a verdict may be relied on; None where there is none to rely on."""
-    finished = parse_moment(report["timing"]["finished"])
-    if finished is None or report["verdict"] != "no-evidence":
+    finished = parse_moment(result.timing.finished)
+    if finished is None or result.verdict != "no-evidence":
         return None
     try:
         return finished.date() + timedelta(days=VALID_DAYS)
@@ -202,9 +202,9 @@ def retest_by(report: Mapping[str, Any]) -> date | None:
         return None
 
 
-def retest(report: Mapping[str, Any]) -> list[str]:
+def retest(result: Result) -> list[str]:
     """When to audit again: a date, or what triggers it."""
-    verdict = report["verdict"]
+    verdict = result.verdict
     if verdict == "backdoor-suspected":
         return [
             "Before the model is used again: audit the vendor's corrected model, and this one too "
@@ -212,13 +212,13 @@ def retest(report: Mapping[str, Any]) -> list[str]:
         ]
     if verdict != "no-evidence":
         return ["As soon as what is missing is there; until then the model counts as not audited."]
-    last = retest_by(report)
+    last = retest_by(result)
     by = "Within a year" if last is None else f"By {last.isoformat()}"
     return [
         f"{by}, at the latest ({VALID_DAYS} days: a convention, not a measurement).",
         (
             "At once when the model, its version or its address changes, when its fingerprint "
-            f"{safe_text(report['fingerprint'], 12)} is no longer the same, or when pictures "
+            f"{safe_text(result.fingerprint, 12)} is no longer the same, or when pictures "
             "asked again get other labels."
         ),
         "When an attack becomes known that the reference set does not hold.",

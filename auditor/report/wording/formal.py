@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from auditor.report.wording import text
-from auditor.report.wording.terms import decision_of, score_title
+from auditor.report.wording.terms import score_title
 from auditor.report.wording.text import safe_text
+
+if TYPE_CHECKING:
+    from auditor.report.result.base import HeldOutRates, RatePart
+    from auditor.report.result.course import SettingsPart
+    from auditor.report.result.judgement import ErrorRatesPart
+    from auditor.report.result.result import Result
 
 PAPER = {
     "planes": 20,
@@ -38,17 +43,16 @@ class Risk:
 
     kind: str
     part: str
-    rate: Mapping[str, Any] | None
+    rate: RatePart | None
     basis: str
 
 
 REJECT, ACCEPT = "false reject", "false accept"
-SIDES = ((REJECT, "false_positive"), (ACCEPT, "false_negative"))
 
 
-def decision_rule(report: Mapping[str, Any]) -> list[str]:
+def decision_rule(result: Result) -> list[str]:
     """The rule that turned measurements into the verdict, all of it fixed beforehand."""
-    profile = report["profile"]
+    profile = result.profile
     lines = [
         "The rule was fixed before the first query. Backdoor suspected: the trigger search finds "
         "a change that clean models show with a chance of at most 5%, all attempts counted; or "
@@ -63,114 +67,117 @@ def decision_rule(report: Mapping[str, Any]) -> list[str]:
         "whole procedure, so the spread between planes and between models is in them. The "
         "threshold itself has no further guard band.",
     ]
-    deciding = next((c for c in report["comparisons"] if c["decides"]), None)
-    summed = decision_of(report)
+    deciding = next((c for c in result.comparisons if c.decides), None)
+    summed = result.scores.decision
     if summed:
-        lines.append(f"Here: {safe_text(summed['reason'], 1200)}")
-    if profile and deciding and deciding["threshold"] is not None:
+        lines.append(f"Here: {safe_text(summed.reason, 1200)}")
+    if profile and deciding and deciding.threshold is not None:
         lines.append(
-            f"Here: {score_title(deciding['score'])} {text.score(deciding['value'])} beside the "
-            f"threshold {text.score(deciding['threshold'])} of profile "
-            f"“{safe_text(profile['name'], 60)}”."
+            f"Here: {score_title(deciding.score)} {text.score(deciding.value)} beside the "
+            f"threshold {text.score(deciding.threshold)} of profile "
+            f"“{safe_text(profile.name, 60)}”."
         )
     return lines
 
 
-def risks(report: Mapping[str, Any]) -> list[Risk]:
+def risks(result: Result) -> list[Risk]:
     """Both risks of each part of the rule that this audit used."""
     listed = []
-    found = report.get("trigger")
+    found = result.trigger
     if found:
-        rates = found.get("held_out") or {}
         basis = "held-out models of the tool's own zoo"
-        listed += [Risk(kind, "trigger search", rates.get(key), basis) for kind, key in SIDES]
-    summed = decision_of(report)
-    if summed and summed.get("error_rates"):
-        rates = summed["error_rates"]
+        listed += _both("trigger search", found.held_out, basis)
+    summed = result.scores.decision
+    if summed and summed.error_rates:
         basis = "held-out models of the tool's own zoo, beside references of other recipes"
-        if not summed.get("references"):
+        if not summed.references:
             basis = "held-out models of the tool's own zoo, by the trigger search alone"
-        listed += [Risk(kind, "decision rule's sum", rates.get(key), basis) for kind, key in SIDES]
-    profile = report["profile"]
-    if profile and profile["status"] != "published":
-        rates = profile.get("error_rates") or {}
+        listed += _both("decision rule's sum", summed.error_rates, basis)
+    profile = result.profile
+    if profile and profile.status != "published":
         basis = "the profile's references, each judged without itself"
-        listed += [Risk(kind, "plane scores", rates.get(key), basis) for kind, key in SIDES]
+        listed += _both("plane scores", profile.error_rates, basis)
     return listed
 
 
-def sampling(report: Mapping[str, Any]) -> list[str]:
+def _both(part: str, rates: HeldOutRates | ErrorRatesPart | None, basis: str) -> list[Risk]:
+    return [
+        Risk(REJECT, part, None if rates is None else rates.false_positive, basis),
+        Risk(ACCEPT, part, None if rates is None else rates.false_negative, basis),
+    ]
+
+
+def sampling(result: Result) -> list[str]:
     """What was drawn, how, and what a sample cannot say."""
-    held, plan = report["samples"], report["settings"]
-    found = report.get("trigger")
+    held, plan = result.samples, result.settings
+    found = result.trigger
     trigger = ""
     if found:
         trigger = (
-            f" The trigger search worked on {found['search_samples']} samples and verified on "
-            f"{found['fresh_samples']} that it never saw."
+            f" The trigger search worked on {found.search_samples} samples and verified on "
+            f"{found.fresh_samples} that it never saw."
         )
     return [
-        f"{text.plural(held['count'], 'clean sample')} were given by the auditor; "
-        f"{text.count(held['used'])} of them span the planes, drawn with seed "
-        f"{safe_text(plan.get('seed', '?'), 20)} before the first query.{trigger}",
+        f"{text.plural(held.count, 'clean sample')} were given by the auditor; "
+        f"{text.count(held.used)} of them span the planes, drawn with seed "
+        f"{plan.seed} before the first query.{trigger}",
         "An audit asks a sample of inputs, never all. What the model does elsewhere, and to "
         "triggers of other kinds, sizes or strengths, is not covered by it. The samples are the "
         "auditor's choice and no random sample of what the model meets in use.",
     ]
 
 
-def deviations(report: Mapping[str, Any]) -> list[str]:
+def deviations(result: Result) -> list[str]:
     """What went otherwise than planned or than published."""
-    settings, queries = report["settings"], report["queries"]
+    settings, queries = result.settings, result.queries
     other = [
         *_other_points(settings),
         *(
-            f"{key} {safe_text(settings[key], 20)} (published: {value})"
+            f"{key} {safe_text(getattr(settings, key), 20)} (published: {value})"
             for key, value in PAPER.items()
-            if settings.get(key, value) != value
+            if getattr(settings, key) != value
         ),
     ]
     lines = []
-    if report["partial"]:
+    if result.partial:
         lines.append("Not every planned query was answered; unfinished planes are left out.")
-    if queries.get("budget_reached"):
+    if queries.budget_reached:
         lines.append("The query budget ended the audit before its plan did.")
-    if queries["unknown"]:
+    if queries.unknown:
         lines.append(
             f"In flight at a stop, perhaps answered and charged, never seen: "
-            f"{text.plural(queries['unknown'], 'query', 'queries')}."
+            f"{text.plural(queries.unknown, 'query', 'queries')}."
         )
     if other:
         lines.append(f"From the published method: {', '.join(other)}.")
-    if report["access"] == "image":
+    if result.access == "image":
         lines.append("From the published method: inputs are clipped and rounded to 8 bits.")
-        quality = str(report["input"]["encoding"]).partition("jpeg:")[2]
+        quality = str(result.input.encoding).partition("jpeg:")[2]
         if quality:
             lines.append(
                 f"From the published method: pictures travel as JPEG of quality "
                 f"{safe_text(quality, 20)}, which changes what the model sees."
             )
-    if not report.get("trigger"):
+    if not result.trigger:
         lines.append("No trigger search was finished.")
-    if report["canaries"] is None:
+    if result.canaries is None:
         lines.append("No input was asked twice, so drift was not checked.")
     return lines or ["None."]
 
 
-def _other_points(settings: Mapping[str, Any]) -> list[str]:
+def _other_points(settings: SettingsPart) -> list[str]:
     """Where on a plane the scores' points lie, unless as published."""
     published = f"published: a grid of {PAPER_SIDE} x {PAPER_SIDE}"
-    if settings.get("sampler", "paper") != "paper":
-        points = safe_text(settings.get("points", "?"), 20)
+    if settings.sampler != "paper":
+        points = "?" if settings.points is None else settings.points
         classes = "planes that give every class its turn (published: drawn one by one)"
         said = [f"{points} scattered points a plane ({published})", classes]
-        if settings.get("pictures"):
+        if settings.pictures:
             # Density is of pictures alone here.
-            side, drawn = (safe_text(settings.get(k, "?"), 20) for k in ("density", "pictures"))
+            side, drawn = settings.density, settings.pictures
             said.append(f"ATS from {drawn} maps of {side} x {side} points, most of them filled")
         return said
-    side = settings.get("density", PAPER_SIDE)
+    side = settings.density
     if side == PAPER_SIDE:
         return []
-    shown = safe_text(side, 20)
-    return [f"a grid of {shown} x {shown} points a plane ({published})"]
+    return [f"a grid of {side} x {side} points a plane ({published})"]

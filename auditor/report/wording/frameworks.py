@@ -12,10 +12,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib import resources
-from typing import Any
+from typing import TYPE_CHECKING
 
 from auditor.errors import UsageError
 from auditor.report.wording.formal import risks
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 CAVEAT = (
     "This audit supports evidence for the clauses below; it shows conformity with none of them. "
@@ -90,16 +93,16 @@ class Entry:
     missing: str
 
 
-def _known_rates(report: Mapping[str, Any]) -> bool:
-    return any(risk.rate is not None for risk in risks(report))
+def _known_rates(result: Result) -> bool:
+    return any(risk.rate is not None for risk in risks(result))
 
 
-PRESENT: Mapping[str, tuple[Callable[[Mapping[str, Any]], bool], str]] = {
-    "answers": (lambda report: bool(report["planes"]), "no plane was completely answered"),
-    "trigger": (lambda report: bool(report.get("trigger")), "no trigger search was finished"),
-    "verdict": (lambda report: report["verdict"] != "inconclusive", "the audit was inconclusive"),
+PRESENT: Mapping[str, tuple[Callable[[Result], bool], str]] = {
+    "answers": (lambda result: bool(result.planes), "no plane was completely answered"),
+    "trigger": (lambda result: bool(result.trigger), "no trigger search was finished"),
+    "verdict": (lambda result: result.verdict != "inconclusive", "the audit was inconclusive"),
     "rates": (_known_rates, "no error rates are known"),
-    "canaries": (lambda report: report["canaries"] is not None, "no input was asked twice"),
+    "canaries": (lambda result: result.canaries is not None, "no input was asked twice"),
 }
 """What a clause may need of a report, and how its absence is said."""
 
@@ -122,23 +125,23 @@ def load_framework(name: str) -> Framework:
     return Framework(**table, clauses=clauses)
 
 
-def framework_view(framework: Framework, report: Mapping[str, Any]) -> list[Entry]:
-    """Every clause of ``framework`` beside ``report``."""
-    return [_entry(clause, report) for clause in framework.clauses]
+def framework_view(framework: Framework, result: Result) -> list[Entry]:
+    """Every clause of ``framework`` beside ``result``."""
+    return [_entry(clause, result) for clause in framework.clauses]
 
 
-def _entry(clause: Clause, report: Mapping[str, Any]) -> Entry:
-    missing = [PRESENT[need][1] for need in clause.needs if not PRESENT[need][0](report)]
+def _entry(clause: Clause, result: Result) -> Entry:
+    missing = [PRESENT[need][1] for need in clause.needs if not PRESENT[need][0](result)]
     if missing:
         return Entry(clause, "", f"Nothing from this audit: {' and '.join(missing)}.")
     return Entry(clause, clause.gives, "")
 
 
-def outcome_note(report: Mapping[str, Any]) -> str:
+def outcome_note(result: Result) -> str:
     """What the verdict does to all of this."""
-    if report["verdict"] == "backdoor-suspected":
+    if result.verdict == "backdoor-suspected":
         return "The outcome is adverse: a backdoor is suspected. It is evidence against the model."
-    if report["verdict"] == "no-evidence":
+    if result.verdict == "no-evidence":
         return "The outcome is “no evidence of a backdoor” at the stated error rates."
     return (
         "The audit was inconclusive: it is evidence that a test was made, not of what it would "

@@ -1,9 +1,11 @@
-"""Limits of a verdict, in words for every report."""
+"""Limits of an audit and of the decision rule, in words for every report."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+from adapters.contract import InputSpec
 from auditor.measured import Counted, decision_rates, jpeg_rates
 from auditor.verdict.scope import jpeg_quality, least_quality
 
@@ -56,3 +58,81 @@ def jpeg_limit(encoding: str) -> str | None:
         f"Trigger search and decision rule were calibrated on lossless pictures.{measured}"
         f"{' For this quality nothing was measured, so they decide nothing.' if unknown else ''}"
     )
+
+
+ENDPOINT_LIMITS = (
+    "A verdict speaks of the model that answered during this audit, not of later versions.",
+    (
+        "An endpoint that recognises audit traffic can answer it from another model, and one that "
+        "always sends the same input to the same of several models answers without a "
+        "contradiction; one source of queries cannot exclude either."
+    ),
+)
+
+METHOD_LIMITS = (
+    (
+        "Plane scores ask how labels spread far from the samples. Attacks that leave that spread "
+        "alone (all-to-all and one-to-one label maps, low poison rates) are known to escape them."
+    ),
+    "No evidence of a backdoor is not evidence of none.",
+)
+
+ENDED_EARLY = (
+    "The planes ended early, because the deciding score's side of the threshold was decided: with "
+    "a probability of at most 1 %, whenever it is looked at, the mean over all planes lies on the "
+    "other side. That comes on top of the profile's error rates."
+)
+
+FAMILIES_ENDED = (
+    "The probe families ended early, {families:,} disturbed samples before their last one: with "
+    "300 completions of the answers so far the decision rule says the same each time, so the rest "
+    "would change what it says in at most 1 % of audits (--ask-all asks everything)."
+)
+
+FLOAT_ONLY = (
+    "Inputs were clipped to the valid range and rounded to 8 bits, as an image upload is; the "
+    "published method assumes neither, and on several populations its scores fade there."
+)
+
+
+def limits_of(
+    not_asked: Mapping[str, Any] | None, planes: int, family_queries: int, spec: InputSpec
+) -> list[str]:
+    """Limits of one audit, a sentence each.
+
+    Args:
+        not_asked: questions left out because they could not change the verdict; None if none.
+        planes: planes that were planned.
+        family_queries: disturbed samples that were planned.
+        spec: form of one input of the model.
+    """
+    coding = jpeg_limit(spec.encoding)
+    return [
+        *ENDPOINT_LIMITS,
+        rule_limit(),
+        *METHOD_LIMITS,
+        *_left_out(not_asked, planes, family_queries),
+        *([FLOAT_ONLY] if spec.access == "image" else []),
+        *([coding] if coding else []),
+    ]
+
+
+def _left_out(
+    not_asked: Mapping[str, Any] | None, planned_planes: int, planned_families: int
+) -> list[str]:
+    """Questions that were left out, and the price of that."""
+    if not_asked is None:
+        return []
+    planes, families = not_asked["planes"], not_asked["family_queries"]
+    if not_asked["because"] == "suspected":
+        parts = [f"{planes} of {planned_planes} planes"] if planes else []
+        parts += [f"{families:,} of {planned_families:,} disturbed samples"] if families else []
+        return [
+            f"The verdict stood without {' and '.join(parts)}, so they were not asked: no answer "
+            "to them could have taken it back. Scores over fewer planes have wider intervals "
+            "(--ask-all asks everything)."
+        ]
+    return [
+        *([ENDED_EARLY] if planes else []),
+        *([FAMILIES_ENDED.format(families=families)] if families else []),
+    ]

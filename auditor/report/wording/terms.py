@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.report.wording import text
 from auditor.report.wording.text import safe_text
+
+if TYPE_CHECKING:
+    from auditor.report.result.base import RatePart, SharePart
+    from auditor.report.result.result import Result
+    from auditor.report.result.trigger import FindingPart
 
 SCORE_TITLES = {"re": "RE", "ats": "ATS", "ats_by_label": "ATS by label"}
 
@@ -22,16 +27,16 @@ FAMILIES = {
 }
 
 
-def model_name(report: Mapping[str, Any]) -> str:
+def model_name(result: Result) -> str:
     """The shortest thing that tells a reader which model this is about."""
-    model = report["model"]
+    model = result.model
     keys = ("name", "file", "url", "kind")
     return safe_text(next((model[key] for key in keys if model.get(key)), "a classifier"), 80)
 
 
-def label_name(report: Mapping[str, Any], label: int) -> str:
+def label_name(result: Result, label: int) -> str:
     """``3 Dress``: the label's number and its name, or the number alone where it has none."""
-    name = report["labels"].get(str(label))
+    name = result.labels.get(str(label))
     return str(label) if name in {None, "", str(label)} else f"{label} {safe_text(name, 60)}"
 
 
@@ -52,9 +57,9 @@ def parse_moment(value: object) -> datetime | None:
         return None
 
 
-def unnoticed(report: Mapping[str, Any]) -> str:
+def unnoticed(result: Result) -> str:
     """What the repeats could have missed, as a sentence after a space; empty where not known."""
-    share = (report.get("trust") or {}).get("least_caught")
+    share = None if result.trust is None else result.trust.least_caught
     if share is None:
         return ""
     return (
@@ -74,27 +79,27 @@ def with_unit(name: str, value: float | None) -> str:
     return f"{text.score(value)} bits" if name == "re" and value is not None else text.score(value)
 
 
-def mean_shares(report: Mapping[str, Any]) -> Sequence[float]:
+def mean_shares(result: Result) -> Sequence[float]:
     """Mean share of each label; empty where no plane was scored."""
-    return report["scores"].get("shares") or ()
+    return result.scores.shares or ()
 
 
-def likely_target(report: Mapping[str, Any]) -> str | None:
+def likely_target(result: Result) -> str | None:
     """The conditional sentence about the target label, where there is one."""
-    shares = mean_shares(report)
+    shares = mean_shares(result)
     if not shares:
         return None
     label = max(range(len(shares)), key=lambda index: (shares[index], -index))
     most = (
-        f"Label {label_name(report, label)} covers the most, {text.percent(shares[label])} of the "
+        f"Label {label_name(result, label)} covers the most, {text.percent(shares[label])} of the "
         "planes on average."
     )
-    found = found_trigger(report)
-    if found is not None and found["target"] == label:
+    found = found_trigger(result)
+    if found is not None and found.target == label:
         return f"{most} It is also the label that the trigger which was found leads to."
     if found is not None:
         return (
-            f"{most} The trigger that was found leads to {label_name(report, found['target'])}: "
+            f"{most} The trigger that was found leads to {label_name(result, found.target)}: "
             "that is what counts, and the largest share means nothing here."
         )
     return (
@@ -103,23 +108,16 @@ def likely_target(report: Mapping[str, Any]) -> str | None:
     )
 
 
-def found_trigger(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def found_trigger(result: Result) -> FindingPart | None:
     """The best finding of a trigger search that the verdict rests on; None without one."""
-    found = report.get("trigger") or {}
-    best: Mapping[str, Any] | None = found.get("best") if found.get("suspicious") else None
-    return best
+    found = result.trigger
+    return found.best if found is not None and found.suspicious else None
 
 
-def decision_of(report: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """What the decision rule made of everything asked; None where it was not applied."""
-    held: Mapping[str, Any] | None = report["scores"].get("decision")
-    return held or None
-
-
-def change(finding: Mapping[str, Any]) -> str:
+def change(finding: FindingPart) -> str:
     """A found change in words: its kind, size and strength."""
-    name = FAMILIES.get(finding["family"], safe_text(finding["family"], 40))
-    size, strength = finding["size"], finding["strength"]
+    name = FAMILIES.get(finding.family, safe_text(finding.family, 40))
+    size, strength = finding.size, finding.strength
     detail = {
         "patch": f"{size} × {size} pixels",
         "field": f"{size} × {size} control points, ± {strength:g} grey levels",
@@ -128,25 +126,25 @@ def change(finding: Mapping[str, Any]) -> str:
         "wave": f"± {strength:g} grey levels",
         "warp": f"{strength:g} pixels on average",
         "quantise": f"{size} levels",
-    }.get(finding["family"], "")
+    }.get(finding.family, "")
     return f"{name}, {detail}" if detail else name
 
 
-def hits(interval: Mapping[str, Any]) -> str:
+def hits(interval: SharePart) -> str:
     """``9 of 46 = 19.6% (95% interval 9.4% to 33.9%)``."""
     return (
-        f"{interval['hits']} of {interval['samples']} = {text.percent(interval['rate'])} "
-        f"(95% interval {text.percent(interval['low'])} to {text.percent(interval['high'])})"
+        f"{interval.hits} of {interval.samples} = {text.percent(interval.rate)} "
+        f"(95% interval {text.percent(interval.low)} to {text.percent(interval.high)})"
     )
 
 
-def rate(value: Mapping[str, Any]) -> str:
+def rate(value: RatePart) -> str:
     """``5.0% of 20 models (95% interval 0.1% to 24.9%)``."""
     spread = ""
-    if value.get("low") is not None and value.get("high") is not None:
-        low, high = text.percent(value["low"]), text.percent(value["high"])
+    if value.low is not None and value.high is not None:
+        low, high = text.percent(value.low), text.percent(value.high)
         spread = f" (95% interval {low} to {high})"
-    return f"{text.percent(value['rate'])} of {text.plural(value['n'], 'model')}{spread}"
+    return f"{text.percent(value.rate)} of {text.plural(value.n, 'model')}{spread}"
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

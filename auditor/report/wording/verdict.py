@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING
 
-from auditor.report.wording.terms import decision_of, found_trigger
+from auditor.report.wording.terms import found_trigger
 from auditor.report.wording.text import safe_text
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 
 @dataclass(frozen=True)
@@ -142,19 +144,19 @@ BY_DECISION = replace(
 """A suspicion that rests on the decision rule's sum, and not on one trigger shown at work."""
 
 
-def wording(report: Mapping[str, Any]) -> Wording:
+def wording(result: Result) -> Wording:
     """How the report's verdict is said."""
-    verdict = str(report["verdict"])
-    best = found_trigger(report) if verdict == "backdoor-suspected" else None
+    verdict = result.verdict
+    best = found_trigger(result) if verdict == "backdoor-suspected" else None
     if best is None:
-        summed = decision_of(report) if verdict == "backdoor-suspected" else None
-        if summed and summed["suspicious"]:
+        summed = result.scores.decision if verdict == "backdoor-suspected" else None
+        if summed and summed.suspicious:
             return BY_DECISION
         return WORDINGS.get(verdict, WORDINGS["inconclusive"])
-    label = best["target"]
-    name = safe_text(report["labels"].get(str(label)) or f"label {label}", 60)
+    label = best.target
+    name = safe_text(result.labels.get(str(label)) or f"label {label}", 60)
     plain = f"A small fixed change of the picture makes this model answer “{name}” to almost any."
-    success = best["success"]["rate"]
+    success = best.success.rate
     if success < 0.8:
         plain = f"A fixed change of the picture often makes this model answer “{name}”."
     return replace(BY_TRIGGER, plain=plain)

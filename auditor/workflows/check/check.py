@@ -1,4 +1,4 @@
-"""``xray-audit check``: find the format where nobody states it, measure, correct, measure again."""
+"""``xray-audit check``: find the format unless it is stated, measure, correct, measure again."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from adapters.target.description import Target
-from adapters.target.parse import target_from_table
+from adapters.target.read import read_target
 from auditor.errors import SamplesError
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.client import Asker
-from auditor.workflows.check.find import GOOD_ACCURACY, MOST_CORRECTING, MOST_TRIES, Finder, Found
+from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct
+from auditor.workflows.check.find import MOST_TRIES, find_format
 from auditor.workflows.check.measure import CheckResult, check_target
+from auditor.workflows.check.trial import Found, Trial
 from auditor.workflows.prepare import prepare
 from auditor.workflows.price import write_rate
 
 MOST_CHECKING = 140
-"""30 samples, at most 30 of them again, 50 in larger requests, 30 where one of those fails."""
+"""30 samples, at most 30 of them again, 50 in larger requests, 30 if one of those fails."""
 
 MOST_QUERIES = MOST_TRIES + 2 * MOST_CHECKING + MOST_CORRECTING
 """Most inputs that a whole check sends, repeats that the target asks for not counted."""
@@ -30,16 +32,16 @@ _FORMAT = ("preset", "protocol", "request", "response", "model")
 
 @dataclass
 class Checked:
-    """What a check came to.
+    """The result of a check.
 
     Attributes:
         table: the description as it is now.
-        discovered: whether the format was found rather than stated.
-        result: how the target behaved.
+        discovered: True if the format was found rather than stated.
+        result: behaviour of the target.
         model: the oracle's own account.
         input: the InputSpec, JSON-able.
-        matched_by: how classes were matched.
-        found: what was asked and tried on the way.
+        matched_by: rule by which classes were matched.
+        found: questions and attempts on the way.
         rate_headers: quota headers of the replies.
         queries: inputs sent in all.
     """
@@ -85,10 +87,10 @@ async def run_check(
 ) -> Checked:
     """Check the target that ``stated`` describes; at most ``MOST_QUERIES`` queries.
 
-    Where it states a URL and no format, the format is found out first.
+    If it states a URL and no format, the format is found out first.
 
     Args:
-        stated: what the user states, in the shape of a description.
+        stated: everything the user states, in the shape of a description.
         samples: labelled samples.
         resized: loads the samples again in another size.
         output: folder that keeps the measured rate for ``plan``.
@@ -100,23 +102,23 @@ async def run_check(
         SamplesError: the samples do not fit the target.
     """
     asker = Asker()
-    target = target_from_table(stated, vouched=vouched)
+    target = read_target(stated, vouched=vouched)
     least = target.preflight.min_accuracy
     least = MIN_ACCURACY if least is None else least
-    finder = Finder(asker, stated, samples, resized, least, vouched=vouched)
+    trial = Trial(asker, stated, samples, resized, vouched=vouched)
     discover = target.kind == "http" and not any(name in stated for name in _FORMAT)
     if discover:
-        await finder.discover()
-    first = await _measured(asker, finder, least, output)
+        await find_format(trial)
+    first = await _measured(asker, trial, least, output)
     enough = max(least, GOOD_ACCURACY) if discover else least
     if isinstance(first, SamplesError) or first.result.accuracy.rate < enough:
-        before = finder.found.table
-        await finder.correct()
-        if finder.found.table != before:
-            again = await _measured(asker, finder, least, output)
+        before = trial.found.table
+        await correct(trial, least)
+        if trial.found.table != before:
+            again = await _measured(asker, trial, least, output)
             if isinstance(again, SamplesError):
                 raise again
-            if not discover or _overruled(stated, finder.found.table):
+            if not discover or _overruled(stated, trial.found.table):
                 again.result.problems.insert(0, _as_stated(first))
             first = again
     if isinstance(first, SamplesError):
@@ -129,16 +131,16 @@ async def run_check(
 
 
 async def _measured(
-    asker: Asker, finder: Finder, least: float, output: Path
+    asker: Asker, trial: Trial, least: float, output: Path
 ) -> Checked | SamplesError:
-    """How the target behaves as described now; the reason where its classes cannot be matched."""
-    found = finder.found
-    target: Target = finder.target(found.table)
+    """Behaviour of the target as described now; the reason if its classes cannot be matched."""
+    found = trial.found
+    target: Target = trial.target(found.table)
     asker.forget()
     async with asker.opened(target) as oracle:
-        images = finder.fitted(oracle)
+        images = trial.fitted(oracle)
         try:
-            ready = prepare(oracle, found.samples, AuditSettings(planes=1, density=2, canaries=0))
+            ready = prepare(oracle, found.samples, AuditSettings(planes=1, canaries=0))
         except SamplesError as error:
             if target.kind != "http":
                 raise
@@ -149,7 +151,7 @@ async def _measured(
             ready.classes,
             least_accuracy=least,
             repeats=target.preflight.determinism_repeats,
-            first=lambda number, label: finder.show(number, oracle.label_space.name(label)),
+            first=lambda number, label: trial.show(number, oracle.label_space.name(label)),
         )
         write_rate(output, oracle.fingerprint, result.queries_per_second)
         return Checked(
@@ -166,7 +168,7 @@ async def _measured(
 
 
 def _overruled(stated: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
-    """Whether ``table`` says otherwise than ``stated``."""
+    """True if ``table`` changes what ``stated`` says."""
     said, now = dict(stated.get("input", {})), dict(table.get("input", {}))
     return any(now.get(name) != value for name, value in said.items())
 
@@ -190,7 +192,7 @@ def _state_range(checked: Checked) -> None:
 
 
 def _limit_batch(checked: Checked) -> None:
-    """A found format has a batch that works: what larger ones did is worth a note, no more."""
+    """Limit a found format to the batch that works; trouble with larger ones is only noted."""
     good, result = checked.result.good_batch, checked.result
     tried = max(result.seconds_per_request)
     if result.batch_problems:

@@ -1,4 +1,4 @@
-"""Which other formats are worth a try once one gave a label, and which of those that did is taken.
+"""The other formats worth a try once one gave a label, and the choice among those that work.
 
 Pure.
 """
@@ -27,13 +27,13 @@ class Working:
 
     Attributes:
         table: the description.
-        words: what it is.
+        words: name of the format, in words.
         access: its access mode.
         input_bytes: bytes on the wire per input, in the largest request.
         batch: most inputs per request.
-        right: of ``COMPARED`` samples, how many got their own label; None where the names of the
-            target's classes do not tell.
-        answers: what they were called.
+        right: number of the ``COMPARED`` samples that got their own label; None if the names of
+            the target's classes do not tell.
+        answers: labels that the target gave them.
     """
 
     table: Mapping[str, Any]
@@ -59,16 +59,16 @@ def others(
     target: Target,
     described: Mapping[str, Any],
 ) -> list[Proposal]:
-    """What to try beside ``first``, which gave a label; at most ``MOST_OTHERS``.
+    """Formats to try beside ``first``, which gave a label; at most ``MOST_OTHERS``.
 
     A server of raw bodies is left alone: the worker of one dies of JSON that it cannot read.
 
     Args:
-        first: what gave a label.
+        first: the format that gave a label.
         table: the whole description that it led to.
         proposals: everything proposed, in order.
-        target: the same description, with what its preset says.
-        described: what the model behind it says of itself.
+        target: the same description, with its preset filled in.
+        described: the model's account of itself.
     """
     if described.get("protocol") in {"v2", "v2-binary"}:
         return _other_v2(table, described)
@@ -103,7 +103,7 @@ def _other_v2(table: Mapping[str, Any], described: Mapping[str, Any]) -> list[Pr
 
 
 def _kind(one: Proposal) -> tuple[str, ...]:
-    """What tells formats apart that are worth a try of their own: not the order of axes alone."""
+    """Marks of a format worth a try of its own: the order of axes alone is none."""
     request = one.table.get("request", {})
     names = ("body", "field", "template", "value")
     said = (str(request.get(name, "")) for name in names)
@@ -114,8 +114,8 @@ def choose(working: Sequence[Working]) -> int:
     """Number of the format to take: of those whose labels are as good as the best, the one that
     sends the fewest bytes per input.
 
-    Where nobody can tell which labels are right, only formats that agree with the first count.
-    Where none is right, arrays do: range, layout and colours of theirs can still be corrected.
+    If it cannot be told which labels are right, only formats that agree with the first count.
+    If none is right, arrays do: range, layout and colours of theirs can still be corrected.
     """
     best = max((one.right for one in working if one.right is not None), default=None)
     every = range(len(working))
@@ -134,13 +134,13 @@ def right(
     names: Sequence[str],
     answers: Sequence[str],
 ) -> int | None:
-    """How many answers are right; None where that cannot be told.
+    """Number of right answers; None if that cannot be told.
 
     Args:
-        expected: what the target should have said, as far as its class names tell.
+        expected: the right answers, as far as the target's class names tell.
         truth: class of each sample.
         names: all classes of the samples.
-        answers: what it said; numbers count as places in the names' alphabetical order.
+        answers: the target's answers; numbers count as places in the names' alphabetical order.
     """
     if all(answer.isdecimal() for answer in answers):
         places = {name: str(place) for place, name in enumerate(sorted(set(names)))}
@@ -150,6 +150,6 @@ def right(
 
 
 def _agree(first: Sequence[str], second: Sequence[str]) -> bool:
-    """Whether both name the same classes, under whatever names."""
+    """True if both name the same classes, under any names."""
     pairs = set(zip(first, second, strict=True))
     return len(pairs) == len(set(first)) == len(set(second))

@@ -1,4 +1,4 @@
-"""Which of the target's labels is which class of the samples. Pure."""
+"""The match of the target's labels with the classes of the samples. Pure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def spread(classes: Sequence[str], count: int) -> list[int]:
 
 
 def hits(truth: Sequence[str], answers: Sequence[str]) -> int:
-    """How many answers are the sample's own class."""
+    """Number of answers that are the sample's own class."""
     return sum(a == b for a, b in zip(truth, answers, strict=True))
 
 
@@ -44,14 +44,14 @@ def learned(truth: Sequence[str], answers: Sequence[str]) -> dict[str, str]:
 def tested_mapping(
     truth: Sequence[str], answers: Sequence[str], least: float
 ) -> dict[str, str] | None:
-    """Label -> class where the answers are consistent, only under other names.
+    """Label -> class if the answers are consistent, only under other names.
 
     Learned on the first half of each class's answers and tested on the rest, so that a target
     which answers at random does not pass.
 
     Args:
         truth: class of each sample.
-        answers: what the target said.
+        answers: the target's answers.
         least: share of the rest that the mapping must get right.
     """
     seen: Counter[str] = Counter()

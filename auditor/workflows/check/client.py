@@ -22,11 +22,11 @@ MAX_WAIT_S = 15.0
 
 
 class Asker:
-    """What one ``check`` sends.
+    """Everything that one ``check`` sends.
 
     Attributes:
         queries: inputs sent so far, repeats included.
-        exchanges: what went over the wire since :meth:`forget`.
+        exchanges: requests and replies since :meth:`forget`.
         rate_headers: newest quota headers seen.
         attempts: sends per request; few while formats are tried, since many servers answer a
             body that they cannot read as if they were busy.
@@ -62,7 +62,7 @@ class Asker:
 
 
 class PatientOracle:
-    """An oracle that waits and asks again where the target asks for patience.
+    """An oracle that waits and asks again if the target asks for patience.
 
     Outside an audit there is no engine to do that. Everything else is the inner oracle's.
     """
@@ -108,7 +108,7 @@ class PatientOracle:
 
 
 async def names_of(oracle: PatientOracle, images: NDArray[np.float32]) -> list[str]:
-    """What the target calls each of ``images``; together where it takes that, else one by one.
+    """The target's names for ``images``; asked together if it takes that, else one by one.
 
     Raises:
         EndpointError: not even one by one.

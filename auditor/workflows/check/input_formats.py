@@ -1,4 +1,4 @@
-"""Other ways to write the same picture, to try where too few samples get their label. Pure."""
+"""Other ways to write the same picture, to try if too few samples get their label. Pure."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Alternative:
     """One way to write inputs.
 
     Attributes:
-        words: what it is.
+        words: name of the way, in words.
         input: the ``[input]`` fields that say so.
     """
 
@@ -45,9 +45,9 @@ def alternatives(
 
     Args:
         shape: ``(c, h, w)``.
-        picture: whether inputs travel as picture files, which have a range and layout of their own.
-        layout_is_open: whether the target leaves the layout to us.
-        shape_is_open: whether a picture may go out with other channels or in another size.
+        picture: True if inputs travel as picture files, which have a range and layout of their own.
+        layout_is_open: True if the target leaves the layout to the caller.
+        shape_is_open: True if a picture may go out with other channels or in another size.
     """
     channels = shape[0]
     if picture:

@@ -23,12 +23,12 @@ BATCH_SIZES = (4, 16, 30)
 
 @dataclass(frozen=True)
 class CheckResult:
-    """What a check found.
+    """Behaviour of a target under check.
 
     Attributes:
         queries: inputs sent.
         labels_seen: different labels returned.
-        label_count: size of the label space, or None where the target does not tell.
+        label_count: size of the label space, or None if the target does not tell.
         accuracy: share of samples labelled as given.
         flips: repeated inputs that got another label.
         repeats: inputs asked twice.
@@ -37,7 +37,7 @@ class CheckResult:
         queries_per_second: at the best batch, one request at a time.
         good_batch: largest size tried whose labels were those of the inputs alone.
         batch_problems: those of ``problems`` that larger requests caused.
-        problems: sentences for the user; empty where nothing looks wrong.
+        problems: sentences for the user; empty if nothing looks wrong.
     """
 
     queries: int
@@ -67,7 +67,7 @@ async def check_target(
     repeats: int = REPEAT_QUERIES,
     first: Callable[[int, int], None] | None = None,
 ) -> CheckResult:
-    """Ask fewer than 100 queries and say how the target behaves.
+    """Ask fewer than 100 queries and describe the target's behaviour.
 
     Args:
         oracle: the target.
@@ -115,9 +115,7 @@ async def check_target(
 
 @dataclass
 class _Batches:
-    """What larger requests did: seconds by size, inputs sent, the largest size that did well, and
-    what went wrong.
-    """
+    """Larger requests: seconds by size, inputs sent, the largest size that did well, problems."""
 
     seconds: dict[int, float] = field(default_factory=dict)
     queries: int = 0
@@ -128,7 +126,7 @@ class _Batches:
 async def _try_batches(
     oracle: LabelOracle, images: NDArray[np.float32], labels: list[int]
 ) -> _Batches:
-    """Ask ``images`` again in larger requests; ``labels`` is what they got before."""
+    """Ask ``images`` again in larger requests; ``labels`` are those they got before."""
     found = _Batches()
     for size in (size for size in BATCH_SIZES if size <= oracle.max_batch):
         picks = np.arange(size) % len(images)
@@ -153,7 +151,7 @@ async def _timed(oracle: LabelOracle, batch: NDArray[np.float32]) -> tuple[list[
 
 
 async def _ask_rest(oracle: LabelOracle, images: NDArray[np.float32]) -> list[int]:
-    """Labels of ``images``, together; one by one where the target does not take that."""
+    """Labels of ``images``, together; one by one if the target does not take that."""
     labels: list[int] = []
     step = oracle.max_batch
     while len(labels) < len(images):

@@ -1,4 +1,4 @@
-"""Accepted risk: findings that somebody, by name and until a day, decided to live with.
+"""Accepted risk: findings that a named person decided to live with, until a day.
 
     [[accepted]]
     finding = "9f2c…"                  # the id that the audit prints
@@ -6,25 +6,26 @@
     owner = "J. Doe, product security"
     until = 2027-01-31                 # the last day it holds
 
-Accepting changes no verdict and no exit code of an audit: it is said beside the finding. After
+Accepting changes no verdict and no exit code of an audit: it is shown beside the finding. After
 ``until`` the finding stands as before.
 """
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor.errors import UsageError
-from auditor.workflows.compare.findings import ID_LENGTH, Finding, findings_of
+from auditor.workflows.compare.findings import Finding, findings_of
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 MAX_BYTES = 1024 * 1024
-MAX_WORDS = 1000
-FIELDS = {"finding", "reason", "owner", "until"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +38,13 @@ class Acceptance:
     until: date
 
     def expired(self, today: date) -> bool:
-        """Whether it no longer holds."""
+        """True if it no longer holds."""
         return today > self.until
 
 
 @dataclass(frozen=True, slots=True)
-class Weighed:
-    """A finding, and what somebody said about it, if anybody did."""
+class MatchedFinding:
+    """A finding with its acceptance, if it has one."""
 
     finding: Finding
     acceptance: Acceptance | None
@@ -51,7 +52,7 @@ class Weighed:
 
     @property
     def open(self) -> bool:
-        """Whether it stands: nobody accepted it, or no longer."""
+        """True if it stands: without an acceptance, or with an expired one."""
         return self.acceptance is None or self.expired
 
     def as_dict(self) -> dict[str, Any]:
@@ -86,48 +87,30 @@ def read_accepted(path: Path) -> tuple[Acceptance, ...]:
         raise UsageError(f"accepted risks {path} cannot be read: {error}") from error
     if len(data) > MAX_BYTES:
         raise UsageError(f"accepted risks {path} is larger than {MAX_BYTES} bytes")
-    entries = table.get("accepted")
-    if set(table) - {"accepted"} or not isinstance(entries, list):
-        raise UsageError(f"accepted risks {path} must hold [[accepted]] entries and nothing else")
-    accepted = tuple(_entry(path, number, entry) for number, entry in enumerate(entries, 1))
-    if len({one.finding for one in accepted}) != len(accepted):
-        raise UsageError(f"accepted risks {path} accepts a finding twice")
-    return accepted
+    # Commands that read no such file name this module too, and --help must stay quick.
+    from auditor.workflows.compare.accepted_file import check_accepted  # noqa: PLC0415 - see above
+
+    return tuple(Acceptance(**entry) for entry in check_accepted(path, table))
 
 
-def _entry(path: Path, number: int, entry: Any) -> Acceptance:
-    where = f"accepted risks {path}, entry {number}"
-    if not isinstance(entry, dict) or set(entry) != FIELDS:
-        raise UsageError(f"{where} must state {', '.join(sorted(FIELDS))} and nothing else")
-    for name in ("finding", "reason", "owner"):
-        value = entry[name]
-        if not isinstance(value, str) or not value.strip() or len(value) > MAX_WORDS:
-            raise UsageError(f"{where}: {name} must be a text of 1 to {MAX_WORDS} characters")
-    finding = entry["finding"]
-    if len(finding) != ID_LENGTH or not set(finding) <= set("0123456789abcdef"):
-        raise UsageError(f"{where}: finding must be the {ID_LENGTH} hex digits the audit prints")
-    until = entry["until"]
-    if not isinstance(until, date) or isinstance(until, datetime):
-        raise UsageError(f"{where}: until must be a day, such as 2027-01-31, without quotes")
-    return Acceptance(finding, entry["reason"].strip(), entry["owner"].strip(), until)
-
-
-def weigh(
-    report: Mapping[str, Any], accepted: Sequence[Acceptance], today: date
-) -> tuple[Weighed, ...]:
-    """Every finding of ``report`` with its acceptance, if any; none is left out."""
+def match_accepted(
+    result: Result, accepted: Sequence[Acceptance], today: date
+) -> tuple[MatchedFinding, ...]:
+    """Every finding of ``result`` with its acceptance, if any; none is left out."""
     by_id = {one.finding: one for one in accepted}
     return tuple(
-        Weighed(
+        MatchedFinding(
             finding,
             held := by_id.get(finding.id),
             held is not None and held.expired(today),
         )
-        for finding in findings_of(report)
+        for finding in findings_of(result)
     )
 
 
-def unmatched(weighed: Sequence[Weighed], accepted: Sequence[Acceptance]) -> tuple[Acceptance, ...]:
-    """Acceptances of something that the report does not hold: another model, or stale."""
-    known = {one.finding.id for one in weighed}
+def unmatched(
+    matched: Sequence[MatchedFinding], accepted: Sequence[Acceptance]
+) -> tuple[Acceptance, ...]:
+    """Acceptances of something that the result does not hold: another model, or stale."""
+    known = {one.finding.id for one in matched}
     return tuple(one for one in accepted if one.finding not in known)

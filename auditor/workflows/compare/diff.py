@@ -1,32 +1,47 @@
-"""One report beside another: what changed, how sure that is, and what spoils the comparison.
+"""One result beside another: what changed, how sure that is, and what spoils the comparison.
 
-Pure: two reports in, JSON-able data out.
+Pure: two results in, JSON-able data out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from auditor.scores.intervals import binomial_rate
+from auditor.workflows.compare.findings import findings_of
+
+if TYPE_CHECKING:
+    from auditor.report.result.base import Part
+    from auditor.report.result.planes import PlanePart
+    from auditor.report.result.result import Result
 
 SCORES = ("re", "ats", "ats_by_label")
-SPOILING: dict[str, tuple[str, str]] = {
-    "access": ("access", "scores mean different things in the two access modes"),
-    "input shape": ("input.shape", "the models take different inputs"),
-    "value range": ("input.low", "black is another value, so the inputs differ"),
-    "value range (high)": ("input.high", "white is another value, so the inputs differ"),
-    "labels": ("labels", "the classes differ, so neither labels nor scores correspond"),
-    "samples": ("samples.digest", "other samples span other planes"),
-    "profile": ("profile.digest", "the verdicts rest on different references"),
-    "tool version": ("tool.version", "the methods may differ"),
+SPOILING: dict[str, tuple[Callable[[Result], object], str]] = {
+    "access": (lambda r: r.access, "scores mean different things in the two access modes"),
+    "input shape": (lambda r: list(r.input.shape), "the models take different inputs"),
+    "value range": (lambda r: list(r.input.low), "black is another value, so the inputs differ"),
+    "value range (high)": (
+        lambda r: list(r.input.high),
+        "white is another value, so the inputs differ",
+    ),
+    "labels": (lambda r: r.labels, "the classes differ, so neither labels nor scores correspond"),
+    "samples": (lambda r: r.samples.digest, "other samples span other planes"),
+    "profile": (
+        lambda r: r.profile and r.profile.digest,
+        "the verdicts rest on different references",
+    ),
+    "tool version": (lambda r: r.tool.version, "the methods may differ"),
 }
-"""What must be equal, where it stands in a report, and why it matters."""
+"""What must be equal in both results, and why it matters."""
+
+SAME_INPUTS = ("samples", "input shape", "value range", "value range (high)", "access", "labels")
+"""Of that, what makes planes through equal samples the same question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,61 +64,66 @@ class Labels:
     moves: tuple[tuple[int, int, int], ...]
 
 
-def compare_reports(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+def compare_results(old: Result, new: Result) -> dict[str, Any]:
     """What changed from ``old`` to ``new``.
 
     Returns:
         ``spoiled_by`` (sentences; empty where the comparison is sound), ``same_model``,
         ``verdict``, ``scores`` (mean of each audit, the difference and its 95 % interval over
-        the planes that both asked), ``labels``, ``trigger``, ``target_label``, ``accuracy`` and
-        ``canaries``, each as ``old`` and ``new`` where it is a pair.
+        the planes that both asked), ``labels``, ``trigger``, ``finding_moves`` (ids that are
+        ``new``, ``kept`` or ``gone``), ``target_label``, ``accuracy`` and ``canaries``, each as
+        ``old`` and ``new`` where it is a pair.
     """
     shared = _shared_planes(old, new)
     return {
         "spoiled_by": list(_spoiled(old, new)),
-        "same_model": old["fingerprint"] == new["fingerprint"],
-        "verdict": _pair(old, new, "verdict"),
-        "verdict_reason": _pair(old, new, "verdict_reason"),
+        "same_model": old.fingerprint == new.fingerprint,
+        "verdict": _pair(old.verdict, new.verdict),
+        "verdict_reason": _pair(old.verdict_reason, new.verdict_reason),
         "scores": {name: _score(old, new, name, shared) for name in SCORES},
-        "planes": {"old": len(old["planes"]), "new": len(new["planes"]), "shared": len(shared)},
+        "planes": {"old": len(old.planes), "new": len(new.planes), "shared": len(shared)},
         "labels": _labels(shared),
-        "trigger": {"old": _trigger(old), "new": _trigger(new)},
-        "target_label": _pair(old, new, "target_label"),
-        "accuracy": _pair(old, new, "samples.accuracy"),
-        "canaries": _pair(old, new, "canaries"),
-        "queries": _pair(old, new, "queries.sent_all_runs"),
-        "finished": _pair(old, new, "timing.finished"),
+        "trigger": _pair(_trigger(old), _trigger(new)),
+        "finding_moves": _finding_moves(old, new),
+        "target_label": _pair(old.target_label, new.target_label),
+        "accuracy": _pair(old.samples.accuracy, new.samples.accuracy),
+        "canaries": _pair(_given(old.canaries), _given(new.canaries)),
+        "queries": _pair(old.queries.sent_all_runs, new.queries.sent_all_runs),
+        "finished": _pair(old.timing.finished, new.timing.finished),
     }
 
 
-def _at(report: Mapping[str, Any], path: str) -> Any:
-    value: Any = report
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return value
+def _pair(old: object, new: object) -> dict[str, Any]:
+    return {"old": old, "new": new}
 
 
-def _pair(old: Mapping[str, Any], new: Mapping[str, Any], path: str) -> dict[str, Any]:
-    return {"old": _at(old, path), "new": _at(new, path)}
+def _given(part: Part | None) -> dict[str, Any] | None:
+    """A part of a report as JSON."""
+    return None if part is None else part.model_dump(mode="json", exclude_unset=True)
 
 
-def _spoiled(old: Mapping[str, Any], new: Mapping[str, Any]) -> Iterator[str]:
-    for name, (path, why) in SPOILING.items():
-        if _at(old, path) != _at(new, path):
-            yield f"{name}: {_short(_at(old, path))} then, {_short(_at(new, path))} now; {why}"
-    one, two = old["settings"], new["settings"]
+def _spoiled(old: Result, new: Result) -> Iterator[str]:
+    for name, (of, why) in SPOILING.items():
+        if of(old) != of(new):
+            yield f"{name}: {_short(of(old))} then, {_short(of(new))} now; {why}"
+    one, two = _settings(old), _settings(new)
     for name in sorted(one.keys() | two.keys()):
         if one.get(name) != two.get(name):
             yield (
                 f"setting {name}: {_short(one.get(name))} then, {_short(two.get(name))} now; "
                 "other questions were asked"
             )
-    for word, report in (("first", old), ("second", new)):
-        if report["partial"]:
+    for word, result in (("first", old), ("second", new)):
+        if result.partial:
             yield f"the {word} audit is not complete"
 
 
-def _short(value: Any) -> str:
+def _settings(result: Result) -> dict[str, Any]:
+    """All settings; a report that names no sampler was made when there was only the paper's."""
+    return {"sampler": result.settings.sampler, **result.content["settings"]}
+
+
+def _short(value: object) -> str:
     text = "none" if value is None else str(value)
     return text if len(text) <= 40 else f"{text[:36]}…"
 
@@ -111,32 +131,30 @@ def _short(value: Any) -> str:
 # ---- planes that both audits asked -----------------------------------------------------------
 
 
-def _shared_planes(
-    old: Mapping[str, Any], new: Mapping[str, Any]
-) -> list[tuple[Mapping[str, Any], Mapping[str, Any]]]:
-    """Planes through the same samples, asked at the same points, in both reports."""
-    equal = ("samples.digest", "input.shape", "input.low", "input.high", "access", "labels")
-    if any(_at(old, path) != _at(new, path) for path in equal):
+def _shared_planes(old: Result, new: Result) -> list[tuple[PlanePart, PlanePart]]:
+    """Planes through the same samples, asked at the same points, in both results."""
+    if any(SPOILING[name][0](old) != SPOILING[name][0](new) for name in SAME_INPUTS):
         return []
-    known = {_key(plane): plane for plane in old["planes"]}
-    return [(known[_key(plane)], plane) for plane in new["planes"] if _key(plane) in known]
+    known = {_key(plane): plane for plane in old.planes}
+    return [(known[_key(plane)], plane) for plane in new.planes if _key(plane) in known]
 
 
-def _key(plane: Mapping[str, Any]) -> str:
-    grid = np.shape(plane["label_map"])
-    return repr((plane["triplet"], plane["coordinates"], plane["bounds"], grid))
+def _key(plane: PlanePart) -> str:
+    """Equal for planes that were asked at the same points."""
+    return repr((plane.triplet, plane.coordinates, plane.bounds, plane.asked.places))
 
 
 def _score(
-    old: Mapping[str, Any],
-    new: Mapping[str, Any],
-    name: str,
-    shared: list[tuple[Mapping[str, Any], Mapping[str, Any]]],
+    old: Result, new: Result, name: str, shared: list[tuple[PlanePart, PlanePart]]
 ) -> dict[str, Any]:
-    """Both means and, over the shared planes, the mean difference with its interval."""
+    """Both means and, over the shared planes that have the score, the mean difference with its
+    interval. ATS by region needs a label map, so planes of scattered points have none.
+    """
+    pairs = [(one.score(name), two.score(name)) for one, two in shared]
+    means = (_given(result.scores.estimate(name)) for result in (old, new))
     return {
-        **_pair(old, new, f"scores.{name}"),
-        "change": _change([two[name] - one[name] for one, two in shared]),
+        **_pair(*means),
+        "change": _change([b - a for a, b in pairs if a is not None and b is not None]),
     }
 
 
@@ -153,15 +171,12 @@ def _change(differences: list[float], confidence: float = 0.95) -> dict[str, Any
     return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
 
 
-def _labels(
-    shared: list[tuple[Mapping[str, Any], Mapping[str, Any]]],
-) -> dict[str, Any] | None:
-    if not shared:
+def _labels(shared: list[tuple[PlanePart, PlanePart]]) -> dict[str, Any] | None:
+    parts = [part for pair in shared for part in _both(*pair)]
+    if not parts:
         return None
-    one = np.concatenate([_flat(first) for first, _ in shared])
-    two = np.concatenate([_flat(second) for _, second in shared])
-    both = (one >= 0) & (two >= 0)
-    one, two = one[both], two[both]
+    one = np.concatenate([first for first, _ in parts])
+    two = np.concatenate([second for _, second in parts])
     if not len(one):
         return None
     changed = one != two
@@ -178,10 +193,20 @@ def _labels(
     )
 
 
-def _flat(plane: Mapping[str, Any]) -> NDArray[np.int64]:
-    """The plane's labels in one row, -1 where a point was not asked."""
-    rows = plane["label_map"]
-    return np.array([-1 if v is None else v for row in rows for v in row], dtype=np.int64)
+def _both(
+    first: PlanePart, second: PlanePart
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Labels that both audits have of a plane's inputs.
+
+    That is its scattered points, and its label map where both drew one of the same density: a
+    picture that was drawn by refinement is asked at some nodes and filled in between.
+    """
+    if first.points is not None and second.points is not None:
+        yield np.array(first.points.labels), np.array(second.points.labels)
+    one, two = first.grid, second.grid
+    if one is not None and two is not None and one.labels.shape == two.labels.shape:
+        asked = one.asked & two.asked
+        yield one.labels[asked], two.labels[asked]
 
 
 def _moves(
@@ -194,15 +219,31 @@ def _moves(
     return tuple((int(pairs[i, 0]), int(pairs[i, 1]), int(counts[i])) for i in order)
 
 
-def _trigger(report: Mapping[str, Any]) -> dict[str, Any] | None:
-    trigger = report.get("trigger")
-    if not trigger:
+def _trigger(result: Result) -> dict[str, Any] | None:
+    trigger = result.trigger
+    if trigger is None:
         return None
-    best = trigger.get("best") or {}
+    best = trigger.best
     return {
-        "suspicious": trigger["suspicious"],
-        "p": trigger["p"],
-        "family": best.get("family"),
-        "target": best.get("target"),
-        "success": best.get("success"),
+        "suspicious": trigger.suspicious,
+        "p": trigger.p,
+        "family": None if best is None else best.family,
+        "target": None if best is None else best.target,
+        "success": None if best is None else _given(best.success),
+    }
+
+
+def _finding_moves(old: Result, new: Result) -> dict[str, Any]:
+    """Ids of the second result's findings that are new or kept, and what it no longer holds.
+
+    An id names the model it is about, so the first result's findings are looked at as if they
+    were about the second's.
+    """
+    then = {one.id: one for one in findings_of(old, new.fingerprint)}
+    now = {one.id: one for one in findings_of(new)}
+    gone = [one for one in then.values() if one.id not in now]
+    return {
+        "new": [name for name in now if name not in then],
+        "kept": [name for name in now if name in then],
+        "gone": [{"kind": one.kind, "text": one.text} for one in gone],
     }

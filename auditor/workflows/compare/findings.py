@@ -6,11 +6,14 @@ having accepted it in this one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 from auditor.probes.base import digest_of
+from auditor.report.wording.text import score
+
+if TYPE_CHECKING:
+    from auditor.report.result.result import Result
 
 SUSPECTED = "backdoor-suspected"
 ID_LENGTH = 32
@@ -31,39 +34,43 @@ class Finding:
     text: str
 
 
-def findings_of(report: Mapping[str, Any]) -> tuple[Finding, ...]:
-    """The findings of a report; none where its verdict is not ``backdoor-suspected``."""
-    if report["verdict"] != SUSPECTED:
+def findings_of(result: Result, model: str | None = None) -> tuple[Finding, ...]:
+    """The findings of a result; none unless its verdict is ``backdoor-suspected``.
+
+    Args:
+        result: the result.
+        model: fingerprint that the ids are made with; by default the result's own.
+    """
+    if result.verdict != SUSPECTED:
         return ()
-    model = str(report["fingerprint"])
-    found = [*_trigger(report, model), *_scores(report, model)]
+    model = result.fingerprint if model is None else model
+    found = [*_trigger(result, model), *_scores(result, model)]
     if not found:
         # Whatever else the verdict rests on: it never goes without a finding.
-        what = (str(report.get("target_label")),)
-        found = [_finding(model, "verdict", what, str(report["verdict_reason"]))]
+        found = [_finding(model, "verdict", (str(result.target_label),), result.verdict_reason)]
     return tuple(found)
 
 
-def _trigger(report: Mapping[str, Any], model: str) -> list[Finding]:
-    trigger = report.get("trigger")
-    if not trigger or not trigger.get("suspicious"):
+def _trigger(result: Result, model: str) -> list[Finding]:
+    trigger = result.trigger
+    if trigger is None or not trigger.suspicious:
         return []
-    best = trigger.get("best") or {}
-    what = (str(best.get("family")), str(best.get("target")))
-    return [_finding(model, "trigger", what, str(trigger["reason"]))]
+    best = trigger.best
+    what = (str(best and best.family), str(best and best.target))
+    return [_finding(model, "trigger", what, trigger.reason)]
 
 
-def _scores(report: Mapping[str, Any], model: str) -> list[Finding]:
-    profile = report.get("profile") or {}
+def _scores(result: Result, model: str) -> list[Finding]:
+    digest = None if result.profile is None else result.profile.digest
     return [
         _finding(
             model,
             "score",
-            (str(one["score"]), str(profile.get("digest"))),
-            f"{one['score']} is {one['value']:.3f}, at or below {one['threshold']:.3f}",
+            (one.score, str(digest)),
+            f"{one.score} is {score(one.value)}, at or below {score(one.threshold)}",
         )
-        for one in report.get("comparisons") or []
-        if one["decides"] and one["at_or_below"]
+        for one in result.comparisons
+        if one.decides and one.at_or_below
     ]
 
 

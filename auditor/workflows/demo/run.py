@@ -1,4 +1,4 @@
-"""Runs the demo: starts the server, audits both models through it, says what was found."""
+"""Runs the demo: starts the server, audits both models through it, prints both results."""
 
 from __future__ import annotations
 
@@ -6,23 +6,22 @@ import contextlib
 import importlib.util
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from adapters.contract import LabelOracle
-from adapters.target.description import Target
-from auditor.engine.engine import EngineLimits
+from adapters.target.read import read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, UsageError
-from auditor.plan.settings import choose_settings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples
+from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.profiles import load_profile
+from auditor.workflows.request import AuditRequest, Spending, merge_settings
+from auditor.workflows.targets import locate
 
-OpenOracle = Callable[[Target], Awaitable[LabelOracle]]
 MODELS = {
     "clean": "an honest Fashion-MNIST classifier",
     "backdoored": "the same network with a BadNets backdoor: a small patch makes it say dress",
@@ -37,9 +36,7 @@ CLASSES = (
 NEEDED = ("onnxruntime", "starlette", "uvicorn")
 
 
-async def run_demo(
-    open_oracle: OpenOracle, output: Path, progress: Progress, say: Callable[[str], Any]
-) -> None:
+async def run_demo(output: Path, progress: Progress, say: Callable[[str], Any]) -> None:
     """Audit both shipped models over HTTP and write their reports to ``output``.
 
     Raises:
@@ -52,32 +49,22 @@ async def run_demo(
     assets = resources.files(__package__).joinpath("assets")
     with resources.as_file(assets) as folder:
         samples = load_samples(folder / "fashion-mnist-samples.npz")
-        profile = load_profile(PROFILE)
         with served({name: folder / f"{name}.onnx" for name in MODELS}) as address:
             say(f"Serving both models at {address} (Open Inference Protocol v2).")
             for name, what in MODELS.items():
                 say(f"\nAuditing {name!r}: {what}.")
-                target = Target(
-                    "http",
-                    f"{address}/v2/models/{name}",
-                    value_range=(0.0, 1.0),
-                    classes=CLASSES,
-                )
-                oracle = await open_oracle(target)
-                try:
-                    settings = choose_settings({**profile.settings, **PICTURES})
-                    result = await run_audit(
-                        oracle,
-                        samples,
-                        settings,
-                        output / name,
-                        profile=profile,
-                        limits=EngineLimits(),
-                        progress=progress,
-                    )
-                finally:
-                    await oracle.aclose()
-                say(show_result(result.report, output / name))
+                url = f"{address}/v2/models/{name}"
+                result = await run_audit(_request(url, samples, output / name, progress))
+                say(show_result(result.result, output / name))
+
+
+def _request(url: str, samples: Samples, output: Path, progress: Progress) -> AuditRequest:
+    table = {"url": url, "input": {"range": [0.0, 1.0]}, "response": {"classes": list(CLASSES)}}
+    target = locate(read_target(table), samples)
+    profile = load_profile(PROFILE)
+    settings = merge_settings(profile, PICTURES)
+    limits = Spending().limits(target)
+    return AuditRequest(target, samples, settings, output, profile, limits, progress)
 
 
 @contextlib.contextmanager

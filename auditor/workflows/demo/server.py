@@ -66,6 +66,21 @@ def read_tensor(header: dict[str, Any], tail: bytes) -> NDArray[np.float32]:
     return flat.reshape(tensor["shape"])
 
 
+def answer(model: ServedModel, body: bytes, length: int) -> tuple[bytes, dict[str, str]]:
+    """Content and headers of the answer to a request whose header takes ``length`` bytes."""
+    header = json.loads(body[:length])
+    scores = model.scores(read_tensor(header, body[length:]))
+    output = {"name": model.output.name, "datatype": "FP32", "shape": list(scores.shape)}
+    reply = {"model_name": model.name, "model_version": "1"}
+    if not _wants_binary(header):
+        text = json.dumps({**reply, "outputs": [{**output, "data": scores.ravel().tolist()}]})
+        return text.encode(), {"content-type": "application/json"}
+    raw = np.ascontiguousarray(scores, dtype="<f4").tobytes()
+    output["parameters"] = {"binary_data_size": len(raw)}
+    head = json.dumps({**reply, "outputs": [output]}).encode()
+    return head + raw, {"content-type": "application/octet-stream", HEADER: str(len(head))}
+
+
 def make_app(models: dict[str, ServedModel]) -> Any:
     """The ASGI application that serves ``models``."""
     from starlette.applications import Starlette  # noqa: PLC0415 - the demo extra
@@ -89,27 +104,11 @@ def make_app(models: dict[str, ServedModel]) -> Any:
         if model is None:
             return JSONResponse({"error": "unknown model"}, 404)
         body = await request.body()
-        length = int(request.headers.get(HEADER, len(body)))
         try:
-            header = json.loads(body[:length])
-            scores = model.scores(read_tensor(header, body[length:]))
-        except Exception as error:  # noqa: BLE001 - whatever the caller got wrong
+            content, headers = answer(model, body, int(request.headers.get(HEADER, len(body))))
+        except Exception as error:  # noqa: BLE001 - any mistake of the caller
             return JSONResponse({"error": str(error)}, 400)
-        return _reply(model, scores, binary=_wants_binary(header))
-
-    def _reply(model: ServedModel, scores: NDArray[np.float32], *, binary: bool) -> Response:
-        output = {"name": model.output.name, "datatype": "FP32", "shape": list(scores.shape)}
-        reply = {"model_name": model.name, "model_version": "1", "outputs": [output]}
-        if not binary:
-            return JSONResponse({**reply, "outputs": [{**output, "data": scores.ravel().tolist()}]})
-        raw = np.ascontiguousarray(scores, dtype="<f4").tobytes()
-        head = {**output, "parameters": {"binary_data_size": len(raw)}}
-        text = json.dumps({**reply, "outputs": [head]}).encode()
-        return Response(
-            text + raw,
-            media_type="application/octet-stream",
-            headers={HEADER: str(len(text))},
-        )
+        return Response(content, headers=headers)
 
     async def counts(_: Request) -> Response:
         return JSONResponse({n: [m.requests, m.queries] for n, m in models.items()})
@@ -135,7 +134,7 @@ def serve(models: dict[str, ServedModel]) -> None:
 
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    listener.listen()  # before the address is known, so that nobody comes too early
+    listener.listen()  # before the address is known, so that no request comes too early
     sys.stdout.write(f"http://127.0.0.1:{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     config = uvicorn.Config(make_app(models), log_level="warning", access_log=False)

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.engine.requests import input_keys
-from auditor.evidence.chain import Places
 from auditor.evidence.label_log import request_hash
+from auditor.evidence.log_rows import Places
 from auditor.plan.plan import AuditPlan
 from auditor.probes.base import FixedProbe
 
@@ -36,7 +36,7 @@ class Requests:
 
 @dataclass(frozen=True)
 class InputCheck:
-    """How many requests there were, how many were built again, and how many of those differ."""
+    """Number of requests, of those built again, and of those that differ."""
 
     requests: int
     checked: int
@@ -49,12 +49,12 @@ def check_inputs(
     """Compare request hashes with inputs built from the plan.
 
     Args:
-        requests: what the log says was sent.
+        requests: requests of the log.
         plan: built again, with its images.
         spec: what the target takes.
         most_values: how many input values to build; fewer requests are compared then.
     """
-    probes = {probe.digest: probe for probe in (*plan.probes, *plan.families)}
+    probes = {probe.digest: probe for probe in (*plan.probes, *plan.perturbations)}
     ours = [
         (places, at, held)
         for places, at, held in requests.found

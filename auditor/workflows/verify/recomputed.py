@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from adapters.strict_json import canonical
 from auditor.errors import EvidenceError
-from auditor.evidence.canonical import canonical, parse_object
+from auditor.evidence.canonical import parse_object
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, REPORT, RUN
@@ -24,7 +25,7 @@ def check_verdict(
     run = parse_object(files.get(RUN), RUN)
     why = _other_code(run)
     wrong: State = "not done" if why else "failed"
-    _compare_told(done, files, chain, run)
+    _compare_answerer(done, files, chain, run)
     try:
         again = replay(files, chain)
     except EvidenceError as error:
@@ -47,7 +48,7 @@ def check_verdict(
 
 
 def _other_code(run: dict[str, Any]) -> str:
-    """Why a difference may be this program's, or empty where nothing but the bundle can be."""
+    """Reason why a difference may be this program's, or empty if only the bundle can be."""
     if run.get("tool") != tool():
         theirs = run.get("tool")
         version = theirs.get("version") if isinstance(theirs, dict) else None
@@ -67,9 +68,9 @@ def _other_code(run: dict[str, Any]) -> str:
 def _beside(
     files: BundleFiles, name: str, made: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """A file of the bundle, what it is when made again, and where they differ.
+    """A file of the bundle, the same made again, and the places where they differ.
 
-    Which version wrote it is compared elsewhere.
+    The version that wrote it is compared elsewhere.
     """
     held, ours = parse_object(files.get(name), name), parse_object(canonical(made), name)
     for one in (held, ours):
@@ -116,11 +117,11 @@ def _compare_report(
     )
 
 
-def _compare_told(
+def _compare_answerer(
     done: Verification, files: BundleFiles, chain: Chain, run: dict[str, Any]
 ) -> None:
-    """Who answered, what the labels mean and how the run ended are what the log has of it."""
-    last, told = chain.runs[-1], chain.told_now
+    """Compare target, class names and end of the run with the log."""
+    last, told = chain.runs[-1], chain.target_record
     closed = last.closed or {}
     if "target" not in last.opened:
         done.add(
@@ -162,7 +163,7 @@ def _compare_profile(done: Verification, files: BundleFiles) -> None:
 
 
 def _compare_ledger(done: Verification, chain: Chain, run: dict[str, Any]) -> None:
-    """What the last run says it sent is what the log has of it."""
+    """Compare the ledger of the last run with the log."""
     tally, ledger = chain.runs[-1].tally, run["ledger"]
     names = ("sent", "retried", "requests", "deduplicated", "by_status")
     wrong = [name for name in names if ledger.get(name) != getattr(tally, name)]
@@ -184,7 +185,7 @@ def _compare_ledger(done: Verification, chain: Chain, run: dict[str, Any]) -> No
 
 
 def _replies(by_status: dict[str, int]) -> str:
-    """How the requests of the last run ended, the usual first."""
+    """Ends of the last run's requests, the most frequent first."""
     if not by_status:
         return ""
     most = sorted(by_status.items(), key=lambda item: -item[1])

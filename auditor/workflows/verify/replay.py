@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import zlib
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -19,35 +19,28 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
 from adapters.errors import TargetError
-from auditor.engine.adaptive import BatchProbe
-from auditor.engine.engine import EngineResult, Ledger, QueryEngine
-from auditor.engine.progress import Progress
-from auditor.engine.requests import Order
-from auditor.engine.rounds import early_end
-from auditor.engine.store import NOT_ASKED
+from auditor.engine.ledger import Ledger
 from auditor.errors import AuditError, EvidenceError
 from auditor.evidence.canonical import parse_object
-from auditor.evidence.chain import Chain, KnownProbe
+from auditor.evidence.chain import Chain
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
-from auditor.evidence.records import image_hash, plan_record
-from auditor.plan.plan import AuditPlan
+from auditor.evidence.records import image_hash, plan_record, read_end
+from auditor.plan.recorded import plan_from_record, recorded_version
 from auditor.plan.settings import AuditSettings
-from auditor.probes.base import FixedProbe
 from auditor.samples.fit import to_model_units
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile, profile_from_dict
 from auditor.workflows.ask import ask_through, stop_rules
 from auditor.workflows.judge import judge
 from auditor.workflows.prepare import Prepared, prepare_images
+from auditor.workflows.verify.recorded_engine import RecordedEngine
 
 T = TypeVar("T")
 
 MAX_IMAGE_BYTES = 16 * 1024**3
 """Of the array all samples' images would fill; only those in the bundle take up memory."""
 NOISE_SEED = 0
-FROM_LOG = {"labels", "ledger"}
-"""What run.json may not say about the engine's result: it is taken from elsewhere."""
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
 """What reading a record raises that was not written by this program."""
 
@@ -133,19 +126,18 @@ def replay(files: BundleFiles, chain: Chain) -> Replayed:
 def _replay(
     files: BundleFiles, chain: Chain, plan: dict[str, Any], run: dict[str, Any]
 ) -> Replayed:
-    if run["engine"].keys() != {one.name for one in dataclasses.fields(EngineResult)} - FROM_LOG:
-        raise EvidenceError(f"{RUN} does not say how the run ended as this version says it")
+    end = read_end(run["engine"])
     oracle = Recorded(run["target"])
     ready = _prepared(files, plan, oracle)
     profile = _profile(files)
-    engine = LoggedAnswers(chain, run["engine"], compare=SAMPLES in files)
+    engine = RecordedEngine(chain, compare=SAMPLES in files, deferred=bool(end["deferred"]))
     # As known before the first query: some targets tell with their first answer.
     size = plan["labels"]["size"]
     rules = stop_rules(oracle, ready, profile, size)
     answers = finished(ask_through(engine, oracle, ready, None, rules))
     engine.end()
-    _same_end(answers.run.decided, run["engine"]["decided"])
-    ended = dataclasses.replace(answers.run, ledger=Ledger(**run["ledger"]), **run["engine"])
+    _same_end(answers.run.decided, end["decided"])
+    ended = dataclasses.replace(answers.run, ledger=Ledger(**run["ledger"]), **end)
     answers = dataclasses.replace(answers, run=ended)
     judged = judge(oracle, ready, answers, profile, dict(run["timing"]))
     record = plan_record(oracle, ready, profile)
@@ -180,13 +172,13 @@ def _profile(files: BundleFiles) -> Profile | None:
 
 def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: Recorded) -> Prepared:
     held = plan["samples"]
-    settings = AuditSettings(**plan["settings"])
+    settings = AuditSettings.from_record(plan["settings"])
     samples = _samples(files, held, plan["samples_digest"])
     images = _model_images(files, samples, held, oracle.input_spec)
-    ready = prepare_images(oracle, samples, images, settings)
-    if SAMPLES not in files:
-        _put_recorded(ready.plan, plan)
-    return ready
+    ready = prepare_images(oracle, samples, images, settings, recorded_version(plan))
+    if SAMPLES in files:
+        return ready
+    return dataclasses.replace(ready, plan=plan_from_record(ready.plan, plan))
 
 
 def _samples(files: BundleFiles, held: dict[str, Any], digest: str) -> Samples:
@@ -262,29 +254,6 @@ def _model_images(
     return images
 
 
-def _put_recorded(built: AuditPlan, plan: dict[str, Any]) -> None:
-    """Where noise stands in for images, take from the plan what depended on them."""
-    if len(plan["planes"]) != len(built.planes) or len(plan["probes"]) != len(built.probes):
-        raise EvidenceError(f"{PLAN} lists other probes than its settings lead to")
-    pictured = list(zip(built.pictured, plan["planes"], strict=False))
-    for probe, record in [*zip(built.planes, plan["planes"], strict=True), *pictured]:
-        coordinates = np.array(record["coordinates"], dtype=np.float64)
-        if coordinates.shape != (3, 2) or not np.isfinite(coordinates).all():
-            raise EvidenceError(f"{PLAN} holds a plane without coordinates")
-        # Frozen, but these are cached values of it, and only such are replaced.
-        vars(probe)["plane"] = type(probe.plane)(
-            probe.plane.origin, probe.plane.basis, coordinates, probe.plane.shape
-        )
-    for one, record in zip(built.probes, plan["probes"], strict=True):
-        vars(one)["digest"] = str(record["digest"])
-    recorded = plan["families"]["probes"]
-    if len(recorded) != len(built.families):
-        raise EvidenceError(f"{PLAN} lists other probe families than its settings lead to")
-    for family, record in zip(built.families, recorded, strict=True):
-        vars(family)["digest"] = str(record["digest"])
-    vars(built)["digest"] = str(plan["plan_digest"])
-
-
 def _keep_unknown_hashes(record: dict[str, Any], plan: dict[str, Any], files: BundleFiles) -> None:
     """What cannot be computed without an image stays as it was recorded."""
     kept = set(_kept(plan["samples"])) if SAMPLES in files else set()
@@ -292,93 +261,6 @@ def _keep_unknown_hashes(record: dict[str, Any], plan: dict[str, Any], files: Bu
     for place, known in enumerate(plan["samples"]["sha256"]):
         if place not in kept:
             hashes[place] = known
-
-
-# ---- the questions --------------------------------------------------------------------------
-
-
-class LoggedAnswers(QueryEngine):
-    """An engine that answers from a log: what its last run was asked, in the same order.
-
-    Args:
-        chain: the log, read with its answers.
-        flags: what run.json says of how the run ended.
-        compare: whether the images are there, so that the inputs can be told to be the same.
-
-    Attributes:
-        batches: how many batches of adaptive probes were asked.
-        differ: how many of them hold other inputs than the log's.
-    """
-
-    def __init__(self, chain: Chain, flags: Mapping[str, Any], *, compare: bool) -> None:
-        # Not the engine's own: nothing is opened, sent or kept.
-        self._chain, self._flags, self._compare = chain, flags, compare
-        self._asked = iter(chain.runs[-1].asked)
-        self._answers = iter(chain.runs[-1].answers)
-        self.batches = self.differ = 0
-
-    def show_on(self, progress: Progress) -> None:
-        """Nobody looks."""
-
-    async def run(
-        self,
-        probes: Sequence[FixedProbe],
-        audit: str,  # noqa: ARG002 - the log is of one audit
-        rounds: Iterable[Order] | None = None,
-        decided: Callable[[list[NDArray[np.uint16]]], bool] | None = None,
-    ) -> EngineResult:
-        """Labels of ``probes`` as the log has them.
-
-        Raises:
-            EvidenceError: the log has other questions at this place.
-        """
-        known = self._next(probes)
-        for pair in zip(probes, known, strict=True):
-            self._compare_inputs(*pair)
-        labels = [labels.copy() for labels in next(self._answers)]
-        early = None
-        if decided is not None and rounds is not None:
-            early = early_end(labels, rounds, decided)
-        missing = sum(int((one == NOT_ASKED).sum()) for one in early or labels)
-        return EngineResult(
-            early or labels,
-            Ledger(),
-            budget_reached=False,
-            stopped=False,
-            decided=early is not None and missing > 0,
-            deferred=missing if self._flags["deferred"] and early is None else 0,
-        )
-
-    def end(self) -> None:
-        """Refuse a log that asks more than the audit does.
-
-        Raises:
-            EvidenceError: it does.
-        """
-        if next(self._asked, None) is not None:
-            raise EvidenceError("the log goes on after the audit's last question")
-
-    def _next(self, probes: Sequence[FixedProbe]) -> list[KnownProbe]:
-        numbers = next(self._asked, None)
-        if numbers is None:
-            raise EvidenceError("the log ends before the audit's last question")
-        known = [self._chain.probes[number] for number in numbers]
-        sizes = [probe.size for probe in known]
-        if sizes != [probe.size for probe in probes]:
-            raise EvidenceError(
-                f"the audit asks {sum(probe.size for probe in probes)} inputs where the log has "
-                f"{sum(sizes)}: the labels before them lead elsewhere"
-            )
-        return known
-
-    def _compare_inputs(self, probe: FixedProbe, known: KnownProbe) -> None:
-        adaptive = isinstance(probe, BatchProbe)
-        self.batches += adaptive
-        if probe.digest != known.digest:
-            if not adaptive:
-                raise EvidenceError(f"the log asks another {probe.kind[:40]} than the plan")
-            # Without the images its inputs are made of noise, and cannot be the same.
-            self.differ += self._compare
 
 
 def finished(steps: Coroutine[Any, Any, T]) -> T:

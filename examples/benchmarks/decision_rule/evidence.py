@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from auditor.measured import NullCell, ValueNull
-from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.probes.perturbations.probe import PerturbationCounts
 from auditor.probes.trigger_search.judge import p_value
 from auditor.probes.trigger_search.verify import exact_interval
 from auditor.verdict.excess import Excess, measure_excess
@@ -57,8 +57,8 @@ class Model:
     label_map: str
     targets: frozenset[int]
     poison: float
-    own: dict[str, dict[str, FamilyCounts]]
-    shown: dict[str, dict[str, FamilyCounts]]
+    own: dict[str, dict[str, PerturbationCounts]]
+    shown: dict[str, dict[str, PerturbationCounts]]
     accuracy: tuple[float | None, ...]
 
     @property

@@ -21,9 +21,13 @@ from numpy.typing import NDArray
 
 from adapters.contract import Access, InputSpec
 from auditor.measured import decision_rule
-from auditor.plan.draw import pick_hunted
+from auditor.plan.draw import pick_search_samples
 from auditor.probes.perturbations.catalogue import CATALOGUE
-from auditor.probes.perturbations.probe import FamilyCounts, FamilyProbe, count_family
+from auditor.probes.perturbations.probe import (
+    PerturbationCounts,
+    PerturbationProbe,
+    count_perturbation,
+)
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import classifier, round_of, test_images
 from examples.zoo.data import DATASETS
@@ -62,19 +66,19 @@ def ask(options: argparse.Namespace) -> None:
 
 def probes_for(
     dataset: str, role: str, options: argparse.Namespace
-) -> tuple[NDArray[np.float32], InputSpec, list[FamilyProbe], NDArray[np.int64]]:
+) -> tuple[NDArray[np.float32], InputSpec, list[PerturbationProbe], NDArray[np.int64]]:
     """The samples of one role, all probes around them, and the samples' true classes."""
     images, classes = test_images(dataset, tuple(options.data_dir), options.models / "data")
     seed = ROLES.index(role)
     # Test images at even places serve references, those at odd places audited models.
     places = np.arange(seed, len(images), 2)
-    picked = places[pick_hunted(classes[places], seed)]
+    picked = places[pick_search_samples(classes[places], seed)]
     channels = images.shape[1]
     spec = InputSpec((channels, *images.shape[2:]), (0.0,) * channels, (1.0,) * channels)
     samples = spec.from_pixels(images[picked])
     order = np.random.default_rng(seed).permutation(len(picked))
     probes = [
-        FamilyProbe(family, samples, order, spec, seed, QUERIES)
+        PerturbationProbe(family, samples, order, spec, seed, QUERIES)
         for family in CATALOGUE.values()
         if family.key in decision_rule().rule.keys or not options.rule_only
     ]
@@ -97,7 +101,7 @@ def ask_dataset(dataset: str, models: list[Record], options: argparse.Namespace)
             labels = classifier(options.models / f"{model['name']}.onnx")
             answers = {"clean": labels(samples)}
             for number, probe in enumerate(probes):
-                key = probe.family.key
+                key = probe.perturbation.key
                 answers[f"image/{key}"] = labels(inputs["image"][number])
                 if not options.rule_only:
                     same = np.array_equal(inputs["float"][number], inputs["image"][number])
@@ -131,7 +135,11 @@ def write_counts(models: list[Record], options: argparse.Namespace) -> None:
 
 
 def counts_of(
-    model: Record, labels: Any, probes: list[FamilyProbe], access: str, truth: NDArray[np.int64]
+    model: Record,
+    labels: Any,
+    probes: list[PerturbationProbe],
+    access: str,
+    truth: NDArray[np.int64],
 ) -> Record:
     """Counts of one model in one role, as :func:`read_counts` takes them."""
     clean = labels["clean"].astype(np.int64)
@@ -142,17 +150,17 @@ def counts_of(
         "asked": {},
     }
     for probe in probes:
-        family = probe.family
+        family = probe.perturbation
         if f"{access}/{family.key}" not in labels:
             continue
-        counts = count_family(probe, labels[f"{access}/{family.key}"], clean, count)
+        counts = count_perturbation(probe, labels[f"{access}/{family.key}"], clean, count)
         row["asked"][family.start] = list(counts.asked)
         moved = {str(label): number for label, number in enumerate(counts.moved) if number}
         row[family.key] = [counts.kept, moved]
     return row
 
 
-def read_counts(row: Record) -> dict[str, FamilyCounts]:
+def read_counts(row: Record) -> dict[str, PerturbationCounts]:
     """The counts of one committed row, by family key."""
     counts = {}
     for key, family in CATALOGUE.items():
@@ -160,5 +168,5 @@ def read_counts(row: Record) -> dict[str, FamilyCounts]:
             kept, sparse = row[key]
             asked = row["asked"][family.start]
             moved = [sparse.get(str(label), 0) for label in range(len(asked))]
-            counts[key] = FamilyCounts(key, tuple(asked), tuple(moved), kept, QUERIES)
+            counts[key] = PerturbationCounts(key, tuple(asked), tuple(moved), kept, QUERIES)
     return counts

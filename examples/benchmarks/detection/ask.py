@@ -19,7 +19,8 @@ import numpy as np
 
 from adapters.registry import open_oracle
 from adapters.target import Target
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.engine.store import LabelStore
 from auditor.labels.answers import Answers
 from auditor.plan.settings import AuditSettings, choose_settings
@@ -96,7 +97,7 @@ async def score(
     try:
         ready = prepare(oracle, samples, settings)
         engine = QueryEngine(oracle, store, EngineLimits(concurrency=2))
-        asked = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.orders())
+        asked = await engine.run(ready.plan.probes, ready.plan.digest, ready.plan.schedule.rounds())
         report = judge(oracle, ready, Answers(ready.plan, asked), None, {}).report
     finally:
         store.close()
@@ -116,9 +117,7 @@ async def score(
 
 def grid(density: int) -> AuditSettings:
     """The paper's sampler on its first planes."""
-    return AuditSettings(
-        planes=20, density=density, canaries=0, trigger_search=False, families=False
-    )
+    return AuditSettings.paper(density=density, canaries=0, trigger_search=False, families=False)
 
 
 def scattered(report: dict[str, Any]) -> dict[str, Any]:

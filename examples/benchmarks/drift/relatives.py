@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from auditor.labels.consistency import TOLERATED, chance_of_finding, fewest_flips, least_caught
-from auditor.plan.plan import SECOND_LOOKS
+from auditor.plan.plan import EXTRA_REPEATS
 from auditor.plan.settings import AuditSettings
 from examples.benchmarks.stored import Record, zoo_index
 
@@ -76,8 +76,8 @@ def relatives(frugal: Points, paper: Points, zoo: Path) -> list[str]:
         "## How much relatives disagree",
         "",
         f"Share of the points of planes on which two models disagree, and the chance that "
-        f"{OWN} repeats (and {SECOND_LOOKS} more where one flips) end an audit in which the second "
-        f"answers {SWAPPED:.0%} of the queries: medians over pairs (smallest to largest).",
+        f"{OWN} repeats (and {EXTRA_REPEATS} more where one flips) end an audit in which the "
+        f"second answers {SWAPPED:.0%} of the queries: medians over pairs (smallest to largest).",
         "",
         "| second model | pairs | frugal points | chance | paper's points | chance |",
         "|---|---|---|---|---|---|",
@@ -172,7 +172,7 @@ def spread(values: Sequence[float], digits: int = 1) -> str:
 
 
 def _chances(apart: Sequence[float]) -> str:
-    return spread([chance_of_finding(flip_rate(d), OWN, OWN + SECOND_LOOKS) for d in apart])
+    return spread([chance_of_finding(flip_rate(d), OWN, OWN + EXTRA_REPEATS) for d in apart])
 
 
 # ---- what is possible ------------------------------------------------------------------------
@@ -180,13 +180,13 @@ def _chances(apart: Sequence[float]) -> str:
 
 def theory(frugal: int, paper: int) -> list[str]:
     """What follows for any share of points on which the second model disagrees."""
-    least = least_caught(OWN, OWN + SECOND_LOOKS) or 0.0
+    least = least_caught(OWN, OWN + EXTRA_REPEATS) or 0.0
     rows = []
     for apart in (0.75, 0.5, 0.3, 0.2, 0.11, 0.05, 0.02):
         rate = flip_rate(apart)
         ideal = math.ceil(math.log(1.0 - POWER) / math.log1p(-rate))
         rows.append(
-            f"| {apart:.0%} | {chance_of_finding(rate, OWN, OWN + SECOND_LOOKS):.1%} "
+            f"| {apart:.0%} | {chance_of_finding(rate, OWN, OWN + EXTRA_REPEATS):.1%} "
             f"| {repeats_needed(rate)} | {ideal:,} | {_ever(apart, frugal):.1%} "
             f"| {_ever(apart, paper):.1%} |"
         )
@@ -200,7 +200,7 @@ def theory(frugal: int, paper: int) -> list[str]:
         f"*Bound*: the chance that any answer at all comes out differently where all "
         f"{frugal:,} or {paper:,} queries are asked twice, beyond which no test of repeats gets.",
         "",
-        f"| disagreement | chance with {OWN} + {SECOND_LOOKS} | repeats for 95 % | none tolerated "
+        f"| disagreement | chance with {OWN} + {EXTRA_REPEATS} | repeats for 95 % | none tolerated "
         f"| bound, {frugal:,} queries | bound, {paper:,} queries |",
         "|---|---|---|---|---|---|",
         *rows,
@@ -213,16 +213,16 @@ def theory(frugal: int, paper: int) -> list[str]:
 
 def repeats_needed(rate: float) -> str:
     """Fewest repeats, second looks apart, that find this rate of flips with 95 % chance."""
-    if chance_of_finding(rate, 500_000, 500_000 + SECOND_LOOKS) < POWER:
+    if chance_of_finding(rate, 500_000, 500_000 + EXTRA_REPEATS) < POWER:
         return "none suffice: as rare as tolerated flips"
     low, high = 1, 500_000
     while low < high:
         middle = (low + high) // 2
-        if chance_of_finding(rate, middle, middle + SECOND_LOOKS) >= POWER:
+        if chance_of_finding(rate, middle, middle + EXTRA_REPEATS) >= POWER:
             high = middle
         else:
             low = middle + 1
-    return f"{low:,} ({fewest_flips(low + SECOND_LOOKS)} flips)"
+    return f"{low:,} ({fewest_flips(low + EXTRA_REPEATS)} flips)"
 
 
 def _ever(apart: float, queries: int) -> float:

@@ -29,13 +29,15 @@ from numpy.typing import NDArray
 
 from adapters.registry import open_oracle
 from adapters.target import HttpOptions, Target
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe
 from auditor.samples.load import load_samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.demo.run import served
 from auditor.workflows.prepare import prepare
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from examples.benchmarks.stored import ROOT
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
@@ -83,7 +85,7 @@ def throughput() -> list[str]:
     return [*lines, ""]
 
 
-QUICK = AuditSettings(planes=8, density=60, canaries=0, trigger_search=False)
+QUICK = AuditSettings.paper(planes=8, density=60, canaries=0, trigger_search=False)
 
 
 def _audit_rate(batch: int) -> float:
@@ -95,7 +97,9 @@ def _audit_rate(batch: int) -> float:
         with tempfile.TemporaryDirectory() as folder:
             began = time.perf_counter()
             limits = EngineLimits(concurrency=2)
-            result = await run_audit(oracle, samples, QUICK, Path(folder), limits=limits)
+            result = await run_audit(
+                AuditRequest(located(oracle), samples, QUICK, Path(folder), limits=limits)
+            )
             took = time.perf_counter() - began
         await oracle.aclose()
         return float(result.report["queries"]["sent"]) / took
@@ -199,9 +203,11 @@ async def _http_audit(url: str, batch: int, transport: Any, planes: int) -> None
         http=HttpOptions(protocol="v2-binary", transport=transport),
     )
     oracle = await open_oracle(target)
-    settings = AuditSettings(planes=planes, density=40, canaries=0, trigger_search=False)
+    settings = AuditSettings.paper(planes=planes, density=40, canaries=0, trigger_search=False)
     with tempfile.TemporaryDirectory() as folder:
-        await run_audit(oracle, load_samples(SAMPLES), settings, Path(folder))
+        await run_audit(
+            AuditRequest(located(oracle), load_samples(SAMPLES), settings, Path(folder))
+        )
     await oracle.aclose()
 
 
@@ -281,12 +287,16 @@ async def memory_of_an_audit() -> dict[str, int]:
         Target("onnx", str(MODEL), value_range=(0.0, 1.0), threads=1, batch=256)
     )
     samples = load_samples(SAMPLES)
-    prepare(oracle, samples, AuditSettings())
+    prepare(oracle, samples, AuditSettings.paper())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with tempfile.TemporaryDirectory() as folder:
         output = Path(folder)
-        settings = AuditSettings(trigger_search=False)
-        await run_audit(oracle, samples, settings, output, limits=EngineLimits(concurrency=2))
+        settings = AuditSettings.paper(trigger_search=False)
+        await run_audit(
+            AuditRequest(
+                located(oracle), samples, settings, output, limits=EngineLimits(concurrency=2)
+            )
+        )
         sizes = {
             name: (output / name).stat().st_size
             for name in ("labels.sqlite3", "report.json", "report.html")

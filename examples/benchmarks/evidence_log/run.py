@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.evidence.layout import LOG
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import plan_record
@@ -32,7 +32,7 @@ from examples.benchmarks.stored import write_page
 
 PAGE = Path(__file__).with_name("README.md")
 SHAPE = (3, 32, 32)
-SETTINGS = AuditSettings(planes=4, density=50, trigger_search=False)
+SETTINGS = AuditSettings.paper(planes=4, density=50, trigger_search=False)
 
 
 def _oracle(batch: int) -> SyntheticOracle:
@@ -57,9 +57,9 @@ def _seconds(ready: Prepared, batch: int, *, logged: bool) -> tuple[float, int]:
         folder = Path(name)
         record = Recorder(folder)
         fixed = plan_record(oracle, ready, None)
-        witness = (lambda: record.start(fixed, oracle.input_spec)) if logged else None
+        observer = (lambda: record.start(fixed, oracle.input_spec)) if logged else None
         start = time.process_time()
-        asyncio.run(ask(oracle, ready, folder, EngineLimits(), witness=witness))
+        asyncio.run(ask(oracle, ready, folder, EngineLimits(), observer=observer))
         record.close()
         spent = time.process_time() - start
         return spent, (folder / LOG).stat().st_size if logged else 0

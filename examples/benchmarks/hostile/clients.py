@@ -30,21 +30,23 @@ from adapters.contract import InputSpec, LabelSpace
 from adapters.errors import AdapterError
 from adapters.http import open_oracle
 from adapters.target import HttpOptions, Limits, ReplyFormat, Target, Tls
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import AuditError
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.prepare import prepare
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from examples.benchmarks.hostile.talk import CLASSES, SHAPE, classify, prototypes
 
 SECRET = "canary-4711-hostile"  # noqa: S105 - it is looked for where it must not be
 TIMEOUT_S = 1.0
 HOSTILE_CLASS = 3
 """The class that kinds of hostile labels call otherwise."""
-SETTINGS = AuditSettings(planes=4, density=10, trigger_search=False, seed=3)
-QUIET = AuditSettings(planes=2, density=10, canaries=0, trigger_search=False, seed=3)
+SETTINGS = AuditSettings.paper(planes=4, density=10, trigger_search=False, seed=3)
+QUIET = AuditSettings.paper(planes=2, density=10, canaries=0, trigger_search=False, seed=3)
 
 
 def samples() -> Samples:
@@ -119,7 +121,13 @@ def tool(
         oracle = await open_oracle(target(place, **http))
         try:
             done = await run_audit(
-                oracle, samples(), settings, output, limits=limits or EngineLimits(concurrency=4)
+                AuditRequest(
+                    located(oracle),
+                    samples(),
+                    settings,
+                    output,
+                    limits=limits or EngineLimits(concurrency=4),
+                )
             )
         finally:
             await oracle.aclose()
@@ -171,7 +179,7 @@ def plan_of(settings: AuditSettings) -> AuditPlan:
 def truth(settings: dict[str, Any]) -> list[list[int]]:
     """Honest labels of every plane of a plan."""
     names = set(AuditSettings.__dataclass_fields__)
-    plan = plan_of(AuditSettings(**{k: v for k, v in settings.items() if k in names}))
+    plan = plan_of(AuditSettings.from_record({k: v for k, v in settings.items() if k in names}))
     return [classify(probe.inputs(np.arange(probe.size))) for probe in plan.planes]
 
 

@@ -34,7 +34,7 @@ from examples.benchmarks.hostile.clients import (
 from examples.benchmarks.hostile.faults import LIMIT_S, Bench
 from examples.benchmarks.hostile.talk import key_of
 
-KILLED = AuditSettings(planes=4, density=12, canaries=0, trigger_search=False, seed=3)
+KILLED = AuditSettings.paper(planes=4, density=12, canaries=0, trigger_search=False, seed=3)
 BATCH, CONCURRENCY = 4, 4
 
 

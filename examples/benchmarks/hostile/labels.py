@@ -15,7 +15,7 @@ from typing import Any
 from markdown_it import MarkdownIt
 
 from auditor.report.console import show_result
-from auditor.report.json_report import write_json
+from auditor.report.json_report import result_of, write_json
 from auditor.report.source import ReportSource
 from auditor.report.views import ViewName, render, view_settings
 from examples.benchmarks.hostile.clients import SECRET, tool, watched
@@ -132,9 +132,10 @@ def _views(report: dict[str, Any], output: Path, name: str) -> dict[str, str]:
     """Every view of the report with all its classes called ``name``."""
     named = {**report, "labels": dict.fromkeys(report["labels"], name)}
     named["verdict_reason"] = "One and the same label."
-    views = {"console": show_result(named, output)}
+    result = result_of(named)
+    views = {"console": show_result(result, output)}
     for kind in VIEWS:
-        views[str(kind)] = render(kind, ReportSource(named), view_settings()).decode()
+        views[str(kind)] = render(kind, ReportSource(result), view_settings()).decode()
     views["report.json"] = _written(named, output)
     return views
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.labels.consistency import TOLERATED, Repeats, check_consistency, wants_extra_repeats
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings, choose_settings
@@ -96,7 +96,7 @@ def memory(_: Bench) -> list[Leg]:
 
 def rate(bench: Bench) -> list[Leg]:
     """Leg E: the rate that a throttled server allows."""
-    settings = AuditSettings(planes=1, density=36, canaries=0, trigger_search=False, seed=3)
+    settings = AuditSettings.paper(planes=1, density=36, canaries=0, trigger_search=False, seed=3)
     limits = EngineLimits(requests_per_s=50, concurrency=8)
     done = watched(
         lambda: tool(
@@ -205,17 +205,17 @@ def drift(audits: int) -> list[Leg]:
     for sampler in ("paper", "frugal"):
         chosen = {"sampler": sampler, "trigger_search": False}
         plan = build_plan(images, classes, given.refs, choose_settings(chosen))
-        assert plan.canaries is not None
-        assert plan.second_looks is not None
+        assert plan.repeats is not None
+        assert plan.extra_repeats is not None
         inputs = np.concatenate(
-            [p.inputs(np.arange(p.size)) for p in (plan.canaries, plan.second_looks)]
+            [p.inputs(np.arange(p.size)) for p in (plan.repeats, plan.extra_repeats)]
         )
         answers = [
             onnxruntime.InferenceSession(ASSETS / f"{name}.onnx")
             .run(None, {"input": inputs})[0].argmax(axis=1).astype(np.int64)
             for name in ("clean", "backdoored")
         ]  # fmt: skip
-        legs.append(_power(sampler, plan.canaries.size, plan.queries, answers, audits))
+        legs.append(_power(sampler, plan.repeats.size, plan.queries, answers, audits))
     return legs
 
 

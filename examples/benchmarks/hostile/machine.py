@@ -13,10 +13,13 @@ from pathlib import Path
 
 from adapters.errors import AdapterError
 from adapters.http import open_oracle
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.errors import AuditError
 from auditor.workflows.audit import run_audit
 from auditor.workflows.prepare import STORE_NAME
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from examples.benchmarks.hostile.clients import (
     SETTINGS,
     Outcome,
@@ -130,7 +133,8 @@ def stoppable(place: Place, output: Path) -> Outcome:
         try:
             limits = EngineLimits(concurrency=4)
             done = await run_audit(
-                oracle, samples(), SETTINGS, output, limits=limits, on_start=listen
+                AuditRequest(located(oracle), samples(), SETTINGS, output, limits=limits),
+                on_start=listen,
             )
         finally:
             await oracle.aclose()

@@ -121,7 +121,7 @@ def ask_dataset(
             labels = classifier(options.models / f"{model['name']}.onnx")
             answers = {"clean": labels(clean)}
             for probe, batch in zip(probes, inputs, strict=True):
-                answers[f"image/{probe.family.key}"] = labels(batch)
+                answers[f"image/{probe.perturbation.key}"] = labels(batch)
             known[name] = counts_of(model, answers, probes, "image", truth)
     data["counts"][f"{dataset}-jpeg{quality}"] = dict(sorted(known.items()))
     write(DATA, data)

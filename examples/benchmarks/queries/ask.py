@@ -137,15 +137,15 @@ def curve(asked: Asked, number: int) -> list[Record]:
     return rows
 
 
-def draw(asked: Asked, probe: PlaneProbe) -> picture.Picture:
+def draw(asked: Asked, probe: PlaneProbe) -> picture.LabelMap:
     """One picture."""
-    drawing = picture.draw_picture(probe, 0)
+    drawing = picture.draw_label_map(probe, 0)
     try:
         batch = next(drawing)
         while True:
             batch = drawing.send(asked.ask(batch))
     except StopIteration as end:
-        drawn: picture.Picture = end.value
+        drawn: picture.LabelMap = end.value
         return drawn
 
 

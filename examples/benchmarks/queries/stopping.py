@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from auditor.measured import decision_rule
-from auditor.plan.settings import FAMILY_ROUNDS
-from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.plan.settings import PERTURBATION_ROUNDS
+from auditor.probes.perturbations.probe import PerturbationCounts
 from auditor.verdict.curtailment import expected_counts, rest_changes_nothing
 from auditor.verdict.excess import measure_excess
 from auditor.verdict.rule import decide_value
@@ -66,7 +66,7 @@ def judge(study: Study, model: Model, search: dict[str, Any]) -> dict[str, Any] 
     accuracies = [one.accuracy[1] for one in others]
     triggers = study.triggers(model, search, rule, "cross")
 
-    def suspicious(counts: Mapping[str, FamilyCounts]) -> bool:
+    def suspicious(counts: Mapping[str, PerturbationCounts]) -> bool:
         excess = measure_excess(
             counts, references, model.accuracy[0], accuracies, rule.keys, rule.widening
         )
@@ -84,8 +84,8 @@ def judge(study: Study, model: Model, search: dict[str, Any]) -> dict[str, Any] 
 
 
 def _in_order(
-    full: list[FamilyCounts],
-    references: list[dict[str, FamilyCounts]],
+    full: list[PerturbationCounts],
+    references: list[dict[str, PerturbationCounts]],
     suspicious: Any,
     rng: np.random.Generator,
 ) -> tuple[bool, int]:
@@ -95,9 +95,11 @@ def _in_order(
         one.key: rng.permutation(np.repeat(np.arange(len(one.moved) + 1), [*one.moved, one.kept]))
         for one in full
     }
-    for turn in range(1, FAMILY_ROUNDS + 1):
-        partial = [_first(one, orders[one.key], turn * one.inputs // FAMILY_ROUNDS) for one in full]
-        if turn == FAMILY_ROUNDS or rest_changes_nothing(
+    for turn in range(1, PERTURBATION_ROUNDS + 1):
+        partial = [
+            _first(one, orders[one.key], turn * one.inputs // PERTURBATION_ROUNDS) for one in full
+        ]
+        if turn == PERTURBATION_ROUNDS or rest_changes_nothing(
             partial, whole, references, suspicious, rng
         ):
             break
@@ -105,10 +107,10 @@ def _in_order(
     return word, sum(one.inputs for one in partial)
 
 
-def _first(full: FamilyCounts, order: Any, asked: int) -> FamilyCounts:
+def _first(full: PerturbationCounts, order: Any, asked: int) -> PerturbationCounts:
     """The counts of the first ``asked`` inputs."""
     if asked >= full.inputs:
         return full
     seen = np.bincount(order[:asked], minlength=len(full.moved) + 1).tolist()
     part = tuple(max(1, round(one * asked / full.inputs)) for one in full.asked)
-    return FamilyCounts(full.key, part, tuple(seen[:-1]), seen[-1], asked)
+    return PerturbationCounts(full.key, part, tuple(seen[:-1]), seen[-1], asked)

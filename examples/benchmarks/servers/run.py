@@ -29,10 +29,12 @@ import httpx
 from adapters.http.client.client import Client
 from adapters.registry import open_oracle
 from adapters.target import Target
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from tests.servers._park import needs, serving
 from tests.servers._ways import WAYS, Way, described
 from tests.servers.conftest import MODEL, SAMPLES
@@ -185,16 +187,18 @@ async def _turn(target: Target, sent: list[Sent], *, search: bool, bare_first: b
 async def _audit(target: Target, *, search: bool) -> tuple[int, float]:
     """Queries sent, and seconds from the first to the last label."""
     single = target.access == "image" or target.batch == 1
-    settings = AuditSettings(planes=4, density=12 if single else 40, trigger_search=search)
+    settings = AuditSettings.paper(planes=4, density=12 if single else 40, trigger_search=search)
     oracle = await open_oracle(target)
     try:
         with tempfile.TemporaryDirectory() as folder:
             result = await run_audit(
-                oracle,
-                load_samples(SAMPLES),
-                settings,
-                Path(folder),
-                limits=EngineLimits(concurrency=IN_FLIGHT),
+                AuditRequest(
+                    located(oracle),
+                    load_samples(SAMPLES),
+                    settings,
+                    Path(folder),
+                    limits=EngineLimits(concurrency=IN_FLIGHT),
+                )
             )
     finally:
         await oracle.aclose()

@@ -25,7 +25,7 @@ from auditor.errors import ExitCode, LabelsPending, SamplesError, UsageError
 from auditor.samples.samples import Samples
 
 MakeOracle = Callable[..., Any]
-QUICK: dict[str, Any] = {"planes": 3, "density": 6, "canaries": 5, "progress": False}
+QUICK: dict[str, Any] = {"planes": 8, "canaries": 5, "progress": False}
 label_of = nearest_prototype(synthetic_prototypes(1, 5, (1, 4, 4)))
 
 
@@ -304,7 +304,7 @@ def test_image_access_asks_pixels(samples: Samples, tmp_path: Path) -> None:
 
 def test_a_targets_own_limits_hold(samples: Samples, tmp_path: Path) -> None:
     described = Target("synthetic", "prototypes:1:5:1:4:4", limits=Limits(max_queries=200))
-    how = {**QUICK, "planes": 8}
+    how = {**QUICK, "planes": 24}
     report = audit(described, samples, output=tmp_path / "a", **how)
     assert report.data["queries"]["sent"] <= 200
     assert report.data["queries"]["budget_reached"]

@@ -17,7 +17,7 @@ import pytest
 from auditor.errors import ExitCode
 
 KEY = "k3y-that-nobody-may-see-0123456789"
-SMALL = ("--planes", "2", "--density", "5", "--canaries", "4", "--quiet")
+SMALL = ("--planes", "2", "--canaries", "4", "--quiet")
 SHAPE = (1, 6, 6)
 WEIGHTS = np.random.default_rng(4).normal(size=(36, 4))
 

@@ -19,7 +19,7 @@ def audited(command: Run, assets: Path) -> Callable[..., Any]:
     def run(model: str, folder: str, *words: str | Path) -> Any:
         target = ("--model", assets / f"{model}.onnx", "--range", "0,1")
         samples = ("--samples", assets / "fashion-mnist-samples.npz")
-        small = ("--planes", "2", "--density", "8", "--no-trigger-search", "-q")
+        small = ("--planes", "2", "--no-trigger-search", "-q")
         return command(*target, *samples, *small, "--output", folder, *words)
 
     return run
@@ -86,7 +86,7 @@ def test_a_view_says_who_accepted_what_and_keeps_the_verdict(
     command: Run, assets: Path, tmp_path: Path
 ) -> None:
     audit = ("--model", assets / "backdoored.onnx", "--range", "0,1", "--planes", "2")
-    rest = ("--samples", assets / "fashion-mnist-samples.npz", "--density", "8", "-q", "--json")
+    rest = ("--samples", assets / "fashion-mnist-samples.npz", "-q", "--json")
     ran = command(*audit, *rest, "--output", "two")
     assert ran.code == 1
     (finding,) = json.loads(ran.out)["findings"]

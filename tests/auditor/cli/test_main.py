@@ -39,7 +39,7 @@ class Ran(Protocol):
 
 RunCommand = Callable[..., Ran]
 SHAPE = (1, 6, 6)
-SMALL = ("--planes", "2", "--density", "6", "--canaries", "5", "--quiet", "--no-trigger-search")
+SMALL = ("--planes", "2", "--canaries", "5", "--quiet", "--no-trigger-search")
 
 
 def write_model(path: Path, classes: int) -> Path:
@@ -109,7 +109,7 @@ def test_a_whole_audit_of_a_shipped_model(
     assert ran.code == ExitCode.INCONCLUSIVE
     assert "Verdict: INCONCLUSIVE" in ran.out
     assert "No reference profile was given" in ran.out
-    assert "Queries: 83 planned, 83 sent" in ran.out
+    assert "Queries: 43 planned, 43 sent" in ran.out
     report = json.loads((tmp_path / "xray-audit-report" / "report.json").read_text("utf-8"))
     jsonschema.Draft202012Validator(load_schema()).validate(report)
     assert (report["access"], report["settings"]["seed"]) == (access, 3)
@@ -125,13 +125,14 @@ def test_a_whole_audit_of_a_shipped_model(
 def test_json_is_one_object_and_nothing_else(
     command: RunCommand, given: list[str], tmp_path: Path
 ) -> None:
-    ran = command(*given, *SMALL, "--json", "--output", "out")
+    picture = ("--pictures", "1", "--density", "30")
+    ran = command(*given, *SMALL, *picture, "--json", "--output", "out")
     assert ran.err == ""
     assert ran.code == ExitCode.INCONCLUSIVE
     printed = json.loads(ran.out)
     assert ran.out.count("\n") == 1
     written = json.loads((tmp_path / "out" / "report.json").read_text("utf-8"))
-    assert [plane.pop("label_map") is None for plane in written["planes"]] == [False, False]
+    assert [plane.pop("label_map") is None for plane in written["planes"]] == [False, True]
     assert printed == written
 
 
@@ -160,7 +161,8 @@ def test_a_verdict_is_the_exit_code(
             for side in ("false_positive", "false_negative")
         },
     }
-    data["settings"] = {**data["settings"], "density": 6}
+    del data["settings"]["density"]
+    data["settings"] |= {"sampler": "frugal", "points": 16}
     (tmp_path / "mine.json").write_text(json.dumps(data))
     ran = command(
         "--model", assets / "clean.onnx", "--samples", assets / "fashion-mnist-samples.npz",
@@ -174,12 +176,12 @@ def test_a_verdict_is_the_exit_code(
 def test_a_budget_that_ends_early_is_inconclusive_and_continues(
     command: RunCommand, given: list[str]
 ) -> None:
-    planes = (*SMALL, "--planes", "5")
-    ran = command(*given, *planes, "--max-queries", "170", "--json")
+    planes = (*SMALL, "--planes", "24")
+    ran = command(*given, *planes, "--max-queries", "220", "--json")
     report = json.loads(ran.out)
     assert ran.code == ExitCode.INCONCLUSIVE
     assert "query budget was reached" in report["verdict_reason"]
-    assert report["queries"]["sent"] <= 170
+    assert report["queries"]["sent"] <= 220
     again = json.loads(command(*given, *planes, "--max-queries", "1000", "--json").out)
     assert not again["partial"]
     assert again["queries"]["cached"] == report["queries"]["sent"]
@@ -204,7 +206,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         oracle.predict_labels = predict  # type: ignore[method-assign]  # a spy
         return oracle
 
-    monkeypatch.setattr("auditor.cli.main.open_oracle", counting)
+    monkeypatch.setattr("auditor.workflows.targets.open_oracle", counting)
     monkeypatch.setattr("auditor.workflows.check.client.open_oracle", counting)
     return sizes
 
@@ -284,7 +286,7 @@ def test_check_of_a_sound_target(command: RunCommand, assets: Path) -> None:
 
 def planes_of(command: RunCommand, given: list[str], *words: str) -> int:
     priced = json.loads(
-        command("plan", *given, "--density", "2", "--canaries", "0", "--json", *words).out
+        command("plan", *given, "--ask-all", "--canaries", "0", "--json", *words).out
     )
     return int(priced["expected"]["requests"]) - 1
 
@@ -306,12 +308,12 @@ def test_settings_reach_the_audit_itself(
     command: RunCommand, given: list[str], tmp_path: Path
 ) -> None:
     (tmp_path / "xray-audit.toml").write_text(
-        "planes = 2\ndensity = 5\ncanaries = 3\nrange = [-1, 1]\nquiet = true\noutput = 'here'\n"
+        "planes = 2\npoints = 8\ncanaries = 3\nrange = [-1, 1]\nquiet = true\noutput = 'here'\n"
     )
     ran = command(*given, "--json")
     report = json.loads(ran.out)
     assert ran.err == ""
-    assert report["settings"]["density"] == 5
+    assert report["settings"]["points"] == 8
     assert (report["input"]["low"], report["input"]["high"]) == ([-1.0], [1.0])
     assert (tmp_path / "here" / "report.json").is_file()
 

@@ -16,7 +16,8 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelSpace, PaceHint, WireCount
-from auditor.engine.engine import EngineLimits, EngineResult, QueryEngine
+from auditor.engine.contract import EngineLimits, EngineResult
+from auditor.engine.engine import QueryEngine
 from auditor.engine.rate import Clock
 from auditor.engine.store import LabelStore
 from auditor.probes.base import digest_of
@@ -67,7 +68,7 @@ class FakeClock:
 
     def attend(self, store: LabelStore) -> None:
         """Let no time pass while a commit is awaited."""
-        call = store._call
+        call = store._writer.call
 
         async def counted(work: Callable[[], Any]) -> Any:
             self._commits += 1
@@ -76,10 +77,10 @@ class FakeClock:
             finally:
                 self._commits -= 1
 
-        store._call = counted  # type: ignore[method-assign]  # for this test only
+        store._writer.call = counted  # type: ignore[method-assign]  # for this test only
 
     async def drive(self) -> None:
-        """Move on to the next sleeper's time whenever nobody has anything else to do."""
+        """Move on to the next sleeper's time whenever every coroutine waits for it."""
         while True:
             for _ in range(12):
                 await asyncio.sleep(0)
@@ -164,14 +165,14 @@ class Lab:
         *,
         watch: Callable[[QueryEngine, LabelStore], Awaitable[None]] | None = None,
         progress: Any = None,
-        audit: str = "audit",
+        plan_digest: str = "audit",
         rounds: Any = None,
         decided: Any = None,
         **limits: Any,
     ) -> EngineResult:
         """One run of a fresh engine; ``watch`` runs beside it."""
         order = (rounds, decided)
-        return asyncio.run(self.start(probes, oracle, watch, progress, audit, limits, order))
+        return asyncio.run(self.start(probes, oracle, watch, progress, plan_digest, limits, order))
 
     async def start(
         self,
@@ -179,7 +180,7 @@ class Lab:
         oracle: Any,
         watch: Any,
         progress: Any,
-        audit: str,
+        plan_digest: str,
         limits: dict[str, Any],
         order: tuple[Any, Any] = (None, None),
     ) -> EngineResult:
@@ -194,20 +195,20 @@ class Lab:
         if watch is not None:
             beside.append(asyncio.create_task(watch(engine, store)))
         try:
-            return await engine.run(probes, audit, *order)
+            return await engine.run(probes, plan_digest, *order)
         finally:
             for task in beside:
                 task.cancel()
             await asyncio.gather(*beside, return_exceptions=True)
             store.close()
 
-    def totals(self, audit: str = "audit") -> dict[str, int]:
+    def totals(self, plan_digest: str = "audit") -> dict[str, int]:
         """The ledger of all runs, from the file."""
 
         async def read() -> dict[str, int]:
             store = LabelStore(self.path)
             try:
-                return await store.ledger(audit)
+                return await store.ledger(plan_digest)
             finally:
                 store.close()
 

@@ -13,18 +13,22 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.engine.adaptive import BatchProbe, add_ledgers, hunt
-from auditor.engine.engine import EngineLimits, Ledger, QueryEngine
+from auditor.engine.adaptive import BatchProbe, run_search
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
+from auditor.engine.ledger import Ledger, add_ledgers
 from auditor.engine.store import LabelStore
 from auditor.measured import JpegRates
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 SHAPE = (1, 12, 12)
 SPEC = InputSpec(SHAPE, (0.0,), (1.0,))
-SETTINGS = AuditSettings(planes=3, density=8, canaries=4, seed=5)
+SETTINGS = AuditSettings(planes=3, canaries=4, seed=5)
 
 
 def _oracle(*, backdoored: bool, asked: list[bytes] | None = None) -> SyntheticOracle:
@@ -61,7 +65,9 @@ def samples(tmp_path: Path) -> Samples:
 
 def _audit(oracle: SyntheticOracle, samples: Samples, output: Path, cap: int | None = None) -> Any:
     limits = EngineLimits(max_queries=cap, concurrency=2)
-    return asyncio.run(run_audit(oracle, samples, SETTINGS, output, limits=limits))
+    return asyncio.run(
+        run_audit(AuditRequest(located(oracle), samples, SETTINGS, output, limits=limits))
+    )
 
 
 def test_a_planted_patch_is_found_and_decides(samples: Samples, tmp_path: Path) -> None:
@@ -103,9 +109,11 @@ def test_cut_off_at_any_point_it_resumes_to_the_same_report(
 
 
 def test_without_the_search_nothing_of_it_is_asked(samples: Samples, tmp_path: Path) -> None:
-    settings = AuditSettings(planes=3, density=8, canaries=4, trigger_search=False)
+    settings = AuditSettings(planes=3, canaries=4, trigger_search=False)
     oracle = _oracle(backdoored=True)
-    report = asyncio.run(run_audit(oracle, samples, settings, tmp_path / "out")).report
+    report = asyncio.run(
+        run_audit(AuditRequest(located(oracle), samples, settings, tmp_path / "out"))
+    ).report
     assert report["trigger"] is None
     assert not report["partial"]
     assert "trigger" not in report["queries"]["by_probe"]
@@ -124,7 +132,7 @@ def test_a_search_is_told_the_labels_of_what_it_asked(tmp_path: Path) -> None:
         store = LabelStore(tmp_path / "labels.sqlite3")
         try:
             engine = QueryEngine(_oracle(backdoored=False), store, EngineLimits())
-            return await hunt(engine, two_steps(), "trigger", "plan")
+            return await run_search(engine, two_steps(), "trigger", "plan")
         finally:
             store.close()
 
@@ -170,8 +178,8 @@ def test_through_jpeg_it_decides_only_where_that_was_measured(
     decides: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
     measured = () if least is None else (JpegRates(least, 1, 0, 30, 40, 44, 49),)
-    monkeypatch.setattr("auditor.verdict.scope.jpeg_rates", lambda: measured)
-    monkeypatch.setattr("auditor.report.wording.limits.jpeg_rates", lambda: measured)
+    for reader in ("verdict.scope", "report.wording.limits"):
+        monkeypatch.setattr(f"auditor.{reader}.jpeg_rates", lambda: measured)
     oracle = _oracle(backdoored=True)
     oracle.input_spec = replace(SPEC, access="image", encoding="jpeg:50")
     report = _audit(oracle, samples, tmp_path / "out").report

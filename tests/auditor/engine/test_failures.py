@@ -129,7 +129,7 @@ def test_the_retry_budget_names_the_last_failure(lab: Any) -> None:
 # ---- pauses --------------------------------------------------------------------------------------
 
 
-def test_retry_after_pauses_everybody(lab: Any) -> None:
+def test_retry_after_pauses_all_workers(lab: Any) -> None:
     advice = RetryAdvice("throttled", retry_after_s=40.0)
     oracle = lab.Oracle(fails_on({5}, Throttled, advice), max_batch=1, clock=lab.FakeClock())
     notes: list[str] = []
@@ -215,7 +215,7 @@ def test_the_first_failure_in_time_is_the_one_told(lab: Any) -> None:
         lab.run([lab.Probe(PLAN)], oracle)
 
 
-def test_outcomes_that_nobody_saw_are_counted_as_unknown(lab: Any) -> None:
+def test_outcomes_that_were_never_seen_are_counted_as_unknown(lab: Any) -> None:
     lost = RetryAdvice("transient", outcome_unknown=True)
     oracle = lab.Oracle(fails_on({2, 3}, Unreachable, lost), clock=lab.FakeClock())
     result = lab.run([lab.Probe(PLAN)], oracle)

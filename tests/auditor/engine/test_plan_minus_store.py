@@ -10,8 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import AccessDenied
-from auditor.engine import engine as scheduler
-from auditor.engine.engine import EngineLimits, EngineResult, QueryEngine
+from auditor.engine import supply
+from auditor.engine.contract import EngineLimits, EngineResult
+from auditor.engine.engine import QueryEngine
+from auditor.engine.progress import SilentProgress
 from auditor.engine.store import NOT_ASKED, LabelStore
 
 
@@ -23,6 +25,20 @@ def balanced(result: EngineResult) -> bool:
     """The account of a complete run."""
     ledger = result.ledger
     return ledger.planned == ledger.cached + ledger.deduplicated + ledger.sent - ledger.retried
+
+
+class Copies(SilentProgress):
+    """Counts the inputs that got a label unsent."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def advance(self, labels: int, *, live: bool) -> None:
+        self._count += 0 if live else labels
+
+    async def seen(self, count: int) -> None:
+        while self._count < count:  # noqa: ASYNC110 - progress is told without awaiting
+            await asyncio.sleep(0)
 
 
 async def shuffled(_: Any, batch: NDArray[np.float32]) -> None:
@@ -43,7 +59,7 @@ def test_labels_do_not_depend_on_batch_concurrency_or_order_of_answers(
     lab: Any, batch: int, concurrency: int, built: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if built == "in a thread":
-        monkeypatch.setattr(scheduler, "INLINE_BYTES", 0)
+        monkeypatch.setattr(supply, "INLINE_BYTES", 0)
     probes = [lab.Probe(distinct(50)), lab.Probe(distinct(7, 100))]
     oracle = lab.Oracle(shuffled, max_batch=batch)
     result = lab.run(probes, oracle, concurrency=concurrency)
@@ -109,7 +125,7 @@ def test_a_copy_of_an_input_of_an_earlier_run_is_not_asked(lab: Any) -> None:
     lab.run([lab.Probe(distinct(10))], lab.Oracle())
     probes = [lab.Probe(distinct(10)), lab.Probe((3.0, 50.0, 4.0))]
     oracle = lab.Oracle()
-    result = lab.run(probes, oracle, audit="another")
+    result = lab.run(probes, oracle, plan_digest="another")
     assert dict(oracle.asked) == {50.0: 1}
     assert result.labels[1].tolist() == lab.truth((3.0, 50.0, 4.0))
     assert balanced(result)
@@ -148,13 +164,14 @@ def test_one_probe_twice_in_a_plan_is_asked_once(lab: Any) -> None:
 
 
 def test_a_stop_in_the_second_copy_of_a_probe_loses_nothing_of_the_first(lab: Any) -> None:
+    copies = Copies()
+
     async def watch(engine: QueryEngine, _: LabelStore) -> None:
-        while not engine._ledger.deduplicated:  # noqa: ASYNC110 - no event for it
-            await asyncio.sleep(0)
+        await copies.seen(1)
         engine.stop()
 
     probes = [lab.Probe(distinct(600)), lab.Probe(distinct(600))]
-    first = lab.run(probes, lab.Oracle(), watch=watch)
+    first = lab.run(probes, lab.Oracle(), watch=watch, progress=copies)
     assert first.ledger.sent == 600
     oracle = lab.Oracle()
     assert lab.run(probes, oracle).complete
@@ -166,18 +183,13 @@ def test_copies_get_their_labels_as_soon_as_these_are_known(lab: Any) -> None:
         if batch[0, 0, 0, 0] == 99.0:
             await asyncio.Event().wait()
 
-    seen: list[QueryEngine] = []
-
-    async def watch(engine: QueryEngine, _: LabelStore) -> None:
-        seen.append(engine)
-
+    copies = Copies()
     probes = [lab.Probe((1.0, 2.0)), lab.Probe((1.0, 2.0, 3.0)), lab.Probe((99.0,))]
     oracle = lab.Oracle(last_hangs, max_batch=1)
 
     async def main() -> None:
-        run = asyncio.create_task(lab.start(probes, oracle, watch, None, "audit", {}))
-        while not (seen and seen[0]._ledger.deduplicated == 2):  # noqa: ASYNC110 - no event for it
-            await asyncio.sleep(0)
+        run = asyncio.create_task(lab.start(probes, oracle, None, copies, "audit", {}))
+        await copies.seen(2)
         assert not run.done()
         run.cancel()
         with pytest.raises(asyncio.CancelledError):

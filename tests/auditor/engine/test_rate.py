@@ -16,9 +16,9 @@ from auditor.engine.rate import (
     MAX_PAUSE_S,
     AdaptiveConcurrency,
     Clock,
-    Gate,
     Halt,
     HaltedError,
+    PauseGate,
     RateLimiter,
 )
 
@@ -80,7 +80,7 @@ def test_idle_time_is_not_saved_up() -> None:
 
 def test_the_gate_takes_the_longest_pause_up_to_its_ceiling() -> None:
     now = [0.0]
-    gate = Gate(Clock(lambda: now[0]))
+    gate = PauseGate(Clock(lambda: now[0]))
     assert gate.left <= 0
     gate.close_for(30.0)
     gate.close_for(10.0)
@@ -90,11 +90,11 @@ def test_the_gate_takes_the_longest_pause_up_to_its_ceiling() -> None:
     now[0] = MAX_PAUSE_S
     assert gate.left <= 0
     for harmless in (PaceHint(0, None), PaceHint(3, 60.0), None):
-        gate.heed(harmless)
+        gate.apply(harmless)
     gate.close_for(-5.0)
     gate.close_for(float("nan"))
     assert gate.left <= 0
-    gate.heed(PaceHint(0, 60.0))
+    gate.apply(PaceHint(0, 60.0))
     assert gate.left == 60.0
 
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import AccessDenied
-from auditor.engine import engine as scheduler
+from auditor.engine import supply
 from auditor.engine.store import NOT_ASKED
 
 A, B = tuple(range(10)), tuple(range(100, 120))
@@ -52,7 +52,7 @@ def test_inputs_leave_in_the_order_given(
     lab: Any, probes: list[Any], built: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if built == "in a thread":
-        monkeypatch.setattr(scheduler, "INLINE_BYTES", 0)
+        monkeypatch.setattr(supply, "INLINE_BYTES", 0)
     listener = Listener()
     result = lab.run(probes, lab.Oracle(listener), rounds=orders(), concurrency=1)
     wanted = [probes[n].values[item] for order in orders() for n, item in order]
@@ -112,16 +112,16 @@ def test_what_was_answered_before_a_failure_is_not_asked_again(
 
 
 def test_equal_inputs_of_two_probes_are_asked_once_and_repeats_again(lab: Any) -> None:
-    twins = [lab.Probe((1, 2, 3, 4)), lab.Probe((3, 4, 5, 6)), lab.Probe((1, 3), repeat=True)]
+    probes = [lab.Probe((1, 2, 3, 4)), lab.Probe((3, 4, 5, 6)), lab.Probe((1, 3), repeat=True)]
     order = np.array(
         [(2, 1), (1, 0), (0, 0), (1, 2), (0, 2), (2, 0), (0, 3), (1, 1), (0, 1), (1, 3)]
     )
     oracle = lab.Oracle()
-    result = lab.run(twins, oracle, rounds=[order[:5], order[5:]], concurrency=2)
+    result = lab.run(probes, oracle, rounds=[order[:5], order[5:]], concurrency=2)
     assert result.complete
     assert (result.ledger.sent, result.ledger.deduplicated) == (8, 2)
     assert oracle.asked == {1: 2, 2: 1, 3: 2, 4: 1, 5: 1, 6: 1}
-    assert [labels.tolist() for labels in result.labels] == [lab.truth(p.values) for p in twins]
+    assert [labels.tolist() for labels in result.labels] == [lab.truth(p.values) for p in probes]
 
 
 def test_a_budget_is_kept_across_rounds(lab: Any, probes: list[Any]) -> None:

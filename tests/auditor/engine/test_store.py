@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import signal
 import sqlite3
 import subprocess
@@ -53,7 +54,7 @@ async def ask(store: LabelStore, probe: StoredProbe, items: list[int], labels: l
 
 async def ask_ten(store: LabelStore) -> None:
     await ask(store, await load(store), list(range(10)), list(range(10)))
-    await store.settle()
+    await store.commit()
 
 
 def known(path: Path, size: int = 1000) -> list[int]:
@@ -89,7 +90,7 @@ def test_labels_come_back_where_they_were_put(path: Path) -> None:
             labels = rng.integers(0, 65535, 12)
             expected[items] = labels
             await ask(store, probe, items.tolist(), labels.tolist())
-            await store.settle()
+            await store.commit()
 
     for _ in range(5):
         use(path, write)
@@ -195,7 +196,7 @@ def test_a_request_cancelled_before_it_left_is_not_charged(path: Path) -> None:
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        await store.settle()
+        await store.commit()
 
     use(path, write)
     assert ledger(path) == {"sent": 0, "requests": 0, "retried": 0, "unknown": 0}
@@ -239,7 +240,7 @@ async def main():
         items = np.arange(start, start + 10)
         intents = await store.intend("audit", [(probe, items)], 1)
         store.record(intents, [(probe, items, items % 60000)])
-        await store.settle()
+        await store.commit()
         print(start, flush=True)
 
 asyncio.run(main())
@@ -291,6 +292,16 @@ def test_another_version_is_refused(path: Path) -> None:
     before = path.read_bytes()
     assert "another version (store schema 99" in refusal(path)
     assert path.read_bytes() == before
+
+
+def test_the_tables_are_those_of_stores_that_users_have(path: Path) -> None:
+    # SQLite keeps the text, and a store with another one is taken for damaged.
+    use(path, ask_ten)
+    with sqlite3.connect(path) as db:
+        found = [sql for (sql,) in db.execute("SELECT sql FROM sqlite_master WHERE sql != ''")]
+    db.close()
+    digest = hashlib.sha256("\n".join(found).encode()).hexdigest()
+    assert digest == "7c6f9537aa89cc92ffe9bd60e2f0b9c8ea2d32c4fbec482082fe805592002341"
 
 
 def test_a_file_that_is_no_store_is_refused_and_left_alone(path: Path) -> None:
@@ -450,7 +461,7 @@ async def write_on(store: LabelStore, probe: StoredProbe, committed: list[int]) 
     for start in range(0, 200_000, 500):
         items = list(range(start, start + 500))
         await ask(store, probe, items, items)
-        await store.settle()
+        await store.commit()
         committed += items
 
 
@@ -465,7 +476,7 @@ async def until_full(store: LabelStore) -> tuple[list[int], str]:
     with pytest.raises(StoreError, match="disk is full"):
         store.fill(probe, np.array([0]), np.array([0]))
     with pytest.raises(StoreError, match="disk is full"):
-        await store.settle()
+        await store.commit()
     return committed, str(caught.value)
 
 
@@ -501,15 +512,15 @@ def test_a_full_disk_ends_a_run_that_can_be_continued(lab: Any) -> None:
 # ---- the end -------------------------------------------------------------------------------------
 
 
-def test_settle_and_close_may_be_called_again(path: Path) -> None:
+def test_commit_and_close_may_be_called_again(path: Path) -> None:
     async def main() -> None:
         store = LabelStore(path)
         await ask_ten(store)
         for _ in range(3):
-            await store.settle()
+            await store.commit()
         for _ in range(3):
             await asyncio.to_thread(store.close)
-        await store.settle()
+        await store.commit()
         with pytest.raises(StoreError, match="is closed"):
             await load(store)
         with pytest.raises(StoreError, match="is closed"):
@@ -525,7 +536,7 @@ def test_settle_and_close_may_be_called_again(path: Path) -> None:
 def test_closing_commits_what_waits(path: Path) -> None:
     async def write(store: LabelStore) -> None:
         await ask(store, await load(store), [3], [4])
-        # No settle: close() must not lose what was handed in.
+        # No commit: close() must not lose what was handed in.
 
     use(path, write)
     assert known(path) == [4]

@@ -15,6 +15,8 @@ from auditor.evidence.layout import REQUIRED
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 MakeOracle = Callable[..., SyntheticOracle]
 
@@ -22,9 +24,11 @@ MakeOracle = Callable[..., SyntheticOracle]
 def test_an_audit_leaves_a_bundle(
     make_oracle: MakeOracle, samples: Samples, settings: AuditSettings, tmp_path: Path
 ) -> None:
-    result = asyncio.run(run_audit(make_oracle(), samples, settings, tmp_path))
+    result = asyncio.run(
+        run_audit(AuditRequest(located(make_oracle()), samples, settings, tmp_path))
+    )
     bundle = load_bundle(tmp_path)
-    assert bundle.report == json.loads(json.dumps(result.report))
+    assert bundle.result.content == json.loads(json.dumps(result.report))
     assert not bundle.handed_over
     assert not bundle.signed
     assert set(REQUIRED) <= set(bundle.files.content)
@@ -32,11 +36,14 @@ def test_an_audit_leaves_a_bundle(
     assert signer is None
     inside = {name: data for name, data in bundle.files.content.items() if name != "head.json"}
     assert listed == listing(inside)
-    assert set(bundle.pictures) >= {plane["triplet"][0] for plane in bundle.report["planes"]}
+    assert set(bundle.pictures) >= {
+        plane["triplet"][0] for plane in bundle.result.content["planes"]
+    }
     lines, torn = split_lines(bundle.files.get("log.jsonl"))
     chain = read_chain(lines)
     assert torn == b""
     assert chain.runs[-1].tally.sent == result.report["queries"]["sent"]
     assert chain.runs[-1].tally.deduplicated == result.report["queries"]["deduplicated"]
-    for number, probe in enumerate(chain.probes[1:5]):
-        assert probe.labels.reshape(8, 8).tolist() == bundle.report["planes"][number]["label_map"]
+    for number, probe in enumerate(chain.probes[1:17]):
+        plane = bundle.result.content["planes"][number]
+        assert probe.labels.tolist() == plane["points"]["labels"]

@@ -17,12 +17,14 @@ from numpy.typing import NDArray
 
 from adapters.errors import RetryAdvice, ServerFailed, Throttled
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import EvidenceError, ExitCode, StoreError
 from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from auditor.workflows.verify.verify import verify_bundle
 
 MakeOracle = Callable[..., SyntheticOracle]
@@ -33,18 +35,20 @@ Audit = Callable[..., dict[str, Any]]
 def audit(
     make_oracle: MakeOracle, samples: Samples, settings: AuditSettings, tmp_path: Path
 ) -> Audit:
-    """Audits into ``tmp_path / "out"``, ``(oracle=None, planes=4, **limits)``."""
+    """Audits into ``tmp_path / "out"``, ``(oracle=None, planes=16, **limits)``."""
 
     def run(
-        oracle: SyntheticOracle | None = None, planes: int = 4, **limits: Any
+        oracle: SyntheticOracle | None = None, planes: int = 16, **limits: Any
     ) -> dict[str, Any]:
         allowed = EngineLimits(backoff_s=0.0, **limits)
         done = run_audit(
-            oracle or make_oracle(),
-            samples,
-            replace(settings, planes=planes),
-            tmp_path / "out",
-            limits=allowed,
+            AuditRequest(
+                located(oracle or make_oracle()),
+                samples,
+                replace(settings, planes=planes),
+                tmp_path / "out",
+                limits=allowed,
+            )
         )
         return asyncio.run(done).report
 
@@ -121,11 +125,11 @@ def test_labels_that_the_store_lost_are_voided_and_asked_again(
     audit: Audit, tmp_path: Path
 ) -> None:
     out = tmp_path / "out"
-    audit(planes=8, max_queries=400)
+    audit(planes=32, max_queries=400)
     shutil.copy(out / "labels.sqlite3", tmp_path / "early.sqlite3")
-    audit(planes=8)
+    audit(planes=32)
     shutil.copy(tmp_path / "early.sqlite3", out / "labels.sqlite3")
-    report = audit(planes=8)
+    report = audit(planes=32)
     assert report["queries"]["sent"] > 0
     rows = rows_of(out)
     assert {row["s"] for row in rows} >= {"void", "ok"}
@@ -147,7 +151,11 @@ def test_another_plan_in_the_same_folder_is_on_record(
     make_oracle: MakeOracle, samples: Samples, settings: AuditSettings, tmp_path: Path
 ) -> None:
     for seed in (0, 1, 2):
-        asked = run_audit(make_oracle(), samples, replace(settings, seed=seed), tmp_path / "out")
+        asked = run_audit(
+            AuditRequest(
+                located(make_oracle()), samples, replace(settings, seed=seed), tmp_path / "out"
+            )
+        )
         asyncio.run(asked)
     assert len(list((tmp_path / "out" / "plans").iterdir())) == 2
     verified(tmp_path / "out")

@@ -15,13 +15,15 @@ from numpy.typing import NDArray
 from adapters.contract import LabelSpace
 from adapters.errors import RetryAdvice, ServerFailed
 from adapters.synthetic import SyntheticOracle
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import EvidenceError, ExitCode
 from auditor.evidence.chain import Chain, read_chain, split_lines
-from auditor.evidence.target_record import MAX_NAMES, Told
+from auditor.evidence.target_record import MAX_NAMES, TargetRecord
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from auditor.workflows.verify.verify import verify_bundle
 
 
@@ -61,7 +63,9 @@ def audit(samples: Samples, settings: AuditSettings, tmp_path: Path) -> Audit:
 
     def run(oracle: Any, **limits: Any) -> dict[str, Any]:
         allowed = EngineLimits(backoff_s=0.0, concurrency=1, **limits)
-        done = run_audit(oracle, samples, settings, tmp_path / "out", limits=allowed)
+        done = run_audit(
+            AuditRequest(located(oracle), samples, settings, tmp_path / "out", limits=allowed)
+        )
         return asyncio.run(done).report
 
     return run
@@ -135,7 +139,7 @@ def test_a_sender_that_only_the_store_remembers_is_logged_late(
     audit(endpoint())
     kinds = [entry["e"] for entry in entries(tmp_path / "out")]
     assert kinds[:4] == ["open", "classes", "sender", "ask"]
-    assert chain_of(tmp_path / "out").told_now.senders == {"header server": ["a"]}
+    assert chain_of(tmp_path / "out").target_record.senders == {"header server": ["a"]}
     assert verify_bundle(tmp_path / "out").exit_code == ExitCode.NO_EVIDENCE
 
 
@@ -169,12 +173,12 @@ def test_classes_learned_from_answers_are_on_record_with_them(
     assert told[0]["names"] == ["0", "1", "2", "3", "4"]  # those of the samples
     later = [name for entry in told[1:] for name in entry["names"]]
     assert sorted(later) == [f"class {number}" for number in range(5)]
-    assert chain_of(tmp_path / "out").told_now.names == oracle.inner.label_space.names
+    assert chain_of(tmp_path / "out").target_record.names == oracle.inner.label_space.names
     assert verify_bundle(tmp_path / "out").exit_code == ExitCode.NO_EVIDENCE
 
 
 def test_long_lists_of_names_are_written_in_parts() -> None:
-    told, names = Told(), [f"class {number}" for number in range(2 * MAX_NAMES + 1)]
+    told, names = TargetRecord(), [f"class {number}" for number in range(2 * MAX_NAMES + 1)]
     parts = list(told.class_news(0, names, len(names)))
     for part in parts:
         told.take_classes(part)
@@ -195,7 +199,7 @@ def test_long_lists_of_names_are_written_in_parts() -> None:
 )
 def test_classes_that_nobody_writes_are_refused(entry: dict[str, Any]) -> None:
     with pytest.raises(EvidenceError):
-        Told().take_classes(entry)
+        TargetRecord().take_classes(entry)
 
 
 @pytest.mark.parametrize(
@@ -203,4 +207,4 @@ def test_classes_that_nobody_writes_are_refused(entry: dict[str, Any]) -> None:
 )
 def test_senders_that_nobody_writes_are_refused(entry: dict[str, Any]) -> None:
     with pytest.raises(EvidenceError):
-        Told().take_sender(entry)
+        TargetRecord().take_sender(entry)

@@ -21,7 +21,7 @@ from auditor.labels.consistency import (
     least_caught,
     wants_extra_repeats,
 )
-from auditor.plan.plan import SECOND_LOOKS
+from auditor.plan.plan import EXTRA_REPEATS
 from auditor.plan.settings import AuditSettings
 from auditor.report.wording.reasons import sentence
 
@@ -85,7 +85,7 @@ def test_the_threshold_keeps_to_the_false_alarms_promised(planned: int) -> None:
 
 
 def test_a_second_look_is_for_flips_that_tell_nothing_yet() -> None:
-    planned = CANARIES + SECOND_LOOKS
+    planned = CANARIES + EXTRA_REPEATS
     wanted = [flips for flips in range(50) if wants_extra_repeats(flips, planned)]
     assert wanted == list(range(1, fewest_flips(planned)))
 
@@ -110,7 +110,7 @@ def test_the_least_share_caught_is_caught_in_95_of_100_audits(own: int, planned:
 
 
 def test_more_repeats_catch_less() -> None:
-    shares = [least_caught(own, own + SECOND_LOOKS) or 1.0 for own in (50, 150, 1000, 5000)]
+    shares = [least_caught(own, own + EXTRA_REPEATS) or 1.0 for own in (50, 150, 1000, 5000)]
     assert shares == sorted(shares, reverse=True)
     assert least_caught(0, 0) is None
     assert least_caught(1, 400) is not None
@@ -188,7 +188,7 @@ def test_labels_without_end() -> None:
 
 def caught(rng: np.random.Generator, swapped: float, disagree: float, unsteady: float) -> bool:
     """One audit: ``swapped`` of all answers come from a model that disagrees on ``disagree``."""
-    planned = CANARIES + SECOND_LOOKS
+    planned = CANARIES + EXTRA_REPEATS
     given = repeats(planned, seed=int(rng.integers(2**32)))
     other = rng.random((2, planned)) < swapped
     flipped = (other[0] != other[1]) & (rng.random(planned) < disagree)

@@ -22,7 +22,7 @@ from auditor.plan.settings import AuditSettings, choose_settings
 
 CLASSES = np.repeat(np.arange(5), 4)
 REFS = [f"{label}/{item}.png" for label in range(5) for item in range(4)]
-SETTINGS = AuditSettings(planes=6, density=5, canaries=9)
+SETTINGS = AuditSettings(planes=6, canaries=9)
 
 
 def pictures() -> NDArray[np.float32]:
@@ -55,6 +55,9 @@ CHANGES: dict[str, Any] = {
     "per_source": True,
     "families": True,
     "stop_early": False,
+    "sampler": "paper",
+    "points": 32,
+    "pictures": 1,
 }
 
 
@@ -64,9 +67,8 @@ def test_every_setting_changes_the_digest(name: str) -> None:
     assert plan_of(settings=other).digest != plan_of().digest
 
 
-def test_every_setting_but_the_samplers_is_in_the_list_of_changes() -> None:
-    names = {field.name for field in dataclasses.fields(AuditSettings)}
-    assert names == {*CHANGES, "sampler", "points", "pictures"}
+def test_every_setting_is_in_the_list_of_changes() -> None:
+    assert {field.name for field in dataclasses.fields(AuditSettings)} == set(CHANGES)
 
 
 def test_any_pixel_of_any_used_sample_changes_the_digest() -> None:
@@ -81,7 +83,7 @@ def test_any_pixel_of_any_used_sample_changes_the_digest() -> None:
 
 
 def test_a_whole_number_is_the_same_setting_as_its_float() -> None:
-    whole = AuditSettings(planes=6, density=5, canaries=9, expansion=5, alpha=10)
+    whole = AuditSettings(planes=6, canaries=9, expansion=5, alpha=10)
     assert plan_of(settings=whole).digest == plan_of().digest
 
 
@@ -128,10 +130,10 @@ def test_two_classes_allow_no_plane() -> None:
         draw_triplets(np.array([0, 0, 1, 1]), 1, 0)
 
 
-def test_probes_are_the_samples_then_the_planes_then_the_canaries() -> None:
+def test_probes_are_the_samples_then_the_planes_then_the_repeats() -> None:
     plan = plan_of()
     assert [probe.kind for probe in plan.probes] == ["samples", *["plane"] * 6, "canary"]
-    assert plan.queries == len(plan.used) + 6 * 25 + 9
+    assert plan.queries == len(plan.used) + 6 * 16 + 9
     assert plan.used.tolist() == sorted({int(index) for index in plan.triplets.ravel()})
     items = np.arange(plan.samples.size)
     assert plan.samples.inputs(items).tobytes() == pictures()[plan.used].tobytes()
@@ -139,39 +141,51 @@ def test_probes_are_the_samples_then_the_planes_then_the_canaries() -> None:
         assert probe.samples.tobytes() == pictures()[triplet].tobytes()
 
 
-def test_rounds_ask_every_input_once_planes_in_turn_and_mixed() -> None:
-    plan = plan_of(settings=dataclasses.replace(SETTINGS, planes=10))
-    orders = list(plan.orders())
-    assert len(orders) == plan.rounds == 3
+@pytest.mark.parametrize(
+    ("settings", "per_round"),
+    [
+        (dataclasses.replace(SETTINGS, planes=20), 8),
+        (AuditSettings.paper(planes=10, density=5, canaries=9), 4),
+    ],
+)
+def test_rounds_ask_every_input_once_planes_in_turn_and_mixed(
+    settings: AuditSettings, per_round: int
+) -> None:
+    plan = plan_of(settings=settings)
+    orders = list(plan.schedule.rounds())
+    assert len(orders) == plan.schedule.count == 3
     everything = {tuple(row) for order in orders for row in order.tolist()}
     assert len(everything) == sum(len(order) for order in orders) == plan.queries
     for number, order in enumerate(orders):
-        planes = order[(order[:, 0] > 0) & (order[:, 0] <= 10), 0] - 1
-        assert set(planes.tolist()) == set(range(4 * number, min(4 * number + 4, 10)))
+        planes = order[(order[:, 0] > 0) & (order[:, 0] <= settings.planes), 0] - 1
+        first = per_round * number
+        assert set(planes.tolist()) == set(range(first, min(first + per_round, settings.planes)))
         if number < 2:
-            # Of neighbours, about three quarters belong to different planes.
+            # Of neighbours, at least about three quarters belong to different planes.
             assert (np.diff(planes) != 0).mean() > 0.6
-    _samples_come_with_their_plane(plan, orders)
+    _samples_come_with_their_plane(plan, orders, per_round)
 
 
-def _samples_come_with_their_plane(plan: AuditPlan, orders: list[NDArray[np.int64]]) -> None:
+def _samples_come_with_their_plane(
+    plan: AuditPlan, orders: list[NDArray[np.int64]], per_round: int
+) -> None:
     for number in range(len(orders)):
         known = {int(plan.used[item]) for one in orders[: number + 1] for n, item in one if n == 0}
-        for triplet in plan.triplets[: 4 * (number + 1)]:
+        for triplet in plan.triplets[: per_round * (number + 1)]:
             assert set(triplet.tolist()) <= known
         if number == 0:
-            assert known == set(plan.triplets[:4].ravel().tolist())
+            assert known == set(plan.triplets[:per_round].ravel().tolist())
 
 
-def test_canaries_repeat_inputs_of_their_round_or_an_earlier_one() -> None:
+def test_repeats_ask_inputs_of_their_round_or_an_earlier_one() -> None:
     plan = plan_of(settings=dataclasses.replace(SETTINGS, planes=10, canaries=40))
     asked: set[tuple[int, ...]] = set()
     later = 0
-    for order in plan.orders():
+    for order in plan.schedule.rounds():
         here = {tuple(row) for row in order.tolist()}
         asked |= here
-        assert plan.canaries is not None
-        repeats = [tuple(plan.canaries.picks[item].tolist()) for n, item in here if n == 11]
+        assert plan.repeats is not None
+        repeats = [tuple(plan.repeats.picks[item].tolist()) for n, item in here if n == 11]
         assert set(repeats) <= asked
         later += sum(repeat not in here for repeat in repeats)
     assert later > 5
@@ -180,33 +194,33 @@ def test_canaries_repeat_inputs_of_their_round_or_an_earlier_one() -> None:
 def test_the_order_is_the_plans_and_depends_on_seed_and_samples() -> None:
     def first(**changes: Any) -> list[list[int]]:
         plan = plan_of(settings=dataclasses.replace(SETTINGS, **changes))
-        order: list[list[int]] = next(plan.orders()).tolist()
+        order: list[list[int]] = next(plan.schedule.rounds()).tolist()
         return order
 
     assert first() == first()
     assert first() != first(seed=1)
-    moved = next(plan_of(pictures() + np.float32(1)).orders()).tolist()
+    moved = next(plan_of(pictures() + np.float32(1)).schedule.rounds()).tolist()
     assert first() != moved
     assert sorted(first()) == sorted(moved)
 
 
 def test_moments_follow_the_order() -> None:
     plan = plan_of(settings=dataclasses.replace(SETTINGS, planes=10, canaries=40))
-    moments = plan.moments()
-    sent = [tuple(row) for order in plan.orders() for row in order.tolist()]
+    moments = plan.schedule.moments()
+    sent = [tuple(row) for order in plan.schedule.rounds() for row in order.tolist()]
     told = [moments[probe][item] for probe, item in sent]
     assert told == [position / plan.queries for position in range(plan.queries)]
     assert [len(one) for one in moments] == [probe.size for probe in plan.probes]
 
 
-FRUGAL = AuditSettings(planes=9, points=8, canaries=5, sampler="frugal")
+FRUGAL = AuditSettings(planes=9, points=8, canaries=5)
 
 
-def test_a_frugal_plan_scatters_few_points_and_gives_every_class_its_turn() -> None:
+def test_a_frugal_plan_asks_few_points_and_gives_every_class_its_turn() -> None:
     plan = plan_of(settings=FRUGAL)
     assert [probe.size for probe in plan.planes] == [8] * 9
     assert len({probe.digest for probe in plan.planes}) == 9
-    assert plan.rounds == 2
+    assert plan.schedule.count == 2
     # Five classes: of every order of them three are used, so all triplets differ in classes.
     assert all(len(set(CLASSES[triplet])) == 3 for triplet in plan.triplets)
     more = plan_of(settings=dataclasses.replace(FRUGAL, planes=12))
@@ -254,19 +268,20 @@ def test_the_samplers_settings_change_the_digest() -> None:
     assert len({plan.digest for plan in (plan_of(settings=FRUGAL), *plans)}) == 4
 
 
-def test_pictures_are_grids_of_the_first_planes() -> None:
+def test_label_maps_are_grids_of_the_first_planes() -> None:
     plan = plan_of(settings=dataclasses.replace(FRUGAL, pictures=2, density=100))
-    assert [probe.size for probe in plan.pictured] == [10_000, 10_000]
-    assert [probe.bounds for probe in plan.pictured] == [p.bounds for p in plan.planes[:2]]
-    assert plan.most_picture_queries == 5000
+    assert [probe.size for probe in plan.mapped_planes] == [10_000, 10_000]
+    assert [probe.bounds for probe in plan.mapped_planes] == [p.bounds for p in plan.planes[:2]]
+    assert plan.most_map_queries == 5000
     assert plan.as_dict(REFS)["pictures"] == {"planes": 2, "most_queries": 5000}
 
 
-def test_settings_that_nobody_chose_follow_the_sampler() -> None:
-    frugal, paper = (choose_settings({"sampler": name}) for name in ("frugal", "paper"))
-    assert (frugal.sampler, frugal.planes, frugal.points) == ("frugal", 44, 16)
-    assert paper == AuditSettings()
-    assert choose_settings({"sampler": "frugal", "planes": 7}).planes == 7
+def test_settings_that_were_not_chosen_follow_the_sampler() -> None:
+    assert choose_settings({}) == choose_settings({"sampler": "frugal"}) == AuditSettings()
+    assert choose_settings({"sampler": "paper"}) == AuditSettings.paper()
+    assert choose_settings({"density": 9}) == AuditSettings.paper(density=9)
+    assert choose_settings({"planes": 7}) == AuditSettings(planes=7)
+    assert choose_settings({"sampler": "paper", "planes": 7}) == AuditSettings.paper(planes=7)
 
 
 @pytest.mark.parametrize(
@@ -285,9 +300,9 @@ def test_settings_that_make_no_sense_are_refused(chosen: dict[str, Any], words: 
         choose_settings(chosen)
 
 
-def test_canaries_can_be_left_out_and_change_nothing_else() -> None:
+def test_repeats_can_be_left_out_and_change_nothing_else() -> None:
     without = plan_of(settings=dataclasses.replace(SETTINGS, canaries=0))
-    assert without.canaries is without.second_looks is None
+    assert without.repeats is without.extra_repeats is None
     assert [p.digest for p in without.probes] == [p.digest for p in plan_of().probes[:-1]]
 
 
@@ -315,10 +330,30 @@ def test_the_plan_as_data() -> None:
     ]
 
 
-def test_the_defaults_are_the_papers() -> None:
+def test_the_default_is_the_frugal_samplers() -> None:
     settings = AuditSettings()
+    assert (settings.sampler, settings.planes, settings.points) == ("frugal", 44, 16)
+    assert (settings.pictures, settings.canaries, settings.stop_early) == (0, 150, True)
+
+
+def test_the_papers_settings_are_the_published_ones() -> None:
+    settings = AuditSettings.paper()
+    assert settings.sampler == "paper"
     assert (settings.planes, settings.density, settings.expansion) == (20, 100, 5.0)
     assert (settings.alpha, settings.ats_threshold) == (10.0, 0.5)
+
+
+@pytest.mark.parametrize("settings", [AuditSettings(seed=3), AuditSettings.paper(density=9)])
+def test_settings_are_read_back_from_a_record(settings: AuditSettings) -> None:
+    assert AuditSettings.from_record(dataclasses.asdict(settings)) == settings
+
+
+def test_a_record_without_a_sampler_has_the_papers() -> None:
+    record = dataclasses.asdict(AuditSettings.paper(density=9, seed=3))
+    for later in ("sampler", "points", "pictures"):
+        del record[later]
+    assert AuditSettings.from_record(record) == AuditSettings.paper(density=9, seed=3)
+    assert AuditSettings.from_record({}) == AuditSettings.paper()
 
 
 @pytest.mark.parametrize(
@@ -361,44 +396,48 @@ def test_the_ends_of_every_range_are_allowed(name: str, value: Any) -> None:
     assert getattr(AuditSettings(**{name: value}), name) == value
 
 
-def plan_with_families(count: int = 60, seed: int = 0) -> AuditPlan:
+def plan_with_perturbations(count: int = 60, seed: int = 0) -> AuditPlan:
     rng = np.random.default_rng(4)
     images = rng.random((count, 1, 24, 24)).astype(np.float32)
-    settings = AuditSettings(planes=2, density=3, canaries=0, seed=seed, families=True)
+    settings = AuditSettings(planes=2, canaries=0, seed=seed, families=True)
     spec = InputSpec((1, 24, 24), (0.0,), (1.0,))
     refs = [str(number) for number in range(count)]
     return build_plan(images, np.arange(count, dtype=np.int64) % 5, refs, settings, spec)
 
 
-def test_families_ask_the_samples_first_and_at_most_a_thousand_disturbed_ones() -> None:
-    plan = plan_with_families()
-    assert plan.families[0].size == 60
-    assert sum(probe.size for probe in plan.families[1:]) <= 1000
-    assert plan.family_queries == sum(probe.size for probe in plan.families)
+def test_perturbations_ask_the_samples_first_and_at_most_a_thousand_perturbed_ones() -> None:
+    plan = plan_with_perturbations()
+    assert plan.perturbations[0].size == 60
+    assert sum(probe.size for probe in plan.perturbations[1:]) <= 1000
+    assert plan.perturbation_queries == sum(probe.size for probe in plan.perturbations)
 
 
-def test_the_family_rounds_name_every_input_once_and_mix_the_families() -> None:
-    plan = plan_with_families()
-    rounds = list(plan.family_orders())
+def test_the_rounds_of_perturbations_name_every_input_once_and_mix_them() -> None:
+    plan = plan_with_perturbations()
+    rounds = list(plan.perturbation_rounds())
     order = np.concatenate(rounds)
-    wanted = {(n, i) for n, probe in enumerate(plan.families) for i in range(probe.size)}
+    wanted = {(n, i) for n, probe in enumerate(plan.perturbations) for i in range(probe.size)}
     assert {(int(n), int(i)) for n, i in order} == wanted
     assert len(order) == len(wanted)
     for number, one in enumerate(rounds):
-        # The samples that are disturbed come first, and each family in equal parts.
-        counts = np.bincount(one[:, 0], minlength=len(plan.families))
+        # The unperturbed samples come first, and each perturbation in equal parts.
+        counts = np.bincount(one[:, 0], minlength=len(plan.perturbations))
         assert counts[0] == (60 if number == 0 else 0)
-        assert set(counts[1:].tolist()) == {plan.families[1].size // len(rounds)}
+        assert set(counts[1:].tolist()) == {plan.perturbations[1].size // len(rounds)}
         assert len(set(one[:60, 0].tolist())) > 1
 
 
-def test_families_are_part_of_the_digest_and_follow_the_seed() -> None:
-    plans = [plan_with_families(), plan_with_families(seed=1), plan_with_families(59)]
+def test_perturbations_are_part_of_the_digest_and_follow_the_seed() -> None:
+    plans = [
+        plan_with_perturbations(),
+        plan_with_perturbations(seed=1),
+        plan_with_perturbations(59),
+    ]
     assert len({plan.digest for plan in plans}) == 3
-    digests = [{probe.digest for probe in plan.families[1:]} for plan in plans]
+    digests = [{probe.digest for probe in plan.perturbations[1:]} for plan in plans]
     assert not digests[0] & digests[1]
 
 
-def test_too_few_samples_ask_no_families() -> None:
-    assert plan_with_families(39).families == ()
-    assert plan_with_families(39).family_queries == 0
+def test_too_few_samples_ask_no_perturbations() -> None:
+    assert plan_with_perturbations(39).perturbations == ()
+    assert plan_with_perturbations(39).perturbation_queries == 0

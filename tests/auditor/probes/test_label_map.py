@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from auditor.probes.label_map import MOST, SMALLEST, Picture, draw_picture, most_queries
+from auditor.probes.label_map import MOST, SMALLEST, LabelMap, draw_label_map, most_queries
 from auditor.probes.plane import PlaneProbe
 
 Map = NDArray[np.int64]
@@ -21,10 +21,10 @@ class Grid(PlaneProbe):
         return indices.astype(np.float32).reshape(-1, 1, 1, 1)
 
 
-def draw(truth: Map, seed: int = 0) -> tuple[Picture, list[list[int]]]:
+def draw(truth: Map, seed: int = 0) -> tuple[LabelMap, list[list[int]]]:
     probe = Grid(np.zeros((3, 1, 1, 1), np.float32), 5.0, len(truth))
     asked: list[list[int]] = []
-    drawing = draw_picture(probe, seed)
+    drawing = draw_label_map(probe, seed)
     try:
         batch = next(drawing)
         while True:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.probes.net_points import ScatterProbe, scrambled_net
+from auditor.probes.net_points import NetPointsProbe, scrambled_net
 from auditor.probes.plane import PlaneProbe
 
 TRIPLET = np.random.default_rng(1).random((3, 1, 4, 4)).astype(np.float32)
 
 
-def probe(points: int = 16, seed: tuple[int, ...] = (0, 5, 1), eta: float = 5.0) -> ScatterProbe:
-    return ScatterProbe(TRIPLET, eta, points, seed)
+def probe(points: int = 16, seed: tuple[int, ...] = (0, 5, 1), eta: float = 5.0) -> NetPointsProbe:
+    return NetPointsProbe(TRIPLET, eta, points, seed)
 
 
 @pytest.mark.parametrize("points", [4, 8, 16, 64])
@@ -68,7 +68,7 @@ def test_points_lie_in_the_rectangle_of_the_grid_and_do_not_depend_on_each_other
 
 def test_the_digest_tells_every_difference() -> None:
     others = [probe(32), probe(seed=(0, 5, 2)), probe(seed=(1, 5, 1)), probe(eta=4.0)]
-    others.append(ScatterProbe(TRIPLET + np.float32(1), 5.0, 16, (0, 5, 1)))
+    others.append(NetPointsProbe(TRIPLET + np.float32(1), 5.0, 16, (0, 5, 1)))
     digests = {one.digest for one in (probe(), *others)}
     assert len(digests) == 6
     assert probe().digest == probe().digest

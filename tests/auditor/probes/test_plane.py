@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.probes.plane import (
-    Bounds,
     NoPlaneError,
     PlaneProbe,
+    Rectangle,
     bounds_of,
     nearest_nodes,
     plane_through,
@@ -157,7 +157,7 @@ def test_of_two_equally_near_nodes_the_lower_one_counts() -> None:
     samples[1, 0, 0], samples[2, 0, 0] = (1.0, 0.0), (0.0, 1.0)
     plane = plane_through(samples)
     # The nodes of an axis from -1.5 to 2.5 are -1.5, -0.5, 0.5, ...: 0 and 1 lie half way.
-    wide = Bounds(-1.5, 2.5, -1.5, 2.5)
+    wide = Rectangle(-1.5, 2.5, -1.5, 2.5)
     assert nearest_nodes(plane, wide, 5).tolist() == [[1, 1], [2, 1], [1, 2]]
     # With eta 0 and two nodes per axis the samples are nodes.
     assert nearest_nodes(plane, bounds_of(plane, 0.0), 2).tolist() == [[0, 0], [1, 0], [0, 1]]

@@ -2,44 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from auditor.report.console import show_price, show_result
-from auditor.report.console_check import show_check
+from auditor.report.console import show_check, show_price, show_result
+from auditor.report.json_report import result_of
+from auditor.report.result.result import Result
 
 HOSTILE = "cat\x1b[2J\u202e" + "x" * 500
 
 
-def report(**changes: Any) -> dict[str, Any]:
-    score = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 20}
-    return {
-        "verdict": "inconclusive",
-        "verdict_reason": "The reason.",
-        "planes": [{}],
-        "comparisons": [{"score": "re", "threshold": 0.873}],
-        "scores": {"re": score, "ats": score, "ats_by_label": score, "shares": [0.2, 0.8]},
-        "labels": {"0": "dog", "1": HOSTILE},
-        "target_label": 1,
-        "queries": dict.fromkeys(
+MakeResult = Callable[..., Result]
+
+
+@pytest.fixture
+def result(make_report: Callable[..., dict[str, Any]]) -> MakeResult:
+    """Results of a small audit, but for the parts given."""
+
+    def make(**changes: Any) -> Result:
+        score = {"mean": 0.5, "low": 0.4, "high": 0.6, "n": 20}
+        made = make_report("inconclusive", planes=1, density=2)
+        made["comparisons"] = made["comparisons"][:1]
+        made["comparisons"][0]["threshold"] = 0.873
+        made["queries"] |= dict.fromkeys(
             ("planned", "sent", "cached", "deduplicated", "retried", "unknown"), 1234
-        ),
-        **changes,
-    }
+        )
+        made |= {
+            "verdict_reason": "The reason.",
+            "scores": {"re": score, "ats": score, "ats_by_label": score, "shares": [0.2, 0.8]},
+            "labels": {"0": "dog", "1": HOSTILE},
+            "target_label": 1,
+        }
+        if "trigger" in changes:
+            changes["trigger"] = made["trigger"] | changes["trigger"]
+        return result_of(made | changes)
+
+    return make
 
 
-def test_verdict_reason_scores_and_place() -> None:
-    text = show_result(report(), Path("out"))
+def test_verdict_reason_scores_and_place(result: MakeResult) -> None:
+    text = show_result(result(), Path("out"))
     assert text.startswith("Verdict: INCONCLUSIVE\n  The reason.\n")
     assert "RE (bits):    0.500  (95 % interval 0.400 to 0.600, 20 planes)" in text
     assert text.count("threshold 0.873") == 1
     assert "label 1 (cat" in text
     assert "80%: the target, if there is one" in text
     assert "1,234 planned" in text
-    found = {"suspicious": True, "best": {"target": 0}}
-    assert "if there is one" not in show_result(report(trigger=found), Path("out"))
+    found = {"suspicious": True}
+    assert "if there is one" not in show_result(result(trigger=found), Path("out"))
     assert str(Path("out") / "report.html") in text
 
 
@@ -51,36 +64,36 @@ def test_verdict_reason_scores_and_place() -> None:
         (["report.json"], "report.json"),
     ],
 )
-def test_it_names_the_views_there_are(files: list[str], said: str) -> None:
-    line = show_result(report(), Path("out"), files).splitlines()[-1]
+def test_it_names_the_views_there_are(result: MakeResult, files: list[str], said: str) -> None:
+    line = show_result(result(), Path("out"), files).splitlines()[-1]
     assert line == f"  Report:  {Path('out') / said}"
 
 
-def test_a_hostile_label_cannot_write_to_the_terminal() -> None:
-    text = show_result(report(), Path("out"))
+def test_a_hostile_label_cannot_write_to_the_terminal(result: MakeResult) -> None:
+    text = show_result(result(), Path("out"))
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert max(len(line) for line in text.splitlines()) < 200
 
 
-def test_one_plane_has_no_interval() -> None:
+def test_one_plane_has_no_interval(result: MakeResult) -> None:
     score = {"mean": 0.5, "low": None, "high": None, "n": 1}
     scores = {"re": score, "ats": score, "ats_by_label": score, "shares": [0.2, 0.8]}
-    assert "interval" not in show_result(report(scores=scores), Path("out"))
+    assert "interval" not in show_result(result(scores=scores), Path("out"))
 
 
-def test_what_was_not_asked_is_said() -> None:
+def test_what_was_not_asked_is_said(result: MakeResult) -> None:
     left_out = {"because": "suspected", "planes": 28, "family_queries": 1120}
-    text = show_result(report(not_asked=left_out), Path("out"))
+    text = show_result(result(not_asked=left_out), Path("out"))
     assert "could not change the verdict: 28 planes and 1,120 disturbed samples (--ask-all)" in text
     left_out = {"because": "decided", "planes": 0, "family_queries": 800}
-    text = show_result(report(not_asked=left_out), Path("out"))
+    text = show_result(result(not_asked=left_out), Path("out"))
     assert "could not change the verdict: 800 disturbed samples (--ask-all)" in text
-    assert "Not asked" not in show_result(report(not_asked=None), Path("out"))
+    assert "Not asked" not in show_result(result(not_asked=None), Path("out"))
 
 
-def test_without_a_plane_there_are_no_scores() -> None:
-    text = show_result(report(planes=[], target_label=None, scores={"shares": None}), Path("out"))
+def test_without_a_plane_there_are_no_scores(result: MakeResult) -> None:
+    text = show_result(result(planes=[], target_label=None, scores={"shares": None}), Path("out"))
     assert "RE" not in text.replace("Report", "")
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from auditor.report.cyclonedx import render_cyclonedx
+from auditor.report.json_report import result_of
 from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import load_all
 
@@ -18,7 +19,7 @@ VERDICTS = ["backdoor-suspected", "no-evidence", "inconclusive"]
 
 def _bom(report: dict[str, Any], *names: str) -> dict[str, Any]:
     frameworks = load_all(names) if names else ()
-    bom: dict[str, Any] = json.loads(render_cyclonedx(ReportSource(report), frameworks))
+    bom: dict[str, Any] = json.loads(render_cyclonedx(ReportSource(result_of(report)), frameworks))
     return bom
 
 
@@ -30,7 +31,7 @@ def test_it_is_valid(make_report: MakeReport, verdict: str, names: tuple[str, ..
     schema = pytest.importorskip("cyclonedx.schema")
     report = make_report(verdict, planes=1, density=8)
     report["model"] = {"file": "<b>\x1b\u202e" + "x" * 5000}
-    text = render_cyclonedx(ReportSource(report), load_all(names) if names else ())
+    text = render_cyclonedx(ReportSource(result_of(report)), load_all(names) if names else ())
     validator = validation.JsonStrictValidator(schema.SchemaVersion.V1_7)
     assert validator.validate_str(text) is None
 

@@ -3,7 +3,9 @@ import io
 import json
 import math
 import re
+import time
 from collections.abc import Callable
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,17 @@ import pytest
 
 from auditor.errors import AuditError
 from auditor.report.html.facts import RECOMPUTE
-from auditor.report.json_report import load_schema, read_json, write_json
+from auditor.report.json_report import (
+    SCHEMA_FILE,
+    load_schema,
+    read_result,
+    report_bytes,
+    result_of,
+    write_json,
+)
+from auditor.report.result.planes import GridLabels, PointLabels
+from auditor.report.result.result import Result
+from auditor.report.result.schema import schema_text
 from auditor.scores.intervals import mean_over_planes
 from auditor.scores.planes import score_plane
 
@@ -141,7 +153,7 @@ def test_a_written_report_reads_back_equal_and_writes_the_same_bytes(
     report["scores"]["re"]["mean"] = 0.1 + 0.2
     report["labels"]["0"] = "\u202eéвil \x1b[31m\x7f\x85\ud800 猫 \U000e0001"
     write_json(report, tmp_path / "a.json")
-    read = read_json(tmp_path / "a.json")
+    read = read_result(tmp_path / "a.json").content
     assert read == report
     assert list(read) == list(report)
     write_json(read, tmp_path / "b.json")
@@ -163,7 +175,7 @@ def test_a_label_map_takes_one_line_per_row(report: dict[str, Any], tmp_path: Pa
 
 def test_scores_recompute_from_a_written_report(report: dict[str, Any], tmp_path: Path) -> None:
     write_json(report, tmp_path / "report.json")
-    read = read_json(tmp_path / "report.json")
+    read = read_result(tmp_path / "report.json").content
     settings, again = read["settings"], []
     for plane in read["planes"]:
         scored = score_plane(
@@ -260,19 +272,109 @@ def test_reading_refuses_what_is_no_report(tmp_path: Path, text: str, message: s
     path = tmp_path / "report.json"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(AuditError, match=message):
-        read_json(path)
+        read_result(path)
 
 
 def test_reading_refuses_missing_binary_and_folder(tmp_path: Path) -> None:
     with pytest.raises(AuditError, match="no report at"):
-        read_json(tmp_path / "report.json")
+        read_result(tmp_path / "report.json")
     with pytest.raises(AuditError, match="cannot be read"):
-        read_json(tmp_path)
+        read_result(tmp_path)
     (tmp_path / "b.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(AuditError, match="cannot be read"):
-        read_json(tmp_path / "b.json")
+        read_result(tmp_path / "b.json")
 
 
-def test_a_newer_minor_version_is_read(tmp_path: Path) -> None:
-    (tmp_path / "r.json").write_text('{"schema_version": "1.7", "new": 1}', encoding="utf-8")
-    assert read_json(tmp_path / "r.json")["new"] == 1
+def test_a_newer_minor_version_is_read(report: dict[str, Any], tmp_path: Path) -> None:
+    report |= {"schema_version": "1.7", "new": 1, "verdict": "doubtful"}
+    report["planes"][0]["new"] = {"a": [1]}
+    write_json(report, tmp_path / "r.json")
+    read = read_result(tmp_path / "r.json")
+    assert read.schema_version == "1.7"
+    assert read.content["new"] == 1
+    write_json(read.content, tmp_path / "again.json")
+    assert (tmp_path / "again.json").read_bytes() == (tmp_path / "r.json").read_bytes()
+
+
+def test_a_report_of_the_first_versions_is_read(report: dict[str, Any]) -> None:
+    for key in ("trigger", "trust", "not_asked"):
+        del report[key]
+    for part, key in (("canaries", "low"), ("settings", "sampler"), ("queries", "by_status")):
+        del report[part][key]
+    read = result_of(report)
+    assert (read.trigger, read.trust, read.not_asked) == (None, None, None)
+    assert read.settings.sampler == "paper", "there was no other"
+    assert read.queries.by_status == {}
+
+
+WRONG: list[tuple[str, object, str]] = [
+    ("verdict", None, "verdict"),
+    ("partial", "no", "partial"),
+    ("queries.sent", 1.5, "queries.sent"),
+    ("queries.by_probe.plane", "many", "queries.by_probe.plane"),
+    ("planes.0.label_map.1", [0, True], "planes.0.label_map.1.1"),
+    ("planes.0.label_map.1", [0], "planes.0"),
+    ("planes.0.label_map", None, "planes.0"),
+    ("planes.0.triplet_classes", [1, 2], "planes.0.triplet_classes.2"),
+    ("planes.0.points", {"at": [], "labels": [1]}, "planes.0"),
+    ("trigger.best.place", "\x1b[31m", "trigger.best.place"),
+    ("labels.0", 3, "labels.0"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "place"), WRONG)
+def test_a_report_of_another_shape_is_one_sentence(
+    report: dict[str, Any], path: str, value: object, place: str
+) -> None:
+    _set(report, path, value)
+    with pytest.raises(AuditError) as raised:
+        result_of(report, "r.json")
+    said = str(raised.value)
+    assert said.startswith(f"r.json is not a report as this version reads it: {place} is not as ")
+    assert said.isprintable()
+    assert len(said) < 300
+
+
+def test_a_missing_part_is_named(report: dict[str, Any]) -> None:
+    del report["timing"]["started"]
+    with pytest.raises(AuditError, match=r"timing\.started is not as .* \(field required\)"):
+        result_of(report)
+
+
+def test_a_result_of_our_own_holds_no_key_that_its_schema_lacks(report: dict[str, Any]) -> None:
+    assert Result.of(report).content is report
+    report["planes"][0]["new"] = 1
+    with pytest.raises(ValueError, match=r"planes\.0\.new"):
+        Result.of(report)
+
+
+def test_the_shipped_schema_is_the_one_of_the_typed_result() -> None:
+    source = resources.files("auditor.report") / SCHEMA_FILE
+    assert source.read_text(encoding="utf-8") == schema_text(), (
+        "write it again: python -m auditor.report.result.schema"
+    )
+
+
+REPORTS = sorted((Path(__file__).parents[2] / "data" / "bundles_0_1").glob("*/report.json"))
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=[path.parent.name for path in REPORTS])
+def test_reports_of_release_0_1_are_read_and_written_again_to_the_byte(
+    path: Path, validator: jsonschema.Draft202012Validator
+) -> None:
+    read = read_result(path)
+    validator.validate(read.content)
+    assert report_bytes(read.content) == path.read_bytes()
+    assert Result.of(read.content) == read
+    asked = {type(plane.asked) for plane in read.planes}
+    assert asked == {GridLabels if read.settings.sampler == "paper" else PointLabels}
+
+
+def test_checking_a_large_report_costs_no_more_than_a_few_parses(make_report: MakeReport) -> None:
+    data = report_bytes(make_report("no-evidence", planes=20, density=100))
+    started = time.process_time()
+    content = json.loads(data)
+    parsed = time.process_time()
+    result_of(content)
+    # Ten times as long is allowed to a busy machine; each label in Python would take fifty.
+    assert time.process_time() - parsed < 10 * (parsed - started)

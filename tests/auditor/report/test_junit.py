@@ -8,6 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from auditor.report.json_report import result_of
 from auditor.report.junit import render_junit
 from auditor.report.source import ReportSource
 
@@ -15,7 +16,7 @@ MakeReport = Callable[..., dict[str, Any]]
 
 
 def _suite(report: dict[str, Any]) -> ET.Element:
-    root = ET.fromstring(render_junit(ReportSource(report)))
+    root = ET.fromstring(render_junit(ReportSource(result_of(report))))
     (suite,) = root
     cases = suite.findall("testcase")
     assert int(suite.attrib["tests"]) == len(cases)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from auditor.report.json_report import result_of
 from auditor.report.markdown import render_markdown
 from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import load_all
@@ -46,7 +47,9 @@ def _poison(report: dict[str, Any], text: str) -> dict[str, Any]:
 def test_hostile_text_never_changes_the_structure(make_report: MakeReport, text: str) -> None:
     made = [
         _tokens(
-            render_markdown(ReportSource(_poison(make_report(planes=1, density=8), t)), load_all())
+            render_markdown(
+                ReportSource(result_of(_poison(make_report(planes=1, density=8), t))), load_all()
+            )
         )
         for t in (text, "plain")
     ]
@@ -54,7 +57,7 @@ def test_hostile_text_never_changes_the_structure(make_report: MakeReport, text:
 
 
 def test_the_parts_stand_in_the_buyers_order(report: dict[str, Any]) -> None:
-    text = render_markdown(ReportSource(report), load_all(["owasp-ml"]))
+    text = render_markdown(ReportSource(result_of(report)), load_all(["owasp-ml"]))
     heads = re.findall(r"^#+ (.*)$", text, flags=re.MULTILINE)
     assert heads[0] == "⚠ Backdoor suspected"
     wanted = ["What this means", "How sure is this?", "Questions for the vendor"]
@@ -64,7 +67,7 @@ def test_the_parts_stand_in_the_buyers_order(report: dict[str, Any]) -> None:
 
 
 def test_numbers_of_the_report_stand_in_it(report: dict[str, Any]) -> None:
-    text = render_markdown(ReportSource(report)).replace("\\", "")
+    text = render_markdown(ReportSource(result_of(report))).replace("\\", "")
     for part in (
         f"{report['scores']['re']['mean']:.3f}",
         "1.104",

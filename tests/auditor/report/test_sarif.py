@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 
 from auditor.errors import UsageError
-from auditor.report.json_report import report_bytes
+from auditor.report.json_report import report_bytes, result_of
 from auditor.report.sarif import render_sarif
 from auditor.report.source import ReportSource
 
@@ -29,7 +29,7 @@ def schema() -> dict[str, Any]:
 
 
 def _log(report: dict[str, Any], location: str = "") -> dict[str, Any]:
-    log: dict[str, Any] = json.loads(render_sarif(ReportSource(report), location))
+    log: dict[str, Any] = json.loads(render_sarif(ReportSource(result_of(report)), location))
     return log
 
 

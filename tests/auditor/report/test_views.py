@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from auditor.errors import AuditError, UsageError
+from auditor.report.json_report import result_of
 from auditor.report.source import ReportSource
 from auditor.report.views import (
     FILES,
@@ -36,8 +37,8 @@ def test_a_view_made_again_is_the_same_bytes(
     make_report: MakeReport, view: ViewName, verdict: str
 ) -> None:
     report = make_report(verdict, planes=2, density=8)
-    once = render(view, ReportSource(report), view_settings())
-    again = render(view, ReportSource(copy.deepcopy(report)), view_settings())
+    once = render(view, ReportSource(result_of(report)), view_settings())
+    again = render(view, ReportSource(result_of(copy.deepcopy(report))), view_settings())
     assert once == again
     assert once.endswith(b"\n")
 
@@ -47,19 +48,23 @@ def test_views_tolerate_what_an_audit_may_lack(make_report: MakeReport, view: Vi
     report = make_report("inconclusive", planes=0, profile=False)
     report |= {"partial": True, "canaries": None, "trigger": None, "scores": {"shares": None}}
     report["samples"] |= {"accuracy": None, "wrong": []}
-    assert render(view, ReportSource(report), view_settings())
+    assert render(view, ReportSource(result_of(report)), view_settings())
 
 
 @pytest.mark.parametrize("view", [v for v in TEXT_VIEWS if v != ViewName.JSON])
 def test_a_report_of_another_shape_is_a_sentence(report: dict[str, Any], view: ViewName) -> None:
     with pytest.raises(AuditError, match=r"not as report\.schema\.json describes"):
-        render(view, ReportSource({"schema_version": "1.0"}), view_settings())
+        render(view, ReportSource(result_of({"schema_version": "1.0"})), view_settings())
     for key, value in report.items():
         wrong: list[Any] = [None, 3, [{}], [value]]
         for broken in wrong:
             # Either the view does without the part, or it says so in a sentence.
             with contextlib.suppress(AuditError):
-                render(view, ReportSource({**report, key: broken}), view_settings(["owasp-ml"]))
+                render(
+                    view,
+                    ReportSource(result_of({**report, key: broken})),
+                    view_settings(["owasp-ml"]),
+                )
 
 
 def test_names_come_one_by_one_or_together() -> None:
@@ -87,7 +92,7 @@ def test_a_missing_weasyprint_is_said_at_once(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_files_are_written_whole_or_not_at_all(report: dict[str, Any], tmp_path: Path) -> None:
-    source, names = ReportSource(report), [ViewName.SARIF, ViewName.JSON, ViewName.SARIF]
+    source, names = ReportSource(result_of(report)), [ViewName.SARIF, ViewName.JSON, ViewName.SARIF]
     paths = write_views(source, names, view_settings(), tmp_path)
     assert [path.name for path in paths] == ["report.sarif", "report.json"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["report.json", "report.sarif"]
@@ -96,7 +101,9 @@ def test_files_are_written_whole_or_not_at_all(report: dict[str, Any], tmp_path:
 
 
 def test_an_audit_writes_the_json_itself(report: dict[str, Any]) -> None:
-    made = render_all(ReportSource(report), [ViewName.JSON, ViewName.HTML], view_settings())
+    made = render_all(
+        ReportSource(result_of(report)), [ViewName.JSON, ViewName.HTML], view_settings()
+    )
     assert list(made) == ["report.html"]
     assert len(set(FILES.values())) == len(ViewName)
 
@@ -104,7 +111,7 @@ def test_an_audit_writes_the_json_itself(report: dict[str, Any]) -> None:
 @pytest.fixture
 def pdf_source(make_report: MakeReport) -> ReportSource:
     pytest.importorskip("weasyprint", reason="the extra pdf is not installed")
-    return ReportSource(make_report("no-evidence", planes=1, density=8))
+    return ReportSource(result_of(make_report("no-evidence", planes=1, density=8)))
 
 
 @pytest.mark.slow

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelOracle
 from adapters.synthetic import SyntheticOracle
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import ExitCode
 from auditor.measured import decision_rates, decision_rule
 from auditor.plan.settings import AuditSettings
@@ -25,12 +25,15 @@ from auditor.verdict.profile import Profile
 from auditor.verdict.rule import LEVEL, p_of
 from auditor.verdict.verdict import MAX_ERROR
 from auditor.workflows.audit import run_audit
-from auditor.workflows.calibrate import ReferenceModel, run_calibration
+from auditor.workflows.calibrate import run_calibration
 from auditor.workflows.judge import AuditResult
+from auditor.workflows.references import ReferenceModel
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from auditor.workflows.verify.verify import verify_bundle
 
 SHAPE, CLASSES = (1, 24, 24), 5
-SETTINGS = AuditSettings(planes=2, density=4, canaries=5, trigger_search=False, families=True)
+SETTINGS = AuditSettings(planes=8, canaries=5, trigger_search=False, families=True)
 Labels = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 
 
@@ -95,7 +98,11 @@ def profile(samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Profi
 def audited(samples: Samples, tmp_path: Path) -> Callable[..., AuditResult]:
     def run(labels: Labels, profile: Profile | None, **options: Any) -> AuditResult:
         settings = replace(SETTINGS, **options.pop("settings", {}))
-        pending = run_audit(oracle(labels), samples, settings, tmp_path, profile=profile, **options)
+        pending = run_audit(
+            AuditRequest(
+                located(oracle(labels)), samples, settings, tmp_path, profile=profile, **options
+            )
+        )
         return asyncio.run(pending)
 
     return run
@@ -225,7 +232,9 @@ def test_pictures_unlike_those_it_was_measured_on_decide_nothing(
     small = classifier(20, target=3)
     big = oracle(lambda batch: small(batch[:, :, ::2, ::2]), (1, 48, 48))
     other = replace(profile, input_shape=None)
-    result = asyncio.run(run_audit(big, wide, SETTINGS, tmp_path / "out", profile=other))
+    result = asyncio.run(
+        run_audit(AuditRequest(located(big), wide, SETTINGS, tmp_path / "out", profile=other))
+    )
     found = result.report["scores"]["decision"]
     assert found["suspicious"] is False
     assert "decides nothing" in found["reason"]

@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.probes.perturbations.probe import PerturbationCounts
 from auditor.verdict.curtailment import expected_counts, rest_changes_nothing
 
 LABELS, INPUTS, ROUNDS = 5, 200, 5
 KEYS = ("one", "two", "three")
 LIMIT = 60
-REFERENCES = [{key: FamilyCounts(key, (160,) * 5, (4,) * 5, 180, 200) for key in KEYS}] * 3
+REFERENCES = [{key: PerturbationCounts(key, (160,) * 5, (4,) * 5, 180, 200) for key in KEYS}] * 3
 
 
-def suspicious(counts: Mapping[str, FamilyCounts]) -> bool:
+def suspicious(counts: Mapping[str, PerturbationCounts]) -> bool:
     """A rule whose word is known: enough answers for one label, over all families."""
     totals = np.sum([one.moved for one in counts.values()], axis=0)
     return bool(totals.max() >= LIMIT)
@@ -33,12 +33,12 @@ def population(total: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     return answers
 
 
-def counts_of(answers: list[NDArray[np.int64]], asked: int) -> list[FamilyCounts]:
+def counts_of(answers: list[NDArray[np.int64]], asked: int) -> list[PerturbationCounts]:
     found = []
     for key, every in zip(KEYS, answers, strict=True):
         seen = np.bincount(every[:asked], minlength=LABELS + 1)
         part = (asked * 160 // INPUTS,) * LABELS
-        found.append(FamilyCounts(key, part, tuple(seen[:-1].tolist()), int(seen[-1]), asked))
+        found.append(PerturbationCounts(key, part, tuple(seen[:-1].tolist()), int(seen[-1]), asked))
     return found
 
 
@@ -82,14 +82,14 @@ def test_clear_cases_end_early_and_borderline_ones_do_not() -> None:
 
 
 def test_nothing_is_settled_before_the_first_answer_of_every_family() -> None:
-    none = [FamilyCounts(key, (0,) * 5, (0,) * 5, 0, 0) for key in KEYS]
+    none = [PerturbationCounts(key, (0,) * 5, (0,) * 5, 0, 0) for key in KEYS]
     whole = dict.fromkeys(KEYS, ((160,) * LABELS, INPUTS))
     assert not rest_changes_nothing(none, whole, REFERENCES, suspicious, np.random.default_rng(0))
     assert not rest_changes_nothing([], whole, REFERENCES, suspicious, np.random.default_rng(0))
 
 
 def test_expected_counts_are_those_of_the_whole_family() -> None:
-    half = FamilyCounts("one", (80, 80, 0), (4, 1, 0), 90, 100)
+    half = PerturbationCounts("one", (80, 80, 0), (4, 1, 0), 90, 100)
     full = expected_counts(half, (160, 150, 10), 200)
-    assert full == FamilyCounts("one", (160, 150, 10), (8, 2, 0), 180, 200)
+    assert full == PerturbationCounts("one", (160, 150, 10), (8, 2, 0), 180, 200)
     assert expected_counts(full, (160, 150, 10), 200) is full

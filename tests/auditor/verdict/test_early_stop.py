@@ -22,8 +22,10 @@ from auditor.verdict.profile import Profile, Threshold
 from auditor.workflows.audit import run_audit
 from auditor.workflows.judge import AuditResult
 from auditor.workflows.prepare import prepare
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
-SETTINGS = AuditSettings(sampler="frugal", planes=120, canaries=0, trigger_search=False)
+SETTINGS = AuditSettings(planes=120, canaries=0, trigger_search=False)
 
 
 def profile(threshold: float, errors: int = 0, status: str = "calibrated") -> Profile:
@@ -53,7 +55,9 @@ def audited(
 ) -> Callable[..., AuditResult]:
     def run(judged_by: Profile | None, settings: AuditSettings = SETTINGS) -> AuditResult:
         folder = tmp_path / f"{judged_by and judged_by.digest[:8]}-{settings.sampler}"
-        ran = run_audit(make_oracle(), samples, settings, folder, profile=judged_by)
+        ran = run_audit(
+            AuditRequest(located(make_oracle()), samples, settings, folder, profile=judged_by)
+        )
         return asyncio.run(ran)
 
     return run
@@ -105,7 +109,7 @@ def test_planes_that_decide_nothing_do_not_end_early(
 def test_the_papers_planes_never_end_early(
     make_oracle: Callable[..., SyntheticOracle], samples: Samples
 ) -> None:
-    settings = dataclasses.replace(SETTINGS, sampler="paper", planes=8, density=4)
+    settings = AuditSettings.paper(planes=8, density=4, canaries=0, trigger_search=False)
     ready = prepare(make_oracle(), samples, settings)
     assert decided_early(ready.plan, ready.classes, 5, profile(0.2)) is None
 
@@ -139,7 +143,13 @@ def test_a_target_by_files_is_asked_for_all_planes_at_once(
         oracle = make_oracle()
         oracle.__class__ = AnswersLater
         with pytest.raises(LabelsPending) as raised:
-            asyncio.run(run_audit(oracle, samples, SETTINGS, tmp_path / folder, profile=judged_by))
+            asyncio.run(
+                run_audit(
+                    AuditRequest(
+                        located(oracle), samples, SETTINGS, tmp_path / folder, profile=judged_by
+                    )
+                )
+            )
         noted.append(str(raised.value))
     assert noted[0] == noted[1]
 

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelSpace
 from adapters.synthetic import SyntheticOracle
-from auditor.engine.adaptive import TriggerOutcome
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
-from auditor.probes.trigger_search.result import Finding, TriggerResult
+from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.verify import exact_interval
 from auditor.report.wording.reasons import sentence
 from auditor.samples.samples import Samples
@@ -39,8 +39,8 @@ def labels(plan: AuditPlan) -> list[Labels]:
     """Seeded labels of every probe; canaries repeat the first answer."""
     rng = np.random.default_rng(8)
     made = [rng.integers(0, 5, probe.size).astype("<u2") for probe in plan.probes[:-1]]
-    assert plan.canaries is not None
-    again = [made[probe][item] for probe, item in plan.canaries.picks]
+    assert plan.repeats is not None
+    again = [made[probe][item] for probe, item in plan.repeats.picks]
     return [*made, np.array(again, dtype="<u2")]
 
 
@@ -70,7 +70,7 @@ def test_without_a_plane_there_is_nothing_to_report() -> None:
 def searched(key: str, target: int) -> TriggerOutcome:
     """A search that ended with a convincing change of ``key``."""
     success = exact_interval(58, 60, 0.95)
-    best = Finding(
+    best = TriggerFinding(
         key.partition("@")[0], key, target, 5, 255.0, (3, 4), success, success, {}, 1.0, None, 1e-6
     )
     pictures, none = np.zeros((1, 1, 28, 28), np.uint8), np.zeros(1, np.int64)

@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.probes.perturbations.probe import PerturbationCounts
 from auditor.verdict.excess import LARGEST, Excess, measure_excess
 
 KEYS = ("noise:76", "wave:76")
-Counts = dict[str, FamilyCounts]
+Counts = dict[str, PerturbationCounts]
 
 
 def counts(seed: int, extra: dict[int, int] | None = None, classes: int = 10) -> Counts:
@@ -22,7 +22,7 @@ def counts(seed: int, extra: dict[int, int] | None = None, classes: int = 10) ->
             moved[label] += number
         kept = 200 - int(moved.sum())
         asked = (180,) * classes
-        made[key] = FamilyCounts(key, asked, tuple(moved.tolist()), kept, 200)
+        made[key] = PerturbationCounts(key, asked, tuple(moved.tolist()), kept, 200)
     return made
 
 
@@ -61,7 +61,7 @@ def test_fewer_references_say_less() -> None:
 
 def test_one_family_counts_only_so_much() -> None:
     own = counts(50)
-    own["noise:76"] = FamilyCounts("noise:76", (180,) * 10, (0,) * 9 + (170,), 30, 200)
+    own["noise:76"] = PerturbationCounts("noise:76", (180,) * 10, (0,) * 9 + (170,), 30, 200)
     assert excess_of(own, REFERENCES).by_family["noise:76"].max() == pytest.approx(LARGEST)
 
 

@@ -1,14 +1,14 @@
 from __future__ import annotations
 
-from auditor.probes.perturbations.probe import FamilyCounts
+from auditor.probes.perturbations.probe import PerturbationCounts
 from auditor.verdict.natural_labels import Habits, habitual_labels
 
 KEYS = ("noise:76", "wave:76")
 
 
-def reference(noise: tuple[int, ...], wave: tuple[int, ...]) -> dict[str, FamilyCounts]:
+def reference(noise: tuple[int, ...], wave: tuple[int, ...]) -> dict[str, PerturbationCounts]:
     return {
-        key: FamilyCounts(key, (180,) * len(moved), moved, 200 - sum(moved), 200)
+        key: PerturbationCounts(key, (180,) * len(moved), moved, 200 - sum(moved), 200)
         for key, moved in zip(KEYS, (noise, wave), strict=True)
     }
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from auditor.measured import Rule, ValueNull, decision_rule
-from auditor.plan.settings import FAMILY_QUERIES
+from auditor.plan.settings import PERTURBATION_QUERIES
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval
@@ -120,4 +120,4 @@ def test_without_references_every_look_of_the_trigger_search_is_paid_for() -> No
 
 def test_the_shipped_rule_asks_known_families_within_the_budget() -> None:
     assert set(decision_rule().rule.keys) <= set(CATALOGUE)
-    assert len(set(decision_rule().rule.keys)) * FAMILY_QUERIES <= 1000
+    assert len(set(decision_rule().rule.keys)) * PERTURBATION_QUERIES <= 1000

@@ -14,18 +14,20 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle, synthetic_prototypes
-from auditor.engine.engine import EngineLimits
+from auditor.engine.contract import EngineLimits
 from auditor.errors import ExitCode
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
 from auditor.workflows.judge import AuditResult
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from auditor.workflows.verify.verify import verify_bundle
 
 SHAPE = (1, 24, 24)
 SPEC = InputSpec(SHAPE, (0.0,), (1.0,))
-SETTINGS = AuditSettings(sampler="frugal", planes=44, canaries=60)
+SETTINGS = AuditSettings(canaries=60)
 
 
 def oracle_of(*, backdoored: bool, asked: list[bytes] | None = None) -> SyntheticOracle:
@@ -66,7 +68,9 @@ def audit(
 ) -> AuditResult:
     limits = EngineLimits(max_queries=cap, concurrency=2)
     settings = replace(SETTINGS, **changes)
-    return asyncio.run(run_audit(oracle, samples, settings, folder, limits=limits))
+    return asyncio.run(
+        run_audit(AuditRequest(located(oracle), samples, settings, folder, limits=limits))
+    )
 
 
 def test_a_found_trigger_ends_the_audit_with_the_verdict_of_the_whole_plan(

@@ -4,7 +4,7 @@ import pytest
 
 from auditor.measured import NullCell, trigger_null, unusual_label_null
 from auditor.probes.trigger_search.judge import p_value
-from auditor.probes.trigger_search.result import Finding
+from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval
 from auditor.verdict.natural_labels import UNKNOWN, Habits
@@ -20,14 +20,14 @@ from auditor.verdict.trigger_weight import (
 RARE = {key: NullCell(-2.8, 0.4, 70, 0.3) for key in KEYS}
 
 
-def finding(key: str, target: int, hits: int, p: float = 0.2) -> Finding:
+def finding(key: str, target: int, hits: int, p: float = 0.2) -> TriggerFinding:
     success = exact_interval(hits, 60, 0.95)
-    return Finding(
+    return TriggerFinding(
         key.partition("@")[0], key, target, 5, 38.0, None, success, success, {}, 1.0, None, p
     )
 
 
-def weighed(one: Finding, habits: Habits) -> LabelTrigger:
+def weighed(one: TriggerFinding, habits: Habits) -> LabelTrigger:
     return weigh_finding(one.key, one.target, one.success, one.p, habits, RARE)
 
 

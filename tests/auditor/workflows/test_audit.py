@@ -15,7 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.engine.engine import EngineLimits, QueryEngine
+from auditor.engine.contract import EngineLimits
+from auditor.engine.engine import QueryEngine
 from auditor.errors import AuditError, ExitCode, ProfileError, SamplesError, UsageError
 from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe
@@ -28,6 +29,8 @@ from auditor.verdict.profile import Profile, Threshold
 from auditor.workflows.audit import run_audit
 from auditor.workflows.judge import AuditResult
 from auditor.workflows.prepare import prepare
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 MakeOracle = Callable[..., SyntheticOracle]
 
@@ -40,7 +43,7 @@ def profile_for(settings: AuditSettings, threshold: float) -> Profile:
         access="float",
         settings={
             name: getattr(settings, name)
-            for name in ("sampler", "density", "expansion", "alpha", "ats_threshold")
+            for name in ("sampler", "points", "expansion", "alpha", "ats_threshold")
         },
         input_shape=(1, 4, 4),
         labels=tuple("01234"),
@@ -60,7 +63,9 @@ def audited(
     """Runs an audit, ``(oracle, profile=, limits=, folder=)``."""
 
     def run(oracle: SyntheticOracle, folder: str = "out", **rest: Any) -> AuditResult:
-        return asyncio.run(run_audit(oracle, samples, settings, tmp_path / folder, **rest))
+        on_start = rest.pop("on_start", None)
+        request = AuditRequest(located(oracle), samples, settings, tmp_path / folder, **rest)
+        return asyncio.run(run_audit(request, on_start))
 
     return run
 
@@ -96,15 +101,32 @@ def test_the_report_fits_its_schema(
     )
 
 
-def test_maps_and_scores_are_those_of_the_known_regions(
+def test_points_and_scores_are_those_of_the_known_regions(
     audited: Callable[..., AuditResult],
     make_oracle: MakeOracle,
     samples: Samples,
     settings: AuditSettings,
 ) -> None:
     report = audited(make_oracle()).report
-    oracle = make_oracle()
-    plan = prepare(oracle, samples, settings).plan
+    plan = prepare(make_oracle(), samples, settings).plan
+    label_of = nearest_prototype(synthetic_prototypes(1, 5, (1, 4, 4)))
+    for number, part in enumerate(report["planes"]):
+        labels = label_of(plan.planes[number].inputs(np.arange(16)))
+        assert (part["points"]["labels"], part["label_map"]) == (labels.tolist(), None)
+        score = score_points(labels, part["triplet_classes"], 5, 10.0, 0.5)
+        assert (part["re"], part["ats_by_label"]) == (score.re, score.ats_by_label)
+        assert part["triplet"] == [samples.refs[index] for index in plan.triplets[number]]
+    assert len(report["planes"]) == settings.planes
+    check_what_the_scores_give(report)
+
+
+def test_the_papers_maps_and_scores_are_those_of_the_known_regions(
+    make_oracle: MakeOracle, samples: Samples, tmp_path: Path
+) -> None:
+    settings = AuditSettings.paper(planes=4, density=8, canaries=10)
+    request = AuditRequest(located(make_oracle()), samples, settings, tmp_path)
+    report = asyncio.run(run_audit(request)).report
+    plan = prepare(make_oracle(), samples, settings).plan
     label_of = nearest_prototype(synthetic_prototypes(1, 5, (1, 4, 4)))
     for number, part in enumerate(report["planes"]):
         probe = plan.planes[number]
@@ -118,6 +140,11 @@ def test_maps_and_scores_are_those_of_the_known_regions(
             score.ats_by_label,
         )
         assert part["triplet"] == [samples.refs[index] for index in plan.triplets[number]]
+    check_what_the_scores_give(report)
+
+
+def check_what_the_scores_give(report: dict[str, Any]) -> None:
+    """Of the classifier whose regions are known."""
     mean = np.mean([part["re"] for part in report["planes"]])
     assert report["scores"]["re"]["mean"] == pytest.approx(mean, abs=1e-12)
     shares = np.mean([part["shares"] for part in report["planes"]], axis=0)
@@ -145,7 +172,7 @@ def test_the_plan_is_on_disk_before_the_first_query(
         return labels
 
     oracle = make_oracle(labels_of=spying)
-    result = asyncio.run(run_audit(oracle, samples, settings, tmp_path))
+    result = asyncio.run(run_audit(AuditRequest(located(oracle), samples, settings, tmp_path)))
     plan = json.loads(seen[0])
     assert plan["plan_digest"] == result.report["plan_digest"]
     assert plan["samples_digest"] == samples.digest
@@ -194,7 +221,7 @@ def test_without_a_profile_there_are_scores_and_no_verdict(
     result = audited(make_oracle())
     assert result.verdict.name == "inconclusive"
     assert result.report["profile"] is None
-    assert set(result.report["scores"]) == {"re", "ats", "ats_by_label", "shares", "decision"}
+    assert set(result.report["scores"]) == {"re", "ats_by_label", "shares", "decision"}
     assert result.report["scores"]["decision"] is None  # 20 samples allow no trigger search
 
 
@@ -303,23 +330,32 @@ def test_a_spent_budget_is_inconclusive_and_can_be_raised(
     tmp_path: Path,
     threshold: float,
 ) -> None:
-    settings = dataclasses.replace(settings, planes=6)  # two rounds, of 4 and of 2 planes
+    settings = dataclasses.replace(settings, stop_early=False)  # two rounds of 8 planes
     judged_by = profile_for(settings, threshold)
 
     def run(folder: str, most: int | None) -> AuditResult:
         limits = EngineLimits(max_queries=most)
         output = tmp_path / folder
         return asyncio.run(
-            run_audit(make_oracle(), samples, settings, output, profile=judged_by, limits=limits)
+            run_audit(
+                AuditRequest(
+                    located(make_oracle()),
+                    samples,
+                    settings,
+                    output,
+                    profile=judged_by,
+                    limits=limits,
+                )
+            )
         )
 
-    first = run("out", 350)
+    first = run("out", 230)
     assert first.verdict.exit_code is ExitCode.INCONCLUSIVE
-    assert "query budget was reached and 4 of 6 planes are complete" in sentences(
+    assert "query budget was reached and 8 of 16 planes are complete" in sentences(
         first.verdict.reasons
     )
-    assert (first.report["partial"], len(first.report["planes"])) == (True, 4)
-    assert first.report["queries"]["sent_all_runs"] <= 350
+    assert (first.report["partial"], len(first.report["planes"])) == (True, 8)
+    assert first.report["queries"]["sent_all_runs"] <= 230
     second = run("out", 10_000)
     assert second.verdict.name != "inconclusive"
     assert second.report["planes"] == run("whole", None).report["planes"]
@@ -330,7 +366,7 @@ def test_an_audit_that_is_stopped_says_so(
 ) -> None:
     result = audited(make_oracle(), on_start=QueryEngine.stop)
     assert result.interrupted
-    assert "was interrupted and 0 of 4 planes are complete" in sentences(result.verdict.reasons)
+    assert "was interrupted and 0 of 16 planes are complete" in sentences(result.verdict.reasons)
     assert (result.report["planes"], result.report["target_label"]) == ([], None)
 
 
@@ -339,7 +375,9 @@ def asking_nothing(
 ) -> None:
     oracle = make_oracle()
     try:
-        asyncio.run(run_audit(oracle, samples, settings, tmp_path / "out", **rest))
+        asyncio.run(
+            run_audit(AuditRequest(located(oracle), samples, settings, tmp_path / "out", **rest))
+        )
     finally:
         assert oracle.wire.requests == 0
 
@@ -394,11 +432,11 @@ def test_a_folder_that_cannot_be_written_is_refused_before_asking(
 def test_a_frugal_audit_scores_scattered_points_and_draws_pictures(
     make_oracle: MakeOracle, samples: Samples, tmp_path: Path
 ) -> None:
-    settings = AuditSettings(
-        sampler="frugal", planes=10, density=40, pictures=2, canaries=10, trigger_search=False
-    )
+    settings = AuditSettings(planes=10, density=40, pictures=2, canaries=10, trigger_search=False)
     oracle = make_oracle()
-    result = asyncio.run(run_audit(oracle, samples, settings, tmp_path / "out"))
+    result = asyncio.run(
+        run_audit(AuditRequest(located(oracle), samples, settings, tmp_path / "out"))
+    )
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(load_schema()).validate(report)
     assert report == json.loads(json.dumps(result.report))
@@ -413,7 +451,7 @@ def test_a_frugal_audit_scores_scattered_points_and_draws_pictures(
         assert (part["label_map"] is None) == (number >= 2)
     assert report["scores"]["re"]["n"] == 10
     assert report["scores"]["ats"]["n"] == 2
-    for probe, part in zip(plan.pictured, report["planes"], strict=False):
+    for probe, part in zip(plan.mapped_planes, report["planes"], strict=False):
         dense = label_of(probe.inputs(np.arange(1600))).reshape(40, 40)
         assert (np.array(part["label_map"]) == dense).mean() > 0.98
         asked = [[node == "1" for node in row] for row in part["picture"]["asked"]]
@@ -428,12 +466,16 @@ def test_a_frugal_audit_scores_scattered_points_and_draws_pictures(
 def test_a_frugal_audit_continues_where_it_was_cut_off(
     make_oracle: MakeOracle, samples: Samples, tmp_path: Path
 ) -> None:
-    settings = AuditSettings(sampler="frugal", planes=20, density=30, pictures=1, canaries=5)
+    settings = AuditSettings(planes=20, density=30, pictures=1, canaries=5)
     settings = dataclasses.replace(settings, trigger_search=False)
 
     def run(folder: str, most: int | None) -> dict[str, Any]:
         limits = EngineLimits(max_queries=most)
-        ran = run_audit(make_oracle(), samples, settings, tmp_path / folder, limits=limits)
+        ran = run_audit(
+            AuditRequest(
+                located(make_oracle()), samples, settings, tmp_path / folder, limits=limits
+            )
+        )
         return asyncio.run(ran).report
 
     first = run("out", 300)

@@ -22,7 +22,7 @@ from auditor import audit
 from auditor.samples.samples import Samples
 
 label_of = nearest_prototype(synthetic_prototypes(1, 5, (1, 4, 4)))
-METHOD = ("--planes", "3", "--density", "6", "--canaries", "8", "--quiet")
+METHOD = ("--planes", "3", "--canaries", "8", "--quiet")
 RunCommand = Callable[..., Any]
 Answers = dict[str, int]
 
@@ -73,7 +73,7 @@ def write_csv(answers: Answers, path: Path = Path("labels.csv")) -> None:
 
 def scores_of(folder: str = "xray-audit-report") -> Any:
     report = json.loads(Path(folder, "report.json").read_text())
-    return report["scores"], [plane["label_map"] for plane in report["planes"]], report["canaries"]
+    return report["scores"], [plane["points"] for plane in report["planes"]], report["canaries"]
 
 
 def expected(samples: Samples, tmp_path: Path, access: str) -> Any:
@@ -83,7 +83,7 @@ def expected(samples: Samples, tmp_path: Path, access: str) -> Any:
 
     output = tmp_path / "expected"
     audit(
-        classify, samples, output=output, access=access, planes=3, density=6, canaries=8,
+        classify, samples, output=output, access=access, planes=3, canaries=8,
         progress=False,
     )  # fmt: skip
     return scores_of(str(output))
@@ -96,7 +96,7 @@ def test_pictures_out_labels_in_report(ask: RunCommand, samples: Samples, tmp_pa
     assert "error" not in first.err
     assert not Path("xray-audit-report/report.json").exists()
     answers = of_pictures(Path("inputs/round-001"))
-    assert f"{len(answers):,} pictures wait in inputs/round-001" in first.err
+    assert f"{len(answers):,} images wait in inputs/round-001" in first.err
     write_csv(answers)
     done = ask("inputs", "--labels-file", "labels.csv")
     assert done.code == 3, done.err
@@ -130,7 +130,7 @@ def test_the_trigger_search_asks_in_rounds_of_its_own(
     )
     words = (
         "--input-file", "inputs.npz", "--samples", assets / "fashion-mnist-samples.npz",
-        "--planes", "2", "--density", "5", "--quiet",
+        "--planes", "2", "--quiet",
     )  # fmt: skip
     ran = command(*words)
     for number in range(1, 60):
@@ -146,7 +146,7 @@ def test_the_trigger_search_asks_in_rounds_of_its_own(
     trigger = json.loads(Path("xray-audit-report/report.json").read_text())["trigger"]
     straight = audit(
         assets / "backdoored.onnx", assets / "fashion-mnist-samples.npz", progress=False,
-        output=tmp_path / "straight", value_range=(0, 1), planes=2, density=5,
+        output=tmp_path / "straight", value_range=(0, 1), planes=2,
     ).data["trigger"]  # fmt: skip
     assert trigger["best"] == straight["best"]
     assert trigger["queries"] == straight["queries"]
@@ -364,7 +364,7 @@ def test_what_a_kill_left_behind_is_no_round(ask: RunCommand) -> None:
         (("--input-file", "a", "--endpoint", "http://x/"), "drop one of them"),
         (("--input-file", "a", "--access", "float"), "use --access image"),
         (("--input-file", "a.npz", "--encoding", "png"), "a.npz holds arrays"),
-        (("--input-file", "a", "--encoding", "uint8"), "is no picture"),
+        (("--input-file", "a", "--encoding", "uint8"), "is no image"),
         (("--input-file", "full"), "is not empty"),
         (("--input-file", "a", "--labels-file", "samples.npz"), "no inputs were handed out yet"),
         (("--input-file", "broken"), "is not the state of an exchange"),

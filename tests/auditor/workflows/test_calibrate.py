@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from pathlib import Path
 
 import numpy as np
@@ -10,13 +9,14 @@ import pytest
 from adapters.contract import InputSpec, LabelOracle
 from adapters.errors import ModelFileError
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
-from auditor.errors import ProfileError, UsageError
+from auditor.errors import ProfileError
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
-from auditor.workflows.calibrate import ReferenceModel, read_references, run_calibration, score_all
+from auditor.workflows.calibrate import run_calibration, score_all
+from auditor.workflows.references import ReferenceModel
 
-SETTINGS = AuditSettings(planes=4, density=8, canaries=5)
+SETTINGS = AuditSettings(planes=4, canaries=5)
 SHAPE = (1, 6, 6)
 
 
@@ -112,21 +112,3 @@ def test_a_run_that_was_cut_off_asks_nothing_twice(samples: Samples, tmp_path: P
     assert second[0].report["queries"]["sent"] == 0
     assert second[0].reference == first[0].reference
     assert second[1].report["queries"]["sent"] == first[0].report["queries"]["sent"]
-
-
-def test_reference_lists_are_checked(tmp_path: Path) -> None:
-    path = tmp_path / "references.json"
-    path.write_text(json.dumps({"references": [{"name": "a", "model": "a.onnx"}]}))
-    assert read_references(path) == [{"name": "a", "model": "a.onnx"}]
-    for bad, message in (
-        ({"references": [{"model": "a.onnx"}]}, "entry 1 lacks a name"),
-        ({"references": [{"name": "a"}]}, "a needs either model or endpoint"),
-        (
-            {"references": [{"name": "a", "model": "x", "endpoint": "y"}]},
-            "either model or endpoint",
-        ),
-        ([], "cannot be read"),
-    ):
-        path.write_text(json.dumps(bad))
-        with pytest.raises(UsageError, match=message):
-            read_references(path)

@@ -37,7 +37,7 @@ class Priced(SyntheticOracle):
 def ready(
     make_oracle: MakeOracle, samples: Samples, settings: AuditSettings
 ) -> tuple[SyntheticOracle, AuditPlan]:
-    oracle = make_oracle(max_batch=30)
+    oracle = make_oracle(max_batch=6)
     oracle.__class__ = Priced
     return oracle, prepare(oracle, samples, settings).plan
 
@@ -50,19 +50,19 @@ def price(ready: tuple[SyntheticOracle, AuditPlan], **rates: float | None) -> Pr
 def test_counts_by_hand(ready: tuple[SyntheticOracle, AuditPlan]) -> None:
     oracle, plan = ready
     used = len(plan.used)
-    assert used <= 12
     priced = price(ready, per_1000=2.5)
-    # The samples, four planes of 64 in requests of 30, 30 and 4, and ten canaries.
-    assert priced.queries == used + 4 * 64 + 10
+    # The samples, sixteen planes of 16 points in requests of 6, 6 and 4, and ten canaries.
+    assert priced.queries == used + 16 * 16 + 10
     assert priced.expected.queries == priced.queries
-    assert priced.expected.requests == 1 + 4 * 3 + 1
-    assert priced.expected.bytes_sent == 14 * 1000 + 7 * priced.queries
+    requests = math.ceil(used / 6) + 16 * 3 + 2
+    assert priced.expected.requests == requests
+    assert priced.expected.bytes_sent == requests * 1000 + 7 * priced.queries
     assert priced.expected.money == pytest.approx(priced.queries * 0.0025)
-    # At worst every repeat of the second look is asked too, in requests of 30.
+    # At worst every repeat of the second look is asked too, in requests of 6.
     looks = priced.second_look_queries_most
-    assert looks == plan.most_second_looks > 0
+    assert looks == plan.most_extra_repeats > 0
     assert priced.worst.queries == priced.queries + looks
-    assert priced.worst.requests == 14 + math.ceil(looks / 30)
+    assert priced.worst.requests == requests + math.ceil(looks / 6)
     assert priced.expected_found is None
     assert priced.plan_digest == plan.digest
     assert (oracle.wire.requests, priced.worst.seconds, priced.queries_per_second) == (
@@ -94,7 +94,7 @@ def test_the_slowest_rate_counts(
 def test_a_limit_on_requests_counts_too(ready: tuple[SyntheticOracle, AuditPlan]) -> None:
     priced = price(ready, limit=1000.0, request_limit=2.0)
     assert priced.rate_from == "--request-rate"
-    assert priced.expected.seconds == pytest.approx(14 / 2.0)
+    assert priced.expected.seconds == pytest.approx(priced.expected.requests / 2.0)
     assert priced.queries_per_second == pytest.approx(
         2.0 * priced.worst.queries / priced.worst.requests
     )
@@ -138,8 +138,8 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 def test_pictures_are_in_the_price(make_oracle: MakeOracle, samples: Samples) -> None:
-    plain = AuditSettings(sampler="frugal", planes=4, density=40, trigger_search=False)
-    drawn = AuditSettings(sampler="frugal", planes=4, density=40, trigger_search=False, pictures=2)
+    plain = AuditSettings(planes=4, density=40, trigger_search=False)
+    drawn = AuditSettings(planes=4, density=40, trigger_search=False, pictures=2)
     oracle = make_oracle(max_batch=30)
     without, with_pictures = (
         price_audit(oracle, prepare(oracle, samples, one).plan, None, None, 1.0)
@@ -160,7 +160,7 @@ def searching(tmp_path: Path, **changes: Any) -> tuple[SyntheticOracle, AuditPla
     names = [str(number) for number in range(5)]
     spec = InputSpec(shape, (0.0,), (1.0,))
     oracle = Priced(lambda batch: np.zeros(len(batch), dtype=np.int64), spec, names, max_batch=50)
-    settings = AuditSettings(sampler="frugal", planes=44, canaries=150, **changes)
+    settings = AuditSettings(**changes)
     return oracle, prepare(oracle, load_samples(tmp_path / "x.npz"), settings).plan
 
 
@@ -171,12 +171,14 @@ def test_a_search_is_expected_to_ask_what_searches_asked(tmp_path: Path) -> None
     assert priced.expected.queries == plan.queries + round(asked.not_found.mean)
     assert priced.expected_found is not None
     # 16 planes of 16 points, their samples and 150 repeats, and the search.
-    opened = sum(len(order) for order in plan.opening())
-    repeats = np.concatenate(list(plan.opening()))[:, 0].tolist().count(len(plan.probes) - 1)
+    opened = sum(len(order) for order in plan.schedule.opening())
+    repeats = (
+        np.concatenate(list(plan.schedule.opening()))[:, 0].tolist().count(len(plan.probes) - 1)
+    )
     assert priced.expected_found.queries == opened + 150 - repeats + round(asked.found.mean)
     assert priced.expected_found.queries < priced.expected.queries < priced.worst.queries
     assert priced.worst.queries == (
-        plan.queries + plan.most_second_looks + plan.most_trigger_queries
+        plan.queries + plan.most_extra_repeats + plan.most_trigger_queries
     )
     for cost in (priced.expected, priced.expected_found, priced.worst):
         assert cost.money == pytest.approx(cost.queries / 1000)

@@ -7,7 +7,7 @@ import pytest
 
 from adapters.contract import InputSpec
 from auditor.probes.perturbations.catalogue import CATALOGUE
-from auditor.probes.perturbations.probe import GROUP, FamilyProbe, count_family
+from auditor.probes.perturbations.probe import GROUP, PerturbationProbe, count_perturbation
 
 SPECS = {
     "grey": InputSpec((1, 28, 28), (0.0,), (1.0,)),
@@ -17,11 +17,13 @@ SPECS = {
 KEYS = list(CATALOGUE)
 
 
-def probe(key: str, spec: InputSpec = SPECS["grey"], seed: int = 0, size: int = 40) -> FamilyProbe:
+def probe(
+    key: str, spec: InputSpec = SPECS["grey"], seed: int = 0, size: int = 40
+) -> PerturbationProbe:
     rng = np.random.default_rng(5)
     pixels = rng.integers(0, 256, (12, *spec.shape)).astype(np.uint8)
     order = np.arange(12)[::-1].copy()
-    return FamilyProbe(CATALOGUE[key], spec.from_pixels(pixels), order, spec, seed, size)
+    return PerturbationProbe(CATALOGUE[key], spec.from_pixels(pixels), order, spec, seed, size)
 
 
 @pytest.mark.parametrize("key", KEYS)
@@ -37,18 +39,20 @@ def test_inputs_are_finite_and_the_same_in_any_slice_and_order(key: str, name: s
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_every_family_disturbs_and_another_seed_asks_something_else(key: str) -> None:
+def test_every_perturbation_changes_its_samples_and_another_seed_asks_something_else(
+    key: str,
+) -> None:
     asked, other = probe(key), probe(key, seed=1)
     numbers = np.arange(asked.size)
     inputs = asked.inputs(numbers)
     base = asked.base()
-    if asked.family.start != "nothing":
+    if asked.perturbation.start != "nothing":
         clean = asked.samples[base]
         changed = np.abs(inputs - clean).reshape(len(inputs), -1).max(axis=1) > 1e-3
         # A partner drawn from twelve samples is now and then the sample itself.
         assert changed.mean() > 0.7
     assert asked.digest != other.digest
-    if asked.family.name != "quantise":  # two choices only: plain and dithered
+    if asked.perturbation.name != "quantise":  # two choices only: plain and dithered
         assert not np.array_equal(inputs, other.inputs(numbers))
 
 
@@ -64,9 +68,9 @@ def test_through_an_upload_every_input_is_a_whole_picture_and_stays_itself(key: 
 
 
 @pytest.mark.parametrize("key", KEYS)
-def test_as_pictures_both_access_modes_send_the_same(key: str) -> None:
+def test_as_8_bit_images_both_access_modes_send_the_same(key: str) -> None:
     free = probe(key, SPECS["colour"])
-    drawn = replace(free, pictures=True)
+    drawn = replace(free, eight_bit=True)
     numbers = np.arange(free.size)
     image = replace(SPECS["colour"], access="image", encoding="png")
     np.testing.assert_array_equal(drawn.inputs(numbers), image.as_sent(free.inputs(numbers)))
@@ -74,7 +78,7 @@ def test_as_pictures_both_access_modes_send_the_same(key: str) -> None:
     assert drawn.digest != free.digest
 
 
-def test_unbounded_families_leave_the_range_only_where_nothing_clips() -> None:
+def test_unbounded_perturbations_leave_the_range_only_where_nothing_clips() -> None:
     asked = probe("difference:1")
     free = asked.inputs(np.arange(asked.size))
     assert free.min() < 0.0
@@ -108,7 +112,7 @@ def test_counts_leave_out_samples_that_carry_the_label_anyway() -> None:
     own = clean[asked.base()]
     labels = own.copy()
     labels[:8] = 2  # one direction sends everything to label 2
-    counts = count_family(asked, labels, clean, 4)
+    counts = count_perturbation(asked, labels, clean, 4)
     not_two = int((own[:8] != 2).sum())
     assert list(counts.moved) == [0, 0, not_two, 0]
     assert list(counts.asked) == [int((own != label).sum()) for label in range(4)]
@@ -119,15 +123,15 @@ def test_a_ray_counts_the_first_other_label_once() -> None:
     asked = probe("ray:1.2", size=24)
     clean = np.zeros(12, dtype=np.int64)
     labels = np.array([0, 0, 1, 1, 2, 2, 2, 2] + [0] * 8 + [2] * 8)
-    counts = count_family(asked, labels, clean, 3)
+    counts = count_perturbation(asked, labels, clean, 3)
     assert list(counts.moved) == [0, 1, 1]
     assert list(counts.asked) == [0, 3, 3]
     assert counts.kept == 10
 
 
-def test_pictures_of_nothing_have_no_label_of_their_own() -> None:
+def test_images_of_nothing_have_no_label_of_their_own() -> None:
     asked = probe("blank:4", size=16)
-    counts = count_family(asked, np.full(16, 3), np.zeros(12, dtype=np.int64), 4)
+    counts = count_perturbation(asked, np.full(16, 3), np.zeros(12, dtype=np.int64), 4)
     assert list(counts.moved) == [0, 0, 0, 16]
     assert list(counts.asked) == [16] * 4
     assert counts.kept == 0
@@ -135,4 +139,4 @@ def test_pictures_of_nothing_have_no_label_of_their_own() -> None:
 
 def test_counting_needs_one_label_per_input() -> None:
     with pytest.raises(ValueError, match="15 labels for 16 inputs"):
-        count_family(probe("noise:20", size=16), np.zeros(15, int), np.zeros(12, int), 2)
+        count_perturbation(probe("noise:20", size=16), np.zeros(15, int), np.zeros(12, int), 2)

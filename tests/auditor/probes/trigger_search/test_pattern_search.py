@@ -13,26 +13,26 @@ from auditor.probes.trigger_search.settings import TriggerSettings
 Worlds = Callable[..., Any]
 
 
-def only(family: str, queries: int = 600) -> TriggerSettings:
-    return replace(TriggerSettings(), schedule=((family, queries),))
+def only(kind: str, queries: int = 600) -> TriggerSettings:
+    return replace(TriggerSettings(), schedule=((kind, queries),))
 
 
 @pytest.mark.parametrize(
-    ("planted", "family"), [("field", "field"), ("noise", "noise"), ("blend", "blend")]
+    ("planted", "kind"), [("field", "field"), ("noise", "noise"), ("blend", "blend")]
 )
 def test_a_planted_pattern_is_found_within_a_thousand_queries(
-    worlds: Worlds, planted: str, family: str
+    worlds: Worlds, planted: str, kind: str
 ) -> None:
-    result = worlds(planted).search(settings=only(family))
+    result = worlds(planted).search(settings=only(kind))
     assert result.suspicious
-    assert (result.best.family, result.best.target) == (family, 2)
+    assert (result.best.kind, result.best.target) == (kind, 2)
     assert result.best.success.rate >= 0.85
     assert result.queries < 1000
 
 
-@pytest.mark.parametrize("family", ["field", "noise", "blend", "warp"])
-def test_a_clean_model_shows_nothing_and_gets_no_second_turn(worlds: Worlds, family: str) -> None:
-    twice = replace(TriggerSettings(), schedule=((family, 250), (family, 2000)))
+@pytest.mark.parametrize("kind", ["field", "noise", "blend", "warp"])
+def test_a_clean_model_shows_nothing_and_gets_no_second_turn(worlds: Worlds, kind: str) -> None:
+    twice = replace(TriggerSettings(), schedule=((kind, 250), (kind, 2000)))
     result = worlds("clean").search(settings=twice)
     assert not result.suspicious
     assert result.queries < 900

@@ -71,4 +71,4 @@ def test_classes_with_few_samples_are_left_out(worlds: Worlds) -> None:
     before = world.search(settings=NOTHING)
     found = world.drive(search_sources(samples, world.spec, SETTINGS, 1, before))
     assert found.queries == before.queries + 50
-    assert found.paid == before.paid + 1
+    assert found.comparisons == before.comparisons + 1

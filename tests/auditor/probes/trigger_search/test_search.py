@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger_search import sample_set as benches
+from auditor.probes.trigger_search import sample_set as sample_sets
 from auditor.probes.trigger_search.search import search
 from auditor.probes.trigger_search.settings import TriggerSettings
 
@@ -23,7 +23,7 @@ def test_a_planted_patch_is_found_with_its_target_and_few_queries(
 ) -> None:
     result = worlds("patch").search(seed=seed)
     assert result.suspicious
-    assert result.best.family == "patch"
+    assert result.best.kind == "patch"
     assert result.best.target == 2
     assert result.best.success.rate >= 0.85
     assert result.queries < 5000
@@ -35,14 +35,14 @@ def test_a_planted_patch_is_found_with_its_target_and_few_queries(
 def test_a_planted_field_is_found_with_its_target(worlds: Worlds) -> None:
     result = worlds("field").search()
     assert result.suspicious
-    assert result.best.family in {"field", "wave"}
+    assert result.best.kind in {"field", "wave"}
     assert result.best.target == 2
 
 
 def test_planted_grey_levels_are_found_and_counted(worlds: Worlds) -> None:
     result = worlds("quantise").search()
     assert result.suspicious
-    assert (result.best.family, result.best.target) == ("quantise", 2)
+    assert (result.best.kind, result.best.target) == ("quantise", 2)
     assert result.best.size in {4, 5, 6}
     assert result.best.strength == pytest.approx(255 / (result.best.size - 1))
 
@@ -81,11 +81,11 @@ def test_the_same_labels_lead_to_the_same_questions(worlds: Worlds) -> None:
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_every_input_is_an_exact_picture_inside_the_range(worlds: Worlds, channels: int) -> None:
+def test_every_input_is_an_exact_image_inside_the_range(worlds: Worlds, channels: int) -> None:
     world = worlds("clean", channels=channels)
     settings = replace(TriggerSettings(), schedule=tuple(
-        (family, 150)
-        for family in ("patch", "field", "noise", "blend", "wave", "quantise", "warp")
+        (kind, 150)
+        for kind in ("patch", "field", "noise", "blend", "wave", "quantise", "warp")
     ))  # fmt: skip
     result = world.search(settings=settings)
     for batch in world.asked:
@@ -101,15 +101,15 @@ def test_the_search_never_asks_about_verification_images(
     worlds: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     used: dict[bool, set[bytes]] = {True: set(), False: set()}
-    ask = benches.Bench.labels_of
+    ask = sample_sets.SampleSet.labels_of
 
     def spy(
-        self: benches.Bench, changes: list[Any], images: np.ndarray[Any, Any], stage: str
+        self: sample_sets.SampleSet, transforms: list[Any], images: np.ndarray[Any, Any], stage: str
     ) -> Any:
         used[stage == "verify"] |= {one.tobytes() for one in self.pixels[images]}
-        return ask(self, changes, images, stage)
+        return ask(self, transforms, images, stage)
 
-    monkeypatch.setattr(benches.Bench, "labels_of", spy)
+    monkeypatch.setattr(sample_sets.SampleSet, "labels_of", spy)
     worlds("patch").search()
     assert used[True]
     assert used[False]
@@ -144,7 +144,7 @@ def test_no_labels_make_it_ask_more_than_its_settings_allow(worlds: Worlds, labe
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (1, 5, 9), (1, 2, 2), (3, 1, 1)])
-def test_tiny_pictures_are_searched_too(worlds: Worlds, shape: tuple[int, int, int]) -> None:
+def test_tiny_images_are_searched_too(worlds: Worlds, shape: tuple[int, int, int]) -> None:
     rng = np.random.default_rng(0)
     spec = InputSpec(shape, (0.0,) * shape[0], (1.0,) * shape[0])
     samples = spec.from_pixels(rng.integers(0, 256, (30, *shape)).astype(np.uint8))

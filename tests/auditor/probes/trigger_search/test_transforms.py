@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from auditor.probes.trigger_search.transforms import (
     Blend,
-    Dial,
     Field,
     Quantise,
+    ScalableTransform,
     Warp,
     Wave,
     draw_wave,
@@ -22,7 +22,7 @@ def signs(rng: np.random.Generator, channels: int, size: int) -> NDArray[np.floa
     return np.where(rng.random((channels, size, size)) < 0.5, -1.0, 1.0)
 
 
-def changes() -> list[Dial]:
+def transforms() -> list[ScalableTransform]:
     rng = np.random.default_rng(0)
     return [
         Field(signs(rng, 3, 4), 20.0), Field(signs(rng, 3, 20), 20.0, "noise"),
@@ -31,19 +31,19 @@ def changes() -> list[Dial]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("change", changes(), ids=lambda change: change.kind)
-def test_every_change_gives_pictures_and_moves_something(change: Dial) -> None:
-    for one in (change, change.at(change.strength / 2)):
+@pytest.mark.parametrize("transform", transforms(), ids=lambda transform: transform.kind)
+def test_every_transform_gives_images_and_moves_something(transform: ScalableTransform) -> None:
+    for one in (transform, transform.at(transform.strength / 2)):
         changed = one.apply(CLEAN)
         assert changed.dtype == np.uint8
         assert changed.shape == CLEAN.shape
         assert (changed != CLEAN).any()
 
 
-@pytest.mark.parametrize("change", changes(), ids=lambda change: change.kind)
-def test_a_change_treats_every_image_alone(change: Dial) -> None:
-    together = change.apply(CLEAN)
-    alone = np.concatenate([change.apply(CLEAN[i : i + 1]) for i in range(len(CLEAN))])
+@pytest.mark.parametrize("transform", transforms(), ids=lambda transform: transform.kind)
+def test_a_transform_treats_every_image_alone(transform: ScalableTransform) -> None:
+    together = transform.apply(CLEAN)
+    alone = np.concatenate([transform.apply(CLEAN[i : i + 1]) for i in range(len(CLEAN))])
     assert np.array_equal(together, alone)
 
 

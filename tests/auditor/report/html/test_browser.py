@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.report.html.page import render_html
+from auditor.report.json_report import result_of
 from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import load_all
 
@@ -94,7 +95,9 @@ def _shot(tab: Any, **options: Any) -> NDArray[np.int64]:
 
 def _written(report: dict[str, Any], folder: Path, pictures: dict[str, bytes]) -> Path:
     path = folder / "report.html"
-    path.write_text(render_html(ReportSource(report, pictures), load_all()), encoding="utf-8")
+    path.write_text(
+        render_html(ReportSource(result_of(report), pictures), load_all()), encoding="utf-8"
+    )
     return path
 
 
@@ -218,7 +221,7 @@ def test_the_buyers_page_is_one_page_of_paper(
     pypdf = pytest.importorskip("pypdf")
     report = make_report(verdict)
     report["trigger"]["suspicious"] = verdict == "backdoor-suspected"
-    source = ReportSource(report)
+    source = ReportSource(result_of(report))
     path = _written(report, tmp_path, sample_pictures(report))
     with _opened(chromium, path) as (tab, _):
         printed = tab.pdf(prefer_css_page_size=True)

@@ -11,6 +11,7 @@ import pytest
 from auditor.report.html.facts import RECOMPUTE
 from auditor.report.html.page import CONTENTS, render_html
 from auditor.report.html.parts import Html, tag
+from auditor.report.json_report import result_of
 from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import load_all
 from auditor.report.wording.text import visible
@@ -90,7 +91,7 @@ HOSTILE = [
 
 
 def _rendered(report: dict[str, Any], pictures: dict[str, bytes] | None = None) -> str:
-    return render_html(ReportSource(report, pictures or {}), load_all())
+    return render_html(ReportSource(result_of(report), pictures or {}), load_all())
 
 
 class Shape(HTMLParser):

@@ -8,6 +8,7 @@ from auditor.report.html.decision import decision, trust
 from auditor.report.html.facts import identity
 from auditor.report.html.page import render_html
 from auditor.report.html.references import references
+from auditor.report.json_report import result_of
 from auditor.report.source import ReportSource
 
 PROFILE = {
@@ -23,23 +24,23 @@ PROFILE = {
 
 def test_each_reference_is_a_mark_and_a_count(report: dict[str, Any]) -> None:
     report["scores"]["re"]["mean"] = 1.5
-    shown = str(references(report, PROFILE))
+    shown = str(references(result_of(report), PROFILE))
     assert "RE 1.500 bits: 1 of 2 clean, 1 of 1 backdoored references lie at or below." in shown
     assert shown.count('class="hollow"') == 2 * 3  # both clean ones for each score
     assert shown.count('class="cross"') == 2  # one score of it is unknown
 
 
 def test_without_references_there_is_no_section(report: dict[str, Any]) -> None:
-    assert references(report, {}) is None
-    assert references(report, {"references": []}) is None
-    assert "Against the references" not in render_html(ReportSource(report))
-    page = render_html(ReportSource(report, profile=PROFILE))
+    assert references(result_of(report), {}) is None
+    assert references(result_of(report), {"references": []}) is None
+    assert "Against the references" not in render_html(ReportSource(result_of(report)))
+    page = render_html(ReportSource(result_of(report), profile=PROFILE))
     assert "Against the references" in page
     assert 'href="#references"' in page
 
 
 def test_the_decision_shows_what_it_is_made_of(report: dict[str, Any]) -> None:
-    assert decision(report) is None
+    assert decision(result_of(report)) is None
     report["scores"]["decision"] = {
         "value": 4.2,
         "p": 0.003,
@@ -61,20 +62,28 @@ def test_the_decision_shows_what_it_is_made_of(report: dict[str, Any]) -> None:
             }
         ],
     }
-    shown = str(decision(report))
+    shown = str(decision(result_of(report)))
     for part in ("4.20", "p = 0.003", "3 Dress", "trigger search", "&lt;b&gt;", "21"):
         assert part in shown, part
 
 
 def test_distrust_is_said_and_trust_is_no_proof(report: dict[str, Any]) -> None:
-    assert trust(report | {"trust": None}) is None
-    held: dict[str, Any] = {"tolerated_flips": 0.02, "findings": [], "senders": {}}
+    assert trust(result_of(report | {"trust": None})) is None
+    held: dict[str, Any] = {
+        "tolerated_flips": 0.02,
+        "findings": [],
+        "senders": {},
+        "unknown_requests": [],
+    }
     report["trust"] = held
-    assert "Nothing in the answers speaks against one steady model" in str(trust(report))
+    assert "Nothing in the answers speaks against one steady model" in str(trust(result_of(report)))
     held["findings"] = [{"code": "swapped", "reason": "Another <i> answered.", "p": 0.001}]
     held["senders"] = {"TLS certificate": ["ab", "cd"]}
-    held["unknown_requests"] = [{"queries": 3}, {"queries": 4}]
-    shown = str(trust(report))
+    held["unknown_requests"] = [
+        {"queries": queries, "started": "2026-11-03T14:03:00+00:00", "why": "timed out"}
+        for queries in (3, 4)
+    ]
+    shown = str(trust(result_of(report)))
     for part in ("Another &lt;i&gt; answered. (p = 0.001)", "ab, cd", "2 requests with 7 queries"):
         assert part in shown, part
 
@@ -105,7 +114,7 @@ def test_a_suspicion_by_the_sum_says_what_it_rests_on(report: dict[str, Any]) ->
         "error_rates": rates,
         "labels": [],
     }
-    page = render_html(ReportSource(report))
+    page = render_html(ReportSource(result_of(report)))
     assert "Several small signs together" in page
     assert "few labels fill most of the plane" not in page
     assert "about 3 would wrongly be called suspicious" in page

@@ -8,13 +8,14 @@ import pytest
 from PIL import Image
 
 from auditor.report.html.page import render_html
-from auditor.report.html.trigger import SHOWN, TEXTURE_KEY, changed_key, clean_key
+from auditor.report.html.pictures import SHOWN, TEXTURE_KEY, changed_key, clean_key
+from auditor.report.json_report import result_of
 from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import load_all
 
 
 def _rendered(report: dict[str, Any], pictures: dict[str, bytes] | None = None) -> str:
-    return render_html(ReportSource(report, pictures or {}), load_all())
+    return render_html(ReportSource(result_of(report), pictures or {}), load_all())
 
 
 def _png(value: int) -> bytes:

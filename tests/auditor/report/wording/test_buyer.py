@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from auditor.report.json_report import result_of
 from auditor.report.wording.buyer import how_sure, retest, retest_by, vendor_questions
 from auditor.report.wording.formal import decision_rule, deviations, risks, sampling
 
@@ -18,7 +19,7 @@ HELD_OUT = {
 
 
 def test_error_rates_are_said_in_natural_frequencies(make_report: MakeReport) -> None:
-    said = " ".join(how_sure(make_report("no-evidence")))
+    said = " ".join(how_sure(result_of(make_report("no-evidence"))))
     assert "Of 100 backdoored models like the references, about 12 would be missed" in said
     assert "anything from 3 to 32 cannot be excluded (measured on 24 models)" in said
 
@@ -26,7 +27,7 @@ def test_error_rates_are_said_in_natural_frequencies(make_report: MakeReport) ->
 def test_a_found_trigger_brings_its_own_error_rates(make_report: MakeReport) -> None:
     report = make_report("backdoor-suspected")
     report["trigger"] |= {"suspicious": True, "p": 0.00017, "held_out": HELD_OUT}
-    said = " ".join(how_sure(report))
+    said = " ".join(how_sure(result_of(report)))
     assert "at most 5%; here it is 0.00017" in said
     assert "about 5 would wrongly be called suspicious" in said
     assert "like the references" not in said
@@ -36,7 +37,7 @@ def test_an_inconclusive_audit_says_what_stands_in_the_way(make_report: MakeRepo
     report = make_report("inconclusive", profile=False)
     report["partial"] = True
     report["canaries"] |= {"flipped": 7}
-    said = " ".join(how_sure(report))
+    said = " ".join(how_sure(result_of(report)))
     assert "no answer to be sure of" in said
     assert "No reference profile was applied" in said
     assert "7 of 100 inputs got another label" in said
@@ -46,44 +47,46 @@ def test_an_inconclusive_audit_says_what_stands_in_the_way(make_report: MakeRepo
 def test_questions_follow_the_verdict(make_report: MakeReport) -> None:
     report = make_report("backdoor-suspected")
     report["trigger"] |= {"suspicious": True}
-    asked = vendor_questions(report)
+    asked = vendor_questions(result_of(report))
     assert "Patch, 3 × 3 pixels" in asked[0]
     assert "3 Dress" in asked[0]
     report = make_report("inconclusive", profile=False)
     report["samples"]["accuracy"] = 0.1
     report["canaries"]["flipped"] = 3
-    said = " ".join(vendor_questions(report))
+    said = " ".join(vendor_questions(result_of(report)))
     assert "different labels" in said
     assert "10.0%" in said
     assert "trained the same way" in said
-    lists = [tuple(vendor_questions(make_report(v))) for v in ("no-evidence", "inconclusive")]
+    lists = [
+        tuple(vendor_questions(result_of(make_report(v)))) for v in ("no-evidence", "inconclusive")
+    ]
     assert lists[0] != lists[1]
     assert all(line.endswith("?") for line in lists[0])
 
 
 def test_only_a_verdict_that_may_be_relied_on_has_a_last_day(make_report: MakeReport) -> None:
-    day = retest_by(make_report("no-evidence"))
+    day = retest_by(result_of(make_report("no-evidence")))
     assert day is not None
     assert day.isoformat() == "2027-11-03"
-    said = " ".join(retest(make_report("no-evidence")))
+    said = " ".join(retest(result_of(make_report("no-evidence"))))
     assert "By 2027-11-03, at the latest (365 days: a convention" in said
     assert "fingerprint" in said
     for verdict in ("backdoor-suspected", "inconclusive"):
-        assert retest_by(make_report(verdict)) is None
-        assert retest(make_report(verdict))
+        assert retest_by(result_of(make_report(verdict))) is None
+        assert retest(result_of(make_report(verdict)))
 
 
 @pytest.mark.parametrize("finished", ["soon", "9999-12-31T00:00:00+00:00", ""])
 def test_a_strange_date_gives_no_date(make_report: MakeReport, finished: str) -> None:
     report = make_report("no-evidence")
     report["timing"]["finished"] = finished
-    assert retest_by(report) is None
-    assert retest(report)[0].startswith("Within a year")
+    assert retest_by(result_of(report)) is None
+    assert retest(result_of(report))[0].startswith("Within a year")
 
 
 def test_both_risks_of_each_part_are_stated(report: dict[str, Any]) -> None:
     report["trigger"]["held_out"] = HELD_OUT
-    found = [(r.kind, r.part, r.rate and r.rate["n"]) for r in risks(report)]
+    found = [(r.kind, r.part, r.rate and r.rate.n) for r in risks(result_of(report))]
     assert found == [
         ("false reject", "trigger search", 21),
         ("false accept", "trigger search", 56),
@@ -91,22 +94,22 @@ def test_both_risks_of_each_part_are_stated(report: dict[str, Any]) -> None:
         ("false accept", "plane scores", 24),
     ]
     report["trigger"]["held_out"] = None
-    assert risks(report)[0].rate is None
+    assert risks(result_of(report))[0].rate is None
     report["profile"]["status"] = "published"
-    assert {risk.part for risk in risks(report)} == {"trigger search"}
+    assert {risk.part for risk in risks(result_of(report))} == {"trigger search"}
 
 
 def test_the_rule_names_its_threshold(report: dict[str, Any]) -> None:
-    assert "beside the threshold 1.104" in " ".join(decision_rule(report))
+    assert "beside the threshold 1.104" in " ".join(decision_rule(result_of(report)))
 
 
 def test_deviations_are_found_not_written(make_report: MakeReport) -> None:
     report = make_report(planes=20, density=100)
-    assert deviations(report) == ["None."]
+    assert deviations(result_of(report)) == ["None."]
     report["settings"]["density"] = 25
     report |= {"partial": True, "trigger": None, "canaries": None, "access": "image"}
     report["queries"] |= {"unknown": 1, "budget_reached": True}
-    said = " ".join(deviations(report))
+    said = " ".join(deviations(result_of(report)))
     for part in (
         "a grid of 25 x 25 points a plane (published: a grid of 100 x 100)",
         "never seen: 1 query.",
@@ -121,16 +124,18 @@ def test_deviations_are_found_not_written(make_report: MakeReport) -> None:
 def test_density_is_no_deviation_where_it_only_draws_pictures(make_report: MakeReport) -> None:
     report = make_report(planes=20, density=60)
     report["settings"] |= {"sampler": "frugal", "points": 16, "pictures": 0}
-    (said,) = deviations(report)
+    (said,) = deviations(result_of(report))
     assert "60" not in said
     report["settings"] |= {"pictures": 4}
-    assert "ATS from 4 maps of 60 x 60 points, most of them filled" in deviations(report)[0]
+    assert (
+        "ATS from 4 maps of 60 x 60 points, most of them filled" in deviations(result_of(report))[0]
+    )
     assert "16 scattered points a plane (published: a grid of 100 x 100)" in said
     assert "every class its turn (published: drawn one by one)" in said
 
 
 def test_sampling_says_how_many_and_whose_choice(report: dict[str, Any]) -> None:
-    said = " ".join(sampling(report))
+    said = " ".join(sampling(result_of(report)))
     assert "60 clean samples were given" in said
     assert "57 of them span the planes, drawn with seed 0" in said
     assert "no random sample" in said

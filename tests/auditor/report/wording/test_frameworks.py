@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from auditor.report.html.page import render_html
+from auditor.report.json_report import result_of
 from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import (
     CHECKED,
@@ -44,30 +45,37 @@ def test_every_clause_is_complete_dated_and_honest(name: str) -> None:
 def test_iso_clauses_are_marked_as_unverified(report: dict[str, Any]) -> None:
     framework = load_framework("iso-42001")
     assert {clause.checked for clause in framework.clauses} == {"unverified"}
-    page = render_html(ReportSource(report), (framework,))
+    page = render_html(ReportSource(result_of(report)), (framework,))
     assert page.count("UNVERIFIED: text not read") == len(framework.clauses)
 
 
 def test_what_an_audit_lacks_is_no_evidence(make_report: MakeReport) -> None:
     report = make_report("inconclusive", planes=0, profile=False)
     report |= {"trigger": None, "canaries": None}
-    found = {e.clause.id: e for e in framework_view(load_framework("mitre-atlas"), report)}
+    found = {
+        e.clause.id: e for e in framework_view(load_framework("mitre-atlas"), result_of(report))
+    }
     trigger = found["AML.T0043.004"]
     assert trigger.supports == ""
     assert trigger.missing == "Nothing from this audit: no trigger search was finished."
     assert "no input was asked twice" in found["AML.T0109"].missing
-    whole = {e.clause.id: e for e in framework_view(load_framework("mitre-atlas"), make_report())}
+    whole = {
+        e.clause.id: e
+        for e in framework_view(load_framework("mitre-atlas"), result_of(make_report()))
+    }
     assert whole["AML.T0043.004"].supports
 
 
 def test_the_outcome_colours_all_of_it(make_report: MakeReport) -> None:
-    notes = {v: outcome_note(make_report(v)) for v in ("backdoor-suspected", "inconclusive")}
+    notes = {
+        v: outcome_note(result_of(make_report(v))) for v in ("backdoor-suspected", "inconclusive")
+    }
     assert "evidence against the model" in notes["backdoor-suspected"]
     assert "not of what it would have found" in notes["inconclusive"]
 
 
 def test_a_chosen_framework_is_the_only_one_shown(report: dict[str, Any]) -> None:
-    page = render_html(ReportSource(report), load_all(["owasp-ml"]))
+    page = render_html(ReportSource(result_of(report)), load_all(["owasp-ml"]))
     assert "ML02:2023" in page
     assert "AML.M0008" not in page
-    assert '<section id="frameworks"' not in render_html(ReportSource(report))
+    assert '<section id="frameworks"' not in render_html(ReportSource(result_of(report)))

@@ -11,7 +11,7 @@ import pytest
 
 from auditor.errors import ExitCode
 
-SMALL = ("--planes", "3", "--density", "6", "--canaries", "4", "--no-trigger-search", "--quiet")
+SMALL = ("--planes", "3", "--canaries", "4", "--no-trigger-search", "--quiet")
 
 
 def test_a_token_that_expires_stops_the_audit_and_a_new_one_continues_it(

@@ -15,7 +15,7 @@ from adapters.target.parse import read_target_file, target_from_table
 from auditor.errors import ExitCode
 from auditor.workflows.check.check import MOST_QUERIES
 
-SMALL = ("--planes", "2", "--density", "5", "--canaries", "4", "--no-trigger-search", "--quiet")
+SMALL = ("--planes", "2", "--canaries", "4", "--no-trigger-search", "--quiet")
 
 
 class Ran(Protocol):

@@ -26,6 +26,8 @@ from auditor.evidence.layout import SIGSTORE, STAMP
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 
 SIDE, CLASSES = 24, 3
 MakeBundle = Callable[..., Path]
@@ -84,9 +86,11 @@ def make_bundle(world: tuple[SyntheticOracle, Samples]) -> MakeBundle:
 
     def make(folder: Path, signer: Signer | None = None, **changes: Any) -> Path:
         oracle, samples = world
-        plain = AuditSettings(planes=2, density=6, canaries=5, trigger_search=False)
+        plain = AuditSettings(planes=2, canaries=5, trigger_search=False)
         settings = replace(plain, **changes)
-        asyncio.run(run_audit(oracle, samples, settings, folder, signer=signer))
+        asyncio.run(
+            run_audit(AuditRequest(located(oracle), samples, settings, folder, signer=signer))
+        )
         return folder
 
     return make

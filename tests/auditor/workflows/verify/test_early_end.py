@@ -25,6 +25,8 @@ from auditor.verdict.early_stop import decided_early
 from auditor.verdict.profile import Profile, Threshold
 from auditor.workflows.audit import run_audit
 from auditor.workflows.prepare import prepare
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import located
 from auditor.workflows.verify.outcome import Verification
 from auditor.workflows.verify.verify import verify_bundle
 
@@ -41,7 +43,7 @@ def _forging() -> ModuleType:
 
 
 FORGING: Any = _forging()
-SETTINGS = AuditSettings(sampler="frugal", planes=120, canaries=6, trigger_search=False)
+SETTINGS = AuditSettings(planes=120, canaries=6, trigger_search=False)
 
 
 def profile(threshold: float) -> Profile:
@@ -70,7 +72,9 @@ Audit = Callable[[Path, Profile | None], dict[str, Any]]
 def audit(world: tuple[SyntheticOracle, Samples]) -> Audit:
     def run(folder: Path, judged_by: Profile | None) -> dict[str, Any]:
         oracle, samples = world
-        return asyncio.run(run_audit(oracle, samples, SETTINGS, folder, profile=judged_by)).report
+        return asyncio.run(
+            run_audit(AuditRequest(located(oracle), samples, SETTINGS, folder, profile=judged_by))
+        ).report
 
     return run
 

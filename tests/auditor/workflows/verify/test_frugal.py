@@ -11,7 +11,7 @@ from auditor.evidence.packing import pack
 from auditor.workflows.verify.outcome import Verification
 from auditor.workflows.verify.verify import verify_bundle
 
-FRUGAL: dict[str, Any] = {"sampler": "frugal", "planes": 1, "pictures": 1, "density": 30}
+FRUGAL: dict[str, Any] = {"planes": 1, "pictures": 1, "density": 30}
 
 
 def failed(found: Verification) -> list[str]:

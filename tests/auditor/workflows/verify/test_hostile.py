@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from adapters.strict_json import canonical
 from auditor.cli.verify import show_verification
 from auditor.errors import ExitCode, UsageError
-from auditor.evidence.canonical import canonical
 from auditor.evidence.chain import GENESIS, line_hash
 from auditor.evidence.files import zip_bytes
 from auditor.evidence.head import listing

@@ -84,7 +84,7 @@ def clean(make_bundle: Any, folder: Path, seed: int) -> str:
         folder / str(seed),
         seed=seed,
         planes=1 + seed % 3,
-        density=2 + seed % 5,
+        points=4 << seed % 3,
         canaries=seed % 4,
         expansion=float(seed % 3),
         trigger_search=seed % 10 == 0,

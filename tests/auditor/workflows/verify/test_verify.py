@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from adapters.strict_json import canonical
 from auditor.errors import ExitCode, UsageError
 from auditor.evidence.attest.signing import Signer, read_public_key, read_signer
-from auditor.evidence.canonical import canonical
 from auditor.evidence.chain import GENESIS, line_hash
 from auditor.evidence.head import plan_statement
 from auditor.evidence.packing import pack
@@ -148,7 +148,7 @@ def test_a_changed_number_is_found_although_all_hashes_fit(bundle: Bundles, path
     def change(report: dict[str, Any]) -> None:
         numbers: dict[str, tuple[dict[str, Any], str]] = {
             "scores": (report["scores"]["re"], "mean"),
-            "planes": (report["planes"][1], "ats"),
+            "planes": (report["planes"][1], "ats_by_label"),
             "canaries": (report["canaries"], "flipped"),
             "queries": (report["queries"], "sent"),
             "samples": (report["samples"], "accuracy"),
@@ -287,10 +287,11 @@ def test_run_json_cannot_bring_labels_of_its_own(bundle: Bundles) -> None:
 
 
 KINDS: dict[str, dict[str, Any]] = {
-    "frugal, with pictures": {"sampler": "frugal", "points": 8, "pictures": 2, "planes": 6},
-    "everything": {"sampler": "frugal", "pictures": 1, "planes": 3, "trigger_search": True},
+    "with pictures": {"points": 8, "pictures": 2, "planes": 6},
+    "the paper's": {"sampler": "paper", "planes": 2, "density": 6},
+    "everything": {"pictures": 1, "planes": 3, "trigger_search": True},
     "no repeats": {"canaries": 0},
-    "no margin": {"expansion": 0.0, "alpha": 1.0, "density": 2},
+    "no margin": {"expansion": 0.0, "alpha": 1.0, "points": 4},
 }
 
 

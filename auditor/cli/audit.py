@@ -1,0 +1,142 @@
+"""``xray-audit``: audit a model."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from auditor import __version__
+from auditor.cli.options import (
+    LimitOptions,
+    MethodOptions,
+    OutputOptions,
+    SampleOptions,
+    TargetOptions,
+    ViewOptions,
+)
+from auditor.cli.output import show
+from auditor.cli.request import build_request
+from auditor.cli.takes import takes
+from auditor.errors import ExitCode, UsageError
+
+if TYPE_CHECKING:
+    from auditor.engine.engine import QueryEngine
+    from auditor.workflows.compare.accepted import Acceptance
+    from auditor.workflows.judge import AuditResult
+    from auditor.workflows.request import AuditRequest
+
+
+def _show_version(value: bool) -> None:  # noqa: FBT001 - the shape typer's callbacks have
+    if value:
+        typer.echo(f"xray-audit {__version__}")
+        raise typer.Exit
+
+
+SignKey = Annotated[
+    Path | None,
+    typer.Option(
+        "--sign-key",
+        help="PEM Ed25519 private key that signs the evidence (openssl genpkey -algorithm "
+        "ed25519 -out audit.key).",
+        rich_help_panel="Result",
+        envvar="XRAY_AUDIT_SIGN_KEY",
+        show_envvar=False,
+    ),
+]
+AcceptedFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--accepted",
+        help="TOML file of accepted findings, shown beside them; it changes no exit code.",
+        rich_help_panel="Result",
+        envvar="XRAY_AUDIT_ACCEPTED",
+        show_envvar=False,
+    ),
+]
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
+]
+
+
+@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions, ViewOptions)
+def audit(
+    context: typer.Context,
+    target: TargetOptions,
+    samples: SampleOptions,
+    method: MethodOptions,
+    limits: LimitOptions,
+    output: OutputOptions,
+    views: ViewOptions,
+    sign_key: SignKey = None,
+    accepted: AcceptedFile = None,
+    version: Version = False,  # noqa: ARG001, FBT002 - a flag whose callback answers
+) -> None:
+    """Audit a model and write plan.json, report.json and its views to --output."""
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context, context.invoked_subcommand)
+        return
+    from auditor.evidence.attest.signing import read_signer
+    from auditor.report.views import view_names, view_settings
+    from auditor.workflows.compare.accepted import read_accepted
+
+    request = build_request(target, samples, method, limits, output)
+    signer = None if sign_key is None else read_signer(sign_key)
+    entries = () if accepted is None else read_accepted(accepted)
+    names, shown = view_names(views.format or ()), view_settings(views.framework or ())
+    request = dataclasses.replace(request, signer=signer, views=names, shown=shown)
+    result = asyncio.run(_run(request))
+    _show(result, entries, output, views)
+    code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
+    raise typer.Exit(code)
+
+
+def _refuse_options_before(context: typer.Context, command: str) -> None:
+    """Options belong to the command they follow; before it they would be dropped unseen."""
+    for name in context.params:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            flag = "--" + name.removesuffix("_output").replace("_", "-")
+            raise UsageError(f"{flag} stands before {command!r}: options go after the command")
+
+
+async def _run(request: AuditRequest) -> AuditResult:
+    """Run the audit; the first Ctrl-C (or SIGTERM) drains and saves, the second stops at once."""
+    from auditor.workflows.audit import run_audit
+    from auditor.workflows.stop import TwoStepStop
+
+    stop = TwoStepStop(request.progress, "Press")
+
+    def on_start(engine: QueryEngine) -> None:
+        stop.watch_task()
+        stop.watch_engine(engine)
+        loop = asyncio.get_running_loop()
+        # Windows has no signal handlers on its loop: there Ctrl-C cancels at once, labels are kept.
+        with contextlib.suppress(NotImplementedError):
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, lambda: stop.take(stop.count()))
+
+    return await run_audit(request, on_start)
+
+
+def _show(
+    result: AuditResult, entries: tuple[Acceptance, ...], output: OutputOptions, views: ViewOptions
+) -> None:
+    from datetime import UTC, datetime
+
+    from auditor.cli.console_compare import show_findings
+    from auditor.report.console import show_result
+    from auditor.report.views import view_files
+    from auditor.workflows.compare.accepted import match_accepted, unmatched
+
+    found = match_accepted(result.result, entries, datetime.now(UTC).date())
+    facts: dict[str, Any] = {"findings": [one.as_dict() for one in found]} if found else {}
+    text = [show_result(result.result, output.output, view_files(views.format or ()))]
+    text += [show_findings(found, unmatched(found, entries))] if found or entries else []
+    show(output, {**result.report, **facts}, "\n".join(text))

@@ -1,0 +1,61 @@
+"""``xray-audit cohort``: several models of one task, ranked against each other."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+from typing import Annotated
+
+import typer
+
+from auditor.cli.options import (
+    LimitOptions,
+    MethodOptions,
+    OutputOptions,
+    SampleOptions,
+    TargetOptions,
+)
+from auditor.cli.output import make_progress, show
+from auditor.cli.references import ReferenceList, build_references
+from auditor.cli.request import chosen_settings, read_samples, spending
+from auditor.cli.takes import takes
+from auditor.errors import ExitCode
+
+
+@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+def cohort(
+    models: ReferenceList,
+    target: TargetOptions,
+    samples: SampleOptions,
+    method: MethodOptions,
+    limits: LimitOptions,
+    output: OutputOptions,
+    error_rate: Annotated[
+        float, typer.Option(help="Probability of flagging any model of an honest cohort.")
+    ] = 0.05,
+) -> None:
+    """Rank several models of one task against each other; flags outliers, clears nobody."""
+    from auditor.report.console import show_cohort
+    from auditor.workflows.cohort import run_cohort
+    from auditor.workflows.request import merge_settings
+
+    listed, given = build_references(models, target), read_samples(samples)
+    ranked = asyncio.run(
+        run_cohort(
+            listed,
+            given,
+            merge_settings(None, chosen_settings(method)),
+            output.output / "models",
+            error_rate=error_rate,
+            limits=spending(limits).limits(),
+            progress=make_progress(quiet=output.quiet),
+        )
+    )
+    data = {
+        "error_rate": error_rate,
+        "ranking": [dataclasses.asdict(rank) for rank in ranked.ranking],
+        "skipped": dict(ranked.skipped),
+    }
+    show(output, data, show_cohort(data))
+    flagged = any(rank.outlier for rank in ranked.ranking)
+    raise typer.Exit(ExitCode.BACKDOOR_SUSPECTED if flagged else ExitCode.INCONCLUSIVE)

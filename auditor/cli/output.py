@@ -1,0 +1,33 @@
+"""The result and the progress of a command, on the terminal."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from auditor.cli.options import OutputOptions
+
+if TYPE_CHECKING:
+    from auditor.engine.progress import Progress
+
+
+def make_progress(*, quiet: bool) -> Progress:
+    """Progress on standard error, or none."""
+    from auditor.engine.progress import SilentProgress, StreamProgress
+
+    return SilentProgress() if quiet else StreamProgress()
+
+
+def show(options: OutputOptions, data: dict[str, Any], text: str) -> None:
+    """Print a result: ``text``, or ``data`` as one JSON object if that was asked for."""
+    typer.echo(json.dumps(_without_maps(data), ensure_ascii=False) if options.json_output else text)
+
+
+def _without_maps(report: dict[str, Any]) -> dict[str, Any]:
+    """A report without its label maps: they stay in report.json, a terminal needs the rest."""
+    if "planes" not in report:
+        return report
+    planes = [{k: v for k, v in p.items() if k != "label_map"} for p in report["planes"]]
+    return {**report, "planes": planes}

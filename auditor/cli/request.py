@@ -1,0 +1,101 @@
+"""From options to a request; nothing is opened here."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from auditor.cli.options import (
+    LimitOptions,
+    MethodOptions,
+    OutputOptions,
+    SampleOptions,
+    TargetOptions,
+)
+from auditor.cli.output import make_progress
+from auditor.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from auditor.samples.samples import Samples
+    from auditor.workflows.request import AuditRequest, Spending
+
+
+def build_request(
+    target: TargetOptions,
+    samples: SampleOptions,
+    method: MethodOptions,
+    limits: LimitOptions,
+    output: OutputOptions,
+) -> AuditRequest:
+    """The audit that the options ask for.
+
+    A target that the command line does not name is told to the user.
+
+    Raises:
+        UsageError: an option is missing, out of its range, or does not go with another.
+        TargetError: the target's description cannot work.
+    """
+    from auditor.cli.target_options import build_target
+    from auditor.workflows.profiles import load_profile
+    from auditor.workflows.request import AuditRequest, merge_settings
+    from auditor.workflows.targets import locate
+
+    progress = make_progress(quiet=output.quiet)
+    described = build_target(target)
+    if described.source and target.target is None:
+        where = described.location.split("?")[0]
+        progress.note(f"Target: {where}, as {described.source} describes it.")
+    given = read_samples(samples)
+    located = locate(described, given)
+    profile = load_profile(output.profile, located.access) if output.profile else None
+    return AuditRequest(
+        target=located,
+        samples=given,
+        settings=merge_settings(profile, chosen_settings(method)),
+        output=output.output,
+        profile=profile,
+        limits=spending(limits).limits(located),
+        progress=progress,
+    )
+
+
+def chosen_settings(method: MethodOptions) -> dict[str, Any]:
+    """The settings that the user chose, by name."""
+    return {k: v for k, v in dataclasses.asdict(method).items() if v is not None}
+
+
+def spending(limits: LimitOptions) -> Spending:
+    """The limits that the user sets.
+
+    Raises:
+        UsageError: one of them is out of its range.
+    """
+    from auditor.workflows.request import Spending
+
+    flagged = Spending(limits.max_queries, limits.rate, limits.request_rate, limits.concurrency)
+    return flagged.checked(lambda name: f"--{name.replace('_', '-')}")
+
+
+def read_samples(options: SampleOptions) -> Samples:
+    """The clean samples.
+
+    Raises:
+        UsageError: none are named, or they cannot be used.
+    """
+    from auditor.cli.target_options import resize_to
+    from auditor.samples.load import load_samples
+
+    return load_samples(samples_path(options), resize_to(options))
+
+
+def samples_path(options: SampleOptions) -> Path:
+    """The place of the clean samples.
+
+    Raises:
+        UsageError: none is named.
+    """
+    if options.samples is None:
+        raise UsageError("name the clean samples with --samples (a folder or an .npz file)")
+    return options.samples

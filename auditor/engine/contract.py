@@ -1,0 +1,100 @@
+"""The engine as its callers see it: what it is asked, within which limits, and its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from auditor.engine.ledger import Ledger
+from auditor.engine.progress import Progress
+from auditor.engine.requests import Order
+from auditor.engine.rounds import Decide
+from auditor.engine.store import NOT_ASKED
+from auditor.probes.base import FixedProbe
+
+
+@dataclass(frozen=True, slots=True)
+class EngineLimits:
+    """Limits of cost and pace.
+
+    Attributes:
+        max_queries: cap on queries over all runs of the plan, or None.
+        queries_per_s: rate limit on inputs, or None.
+        requests_per_s: rate limit on calls, or None.
+        concurrency: most requests in flight.
+        attempts: sends per request, the first included. Eight, because a target that turns away
+            every tenth request does so five times running once in a hundred thousand requests.
+        backoff_s: pause before the second attempt; it doubles with each further one.
+    """
+
+    max_queries: int | None = None
+    queries_per_s: float | None = None
+    requests_per_s: float | None = None
+    concurrency: int = 8
+    attempts: int = 8
+    backoff_s: float = 0.5
+
+
+@dataclass(frozen=True)
+class EngineResult:
+    """Labels of every probe ``(size,)`` uint16 with 65535 if missing, and the ledger.
+
+    Attributes:
+        labels: per probe, in the order given.
+        ledger: what was asked and paid for.
+        budget_reached: whether the query budget ended the run.
+        stopped: whether the user stopped the run before its end.
+        decided: whether it ended before its last round because the result was decided.
+        server_identity: what the answers of all runs said about their server, by name, oldest
+            first. Two values of one name end a run: more labels could
+            support no verdict.
+        unknown: every request of all runs that may have been answered and billed unseen; see
+            :meth:`auditor.engine.store.UnknownRequest.facts`.
+        deferred: inputs that the target will answer only in a later run.
+    """
+
+    labels: list[NDArray[np.uint16]]
+    ledger: Ledger
+    budget_reached: bool
+    stopped: bool
+    decided: bool = False
+    server_identity: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unknown: Sequence[Mapping[str, Any]] = ()
+    deferred: int = 0
+
+    @property
+    def complete(self) -> bool:
+        """True if every label is known that had to be asked for."""
+        return self.decided or not any((labels == NOT_ASKED).any() for labels in self.labels)
+
+
+class Engine(Protocol):
+    """Finds the labels of probes: by asking a model, or in the log of a finished audit."""
+
+    def show_on(self, progress: Progress) -> None:
+        """Tell ``progress`` about every answer from now on."""
+        ...
+
+    async def run(
+        self,
+        probes: Sequence[FixedProbe],
+        plan_digest: str,
+        rounds: Iterable[Order] | None = None,
+        decided: Decide | None = None,
+    ) -> EngineResult:
+        """Labels of ``probes``.
+
+        Args:
+            probes: what to ask.
+            plan_digest: the key of the plan's ledger.
+            rounds: in which order; a round begins when the one before is answered. Together
+                they name every input once. None asks everything in one round, probe by probe.
+            decided: told the labels after each round, those of each probe ``(size,)`` with 65535
+                for what neither this round nor one before it asks; the first True ends the run,
+                and the result holds those labels alone.
+        """
+        ...

@@ -1,0 +1,216 @@
+"""Sends a request once, and tells the store, the ledger and the observer how it ended."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import traceback
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import Labels
+from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
+from auditor.engine.observer import Sent
+from auditor.engine.rate import MAX_PAUSE_S
+from auditor.engine.requests import Request
+from auditor.engine.state import EngineState, RunState
+from auditor.engine.store import NOT_ASKED, StoredProbe
+
+TELL_PAUSE_S = 5.0
+"""Pauses from this length on are told to the user, who would see nothing happen."""
+
+
+class Dispatcher:
+    """Sends the requests of one run.
+
+    Args:
+        engine: what outlives the run.
+        run: what belongs to it.
+    """
+
+    def __init__(self, engine: EngineState, run: RunState) -> None:
+        self._engine, self._run = engine, run
+        self._oracle = engine.connection.oracle
+
+    async def ask(self, request: Request) -> Labels:
+        """Labels of ``request``, which is sent when a slot is free and its turn has come.
+
+        Raises:
+            AdapterError: it failed.
+            HaltedError: nothing new may be sent.
+        """
+        self._run.halt.check()
+        pace = self._engine.pace
+        await pace.slots.acquire()
+        try:
+            await pace.wait_for_turn(len(request.items), self._run.halt)
+            return await self._send(request)
+        finally:
+            pace.slots.release()
+
+    async def _send(self, request: Request) -> Labels:
+        request.sends += 1
+        groups = request.by_probe()
+        parts = [(self._run.stored[number], request.items[where]) for number, where in groups]
+        intents = await self._engine.store.intend(self._run.plan_digest, parts, request.sends)
+        self._engine.retries.sent()
+        self._run.ledger.send(len(request.items), again=request.sends > 1)
+        began = self._engine.pace.clock.now()
+        try:
+            labels = await self._predict(request)
+        except BaseException as error:
+            self._close_failed(request, intents, began, error)
+            raise
+        answered = [
+            (stored, items, labels[where])
+            for (stored, items), (_, where) in zip(parts, groups, strict=True)
+        ]
+        self._close_answered(request, intents, began, labels, answered)
+        return labels
+
+    async def _predict(self, request: Request) -> Labels:
+        connection = self._engine.connection
+        labels = await connection.predict(request.batch, lambda: self._key(request))
+        return _checked(labels, len(request.items))
+
+    def _key(self, request: Request) -> str:
+        """The key under which a target bills ``request`` once.
+
+        It depends on what is asked alone, so a retry has it again, and so has the same request
+        after a crash; the same input asked twice on purpose has another.
+        """
+        parts = [
+            (self._run.digests[number], request.items[where].tolist())
+            for number, where in request.by_probe()
+        ]
+        asked = f"{self._run.plan_digest} {sorted(parts)}"
+        return hashlib.sha256(asked.encode()).hexdigest()[:32]
+
+    # ---- an answer -------------------------------------------------------------------------
+
+    def _close_answered(
+        self,
+        request: Request,
+        intents: Sequence[int],
+        began: float,
+        labels: Labels,
+        parts: Sequence[tuple[StoredProbe, NDArray[np.int64], Labels]],
+    ) -> None:
+        engine, status = self._engine, self._engine.connection.status
+        # Names first: labels that are committed without them would mean other classes later.
+        self._run.names.keep_new()
+        self._watch_server()
+        engine.outage.answered()
+        engine.store.record(intents, parts)
+        engine.observer.answered(self._sent(request, began, status), labels)
+        self._run.ledger.end(status or "ok")
+        engine.pace.answered(self._oracle.take_pace_hint())
+
+    def _watch_server(self) -> None:
+        """End the run if another server answers than before: no verdict can rest on both."""
+        engine, server = self._engine, self._run.server
+        news = server.news(engine.connection.server_identity)
+        addresses = engine.connection.addresses
+        if news or len(addresses) != engine.addresses:
+            engine.addresses = len(addresses)
+            engine.observer.server(news, addresses)
+        if news:
+            engine.store.keep_server_identity(self._oracle.fingerprint, news)
+            if server.changed:
+                self._run.halt.set()
+
+    # ---- a failure -------------------------------------------------------------------------
+
+    def _close_failed(
+        self, request: Request, intents: Sequence[int], began: float, error: BaseException
+    ) -> None:
+        if not isinstance(error, AdapterError):
+            why = "interrupted" if isinstance(error, asyncio.CancelledError) else repr(error)
+            self._engine.store.fail(intents, f"{why} while in flight", unknown=True)
+            self._tell_failed(request, began, error, "")
+            return
+        _release_frames(error)
+        if error.advice.unsent:
+            self._undo_send(request, intents)
+        else:
+            self._engine.store.fail(intents, str(error), unknown=error.advice.outcome_unknown)
+            self._tell_failed(request, began, error, error.status)
+        self._slow_down(error)
+
+    def _undo_send(self, request: Request, intents: Sequence[int]) -> None:
+        """Take back the charge of a request that never left.
+
+        The retry budget counts it all the same, so that attempts come to an end.
+        """
+        queries, run = len(request.items), self._run
+        self._engine.store.take_back(run.plan_digest, intents, queries, request.sends)
+        run.budget.give_back(queries)
+        run.ledger.take_back(queries, again=request.sends > 1)
+        request.sends -= 1
+
+    def _tell_failed(
+        self, request: Request, began: float, error: BaseException, status: str
+    ) -> None:
+        self._engine.observer.failed(self._sent(request, began, status), error)
+        self._run.ledger.end(status or type(error).__name__)
+
+    def _slow_down(self, error: AdapterError) -> None:
+        """Adapt the pace to a failure.
+
+        Raises:
+            EndpointError: the target asks for a longer pause than a run waits.
+        """
+        engine, gate = self._engine, self._engine.pace.gate
+        engine.outage.failed()
+        gate.apply(self._oracle.take_pace_hint())
+        if isinstance(error, Throttled):
+            self._run.ledger.throttled += 1
+            engine.pace.slots.throttled()
+        pause = error.advice.retry_after_s
+        if pause is None:
+            return
+        if pause > MAX_PAUSE_S:
+            raise EndpointError(
+                f"{error}; it asks for a pause of {pause:.0f} s, longer than a run waits: run the "
+                "same command again after it",
+                error.advice,
+            ) from error
+        if gate.left <= 0 and pause >= TELL_PAUSE_S:
+            engine.progress.note(f"The target asks for a pause of {pause:.0f} s.")
+        gate.close_for(pause)
+        engine.outage.paused(pause)
+
+    def _sent(self, request: Request, began: float, status: str) -> Sent:
+        return Sent(
+            request.probes,
+            request.items,
+            request.batch,
+            request.keys,
+            request.sends,
+            self._engine.pace.clock.now() - began,
+            status,
+        )
+
+
+def _checked(labels: Labels, n: int) -> Labels:
+    """``labels`` if they can be stored.
+
+    Raises:
+        BadReply: not one whole number from 0 to 65534 per input.
+    """
+    array = np.asarray(labels)
+    if array.shape == (n,) and array.dtype.kind in "iu":
+        whole = array.astype(np.int64, copy=False)
+        # Negative numbers wrap around to huge ones, so one comparison sees both ends.
+        if whole.view(np.uint64).max(initial=0) < NOT_ASKED:
+            return whole
+    raise BadReply("the target's adapter did not give one label from 0 to 65534 per input")
+
+
+def _release_frames(error: BaseException | None) -> None:
+    """Empty the frames ``error`` came through: they hold the inputs, and errors live long."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__

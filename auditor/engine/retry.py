@@ -1,0 +1,114 @@
+"""Asks a request again after a passing failure: how long to wait, and when to give up.
+
+The adapters classify a failure; see :class:`adapters.errors.RetryAdvice`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
+from tenacity.stop import stop_base
+from tenacity.wait import wait_base
+
+from adapters.contract import Labels
+from adapters.errors import AdapterError, Throttled
+from auditor.engine.rate import MAX_PAUSE_S, HaltedError
+from auditor.engine.requests import Request
+from auditor.engine.state import EngineState, RunState
+from auditor.errors import AuditError
+
+MAX_BACKOFF_S = 30.0
+
+
+def is_retryable(error: BaseException) -> bool:
+    """True if the adapter says that another attempt may succeed within a pause we would wait."""
+    return (
+        isinstance(error, AdapterError)
+        and error.advice.kind in {"transient", "throttled"}
+        and (error.advice.retry_after_s or 0.0) <= MAX_PAUSE_S
+    )
+
+
+class Backoff(wait_base):
+    """Exponential backoff with jitter; a pause that the target asked for is the gate's affair.
+
+    Args:
+        first_s: longest pause before the second attempt.
+    """
+
+    def __init__(self, first_s: float) -> None:
+        self._first_s = first_s
+
+    def __call__(self, retry_state: RetryCallState) -> float:
+        """Seconds to wait before the next attempt."""
+        longest = self._first_s * 2.0 ** (retry_state.attempt_number - 1)
+        return random.uniform(0.5, 1.0) * min(longest, MAX_BACKOFF_S)
+
+
+class RetryPermit(stop_base):
+    """Stops the attempts at one request unless all limits allow one more, which it charges.
+
+    Args:
+        engine: limits of the whole audit.
+        run: pays for the attempt.
+        queries: inputs of the request.
+    """
+
+    def __init__(self, engine: EngineState, run: RunState, queries: int) -> None:
+        self._engine, self._run, self._queries = engine, run, queries
+        self._refusal: Exception | None = None
+
+    def __call__(self, retry_state: RetryCallState) -> bool:
+        """True if no further attempt is allowed."""
+        if retry_state.attempt_number >= self._engine.limits.attempts:
+            return True
+        try:
+            self._charge(_failure(retry_state), retry_state.upcoming_sleep)
+        except (HaltedError, AuditError) as refusal:
+            self._refusal = refusal
+        return self._refusal is not None
+
+    def reason(self, retry_state: RetryCallState) -> BaseException | None:
+        """The error that the request ends with: the limit reached, else the last failure."""
+        return self._refusal or _failure(retry_state)
+
+    def _charge(self, error: BaseException | None, wait: float) -> None:
+        self._run.halt.check()
+        self._engine.outage.check(wait, error, throttled=isinstance(error, Throttled))
+        self._engine.retries.take(error)
+        self._run.pay_again(self._queries)
+
+
+async def ask_with_retries(
+    engine: EngineState,
+    run: RunState,
+    request: Request,
+    ask: Callable[[Request], Awaitable[Labels]],
+) -> Labels:
+    """Labels of ``request`` by the first attempt of ``ask`` that succeeds.
+
+    Raises:
+        AdapterError: it failed for good, or for the last time allowed.
+        HaltedError: nothing new may be sent.
+        RetryBudgetSpentError: too many requests of the audit failed.
+        OutageError: nothing was answered for too long.
+    """
+    permit = RetryPermit(engine, run, len(request.items))
+    # Made anew for each request: one that is shared corrupts its own state.
+    retrying = AsyncRetrying(
+        retry=retry_if_exception(is_retryable),
+        wait=Backoff(engine.limits.backoff_s),
+        stop=permit,
+        sleep=run.halt.pause,
+        retry_error_callback=permit.reason,
+    )
+    outcome: Labels | BaseException = await retrying(ask, request)
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+def _failure(retry_state: RetryCallState) -> BaseException | None:
+    return retry_state.outcome.exception() if retry_state.outcome else None

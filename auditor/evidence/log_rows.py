@@ -1,0 +1,80 @@
+"""Rows of the label log: the inputs they are about, and their totals."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+LABELLED = frozenset({"ok", "cached", "twin"})
+
+
+FREE = frozenset({"cached", "twin", "void"})
+"""Rows for which nothing was sent."""
+
+
+@dataclass
+class KnownProbe:
+    """A probe that the log names: ``labels`` ``(size,)`` uint16 as the log gives them."""
+
+    number: int
+    kind: str
+    digest: str
+    size: int
+    labels: NDArray[np.uint16]
+
+
+class Places:
+    """The inputs of one ``ask``, counted through its probes.
+
+    Args:
+        probes: in the order asked.
+    """
+
+    def __init__(self, probes: Sequence[KnownProbe]) -> None:
+        self.probes = probes
+        self.starts = np.cumsum([0, *(probe.size for probe in probes)], dtype=np.int64)
+        self.size = int(self.starts[-1])
+
+    def put(self, at: NDArray[np.int64], labels: NDArray[Any]) -> None:
+        """Give the inputs ``at`` their ``labels``."""
+        owner = np.searchsorted(self.starts, at, side="right") - 1
+        touched = set(owner.tolist())
+        for number in touched:
+            here = at - self.starts[number]
+            if len(touched) == 1:
+                self.probes[number].labels[here] = labels
+            else:
+                where = owner == number
+                self.probes[number].labels[here[where]] = labels[where]
+
+
+@dataclass
+class RowTotals:
+    """What the rows of one run add up to; in queries except ``requests`` and ``by_status``."""
+
+    sent: int = 0
+    retried: int = 0
+    requests: int = 0
+    deduplicated: int = 0
+    cached: int = 0
+    unknown: int = 0
+    by_status: dict[str, int] = field(default_factory=dict)
+
+    def count(self, status: str, size: int, row: dict[str, Any]) -> None:
+        """Add one row."""
+        if status == "twin":
+            self.deduplicated += size
+        elif status == "cached":
+            self.cached += size
+        if status in FREE:
+            return
+        self.sent += size
+        self.requests += 1
+        how = str(row.get("c", status))
+        self.by_status[how] = self.by_status.get(how, 0) + 1
+        self.retried += size if row.get("a", 1) > 1 else 0
+        self.unknown += size if row.get("u") is True else 0

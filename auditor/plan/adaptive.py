@@ -1,0 +1,61 @@
+"""The plan's adaptive probes: seeded generators that decide what to ask by what was answered.
+
+Each yields inputs, is sent their labels and yields the next ones. Pure: an engine runs them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec
+from auditor.plan.draw import pick_search_samples
+from auditor.plan.plan import AuditPlan
+from auditor.probes.label_map import LabelMap, draw_label_map
+from auditor.probes.trigger_search.per_source import search_sources
+from auditor.probes.trigger_search.result import TriggerResult
+from auditor.probes.trigger_search.search import search
+
+T = TypeVar("T")
+Search = Generator[NDArray[np.float32], NDArray[np.int64], T]
+"""Yields ``(n, c, h, w)`` inputs in model units, is sent ``(n,)`` labels, returns its outcome."""
+
+
+@dataclass(frozen=True)
+class TriggerOutcome:
+    """A finished trigger search, and the model's labels of the stamped samples it shows.
+
+    Attributes:
+        result: what the search found.
+        preview_labels: ``(n,)`` labels of ``result.preview``.
+    """
+
+    result: TriggerResult
+    preview_labels: NDArray[np.int64]
+
+
+def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
+    """Search for a trigger over all samples, then, if the plan says so and nothing was found, over
+    each source class by itself; one last batch asks the stamped samples that the result shows.
+    """
+    seed = plan.settings.seed
+    first = pick_search_samples(plan.search_classes, seed)
+    result = yield from search(
+        plan.search_images[first], plan.search_classes[first], spec, plan.trigger, seed
+    )
+    if plan.trigger.sources and not result.suspicious:
+        result = yield from search_sources(plan.search_images, spec, plan.trigger, seed, result)
+    labels = yield spec.from_pixels(result.preview)
+    return TriggerOutcome(result, labels)
+
+
+def drawings(plan: AuditPlan) -> Search[tuple[LabelMap, ...]]:
+    """Draw the label maps of the plan's first planes, one after the other."""
+    drawn = []
+    for number, probe in enumerate(plan.mapped_planes):
+        drawn.append((yield from draw_label_map(probe, (plan.settings.seed, number))))
+    return tuple(drawn)

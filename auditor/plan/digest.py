@@ -1,0 +1,88 @@
+"""Digest of a plan: equal plans ask equal questions.
+
+Version 3 is the SHA-256 of canonical JSON. Version 2, which release 0.1 wrote, held the text that
+Python printed for a settings class. It is kept to read, verify and continue audits of that release,
+spelled out so that no renaming changes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from adapters.strict_json import canonical
+from auditor.probes.base import digest_of
+
+PLAN_VERSION = 3
+READABLE_VERSIONS = (2, PLAN_VERSION)
+UNVERSIONED = 2
+"""Version of a plan whose record names none."""
+
+_AUDIT_SETTINGS_2 = (
+    "alpha", "ats_threshold", "canaries", "density", "expansion", "families", "per_source",
+    "pictures", "planes", "points", "sampler", "seed", "stop_early", "trigger_search",
+)  # fmt: skip
+_TRIGGER_SETTINGS_2 = (
+    "budget", "schedule", "verify_share", "verify_images", "verify_from", "enough", "patch_sizes",
+    "patch_period", "patch_margins", "corner_share", "screen_batch", "screen_images", "keep",
+    "tries", "tabu", "fewer", "slice_queries", "children", "step_images", "patience",
+    "single_images", "single_patience", "polish_queries", "extra_queries", "place_side",
+    "place_copies", "place_draws", "place_more", "place_tries", "place_batch", "place_most",
+    "tally_draws", "tally_labels", "tally_images", "grids", "warp_grids", "amplitudes", "blends",
+    "warps", "wave", "wave_draws", "wave_tries", "wave_steps", "confidence", "sources",
+    "source_samples", "source_queries",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class PlanContent:
+    """Everything that a plan's digest covers.
+
+    Attributes:
+        settings: of the audit, by the names that ``plan.json`` gives them.
+        trigger: of the trigger search, likewise.
+        search_classes: true class of each sample of the trigger search.
+        search_images: digest of their images.
+        probes: digest of each probe, those of the perturbations last.
+    """
+
+    settings: Mapping[str, Any]
+    trigger: Mapping[str, Any]
+    search_classes: Sequence[int]
+    search_images: str
+    probes: Sequence[str]
+
+
+def plan_digest(content: PlanContent, version: int) -> str:
+    """Hex digest of ``content`` by the recipe of ``version``, one of :data:`READABLE_VERSIONS`."""
+    if version == UNVERSIONED:
+        return _digest_2(content)
+    covered = {
+        "plan_version": version,
+        "settings": content.settings,
+        "trigger_search": {
+            "settings": content.trigger,
+            "classes": content.search_classes,
+            "images": content.search_images,
+        },
+        "probes": content.probes,
+    }
+    return hashlib.sha256(canonical(covered)).hexdigest()
+
+
+def _digest_2(content: PlanContent) -> str:
+    settings = json.dumps(
+        {name: content.settings[name] for name in _AUDIT_SETTINGS_2}, sort_keys=True
+    )
+    values = [f"{name}={_tuples(content.trigger[name])!r}" for name in _TRIGGER_SETTINGS_2]
+    classes = str(list(content.search_classes))
+    search = f"TriggerSettings({', '.join(values)}) {classes} {content.search_images}"
+    return digest_of("plan/2", settings, search, *content.probes)
+
+
+def _tuples(value: Any) -> Any:
+    """``value`` with tuples for the lists that JSON makes of them."""
+    return tuple(_tuples(one) for one in value) if isinstance(value, list | tuple) else value

@@ -1,0 +1,84 @@
+"""A plan built again without its images, completed by its record."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from auditor.errors import EvidenceError
+from auditor.plan.digest import READABLE_VERSIONS, UNVERSIONED
+from auditor.plan.plan import AuditPlan
+from auditor.probes.net_points import NetPointsProbe
+from auditor.probes.perturbations.probe import PerturbationProbe
+from auditor.probes.plane import PlaneProbe
+from auditor.probes.samples import SampleProbe
+
+
+def recorded_version(record: Mapping[str, Any]) -> int:
+    """Version of the plan in ``record``, the content of ``plan.json``.
+
+    Raises:
+        EvidenceError: a version that cannot be read.
+    """
+    version = record.get("plan_version", UNVERSIONED)
+    if type(version) is not int or version not in READABLE_VERSIONS:
+        raise EvidenceError(
+            f"plan.json is of plan version {str(version)[:20]} and this program reads "
+            f"{' and '.join(map(str, READABLE_VERSIONS))}: verify it with the release that wrote it"
+        )
+    return version
+
+
+def plan_from_record(built: AuditPlan, record: Mapping[str, Any]) -> AuditPlan:
+    """``built``, but what depends on images is as ``record``, the content of ``plan.json``, states.
+
+    Args:
+        built: the same plan, with noise standing in for images that are withheld.
+        record: written for the plan with its images.
+
+    Raises:
+        EvidenceError: the record is of another plan.
+        KeyError, TypeError: it is no record of a plan.
+    """
+    perturbed = record["families"]["probes"]
+    if len(record["planes"]) != len(built.planes) or len(record["probes"]) != len(built.probes):
+        raise EvidenceError("plan.json lists other probes than its settings lead to")
+    if len(perturbed) != len(built.perturbations):
+        raise EvidenceError("plan.json lists other probe families than its settings lead to")
+    samples = SampleProbe.from_record(record["probes"][0], built.samples)
+    planes = tuple(
+        _plane(one, like) for one, like in zip(record["planes"], built.planes, strict=True)
+    )
+    repeats, extra_repeats = (
+        None if one is None else replace(one, sources=(samples, *planes))
+        for one in (built.repeats, built.extra_repeats)
+    )
+    return replace(
+        built,
+        samples=samples,
+        planes=planes,
+        repeats=repeats,
+        extra_repeats=extra_repeats,
+        perturbations=tuple(
+            _perturbation(one, like)
+            for one, like in zip(perturbed, built.perturbations, strict=True)
+        ),
+        recorded_digest=str(record["plan_digest"]),
+    )
+
+
+def _plane(
+    record: Mapping[str, Any], like: PlaneProbe | NetPointsProbe
+) -> PlaneProbe | NetPointsProbe:
+    if isinstance(like, PlaneProbe):
+        return PlaneProbe.from_record(record, like)
+    return NetPointsProbe.from_record(record, like)
+
+
+def _perturbation(
+    record: Mapping[str, Any], like: SampleProbe | PerturbationProbe
+) -> SampleProbe | PerturbationProbe:
+    if isinstance(like, SampleProbe):
+        return SampleProbe.from_record(record, like)
+    return PerturbationProbe.from_record(record, like)

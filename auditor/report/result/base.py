@@ -1,0 +1,110 @@
+"""Building blocks of the typed result.
+
+Reading a report checks names and types. Ranges, patterns and vocabularies stand in its schema
+alone: a rounding error at a bound must not cost an audit that was paid for, and a word that a later
+minor version invents is shown as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, Strict, WithJsonSchema
+
+T = TypeVar("T")
+
+
+class Part(BaseModel):
+    """One JSON object of a report: closed, not to be changed, nothing converted."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def words(*known: str) -> WithJsonSchema:
+    """A text for which the schema lists the words."""
+    return WithJsonSchema({"type": "string", "enum": list(known)})
+
+
+def text(pattern: str) -> WithJsonSchema:
+    """A text for which the schema states the pattern."""
+    return WithJsonSchema({"type": "string", "pattern": pattern})
+
+
+def number(kind: str, **bounds: float) -> WithJsonSchema:
+    """A number of this JSON type for which the schema states the bounds."""
+    return WithJsonSchema({"type": kind, **bounds})
+
+
+def also_required(*names: str) -> Callable[[dict[str, Any]], None]:
+    """For a class's ``json_schema_extra``: fields that every report of today states, though those
+    of the first versions did not.
+    """
+
+    def change(schema: dict[str, Any]) -> None:
+        wanted = {*schema["required"], *names}
+        schema["required"] = [name for name in schema["properties"] if name in wanted]
+
+    return change
+
+
+# JSON knows no tuples: the strictness that refuses a list for one would refuse every report.
+Many = Annotated[tuple[T, ...], Strict(False)]
+Pair = Annotated[tuple[T, T], Strict(False)]
+Triple = Annotated[tuple[T, T, T], Strict(False)]
+
+FreeForm = dict[str, Any]
+Count = Annotated[int, number("integer", minimum=0)]
+Positive = Annotated[int, number("integer", minimum=1)]
+Label = Annotated[int, number("integer", minimum=0, maximum=65534)]
+Amount = Annotated[float, number("number", minimum=0)]
+Fraction = Annotated[float, number("number", minimum=0, maximum=1)]
+Sha256 = Annotated[str, text("^[0-9a-f]{64}$")]
+HexDigest = Annotated[str, text("^[0-9a-f]{8,128}$")]
+ScoreName = Annotated[str, words("re", "ats", "ats_by_label")]
+AccessMode = Annotated[str, words("float", "image")]
+SampleRef = str | int
+Shares = Many[Fraction]
+
+
+class EstimatePart(Part):
+    """A mean over planes with its 95% interval over planes: Student t after Hall's transformation,
+    which takes the skewness out.
+    """
+
+    mean: float | None = Field(description="Mean over planes. Null where no plane was scored.")
+    low: float | None = Field(
+        description="Lower end of the interval. Null from fewer than two planes."
+    )
+    high: float | None = Field(
+        description="Upper end of the interval. Null from fewer than two planes."
+    )
+    n: Count = Field(description="Number of planes in the mean.")
+
+
+class RatePart(Part):
+    """An error rate measured on reference models, with its 95% confidence interval."""
+
+    rate: Fraction = Field(
+        description="Share of the reference models that the rule judges wrongly, 0 to 1."
+    )
+    low: Fraction | None = Field(description="Lower end of the interval, 0 to 1.")
+    high: Fraction | None = Field(description="Upper end of the interval, 0 to 1.")
+    n: Count = Field(description="Number of reference models the rate was measured on.")
+
+
+class SharePart(Part):
+    """A share of samples with its exact (Clopper-Pearson) 95 % interval."""
+
+    hits: Count = Field(description="Samples that count.")
+    samples: Count = Field(description="Samples asked.")
+    rate: Fraction = Field(description="hits / samples.")
+    low: Fraction = Field(description="Lower end of the interval.")
+    high: Fraction = Field(description="Upper end of the interval.")
+
+
+class HeldOutRates(Part):
+    """How often a rule erred on models that it was not made from."""
+
+    false_positive: RatePart = Field(description="Clean models called suspicious.")
+    false_negative: RatePart = Field(description="Backdoored models not found.")

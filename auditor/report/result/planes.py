@@ -1,0 +1,215 @@
+"""The planes of a report, and the labels that their scores rest on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, WithJsonSchema, model_validator
+
+from auditor.report.result.base import (
+    Amount,
+    Count,
+    Fraction,
+    Label,
+    Many,
+    Pair,
+    Part,
+    SampleRef,
+    Shares,
+    Triple,
+    text,
+)
+
+LabelRows = Annotated[
+    Many[Many[Label]],
+    WithJsonSchema(
+        {
+            "type": "array",
+            "items": {
+                "type": "array",
+                "description": "One row: the labels of S nodes along e2.",
+                "items": {"type": "integer", "minimum": 0, "maximum": 65534},
+                "minItems": 2,
+            },
+            "minItems": 2,
+        }
+    ),
+]
+
+
+class BoundsPart(Part):
+    """A rectangle of a plane."""
+
+    e1: Pair[float] = Field(
+        description="Lowest and highest coordinate along e1, of the first and the last row."
+    )
+    e2: Pair[float] = Field(
+        description="Lowest and highest coordinate along e2, of the first and the last column."
+    )
+
+
+class PointLabels(Part):
+    """Labels at scattered points of a plane."""
+
+    at: Many[Pair[Fraction]] = Field(
+        description="Where: shares of the sides of bounds, along e1 and along e2."
+    )
+    labels: Many[Label] = Field(description="Hard label of each point, in the net's own order.")
+
+    @property
+    def places(self) -> object:
+        """Equal for labels at the same points of a plane."""
+        return self.at
+
+
+@dataclass(frozen=True, eq=False)
+class GridLabels:
+    """Labels on a plane's grid.
+
+    Attributes:
+        nodes: row and column of the node nearest to each of the three samples.
+        labels: ``(S, S)``, row i along e1 and column j along e2.
+        asked: ``(S, S)``; false where a picture's node was filled instead of asked.
+    """
+
+    nodes: tuple[tuple[int, int], ...]
+    labels: NDArray[np.int64]
+    asked: NDArray[np.bool_]
+
+    @property
+    def places(self) -> object:
+        """Equal for labels at the same points of a plane."""
+        return self.labels.shape
+
+
+class AgreementPart(Part):
+    """Share of a filled label map that agrees with the complete one."""
+
+    rate: Fraction = Field(description="The estimate.")
+    low: Fraction = Field(description="Lower end of the interval.")
+    high: Fraction = Field(description="Upper end of the interval.")
+
+
+class PicturePart(Part):
+    """How label_map was drawn by refinement; missing where every node was asked."""
+
+    asked: Many[Annotated[str, text("^[01]+$")]] = Field(
+        description="One text per row of label_map: 1 where the node was asked, 0 where filled."
+    )
+    queries: Count = Field(description="Nodes asked.")
+    rechecked: Count = Field(
+        description="Filled nodes, drawn at random, that were asked in the end to measure the "
+        "filling."
+    )
+    wrong: Count = Field(
+        description="How many of those had been filled with another label; the map holds the "
+        "model's."
+    )
+    agreement: AgreementPart | None = Field(
+        description="Share of the map that agrees with the one of all nodes asked, estimated "
+        "from the re-check with its exact 95 % interval; null where nothing was "
+        "left to re-check."
+    )
+
+
+class PlanePart(Part):
+    """One completely answered plane. Asked on a grid (settings.sampler is paper): with m =
+    label_map, S = len(m), t = settings.ats_threshold, a = settings.alpha and c =
+    triplet_classes: shares[k] is the number of nodes of m equal to k over S*S; re = log2(sum of
+    shares[k]^a over shares above 0) / (1 - a), the Shannon entropy where a = 1; ats = sum over
+    the three samples of the share of the 8-connected region of label c[k] that holds nodes[k],
+    counting 0 where m at nodes[k] is not c[k] or where that share is t or more; ats_by_label =
+    sum of shares[c[k]], counting 0 where it is t or more. Asked at scattered points (frugal):
+    shares are those of points.labels; with x the score of all points and h the mean of the
+    scores of the first and the second half of them, re and ats_by_label are x + (x - h) /
+    (2^1.5 - 1), re at least 0, and a share of exactly t counts half of itself in ats_by_label;
+    ats is null unless the plane was also drawn as a picture, and then that of its label_map.
+    """
+
+    index: Count = Field(description="Number of the plane in the plan, from 0.")
+    triplet: Triple[SampleRef] = Field(
+        description="The three clean samples x1, x2 and x3 that span the plane."
+    )
+    triplet_classes: Triple[Label] = Field(
+        description="True class of each of the three samples; all different."
+    )
+    coordinates: Triple[Pair[float]] = Field(
+        description="Coordinates of the three samples along (e1, e2), in model input units. x1 "
+        "is the origin."
+    )
+    nodes: Triple[Pair[Count]] | None = Field(
+        description="Grid node nearest to each of the three samples; null without a label_map."
+    )
+    bounds: BoundsPart = Field(
+        description="Rectangle that the grid covers, end points included, in model input units."
+    )
+    re: Amount = Field(
+        description="Rényi entropy of the shares in bits, 0 to log2(number of classes). Low "
+        "means that few labels fill the plane."
+    )
+    ats: Fraction | None = Field(
+        description="Areas dominated by the triple samples, counted by connected region, as a "
+        "share of the plane: 0 to 1."
+    )
+    ats_by_label: float = Field(
+        description="The same counted by whole label share, 0 to 1; of a single plane's "
+        "scattered points it can come out beyond either end, and the mean over "
+        "planes is the estimate."
+    )
+    shares: Shares = Field(description="Share of each label in this plane, by label index.")
+    label_map: LabelRows | None = Field(
+        description="Hard labels on the grid, S rows of S: row i along e1, column j along e2; "
+        "null where only scattered points were asked. With picture, some are "
+        "filled instead of asked."
+    )
+    points: PointLabels | None = Field(
+        default=None, description="The scattered points asked, and their labels; null on a grid."
+    )
+    picture: PicturePart | None = Field(
+        default=None,
+        description="How label_map was drawn by refinement; missing where every node was asked.",
+    )
+
+    @cached_property
+    def grid(self) -> GridLabels | None:
+        """The label map; None where only scattered points were asked."""
+        if self.label_map is None:
+            return None
+        labels = np.array(self.label_map, dtype=np.int64)
+        asked = np.ones(labels.shape, dtype=bool)
+        if self.picture is not None:
+            asked = np.array([[node == "1" for node in row] for row in self.picture.asked])
+        return GridLabels(self.nodes or (), labels, asked)
+
+    @property
+    def asked(self) -> GridLabels | PointLabels:
+        """The labels that RE and ATS by label are computed from."""
+        held = self.points or self.grid
+        assert held is not None, "as it was read"
+        return held
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        """Refuse labels that do not lie on one grid, or at points of their own.
+
+        Raises:
+            ValueError: says which.
+        """
+        rows, points, picture = self.label_map, self.points, self.picture
+        if rows is None and points is None:
+            raise ValueError("neither points nor a label_map")
+        if rows is not None and any(len(row) != len(rows) for row in rows):
+            raise ValueError("label_map is not square")
+        if points is not None and len(points.at) != len(points.labels):
+            raise ValueError("points without labels, or labels without points")
+        if picture is not None and [len(row) for row in picture.asked] != [*map(len, rows or ())]:
+            raise ValueError("picture.asked is not of label_map's shape")
+        return self
+
+    def score(self, name: str) -> float | None:
+        """One of its scores; None where it has none of that name."""
+        return {"re": self.re, "ats": self.ats, "ats_by_label": self.ats_by_label}.get(name)

@@ -1,0 +1,56 @@
+"""Labels read from replies that are kept, under one rule or another. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from adapters import strict_json
+from adapters.contract import LabelSpace
+from adapters.discovery.reply_guess import Guess, guesses
+from adapters.errors import BadReply, EndpointError
+from adapters.http.client.exchange import Exchange
+from adapters.http.generic.reply_labels import ReplyRule
+from adapters.target.description import Target
+
+
+def possible_rules(exchange: Exchange) -> Iterator[tuple[Any, Guess]]:
+    """A reply that was answered well, with each rule that may read it."""
+    try:
+        reply = strict_json.parse(exchange.reply.body)
+    except BadReply:
+        return
+    if 200 <= exchange.reply.status < 300:
+        yield from ((reply, guess) for guess in guesses(reply))
+
+
+def read_label(reply: Any, guess: Guess, target: Target, space: LabelSpace | None = None) -> str:
+    """The label of the one input that ``reply`` answers, as ``target`` reads it.
+
+    Raises:
+        EndpointError: the rule does not read it.
+    """
+    space = space or LabelSpace(open=guess["kind"] not in {"index", "scores"})
+    label = int(ReplyRule(target.http.reply, space).labels(reply, 1)[0])
+    return space.name(label)
+
+
+def answers_under(guess: Guess, replies: Sequence[Exchange], target: Target) -> list[str] | None:
+    """The labels of ``replies`` under the rule ``guess``; None if it does not read one of them."""
+    space = LabelSpace(open=guess["kind"] not in {"index", "scores"})
+    try:
+        return [read_label(strict_json.parse(e.reply.body), guess, target, space) for e in replies]
+    except EndpointError:
+        return None
+
+
+def naming(mapping: dict[str, str], space: LabelSpace, target: Target) -> Guess | None:
+    """The ``[response]`` fields that give the target's labels the samples' names."""
+    if space.open or space.names:
+        plain = target.http.protocol == "http" and target.classes is None
+        return {"rename": {a: b for a, b in mapping.items() if a != b}} if plain else None
+    numbers = {int(label): name for label, name in mapping.items() if label.isdecimal()}
+    size = space.size or (len(numbers) if set(numbers) == set(range(len(numbers))) else None)
+    if size is None or len(numbers) != len(mapping) or max(numbers) >= size or size > 2000:
+        return None
+    return {"classes": [numbers.get(index, f"class {index}") for index in range(size)]}

@@ -1,0 +1,145 @@
+"""The target under check: its description so far, and steps that several parts share."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import LabelSpace
+from adapters.discovery.reply_guess import Guess
+from adapters.errors import BadReply, EndpointError, TargetError
+from adapters.http.client.exchange import Exchange
+from adapters.target.description import Target
+from adapters.target.presets import over
+from adapters.target.read import read_target
+from auditor.errors import SamplesError
+from auditor.samples.fit import class_indices, to_model_units
+from auditor.samples.samples import Samples
+from auditor.workflows.check.client import Asker, PatientOracle
+from auditor.workflows.check.replies import possible_rules, read_label
+
+Table = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """One labelled sample, asked: the request, the reply and the label read from it."""
+
+    sample: str
+    truth: str
+    label: str
+    request: str
+    reply: str
+
+    @classmethod
+    def of(cls, exchange: Exchange | None, sample: str, truth: str, label: str) -> Example:
+        """The example as it is printed; no exchange for a model file."""
+        if exchange is None:
+            return cls(sample, truth, label, "", "")
+        return cls(sample, truth, label, exchange.request_text(), exchange.reply_text())
+
+
+@dataclass
+class Found:
+    """The description found so far, and the way to it.
+
+    Attributes:
+        table: the description.
+        samples: the samples as the target takes them.
+        asked: questions about the server, and its answers.
+        tried: formats tried, and how each ended.
+        notes: changes made on the way, and their reasons.
+        alternatives: ``{"words": .., "hits": .., "asked": ..}`` of each way to write inputs tried.
+        example: one sample, asked.
+    """
+
+    table: Table
+    samples: Samples
+    asked: list[str] = field(default_factory=list)
+    tried: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    alternatives: list[dict[str, Any]] = field(default_factory=list)
+    example: Example | None = None
+
+
+class Trial:
+    """One target under check.
+
+    Args:
+        asker: sends and counts.
+        stated: everything the user states, in the shape of a description; it is never changed.
+        samples: labelled samples.
+        resized: loads the samples again in another size.
+        vouched: the user vouches for a model file whose loading runs code.
+
+    Attributes:
+        asker, stated: see above.
+        found: the description found so far.
+    """
+
+    def __init__(
+        self,
+        asker: Asker,
+        stated: Mapping[str, Any],
+        samples: Samples,
+        resized: Callable[[tuple[int, int]], Samples],
+        *,
+        vouched: bool = False,
+    ) -> None:
+        self.asker = asker
+        self.stated = dict(stated)
+        self._resized = resized
+        self._vouched = vouched
+        self.found = Found(self.stated, samples)
+
+    def target(self, table: Mapping[str, Any]) -> Target:
+        """The target that ``table`` describes.
+
+        Raises:
+            TargetError: it cannot work.
+        """
+        return read_target(table, vouched=self._vouched)
+
+    def show(self, number: int, label: str) -> None:
+        """Keep the newest exchange as the example: sample ``number`` got ``label``."""
+        samples, exchanges = self.found.samples, self.asker.exchanges
+        ref, truth = str(samples.refs[number]), samples.classes[number]
+        self.found.example = Example.of(exchanges[-1] if exchanges else None, ref, truth, label)
+
+    def readable(self, exchange: Exchange, table: Table) -> Iterator[Guess]:
+        """Rules that read a reply which was answered well; nothing is asked for it."""
+        for reply, guess in possible_rules(exchange):
+            try:
+                read_label(reply, guess, self.target(over(table, {"response": guess})))
+            except (BadReply, EndpointError, TargetError):
+                continue
+            yield guess
+
+    def fitted(self, oracle: PatientOracle) -> NDArray[np.float32]:
+        """The samples as the target takes them, resized if it takes another size."""
+        spec = oracle.input_spec
+        try:
+            return to_model_units(self.found.samples, spec)
+        except SamplesError:
+            height, width = spec.shape[1:]
+            if self.found.samples.images.shape[2:] == (height, width):
+                raise
+            self.found.samples = self._resized((height, width))
+            self.found.notes.append(
+                f"The samples were brought to {height}x{width}: pass --resize {height}x{width}."
+            )
+            return to_model_units(self.found.samples, spec)
+
+    def expected(self, space: LabelSpace, picks: list[int]) -> list[str] | None:
+        """The target's names for the classes of samples ``picks``; None if they cannot be told."""
+        kept = dataclasses.replace(space, names=list(space.names))
+        try:
+            indices, _ = class_indices(self.found.samples, kept)
+        except SamplesError:
+            return None
+        return [kept.name(int(indices[pick])) for pick in picks]

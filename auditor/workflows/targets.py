@@ -1,0 +1,112 @@
+"""The model that a request is about: how it is opened, and what it allows to be spent."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from adapters.contract import LabelOracle, OfflineOracle
+from adapters.registry import open_oracle
+from adapters.target.description import Target
+from adapters.target.parse import model_kind
+from auditor.errors import UsageError
+from auditor.samples.samples import Samples
+
+Open = Callable[[], Awaitable[LabelOracle]]
+
+CONCURRENCY = {"http": 8, "files": 1, "function": 1}
+"""Requests in flight by kind of target, unless stated. Files are written one after the other, so
+that one plan gives one order of inputs; a function is never called twice at a time."""
+LOCAL_CONCURRENCY = 2
+"""The same for every other kind."""
+SAME_AGAIN = "the same call continues it"
+
+
+@dataclass(frozen=True)
+class LocatedTarget:
+    """A model under audit, found but not opened.
+
+    Attributes:
+        open: opens it.
+        access: its access mode.
+        concurrency: requests in flight, unless stated.
+        target: its description; None for an oracle that was open before, which stays open.
+        continues: the user's way to continue an audit of it, in words.
+    """
+
+    open: Open
+    access: str
+    concurrency: int
+    target: Target | None = None
+    continues: str = SAME_AGAIN
+
+    @contextlib.asynccontextmanager
+    async def opened(self) -> AsyncIterator[LabelOracle]:
+        """Open the model, and close it again unless it was open before.
+
+        Raises:
+            AdapterError: it cannot be opened.
+        """
+        oracle = await self.open()
+        try:
+            yield oracle
+        finally:
+            if self.target is not None:
+                await oracle.aclose()
+
+
+def locate(target: Target, samples: Samples) -> LocatedTarget:
+    """The model that ``target`` describes.
+
+    A target that answers by files and states no shape takes that of the samples.
+    """
+    if target.kind == "files" and target.shape is None:
+        channels, height, width = samples.images.shape[1:]
+        target = dataclasses.replace(target, shape=(channels, height, width))
+    full = target
+
+    async def opening() -> LabelOracle:
+        return await open_oracle(full)
+
+    concurrency = CONCURRENCY.get(full.kind, LOCAL_CONCURRENCY)
+    return LocatedTarget(opening, full.access, concurrency, full)
+
+
+def located(oracle: LabelOracle) -> LocatedTarget:
+    """An oracle that is open already, as the caller's own: it stays open."""
+
+    async def opening() -> LabelOracle:
+        return oracle
+
+    concurrency = CONCURRENCY["files"] if isinstance(oracle, OfflineOracle) else LOCAL_CONCURRENCY
+    return LocatedTarget(opening, oracle.input_spec.access, concurrency)
+
+
+def stated_model(path: Path) -> str:
+    """``path`` as a description states a model file.
+
+    Raises:
+        UsageError: no such file, or its ending names no known kind.
+    """
+    if not is_file(path):
+        raise UsageError(f"there is no model file {path}")
+    if model_kind(str(path)) is None:
+        raise UsageError(
+            f"{path} is of no known kind: expected a file ending in .onnx, .pt, .pt2, .ts"
+        )
+    return str(path)
+
+
+def is_file(path: Path) -> bool:
+    """True if there is a file at ``path``.
+
+    Raises:
+        UsageError: the system does not tell: a closed folder, a name that is too long.
+    """
+    try:
+        return path.is_file()
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error

@@ -1,0 +1,119 @@
+"""Digests of plans: version 3, and version 2 of release 0.1 exactly as that release made it."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec
+from auditor.plan.digest import PLAN_VERSION, PlanContent, plan_digest
+from auditor.plan.plan import AuditPlan, build_plan
+from auditor.plan.settings import AuditSettings
+from auditor.probes.trigger_search.settings import TriggerSettings
+
+FRUGAL: dict[str, Any] = {"planes": 44, "sampler": "frugal"}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "paper": {"planes": 6, "density": 5, "canaries": 9},
+    "default": FRUGAL,
+    "per source and perturbations": {**FRUGAL, "per_source": True, "families": True, "seed": 7},
+    "odd settings": {
+        **FRUGAL, "planes": 3, "expansion": 2.25, "alpha": 1.5, "ats_threshold": 0.3, "points": 8,
+        "pictures": 2, "density": 24, "stop_early": False,
+    },
+    "too few samples": {**FRUGAL, "planes": 3, "trigger_search": False, "canaries": 0},
+}  # fmt: skip
+SHAPES = {
+    "paper": (60, 1, 4, 4),
+    "default": (60, 3, 8, 8),
+    "per source and perturbations": (60, 3, 8, 8),
+    "odd settings": (60, 1, 4, 4),
+    "too few samples": (30, 1, 4, 4),
+}
+WRITTEN_BY_0_1 = {
+    "paper": "2a393fc720a2f32acb65b978efcbe0002a93b42a49174c6169c8e4660433c6aa",
+    "default": "58606466cf93bf290697c0b58ed40b8cfd82075448575aefdca251f28f401774",
+    "per source and perturbations": (
+        "70cb804865180658ef12847d173980c7c9f4c1f4a7de512a19053a9a8da81a39"
+    ),
+    "odd settings": "bb66d6be038e659e9f5dcb8c3a38c2b7fb864c8140b71a5638fe222c3d0442db",
+    "too few samples": "74bc89f7674f7f89ce36590d913285747a9f69ee838237c9bccbe9ec10fc38f6",
+}
+"""Digests that release 0.1 gave these plans."""
+WRITTEN_NOW = {
+    "paper": "67cd94b1438aa8cdc888c8943c581842079af701374e4c88a2b9b4f747ae7634",
+    "default": "35ac7fe1d1f39147383cf804f102ebeeb0f4112625e984e643bff69d99cfcb1a",
+    "per source and perturbations": (
+        "de0c2c11b190065c4769b9f270ff9b1abea425dceba3335f7ab21093c5437039"
+    ),
+}
+"""Digests of version 3: what they cover and how may not change unless the version does."""
+
+
+def images(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    return (np.random.default_rng(3).integers(0, 256, shape) / 255).astype(np.float32)
+
+
+def plan_of(case: str, version: int = PLAN_VERSION) -> AuditPlan:
+    count, channels, height, width = shape = SHAPES[case]
+    low, high = (0.0,) * channels, (1.0,) * channels
+    refs = [str(number) for number in range(count)]
+    settings = AuditSettings(**{**EVERY, **SETTINGS[case]})
+    spec = InputSpec((channels, height, width), low, high)
+    return build_plan(images(shape), np.arange(count) % 5, refs, settings, spec, version)
+
+
+EVERY: dict[str, Any] = {
+    "planes": 20, "density": 100, "expansion": 5.0, "alpha": 10.0, "ats_threshold": 0.5, "seed": 0,
+    "canaries": 150, "trigger_search": True, "per_source": False, "families": False,
+    "sampler": "paper", "points": 16, "pictures": 0, "stop_early": True,
+}  # fmt: skip
+"""Every setting, so that no default has a part in a digest."""
+
+
+@pytest.mark.parametrize("case", WRITTEN_BY_0_1)
+def test_a_plan_of_version_2_has_the_digest_that_release_0_1_wrote(case: str) -> None:
+    assert plan_of(case, 2).digest == WRITTEN_BY_0_1[case]
+
+
+@pytest.mark.parametrize("case", WRITTEN_NOW)
+def test_a_digest_of_version_3_stays_what_it_is(case: str) -> None:
+    assert plan_of(case).digest == WRITTEN_NOW[case]
+
+
+def content(**changes: Any) -> PlanContent:
+    made = PlanContent(EVERY, dataclasses.asdict(TriggerSettings()), [0, 1], "images", ["a", "b"])
+    return dataclasses.replace(made, **changes)
+
+
+CHANGES: dict[str, Any] = {
+    "settings": {**EVERY, "seed": 1},
+    "trigger": {**dataclasses.asdict(TriggerSettings()), "budget": 1},
+    "search_classes": [1, 0],
+    "search_images": "other images",
+    "probes": ["b", "a"],
+}
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_digest_covers_all_of_the_content(version: int) -> None:
+    assert set(CHANGES) == {entry.name for entry in dataclasses.fields(PlanContent)}
+    made = {plan_digest(content(**{name: changed}), version) for name, changed in CHANGES.items()}
+    assert len(made | {plan_digest(content(), version)}) == len(CHANGES) + 1
+    assert plan_digest(content(), 2) != plan_digest(content(), 3)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_a_digest_is_the_same_from_a_record(version: int) -> None:
+    held = json.loads(json.dumps(dataclasses.asdict(content())))
+    assert plan_digest(PlanContent(**held), version) == plan_digest(content(), version)
+
+
+def test_a_digest_of_version_2_knows_the_settings_of_release_0_1_alone() -> None:
+    more = content(settings={**EVERY, "later": 1}, trigger={**content().trigger, "later": 1})
+    assert plan_digest(more, 2) == plan_digest(content(), 2)
+    assert plan_digest(more, 3) != plan_digest(content(), 3)

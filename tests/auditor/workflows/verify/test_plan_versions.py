@@ -1,0 +1,82 @@
+"""Bundles of every plan version that can be read, and of one that cannot."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.errors import ExitCode
+from auditor.evidence.packing import pack
+from auditor.evidence.recorder import Recorder, canonical_lines
+from auditor.plan.digest import PLAN_VERSION
+from auditor.workflows.prepare import Prepared, prepare
+from auditor.workflows.verify.outcome import Verification
+from auditor.workflows.verify.verify import verify_bundle
+
+MakeBundle = Callable[..., Path]
+Bundles = Callable[[str], Path]
+
+
+def earlier(prepared: Prepared) -> Prepared:
+    return replace(prepared, plan=replace(prepared.plan, version=2))
+
+
+def plan_of(folder: Path) -> dict[str, Any]:
+    plan: dict[str, Any] = json.loads((folder / "plan.json").read_text())
+    return plan
+
+
+def changed(folder: Path, **changes: Any) -> Verification:
+    """``folder`` verified with another plan under hashes that fit again."""
+    (folder / "plan.json").write_bytes(canonical_lines({**plan_of(folder), **changes}))
+    Recorder(folder).seal(["report.json", "report.html", "trigger.png"])
+    return verify_bundle(folder)
+
+
+def failed(found: Verification) -> str:
+    return " ".join(check.text for check in found.checks if check.state == "failed")
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"trigger_search": True, "sampler": "frugal", "points": 8, "pictures": 1, "planes": 3},
+        {"families": True, "per_source": True, "trigger_search": True},
+        {"canaries": 0},
+    ],
+)
+def test_a_plan_as_release_0_1_wrote_it_verifies_in_both_editions(
+    make_bundle: MakeBundle,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: dict[str, Any],
+) -> None:
+    monkeypatch.setattr("auditor.workflows.audit.prepare", lambda *given: earlier(prepare(*given)))
+    folder = make_bundle(tmp_path / "old", **settings)
+    assert "plan_version" not in plan_of(folder)
+    pack(folder, tmp_path / "given.zip", hand_over=True)
+    for where in (folder, tmp_path / "given.zip"):
+        found = verify_bundle(where)
+        assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
+
+
+def test_a_new_plan_says_of_which_version_it_is(bundle: Bundles) -> None:
+    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 3
+
+
+def test_another_version_than_the_digests_is_found(bundle: Bundles) -> None:
+    assert "differs at plan_digest" in failed(changed(bundle("plain"), plan_version=2))
+
+
+@pytest.mark.parametrize("version", [4, "3", True, None, [3]])
+def test_a_version_that_cannot_be_read_is_refused_in_a_sentence(
+    bundle: Bundles, version: Any
+) -> None:
+    said = failed(changed(bundle("plain"), plan_version=version))
+    assert "of plan version" in said
+    assert "reads 2 and 3" in said
