@@ -17,13 +17,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from auditor.errors import UsageError
+from auditor.report.result.result import Result
 from auditor.workflows.compare.findings import Finding, findings_of
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 MAX_BYTES = 1024 * 1024
 
