@@ -19,7 +19,7 @@ from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
-from auditor.measured.decision import WITH_REFERENCES, WITHOUT_REFERENCES
+from auditor.measured import decision_rates
 from auditor.plan.plan import AuditPlan
 from auditor.report.build_planes import ats_of_pictures, plane_part
 from auditor.report.build_trigger import trigger_part
@@ -151,7 +151,8 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
     if combined is None:
         return None
     decision, evidence = combined.decision, combined.evidence
-    measured = WITH_REFERENCES if decision.references else WITHOUT_REFERENCES
+    rates = decision_rates()
+    measured = rates.with_references if decision.references else rates.without_references
     return {
         "value": decision.value,
         "p": decision.p,
