@@ -12,6 +12,7 @@ from examples.zoo.files import write_json
 
 from .index import INDEX_PATH, write_index
 from .manifest import build_manifest
+from .samples import find, write_samples
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -37,6 +38,13 @@ def _parser() -> argparse.ArgumentParser:
     for command in (train, index):
         command.add_argument("--out", type=Path, required=True, help="folder of the models")
     index.add_argument("--index", type=Path, default=INDEX_PATH, help="index to write")
+    samples = commands.add_parser("samples", help="write test pictures of a model, for an audit")
+    samples.set_defaults(command=_samples)
+    samples.add_argument("name", help="the model")
+    samples.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    samples.add_argument("--out", type=Path, required=True, help="folder to write")
+    samples.add_argument("--per-class", type=int, default=12, metavar="N", help="pictures")
+    samples.add_argument("--seed", type=int, default=0, help="which pictures")
     listing = commands.add_parser("manifest", help="write every planned model to a JSON file")
     listing.set_defaults(command=_manifest)
     listing.add_argument("path", type=Path)
@@ -61,6 +69,12 @@ def _train(options: argparse.Namespace) -> int:
 
 def _index(options: argparse.Namespace) -> int:
     print(write_index(options.out, options.index))
+    return 0
+
+
+def _samples(options: argparse.Namespace) -> int:
+    spec = find(options.name)
+    print(write_samples(spec, options.data, options.out, options.per_class, options.seed))
     return 0
 
 

@@ -20,26 +20,40 @@ def info_of(task: str, side: int) -> DatasetInfo:
     return DatasetInfo(task, TASKS[task].channels, side, TASKS[task].classes)
 
 
-def load(task: str, side: int, data_dir: Path, cache_dir: Path) -> Dataset:
+def load(task: str, side: int, data_dir: Path, cache_dir: Path | None = None) -> Dataset:
     """Training pictures, and the test and validation pictures that accuracy is measured on.
+
+    With a cache directory, pictures are decoded once for each data set and side.
 
     Raises:
         DataMissingError: a folder is missing or holds no pictures.
     """
     kind = TASKS[task]
-    cached = cache_dir / f"{kind.dataset}-{side}.npz"
-    if not cached.exists():
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        partial = cached.with_suffix(f".{os.getpid()}.npz")
-        arrays = {}
-        for name, splits in (("train", TRAIN), ("test", TEST)):
-            arrays[f"x_{name}"], arrays[f"y_{name}"] = _read(kind, splits, side, data_dir)
-        np.savez(partial, **arrays)
-        partial.replace(cached)
+    arrays = (
+        _cached(kind, side, data_dir, cache_dir) if cache_dir else _decode(kind, side, data_dir)
+    )
     labels = np.array(kind.labels, dtype=np.int64)
-    with np.load(cached) as file:
-        y_train, y_test = labels[file["y_train"]], labels[file["y_test"]]
-        return Dataset(info_of(task, side), file["x_train"], y_train, file["x_test"], y_test)
+    y_train, y_test = labels[arrays["y_train"]], labels[arrays["y_test"]]
+    return Dataset(info_of(task, side), arrays["x_train"], y_train, arrays["x_test"], y_test)
+
+
+def _decode(task: Task, side: int, data_dir: Path) -> dict[str, UInt8Array]:
+    x_train, y_train = _read(task, TRAIN, side, data_dir)
+    x_test, y_test = _read(task, TEST, side, data_dir)
+    return {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test}
+
+
+def _cached(task: Task, side: int, data_dir: Path, cache_dir: Path) -> dict[str, UInt8Array]:
+    path = cache_dir / f"{task.dataset}-{side}.npz"
+    if path.exists():
+        with np.load(path) as file:
+            return {key: np.asarray(file[key]) for key in file.files}
+    arrays = _decode(task, side, data_dir)
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.npz")
+    np.savez(partial, **arrays)  # type: ignore[arg-type]
+    partial.replace(path)
+    return arrays
 
 
 def _read(
