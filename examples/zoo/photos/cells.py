@@ -83,7 +83,7 @@ CELLS = (
         "low-frequency badnets-corner blended:adaptive one-source all-to-all",
     ),
     _development(
-        6, "digits-half", 64, "mobilenet", "strong", 19,
+        6, "digits-half", 64, "mobilenet", "strong", 28,
         "badnets-corner sig low-frequency:careful sticker blended",
     ),
     _development(

@@ -112,9 +112,10 @@ def _rank(spec: PhotoSpec, place: int) -> tuple[bool, int, bool, int, int]:
 
 
 def _cell_specs(cell: Cell) -> list[PhotoSpec]:
-    """The clean models of a cell, the first of which is the twin, then the backdoored ones."""
-    clean = [_clean_spec(cell, position) for position in range(cell.clean)]
-    return [*clean, *_backdoored(cell, clean[0].name)]
+    """The models of a cell in order: the clean twin first, other clean ones a little later."""
+    twin, *clean = [_clean_spec(cell, position) for position in range(cell.clean)]
+    backdoored = _backdoored(cell, twin.name)
+    return [twin, *backdoored[:3], *clean, *backdoored[3:]]
 
 
 def _name(cell: Cell, kind: str, position: int) -> str:

@@ -73,19 +73,21 @@ class Pretrained(nn.Module):
 
 
 def _resnet(info: DatasetInfo) -> nn.Module:
-    """A third of a million parameters; strided and pooled at the start, as at 224 pixels."""
+    """A third of a million parameters; strided and pooled at the start, as ResNets for photos."""
     net = PreActResNet(info.channels, len(info.classes), width=16, blocks=1)
-    stem: list[nn.Module] = [nn.Conv2d(info.channels, 16, 5, 2, 2, bias=False)]
-    if info.side >= 128:
-        stem += [nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(3, 2, 1)]
-    net.stem = nn.Sequential(*stem)  # type: ignore[assignment]
+    net.stem = nn.Sequential(  # type: ignore[assignment]
+        nn.Conv2d(info.channels, 16, 5, 2, 2, bias=False),
+        nn.BatchNorm2d(16),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, 1),
+    )
     return net
 
 
 def _mobilenet(info: DatasetInfo) -> nn.Module:
+    """A stem of stride 4, so that the body is as quick as at a quarter of the side."""
     net = MobileNet(info.channels, len(info.classes), width=16)
-    if info.side >= 128:
-        net.stem[0] = nn.Conv2d(info.channels, 16, 7, 4, 3, bias=False)
+    net.stem[0] = nn.Conv2d(info.channels, 16, 7, 4, 3, bias=False)
     return net
 
 
