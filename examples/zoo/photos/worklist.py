@@ -16,6 +16,7 @@ from .index import is_done, read_records
 from .making import Room, make_model
 from .manifest import PhotoSpec, build_manifest
 
+STOP = "stop"  # a file of this name lets every process end after its present model
 WAIT = 20  # seconds until a twin that another process trains is looked for again
 
 
@@ -43,6 +44,8 @@ def selected(pattern: str) -> list[PhotoSpec]:
 
 def _train_next(specs: list[PhotoSpec], room: Room, failed: set[str]) -> bool:
     """Train the first model that can be claimed; False if nothing is left to do."""
+    if (room.out / STOP).exists():
+        return False
     records = read_records(room.out)
     missing = [s for s in specs if not is_done(s, room.out, records) and s.name not in failed]
     missing = [s for s in missing if s.twin not in failed]
