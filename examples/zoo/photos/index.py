@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from examples.zoo.errors import ModelFileError
-from examples.zoo.files import write_json
+from examples.zoo.files import write_text
 
 from .manifest import PhotoSpec, build_manifest
 
@@ -121,5 +121,7 @@ def write_index(out: Path, path: Path = INDEX_PATH) -> dict[str, Any]:
     records = read_records(out)
     models = judge(records[spec.name] for spec in manifest if spec.name in records)
     counts = summary(models, len(manifest))
-    write_json(path, {"version": 1, "summary": counts, "models": models})
+    lines = ",\n".join(json.dumps(model) for model in models)  # one a line, for small diffs
+    head = f'{{"version": 1,\n"summary": {json.dumps(counts)},\n"models": ['
+    write_text(path, f"{head}\n{lines}\n]}}\n")
     return counts

@@ -1,10 +1,18 @@
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from examples.zoo.errors import ModelFileError
-from examples.zoo.photos.index import append_record, is_done, judge, read_records, summary
+from examples.zoo.photos.index import (
+    append_record,
+    is_done,
+    judge,
+    read_records,
+    summary,
+    write_index,
+)
 from examples.zoo.photos.manifest import PhotoSpec, build_manifest
 
 MANIFEST = build_manifest()
@@ -73,3 +81,15 @@ def test_the_summary_counts_valid_models_by_split_and_kind() -> None:
     assert counts["trained"] == 2
     assert counts["not_valid"] == 1
     assert counts["valid"] == {TWIN.split: {"clean": 1}}
+
+
+def test_the_index_holds_one_model_a_line_in_the_order_of_training(tmp_path: Path) -> None:
+    append_record(tmp_path, record(SPEC, 0.9, 1.0))
+    append_record(tmp_path, record(TWIN, 0.9))
+    counts = write_index(tmp_path, tmp_path / "index.json")
+    text = (tmp_path / "index.json").read_text(encoding="utf-8")
+    index = json.loads(text)
+    assert index["summary"] == counts
+    assert [model["name"] for model in index["models"]] == [TWIN.name, SPEC.name]
+    assert index["models"][1]["valid"]
+    assert sum(line.startswith('{"name"') for line in text.splitlines()) == 2
