@@ -12,10 +12,8 @@ from adapters.errors import BadReply, TargetError
 
 
 def check_batch(batch: NDArray[Any], spec: InputSpec, max_batch: int) -> Batch:
-    """Return ``batch`` as contiguous float32 ``(n, c, h, w)``.
-
-    Raises:
-        TargetError: wrong rank, shape or size, or a value that is not finite.
+    """``batch`` as contiguous float32 ``(n, c, h, w)``. Raises TargetError for a wrong rank, shape
+    or size, or a value that is not finite.
     """
     if batch.ndim != 4 or batch.shape[1:] != spec.shape:
         raise TargetError(f"inputs have shape {batch.shape}, the model takes (n, {spec.shape})")
@@ -30,10 +28,8 @@ def check_batch(batch: NDArray[Any], spec: InputSpec, max_batch: int) -> Batch:
 
 
 def top1(scores: NDArray[Any], n: int) -> Labels:
-    """Reduce scores ``(n, classes)`` to labels ``(n,)``; ties go to the lower index.
-
-    Raises:
-        BadReply: wrong shape, a single class, or a score that is NaN.
+    """Labels ``(n,)`` of scores ``(n, classes)``; ties go to the lower index. Raises BadReply for a
+    wrong shape, a single class or a score that is NaN.
     """
     scores = np.asarray(scores)
     if scores.ndim > 2 and scores.shape[0] == n and scores.size == n * scores.shape[1]:
@@ -49,10 +45,8 @@ def top1(scores: NDArray[Any], n: int) -> Labels:
 
 
 def check_labels(labels: NDArray[Any], n: int, size: int | None) -> Labels:
-    """Return ``labels`` as int64 ``(n,)``, each in ``0 .. size - 1``.
-
-    Raises:
-        BadReply: wrong count, not whole numbers, or out of range.
+    """``labels`` as int64 ``(n,)``, each in ``0 .. size - 1``. Raises BadReply for a wrong count,
+    or a label that is not a whole number or out of range.
     """
     array = np.asarray(labels)
     if array.shape == (n, 1):

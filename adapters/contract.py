@@ -35,15 +35,11 @@ MAX_CLASSES = 65535
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """Input that the model takes.
-
-    Attributes:
-        shape: ``(c, h, w)`` of one input, channels first, independent of the wire layout.
-        low: input value, per channel ``(c,)``, of a black 8-bit pixel (0).
-        high: input value, per channel ``(c,)``, of a white 8-bit pixel (255).
-        access: see :data:`Access`.
-        encoding: form of an input that travels: ``float32``, ``uint8``, ``png``, ``jpeg:QUALITY``.
-        range_source: source of low and high, in words for the report.
+    """Input that the model takes: ``shape`` is ``(c, h, w)`` of one input, independent of the
+    layout on the wire; ``low`` and ``high`` are the input values, per channel, of a black (0) and a
+    white (255) 8-bit pixel; ``encoding`` is the form that travels: ``float32``, ``uint8``, ``png``
+    or ``jpeg:QUALITY``; ``range_source`` says in words, for the report, where low and high come
+    from.
     """
 
     shape: tuple[int, int, int]
@@ -75,10 +71,8 @@ class InputSpec:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> InputSpec:
-        """The spec that :meth:`as_record` gave, its lists from JSON as tuples.
-
-        Raises:
-            TargetError, TypeError, KeyError: it is not what :meth:`as_record` gives.
+        """The spec that :meth:`as_record` gave, its lists from JSON as tuples. Raises TargetError,
+        TypeError or KeyError for any other record.
         """
         fields: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
@@ -131,13 +125,8 @@ class InputSpec:
 
 @dataclass(slots=True)
 class LabelSpace:
-    """The classes an oracle can name.
-
-    Attributes:
-        names: index -> name. Where ``open`` is True, a name never seen before is appended;
-            otherwise the list is complete.
-        size: number of classes if it is known, else None.
-        open: True if unseen string labels may be appended.
+    """The classes an oracle can name: ``names`` by index, complete unless the space is ``open``,
+    which appends names never seen before; ``size`` is the number of classes if it is known.
     """
 
     names: list[str] = field(default_factory=list)
@@ -154,9 +143,8 @@ class LabelSpace:
             raise TargetError(f"{self.size} classes are more than the {MAX_CLASSES} supported")
 
     def index(self, name: str) -> int | None:
-        """Index of ``name``, appending it to an open space; None if it is unknown.
-
-        A server may answer with the key it was sent: class names are printed, so it is hidden.
+        """Index of ``name``, appending it to an open space; None if it is unknown. A server may
+        answer with the key it was sent, and class names are printed, so secrets in it are hidden.
         """
         name = without_secrets(name)
         if len(self._places) != len(self.names):
@@ -202,13 +190,10 @@ class LabelOracle(Protocol):
     """A model that answers with hard labels.
 
     Attributes:
-        input_spec: input that it takes.
-        label_space: meaning of its labels.
-        fingerprint: identity in words; two answers are comparable only if it is equal
-            (model digest or endpoint + model version, preprocessing, provider, precision).
+        fingerprint: identity in words; two answers are comparable only if it is equal (model digest
+        or endpoint + model version, preprocessing, provider, precision).
         description: a JSON-able account of the target for the report, without secrets.
         max_batch: most inputs one :meth:`predict_labels` call may carry.
-        wire: traffic so far.
     """
 
     input_spec: InputSpec
@@ -219,11 +204,9 @@ class LabelOracle(Protocol):
     wire: WireCount
 
     async def predict_labels(self, batch: Batch) -> Labels:
-        """Ask for the hard labels of ``batch`` in exactly one request, order kept.
-
-        Raises:
-            EndpointError: the request failed; its ``advice`` says what a retry could achieve.
-            TargetError: the batch does not fit :attr:`input_spec`.
+        """Ask for the hard labels of ``batch`` in exactly one request, order kept. Raises
+        EndpointError if the request failed; its ``advice`` says what a retry could achieve. Raises
+        TargetError for a batch that does not fit :attr:`input_spec`.
         """
         ...
 
@@ -245,11 +228,11 @@ class RemoteOracle(Protocol):
     """An oracle whose replies come over a network, and tell who sent them.
 
     Attributes:
-        status: of the newest reply: the HTTP number, or what gRPC calls it (``OK``); empty before
-            the first.
-        server_identity: statements of the newest reply about its server, by name:
-            ``TLS certificate``, ``header server``, ``model_version``. Safe to print. Two values of
-            one name are two servers, and their answers are not answers of one model.
+        status: of the newest reply: the HTTP number, or gRPC's name (``OK``); empty before the
+            first.
+        server_identity: statements of the newest reply about its server, by name: ``TLS
+        certificate``, ``header server``, ``model_version``. Safe to print. Two values of one name
+        are two servers, and their answers are not answers of one model.
         addresses: every network address that the endpoint's name led to so far.
     """
 
@@ -260,62 +243,48 @@ class RemoteOracle(Protocol):
     def addresses(self) -> Collection[str]: ...  # noqa: D102 - documented above
 
     def identity(self) -> dict[str, Any]:
-        """The server as seen so far, JSON-able and without secrets.
-
-        ``url``; ``addresses`` that its name led to; SHA-256 of its ``certificate``; ``headers``
-        that name a server, model or version; ``model_version``; ``clock_offset_s``, the ``low``
-        and ``high`` of its clock minus ours.
+        """The server as seen so far, JSON-able and without secrets: ``url``; ``addresses`` of its
+        name; SHA-256 of its ``certificate``; ``headers`` that name a server, model or version;
+        ``model_version``; ``clock_offset_s``, the ``low`` and ``high`` of its clock minus ours.
         """
         ...
 
 
 @runtime_checkable
 class IdempotentOracle(Protocol):
-    """An oracle whose server knows a repeated request by its key, and bills it once.
-
-    Attributes:
-        idempotent: True if the target's description names a header for the key.
+    """An oracle whose server knows a repeated request by its key, and bills it once; ``idempotent``
+    is True if the target's description names a header for the key.
     """
 
     idempotent: bool
 
     async def predict_labels_as(self, batch: Batch, key: str) -> Labels:
-        """Like :meth:`LabelOracle.predict_labels`, sent under ``key``.
-
-        Raises:
-            EndpointError: see there.
-            TargetError: see there.
-        """
+        """Labels as by :meth:`LabelOracle.predict_labels`, sent under ``key``."""
         ...
 
 
 @runtime_checkable
 class OfflineOracle(Protocol):
-    """An oracle that may answer only in a later run, such as one behind files.
-
-    The engine asks it about each request first, and leaves out what has no answer yet.
+    """An oracle that may answer only in a later run, such as one behind files. The engine asks it
+    about each request first, and leaves out those without an answer yet.
     """
 
     async def begin(self, audit: str) -> None:
-        """An audit with the plan digest ``audit`` begins.
-
-        Raises:
-            TargetError: inputs handed out before belong to another plan.
-            BadReply: the answers given do not fit what was handed out.
+        """Begin an audit with the plan digest ``audit``. Raises TargetError if inputs handed out
+        before belong to another plan, BadReply if the answers do not fit what was handed out.
         """
         ...
 
     async def answers_now(self, batch: Batch) -> bool:
-        """True if every input of ``batch`` can be answered in this run.
-
-        Inputs that cannot are noted, to be handed out.
+        """True if every input of ``batch`` can be answered in this run; others are noted, to be
+        handed out.
         """
         ...
 
     async def hand_out(self) -> str:
-        """Hand out what was noted; returns what the user has to do now, in one sentence."""
+        """Hand out the noted inputs; returns what the user has to do now, in one sentence."""
         ...
 
     async def taken_over(self) -> None:
-        """Everything was answered, and the labels are kept."""
+        """Take note that everything was answered, and that the labels are kept."""
         ...

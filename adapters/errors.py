@@ -45,15 +45,15 @@ too-large: a smaller batch may work."""
 
 @dataclass(frozen=True, slots=True)
 class RetryAdvice:
-    """Outcome that a retry could have.
+    """Outcome that a retry could have; ``retry_after_s`` is the wait in seconds that the server
+    asked for.
 
     Attributes:
-        kind: see :data:`RetryKind`.
-        retry_after_s: seconds the server asked us to wait, or None if it said nothing.
-        outcome_unknown: True if the server may have done (and billed) the work although no
-            answer reached us, for example after a time-out.
-        unsent: True if it is certain that nothing of the request left: no address, no
-            connection, no trusted certificate. It cannot be billed, so it is not counted.
+        outcome_unknown: True if the server may have done (and billed) the work although no answer
+        reached us, for example after a time-out.
+        unsent: True if it is certain that nothing of the request left: no address, no connection,
+            no
+        trusted certificate. It cannot be billed, so it is not counted.
     """
 
     kind: RetryKind = "never"
@@ -66,12 +66,9 @@ NEVER = RetryAdvice()
 
 
 class AdapterError(Exception):
-    """Base of everything an adapter raises. The message is one sentence meant for a user.
-
-    Attributes:
-        advice: outcome that a retry could have.
-        status: of the reply that it stands for: the HTTP number, or what gRPC calls it; empty
-            if there was no reply.
+    """Base of everything an adapter raises. The message is one sentence meant for a user;
+    ``status`` is the HTTP number, or gRPC's name, of the reply that it stands for, empty if there
+    was none.
     """
 
     def __init__(self, message: str, advice: RetryAdvice = NEVER) -> None:

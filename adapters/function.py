@@ -31,18 +31,17 @@ ENCODINGS = ("float32", "uint8")
 def open_function(
     function: Classify, target: Target, name: str, *, named: bool = False
 ) -> FunctionOracle:
-    """An oracle that asks ``function``.
+    """An oracle that asks ``function``, on one thread of its own and never twice at a time; a
+    coroutine function runs on the event loop. Raises TargetError without a shape, or for an
+    encoding that is no array.
 
     Args:
-        function: see :data:`Classify`. It is called on one thread of its own, never twice at a
-            time; a coroutine function runs on the event loop.
+        function: see :data:`Classify`.
         target: shape, range, layout, access, classes and batch; its kind and location are unused.
         name: identity of the model: answers are kept under it, and equal names mean that the
-            answers would be equal too.
+            answers
+        would be equal too.
         named: True if the function answers with class names, and the target lists none.
-
-    Raises:
-        TargetError: no shape, or an encoding that is no array.
     """
     if target.shape is None:
         raise TargetError("a function does not tell its input shape: give shape=(c, h, w)")

@@ -29,12 +29,8 @@ def media_type(encoding: str) -> str:
 
 
 def resized(pixels: NDArray[np.uint8], size: tuple[int, int], resample: str) -> NDArray[np.uint8]:
-    """Images ``(n, c, h, w)`` brought to ``size`` (height, width), channel by channel.
-
-    Args:
-        pixels: 0 to 255.
-        size: height and width.
-        resample: ``nearest``, ``bilinear`` or ``bicubic``.
+    """Images ``(n, c, h, w)`` of 8-bit pixels brought to ``size`` (height, width), channel by
+    channel; ``resample`` is ``nearest``, ``bilinear`` or ``bicubic``.
     """
     method = Image.Resampling[resample.upper()]
     height, width = size
@@ -44,14 +40,8 @@ def resized(pixels: NDArray[np.uint8], size: tuple[int, int], resample: str) -> 
 
 
 def encode_image(pixels: NDArray[np.uint8], encoding: str) -> bytes:
-    """Encode one image.
-
-    Args:
-        pixels: ``(c, h, w)``, 0 to 255, with one channel (grey) or three (RGB).
-        encoding: ``png`` or ``jpeg:QUALITY``.
-
-    Raises:
-        TargetError: another encoding, or a channel count that an image cannot have.
+    """One image ``(c, h, w)``, one channel (grey) or three (RGB), as the bytes of a ``png`` or
+    ``jpeg:QUALITY``. Raises TargetError for any other encoding or number of channels.
     """
     mode = _MODES.get(pixels.shape[0])
     if mode is None:

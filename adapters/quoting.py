@@ -20,11 +20,8 @@ def printable(text: str, limit: int = MAX_CHARS) -> str:
 
 
 def error_text(body: bytes, secrets: Iterable[str] = ()) -> str:
-    """Text of an error reply, fit for a message; empty if there is none.
-
-    Args:
-        body: the reply's body.
-        secrets: texts that must not appear although the server repeats them.
+    """Text of an error reply's ``body``, fit for a message and without ``secrets``; empty if there
+    is none.
     """
     return printable(" ".join(hidden(_message(body), secrets).split()))
 

@@ -27,12 +27,9 @@ class _AdapterModule(Protocol):
 
 
 async def open_oracle(target: Target) -> LabelOracle:
-    """Open the model that ``target`` describes.
-
-    Raises:
-        TargetError: unknown kind, or a description that cannot work.
-        ModelFileError: the file cannot be loaded.
-        EndpointError: the endpoint's metadata could not be read.
+    """Open the model that ``target`` describes. Raises TargetError for an unknown kind or a
+    description that cannot work, ModelFileError if the file cannot be loaded, EndpointError if the
+    endpoint's metadata could not be read.
     """
     path = ADAPTERS.get(target.kind)
     if path is None:

@@ -24,10 +24,8 @@ class StrictJsonError(ValueError):
 
 
 def parse(body: bytes) -> Any:
-    """The value of a server's reply.
-
-    Raises:
-        BadReply: not UTF-8, or not the JSON that :func:`loads` reads.
+    """The value of a server's reply. Raises BadReply unless it is UTF-8, and JSON that
+    :func:`loads` reads.
     """
     try:
         return loads(body.decode("utf-8"))
@@ -38,11 +36,9 @@ def parse(body: bytes) -> Any:
 
 
 def loads(text: str) -> Any:
-    """The value of JSON ``text``; the caller limits its size.
-
-    Raises:
-        StrictJsonError: not JSON, a key given twice, NaN, Infinity or a number too large for a
-            float, nesting or a whole number beyond all reason.
+    """The value of JSON ``text``; the caller limits its size. Raises StrictJsonError for a key
+    given twice, NaN, Infinity, a number too large for a float, nesting or a whole number beyond all
+    reason.
     """
     try:
         value = _DECODER.decode(text)
@@ -103,10 +99,8 @@ _DECODER = json.JSONDecoder(
 
 
 def canonical(value: Any) -> bytes:
-    """``value`` as compact ASCII JSON with sorted keys: equal values give equal bytes.
-
-    Raises:
-        ValueError: it holds NaN or an infinity.
+    """``value`` as compact ASCII JSON with sorted keys: equal values give equal bytes. Raises
+    ValueError for NaN or an infinity.
     """
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return text.encode("ascii")

@@ -18,14 +18,8 @@ LabelFunction = Callable[[Batch], NDArray[Any]]
 
 
 class SyntheticOracle:
-    """Labels computed by a function of the inputs.
-
-    Args:
-        labels_of: maps ``(n, c, h, w)`` to ``(n,)`` whole numbers.
-        spec: the inputs it takes.
-        names: class names in index order.
-        fingerprint: identity of the function; equal functions must have equal ones.
-        max_batch: most inputs per call.
+    """Labels computed by ``labels_of``, which maps ``(n, c, h, w)`` to ``(n,)`` whole numbers;
+    ``names`` are the classes in index order, and equal functions must have equal fingerprints.
     """
 
     def __init__(
@@ -64,10 +58,8 @@ class SyntheticOracle:
 
 
 def nearest_prototype(prototypes: NDArray[np.float64]) -> LabelFunction:
-    """A classifier with known regions: the label of the nearest prototype.
-
-    Args:
-        prototypes: ``(classes, c, h, w)``. Its regions are the prototypes' Voronoi cells.
+    """A classifier with known regions: the label of the nearest of ``prototypes`` ``(classes, c, h,
+    w)``, whose Voronoi cells they are.
     """
     flat = prototypes.reshape(len(prototypes), -1)
     norms = (flat**2).sum(axis=1)
@@ -81,10 +73,8 @@ def nearest_prototype(prototypes: NDArray[np.float64]) -> LabelFunction:
 
 
 async def open_oracle(target: Target) -> SyntheticOracle:
-    """Open ``prototypes:SEED:CLASSES:C:H:W``, a seeded nearest-prototype classifier.
-
-    Raises:
-        TargetError: the location is written differently.
+    """Open ``prototypes:SEED:CLASSES:C:H:W``, a seeded nearest-prototype classifier. Raises
+    TargetError if the location is written differently.
     """
     parts = target.location.split(":")
     if len(parts) != 6 or parts[0] != "prototypes" or not all(p.isdigit() for p in parts[1:]):

@@ -12,13 +12,9 @@ T = TypeVar("T")
 
 
 class Worker:
-    """Runs blocking calls one after the other on a thread of its own.
-
-    One thread, not a pool: a runtime already uses every core for one batch, and torch and CUDA
-    keep settings per thread.
-
-    Args:
-        name: shows up in the thread's name.
+    """Runs blocking calls one after the other on a thread of its own, which ``name`` names. One
+    thread, not a pool: a runtime already uses every core for one batch, and torch and CUDA keep
+    settings per thread.
     """
 
     def __init__(self, name: str) -> None:
@@ -26,19 +22,13 @@ class Worker:
         self._closed = False
 
     async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Result of ``call(*args, **kwargs)``, computed on the thread.
-
-        Raises:
-            RuntimeError: the worker is closed.
+        """Result of ``call(*args, **kwargs)``, computed on the thread. Raises RuntimeError once
+        closed.
         """
         return await asyncio.wrap_future(self.submit(call, *args, **kwargs))
 
     def submit(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Queue ``call(*args, **kwargs)``, from any thread.
-
-        Raises:
-            RuntimeError: the worker is closed.
-        """
+        """Queue ``call(*args, **kwargs)``, from any thread. Raises RuntimeError once closed."""
         if self._closed:
             raise RuntimeError("this model is closed")
         return self._pool.submit(call, *args, **kwargs)

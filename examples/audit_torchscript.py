@@ -16,7 +16,7 @@ from pathlib import Path
 import torch
 
 from adapters.registry import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 from auditor.plan.settings import AuditSettings
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples

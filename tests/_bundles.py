@@ -27,7 +27,7 @@ from adapters.contract import LabelOracle
 from adapters.function import open_function
 from adapters.registry import open_oracle
 from adapters.synthetic import nearest_prototype
-from adapters.target.description import Target
+from adapters.target import Target
 from auditor.engine.contract import EngineLimits
 from auditor.engine.engine import QueryEngine
 from auditor.engine.progress import SilentProgress

@@ -165,7 +165,7 @@ warnings.simplefilter("error")
 import auditor
 from adapters.errors import AdapterError
 from adapters.registry import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 import numpy as np
 
 async def main(kind, location, device):

@@ -12,8 +12,7 @@ import pytest
 import typer
 
 from adapters.discovery.survey import QUESTIONS
-from adapters.target.parse import target_from_table
-from adapters.target.presets import preset_names
+from adapters.target import preset_names, read_target
 from auditor.cli.main import app
 from auditor.report.views import ViewName
 from auditor.report.wording.frameworks import FrameworkName
@@ -93,7 +92,7 @@ def test_console_lines_use_options_of_their_command(line: str) -> None:
 
 def test_the_target_description_is_a_target() -> None:
     (text,) = _blocks("toml", ADAPTERS)
-    target = target_from_table(tomllib.loads(text))
+    target = read_target(tomllib.loads(text))
     assert target.access == "image"
     assert target.http.reply.path == "predictions.0.label"
 

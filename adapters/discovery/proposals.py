@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from adapters.discovery.survey import Facts, model_names
-from adapters.target.presets import over
+from adapters.target import over
 
 MAX_PROPOSALS = 32
 """Most descriptions that are tried; each costs one query."""
@@ -35,12 +35,8 @@ _HOSTS: tuple[tuple[str, str], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A description worth a try.
-
-    Attributes:
-        table: the description, without what the user states.
-        why: evidence for it.
-        certain: True if the server itself named the protocol, so that a failure is worth telling.
+    """A description worth a try, without what the user states, and the evidence for it; ``certain``
+    if the server itself named the protocol, so that a failure is worth telling.
     """
 
     table: dict[str, Any]
@@ -49,11 +45,8 @@ class Proposal:
 
 
 def propose(facts: Facts, channels: int = 3) -> list[Proposal]:
-    """Descriptions of the endpoint, the likeliest first; at most ``MAX_PROPOSALS``.
-
-    Args:
-        facts: the server's answers.
-        channels: those of the samples; only grey images may go out without a channel axis.
+    """Descriptions of the endpoint, the likeliest first; at most ``MAX_PROPOSALS``. ``channels``
+    are those of the samples; only grey images may go out without a channel axis.
     """
     found: list[Proposal] = []
     seen: set[str] = set()

@@ -41,14 +41,10 @@ _CLOUDS = (
 
 @dataclass
 class Facts:
-    """Answers of a server.
-
-    Attributes:
-        endpoint: the URL as given.
-        answers: parsed JSON (or text) of every question that got a good answer, by path.
-        asked: questions and their answers, in words, in order.
-        wants_key: True if any answer was that a key is missing or wrong.
-        cloud: True if the host serves one known API, so that nothing was asked.
+    """Answers of a server: ``answers`` by path, parsed JSON or text, of every question that got a
+    good one; ``asked``, questions and answers in words, in order; ``wants_key`` if any answer was
+    that a key is missing or wrong; ``cloud`` if the host serves one known API, so that nothing was
+    asked.
     """
 
     endpoint: Endpoint
@@ -59,11 +55,8 @@ class Facts:
 
 
 async def survey(target: Target) -> Facts:
-    """Ask the server at ``target``'s origin what it is. At most ``len(QUESTIONS)`` requests.
-
-    Raises:
-        TargetError: the URL, key or certificates cannot work.
-        Unreachable: no server answers there.
+    """Ask the server at ``target``'s origin what it is. At most ``len(QUESTIONS)`` requests. Raises
+    TargetError if the URL, key or certificates cannot work, Unreachable if no server answers there.
     """
     endpoint = read_endpoint(target.location)
     facts = Facts(endpoint)

@@ -36,15 +36,9 @@ PROTOCOLS: dict[str, Callable[[Client, Target, Endpoint], Awaitable[Opened]]] = 
 async def open_oracle(
     target: Target, watch: Callable[[Exchange], None] | None = None
 ) -> LabelOracle:
-    """Open the endpoint that ``target`` describes.
-
-    Args:
-        target: the endpoint.
-        watch: receives every exchange with it, for display.
-
-    Raises:
-        TargetError: a description that cannot work.
-        EndpointError: the endpoint's metadata could not be read.
+    """Open the endpoint that ``target`` describes; ``watch`` receives every exchange with it, for
+    display. Raises TargetError for a description that cannot work, EndpointError if the endpoint's
+    metadata could not be read.
     """
     endpoint = read_endpoint(target.location)
     name = target.http.protocol

@@ -39,10 +39,8 @@ class Outgoing:
 
 
 class WireFormat(Protocol):
-    """One protocol's translation: inputs to bytes, reply to labels.
-
-    Attributes:
-        version: model version that the newest reply names, safe to print; empty if none does.
+    """One protocol's translation: inputs to bytes, reply to labels. ``version`` is the model
+    version that the newest reply names, safe to print; empty if none does.
     """
 
     version: str
@@ -52,11 +50,7 @@ class WireFormat(Protocol):
         ...
 
     def decode(self, reply: Reply, n: int) -> Labels:
-        """Read ``n`` labels, shape ``(n,)``.
-
-        Raises:
-            EndpointError: there are none, or not ``n``.
-        """
+        """Read ``n`` labels, shape ``(n,)``. Raises EndpointError unless there are ``n``."""
         ...
 
     def body_bytes(self, n: int) -> int:
@@ -69,15 +63,9 @@ class Opened:
     """Findings from opening a protocol.
 
     Attributes:
-        format: its wire format.
         base: the model's URL as fingerprint and report show it.
         endpoint: URL of inference requests.
-        method: HTTP method of an inference request.
-        spec: input that the model takes.
-        space: meaning of its labels.
-        max_batch: most inputs per request.
-        fallback: the format to change to if the server cannot read the first request in
-            ``format``; None if there is nothing to try.
+        fallback: the format to change to if the server cannot read the first request in ``format``.
         identity: protocol, model, version and preprocessing, in words: one part per fact.
         description: protocol-specific facts for the report, JSON-able, without secrets.
         poller: fetches answers that come later, or None if they never do.
@@ -161,10 +149,9 @@ class HttpOracle:
             raise
 
     def _change_format(self, used: WireFormat, error: EndpointError) -> None:
-        """Take the fallback from now on if nothing was ever answered in ``used``.
-
-        Raises:
-            ServerFailed: worth a retry, which the engine charges like any other.
+        """Take the fallback from now on if nothing was ever answered in ``used``. Raises
+        ServerFailed, which the engine retries and charges like any other, if the format is not
+        ``used``.
         """
         if self._fallback is not None:
             self._format, self._fallback = self._fallback, None
@@ -206,10 +193,8 @@ def comfortable_batch(body_bytes: int) -> int:
 
 def known_name(space: LabelSpace, name: str) -> int:
     """Index of the class called ``name`` by the server, in its composed form (NFC): one name
-    written in two ways is one class.
-
-    Raises:
-        BadReply: unknown in a closed space, or no text that a report could hold.
+    written in two ways is one class. Raises BadReply if it is unknown in a closed space, or no text
+    that a report could hold.
     """
     if not name or len(name) > 200 or not _storable(name):
         raise BadReply(f"the target answered with {printable(name, 40)!r}, which is no class name")

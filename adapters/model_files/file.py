@@ -16,12 +16,8 @@ MAX_FILE_BYTES = 2 * 1024**3
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """A model file, read once, so that what was hashed is what runs.
-
-    Attributes:
-        name: file name without its folder.
-        sha256: hex digest of the content.
-        data: the content.
+    """Name (without its folder), hex digest and content of a model file, read once, so that what
+    was hashed is what runs.
     """
 
     name: str
@@ -34,10 +30,8 @@ class ModelFile:
 
 
 def read_model_file(location: str) -> ModelFile:
-    """Read and hash a model file.
-
-    Raises:
-        ModelFileError: it is missing, not a file, unreadable or larger than 2 GiB.
+    """Read and hash a model file. Raises ModelFileError as :func:`model_path`, or if it is
+    unreadable.
     """
     path = model_path(location)
     try:
@@ -48,10 +42,8 @@ def read_model_file(location: str) -> ModelFile:
 
 
 def model_path(location: str) -> Path:
-    """The path of a model file that is there and not too large.
-
-    Raises:
-        ModelFileError: it is missing, not a file, out of reach or larger than 2 GiB.
+    """The path of a model file. Raises ModelFileError if it is missing, not a file, out of reach or
+    larger than 2 GiB.
     """
     path = Path(location)
     try:

@@ -22,15 +22,9 @@ CHANNELS = (1, 3, 4)
 
 @dataclass(frozen=True, slots=True)
 class InputPlan:
-    """Encoding of a batch as the tensor that a model file takes.
-
-    Attributes:
-        spec: the input as the auditor knows it.
-        layout: axis order of the tensor.
-        dtype: numpy name of the tensor's type: float32, float16, float64 or uint8.
-        min_batch: smaller batches are padded up to this many inputs.
-        max_batch: most inputs per call.
-        color: order of three channels in the tensor.
+    """Encoding of a batch as the tensor that a model file takes: axis order, numpy name of its type
+    (float32, float16, float64 or uint8) and colour order. Smaller batches than ``min_batch`` are
+    padded; ``max_batch`` is the most inputs per call.
     """
 
     spec: InputSpec
@@ -41,10 +35,8 @@ class InputPlan:
     color: Color = "rgb"
 
     def encode(self, batch: Batch) -> NDArray[Any]:
-        """The tensor for ``batch`` ``(n, c, h, w)``: padded, in the model's layout and type.
-
-        Raises:
-            TargetError: a value is too large for the model's input type.
+        """The tensor for ``batch`` ``(n, c, h, w)``: padded, in the model's layout and type. Raises
+        TargetError for a value too large for that type.
         """
         pixels = self.dtype == "uint8"
         sent: NDArray[Any] = self.spec.to_pixels(batch) if pixels else self.spec.as_sent(batch)
@@ -91,18 +83,8 @@ def plan_input(
     default_layout: Layout | None = None,
     model_range: tuple[float, float] | None = None,
 ) -> InputPlan:
-    """Settle shape, layout, range and batch from what the user and the model say.
-
-    Args:
-        target: the user's description; it wins over the model's.
-        dims: the model's axes after the batch axis.
-        dtype: numpy name of the model's input type.
-        batch: fewest and most inputs per call the model takes; None for no limit.
-        default_layout: layout if neither the user nor the dims tell; None asks the user.
-        model_range: value range the model file itself states.
-
-    Raises:
-        TargetError: something is missing or contradicts the model.
+    """Settle shape, layout, range and batch from what the user (who wins) and the model say. Raises
+    TargetError if something is missing or contradicts the model.
     """
     layout = _layout(target, dims, default_layout)
     shape = _shape(target, _channels_first(dims, layout))

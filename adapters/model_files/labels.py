@@ -15,15 +15,9 @@ from adapters.quoting import one_line
 
 
 def label_space(classes: Sequence[str] | None, size: int | None, *, text: bool) -> LabelSpace:
-    """The label space of a model file.
-
-    Args:
-        classes: class names in index order, if they are stated.
-        size: number of classes if the file tells.
-        text: True if the model answers with names instead of numbers.
-
-    Raises:
-        TargetError: the names and the number of classes disagree.
+    """The label space of a model file: ``classes`` are names in index order if they are stated,
+    ``size`` is their number if the file tells, and ``text`` says that the model answers with names.
+    Raises TargetError if the names and the number disagree.
     """
     names = list(classes or ())
     if text:
@@ -34,13 +28,10 @@ def label_space(classes: Sequence[str] | None, size: int | None, *, text: bool) 
 
 
 def read_labels(reply: NDArray[Any], rows: int, space: LabelSpace) -> Labels:
-    """Reduce a model's reply to labels ``(rows,)``; the reply itself goes no further.
-
-    Names ``(rows,)`` and whole numbers ``(rows,)`` or ``(rows, 1)`` are labels already; all else
-    must be scores ``(rows, classes)``, whose count fixes the size of an unsized ``space``.
-
-    Raises:
-        BadReply: no usable label per input.
+    """Reduce a model's reply to labels ``(rows,)``; the reply itself goes no further. Names
+    ``(rows,)`` and whole numbers ``(rows,)`` or ``(rows, 1)`` are labels already; all else must be
+    scores ``(rows, classes)``, whose count fixes the size of an unsized ``space``. Raises BadReply
+    without one usable label per input.
     """
     flat = reply.shape in ((rows,), (rows, 1))
     if reply.dtype.kind in "OUS":

@@ -26,9 +26,6 @@ class ModelFacts:
         dtype: numpy name of the input type.
         batch: fewest and most inputs per call; None for no limit.
         layout: axis order if neither the user nor the dims tell; None asks the user.
-        value_range: value range that the file states, or None.
-        names: class names that the file states, or None.
-        classes: number of classes if the file tells.
         text: True if the model answers with names instead of numbers.
         format: ``onnx``, ``TorchScript`` or ``torch.export``.
         identity: properties of the runtime that decide an answer, in words, for the fingerprint.
@@ -54,12 +51,7 @@ class ModelFacts:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in the memory of this process.
-
-    Attributes:
-        infer: runs it.
-        facts: its account of itself.
-    """
+    """A model in the memory of this process, and its account of itself."""
 
     infer: Infer
     facts: ModelFacts

@@ -28,14 +28,7 @@ def run_failure(error: object, n: int) -> InputRejected:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """Properties of an oracle for a model file, resolved from the user and the file.
-
-    Attributes:
-        plan: encoding of a batch.
-        space: meaning of the labels.
-        fingerprint: identity of file, runtime and input.
-        description: facts for the report.
-    """
+    """Properties of an oracle for a model file, resolved from the user and the file."""
 
     plan: InputPlan
     space: LabelSpace
@@ -44,16 +37,8 @@ class ResolvedModel:
 
 
 def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) -> ResolvedModel:
-    """Bring together what the user says and what the file says.
-
-    Args:
-        target: the user's description; it wins.
-        file: the file, as it was hashed.
-        facts: its account of itself.
-        isolation: its isolation, for the report.
-
-    Raises:
-        TargetError: something is missing or contradicts the model.
+    """Bring together what the user (who wins) and the file say; ``isolation`` is for the report.
+    Raises TargetError if something is missing or contradicts the model.
     """
     plan = plan_input(
         target,
@@ -82,12 +67,8 @@ def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) 
 
 
 class LocalOracle:
-    """A model file that runs in this process, asked on one worker thread.
-
-    Args:
-        infer: runs the model.
-        resolved: its properties for the auditor.
-        worker: the thread it runs on, closed with the oracle.
+    """A model file that runs in this process, asked on one worker thread, which closes with the
+    oracle.
     """
 
     def __init__(self, infer: Infer, resolved: ResolvedModel, worker: Worker) -> None:

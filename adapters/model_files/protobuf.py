@@ -16,31 +16,23 @@ class NotProtobufError(ValueError):
 
 
 class Budget:
-    """Number of fields that may be read in all: a message of two-byte fields would take for ever.
-
-    Args:
-        fields: their number.
+    """Number of ``fields`` that may be read in all: a message of two-byte fields would take for
+    ever.
     """
 
     def __init__(self, fields: int) -> None:
         self._left = fields
 
     def spend(self) -> None:
-        """Count one field.
-
-        Raises:
-            NotProtobufError: there were too many.
-        """
+        """Count one field. Raises NotProtobufError if there were too many."""
         self._left -= 1
         if self._left < 0:
             raise NotProtobufError("it has too many parts")
 
 
 def fields(message: memoryview, budget: Budget) -> Iterator[tuple[int, int, int | memoryview]]:
-    """Yield ``(number, wire type, value)`` of each field; a value is a number or a view.
-
-    Raises:
-        NotProtobufError: a length leads out of the message, or the budget is spent.
+    """Yield ``(number, wire type, value)`` of each field; a value is a number or a view. Raises
+    NotProtobufError if a length leads out of the message, or the budget is spent.
     """
     position, end = 0, len(message)
     while position < end:
@@ -70,10 +62,8 @@ def fields(message: memoryview, budget: Budget) -> Iterator[tuple[int, int, int 
 
 
 def varints(packed: memoryview, budget: Budget) -> list[int]:
-    """The numbers of a packed field.
-
-    Raises:
-        NotProtobufError: it ends within one, or the budget is spent.
+    """The numbers of a packed field. Raises NotProtobufError if it ends within one, or the budget
+    is spent.
     """
     found, position = [], 0
     while position < len(packed):

@@ -44,16 +44,7 @@ _LOADING = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class _Model:
-    """A loaded model and what its file says about it.
-
-    Attributes:
-        call: maps one tensor to the model's reply.
-        dims: axes after the batch axis.
-        dtype: torch's name of the input type.
-        batch: fewest and most inputs per call; None for no limit.
-        classes: number of classes if the file tells.
-        format: ``TorchScript`` or ``torch.export``.
-    """
+    """A loaded model and what its file says about it, as in :class:`ModelFacts`."""
 
     call: Any
     dims: Dims
@@ -64,12 +55,9 @@ class _Model:
 
 
 def prepare(device: str, threads: int | None) -> None:
-    """Import torch and see that it has ``device``, before any file is read.
-
-    Raises:
-        MissingExtra: torch is not installed.
-        ProviderUnavailable: the device asked for is not there.
-        TargetError: no such device name.
+    """Import torch and see that it has ``device``, before any file is read. Raises MissingExtra
+    without torch, ProviderUnavailable if the device is not there, TargetError for no such device
+    name.
     """
     torch = _runtime()
     _device(torch, device)
@@ -121,12 +109,7 @@ def _runtime() -> Any:
 
 
 def _device(torch: Any, name: str) -> Any:
-    """The torch device called ``name``, known to be there.
-
-    Raises:
-        TargetError: no such device name.
-        ProviderUnavailable: this machine or this build of torch does not have it.
-    """
+    """The torch device called ``name``, known to be there."""
     match = re.fullmatch(r"cpu|mps|cuda(?::(\d{1,3}))?", name)
     if match is None:
         raise TargetError(f"device {name!r} is not cpu, cuda, cuda:N or mps")
@@ -246,11 +229,7 @@ def _infer(torch: Any, model: _Model, device: Any) -> Infer:
 
 
 def _pick(torch: Any, reply: Any, rows: int) -> NDArray[Any]:
-    """The first tensor of a reply with a label or scores per input, as an array.
-
-    Raises:
-        BadReply: there is none.
-    """
+    """The first tensor of a reply with a label or scores per input, as an array."""
     if isinstance(reply, Mapping):
         parts = list(reply.values())
     else:

@@ -16,9 +16,15 @@ from adapters.target.description import (
     Target,
     Tls,
 )
-from adapters.target.parse import TARGET_FILE, model_kind, with_fields
-from adapters.target.presets import preset_names, preset_table
-from adapters.target.read import read_description, read_target
+from adapters.target.parse import (
+    TARGET_FILE,
+    model_kind,
+    read_description,
+    read_target,
+    refuse_secrets,
+    with_fields,
+)
+from adapters.target.presets import over, preset_names, preset_table
 from adapters.target.write import target_text
 
 __all__ = [
@@ -38,10 +44,12 @@ __all__ = [
     "Target",
     "Tls",
     "model_kind",
+    "over",
     "preset_names",
     "preset_table",
     "read_description",
     "read_target",
+    "refuse_secrets",
     "target_text",
     "with_fields",
 ]

@@ -11,17 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from adapters.contract import Access, InputSpec, Layout
 from adapters.errors import TargetError
-from adapters.target.kinds import (
-    READING,
-    Count,
-    Exact,
-    Flag,
-    Number,
-    Seconds,
-    Share,
-    Statuses,
-    Texts,
-)
+from adapters.target.kinds import READING, Count, Exact, Flag, Number, Seconds, Statuses, Texts
 
 Color = Literal["rgb", "bgr"]
 Resample = Literal["nearest", "bilinear", "bicubic"]
@@ -219,7 +209,7 @@ class Limits:
 class Preflight:
     """Requirements of ``xray-audit check`` on the target."""
 
-    min_accuracy: Share | None = None
+    min_accuracy: Annotated[float, Exact(0, 1)] | None = None
     """Share of the labelled samples that must get their own label."""
     determinism_repeats: Annotated[int, Exact(0, 30)] = 10
     """Samples asked twice."""
@@ -236,9 +226,7 @@ class HttpOptions:
     headers: Texts = field(default_factory=dict, repr=False)
     """Extra headers; they are never logged."""
     auth: Auth = field(default_factory=Auth)
-    """The key."""
     tls: Tls = field(default_factory=Tls)
-    """Certificates."""
     transport: Literal["auto", "httpx", "aiohttp"] = "auto"
     """``auto`` takes aiohttp if it is installed, else plain httpx."""
     idempotency_header: str = ""
@@ -250,13 +238,9 @@ class HttpOptions:
     themselves. Link-local addresses, where clouds serve their metadata, are asked only if
     the URL names the address."""
     request: RequestFormat = field(default_factory=RequestFormat)
-    """Form of a request."""
     reply: ReplyFormat = field(default_factory=ReplyFormat)
-    """Place of the label in a reply."""
     retry: Retry = field(default_factory=Retry)
-    """Failures worth another attempt."""
     poll: Poll | None = None
-    """Retrieval of an answer that comes later; None: it never does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +266,7 @@ class Target:
     """Per-channel normalisation that the *caller* must apply, or None; channels in the order of
     the samples (red first), independent of ``color``."""
     std: tuple[Number, ...] | None = None
-    """Per-channel normalisation that the *caller* must apply, or None; channels in the order of
-    the samples (red first), independent of ``color``."""
+    """See ``mean``."""
     shape: tuple[Count, Count, Count] | None = None
     """``(c, h, w)`` if the target does not state it."""
     layout: Layout | None = None
@@ -312,17 +295,12 @@ class Target:
     labels_file: str | None = None
     """File with the labels of the inputs handed out last, for ``files``."""
     http: HttpOptions = field(default_factory=HttpOptions)
-    """HTTP details."""
     limits: Limits = field(default_factory=Limits)
-    """Limits on time, requests and queries."""
     preflight: Preflight = field(default_factory=Preflight)
-    """Requirements of ``xray-audit check``."""
 
     def input_spec(self, shape: tuple[int, int, int], encoding: str) -> InputSpec:
-        """The InputSpec for inputs of ``shape``, from range, mean and std.
-
-        Raises:
-            TargetError: mean or std do not match the channels, or std is not positive.
+        """The InputSpec for inputs of ``shape``, from range, mean and std. Raises TargetError if
+        mean or std do not match the channels, or std is not positive.
         """
         channels = shape[0]
         lo, hi = self.value_range or (0.0, 1.0)

@@ -16,12 +16,8 @@ READING: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """A number or truth value, never converted from a value of another kind.
-
-    Attributes:
-        least: smallest value, or None.
-        most: largest value, or None.
-        above: True if ``least`` itself is excluded.
+    """A number or truth value, never converted from a value of another kind; between ``least``,
+    itself excluded if ``above``, and ``most``.
     """
 
     least: float | None = None
@@ -64,7 +60,5 @@ Flag = Annotated[bool, Exact()]
 Number = Annotated[float, Exact()]
 Count = Annotated[int, Exact(1)]
 Seconds = Annotated[float, Exact(0, above=True)]
-Share = Annotated[float, Exact(0, 1)]
-Status = Annotated[int, Exact(100, 599)]
-Statuses = tuple[Status, ...]
+Statuses = tuple[Annotated[int, Exact(100, 599)], ...]
 Texts = Mapping[str, Annotated[str, AnyText()]]

@@ -26,12 +26,7 @@ _MUST_BE = {
 
 
 def sentence(cls: type[Any], errors: Sequence[Mapping[str, Any]]) -> str:
-    """The first of ``errors`` in words.
-
-    Args:
-        cls: the dataclass that was to be read.
-        errors: pydantic's findings, as its ``ValidationError.errors`` tells it.
-    """
+    """The first of pydantic's ``errors`` on reading the dataclass ``cls``, in words."""
     error = errors[0]
     steps = tuple(step for step in error["loc"] if isinstance(step, str))
     if error["type"] == "unexpected_keyword_argument":

@@ -19,21 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
 
 from adapters.contract import Access, Layout
 from adapters.errors import TargetError
-from adapters.target.description import (
-    Auth,
-    Color,
-    HttpOptions,
-    Limits,
-    Poll,
-    Preflight,
-    Protocol,
-    ReplyFormat,
-    RequestFormat,
-    Resample,
-    Retry,
-    Target,
-    Tls,
-)
+from adapters.target import description as parts
+from adapters.target.description import Target
 from adapters.target.kinds import READING, Count, Flag, Number, Texts
 from adapters.target.mistakes import sentence
 from adapters.target.presets import over, preset_table
@@ -42,6 +29,7 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
+Table = Mapping[str, Any]
 
 TARGET_FILE = Path("xray-audit-target.toml")
 """Read if the command line names no target."""
@@ -73,7 +61,7 @@ class Input:
     """Channels, height and width of one input if the target does not state it."""
     layout: Layout | None = None
     """``NCHW`` or ``NHWC`` if the target does not make it plain."""
-    color: Color = "rgb"
+    color: parts.Color = "rgb"
     """Order of three channels in arrays; images are always RGB."""
     encoding: str | None = None
     """``float32``, ``uint8``, ``png`` or ``jpeg:QUALITY``."""
@@ -86,7 +74,7 @@ class Input:
     upload_size: tuple[Count, Count] | None = None
     """Height and width of the images that travel if the endpoint wants another size than
     that of ``shape``."""
-    resample: Resample = "bilinear"
+    resample: parts.Resample = "bilinear"
     """Method that brings an input to ``upload_size``."""
 
 
@@ -99,7 +87,7 @@ class BatchSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Response(ReplyFormat):
+class Response(parts.ReplyFormat):
     """Place of the label in a reply, and the labels there are."""
 
     classes: tuple[str, ...] | None = None
@@ -122,7 +110,7 @@ class Description:
     """A model file (.onnx, .pt, .pt2) instead of a URL."""
     access: Access = "float"
     """``float``: tensors reach the model unclipped. ``image``: clipped and 8 bits, as an upload."""
-    protocol: Protocol = "auto"
+    protocol: parts.Protocol = "auto"
     """Protocol of the endpoint; presets state it."""
     transport: Literal["auto", "httpx", "aiohttp"] = "auto"
     """HTTP library: ``auto`` takes aiohttp if it is installed."""
@@ -136,33 +124,52 @@ class Description:
     """CPU threads, for a model file."""
     headers: Texts = field(default_factory=dict)
     """Extra headers; ``${NAME}`` stands for an environment variable."""
-    auth: Auth = field(default_factory=Auth)
+    auth: parts.Auth = field(default_factory=parts.Auth)
     """The key."""
-    tls: Tls = field(default_factory=Tls)
+    tls: parts.Tls = field(default_factory=parts.Tls)
     """Certificates."""
     input: Input = field(default_factory=Input)
     """Form of one input."""
-    request: RequestFormat = field(default_factory=RequestFormat)
+    request: parts.RequestFormat = field(default_factory=parts.RequestFormat)
     """Form of a request."""
     batch: BatchSize = field(default_factory=BatchSize)
     """Number of inputs that travel together."""
     response: Response = field(default_factory=Response)
     """Place of the label in a reply."""
-    limits: Limits = field(default_factory=Limits)
+    limits: parts.Limits = field(default_factory=parts.Limits)
     """Limits on time, requests and queries."""
-    retry: Retry = field(default_factory=Retry)
+    retry: parts.Retry = field(default_factory=parts.Retry)
     """Failures worth another attempt."""
-    poll: Poll | None = None
+    poll: parts.Poll | None = None
     """Retrieval of an answer that comes later."""
-    preflight: Preflight = field(default_factory=Preflight)
+    preflight: parts.Preflight = field(default_factory=parts.Preflight)
     """Requirements of ``check`` on the target."""
 
 
-def read_target_file(path: Path) -> dict[str, Any]:
-    """The table in the TOML file at ``path``; a ``[target]`` table in it counts, else the file.
+def read_target(table: Table, *, source: str = "", vouched: bool = False) -> Target:
+    """The target that ``table`` describes. Raises TargetError, naming ``source`` and the field, for
+    an unknown or missing field or a value of the wrong kind.
 
-    Raises:
-        TargetError: missing, unreadable, not TOML, or it holds a secret.
+    Args:
+        table: everything stated, in the shape of a description. It names the model by ``url``,
+            ``model`` or ``preset``; only without a source also by ``input_file``, a target that
+            answers by files, with ``labels_file``.
+        source: the description's file; empty if no file has a part in it.
+        vouched: the user vouches for a model file, which then runs unchecked in this process.
+    """
+    if "input_file" in table and not source:
+        return _by_files(table)
+    try:
+        presets = _preset_list(table.get("preset", ()))
+        merged = over(preset_table(presets), {**table, "preset": presets})
+        return _target(_build(Description, merged), source=source, vouched=vouched)
+    except TargetError as error:
+        raise _placed(source, error) from error
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """The table in the TOML file at ``path``; a ``[target]`` table in it counts, else the file.
+    Raises TargetError if it is missing, unreadable or not TOML, or holds a secret.
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -176,36 +183,37 @@ def read_target_file(path: Path) -> dict[str, Any]:
     stray = sorted(set(data) - {"target"}) if "target" in data else []
     if stray:
         raise TargetError(f"target file {path}: {stray[0]!r} stands outside [target]")
+    refuse_secrets(table, str(path))
     return table
 
 
-def target_from_table(
-    table: Mapping[str, Any], overrides: Mapping[str, Any] | None = None, *, vouched: bool = False
-) -> Target:
-    """Build a target from a parsed description.
-
-    Args:
-        table: the description.
-        overrides: command-line values in the same shape; they win.
-        vouched: the user vouches for a model file, which then runs unchecked in this process.
-
-    Raises:
-        TargetError: an unknown or missing field, a value of the wrong kind, a secret, by name.
+def refuse_secrets(table: Table, source: str = "") -> None:
+    """Refuse what looks like a key in a description, which is shared and committed. Raises
+    TargetError that names the file ``source`` and the field, never its value.
     """
-    if not isinstance(table, Mapping):
-        raise TargetError(f"the target description is {table!r}, it must be a table")
-    refuse_secrets(table)
-    stated = over(table, overrides or {})
-    presets = _preset_list(stated.get("preset", ()))
-    merged = over(preset_table(presets), {**stated, "preset": presets})
-    return _target(_build(Description, merged), vouched=vouched)
+    found = _secret(table)
+    if found:
+        raise _placed(source, TargetError(f"{found}, and {_REMEDY}"))
+
+
+def _secret(table: Table) -> str:
+    """The sentence that names the first field that looks like a secret; empty if none does."""
+    for where, part in (("", table), ("auth.", table.get("auth"))):
+        for name in _SECRET_FIELDS:
+            if isinstance(part, Mapping) and name in part:
+                return f"{where}{name} looks like a secret"
+    headers = table.get("headers", {})
+    for name, value in headers.items() if isinstance(headers, Mapping) else ():
+        if _SECRET_HEADER.fullmatch(str(name)) and not _VARIABLE.search(str(value)):
+            return f"headers.{name} looks like a secret"
+    if isinstance(table.get("url"), str) and _SECRET_QUERY.search(table["url"]):
+        return "url holds what looks like a secret in its query"
+    return ""
 
 
 def with_fields(target: Target, fields: Mapping[str, Any]) -> Target:
-    """A copy of ``target`` with the named ``fields`` changed.
-
-    Raises:
-        TargetError: an unknown field, or a value of the wrong kind, by name.
+    """A copy of ``target`` with the named ``fields`` changed. Raises TargetError, by name, for an
+    unknown field or a value of the wrong kind.
     """
     known = {field.name: getattr(target, field.name) for field in dataclasses.fields(Target)}
     unknown = next((name for name in fields if name not in known), None)
@@ -214,12 +222,29 @@ def with_fields(target: Target, fields: Mapping[str, Any]) -> Target:
     return _build(Target, {**known, **fields})
 
 
-def _build(cls: type[T], values: Mapping[str, Any]) -> T:
-    """``values`` as an object of the dataclass ``cls``; lists become tuples.
+def model_kind(path: str) -> str | None:
+    """Name of the adapter for the model file ``path``, by its ending; None if there is none."""
+    return _MODEL_KINDS.get(Path(path).suffix.lower())
 
-    Raises:
-        TargetError: an unknown field, or a value of the wrong kind, by name.
-    """
+
+def _by_files(table: Table) -> Target:
+    """A target without a connection: inputs go out as files, and labels come back as one."""
+    given, place = dict(table.get("input", {})), str(table["input_file"])
+    if "range" in given:
+        given["value_range"] = given.pop("range")
+    # Image files hold 8-bit values, so their access mode follows.
+    access = {} if Path(place).suffix == ".npz" else {"access": "image"}
+    stated = {name: table[name] for name in ("access", "labels_file") if name in table}
+    classes = {k: v for k, v in table.get("response", {}).items() if k == "classes"}
+    return with_fields(Target("files", place), {**access, **given, **classes, **stated})
+
+
+def _placed(source: str, error: TargetError) -> TargetError:
+    return TargetError(f"{source}: {error}" if source else str(error))
+
+
+def _build(cls: type[T], values: Table) -> T:
+    """``values`` as an object of the dataclass ``cls``; lists become tuples."""
     from pydantic import ValidationError  # noqa: PLC0415 - see _adapter
 
     adapter: TypeAdapter[T] = _adapter(cast("Any", cls))  # a class is hashable, which mypy misses
@@ -245,66 +270,46 @@ def _preset_list(value: Any) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _target(said: Description, *, vouched: bool) -> Target:
-    kind, location = _place(said)
-    reply = {f.name: getattr(said.response, f.name) for f in dataclasses.fields(ReplyFormat)}
-    return Target(
-        kind=kind,
-        location=location,
-        name=said.name,
-        access=said.access,
-        encoding=said.input.encoding,
-        value_range=said.input.range,
-        mean=said.input.mean,
-        std=said.input.std,
-        shape=said.input.shape,
-        layout=said.input.layout,
-        color=said.input.color,
-        upload_size=said.input.upload_size,
-        resample=said.input.resample,
-        classes=said.response.classes,
-        device=said.device,
-        batch=said.batch.max,
-        threads=said.threads,
-        trust_model_file=vouched,
-        presets=_preset_list(said.preset),
-        http=HttpOptions(
-            protocol=said.protocol,
-            headers={name: _expanded(f"headers.{name}", v) for name, v in said.headers.items()},
-            auth=said.auth,
-            tls=said.tls,
-            transport=said.transport,
-            private_network=said.private_network,
-            idempotency_header=said.idempotency_header,
-            request=said.request,
-            reply=ReplyFormat(**reply),
-            retry=said.retry,
-            poll=said.poll,
-        ),
-        limits=said.limits,
-        preflight=said.preflight,
-    )
+def _target(stated: Description, *, source: str, vouched: bool) -> Target:
+    kind, location = _place(stated)
+    http = {
+        **_shared(stated, parts.HttpOptions),
+        "headers": {name: _expanded(f"headers.{name}", v) for name, v in stated.headers.items()},
+        "reply": parts.ReplyFormat(**_shared(stated.response, parts.ReplyFormat)),
+    }
+    fields = {
+        **_shared(stated, Target),
+        **_shared(stated.input, Target),
+        "value_range": stated.input.range,
+        "classes": stated.response.classes,
+        "batch": stated.batch.max,
+        "presets": _preset_list(stated.preset),
+        "trust_model_file": vouched,
+        "source": source,
+    }
+    return Target(kind, location, **fields, http=parts.HttpOptions(**http))
 
 
-def _place(said: Description) -> tuple[str, str]:
+def _shared(stated: Any, cls: type[Any]) -> dict[str, Any]:
+    """The fields of the dataclass ``cls`` that ``stated`` has under the same name."""
+    names = [field.name for field in dataclasses.fields(cls)]
+    return {name: getattr(stated, name) for name in names if hasattr(stated, name)}
+
+
+def _place(stated: Description) -> tuple[str, str]:
     """Adapter and location."""
-    if (said.url is None) == (said.model is None):
-        both = "both url and model" if said.url is not None else "neither url nor model"
+    if (stated.url is None) == (stated.model is None):
+        both = "both url and model" if stated.url is not None else "neither url nor model"
         raise TargetError(f"the target description states {both}: it must state one of them")
-    if said.url is not None:
-        return "http", _expanded("url", said.url)
-    assert said.model is not None
-    kind = model_kind(said.model)
+    if stated.url is not None:
+        return "http", _expanded("url", stated.url)
+    assert stated.model is not None
+    kind = model_kind(stated.model)
     if kind is None:
         raise TargetError(
-            f"model is {said.model!r}, it must be a file ending in {', '.join(_MODEL_KINDS)}"
+            f"model is {stated.model!r}, it must be a file ending in {', '.join(_MODEL_KINDS)}"
         )
-    return kind, said.model
-
-
-def model_kind(path: str) -> str | None:
-    """Name of the adapter for the model file ``path``, by its ending; None if there is none."""
-    return _MODEL_KINDS.get(Path(path).suffix.lower())
+    return kind, stated.model
 
 
 def _expanded(where: str, text: str) -> str:
@@ -317,22 +322,3 @@ def _expanded(where: str, text: str) -> str:
         return found
 
     return _VARIABLE.sub(value, text)
-
-
-def refuse_secrets(table: Mapping[str, Any]) -> None:
-    """A description is shared and committed: what looks like a key in it is refused.
-
-    Raises:
-        TargetError: names the field, never its value.
-    """
-    for where, part in (("", table), ("auth.", table.get("auth"))):
-        names = part if isinstance(part, Mapping) else {}
-        found = next((name for name in names if name in _SECRET_FIELDS), None)
-        if found is not None:
-            raise TargetError(f"{where}{found} looks like a secret, and {_REMEDY}")
-    headers = table.get("headers", {})
-    for name, value in headers.items() if isinstance(headers, Mapping) else ():
-        if _SECRET_HEADER.fullmatch(str(name)) and not _VARIABLE.search(str(value)):
-            raise TargetError(f"headers.{name} looks like a secret, and {_REMEDY}")
-    if isinstance(table.get("url"), str) and _SECRET_QUERY.search(table["url"]):
-        raise TargetError(f"url holds what looks like a secret in its query, and {_REMEDY}")

@@ -11,11 +11,9 @@ _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
 
 def target_text(table: Mapping[str, Any], notes: tuple[str, ...] = ()) -> str:
-    """``table`` as TOML that :func:`adapters.target.parse.read_target_file` reads back unchanged.
-
-    Args:
-        table: the description; values are texts, numbers, truth values, lists and tables of them.
-        notes: comment lines for the top.
+    """``table`` as TOML that :func:`adapters.target.parse.read_description` reads back unchanged,
+    with ``notes`` as comments on top; its values are texts, numbers, truth values, lists and
+    tables.
     """
     lines = [f"# {' '.join(note.split())}" for note in notes]
     plain = {name: value for name, value in table.items() if not isinstance(value, Mapping)}

@@ -71,7 +71,7 @@ def audit(
               are refused: return ``scores.argmax(axis=1)``. It is called on one thread of its
               own, never twice at a time; a coroutine function works too.
             * a URL of a prediction API, or the path of a model file or of a target file (.toml).
-            * a :class:`adapters.target.description.Target`, or an open oracle, which stays open.
+            * a :class:`adapters.target.Target`, or an open oracle, which stays open.
         samples: clean, labelled samples of at least three classes: a path (see
             :func:`auditor.samples.load.load_samples`), ``(x, y)`` arrays (see
             :func:`auditor.samples.arrays.samples_from_arrays`), or loaded samples.
@@ -87,7 +87,7 @@ def audit(
             your own.
         **options: any field of :class:`auditor.plan.settings.AuditSettings` (``planes``,
             ``density``, ``seed``, ``trigger_search``, ...) and of
-            :class:`adapters.target.description.Target` (``value_range``, ``access``, ``mean``,
+            :class:`adapters.target.Target` (``value_range``, ``access``, ``mean``,
             ``std``, ``shape``, ``classes``, ...).
 
     Raises:

@@ -10,9 +10,7 @@ from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.function import Classify, open_function
-from adapters.target.description import Target
-from adapters.target.parse import with_fields
-from adapters.target.read import read_description, read_target
+from adapters.target import Target, read_description, read_target, with_fields
 from auditor.errors import UsageError
 from auditor.samples.samples import Samples, whole_number
 from auditor.workflows.targets import (

@@ -90,7 +90,7 @@ def _show(
 
 
 def _write(checked: Checked, path: Path) -> None:
-    from adapters.target.write import target_text
+    from adapters.target import target_text
     from auditor.report.files import write_atomic
 
     rate = checked.result.accuracy

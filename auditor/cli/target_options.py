@@ -5,10 +5,15 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any
 
-from adapters.target.description import Target
-from adapters.target.parse import TARGET_FILE, refuse_secrets
-from adapters.target.presets import over, preset_table
-from adapters.target.read import read_description, read_target, refuse_described_secrets
+from adapters.target import (
+    TARGET_FILE,
+    Target,
+    over,
+    preset_table,
+    read_description,
+    read_target,
+    refuse_secrets,
+)
 from auditor.cli.options import SampleOptions, TargetOptions
 from auditor.cli.settings import described_target
 from auditor.errors import UsageError
@@ -77,7 +82,7 @@ def _described(options: TargetOptions) -> tuple[Table, str]:
         return read_description(TARGET_FILE), str(TARGET_FILE)
     found = described_target()
     if found is not None:
-        refuse_described_secrets(found[1], str(found[0]))
+        refuse_secrets(found[1], str(found[0]))
         return found[1], str(found[0])
     raise UsageError(
         "name the model by one of --endpoint, --model, --target or --input-file, or describe it "

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapters.target.description import Limits
+from adapters.target import Limits
 from auditor.engine.contract import EngineLimits
 from auditor.engine.progress import Progress, SilentProgress
 from auditor.errors import UsageError

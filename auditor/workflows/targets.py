@@ -10,8 +10,7 @@ from pathlib import Path
 
 from adapters.contract import LabelOracle, OfflineOracle
 from adapters.registry import open_oracle
-from adapters.target.description import Target
-from adapters.target.parse import model_kind
+from adapters.target import Target, model_kind
 from auditor.errors import UsageError
 from auditor.samples.samples import Samples
 

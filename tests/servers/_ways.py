@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.target.description import Target
-from adapters.target.parse import target_from_table
+from adapters.target import Target, read_target
 from tests.servers._park import Running
 
 INPUT = {"range": (0.0, 1.0), "shape": (1, 28, 28), "layout": "NCHW"}
@@ -113,4 +112,4 @@ def described(running: Running, way: Way) -> Target:
         stated.pop("shape")  # the metadata says it
         stated.pop("layout")
     table = {"preset": "http", **way.table, "url": running.address + way.path, "input": stated}
-    return target_from_table(table)
+    return read_target(table)

@@ -18,8 +18,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from adapters.target.description import Target
-from adapters.target.parse import read_target_file, target_from_table
+from adapters.target import Target, read_description, read_target
 from auditor.errors import ExitCode
 from tests.auditor.workflows.check.conftest import CLASSES, SIZE, prototypes
 from tests.servers._park import needs, serving
@@ -114,7 +113,7 @@ def test_two_commands(
         found = run(tmp_path, "check", running.address + path, *words, "--write", "target.toml")
         assert found.returncode == ExitCode.NO_EVIDENCE, found.stdout + found.stderr
         assert "Accuracy:    100% of 30 samples" in found.stdout
-        target: Target = target_from_table(read_target_file(tmp_path / "target.toml"))
+        target: Target = read_target(read_description(tmp_path / "target.toml"))
         assert {name: getattr(target, name) for name in finds} == finds, found.stdout
         audited = run(tmp_path, "--target", "target.toml", *words, "--output", "out", *SMALL)
     assert audited.returncode == ExitCode.INCONCLUSIVE, audited.stderr

@@ -25,15 +25,7 @@ _MAX_CONNECT_S = 10.0
 
 
 class Client:
-    """Sends requests to one server.
-
-    Attributes:
-        wire: traffic so far, metadata requests included.
-        transport: name of the transport in use.
-        idempotent: True if requests can carry an idempotency key.
-        watch: told about every exchange, or None.
-        server_identity: the server's identity, as its good replies state it.
-    """
+    """Sends requests to one server; ``watch``, if set, receives every exchange."""
 
     def __init__(
         self,
@@ -70,16 +62,9 @@ class Client:
     async def send(
         self, method: str, endpoint: Endpoint, body: bytes, headers: Mapping[str, str]
     ) -> Reply:
-        """Make one attempt and return its 2xx reply, unencoded and complete.
-
-        Args:
-            method: HTTP method.
-            endpoint: its destination.
-            body: request body; may be empty.
-            headers: lower-case names; added to the client's own, and the user's win over both.
-
-        Raises:
-            EndpointError: anything else; no other exception leaves a transport.
+        """Make one attempt and return its 2xx reply, unencoded and complete. ``headers``, in lower
+        case, go over the client's own, and the user's over both. Raises EndpointError for anything
+        else; no other exception leaves a transport.
         """
         if endpoint.origin != self._origin:
             raise BadReply(
@@ -150,10 +135,8 @@ class Client:
 
 
 def open_client(target: Target, endpoint: Endpoint) -> Client:
-    """A client for ``endpoint``; nothing is sent yet. Must run inside the event loop.
-
-    Raises:
-        TargetError: unusable headers, key, certificates or transport.
+    """A client for ``endpoint``; nothing is sent yet. Must run inside the event loop. Raises
+    TargetError for unusable headers, key, certificates or transport.
     """
     options = target.http
     keys = read_credentials(options)

@@ -26,13 +26,8 @@ _MAX_KEY_BYTES = 64 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Headers and query parts for every request.
-
-    Attributes:
-        headers: the user's headers and the key, names in lower case.
-        secrets: their values, to be hidden wherever a server repeats them.
-        query: part to add to every URL's query, percent-encoded, or empty.
-        signer: signs every request, or None.
+    """Headers (names in lower case), percent-encoded query part and signer for every request, and
+    their ``secrets``, to be hidden wherever a server repeats them.
     """
 
     headers: Mapping[str, str] = field(repr=False)
@@ -42,11 +37,9 @@ class Credentials:
 
 
 def read_credentials(options: HttpOptions) -> Credentials:
-    """Collect headers, and the key from the place that ``options`` name.
-
-    Raises:
-        TargetError: the key is not in its place, or a header cannot travel.
-        MissingExtra: the keyring or the signer is not installed.
+    """Collect headers, and the key from the place that ``options`` name. Raises TargetError if the
+    key is not in its place or a header cannot travel, MissingExtra without the keyring or the
+    signer.
     """
     auth = options.auth
     headers = {name.lower(): value for name, value in options.headers.items()}
@@ -80,11 +73,7 @@ def _header_value(auth: Auth, key: str) -> str:
 
 
 def _read_key(auth: Auth) -> str:
-    """The key, or nothing if only the default variable was to hold it.
-
-    Raises:
-        TargetError: the place that the user named holds no key.
-    """
+    """The key, or nothing if only the default variable was to hold it."""
     if auth.secret_file:
         return _from_file(auth.secret_file)
     if auth.keyring:
@@ -132,10 +121,8 @@ def _check_all(headers: Mapping[str, str]) -> None:
 
 
 def check_header(name: str, value: str) -> None:
-    """Refuse a header that cannot travel; ``name`` in lower case.
-
-    Raises:
-        TargetError: says what is wrong with it; never shows the value.
+    """Refuse a header that cannot travel; ``name`` in lower case. Raises TargetError, which never
+    shows the value.
     """
     if not _NAME.fullmatch(name):
         raise TargetError("a header has a name that HTTP does not allow")

@@ -8,15 +8,12 @@ from adapters.errors import TargetError
 
 
 class Endpoint:
-    """A checked URL of http, https, grpc or grpcs.
+    """A checked URL of http, https, grpc or grpcs. Its query may hold a secret, so neither ``url``
+    nor ``address`` is ever shown, but ``shown``, which has no query values.
 
     Attributes:
-        url: the URL; its query may hold a secret, so neither it nor address is ever shown.
-        address: the URL as text, ready to send to.
-        shown: the URL for people: no query values.
         path: percent-encoded path, without the query.
         origin: scheme, host and port: the server.
-        grpc: True if gRPC is spoken there.
         secrets: values of the query parameters, to be hidden wherever a server repeats them.
     """
 
@@ -52,10 +49,8 @@ class Endpoint:
 
 
 def read_endpoint(location: str) -> Endpoint:
-    """Check ``location``, a URL.
-
-    Raises:
-        TargetError: another scheme, no host, not a URL, or a password inside.
+    """The endpoint at ``location``. Raises TargetError for another scheme, no host, no URL, or a
+    password inside.
     """
     try:
         url = httpx.URL(location.strip())

@@ -19,16 +19,7 @@ _KEY_HEADERS = {"authorization", "proxy-authorization", "cookie", "x-amz-securit
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its reply.
-
-    Attributes:
-        method: HTTP method.
-        url: the URL without its secrets.
-        headers: as sent, the key included.
-        body: request body.
-        reply: the server's reply.
-        secrets: texts to hide.
-    """
+    """One request (headers as sent, the key included), its reply, and the ``secrets`` to hide."""
 
     method: str
     url: str

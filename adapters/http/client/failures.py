@@ -63,14 +63,15 @@ _NAMES: dict[str, type[EndpointError]] = {
 def from_exception(
     error: Exception, where: str, *, unsent: bool, stranger: bool = False
 ) -> Unreachable:
-    """Classify what a transport raised.
+    """Classify what a transport raised, or the TimeoutError of the whole attempt.
 
     Args:
-        error: any exception of the transport, or TimeoutError of the whole attempt.
+        error: the exception.
         where: the endpoint, without secrets.
         unsent: True if the request surely did not reach the server.
         stranger: True if no TLS server there ever answered: one that wants a certificate of ours
-            may break the connection before its own word on that arrives.
+            may
+        break the connection before its own word on that arrives.
     """
     chain = list(_causes(error))
     # What our own look at the name and its addresses raises comes before any connection.
@@ -98,13 +99,8 @@ def from_exception(
 def from_status(
     reply: Reply, where: str, retry: Retry, secrets: tuple[str, ...]
 ) -> EndpointError | None:
-    """The error that a reply's status stands for; None for 2xx.
-
-    Args:
-        reply: the reply, its body possibly cut.
-        where: the endpoint, without secrets.
-        retry: the user's meanings of statuses, before any other.
-        secrets: texts to hide if the server repeats them.
+    """The error that a reply's status stands for; None for 2xx. The user's meanings of statuses in
+    ``retry`` come before any other; ``secrets`` are hidden if the server repeats them.
     """
     status = reply.status
     if 200 <= status < 300 and status not in retry.throttle:

@@ -21,16 +21,8 @@ _MAX_NAME = 200
 
 
 class Poller:
-    """Follows one endpoint's replies to their answers.
-
-    Args:
-        client: sends the looks.
-        poll: URL and interval of the looks.
-        state_path: path of the state in a reply.
-        endpoint: URL of the predictions.
-
-    Raises:
-        TargetError: a path is not a path.
+    """Follows the replies of one ``endpoint`` to their answers; ``state_path`` is the path of the
+    state in a reply. Raises TargetError for a path that is none.
     """
 
     def __init__(self, client: Client, poll: Poll, state_path: str, endpoint: Endpoint) -> None:
@@ -43,9 +35,7 @@ class Poller:
 
     async def answer(self, first: Reply) -> Reply:
         """The reply that holds the answer ``first`` stands for: itself if it is there already.
-
-        Raises:
-            EndpointError: it did not come in time, or the server says that it never will.
+        Raises EndpointError if it did not come in time, or the server says that it never will.
         """
         if self._poll.format == "json" and not self._is_pending(first):
             return first
@@ -107,11 +97,8 @@ class Poller:
 
 
 def complete_event(stream: bytes) -> bytes:
-    """The data of the event ``complete`` in a stream of server-sent events.
-
-    Raises:
-        ServerFailed: the stream holds the event ``error``.
-        BadReply: it holds neither.
+    """The data of the event ``complete`` in a stream of server-sent events. Raises ServerFailed for
+    the event ``error``, BadReply if there is neither.
     """
     try:
         text = stream.decode("utf-8")

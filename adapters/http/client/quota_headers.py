@@ -20,9 +20,8 @@ _EPOCH_FROM = 1e9
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that ``Retry-After`` asks for, from its number or its date; never negative.
-
-    A date is compared with the reply's own ``Date``, so our clock need not be right.
+    """Seconds that ``Retry-After`` asks for, from its number or its date; never negative. A date is
+    compared with the reply's own ``Date``, so our clock need not be right.
     """
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
@@ -36,10 +35,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def pace_hint(headers: Mapping[str, str]) -> PaceHint | None:
-    """Quota left and seconds to its reset.
-
-    Reads the ``RateLimit`` and ``RateLimit-Policy`` draft, the older three ``RateLimit-*``
-    fields and the ``X-RateLimit-*`` family; None if no such header is there.
+    """Quota left and seconds to its reset, from the ``RateLimit`` and ``RateLimit-Policy`` draft,
+    the older three ``RateLimit-*`` fields or the ``X-RateLimit-*`` family; None without such
+    headers.
     """
     if not any("ratelimit" in name or "rate-limit" in name for name in map(str.lower, headers)):
         return None

@@ -39,15 +39,8 @@ _CERTIFICATE = "TLS certificate"
 
 
 class ServerIdentity:
-    """Identity of the server behind one endpoint, as its replies state it.
-
-    Attributes:
-        facts: the newest values by name, safe to print; see
-            :class:`adapters.contract.RemoteOracle`.
-
-    Args:
-        guard: resolves the endpoint's host.
-        now: UTC seconds.
+    """Identity of the server behind one endpoint, as its replies state it; ``facts`` are the newest
+    values by name, see :class:`adapters.contract.RemoteOracle`. ``now`` gives UTC seconds.
     """
 
     def __init__(self, guard: AddressGuard, now: Callable[[], float] = time.time) -> None:
@@ -64,14 +57,8 @@ class ServerIdentity:
     def note(
         self, headers: Mapping[str, str], certificate: str = "", secrets: Iterable[str] = ()
     ) -> None:
-        """Take in a good reply.
-
-        An error may come from a proxy, whose headers say nothing about the model.
-
-        Args:
-            headers: of the reply; their names match in lower case.
-            certificate: digest of the server's TLS certificate, or empty.
-            secrets: texts that must not be kept although the server repeats them.
+        """Take in a good reply, without ``secrets`` that the server repeats; its headers match in
+        lower case. An error may come from a proxy, whose headers say nothing about the model.
         """
         self.facts.update(version_headers(headers, secrets))
         if certificate:
@@ -89,11 +76,7 @@ class ServerIdentity:
         self._offsets = min(low, offset), max(high, offset)
 
     def record(self, url: str) -> dict[str, Any]:
-        """See :meth:`adapters.contract.RemoteOracle.identity`.
-
-        Args:
-            url: the endpoint, without its secrets.
-        """
+        """See :meth:`adapters.contract.RemoteOracle.identity`; ``url`` has no secrets."""
         offsets = self._offsets
         return {
             "url": url,
@@ -112,11 +95,8 @@ class ServerIdentity:
 
 
 def version_headers(headers: Mapping[str, str], secrets: Iterable[str] = ()) -> dict[str, str]:
-    """The part of ``headers`` that names a server, ``{"header NAME": VALUE}``, safe to print.
-
-    Args:
-        headers: of a reply; their names match in lower case.
-        secrets: texts that must not appear although the server repeats them.
+    """The part of a reply's ``headers`` that names a server, ``{"header NAME": VALUE}``, safe to
+    print and without ``secrets``; names match in lower case.
     """
     return {
         f"{_HEADER}{name}": printable(hidden(headers[name].strip(), secrets), _MAX_CHARS)

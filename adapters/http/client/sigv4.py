@@ -17,12 +17,8 @@ _HARMLESS = {"ConfigNotFound", "ConfigParseError", "PartialCredentialsError", "P
 
 
 class SigV4Signer:
-    """Signs requests for one service in one region.
-
-    Args:
-        credentials: botocore's, which renews temporary ones by itself.
-        service: name that signatures are made for.
-        region: AWS region.
+    """Signs requests for one service in one region, with botocore's ``credentials``, which renew
+    temporary ones by themselves.
     """
 
     def __init__(self, credentials: Any, service: str, region: str) -> None:
@@ -36,17 +32,9 @@ class SigV4Signer:
     def sign(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes
     ) -> dict[str, str]:
-        """Headers that sign this request, names in lower case.
-
-        Args:
-            method: HTTP method.
-            url: its destination.
-            headers: of the request; only its Content-Type and ``x-amz-`` headers are signed, since
-                a proxy may change any other.
-            body: of the request.
-
-        Raises:
-            AccessDenied: the credentials could not be renewed.
+        """Headers that sign this request, names in lower case. Only its Content-Type and ``x-amz-``
+        headers are signed, since a proxy may change any other. Raises AccessDenied if the
+        credentials could not be renewed.
         """
         kept = {k: v for k, v in headers.items() if k == "content-type" or k.startswith("x-amz-")}
         try:
@@ -70,11 +58,8 @@ class SigV4Signer:
 
 
 def open_signer(auth: Auth) -> SigV4Signer:
-    """The signer for ``auth``, with the credentials the AWS command line would use.
-
-    Raises:
-        MissingExtra: botocore is not installed.
-        TargetError: region or service is missing, or there are no credentials.
+    """The signer for ``auth``, with the credentials the AWS command line would use. Raises
+    MissingExtra without botocore, TargetError without region, service or credentials.
     """
     try:
         session_module = importlib.import_module("botocore.session")

@@ -34,10 +34,8 @@ _NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-co
 
 
 async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Opened:
-    """Check ``target``'s description; nothing is sent.
-
-    Raises:
-        TargetError: no shape, or a description that cannot work.
+    """Check ``target``'s description; nothing is sent. Raises TargetError without a shape, or for a
+    description that cannot work.
     """
     if target.shape is None:
         raise TargetError("a generic HTTP endpoint does not state its input; pass --shape C,H,W")
@@ -225,9 +223,8 @@ def _check_json(what: str, text: str) -> None:
 
 
 def _digest(request: RequestFormat, reply: ReplyFormat) -> str:
-    """A template may hold a secret, so the fingerprint holds its digest.
-
-    Only what differs from the defaults counts, so a new option leaves old fingerprints alone.
+    """Digest of the formats for the fingerprint: a template may hold a secret. Only what differs
+    from the defaults counts, so a new option leaves old fingerprints alone.
     """
     said = _stated(request, RequestFormat()), _stated(reply, ReplyFormat())
     return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]

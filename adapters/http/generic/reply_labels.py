@@ -23,14 +23,8 @@ Scored = list[tuple[Any, float]]
 
 
 class ReplyRule:
-    """A checked ReplyFormat.
-
-    Args:
-        reply: place and form of the labels.
-        space: meaning of the labels; an open one grows.
-
-    Raises:
-        TargetError: a path is not a path, or fields that exclude each other.
+    """A checked ReplyFormat; an open label ``space`` grows. Raises TargetError for a path that is
+    none, or fields that exclude each other.
     """
 
     def __init__(self, reply: ReplyFormat, space: LabelSpace) -> None:
@@ -51,11 +45,8 @@ class ReplyRule:
         }
 
     def labels(self, reply: Any, n: int) -> Labels:
-        """Labels ``(n,)`` of a parsed reply.
-
-        Raises:
-            ServerFailed: the reply says that the request failed, although its status may be good.
-            BadReply: no usable label for one of the ``n`` inputs.
+        """Labels ``(n,)`` of a parsed reply. Raises ServerFailed if the reply says that the request
+        failed, although its status may be good; BadReply without a usable label for each input.
         """
         self._check_success(reply)
         if self._format.kind == "scores":
@@ -157,10 +148,8 @@ class ReplyRule:
 
 
 def label_names(reply: ReplyFormat, classes: tuple[str, ...] | None) -> list[str] | None:
-    """All names that ``reply`` can give, the one for "nothing" last; None if they are open.
-
-    Raises:
-        TargetError: ``no_label`` is a class of its own already, or there is nothing to skip to.
+    """All names that ``reply`` can give, the one for "nothing" last; None if they are open. Raises
+    TargetError if ``no_label`` is a class already, or there is nothing to skip to.
     """
     if reply.unlisted == "skip" and classes is None:
         raise TargetError('response.unlisted = "skip" needs response.classes to choose among')

@@ -18,10 +18,8 @@ Carrier = Literal["tensor", "upload"]
 
 
 def choose_encoding(target: Target, carrier: Carrier) -> str:
-    """The encoding of ``target``'s inputs: the stated one, or the access mode's default.
-
-    Raises:
-        TargetError: the carrier cannot hold the encoding, or the encoding not the access mode.
+    """The encoding of ``target``'s inputs: the stated one, or the access mode's default. Raises
+    TargetError if the carrier cannot hold the encoding, or the encoding not the access mode.
     """
     image = target.access == "image"
     default = "png" if carrier == "upload" else "uint8" if image else "float32"
@@ -43,11 +41,7 @@ def choose_encoding(target: Target, carrier: Carrier) -> str:
 def arrange(
     batch: NDArray[np.generic], layout: Layout, color: Color = "rgb"
 ) -> NDArray[np.generic]:
-    """``batch`` ``(n, c, h, w)`` as the wire has it: ``(n, h, w, c)`` or itself, red first or last.
-
-    Raises:
-        TargetError: an order of colours, and not three channels.
-    """
+    """``batch`` ``(n, c, h, w)`` as the wire has it, or ``(n, h, w, c)``; red first or last."""
     if color == "bgr":
         if batch.shape[1] != 3:
             raise TargetError(f"color 'bgr' needs 3 channels, the input has {batch.shape[1]}")
@@ -58,14 +52,8 @@ def arrange(
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """Form of an input on the wire, independent of its carrier.
-
-    Attributes:
-        spec: input that the model takes.
-        layout: order of the axes of arrays.
-        color: order of the channels of arrays.
-        size: ``(h, w)`` that travels; inputs of another size are brought to it.
-        resample: method for that.
+    """Form of an input on the wire, independent of its carrier: layout and colour order of arrays,
+    and the ``size`` ``(h, w)`` that travels, to which other inputs are resampled.
     """
 
     spec: InputSpec
@@ -76,10 +64,8 @@ class Wire:
 
     @classmethod
     def of(cls, target: Target, spec: InputSpec) -> Wire:
-        """The form that ``target`` describes.
-
-        Raises:
-            TargetError: a size that only images can be brought to, or channels without a colour.
+        """The form that ``target`` describes. Raises TargetError for a size that only images can be
+        brought to, or channels without a colour.
         """
         size = target.upload_size or spec.shape[1:]
         if size != spec.shape[1:] and spec.access != "image":
@@ -112,10 +98,8 @@ class Wire:
         return arrange(self._pixels(batch), self.layout, self.color)
 
     def files(self, batch: Batch) -> list[bytes]:
-        """Each input of ``batch`` ``(n, c, h, w)`` as the bytes of one file.
-
-        Images for ``png`` and ``jpeg:QUALITY``; little-endian raw values for ``float32`` and
-        ``uint8``.
+        """Each input of ``batch`` ``(n, c, h, w)`` as the bytes of one file: an image for ``png``
+        and ``jpeg:QUALITY``, little-endian raw values for ``float32`` and ``uint8``.
         """
         if is_image(self.spec.encoding):
             return [encode_image(one, self.spec.encoding) for one in self._pixels(batch)]

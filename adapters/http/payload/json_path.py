@@ -11,12 +11,8 @@ from adapters.quoting import printable
 
 @dataclass(frozen=True, slots=True)
 class JsonPath:
-    """A parsed path.
-
-    Attributes:
-        before: steps up to ``*``, or all steps.
-        after: steps below each entry that ``*`` walks.
-        walks: True if the path holds ``*``.
+    """A parsed path: the steps ``before`` its ``*``, or all, and those ``after``, below each entry
+    that ``*`` ``walks``.
     """
 
     before: tuple[str, ...] = ()
@@ -25,10 +21,8 @@ class JsonPath:
 
     @classmethod
     def read(cls, text: str) -> JsonPath:
-        """Parse ``text``; empty is the reply itself.
-
-        Raises:
-            TargetError: an empty step, or more than one ``*``.
+        """Parse ``text``; empty is the reply itself. Raises TargetError for an empty step, or a
+        second ``*``.
         """
         steps = tuple(text.split(".")) if text else ()
         if "" in steps or steps.count("*") > 1:
@@ -39,15 +33,9 @@ class JsonPath:
         return cls(before=steps[:at], after=steps[at + 1 :], walks=True)
 
     def get(self, reply: Any, absent: Any = None) -> Any:
-        """The value at the path; with ``*`` the list of the values below each entry.
-
-        Args:
-            reply: a parsed reply.
-            absent: value that counts if the path's very last step is missing, and only that; None:
-                nothing does.
-
-        Raises:
-            BadReply: nothing stands there.
+        """The value at the path; with ``*`` the list of the values below each entry. Raises
+        BadReply if there is none; only for the path's very last step, ``absent`` counts instead
+        unless it is None.
         """
         if not self.walks:
             return _descend(reply, self.before, absent)

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 def nested(array: NDArray[Any]) -> bytes:
     """``array`` as nested JSON lists, in the fewest digits that bring each value back bit by bit.
-
     Whole numbers of a float type have a point or an exponent, so that a server that infers types
     never takes them for integers.
     """

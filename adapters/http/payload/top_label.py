@@ -12,10 +12,8 @@ from adapters.errors import BadReply
 
 
 def numbers(value: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """``value``, a JSON number or rectangular nested list of numbers, as float64.
-
-    Raises:
-        BadReply: ragged, or not numbers.
+    """``value``, a JSON number or rectangular nested list of numbers, as float64. Raises BadReply
+    for anything else.
     """
     try:
         array = np.asarray(value)
@@ -29,10 +27,8 @@ def numbers(value: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def top_labels(scores: np.ndarray[Any, np.dtype[Any]], n: int, space: LabelSpace) -> Labels:
-    """Labels ``(n,)`` of scores ``(n, classes)``; the class count is learned from the first.
-
-    Raises:
-        BadReply: see :func:`adapters.checks.top1`, or the class count is another than before.
+    """Labels ``(n,)`` of scores ``(n, classes)``; the class count is learned from the first. Raises
+    BadReply as :func:`adapters.checks.top1`, or if the class count is another than before.
     """
     labels = top1(scores, n)
     classes = scores.shape[1]

@@ -41,14 +41,9 @@ class _Found:
 
 
 class AddressGuard:
-    """Resolves one host and refuses addresses that its name does not stand for.
-
-    Args:
-        host: the URL's host.
-        private: True if a public name may lead to a private address.
-
-    Attributes:
-        seen: every address the name led to, or the one that the URL names.
+    """Resolves one host and refuses addresses that its name does not stand for; ``private`` if a
+    public name may lead to a private one. ``seen`` has every address the name led to, or the URL's
+    own.
     """
 
     def __init__(self, host: str, *, private: bool) -> None:
@@ -65,10 +60,8 @@ class AddressGuard:
         return self._named is not None
 
     def check(self, address: str) -> None:
-        """Refuse ``address`` if the host's name does not stand for it.
-
-        Raises:
-            ForbiddenAddressError: in words for the user.
+        """Refuse ``address`` if the host's name does not stand for it. Raises
+        ForbiddenAddressError, in words for the user.
         """
         found = _as_address(address)
         if self._named is not None and found == self._named:
@@ -82,11 +75,9 @@ class AddressGuard:
             )
 
     async def resolve(self, host: str, port: int, family: int = socket.AF_UNSPEC) -> list[str]:
-        """Addresses of ``host``, every one of them checked; kept for a minute.
-
-        Raises:
-            ForbiddenAddressError: one of them is not for this host.
-            OSError: the name does not resolve.
+        """Addresses of ``host``, every one of them checked; kept for a minute. Raises
+        ForbiddenAddressError if one of them is not for this host, OSError if the name does not
+        resolve.
         """
         known = self._found.get((host, family))
         if known is not None and known.until > time.monotonic():

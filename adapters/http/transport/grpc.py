@@ -37,15 +37,8 @@ _NOT_METADATA = {"accept", "accept-encoding", "content-type", "user-agent"}
 
 
 class GrpcTransport:
-    """gRPC; the path of the URL is the method's full name.
-
-    Args:
-        tls: certificates, or None for a connection in the clear.
-        guard: resolves the host, and limits where it may lead.
-
-    Raises:
-        MissingExtra: tritonclient is not installed.
-        TargetError: a certificate cannot be read.
+    """gRPC; the path of the URL is the method's full name, and ``tls`` is None for a connection in
+    the clear. Raises MissingExtra without tritonclient, TargetError for an unreadable certificate.
     """
 
     name = "grpc"
@@ -105,10 +98,7 @@ class GrpcTransport:
 
     async def _stand(self) -> None:
         """Return once a connection stands: what fails before that never left, even if a server
-        writes into its status.
-
-        Raises:
-            OSError: there is none, or TLS failed.
+        writes into its status. Raises OSError if there is none, or TLS failed.
         """
         states = self._grpc.ChannelConnectivity
         while (state := self._channel.get_state(try_to_connect=True)) is not states.READY:
@@ -127,11 +117,7 @@ class GrpcTransport:
         return ConnectionRefusedError()  # it stands by now: worth another attempt
 
     def _failed(self, error: Any) -> Reply:
-        """The failure as a reply.
-
-        Raises:
-            OSError: no server answered, or TLS failed.
-        """
+        """The failure as a reply. Raises OSError if no server answered."""
         code, said = error.code().name, str(error.details() or "")
         if code == "UNAVAILABLE":
             raise ConnectionResetError
@@ -153,10 +139,10 @@ def _no_connection(said: str) -> OSError:
 
 
 def load(name: str) -> Any:
-    """The module ``name`` of the extra ``grpc``.
-
-    Raises:
-        MissingExtra: it is not installed.
+    """The module ``name`` of the extra ``grpc``. Raises MissingExtra if it is not installed. Load
+    ``file`` into this process; only labels of what it computes leave. Raises the errors of
+    :func:`adapters.model_files.open.open_oracle`. Load ``file`` into this process, which runs code
+    from it. Raises the errors of :func:`adapters.model_files.open.open_oracle`.
     """
     # Otherwise it writes lines of its own to the terminal for what is reported in one sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")

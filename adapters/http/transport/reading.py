@@ -13,11 +13,10 @@ FREE_BYTES = 256 * 1024
 
 
 class BodyReader:
-    """Reads the bodies of replies that arrive side by side.
-
-    What a reply has beyond :data:`FREE_BYTES` is read of one reply at a time. Otherwise the limit
-    of one reply would be multiplied by the requests in flight, which a hostile server can use up
-    all at once. The others wait in the network; the deadline of their attempts goes on.
+    """Reads the bodies of replies that arrive side by side. What a reply has beyond
+    :data:`FREE_BYTES` is read of one reply at a time. Otherwise the limit of one reply would be
+    multiplied by the requests in flight, which a hostile server can use up all at once. The others
+    wait in the network; the deadline of their attempts goes on.
     """
 
     def __init__(self) -> None:
@@ -26,13 +25,9 @@ class BodyReader:
     async def read(
         self, chunks: AsyncIterator[bytes], status: int, headers: Mapping[str, str], limit: int
     ) -> tuple[bytes, bool]:
-        """The body in ``chunks``; only its start and True if it is too long.
-
-        Args:
-            chunks: the body as it comes.
-            status: other replies than 2xx are only quoted, so little of them is read.
-            headers: a stated length above ``limit`` is believed: little is read then.
-            limit: most bytes of a 2xx.
+        """The body in ``chunks``, of at most ``limit`` bytes; only its start and True if it is too
+        long. Other replies than 2xx are only quoted, and a stated length above ``limit`` is
+        believed: little is read then.
         """
         stated = headers.get("content-length", "")
         long = stated.isascii() and stated.isdigit() and (len(stated) > 18 or int(stated) > limit)

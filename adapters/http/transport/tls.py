@@ -41,10 +41,8 @@ _ALERTS = ("certificate_required", "certificate required", "unknown_ca", "unknow
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """Certificates that an https connection trusts and shows; the environment has no say.
-
-    Raises:
-        TargetError: a file cannot be read.
+    """Certificates that an https connection trusts and shows; the environment has no say. Raises
+    TargetError for a file that cannot be read.
     """
     try:
         context = (
@@ -77,9 +75,7 @@ def _show_own(context: ssl.SSLContext, tls: Tls) -> None:
 
 def pem_files(tls: Tls) -> tuple[bytes, bytes | None, bytes | None]:
     """Parts of a context as gRPC takes them: authorities, our certificate and its key, as PEM.
-
-    Raises:
-        TargetError: a file cannot be read; see :func:`tls_context`.
+    Raises TargetError as :func:`tls_context`.
     """
     tls_context(tls)  # gRPC itself would only write a cryptic line to the terminal
     roots = Path(tls.ca or certifi.where()).read_bytes()

@@ -32,14 +32,9 @@ _WARNS_FROM = 1 << 20
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """One answer.
-
-    Attributes:
-        status: HTTP status.
-        headers: names match without case.
-        body: raw bytes as received; only the first 64 KiB if truncated.
-        truncated: True if it was longer than it may be.
-        code: another protocol's name of the outcome, such as gRPC's ``OK``.
+    """One answer: HTTP status, headers (names match without case) and raw body, of which only the
+    first 64 KiB if ``truncated``; ``code`` is another protocol's name of the outcome, such as
+    gRPC's ``OK``.
     """
 
     status: int
@@ -63,11 +58,10 @@ class Transport(Protocol):
     """Transport as the client needs it.
 
     Attributes:
-        name: for the report.
         foreign: every exception that :meth:`exchange` may raise.
         unsent: those of them that come before the request could leave.
-        certificate: SHA-256 of the certificate that the newest connection was shown; empty
-            without TLS.
+        certificate: SHA-256 of the certificate that the newest connection was shown; empty without
+            TLS.
     """
 
     name: str
@@ -92,18 +86,9 @@ def open_transport(
     tls: Tls | None,
     guard: AddressGuard,
 ) -> Transport:
-    """The transport called ``name``; ``auto`` takes aiohttp if it is installed.
-
-    Args:
-        name: of the transport.
-        connect_s: seconds a connection may take to stand.
-        tls: certificates if the endpoint is https, or None.
-        ca_file: PEM file of authorities, or None for the public ones.
-        guard: resolves the endpoint's host, and limits where it may lead.
-
-    Raises:
-        MissingExtra: aiohttp was asked for and is not installed.
-        TargetError: a certificate cannot be read.
+    """The transport called ``name``; ``auto`` takes aiohttp if it is installed. A connection may
+    take ``connect_s`` seconds to stand; ``tls`` is None unless the endpoint is https. Raises
+    MissingExtra without the aiohttp asked for, TargetError for an unreadable certificate.
     """
     context = None if tls is None else tls_context(tls)
     has_aiohttp = importlib.util.find_spec("aiohttp") is not None
@@ -156,13 +141,9 @@ class _GuardedResolver:
 
 
 class FreshTransport:
-    """Another transport that never sends on a connection that was open when the server failed.
-
-    MLServer and MLflow answer 500 and reset the connection with the next request, which would then
-    be charged although it was never read.
-
-    Args:
-        make: opens the transport that does the work.
+    """Another transport, opened by ``make``, that never sends on a connection that was open when
+    the server failed. MLServer and MLflow answer 500 and reset the connection with the next
+    request, which would then be charged although it was never read.
     """
 
     def __init__(self, make: Callable[[], Transport]) -> None:

@@ -27,11 +27,8 @@ _PATH = re.compile(r"/(?:v2/models/)?(?P<name>[^/]+)(?:/versions/(?P<version>[^/
 
 
 async def open_v2_grpc(client: Client, target: Target, endpoint: Endpoint) -> Opened:
-    """Read the model's metadata.
-
-    Raises:
-        TargetError: the URL names no model, or the metadata leaves a choice to the user.
-        EndpointError: the metadata could not be read.
+    """Read the model's metadata. Raises TargetError if the URL names no model or the metadata
+    leaves a choice to the user, EndpointError if the metadata could not be read.
     """
     match = _PATH.fullmatch(endpoint.path)
     if match is None:
@@ -63,13 +60,9 @@ async def open_v2_grpc(client: Client, target: Target, endpoint: Endpoint) -> Op
 
 @dataclass
 class GrpcFormat:
-    """Tensors to and from V2's gRPC messages; values always travel raw.
-
-    Attributes:
-        wire: the HTTP form's knowledge of the model.
-        messages: the module with the message classes.
-        model_name, model_version: the model asked for.
-        version: model version that the newest reply names.
+    """Tensors to and from V2's gRPC messages, of the module ``messages``; values always travel raw.
+    ``wire`` is the HTTP form's knowledge of the model, ``version`` the one that the newest reply
+    names.
     """
 
     wire: V2Format

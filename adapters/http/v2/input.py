@@ -39,13 +39,7 @@ _CHANNELS = {1, 3, 4}
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """One line of model metadata.
-
-    Attributes:
-        name: tensor name.
-        datatype: V2 datatype.
-        dims: shape, -1 if the server takes any size.
-    """
+    """One line of model metadata; a size in ``dims`` is -1 if the server takes any."""
 
     name: str
     datatype: str
@@ -53,10 +47,8 @@ class Tensor:
 
     @classmethod
     def read(cls, value: Any) -> Tensor:
-        """Read one entry of ``inputs`` or ``outputs``.
-
-        Raises:
-            BadReply: name, datatype or shape is missing.
+        """Read one entry of ``inputs`` or ``outputs``. Raises BadReply without name, datatype or
+        shape.
         """
         try:
             name, datatype = value["name"], value["datatype"]
@@ -72,14 +64,9 @@ class Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
-    """Arrangement of inputs in the tensor.
-
-    Attributes:
-        shape: ``(c, h, w)`` of one input.
-        dims: sizes of one input on the wire, without the batch axis.
-        layout: order of the image axes on the wire.
-        batched: True if there is a batch axis.
-        fixed: the only batch size the server takes, or None.
+    """Arrangement of inputs in the tensor: ``shape`` is ``(c, h, w)`` of one input, ``dims`` its
+    sizes on the wire without the batch axis, ``layout`` the order of the image axes there;
+    ``fixed`` is the only batch size the server takes.
     """
 
     shape: tuple[int, int, int]
@@ -98,10 +85,8 @@ class Geometry:
 
 
 def read_geometry(tensor: Tensor, target: Target) -> Geometry:
-    """Find channels, height, width and batch axis in ``tensor.dims``.
-
-    Raises:
-        TargetError: the shape leaves a choice that ``layout`` or ``shape`` must make.
+    """Find channels, height, width and batch axis in ``tensor.dims``. Raises TargetError if the
+    shape leaves a choice that ``layout`` or ``shape`` must make.
     """
     dims = tensor.dims
     if tensor.datatype == BYTES:
@@ -134,10 +119,8 @@ def _of_texts(dims: tuple[int, ...], target: Target) -> Geometry:
 
 
 def as_images(geometry: Geometry) -> Geometry:
-    """The same input if encoded images travel in place of its values: a list of ``N``.
-
-    Raises:
-        TargetError: a tensor that no server decodes images into.
+    """The same input if encoded images travel in place of its values: a list of ``N``. Raises
+    TargetError for a tensor that no server decodes images into.
     """
     if geometry.layout != "NHWC" or not geometry.batched or len(geometry.dims) != 3:
         raise TargetError(
@@ -206,14 +189,7 @@ def _fits(stated: tuple[int, int, int], shape: tuple[int, int, int]) -> bool:
 
 class ImageWriter:
     """Turns batches into the texts of a BYTES tensor: one encoded image each, which the server
-    decodes and scales.
-
-    Args:
-        geometry: arrangement of inputs in the tensor.
-        wire: encoding of one image.
-
-    Attributes:
-        one_bytes: size of an image of noise, its length included.
+    decodes and scales. ``one_bytes`` is the size of an image of noise, its length included.
     """
 
     def __init__(self, geometry: Geometry, wire: Wire) -> None:
@@ -234,16 +210,8 @@ class ImageWriter:
 
 
 class InputWriter:
-    """Turns batches into the array that the server takes.
-
-    Args:
-        datatype: V2 datatype of the input.
-        geometry: arrangement of inputs in it.
-        spec: value range and access mode.
-        color: order of three channels.
-
-    Raises:
-        TargetError: the datatype cannot carry the values.
+    """Turns batches into the array that the server takes. Raises TargetError for a V2 datatype that
+    cannot carry the values.
     """
 
     def __init__(
@@ -264,12 +232,9 @@ class InputWriter:
             self._check_whole(datatype)
 
     def array(self, batch: Batch) -> NDArray[Any]:
-        """``batch`` ``(n, c, h, w)`` as the tensor's values, wire layout and datatype.
-
-        A fixed batch is filled up with copies of the last input.
-
-        Raises:
-            TargetError: a value is too large for FP16.
+        """``batch`` ``(n, c, h, w)`` as the tensor's values, in wire layout and datatype; a fixed
+        batch is filled up with copies of the last input. Raises TargetError for a value too large
+        for FP16.
         """
         values = arrange(self._values(batch), self._geometry.layout, self._color)
         missing = self._geometry.sent(len(batch)) - len(batch)

@@ -27,9 +27,6 @@ class V2Format:
     Attributes:
         tensor: the model's input, with the datatype that travels.
         output: the output that holds the label; None takes the only one of the reply.
-        geometry: arrangement of inputs in the tensor.
-        writer: makes the tensor's values, or the images in their place.
-        space: meaning of the labels.
         binary: True if values travel raw behind the JSON.
         classify: True if Triton's classification extension is asked for the label itself.
         version: model version that the newest reply names; the oracle watches it.

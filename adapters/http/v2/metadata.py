@@ -25,17 +25,15 @@ _PATH = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """Metadata of one model; its texts are safe to print.
+    """Metadata of one model; its texts are safe to print, and empty or None if the server does not
+    tell.
 
     Attributes:
         base: the model's URL without ``/infer``.
-        name: as the URL names it.
         versions: the version in the URL, or all that the server lists.
-        platform: runtime behind it, or empty.
-        server: server name and version, or empty.
-        extensions: those that the server lists.
-        inputs, outputs: tensors in order.
-        max_batch: most inputs per request as Triton configures it, or None.
+        platform: runtime behind it.
+        server: server name and version.
+        max_batch: most inputs per request as Triton configures it.
     """
 
     base: Endpoint
@@ -55,11 +53,8 @@ class Model:
 
 
 async def read_model(client: Client, endpoint: Endpoint) -> Model:
-    """Ask for the metadata of the model, and of the server as far as it gives any.
-
-    Raises:
-        TargetError: the URL names no model.
-        EndpointError: the model's metadata could not be read.
+    """Ask for the metadata of the model, and of the server as far as it gives any. Raises
+    TargetError if the URL names no model, EndpointError if the model's metadata could not be read.
     """
     match = _PATH.fullmatch(endpoint.path)
     if match is None:

@@ -33,11 +33,7 @@ class Output:
 
 
 def read_reply(reply: Reply) -> tuple[dict[str, Any], bytes]:
-    """The JSON of a reply and the raw bytes behind it.
-
-    Raises:
-        BadReply: no such JSON.
-    """
+    """The JSON of a reply and the raw bytes behind it. Raises BadReply without such JSON."""
     stated = reply.headers.get(LENGTH_HEADER)
     head, raw = reply.body, b""
     if stated is not None:
@@ -51,10 +47,8 @@ def read_reply(reply: Reply) -> tuple[dict[str, Any], bytes]:
 
 
 def find_output(message: dict[str, Any], raw: bytes, name: str) -> Output:
-    """The output called ``name``; the only one if ``name`` is empty.
-
-    Raises:
-        BadReply: it is not there, or its data do not fill its shape.
+    """The output called ``name``; the only one if ``name`` is empty. Raises BadReply if it is not
+    there, or its data do not fill its shape.
     """
     outputs = message.get("outputs")
     if not isinstance(outputs, list) or not all(isinstance(o, dict) for o in outputs):
@@ -74,17 +68,15 @@ def find_output(message: dict[str, Any], raw: bytes, name: str) -> Output:
 
 
 def labels_of(output: Output, sent: int, space: LabelSpace, *, batched: bool) -> Labels:
-    """Labels ``(sent,)`` of one output.
+    """Labels ``(sent,)`` of one output. Floats are scores, which teach ``space`` the class count;
+    whole numbers ``(n,)`` or ``(n, 1)`` are indices; texts are class names or Triton's
+    ``score:index[:label]``. Raises BadReply unless there is one label per input.
 
     Args:
-        output: floats are scores; whole numbers ``(n,)`` or ``(n, 1)`` are indices; texts are
-            class names or Triton's ``score:index[:label]``, best first.
+        output: the tensor.
         sent: inputs that travelled, padding included.
-        space: meaning of the labels; learns the class count.
+        space: meaning of the labels.
         batched: True if the output has a batch axis.
-
-    Raises:
-        BadReply: not one label per input.
     """
     values = output.values
     # A model without a batch axis may still answer with one.

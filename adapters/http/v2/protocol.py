@@ -43,11 +43,9 @@ _FOREIGN = (
 
 
 async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
-    """Read the model's metadata and settle on JSON or raw tensors.
-
-    Raises:
-        TargetError: the metadata leaves a choice to the user, or the model takes no images.
-        EndpointError: the metadata could not be read.
+    """Read the model's metadata and settle on JSON or raw tensors. Raises TargetError if the
+    metadata leaves a choice to the user or the model takes no images, EndpointError if it could not
+    be read.
     """
     model = await read_model(client, endpoint)
     tensor = _chosen_input(model, target.http.request.tensor)
@@ -67,16 +65,9 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
 def open_model(
     target: Target, model: Model, infer: Endpoint, carried: Callable[[V2Format], WireFormat]
 ) -> Opened:
-    """Settle how ``model`` is asked.
-
-    Args:
-        target: the description.
-        model: its metadata.
-        infer: URL of inference requests.
-        carried: from what is known of the model to the format that carries it.
-
-    Raises:
-        TargetError: the metadata leaves a choice to the user, or the model takes no images.
+    """Settle how ``model`` is asked at the URL ``infer``, in the format that ``carried`` makes of
+    what is known of the model. Raises TargetError if the metadata leaves a choice to the user, or
+    the model takes no images.
     """
     tensor = _chosen_input(model, target.http.request.tensor)
     _check_fields(target, images=takes_images(target, tensor))
@@ -108,7 +99,6 @@ def open_model(
 
 def takes_images(target: Target, tensor: Tensor) -> bool:
     """True if encoded images travel: the model takes nothing else, or the user asks for it.
-
     OpenVINO Model Server decodes them for any model of shape [N, H, W, C]; elsewhere a step before
     the model does, and the metadata says BYTES.
     """
@@ -118,8 +108,8 @@ def takes_images(target: Target, tensor: Tensor) -> bool:
 def _input(
     target: Target, tensor: Tensor
 ) -> tuple[Tensor, Geometry, InputWriter | ImageWriter, InputSpec, tuple[str, ...]]:
-    """The tensor that travels, how inputs lie in it, what writes it, what the model takes, and
-    what of that makes answers comparable.
+    """The tensor that travels, how inputs lie in it, what writes it, the model's input, and the
+    parts of that on which it depends if answers are comparable.
     """
     geometry = read_geometry(tensor, target)
     if not takes_images(target, tensor):

@@ -50,13 +50,9 @@ _EXTERNAL = ("tensor", 13)
 
 @dataclass
 class _Message:
-    """Relevant content of one message, without the messages in it.
-
-    Attributes:
-        numbers: field number -> its numbers if they are looked at.
-        texts: field number -> the last text or bytes that stood there.
-        sizes: field number -> bytes in it.
-        seen: field numbers that occurred.
+    """Relevant content of one message by field number, without the messages in it: its ``numbers``
+    if they are checked, its last ``texts`` (or bytes), its ``sizes`` in bytes, and the fields
+    ``seen``.
     """
 
     numbers: dict[int, list[int]] = field(default_factory=dict)
@@ -66,22 +62,15 @@ class _Message:
 
 
 def check_onnx(file: ModelFile) -> None:
-    """See that ``file`` is plain ONNX, complete in itself and made of known operators.
-
-    Raises:
-        ModelFileError: it is not ONNX.
-        ModelRefused: it holds what an audit does not run.
+    """Check that ``file`` is plain ONNX, complete in itself and made of known operators. Raises
+    ModelFileError unless it is ONNX, ModelRefused if it holds what an audit does not run.
     """
     with memoryview(file.data) as content:
         _Look(file.name).check(content)
 
 
 class _Look:
-    """One look into one file.
-
-    Args:
-        file: its name, for messages.
-    """
+    """One look into one file, which messages call ``file``."""
 
     def __init__(self, file: str) -> None:
         self._file = file
@@ -90,11 +79,7 @@ class _Look:
         self._functions: dict[Key, Counter[Key]] = {}
 
     def check(self, content: memoryview) -> None:
-        """Look through all of ``content``.
-
-        Raises:
-            ModelFileError, ModelRefused: see :func:`check_onnx`.
-        """
+        """Look through all of ``content``; see :func:`check_onnx`."""
         try:
             model = self._read("model", content, 0)
         except NotProtobufError as error:

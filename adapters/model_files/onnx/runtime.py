@@ -47,12 +47,9 @@ _EXTRAS = "pip install 'xray-audit[cpu]', or 'xray-audit[gpu]' for NVIDIA GPUs"
 
 
 def prepare(device: str, threads: int | None) -> None:  # noqa: ARG001 - as torch wants it
-    """Import the runtime and see that it can do what is asked, before any file is read.
-
-    Raises:
-        MissingExtra: ONNX Runtime is not installed.
-        ProviderUnavailable: it lacks the provider, or two builds overwrite each other.
-        TargetError: no such device name.
+    """Import the runtime and see that it can do what is asked, before any file is read. Raises
+    MissingExtra without ONNX Runtime, ProviderUnavailable if it lacks the provider or two builds
+    overwrite each other, TargetError for no such device name.
     """
     _providers(_runtime(), device)
 
@@ -110,12 +107,7 @@ def _infer(session: Any, output: str) -> Infer:
 
 
 def _runtime() -> Any:
-    """The onnxruntime module.
-
-    Raises:
-        MissingExtra: it is not installed, or its files are damaged.
-        ProviderUnavailable: two builds are installed over each other.
-    """
+    """The onnxruntime module; one build, undamaged and new enough."""
     builds = [name for name in DISTRIBUTIONS if _installed(name)]
     if len(builds) > 1:
         raise ProviderUnavailable(
@@ -152,12 +144,7 @@ def _installed(distribution: str) -> bool:
 
 
 def _providers(ort: Any, device: str) -> list[tuple[str, dict[str, Any]]]:
-    """Execution providers for ``device`` with their options, the one asked for first.
-
-    Raises:
-        TargetError: no such device name.
-        ProviderUnavailable: this build of ONNX Runtime does not hold the provider.
-    """
+    """Execution providers for ``device`` with their options, the one asked for first."""
     match = re.fullmatch(r"cpu|(cuda|tensorrt)(?::(\d{1,3}))?", device)
     if match is None:
         raise TargetError(f"device {device!r} is not cpu, cuda, cuda:N, tensorrt or tensorrt:N")
@@ -188,12 +175,7 @@ def _session(
     device: str,
     threads: int | None,
 ) -> Any:
-    """A session on exactly the provider asked for.
-
-    Raises:
-        ModelFileError: the runtime does not take the file.
-        ProviderUnavailable: the provider asked for did not start, or took no part of the model.
-    """
+    """A session on exactly the provider asked for."""
     wanted = providers[0][0]
     on_gpu = wanted != "CPUExecutionProvider"
     complaint = _preload(ort) if on_gpu else ""
@@ -235,9 +217,8 @@ def _options(ort: Any, threads: int | None) -> Any:
 
 
 def _preload(ort: Any) -> str:
-    """Load CUDA and cuDNN from installed wheels; what it complained about, in one line.
-
-    A missing library is not an error yet: it may be on the system's search path.
+    """Load CUDA and cuDNN from installed wheels; its complaint, in one line. A missing library is
+    not an error yet: it may be on the system's search path.
     """
     preload = getattr(ort, "preload_dlls", None)
     if preload is None:

@@ -27,12 +27,8 @@ _INTEGERS = frozenset(f"tensor({sign}int{bits})" for sign in ("", "u") for bits 
 
 @dataclass(frozen=True, slots=True)
 class LabelOutput:
-    """The model output that carries the label.
-
-    Attributes:
-        name: its name in the model.
-        text: True if it holds class names.
-        classes: number of classes if the file states it.
+    """The model output that carries the label: class names if ``text``; ``classes`` is their number
+    if the file states it.
     """
 
     name: str
@@ -50,10 +46,8 @@ class StatedMetadata:
 
 
 def read_input(session: Any, file: str) -> tuple[Dims, str, tuple[int, int | None]]:
-    """Axes, numpy type and batch range of the one input.
-
-    Raises:
-        ModelFileError: there is not exactly one, or it takes no batch of images.
+    """Axes, numpy type and batch range of the one input. Raises ModelFileError unless there is
+    exactly one, and it takes a batch of images.
     """
     inputs = [i for i in session.get_inputs() if not i.type.startswith("optional")]
     if len(inputs) != 1:
@@ -72,10 +66,8 @@ def read_input(session: Any, file: str) -> tuple[Dims, str, tuple[int, int | Non
 
 
 def pick_output(session: Any, file: str) -> LabelOutput:
-    """The first output that can carry a label per input.
-
-    Raises:
-        ModelFileError: there is none, or the only scores are of a single class.
+    """The first output that can carry a label per input. Raises ModelFileError if there is none, or
+    the only scores are of a single class.
     """
     outputs = session.get_outputs()
     for output in outputs:
@@ -107,9 +99,8 @@ def _as_output(output: Any) -> LabelOutput | None:
 
 
 def read_metadata(session: Any, output: LabelOutput) -> StatedMetadata:
-    """``range`` ("lo,hi") and ``classes`` (a JSON list) from the model's metadata.
-
-    Other tools use these keys too, so what cannot be read is reported, not refused.
+    """``range`` ("lo,hi") and ``classes`` (a JSON list) from the model's metadata. Other tools use
+    these keys too, so what cannot be read is reported, not refused.
     """
     found = session.get_modelmeta().custom_metadata_map
     value_range = _range(found.get("range"))

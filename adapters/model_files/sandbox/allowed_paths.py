@@ -49,12 +49,8 @@ _GPU_USE = ("/dev/nvidia*", "/dev/nvidia-caps", "/proc/self/task")
 
 @dataclass(frozen=True)
 class ProcessEnvironment:
-    """The surroundings of a process that runs a model file.
-
-    Attributes:
-        paths: files that it may read and use.
-        import_path: its ``sys.path``.
-        variables: all of its environment variables.
+    """The surroundings of a process that runs a model file: its files, ``sys.path`` and all
+    environment variables.
     """
 
     paths: AllowedPaths
@@ -63,10 +59,9 @@ class ProcessEnvironment:
 
 
 def environment_for(packages: tuple[str, ...], *, gpu: bool) -> ProcessEnvironment:
-    """The surroundings of a runtime made of ``packages``, beside a GPU or not.
-
-    Only Python's own folders and those that packages are installed to are within reach: never the
-    working directory, a home directory or the folder that a checkout lies in.
+    """The surroundings of a runtime made of ``packages``, beside a GPU or not. Only Python's own
+    folders and those that packages are installed to are within reach: never the working directory,
+    a home directory or the folder that a checkout lies in.
     """
     variables = {k: os.environ[k] for k in ENVIRONMENT if k in os.environ}
     path = _import_path(packages)

@@ -81,12 +81,9 @@ def _run_failure(error: Exception) -> bytes:
 
 
 class Server:
-    """Answers requests one after the other.
-
-    Args:
-        model: the loaded model.
-        plan: ``shape`` of one slot, ``dtype``, ``classes`` (names, or None) and ``size``.
-        inputs: file of the shared memory that holds the slots.
+    """Answers requests one after the other. ``plan`` holds ``slots``, ``shape`` of one, ``dtype``
+    and ``classes`` (names, or None); ``inputs`` is the file of the shared memory that holds the
+    slots.
     """
 
     def __init__(self, model: LoadedModel, plan: dict[str, Any], inputs: int) -> None:

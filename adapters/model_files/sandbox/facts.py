@@ -19,10 +19,8 @@ _MAX_ITEMS, _MAX_DEPTH = 200, 4
 
 
 def read_facts(data: bytes) -> tuple[ModelFacts, int]:
-    """The facts that ``data`` states, and the version of Landlock around the process.
-
-    Raises:
-        ValueError: it is not what an honest child says.
+    """The facts that ``data`` states, and the version of Landlock around the process. Raises
+    ValueError unless it is what an honest child says.
     """
     try:
         said = json.loads(data)
@@ -51,10 +49,8 @@ def read_facts(data: bytes) -> tuple[ModelFacts, int]:
 
 
 def read_names(value: Any) -> tuple[str, ...]:
-    """Class names: text, not empty, of bounded length, each only once.
-
-    Raises:
-        ValueError: something else.
+    """Class names: text, not empty, of bounded length, each only once. Raises ValueError for
+    anything else.
     """
     names = _list(value, 0, MAX_CLASSES)
     for name in names:

@@ -36,16 +36,9 @@ Check = Callable[[ModelFile], None]
 
 
 async def open_isolated(target: Target, runtime: str, check: Check | None) -> IsolatedOracle:
-    """Load ``target`` in a process of its own.
-
-    Args:
-        target: the user's description.
-        runtime: module with ``prepare`` and ``load``.
-        check: looks into the file before any runtime does.
-
-    Raises:
-        ModelStopped: it crashed, hung or hit a limit while it was loaded.
-        ModelFileError, TargetError: as the runtime's own ``open_oracle``.
+    """Load ``target`` in a process of its own, with the module ``runtime``, after ``check`` looked
+    into the file. Raises ModelStopped if it crashed, hung or hit a limit while it was loaded, else
+    as :func:`adapters.model_files.open.open_oracle`.
     """
     # The kernel ends the child with the thread that started it: the one that waits for answers.
     reader = Worker("model-answers")
@@ -105,11 +98,7 @@ def _start(
 
 
 def _lay_out(slots: Slots, resolved: ResolvedModel, file: str) -> dict[str, Any]:
-    """Give the shared memory its size, and describe it to the child.
-
-    Raises:
-        TargetError: one input is too large, or so much memory is not to be had.
-    """
+    """Give the shared memory its size, and describe it to the child."""
     plan = resolved.plan
     if plan.spec.size > MAX_INPUT_VALUES:
         raise TargetError(
@@ -155,16 +144,9 @@ def _account(limits: ModelLimits, landlock: int, *, gpu: bool) -> dict[str, Any]
 
 
 class IsolatedOracle:
-    """A model file that runs in its own process. Only labels come back from there.
-
-    Two threads: one encodes a batch into shared memory and asks, the other waits for answers, so
-    the next batch is ready when the model is.
-
-    Args:
-        process: the running child.
-        resolved: its properties for the auditor.
-        slots: the shared memory.
-        reader: the thread the child was started on.
+    """A model file that runs in its own process, started on ``reader``. Only labels come back from
+    there. Two threads: one encodes a batch into shared memory and asks, the other waits for
+    answers, so the next batch is ready when the model is.
     """
 
     def __init__(
@@ -189,10 +171,8 @@ class IsolatedOracle:
         self.wire = WireCount()
 
     async def predict_labels(self, batch: Batch) -> Labels:
-        """See :meth:`adapters.contract.LabelOracle.predict_labels`.
-
-        Raises:
-            ModelStopped: the model crashed, hung or hit a limit; no call will succeed any more.
+        """See :meth:`adapters.contract.LabelOracle.predict_labels`. After a ModelStopped (it
+        crashed, hung or hit a limit) no call will succeed any more.
         """
         asked = await self._sender.run(self._ask, batch)
         return await Worker.outcome(asked)

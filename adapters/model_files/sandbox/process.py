@@ -29,12 +29,8 @@ _GRACE_S = 2.0
 
 @dataclass(frozen=True)
 class ModelLimits:
-    """Limits on a model file.
-
-    Attributes:
-        memory: bytes beyond what the runtime itself takes; None for no limit.
-        load_s: seconds for starting the runtime and loading the file.
-        answer_s: seconds for one batch.
+    """Limits on a model file: bytes of memory beyond its runtime's (None for no limit), seconds for
+    starting the runtime and loading the file, seconds for one batch.
     """
 
     memory: int | None
@@ -44,14 +40,9 @@ class ModelLimits:
 
 @dataclass(frozen=True)
 class ModelReply:
-    """One answer of the child, of which only the form is checked.
-
-    Attributes:
-        labels: int32 per row, as bytes; None if the model failed.
-        classes: classes it scores, or None if it does not tell.
-        names: class names seen for the first time.
-        error: ``BadReply`` or ``InputRejected`` if it failed.
-        text: cause of the failure.
+    """One answer of the child, of which only the form is checked: ``labels`` are int32 per row, as
+    bytes, or None if the model failed with ``error`` (``BadReply`` or ``InputRejected``) and
+    ``text``; ``classes`` it scores, or None; ``names`` seen for the first time.
     """
 
     labels: bytes | None
@@ -62,15 +53,9 @@ class ModelReply:
 
 
 class ModelProcess:
-    """One child process. Every method may block; each is called on a thread that may.
-
-    Started on a thread that lives as long as it is needed: the kernel ends it with that thread.
-
-    Args:
-        file: name of the model file, for messages.
-        environment: its surroundings.
-        limits: its limits.
-        shared: files handed to it: the model and the inputs.
+    """One child process, which is handed the files ``shared``: the model and the inputs. Every
+    method may block; each is called on a thread that may. Started on a thread that lives as long as
+    it is needed: the kernel ends it with that thread.
     """
 
     def __init__(
@@ -109,10 +94,7 @@ class ModelProcess:
 
     def open(self, setup: dict[str, Any]) -> tuple[ModelFacts, int]:
         """Have it enter the sandbox and load the file; returns the facts and Landlock's version.
-
-        Raises:
-            TargetError, ModelFileError: what the child says is wrong, of the kinds it may say.
-            ModelStopped: it crashed, hung, hit a limit or broke the protocol.
+        Raises what the child says is wrong, of the kinds it may say, or ModelStopped.
         """
         deadline = time.monotonic() + self._limits.load_s
         doing = "while it was loaded"
@@ -137,10 +119,8 @@ class ModelProcess:
             wire.send_json(self._asking, plan)
 
     def ask(self, slot: int, rows: int) -> int:
-        """Ask about the first ``rows`` inputs of ``slot``; returns the request's number.
-
-        Raises:
-            ModelStopped: it is no longer there.
+        """Ask about the first ``rows`` inputs of ``slot``; returns the request's number. Raises
+        ModelStopped if it is no longer there.
         """
         if self._stopped is not None:
             raise self._stopped
@@ -151,10 +131,8 @@ class ModelProcess:
         return self._number
 
     def answer(self, number: int, rows: int) -> ModelReply:
-        """The answer to request ``number``; answers come in the order of the requests.
-
-        Raises:
-            ModelStopped: it crashed, hung, hit a limit or broke the protocol.
+        """The answer to request ``number``; answers come in the order of the requests. Raises
+        ModelStopped if it crashed, hung, hit a limit or broke the protocol.
         """
         if self._stopped is not None:
             raise self._stopped

@@ -33,11 +33,8 @@ _CAP_DAC_READ_SEARCH = 1 << 2
 
 @dataclass(frozen=True)
 class AllowedPaths:
-    """Parts of the file system that stay within reach.
-
-    Attributes:
-        read: folders and files that may be read.
-        use: devices that may be read, written and controlled.
+    """Folders and files that may still be read, and devices that may be read, written and
+    controlled.
     """
 
     read: tuple[str, ...]
@@ -58,10 +55,8 @@ def landlock_abi() -> int:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process when the thread that started it ends.
-
-    Raises:
-        OSError: the parent is gone already.
+    """Have the kernel end this process when the thread that started it ends. Raises OSError if the
+    parent is gone already.
     """
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
@@ -69,10 +64,8 @@ def die_with_parent(parent: int) -> None:
 
 
 def enter(paths: AllowedPaths) -> int:
-    """Give up everything but ``paths``, threads and memory; returns Landlock's version.
-
-    Raises:
-        OSError: the kernel does not take all of it; nothing untrusted may run then.
+    """Give up everything but ``paths``, threads and memory; returns Landlock's version. Raises
+    OSError if the kernel does not take all of it; nothing untrusted may run then.
     """
     machine = seccomp.this_machine()
     abi = landlock_abi()
@@ -91,11 +84,7 @@ def enter(paths: AllowedPaths) -> int:
 
 
 def limit_memory(more: int) -> None:
-    """Let the process take ``more`` bytes beyond what it has now, and freeze all limits.
-
-    Raises:
-        OSError: the kernel refuses.
-    """
+    """Let the process take ``more`` bytes beyond what it has now, and freeze all limits."""
     import resource  # noqa: PLC0415 - not on Windows
 
     page = resource.getpagesize()
@@ -107,10 +96,8 @@ def limit_memory(more: int) -> None:
 
 
 def freeze_limits() -> None:
-    """Refuse every further change of a limit.
-
-    Raises:
-        OSError: the kernel refuses.
+    """Refuse every further change of a limit. Refuse, for good and for all threads, to change a
+    resource limit. Raises OSError if the kernel takes no filter.
     """
     machine = seccomp.this_machine()
     assert machine is not None

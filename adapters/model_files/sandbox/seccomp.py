@@ -31,13 +31,9 @@ _X32 = 0x40000000
 
 @dataclass(frozen=True)
 class Machine:
-    """Numbers of the system calls that we name, on one processor family.
-
-    Attributes:
-        arch: the kernel's AUDIT_ARCH constant.
-        seccomp, capset, landlock: numbers of calls we make ourselves; landlock is the first of 3.
-        clone, clone3, tgkill, prctl, prlimit, setrlimit: calls refused by their arguments.
-        refused: calls refused with any arguments.
+    """Numbers of the system calls that we name, on one processor family: ``arch`` is the kernel's
+    AUDIT_ARCH constant; seccomp, capset and landlock (the first of 3) are calls we make ourselves;
+    ``refused`` are refused with any arguments, the others by their arguments.
     """
 
     arch: int
@@ -128,10 +124,8 @@ def this_machine() -> Machine | None:
 
 
 def refuse_calls(machine: Machine) -> None:
-    """Refuse, from now on and for good, what a model has no use for; for all threads.
-
-    Raises:
-        OSError: the kernel takes no filter.
+    """Refuse, for good and for all threads, what a model has no use for. Raises OSError if the
+    kernel takes no filter.
     """
     _install(machine, _first_filter(machine, os.getpid()))
 

@@ -20,13 +20,8 @@ _CHUNK = 4 * 1024**2
 
 
 class SealedModel:
-    """A model file's content in memory, hashed while it was read, that cannot be changed.
-
-    The content that was hashed and checked is the one that runs, even if the file changes.
-
-    Attributes:
-        handle: the file to hand to the child.
-        file: name, digest and content.
+    """A model file's content in memory, hashed while it was read, that cannot be changed: what was
+    hashed and checked is what runs, even if the file changes. ``handle`` is the file for the child.
     """
 
     def __init__(self, location: str) -> None:
@@ -73,10 +68,8 @@ def _copy(path: Path, location: str, target: int) -> str:
 
 
 class Slots:
-    """Shared memory for a few batches of inputs, one being filled while another is read.
-
-    Attributes:
-        handle: the file to hand to the child, before its size is known.
+    """Shared memory for a few batches of inputs, one being filled while another is read; ``handle``
+    is the file for the child, before its size is known.
     """
 
     def __init__(self) -> None:
@@ -84,10 +77,8 @@ class Slots:
         self._views: NDArray[Any] | None = None
 
     def shape(self, slots: int, rows: tuple[int, ...], dtype: str) -> None:
-        """Give it its size, once: ``slots`` arrays of shape ``rows``.
-
-        Raises:
-            TargetError: so much memory is not to be had.
+        """Give it its size, once: ``slots`` arrays of shape ``rows``. Raises TargetError if so much
+        memory is not to be had.
         """
         kind = np.dtype(dtype)
         size = slots * int(np.prod(rows, dtype=object)) * kind.itemsize

@@ -41,11 +41,7 @@ class TooLateError(Exception):
 
 
 def send(file: int, data: bytes) -> None:
-    """Write all of ``data``.
-
-    Raises:
-        BrokenOffError: the other side no longer reads.
-    """
+    """Write all of ``data``. Raises BrokenOffError if the other side no longer reads."""
     view = memoryview(data)
     try:
         while view:
@@ -55,16 +51,8 @@ def send(file: int, data: bytes) -> None:
 
 
 def receive(file: int, size: int, deadline: float | None = None) -> bytes:
-    """Read exactly ``size`` bytes.
-
-    Args:
-        file: file to read from.
-        size: number of bytes.
-        deadline: ``time.monotonic()`` at which to give up; None waits for ever.
-
-    Raises:
-        BrokenOffError: it ended before.
-        TooLateError: the deadline passed.
+    """Read exactly ``size`` bytes; ``deadline`` is the ``time.monotonic()`` at which to give up.
+    Raises BrokenOffError if the other side ended before, TooLateError if the deadline passed.
     """
     parts = bytearray()
     while len(parts) < size:

@@ -25,16 +25,9 @@ def preset_names() -> tuple[str, ...]:
     return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
 
 
-def about(name: str) -> str:
-    """Purpose of the preset ``name``, in one line."""
-    return str(_read(name)["about"])
-
-
 def preset_table(names: Sequence[str]) -> dict[str, Any]:
-    """The description that ``names`` give together, later ones over earlier ones.
-
-    Raises:
-        TargetError: there is no such preset.
+    """The description that ``names`` give together, later ones over earlier ones. Raises
+    TargetError if there is no such preset.
     """
     tables = [_read(name) for name in names]
     if len(names) == 1 and "alone" in tables[0]:

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapters.target.description import Target
-from adapters.target.read import read_target
+from adapters.target import Target, read_target
 from auditor.errors import SamplesError
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from adapters.discovery.proposals import GUESS, Proposal
-from adapters.target.description import Target
-from adapters.target.presets import over
+from adapters.target import Target, over
 from auditor.workflows.check.class_names import hits
 
 MOST_OTHERS = 6

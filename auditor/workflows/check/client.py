@@ -15,7 +15,7 @@ from adapters.errors import EndpointError, Throttled
 from adapters.http import open_oracle as open_http
 from adapters.http.client.exchange import Exchange
 from adapters.registry import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 
 ATTEMPTS, TRYING_ATTEMPTS = 6, 2
 MAX_WAIT_S = 15.0

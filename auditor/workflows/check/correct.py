@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from adapters.contract import LabelSpace
 from adapters.errors import EndpointError, TargetError
 from adapters.http.client.exchange import Exchange
-from adapters.target.presets import over
+from adapters.target import over
 from auditor.errors import SamplesError
 from auditor.workflows.check.class_names import hits, learned, spread, tested_mapping
 from auditor.workflows.check.client import names_of

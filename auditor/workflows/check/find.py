@@ -14,7 +14,7 @@ from adapters.errors import (
     TargetError,
     Unreachable,
 )
-from adapters.target.presets import over
+from adapters.target import over
 from auditor.errors import AuditError, SamplesError
 from auditor.workflows.check.choose import COMPARED, MOST_OTHERS, Working, choose, others, right
 from auditor.workflows.check.class_names import spread

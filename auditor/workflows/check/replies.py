@@ -11,7 +11,7 @@ from adapters.discovery.reply_guess import Guess, guesses
 from adapters.errors import BadReply, EndpointError
 from adapters.http.client.exchange import Exchange
 from adapters.http.generic.reply_labels import ReplyRule
-from adapters.target.description import Target
+from adapters.target import Target
 
 
 def possible_rules(exchange: Exchange) -> Iterator[tuple[Any, Guess]]:

@@ -14,9 +14,7 @@ from adapters.contract import LabelSpace
 from adapters.discovery.reply_guess import Guess
 from adapters.errors import BadReply, EndpointError, TargetError
 from adapters.http.client.exchange import Exchange
-from adapters.target.description import Target
-from adapters.target.presets import over
-from adapters.target.read import read_target
+from adapters.target import Target, over, read_target
 from auditor.errors import SamplesError
 from auditor.samples.fit import class_indices, to_model_units
 from auditor.samples.samples import Samples

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from adapters.target.read import read_target
+from adapters.target import read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, UsageError
 from auditor.report.console import show_result

@@ -21,7 +21,7 @@ import numpy as np
 
 from adapters.contract import LabelOracle
 from adapters.registry import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 
 MODEL = Path(str(resources.files("auditor.workflows.demo") / "assets" / "clean.onnx"))
 LABELS = 5_120

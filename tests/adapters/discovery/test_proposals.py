@@ -11,7 +11,7 @@ from adapters.discovery.proposals import MAX_PROPOSALS, propose
 from adapters.discovery.reply_guess import MAX_GUESSES, guesses
 from adapters.discovery.survey import Facts
 from adapters.http.client.endpoint import read_endpoint
-from adapters.target.parse import target_from_table
+from adapters.target import read_target
 
 ODD: list[Any] = [
     None,
@@ -43,7 +43,7 @@ def test_no_answer_leads_off_the_server_or_breaks_anything(answer: Any, path: st
     found = propose(facts)
     assert len(found) <= MAX_PROPOSALS
     for proposal in found:
-        target = target_from_table({**proposal.table, "input": {"shape": [3, 8, 8]}})
+        target = read_target({**proposal.table, "input": {"shape": [3, 8, 8]}})
         assert read_endpoint(target.location).origin == "http://host.invalid:8000"
 
 

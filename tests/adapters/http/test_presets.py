@@ -40,8 +40,7 @@ from adapters.errors import (
 from adapters.http import open_oracle
 from adapters.http.client.client import Client
 from adapters.images import resized
-from adapters.target import Target
-from adapters.target.parse import target_from_table
+from adapters.target import Target, read_target
 
 Mount = Callable[[Any], str]
 SHAPE = (3, 5, 6)
@@ -126,7 +125,7 @@ def described(url: str, preset: Any, **tables: Any) -> Target:
     table = {"url": url, "preset": preset, "input": {"shape": list(SHAPE)}}
     for name, value in tables.items():
         table[name] = {**table.get(name, {}), **value} if isinstance(value, dict) else value
-    return target_from_table(table)
+    return read_target(table)
 
 
 def expected(model: Any, batch: Any, *, named: bool = True) -> list[str]:

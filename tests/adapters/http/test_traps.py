@@ -23,7 +23,7 @@ from adapters.discovery.survey import Facts
 from adapters.errors import BadReply, ServerFailed
 from adapters.http import open_oracle
 from adapters.http.client.endpoint import read_endpoint
-from adapters.target.parse import target_from_table
+from adapters.target import read_target
 
 ROOT = Path(__file__).parents[3]
 HTTP = "tests/adapters/http"
@@ -100,7 +100,7 @@ def _ask(url: str, times: int = 1, preset: str = "http") -> list[Any]:
     table = {"url": url, "preset": preset, "input": {"shape": [1, 2, 2]}}
 
     async def run() -> list[Any]:
-        oracle = await open_oracle(target_from_table(table))
+        oracle = await open_oracle(read_target(table))
         try:
             found: list[Any] = []
             for _ in range(times):

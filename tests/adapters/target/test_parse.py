@@ -3,26 +3,37 @@
 from __future__ import annotations
 
 import math
+import tomllib
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from adapters.errors import TargetError
-from adapters.target import Auth, Limits, Poll, Retry, Target, preset_names
-from adapters.target.parse import read_target_file, target_from_table
-from adapters.target.presets import about
+from adapters.target import (
+    Auth,
+    Limits,
+    Poll,
+    Retry,
+    Target,
+    over,
+    preset_names,
+    read_description,
+    read_target,
+    refuse_secrets,
+)
 from tests.adapters.target._descriptions import BAD, FULL, LEAST
 
 
 def test_a_url_is_a_target_with_every_default() -> None:
-    assert target_from_table(LEAST) == Target("http", "http://host.invalid/x")
+    assert read_target(LEAST) == Target("http", "http://host.invalid/x")
 
 
 def test_every_field_arrives(tmp_path: Path) -> None:
     path = tmp_path / "target.toml"
     path.write_text(FULL)
-    target = target_from_table(read_target_file(path))
+    target = read_target(read_description(path))
     assert (target.name, target.presets, target.access) == ("Skin classifier", ("hf",), "image")
     assert (target.shape, target.layout, target.color) == ((3, 32, 32), "NHWC", "bgr")
     assert (target.value_range, target.mean, target.std) == ((0.0, 255.0), (0.5,), (0.2,) * 3)
@@ -48,22 +59,22 @@ def test_every_field_arrives(tmp_path: Path) -> None:
 
 def test_overrides_win_field_by_field() -> None:
     table = {**LEAST, "batch": {"max": 3}, "limits": {"timeout": 9.0}, "response": {"path": "a"}}
-    target = target_from_table(table, {"access": "image", "limits": {"timeout": 2.0}})
+    target = read_target(over(table, {"access": "image", "limits": {"timeout": 2.0}}))
     assert (target.access, target.batch) == ("image", 3)
     assert (target.limits.timeout, target.http.reply.path) == (2.0, "a")
 
 
 def test_the_given_tables_stay_as_they_are() -> None:
     table: dict[str, Any] = {**LEAST, "preset": "hf", "response": {"path": "a"}}
-    target_from_table(table, {"response": {"kind": "label"}})
+    read_target(over(table, {"response": {"kind": "label"}}))
     assert table == {**LEAST, "preset": "hf", "response": {"path": "a"}}
-    assert target_from_table({**LEAST, "preset": "hf"}).http.reply.path == ""
+    assert read_target({**LEAST, "preset": "hf"}).http.reply.path == ""
 
 
 @pytest.mark.parametrize(("changes", "words"), BAD)
 def test_a_bad_field_is_named(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(TargetError, match=words):
-        target_from_table({**LEAST, **changes})
+        read_target({**LEAST, **changes})
 
 
 @pytest.mark.parametrize(
@@ -82,7 +93,7 @@ def test_a_bad_field_is_named(changes: dict[str, Any], words: str) -> None:
 def test_a_description_that_cannot_work(changes: dict[str, Any], words: str) -> None:
     table = {k: v for k, v in {**LEAST, **changes}.items() if v is not None}
     with pytest.raises(TargetError, match=words):
-        target_from_table(table)
+        read_target(table)
 
 
 @pytest.mark.parametrize(
@@ -103,7 +114,7 @@ def test_a_secret_in_a_description_is_refused_and_not_repeated(
     changes: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(TargetError, match=words) as caught:
-        target_from_table({**LEAST, **changes})
+        refuse_secrets({**LEAST, **changes})
     assert "secret_env" in str(caught.value)
     assert "s3cret-value" not in str(caught.value)
 
@@ -115,7 +126,8 @@ def test_names_of_variables_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> N
         "url": "http://${MY_HOST}/x?token=${MY_TOKEN}",
         "headers": {"X-Auth-Token": "${MY_TOKEN}"},
     }
-    target = target_from_table(table)
+    refuse_secrets(table)
+    target = read_target(table)
     assert target.location == "http://host.invalid/x?token=abc"
     assert target.http.headers == {"X-Auth-Token": "abc"}
 
@@ -132,22 +144,79 @@ def test_names_of_variables_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_bad_file(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "t.toml").write_bytes(content)
     with pytest.raises(TargetError, match=words):
-        read_target_file(tmp_path / "t.toml")
+        read_description(tmp_path / "t.toml")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="cannot be read: No such file"):
-        read_target_file(tmp_path / "gone.toml")
+        read_description(tmp_path / "gone.toml")
     with pytest.raises(TargetError, match="cannot be read: Is a directory"):
-        read_target_file(tmp_path)
+        read_description(tmp_path)
 
 
 def test_a_model_file_may_be_described_and_never_vouched_for() -> None:
-    target = target_from_table({"model": "m.PT2", "device": "cuda:0", "threads": 2})
+    target = read_target({"model": "m.PT2", "device": "cuda:0", "threads": 2})
     assert (target.kind, target.location, target.device) == ("torchscript", "m.PT2", "cuda:0")
     assert not target.trust_model_file
     with pytest.raises(TargetError, match="no field 'trust_model_file'"):
-        target_from_table({"model": "m.pt", "trust_model_file": True})
+        read_target({"model": "m.pt", "trust_model_file": True})
+
+
+def test_a_url_stays_what_was_stated() -> None:
+    target = read_target({"url": LEAST["url"], "input": {"range": [0, 1]}}, source="t.toml")
+    assert (target.kind, target.location, target.source) == ("http", LEAST["url"], "t.toml")
+    assert target.value_range == (0.0, 1.0)
+    assert not target.trust_model_file
+
+
+def test_only_the_caller_vouches() -> None:
+    assert read_target({"model": "m.onnx"}, vouched=True).trust_model_file
+    with pytest.raises(TargetError, match="trust_model_file"):
+        read_target({"model": "m.onnx", "trust_model_file": True})
+
+
+@pytest.mark.parametrize(
+    ("place", "stated", "access"),
+    [
+        ("inputs.npz", {}, "float"),
+        ("folder", {}, "image"),
+        ("folder", {"access": "float"}, "float"),
+    ],
+)
+def test_a_target_by_files_takes_its_access_from_the_place(
+    place: str, stated: dict[str, Any], access: str
+) -> None:
+    given = {"shape": [1, 4, 5], "range": [0, 255]}
+    table = {"input_file": place, "labels_file": "l.csv", "input": given, **stated}
+    target = read_target({**table, "response": {"classes": ["a", "b"]}})
+    assert (target.kind, target.location, target.access) == ("files", place, access)
+    assert (target.shape, target.value_range) == ((1, 4, 5), (0.0, 255.0))
+    assert (target.labels_file, target.classes) == ("l.csv", ("a", "b"))
+
+
+def test_a_description_cannot_ask_by_files(tmp_path: Path) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text('input_file = "/anywhere"\n')
+    with pytest.raises(TargetError, match="has no field 'input_file'"):
+        read_target(read_description(path), source=str(path))
+
+
+def test_a_mistake_names_the_file_it_stands_in() -> None:
+    with pytest.raises(TargetError, match=r"^t\.toml: .*acces.*did you mean 'access'"):
+        read_target({"url": LEAST["url"], "acces": "image"}, source="t.toml")
+    with pytest.raises(TargetError, match=r"^[^:]*acces"):
+        read_target({"url": LEAST["url"], "acces": "image"})
+
+
+def test_a_secret_in_a_file_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text(f'url = "{LEAST["url"]}"\nheaders.Authorization = "Bearer hunter2"\n')
+    with pytest.raises(TargetError, match="looks like a secret") as caught:
+        read_description(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert "hunter2" not in str(caught.value)
+    with pytest.raises(TargetError, match=r"^settings: url holds"):
+        refuse_secrets({"url": f"{LEAST['url']}?token=hunter2"}, "settings")
 
 
 # ---- presets ---------------------------------------------------------------------------------
@@ -155,15 +224,16 @@ def test_a_model_file_may_be_described_and_never_vouched_for() -> None:
 
 @pytest.mark.parametrize("name", preset_names())
 def test_every_preset_is_a_description_and_says_what_it_is_for(name: str) -> None:
-    target = target_from_table({**LEAST, "preset": name})
+    target = read_target({**LEAST, "preset": name})
     assert target.presets == (name,)
     assert target.http.protocol != "auto"
-    assert len(about(name)) > 10
+    preset = resources.files("adapters.target.presets").joinpath(f"{name}.toml")
+    assert len(tomllib.loads(preset.read_text(encoding="utf-8"))["about"]) > 10
 
 
 def test_presets_stand_on_each_other() -> None:
-    alone = target_from_table({**LEAST, "preset": "sagemaker"})
+    alone = read_target({**LEAST, "preset": "sagemaker"})
     assert (alone.http.auth.type, alone.http.reply.kind) == ("sigv4", "label-score-list")
-    both = target_from_table({**LEAST, "preset": ["instances", "sagemaker"]})
+    both = read_target({**LEAST, "preset": ["instances", "sagemaker"]})
     assert (both.http.auth.type, both.http.reply.path) == ("sigv4", "predictions")
     assert both.access == "float"

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 
 from adapters.errors import TargetError
-from adapters.target.parse import read_target_file, target_from_table
+from adapters.target import read_description, read_target
 from adapters.target.schema import SCHEMA_FILE, schema
 from tests.adapters.target._descriptions import BAD, FULL, LEAST
 
@@ -51,13 +51,13 @@ def test_a_text_is_never_taken_for_a_number_or_a_truth_value() -> None:
                 value = {step: value}
             tried += 1
             with pytest.raises(TargetError, match=f"{'.'.join(name)} is '"):
-                target_from_table({**LEAST, **value})
+                read_target({**LEAST, **value})
     assert tried > 15
 
 
 def test_the_schema_takes_what_the_reader_takes(tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text(FULL)
-    for table in (LEAST, {"preset": "google-vision"}, read_target_file(tmp_path / "t.toml")):
+    for table in (LEAST, {"preset": "google-vision"}, read_description(tmp_path / "t.toml")):
         jsonschema.validate(table, SCHEMA)
 
 

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from adapters.target import preset_names, preset_table, target_text
-from adapters.target.parse import read_target_file, target_from_table
+from adapters.target import preset_names, preset_table, read_description, read_target, target_text
 from tests.adapters.target._descriptions import FULL, LEAST
 
 ODD: dict[str, Any] = {
@@ -23,14 +22,14 @@ ODD: dict[str, Any] = {
 def read_back(table: dict[str, Any], folder: Path) -> dict[str, Any]:
     path = folder / "target.toml"
     path.write_text(target_text(table, ("two\nlines",)), encoding="utf-8")
-    return read_target_file(path)
+    return read_description(path)
 
 
 @pytest.mark.parametrize("table", [LEAST, ODD, tomllib.loads(FULL)["target"]])
 def test_what_is_written_reads_back_equal(table: dict[str, Any], tmp_path: Path) -> None:
     again = read_back(table, tmp_path)
     assert again == table
-    assert target_from_table(again) == target_from_table(table)
+    assert read_target(again) == read_target(table)
 
 
 @pytest.mark.parametrize("name", preset_names())

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 import auditor
 from adapters.errors import AdapterError, BadReply
 from adapters.synthetic import nearest_prototype, synthetic_prototypes
-from adapters.target.description import Limits, Target
+from adapters.target import Limits, Target
 from auditor import AuditInterrupted, AuditReport, audit, audit_async
 from auditor.errors import ExitCode, LabelsPending, SamplesError, UsageError
 from auditor.samples.samples import Samples

@@ -19,7 +19,7 @@ from PIL import Image
 
 from adapters.model_files import open as _model_file
 from adapters.model_files.open import open_oracle
-from adapters.target.description import Target
+from adapters.target import Target
 from auditor import __version__
 from auditor.cli.options import GROUPS
 from auditor.errors import ExitCode

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.errors import TargetError
-from adapters.target.read import read_target
+from adapters.target import read_target
 from auditor.engine.contract import EngineLimits
 from auditor.errors import UsageError
 from auditor.samples.samples import Samples

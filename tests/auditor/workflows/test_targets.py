@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from adapters.target.description import Target
-from adapters.target.read import read_target
+from adapters.target import Target, read_target
 from auditor.errors import UsageError
 from auditor.samples.samples import Samples
 from auditor.workflows.targets import LocatedTarget, locate, located, stated_model

@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from adapters.errors import MissingExtra, TargetError
 from adapters.http import open_oracle
-from adapters.target.parse import target_from_table
+from adapters.target import read_target
 
 Mount = Callable[[Any], str]
 KEY = "k3y of+the/test="
@@ -38,7 +38,7 @@ def _sent(mount: Mount, auth: dict[str, Any], status: int = 200) -> tuple[Reques
 
     async def run() -> None:
         watched: list[Any] = []
-        oracle = await open_oracle(target_from_table(table), watched.append)
+        oracle = await open_oracle(read_target(table), watched.append)
         try:
             await oracle.predict_labels(ZEROS)
         except Exception as error:  # noqa: BLE001 - its text is what counts
@@ -128,11 +128,11 @@ def test_a_key_that_is_not_there(
     monkeypatch.delenv("XRAY_AUDIT_API_KEY", raising=False)
     table = {"url": "http://127.0.0.1:9", "input": {"shape": [1, 2, 2]}, "auth": auth}
     with pytest.raises(TargetError, match=words):
-        asyncio.run(open_oracle(target_from_table(table)))
+        asyncio.run(open_oracle(read_target(table)))
 
 
 def test_without_a_keyring(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "keyring", None)
     table = {"url": "http://127.0.0.1:9", "auth": {"keyring": "a/b"}}
     with pytest.raises(MissingExtra, match=r"install xray-audit\[keyring\]"):
-        asyncio.run(open_oracle(target_from_table(table)))
+        asyncio.run(open_oracle(read_target(table)))

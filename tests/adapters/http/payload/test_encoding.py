@@ -18,7 +18,7 @@ from starlette.responses import Response
 
 from adapters.errors import TargetError
 from adapters.http import open_oracle
-from adapters.target.parse import target_from_table
+from adapters.target import read_target
 
 Mount = Callable[[Any], str]
 
@@ -36,7 +36,7 @@ def _body(mount: Mount, batch: NDArray[np.float32], **tables: Any) -> tuple[byte
     table["input"] = {**shape, **tables.get("input", {})}
 
     async def run() -> Any:
-        oracle = await open_oracle(target_from_table(table))
+        oracle = await open_oracle(read_target(table))
         await oracle.predict_labels(batch)
         await oracle.aclose()
         return oracle

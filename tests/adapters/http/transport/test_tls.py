@@ -18,7 +18,7 @@ import trustme
 
 from adapters.errors import TargetError, Unreachable
 from adapters.http import open_oracle
-from adapters.target.parse import target_from_table
+from adapters.target import read_target
 
 grpc = pytest.importorskip("grpc")
 pb = pytest.importorskip("tritonclient.grpc.service_pb2")
@@ -238,7 +238,7 @@ def test_files_that_cannot_be_read_are_named(
     path = "/v2/models/audit" if scheme == "https" else "/audit"
     table = {"url": f"{scheme}://127.0.0.1:9{path}", "tls": tls}
     with pytest.raises(TargetError, match=words):
-        asyncio.run(open_oracle(target_from_table(table)))
+        asyncio.run(open_oracle(read_target(table)))
 
 
 async def _ask(
@@ -247,7 +247,7 @@ async def _ask(
     """Labels where no words are expected, else the failure that they are the reason of."""
 
     async def ask() -> Any:
-        oracle = await open_oracle(target_from_table(table))
+        oracle = await open_oracle(read_target(table))
         try:
             return (await oracle.predict_labels(batch)).tolist()
         finally:

@@ -27,8 +27,7 @@ from adapters.errors import (
     Unreachable,
 )
 from adapters.http import open_oracle
-from adapters.target import Target
-from adapters.target.parse import target_from_table
+from adapters.target import Target, read_target
 
 grpc = pytest.importorskip("grpc")
 pb = pytest.importorskip("tritonclient.grpc.service_pb2")
@@ -98,7 +97,7 @@ async def serving(servicer: Servicer) -> AsyncIterator[str]:
 
 
 def _target(url: str, preset: str = "v2-grpc", **tables: Any) -> Target:
-    return target_from_table({"url": url, "preset": preset, "input": {"range": [0, 1]}, **tables})
+    return read_target({"url": url, "preset": preset, "input": {"range": [0, 1]}, **tables})
 
 
 def _ask(servicer: Servicer, *batches: Any, path: str = "/audit", **how: Any) -> tuple[Any, Any]:

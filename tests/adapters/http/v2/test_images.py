@@ -20,7 +20,7 @@ from starlette.responses import Response
 from adapters.errors import EndpointError, InputRejected, TargetError
 from adapters.http import open_oracle
 from adapters.images import resized
-from adapters.target.parse import target_from_table
+from adapters.target import read_target
 
 Mount = Callable[[Any], str]
 
@@ -116,7 +116,7 @@ def server(model: Any) -> OpenVino:
 def ask(url: str, batch: Any, preset: str = "v2-image", **tables: Any) -> tuple[list[int], Any]:
     async def run() -> tuple[list[int], Any]:
         table = {"url": url + "/v2/models/audit", "preset": preset, **tables}
-        oracle = await open_oracle(target_from_table(table))
+        oracle = await open_oracle(read_target(table))
         try:
             return (await oracle.predict_labels(batch)).tolist(), oracle
         finally:

@@ -11,7 +11,7 @@ import pytest
 
 from adapters.discovery.proposals import MAX_PROPOSALS
 from adapters.discovery.survey import QUESTIONS
-from adapters.target.parse import read_target_file, target_from_table
+from adapters.target import read_description, read_target
 from auditor.errors import ExitCode
 from auditor.workflows.check.check import MOST_QUERIES
 
@@ -70,7 +70,7 @@ def test_two_commands_lead_from_a_url_to_an_audit(
     assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
     assert "Accuracy:    100% of 30 samples" in ran.out
     assert ran.out.splitlines()[-1] == f"Next: xray-audit --target t.toml --samples {folder}"
-    table = read_target_file(Path("t.toml"))
+    table = read_description(Path("t.toml"))
     for name, value in EXPECTED[kind].items():
         found = table[name]
         assert (value if not isinstance(value, dict) else {k: found[k] for k in value}) == value
@@ -80,7 +80,7 @@ def test_two_commands_lead_from_a_url_to_an_audit(
     assert ran.code == ExitCode.INCONCLUSIVE, ran.err
     report = json.loads(Path("out/report.json").read_text())
     assert report["samples"]["accuracy"] == 1.0
-    assert report["model"]["presets"] == list(target_from_table(table).presets)
+    assert report["model"]["presets"] == list(read_target(table).presets)
     assert server.queries > asked
 
 
@@ -117,7 +117,7 @@ def test_what_the_user_states_is_never_chosen_away(
     Path("t.toml").write_text(f'url = "{url}"\naccess = "float"\n')
     ran = command("check", "--target", "t.toml", "--samples", pictures(), "--write", "u.toml")
     assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
-    target = target_from_table(read_target_file(Path("u.toml")))
+    target = read_target(read_description(Path("u.toml")))
     assert (target.access, target.http.request.template) == ("float", '{"x": "$INPUTS"}')
 
 
@@ -143,7 +143,7 @@ def test_a_low_accuracy_is_explained_by_how_pictures_are_written(
     ran = command("check", url, "--samples", pictures(), "--write", "t.toml")
     assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
     assert "Accuracy:    100% of 30 samples" in ran.out
-    target = target_from_table(read_target_file(Path("t.toml")))
+    target = read_target(read_description(Path("t.toml")))
     said = {"range": target.value_range, "color": target.color, "layout": target.layout}
     assert {name: said[name] for name in fits} == fits
     assert server.queries <= MOST_QUERIES
@@ -222,7 +222,7 @@ def test_a_wrong_class_order_is_learned_and_told(
     ran = command("check", url, "--samples", folder, "--write", "t.toml")
     assert ran.code == ExitCode.NO_EVIDENCE, ran.out
     assert "learned from half of" in ran.out
-    classes = target_from_table(read_target_file(Path("t.toml"))).classes
+    classes = read_target(read_description(Path("t.toml"))).classes
     assert classes == ("zebra", "yak", "wolf", "vole", "urchin")
 
 
