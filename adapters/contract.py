@@ -210,17 +210,17 @@ class LabelOracle(Protocol):
         """
         ...
 
-    def request_bytes(self, n: int) -> int:
+    def request_bytes(self, n: int) -> int:  # noqa: ARG002 - local models send nothing
         """Estimated bytes on the wire of one request with ``n`` inputs (0 for local models)."""
-        ...
+        return 0
 
     def take_pace_hint(self) -> PaceHint | None:
         """The newest quota hint, once; None if there is none."""
-        ...
+        return None
 
     async def aclose(self) -> None:
         """Release connections, threads and memory."""
-        ...
+        return
 
 
 @runtime_checkable

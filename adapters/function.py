@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.checks import check_batch, check_labels
-from adapters.contract import Batch, InputSpec, Labels, LabelSpace, Layout, PaceHint, WireCount
+from adapters.contract import Batch, LabelOracle, Labels, LabelSpace, WireCount
 from adapters.errors import BadReply, EndpointError, RetryAdvice, TargetError
+from adapters.quoting import one_line
 from adapters.target import Target
 from adapters.worker import Worker
 
@@ -28,9 +29,7 @@ DEFAULT_BATCH = 256
 ENCODINGS = ("float32", "uint8")
 
 
-def open_function(
-    function: Classify, target: Target, name: str, *, named: bool = False
-) -> FunctionOracle:
+class FunctionOracle(LabelOracle):
     """An oracle that asks ``function``, on one thread of its own and never twice at a time; a
     coroutine function runs on the event loop. Raises TargetError without a shape, or for an
     encoding that is no array.
@@ -39,60 +38,42 @@ def open_function(
         function: see :data:`Classify`.
         target: shape, range, layout, access, classes and batch; its kind and location are unused.
         name: identity of the model: answers are kept under it, and equal names mean that the
-            answers
-        would be equal too.
+            answers would be equal too.
         named: True if the function answers with class names, and the target lists none.
     """
-    if target.shape is None:
-        raise TargetError("a function does not tell its input shape: give shape=(c, h, w)")
-    encoding = target.encoding or ("uint8" if target.access == "image" else "float32")
-    if encoding not in ENCODINGS:
-        raise TargetError(f"encoding {encoding!r} is a file; a function takes float32 or uint8")
-    if encoding == "uint8" and target.access == "float":
-        raise TargetError("uint8 cannot carry values outside the 8-bit range: use access 'image'")
-    return FunctionOracle(
-        function,
-        target.input_spec(target.shape, encoding),
-        LabelSpace(list(target.classes or ()), open=named and not target.classes),
-        layout=target.layout or "NCHW",
-        name=name,
-        max_batch=target.batch or DEFAULT_BATCH,
-    )
-
-
-class FunctionOracle:
-    """See :func:`open_function`, which checks what is given here."""
 
     def __init__(
-        self,
-        function: Classify,
-        spec: InputSpec,
-        space: LabelSpace,
-        *,
-        layout: Layout,
-        name: str,
-        max_batch: int,
+        self, function: Classify, target: Target, name: str, *, named: bool = False
     ) -> None:
+        if target.shape is None:
+            raise TargetError("a function does not tell its input shape: give shape=(c, h, w)")
+        encoding = target.encoding or ("uint8" if target.access == "image" else "float32")
+        if encoding not in ENCODINGS:
+            raise TargetError(f"encoding {encoding!r} is a file; a function takes float32 or uint8")
+        if encoding == "uint8" and target.access == "float":
+            raise TargetError(
+                "uint8 cannot carry values outside the 8-bit range: use access 'image'"
+            )
         self._function = function
-        self._layout = layout
-        self._worker: Worker | None = None
-        if not inspect.iscoroutinefunction(function):
-            self._worker = Worker("function")
+        self._layout = target.layout or "NCHW"
+        coroutine = inspect.iscoroutinefunction(function)
+        self._worker = None if coroutine else Worker("function")
         self._context = contextvars.copy_context()
-        self.input_spec = spec
-        self.label_space = space
+        self.input_spec = spec = target.input_spec(target.shape, encoding)
+        self.label_space = LabelSpace(list(target.classes or ()), open=named and not target.classes)
         shape = "x".join(map(str, spec.shape))
         self.fingerprint = (
-            f"function {name} {spec.access}/{spec.encoding} {shape} {layout} "
+            f"function {name} {spec.access}/{spec.encoding} {shape} {self._layout} "
             f"black={spec.low} white={spec.high}"
         )
+        qualified = getattr(function, "__qualname__", None) or type(function).__qualname__
         self.description: dict[str, Any] = {
             "kind": "function",
             "name": name,
-            "function": _qualified(function),
-            "layout": layout,
+            "function": one_line(qualified),
+            "layout": self._layout,
         }
-        self.max_batch = max_batch
+        self.max_batch = target.batch or DEFAULT_BATCH
         self.wire = WireCount()
 
     async def predict_labels(self, batch: Batch) -> Labels:
@@ -100,17 +81,14 @@ class FunctionOracle:
         images = self._images(check_batch(batch, self.input_spec, self.max_batch))
         self.wire.requests += 1
         try:
-            answer = await self._answer(images)
+            if self._worker is None:
+                answer = self._function(images)
+            else:  # in the caller's context, so that what the function prints lands there
+                answer = await self._worker.run(self._context.run, self._function, images)
+            answer = await answer if isinstance(answer, Awaitable) else answer
         except Exception as error:
             raise _failed(error, len(batch)) from error
         return self._labels(answer, len(batch))
-
-    async def _answer(self, images: NDArray[Any]) -> Any:
-        if self._worker is None:
-            return await self._function(images)
-        # In the caller's context, so that what the function prints or looks up lands there.
-        answer = await self._worker.run(self._context.run, self._function, images)
-        return await answer if isinstance(answer, Awaitable) else answer
 
     def _images(self, batch: Batch) -> NDArray[Any]:
         spec = self.input_spec
@@ -127,11 +105,13 @@ class FunctionOracle:
         except Exception as error:
             raise BadReply(
                 f"the function returned {type(answer).__name__}, which is no array of labels: "
-                f"{_one_line(error)}"
+                f"{one_line(error)}"
             ) from error
         _refuse_scores(array, n)
         if array.dtype.kind in "USO":
-            return self._indices(array, n)
+            if array.shape not in {(n,), (n, 1)}:
+                raise BadReply(f"the function returned names of shape {array.shape} for {n} images")
+            return np.array([self._index(name) for name in array.ravel()], dtype=np.int64)
         if self.label_space.open:
             raise BadReply(
                 "the function answers with numbers and the samples name their classes: give "
@@ -139,15 +119,10 @@ class FunctionOracle:
             )
         return check_labels(array, n, self.label_space.size)
 
-    def _indices(self, names: NDArray[Any], n: int) -> Labels:
-        if names.shape not in {(n,), (n, 1)}:
-            raise BadReply(f"the function returned names of shape {names.shape} for {n} images")
-        return np.array([self._index(name) for name in names.ravel()], dtype=np.int64)
-
     def _index(self, name: Any) -> int:
         if not isinstance(name, str):
             raise BadReply(
-                f"the function returned {_one_line(repr(name))} where a label should be: return "
+                f"the function returned {one_line(repr(name))} where a label should be: return "
                 "one whole number or one class name per image"
             )
         space = self.label_space
@@ -158,16 +133,8 @@ class FunctionOracle:
             )
         index = space.index(str(name))
         if index is None:
-            raise BadReply(f"the function answered {_one_line(name)!r}, which is not a known class")
+            raise BadReply(f"the function answered {one_line(name)!r}, which is not a known class")
         return index
-
-    def request_bytes(self, n: int) -> int:  # noqa: ARG002 - nothing travels
-        """Nothing travels: 0."""
-        return 0
-
-    def take_pace_hint(self) -> PaceHint | None:
-        """No quota: None."""
-        return None
 
     async def aclose(self) -> None:
         """End the thread."""
@@ -193,16 +160,5 @@ def _failed(error: Exception, n: int) -> EndpointError:
     """Error for a failed call; too little memory may do for fewer images."""
     memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
     advice = RetryAdvice("too-large" if memory and n > 1 else "never")
-    said = f"{type(error).__name__}: {_one_line(error)}".rstrip(": ")
+    said = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
     return EndpointError(f"the function failed on {n} images with {said}", advice)
-
-
-def _qualified(function: Classify) -> str:
-    name = getattr(function, "__qualname__", None) or type(function).__qualname__
-    return _one_line(name)
-
-
-def _one_line(text: object) -> str:
-    words = "".join(c if c.isprintable() else " " for c in str(text)).split()
-    line = " ".join(words)
-    return line if len(line) <= 200 else line[:199] + "…"

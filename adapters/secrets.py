@@ -6,7 +6,7 @@ Code that reads a key remembers it here. Errors, class names and tracebacks pass
 
 from __future__ import annotations
 
-_LEAST = 6
+MIN_SECRET = 6
 """Shorter texts ("1", "true") are hardly secrets, and hiding them would garble messages."""
 _PIECE = 8
 """A message cut in the middle of a key still shows its beginning or end: so much is hidden too."""
@@ -17,7 +17,7 @@ _keys: set[str] = set()
 
 def remember(*secrets: str) -> None:
     """Hide ``secrets`` from now on."""
-    _known.update(secret for secret in secrets if len(secret) >= _LEAST)
+    _known.update(secret for secret in secrets if len(secret) >= MIN_SECRET)
 
 
 def remember_key(key: str) -> None:

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.checks import check_batch, check_labels
-from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
+from adapters.contract import Batch, InputSpec, LabelOracle, Labels, LabelSpace, WireCount
 from adapters.errors import TargetError
 from adapters.target import Target
 
 LabelFunction = Callable[[Batch], NDArray[Any]]
 
 
-class SyntheticOracle:
+class SyntheticOracle(LabelOracle):
     """Labels computed by ``labels_of``, which maps ``(n, c, h, w)`` to ``(n,)`` whole numbers;
     ``names`` are the classes in index order, and equal functions must have equal fingerprints.
     """
@@ -44,17 +44,6 @@ class SyntheticOracle:
         self.wire.requests += 1
         labels = self._labels_of(self.input_spec.as_sent(checked))
         return check_labels(labels, len(batch), self.label_space.size)
-
-    def request_bytes(self, n: int) -> int:  # noqa: ARG002 - nothing travels
-        """Nothing travels: 0."""
-        return 0
-
-    def take_pace_hint(self) -> PaceHint | None:
-        """No quota: None."""
-        return None
-
-    async def aclose(self) -> None:
-        """Nothing to release."""
 
 
 def nearest_prototype(prototypes: NDArray[np.float64]) -> LabelFunction:

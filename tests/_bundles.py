@@ -24,7 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
-from adapters.function import open_function
+from adapters.function import FunctionOracle
 from adapters.registry import open_oracle
 from adapters.synthetic import nearest_prototype
 from adapters.target import Target
@@ -111,7 +111,7 @@ def target(kind: str = "function", location: str = "", **more: Any) -> Target:
 
 def open_model(classifier: Classifier, name: str, batch: int | None = None) -> LabelOracle:
     """An oracle that asks ``classifier``; its fingerprint follows ``name``."""
-    return open_function(classifier, target(batch=batch), name)
+    return FunctionOracle(classifier, target(batch=batch), name)
 
 
 def profile(threshold: float = 0.1) -> Profile:

@@ -101,8 +101,16 @@ class HttpOracle:
         self.server_identity = client.server_identity.facts
         self.idempotent = client.idempotent
         self.status = ""
+        spec = opened.spec
+        shape = "x".join(map(str, spec.shape))
         self.fingerprint = "; ".join(
-            (opened.base.shown, *opened.identity, *_preprocessing(opened.spec))
+            (
+                opened.base.shown,
+                *opened.identity,
+                f"{spec.encoding} {shape}",
+                f"low {spec.low} high {spec.high}",
+                f"access {spec.access}",
+            )
         )
         self.description: dict[str, Any] = {
             "kind": "http",
@@ -130,7 +138,11 @@ class HttpOracle:
             reply = await self._client.send(self._method, self._endpoint, out.body, headers)
             if self._poller is not None:
                 reply = await self._poller.answer(reply)
-            labels = self._decoded(wire, reply, len(checked))
+            try:
+                labels = wire.decode(reply, len(checked))
+            except EndpointError as error:
+                error.status = reply.outcome
+                raise
         except UNREADABLE as error:
             self._change_format(wire, error)
             raise
@@ -140,13 +152,6 @@ class HttpOracle:
         if wire.version:
             self.server_identity["model_version"] = wire.version
         return check_labels(labels, len(checked), self.label_space.size)
-
-    def _decoded(self, wire: WireFormat, reply: Reply, n: int) -> Labels:
-        try:
-            return wire.decode(reply, n)
-        except EndpointError as error:
-            error.status = reply.outcome
-            raise
 
     def _change_format(self, used: WireFormat, error: EndpointError) -> None:
         """Take the fallback from now on if nothing was ever answered in ``used``. Raises
@@ -196,19 +201,10 @@ def known_name(space: LabelSpace, name: str) -> int:
     written in two ways is one class. Raises BadReply if it is unknown in a closed space, or no text
     that a report could hold.
     """
-    if not name or len(name) > 200 or not _storable(name):
+    # JSON may smuggle in half a character, which does not survive UTF-8.
+    if not name or len(name) > 200 or any("\ud800" <= c <= "\udfff" for c in name):
         raise BadReply(f"the target answered with {printable(name, 40)!r}, which is no class name")
     index = space.index(unicodedata.normalize("NFC", name))
     if index is None:
         raise BadReply(f"the target named the class {printable(name)!r}, which is not in classes")
     return index
-
-
-def _storable(name: str) -> bool:
-    """True if ``name`` survives UTF-8: JSON may smuggle in half a character."""
-    return not any("\ud800" <= c <= "\udfff" for c in name)
-
-
-def _preprocessing(spec: InputSpec) -> tuple[str, ...]:
-    shape = "x".join(map(str, spec.shape))
-    return (f"{spec.encoding} {shape}", f"low {spec.low} high {spec.high}", f"access {spec.access}")

@@ -9,7 +9,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from adapters.checks import check_batch
-from adapters.contract import Batch, Labels, LabelSpace, PaceHint, WireCount
+from adapters.contract import Batch, LabelOracle, Labels, LabelSpace, WireCount
 from adapters.errors import BadReply, InputRejected, RetryAdvice
 from adapters.model_files.file import ModelFile
 from adapters.model_files.input_plan import InputPlan, plan_input
@@ -66,21 +66,28 @@ def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) 
     )
 
 
-class LocalOracle:
-    """A model file that runs in this process, asked on one worker thread, which closes with the
-    oracle.
-    """
+class ModelFileOracle(LabelOracle):
+    """The common part of oracles for model files; ``resolved`` are its properties."""
 
-    def __init__(self, infer: Infer, resolved: ResolvedModel, worker: Worker) -> None:
-        self._infer = infer
+    def __init__(self, resolved: ResolvedModel) -> None:
         self._plan = resolved.plan
-        self._worker = worker
         self.input_spec = resolved.plan.spec
         self.label_space = resolved.space
         self.fingerprint = resolved.fingerprint
         self.description = resolved.description
         self.max_batch = resolved.plan.max_batch
         self.wire = WireCount()
+
+
+class LocalOracle(ModelFileOracle):
+    """A model file that runs in this process, asked on one worker thread, which closes with the
+    oracle.
+    """
+
+    def __init__(self, infer: Infer, resolved: ResolvedModel, worker: Worker) -> None:
+        super().__init__(resolved)
+        self._infer = infer
+        self._worker = worker
 
     async def predict_labels(self, batch: Batch) -> Labels:
         """See :meth:`adapters.contract.LabelOracle.predict_labels`."""
@@ -97,14 +104,6 @@ class LocalOracle:
         except Exception as error:
             raise run_failure(error, len(checked)) from error
         return read_labels(reply, len(tensor), self.label_space)[: len(checked)]
-
-    def request_bytes(self, n: int) -> int:  # noqa: ARG002 - nothing travels
-        """Nothing travels: 0."""
-        return 0
-
-    def take_pace_hint(self) -> PaceHint | None:
-        """No quota: None."""
-        return None
 
     async def aclose(self) -> None:
         """End the worker thread and let go of the model."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelOracle
-from adapters.function import Classify, open_function
+from adapters.function import Classify, FunctionOracle
 from adapters.target import Target, read_description, read_target, with_fields
 from auditor.errors import UsageError
 from auditor.samples.samples import Samples, whole_number
@@ -81,7 +81,7 @@ def _locate_function(
     named = any(whole_number(one) is None for one in samples.class_order)
 
     async def opening() -> LabelOracle:
-        return open_function(function, target, identity, named=named)
+        return FunctionOracle(function, target, identity, named=named)
 
     continues = SAME_AGAIN if name else f"name={identity!r} in the same call continues it"
     return LocatedTarget(opening, target.access, CONCURRENCY[target.kind], target, continues)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from adapters.errors import BadReply, EndpointError, TargetError
-from adapters.function import FunctionOracle, open_function
+from adapters.function import FunctionOracle
 from adapters.target import Target
 
 SHAPE = (3, 4, 5)
@@ -21,7 +21,7 @@ NAMES = ("ant", "bee", "cat")
 
 def opened(function: Callable[..., Any], *, named: bool = False, **how: Any) -> FunctionOracle:
     target = Target("function", "", shape=how.pop("shape", SHAPE), **how)
-    return open_function(function, target, "mine", named=named)
+    return FunctionOracle(function, target, "mine", named=named)
 
 
 def ask(function: Callable[..., Any], *, named: bool = False, **how: Any) -> list[int]:

@@ -80,11 +80,14 @@ class Client:
         reply = await self._exchange(method, endpoint, url, every, body)
         self.wire.bytes_received += len(reply.body)
         self._hint = pace_hint(reply.headers) or self._hint
+        secrets, where = (*self._secrets, *endpoint.secrets), endpoint.shown
         if self.watch is not None:
-            hidden = (*self._secrets, *endpoint.secrets)
-            self.watch(Exchange(method, endpoint.shown, every, body, reply, hidden))
-        self._refuse(reply, endpoint)
-        secrets = (*self._secrets, *endpoint.secrets)
+            self.watch(Exchange(method, where, every, body, reply, secrets))
+        limit = self._limits.max_reply_bytes
+        error = failures.from_reply(reply, where, self._retry, limit, secrets)
+        if error is not None:
+            error.status = reply.outcome
+            raise error
         self.server_identity.note(reply.headers, self._transport.certificate, secrets)
         return reply
 
@@ -120,18 +123,6 @@ class Client:
     async def aclose(self) -> None:
         """Close all connections."""
         await self._transport.aclose()
-
-    def _refuse(self, reply: Reply, endpoint: Endpoint) -> None:
-        where = endpoint.shown
-        secrets = self._secrets + endpoint.secrets
-        error = failures.from_status(reply, where, self._retry, secrets)
-        if error is None and reply.encoded:
-            error = failures.encoded(where)
-        elif error is None and reply.truncated:
-            error = failures.oversized(where, self._limits.max_reply_bytes)
-        if error is not None:
-            error.status = reply.outcome
-            raise error
 
 
 def open_client(target: Target, endpoint: Endpoint) -> Client:

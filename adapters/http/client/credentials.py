@@ -13,14 +13,11 @@ from urllib.parse import quote
 
 from adapters.errors import MissingExtra, TargetError
 from adapters.http.client.sigv4 import SigV4Signer, open_signer
-from adapters.secrets import remember, remember_key
+from adapters.secrets import MIN_SECRET, remember, remember_key
 from adapters.target import Auth, HttpOptions
 
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _OURS = {"accept-encoding", "connection", "content-length", "transfer-encoding"}
-_MIN_SECRET = 6
-"""Shorter values ("1", "true") are hardly secrets, and hiding them would garble messages."""
-
 _MAX_KEY_BYTES = 64 * 1024
 
 
@@ -43,27 +40,25 @@ def read_credentials(options: HttpOptions) -> Credentials:
     """
     auth = options.auth
     headers = {name.lower(): value for name, value in options.headers.items()}
-    secrets = [value for value in headers.values() if len(value) >= _MIN_SECRET]
+    secrets = [value for value in headers.values() if len(value) >= MIN_SECRET]
     remember(*secrets)
-    if auth.type == "sigv4":
-        _check_all(headers)
-        return Credentials(headers, tuple(secrets), signer=open_signer(auth))
-    key = "" if auth.type == "none" else _read_key(auth)
-    if not key:
-        _check_all(headers)
-        return Credentials(headers, tuple(secrets))
-    secrets += [key, quote(key, safe="")]
-    for form in (key, secrets[-1], base64.b64encode(key.encode()).decode("ascii")):
-        remember_key(form)
-    if auth.type == "query":
-        _check_all(headers)
-        return Credentials(headers, tuple(secrets), f"{quote(auth.parameter)}={secrets[-1]}")
-    value = _header_value(auth, key)
-    remember(value)
-    headers[auth.header.lower()] = value
-    _check_all(headers)
-    # The longest first: a part must not be hidden before the whole.
-    return Credentials(headers, (value, *secrets))
+    key = "" if auth.type in {"none", "sigv4"} else _read_key(auth)
+    query = ""
+    if key:
+        quoted = quote(key, safe="")
+        secrets += [key, quoted]
+        for form in (key, quoted, base64.b64encode(key.encode()).decode("ascii")):
+            remember_key(form)
+        if auth.type == "query":
+            query = f"{quote(auth.parameter)}={quoted}"
+        else:
+            headers[auth.header.lower()] = value = _header_value(auth, key)
+            remember(value)
+            secrets.insert(0, value)  # the longest first: a part must not go before the whole
+    for name, value in headers.items():
+        check_header(name, value)
+    signer = open_signer(auth) if auth.type == "sigv4" else None
+    return Credentials(headers, tuple(secrets), query, signer)
 
 
 def _header_value(auth: Auth, key: str) -> str:
@@ -113,11 +108,6 @@ def _from_keyring(entry: str) -> str:
     if not key:
         raise TargetError(f"the keyring holds no key for auth.keyring {entry!r}")
     return str(key).strip()
-
-
-def _check_all(headers: Mapping[str, str]) -> None:
-    for name, value in headers.items():
-        check_header(name, value)
 
 
 def check_header(name: str, value: str) -> None:

@@ -7,20 +7,8 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 
-from adapters import strict_json
-from adapters.errors import (
-    NEVER,
-    AccessDenied,
-    BadReply,
-    EndpointError,
-    InputRejected,
-    NotFound,
-    RetryAdvice,
-    RetryKind,
-    ServerFailed,
-    Throttled,
-    Unreachable,
-)
+from adapters import errors, strict_json
+from adapters.errors import AccessDenied, BadReply, NotFound, RetryAdvice, ServerFailed, Unreachable
 from adapters.http.client.quota_headers import pace_hint, retry_after
 from adapters.http.transport.addresses import ForbiddenAddressError
 from adapters.http.transport.tls import certificate_problem
@@ -31,7 +19,7 @@ from adapters.target import Retry
 _NEVER_LEFT = RetryAdvice("transient", unsent=True)
 _NOWHERE = RetryAdvice("never", unsent=True)
 _MAYBE_DONE = RetryAdvice("transient", outcome_unknown=True)
-_REMEDIES: dict[int, tuple[type[EndpointError], RetryKind, str]] = {
+_REMEDIES: dict[int, tuple[type[errors.EndpointError], errors.RetryKind, str]] = {
     401: (AccessDenied, "never", "check the key named by auth.secret_env, secret_file or keyring"),
     402: (AccessDenied, "never", "the account behind the key cannot pay"),
     403: (AccessDenied, "never", "the key may not use this model"),
@@ -41,22 +29,23 @@ _REMEDIES: dict[int, tuple[type[EndpointError], RetryKind, str]] = {
     408: (ServerFailed, "transient", "the server gave up waiting for the request"),
     409: (ServerFailed, "transient", "add 409 to retry.throttle if it means 'busy'"),
     410: (NotFound, "never", "the model was taken away"),
-    413: (InputRejected, "too-large", "send fewer inputs per request"),
+    413: (errors.InputRejected, "too-large", "send fewer inputs per request"),
     425: (ServerFailed, "transient", "the server is not ready for the request"),
     429: (ServerFailed, "transient", "add 429 to retry.throttle to slow down on it"),
 }
-
-_NAMES: dict[str, type[EndpointError]] = {
-    "InvalidKeyException": AccessDenied,  # TorchServe: a wrong key, or one older than an hour
-    "AccessDeniedException": AccessDenied,
-    "ExpiredTokenException": AccessDenied,
-    "IncompleteSignatureException": AccessDenied,
-    "InvalidSignatureException": AccessDenied,
-    "MissingAuthenticationTokenException": AccessDenied,
-    "UnrecognizedClientException": AccessDenied,
-    "ProvisionedThroughputExceededException": Throttled,
-    "ThrottlingException": Throttled,
-    "TooManyRequestsException": Throttled,
+_KEY_REFUSED = {
+    "InvalidKeyException",  # TorchServe: a wrong key, or one older than an hour
+    "AccessDeniedException",
+    "ExpiredTokenException",
+    "IncompleteSignatureException",
+    "InvalidSignatureException",
+    "MissingAuthenticationTokenException",
+    "UnrecognizedClientException",
+}
+_TOO_FAST = {
+    "ProvisionedThroughputExceededException",
+    "ThrottlingException",
+    "TooManyRequestsException",
 }
 
 
@@ -78,7 +67,7 @@ def from_exception(
     unsent = unsent or isinstance(error, (ForbiddenAddressError, socket.gaierror))
     wrong = _wrong_place(chain)
     if wrong:
-        return Unreachable(f"{where}: {wrong}", _NOWHERE if unsent else NEVER)
+        return Unreachable(f"{where}: {wrong}", _NOWHERE if unsent else errors.NEVER)
     if unsent and any(_is_tls_fault(cause) for cause in chain):
         return Unreachable(f"{where}: no TLS there; check the scheme and the port", _NOWHERE)
     if unsent:
@@ -96,15 +85,16 @@ def from_exception(
     )
 
 
-def from_status(
-    reply: Reply, where: str, retry: Retry, secrets: tuple[str, ...]
-) -> EndpointError | None:
-    """The error that a reply's status stands for; None for 2xx. The user's meanings of statuses in
-    ``retry`` come before any other; ``secrets`` are hidden if the server repeats them.
+def from_reply(
+    reply: Reply, where: str, retry: Retry, limit: int, secrets: tuple[str, ...]
+) -> errors.EndpointError | None:
+    """The error that a reply stands for; None for a whole, plain 2xx. The user's meanings of
+    statuses in ``retry`` come before any other; a reply may have ``limit`` bytes, and ``secrets``
+    are hidden if the server repeats them.
     """
     status = reply.status
     if 200 <= status < 300 and status not in retry.throttle:
-        return None
+        return _unusable(reply, where, limit)
     said = "" if reply.encoded else error_text(reply.body, secrets)
     quote = f": {said}" if said else ""
     error = _from_status(reply, where, retry, quote)
@@ -115,15 +105,15 @@ def from_status(
     return error
 
 
-def _from_status(reply: Reply, where: str, retry: Retry, quote: str) -> EndpointError:
+def _from_status(reply: Reply, where: str, retry: Retry, quote: str) -> errors.EndpointError:
     status = reply.status
-    named = _named(reply)
-    if status in retry.throttle or named is Throttled:
-        return Throttled(
+    names = _names(reply)
+    if status in retry.throttle or names & _TOO_FAST:
+        return errors.Throttled(
             f"{where} asked us to slow down (HTTP {status}){quote}",
             RetryAdvice("throttled", _wait(reply)),
         )
-    if named is AccessDenied:
+    if names & _KEY_REFUSED:
         return AccessDenied(f"{where} refused the key (HTTP {status}){quote}")
     if status in retry.statuses:
         return ServerFailed(
@@ -143,36 +133,32 @@ def _from_status(reply: Reply, where: str, retry: Retry, quote: str) -> Endpoint
     return _client_error(status, where, quote)
 
 
-def _named(reply: Reply) -> type[EndpointError] | None:
-    """Meaning of the error's name if its status has none: AWS and TorchServe put all into 400."""
+def _names(reply: Reply) -> set[str]:
+    """Names of the error if its status has no meaning: AWS and TorchServe put all into 400."""
     if reply.status != 400 or reply.encoded:
-        return None
+        return set()
     try:
         body = strict_json.parse(reply.body)
     except BadReply:
-        return None
+        return set()
     found = [body.get(key) for key in ("__type", "type", "code")] if isinstance(body, dict) else []
-    for name in (reply.headers.get("x-amzn-errortype", ""), *found):
-        if isinstance(name, str) and (kind := _NAMES.get(name.split(":")[0].rpartition("#")[2])):
-            return kind
-    return None
+    every = (reply.headers.get("x-amzn-errortype", ""), *found)
+    return {name.split(":")[0].rpartition("#")[2] for name in every if isinstance(name, str)}
 
 
-def oversized(where: str, limit: int) -> BadReply:
-    """A good reply that does not end."""
+def _unusable(reply: Reply, where: str, limit: int) -> BadReply | None:
+    if reply.encoded:
+        return BadReply(f"{where} compressed its reply although it was asked for plain bytes")
+    if not reply.truncated:
+        return None
     return BadReply(
         f"{where} sent more than {limit} bytes; raise limits.max_reply_bytes or send fewer inputs"
     )
 
 
-def encoded(where: str) -> BadReply:
-    """Error for a good reply in a content encoding that was not asked for."""
-    return BadReply(f"{where} compressed its reply although it was asked for plain bytes")
-
-
-def _client_error(status: int, where: str, quote: str) -> EndpointError:
+def _client_error(status: int, where: str, quote: str) -> errors.EndpointError:
     kind, retry, remedy = _REMEDIES.get(
-        status, (InputRejected, "never", "check shape, datatype and request format")
+        status, (errors.InputRejected, "never", "check shape, datatype and request format")
     )
     if not 400 <= status < 500:
         return BadReply(f"{where} answered with the unknown HTTP status {status}")

@@ -42,9 +42,11 @@ class Poller:
         place = self._place(strict_json.parse(first.body))
         try:
             async with asyncio.timeout(self._poll.timeout):
-                if self._poll.format == "events":
-                    return await self._events(place)
-                return await self._finished(place)
+                if self._poll.format == "json":
+                    return await self._finished(place)
+                events = {"accept": "text/event-stream"}
+                reply = await self._client.send("GET", place, b"", events)
+                return dataclasses.replace(reply, body=complete_event(reply.body))
         except EndpointError as error:
             if error.advice.unsent:  # the look never left, the job did
                 error.advice = dataclasses.replace(error.advice, unsent=False, outcome_unknown=True)
@@ -90,10 +92,6 @@ class Poller:
                 raise
             await asyncio.sleep(min(error.advice.retry_after_s or 0.0, self._poll.timeout))
             return None
-
-    async def _events(self, place: Endpoint) -> Reply:
-        reply = await self._client.send("GET", place, b"", {"accept": "text/event-stream"})
-        return dataclasses.replace(reply, body=complete_event(reply.body))
 
 
 def complete_event(stream: bytes) -> bytes:

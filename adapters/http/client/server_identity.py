@@ -63,10 +63,7 @@ class ServerIdentity:
         self.facts.update(version_headers(headers, secrets))
         if certificate:
             self.facts[_CERTIFICATE] = certificate
-        self._note_clock(headers)
-
-    def _note_clock(self, headers: Mapping[str, str]) -> None:
-        """Note the reply's clock; its Date header has whole seconds and the network's delay."""
+        # The reply's clock: its Date header has whole seconds and the network's delay.
         try:
             theirs = parsedate_to_datetime(headers["date"]).timestamp()
         except (KeyError, ValueError, OverflowError):

@@ -74,8 +74,6 @@ class Wire:
             raise TargetError(
                 "input.color is 'bgr', and images are always RGB: leave it out, or send arrays"
             )
-        if target.color == "bgr" and spec.shape[0] != 3:
-            raise TargetError(f"color 'bgr' needs 3 channels, the input has {spec.shape[0]}")
         return cls(spec, target.layout or "NCHW", target.color, size, target.resample)
 
     def identity(self) -> tuple[str, ...]:

@@ -43,12 +43,13 @@ class JsonPath:
 
     def every(self, reply: Any) -> list[Any]:
         """The value at the path for each entry, None if there is none; never empty."""
+        if not self.walks:
+            return [self.find(reply)]
+        below = JsonPath(self.after)
         try:
-            entries = self._walk(reply) if self.walks else [reply]
+            return [below.find(entry) for entry in self._walk(reply)] or [None]
         except BadReply:
             return [None]
-        steps = self.after if self.walks else self.before
-        return [_find(entry, steps) for entry in entries] or [None]
 
     def find(self, reply: Any) -> Any:
         """Like :meth:`get`, but None if nothing stands there."""
@@ -66,13 +67,6 @@ class JsonPath:
         if not isinstance(found, list):
             raise BadReply(f"the reply has {_kind(found)} where its path says a list")
         return found
-
-
-def _find(value: Any, steps: tuple[str, ...]) -> Any:
-    try:
-        return _descend(value, steps)
-    except BadReply:
-        return None
 
 
 def _descend(value: Any, steps: tuple[str, ...], absent: Any = None) -> Any:

@@ -11,7 +11,6 @@ import asyncio
 import ipaddress
 import socket
 import time
-from dataclasses import dataclass
 
 _PRIVATE_ENDINGS = (
     ".localhost", ".local", ".internal", ".intranet", ".lan", ".home.arpa", ".private", ".corp",
@@ -34,12 +33,6 @@ class ForbiddenAddressError(OSError):
     """The host name leads to an address that the user did not name."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    addresses: tuple[str, ...]
-    until: float
-
-
 class AddressGuard:
     """Resolves one host and refuses addresses that its name does not stand for; ``private`` if a
     public name may lead to a private one. ``seen`` has every address the name led to, or the URL's
@@ -51,7 +44,7 @@ class AddressGuard:
         self._named = _as_address(host)
         plain = host.rstrip(".").lower()
         self._private = private or "." not in plain or plain.endswith(_PRIVATE_ENDINGS)
-        self._found: dict[tuple[str, int], _Found] = {}
+        self._found: dict[tuple[str, int], tuple[float, tuple[str, ...]]] = {}
         self.seen: set[str] = set() if self._named is None else {str(self._named)}
 
     @property
@@ -79,16 +72,16 @@ class AddressGuard:
         ForbiddenAddressError if one of them is not for this host, OSError if the name does not
         resolve.
         """
-        known = self._found.get((host, family))
-        if known is not None and known.until > time.monotonic():
-            return list(known.addresses)
+        until, known = self._found.get((host, family), (0.0, ()))
+        if until > time.monotonic():
+            return list(known)
         loop = asyncio.get_running_loop()
         entries = await loop.getaddrinfo(host, port, family=family, type=socket.SOCK_STREAM)
         addresses = tuple(dict.fromkeys(str(entry[4][0]) for entry in entries))
         for address in addresses:
             self.check(address)
         self.seen.update(addresses)
-        self._found[host, family] = _Found(addresses, time.monotonic() + _CACHE_S)
+        self._found[host, family] = (time.monotonic() + _CACHE_S, addresses)
         return list(addresses)
 
 

@@ -53,24 +53,17 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
     except (OSError, ValueError):
         raise TargetError(f"tls.ca {tls.ca!r} is no readable PEM file of authorities") from None
     if tls.cert:
-        _show_own(context, tls)
+        try:
+            # Asking for a password at a terminal would hang a job; an empty one fails at once.
+            context.load_cert_chain(tls.cert, tls.key or None, password=lambda: "")
+        except (OSError, ValueError):
+            raise TargetError(
+                f"tls.cert {tls.cert!r} and its key are no readable, unencrypted PEM pair"
+            ) from None
     # Set by SSLKEYLOGFILE even if the environment is not trusted: it would write session keys.
     # The stub knows only the getter's "str", the setter takes None.
     context.keylog_filename = None  # type: ignore[assignment]
     return context
-
-
-def _show_own(context: ssl.SSLContext, tls: Tls) -> None:
-    def no_password() -> str:
-        # Asking at a terminal would hang a job; an empty password fails at once.
-        return ""
-
-    try:
-        context.load_cert_chain(tls.cert, tls.key or None, password=no_password)
-    except (OSError, ValueError):
-        raise TargetError(
-            f"tls.cert {tls.cert!r} and its key are no readable, unencrypted PEM pair"
-        ) from None
 
 
 def pem_files(tls: Tls) -> tuple[bytes, bytes | None, bytes | None]:

@@ -53,13 +53,11 @@ class Tensor:
         try:
             name, datatype = value["name"], value["datatype"]
             dims = tuple(int(size) for size in value["shape"])
+            if isinstance(name, str) and isinstance(datatype, str):
+                return cls(name, datatype.upper(), dims)
         except (KeyError, TypeError, ValueError):
-            raise BadReply(
-                "the model metadata lists a tensor without name, type or shape"
-            ) from None
-        if not isinstance(name, str) or not isinstance(datatype, str):
-            raise BadReply("the model metadata lists a tensor without name, type or shape")
-        return cls(name, datatype.upper(), dims)
+            pass
+        raise BadReply("the model metadata lists a tensor without name, type or shape")
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,12 +46,10 @@ class V2Format:
         """See :meth:`adapters.http.oracle.WireFormat.encode`."""
         if self.binary or isinstance(self.writer, ImageWriter):
             raw = self.writer.raw(batch)
-            head = self._binary_head(len(batch), len(raw))
-            headers = {
-                "content-type": "application/octet-stream",
-                LENGTH_HEADER: str(len(head)),
-            }
-            return Outgoing(head + raw, headers)
+            size = {"parameters": {"binary_data_size": len(raw)}}
+            head = json.dumps(self._message(len(batch), size)).encode()
+            kind = {"content-type": "application/octet-stream"}
+            return Outgoing(head + raw, {**kind, LENGTH_HEADER: str(len(head))})
         array = self.writer.array(batch)
         head, tail = json.dumps(self._message(len(batch), {"data": 0})).encode().rsplit(b"0", 1)
         return Outgoing(head + flat(_as_text(array)) + tail, _JSON)
@@ -73,13 +71,9 @@ class V2Format:
             return 150 + sent * self.writer.one_bytes
         if self.binary:
             return 150 + sent * int(np.prod(self.geometry.dims)) * self.writer.dtype.itemsize
-        return 150 + sent * self._text_bytes()
-
-    def _text_bytes(self) -> int:
-        """Size of one input as text, measured once: how many digits a value takes varies."""
-        if not self._one_bytes and isinstance(self.writer, InputWriter):
+        if not self._one_bytes:  # measured once: how many digits a value takes varies
             self._one_bytes = len(flat(_as_text(self.writer.noise())))
-        return self._one_bytes
+        return 150 + sent * self._one_bytes
 
     def _message(self, n: int, values: dict[str, Any]) -> dict[str, Any]:
         """The request's JSON; ``values`` ends the input, and ``outputs`` comes before it."""
@@ -91,10 +85,6 @@ class V2Format:
         }
         outputs = {} if self.output is None else {"outputs": [self._wanted(self.output)]}
         return {**outputs, "inputs": [tensor]}
-
-    def _binary_head(self, n: int, size: int) -> bytes:
-        message = self._message(n, {"parameters": {"binary_data_size": size}})
-        return json.dumps(message).encode()
 
     def _wanted(self, output: Tensor) -> dict[str, Any]:
         if self.classify:

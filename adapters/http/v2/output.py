@@ -117,24 +117,24 @@ def _read(output: dict[str, Any], raw: bytes | None) -> Output:
         raise BadReply("the output has no datatype that V2 knows")
     if raw is not None:
         values = _texts(raw) if datatype == "BYTES" else _raw_numbers(raw, DTYPES[datatype])
-    elif datatype == "BYTES":
-        values = _json_texts(output.get("data"))
     else:
-        values = _json_numbers(output.get("data"), datatype)
-    return Output(datatype, _shaped(values, output.get("shape")))
-
-
-def _shaped(values: NDArray[Any], shape: Any) -> NDArray[Any]:
+        values = _json_values(output.get("data"), datatype)
+    shape = output.get("shape")
     if not isinstance(shape, list) or not all(isinstance(s, int) and s >= 0 for s in shape):
         raise BadReply("the output has no shape")
     if math.prod(shape) != values.size:
         raise BadReply(f"the output has {values.size} values, its shape says {math.prod(shape)}")
-    return values.reshape(shape)
+    return Output(datatype, values.reshape(shape))
 
 
-def _json_numbers(data: Any, datatype: str) -> NDArray[Any]:
+def _json_values(data: Any, datatype: str) -> NDArray[Any]:
     if not isinstance(data, list):
         raise BadReply("the output has no data")
+    if datatype == "BYTES":
+        texts = np.asarray(data, dtype=object)
+        if not all(isinstance(text, str) for text in texts.flat):
+            raise BadReply("the output says BYTES and holds something else than texts")
+        return texts
     values = numbers(data)
     if np.dtype(DTYPES[datatype]).kind not in "iu":
         return values
@@ -147,15 +147,6 @@ def _raw_numbers(raw: bytes, dtype: str) -> NDArray[Any]:
     if len(raw) % np.dtype(dtype).itemsize:
         raise BadReply("the output's raw bytes are no whole number of values")
     return np.frombuffer(raw, dtype)
-
-
-def _json_texts(data: Any) -> NDArray[Any]:
-    if not isinstance(data, list):
-        raise BadReply("the output has no data")
-    texts = np.asarray(data, dtype=object)
-    if not all(isinstance(text, str) for text in texts.flat):
-        raise BadReply("the output says BYTES and holds something else than texts")
-    return texts
 
 
 def _texts(raw: bytes) -> NDArray[Any]:

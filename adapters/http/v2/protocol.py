@@ -93,7 +93,7 @@ def open_model(
             f"model {model.name} version {','.join(model.versions) or 'unstated'}",
             *how,
         ),
-        description=_describe(model, wire) | {"protocol": _protocol(carrier)},
+        description=_describe(model, wire, carrier),
     )
 
 
@@ -129,12 +129,6 @@ def _input(
     sized = wire.identity()[1:]  # behind the layout, which an image has no say in
     tensor = replace(tensor, datatype=BYTES)
     return tensor, geometry, ImageWriter(geometry, wire), spec, (BYTES, *sized)
-
-
-def _protocol(carrier: WireFormat) -> str:
-    if not isinstance(carrier, V2Format):
-        return "v2-grpc"
-    return "v2-binary" if carrier.binary else "v2"
 
 
 def _check_fields(target: Target, *, images: bool) -> None:
@@ -209,8 +203,9 @@ def _max_batch(target: Target, model: Model, wire: V2Format) -> int:
     return min(limit for limit in (*limits, wire.geometry.fixed) if limit is not None)
 
 
-def _describe(model: Model, wire: V2Format) -> dict[str, Any]:
+def _describe(model: Model, wire: V2Format, carrier: WireFormat) -> dict[str, Any]:
     fixed = wire.geometry.fixed
+    http = "v2-binary" if isinstance(carrier, V2Format) and carrier.binary else "v2"
     return {
         "model": model.name,
         "versions": list(model.versions),
@@ -223,4 +218,5 @@ def _describe(model: Model, wire: V2Format) -> dict[str, Any]:
         "wire_shape": list(wire.tensor.dims),
         "layout": wire.geometry.layout,
         "padding": f"every request is filled up to {fixed} inputs" if fixed else "none",
+        "protocol": http if isinstance(carrier, V2Format) else "v2-grpc",
     }

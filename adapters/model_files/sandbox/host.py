@@ -6,15 +6,16 @@ import os
 import queue
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import ExitStack, closing
 from typing import Any
 
 import numpy as np
 
 from adapters.checks import check_batch, check_labels
-from adapters.contract import MAX_CLASSES, Batch, Labels, PaceHint, WireCount
+from adapters.contract import MAX_CLASSES, Batch, Labels
 from adapters.errors import BadReply, TargetError
 from adapters.model_files.file import ModelFile
-from adapters.model_files.oracle import ResolvedModel, resolve, run_failure
+from adapters.model_files.oracle import ModelFileOracle, ResolvedModel, resolve, run_failure
 from adapters.model_files.sandbox.allowed_paths import environment_for
 from adapters.model_files.sandbox.process import ModelLimits, ModelProcess, ModelReply
 from adapters.model_files.sandbox.shared import SealedModel, Slots
@@ -32,10 +33,10 @@ LOAD_S = 120.0
 MAX_INPUT_VALUES = 64 * 1024**2
 """Values in one input; a file that states more would have us allocate them."""
 
-Check = Callable[[ModelFile], None]
 
-
-async def open_isolated(target: Target, runtime: str, check: Check | None) -> IsolatedOracle:
+async def open_isolated(
+    target: Target, runtime: str, check: Callable[[ModelFile], None] | None
+) -> IsolatedOracle:
     """Load ``target`` in a process of its own, with the module ``runtime``, after ``check`` looked
     into the file. Raises ModelStopped if it crashed, hung or hit a limit while it was loaded, else
     as :func:`adapters.model_files.open.open_oracle`.
@@ -49,19 +50,16 @@ async def open_isolated(target: Target, runtime: str, check: Check | None) -> Is
         raise
 
 
-def _open(target: Target, runtime: str, check: Check | None, reader: Worker) -> IsolatedOracle:
-    model = SealedModel(target.location)
-    try:
+def _open(
+    target: Target, runtime: str, check: Callable[[ModelFile], None] | None, reader: Worker
+) -> IsolatedOracle:
+    with closing(SealedModel(target.location)) as model, ExitStack() as opened:
         if check is not None:
             check(model.file)
-        slots = Slots()
-        try:
-            return _start(target, runtime, model, slots, reader)
-        except BaseException:
-            slots.close()
-            raise
-    finally:
-        model.close()
+        slots = opened.enter_context(closing(Slots()))
+        oracle = _start(target, runtime, model, slots, reader)
+        opened.pop_all()
+        return oracle
 
 
 def _start(
@@ -69,7 +67,8 @@ def _start(
 ) -> IsolatedOracle:
     gpu = target.device != "cpu"
     limits = _limits(target, gpu=gpu)
-    environment = environment_for(("numpy", *_packages(runtime)), gpu=gpu)
+    package = "torch" if runtime.endswith("torchscript") else "onnxruntime"
+    environment = environment_for(("numpy", package), gpu=gpu)
     process = ModelProcess(model.file.name, environment, limits, (model.handle, slots.handle))
     try:
         facts, landlock = process.open(
@@ -115,15 +114,10 @@ def _lay_out(slots: Slots, resolved: ResolvedModel, file: str) -> dict[str, Any]
     }
 
 
-def _packages(runtime: str) -> tuple[str, ...]:
-    return ("torch",) if runtime.endswith("torchscript") else ("onnxruntime",)
-
-
 def _limits(target: Target, *, gpu: bool) -> ModelLimits:
-    gib, answer_s = target.limits.model_memory, target.limits.model_timeout
-    if gib is None and not gpu:
-        gib = MEMORY_GIB
+    answer_s = target.limits.model_timeout
     # A GPU's driver maps far more than it uses, so there a default would only break models.
+    gib = target.limits.model_memory or (None if gpu else MEMORY_GIB)
     memory = None if gib is None else int(gib * 1024**3)
     return ModelLimits(memory, max(LOAD_S, answer_s), answer_s)
 
@@ -143,7 +137,7 @@ def _account(limits: ModelLimits, landlock: int, *, gpu: bool) -> dict[str, Any]
     }
 
 
-class IsolatedOracle:
+class IsolatedOracle(ModelFileOracle):
     """A model file that runs in its own process, started on ``reader``. Only labels come back from
     there. Two threads: one encodes a batch into shared memory and asks, the other waits for
     answers, so the next batch is ready when the model is.
@@ -152,8 +146,8 @@ class IsolatedOracle:
     def __init__(
         self, process: ModelProcess, resolved: ResolvedModel, slots: Slots, reader: Worker
     ) -> None:
+        super().__init__(resolved)
         self._process = process
-        self._plan = resolved.plan
         self._slots = slots
         self._reader = reader
         self._sender = Worker("model-inputs")
@@ -163,12 +157,6 @@ class IsolatedOracle:
         self._indices: list[int] = []
         """The child's number of a class name -> ours, if names are learned as they come."""
         self._closed = False
-        self.input_spec = resolved.plan.spec
-        self.label_space = resolved.space
-        self.fingerprint = resolved.fingerprint
-        self.description = resolved.description
-        self.max_batch = resolved.plan.max_batch
-        self.wire = WireCount()
 
     async def predict_labels(self, batch: Batch) -> Labels:
         """See :meth:`adapters.contract.LabelOracle.predict_labels`. After a ModelStopped (it
@@ -207,7 +195,11 @@ class IsolatedOracle:
         space = self.label_space
         numbers = np.frombuffer(data, dtype="=i4")
         if space.open:
-            self._learn(reply.names)
+            for name in reply.names:
+                index = space.index(name)
+                if index is None:
+                    raise BadReply(f"the model named more than the {MAX_CLASSES} classes supported")
+                self._indices.append(index)
             known = np.asarray(self._indices, dtype=np.int64)
             return known[check_labels(numbers, rows, len(known))]
         if reply.classes is not None:
@@ -218,22 +210,6 @@ class IsolatedOracle:
                     f"the model scores {reply.classes} classes where {space.size} were expected"
                 )
         return check_labels(numbers, rows, space.size)
-
-    def _learn(self, names: tuple[str, ...]) -> None:
-        """Give names the child saw for the first time their index in our label space."""
-        for name in names:
-            index = self.label_space.index(name)
-            if index is None:
-                raise BadReply(f"the model named more than the {MAX_CLASSES} classes supported")
-            self._indices.append(index)
-
-    def request_bytes(self, n: int) -> int:  # noqa: ARG002 - nothing travels
-        """Nothing travels: 0."""
-        return 0
-
-    def take_pace_hint(self) -> PaceHint | None:
-        """No quota: None."""
-        return None
 
     async def aclose(self) -> None:
         """End the process and both threads, after the calls in progress."""
