@@ -12,9 +12,7 @@ from adapters.errors import BadReply, TargetError
 
 
 def check_batch(batch: NDArray[Any], spec: InputSpec, max_batch: int) -> Batch:
-    """``batch`` as contiguous float32 ``(n, c, h, w)``. Raises TargetError for a wrong rank, shape
-    or size, or a value that is not finite.
-    """
+    """``batch`` as contiguous float32 ``(n, c, h, w)``; TargetError if it does not fit."""
     if batch.ndim != 4 or batch.shape[1:] != spec.shape:
         raise TargetError(f"inputs have shape {batch.shape}, the model takes (n, {spec.shape})")
     if not 1 <= len(batch) <= max_batch:

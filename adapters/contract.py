@@ -71,9 +71,7 @@ class InputSpec:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> InputSpec:
-        """The spec that :meth:`as_record` gave, its lists from JSON as tuples. Raises TargetError,
-        TypeError or KeyError for any other record.
-        """
+        """The spec that :meth:`as_record` gave, its lists from JSON as tuples."""
         fields: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value
             for name, value in record.items()

@@ -40,9 +40,7 @@ def resized(pixels: NDArray[np.uint8], size: tuple[int, int], resample: str) -> 
 
 
 def encode_image(pixels: NDArray[np.uint8], encoding: str) -> bytes:
-    """One image ``(c, h, w)``, one channel (grey) or three (RGB), as the bytes of a ``png`` or
-    ``jpeg:QUALITY``. Raises TargetError for any other encoding or number of channels.
-    """
+    """One image ``(c, h, w)`` as a ``png`` or ``jpeg:QUALITY``; TargetError if it cannot be one."""
     mode = _MODES.get(pixels.shape[0])
     if mode is None:
         raise TargetError(f"an image has 1 or 3 channels, the input has {pixels.shape[0]}")

@@ -20,9 +20,7 @@ def printable(text: str, limit: int = MAX_CHARS) -> str:
 
 
 def error_text(body: bytes, secrets: Iterable[str] = ()) -> str:
-    """Text of an error reply's ``body``, fit for a message and without ``secrets``; empty if there
-    is none.
-    """
+    """Text of an error reply's ``body``, fit for a message, without ``secrets``; may be empty."""
     return printable(" ".join(hidden(_message(body), secrets).split()))
 
 

@@ -24,9 +24,7 @@ class StrictJsonError(ValueError):
 
 
 def parse(body: bytes) -> Any:
-    """The value of a server's reply. Raises BadReply unless it is UTF-8, and JSON that
-    :func:`loads` reads.
-    """
+    """The value of a server's reply; BadReply unless it is UTF-8 and what :func:`loads` reads."""
     try:
         return loads(body.decode("utf-8"))
     except UnicodeDecodeError:
@@ -99,8 +97,6 @@ _DECODER = json.JSONDecoder(
 
 
 def canonical(value: Any) -> bytes:
-    """``value`` as compact ASCII JSON with sorted keys: equal values give equal bytes. Raises
-    ValueError for NaN or an infinity.
-    """
+    """``value`` as compact ASCII JSON with sorted keys; ValueError for NaN or an infinity."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return text.encode("ascii")

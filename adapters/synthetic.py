@@ -47,9 +47,7 @@ class SyntheticOracle(LabelOracle):
 
 
 def nearest_prototype(prototypes: NDArray[np.float64]) -> LabelFunction:
-    """A classifier with known regions: the label of the nearest of ``prototypes`` ``(classes, c, h,
-    w)``, whose Voronoi cells they are.
-    """
+    """A classifier: the label of the nearest of ``prototypes`` ``(classes, c, h, w)``."""
     flat = prototypes.reshape(len(prototypes), -1)
     norms = (flat**2).sum(axis=1)
 
@@ -62,9 +60,7 @@ def nearest_prototype(prototypes: NDArray[np.float64]) -> LabelFunction:
 
 
 async def open_oracle(target: Target) -> SyntheticOracle:
-    """Open ``prototypes:SEED:CLASSES:C:H:W``, a seeded nearest-prototype classifier. Raises
-    TargetError if the location is written differently.
-    """
+    """Open ``prototypes:SEED:CLASSES:C:H:W``, a seeded nearest-prototype classifier."""
     parts = target.location.split(":")
     if len(parts) != 6 or parts[0] != "prototypes" or not all(p.isdigit() for p in parts[1:]):
         raise TargetError(

@@ -45,9 +45,7 @@ class Proposal:
 
 
 def propose(facts: Facts, channels: int = 3) -> list[Proposal]:
-    """Descriptions of the endpoint, the likeliest first; at most ``MAX_PROPOSALS``. ``channels``
-    are those of the samples; only grey images may go out without a channel axis.
-    """
+    """At most ``MAX_PROPOSALS`` descriptions, the likeliest first, for samples of ``channels``."""
     found: list[Proposal] = []
     seen: set[str] = set()
     for one in (

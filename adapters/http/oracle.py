@@ -39,9 +39,7 @@ class Outgoing:
 
 
 class WireFormat(Protocol):
-    """One protocol's translation: inputs to bytes, reply to labels. ``version`` is the model
-    version that the newest reply names, safe to print; empty if none does.
-    """
+    """One protocol's translation; ``version`` is the model's in the newest reply, or empty."""
 
     version: str
 
@@ -154,10 +152,7 @@ class HttpOracle:
         return check_labels(labels, len(checked), self.label_space.size)
 
     def _change_format(self, used: WireFormat, error: EndpointError) -> None:
-        """Take the fallback from now on if nothing was ever answered in ``used``. Raises
-        ServerFailed, which the engine retries and charges like any other, if the format is not
-        ``used``.
-        """
+        """Take the fallback from now on if nothing was ever answered in ``used``, and retry."""
         if self._fallback is not None:
             self._format, self._fallback = self._fallback, None
             self.description["fallback"] = f"the first request could not be read: {error}"

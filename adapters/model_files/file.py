@@ -42,9 +42,7 @@ def read_model_file(location: str) -> ModelFile:
 
 
 def model_path(location: str) -> Path:
-    """The path of a model file. Raises ModelFileError if it is missing, not a file, out of reach or
-    larger than 2 GiB.
-    """
+    """The path of a model file; ModelFileError if it is no file in reach or larger than 2 GiB."""
     path = Path(location)
     try:
         if not path.is_file():

@@ -35,9 +35,7 @@ class InputPlan:
     color: Color = "rgb"
 
     def encode(self, batch: Batch) -> NDArray[Any]:
-        """The tensor for ``batch`` ``(n, c, h, w)``: padded, in the model's layout and type. Raises
-        TargetError for a value too large for that type.
-        """
+        """The tensor for ``batch`` ``(n, c, h, w)``: padded, in the model's layout and type."""
         pixels = self.dtype == "uint8"
         sent: NDArray[Any] = self.spec.to_pixels(batch) if pixels else self.spec.as_sent(batch)
         if len(sent) < self.min_batch:
@@ -83,9 +81,7 @@ def plan_input(
     default_layout: Layout | None = None,
     model_range: tuple[float, float] | None = None,
 ) -> InputPlan:
-    """Settle shape, layout, range and batch from what the user (who wins) and the model say. Raises
-    TargetError if something is missing or contradicts the model.
-    """
+    """Settle shape, layout, range and batch from what the user (who wins) and the model say."""
     layout = _layout(target, dims, default_layout)
     shape = _shape(target, _channels_first(dims, layout))
     spec = _spec(target, shape, dtype, model_range)

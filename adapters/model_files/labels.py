@@ -15,10 +15,7 @@ from adapters.quoting import one_line
 
 
 def label_space(classes: Sequence[str] | None, size: int | None, *, text: bool) -> LabelSpace:
-    """The label space of a model file: ``classes`` are names in index order if they are stated,
-    ``size`` is their number if the file tells, and ``text`` says that the model answers with names.
-    Raises TargetError if the names and the number disagree.
-    """
+    """The label space of a model file that states ``classes``, their number, or neither."""
     names = list(classes or ())
     if text:
         return LabelSpace(names, open=not names)

@@ -37,9 +37,7 @@ class ResolvedModel:
 
 
 def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) -> ResolvedModel:
-    """Bring together what the user (who wins) and the file say; ``isolation`` is for the report.
-    Raises TargetError if something is missing or contradicts the model.
-    """
+    """Bring together what the user (who wins) and the file say; ``isolation`` is for the report."""
     plan = plan_input(
         target,
         facts.dims,

@@ -16,9 +16,7 @@ class NotProtobufError(ValueError):
 
 
 class Budget:
-    """Number of ``fields`` that may be read in all: a message of two-byte fields would take for
-    ever.
-    """
+    """Fields that may be read in all: a message of two-byte fields would take for ever."""
 
     def __init__(self, fields: int) -> None:
         self._left = fields
@@ -31,9 +29,7 @@ class Budget:
 
 
 def fields(message: memoryview, budget: Budget) -> Iterator[tuple[int, int, int | memoryview]]:
-    """Yield ``(number, wire type, value)`` of each field; a value is a number or a view. Raises
-    NotProtobufError if a length leads out of the message, or the budget is spent.
-    """
+    """Yield ``(number, wire type, value)`` of each field; a value is a number or a view."""
     position, end = 0, len(message)
     while position < end:
         budget.spend()

@@ -55,10 +55,7 @@ class _Model:
 
 
 def prepare(device: str, threads: int | None) -> None:
-    """Import torch and see that it has ``device``, before any file is read. Raises MissingExtra
-    without torch, ProviderUnavailable if the device is not there, TargetError for no such device
-    name.
-    """
+    """Import torch and see that it has ``device``, before any file is read."""
     torch = _runtime()
     _device(torch, device)
     if threads is not None:
@@ -66,12 +63,7 @@ def prepare(device: str, threads: int | None) -> None:
 
 
 def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
-    """Load ``file`` into this process, which runs code from it.
-
-    Raises:
-        MissingExtra, ProviderUnavailable, ModelFileError, TargetError: see
-            :func:`adapters.model_files.open.open_oracle`.
-    """
+    """Load ``file`` into this process, which runs code from it."""
     prepare(device, threads)
     torch = _runtime()
     place = _device(torch, device)

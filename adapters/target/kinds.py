@@ -16,9 +16,7 @@ READING: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
 
 @dataclass(frozen=True, slots=True)
 class Exact:
-    """A number or truth value, never converted from a value of another kind; between ``least``,
-    itself excluded if ``above``, and ``most``.
-    """
+    """A number or truth value, never converted; above ``least`` or from it on, to ``most``."""
 
     least: float | None = None
     most: float | None = None

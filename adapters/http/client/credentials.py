@@ -111,9 +111,7 @@ def _from_keyring(entry: str) -> str:
 
 
 def check_header(name: str, value: str) -> None:
-    """Refuse a header that cannot travel; ``name`` in lower case. Raises TargetError, which never
-    shows the value.
-    """
+    """Refuse a header that cannot travel (``name`` in lower case), without showing its value."""
     if not _NAME.fullmatch(name):
         raise TargetError("a header has a name that HTTP does not allow")
     if name in _OURS:

@@ -49,9 +49,7 @@ class Endpoint:
 
 
 def read_endpoint(location: str) -> Endpoint:
-    """The endpoint at ``location``. Raises TargetError for another scheme, no host, no URL, or a
-    password inside.
-    """
+    """The endpoint at ``location``; TargetError for other schemes, no host or a password inside."""
     try:
         url = httpx.URL(location.strip())
     except httpx.InvalidURL:

@@ -21,9 +21,7 @@ _MAX_NAME = 200
 
 
 class Poller:
-    """Follows the replies of one ``endpoint`` to their answers; ``state_path`` is the path of the
-    state in a reply. Raises TargetError for a path that is none.
-    """
+    """Follows one ``endpoint``'s replies to their answers; ``state_path`` leads to the state."""
 
     def __init__(self, client: Client, poll: Poll, state_path: str, endpoint: Endpoint) -> None:
         self._client = client
@@ -34,9 +32,7 @@ class Poller:
         self._endpoint = endpoint
 
     async def answer(self, first: Reply) -> Reply:
-        """The reply that holds the answer ``first`` stands for: itself if it is there already.
-        Raises EndpointError if it did not come in time, or the server says that it never will.
-        """
+        """The reply with the answer that ``first`` stands for: itself if it is there already."""
         if self._poll.format == "json" and not self._is_pending(first):
             return first
         place = self._place(strict_json.parse(first.body))
@@ -95,9 +91,7 @@ class Poller:
 
 
 def complete_event(stream: bytes) -> bytes:
-    """The data of the event ``complete`` in a stream of server-sent events. Raises ServerFailed for
-    the event ``error``, BadReply if there is neither.
-    """
+    """The data of the event ``complete`` in a stream of server-sent events."""
     try:
         text = stream.decode("utf-8")
     except UnicodeDecodeError:

@@ -20,9 +20,7 @@ _EPOCH_FROM = 1e9
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that ``Retry-After`` asks for, from its number or its date; never negative. A date is
-    compared with the reply's own ``Date``, so our clock need not be right.
-    """
+    """Seconds that ``Retry-After`` asks for; a date counts from the reply's own."""
     milliseconds = _number(headers.get("retry-after-ms", ""))
     if milliseconds is not None:
         return milliseconds / 1000.0

@@ -92,9 +92,7 @@ class ServerIdentity:
 
 
 def version_headers(headers: Mapping[str, str], secrets: Iterable[str] = ()) -> dict[str, str]:
-    """The part of a reply's ``headers`` that names a server, ``{"header NAME": VALUE}``, safe to
-    print and without ``secrets``; names match in lower case.
-    """
+    """The part of a reply's ``headers`` that names a server, safe to print, without ``secrets``."""
     return {
         f"{_HEADER}{name}": printable(hidden(headers[name].strip(), secrets), _MAX_CHARS)
         for name in VERSION_HEADERS

@@ -17,9 +17,7 @@ _HARMLESS = {"ConfigNotFound", "ConfigParseError", "PartialCredentialsError", "P
 
 
 class SigV4Signer:
-    """Signs requests for one service in one region, with botocore's ``credentials``, which renew
-    temporary ones by themselves.
-    """
+    """Signs requests for one service in one region; botocore renews its ``credentials``."""
 
     def __init__(self, credentials: Any, service: str, region: str) -> None:
         self._credentials = credentials

@@ -34,9 +34,7 @@ _NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-co
 
 
 async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Opened:
-    """Check ``target``'s description; nothing is sent. Raises TargetError without a shape, or for a
-    description that cannot work.
-    """
+    """Check ``target``'s description; nothing is sent. TargetError if it cannot work."""
     if target.shape is None:
         raise TargetError("a generic HTTP endpoint does not state its input; pass --shape C,H,W")
     request = target.http.request

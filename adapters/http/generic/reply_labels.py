@@ -23,9 +23,7 @@ Scored = list[tuple[Any, float]]
 
 
 class ReplyRule:
-    """A checked ReplyFormat; an open label ``space`` grows. Raises TargetError for a path that is
-    none, or fields that exclude each other.
-    """
+    """A checked ReplyFormat; an open label ``space`` grows."""
 
     def __init__(self, reply: ReplyFormat, space: LabelSpace) -> None:
         _check(reply, space)
@@ -45,9 +43,7 @@ class ReplyRule:
         }
 
     def labels(self, reply: Any, n: int) -> Labels:
-        """Labels ``(n,)`` of a parsed reply. Raises ServerFailed if the reply says that the request
-        failed, although its status may be good; BadReply without a usable label for each input.
-        """
+        """Labels ``(n,)`` of a parsed reply; ServerFailed if it reports a failure."""
         self._check_success(reply)
         if self._format.kind == "scores":
             return top_labels(numbers(self._scores(reply, n)), n, self._space)
@@ -148,9 +144,7 @@ class ReplyRule:
 
 
 def label_names(reply: ReplyFormat, classes: tuple[str, ...] | None) -> list[str] | None:
-    """All names that ``reply`` can give, the one for "nothing" last; None if they are open. Raises
-    TargetError if ``no_label`` is a class already, or there is nothing to skip to.
-    """
+    """All names that ``reply`` can give, the one for "nothing" last; None if they are open."""
     if reply.unlisted == "skip" and classes is None:
         raise TargetError('response.unlisted = "skip" needs response.classes to choose among')
     if classes is None:

@@ -18,9 +18,7 @@ Carrier = Literal["tensor", "upload"]
 
 
 def choose_encoding(target: Target, carrier: Carrier) -> str:
-    """The encoding of ``target``'s inputs: the stated one, or the access mode's default. Raises
-    TargetError if the carrier cannot hold the encoding, or the encoding not the access mode.
-    """
+    """The stated encoding, or the access mode's default, if the carrier can hold it."""
     image = target.access == "image"
     default = "png" if carrier == "upload" else "uint8" if image else "float32"
     encoding = target.encoding or default
@@ -64,9 +62,7 @@ class Wire:
 
     @classmethod
     def of(cls, target: Target, spec: InputSpec) -> Wire:
-        """The form that ``target`` describes. Raises TargetError for a size that only images can be
-        brought to, or channels without a colour.
-        """
+        """The form that ``target`` describes; TargetError for a size or colours it cannot have."""
         size = target.upload_size or spec.shape[1:]
         if size != spec.shape[1:] and spec.access != "image":
             raise TargetError("input.upload_size scales 8-bit images; use --access image")

@@ -11,9 +11,7 @@ from adapters.quoting import printable
 
 @dataclass(frozen=True, slots=True)
 class JsonPath:
-    """A parsed path: the steps ``before`` its ``*``, or all, and those ``after``, below each entry
-    that ``*`` ``walks``.
-    """
+    """A parsed path: steps ``before`` its ``*``, or all, and ``after`` it, for each entry."""
 
     before: tuple[str, ...] = ()
     after: tuple[str, ...] = ()
@@ -21,9 +19,7 @@ class JsonPath:
 
     @classmethod
     def read(cls, text: str) -> JsonPath:
-        """Parse ``text``; empty is the reply itself. Raises TargetError for an empty step, or a
-        second ``*``.
-        """
+        """Parse ``text``, empty for the reply itself; at most one ``*``, and no step is empty."""
         steps = tuple(text.split(".")) if text else ()
         if "" in steps or steps.count("*") > 1:
             raise TargetError(f"{text!r} is not a path like predictions.*.label with at most one *")

@@ -12,9 +12,7 @@ from adapters.errors import BadReply
 
 
 def numbers(value: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """``value``, a JSON number or rectangular nested list of numbers, as float64. Raises BadReply
-    for anything else.
-    """
+    """``value``, a JSON number or rectangular nested list of numbers, as float64; or BadReply."""
     try:
         array = np.asarray(value)
     except (ValueError, OverflowError):
@@ -27,9 +25,7 @@ def numbers(value: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
 
 
 def top_labels(scores: np.ndarray[Any, np.dtype[Any]], n: int, space: LabelSpace) -> Labels:
-    """Labels ``(n,)`` of scores ``(n, classes)``; the class count is learned from the first. Raises
-    BadReply as :func:`adapters.checks.top1`, or if the class count is another than before.
-    """
+    """Labels ``(n,)`` of scores ``(n, classes)``; the first reply teaches the class count."""
     labels = top1(scores, n)
     classes = scores.shape[1]
     if space.size is None and not space.open:

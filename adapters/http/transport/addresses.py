@@ -53,9 +53,7 @@ class AddressGuard:
         return self._named is not None
 
     def check(self, address: str) -> None:
-        """Refuse ``address`` if the host's name does not stand for it. Raises
-        ForbiddenAddressError, in words for the user.
-        """
+        """Refuse ``address`` if the host's name does not stand for it."""
         found = _as_address(address)
         if self._named is not None and found == self._named:
             return
@@ -68,10 +66,7 @@ class AddressGuard:
             )
 
     async def resolve(self, host: str, port: int, family: int = socket.AF_UNSPEC) -> list[str]:
-        """Addresses of ``host``, every one of them checked; kept for a minute. Raises
-        ForbiddenAddressError if one of them is not for this host, OSError if the name does not
-        resolve.
-        """
+        """Checked addresses of ``host``, kept for a minute; OSError if one is forbidden or none."""
         until, known = self._found.get((host, family), (0.0, ()))
         if until > time.monotonic():
             return list(known)

@@ -97,9 +97,7 @@ class GrpcTransport:
         return self._grpc.aio.secure_channel(place, self._credentials, options=named)
 
     async def _stand(self) -> None:
-        """Return once a connection stands: what fails before that never left, even if a server
-        writes into its status. Raises OSError if there is none, or TLS failed.
-        """
+        """Return once a connection stands: what fails before that never left."""
         states = self._grpc.ChannelConnectivity
         while (state := self._channel.get_state(try_to_connect=True)) is not states.READY:
             if state is states.SHUTDOWN:

@@ -41,9 +41,7 @@ _ALERTS = ("certificate_required", "certificate required", "unknown_ca", "unknow
 
 
 def tls_context(tls: Tls) -> ssl.SSLContext:
-    """Certificates that an https connection trusts and shows; the environment has no say. Raises
-    TargetError for a file that cannot be read.
-    """
+    """Certificates that an https connection trusts and shows; the environment has no say."""
     try:
         context = (
             ssl.create_default_context(cafile=tls.ca)
@@ -67,9 +65,7 @@ def tls_context(tls: Tls) -> ssl.SSLContext:
 
 
 def pem_files(tls: Tls) -> tuple[bytes, bytes | None, bytes | None]:
-    """Parts of a context as gRPC takes them: authorities, our certificate and its key, as PEM.
-    Raises TargetError as :func:`tls_context`.
-    """
+    """Authorities, our certificate and its key as PEM: the parts of a context for gRPC."""
     tls_context(tls)  # gRPC itself would only write a cryptic line to the terminal
     roots = Path(tls.ca or certifi.where()).read_bytes()
     if not tls.cert:

@@ -83,9 +83,7 @@ class Geometry:
 
 
 def read_geometry(tensor: Tensor, target: Target) -> Geometry:
-    """Find channels, height, width and batch axis in ``tensor.dims``. Raises TargetError if the
-    shape leaves a choice that ``layout`` or ``shape`` must make.
-    """
+    """Find channels, height, width and batch axis; TargetError if the shape leaves a choice."""
     dims = tensor.dims
     if tensor.datatype == BYTES:
         return _of_texts(dims, target)
@@ -117,9 +115,7 @@ def _of_texts(dims: tuple[int, ...], target: Target) -> Geometry:
 
 
 def as_images(geometry: Geometry) -> Geometry:
-    """The same input if encoded images travel in place of its values: a list of ``N``. Raises
-    TargetError for a tensor that no server decodes images into.
-    """
+    """The same input if encoded images travel in place of its values: a list of ``N``."""
     if geometry.layout != "NHWC" or not geometry.batched or len(geometry.dims) != 3:
         raise TargetError(
             "servers decode images into tensors of shape [N, H, W, C], and this model's is "
@@ -208,9 +204,7 @@ class ImageWriter:
 
 
 class InputWriter:
-    """Turns batches into the array that the server takes. Raises TargetError for a V2 datatype that
-    cannot carry the values.
-    """
+    """Turns batches into the array that the server takes."""
 
     def __init__(
         self, datatype: str, geometry: Geometry, spec: InputSpec, color: Color = "rgb"

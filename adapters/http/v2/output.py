@@ -47,9 +47,7 @@ def read_reply(reply: Reply) -> tuple[dict[str, Any], bytes]:
 
 
 def find_output(message: dict[str, Any], raw: bytes, name: str) -> Output:
-    """The output called ``name``; the only one if ``name`` is empty. Raises BadReply if it is not
-    there, or its data do not fill its shape.
-    """
+    """The output called ``name``; the only one if ``name`` is empty."""
     outputs = message.get("outputs")
     if not isinstance(outputs, list) or not all(isinstance(o, dict) for o in outputs):
         raise BadReply("the reply is not a V2 inference reply: no outputs")

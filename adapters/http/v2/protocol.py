@@ -108,9 +108,7 @@ def takes_images(target: Target, tensor: Tensor) -> bool:
 def _input(
     target: Target, tensor: Tensor
 ) -> tuple[Tensor, Geometry, InputWriter | ImageWriter, InputSpec, tuple[str, ...]]:
-    """The tensor that travels, how inputs lie in it, what writes it, the model's input, and the
-    parts of that on which it depends if answers are comparable.
-    """
+    """The tensor that travels, how inputs lie in it, its writer, its spec and its identity."""
     geometry = read_geometry(tensor, target)
     if not takes_images(target, tensor):
         spec = target.input_spec(geometry.shape, choose_encoding(target, "tensor"))

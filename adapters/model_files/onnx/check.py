@@ -62,9 +62,7 @@ class _Message:
 
 
 def check_onnx(file: ModelFile) -> None:
-    """Check that ``file`` is plain ONNX, complete in itself and made of known operators. Raises
-    ModelFileError unless it is ONNX, ModelRefused if it holds what an audit does not run.
-    """
+    """Check that ``file`` is plain ONNX, complete in itself and made of known operators."""
     with memoryview(file.data) as content:
         _Look(file.name).check(content)
 

@@ -47,20 +47,12 @@ _EXTRAS = "pip install 'xray-audit[cpu]', or 'xray-audit[gpu]' for NVIDIA GPUs"
 
 
 def prepare(device: str, threads: int | None) -> None:  # noqa: ARG001 - as torch wants it
-    """Import the runtime and see that it can do what is asked, before any file is read. Raises
-    MissingExtra without ONNX Runtime, ProviderUnavailable if it lacks the provider or two builds
-    overwrite each other, TargetError for no such device name.
-    """
+    """Import the runtime and see that it has ``device``, before any file is read."""
     _providers(_runtime(), device)
 
 
 def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
-    """Load ``file`` into this process. Nothing it computes leaves as anything but labels.
-
-    Raises:
-        MissingExtra, ProviderUnavailable, ModelFileError, TargetError: see
-            :func:`adapters.model_files.open.open_oracle`.
-    """
+    """Load ``file`` into this process; only labels of what it computes leave."""
     ort = _runtime()
     session = _session(ort, file, _providers(ort, device), device, threads)
     output = pick_output(session, file.name)

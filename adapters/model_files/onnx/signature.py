@@ -27,9 +27,7 @@ _INTEGERS = frozenset(f"tensor({sign}int{bits})" for sign in ("", "u") for bits 
 
 @dataclass(frozen=True, slots=True)
 class LabelOutput:
-    """The model output that carries the label: class names if ``text``; ``classes`` is their number
-    if the file states it.
-    """
+    """The model output that carries the label, as class names if ``text``."""
 
     name: str
     text: bool
@@ -46,9 +44,7 @@ class StatedMetadata:
 
 
 def read_input(session: Any, file: str) -> tuple[Dims, str, tuple[int, int | None]]:
-    """Axes, numpy type and batch range of the one input. Raises ModelFileError unless there is
-    exactly one, and it takes a batch of images.
-    """
+    """Axes, numpy type and batch range of the one input, which must be a batch of images."""
     inputs = [i for i in session.get_inputs() if not i.type.startswith("optional")]
     if len(inputs) != 1:
         names = one_line(", ".join(i.name for i in inputs))
@@ -66,9 +62,7 @@ def read_input(session: Any, file: str) -> tuple[Dims, str, tuple[int, int | Non
 
 
 def pick_output(session: Any, file: str) -> LabelOutput:
-    """The first output that can carry a label per input. Raises ModelFileError if there is none, or
-    the only scores are of a single class.
-    """
+    """The first output that can carry a label per input; a single class is none."""
     outputs = session.get_outputs()
     for output in outputs:
         found = _as_output(output)

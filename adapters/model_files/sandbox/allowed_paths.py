@@ -49,9 +49,7 @@ _GPU_USE = ("/dev/nvidia*", "/dev/nvidia-caps", "/proc/self/task")
 
 @dataclass(frozen=True)
 class ProcessEnvironment:
-    """The surroundings of a process that runs a model file: its files, ``sys.path`` and all
-    environment variables.
-    """
+    """Paths, ``sys.path`` and all environment variables of a process that runs a model file."""
 
     paths: AllowedPaths
     import_path: tuple[str, ...]

@@ -81,10 +81,7 @@ def _run_failure(error: Exception) -> bytes:
 
 
 class Server:
-    """Answers requests one after the other. ``plan`` holds ``slots``, ``shape`` of one, ``dtype``
-    and ``classes`` (names, or None); ``inputs`` is the file of the shared memory that holds the
-    slots.
-    """
+    """Answers requests about the slots in the file ``inputs``, laid out as ``plan`` says."""
 
     def __init__(self, model: LoadedModel, plan: dict[str, Any], inputs: int) -> None:
         np = importlib.import_module("numpy")

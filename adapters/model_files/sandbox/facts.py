@@ -19,9 +19,7 @@ _MAX_ITEMS, _MAX_DEPTH = 200, 4
 
 
 def read_facts(data: bytes) -> tuple[ModelFacts, int]:
-    """The facts that ``data`` states, and the version of Landlock around the process. Raises
-    ValueError unless it is what an honest child says.
-    """
+    """The facts that ``data`` states, and Landlock's version around the process; or ValueError."""
     try:
         said = json.loads(data)
     except (ValueError, RecursionError) as error:
@@ -49,9 +47,7 @@ def read_facts(data: bytes) -> tuple[ModelFacts, int]:
 
 
 def read_names(value: Any) -> tuple[str, ...]:
-    """Class names: text, not empty, of bounded length, each only once. Raises ValueError for
-    anything else.
-    """
+    """Class names: text, not empty, of bounded length, each only once; or ValueError."""
     names = _list(value, 0, MAX_CLASSES)
     for name in names:
         if not isinstance(name, str) or not 1 <= len(name) <= MAX_NAME:

@@ -119,9 +119,7 @@ class ModelProcess:
             wire.send_json(self._asking, plan)
 
     def ask(self, slot: int, rows: int) -> int:
-        """Ask about the first ``rows`` inputs of ``slot``; returns the request's number. Raises
-        ModelStopped if it is no longer there.
-        """
+        """Ask about the first ``rows`` inputs of ``slot``; returns the request's number."""
         if self._stopped is not None:
             raise self._stopped
         self._number += 1
@@ -131,9 +129,7 @@ class ModelProcess:
         return self._number
 
     def answer(self, number: int, rows: int) -> ModelReply:
-        """The answer to request ``number``; answers come in the order of the requests. Raises
-        ModelStopped if it crashed, hung, hit a limit or broke the protocol.
-        """
+        """The answer to request ``number``; answers come in the order of the requests."""
         if self._stopped is not None:
             raise self._stopped
         deadline = time.monotonic() + self._limits.answer_s

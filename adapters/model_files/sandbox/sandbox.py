@@ -33,9 +33,7 @@ _CAP_DAC_READ_SEARCH = 1 << 2
 
 @dataclass(frozen=True)
 class AllowedPaths:
-    """Folders and files that may still be read, and devices that may be read, written and
-    controlled.
-    """
+    """Paths that may still be read, and devices that may be read, written and controlled."""
 
     read: tuple[str, ...]
     use: tuple[str, ...] = ()
@@ -55,9 +53,7 @@ def landlock_abi() -> int:
 
 
 def die_with_parent(parent: int) -> None:
-    """Have the kernel end this process when the thread that started it ends. Raises OSError if the
-    parent is gone already.
-    """
+    """Have the kernel end this process when the thread that started it ends."""
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         raise OSError("the auditor is gone")

@@ -124,18 +124,12 @@ def this_machine() -> Machine | None:
 
 
 def refuse_calls(machine: Machine) -> None:
-    """Refuse, for good and for all threads, what a model has no use for. Raises OSError if the
-    kernel takes no filter.
-    """
+    """Refuse, for good and for all threads, what a model has no use for."""
     _install(machine, _first_filter(machine, os.getpid()))
 
 
 def freeze_limits(machine: Machine) -> None:
-    """Refuse to change a resource limit, from now on and for good; for all threads.
-
-    Raises:
-        OSError: the kernel takes no filter.
-    """
+    """Refuse, for good and for all threads, to change a resource limit."""
     refused = _return(_ERRNO | errno.EPERM)
     program = [
         *_same_machine(machine),

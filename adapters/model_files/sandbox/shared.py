@@ -77,9 +77,7 @@ class Slots:
         self._views: NDArray[Any] | None = None
 
     def shape(self, slots: int, rows: tuple[int, ...], dtype: str) -> None:
-        """Give it its size, once: ``slots`` arrays of shape ``rows``. Raises TargetError if so much
-        memory is not to be had.
-        """
+        """Give it its size, once: ``slots`` arrays of shape ``rows``, if so much is to be had."""
         kind = np.dtype(dtype)
         size = slots * int(np.prod(rows, dtype=object)) * kind.itemsize
         try:

@@ -51,9 +51,7 @@ def send(file: int, data: bytes) -> None:
 
 
 def receive(file: int, size: int, deadline: float | None = None) -> bytes:
-    """Read exactly ``size`` bytes; ``deadline`` is the ``time.monotonic()`` at which to give up.
-    Raises BrokenOffError if the other side ended before, TooLateError if the deadline passed.
-    """
+    """Read exactly ``size`` bytes, until ``deadline`` on ``time.monotonic()``."""
     parts = bytearray()
     while len(parts) < size:
         if deadline is not None:

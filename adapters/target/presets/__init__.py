@@ -26,9 +26,7 @@ def preset_names() -> tuple[str, ...]:
 
 
 def preset_table(names: Sequence[str]) -> dict[str, Any]:
-    """The description that ``names`` give together, later ones over earlier ones. Raises
-    TargetError if there is no such preset.
-    """
+    """The description of ``names`` together, later over earlier; TargetError if unknown."""
     tables = [_read(name) for name in names]
     if len(names) == 1 and "alone" in tables[0]:
         tables.insert(0, _read(str(tables[0]["alone"])))
