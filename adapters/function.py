@@ -143,7 +143,7 @@ class FunctionOracle(LabelOracle):
 
 
 def _refuse_scores(array: NDArray[Any], n: int) -> None:
-    """Scores are turned away at the door: an audit works from hard labels alone."""
+    """Refuse scores: an audit works from hard labels alone."""
     if array.ndim > 1 and array.shape != (n, 1):
         raise BadReply(
             f"the function returned an array of shape {array.shape} for {n} images: an audit "
@@ -160,5 +160,5 @@ def _failed(error: Exception, n: int) -> EndpointError:
     """Error for a failed call; too little memory may do for fewer images."""
     memory = isinstance(error, MemoryError) or "OutOfMemory" in type(error).__name__
     advice = RetryAdvice("too-large" if memory and n > 1 else "never")
-    said = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
-    return EndpointError(f"the function failed on {n} images with {said}", advice)
+    cause = f"{type(error).__name__}: {one_line(error)}".rstrip(": ")
+    return EndpointError(f"the function failed on {n} images with {cause}", advice)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 from adapters import strict_json
 from adapters.errors import BadReply
 
 MAX_CHARS = 200
-_MESSAGE_KEYS = ("error", "message", "detail", "error_message", "errorMessage", "description")
+_MESSAGE_KEYS = (
+    "error", "message", "detail", "error_message", "errorMessage", "description", "msg",
+)  # fmt: skip
 _LOOK_AT = 16_384
 
 
@@ -40,17 +41,10 @@ def _message(body: bytes) -> str:
         if isinstance(value, list) and value:
             value = value[0]
         if isinstance(value, dict):
-            value = _first(value)
+            value = next((value[key] for key in _MESSAGE_KEYS if value.get(key)), None)
     if isinstance(value, str):
         return value
     return body[:_LOOK_AT].decode("utf-8", errors="replace")
-
-
-def _first(value: dict[str, Any]) -> Any:
-    for key in (*_MESSAGE_KEYS, "msg"):
-        if value.get(key):
-            return value[key]
-    return None
 
 
 def one_line(text: object, most: int = 200) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-from typing import Protocol, cast
 
 from adapters.contract import LabelOracle
 from adapters.errors import TargetError
@@ -22,10 +21,6 @@ ADAPTERS: dict[str, str] = {
 _ORDERS_COLOURS = {"http", "onnx", "torchscript"}
 
 
-class _AdapterModule(Protocol):
-    async def open_oracle(self, target: Target) -> LabelOracle: ...
-
-
 async def open_oracle(target: Target) -> LabelOracle:
     """Open the model that ``target`` describes. Raises TargetError for an unknown kind or a
     description that cannot work, ModelFileError if the file cannot be loaded, EndpointError if the
@@ -41,5 +36,5 @@ async def open_oracle(target: Target) -> LabelOracle:
         raise TargetError(
             f"input.color is for endpoints and model files, and the target is {target.kind}"
         )
-    module = cast("_AdapterModule", importlib.import_module(path))
-    return await module.open_oracle(target)
+    oracle: LabelOracle = await importlib.import_module(path).open_oracle(target)
+    return oracle

@@ -89,10 +89,7 @@ def _finite(digits: str) -> float:
 
 
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique,
-    parse_constant=_no_constant,
-    parse_int=_whole,
-    parse_float=_finite,
+    object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_whole, parse_float=_finite
 )
 
 

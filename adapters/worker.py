@@ -39,15 +39,11 @@ class Worker:
         return await asyncio.shield(asyncio.wrap_future(queued))
 
     async def aclose(self) -> None:
-        """End the thread after the call in progress, without holding up the event loop."""
+        """End the thread after the queued calls, without holding up the event loop."""
         if self._closed:
             return
         self._closed = True
         try:
-            await asyncio.wrap_future(self._pool.submit(_nothing))
+            await asyncio.wrap_future(self._pool.submit(lambda: None))
         finally:
             self._pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _nothing() -> None:
-    """Run last, so that its end means everything before it ended."""

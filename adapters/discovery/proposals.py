@@ -19,6 +19,7 @@ _FILE_FIELDS = ("image", "file", "content", "data")
 GUESS = "a usual format"
 """Reason given for a format without evidence."""
 
+_UPLOAD = {"preset": "http", "access": "image"}
 _ARRAY_KEYS = ("inputs", "instances", "input", "data", "x")
 _SAFE = "/:@%!$&'()*+,;=-._~"
 _HOSTS: tuple[tuple[str, str], ...] = (
@@ -31,6 +32,9 @@ _HOSTS: tuple[tuple[str, str], ...] = (
     (r".*\.inference\.ml\.azure\.com|.*azureml\.ms", "azureml"),
     (r".*huggingface\.(co|cloud)", "hf"),
 )
+
+Field = tuple[str, str, int]
+"""Name of a field, its kind (``file``, ``text`` or ``array``) and the depth of its lists, or 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +50,23 @@ class Proposal:
 
 def propose(facts: Facts, channels: int = 3) -> list[Proposal]:
     """At most ``MAX_PROPOSALS`` descriptions, the likeliest first, for samples of ``channels``."""
-    found: list[Proposal] = []
-    seen: set[str] = set()
-    for one in (
+    found = [
         *_by_host(facts),
         *_by_protocol(facts, channels),
         *_by_path(facts, channels),
         *_by_schema(facts, channels),
-    ):
-        _keep(one, found, seen)
+    ]
     path = facts.endpoint.path.rstrip("/")
     if not path and not found and not facts.cloud:
-        why = "Mosec's usual path"
-        _keep(Proposal({"url": _at(facts, "/inference"), "preset": "mosec"}, why), found, seen)
+        table = {"url": _at(facts, "/inference"), "preset": "mosec"}
+        found.append(Proposal(table, "Mosec's usual path"))
     if not facts.cloud and not any(one.certain for one in found):
         for url in [facts.endpoint.address] if path else _usual_urls(facts):
-            for one in _any_format(url, channels):
-                _keep(one, found, seen)
-    return found[:MAX_PROPOSALS]
-
-
-def _keep(one: Proposal, found: list[Proposal], seen: set[str]) -> None:
-    key = json.dumps(one.table, sort_keys=True)
-    if key not in seen:
-        seen.add(key)
-        found.append(one)
+            found += _any_format(url, channels)
+    once: dict[str, Proposal] = {}
+    for one in found:
+        once.setdefault(json.dumps(one.table, sort_keys=True), one)
+    return list(once.values())[:MAX_PROPOSALS]
 
 
 def _by_host(facts: Facts) -> Iterator[Proposal]:
@@ -125,20 +121,20 @@ def _by_path(facts: Facts, channels: int) -> Iterator[Proposal]:
     }
     for preset in usual.get(path, ()):
         yield from _preset(address, preset, f"the path {path}", channels)
-    if path.startswith("/predictions/"):
-        yield from _preset(address, "torchserve", "a path like TorchServe's", channels)
-    if path.startswith("/gradio_api/run/"):
-        yield from _preset(address, "gradio", "a path like Gradio's", channels)
-    if path.startswith("/gradio_api/call/"):
-        yield from _preset(address, "gradio-events", "a path like Gradio's", channels)
+    for start, preset, server in (
+        ("/predictions/", "torchserve", "TorchServe"),
+        ("/gradio_api/run/", "gradio", "Gradio"),
+        ("/gradio_api/call/", "gradio-events", "Gradio"),
+    ):
+        if path.startswith(start):
+            yield from _preset(address, preset, f"a path like {server}'s", channels)
     if not path and _dig(facts.answers.get("/openapi.json"), "info", "title") == "Cog":
         url = _at(facts, "/predictions")
         yield Proposal({"url": url, "preset": "replicate"}, "the server says Cog", certain=True)
-    gradio = facts.answers.get("/gradio_api/info")
-    if not path and isinstance(gradio, dict) and isinstance(gradio.get("named_endpoints"), dict):
-        for name in list(gradio["named_endpoints"])[:2]:
-            url = _at(facts, f"/gradio_api/run/{quote(str(name).strip('/'), safe='')}")
-            yield from _preset(url, "gradio", "the server describes a Gradio app", channels)
+    gradio = _table(facts.answers.get("/gradio_api/info"), "named_endpoints")
+    for name in list(gradio)[:2] if not path else ():
+        url = _at(facts, f"/gradio_api/run/{quote(str(name).strip('/'), safe='')}")
+        yield from _preset(url, "gradio", "the server describes a Gradio app", channels)
 
 
 def _preset(url: str, preset: str, why: str, channels: int) -> Iterator[Proposal]:
@@ -157,7 +153,7 @@ def _by_schema(facts: Facts, channels: int) -> Iterator[Proposal]:
         if facts.endpoint.path.rstrip("/") not in {"", route.rstrip("/")}:
             continue
         url = _at(facts, route)
-        for name, kind in fields:
+        for name, kind, depth in fields:
             why = f"the server's schema names the field {name!r} of {route}"
             if kind == "file":
                 yield Proposal(_multipart(url, name), why)
@@ -165,44 +161,30 @@ def _by_schema(facts: Facts, channels: int) -> Iterator[Proposal]:
                 yield Proposal(_text(url, name, "base64"), why)
                 yield Proposal(_text(url, name, "data-uri"), why)
             else:
-                for way in _ways(channels, _depth(kind)):
+                for way in _ways(channels, depth):
                     yield Proposal(_arrays(url, name, way), why)
 
 
-def _bento_routes(facts: Facts) -> Iterator[tuple[str, list[tuple[str, str]]]]:
-    schema = facts.answers.get("/schema.json")
-    routes = schema.get("routes") if isinstance(schema, dict) else None
-    for route in routes if isinstance(routes, list) else []:
-        if not isinstance(route, dict) or not isinstance(route.get("route"), str):
-            continue
-        inputs = route.get("input")
-        properties = inputs.get("properties") if isinstance(inputs, dict) else None
-        if isinstance(properties, dict):
-            yield route["route"], [(str(k), _kind(v)) for k, v in list(properties.items())[:2]]
+def _bento_routes(facts: Facts) -> Iterator[tuple[str, list[Field]]]:
+    routes = _dig(facts.answers.get("/schema.json"), "routes")
+    for entry in routes if isinstance(routes, list) else []:
+        route, properties = _dig(entry, "route"), _dig(entry, "input", "properties")
+        if isinstance(route, str) and isinstance(properties, dict):
+            yield route, [(str(k), _kind(v), 0) for k, v in list(properties.items())[:2]]
 
 
-def _openapi_routes(facts: Facts) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+def _openapi_routes(facts: Facts) -> Iterator[tuple[str, list[Field]]]:
     document = facts.answers.get("/openapi.json")
-    paths = document.get("paths") if isinstance(document, dict) else None
-    for route, methods in paths.items() if isinstance(paths, dict) else ():
-        post = methods.get("post") if isinstance(methods, dict) else None
-        if not isinstance(post, dict) or "{" in route:
-            continue
-        content = _dig(post, "requestBody", "content")
-        for media, entry in content.items() if isinstance(content, dict) else ():
+    for route, methods in _table(document, "paths").items():
+        content = {} if "{" in route else _table(methods, "post", "requestBody", "content")
+        for media, entry in content.items():
             shape = _resolved(document, _dig(entry, "schema"))
-            properties = _dig(shape, "properties")
-            fields = list(properties.items())[:2] if isinstance(properties, dict) else []
-            file = media == "multipart/form-data"
-            resolved = [(str(k), _resolved(document, v)) for k, v in fields]
-            kinds = [(k, "file" if file else _kind(v)) for k, v in resolved]
-            yield (
-                str(route),
-                [
-                    (k, f"array {_nesting(document, v)}" if kind == "array" else kind)
-                    for (k, kind), (_, v) in zip(kinds, resolved, strict=True)
-                ],
-            )
+            fields: list[Field] = []
+            for name, schema in list(_table(shape, "properties").items())[:2]:
+                field = _resolved(document, schema)
+                kind = "file" if media == "multipart/form-data" else _kind(field)
+                fields.append((str(name), kind, _nesting(document, field)))
+            yield str(route), fields
 
 
 def _resolved(document: Any, schema: Any) -> Any:
@@ -232,26 +214,22 @@ def _nesting(document: Any, schema: Any) -> int:
     return depth if _dig(schema, "type") in {"number", "integer"} else 0
 
 
-def _depth(kind: str) -> int:
-    return int(kind.partition(" ")[2] or 0)
-
-
 def _dig(value: Any, *steps: str) -> Any:
     for step in steps:
         value = value.get(step) if isinstance(value, dict) else None
     return value
 
 
+def _table(value: Any, *steps: str) -> dict[str, Any]:
+    found = _dig(value, *steps)
+    return found if isinstance(found, dict) else {}
+
+
 def _usual_urls(facts: Facts) -> list[str]:
     """Usual path of predictions, for a URL without one."""
     listed = [route for route, _ in (*_bento_routes(facts), *_openapi_routes(facts))]
-    document = facts.answers.get("/openapi.json")
-    paths = _dig(document, "paths")
-    posts = [
-        p
-        for p, m in (paths if isinstance(paths, dict) else {}).items()
-        if isinstance(m, dict) and "post" in m
-    ]
+    paths = _table(facts.answers.get("/openapi.json"), "paths")
+    posts = [route for route, methods in paths.items() if "post" in _table(methods)]
     likely = [p for p in (*listed, *posts) if re.search(r"predict|infer|classif|score|invoc", p)]
     routes = list(dict.fromkeys(p for p in likely if "{" not in p))[:2]
     if not routes:
@@ -260,7 +238,7 @@ def _usual_urls(facts: Facts) -> list[str]:
 
 
 def _any_format(url: str, channels: int) -> Iterator[Proposal]:
-    yield Proposal({"url": url, **_upload(), "request": {"body": "raw"}}, GUESS)
+    yield Proposal({"url": url, **_UPLOAD, "request": {"body": "raw"}}, GUESS)
     for name in _FILE_FIELDS:
         yield Proposal(_multipart(url, name), GUESS)
     for way in _ways(channels, 0):
@@ -289,11 +267,7 @@ def _ways(channels: int, depth: int) -> list[_Way]:
     nested = {
         1: [_Way("flat", single=True)],
         2: [*([_Way("grey", single=True)] if grey else []), _Way("flat")],
-        3: [
-            *([_Way("grey")] if grey else []),
-            _Way(single=True),
-            _Way(layout="NHWC", single=True),
-        ],
+        3: [*([_Way("grey")] if grey else []), _Way(single=True), _Way(layout="NHWC", single=True)],
         4: [_Way(), _Way(layout="NHWC")],
     }
     if depth:
@@ -301,17 +275,13 @@ def _ways(channels: int, depth: int) -> list[_Way]:
     return [*nested[4], *([_Way("grey")] if grey else []), _Way("flat"), _Way(single=True)]
 
 
-def _upload() -> dict[str, Any]:
-    return {"preset": "http", "access": "image"}
-
-
 def _multipart(url: str, name: str) -> dict[str, Any]:
-    return {"url": url, **_upload(), "request": {"body": "multipart", "field": name}}
+    return {"url": url, **_UPLOAD, "request": {"body": "multipart", "field": name}}
 
 
 def _text(url: str, name: str, value: str) -> dict[str, Any]:
     request = {"template": json.dumps({name: "$INPUT"}), "value": value}
-    return {"url": url, **_upload(), "request": request}
+    return {"url": url, **_UPLOAD, "request": request}
 
 
 def _arrays(url: str, key: str, way: _Way) -> dict[str, Any]:

@@ -69,10 +69,9 @@ def _rule_at(value: Any, steps: tuple[str, ...], key: str) -> tuple[int, Guess] 
 
 def _of_list(value: list[Any], path: str, depth: int, key: str) -> tuple[int, Guess] | None:
     named = bool(_LABEL.fullmatch(key) or _INDEX.fullmatch(key) or not depth)
-    if len(value) == 1 and named and isinstance(value[0], int) and value[0] is not True:
-        return 12 + depth, {"path": path, "kind": "index"}
-    if len(value) == 1 and named and isinstance(value[0], str):
-        return 12 + depth, {"path": path, "kind": "label"}
+    if len(value) == 1 and named and isinstance(value[0], int | str) and value[0] is not True:
+        kind = "label" if isinstance(value[0], str) else "index"
+        return 12 + depth, {"path": path, "kind": kind}
     if value and all(isinstance(item, dict) for item in value):
         return _of_entries(value, path, depth)
     if len(value) > 1 and all(_number(item) for item in value):

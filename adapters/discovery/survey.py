@@ -67,16 +67,17 @@ async def survey(target: Target) -> Facts:
     client = open_client(target, endpoint)
     try:
         for method, path in QUESTIONS:
-            if path == "/v2/repository/index" and not _needs_index(facts):
+            # Only a V2 server that did not list its models is asked for its repository.
+            listed = isinstance(facts.answers.get("/v2/models"), dict)
+            if path == "/v2/repository/index" and (listed or "/v2" not in facts.answers):
                 continue
             body = b"{}" if method == "POST" else b""
             headers = {"content-type": "application/json"} if body else {}
             try:
                 reply = await client.send(method, endpoint.at(path), body, headers)
             except Unreachable as error:
-                if not facts.asked and error.advice.kind == "never":
-                    raise
-                if not facts.asked and not error.advice.outcome_unknown:
+                answered = error.advice.outcome_unknown and error.advice.kind != "never"
+                if not facts.asked and not answered:
                     raise
                 facts.asked.append(f"{method} {path}: no answer")
             except EndpointError as error:
@@ -89,19 +90,14 @@ async def survey(target: Target) -> Facts:
     return facts
 
 
-def _needs_index(facts: Facts) -> bool:
-    """Only a V2 server that did not list its models is asked for its repository."""
-    return "/v2" in facts.answers and not isinstance(facts.answers.get("/v2/models"), dict)
-
-
 def _note(facts: Facts, method: str, path: str, body: bytes) -> None:
     try:
         value = strict_json.parse(body)
     except BadReply:
         value = body[:200].decode("utf-8", errors="replace").strip()
     facts.answers[path] = value
-    said = f"an object with {', '.join(list(value)[:6])}" if isinstance(value, dict) else value
-    facts.asked.append(f"{method} {path}: {printable(str(said), 100)}")
+    shown = f"an object with {', '.join(list(value)[:6])}" if isinstance(value, dict) else value
+    facts.asked.append(f"{method} {path}: {printable(str(shown), 100)}")
 
 
 def model_names(facts: Facts) -> list[str]:

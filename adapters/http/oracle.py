@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -97,6 +97,7 @@ class HttpOracle:
         self.max_batch = opened.max_batch
         self.wire = client.wire
         self.server_identity = client.server_identity.facts
+        self.addresses = client.server_identity.addresses
         self.idempotent = client.idempotent
         self.status = ""
         spec = opened.spec
@@ -163,11 +164,6 @@ class HttpOracle:
             )
             again.status = error.status
             raise again from error
-
-    @property
-    def addresses(self) -> Collection[str]:
-        """See :class:`adapters.contract.RemoteOracle`."""
-        return self._client.server_identity.addresses
 
     def identity(self) -> dict[str, Any]:
         """See :meth:`adapters.contract.RemoteOracle.identity`."""

@@ -81,7 +81,7 @@ def plan_input(
     default_layout: Layout | None = None,
     model_range: tuple[float, float] | None = None,
 ) -> InputPlan:
-    """Settle shape, layout, range and batch from what the user (who wins) and the model say."""
+    """Resolve shape, layout, range and batch from what the user (who wins) and the model say."""
     layout = _layout(target, dims, default_layout)
     shape = _shape(target, _channels_first(dims, layout))
     spec = _spec(target, shape, dtype, model_range)
@@ -95,10 +95,7 @@ def plan_input(
 
 
 def _spec(
-    target: Target,
-    shape: tuple[int, int, int],
-    dtype: str,
-    model_range: tuple[float, float] | None,
+    target: Target, shape: tuple[int, int, int], dtype: str, model_range: tuple[float, float] | None
 ) -> InputSpec:
     if dtype == "uint8" and target.access != "image":
         raise TargetError("the model takes 8-bit pixels, so it can only be audited in image access")

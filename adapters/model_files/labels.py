@@ -34,7 +34,7 @@ def read_labels(reply: NDArray[Any], rows: int, space: LabelSpace) -> Labels:
     if reply.dtype.kind in "OUS":
         if not flat:
             raise BadReply(f"the model returned names of shape {reply.shape} for {rows} inputs")
-        return _indices(reply.ravel(), space)
+        return np.array([_index(name, space) for name in reply.ravel()], dtype=np.int64)
     if flat and reply.dtype.kind in "iu":
         return check_labels(reply, rows, space.size)
     labels = top1(reply, rows)
@@ -46,12 +46,9 @@ def read_labels(reply: NDArray[Any], rows: int, space: LabelSpace) -> Labels:
     return labels
 
 
-def _indices(names: NDArray[Any], space: LabelSpace) -> Labels:
-    labels = np.empty(len(names), dtype=np.int64)
-    for i, name in enumerate(names):
-        text = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
-        index = space.index(text)
-        if index is None:
-            raise BadReply(f"the model answered {one_line(text)!r}, which is not a known class")
-        labels[i] = index
-    return labels
+def _index(name: Any, space: LabelSpace) -> int:
+    text = name.decode("utf-8", "replace") if isinstance(name, bytes) else str(name)
+    index = space.index(text)
+    if index is None:
+        raise BadReply(f"the model answered {one_line(text)!r}, which is not a known class")
+    return index

@@ -73,15 +73,15 @@ def why_not(device: str) -> str:
 async def _open_here(target: Target, runtime: Any) -> LocalOracle:
     """Load a model on the thread it will run on; the thread ends if loading fails."""
     worker = Worker("model")
+
+    def load() -> LocalOracle:
+        runtime.prepare(target.device, target.threads)
+        file = read_model_file(target.location)
+        model = runtime.load(file, target.device, target.threads)
+        return LocalOracle(model.infer, resolve(target, file, model.facts, TRUSTED), worker)
+
     try:
-        return await worker.run(_load_here, target, runtime, worker)
+        return await worker.run(load)
     except BaseException:
         await worker.aclose()
         raise
-
-
-def _load_here(target: Target, runtime: Any, worker: Worker) -> LocalOracle:
-    runtime.prepare(target.device, target.threads)
-    file = read_model_file(target.location)
-    model = runtime.load(file, target.device, target.threads)
-    return LocalOracle(model.infer, resolve(target, file, model.facts, TRUSTED), worker)

@@ -13,21 +13,14 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.errors import (
-    BadReply,
-    MissingExtra,
-    ModelFileError,
-    ProviderUnavailable,
-    TargetError,
-)
+from adapters.errors import BadReply, MissingExtra, ModelFileError, ProviderUnavailable, TargetError
 from adapters.model_files.file import ModelFile
-from adapters.model_files.loaded_model import Dims, Infer, LoadedModel, ModelFacts
+from adapters.model_files.loaded_model import Dims, LoadedModel, ModelFacts
 from adapters.quoting import one_line
 
 INPUT_TYPES = {
@@ -42,16 +35,8 @@ _LOADING = threading.Lock()
 """Warning filters and logger states belong to the process: one load changes them at a time."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Model:
-    """A loaded model and what its file says about it, as in :class:`ModelFacts`."""
-
-    call: Any
-    dims: Dims
-    dtype: str
-    batch: tuple[int, int | None]
-    classes: int | None
-    format: str
+_Loaded = tuple[Any, Dims, str, tuple[int, int | None], int | None]
+"""Callable from a tensor to the reply, axes, torch's name of the input type, batch and classes."""
 
 
 def prepare(device: str, threads: int | None) -> None:
@@ -68,28 +53,38 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
     torch = _runtime()
     place = _device(torch, device)
     exported = file.name.endswith(".pt2")
-    model = (_load_export if exported else _load_script)(torch, file, place)
-    if model.dtype not in INPUT_TYPES:
-        raise ModelFileError(f"model file {file.name} takes {model.dtype}, not an image tensor")
+    read = _load_export if exported else _load_script
+    call, dims, dtype, batch, classes = read(torch, file, place)
+    if dtype not in INPUT_TYPES:
+        raise ModelFileError(f"model file {file.name} takes {dtype}, not an image tensor")
+    form = "torch.export" if exported else "TorchScript"
     facts = ModelFacts(
-        dims=model.dims,
-        dtype=INPUT_TYPES[model.dtype],
-        batch=model.batch,
+        dims=dims,
+        dtype=INPUT_TYPES[dtype],
+        batch=batch,
         layout="NCHW",  # torch's own order
         value_range=None,
         names=None,
-        classes=model.classes,
+        classes=classes,
         text=False,
-        format=model.format,
+        format=form,
         identity=f"{place.type} torch {torch.__version__}",
         description={
-            "format": model.format,
+            "format": form,
             "runtime": f"torch {torch.__version__}",
             "device": str(place),
             "threads": torch.get_num_threads(),
         },
     )
-    return LoadedModel(_infer(torch, model, place), facts)
+
+    def infer(tensor: NDArray[Any]) -> NDArray[Any]:
+        # torch refuses to share memory that it may not write to.
+        own = tensor if tensor.flags.writeable else tensor.copy()
+        with torch.inference_mode():
+            reply = call(torch.from_numpy(own).to(place))
+            return _pick(torch, reply, len(tensor))
+
+    return LoadedModel(infer, facts)
 
 
 def _runtime() -> Any:
@@ -133,7 +128,7 @@ def _quiet() -> Iterator[None]:
             log.disabled = was
 
 
-def _load_script(torch: Any, file: ModelFile, device: Any) -> _Model:
+def _load_script(torch: Any, file: ModelFile, device: Any) -> _Loaded:
     try:
         with _quiet():
             module = torch.jit.load(io.BytesIO(file.data), map_location=device)
@@ -145,10 +140,10 @@ def _load_script(torch: Any, file: ModelFile, device: Any) -> _Model:
         ) from error
     weights = next((p for p in module.parameters() if p.is_floating_point()), None)
     dtype = "torch.float32" if weights is None else str(weights.dtype)
-    return _Model(module, (None, None, None), dtype, (1, None), None, "TorchScript")
+    return module, (None, None, None), dtype, (1, None), None
 
 
-def _load_export(torch: Any, file: ModelFile, device: Any) -> _Model:
+def _load_export(torch: Any, file: ModelFile, device: Any) -> _Loaded:
     try:
         with _quiet():
             program = torch.export.load(io.BytesIO(file.data))
@@ -169,14 +164,9 @@ def _load_export(torch: Any, file: ModelFile, device: Any) -> _Model:
         raise ModelFileError(f"model file {file.name} does not take a batch of images")
     axes = [axis if isinstance(axis, int) else None for axis in source.shape]
     outputs = [values.get(name) for name in program.graph_signature.user_outputs]
-    return _Model(
-        module,
-        (axes[1], axes[2], axes[3]),
-        str(source.dtype),
-        _batch_range(source.shape[0], program.range_constraints),
-        _classes(outputs, file.name),
-        "torch.export",
-    )
+    batch = _batch_range(source.shape[0], program.range_constraints)
+    dims = (axes[1], axes[2], axes[3])
+    return module, dims, str(source.dtype), batch, _classes(outputs, file.name)
 
 
 def _batch_range(axis: Any, ranges: Mapping[Any, Any]) -> tuple[int, int | None]:
@@ -207,17 +197,6 @@ def _classes(outputs: Sequence[Any], file: str) -> int | None:
 
 
 # Running
-
-
-def _infer(torch: Any, model: _Model, device: Any) -> Infer:
-    def infer(tensor: NDArray[Any]) -> NDArray[Any]:
-        # torch refuses to share memory that it may not write to.
-        own = tensor if tensor.flags.writeable else tensor.copy()
-        with torch.inference_mode():
-            reply = model.call(torch.from_numpy(own).to(device))
-            return _pick(torch, reply, len(tensor))
-
-    return infer
 
 
 def _pick(torch: Any, reply: Any, rows: int) -> NDArray[Any]:

@@ -177,7 +177,7 @@ class Poll:
     """``json``, or ``events``: a stream of server-sent events that ends with ``complete`` or
     ``error``."""
     interval: Seconds = 0.5
-    """Seconds between two looks."""
+    """Seconds between two requests for the answer."""
     timeout: Seconds = 300.0
     """Seconds until the answer counts as lost."""
 

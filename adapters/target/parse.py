@@ -258,7 +258,7 @@ def _build(cls: type[T], values: Table) -> T:
 @functools.cache
 def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
     """Pydantic's reader of ``cls``, made when a description is first read: --help needs none."""
-    from pydantic import TypeAdapter  # noqa: PLC0415 - as said above
+    from pydantic import TypeAdapter  # noqa: PLC0415 - as above
 
     return TypeAdapter(cls)
 

@@ -133,7 +133,7 @@ def open_client(target: Target, endpoint: Endpoint) -> Client:
     keys = read_credentials(options)
     if options.idempotency_header:
         check_header(options.idempotency_header.lower(), "")
-    # Shorter than the attempt, so that "never connected" is told apart from "no answer".
+    # Shorter than the attempt, so that "never connected" differs from "no answer".
     connect_s = min(_MAX_CONNECT_S, 0.8 * target.limits.timeout)
     tls = options.tls if endpoint.url.scheme in {"https", "grpcs"} else None
     guard = AddressGuard(endpoint.url.host, private=options.private_network)

@@ -95,8 +95,8 @@ def from_reply(
     status = reply.status
     if 200 <= status < 300 and status not in retry.throttle:
         return _unusable(reply, where, limit)
-    said = "" if reply.encoded else error_text(reply.body, secrets)
-    quote = f": {said}" if said else ""
+    text = "" if reply.encoded else error_text(reply.body, secrets)
+    quote = f": {text}" if text else ""
     error = _from_status(reply, where, retry, quote)
     if status in retry.final:
         error.advice = RetryAdvice("never", outcome_unknown=error.advice.outcome_unknown)

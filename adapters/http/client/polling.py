@@ -75,19 +75,15 @@ class Poller:
     async def _finished(self, place: Endpoint) -> Reply:
         while True:
             await asyncio.sleep(self._poll.interval)
-            reply = await self._look(place)
-            if reply is not None and not self._is_pending(reply):
-                return reply
-
-    async def _look(self, place: Endpoint) -> Reply | None:
-        """One look; None if it failed in a way that may pass: the job itself is paid for."""
-        try:
-            return await self._client.get(place)
-        except EndpointError as error:
-            if error.advice.kind == "never":
-                raise
-            await asyncio.sleep(min(error.advice.retry_after_s or 0.0, self._poll.timeout))
-            return None
+            try:
+                reply = await self._client.get(place)
+            except EndpointError as error:  # may pass: the job itself is paid for
+                if error.advice.kind == "never":
+                    raise
+                await asyncio.sleep(min(error.advice.retry_after_s or 0.0, self._poll.timeout))
+            else:
+                if not self._is_pending(reply):
+                    return reply
 
 
 def complete_event(stream: bytes) -> bytes:
@@ -102,8 +98,8 @@ def complete_event(stream: bytes) -> bytes:
         event = next((value for name, value in values if name == "event"), "")
         data = "\n".join(value for name, value in values if name == "data")
         if event == "error":
-            said = printable(data) if data not in {"", "null"} else "without a reason"
-            raise ServerFailed(f"the target reports a failure: {said}", RetryAdvice("transient"))
+            reason = printable(data) if data not in {"", "null"} else "without a reason"
+            raise ServerFailed(f"the target reports a failure: {reason}", RetryAdvice("transient"))
         if event == "complete":
             return data.encode()
     raise BadReply("the stream of events ended without an answer")

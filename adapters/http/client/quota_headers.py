@@ -39,8 +39,9 @@ def pace_hint(headers: Mapping[str, str]) -> PaceHint | None:
     """
     if not any("ratelimit" in name or "rate-limit" in name for name in map(str.lower, headers)):
         return None
+    left = _number(_family(headers, "remaining", "remaining-requests"))
     hint = _draft(headers) or PaceHint(
-        remaining=_whole(_family(headers, "remaining", "remaining-requests")),
+        remaining=None if left is None else int(left),
         reset_s=_span(_family(headers, "reset-after", "reset", "reset-requests"), headers),
     )
     return None if hint == PaceHint() else hint
@@ -68,11 +69,6 @@ def _draft(headers: Mapping[str, str]) -> PaceHint | None:
 def _family(headers: Mapping[str, str], *endings: str) -> str:
     names = (f"{prefix}-{ending}" for ending in endings for prefix in _PREFIXES)
     return next((headers[name].strip() for name in names if name in headers), "")
-
-
-def _whole(text: str) -> int | None:
-    number = _number(text)
-    return None if number is None else int(number)
 
 
 def _span(text: str, headers: Mapping[str, str]) -> float | None:

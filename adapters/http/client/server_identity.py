@@ -44,15 +44,10 @@ class ServerIdentity:
     """
 
     def __init__(self, guard: AddressGuard, now: Callable[[], float] = time.time) -> None:
-        self._guard = guard
+        self.addresses: Collection[str] = guard.seen
         self._now = now
         self._offsets: tuple[float, float] | None = None
         self.facts: dict[str, str] = {}
-
-    @property
-    def addresses(self) -> Collection[str]:
-        """Every address that the host's name led to so far."""
-        return self._guard.seen
 
     def note(
         self, headers: Mapping[str, str], certificate: str = "", secrets: Iterable[str] = ()
@@ -77,7 +72,7 @@ class ServerIdentity:
         offsets = self._offsets
         return {
             "url": url,
-            "addresses": sorted(self._guard.seen),
+            "addresses": sorted(self.addresses),
             "certificate": self.facts.get(_CERTIFICATE),
             "headers": {
                 name.removeprefix(_HEADER): value

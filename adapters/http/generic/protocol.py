@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import httpx
@@ -30,6 +30,7 @@ from adapters.http.transport.transports import Reply
 from adapters.images import media_type
 from adapters.target import HttpOptions, ReplyFormat, RequestFormat, Target
 
+_ONE, _MANY = '"$INPUT"', '"$INPUTS"'
 _NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-columns"}
 
 
@@ -42,13 +43,14 @@ async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Op
     spec = target.input_spec(
         target.shape, choose_encoding(target, "upload" if upload else "tensor")
     )
-    space = _label_space(target)
+    names = label_names(target.http.reply, target.classes)
+    space = LabelSpace(names or [], open=names is None and target.http.reply.kind in _NAMED_KINDS)
     wire = Wire.of(target, spec)
     writer = _writer(target.http, wire)
     # Encoding one input of noise finds what an input cannot do before anything is sent.
     noise = np.random.default_rng(0).integers(0, 256, (1, *spec.shape))
     one = len(writer(spec.from_pixels(noise)).body)
-    batched = request.body == "json" and '"$INPUTS"' in request.template
+    batched = request.body == "json" and _MANY in request.template
     return Opened(
         format=_Generic(writer, ReplyRule(target.http.reply, space), one),
         base=endpoint,
@@ -83,33 +85,20 @@ def _facts(target: Target, wire: Wire) -> dict[str, Any]:
     }
 
 
+@dataclass
 class _Generic:
-    """The generic WireFormat: a writer and a reply rule."""
+    """The generic WireFormat: a writer, which encodes, and a reply rule."""
 
-    version = ""
-
-    def __init__(
-        self, writer: Callable[[Batch], Outgoing], rule: ReplyRule, one_bytes: int
-    ) -> None:
-        self._writer = writer
-        self._rule = rule
-        self._one_bytes = one_bytes
-
-    def encode(self, batch: Batch) -> Outgoing:
-        return self._writer(batch)
+    encode: Callable[[Batch], Outgoing]
+    rule: ReplyRule
+    one_bytes: int
+    version: str = ""
 
     def decode(self, reply: Reply, n: int) -> Labels:
-        return self._rule.labels(strict_json.parse(reply.body), n)
+        return self.rule.labels(strict_json.parse(reply.body), n)
 
     def body_bytes(self, n: int) -> int:
-        return n * self._one_bytes
-
-
-def _label_space(target: Target) -> LabelSpace:
-    names = label_names(target.http.reply, target.classes)
-    if names is not None:
-        return LabelSpace(names)
-    return LabelSpace(open=target.http.reply.kind in _NAMED_KINDS)
+        return n * self.one_bytes
 
 
 def _poller(client: Client, target: Target, endpoint: Endpoint) -> Poller | None:
@@ -134,18 +123,20 @@ def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
     if request.body == "raw":
         return lambda batch: Outgoing(wire.files(batch)[0], {"content-type": kind})
     name = "input." + (kind.partition("/")[2] if kind.startswith("image/") else "bin")
-    return lambda batch: _multipart(request.field, (name, wire.files(batch)[0], kind))
 
+    def multipart(batch: Batch) -> Outgoing:
+        file = {request.field: (name, wire.files(batch)[0], kind)}
+        # httpx writes the body; the URL is only there because a request must have one.
+        made = httpx.Request("POST", "http://multipart", files=file)
+        return Outgoing(made.read(), {"content-type": made.headers["content-type"]})
 
-def _multipart(field: str, file: tuple[str, bytes, str]) -> Outgoing:
-    # httpx writes the body; the URL is only there because a request must have one.
-    request = httpx.Request("POST", "http://multipart", files={field: file})
-    return Outgoing(request.read(), {"content-type": request.headers["content-type"]})
+    return multipart
 
 
 def _json_writer(request: RequestFormat, wire: Wire) -> Callable[[Batch], Outgoing]:
-    head, tail, many = _split_template(request.template)
-    before, after = _split_item(request.item) if many else (b"", b"")
+    head, tail = _split("template", request.template, _ONE, _MANY)
+    many = _MANY in request.template
+    before, after = _split("item", request.item, _ONE) if many else (b"", b"")
     kind = {"content-type": request.content_type or "application/json"}
     axes = _axes(request, wire)
     values = _value_writer(request, wire, axes)
@@ -192,42 +183,26 @@ def _value_writer(
     return lambda batch: [b'"' + prefix + base64.b64encode(one) + b'"' for one in wire.files(batch)]
 
 
-def _split_template(template: str) -> tuple[bytes, bytes, bool]:
-    """Text before and after the placeholder, and whether it stands for all inputs."""
-    _check_json("template", template)
-    places = template.count('"$INPUT"') + template.count('"$INPUTS"')
-    if places != 1:
-        raise TargetError(
-            f'the request template holds "$INPUT" or "$INPUTS" {places} times, not once'
-        )
-    many = '"$INPUTS"' in template
-    head, tail = template.split('"$INPUTS"' if many else '"$INPUT"')
-    return head.encode(), tail.encode(), many
-
-
-def _split_item(item: str) -> tuple[bytes, bytes]:
-    _check_json("item", item)
-    if item.count('"$INPUT"') != 1:
-        raise TargetError('the request item must hold "$INPUT" exactly once')
-    before, after = item.split('"$INPUT"')
-    return before.encode(), after.encode()
-
-
-def _check_json(what: str, text: str) -> None:
+def _split(what: str, text: str, *places: str) -> tuple[bytes, bytes]:
+    """Text before and after the only one of ``places`` in the JSON ``text``."""
     try:
         json.loads(text)
     except ValueError:
         raise TargetError(f"the request {what} is not JSON") from None
+    found = [place for place in places for _ in range(text.count(place))]
+    if len(found) != 1:
+        stated = " or ".join(places)
+        raise TargetError(f"the request {what} holds {stated} {len(found)} times, not once")
+    before, after = text.split(found[0])
+    return before.encode(), after.encode()
 
 
 def _digest(request: RequestFormat, reply: ReplyFormat) -> str:
     """Digest of the formats for the fingerprint: a template may hold a secret. Only what differs
     from the defaults counts, so a new option leaves old fingerprints alone.
     """
-    said = _stated(request, RequestFormat()), _stated(reply, ReplyFormat())
-    return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:16]
-
-
-def _stated(given: RequestFormat | ReplyFormat, default: RequestFormat | ReplyFormat) -> Any:
-    plain = asdict(default)
-    return sorted((name, value) for name, value in asdict(given).items() if value != plain[name])
+    stated = [
+        sorted(pair for pair in asdict(given).items() if pair not in asdict(default).items())
+        for given, default in ((request, RequestFormat()), (reply, ReplyFormat()))
+    ]
+    return hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:16]

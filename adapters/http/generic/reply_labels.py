@@ -13,7 +13,7 @@ from adapters.contract import Labels, LabelSpace
 from adapters.errors import BadReply, RetryAdvice, ServerFailed, TargetError
 from adapters.http.oracle import known_name
 from adapters.http.payload.json_path import JsonPath
-from adapters.http.payload.top_label import numbers, top_labels
+from adapters.http.payload.numbers import numbers, top_labels
 from adapters.quoting import printable
 from adapters.target import ReplyFormat
 

@@ -44,8 +44,8 @@ def arrange(
         if batch.shape[1] != 3:
             raise TargetError(f"color 'bgr' needs 3 channels, the input has {batch.shape[1]}")
         batch = batch[:, ::-1]
-    turned = batch if layout == "NCHW" else batch.transpose(0, 2, 3, 1)
-    return np.ascontiguousarray(turned)
+    arranged = batch if layout == "NCHW" else batch.transpose(0, 2, 3, 1)
+    return np.ascontiguousarray(arranged)
 
 
 @dataclass(frozen=True, slots=True)

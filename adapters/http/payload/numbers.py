@@ -1,4 +1,4 @@
-"""Arrays as JSON text."""
+"""Arrays as JSON text, and back; scores end here, as only the top label leaves."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 import orjson
 from numpy.typing import NDArray
+
+from adapters.checks import top1
+from adapters.contract import Labels, LabelSpace
+from adapters.errors import BadReply
 
 
 def nested(array: NDArray[Any]) -> bytes:
@@ -21,3 +25,27 @@ def nested(array: NDArray[Any]) -> bytes:
 def flat(array: NDArray[Any]) -> bytes:
     """``array`` as one flat JSON list in C order; see :func:`nested`."""
     return nested(array.reshape(-1))
+
+
+def numbers(value: Any) -> NDArray[np.float64]:
+    """``value``, a JSON number or rectangular nested list of numbers, as float64; or BadReply."""
+    try:
+        array = np.asarray(value)
+    except (ValueError, OverflowError):
+        raise BadReply("the reply holds lists of unequal length where scores should be") from None
+    if array.dtype.kind not in "iuf":
+        raise BadReply("the reply holds something else where numbers should be")
+    if np.isposinf(array).any():
+        raise BadReply("the reply holds an infinite score")
+    return array.astype(np.float64)
+
+
+def top_labels(scores: NDArray[Any], n: int, space: LabelSpace) -> Labels:
+    """Labels ``(n,)`` of scores ``(n, classes)``; the first reply teaches the class count."""
+    labels = top1(scores, n)
+    classes = scores.shape[1]
+    if space.size is None and not space.open:
+        space.size = classes
+    if space.size not in {None, classes}:
+        raise BadReply(f"the target scores {classes} classes, not the {space.size} of its space")
+    return labels

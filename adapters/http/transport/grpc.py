@@ -1,4 +1,4 @@
-"""One gRPC call, told as an HTTP exchange: so limits, keys, retries and redaction stay the same."""
+"""One gRPC call in the form of an HTTP exchange: limits, keys and retries stay the same."""
 
 from __future__ import annotations
 
@@ -116,32 +116,28 @@ class GrpcTransport:
 
     def _failed(self, error: Any) -> Reply:
         """The failure as a reply. Raises OSError if no server answered."""
-        code, said = error.code().name, str(error.details() or "")
+        code, details = error.code().name, str(error.details() or "")
         if code == "UNAVAILABLE":
             raise ConnectionResetError
         status = _HTTP_STATUS.get(code, 500)
-        if code == "RESOURCE_EXHAUSTED" and "message larger than max" in said:
+        if code == "RESOURCE_EXHAUSTED" and "message larger than max" in details:
             status = _TOO_LARGE
-        return Reply(status, {}, json.dumps({"error": said}).encode(), code=code)
+        return Reply(status, {}, json.dumps({"error": details}).encode(), code=code)
 
 
-def _no_connection(said: str) -> OSError:
+def _no_connection(details: str) -> OSError:
     """Cause that kept gRPC from a connection: its code is one for all, only the words differ."""
-    if "CERTIFICATE_VERIFY_FAILED" in said:
-        return ssl.SSLCertVerificationError(1, said)
-    if "Hostname Verification" in said:
+    if "CERTIFICATE_VERIFY_FAILED" in details:
+        return ssl.SSLCertVerificationError(1, details)
+    if "Hostname Verification" in details:
         return ssl.SSLCertVerificationError(1, "hostname mismatch")
-    if "andshake" in said:
-        return ssl.SSLError(1, said)
-    return ConnectionAbortedError() if "Socket closed" in said else ConnectionRefusedError()
+    if "andshake" in details:
+        return ssl.SSLError(1, details)
+    return ConnectionAbortedError() if "Socket closed" in details else ConnectionRefusedError()
 
 
 def load(name: str) -> Any:
-    """The module ``name`` of the extra ``grpc``. Raises MissingExtra if it is not installed. Load
-    ``file`` into this process; only labels of what it computes leave. Raises the errors of
-    :func:`adapters.model_files.open.open_oracle`. Load ``file`` into this process, which runs code
-    from it. Raises the errors of :func:`adapters.model_files.open.open_oracle`.
-    """
+    """The module ``name`` of the extra ``grpc``. Raises MissingExtra if it is not installed."""
     # Otherwise it writes lines of its own to the terminal for what is reported in one sentence.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:

@@ -76,9 +76,9 @@ def pem_files(tls: Tls) -> tuple[bytes, bytes | None, bytes | None]:
 def certificate_problem(chain: Iterable[BaseException]) -> str:
     """Sentence on the certificate at fault in an attempt's failure and its causes; or empty."""
     for cause in chain:
-        said = str(cause).lower()
+        text = str(cause).lower()
         if isinstance(cause, ssl.SSLCertVerificationError):
-            return next((words for fault, words in _FAULTS if fault in said), _UNTRUSTED)
-        if isinstance(cause, ssl.SSLError) and any(alert in said for alert in _ALERTS):
+            return next((words for fault, words in _FAULTS if fault in text), _UNTRUSTED)
+        if isinstance(cause, ssl.SSLError) and any(alert in text for alert in _ALERTS):
             return _OWN
     return ""

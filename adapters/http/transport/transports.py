@@ -224,7 +224,7 @@ class AiohttpTransport:
         )
         # It would send a PUT anew if a kept connection breaks: billed twice, charged once.
         # There is no public switch; a test with a real server guards this one.
-        self._session._retry_connection = False  # noqa: SLF001 - as said
+        self._session._retry_connection = False  # noqa: SLF001 - see above
 
     async def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int

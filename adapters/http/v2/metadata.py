@@ -46,11 +46,6 @@ class Model:
     outputs: tuple[Tensor, ...]
     max_batch: int | None
 
-    @property
-    def infer(self) -> Endpoint:
-        """URL of inference requests."""
-        return self.base.at(f"{self.base.path}/infer")
-
 
 async def read_model(client: Client, endpoint: Endpoint) -> Model:
     """Ask for the metadata of the model, and of the server as far as it gives any. Raises

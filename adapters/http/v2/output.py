@@ -14,7 +14,7 @@ from adapters import strict_json
 from adapters.contract import Labels, LabelSpace
 from adapters.errors import BadReply
 from adapters.http.oracle import known_name
-from adapters.http.payload.top_label import numbers, top_labels
+from adapters.http.payload.numbers import numbers, top_labels
 from adapters.http.transport.transports import Reply
 from adapters.http.v2.input import DTYPES
 

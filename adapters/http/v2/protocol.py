@@ -43,7 +43,7 @@ _FOREIGN = (
 
 
 async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
-    """Read the model's metadata and settle on JSON or raw tensors. Raises TargetError if the
+    """Read the model's metadata and decide on JSON or raw tensors. Raises TargetError if the
     metadata leaves a choice to the user or the model takes no images, EndpointError if it could not
     be read.
     """
@@ -53,7 +53,8 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
     if images and target.http.protocol == "v2-json":
         raise TargetError("images travel behind the JSON, and protocol v2-json allows no such")
     likely = images or _binary_likely(target, model, tensor)
-    opened = open_model(target, model, model.infer, lambda wire: replace(wire, binary=likely))
+    infer = model.base.at(f"{model.base.path}/infer")
+    opened = open_model(target, model, infer, lambda wire: replace(wire, binary=likely))
     if not likely or images or target.http.protocol == "v2-binary":
         return opened
     # Servers that list raw tensors take them, but KServe takes them unlisted and MLServer breaks
@@ -65,7 +66,7 @@ async def open_v2(client: Client, target: Target, endpoint: Endpoint) -> Opened:
 def open_model(
     target: Target, model: Model, infer: Endpoint, carried: Callable[[V2Format], WireFormat]
 ) -> Opened:
-    """Settle how ``model`` is asked at the URL ``infer``, in the format that ``carried`` makes of
+    """Resolve how ``model`` is asked at the URL ``infer``, in the format that ``carried`` makes of
     what is known of the model. Raises TargetError if the metadata leaves a choice to the user, or
     the model takes no images.
     """

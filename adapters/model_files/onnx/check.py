@@ -13,20 +13,11 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from adapters.errors import ModelFileError, ModelRefused
+from adapters.model_files import protobuf
 from adapters.model_files.file import ModelFile
 from adapters.model_files.onnx.operators import ALLOWED
 from adapters.model_files.onnx.schema import BITS, MESSAGES
-from adapters.model_files.protobuf import (
-    BYTES,
-    FIXED32,
-    FIXED64,
-    VARINT,
-    Budget,
-    NotProtobufError,
-    fields,
-    signed,
-    varints,
-)
+from adapters.model_files.protobuf import Budget, NotProtobufError, fields, signed, varints
 from adapters.quoting import one_line
 
 MAX_FIELDS = 1_000_000
@@ -35,7 +26,7 @@ MAX_NODES = 1_000_000
 MAX_DIMENSION = 1 << 31
 MAX_RANK = 64
 
-_WIRES = {"i": VARINT, "s": BYTES, "f": FIXED32, "d": FIXED64}
+_WIRES = {"i": protobuf.VARINT, "s": protobuf.BYTES, "f": protobuf.FIXED32, "d": protobuf.FIXED64}
 _STRING = 8
 
 Key = tuple[str, str, str]
@@ -141,7 +132,7 @@ class _Look:
         elif wire != _WIRES[form.removesuffix("*")]:
             raise NotProtobufError(f"{kind} {number} is of the wrong type")
         else:
-            found.sizes[number] += {FIXED32: 4, FIXED64: 8}.get(wire, 1)
+            found.sizes[number] += {protobuf.FIXED32: 4, protobuf.FIXED64: 8}.get(wire, 1)
             if kept:
                 found.numbers.setdefault(number, []).append(value)
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from adapters.errors import MissingExtra, ModelFileError, ProviderUnavailable, TargetError
 from adapters.model_files.file import ModelFile
-from adapters.model_files.loaded_model import Infer, LoadedModel, ModelFacts
+from adapters.model_files.loaded_model import LoadedModel, ModelFacts
 from adapters.model_files.onnx.signature import pick_output, read_input, read_metadata
 from adapters.quoting import one_line
 
@@ -82,17 +82,12 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
             "ignored_metadata": list(stated.ignored),
         },
     )
-    return LoadedModel(_infer(session, output.name), facts)
-
-
-def _infer(session: Any, output: str) -> Infer:
     feed = session.get_inputs()[0].name
-    wanted = [output]
 
     def infer(tensor: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(session.run(wanted, {feed: tensor})[0])
+        return np.asarray(session.run([output.name], {feed: tensor})[0])
 
-    return infer
+    return LoadedModel(infer, facts)
 
 
 # The runtime and its providers
@@ -100,7 +95,7 @@ def _infer(session: Any, output: str) -> Infer:
 
 def _runtime() -> Any:
     """The onnxruntime module; one build, undamaged and new enough."""
-    builds = [name for name in DISTRIBUTIONS if _installed(name)]
+    builds = [name for name in DISTRIBUTIONS if list(metadata.distributions(name=name))]
     if len(builds) > 1:
         raise ProviderUnavailable(
             f"{' and '.join(builds)} are both installed and overwrite each other's files: "
@@ -125,14 +120,6 @@ def _runtime() -> Any:
     # With this set a model file could configure the session; the file is not to be trusted.
     os.environ.pop("ORT_LOAD_CONFIG_FROM_MODEL", None)
     return ort
-
-
-def _installed(distribution: str) -> bool:
-    try:
-        metadata.distribution(distribution)
-    except metadata.PackageNotFoundError:
-        return False
-    return True
 
 
 def _providers(ort: Any, device: str) -> list[tuple[str, dict[str, Any]]]:

@@ -65,7 +65,9 @@ def environment_for(packages: tuple[str, ...], *, gpu: bool) -> ProcessEnvironme
     path = _import_path(packages)
     libraries = [p for p in variables.get("LD_LIBRARY_PATH", "").split(":") if p.startswith("/")]
     own = str(Path(__file__).resolve().parents[2])
-    read = [*_SYSTEM, *path, *_prefix_libraries(), *libraries, own]
+    # Shared libraries beside Python itself: conda, pyenv and uv keep them there.
+    beside = [str(Path(prefix) / "lib") for prefix in {sys.base_prefix, sys.base_exec_prefix}]
+    read = [*_SYSTEM, *path, *beside, *libraries, own]
     use: list[str] = ["/dev/null"]
     if gpu:
         read += _GPU_READ
@@ -78,7 +80,8 @@ def _import_path(packages: tuple[str, ...]) -> tuple[str, ...]:
     """Entries of ``sys.path`` that hold Python's own modules or installed packages."""
     own = {sysconfig.get_path(name) for name in ("stdlib", "platstdlib")}
     own |= {str(Path(entry) / "lib-dynload") for entry in own}
-    needed = {_home_of(package) for package in packages}
+    specs = [importlib.util.find_spec(package) for package in packages]
+    needed = {str(Path(spec.origin).parents[1]) for spec in specs if spec and spec.origin}
     kept = []
     for entry in sys.path:
         installed = Path(entry).name in {"site-packages", "dist-packages"}
@@ -86,16 +89,3 @@ def _import_path(packages: tuple[str, ...]) -> tuple[str, ...]:
         if Path(entry).is_absolute() and (entry in own or installed or zipped or entry in needed):
             kept.append(entry)
     return tuple(kept)
-
-
-def _home_of(package: str) -> str:
-    """The folder that ``package`` was found in; empty if it is not installed."""
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        return ""
-    return str(Path(spec.origin).parents[1])
-
-
-def _prefix_libraries() -> list[str]:
-    """Shared libraries beside Python itself: conda, pyenv and uv keep them there."""
-    return [str(Path(prefix) / "lib") for prefix in {sys.base_prefix, sys.base_exec_prefix}]

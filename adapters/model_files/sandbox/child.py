@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from adapters.model_files.loaded_model import LoadedModel
 
 LOAD_FAILURES = ("MissingExtra", "ModelFileError", "ProviderUnavailable", "TargetError")
-"""Errors of :mod:`adapters.errors` that travel by name; any other is told as ModelFileError."""
+"""Errors of :mod:`adapters.errors` that travel by name; any other travels as ModelFileError."""
 
 
 def main(asked: int, answers: int) -> None:
@@ -53,10 +53,7 @@ def _load(setup: dict[str, Any], sandbox: ModuleType) -> LoadedModel:
     runtime = importlib.import_module(setup["runtime"])
     model_file = importlib.import_module("adapters.model_files.file")
     runtime.prepare(setup["device"], setup["threads"])
-    if setup["memory"] is None:
-        sandbox.freeze_limits()
-    else:
-        sandbox.limit_memory(setup["memory"])
+    sandbox.limit_memory(setup["memory"])
     size = os.fstat(setup["model"]).st_size
     with mmap.mmap(setup["model"], size, prot=mmap.PROT_READ) as content:
         file = model_file.ModelFile(setup["name"], setup["sha256"], content[:])
@@ -74,7 +71,7 @@ def _load_failure(error: BaseException, file: str) -> bytes:
 
 
 def _run_failure(error: Exception) -> bytes:
-    """A reply without labels is told as it is; all else is the model failing on its inputs."""
+    """A reply without labels keeps its name; all else is the model failing on its inputs."""
     name = "BadReply" if type(error).__name__ == "BadReply" else "InputRejected"
     text = str(error) or ("out of memory" if isinstance(error, MemoryError) else repr(error))
     return json.dumps({"error": name, "text": text[:4000]}).encode()
@@ -107,7 +104,7 @@ class Server:
             number, slot, rows = wire.REQUEST.unpack(head)
             try:
                 labels = self._labels(slot, rows)
-            except Exception as error:  # noqa: BLE001 - told to the auditor
+            except Exception as error:  # noqa: BLE001 - sent to the auditor
                 wire.send_message(answers, number, wire.FAILED, _run_failure(error))
                 continue
             new = self._space.names[self._told :]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from adapters.contract import MAX_CLASSES
-from adapters.model_files.loaded_model import Dims, ModelFacts
+from adapters.model_files.loaded_model import ModelFacts
 from adapters.quoting import one_line
 
 MAX_AXIS = 1 << 20
@@ -21,29 +21,31 @@ _MAX_ITEMS, _MAX_DEPTH = 200, 4
 def read_facts(data: bytes) -> tuple[ModelFacts, int]:
     """The facts that ``data`` states, and Landlock's version around the process; or ValueError."""
     try:
-        said = json.loads(data)
+        stated = json.loads(data)
     except (ValueError, RecursionError) as error:
         raise ValueError("its facts are not JSON") from error
-    if not isinstance(said, Mapping):
+    if not isinstance(stated, Mapping):
         raise ValueError("its facts are no object")  # noqa: TRY004 - one kind of error for all
-    names = said.get("names")
-    value_range = said.get("value_range")
+    names, value_range, description = (
+        stated.get(k) for k in ("names", "value_range", "description")
+    )
+    if not isinstance(description, dict):
+        raise ValueError("its description is no object")  # noqa: TRY004 - as above
+    dims = [None if a is None else _whole(a, 1, MAX_AXIS) for a in _list(stated.get("dims"), 3, 3)]
     facts = ModelFacts(
-        dims=cast("Dims", tuple(_axis(a) for a in _list(said.get("dims"), 3, 3))),
-        dtype=_one_of(said.get("dtype"), _DTYPES),
-        batch=_batch(said.get("batch")),
-        layout=None
-        if said.get("layout") is None
-        else cast("Any", _one_of(said["layout"], ("NCHW", "NHWC"))),
+        dims=(dims[0], dims[1], dims[2]),
+        dtype=_one_of(stated.get("dtype"), _DTYPES),
+        batch=_batch(stated.get("batch")),
+        layout=_one_of(stated.get("layout"), (None, "NCHW", "NHWC")),
         value_range=None if value_range is None else _range(value_range),
         names=None if names is None else read_names(names),
-        classes=None if said.get("classes") is None else _whole(said["classes"], 2, 1 << 62),
-        text=_one_of(said.get("text"), (True, False)),
-        format=_one_of(said.get("format"), _FORMATS),
-        identity=one_line(said.get("identity")),
-        description=_description(said.get("description")),
+        classes=None if stated.get("classes") is None else _whole(stated["classes"], 2, 1 << 62),
+        text=_one_of(stated.get("text"), (True, False)),
+        format=_one_of(stated.get("format"), _FORMATS),
+        identity=one_line(stated.get("identity")),
+        description=_clean(description, 0),
     )
-    return facts, _whole(said.get("landlock"), 1, 1000)
+    return facts, _whole(stated.get("landlock"), 1, 1000)
 
 
 def read_names(value: Any) -> tuple[str, ...]:
@@ -70,10 +72,6 @@ def _whole(value: Any, least: int, most: int) -> int:
     return value
 
 
-def _axis(value: Any) -> int | None:
-    return None if value is None else _whole(value, 1, MAX_AXIS)
-
-
 def _batch(value: Any) -> tuple[int, int | None]:
     fewest, most = _list(value, 2, 2)
     low = _whole(fewest, 1, MAX_AXIS)
@@ -91,13 +89,6 @@ def _one_of(value: Any, known: tuple[Any, ...]) -> Any:
     if value not in known:
         raise ValueError("a word is not one of those known")
     return value
-
-
-def _description(value: Any) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise ValueError("its description is no object")  # noqa: TRY004 - one kind of error
-    cleaned: dict[str, Any] = _clean(value, 0)
-    return cleaned
 
 
 def _clean(value: Any, depth: int) -> Any:

@@ -115,7 +115,7 @@ class ModelProcess:
 
     def plan(self, plan: dict[str, Any]) -> None:
         """Tell it how inputs lie in the shared memory."""
-        with contextlib.suppress(wire.BrokenOffError):  # told with the first answer
+        with contextlib.suppress(wire.BrokenOffError):  # the first answer reports it
             wire.send_json(self._asking, plan)
 
     def ask(self, slot: int, rows: int) -> int:
@@ -173,8 +173,8 @@ class ModelProcess:
             names = _json(data, read_names)
             kind, classes, data = self._message(number, deadline, most)
         if kind == wire.FAILED:
-            said = _json(data, _failure)
-            return ModelReply(None, error=said[0], text=said[1])
+            message = _json(data, _failure)
+            return ModelReply(None, error=message[0], text=message[1])
         if kind != wire.LABELS or len(data) != 4 * rows:
             raise ValueError("it sent something else than one label per input")
         return ModelReply(data, classes or None, names)
@@ -230,16 +230,16 @@ class ModelProcess:
 
 def _json(data: bytes, read: Any) -> Any:
     try:
-        said = json.loads(data)
+        message = json.loads(data)
     except RecursionError as error:
         raise ValueError("its message is nested too deeply") from error
-    return read(said)
+    return read(message)
 
 
-def _failure(said: Any) -> tuple[str, str]:
-    if not isinstance(said, dict):
+def _failure(message: Any) -> tuple[str, str]:
+    if not isinstance(message, dict):
         raise ValueError("its failure is no object")  # noqa: TRY004 - one kind of error
-    name, text = said.get("error"), said.get("text")
+    name, text = message.get("error"), message.get("text")
     if not isinstance(name, str) or not isinstance(text, str):
         raise ValueError("its failure has no name or text")  # noqa: TRY004 - as above
     return name, text

@@ -12,7 +12,6 @@ import os
 import signal
 import stat
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 from adapters.model_files.sandbox import seccomp
@@ -79,22 +78,16 @@ def enter(paths: AllowedPaths) -> int:
     return abi
 
 
-def limit_memory(more: int) -> None:
-    """Let the process take ``more`` bytes beyond what it has now, and freeze all limits."""
+def limit_memory(more: int | None) -> None:
+    """Let the process take ``more`` bytes (None: any) beyond what it has, and freeze all limits."""
     import resource  # noqa: PLC0415 - not on Windows
 
-    page = resource.getpagesize()
-    with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - as above
-        sizes = [int(part) * page for part in file.read().split()]
-    for kind, now in ((resource.RLIMIT_AS, sizes[0]), (resource.RLIMIT_DATA, sizes[5])):
-        resource.setrlimit(kind, (now + more, now + more))
-    freeze_limits()
-
-
-def freeze_limits() -> None:
-    """Refuse every further change of a limit. Refuse, for good and for all threads, to change a
-    resource limit. Raises OSError if the kernel takes no filter.
-    """
+    if more is not None:
+        page = resource.getpagesize()
+        with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - as above
+            sizes = [int(part) * page for part in file.read().split()]
+        for kind, now in ((resource.RLIMIT_AS, sizes[0]), (resource.RLIMIT_DATA, sizes[5])):
+            resource.setrlimit(kind, (now + more, now + more))
     machine = seccomp.this_machine()
     assert machine is not None
     seccomp.freeze_limits(machine)
@@ -135,16 +128,15 @@ def _restrict_files(machine: seccomp.Machine, abi: int, paths: AllowedPaths) -> 
     libc = ctypes.CDLL(None, use_errno=True)
     size = ctypes.c_size_t(len(attributes))
     ruleset = _checked(libc.syscall(machine.landlock, attributes, size, 0), "landlock")
-    for path, rights in _rules(paths):
+    reading = _READ_FILE | _READ_DIR
+    using = reading | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV
+    for path, rights in (
+        *((path, reading) for path in paths.read),
+        *((path, using) for path in paths.use),
+    ):
         _allow(libc, machine, ruleset, path, rights & handled)
     _checked(libc.syscall(machine.landlock + 2, ruleset, 0), "landlock")
     os.close(ruleset)
-
-
-def _rules(paths: AllowedPaths) -> Iterable[tuple[str, int]]:
-    yield from ((path, _READ_FILE | _READ_DIR) for path in paths.read)
-    for path in paths.use:
-        yield path, _READ_FILE | _READ_DIR | _WRITE_FILE | _TRUNCATE | _IOCTL_DEV
 
 
 def _allow(

@@ -166,12 +166,7 @@ def _first_filter(machine: Machine, own_pid: int) -> list[bytes]:
 
 def _same_machine(machine: Machine) -> list[bytes]:
     """Ends the process that calls the kernel in another ABI; leaves the call's number loaded."""
-    program = [
-        _load(_ARCH),
-        _jump(_JUMP_EQ, machine.arch, 1, 0),
-        _return(_KILL),
-        _load(_NUMBER),
-    ]
+    program = [_load(_ARCH), _jump(_JUMP_EQ, machine.arch, 1, 0), _return(_KILL), _load(_NUMBER)]
     if machine is MACHINES["x86_64"]:
         program += [_jump(_JUMP_GE, _X32, 0, 1), _return(_KILL)]
     return program

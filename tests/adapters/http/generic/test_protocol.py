@@ -416,7 +416,7 @@ def test_error_in_the_body(mount: Mount, model: Any) -> None:
         ({"request_template": '{"x": 1}'}, {}, "0 times"),
         ({"request_template": '["$INPUT", "$INPUT"]'}, {}, "2 times"),
         ({"request_template": '{"x": "$INPUTS"'}, {}, "not JSON"),
-        ({"request_item": "{}"}, {}, "exactly once"),
+        ({"request_item": "{}"}, {}, "request item holds .* 0 times"),
         ({"request_axes": "grey"}, {}, "the input has 3 channels"),
         ({"request_axes": "flat", "request_value": "base64"}, {"access": "image"}, "has none"),
         ({"request_axes": "flat", "request_body": "raw"}, {"access": "image"}, "carries a file"),

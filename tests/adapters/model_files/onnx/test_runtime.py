@@ -507,12 +507,12 @@ def test_unknown_devices_are_named(onnx_file: Write, device: str) -> None:
 
 
 def test_two_builds_at_once_are_refused(onnx_file: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = metadata.distribution
+    real = metadata.distributions
 
-    def both(name: str) -> Any:
-        return real("onnxruntime" if name == "onnxruntime-gpu" else name)
+    def both(*, name: str) -> Any:
+        return real(name="onnxruntime" if name == "onnxruntime-gpu" else name)
 
-    monkeypatch.setattr(metadata, "distribution", both)
+    monkeypatch.setattr(metadata, "distributions", both)
     message = refusal(ProviderUnavailable, onnx_file())
     assert "onnxruntime and onnxruntime-gpu are both installed" in message
 
