@@ -8,28 +8,21 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.options import (
-    LimitOptions,
-    MethodOptions,
-    OutputOptions,
-    SampleOptions,
-    TargetOptions,
-)
+from auditor.cli import options
 from auditor.cli.output import make_progress, show
 from auditor.cli.references import ReferenceList, build_references
 from auditor.cli.request import chosen_settings, read_samples, spending
-from auditor.cli.takes import takes
 from auditor.errors import ExitCode
 
 
-@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+@options.grouped
 def cohort(
     models: ReferenceList,
-    target: TargetOptions,
-    samples: SampleOptions,
-    method: MethodOptions,
-    limits: LimitOptions,
-    output: OutputOptions,
+    target: options.TargetOptions,
+    samples: options.SampleOptions,
+    method: options.MethodOptions,
+    limits: options.LimitOptions,
+    output: options.OutputOptions,
     error_rate: Annotated[
         float, typer.Option(help="Probability of flagging any model of an honest cohort.")
     ] = 0.05,
