@@ -1,4 +1,4 @@
-"""Builds inputs again and compares them with the request hashes of the log."""
+"""Inputs built again, and compared with the request hashes of the log."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def check_inputs(
     Args:
         requests: requests of the log.
         plan: built again, with its images.
-        spec: what the target takes.
-        most_values: how many input values to build; fewer requests are compared then.
+        spec: the target's input.
+        most_values: most input values built; fewer requests are compared then.
     """
     probes = {probe.digest: probe for probe in (*plan.probes, *plan.perturbations)}
     ours = [
