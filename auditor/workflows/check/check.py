@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from adapters.target.description import Target
 from adapters.target.read import read_target
 from auditor.errors import SamplesError
 from auditor.plan.settings import AuditSettings
@@ -105,17 +104,17 @@ async def run_check(
     target = read_target(stated, vouched=vouched)
     least = target.preflight.min_accuracy
     least = MIN_ACCURACY if least is None else least
-    trial = Trial(asker, stated, samples, resized, vouched=vouched)
+    trial = Trial(asker, stated, samples, resized, least=least, vouched=vouched)
     discover = target.kind == "http" and not any(name in stated for name in _FORMAT)
     if discover:
         await find_format(trial)
-    first = await _measured(asker, trial, least, output)
+    first = await _measured(trial, output)
     enough = max(least, GOOD_ACCURACY) if discover else least
     if isinstance(first, SamplesError) or first.result.accuracy.rate < enough:
         before = trial.found.table
-        await correct(trial, least)
+        await correct(trial)
         if trial.found.table != before:
-            again = await _measured(asker, trial, least, output)
+            again = await _measured(trial, output)
             if isinstance(again, SamplesError):
                 raise again
             if not discover or _overruled(stated, trial.found.table):
@@ -130,12 +129,10 @@ async def run_check(
     return first
 
 
-async def _measured(
-    asker: Asker, trial: Trial, least: float, output: Path
-) -> Checked | SamplesError:
+async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
     """Behaviour of the target as described now; the reason if its classes cannot be matched."""
-    found = trial.found
-    target: Target = trial.target(found.table)
+    found, asker = trial.found, trial.asker
+    target = trial.target(found.table)
     asker.forget()
     async with asker.opened(target) as oracle:
         images = trial.fitted(oracle)
@@ -149,7 +146,7 @@ async def _measured(
             oracle,
             images,
             ready.classes,
-            least_accuracy=least,
+            least_accuracy=trial.least,
             repeats=target.preflight.determinism_repeats,
             first=lambda number, label: trial.show(number, oracle.label_space.name(label)),
         )
@@ -169,8 +166,8 @@ async def _measured(
 
 def _overruled(stated: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
     """True if ``table`` changes what ``stated`` says."""
-    said, now = dict(stated.get("input", {})), dict(table.get("input", {}))
-    return any(now.get(name) != value for name, value in said.items())
+    before, now = dict(stated.get("input", {})), dict(table.get("input", {}))
+    return any(now.get(name) != value for name, value in before.items())
 
 
 def _as_stated(before: Checked | SamplesError) -> str:
@@ -198,7 +195,7 @@ def _limit_batch(checked: Checked) -> None:
     if result.batch_problems:
         checked.table = {**checked.table, "batch": {"max": good}}
         checked.found.table = checked.table
-        checked.found.notes += [f"{problem}" for problem in result.batch_problems]
+        checked.found.notes += result.batch_problems
         checked.found.notes.append(f"batch.max is {good}, of sizes up to {max(tried, good)} tried.")
         for problem in result.batch_problems:
             result.problems.remove(problem)
