@@ -33,7 +33,7 @@ def cohort(
     from auditor.workflows.request import merge_settings
 
     listed, given = build_references(models, target), read_samples(samples)
-    ranked = asyncio.run(
+    ranking, skipped = asyncio.run(
         run_cohort(
             listed,
             given,
@@ -46,9 +46,9 @@ def cohort(
     )
     data = {
         "error_rate": error_rate,
-        "ranking": [dataclasses.asdict(rank) for rank in ranked.ranking],
-        "skipped": dict(ranked.skipped),
+        "ranking": [dataclasses.asdict(rank) for rank in ranking],
+        "skipped": skipped,
     }
     show(output, data, show_cohort(data))
-    flagged = any(rank.outlier for rank in ranked.ranking)
+    flagged = any(rank.outlier for rank in ranking)
     raise typer.Exit(ExitCode.BACKDOOR_SUSPECTED if flagged else ExitCode.INCONCLUSIVE)

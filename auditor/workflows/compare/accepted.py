@@ -30,7 +30,7 @@ from pydantic import (
 
 from auditor.errors import UsageError
 from auditor.workflows.compare.findings import ID_LENGTH, Finding, findings_of
-from auditor.workflows.validation import said_of
+from auditor.workflows.validation import first_mistake
 
 if TYPE_CHECKING:
     from auditor.report.result.result import Result
@@ -110,7 +110,7 @@ def read_accepted(path: Path) -> tuple[Acceptance, ...]:
         entries = _AcceptedFile.model_validate(table).accepted
     except ValidationError as error:
         known = Acceptance.model_fields
-        raise UsageError(f"accepted risks {path}: {said_of(error, 'entry', known)}") from None
+        raise UsageError(f"accepted risks {path}: {first_mistake(error, 'entry', known)}") from None
     if len({entry.finding for entry in entries}) != len(entries):
         raise UsageError(f"accepted risks {path} accepts a finding twice")
     return entries

@@ -1,4 +1,4 @@
-"""Runs the demo: starts the server, audits both models through it, prints both results."""
+"""The demo: a local server, both models audited through it, both results printed."""
 
 from __future__ import annotations
 
