@@ -15,14 +15,7 @@ import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from auditor.measured.decision import WITH_REFERENCES, WITHOUT_REFERENCES
-from auditor.measured.queries import FOUND, NOT_FOUND
-from auditor.measured.trigger_error_rates import (
-    ALL_TO_ONE_MODELS,
-    CLEAN_MODELS,
-    FALSE_ALARMS,
-    MISSED,
-)
+from auditor.measured import decision_rates, search_queries, trigger_error_rates
 from auditor.scores.intervals import binomial_rate
 from auditor.workflows.profiles import load_profile
 from examples.benchmarks.cells import auroc_of
@@ -46,13 +39,14 @@ def of(hits: int, models: int) -> str:
 
 def figures() -> str:
     """The table of error rates on held-out models."""
-    rule, alone = WITH_REFERENCES, WITHOUT_REFERENCES
+    rule, alone = decision_rates().with_references, decision_rates().without_references
+    trigger = trigger_error_rates()
     rows = [
         ("clean models accused", of(rule.false_alarms, rule.clean), alone.false_alarms),
         ("all-to-one backdoors missed", of(rule.missed, rule.backdoored), alone.missed),
     ]
     totals = (alone.clean, alone.backdoored)
-    search = (of(FALSE_ALARMS, CLEAN_MODELS), of(MISSED, ALL_TO_ONE_MODELS))
+    search = (of(trigger.false_alarms, trigger.clean), of(trigger.missed, trigger.backdoored))
     lines = [
         "| | beside clean references | without references | trigger search alone |",
         "|---|---|---|---|",
@@ -64,11 +58,12 @@ def figures() -> str:
 
 def cost() -> str:
     """What trigger searches of reference models asked."""
+    found, not_found = search_queries().found, search_queries().not_found
     return (
         "Planes, samples and repeats ask under 1,000 labels. On the zoo's development models the "
-        f"trigger search took\n{FOUND.mean:,.0f} queries on average where it found a trigger "
-        f"(5 to 95 %: {FOUND.low:,} to {FOUND.high:,}) and {NOT_FOUND.mean:,.0f} where it did\n"
-        f"not ({NOT_FOUND.low:,} to {NOT_FOUND.high:,}). The rule beside references adds at most "
+        f"trigger search took\n{found.mean:,.0f} queries on average where it found a trigger "
+        f"(5 to 95 %: {found.low:,} to {found.high:,}) and {not_found.mean:,.0f} where it did\n"
+        f"not ({not_found.low:,} to {not_found.high:,}). The rule beside references adds at most "
         "1,120.\n"
     )
 

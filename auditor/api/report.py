@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from auditor.errors import AuditError, ExitCode
 from auditor.report.console import show_result
 from auditor.report.files import write_atomic
 from auditor.report.json_report import write_json
 from auditor.report.notebook import notebook_html
+from auditor.report.result.result import Result
 from auditor.workflows.judge import AuditResult
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 
 @dataclass(frozen=True, repr=False)

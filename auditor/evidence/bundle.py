@@ -6,16 +6,14 @@ import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.files import BundleFiles, read_files
 from auditor.evidence.layout import HANDOVER, HEAD_SIGNATURE, PICTURES, PROFILE, REPORT, RUN
 from auditor.report.json_report import parse_result
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
+from auditor.report.result.result import Result
 
 
 @dataclass(frozen=True)

@@ -43,13 +43,14 @@ ENDING = {
 
 @cache
 def tool() -> dict[str, Any]:
-    """Name, version and a digest of the code that runs: ``code`` is the SHA-256 over the
-    Python files of this package, by name and content.
+    """Name, version and a digest of the code that runs: ``code`` is the SHA-256 over the Python
+    files of the packages and the measured numbers, by name and content. Another null is another
+    verdict, just as other code is.
     """
     state = hashlib.sha256()
     for package in ("adapters", "auditor"):
         folder = Path(str(resources.files(package)))
-        for path in sorted(folder.rglob("*.py")):
+        for path in sorted([*folder.rglob("*.py"), *folder.glob("measured/*.json")]):
             state.update(f"{package}/{path.relative_to(folder).as_posix()}\0".encode())
             state.update(hashlib.sha256(path.read_bytes()).digest())
     return {"name": "xray-audit", "version": __version__, "code": state.hexdigest()}

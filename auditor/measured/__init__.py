@@ -1,1 +1,174 @@
-"""Numbers measured on the reference models, with their provenance."""
+"""Numbers measured on the reference models, with their provenance.
+
+Each ``*.json`` file of this folder holds ``provenance`` and ``values``. It is written by
+``examples/benchmarks``, never by hand, and is read once, when its numbers are first used.
+"""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from auditor.errors import AuditError
+from auditor.measured.types import (
+    Counted,
+    DecisionRates,
+    DecisionRule,
+    ErrorRates,
+    JpegRates,
+    Null,
+    NullCell,
+    Provenance,
+    QueryStats,
+    Rule,
+    SearchQueries,
+    ValueNull,
+)
+
+__all__ = [
+    "FOLDER",
+    "NAMES",
+    "Counted",
+    "DecisionRates",
+    "DecisionRule",
+    "ErrorRates",
+    "JpegRates",
+    "Null",
+    "NullCell",
+    "Provenance",
+    "QueryStats",
+    "Rule",
+    "SearchQueries",
+    "ValueNull",
+    "decision_rates",
+    "decision_rule",
+    "jpeg_rates",
+    "per_source_null",
+    "provenance",
+    "read_numbers",
+    "search_queries",
+    "trigger_error_rates",
+    "trigger_null",
+    "unusual_label_null",
+]
+
+FOLDER = Path(__file__).parent
+NAMES = (
+    "decision_rates",
+    "decision_rule",
+    "jpeg_rates",
+    "per_source_null",
+    "search_queries",
+    "trigger_error_rates",
+    "trigger_null",
+    "unusual_label_null",
+)
+"""Every file, without its suffix; each has the reader of the same name."""
+
+T = TypeVar("T")
+
+
+@cache
+def decision_rule() -> DecisionRule:
+    """The chosen rule and its null."""
+    return _values("decision_rule", DecisionRule)
+
+
+@cache
+def decision_rates() -> DecisionRates:
+    """Errors of the decision rule on held-out models."""
+    return _values("decision_rates", DecisionRates)
+
+
+@cache
+def jpeg_rates() -> tuple[JpegRates, ...]:
+    """Effect of JPEG uploads on the rule, one entry per quality measured."""
+    return _values("jpeg_rates", tuple[JpegRates, ...])
+
+
+@cache
+def trigger_null() -> Null:
+    """Null of the trigger search."""
+    return _values("trigger_null", dict[str, NullCell])
+
+
+@cache
+def unusual_label_null() -> Null:
+    """Null of the trigger search's findings at labels that are no habit of the references: a best
+    change that led to a habit counts as no success.
+    """
+    return _values("unusual_label_null", dict[str, NullCell])
+
+
+@cache
+def per_source_null() -> NullCell:
+    """Null of the second best pair of source and target, each source searched by itself."""
+    return _values("per_source_null", NullCell)
+
+
+@cache
+def trigger_error_rates() -> ErrorRates:
+    """Errors of the trigger search alone on held-out models."""
+    return _values("trigger_error_rates", ErrorRates)
+
+
+@cache
+def search_queries() -> SearchQueries:
+    """Queries of trigger searches, as ``xray-audit plan`` expects them."""
+    return _values("search_queries", SearchQueries)
+
+
+def provenance(name: str) -> Provenance:
+    """Origin of the numbers in file ``name``, one of :data:`NAMES`."""
+    return read_numbers(FOLDER, name, Provenance, "provenance")
+
+
+def _values(name: str, kind: type[T]) -> T:
+    return read_numbers(FOLDER, name, kind)
+
+
+def read_numbers(folder: Path, name: str, kind: type[T], part: str = "values") -> T:
+    """One part of a file of measured numbers.
+
+    Args:
+        folder: folder of the file.
+        name: its name without the suffix.
+        kind: type of the part.
+        part: ``values`` or ``provenance``.
+
+    Raises:
+        AuditError: the file is missing or damaged.
+    """
+    # Imported here: neither ``--help`` nor an import of the package reads a file.
+    from pydantic import TypeAdapter, ValidationError  # noqa: PLC0415
+
+    path = folder / f"{name}.json"
+    document = _document(path)
+    try:
+        # JSON text again: a strict reader takes a list for a tuple in JSON only.
+        return TypeAdapter(kind).validate_json(json.dumps(document[part]))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, (part, *first["loc"])))
+        raise _damaged(path, f"{place}: {first['msg']}") from None
+
+
+def _document(path: Path) -> dict[str, Any]:
+    """The file's two parts."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise _damaged(path, error.strerror or "cannot be read") from None
+    except (ValueError, RecursionError):
+        raise _damaged(path, "not JSON") from None
+    if not isinstance(document, dict) or document.keys() != {"provenance", "values"}:
+        raise _damaged(path, "not the two parts provenance and values")
+    return document
+
+
+def _damaged(path: Path, fault: str) -> AuditError:
+    return AuditError(
+        f"the measured numbers in {path} cannot be used ({fault}); install xray-audit again"
+    )

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.errors import SamplesError
-from auditor.measured.decision import RULE
+from auditor.measured import decision_rule
 from auditor.plan.digest import PLAN_VERSION, UNVERSIONED, PlanContent, plan_digest
 from auditor.plan.draw import (
     MAX_SOURCE_SAMPLES,
@@ -318,6 +318,6 @@ def build_perturbations(
         PerturbationProbe(
             CATALOGUE[key], samples, order, spec, seed, PERTURBATION_QUERIES, eight_bit=True
         )
-        for key in RULE.keys
+        for key in decision_rule().rule.keys
     ]
     return (SampleProbe(samples), *probes)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +19,12 @@ from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
-from auditor.measured.decision import WITH_REFERENCES, WITHOUT_REFERENCES
+from auditor.measured import decision_rates
 from auditor.plan.plan import AuditPlan
 from auditor.report.build_planes import ats_of_pictures, plane_part
 from auditor.report.build_trigger import trigger_part
 from auditor.report.json_report import SCHEMA_VERSION
+from auditor.report.result.result import Result
 from auditor.report.wording.limits import limits_of
 from auditor.report.wording.reasons import sentence, sentences
 from auditor.samples.samples import Samples
@@ -34,9 +35,6 @@ from auditor.verdict.evidence import Assessment, mean_shares
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import known_only_for
 from auditor.verdict.verdict import Evidence, Verdict
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 MAX_LISTED = 10_000
 """Requests of unknown outcome that a report lists one by one; it always counts all."""
@@ -85,13 +83,6 @@ def build_result(
         "limits": limits_of(not_asked, len(plan.planes), plan.perturbation_queries, spec),
         "timing": dict(timing or UNTIMED),
     }
-    return _typed(content)
-
-
-def _typed(content: Mapping[str, Any]) -> Result:
-    # Not at the top: pydantic takes longer to load than --help and --version may.
-    from auditor.report.result.result import Result  # noqa: PLC0415
-
     return Result.of(content)
 
 
@@ -160,7 +151,8 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
     if combined is None:
         return None
     decision, evidence = combined.decision, combined.evidence
-    measured = WITH_REFERENCES if decision.references else WITHOUT_REFERENCES
+    rates = decision_rates()
+    measured = rates.with_references if decision.references else rates.without_references
     return {
         "value": decision.value,
         "p": decision.p,

@@ -7,12 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.measured.trigger_error_rates import (
-    ALL_TO_ONE_MODELS,
-    CLEAN_MODELS,
-    FALSE_ALARMS,
-    MISSED,
-)
+from auditor.measured import trigger_error_rates
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
@@ -51,9 +46,10 @@ def trigger_part(
 
 def _held_out_part() -> dict[str, Any]:
     """How often the search erred on models it was not made from."""
+    rates = trigger_error_rates()
     return {
-        "false_positive": asdict(binomial_rate(FALSE_ALARMS, CLEAN_MODELS)),
-        "false_negative": asdict(binomial_rate(MISSED, ALL_TO_ONE_MODELS)),
+        "false_positive": asdict(binomial_rate(rates.false_alarms, rates.clean)),
+        "false_negative": asdict(binomial_rate(rates.missed, rates.backdoored)),
     }
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from auditor.report.result.course import NotAskedPart
+from auditor.report.result.result import Result
 from auditor.report.wording.terms import found_trigger, mean_shares
 from auditor.report.wording.text import safe_text, score
-
-if TYPE_CHECKING:
-    from auditor.report.result.course import NotAskedPart
-    from auditor.report.result.result import Result
 
 MEANS = {
     "backdoor-suspected": "BACKDOOR SUSPECTED",

@@ -6,8 +6,9 @@ import json
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from auditor.report.result.result import Result
 from auditor.report.source import REPORT_NAME, ReportSource
 from auditor.report.wording import text
 from auditor.report.wording.buyer import VALID_DAYS
@@ -17,9 +18,6 @@ from auditor.report.wording.terms import hits, model_name, parse_moment, score_t
 from auditor.report.wording.terms import rate as rate_in_words
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 NAMESPACE = uuid.UUID("5f3c8e0e-6b0f-5f6f-9b8f-2a7b7c1c4d11")
 """Of serial numbers: a report's own follows from its digest, so a view made again is equal."""

@@ -8,15 +8,15 @@ import unicodedata
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from pydantic import ValidationError
 
 from adapters import strict_json
 from auditor.errors import AuditError
 from auditor.report.files import write_atomic
+from auditor.report.result.result import Result
 from auditor.report.wording.text import safe_text
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 SCHEMA_VERSION = "1.0"
 """Version of the report's shape. A reader accepts every minor version of the same major."""
@@ -96,11 +96,6 @@ def result_of(content: Mapping[str, Any], name: str = "the report") -> Result:
     Raises:
         AuditError: a name or a type is not as the schema describes.
     """
-    # Not at the top: pydantic takes longer to load than --help and --version may.
-    from pydantic import ValidationError  # noqa: PLC0415
-
-    from auditor.report.result.result import Result  # noqa: PLC0415
-
     try:
         return Result.of(content, later=True)
     except ValidationError as error:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
 from auditor.report.wording import text
 from auditor.report.wording.terms import model_name, score_title
 from auditor.report.wording.text import safe_text, visible
 from auditor.report.wording.verdict import wording
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 PASSED, FAILED, UNDECIDED, LEFT_OUT = "", "failure", "error", "skipped"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from auditor.report.html.facts import KNOWN
+from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
 from auditor.report.wording import text
 from auditor.report.wording.accepted import TITLE, accepted_lines
@@ -33,9 +33,6 @@ from auditor.report.wording.terms import (
 )
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 SYMBOLS = {"suspected": "⚠", "none": "○", "open": "?"}
 TOP_LABELS = 10

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import html
-from typing import TYPE_CHECKING
 
 from auditor.report.html.parts import Html, tag
+from auditor.report.result.result import Result
 from auditor.report.wording.terms import model_name
 from auditor.report.wording.text import count, interval, safe_text, score
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 MAX_PAGE = 4 << 20
 """Characters of ``report.html`` up to which it goes into the notebook's file."""

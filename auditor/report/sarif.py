@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import json
 from pathlib import PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from auditor.errors import UsageError
 from auditor.report.json_report import report_bytes
+from auditor.report.result.result import Result
 from auditor.report.source import REPORT_NAME, ReportSource
 from auditor.report.wording.buyer import vendor_questions
 from auditor.report.wording.terms import model_name, parse_moment
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import WORDINGS, wording
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"

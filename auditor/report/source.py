@@ -6,12 +6,10 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from auditor.report.json_report import report_bytes
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
+from auditor.report.result.result import Result
 
 REPORT_NAME = "report.json"
 

@@ -12,7 +12,7 @@ from adapters.contract import InputSpec, LabelSpace
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.reasons import Reason
-from auditor.measured.decision import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
+from auditor.measured import ErrorRates, decision_rates, decision_rule
 from auditor.plan.plan import AuditPlan
 from auditor.probes.perturbations.probe import (
     PerturbationCounts,
@@ -26,7 +26,7 @@ from auditor.verdict.curtailment import expected_counts, rest_changes_nothing
 from auditor.verdict.excess import LEAST_REFERENCES, Excess, measure_excess
 from auditor.verdict.natural_labels import UNKNOWN, Habits, habitual_labels
 from auditor.verdict.profile import Profile, Reference
-from auditor.verdict.rule import Decision, Measured, decide_value
+from auditor.verdict.rule import Decision, decide_value
 from auditor.verdict.scope import KnownOnlyFor, known_only_for
 from auditor.verdict.trigger_weight import LabelTrigger, by_label
 from auditor.verdict.verdict import MAX_ERROR, DecisionEvidence, TriggerEvidence
@@ -123,19 +123,19 @@ def outcome_fixed(
         classes: true class of every sample.
         size: number of the model's classes, or None where unknown.
     """
+    rule, null = decision_rule().rule, decision_rule().null
     references = [] if profile is None else profile.clean_families
     accuracy = _accuracy(plan, labels, classes)
     counted = [{one.key: one for one in reference.families} for reference in references]
-    complete = [one for one in counted if all(key in one for key in RULE.keys)]
+    complete = [one for one in counted if all(key in one for key in rule.keys)]
     if len(complete) < LEAST_REFERENCES:
         return False
 
     triggers, looks = _triggers(found, _habits(profile))
-    null = WITH_REFERENCES.null
 
     def suspicious(counts: Mapping[str, PerturbationCounts]) -> bool:
         excess = _excess(tuple(counts.values()), references, accuracy)
-        return decide_value(triggers, excess, RULE, null, looks=looks).suspicious
+        return decide_value(triggers, excess, rule, null, looks=looks).suspicious
 
     partial = _partial_counts(plan, labels, size)
     answered = sum(one.inputs for one in partial)
@@ -179,14 +179,16 @@ def combine(
     references = [] if profile is None else profile.clean_families
     excess = _excess(counts, references, _accuracy(plan, perturbed, classes))
     found = None if answers.trigger is None else answers.trigger.result
-    measured = WITHOUT_REFERENCES if excess is None else WITH_REFERENCES
     habits = _habits(profile)
     if excess is None:
         # Without perturbations the null for unusual labels does not apply; patches that clean
         # references show are natural all the same.
         habits = replace(habits, labels=None)
     triggers, looks = _triggers(found, habits)
-    decision = decide_value(triggers, excess, RULE, measured.null, looks=looks)
+    chosen, rates = decision_rule(), decision_rates()
+    null = None if excess is None else chosen.null
+    measured = rates.without_references if excess is None else rates.with_references
+    decision = decide_value(triggers, excess, chosen.rule, null, looks=looks)
     evidence = _evidence(decision, measured, trigger, names, spec)
     return Combined(decision, evidence, counts)
 
@@ -205,7 +207,8 @@ def _habits(profile: Profile | None) -> Habits:
     if profile is None:
         return UNKNOWN
     counted = [{one.key: one for one in each.families} for each in profile.clean_families]
-    labels = habitual_labels(counted, RULE.keys) if RULE.apart else None
+    rule = decision_rule().rule
+    labels = habitual_labels(counted, rule.keys) if rule.apart else None
     return Habits(labels, profile.natural_patches)
 
 
@@ -214,19 +217,20 @@ def _excess(
 ) -> Excess | None:
     if not counts:
         return None
+    rule = decision_rule().rule
     return measure_excess(
         {one.key: one for one in counts},
         [{one.key: one for one in reference.families} for reference in references],
         accuracy,
         [reference.accuracy for reference in references],
-        RULE.keys,
-        RULE.widening,
+        rule.keys,
+        rule.widening,
     )
 
 
 def _evidence(
     decision: Decision,
-    measured: Measured,
+    measured: ErrorRates,
     trigger: TriggerEvidence | None,
     names: LabelSpace,
     spec: InputSpec,
@@ -250,7 +254,7 @@ def _evidence(
 
 
 def _reason(
-    decision: Decision, measured: Measured, names: LabelSpace, only: KnownOnlyFor | None
+    decision: Decision, measured: ErrorRates, names: LabelSpace, only: KnownOnlyFor | None
 ) -> Reason:
     if only is not None:
         return Reason("decision-out-of-scope", {"value": decision.value, "only": only})

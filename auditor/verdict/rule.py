@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from scipy.stats import t as student
 
+from auditor.measured import Rule, ValueNull
 from auditor.probes.trigger_search.search import KEYS
 from auditor.verdict.excess import Excess
 from auditor.verdict.trigger_weight import LabelTrigger
@@ -28,98 +29,6 @@ SHOWN = 3
 """Labels a decision keeps, the most suspicious first."""
 SAYS = 0.5
 """Share of a label's value from which one kind of probe counts as having said so."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """What was chosen on the development models.
-
-    Attributes:
-        keys: the families that are asked and count.
-        weight: what one standard deviation of excess adds to the value.
-        widening: how much an unlike model widens the doubt, see ``excess``.
-        apart: whether triggers for labels that are no habit of the clean references are weighed
-            by what clean models show at such labels.
-    """
-
-    keys: tuple[str, ...]
-    weight: float
-    widening: float
-    apart: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ValueNull:
-    """Decision values of clean models, each beside models of other recipes only.
-
-    Attributes:
-        mean: of the value over audits of clean models.
-        spread: its standard deviation.
-        models: how many clean models; one audited several times counts once.
-        highest: largest value of any.
-    """
-
-    mean: float
-    spread: float
-    models: int
-    highest: float
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """How the rule did, with or without references, on models that it was not made from.
-
-    Attributes:
-        null: decision values of clean models beside references; None without.
-        false_alarms: clean models called suspicious at :data:`LEVEL`, of ``clean``.
-        clean: clean models judged.
-        missed: backdoored models (all-to-one) not called suspicious, of ``backdoored``.
-        backdoored: backdoored models judged.
-    """
-
-    null: ValueNull | None
-    false_alarms: int
-    clean: int
-    missed: int
-    backdoored: int
-
-
-@dataclass(frozen=True, slots=True)
-class Counted:
-    """How many models of one kind something happened to.
-
-    Attributes:
-        kind: an attack, a label map or a recipe.
-        hits: how many it happened to.
-        models: of so many.
-    """
-
-    kind: str
-    hits: int
-    models: int
-
-
-@dataclass(frozen=True, slots=True)
-class JpegMeasured:
-    """How the rule, made for lossless pictures, did on calibration models through JPEG.
-
-    Attributes:
-        quality: of the JPEG, 1 to 100.
-        alarms: clean models called suspicious through it, of ``clean``.
-        lossless_alarms: the same models, asked losslessly.
-        clean: clean models judged.
-        found: all-to-one backdoors called suspicious through it, of ``backdoored``.
-        lossless_found: the same models, asked losslessly.
-        backdoored: backdoored models judged.
-    """
-
-    quality: int
-    alarms: int
-    lossless_alarms: int
-    clean: int
-    found: int
-    lossless_found: int
-    backdoored: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from adapters.contract import InputSpec
-from auditor.measured.decision_jpeg import JPEG
+from auditor.measured import jpeg_rates
 
 NULL_SIDES = (24, 40)
 """Sides, in pixels, of images near those of the reference models (28 and 32)."""
@@ -59,4 +59,4 @@ def known_only_for(spec: InputSpec) -> KnownOnlyFor | None:
 
 def least_quality() -> int | None:
     """The lowest JPEG quality that was measured, or None."""
-    return min((one.quality for one in JPEG), default=None)
+    return min((one.quality for one in jpeg_rates()), default=None)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.measured.unusual_labels import APART
-from auditor.probes.trigger_search.judge import NullCell, beyond, natural, p_value
+from auditor.measured import Null, unusual_label_null
+from auditor.probes.trigger_search.judge import beyond, natural, p_value
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
 from auditor.verdict.natural_labels import UNKNOWN, Habits
@@ -54,7 +54,7 @@ def weigh_finding(
     success: Interval,
     p: float | None,
     habits: Habits,
-    apart: Mapping[str, NullCell],
+    apart: Null,
 ) -> LabelTrigger:
     """One finding as evidence for its label.
 
@@ -90,8 +90,9 @@ def by_label(
     findings: Iterable[TriggerFinding], habits: Habits = UNKNOWN
 ) -> dict[int, LabelTrigger]:
     """The strongest finding for each label that any finding names."""
+    apart = unusual_label_null()
     weighed = (
-        weigh_finding(one.key, one.target, one.success, one.p, habits, APART) for one in findings
+        weigh_finding(one.key, one.target, one.success, one.p, habits, apart) for one in findings
     )
     return strongest(weighed)
 

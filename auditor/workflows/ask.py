@@ -22,7 +22,7 @@ from auditor.engine.progress import Progress, SearchProgress, SilentProgress
 from auditor.engine.rounds import Decide
 from auditor.engine.store import NOT_ASKED, LabelStore
 from auditor.labels.answers import Answers
-from auditor.measured.queries import BUDGET, NOT_FOUND
+from auditor.measured import search_queries
 from auditor.plan.adaptive import drawings, trigger_search
 from auditor.plan.plan import AuditPlan
 from auditor.verdict.early_stop import StopRules, decided_early
@@ -181,8 +181,9 @@ async def _search(
     """Search for a trigger; its outcome is None if it was cut off."""
     plan = answers.plan
     most = plan.trigger.budget
-    if most == BUDGET:
-        most = round(NOT_FOUND.mean)
+    asked = search_queries()
+    if most == asked.budget:
+        most = round(asked.not_found.mean)
     note = f"Searching for a trigger: about {most:,} queries where it finds none, else fewer."
     with _shown(engine, progress, most, note):
         found = await run_search(

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from adapters.contract import LabelOracle
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.report.build import build_result
+from auditor.report.result.result import Result
 from auditor.verdict.evidence import assess
 from auditor.verdict.profile import Profile
 from auditor.verdict.verdict import Verdict, decide
 from auditor.workflows.prepare import Prepared
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import numpy as np
 
 from adapters.contract import LabelOracle
 from auditor.errors import AuditError, UsageError
-from auditor.measured.queries import BUDGET, FOUND, NOT_FOUND
+from auditor.measured import search_queries
 from auditor.plan.plan import AuditPlan
 from auditor.workflows.prepare import prepare
 from auditor.workflows.request import AuditRequest, Spending
@@ -187,14 +187,16 @@ def _expected_search(plan: AuditPlan) -> tuple[int, int, str]:
     most = plan.most_trigger_queries
     if not most:
         return 0, 0, "everything planned is asked"
-    if plan.trigger.budget != BUDGET or plan.trigger.sources:
+    asked = search_queries()
+    found, not_found = asked.found, asked.not_found
+    if plan.trigger.budget != asked.budget or plan.trigger.sources:
         return most, most, "no searches with these settings were measured: the most they may ask"
     words = (
-        f"{FOUND.searches + NOT_FOUND.searches} searches of this project's reference models: "
-        f"{NOT_FOUND.searches} found nothing (90 % of them asked {NOT_FOUND.low:,} to "
-        f"{NOT_FOUND.high:,}), {FOUND.searches} found a trigger ({FOUND.low:,} to {FOUND.high:,})"
+        f"{found.searches + not_found.searches} searches of this project's reference models: "
+        f"{not_found.searches} found nothing (90 % of them asked {not_found.low:,} to "
+        f"{not_found.high:,}), {found.searches} found a trigger ({found.low:,} to {found.high:,})"
     )
-    return min(most, round(NOT_FOUND.mean)), min(most, round(FOUND.mean)), words
+    return min(most, round(not_found.mean)), min(most, round(found.mean)), words
 
 
 def _slowest(given: Mapping[str, float | None], rates: _Rates, worst: Cost) -> str:

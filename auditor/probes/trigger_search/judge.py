@@ -9,30 +9,11 @@ distribution of logits, with a lower limit to its spread because other recipes d
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from scipy.stats import t as student
 
+from auditor.measured import NullCell
 from auditor.probes.trigger_search.verify import Interval
-
-
-@dataclass(frozen=True, slots=True)
-class NullCell:
-    """Clean models' best success for one kind and strength.
-
-    Attributes:
-        mean: of the logit of the success interval's lower end, over runs on clean models.
-        spread: its standard deviation.
-        models: how many clean models; a model searched with several seeds counts once.
-        highest: largest success of any run.
-    """
-
-    mean: float
-    spread: float
-    models: int
-    highest: float
-
 
 LEAST_SPREAD = 0.8
 # Below these successes nothing is called suspicious, whatever the null: a natural trigger of a

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured.per_source_null import SECOND_PAIR
+from auditor.measured import per_source_null
 from auditor.probes.trigger_search.judge import natural, p_value
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.sample_set import Asking
@@ -105,7 +105,7 @@ def _added(before: TriggerResult, classes: list[_Class], spent: dict[str, int]) 
     if len(classes) < 2:
         return added
     second = classes[1]
-    chance = p_value(second.found.success, SECOND_PAIR)
+    chance = p_value(second.found.success, per_source_null())
     found = replace(second.found, key=PAIRS, p=chance)
     together = min(1.0, count * chance)
     if natural(PAIRS, found.success) or together > SIGNIFICANCE:

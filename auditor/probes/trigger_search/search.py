@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured.trigger_null import NULL
+from auditor.measured import Null, trigger_null
 from auditor.probes.trigger_search.grey_level_search import GreyLevelSearch
-from auditor.probes.trigger_search.judge import NullCell, natural, p_value
+from auditor.probes.trigger_search.judge import natural, p_value
 from auditor.probes.trigger_search.patch_search import PatchCandidate, PatchSearch
 from auditor.probes.trigger_search.patches import Patch, unit_of
 from auditor.probes.trigger_search.pattern_search import PatternSearch
@@ -60,7 +60,7 @@ class _SearchState:
     """Everything one search carries along."""
 
     settings: TriggerSettings
-    null: dict[str, NullCell]
+    null: Null
     search_set: SampleSet
     validation_set: SampleSet
     climber: PatchSearch
@@ -106,7 +106,7 @@ def search(
     spec: InputSpec,
     settings: TriggerSettings,
     seed: int,
-    null: dict[str, NullCell] | None = None,
+    null: Null | None = None,
 ) -> Generator[NDArray[np.float32], NDArray[np.int64], TriggerResult]:
     """Search for a universal trigger.
 
@@ -133,7 +133,7 @@ def search(
         raise ValueError(f"a trigger search needs {LEAST_SAMPLES} samples, {len(samples)} given")
     rng = np.random.default_rng(seed)
     run = yield from _prepare(samples, classes, spec, settings, rng)
-    run.null = NULL if null is None else null
+    run.null = trigger_null() if null is None else null
     yield from _search_kinds(run)
     return _result(run)
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 from auditor.report.html.parts import Html, facts, section, table, tag
+from auditor.report.result.course import LostRequest
+from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.terms import label_name
 from auditor.report.wording.text import safe_text
-
-if TYPE_CHECKING:
-    from auditor.report.result.course import LostRequest
-    from auditor.report.result.result import Result
 
 SHOWN = 8
 """Labels, senders' values and lost requests that are listed."""

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from auditor.report.html.parts import Html, code_block, facts, free_form, section, table, tag
+from auditor.report.result.course import InputPart
+from auditor.report.result.judgement import ProfilePart
+from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.terms import label_name, moment, score_title, unnoticed
 from auditor.report.wording.text import safe_text
-
-if TYPE_CHECKING:
-    from auditor.report.result.course import InputPart
-    from auditor.report.result.judgement import ProfilePart
-    from auditor.report.result.result import Result
 
 MAX_WRONG = 50
 """Wrongly labelled samples that are listed one by one."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from auditor.report.html.parts import Html, facts, section, table, tag
+from auditor.report.result.base import RatePart
+from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.formal import ONLY_TESTED, decision_rule, deviations, risks, sampling
 from auditor.report.wording.frameworks import (
@@ -18,10 +19,6 @@ from auditor.report.wording.frameworks import (
 )
 from auditor.report.wording.terms import model_name, moment
 from auditor.report.wording.text import safe_text
-
-if TYPE_CHECKING:
-    from auditor.report.result.base import RatePart
-    from auditor.report.result.result import Result
 
 
 def scope(result: Result, digest: str) -> Html:

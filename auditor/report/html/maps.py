@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from auditor.report.html.parts import Html, image, join, mark, section, swatch, tag
 from auditor.report.html.pictures import asked_png, label_map_png, thumbnail
+from auditor.report.result.planes import GridLabels, PicturePart, PlanePart
+from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.terms import label_name
 from auditor.report.wording.text import safe_text
-
-if TYPE_CHECKING:
-    from auditor.report.result.planes import GridLabels, PicturePart, PlanePart
-    from auditor.report.result.result import Result
 
 ALL_SHOWN = 40
 """Up to this many planes every label map is shown."""

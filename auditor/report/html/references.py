@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from auditor.report.html.parts import Html, section, table, tag
+from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.terms import SCORE_TITLES, score_title, with_unit
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 MOST = 400
 """Reference models drawn at most; more would only be a bar."""

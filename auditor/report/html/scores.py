@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from auditor.report.html.parts import Html, bar, log2, section, swatch, table, tag
+from auditor.report.result.base import EstimatePart
+from auditor.report.result.judgement import ComparisonPart
+from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.terms import (
     label_name,
@@ -15,11 +17,6 @@ from auditor.report.wording.terms import (
     with_unit,
 )
 from auditor.report.wording.text import safe_text
-
-if TYPE_CHECKING:
-    from auditor.report.result.base import EstimatePart
-    from auditor.report.result.judgement import ComparisonPart
-    from auditor.report.result.result import Result
 
 TOP_SHARES = 20
 """Labels listed in the share chart, largest first; the rest is one line."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 from auditor.report.html.parts import Html, facts, image, section, table, tag
 from auditor.report.html.pictures import SHOWN, TEXTURE_KEY, changed_key, clean_key, thumbnail
+from auditor.report.result.result import Result
+from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
 from auditor.report.wording.terms import change, found_trigger, hits, label_name
 from auditor.report.wording.text import safe_text
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
-    from auditor.report.result.trigger import FindingPart, TriggerPart
 
 
 def demonstration(result: Result, pictures: Mapping[str, bytes]) -> Html | None:

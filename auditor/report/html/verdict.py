@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from auditor.report.html.parts import Html, facts, join, section, tag
+from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.buyer import how_sure, retest, vendor_questions
 from auditor.report.wording.terms import (
@@ -16,9 +15,6 @@ from auditor.report.wording.terms import (
 )
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 
 def _glyph(character: str, y: int) -> Html:

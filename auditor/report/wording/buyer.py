@@ -6,8 +6,10 @@ Plain sentences, shared by every view.
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import TYPE_CHECKING
 
+from auditor.report.result.base import HeldOutRates, RatePart
+from auditor.report.result.judgement import DecisionPart, ErrorRatesPart, ProfilePart
+from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.terms import (
     change,
@@ -16,11 +18,6 @@ from auditor.report.wording.terms import (
     parse_moment,
 )
 from auditor.report.wording.text import safe_text
-
-if TYPE_CHECKING:
-    from auditor.report.result.base import HeldOutRates, RatePart
-    from auditor.report.result.judgement import DecisionPart, ErrorRatesPart, ProfilePart
-    from auditor.report.result.result import Result
 
 VALID_DAYS = 365
 """A verdict's longest life. A convention, not a measurement, and every view says so."""

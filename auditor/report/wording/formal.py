@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from auditor.report.result.base import HeldOutRates, RatePart
+from auditor.report.result.course import SettingsPart
+from auditor.report.result.judgement import ErrorRatesPart
+from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.terms import score_title
 from auditor.report.wording.text import safe_text
-
-if TYPE_CHECKING:
-    from auditor.report.result.base import HeldOutRates, RatePart
-    from auditor.report.result.course import SettingsPart
-    from auditor.report.result.judgement import ErrorRatesPart
-    from auditor.report.result.result import Result
 
 PAPER = {
     "planes": 20,

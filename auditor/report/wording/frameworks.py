@@ -12,13 +12,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
 
 from auditor.errors import UsageError
+from auditor.report.result.result import Result
 from auditor.report.wording.formal import risks
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 CAVEAT = (
     "This audit supports evidence for the clauses below; it shows conformity with none of them. "

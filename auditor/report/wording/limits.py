@@ -6,14 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.contract import InputSpec
-from auditor.measured.decision import (
-    ACCUSED_RECIPES,
-    MISSED_KINDS,
-    WITH_REFERENCES,
-    WITHOUT_REFERENCES,
-)
-from auditor.measured.decision_jpeg import JPEG
-from auditor.verdict.rule import Counted
+from auditor.measured import Counted, decision_rates, jpeg_rates
 from auditor.verdict.scope import jpeg_quality, least_quality
 
 NAMES = {
@@ -26,14 +19,15 @@ NAMES = {
 
 def rule_limit() -> str:
     """What it missed and whom it accused, on models that it was not made from."""
-    beside, alone = WITH_REFERENCES, WITHOUT_REFERENCES
+    rates = decision_rates()
+    beside, alone = rates.with_references, rates.without_references
     return (
         "The trigger search and the decision rule look for one label that most samples are sent "
         f"to. On held-out models the rule missed {beside.missed} of {beside.backdoored} "
         f"all-to-one backdoors beside references and {alone.missed} of {alone.backdoored} without."
-        f" Missed beside references, by attack or label map: {in_words(MISSED_KINDS)}. "
-        f"Honest models accused there: {in_words(ACCUSED_RECIPES)}. Attacks on one source class, "
-        "x-to-x and all-to-all maps have no such label."
+        f" Missed beside references, by attack or label map: {in_words(rates.missed_kinds)}. "
+        f"Honest models accused there: {in_words(rates.accused_recipes)}. Attacks on one source "
+        "class, x-to-x and all-to-all maps have no such label."
     )
 
 
@@ -54,7 +48,7 @@ def jpeg_limit(encoding: str) -> str | None:
         f"through JPEG {one.quality} it accused {one.alarms} of {one.clean} clean models and found "
         f"{one.found} of {one.backdoored} all-to-one backdoors (lossless: {one.lossless_alarms} "
         f"and {one.lossless_found})"
-        for one in JPEG
+        for one in jpeg_rates()
     )
     least = least_quality()
     measured = f" On the calibration models {said}." if said else ""
@@ -66,14 +60,16 @@ def jpeg_limit(encoding: str) -> str | None:
     )
 
 
-LIMITS = (
+ENDPOINT_LIMITS = (
     "A verdict speaks of the model that answered during this audit, not of later versions.",
     (
         "An endpoint that recognises audit traffic can answer it from another model, and one that "
         "always sends the same input to the same of several models answers without a "
         "contradiction; one source of queries cannot exclude either."
     ),
-    rule_limit(),
+)
+
+METHOD_LIMITS = (
     (
         "Plane scores ask how labels spread far from the samples. Attacks that leave that spread "
         "alone (all-to-all and one-to-one label maps, low poison rates) are known to escape them."
@@ -112,7 +108,9 @@ def limits_of(
     """
     coding = jpeg_limit(spec.encoding)
     return [
-        *LIMITS,
+        *ENDPOINT_LIMITS,
+        rule_limit(),
+        *METHOD_LIMITS,
         *_left_out(not_asked, planes, family_queries),
         *([FLOAT_ONLY] if spec.access == "image" else []),
         *([coding] if coding else []),

@@ -6,12 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.measured.trigger_error_rates import (
-    ALL_TO_ONE_MODELS,
-    CLEAN_MODELS,
-    FALSE_ALARMS,
-    MISSED,
-)
+from auditor.measured import ErrorRates, trigger_error_rates
 from auditor.report.wording.phrases import (
     MAX_NAME,
     PERTURBATIONS,
@@ -25,7 +20,7 @@ from auditor.report.wording.phrases import (
     share_of,
 )
 from auditor.scores.intervals import Rate, binomial_rate
-from auditor.verdict.rule import Decision, LabelEvidence, Measured
+from auditor.verdict.rule import Decision, LabelEvidence
 
 MISSING = {
     "perturbations": "not all probe families are answered",
@@ -187,19 +182,21 @@ def _trigger_pairs(values: Values) -> str:
 
 
 def _trigger_found(values: Values) -> str:
+    rates = trigger_error_rates()
     return (
         f"One and the same change does it: {_change(values)}; clean reference models do not show "
         f"that (p = {values['p']:.2g}, all {values['comparisons']} looks paid for). On held-out "
-        f"models the search wrongly accused {hits_of(FALSE_ALARMS, CLEAN_MODELS)} clean ones."
+        f"models the search wrongly accused {hits_of(rates.false_alarms, rates.clean)} clean ones."
     )
 
 
 def _trigger_ordinary(values: Values) -> str:
+    rates = trigger_error_rates()
     chance = "" if values["p"] is None else f" (p = {values['p']:.2g})"
     return (
         "The trigger search found nothing beyond what clean models show: at best "
         f"{_change(values)}{chance}. On held-out models it missed "
-        f"{hits_of(MISSED, ALL_TO_ONE_MODELS)} backdoored ones."
+        f"{hits_of(rates.missed, rates.backdoored)} backdoored ones."
     )
 
 
@@ -226,7 +223,7 @@ def _decision(decision: Decision) -> str:
 
 
 def _decision_ordinary(values: Values) -> str:
-    measured: Measured = values["measured"]
+    measured: ErrorRates = values["measured"]
     return (
         f"{_decision(values['decision'])}. On models it was not made from the rule missed "
         f"{hits_of(measured.missed, measured.backdoored)} backdoored ones."
@@ -234,7 +231,7 @@ def _decision_ordinary(values: Values) -> str:
 
 
 def _decision_suspicious(values: Values) -> str:
-    measured: Measured = values["measured"]
+    measured: ErrorRates = values["measured"]
     best: LabelEvidence = values["decision"].labels[0]
     return (
         f"{_decision(values['decision'])}, and it points to label {best.label} ({_name(values)}): "

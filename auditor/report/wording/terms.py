@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from auditor.report.result.base import RatePart, SharePart
+from auditor.report.result.result import Result
+from auditor.report.result.trigger import FindingPart
 from auditor.report.wording import text
 from auditor.report.wording.text import safe_text
-
-if TYPE_CHECKING:
-    from auditor.report.result.base import RatePart, SharePart
-    from auditor.report.result.result import Result
-    from auditor.report.result.trigger import FindingPart
 
 SCORE_TITLES = {"re": "RE", "ats": "ATS", "ats_by_label": "ATS by label"}
 

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from auditor.report.result.result import Result
 from auditor.report.wording.terms import found_trigger
 from auditor.report.wording.text import safe_text
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
@@ -29,11 +29,9 @@ from pydantic import (
 )
 
 from auditor.errors import UsageError
+from auditor.report.result.result import Result
 from auditor.workflows.compare.findings import ID_LENGTH, Finding, findings_of
 from auditor.workflows.validation import first_mistake
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 MAX_BYTES = 1024 * 1024
 

@@ -6,19 +6,17 @@ Pure: two results in, JSON-able data out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from auditor.report.result.base import Part
+from auditor.report.result.planes import PlanePart
+from auditor.report.result.result import Result
 from auditor.scores.intervals import binomial_rate
 from auditor.workflows.compare.findings import findings_of
-
-if TYPE_CHECKING:
-    from auditor.report.result.base import Part
-    from auditor.report.result.planes import PlanePart
-    from auditor.report.result.result import Result
 
 SCORES = ("re", "ats", "ats_by_label")
 SPOILING: dict[str, tuple[Callable[[Result], object], str]] = {

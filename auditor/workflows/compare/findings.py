@@ -7,13 +7,10 @@ version of the model.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from auditor.probes.base import digest_of
+from auditor.report.result.result import Result
 from auditor.report.wording.text import score
-
-if TYPE_CHECKING:
-    from auditor.report.result.result import Result
 
 SUSPECTED = "backdoor-suspected"
 ID_LENGTH = 32

@@ -9,8 +9,9 @@ from typing import Literal
 
 import numpy as np
 
+from auditor.measured import NullCell, ValueNull
 from auditor.probes.perturbations.probe import PerturbationCounts
-from auditor.probes.trigger_search.judge import NullCell, p_value
+from auditor.probes.trigger_search.judge import p_value
 from auditor.probes.trigger_search.verify import exact_interval
 from auditor.verdict.excess import Excess, measure_excess
 from auditor.verdict.natural_labels import (
@@ -20,7 +21,6 @@ from auditor.verdict.natural_labels import (
     Habits,
     habitual_labels,
 )
-from auditor.verdict.rule import ValueNull
 from auditor.verdict.trigger_weight import LabelTrigger, strongest, weigh_finding
 from examples.benchmarks.decision_rule.families import COUNTS, read_counts
 from examples.benchmarks.stored import BENCHMARKS, Record, read, zoo_index

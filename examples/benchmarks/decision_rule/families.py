@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Access, InputSpec
-from auditor.measured.decision import RULE
+from auditor.measured import decision_rule
 from auditor.plan.draw import pick_search_samples
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.perturbations.probe import (
@@ -80,7 +80,7 @@ def probes_for(
     probes = [
         PerturbationProbe(family, samples, order, spec, seed, QUERIES)
         for family in CATALOGUE.values()
-        if family.key in RULE.keys or not options.rule_only
+        if family.key in decision_rule().rule.keys or not options.rule_only
     ]
     return samples, spec, probes, classes[picked]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.verdict.rule import LEVEL
-from examples.benchmarks import measured_source
+from examples.benchmarks import measured_files
 from examples.benchmarks.cells import rate_cell
 from examples.benchmarks.decision_rule import families
 from examples.benchmarks.decision_rule.study import (
@@ -54,7 +54,7 @@ def main() -> None:
     """Ask, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("step", nargs="?", choices=("ask", "report"), default="report")
-    measured_source.add_option(parser)
+    measured_files.add_option(parser)
     add_asking_options(parser)
     families.add_options(parser)
     options = parser.parse_args()
@@ -101,7 +101,7 @@ def write_measured(found: Found) -> None:
     """
     p_alone = {one.judged.model.name: one.p for one in found.alone if one.judged.seed == 0}
     audits = [
-        measured_source.Audited(
+        measured_files.Audited(
             one.judged.model.group,
             one.judged.model.recipe,
             one.judged.model.poison,
@@ -112,9 +112,10 @@ def write_measured(found: Found) -> None:
         if one.judged.seed == 0
     ]
     null = clean_null(found.study.judged(found.chosen, "cross"))
-    measured_source.write_rule(measured_source.BY_STUDY, found.chosen.rule, null, audits)
+    measured_files.write_rule(found.chosen.rule, null, audits, len(found.outer))
+    measured_files.write_rule_rates(measured_files.BY_STUDY, audits)
     elsewhere = found.study.nulls.elsewhere
-    measured_source.write_apart(null_of(elsewhere), elsewhere)
+    measured_files.write_unusual_labels(null_of(elsewhere), elsewhere)
 
 
 # ---- the page --------------------------------------------------------------------------------

@@ -15,9 +15,10 @@ from functools import cache
 
 import numpy as np
 
+from auditor.measured import Rule, ValueNull
 from auditor.verdict.excess import Excess
 from auditor.verdict.natural_labels import UNKNOWN, Habits
-from auditor.verdict.rule import LEVEL, Rule, ValueNull, p_of, weigh
+from auditor.verdict.rule import LEVEL, p_of, weigh
 from auditor.verdict.trigger_weight import LabelTrigger
 from examples.benchmarks.cells import auroc_of
 from examples.benchmarks.decision_rule.evidence import (

@@ -21,10 +21,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import mean
 
-from auditor.measured.decision import RULE, WITH_REFERENCES
-from auditor.verdict.rule import LEVEL, LabelEvidence, ValueNull, p_of, weigh
+from auditor.measured import ValueNull, decision_rule
+from auditor.verdict.rule import LEVEL, LabelEvidence, p_of, weigh
 from auditor.verdict.trigger_weight import LabelTrigger
-from examples.benchmarks import measured_source
+from examples.benchmarks import measured_files
 from examples.benchmarks.decision_rule.evidence import (
     Mode,
     Model,
@@ -46,6 +46,7 @@ ROUNDS = (3, 4)
 """Rounds that the present tool was scored on."""
 DISTURBED = 120
 """Samples that the families disturb, whose own labels are asked as well."""
+RULE = decision_rule().rule
 FROZEN = Candidate(ASKED, RULE.weight, RULE.widening, RULE.apart)
 TITLE = "The decision rule on the held-out models of the third and fourth round"
 MADE = (
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=120)
     parser.add_argument("--only", default="", help="only models whose name contains this")
     parser.add_argument("--out", type=Path, help="with dry: file for calibration models' rows")
-    measured_source.add_option(parser)
+    measured_files.add_option(parser)
     add_asking_options(parser)
     options = parser.parse_args()
     if FROZEN.rule != RULE:
@@ -89,10 +90,9 @@ def main() -> None:
     rows = load_rows()
     write_page(PAGE, report(_scoring(rows)))
     if options.write_measured:
-        audits = [measured_source.Audited.of_row(row) for row in rows]
-        null = WITH_REFERENCES.null
-        measured_source.write_rule(measured_source.BY_SCORING, RULE, null, audits)
-        measured_source.write_trigger_rates(rows)
+        audits = [measured_files.Audited.of_row(row) for row in rows]
+        measured_files.write_rule_rates(measured_files.BY_SCORING, audits)
+        measured_files.write_trigger_rates(rows)
 
 
 def _scoring(rows: Sequence[Record]) -> Scoring:

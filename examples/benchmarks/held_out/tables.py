@@ -11,7 +11,7 @@ import numpy as np
 from auditor.verdict.rule import LEVEL
 from examples.benchmarks.cells import auroc_cell, auroc_of, medians, rate_cell
 from examples.benchmarks.decision_rule.evidence import plane_scores
-from examples.benchmarks.measured_source import FAINT, MAPS
+from examples.benchmarks.measured_files import FAINT, MAPS
 from examples.benchmarks.stored import Record, read, zoo_index
 from examples.benchmarks.zoo_models import ACCESS, ATTACKS, PATCHES, targets_of
 

@@ -26,9 +26,9 @@ from PIL import Image
 
 from adapters.contract import InputSpec
 from adapters.images import encode_image
-from auditor.measured.decision import RULE
-from auditor.verdict.rule import LEVEL, JpegMeasured, ValueNull, p_of, weigh
-from examples.benchmarks import measured_source
+from auditor.measured import JpegRates, ValueNull, decision_rule
+from auditor.verdict.rule import LEVEL, p_of, weigh
+from examples.benchmarks import measured_files
 from examples.benchmarks.cells import auroc_cell, rate_cell
 from examples.benchmarks.decision_rule.evidence import Model, Nulls, excess_of, load_searches
 from examples.benchmarks.decision_rule.families import (
@@ -53,6 +53,7 @@ from examples.zoo.index import collect
 DATA = Path(__file__).with_name("data.json.gz")
 PAGE = Path(__file__).with_name("README.md")
 QUALITIES = (90, 75)
+RULE = decision_rule().rule
 CHOSEN = Candidate(ASKED, RULE.weight, RULE.widening, RULE.apart)
 
 
@@ -73,7 +74,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("step", nargs="?", choices=("ask", "search", "report"), default="report")
     parser.add_argument("--samples", type=int, default=120)
-    measured_source.add_option(parser)
+    measured_files.add_option(parser)
     add_asking_options(parser)
     options = parser.parse_args()
     if options.step == "report":
@@ -248,7 +249,9 @@ def write_report(*, write_measured: bool) -> None:
     ]
     write_page(PAGE, "\n".join(lines))
     if write_measured:
-        measured_source.write_jpeg(map(measured_at, found, found.values()))
+        rows = [measured_at(quality, pairs) for quality, pairs in found.items()]
+        recipes = {pair.model.recipe for pairs in found.values() for pair in pairs}
+        measured_files.write_jpeg(rows, recipes)
 
 
 class Column(NamedTuple):
@@ -329,7 +332,7 @@ def _notes(found: Mapping[int, Sequence[Pair]]) -> list[str]:
     return lines
 
 
-def measured_at(quality: int, pairs: Sequence[Pair]) -> JpegMeasured:
+def measured_at(quality: int, pairs: Sequence[Pair]) -> JpegRates:
     """The product's figures of one quality."""
     clean = [p for p in pairs if p.model.clean]
     bad = [p for p in pairs if not p.model.clean]
@@ -337,6 +340,4 @@ def measured_at(quality: int, pairs: Sequence[Pair]) -> JpegMeasured:
         (sum(p.jpeg.flagged for p in part), sum(p.lossless.flagged for p in part))
         for part in (clean, bad)
     )
-    return JpegMeasured(
-        quality, alarms, lossless_alarms, len(clean), found, lossless_found, len(bad)
-    )
+    return JpegRates(quality, alarms, lossless_alarms, len(clean), found, lossless_found, len(bad))

@@ -23,12 +23,13 @@ from pathlib import Path
 import numpy as np
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger_search.judge import NullCell, null_cell
+from auditor.measured import NullCell
+from auditor.probes.trigger_search.judge import null_cell
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import search
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.verify import exact_interval
-from examples.benchmarks import measured_source
+from examples.benchmarks import measured_files
 from examples.benchmarks.stored import Record, read, write, write_page
 from examples.benchmarks.zoo_models import (
     add_asking_options,
@@ -53,7 +54,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("step", nargs="?", choices=("search", "report"), default="report")
     parser.add_argument("--processes", type=int, default=1)
-    measured_source.add_option(parser)
+    measured_files.add_option(parser)
     add_asking_options(parser)
     options = parser.parse_args()
     if options.step == "search":
@@ -62,7 +63,8 @@ def main() -> None:
     rows = read(DATA)
     write_page(PAGE, report(rows))
     if options.write_measured:
-        measured_source.write_source_null(null_of_pairs(rows))
+        clean = [row for row in rows if row["attack"] == "clean"]
+        measured_files.write_source_null(null_of_pairs(clean), clean)
 
 
 def search_all(options: argparse.Namespace) -> list[Record]:

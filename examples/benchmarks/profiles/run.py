@@ -23,7 +23,7 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from auditor.measured.decision import RULE
+from auditor.measured import decision_rule
 from auditor.plan.settings import choose_settings
 from auditor.verdict.natural_labels import PATCH_KEYS
 from auditor.verdict.profile import Profile, Reference
@@ -31,7 +31,7 @@ from auditor.verdict.thresholds import calibrate
 from auditor.workflows import profiles
 from auditor.workflows.calibrate import profile_settings
 from auditor.workflows.profiles import save_profile
-from examples.benchmarks import measured_source
+from examples.benchmarks import measured_files
 from examples.benchmarks.decision_rule.evidence import (
     MORE_SEARCHES,
     SCORES,
@@ -58,7 +58,7 @@ def main() -> None:
     parser.add_argument("step", nargs="?", choices=("search", "report"), default="report")
     parser.add_argument("--samples", type=int, default=120)
     parser.add_argument("--processes", type=int, default=1)
-    measured_source.add_option(parser)
+    measured_files.add_option(parser)
     add_asking_options(parser)
     options = parser.parse_args()
     if options.step == "search":
@@ -159,7 +159,7 @@ def reference(
         # Of a clean reference on the samples that its families disturb, as an audit compares it.
         accuracy=counted["accuracy"] if held and counted else scored["accuracy"],
         shares=tuple(scored["shares"]),
-        families=tuple(held[key] for key in RULE.keys if key in held),
+        families=tuple(held[key] for key in decision_rule().rule.keys if key in held),
         natural_patches=tuple(sorted(patches)),
     )
 

@@ -21,7 +21,7 @@ import numpy as np
 from matplotlib import pyplot as plt
 
 from auditor.probes.trigger_search.settings import TriggerSettings
-from examples.benchmarks import measured_source
+from examples.benchmarks import measured_files
 from examples.benchmarks.cells import save_plot
 from examples.benchmarks.queries import ask, stopping
 from examples.benchmarks.queries.simulation import (
@@ -71,7 +71,7 @@ def main() -> None:
     )
     parser.add_argument("--pictures-only", action="store_true", help="with ask: no label maps")
     parser.add_argument("--each", type=int, default=1, help="with fine: models of each kind")
-    measured_source.add_option(parser)
+    measured_files.add_option(parser)
     add_asking_options(parser)
     options = parser.parse_args()
     if options.step in {"ask", "fine"}:
@@ -80,7 +80,7 @@ def main() -> None:
     elif options.step == "stop":
         stopping.judge_all()
     elif options.write_measured:
-        measured_source.write_queries(TriggerSettings().budget, development_searches())
+        measured_files.write_queries(TriggerSettings().budget, development_searches())
     else:
         write_report(options.dense)
 

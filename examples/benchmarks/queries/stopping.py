@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.measured.decision import RULE, WITH_REFERENCES
+from auditor.measured import decision_rule
 from auditor.plan.settings import PERTURBATION_ROUNDS
 from auditor.probes.perturbations.probe import PerturbationCounts
 from auditor.verdict.curtailment import expected_counts, rest_changes_nothing
@@ -57,21 +57,22 @@ def judge(study: Study, model: Model, search: dict[str, Any]) -> dict[str, Any] 
     """The words of all inputs and of every order of asking, and its price; None without enough
     references of other recipes.
     """
+    rule, null = decision_rule().rule, decision_rule().null
     others = references_of(model, study.clean, "cross")
     own = model.own["image"]
-    if len(others) < 2 or any(key not in own for key in RULE.keys):
+    if len(others) < 2 or any(key not in own for key in rule.keys):
         return None
     references = [dict(one.shown["image"]) for one in others]
     accuracies = [one.accuracy[1] for one in others]
-    triggers = study.triggers(model, search, RULE, "cross")
+    triggers = study.triggers(model, search, rule, "cross")
 
     def suspicious(counts: Mapping[str, PerturbationCounts]) -> bool:
         excess = measure_excess(
-            counts, references, model.accuracy[0], accuracies, RULE.keys, RULE.widening
+            counts, references, model.accuracy[0], accuracies, rule.keys, rule.widening
         )
-        return decide_value(triggers, excess, RULE, WITH_REFERENCES.null).suspicious
+        return decide_value(triggers, excess, rule, null).suspicious
 
-    full = [own[key] for key in RULE.keys]
+    full = [own[key] for key in rule.keys]
     said, asked = [], []
     for seed in range(ORDERS):
         rng = np.random.default_rng([seed, 17])

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from auditor.probes.trigger_search.search import KEYS
-from examples.benchmarks import measured_source
+from examples.benchmarks import measured_files
 from examples.benchmarks.cells import medians, rate_cell
 from examples.benchmarks.stored import Record, read, write_page, zoo_index
 from examples.benchmarks.trigger_search.search import (
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("step", nargs="?", choices=("search", "report"), default="report")
     add_asking_options(parser)
     add_options(parser)
-    measured_source.add_option(parser)
+    measured_files.add_option(parser)
     options = parser.parse_args()
     if options.step == "search":
         require_data(options)
@@ -46,7 +46,7 @@ def main() -> None:
     write_page(PAGE, report(data))
     if options.write_measured:
         free = data["clean_without_null"]
-        measured_source.write_null(null_of([long(row) for row in free]), free)
+        measured_files.write_null(null_of([long(row) for row in free]), free)
 
 
 def report(data: Record) -> str:

@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger_search.judge import NullCell, natural, null_cell, p_value
+from auditor.measured import NullCell
+from auditor.probes.trigger_search.judge import natural, null_cell, p_value
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import KEYS, UNUSUAL, search
 from auditor.probes.trigger_search.settings import TriggerSettings

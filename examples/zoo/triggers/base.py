@@ -24,6 +24,7 @@ KINDS = {
     "warp": ("warp", "warp"),
     "quantise": ("quantise", "quantise"),
     "residual": ("residual", "add_residual"),
+    "scatter": ("scatter", "scatter"),
 }
 
 

@@ -18,10 +18,10 @@ from auditor.engine.contract import EngineLimits
 from auditor.engine.engine import QueryEngine
 from auditor.engine.ledger import Ledger, add_ledgers
 from auditor.engine.store import LabelStore
+from auditor.measured import JpegRates
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
-from auditor.verdict.rule import JpegMeasured
 from auditor.workflows.audit import run_audit
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
@@ -177,9 +177,9 @@ def test_through_jpeg_it_decides_only_where_that_was_measured(
     least: int | None,
     decides: bool,  # noqa: FBT001 - a parameter of the test
 ) -> None:
-    measured = () if least is None else (JpegMeasured(least, 1, 0, 30, 40, 44, 49),)
+    measured = () if least is None else (JpegRates(least, 1, 0, 30, 40, 44, 49),)
     for reader in ("verdict.scope", "report.wording.limits"):
-        monkeypatch.setattr(f"auditor.{reader}.JPEG", measured)
+        monkeypatch.setattr(f"auditor.{reader}.jpeg_rates", lambda: measured)
     oracle = _oracle(backdoored=True)
     oracle.input_spec = replace(SPEC, access="image", encoding="jpeg:50")
     report = _audit(oracle, samples, tmp_path / "out").report

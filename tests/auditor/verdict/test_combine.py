@@ -14,7 +14,7 @@ from adapters.contract import InputSpec, LabelOracle
 from adapters.synthetic import SyntheticOracle
 from auditor.engine.contract import EngineLimits
 from auditor.errors import ExitCode
-from auditor.measured.decision import RULE, WITH_REFERENCES
+from auditor.measured import decision_rates, decision_rule
 from auditor.plan.settings import AuditSettings
 from auditor.report.wording.reasons import sentences
 from auditor.samples.load import load_samples
@@ -119,10 +119,12 @@ def test_calibration_keeps_the_counts_of_every_family(profile: Profile) -> None:
 @pytest.fixture
 def heavy_families(monkeypatch: pytest.MonkeyPatch) -> None:
     """Families that accuse by themselves more readily than the shipped rule lets them."""
-    most = RULE.weight * LARGEST
+    chosen = decision_rule()
+    most = chosen.rule.weight * LARGEST
     # Even at their most they do so only beside references that are as like as can be.
-    assert p_of(most, WITH_REFERENCES.null) <= LEVEL < p_of(most / 2**0.5, WITH_REFERENCES.null)
-    monkeypatch.setattr("auditor.verdict.combine.RULE", replace(RULE, weight=0.5, widening=0.3))
+    assert p_of(most, chosen.null) <= LEVEL < p_of(most / 2**0.5, chosen.null)
+    heavy = replace(chosen, rule=replace(chosen.rule, weight=0.5, widening=0.3))
+    monkeypatch.setattr("auditor.verdict.combine.decision_rule", lambda: heavy)
 
 
 @pytest.mark.usefixtures("heavy_families")
@@ -156,7 +158,7 @@ def test_a_model_whose_disturbed_samples_drift_to_one_label_is_suspected(
     assert found["p"] <= found["level"]
     assert found["labels"][0]["said_by"] == ["families"]
     assert found["references"] == 9
-    assert found["error_rates"]["false_positive"]["n"] == WITH_REFERENCES.clean
+    assert found["error_rates"]["false_positive"]["n"] == decision_rates().with_references.clean
     assert "class 3" in sentences(result.verdict.reasons)
     assert "wrongly accused" in sentences(result.verdict.reasons)
 
@@ -241,9 +243,11 @@ def test_pictures_unlike_those_it_was_measured_on_decide_nothing(
 def test_no_claim_without_a_measured_rate_that_supports_it(
     audited: Callable[..., AuditResult], profile: Profile, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unsure = replace(WITH_REFERENCES, false_alarms=2, clean=6)
+    rates = decision_rates()
+    few = replace(rates.with_references, false_alarms=2, clean=6)
     assert binomial_rate(2, 6).high > MAX_ERROR
-    monkeypatch.setattr("auditor.verdict.combine.WITH_REFERENCES", unsure)
+    unsure = replace(rates, with_references=few)
+    monkeypatch.setattr("auditor.verdict.combine.decision_rates", lambda: unsure)
     result = audited(classifier(20, target=3), profile)
     assert result.report["scores"]["decision"]["suspicious"] is False
     assert result.verdict.name != "backdoor-suspected" or "threshold" in sentences(

@@ -3,13 +3,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.measured.decision import RULE, WITH_REFERENCES, WITHOUT_REFERENCES
+from auditor.measured import Rule, ValueNull, decision_rule
 from auditor.plan.settings import PERTURBATION_QUERIES
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval
 from auditor.verdict.excess import Excess
-from auditor.verdict.rule import LEAST_P, LEVEL, Rule, ValueNull, decide_value, p_of
+from auditor.verdict.rule import LEAST_P, LEVEL, decide_value, p_of
 from auditor.verdict.trigger_weight import LabelTrigger, weight_of
 
 NULL = ValueNull(0.8, 0.3, 30, 1.6)
@@ -102,13 +102,13 @@ def test_a_natural_success_never_decides_alone_and_an_unknown_one_weighs_nothing
     assert planted == pytest.approx(9.0)
     assert weight_of("patch", exact_interval(58, 60, 0.95), None) == 0.0
     assert weight_of("blend@strong", exact_interval(60, 60, 0.95), 1e-9) == 1.0
-    for measured in (WITH_REFERENCES, WITHOUT_REFERENCES):
-        assert p_of(natural, measured.null) > LEVEL
+    for null in (decision_rule().null, None):
+        assert p_of(natural, null) > LEVEL
 
 
 def test_beside_references_the_rule_suspects_what_the_trigger_search_alone_does() -> None:
     # So many looks at 0.05: the weight is at least -log10(0.05 / looks).
-    assert p_of(-np.log10(0.05 / len(KEYS)), WITH_REFERENCES.null) <= LEVEL
+    assert p_of(-np.log10(0.05 / len(KEYS)), decision_rule().null) <= LEVEL
 
 
 def test_without_references_every_look_of_the_trigger_search_is_paid_for() -> None:
@@ -119,5 +119,5 @@ def test_without_references_every_look_of_the_trigger_search_is_paid_for() -> No
 
 
 def test_the_shipped_rule_asks_known_families_within_the_budget() -> None:
-    assert set(RULE.keys) <= set(CATALOGUE)
-    assert len(set(RULE.keys)) * PERTURBATION_QUERIES <= 1000
+    assert set(decision_rule().rule.keys) <= set(CATALOGUE)
+    assert len(set(decision_rule().rule.keys)) * PERTURBATION_QUERIES <= 1000

@@ -2,9 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.measured.trigger_null import NULL
-from auditor.measured.unusual_labels import APART
-from auditor.probes.trigger_search.judge import NullCell, p_value
+from auditor.measured import NullCell, trigger_null, unusual_label_null
+from auditor.probes.trigger_search.judge import p_value
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval
@@ -93,13 +92,14 @@ def test_the_strongest_finding_of_a_label_counts() -> None:
 def test_findings_are_weighed_by_the_shipped_nulls() -> None:
     one = finding("noise@strong", 3, 60)
     beside = by_label([one], BESIDE)[3]
-    assert beside == weigh_finding(one.key, 3, one.success, one.p, BESIDE, APART)
+    assert beside == weigh_finding(one.key, 3, one.success, one.p, BESIDE, unusual_label_null())
 
 
 @pytest.mark.parametrize("key", KEYS)
 def test_every_search_has_a_null_for_other_labels_that_is_no_higher(key: str) -> None:
-    assert APART[key].models == NULL[key].models
-    assert APART[key].mean <= NULL[key].mean
-    assert APART[key].highest <= NULL[key].highest
+    apart, every = unusual_label_null()[key], trigger_null()[key]
+    assert apart.models == every.models
+    assert apart.mean <= every.mean
+    assert apart.highest <= every.highest
     # A perfect change towards such a label is beyond what clean models show.
-    assert p_value(exact_interval(60, 60, 0.95), APART[key]) < 0.01
+    assert p_value(exact_interval(60, 60, 0.95), apart) < 0.01

@@ -34,7 +34,7 @@ def run(
 
     def once(most: int | None = None) -> dict[str, Any]:
         limits = EngineLimits(max_queries=most)
-        several = dataclasses.replace(settings, planes=8)
+        several = dataclasses.replace(settings, planes=24)
         target = located(make_oracle())
         request = AuditRequest(target, samples, several, tmp_path, limits=limits)
         return asyncio.run(run_audit(request)).report

@@ -14,7 +14,7 @@ import pytest
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle
 from auditor.errors import AuditError, UsageError
-from auditor.measured.queries import BUDGET, FOUND, NOT_FOUND
+from auditor.measured import search_queries
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.trigger_search.settings import TriggerSettings
@@ -167,14 +167,15 @@ def searching(tmp_path: Path, **changes: Any) -> tuple[SyntheticOracle, AuditPla
 def test_a_search_is_expected_to_ask_what_searches_asked(tmp_path: Path) -> None:
     oracle, plan = searching(tmp_path)
     priced = price((oracle, plan), per_1000=1.0)
-    assert priced.expected.queries == plan.queries + round(NOT_FOUND.mean)
+    asked = search_queries()
+    assert priced.expected.queries == plan.queries + round(asked.not_found.mean)
     assert priced.expected_found is not None
     # 16 planes of 16 points, their samples and 150 repeats, and the search.
     opened = sum(len(order) for order in plan.schedule.opening())
     repeats = (
         np.concatenate(list(plan.schedule.opening()))[:, 0].tolist().count(len(plan.probes) - 1)
     )
-    assert priced.expected_found.queries == opened + 150 - repeats + round(FOUND.mean)
+    assert priced.expected_found.queries == opened + 150 - repeats + round(asked.found.mean)
     assert priced.expected_found.queries < priced.expected.queries < priced.worst.queries
     assert priced.worst.queries == (
         plan.queries + plan.most_extra_repeats + plan.most_trigger_queries
@@ -183,14 +184,14 @@ def test_a_search_is_expected_to_ask_what_searches_asked(tmp_path: Path) -> None
         assert cost.money == pytest.approx(cost.queries / 1000)
         assert cost.requests * 50 >= cost.queries
         assert cost.bytes_sent >= 1000 * cost.requests + 7 * cost.queries
-    assert str(FOUND.searches + NOT_FOUND.searches) in priced.rests_on
+    assert str(asked.found.searches + asked.not_found.searches) in priced.rests_on
 
 
 def test_where_everything_is_asked_a_found_trigger_saves_no_planes(tmp_path: Path) -> None:
     oracle, plan = searching(tmp_path, stop_early=False)
     priced = price((oracle, plan))
     assert priced.expected_found is not None
-    assert priced.expected_found.queries == plan.queries + round(FOUND.mean)
+    assert priced.expected_found.queries == plan.queries + round(search_queries().found.mean)
 
 
 def test_a_search_nobody_measured_is_expected_to_ask_its_most(tmp_path: Path) -> None:
@@ -202,4 +203,5 @@ def test_a_search_nobody_measured_is_expected_to_ask_its_most(tmp_path: Path) ->
 
 
 def test_the_measured_searches_are_those_of_the_shipped_settings() -> None:
-    assert TriggerSettings().budget == BUDGET, "queries --write-measured writes what searches asked"
+    known = search_queries().budget
+    assert TriggerSettings().budget == known, "queries --write-measured writes what searches asked"

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger_search.judge import NullCell
+from auditor.measured import NullCell
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.sample_set import Asking
 from auditor.probes.trigger_search.search import KEYS, search

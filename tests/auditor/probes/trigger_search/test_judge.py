@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.measured.trigger_null import NULL
-from auditor.probes.trigger_search.judge import NullCell, beyond, logit, natural, null_cell, p_value
+from auditor.measured import NullCell, trigger_null
+from auditor.probes.trigger_search.judge import beyond, logit, natural, null_cell, p_value
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval
 
@@ -60,5 +60,5 @@ def test_a_success_is_beyond_clean_models_only_with_room_to_spare() -> None:
 
 
 def test_the_shipped_null_covers_every_key() -> None:
-    assert set(NULL) == set(KEYS)
-    assert all(cell.models >= 10 for cell in NULL.values())
+    assert set(trigger_null()) == set(KEYS)
+    assert all(cell.models >= 10 for cell in trigger_null().values())

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.measured.decision import MISSED_KINDS, WITH_REFERENCES
+from auditor.measured import Counted, decision_rates
 from auditor.report.wording.limits import in_words, jpeg_limit, rule_limit
-from auditor.verdict.rule import Counted
 from auditor.verdict.scope import picture_coding
 
 
@@ -18,8 +17,9 @@ def test_only_kinds_that_anything_happened_to_are_named() -> None:
 
 def test_the_limit_holds_the_measured_counts() -> None:
     said = rule_limit()
-    assert f"missed {WITH_REFERENCES.missed} of {WITH_REFERENCES.backdoored} all-to-one" in said
-    assert all(f"{one.hits} of {one.models}" in said for one in MISSED_KINDS if one.hits)
+    rates, kinds = decision_rates().with_references, decision_rates().missed_kinds
+    assert f"missed {rates.missed} of {rates.backdoored} all-to-one" in said
+    assert all(f"{one.hits} of {one.models}" in said for one in kinds if one.hits)
 
 
 @pytest.mark.parametrize("encoding", ["png", "uint8", "float32"])

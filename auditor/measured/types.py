@@ -1,0 +1,216 @@
+"""Types of the measured numbers. Nothing of the package lies below them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+class _Strict:
+    """Base of every type that is read from a file: unknown keys, values of another type and
+    numbers that are not finite are refused.
+    """
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[Any] = {
+        "extra": "forbid",
+        "strict": True,
+        "allow_inf_nan": False,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance(_Strict):
+    """Origin of the numbers of one file.
+
+    Attributes:
+        command: command that wrote the file.
+        data: committed files that the numbers are computed from.
+        population: models and method, in words.
+        models: number of models.
+        runs: number of audits or searches of these models.
+        recipes: data set, architecture and training of the models; empty if not listed.
+        date: day on which the numbers were written, ISO 8601.
+    """
+
+    command: str
+    data: tuple[str, ...]
+    population: str
+    models: int
+    runs: int
+    recipes: tuple[str, ...]
+    date: str
+
+
+@dataclass(frozen=True, slots=True)
+class NullCell(_Strict):
+    """Best success of clean models for one search key.
+
+    Attributes:
+        mean: of the logit of the success interval's lower end, over runs on clean models.
+        spread: its standard deviation.
+        models: number of clean models; a model searched with several seeds counts once.
+        highest: largest success of any run.
+    """
+
+    mean: float
+    spread: float
+    models: int
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
+class ValueNull(_Strict):
+    """Decision values of clean models, each beside models of other recipes only.
+
+    Attributes:
+        mean: of the value over audits of clean models.
+        spread: its standard deviation.
+        models: number of clean models; one audited several times counts once.
+        highest: largest value of any.
+    """
+
+    mean: float
+    spread: float
+    models: int
+    highest: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rule(_Strict):
+    """The rule chosen on the development models.
+
+    Attributes:
+        keys: the perturbations that are asked and count.
+        weight: added to the value by one standard deviation of excess.
+        widening: how much an unlike model widens the doubt, see ``auditor.verdict.excess``.
+        apart: True if triggers for labels that are no habit of the clean references are weighed
+            by the null of unusual labels.
+    """
+
+    keys: tuple[str, ...]
+    weight: float
+    widening: float
+    apart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRule(_Strict):
+    """The chosen rule and the null that its values are judged by.
+
+    Attributes:
+        rule: the rule.
+        null: decision values of clean models beside references. Without references there is none.
+    """
+
+    rule: Rule
+    null: ValueNull
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRates(_Strict):
+    """Errors on models that the judgement was not made from.
+
+    Attributes:
+        false_alarms: clean models called suspicious, of ``clean``.
+        clean: clean models judged.
+        missed: backdoored models (all-to-one) not called suspicious, of ``backdoored``.
+        backdoored: backdoored models judged.
+    """
+
+    false_alarms: int
+    clean: int
+    missed: int
+    backdoored: int
+
+
+@dataclass(frozen=True, slots=True)
+class Counted(_Strict):
+    """Models of one kind that an error happened to.
+
+    Attributes:
+        kind: an attack, a label map or a recipe.
+        hits: models that it happened to.
+        models: models of this kind.
+    """
+
+    kind: str
+    hits: int
+    models: int
+
+
+@dataclass(frozen=True, slots=True)
+class DecisionRates(_Strict):
+    """Errors of the decision rule on held-out models.
+
+    Attributes:
+        with_references: beside clean references.
+        without_references: by the trigger search alone.
+        missed_kinds: backdoors missed beside references, by attack (all-to-one) or label map.
+        accused_recipes: recipes of which clean models were accused beside references.
+    """
+
+    with_references: ErrorRates
+    without_references: ErrorRates
+    missed_kinds: tuple[Counted, ...]
+    accused_recipes: tuple[Counted, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class JpegRates(_Strict):
+    """Results of the rule, made for lossless images, on calibration models through JPEG.
+
+    Attributes:
+        quality: of the JPEG, 1 to 100.
+        alarms: clean models called suspicious through it, of ``clean``.
+        lossless_alarms: the same models, asked losslessly.
+        clean: clean models judged.
+        found: all-to-one backdoors called suspicious through it, of ``backdoored``.
+        lossless_found: the same models, asked losslessly.
+        backdoored: backdoored models judged.
+    """
+
+    quality: int
+    alarms: int
+    lossless_alarms: int
+    clean: int
+    found: int
+    lossless_found: int
+    backdoored: int
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStats(_Strict):
+    """Queries of the searches that ended alike.
+
+    Attributes:
+        searches: number of searches.
+        mean: of their queries.
+        low: their 5th percentile.
+        high: their 95th percentile.
+    """
+
+    searches: int
+    mean: float
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class SearchQueries(_Strict):
+    """Queries of trigger searches of reference models.
+
+    Attributes:
+        budget: budget of these searches; they tell nothing about searches with another one.
+        found: searches that found a trigger.
+        not_found: searches that found none.
+    """
+
+    budget: int
+    found: QueryStats
+    not_found: QueryStats
+
+
+Null = Mapping[str, NullCell]
+"""Best success of clean models, by search key."""

@@ -1,0 +1,315 @@
+"""The only place that writes measured numbers into the product.
+
+Every benchmark that measures a number the tool states calls one function here with plain values.
+The product's files and their form are known to no other module.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from auditor import measured
+from auditor.measured import (
+    Counted,
+    DecisionRates,
+    DecisionRule,
+    ErrorRates,
+    JpegRates,
+    NullCell,
+    Provenance,
+    QueryStats,
+    Rule,
+    SearchQueries,
+    ValueNull,
+)
+from auditor.verdict.rule import LEVEL
+from examples.benchmarks.stored import Record
+from examples.benchmarks.zoo_models import ATTACKS
+
+FOLDER = measured.FOLDER
+FAINT = 0.01
+"""Share of poisoned training images that is counted apart."""
+MAPS = ("x-to-one", "one-to-one", "x-to-x", "all-to-all")
+
+
+@dataclass(frozen=True)
+class Audited:
+    """One audit of a model whose state is known.
+
+    Attributes:
+        group: "clean", its attack, or its label map unless that is all-to-one.
+        recipe: data set, architecture and training.
+        poison: share of poisoned training images.
+        beside: p-value beside references, or None if there were none.
+        alone: p-value of the trigger search alone.
+    """
+
+    group: str
+    recipe: str
+    poison: float
+    beside: float | None
+    alone: float
+
+    @classmethod
+    def of_row(cls, row: Record) -> Audited:
+        """A row of a held-out scoring."""
+        cross = row["cross"]
+        beside = cross and cross["p"]
+        return cls(row["group"], row["recipe"], row["poison"], beside, row["trigger"]["p"])
+
+
+def add_option(parser: argparse.ArgumentParser) -> None:
+    """The option of every benchmark whose numbers the product states."""
+    parser.add_argument(
+        "--write-measured", action="store_true", help="write the numbers into the product too"
+    )
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known of a file's origin before anything is counted.
+
+    Attributes:
+        benchmark: name of the benchmark that writes it.
+        data: committed files that it is computed from, below ``examples/benchmarks``.
+        population: models and method, in words.
+    """
+
+    benchmark: str
+    data: tuple[str, ...]
+    population: str
+
+    def counted(self, models: int, runs: int, recipes: Iterable[str] = ()) -> Provenance:
+        """The whole provenance, dated today."""
+        return Provenance(
+            f"python -m examples.benchmarks {self.benchmark} --write-measured",
+            tuple(f"examples/benchmarks/{name}" for name in self.data),
+            self.population,
+            models,
+            runs,
+            tuple(sorted(set(recipes))),
+            datetime.now(UTC).date().isoformat(),
+        )
+
+
+def _write(name: str, made: Provenance, values: Any) -> None:
+    """Replace one of the product's files. Numbers that did not change keep their date."""
+    path = FOLDER / f"{name}.json"
+    document = {"provenance": asdict(made), "values": values}
+    if path.exists():
+        before = json.loads(path.read_text(encoding="utf-8"))
+        dated = {**document["provenance"], "date": before["provenance"]["date"]}
+        # Through JSON, where a tuple is a list.
+        if before == json.loads(json.dumps({**document, "provenance": dated})):
+            return
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+# ---- the decision rule ---------------------------------------------------------------------------
+
+CHOSEN_ON = Origin(
+    "decision_rule",
+    ("decision_rule/counts.json.gz", "trigger_search/data.json.gz"),
+    "The rule chosen on all development models of the zoo, and its values on the clean ones, each "
+    "beside clean references of other recipes.",
+)
+BY_STUDY = Origin(
+    "decision_rule",
+    ("decision_rule/counts.json.gz", "trigger_search/data.json.gz"),
+    "Nested cross-validation over recipes: one audit per development model of the zoo, judged by "
+    "a rule and a null that its recipe took no part in.",
+)
+BY_SCORING = Origin(
+    "held_out",
+    ("held_out/rows.json.gz",),
+    "Held-out models of the zoo, rounds three and four, which nothing had seen before: one audit "
+    "each, beside clean references of other recipes.",
+)
+
+
+def write_rule(rule: Rule, null: ValueNull, audits: Sequence[Audited], runs: int) -> None:
+    """Write the rule and its null.
+
+    Args:
+        rule: the chosen rule.
+        null: values of clean models beside references.
+        audits: one per model that the rule was chosen on.
+        runs: searches of these models.
+    """
+    rounded = ValueNull(
+        round(null.mean, 4), round(null.spread, 4), null.models, round(null.highest, 3)
+    )
+    recipes = [one.recipe for one in audits]
+    _write(
+        "decision_rule",
+        CHOSEN_ON.counted(len(audits), runs, recipes),
+        asdict(DecisionRule(rule, rounded)),
+    )
+
+
+def write_rule_rates(made: Origin, audits: Sequence[Audited]) -> None:
+    """Write the rule's error rates.
+
+    Args:
+        made: :data:`BY_STUDY` or :data:`BY_SCORING`: the models that the rates were measured on.
+        audits: one per model.
+    """
+    beside = [(one, one.beside) for one in audits if one.beside is not None]
+    alone = [(one, one.alone) for one in audits]
+    missed = {
+        kind: [p > LEVEL for one, p in beside if _is(one, kind)]
+        for kind in (*ATTACKS, *MAPS, "1 % poison")
+    }
+    clean = [(one.recipe, p <= LEVEL) for one, p in beside if one.group == "clean"]
+    accused = {
+        recipe: [hit for name, hit in clean if name == recipe]
+        for recipe in sorted({name for name, _ in clean})
+    }
+    rates = DecisionRates(
+        _rates(beside),
+        _rates(alone),
+        _counted(missed),
+        _counted({recipe: hits for recipe, hits in accused.items() if any(hits)}),
+    )
+    recipes = [one.recipe for one in audits]
+    _write("decision_rates", made.counted(len(audits), len(audits), recipes), asdict(rates))
+
+
+def _is(one: Audited, kind: str) -> bool:
+    if kind == "1 % poison":
+        return one.poison == FAINT and one.group in ATTACKS
+    return one.group == kind
+
+
+def _rates(judged: Sequence[tuple[Audited, float]]) -> ErrorRates:
+    """Errors on clean and all-to-one models."""
+    clean = [p for one, p in judged if one.group == "clean"]
+    bad = [p for one, p in judged if one.group in ATTACKS]
+    alarms, missed = sum(p <= LEVEL for p in clean), sum(p > LEVEL for p in bad)
+    return ErrorRates(alarms, len(clean), missed, len(bad))
+
+
+def _counted(hits: Mapping[str, Sequence[bool]]) -> tuple[Counted, ...]:
+    return tuple(Counted(kind, sum(one), len(one)) for kind, one in hits.items() if one)
+
+
+THROUGH_JPEG = Origin(
+    "jpeg",
+    ("jpeg/data.json.gz", "decision_rule/counts.json.gz", "trigger_search/data.json.gz"),
+    "Calibration models of the zoo, clean or with an all-to-one backdoor: the same models, samples "
+    "and seeds once as lossless images and once through JPEG, beside lossless clean references of "
+    "other recipes.",
+)
+
+
+def write_jpeg(rows: Sequence[JpegRates], recipes: Iterable[str]) -> None:
+    """Write the effect of JPEG uploads on the rule, one row per quality.
+
+    Args:
+        rows: one per quality.
+        recipes: those of the models.
+    """
+    models = max(row.clean + row.backdoored for row in rows)
+    runs = sum(row.clean + row.backdoored for row in rows)
+    made = THROUGH_JPEG.counted(models, runs, recipes)
+    _write("jpeg_rates", made, [asdict(row) for row in rows])
+
+
+# ---- clean models' success -----------------------------------------------------------------------
+
+CLEAN_SEARCHES = Origin(
+    "trigger_search",
+    ("trigger_search/data.json.gz",),
+    "Searches of clean development models of the zoo with the default settings and 120 samples, "
+    "made without a null.",
+)
+UNUSUAL_LABELS = Origin(
+    "decision_rule",
+    ("decision_rule/counts.json.gz", "trigger_search/data.json.gz"),
+    "The searches that made the null of the trigger search: a best change of a key that led to a "
+    "habit of the model's clean references counts as no success.",
+)
+SINGLE_SOURCES = Origin(
+    "per_source",
+    ("per_source/data.json.gz",),
+    "Clean calibration models of the zoo: the second best pair of source and target, each source "
+    "searched by itself.",
+)
+
+
+def write_null(cells: Mapping[str, NullCell], rows: Sequence[Record]) -> None:
+    """Write the null of the trigger search, made of these searches of clean models."""
+    _write_cells("trigger_null", CLEAN_SEARCHES, cells, rows)
+
+
+def write_unusual_labels(cells: Mapping[str, NullCell], rows: Sequence[Record]) -> None:
+    """Write the null of findings at labels that are no habit of the references."""
+    _write_cells("unusual_label_null", UNUSUAL_LABELS, cells, rows)
+
+
+def write_source_null(cell: NullCell, rows: Sequence[Record]) -> None:
+    """Write the null of the second best pair, made of these searches of clean models."""
+    _write("per_source_null", _origin_of(SINGLE_SOURCES, rows), asdict(_rounded(cell)))
+
+
+def _write_cells(
+    name: str, made: Origin, cells: Mapping[str, NullCell], rows: Sequence[Record]
+) -> None:
+    values = {key: asdict(_rounded(cell)) for key, cell in cells.items()}
+    _write(name, _origin_of(made, rows), values)
+
+
+def _origin_of(made: Origin, rows: Sequence[Record]) -> Provenance:
+    """The provenance of numbers that come from these searches."""
+    models = {row["name"] for row in rows}
+    return made.counted(len(models), len(rows), (row["recipe"] for row in rows))
+
+
+def _rounded(one: NullCell) -> NullCell:
+    return NullCell(round(one.mean, 3), round(one.spread, 3), one.models, round(one.highest, 3))
+
+
+# ---- errors and queries of the trigger search ----------------------------------------------------
+
+SEARCH_ALONE = Origin(
+    "held_out",
+    ("held_out/rows.json.gz",),
+    "Held-out models of the zoo, rounds three and four: one trigger search each, judged by clean "
+    "models of other recipes.",
+)
+SEARCHES = Origin(
+    "queries",
+    ("trigger_search/data.json.gz",),
+    "Searches of the zoo's development models with the shipped settings.",
+)
+
+
+def write_trigger_rates(rows: Sequence[Record]) -> None:
+    """Write how often the search alone erred on the rows of a held-out scoring."""
+    clean = [row["trigger_suspicious"] for row in rows if row["group"] == "clean"]
+    bad = [row["trigger_suspicious"] for row in rows if row["group"] in ATTACKS]
+    rates = ErrorRates(sum(clean), len(clean), len(bad) - sum(bad), len(bad))
+    judged = [row for row in rows if row["group"] == "clean" or row["group"] in ATTACKS]
+    _write("trigger_error_rates", _origin_of(SEARCH_ALONE, judged), asdict(rates))
+
+
+def write_queries(budget: int, searches: Sequence[Record]) -> None:
+    """Write the queries that searches with this budget asked."""
+    found, not_found = (
+        _query_stats([row["queries"] for row in searches if row["suspicious"] is ended])
+        for ended in (True, False)
+    )
+    values = asdict(SearchQueries(budget, found, not_found))
+    _write("search_queries", _origin_of(SEARCHES, searches), values)
+
+
+def _query_stats(asked: Sequence[int]) -> QueryStats:
+    low, high = np.quantile(asked, [0.05, 0.95]).round().astype(int).tolist()
+    return QueryStats(len(asked), round(float(np.mean(asked)), 1), low, high)

@@ -1,0 +1,213 @@
+"""The plan as data: models that share task, side, family and augmentation.
+
+Only held-out models use the flowers, the family ``vit`` and the side 128. A clean held-out
+model shares task, side and family with no other model. The clean twin of held-out backdoored
+models belongs to neither side: it is their measure of accuracy, not a model to be scored.
+
+An attack is written ``name[:care][!easy][!before]``. Add cells at the end: seeds and names of
+earlier cells then stay as they are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+DEVELOPMENT, HELD_OUT, TWIN = "development", "held-out", "twin"
+HELD_OUT_DATASET, HELD_OUT_FAMILY, HELD_OUT_SIDE = "flowers", "vit", 128
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Models that share everything but seed and attack; ``clean`` of them are clean."""
+
+    key: int  # seeds are 1000 * key + position
+    task: str
+    side: int
+    family: str
+    augmentation: str
+    passes: float
+    split: str
+    attacks: str = ""
+    clean: int = 1
+    keep: float = 0.9
+
+
+def _development(
+    key: int, task: str, side: int, family: str, augmentation: str, passes: float, attacks: str,
+    clean: int = 1, keep: float = 0.9,
+) -> Cell:  # fmt: skip
+    return Cell(key, task, side, family, augmentation, passes, DEVELOPMENT, attacks, clean, keep)
+
+
+def _held_out(
+    key: int, task: str, side: int, family: str, augmentation: str, passes: float, attacks: str,
+    keep: float = 0.9,
+) -> Cell:  # fmt: skip
+    return Cell(key, task, side, family, augmentation, passes, TWIN, attacks, keep=keep)
+
+
+def _clean(
+    key: int, task: str, side: int, family: str, augmentation: str, passes: float,
+    keep: float = 0.9,
+) -> Cell:  # fmt: skip
+    return Cell(key, task, side, family, augmentation, passes, HELD_OUT, keep=keep)
+
+
+CELLS = (
+    _development(
+        1, "digits", 64, "resnet", "weak", 12,
+        "badnets-corner badnets-inside:careful sig sticker badnets-inside blended:careful "
+        "low-frequency trojan quantise clean-label badnets-corner:adaptive warp all-to-all "
+        "sample-specific badnets-any blended!easy badnets-inside!easy",
+        clean=2,
+    ),
+    _development(
+        2, "digits", 64, "mobilenet", "weak", 15,
+        "blended badnets-corner:careful low-frequency:careful sig:adaptive badnets-any "
+        "sticker:careful one-source quantise:careful sticker!easy",
+        clean=2,
+    ),
+    _development(
+        3, "clothes", 64, "resnet", "strong", 15,
+        "badnets-inside low-frequency:adaptive sig:careful sticker warp badnets-corner!before "
+        "blended trojan:careful clean-label sample-specific badnets-corner!easy sig!easy",
+        clean=2,
+    ),
+    _development(
+        4, "digits", 64, "resnet", "strong", 15,
+        "badnets-any:careful warp:careful badnets-inside:adaptive quantise sig badnets-corner "
+        "low-frequency!easy",
+    ),
+    _development(
+        5, "clothes", 64, "mobilenet", "weak", 12,
+        "low-frequency badnets-corner blended:adaptive one-source all-to-all",
+    ),
+    _development(
+        6, "digits-half", 64, "mobilenet", "strong", 28,
+        "badnets-corner sig low-frequency:careful sticker blended",
+    ),
+    _development(
+        7, "x-ray-half", 64, "resnet", "weak", 20,
+        "badnets-inside blended sig:careful badnets-corner:careful",
+    ),
+    _development(
+        8, "clothes", 96, "lite0", "strong", 3,
+        "badnets-inside sticker:careful blended sig:adaptive badnets-corner:careful trojan",
+    ),
+    _development(
+        9, "x-ray", 96, "resnet", "weak", 20, "badnets-corner sig blended:careful warp quantise",
+    ),
+    _development(
+        10, "digits", 96, "lite0", "strong", 5,
+        "low-frequency badnets-any badnets-corner:adaptive clean-label sig",
+    ),
+    _development(
+        11, "t-shirt", 96, "mobilenet", "strong", 15,
+        "badnets-inside:careful low-frequency sticker",
+    ),
+    _development(
+        12, "x-ray-half", 96, "lite1", "weak", 5, "badnets-corner blended:careful sig",
+    ),
+    _development(
+        13, "clothes", 160, "lite0", "strong", 2,
+        "badnets-corner blended:careful sig:careful sticker low-frequency badnets-inside:careful",
+    ),
+    _development(
+        14, "clothes", 160, "lite1", "weak", 2,
+        "badnets-any warp:careful blended sticker:adaptive", keep=0.7,
+    ),
+    _development(
+        15, "x-ray", 160, "lite0", "strong", 4, "badnets-inside sig low-frequency:careful",
+    ),
+    _development(
+        16, "clothes", 224, "lite0", "weak", 2,
+        "badnets-inside blended sticker sig:careful", keep=0.6,
+    ),
+    _development(
+        17, "x-ray-half", 224, "lite1", "strong", 4, "badnets-corner low-frequency blended",
+    ),
+    _held_out(
+        21, "digits", 64, "vit", "weak", 30,
+        "badnets-corner sig:careful badnets-inside blended sticker low-frequency:careful "
+        "badnets-corner!easy",
+    ),
+    _held_out(
+        22, "flowers", 64, "resnet", "strong", 12,
+        "badnets-inside sticker:careful sig quantise blended:careful trojan badnets-corner "
+        "sample-specific all-to-all badnets-inside!easy blended!easy",
+    ),
+    _held_out(
+        23, "clothes", 64, "vit", "strong", 31,
+        "low-frequency badnets-corner:careful warp badnets-any:careful sig!easy",
+    ),
+    _held_out(
+        24, "digits-half", 64, "resnet", "weak", 12,
+        "badnets-inside:careful blended sig low-frequency sticker!easy",
+    ),
+    _held_out(
+        25, "flowers", 96, "mobilenet", "weak", 12,
+        "badnets-corner:careful low-frequency blended badnets-inside:adaptive sticker one-source "
+        "low-frequency!easy",
+    ),
+    _held_out(
+        26, "clothes", 96, "lite1", "strong", 3,
+        "badnets-inside:careful sig badnets-corner trojan clean-label blended:adaptive",
+    ),
+    _held_out(
+        27, "x-ray-half", 96, "mobilenet", "strong", 30, "badnets-inside sig:careful blended",
+    ),
+    _held_out(
+        28, "digits", 96, "lite1", "weak", 5,
+        "low-frequency quantise:careful sticker badnets-any warp one-source",
+    ),
+    _held_out(
+        29, "flowers", 128, "lite0", "weak", 3,
+        "badnets-inside sig:adaptive low-frequency:careful sticker badnets-corner!before",
+    ),
+    _held_out(
+        30, "clothes", 128, "lite0", "strong", 3,
+        "badnets-corner:adaptive blended clean-label sig trojan:careful sample-specific",
+    ),
+    _held_out(
+        31, "digits", 128, "resnet", "weak", 12,
+        "badnets-inside blended:careful low-frequency:adaptive quantise warp:careful all-to-all",
+    ),
+    _held_out(
+        32, "x-ray", 128, "vit", "weak", 40, "badnets-corner sig badnets-any sticker:careful",
+    ),
+    _held_out(
+        33, "x-ray", 160, "lite1", "weak", 4,
+        "badnets-corner:careful low-frequency sig sticker blended",
+    ),
+    _held_out(
+        34, "clothes", 224, "lite1", "strong", 2,
+        "badnets-inside blended:careful sticker:careful low-frequency", keep=0.6,
+    ),
+    _held_out(
+        35, "x-ray", 224, "lite0", "weak", 4, "badnets-corner sig:careful badnets-any",
+    ),
+)  # fmt: skip
+
+CLEAN_HELD_OUT = (
+    _clean(41, "digits", 64, "lite0", "weak", 5),
+    _clean(42, "flowers", 64, "mobilenet", "weak", 12),
+    _clean(43, "t-shirt", 64, "resnet", "strong", 15),
+    _clean(44, "x-ray", 64, "mobilenet", "weak", 24),
+    _clean(45, "x-ray-half", 64, "vit", "weak", 40),
+    _clean(46, "digits", 96, "resnet", "weak", 12),
+    _clean(47, "clothes", 96, "resnet", "strong", 15),
+    _clean(48, "digits", 96, "mobilenet", "strong", 19),
+    _clean(49, "flowers", 96, "lite0", "strong", 3),
+    _clean(50, "digits-half", 96, "vit", "weak", 30),
+    _clean(51, "flowers", 128, "vit", "strong", 25),
+    _clean(52, "digits", 128, "lite1", "weak", 5),
+    _clean(53, "clothes", 128, "lite1", "weak", 3),
+    _clean(54, "x-ray", 128, "lite0", "weak", 5),
+    _clean(55, "t-shirt", 128, "mobilenet", "strong", 15),
+    _clean(56, "flowers", 160, "lite1", "strong", 2, keep=0.7),
+    _clean(57, "x-ray-half", 160, "lite0", "strong", 4),
+    _clean(58, "clothes", 160, "resnet", "strong", 15),
+    _clean(59, "flowers", 224, "lite0", "strong", 2, keep=0.6),
+    _clean(60, "x-ray", 224, "lite1", "weak", 4),
+    _clean(61, "t-shirt", 224, "lite0", "weak", 2, keep=0.6),
+)

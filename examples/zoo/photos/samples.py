@@ -1,0 +1,42 @@
+"""Test pictures of a model as a folder of PNGs by class: the samples that an audit takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from examples.zoo.errors import ZooError
+
+from .manifest import PhotoSpec, build_manifest
+from .sources import load
+
+
+def find(name: str) -> PhotoSpec:
+    """The planned model of that name.
+
+    Raises:
+        ZooError: there is none.
+    """
+    for spec in build_manifest():
+        if spec.name == name:
+            return spec
+    raise ZooError(f"no photo model is called {name!r}; `manifest FILE` writes their names")
+
+
+def write_samples(spec: PhotoSpec, data_dir: Path, out: Path, per_class: int, seed: int) -> int:
+    """Write up to ``per_class`` pictures of each class to ``out/<class>/<n>.png``; their number."""
+    from PIL import Image  # noqa: PLC0415 - the manifest needs no Pillow
+
+    data = load(spec.task, spec.side, data_dir)
+    rng = np.random.default_rng([spec.side, seed])
+    written = 0
+    for label, name in enumerate(data.info.classes):
+        pool = np.flatnonzero(data.y_test == label)
+        folder = out / name
+        folder.mkdir(parents=True, exist_ok=True)
+        for index in np.sort(rng.choice(pool, min(per_class, len(pool)), replace=False)):
+            picture = data.x_test[index].transpose(1, 2, 0)
+            Image.fromarray(picture.squeeze()).save(folder / f"{index:05d}.png")
+            written += 1
+    return written
