@@ -99,7 +99,7 @@ def _write(checked: Checked, path: Path) -> None:
         *(f"PROBLEM: {problem}" for problem in checked.result.problems),
     )
     try:
-        write_atomic(path, target_text(checked.table, notes).encode())
+        write_atomic(path, target_text(checked.found.table, notes).encode())
     except OSError as error:
         raise AuditError(f"--write {path} cannot be written: {error.strerror}") from error
     checked.written = str(path)

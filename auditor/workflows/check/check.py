@@ -1,9 +1,9 @@
-"""``xray-audit check``: find the format unless it is stated, measure, correct, measure again."""
+"""A check of a target: find the format unless stated, measure, correct, measure again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -34,19 +34,17 @@ class Checked:
     """The result of a check.
 
     Attributes:
-        table: the description as it is now.
-        discovered: True if the format was found rather than stated.
         result: behaviour of the target.
         model: the oracle's own account.
         input: the InputSpec, JSON-able.
         matched_by: rule by which classes were matched.
-        found: questions and attempts on the way.
+        found: the description, and the way to it.
         rate_headers: quota headers of the replies.
         queries: inputs sent in all.
+        discovered: True if the format was found rather than stated.
+        written: file that the description was written to, or empty.
     """
 
-    table: dict[str, Any]
-    discovered: bool
     result: CheckResult
     model: dict[str, Any]
     input: dict[str, Any]
@@ -54,7 +52,8 @@ class Checked:
     found: Found
     rate_headers: dict[str, str]
     queries: int
-    written: str = field(default="")
+    discovered: bool = False
+    written: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -71,7 +70,7 @@ class Checked:
             "tried": self.found.tried,
             "notes": self.found.notes,
             "alternatives": self.found.alternatives,
-            "target": self.table,
+            "target": self.found.table,
             "written": self.written,
         }
 
@@ -86,14 +85,9 @@ async def run_check(
 ) -> Checked:
     """Check the target that ``stated`` describes; at most ``MOST_QUERIES`` queries.
 
-    If it states a URL and no format, the format is found out first.
-
-    Args:
-        stated: everything the user states, in the shape of a description.
-        samples: labelled samples.
-        resized: loads the samples again in another size.
-        output: folder that keeps the measured rate for ``plan``.
-        vouched: the user vouches for a model file whose loading runs code.
+    If it states a URL and no format, the format is found first. ``resized`` loads the samples again
+    in another size, ``output`` keeps the measured rate for ``plan``, and ``vouched`` is True if the
+    user vouches for a model file whose loading runs code.
 
     Raises:
         AdapterError: the target cannot be asked.
@@ -152,8 +146,6 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
         )
         write_rate(output, oracle.fingerprint, result.queries_per_second)
         return Checked(
-            table=found.table,
-            discovered=False,
             result=result,
             model=oracle.description,
             input=oracle.input_spec.as_record(),
@@ -182,21 +174,20 @@ def _as_stated(before: Checked | SamplesError) -> str:
 
 def _state_range(checked: Checked) -> None:
     """Write down the range that the samples confirmed: a found description leaves nothing open."""
-    table = dict(checked.table.get("input", {}))
-    if checked.result.accuracy.rate >= GOOD_ACCURACY and "range" not in table:
-        checked.table = {**checked.table, "input": {**table, "range": [0, 1]}}
-        checked.found.table = checked.table
+    found = checked.found
+    stated = dict(found.table.get("input", {}))
+    if checked.result.accuracy.rate >= GOOD_ACCURACY and "range" not in stated:
+        found.table = {**found.table, "input": {**stated, "range": [0, 1]}}
 
 
 def _limit_batch(checked: Checked) -> None:
     """Limit a found format to the batch that works; trouble with larger ones is only noted."""
-    good, result = checked.result.good_batch, checked.result
-    tried = max(result.seconds_per_request)
+    found, result = checked.found, checked.result
+    good, tried = result.good_batch, max(result.seconds_per_request)
     if result.batch_problems:
-        checked.table = {**checked.table, "batch": {"max": good}}
-        checked.found.table = checked.table
-        checked.found.notes += result.batch_problems
-        checked.found.notes.append(f"batch.max is {good}, of sizes up to {max(tried, good)} tried.")
+        found.table = {**found.table, "batch": {"max": good}}
+        found.notes += result.batch_problems
+        found.notes.append(f"batch.max is {good}, of sizes up to {max(tried, good)} tried.")
         for problem in result.batch_problems:
             result.problems.remove(problem)
         result.batch_problems.clear()

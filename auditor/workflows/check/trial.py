@@ -45,10 +45,9 @@ class Found:
     """The description found so far, and the way to it.
 
     Attributes:
-        table: the description.
         samples: the samples as the target takes them.
         asked: questions about the server, and its answers.
-        tried: formats tried, and how each ended.
+        tried: formats tried, each with its end.
         notes: changes made on the way, and their reasons.
         alternatives: ``{"words": .., "hits": .., "asked": ..}`` of each way to write inputs tried.
         example: one sample, asked.
@@ -64,7 +63,7 @@ class Found:
 
 
 class Trial:
-    """One target under check.
+    """One target under check, and the description ``found`` so far.
 
     Args:
         asker: sends and counts.
@@ -72,11 +71,7 @@ class Trial:
         samples: labelled samples.
         resized: loads the samples again in another size.
         least: share of samples that must get their own label.
-        vouched: the user vouches for a model file whose loading runs code.
-
-    Attributes:
-        asker, stated, least: see above.
-        found: the description found so far.
+        vouched: True if the user vouches for a model file whose loading runs code.
     """
 
     def __init__(

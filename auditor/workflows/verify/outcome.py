@@ -51,11 +51,11 @@ class Verification:
 
     Attributes:
         checks: in the order made.
-        verdict: the verdict recomputed from the labels, or None.
+        verdict: recomputed from the labels, or None.
         edition: "full" or "hand-over".
         signer: the key id of a valid signature, or None.
         unchecked: True if there is a signature that could not be checked here.
-        recomputed: the report as it was recomputed, or None.
+        recomputed: the recomputed report, or None.
     """
 
     checks: list[Check] = field(default_factory=list)

@@ -36,7 +36,7 @@ def verify_bundle(
     Args:
         where: the bundle.
         trusted: the key that must have signed it; None takes any signature, or none.
-        most_values: input values to build again; see :func:`check_inputs`.
+        most_values: see :func:`check_inputs`.
         others: parties trusted about time and identity.
 
     Raises:
@@ -54,7 +54,7 @@ def verify_bundle(
         done.add("verdict", "not done", "Not recomputed: the files are not those of the head.")
         return done
     try:
-        requests = Requests([])
+        requests = Requests()
         chain = check_log(done, files, requests)
         if chain is not None:
             done.add("head", *head_conclusion(files, listed, chain, signer))
