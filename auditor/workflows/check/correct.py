@@ -143,9 +143,6 @@ def _other_names(trial: Trial, measured: CheckSample) -> bool:
     return True
 
 
-# ---- other ways to write inputs ----------------------------------------------------------
-
-
 async def _better_input(trial: Trial, measured: CheckSample) -> Table | None:
     """The description with inputs written in the way that clearly fits best, or None."""
     table = trial.found.table

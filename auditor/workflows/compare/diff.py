@@ -103,9 +103,6 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:36]}…"
 
 
-# ---- planes that both audits asked -----------------------------------------------------------
-
-
 def _shared_planes(old: Result, new: Result) -> list[tuple[PlanePart, PlanePart]]:
     """Planes through the same samples, asked at the same points, in both results."""
     if any(SPOILING[name][0](old) != SPOILING[name][0](new) for name in SAME_INPUTS):

@@ -162,9 +162,6 @@ def _same_end(early: bool, stated: object) -> None:  # noqa: FBT001 - what was f
         raise EvidenceError(f"{RUN} says that planes {says} end early; their labels {here}")
 
 
-# ---- the plan ------------------------------------------------------------------------------
-
-
 def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: RecordedOracle) -> Prepared:
     held = plan["samples"]
     settings = AuditSettings.from_record(plan["settings"])

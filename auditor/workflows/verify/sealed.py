@@ -69,9 +69,6 @@ def _not_withheld(done: Verification, files: BundleFiles, missing: list[str]) ->
     return missing or [HANDOVER]
 
 
-# ---- chain, head, signatures -----------------------------------------------------------------
-
-
 def check_log(done: Verification, files: BundleFiles, requests: Requests) -> Chain | None:
     """Check that the log's entries follow from each other; the log as read, or None."""
     try:
@@ -140,9 +137,6 @@ def _by_another(signer: PublicKey, trusted: PublicKey | None) -> str:
     if trusted is None or signer == trusted:
         return ""
     return f"It is by the key {signer.keyid[:16]}, not by the one given, {trusted.keyid[:16]}."
-
-
-# ---- the plan ------------------------------------------------------------------------------
 
 
 def check_plan(
