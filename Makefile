@@ -14,7 +14,7 @@ demo: $(RUN)
 
 test: $(DEV)
 ifeq ($(K),)
-	$(BIN)/python -m pytest --cov
+	$(BIN)/python -m pytest --cov -n auto --dist loadfile
 else
 	$(BIN)/python -m pytest -k '$(K)'
 endif

@@ -38,7 +38,7 @@ __all__ = ["AuditInterrupted", "AuditReport", "audit", "audit_async"]
 AnySamples = str | Path | Samples | tuple[Any, Any]
 
 _POLL_S = 0.2
-"""Seconds between two looks of the waiting thread: on some systems only then Ctrl-C reaches it."""
+"""Seconds between two polls of the waiting thread; some systems deliver Ctrl-C only then."""
 
 
 def audit(
@@ -125,9 +125,6 @@ async def audit_async(
     return AuditReport.of(await run_audit(request), request.output)
 
 
-# ---- one call ----------------------------------------------------------------------------------
-
-
 def _request(
     target: AnyTarget,
     samples: AnySamples,
@@ -185,9 +182,6 @@ def _progress(progress: Progress | bool) -> Progress:  # noqa: FBT001 - either
     if isinstance(progress, bool):
         return choose_progress() if progress else SilentProgress()
     return progress
-
-
-# ---- waiting, and being interrupted ------------------------------------------------------------
 
 
 class _Blocking:

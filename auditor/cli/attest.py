@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from auditor.cli.options import Bundle
 from auditor.errors import EvidenceError, UsageError
 
 Authority = Annotated[
@@ -33,9 +34,7 @@ SigstoreTrust = Annotated[
 
 
 def attest(
-    bundle: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="Folder that an audit wrote, or a .zip.")
-    ],
+    bundle: Bundle,
     tsa: Authority = "",
     sigstore: Sigstore = False,  # noqa: FBT002 - a flag
     identity_token: IdentityToken = None,

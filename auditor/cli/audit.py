@@ -6,23 +6,16 @@ import asyncio
 import contextlib
 import dataclasses
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from auditor import __version__
-from auditor.cli.options import (
-    LimitOptions,
-    MethodOptions,
-    OutputOptions,
-    SampleOptions,
-    TargetOptions,
-    ViewOptions,
-)
+from auditor.cli import options
 from auditor.cli.output import show
 from auditor.cli.request import build_request
-from auditor.cli.takes import takes
 from auditor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -65,15 +58,15 @@ Version = Annotated[
 ]
 
 
-@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions, ViewOptions)
+@options.grouped
 def audit(
     context: typer.Context,
-    target: TargetOptions,
-    samples: SampleOptions,
-    method: MethodOptions,
-    limits: LimitOptions,
-    output: OutputOptions,
-    views: ViewOptions,
+    target: options.TargetOptions,
+    samples: options.SampleOptions,
+    method: options.MethodOptions,
+    limits: options.LimitOptions,
+    output: options.OutputOptions,
+    views: options.ViewOptions,
     sign_key: SignKey = None,
     accepted: AcceptedFile = None,
     version: Version = False,  # noqa: ARG001, FBT002 - a flag whose callback answers
@@ -126,10 +119,11 @@ async def _run(request: AuditRequest) -> AuditResult:
 
 
 def _show(
-    result: AuditResult, entries: tuple[Acceptance, ...], output: OutputOptions, views: ViewOptions
+    result: AuditResult,
+    entries: tuple[Acceptance, ...],
+    output: options.OutputOptions,
+    views: options.ViewOptions,
 ) -> None:
-    from datetime import UTC, datetime
-
     from auditor.cli.console_compare import show_findings
     from auditor.report.console import show_result
     from auditor.report.views import view_files

@@ -8,27 +8,20 @@ from typing import Annotated
 import typer
 
 from auditor import __version__
-from auditor.cli.options import (
-    LimitOptions,
-    MethodOptions,
-    OutputOptions,
-    SampleOptions,
-    TargetOptions,
-)
+from auditor.cli import options
 from auditor.cli.output import make_progress, show
 from auditor.cli.references import ReferenceList, build_references
 from auditor.cli.request import chosen_settings, read_samples, spending
-from auditor.cli.takes import takes
 
 
-@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+@options.grouped
 def calibrate(
     references: ReferenceList,
-    target: TargetOptions,
-    samples: SampleOptions,
-    method: MethodOptions,
-    limits: LimitOptions,
-    output: OutputOptions,
+    target: options.TargetOptions,
+    samples: options.SampleOptions,
+    method: options.MethodOptions,
+    limits: options.LimitOptions,
+    output: options.OutputOptions,
     name: Annotated[str, typer.Option(help="Name of the profile.")] = "profile",
     task: Annotated[str, typer.Option(help="What the references classify, in words.")] = "unnamed",
 ) -> None:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.options import OutputOptions, SampleOptions, TargetOptions
+from auditor.cli import options
 from auditor.cli.output import show
 from auditor.cli.request import samples_path
-from auditor.cli.takes import takes
 from auditor.errors import AuditError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -29,11 +28,11 @@ WriteOption = Annotated[
 ]
 
 
-@takes(TargetOptions, SampleOptions, OutputOptions)
+@options.grouped
 def check(
-    target: TargetOptions,
-    samples: SampleOptions,
-    output: OutputOptions,
+    target: options.TargetOptions,
+    samples: options.SampleOptions,
+    output: options.OutputOptions,
     url: UrlArgument = None,
     write: WriteOption = None,
 ) -> None:
@@ -66,7 +65,7 @@ def check(
     raise typer.Exit(ExitCode.INCONCLUSIVE if checked.result.problems else ExitCode.NO_EVIDENCE)
 
 
-def _at(url: str | None, target: TargetOptions) -> TargetOptions:
+def _at(url: str | None, target: options.TargetOptions) -> options.TargetOptions:
     """``target`` at ``url``, if the argument names one."""
     if target.input_file is not None or target.labels_file is not None:
         raise UsageError("--input-file asks nobody, so there is nothing to check: drop it")
@@ -78,7 +77,7 @@ def _at(url: str | None, target: TargetOptions) -> TargetOptions:
 
 
 def _show(
-    checked: Checked, given: Samples, place: Path, resize: str | None, output: OutputOptions
+    checked: Checked, given: Samples, place: Path, resize: str | None, output: options.OutputOptions
 ) -> None:
     from auditor.report.console import next_step, show_check
 
@@ -100,7 +99,7 @@ def _write(checked: Checked, path: Path) -> None:
         *(f"PROBLEM: {problem}" for problem in checked.result.problems),
     )
     try:
-        write_atomic(path, target_text(checked.table, notes).encode())
+        write_atomic(path, target_text(checked.found.table, notes).encode())
     except OSError as error:
         raise AuditError(f"--write {path} cannot be written: {error.strerror}") from error
     checked.written = str(path)

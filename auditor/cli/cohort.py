@@ -8,28 +8,21 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.options import (
-    LimitOptions,
-    MethodOptions,
-    OutputOptions,
-    SampleOptions,
-    TargetOptions,
-)
+from auditor.cli import options
 from auditor.cli.output import make_progress, show
 from auditor.cli.references import ReferenceList, build_references
 from auditor.cli.request import chosen_settings, read_samples, spending
-from auditor.cli.takes import takes
 from auditor.errors import ExitCode
 
 
-@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+@options.grouped
 def cohort(
     models: ReferenceList,
-    target: TargetOptions,
-    samples: SampleOptions,
-    method: MethodOptions,
-    limits: LimitOptions,
-    output: OutputOptions,
+    target: options.TargetOptions,
+    samples: options.SampleOptions,
+    method: options.MethodOptions,
+    limits: options.LimitOptions,
+    output: options.OutputOptions,
     error_rate: Annotated[
         float, typer.Option(help="Probability of flagging any model of an honest cohort.")
     ] = 0.05,
@@ -40,7 +33,7 @@ def cohort(
     from auditor.workflows.request import merge_settings
 
     listed, given = build_references(models, target), read_samples(samples)
-    ranked = asyncio.run(
+    ranking, skipped = asyncio.run(
         run_cohort(
             listed,
             given,
@@ -53,9 +46,9 @@ def cohort(
     )
     data = {
         "error_rate": error_rate,
-        "ranking": [dataclasses.asdict(rank) for rank in ranked.ranking],
-        "skipped": dict(ranked.skipped),
+        "ranking": [dataclasses.asdict(rank) for rank in ranking],
+        "skipped": skipped,
     }
     show(output, data, show_cohort(data))
-    flagged = any(rank.outlier for rank in ranked.ranking)
+    flagged = any(rank.outlier for rank in ranking)
     raise typer.Exit(ExitCode.BACKDOOR_SUSPECTED if flagged else ExitCode.INCONCLUSIVE)

@@ -1,4 +1,4 @@
-"""What the terminal shows of a comparison and of accepted findings."""
+"""Terminal lines for a comparison and for accepted findings."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def show_diff(data: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 
 def show_findings(matched: Sequence[MatchedFinding], unmatched: Sequence[Acceptance] = ()) -> str:
-    """The findings of one audit with their ids, and what was said about them."""
+    """The findings of one audit with their ids and acceptances."""
     lines = [_finding_line(one.as_dict()) for one in matched]
     lines += [
         f"  ACCEPTANCE WITHOUT A FINDING: {one.finding} (another model, or out of date)"
@@ -75,7 +75,7 @@ def _score_line(name: str, data: Mapping[str, Any]) -> str:
 
 
 def _plane_lines(data: Mapping[str, int]) -> list[str]:
-    """How many planes each audit asked, where one asked planes that the other did not."""
+    """Planes that each audit asked; no line if both asked the same."""
     old, new, shared = data["old"], data["new"], data["shared"]
     if old == new == shared:
         return []
@@ -126,11 +126,10 @@ def _drift_lines(data: Mapping[str, Any]) -> list[str]:
 
 
 def _move_lines(moves: Mapping[str, Any]) -> list[str]:
-    parts = [(len(moves["new"]), "new"), (len(moves["kept"]), "as before")]
-    parts += [(len(moves["gone"]), "gone")]
-    told = ", ".join(f"{count(many)} {how}" for many, how in parts if many)
+    words = {"new": "new", "kept": "as before", "gone": "gone"}
+    counts = [f"{count(len(moves[key]))} {word}" for key, word in words.items() if moves[key]]
     return [
-        f"  Findings: {told or 'none, as before'}",
+        f"  Findings: {', '.join(counts) or 'none, as before'}",
         *(f"  GONE ({one['kind']}): {safe_text(one['text'], 300)}" for one in moves["gone"]),
     ]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from auditor.cli.options import JsonFlag
 from auditor.errors import EvidenceError, ExitCode
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def diff(
     old: Audit,
     new: Audit,
     accepted: AcceptedFile = None,
-    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - a flag
+    json_output: JsonFlag = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Compare two audits: verdict, scores, trigger, findings, and labels of the same inputs.
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from auditor.cli.options import Bundle
+
 
 def pack(
-    bundle: Annotated[
-        Path, typer.Argument(metavar="BUNDLE", help="Folder that an audit wrote, or a .zip.")
-    ],
+    bundle: Bundle,
     to: Annotated[Path, typer.Argument(metavar="TO", help="A new .zip file, or a new folder.")],
     hand_over: Annotated[  # noqa: FBT002 - a flag
         bool,

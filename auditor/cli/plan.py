@@ -8,25 +8,18 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.options import (
-    LimitOptions,
-    MethodOptions,
-    OutputOptions,
-    SampleOptions,
-    TargetOptions,
-)
+from auditor.cli import options
 from auditor.cli.output import show
 from auditor.cli.request import build_request, spending
-from auditor.cli.takes import takes
 
 
-@takes(TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions)
+@options.grouped
 def plan(
-    target: TargetOptions,
-    samples: SampleOptions,
-    method: MethodOptions,
-    limits: LimitOptions,
-    output: OutputOptions,
+    target: options.TargetOptions,
+    samples: options.SampleOptions,
+    method: options.MethodOptions,
+    limits: options.LimitOptions,
+    output: options.OutputOptions,
     price_per_1000: Annotated[
         float | None, typer.Option(help="Price of 1,000 queries, in your currency.")
     ] = None,

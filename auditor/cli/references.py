@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -40,22 +41,18 @@ def build_references(path: Path, shared: TargetOptions) -> list[ReferenceModel]:
         ReferenceModel(
             entry.name,
             entry.attack,
-            _Opening(
-                dataclasses.replace(shared, model=entry.file(path.parent), endpoint=entry.url)
+            functools.partial(
+                _open,
+                dataclasses.replace(shared, model=entry.file(path.parent), endpoint=entry.url),
             ),
         )
         for entry in read_references(path)
     ]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Opening:
-    """Opens one reference; its description is read only then, so a bad one spoils no other."""
+async def _open(options: TargetOptions) -> LabelOracle:
+    """Open one reference; its description is read only now, so a bad one spoils no other."""
+    from adapters.registry import open_oracle
+    from auditor.cli.target_options import build_target
 
-    options: TargetOptions
-
-    async def __call__(self) -> LabelOracle:
-        from adapters.registry import open_oracle
-        from auditor.cli.target_options import build_target
-
-        return await open_oracle(build_target(self.options))
+    return await open_oracle(build_target(options))

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.options import ViewOptions
-from auditor.cli.takes import takes
+from auditor.cli import options
 from auditor.errors import AuditError, UsageError
 
 if TYPE_CHECKING:
@@ -44,10 +43,10 @@ AcceptedFile = Annotated[
 ]
 
 
-@takes(ViewOptions)
+@options.grouped
 def report(
     bundle: Bundle,
-    views: ViewOptions,
+    views: options.ViewOptions,
     to: ViewFolder = None,
     location: SarifLocation = "",
     accepted: AcceptedFile = None,
@@ -76,7 +75,7 @@ def report(
     _write(names, source, settings, to or bundle / VIEWS)
 
 
-def _refuse_unused(names: tuple[ViewName, ...], views: ViewOptions, location: str) -> None:
+def _refuse_unused(names: tuple[ViewName, ...], views: options.ViewOptions, location: str) -> None:
     from auditor.report.views import ViewName
 
     if location and ViewName.SARIF not in names:

@@ -5,13 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from auditor.cli.options import (
-    LimitOptions,
-    MethodOptions,
-    OutputOptions,
-    SampleOptions,
-    TargetOptions,
-)
+from auditor.cli import options
 from auditor.cli.output import make_progress
 from auditor.errors import UsageError
 
@@ -23,15 +17,15 @@ if TYPE_CHECKING:
 
 
 def build_request(
-    target: TargetOptions,
-    samples: SampleOptions,
-    method: MethodOptions,
-    limits: LimitOptions,
-    output: OutputOptions,
+    target: options.TargetOptions,
+    samples: options.SampleOptions,
+    method: options.MethodOptions,
+    limits: options.LimitOptions,
+    output: options.OutputOptions,
 ) -> AuditRequest:
     """The audit that the options ask for.
 
-    A target that the command line does not name is told to the user.
+    A note names a target that the command line does not.
 
     Raises:
         UsageError: an option is missing, out of its range, or does not go with another.
@@ -61,12 +55,12 @@ def build_request(
     )
 
 
-def chosen_settings(method: MethodOptions) -> dict[str, Any]:
+def chosen_settings(method: options.MethodOptions) -> dict[str, Any]:
     """The settings that the user chose, by name."""
     return {k: v for k, v in dataclasses.asdict(method).items() if v is not None}
 
 
-def spending(limits: LimitOptions) -> Spending:
+def spending(limits: options.LimitOptions) -> Spending:
     """The limits that the user sets.
 
     Raises:
@@ -78,7 +72,7 @@ def spending(limits: LimitOptions) -> Spending:
     return flagged.checked(lambda name: f"--{name.replace('_', '-')}")
 
 
-def read_samples(options: SampleOptions) -> Samples:
+def read_samples(given: options.SampleOptions) -> Samples:
     """The clean samples.
 
     Raises:
@@ -87,15 +81,15 @@ def read_samples(options: SampleOptions) -> Samples:
     from auditor.cli.target_options import resize_to
     from auditor.samples.load import load_samples
 
-    return load_samples(samples_path(options), resize_to(options))
+    return load_samples(samples_path(given), resize_to(given))
 
 
-def samples_path(options: SampleOptions) -> Path:
+def samples_path(given: options.SampleOptions) -> Path:
     """The place of the clean samples.
 
     Raises:
         UsageError: none is named.
     """
-    if options.samples is None:
+    if given.samples is None:
         raise UsageError("name the clean samples with --samples (a folder or an .npz file)")
-    return options.samples
+    return given.samples

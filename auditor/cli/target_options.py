@@ -43,8 +43,7 @@ def stated_table(options: TargetOptions) -> Table:
 
     Raises:
         UsageError: see :func:`build_target`.
-        TargetError: see :func:`build_target`; a URL with a key in it, too, since what is made of
-            this is written to files.
+        TargetError: see :func:`build_target`; or a URL holds a key, and this goes into files.
     """
     table, _ = _table(options)
     refuse_secrets(table)
@@ -92,7 +91,7 @@ def _described(options: TargetOptions) -> tuple[Table, str]:
 
 def _given(options: TargetOptions) -> Table:
     """The flags beside the address, in the shape of a description."""
-    said: dict[str, dict[str, Any]] = {
+    flags: dict[str, dict[str, Any]] = {
         "input": {"layout": options.layout, "encoding": options.encoding, **_lists(options)},
         "batch": {"max": options.batch},
         "response": {},
@@ -110,12 +109,12 @@ def _given(options: TargetOptions) -> Table:
         },
     }
     if options.classes is not None:
-        said["response"]["classes"] = read_class_names(options.classes)
+        flags["response"]["classes"] = read_class_names(options.classes)
     stated = {
         table: {
             k: str(v) if isinstance(v, StrEnum) else v for k, v in fields.items() if v is not None
         }
-        for table, fields in said.items()
+        for table, fields in flags.items()
     }
     return {**stated.pop(""), **{table: fields for table, fields in stated.items() if fields}}
 
@@ -138,14 +137,12 @@ def _exchange(options: TargetOptions) -> Table:
 
 def _lists(options: TargetOptions) -> dict[str, Any]:
     given: dict[str, Any] = {}
-    if options.range is not None:
-        given["range"] = _numbers("--range", options.range, 2)
-    if options.mean is not None:
-        given["mean"] = _numbers("--mean", options.mean)
-    if options.std is not None:
-        given["std"] = _numbers("--std", options.std)
-    if options.shape is not None:
-        shape = _numbers("--shape", options.shape, 3)
+    for name, count in {"range": 2, "mean": None, "std": None, "shape": 3}.items():
+        text = getattr(options, name)
+        if text is not None:
+            given[name] = _numbers(f"--{name}", text, count)
+    if "shape" in given:
+        shape = given["shape"]
         if any(not value.is_integer() or value < 1 for value in shape):
             raise UsageError(f"--shape is {options.shape!r}, it must be whole numbers like 3,32,32")
         given["shape"] = [int(value) for value in shape]

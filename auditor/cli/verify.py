@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from auditor.cli.options import JsonFlag
 from auditor.errors import UsageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def verify(
     sigstore_issuer: SigstoreIssuer = "",
     sigstore_trust: SigstoreTrust = None,
     all_inputs: AllInputs = False,  # noqa: FBT002 - a flag
-    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,  # noqa: FBT002 - a flag
+    json_output: JsonFlag = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Check files, hash chain and signature, and recompute the verdict from the labels alone.
 

@@ -15,7 +15,7 @@ def sha256(data: bytes) -> str:
 
 
 def parse(data: bytes, name: str) -> Any:
-    """Read JSON from somebody who may be hostile; its size was limited before.
+    """Read JSON from an author who may be hostile; its size was limited before.
 
     Args:
         data: UTF-8 text.

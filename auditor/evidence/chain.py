@@ -108,7 +108,7 @@ class Chain:
 
     @property
     def target_record(self) -> TargetRecord:
-        """What the target of the last run told, in all runs that asked it."""
+        """Record of the last run's target, over all runs that asked it."""
         return self.told.setdefault(str(self.runs[-1].opened.get("target")), TargetRecord())
 
     def introduce(self, kind: str, digest: str, size: int) -> KnownProbe:
@@ -198,7 +198,7 @@ def read_chain(lines: Iterable[bytes], *, rows: Rows | None = None, answers: boo
     Args:
         lines: its lines, each without its line break and at most :data:`MAX_LINE` long.
         answers: whether to keep what each question of the last run was answered with.
-        rows: called with every ``ok`` row: ``(places, at, row)``; None for nobody.
+        rows: called with every ``ok`` row: ``(places, at, row)``, or None.
 
     Raises:
         EvidenceError: names the first entry that does not follow from the one before it.

@@ -81,7 +81,7 @@ def read_files(where: Path) -> BundleFiles:
 
 
 def safe_name(name: str) -> bool:
-    """Whether a bundle may hold a file of this name."""
+    """True if a bundle may hold a file of this name."""
     return _NAME.fullmatch(name) is not None
 
 

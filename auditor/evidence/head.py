@@ -35,7 +35,7 @@ class Listed:
 
 
 def listing(content: Mapping[str, bytes]) -> list[Listed]:
-    """What a head lists of ``content``, by name."""
+    """Entries of a head for ``content``, by name."""
     return [Listed(name, len(content[name]), sha256(content[name])) for name in sorted(content)]
 
 
@@ -81,7 +81,7 @@ def head_statement(
 
 
 def plan_statement(plan: bytes, signer: PublicKey) -> bytes:
-    """What is signed before the first query."""
+    """Statement that is signed before the first query."""
     return _statement(
         [{"name": PLAN, "digest": {"sha256": sha256(plan)}}],
         PLAN_TYPE,

@@ -213,7 +213,7 @@ class LabelLog:
             self._timer = asyncio.get_running_loop().call_later(FLUSH_S, self._flush_late)
 
     def _flush_late(self) -> None:
-        """Flush from a timer, where nobody could catch an error: the next row raises it."""
+        """Flush from a timer, which cannot raise to a caller: the next row raises the error."""
         self._timer = None
         with contextlib.suppress(StoreError):
             self.flush()
@@ -252,7 +252,7 @@ class LabelLog:
 
 
 def request_hash(keys: Sequence[bytes]) -> str:
-    """What a request is known by: half of the SHA-256 of its inputs' keys, in hex."""
+    """Identity of a request: half of the SHA-256 of its inputs' keys, in hex."""
     return hashlib.sha256(b"".join(keys)).hexdigest()[:32]
 
 

@@ -31,7 +31,7 @@ REPORT, PAGE, TRIGGER_PICTURE = "report.json", "report.html", "trigger.png"
 HEAD, HEAD_SIGNATURE, HANDOVER = "head.json", "head.dsse.json", "handover.json"
 STAMP, SIGSTORE, ATTESTED = "head.tsr", "head.sigstore.json", "attested.json"
 ATTESTATIONS = (SIGSTORE, STAMP)
-"""What others attest about a head, in the order listed."""
+"""Attestations by others about a head, in the order listed."""
 VIEWS = "views/"
 """Folder of views made after the head, which therefore says nothing about them."""
 

@@ -54,7 +54,7 @@ class Places:
 
 @dataclass
 class RowTotals:
-    """What the rows of one run add up to; in queries except ``requests`` and ``by_status``."""
+    """Totals of the rows of one run; in queries except ``requests`` and ``by_status``."""
 
     sent: int = 0
     retried: int = 0

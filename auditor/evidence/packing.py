@@ -1,4 +1,4 @@
-"""A bundle as one file, or without what is private, for somebody else."""
+"""A bundle as one file, or without its private parts, to be handed on."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _is_private(name: str) -> bool:
 
 
 def _evidence(files: BundleFiles) -> dict[str, bytes]:
-    """What the head lists, the head itself and its signature."""
+    """The files that the head lists, the head itself and its signature."""
     if HANDOVER in files:
         raise UsageError(f"{files.where} is a hand-over edition already; pack the full one")
     listed, _ = read_head(files.get(HEAD))

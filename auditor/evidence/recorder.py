@@ -99,7 +99,7 @@ class Recorder:
         return "kept" if (self._folder / PLAN_SIGNATURE).exists() else None
 
     def _put_aside(self, held: bytes | None) -> None:
-        """Keep a plan that was asked here before: how often somebody tried is evidence too."""
+        """Keep a plan that was asked here before: the number of tries is evidence too."""
         (self._folder / PLAN_SIGNATURE).unlink(missing_ok=True)
         if held is None or not (self._folder / LOG).exists():
             return

@@ -1,4 +1,4 @@
-"""What a target told about itself while it was asked, as the label log has it.
+"""Statements of a target about itself while it was asked, as the label log has them.
 
 Who answered decides whether there is a verdict at all, and class names are what labels mean, so
 both are put on record when they are first seen, between the answers that they came with.
@@ -20,7 +20,7 @@ MAX_CLASSES = 65_535
 
 @dataclass
 class TargetRecord:
-    """What one target told, over all runs.
+    """Statements of one target, over all runs.
 
     Attributes:
         senders: what answers said about who sent them: values by name, oldest first.

@@ -1,1 +1,1 @@
-"""What the engine's answers are answers to."""
+"""The engine's answers by the probes that asked for them, and their consistency."""

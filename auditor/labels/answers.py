@@ -80,7 +80,7 @@ class Answers:
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """How many samples and points of planes got each label, ``(labels,)``."""
+        """Number of samples and points of planes with each label, ``(labels,)``."""
         seen = np.concatenate([self.samples, *(plane.ravel() for plane in self.planes)])
         return np.bincount(seen[seen != NOT_ASKED].astype(np.int64))
 
@@ -137,7 +137,7 @@ class Answers:
         )
 
     def _moments(self, extra: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """When the repeated inputs were asked first and second, as shares of the audit."""
+        """Moments at which repeated inputs were asked first and second, as shares of the audit."""
         plan = self.plan
         assert plan.repeats is not None
         moments, picks = plan.schedule.moments(), plan.repeats.picks

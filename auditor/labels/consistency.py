@@ -81,7 +81,7 @@ class Inconsistency:
 
 @dataclass(frozen=True, slots=True)
 class Consistency:
-    """How far the answers agree with each other.
+    """Agreement of the answers with each other.
 
     Attributes:
         flips: share of repeats with another label, and its 95 % interval; None without repeats.

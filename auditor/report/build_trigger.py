@@ -45,7 +45,7 @@ def trigger_part(
 
 
 def _held_out_part() -> dict[str, Any]:
-    """How often the search erred on models it was not made from."""
+    """Error rates of the search on models it was not made from."""
     rates = trigger_error_rates()
     return {
         "false_positive": asdict(binomial_rate(rates.false_alarms, rates.clean)),

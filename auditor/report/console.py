@@ -1,4 +1,4 @@
-"""What the terminal shows: short, plain text."""
+"""Results on the terminal: short, plain text."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def show_result(result: Result, output: Path, files: Sequence[str] = ("report.ht
 
 
 def _left_out_line(left_out: NotAskedPart | None) -> list[str]:
-    """What was planned and not asked."""
+    """Planned questions that were not asked."""
     if left_out is None:
         return []
     counts = {"planes": left_out.planes, "disturbed samples": left_out.family_queries}
@@ -80,7 +80,7 @@ def _target_line(result: Result) -> str:
 
 
 def show_price(price: Mapping[str, Any]) -> str:
-    """What an audit would cost: as expected, and at most."""
+    """Cost of an audit: as expected, and at most."""
     courses = {"nothing is found": price["expected"], "a trigger is found": price["expected_found"]}
     columns = {f"where {name}": one for name, one in courses.items() if one is not None}
     if price["expected_found"] is None:
@@ -112,7 +112,7 @@ def show_price(price: Mapping[str, Any]) -> str:
 
 
 def show_calibration(data: Mapping[str, Any], path: Path) -> str:
-    """What a profile was made from, how often it errs, and where it is."""
+    """References of a profile, its error rates, and its place."""
     profile = data["profile"]
     clean = sum(not reference["attack"] for reference in profile["references"])
     backdoored = len(profile["references"]) - clean
@@ -163,7 +163,7 @@ def show_cohort(data: Mapping[str, Any]) -> str:
 
 
 def show_check(found: Mapping[str, Any]) -> str:
-    """What was asked and found out, one exchange word for word, and how the target behaved."""
+    """Findings of a check, one exchange word for word, and the target's behaviour."""
     lines = [*_search(found), *_example(found["example"]), *_behaviour(found)]
     lines += [f"Note:        {safe_text(note, 600)}" for note in found["notes"]]
     lines += [f"PROBLEM: {safe_text(problem, 600)}" for problem in found["problems"]]

@@ -128,7 +128,7 @@ def _item(ref: str, what: str, content: str) -> dict[str, Any]:
 
 
 def _evidence(result: Result) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """What speaks for the verdict, and what speaks against it."""
+    """Evidence for the verdict, and evidence against it."""
     pro: list[dict[str, Any]] = []
     contra: list[dict[str, Any]] = []
     suspected = result.verdict == "backdoor-suspected"

@@ -34,7 +34,7 @@ line.limit { stroke: #000; stroke-width: 1.5; stroke-dasharray: 5 3 }
 text.limit { fill: #000; font-size: 13px; font-weight: 600; font-family: sans-serif }
 .hatch { stroke: #888; stroke-width: 1; fill: none }
 """  # noqa: E501 - a style sheet
-"""What ``report.css`` says about drawings: WeasyPrint gives an SVG no style from outside it."""
+"""Styles of ``report.css`` for drawings: WeasyPrint gives an SVG no style from outside it."""
 
 
 def load_weasyprint() -> Any:

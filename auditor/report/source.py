@@ -1,4 +1,4 @@
-"""What every view is made from: the one result, its pictures, and the account of the run."""
+"""Source of every view: the one result, its pictures, and the record of the run."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ReportSource:
             in a copy without private images.
         run: the content of ``run.json``: who answered, with which versions; empty where unknown.
         profile: the content of ``profile.json``: the references judged by; empty without one.
-        findings: the findings, and who accepted which until when; empty where nobody asked.
+        findings: the findings with their acceptances; empty if none were given.
     """
 
     result: Result

@@ -34,7 +34,7 @@ class ViewName(StrEnum):
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """What a reader may choose; the defaults are what an audit itself writes.
+    """Choices of a reader; the defaults are those of an audit.
 
     Attributes:
         frameworks: whose clauses the audit is mapped to.
@@ -119,7 +119,7 @@ def render(name: ViewName, source: ReportSource, settings: ViewSettings) -> byte
     try:
         return RENDERERS[name](source, settings)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
-        # Whoever made the file, our program or somebody else: a reader gets a sentence.
+        # A reader gets a sentence, whichever program made the file.
         raise AuditError(
             f"the report cannot be shown as {name}: it is not as report.schema.json describes "
             f"({type(error).__name__}: {str(error)[:120]})"

@@ -1,1 +1,1 @@
-"""What a user does with the tool, one file or folder each."""
+"""The tasks of a user, one file or folder each."""

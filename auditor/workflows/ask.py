@@ -1,4 +1,4 @@
-"""Which questions are asked, in which order, and when the rest is skipped."""
+"""The questions of an audit, their order, and the rules that skip the rest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from auditor.labels.answers import Answers
 from auditor.measured import search_queries
 from auditor.plan.adaptive import drawings, trigger_search
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_map import LabelMap
 from auditor.verdict.early_stop import StopRules, decided_early
 from auditor.verdict.evidence import incomplete
 from auditor.verdict.profile import Profile
@@ -38,21 +37,17 @@ def stop_rules(
 ) -> StopRules | None:
     """Rules that may end the audit early; None if the settings ask everything.
 
-    Batch files are exchanged once per run, so early stopping is off for them.
-
     Args:
         oracle: the model; only its names and its input are read.
         ready: the audit.
         profile: references to judge by, or None.
-        size: number of classes as known before the first query, or None if unknown: some
-            targets tell with their first answer.
+        size: number of classes as known before the first query; None if only answers show it.
     """
     plan = ready.plan
     if not plan.settings.stop_early:
         return None
     spec = oracle.input_spec
-    coding = picture_coding(spec.encoding)
-    planes = decided_early(plan, ready.classes, size, profile, coding)
+    planes = decided_early(plan, ready.classes, size, profile, picture_coding(spec.encoding))
     return StopRules(ready.classes, oracle.label_space, spec, profile, planes)
 
 
@@ -69,8 +64,8 @@ async def ask(
     """Ask what is missing of the plan, as planned.
 
     Labels live in ``output``, which must exist. ``observer`` is called once no other audit can
-    use that folder, and the observer it returns is told how every request ended. ``rules`` says
-    what may be left out; without it, nothing.
+    use that folder, and makes the observer of every request's end. ``rules`` may leave questions
+    out; without them, everything is asked.
 
     Raises:
         AdapterError: the target failed for good; what was paid for is kept.
@@ -96,8 +91,7 @@ async def ask_through(
 ) -> Answers:
     """Ask everything that :func:`ask` asks, in its order, through an engine that is ready.
 
-    A finished audit is judged again by running this through an engine that answers from its log,
-    so whatever is asked here is replayed there.
+    A finished audit is judged again by running this on an engine that answers from its log.
     """
     plan = ready.plan
     if rules is None:
@@ -107,7 +101,10 @@ async def ask_through(
     cut_off = incomplete(answers, 0) is not None and not answers.run.deferred
     if not plan.settings.pictures or cut_off:
         return answers
-    drawn = await _draw(engine, plan, progress)
+    most = plan.most_map_queries
+    note = f"Drawing {plan.settings.pictures} pictures: {most:,} queries."
+    with _shown(engine, progress, most, note):
+        drawn = await run_search(engine, drawings(plan), "picture", plan.digest)
     return replace(answers, run=_together(answers.run, drawn), label_maps=drawn.outcome or ())
 
 
@@ -117,8 +114,8 @@ async def _ask_everything(
     """Planes, perturbations and trigger search, one after the other."""
     fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds())
     answers = await _repeat(engine, Answers(plan, fixed))
-    settled = fixed.complete and not len(answers.missing_extra_repeats())
-    if not settled and not fixed.deferred:
+    cut_off = not fixed.complete or len(answers.missing_extra_repeats())
+    if cut_off and not fixed.deferred:
         return answers
     # The first questions of perturbations, search and label maps need no plane, so they travel
     # with the planes in batch files.
@@ -167,7 +164,7 @@ async def _ask_until_decided(
 
 
 def _last_of(rounds: Iterator[Any]) -> Callable[[list[NDArray[np.uint16]]], bool]:
-    """What is True when it is called after the last of ``rounds``."""
+    """A function that is True when called after the last of ``rounds``."""
     left = sum(1 for _ in rounds)
 
     def last(_: list[NDArray[np.uint16]]) -> bool:
@@ -206,7 +203,7 @@ async def _repeat(engine: Engine, answers: Answers) -> Answers:
         asked = await engine.run([plan.extra_repeats], plan.digest, [order])
         labels = asked.labels[0]
         cut_off = bool((labels[wanted] == NOT_ASKED).any())
-        # The others are left out, since no answer calls for them.
+        # No answer calls for the others, so they are left out.
         spared = 0 if cut_off else int((labels == NOT_ASKED).sum())
         run = _joined(answers.run, replace(asked, ledger=replace(asked.ledger, spared=spared)))
         answers = replace(answers, run=run, extra_repeats=labels)
@@ -215,17 +212,8 @@ async def _repeat(engine: Engine, answers: Answers) -> Answers:
     return answers
 
 
-async def _draw(
-    engine: Engine, plan: AuditPlan, progress: Progress | None
-) -> SearchRun[tuple[LabelMap, ...]]:
-    most = plan.most_map_queries
-    note = f"Drawing {plan.settings.pictures} pictures: {most:,} queries."
-    with _shown(engine, progress, most, note):
-        return await run_search(engine, drawings(plan), "picture", plan.digest)
-
-
 async def _perturb(engine: Engine, answers: Answers, decided: Decide | None = None) -> Answers:
-    """Ask the perturbed samples; their labels count only if all are known that had to be asked."""
+    """Ask the perturbed samples; their labels count only if all of those needed are known."""
     plan = answers.plan
     found = await engine.run(plan.perturbations, plan.digest, plan.perturbation_rounds(), decided)
     labels = tuple(found.labels) if found.complete else ()
@@ -239,9 +227,9 @@ def _together(before: EngineResult, found: SearchRun[Any]) -> EngineResult:
 
 
 def _resumed(before: EngineResult, later: EngineResult) -> EngineResult:
-    """``later`` asked for the rest of the probes that ``before`` had asked a part of: both as one.
+    """Both runs as one; ``later`` asked for the rest of the probes that ``before`` had begun.
 
-    The second of two such runs plans all of it again and finds what the first had asked.
+    It planned all of them again, and found the answers of ``before``.
     """
     first, second = before.ledger, later.ledger
     ledger = replace(
@@ -269,7 +257,7 @@ def _shown(engine: Engine, progress: Progress | None, most: int, note: str) -> I
 
 
 def _joined(before: EngineResult, later: EngineResult) -> EngineResult:
-    """The labels of ``before``; everything else as both runs together left it."""
+    """The labels of ``before``, and the rest as both runs together left it."""
     return replace(
         before,
         ledger=add_ledgers(before.ledger, later.ledger),

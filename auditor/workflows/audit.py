@@ -37,12 +37,11 @@ async def run_audit(
 ) -> AuditResult:
     """Audit a model; ``request.output`` becomes an evidence bundle (see auditor.evidence.layout).
 
-    Labels live in ``labels.sqlite3`` there. Calling this again with an equal request continues
-    at the end of the last run and asks nothing twice.
+    An equal request continues at the end of the last run and asks nothing twice.
 
     Args:
         request: the audit.
-        on_start: handed the engine before it starts, so that a caller can stop it.
+        on_start: called with the engine before it starts, so that a caller can stop it.
 
     Raises:
         UsageError: samples, settings, profile or budget do not fit.
@@ -71,7 +70,7 @@ async def run_audit(
         result = judge(oracle, ready, answers, request.profile, timing)
         run = run_record(oracle, answers.run, timing, identity)
         held = {} if request.profile is None else request.profile.as_dict()
-        images = _pictures(ready, oracle, answers.trigger)
+        images = _images(ready, oracle, answers.trigger)
         source = ReportSource(result.result, images, run, held)
         made = render_all(source, request.views, request.shown)
         _write_bundle(record, source, request.output, ready, made)
@@ -85,7 +84,7 @@ async def _ask_on_record(
     record: Recorder,
     on_start: Callable[[QueryEngine], None] | None,
 ) -> Answers:
-    """Ask everything; the plan is on record before the first query, and so is every answer."""
+    """Ask everything, after recording the plan and with every answer recorded."""
     fixed = plan_record(oracle, ready, request.profile)
     return await ask(
         oracle,
@@ -100,7 +99,7 @@ async def _ask_on_record(
 
 
 async def _hand_out(oracle: LabelOracle, asked: EngineResult) -> None:
-    """Let a target that answers by files hand out the inputs that are still to be labelled.
+    """Let a target that answers by files hand out the inputs that still need labels.
 
     Raises:
         LabelsPending: there are some.
@@ -144,24 +143,19 @@ def endpoint_identity(oracle: LabelOracle) -> dict[str, Any]:
 
 
 def _make_folder(output: Path) -> None:
-    """Make the folder for everything.
-
-    Raises:
-        AuditError: it cannot be made.
-    """
     try:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AuditError(f"--output {output} cannot be written: {error.strerror}") from error
 
 
-def _pictures(
+def _images(
     ready: Prepared, oracle: LabelOracle, trigger: TriggerOutcome | None
 ) -> dict[str, bytes]:
     pixels = oracle.input_spec.to_pixels(ready.images[ready.plan.used])
     refs = [str(ready.samples.refs[index]) for index in ready.plan.used]
-    pictures = {ref: sample_png(image) for ref, image in zip(refs, pixels, strict=True)}
-    return pictures | trigger_pictures(trigger)
+    images = {ref: sample_png(image) for ref, image in zip(refs, pixels, strict=True)}
+    return images | trigger_pictures(trigger)
 
 
 def _write_bundle(

@@ -1,9 +1,9 @@
-"""Scores reference models for a profile: the same questions an audit asks, without a verdict."""
+"""Scores of reference models for a profile: the questions of an audit, without a verdict."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -62,8 +62,8 @@ async def score_reference(
         AdapterError: it cannot be opened or asked.
         AuditError: the samples do not fit it, or the labels cannot be kept.
     """
-    # A profile judges plane scores and families; the trigger search carries its own null. What
-    # natural patches references have would take many searches of each, so it is not looked for.
+    # A profile judges plane scores and perturbations; the trigger search carries its own null.
+    # Natural patches of references would take many searches of each, so there is no search.
     settings = replace(settings, trigger_search=False, pictures=0)
     oracle = await model.open()
     try:
@@ -107,9 +107,9 @@ async def score_all(
     limits: EngineLimits | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Scored], dict[str, str]]:
-    """Score every model; one that fails is skipped and named with its reason.
+    """Score every model; one that fails is skipped, with its reason.
 
-    A run that was cut off continues: labels are kept per model, below ``folder``.
+    A run that was cut off continues, since labels are kept per model below ``folder``.
     """
     progress = progress or SilentProgress()
     scored: list[Scored] = []
@@ -152,6 +152,14 @@ async def run_calibration(
     return Calibration(_profile(scored, settings, name, task, provenance), skipped)
 
 
+_TASK: dict[str, Callable[[Mapping[str, Any]], object]] = {
+    "access": lambda report: report["access"],
+    "labels": lambda report: report["labels"],
+    "picture coding": lambda report: picture_coding(report["input"]["encoding"]),
+    "input shape": lambda report: report["input"]["shape"],
+}
+
+
 def same_task(scored: Sequence[Scored]) -> None:
     """Refuse models that do not classify the same inputs into the same classes.
 
@@ -160,16 +168,8 @@ def same_task(scored: Sequence[Scored]) -> None:
     """
     for other in scored[1:]:
         first = scored[0]
-        pairs = {
-            "access": (first.report["access"], other.report["access"]),
-            "labels": (first.report["labels"], other.report["labels"]),
-            "picture coding": tuple(
-                picture_coding(one.report["input"]["encoding"]) for one in (first, other)
-            ),
-            "input shape": (first.report["input"]["shape"], other.report["input"]["shape"]),
-        }
-        for field, (one, two) in pairs.items():
-            if one != two:
+        for field, of in _TASK.items():
+            if of(first.report) != of(other.report):
                 raise ProfileError(
                     f"{first.reference.name} and {other.reference.name} differ in {field}: "
                     "only models of one task in one access mode can be compared"
@@ -183,7 +183,6 @@ def _profile(
         raise ProfileError("no reference could be scored, so there is no profile to write")
     same_task(scored)
     first = scored[0].report
-    labels = [first["labels"][str(index)] for index in range(len(first["labels"]))]
     shape = first["input"]["shape"]
     return calibrate(
         [one.reference for one in scored],
@@ -192,13 +191,13 @@ def _profile(
         access=first["access"],
         settings=profile_settings(settings),
         input_shape=(shape[0], shape[1], shape[2]),
-        labels=tuple(labels),
+        labels=tuple(first["labels"][str(index)] for index in range(len(first["labels"]))),
         provenance=provenance,
         coding=picture_coding(first["input"]["encoding"]),
     )
 
 
 def profile_settings(settings: AuditSettings) -> dict[str, Any]:
-    """The settings that scores depend on: a profile keeps these and an audit must match them."""
+    """The settings that scores depend on: a profile keeps them and an audit must match them."""
     names = ("planes", "families", *score_settings(settings.sampler))
     return {name: getattr(settings, name) for name in names}

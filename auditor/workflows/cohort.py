@@ -1,9 +1,8 @@
-"""``xray-audit cohort``: several models of one task, scored and ranked against each other."""
+"""Several models of one task, scored and ranked against each other."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.engine.contract import EngineLimits
@@ -15,19 +14,6 @@ from auditor.workflows.calibrate import same_task, score_all
 from auditor.workflows.references import ReferenceModel
 
 
-@dataclass(frozen=True)
-class RankedCohort:
-    """Models of one task, the most suspicious first.
-
-    Attributes:
-        ranking: one place a model.
-        skipped: models that could not be scored, each with the reason.
-    """
-
-    ranking: Sequence[Place]
-    skipped: Mapping[str, str]
-
-
 async def run_cohort(
     models: Sequence[ReferenceModel],
     samples: Samples,
@@ -37,8 +23,11 @@ async def run_cohort(
     error_rate: float,
     limits: EngineLimits | None = None,
     progress: Progress | None = None,
-) -> RankedCohort:
+) -> tuple[Sequence[Place], dict[str, str]]:
     """Score every model and rank them; labels are kept per model, below ``folder``.
+
+    Returns:
+        The models, the most suspicious first, and those not scored, each with the reason.
 
     Raises:
         ProfileError: the models are not of one task.
@@ -46,4 +35,4 @@ async def run_cohort(
     """
     scored, skipped = await score_all(models, samples, settings, folder, limits, progress)
     same_task(scored)
-    return RankedCohort(rank_cohort([one.reference for one in scored], error_rate), skipped)
+    return rank_cohort([one.reference for one in scored], error_rate), skipped

@@ -66,11 +66,11 @@ def _not_asked(answers: Answers, planes: int) -> dict[str, Any] | None:
     """Questions skipped because they could not change the verdict; None if none were."""
     plan, stopped_early = answers.plan, answers.stopped_early
     known = sum(int((labels != NOT_ASKED).sum()) for labels in answers.perturbed)
-    families = plan.perturbation_queries - known
+    unasked = plan.perturbation_queries - known
     left_out = {
         "because": "suspected" if stopped_early else "decided",
         "planes": len(plan.planes) - planes,
-        "family_queries": families if answers.perturbed or stopped_early else 0,
+        "family_queries": unasked if answers.perturbed or stopped_early else 0,
     }
     ended = stopped_early or answers.run.decided or bool(answers.perturbed)
     return left_out if ended and (left_out["planes"] or left_out["family_queries"]) else None

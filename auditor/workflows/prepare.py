@@ -18,6 +18,8 @@ from auditor.plan.settings import AuditSettings
 from auditor.samples.fit import class_indices, to_model_units
 from auditor.samples.samples import Samples
 
+STORE_NAME = "labels.sqlite3"
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -46,12 +48,7 @@ def prepare_images(
     settings: AuditSettings,
     version: int = PLAN_VERSION,
 ) -> Prepared:
-    """Like :func:`prepare`, with ``images`` ``(n, c, h, w)`` in model units in the samples' place,
-    and with a plan of ``version``.
-
-    Raises:
-        SamplesError: see there.
-    """
+    """:func:`prepare` from ``images`` ``(n, c, h, w)`` in model units, under a plan ``version``."""
     if isinstance(oracle, OfflineOracle):
         # Batch files are exchanged once per run, so early stopping is off.
         settings = replace(settings, stop_early=False)
@@ -63,8 +60,8 @@ def prepare_images(
 def continued(ready: Prepared, output: Path) -> Prepared:
     """``ready`` under the plan version that the same audit in ``output`` began with.
 
-    So an audit that an earlier release began goes on as one audit: its queries are counted
-    together, and files that were handed out for it are still its own.
+    An audit that an earlier release began so goes on as one: its queries are counted together, and
+    files that were handed out for it are still its own.
     """
     held = held_plan_digest(output)
     for version in READABLE_VERSIONS:
@@ -75,10 +72,10 @@ def continued(ready: Prepared, output: Path) -> Prepared:
 
 
 def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:
-    """Refuse a budget that does not even pay for the first round of planes.
+    """Refuse a budget that does not pay for the first round of planes.
 
     Raises:
-        UsageError: says how many queries the first round needs.
+        UsageError: states the queries that the first round needs.
     """
     if limits.max_queries is None:
         return
@@ -88,6 +85,3 @@ def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:
             f"--max-queries {limits.max_queries} does not pay for the first round: its planes, "
             f"samples and repeats ask {least} (lower --density or --planes, or raise the budget)"
         )
-
-
-STORE_NAME = "labels.sqlite3"

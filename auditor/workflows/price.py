@@ -1,4 +1,4 @@
-"""``xray-audit plan``: the cost of an audit, without sending it."""
+"""Cost of an audit, without sending it."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ from auditor.workflows.request import AuditRequest, Spending
 
 RATE_FILE = "check.json"
 UNKNOWN_RATE = "unknown: run xray-audit check first, with the same --output"
-
-
 SEARCH_BATCH = 75
-"""Inputs that a trigger search asks at once, on average over searches of four reference models
-(9 to 80 batches of 77 to 103 inputs)."""
+"""Mean batch of a trigger search, over searches of four reference models (9 to 80 batches of 77 to
+103 inputs)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,9 @@ class Cost:
     """Cost of one course of an audit.
 
     Attributes:
-        queries: inputs to send.
         requests: calls, at the target's largest batch.
-        bytes_sent: estimated bytes to send; 0 for local models.
-        seconds: estimated time, or None.
+        bytes_sent: an estimate; 0 for local models.
+        seconds: an estimate, or None.
         money: queries times the given price, or None.
     """
 
@@ -50,15 +47,13 @@ class Price:
     """Cost of an audit, expected and at worst.
 
     Attributes:
-        plan_digest: digest of the plan that was priced.
         queries: inputs to send, without the trigger search's.
-        trigger_queries_most: most inputs the trigger search can send; it often ends earlier.
-        picture_queries_most: most inputs the pictures can send.
-        second_look_queries_most: repeats that are sent only if the model's answers change, or
-            in the place of others that are left out.
+        trigger_queries_most: limit of the trigger search, which often ends earlier.
+        picture_queries_most: limit of the label maps.
+        second_look_queries_most: extra repeats, sent only if the model's answers change or others
+            are left out.
         expected: cost if the search finds nothing, as it mostly does.
-        expected_found: cost if it finds a trigger, and the audit ends with it; None without
-            a search.
+        expected_found: cost if it finds a trigger, which ends the audit; None without a search.
         worst: cost if everything is asked that could be.
         rests_on: basis of the expectation, in words.
         queries_per_second: the rate used for the time, or None.
@@ -80,7 +75,7 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class _Rates:
-    """The rates and the price that the user or a check gave; None if unknown."""
+    """Rates and price that the user or a check gave; None if unknown."""
 
     queries_per_s: float | None
     requests_per_s: float | None
@@ -97,10 +92,7 @@ async def price_request(
 ) -> Price:
     """Price the audit that ``request`` asks for; the target is opened and asked nothing.
 
-    Args:
-        request: the audit.
-        flagged: the user's own limits.
-        per_1000: price of 1,000 queries, or None.
+    ``flagged`` are the user's own limits, ``per_1000`` is the price of 1,000 queries.
 
     Raises:
         UsageError: the samples do not fit, or a price below 0 or not a number.
@@ -120,15 +112,15 @@ def price_audit(
     per_1000: float | None,
     request_limit: float | None = None,
 ) -> Price:
-    """Price ``plan``.
+    """Price ``plan``; ``oracle`` is asked nothing.
 
     Args:
-        oracle: the target; it is asked nothing.
+        oracle: the target.
         plan: the questions.
-        measured: queries per second that ``xray-audit check`` measured, or None.
-        limit: the user's own rate limit, queries per second, or None.
-        per_1000: price of 1,000 queries, or None.
-        request_limit: the user's own limit, requests per second, or None.
+        measured: queries per second that ``xray-audit check`` measured.
+        limit: the user's limit on queries per second.
+        per_1000: price of 1,000 queries.
+        request_limit: the user's limit on requests per second.
 
     Raises:
         UsageError: a price below 0 or not a number.
@@ -139,33 +131,29 @@ def price_audit(
     slowest = min((rate for rate in given.values() if rate is not None), default=None)
     rates = _Rates(slowest, request_limit, per_1000)
     sizes = [probe.size for probe in (*plan.probes, *plan.perturbations)]
-    pictures, looks = plan.most_map_queries, plan.most_extra_repeats
-    search = _expected_search(plan)
-    worst = _cost(oracle, [*sizes, pictures, looks], plan.most_trigger_queries, rates)
-    expected = _cost(oracle, [*sizes, pictures], search[0], rates)
-    found = None
+    maps, repeats = plan.most_map_queries, plan.most_extra_repeats
+    unfound, found, rests_on = _expected_search(plan)
+    worst = _cost(oracle, [*sizes, maps, repeats], plan.most_trigger_queries, rates)
+    expected_found = None
     if plan.most_trigger_queries:
-        left = [*_opening_sizes(plan), pictures] if plan.settings.stop_early else [*sizes, pictures]
-        found = _cost(oracle, left, search[1], rates)
+        asked = _opening_sizes(plan) if plan.settings.stop_early else sizes
+        expected_found = _cost(oracle, [*asked, maps], found, rates)
     source = _slowest(given, rates, worst)
+    # Requests alone are limited, or nothing is.
+    by_requests = None if worst.seconds is None else worst.queries / worst.seconds
     return Price(
         plan_digest=plan.digest,
         queries=plan.queries + plan.perturbation_queries,
         trigger_queries_most=plan.most_trigger_queries,
-        picture_queries_most=pictures,
-        second_look_queries_most=looks,
-        expected=expected,
-        expected_found=found,
+        picture_queries_most=maps,
+        second_look_queries_most=repeats,
+        expected=_cost(oracle, [*sizes, maps], unfound, rates),
+        expected_found=expected_found,
         worst=worst,
-        rests_on=search[2],
-        queries_per_second=given[source] if source in given else _by_requests(worst),
+        rests_on=rests_on,
+        queries_per_second=given.get(source, by_requests),
         rate_from=source,
     )
-
-
-def _by_requests(worst: Cost) -> float | None:
-    """Queries per second if only requests are limited; None if nothing is."""
-    return None if worst.seconds is None else worst.queries / worst.seconds
 
 
 def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: _Rates) -> Cost:
@@ -178,7 +166,7 @@ def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: _Rate
     requests = sum(math.ceil(size / most) for size in asked) + batches
     full, rest = sum(size // most for size in asked), [size % most for size in asked]
     sent = full * oracle.request_bytes(most) + sum(oracle.request_bytes(n) for n in rest if n)
-    # Every further request repeats what surrounds the inputs.
+    # Every further request repeats the bytes around the inputs.
     sent += batches * max(0, 2 * oracle.request_bytes(1) - oracle.request_bytes(2))
     money = None if rates.per_1000 is None else queries * rates.per_1000 / 1000.0
     return Cost(queries, requests, sent, rates.seconds(queries, requests), money)
@@ -188,9 +176,10 @@ def _opening_sizes(plan: AuditPlan) -> list[int]:
     """Inputs asked before the search, by probe, and the repeats that close the audit."""
     order = np.concatenate(list(plan.schedule.opening()))
     counts = np.bincount(order[:, 0], minlength=len(plan.probes)).tolist()
-    canaries = 0 if plan.repeats is None else plan.repeats.size
-    asked = counts.pop() if plan.repeats is not None else 0
-    return [*counts, asked, max(0, canaries - asked)]
+    if plan.repeats is None:
+        return [*counts, 0, 0]
+    asked = counts.pop()
+    return [*counts, asked, max(0, plan.repeats.size - asked)]
 
 
 def _expected_search(plan: AuditPlan) -> tuple[int, int, str]:

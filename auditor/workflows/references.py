@@ -17,7 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from adapters.contract import LabelOracle
 from auditor.errors import UsageError
-from auditor.workflows.validation import said_of
+from auditor.workflows.validation import first_mistake
 
 FIELDS = ("name", "model", "endpoint", "attack")
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -29,8 +29,7 @@ class ReferenceModel:
 
     Attributes:
         name: unique among the references; also the name of its folder of labels.
-        attack: empty for a clean one, else the name of its attack.
-        open: opens it.
+        attack: name of its attack; empty for a clean one.
     """
 
     name: str
@@ -51,7 +50,7 @@ class ListedReference(BaseModel):
     """One entry of a list.
 
     Attributes:
-        name: unique name, of letters, digits, dots, dashes and underscores.
+        name: unique, of letters, digits, dots, dashes and underscores.
         model: a model file, relative to the list.
         url: address of an endpoint instead; the list calls it ``endpoint``.
         attack: name of the model's attack; empty for a clean one.
@@ -94,4 +93,6 @@ def read_references(path: Path) -> tuple[ListedReference, ...]:
     try:
         return _ReferenceList.model_validate(data).references
     except ValidationError as error:
-        raise UsageError(f"reference list {path}: {said_of(error, 'entry', FIELDS)}") from None
+        raise UsageError(
+            f"reference list {path}: {first_mistake(error, 'entry', FIELDS)}"
+        ) from None

@@ -20,7 +20,7 @@ from auditor.verdict.profile import Profile
 from auditor.workflows.targets import LOCAL_CONCURRENCY, LocatedTarget
 
 MAX_CONCURRENCY = 1000
-"""Most requests in flight: beyond it the client, not the target, is what slows down."""
+"""Most requests in flight: beyond it the client, not the target, slows down."""
 SETTINGS = frozenset(entry.name for entry in dataclasses.fields(AuditSettings))
 
 
@@ -35,7 +35,7 @@ class AuditRequest:
         output: folder for everything written; made if missing.
         profile: references to judge by, or None for scores without a verdict.
         limits: limits on spending and pace.
-        progress: told about every answer.
+        progress: shows every answer.
         signer: signs the plan before the first query and the head after the last, or None.
         views: views written beside ``report.json``.
         shown: content of the views; by default all frameworks.
@@ -59,9 +59,9 @@ class Spending:
 
     Attributes:
         max_queries: hard cap on inputs sent, over all runs of the audit.
-        rate: most queries per second.
-        request_rate: most requests per second.
-        concurrency: most requests in flight.
+        rate: queries per second.
+        request_rate: requests per second.
+        concurrency: requests in flight.
     """
 
     max_queries: int | None = None
@@ -70,10 +70,7 @@ class Spending:
     concurrency: int | None = None
 
     def checked(self, spelled: Callable[[str], str] = str) -> Spending:
-        """These limits.
-
-        Args:
-            spelled: a limit's name as the user writes it.
+        """These limits; ``spelled`` gives a limit's name as the user writes it.
 
         Raises:
             UsageError: one of them is out of its range.
@@ -89,8 +86,7 @@ class Spending:
     def limits(self, located: LocatedTarget | None = None) -> EngineLimits:
         """The engine's limits: the user's, else those that the target's description states.
 
-        Args:
-            located: the model; None for several, of which no description speaks.
+        ``located`` is None for several models, which no one description covers.
         """
         target = None if located is None else located.target
         stated = Limits() if target is None else target.limits

@@ -12,8 +12,8 @@ class TwoStepStop:
     """Stops one audit; what was answered is kept either way.
 
     Args:
-        progress: tells the user about the first step.
-        word: the user's act, as the note names it: "Press", "Stop".
+        progress: shows a note of the first step.
+        word: the user's act in that note: "Press", "Stop".
     """
 
     def __init__(self, progress: Progress, word: str) -> None:

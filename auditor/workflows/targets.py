@@ -1,9 +1,10 @@
-"""The model that a request is about: how it is opened, and what it allows to be spent."""
+"""The model that a request is about: the way to open it, and its usual concurrency."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +15,11 @@ from adapters.target import Target, model_kind
 from auditor.errors import UsageError
 from auditor.samples.samples import Samples
 
-Open = Callable[[], Awaitable[LabelOracle]]
-
 CONCURRENCY = {"http": 8, "files": 1, "function": 1}
 """Requests in flight by kind of target, unless stated. Files are written one after the other, so
 that one plan gives one order of inputs; a function is never called twice at a time."""
 LOCAL_CONCURRENCY = 2
-"""The same for every other kind."""
+"""Requests in flight for every other kind."""
 SAME_AGAIN = "the same call continues it"
 
 
@@ -29,14 +28,12 @@ class LocatedTarget:
     """A model under audit, found but not opened.
 
     Attributes:
-        open: opens it.
-        access: its access mode.
         concurrency: requests in flight, unless stated.
         target: its description; None for an oracle that was open before, which stays open.
         continues: the user's way to continue an audit of it, in words.
     """
 
-    open: Open
+    open: Callable[[], Awaitable[LabelOracle]]
     access: str
     concurrency: int
     target: Target | None = None
@@ -65,13 +62,9 @@ def locate(target: Target, samples: Samples) -> LocatedTarget:
     if target.kind == "files" and target.shape is None:
         channels, height, width = samples.images.shape[1:]
         target = dataclasses.replace(target, shape=(channels, height, width))
-    full = target
-
-    async def opening() -> LabelOracle:
-        return await open_oracle(full)
-
-    concurrency = CONCURRENCY.get(full.kind, LOCAL_CONCURRENCY)
-    return LocatedTarget(opening, full.access, concurrency, full)
+    concurrency = CONCURRENCY.get(target.kind, LOCAL_CONCURRENCY)
+    opening = functools.partial(open_oracle, target)
+    return LocatedTarget(opening, target.access, concurrency, target)
 
 
 def located(oracle: LabelOracle) -> LocatedTarget:
@@ -103,7 +96,7 @@ def is_file(path: Path) -> bool:
     """True if there is a file at ``path``.
 
     Raises:
-        UsageError: the system does not tell: a closed folder, a name that is too long.
+        UsageError: the system cannot say: a closed folder, a name that is too long.
     """
     try:
         return path.is_file()

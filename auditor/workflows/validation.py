@@ -20,13 +20,10 @@ _KINDS = {
 """Kind of error -> the end of the sentence that starts with the field's name."""
 
 
-def said_of(error: ValidationError, item: str, known: Collection[str] = ()) -> str:
-    """The first mistake: its place, and the remedy.
+def first_mistake(error: ValidationError, item: str, known: Collection[str] = ()) -> str:
+    """The first mistake, its place and the remedy.
 
-    Args:
-        error: pydantic's.
-        item: name of an entry of a list.
-        known: names of fields that exist, to suggest one.
+    ``item`` is the name of a list's entry; ``known`` are the fields, to suggest one.
     """
     first = error.errors(include_url=False, include_input=False)[0]
     place = _place(first["loc"], item)
@@ -39,8 +36,8 @@ def said_of(error: ValidationError, item: str, known: Collection[str] = ()) -> s
         hint = f"; did you mean {close[0]!r}?" if close else ""
         return f"{place or 'it'} has no field {name!r}{hint}"
     usual = first["msg"][:1].lower() + first["msg"][1:]
-    told = _KINDS[kind].format(**first.get("ctx", {})) if kind in _KINDS else usual
-    return f"{place}{': ' if place and name else ''}{name} {told}".strip()
+    text = _KINDS[kind].format(**first.get("ctx", {})) if kind in _KINDS else usual
+    return f"{place}{': ' if place and name else ''}{name} {text}".strip()
 
 
 def _place(steps: Sequence[Any], item: str) -> str:

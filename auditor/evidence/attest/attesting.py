@@ -1,4 +1,4 @@
-"""What others attest about a finished bundle: a time stamp, a Sigstore signature.
+"""Attestations by others about a finished bundle: a time stamp, a Sigstore signature.
 
 They are over the head, so the head cannot list them. ``attested.json`` does: what was lost or
 damaged later shows. It proves nothing by itself; each attestation stands or falls on its own.
@@ -25,7 +25,7 @@ from auditor.report.files import write_atomic
 
 
 def stamped_part(files: BundleFiles) -> bytes:
-    """What a time stamp is over: the signature with the head in it, else the head alone."""
+    """Content that a time stamp covers: the signature with the head in it, else the head alone."""
     return files.get(HEAD_SIGNATURE if HEAD_SIGNATURE in files else HEAD)
 
 

@@ -25,7 +25,7 @@ EXTRA = "Sigstore signatures need the package sigstore; install xray-audit[sigst
 
 @dataclass(frozen=True)
 class Signatory:
-    """Who must have signed, and by whose roots that is judged.
+    """Identity that must have signed, and the roots by which that is judged.
 
     Attributes:
         identity: as the certificate names it, such as a mail address.
@@ -67,7 +67,7 @@ def sign_keyless(statement: bytes, token: Path | None, trust: Path | None) -> by
 
 
 def signed_statement(bundle: bytes, name: str) -> bytes:
-    """What a Sigstore bundle says it signs; nothing about it is checked.
+    """Statement inside a Sigstore bundle; nothing about it is checked.
 
     Raises:
         EvidenceError: it holds no in-toto statement.

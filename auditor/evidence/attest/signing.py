@@ -1,6 +1,6 @@
 """Ed25519 signatures over in-toto statements, in DSSE envelopes.
 
-A signature is what ties a bundle to somebody: without one its author could have made up every
+A signature ties a bundle to a key's holder: without one its author could have made up every
 answer and hashed the result. Keys are PEM files as OpenSSL writes them:
 ``openssl genpkey -algorithm ed25519 -out audit.key`` and ``openssl pkey -in audit.key -pubout``.
 """
@@ -143,7 +143,7 @@ def check_envelope(data: bytes, statement: bytes, public: PublicKey, name: str) 
 
 
 def envelope_payload(data: bytes, name: str) -> bytes:
-    """What an envelope says it signs; nothing about it is checked.
+    """Statement inside an envelope; nothing about it is checked.
 
     Raises:
         EvidenceError: it is no envelope.

@@ -1,4 +1,4 @@
-"""RFC 3161 time stamps: somebody else's word that the head existed at a moment.
+"""RFC 3161 time stamps: an authority's word that the head existed at a moment.
 
 A stamp is over the *signed head*: ``head.dsse.json`` of a signed bundle, else ``head.json``. It is
 asked of an authority that the user names, and checked without a network against certificates that
@@ -86,7 +86,7 @@ def read_authorities(path: Path) -> Authorities:
 
 
 def stamp_time(stamp: bytes, subject: bytes) -> datetime:
-    """When a stamp says that ``subject`` existed; who made it is not checked.
+    """Moment at which a stamp says that ``subject`` existed; its author is not checked.
 
     Raises:
         EvidenceError: it is no stamp, or over something else.
@@ -99,10 +99,10 @@ def stamp_time(stamp: bytes, subject: bytes) -> datetime:
 
 
 def check_stamp(stamp: bytes, subject: bytes, trusted: Authorities) -> datetime:
-    """When, by the word of an authority that is ``trusted``, ``subject`` existed.
+    """Moment at which ``subject`` existed, by the word of an authority that is ``trusted``.
 
     Raises:
-        EvidenceError: it is no stamp, over something else, or by nobody trusted.
+        EvidenceError: it is no stamp, over something else, or not by a trusted authority.
         UsageError: the extra is missing.
     """
     time = stamp_time(stamp, subject)
@@ -117,7 +117,7 @@ def check_stamp(stamp: bytes, subject: bytes, trusted: Authorities) -> datetime:
 
 
 def _why(said: str, time: datetime) -> str:
-    """What the library says, for people."""
+    """The library's message, for people."""
     when = f"{time:%Y-%m-%d %H:%M:%S} UTC"
     if "expired" in said or "not yet valid" in said:
         return f"the authority's certificate was not valid when it stamped, {when}"

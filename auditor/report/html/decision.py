@@ -1,4 +1,4 @@
-"""What the decision rule added up, and whether the answers can be trusted at all."""
+"""The decision rule's sum, and the consistency of the answers."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def decision(result: Result) -> Html | None:
 
 
 def trust(result: Result) -> Html | None:
-    """Whether the answers can be those of one model; None where that was not looked at."""
+    """Consistency of the answers with one model; None if it was not checked."""
     held = result.trust
     if not held:
         return None

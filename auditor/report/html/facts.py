@@ -1,4 +1,4 @@
-"""What was asked of which model, with what, and how to check it again."""
+"""Facts of an audit: model, questions, tools, and how to check them again."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def model(result: Result) -> Html:
 
 
 def identity(run: Mapping[str, Any]) -> Html | None:
-    """Who answered, and with which software it was asked; None where no account was kept."""
+    """The server that answered, and the software that asked; None without a record."""
     parts = [
         # The file sorts its keys, so the page does too: made again, it must be the same.
         (title, free_form(_named(json.loads(json.dumps(held, sort_keys=True)))))
@@ -237,7 +237,7 @@ def samples(result: Result) -> Html:
 
 
 def canaries(result: Result) -> Html:
-    """Whether the model answered the same input the same way twice."""
+    """Repeated inputs and how many got another label."""
     held = result.canaries
     if held is None:
         said = "No input was asked twice, so drift and chance in the answers were not checked."
@@ -252,7 +252,7 @@ def canaries(result: Result) -> Html:
 
 
 def ledger(result: Result) -> Html:
-    """What was asked and what it cost."""
+    """Queries and their cost."""
     q, timing = result.queries, result.timing
     rows = [
         ("Planned", text.count(q.planned)),
@@ -291,7 +291,7 @@ def ledger(result: Result) -> Html:
 
 
 def recheck(digest: str) -> Html:
-    """How to verify the numbers, and how to go on."""
+    """Commands that verify the numbers, and the next steps."""
     return section(
         "recheck",
         "Check it yourself",

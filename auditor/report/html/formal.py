@@ -22,7 +22,7 @@ from auditor.report.wording.text import safe_text
 
 
 def scope(result: Result, digest: str) -> Html:
-    """What was audited, with what, when, and what identifies this report."""
+    """Object, tools and time of the audit, and the identity of this report."""
     tool, timing = result.tool, result.timing
     rows: list[tuple[object, object]] = [
         ("Report", tag("code", digest)),
@@ -82,7 +82,7 @@ def _listed(lines: Sequence[str]) -> Html:
 
 
 def framework_tables(result: Result, frameworks: Sequence[Framework]) -> Html | None:
-    """What this audit gives as supporting evidence, clause by clause."""
+    """Supporting evidence that this audit gives, clause by clause."""
     if not frameworks:
         return None
     return section(

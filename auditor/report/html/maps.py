@@ -139,7 +139,7 @@ def _figure(
 
 
 def _drawing(drawn: PicturePart) -> str:
-    """What of a refined map was asked, and how well the filling holds."""
+    """Share of a refined map that was asked, and the agreement of its filling."""
     rows = drawn.asked
     said = (
         f"Asked: {text.count(drawn.queries)} of {text.count(len(rows) * len(rows[0]))} points "

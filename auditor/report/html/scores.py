@@ -196,7 +196,7 @@ def _side(comparison: ComparisonPart) -> str:
 
 
 def label_shares(result: Result) -> Html:
-    """How much of the planes each label covers."""
+    """Share of the planes that each label covers."""
     shares = mean_shares(result)
     if not shares:
         return section("shares", "Label shares", tag("p", "No plane was scored."))

@@ -1,4 +1,4 @@
-"""What the trigger search found, shown on samples: the evidence a reader can see."""
+"""The trigger search's find, shown on samples: the evidence a reader can see."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _planes(result: Result) -> list[object]:
 
 
 def certainty(result: Result) -> Html:
-    """How often the rule errs, or why there is no answer."""
+    """Error rate of the rule, or why there is no answer."""
     first, *rest = how_sure(result)
     if result.verdict != "inconclusive":
         return section("certainty", "How sure is this?", [tag("p", s) for s in (first, *rest)])
@@ -97,7 +97,7 @@ def certainty(result: Result) -> Html:
 
 
 def meaning(result: Result) -> Html:
-    """What the verdict means and what it does not, side by side."""
+    """Meaning of the verdict beside its limits."""
     words = wording(result)
     columns = [
         tag("div", tag("h4", title), [tag("p", line) for line in lines])
@@ -110,13 +110,13 @@ def meaning(result: Result) -> Html:
 
 
 def questions(result: Result) -> Html:
-    """What to ask the vendor."""
+    """Questions for the vendor."""
     listed = [tag("li", line) for line in vendor_questions(result)]
     return section("questions", "Questions for the vendor", tag("ol", listed))
 
 
 def again(result: Result) -> Html:
-    """When to audit again."""
+    """Occasions to audit again."""
     lines = retest(result)
     body = tag("p", lines[0]) if len(lines) == 1 else tag("ul", [tag("li", line) for line in lines])
     return section("retest", "When to test again", body)

@@ -104,7 +104,7 @@ class SharePart(Part):
 
 
 class HeldOutRates(Part):
-    """How often a rule erred on models that it was not made from."""
+    """Error rates of a rule on models that it was not made from."""
 
     false_positive: RatePart = Field(description="Clean models called suspicious.")
     false_negative: RatePart = Field(description="Backdoored models not found.")

@@ -1,4 +1,4 @@
-"""How an audit went: its target's input, settings, samples, queries and times."""
+"""Course of an audit: its target's input, settings, samples, queries and times."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ class LostRequest(Part):
 
 
 class TrustPart(Part):
-    """Whether the answers can be those of one model. Any finding makes the verdict inconclusive."""
+    """Consistency of the answers with one model. Any finding makes the verdict inconclusive."""
 
     tolerated_flips: Fraction = Field(
         description="Share of repeated inputs that may get another label on a steady model."
@@ -211,7 +211,7 @@ class QueriesPart(Part):
 
 
 class NotAskedPart(Part):
-    """What was planned and left out because it could not change the verdict; null where nothing
+    """Questions skipped because they could not change the verdict; null if nothing
     was.
     """
 

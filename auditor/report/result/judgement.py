@@ -26,7 +26,7 @@ from auditor.report.result.base import (
 
 
 class DecisionLabel(Part):
-    """What speaks for one label being a backdoor's target."""
+    """Evidence for one label being a backdoor's target."""
 
     label: Count = Field(description="Index of the label.")
     value: Amount = Field(description="trigger plus families.")
@@ -137,7 +137,7 @@ class ThresholdPart(Part):
 
 
 class ErrorRatesPart(Part):
-    """How often the whole procedure errs on the reference models, each judged by a profile made
+    """Error rates of the whole procedure on the reference models, each judged by a profile made
     without it.
     """
 

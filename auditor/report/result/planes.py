@@ -95,7 +95,7 @@ class AgreementPart(Part):
 
 
 class PicturePart(Part):
-    """How label_map was drawn by refinement; missing where every node was asked."""
+    """Refinement by which label_map was drawn; missing if every node was asked."""
 
     asked: Many[Annotated[str, text("^[01]+$")]] = Field(
         description="One text per row of label_map: 1 where the node was asked, 0 where filled."

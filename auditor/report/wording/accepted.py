@@ -1,4 +1,4 @@
-"""What a view says of accepted findings: beside the finding, and never as a pass."""
+"""Sentences on accepted findings: beside the finding, and never as a pass."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ TITLE = "Accepted risk"
 
 
 def accepted_lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One sentence for each finding that somebody accepted, and one for each that stands.
+    """One sentence for each accepted finding, and one for each that stands.
 
     Args:
         findings: ``id``, ``kind`` and ``accepted`` (``reason``, ``owner``, ``until`` and
             ``expired``, or None) of each.
 
     Returns:
-        Nothing where nobody accepted anything.
+        Nothing if nothing was accepted.
     """
     if not any(finding["accepted"] for finding in findings):
         return []

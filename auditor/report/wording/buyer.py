@@ -1,4 +1,4 @@
-"""What a buyer asks next: how sure this is, what to ask the vendor, when to test again.
+"""Answers to a buyer's next questions: certainty, questions for the vendor, the next test.
 
 Plain sentences, shared by every view.
 """
@@ -24,7 +24,7 @@ VALID_DAYS = 365
 
 
 def how_sure(result: Result) -> list[str]:
-    """What is known about the error of this very verdict, in natural frequencies."""
+    """Error rate of this very verdict, in natural frequencies."""
     if result.verdict == "inconclusive":
         return _open_questions(result)
     if result.scores.decision is not None and _by_sum(result):
@@ -50,7 +50,7 @@ def how_sure(result: Result) -> list[str]:
 
 
 def _by_sum(result: Result) -> bool:
-    """Whether the verdict rests on the decision rule's sum, not on one trigger or one score."""
+    """True if the verdict rests on the decision rule's sum, not on one trigger or one score."""
     return not found_trigger(result) and not any(item.decides for item in result.comparisons)
 
 
@@ -126,7 +126,7 @@ ALWAYS = (
 
 
 def vendor_questions(result: Result) -> list[str]:
-    """What to ask the vendor, most telling first."""
+    """Questions for the vendor, most telling first."""
     verdict = result.verdict
     if verdict == "backdoor-suspected":
         return [*_about_the_trigger(result), *ALWAYS, *_SUSPECTED]
@@ -200,7 +200,7 @@ def retest_by(result: Result) -> date | None:
 
 
 def retest(result: Result) -> list[str]:
-    """When to audit again: a date, or what triggers it."""
+    """Occasions to audit again: a date, or an event."""
     verdict = result.verdict
     if verdict == "backdoor-suspected":
         return [

@@ -105,7 +105,7 @@ def _both(part: str, rates: HeldOutRates | ErrorRatesPart | None, basis: str) ->
 
 
 def sampling(result: Result) -> list[str]:
-    """What was drawn, how, and what a sample cannot say."""
+    """Sampling: draws, method, and what a sample cannot say."""
     held, plan = result.samples, result.settings
     found = result.trigger
     trigger = ""
@@ -125,7 +125,7 @@ def sampling(result: Result) -> list[str]:
 
 
 def deviations(result: Result) -> list[str]:
-    """What went otherwise than planned or than published."""
+    """Deviations from the plan and from the published method."""
     settings, queries = result.settings, result.queries
     other = [
         *_other_points(settings),
@@ -163,7 +163,7 @@ def deviations(result: Result) -> list[str]:
 
 
 def _other_points(settings: SettingsPart) -> list[str]:
-    """Where on a plane the scores' points lie, unless as published."""
+    """Position of the scores' points on a plane, unless as published."""
     published = f"published: a grid of {PAPER_SIDE} x {PAPER_SIDE}"
     if settings.sampler != "paper":
         points = "?" if settings.points is None else settings.points

@@ -1,7 +1,7 @@
-"""What an audit contributes to clauses of known frameworks: evidence, never conformity.
+"""Contributions of an audit to clauses of known frameworks: evidence, never conformity.
 
 The clauses are dated data files beside this module, each with where its text was read. A
-clause whose text nobody read is shown as unverified.
+clause whose text was not read is shown as unverified.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ CHECKED = {
     "copy": "read in a copy",
     "unverified": "UNVERIFIED: text not read",
 }
-"""How far a clause's text was checked, in words."""
+"""Extent to which a clause's text was checked, in words."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +101,7 @@ PRESENT: Mapping[str, tuple[Callable[[Result], bool], str]] = {
     "rates": (_known_rates, "no error rates are known"),
     "canaries": (lambda result: result.canaries is not None, "no input was asked twice"),
 }
-"""What a clause may need of a report, and how its absence is said."""
+"""Parts of a report that a clause may need, and the words for their absence."""
 
 
 @cache
@@ -135,7 +135,7 @@ def _entry(clause: Clause, result: Result) -> Entry:
 
 
 def outcome_note(result: Result) -> str:
-    """What the verdict does to all of this."""
+    """Effect of the verdict on all of this."""
     if result.verdict == "backdoor-suspected":
         return "The outcome is adverse: a backdoor is suspected. It is evidence against the model."
     if result.verdict == "no-evidence":

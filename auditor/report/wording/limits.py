@@ -18,7 +18,7 @@ NAMES = {
 
 
 def rule_limit() -> str:
-    """What it missed and whom it accused, on models that it was not made from."""
+    """The rule's misses and accusations on models that it was not made from."""
     rates = decision_rates()
     beside, alone = rates.with_references, rates.without_references
     return (

@@ -56,7 +56,7 @@ def parse_moment(value: object) -> datetime | None:
 
 
 def unnoticed(result: Result) -> str:
-    """What the repeats could have missed, as a sentence after a space; empty where not known."""
+    """Limit of the repeats, as a sentence after a space; empty if not known."""
     share = None if result.trust is None else result.trust.least_caught
     if share is None:
         return ""

@@ -11,7 +11,7 @@ from auditor.report.wording.text import safe_text
 
 @dataclass(frozen=True)
 class Wording:
-    """How one verdict is said.
+    """Words for one verdict.
 
     Attributes:
         title: the verdict in words.
@@ -142,7 +142,7 @@ BY_DECISION = replace(
 
 
 def wording(result: Result) -> Wording:
-    """How the report's verdict is said."""
+    """Words for the report's verdict."""
     verdict = result.verdict
     best = found_trigger(result) if verdict == "backdoor-suspected" else None
     if best is None:

@@ -1,13 +1,13 @@
-"""``xray-audit check``: find the format unless it is stated, measure, correct, measure again."""
+"""A check of a target: find the format unless stated, measure, correct, measure again."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from adapters.target import Target, read_target
+from adapters.target import read_target
 from auditor.errors import SamplesError
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
@@ -34,19 +34,17 @@ class Checked:
     """The result of a check.
 
     Attributes:
-        table: the description as it is now.
-        discovered: True if the format was found rather than stated.
         result: behaviour of the target.
         model: the oracle's own account.
         input: the InputSpec, JSON-able.
         matched_by: rule by which classes were matched.
-        found: questions and attempts on the way.
+        found: the description, and the way to it.
         rate_headers: quota headers of the replies.
         queries: inputs sent in all.
+        discovered: True if the format was found rather than stated.
+        written: file that the description was written to, or empty.
     """
 
-    table: dict[str, Any]
-    discovered: bool
     result: CheckResult
     model: dict[str, Any]
     input: dict[str, Any]
@@ -54,7 +52,8 @@ class Checked:
     found: Found
     rate_headers: dict[str, str]
     queries: int
-    written: str = field(default="")
+    discovered: bool = False
+    written: str = ""
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able form."""
@@ -71,7 +70,7 @@ class Checked:
             "tried": self.found.tried,
             "notes": self.found.notes,
             "alternatives": self.found.alternatives,
-            "target": self.table,
+            "target": self.found.table,
             "written": self.written,
         }
 
@@ -86,14 +85,9 @@ async def run_check(
 ) -> Checked:
     """Check the target that ``stated`` describes; at most ``MOST_QUERIES`` queries.
 
-    If it states a URL and no format, the format is found out first.
-
-    Args:
-        stated: everything the user states, in the shape of a description.
-        samples: labelled samples.
-        resized: loads the samples again in another size.
-        output: folder that keeps the measured rate for ``plan``.
-        vouched: the user vouches for a model file whose loading runs code.
+    If it states a URL and no format, the format is found first. ``resized`` loads the samples again
+    in another size, ``output`` keeps the measured rate for ``plan``, and ``vouched`` is True if the
+    user vouches for a model file whose loading runs code.
 
     Raises:
         AdapterError: the target cannot be asked.
@@ -104,17 +98,17 @@ async def run_check(
     target = read_target(stated, vouched=vouched)
     least = target.preflight.min_accuracy
     least = MIN_ACCURACY if least is None else least
-    trial = Trial(asker, stated, samples, resized, vouched=vouched)
+    trial = Trial(asker, stated, samples, resized, least=least, vouched=vouched)
     discover = target.kind == "http" and not any(name in stated for name in _FORMAT)
     if discover:
         await find_format(trial)
-    first = await _measured(asker, trial, least, output)
+    first = await _measured(trial, output)
     enough = max(least, GOOD_ACCURACY) if discover else least
     if isinstance(first, SamplesError) or first.result.accuracy.rate < enough:
         before = trial.found.table
-        await correct(trial, least)
+        await correct(trial)
         if trial.found.table != before:
-            again = await _measured(asker, trial, least, output)
+            again = await _measured(trial, output)
             if isinstance(again, SamplesError):
                 raise again
             if not discover or _overruled(stated, trial.found.table):
@@ -129,12 +123,10 @@ async def run_check(
     return first
 
 
-async def _measured(
-    asker: Asker, trial: Trial, least: float, output: Path
-) -> Checked | SamplesError:
+async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
     """Behaviour of the target as described now; the reason if its classes cannot be matched."""
-    found = trial.found
-    target: Target = trial.target(found.table)
+    found, asker = trial.found, trial.asker
+    target = trial.target(found.table)
     asker.forget()
     async with asker.opened(target) as oracle:
         images = trial.fitted(oracle)
@@ -148,14 +140,12 @@ async def _measured(
             oracle,
             images,
             ready.classes,
-            least_accuracy=least,
+            least_accuracy=trial.least,
             repeats=target.preflight.determinism_repeats,
             first=lambda number, label: trial.show(number, oracle.label_space.name(label)),
         )
         write_rate(output, oracle.fingerprint, result.queries_per_second)
         return Checked(
-            table=found.table,
-            discovered=False,
             result=result,
             model=oracle.description,
             input=oracle.input_spec.as_record(),
@@ -168,8 +158,8 @@ async def _measured(
 
 def _overruled(stated: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
     """True if ``table`` changes what ``stated`` says."""
-    said, now = dict(stated.get("input", {})), dict(table.get("input", {}))
-    return any(now.get(name) != value for name, value in said.items())
+    before, now = dict(stated.get("input", {})), dict(table.get("input", {}))
+    return any(now.get(name) != value for name, value in before.items())
 
 
 def _as_stated(before: Checked | SamplesError) -> str:
@@ -184,21 +174,20 @@ def _as_stated(before: Checked | SamplesError) -> str:
 
 def _state_range(checked: Checked) -> None:
     """Write down the range that the samples confirmed: a found description leaves nothing open."""
-    table = dict(checked.table.get("input", {}))
-    if checked.result.accuracy.rate >= GOOD_ACCURACY and "range" not in table:
-        checked.table = {**checked.table, "input": {**table, "range": [0, 1]}}
-        checked.found.table = checked.table
+    found = checked.found
+    stated = dict(found.table.get("input", {}))
+    if checked.result.accuracy.rate >= GOOD_ACCURACY and "range" not in stated:
+        found.table = {**found.table, "input": {**stated, "range": [0, 1]}}
 
 
 def _limit_batch(checked: Checked) -> None:
     """Limit a found format to the batch that works; trouble with larger ones is only noted."""
-    good, result = checked.result.good_batch, checked.result
-    tried = max(result.seconds_per_request)
+    found, result = checked.found, checked.result
+    good, tried = result.good_batch, max(result.seconds_per_request)
     if result.batch_problems:
-        checked.table = {**checked.table, "batch": {"max": good}}
-        checked.found.table = checked.table
-        checked.found.notes += [f"{problem}" for problem in result.batch_problems]
-        checked.found.notes.append(f"batch.max is {good}, of sizes up to {max(tried, good)} tried.")
+        found.table = {**found.table, "batch": {"max": good}}
+        found.notes += result.batch_problems
+        found.notes.append(f"batch.max is {good}, of sizes up to {max(tried, good)} tried.")
         for problem in result.batch_problems:
             result.problems.remove(problem)
         result.batch_problems.clear()

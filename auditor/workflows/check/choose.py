@@ -30,8 +30,7 @@ class Working:
         access: its access mode.
         input_bytes: bytes on the wire per input, in the largest request.
         batch: most inputs per request.
-        right: number of the ``COMPARED`` samples that got their own label; None if the names of
-            the target's classes do not tell.
+        right: number of the ``COMPARED`` samples that got their own label; None if unknown.
         answers: labels that the target gave them.
     """
 
@@ -60,7 +59,7 @@ def others(
 ) -> list[Proposal]:
     """Formats to try beside ``first``, which gave a label; at most ``MOST_OTHERS``.
 
-    A server of raw bodies is left alone: the worker of one dies of JSON that it cannot read.
+    A server of raw bodies is not tried: JSON that it cannot read ends its worker.
 
     Args:
         first: the format that gave a label.
@@ -102,19 +101,19 @@ def _other_v2(table: Mapping[str, Any], described: Mapping[str, Any]) -> list[Pr
 
 
 def _kind(one: Proposal) -> tuple[str, ...]:
-    """Marks of a format worth a try of its own: the order of axes alone is none."""
+    """Marks of a format worth a try of its own; another order of axes alone is not."""
     request = one.table.get("request", {})
     names = ("body", "field", "template", "value")
-    said = (str(request.get(name, "")) for name in names)
-    return (str(one.table.get("url")), str(one.table.get("preset")), *said)
+    stated = (str(request.get(name, "")) for name in names)
+    return (str(one.table.get("url")), str(one.table.get("preset")), *stated)
 
 
 def choose(working: Sequence[Working]) -> int:
     """Number of the format to take: of those whose labels are as good as the best, the one that
     sends the fewest bytes per input.
 
-    If it cannot be told which labels are right, only formats that agree with the first count.
-    If none is right, arrays do: range, layout and colours of theirs can still be corrected.
+    If the right labels are unknown, only formats that agree with the first count. If none is
+    right, only arrays count: their range, layout and colours can still be corrected.
     """
     best = max((one.right for one in working if one.right is not None), default=None)
     every = range(len(working))
@@ -133,10 +132,10 @@ def right(
     names: Sequence[str],
     answers: Sequence[str],
 ) -> int | None:
-    """Number of right answers; None if that cannot be told.
+    """Number of right answers; None if unknown.
 
     Args:
-        expected: the right answers, as far as the target's class names tell.
+        expected: the right answers; None if the target's class names do not show them.
         truth: class of each sample.
         names: all classes of the samples.
         answers: the target's answers; numbers count as places in the names' alphabetical order.

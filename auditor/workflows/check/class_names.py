@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 MIN_PER_CLASS = 2
-"""Answers per class that a mapping rests on, at least: half to learn it, half to test it."""
+"""Least answers per class behind a mapping: half to learn it, half to test it."""
 
 
 def spread(classes: Sequence[str], count: int) -> list[int]:
@@ -28,11 +28,7 @@ def hits(truth: Sequence[str], answers: Sequence[str]) -> int:
 
 
 def learned(truth: Sequence[str], answers: Sequence[str]) -> dict[str, str]:
-    """The label that stands for each class: the most frequent one, each label for one class.
-
-    Returns:
-        Label -> class, for the labels that could be told.
-    """
+    """Label -> class: each class's most frequent label, each label for one class at most."""
     pairs = Counter(zip(answers, truth, strict=True))
     mapping: dict[str, str] = {}
     for (label, name), _ in sorted(pairs.items(), key=lambda item: (-item[1], item[0])):

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, LabelOracle, Labels, LabelSpace, PaceHint, WireCount
-from adapters.errors import EndpointError, Throttled
+from adapters.errors import AdapterError, EndpointError, Throttled
 from adapters.http import open_oracle as open_http
 from adapters.http.client.exchange import Exchange
 from adapters.registry import open_oracle
@@ -53,7 +53,7 @@ class Asker:
             await inner.aclose()
 
     def forget(self) -> None:
-        """Let go of the exchanges so far."""
+        """Drop the exchanges so far."""
         self.exchanges.clear()
 
     def _watch(self, exchange: Exchange) -> None:
@@ -107,20 +107,25 @@ class PatientOracle:
         await self._inner.aclose()
 
 
-async def names_of(oracle: PatientOracle, images: NDArray[np.float32]) -> list[str]:
-    """The target's names for ``images``; asked together if it takes that, else one by one.
+async def names_of(oracle: LabelOracle, images: NDArray[np.float32]) -> list[str]:
+    """The target's names for ``images``, asked as :func:`labels_of` does."""
+    return [oracle.label_space.name(label) for label in await labels_of(oracle, images)]
+
+
+async def labels_of(oracle: LabelOracle, images: NDArray[np.float32]) -> list[int]:
+    """Labels of ``images``, asked together; one by one if the target does not take that.
 
     Raises:
-        EndpointError: not even one by one.
+        AdapterError: not even one by one.
     """
-    step = min(oracle.max_batch, len(images))
+    step = oracle.max_batch
     labels: list[int] = []
     while len(labels) < len(images):
         part = images[len(labels) : len(labels) + step]
         try:
             labels += (await oracle.predict_labels(part)).tolist()
-        except EndpointError:
+        except AdapterError:
             if step == 1:
                 raise
             step = 1
-    return [oracle.label_space.name(label) for label in labels]
+    return labels

@@ -34,146 +34,139 @@ async def find_format(trial: Trial) -> None:
         AdapterError: there is no answer at the URL, or a key is missing.
         AuditError: no format that was tried gave a label.
     """
-    await _Finder(trial).run()
+    facts = await survey(trial.target(trial.stated))
+    trial.found.asked = facts.asked
+    proposals = propose(facts, trial.found.samples.images.shape[1])
+    trial.asker.attempts = TRYING_ATTEMPTS
+    first, trial.found.table = await _first_that_answers(trial, proposals, facts.wants_key)
+    await _choose(trial, first, proposals)
+    trial.asker.attempts = ATTEMPTS
 
 
-class _Finder:
-    """Finds the description of one endpoint."""
+async def _first_that_answers(
+    trial: Trial,
+    proposals: list[Proposal],
+    wants_key: bool,  # noqa: FBT001 - one caller
+) -> tuple[Proposal, Table]:
+    for proposal in proposals:
+        table = await _try(trial, proposal)
+        if table is not None:
+            return proposal, table
+    tried = "; ".join(trial.found.tried[-3:])
+    key = " The server asked for a key: set XRAY_AUDIT_API_KEY." if wants_key else ""
+    raise AuditError(
+        f"none of {len(trial.found.tried)} formats gave a label ({tried}).{key} Describe the "
+        "request in a target file (see the README) and run xray-audit check --target FILE"
+    )
 
-    def __init__(self, trial: Trial) -> None:
-        self._trial = trial
-        self._asker = trial.asker
-        self._stated = trial.stated
-        self.found = trial.found
 
-    async def run(self) -> None:
-        facts = await survey(self._trial.target(self._stated))
-        self.found.asked = facts.asked
-        proposals = propose(facts, self.found.samples.images.shape[1])
-        self._asker.attempts = TRYING_ATTEMPTS
-        first, self.found.table = await self._first_that_answers(proposals, facts.wants_key)
-        await self._choose(first, proposals)
-        self._asker.attempts = ATTEMPTS
-
-    async def _first_that_answers(
-        self,
-        proposals: list[Proposal],
-        wants_key: bool,  # noqa: FBT001 - one caller
-    ) -> tuple[Proposal, Table]:
-        for proposal in proposals:
-            table = await self._try(proposal)
-            if table is not None:
-                return proposal, table
-        tried = "; ".join(self.found.tried[-3:])
-        key = " The server asked for a key: set XRAY_AUDIT_API_KEY." if wants_key else ""
-        raise AuditError(
-            f"none of {len(self.found.tried)} formats gave a label ({tried}).{key} Describe the "
-            "request in a target file (see the README) and run xray-audit check --target FILE"
-        )
-
-    async def _choose(self, first: Proposal, proposals: list[Proposal]) -> None:
-        """Try the other formats that the server may take, and keep the best that works."""
-        found = self.found
-        working = [(first, found.table)]
-        async with self._asker.opened(self._trial.target(found.table)) as oracle:
-            described = oracle.description
-        target = self._trial.target(found.table)
-        as_it_was = found.samples, list(found.notes)
-        for other in others(first, found.table, proposals, target, described):
-            found.samples, found.notes = as_it_was[0], list(as_it_was[1])
-            try:
-                table = await self._try(other)
-            except AdapterError as error:
-                found.tried.append(f"{_in_words(other)}: {error}")
-                continue
-            if table is not None:
-                working.append((other, table))
-        if len(working) == 1:
-            found.samples, found.notes = as_it_was
-            return
-        measured = [await self._compare(proposal, table) for proposal, table in working]
-        found.samples, found.notes = as_it_was  # what is taken says again which size it needs
-        usable = [one for one in measured if one is not None]
-        if not usable:
-            return
-        taken = usable.pop(choose(usable))
-        found.table = dict(taken.table)
-        found.notes.append(
-            f"{len(usable) + 1} formats work; taken is the one that sends the fewest bytes per "
-            f"input of those whose labels are as good: {taken}."
-        )
-        found.notes += [f"Also works: {one}." for one in usable]
-
-    async def _compare(self, proposal: Proposal, table: Table) -> Working | None:
-        """A format on a few samples; None if it fails on them."""
-        picks = spread(self.found.samples.classes, COMPARED)
+async def _choose(trial: Trial, first: Proposal, proposals: list[Proposal]) -> None:
+    """Try the other formats that the server may take, and keep the best that works."""
+    found = trial.found
+    working = [(first, found.table)]
+    async with trial.asker.opened(trial.target(found.table)) as oracle:
+        described = oracle.description
+    target = trial.target(found.table)
+    as_it_was = found.samples, list(found.notes)
+    for other in others(first, found.table, proposals, target, described):
+        found.samples, found.notes = as_it_was[0], list(as_it_was[1])
         try:
-            async with self._asker.opened(self._trial.target(table)) as oracle:
-                answers = await names_of(oracle, self._trial.fitted(oracle)[picks])
-                expected = self._trial.expected(oracle.label_space, picks)
-                batch = oracle.max_batch
-                size = oracle.request_bytes(batch) // batch
-                access = oracle.input_spec.access
-        except (EndpointError, TargetError, SamplesError) as error:
-            self.found.tried.append(f"{_in_words(proposal)}, several samples: {error}")
-            return None
-        classes = self.found.samples.classes
-        good = right(expected, [classes[pick] for pick in picks], classes, answers)
-        return Working(table, _in_words(proposal), access, size, batch, good, answers)
+            table = await _try(trial, other)
+        except AdapterError as error:
+            found.tried.append(f"{_in_words(other)}: {error}")
+            continue
+        if table is not None:
+            working.append((other, table))
+    if len(working) == 1:
+        found.samples, found.notes = as_it_was
+        return
+    measured = [await _compare(trial, proposal, table) for proposal, table in working]
+    found.samples, found.notes = as_it_was  # the format taken states again the size it needs
+    usable = [one for one in measured if one is not None]
+    if not usable:
+        return
+    taken = usable.pop(choose(usable))
+    found.table = dict(taken.table)
+    found.notes.append(
+        f"{len(usable) + 1} formats work; taken is the one that sends the fewest bytes per "
+        f"input of those whose labels are as good: {taken}."
+    )
+    found.notes += [f"Also works: {one}." for one in usable]
 
-    async def _try(self, proposal: Proposal) -> Table | None:
-        """The description that ``proposal`` leads to; None if it gave no label."""
-        words = _in_words(proposal)
-        for table in self._variants(proposal.table):
-            try:
-                working = await self._ask_first(table)
-            except TargetError as error:
-                problem = f"{error}"
-                continue
-            except (AccessDenied, Unreachable) as error:
-                if isinstance(error, Unreachable) and error.advice.outcome_unknown:
-                    problem = str(error)
-                    break
-                raise
-            except EndpointError as error:
+
+async def _compare(trial: Trial, proposal: Proposal, table: Table) -> Working | None:
+    """A format on a few samples; None if it fails on them."""
+    picks = spread(trial.found.samples.classes, COMPARED)
+    try:
+        async with trial.asker.opened(trial.target(table)) as oracle:
+            answers = await names_of(oracle, trial.fitted(oracle)[picks])
+            expected = trial.expected(oracle.label_space, picks)
+            batch = oracle.max_batch
+            size = oracle.request_bytes(batch) // batch
+            access = oracle.input_spec.access
+    except (EndpointError, TargetError, SamplesError) as error:
+        trial.found.tried.append(f"{_in_words(proposal)}, several samples: {error}")
+        return None
+    classes = trial.found.samples.classes
+    good = right(expected, [classes[pick] for pick in picks], classes, answers)
+    return Working(table, _in_words(proposal), access, size, batch, good, answers)
+
+
+async def _try(trial: Trial, proposal: Proposal) -> Table | None:
+    """The description that ``proposal`` leads to; None if it gave no label."""
+    words = _in_words(proposal)
+    for table in _variants(trial, proposal.table):
+        try:
+            working = await _ask_first(trial, table)
+        except TargetError as error:
+            problem = str(error)
+            continue
+        except (AccessDenied, Unreachable) as error:
+            if isinstance(error, Unreachable) and error.advice.outcome_unknown:
                 problem = str(error)
                 break
-            self.found.tried.append(f"{words}: a label")
-            return working
-        self.found.tried.append(f"{words}: {problem}")
-        return None
+            raise
+        except EndpointError as error:
+            problem = str(error)
+            break
+        trial.found.tried.append(f"{words}: a label")
+        return working
+    trial.found.tried.append(f"{words}: {problem}")
+    return None
 
-    def _variants(self, table: Table) -> Iterator[Table]:
-        """``table`` under everything the user states, with the samples' shape if it needs one."""
-        stated = {k: v for k, v in self._stated.items() if k != "url"}
-        whole = over(table, stated)
-        shape = {"input": {"shape": list(self.found.samples.images.shape[1:])}}
-        if str(table.get("preset", "")).startswith(("v2", "triton")):
-            yield whole
-            for layout in ("NCHW", "NHWC"):
-                yield over(over(shape, {"input": {"layout": layout}}), whole)
-            yield over({"access": "image", **shape}, whole)
-        else:
-            yield over(shape, whole)
 
-    async def _ask_first(self, table: Table) -> Table:
-        """Ask one sample; ``table`` with a rule that reads the reply.
+def _variants(trial: Trial, table: Table) -> Iterator[Table]:
+    """``table`` under everything the user states, with the samples' shape if it needs one."""
+    stated = {k: v for k, v in trial.stated.items() if k != "url"}
+    whole = over(table, stated)
+    shape = {"input": {"shape": list(trial.found.samples.images.shape[1:])}}
+    if str(table.get("preset", "")).startswith(("v2", "triton")):
+        yield whole
+        for layout in ("NCHW", "NHWC"):
+            yield over(over(shape, {"input": {"layout": layout}}), whole)
+        yield over({"access": "image", **shape}, whole)
+    else:
+        yield over(shape, whole)
 
-        Raises:
-            AdapterError: it cannot be asked, or no rule reads the reply.
-        """
-        self._asker.forget()
-        async with self._asker.opened(self._trial.target(table)) as oracle:
-            images = self._trial.fitted(oracle)
-            try:
-                await oracle.predict_labels(images[:1])
-            except BadReply:
-                if not self._asker.exchanges or "response" in self._stated:
-                    raise
-                for guess in self._trial.readable(self._asker.exchanges[-1], table):
-                    return over(table, {"response": guess})
+
+async def _ask_first(trial: Trial, table: Table) -> Table:
+    """Ask one sample; ``table`` with a rule that reads the reply.
+
+    Raises:
+        AdapterError: it cannot be asked, or no rule reads the reply.
+    """
+    trial.asker.forget()
+    async with trial.asker.opened(trial.target(table)) as oracle:
+        images = trial.fitted(oracle)
+        try:
+            await oracle.predict_labels(images[:1])
+        except BadReply:
+            if not trial.asker.exchanges or "response" in trial.stated:
                 raise
-        return table
+            for guess in trial.readable(trial.asker.exchanges[-1], table):
+                return over(table, {"response": guess})
+            raise
+    return table
 
 
 def _in_words(proposal: Proposal) -> str:

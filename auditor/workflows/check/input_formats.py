@@ -24,12 +24,7 @@ MNIST = ("MNIST's mean and deviation", {"range": [0, 1], "mean": [0.1307], "std"
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One way to write inputs.
-
-    Attributes:
-        words: name of the way, in words.
-        input: the ``[input]`` fields that say so.
-    """
+    """One way to write inputs: its name in words, and the ``[input]`` fields that state it."""
 
     words: str
     input: dict[str, Any]

@@ -1,4 +1,4 @@
-"""``xray-audit check``: try a target with under 100 queries before paying for an audit."""
+"""Behaviour of a target, measured with under 100 queries before paying for an audit."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from adapters.contract import LabelOracle
 from adapters.errors import AdapterError
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.verdict.verdict import MIN_ACCURACY
+from auditor.workflows.check.client import labels_of
 
 SAMPLE_QUERIES = 30
 REPEAT_QUERIES = 10
@@ -37,7 +38,7 @@ class CheckResult:
         queries_per_second: at the best batch, one request at a time.
         good_batch: largest size tried whose labels were those of the inputs alone.
         batch_problems: those of ``problems`` that larger requests caused.
-        problems: sentences for the user; empty if nothing looks wrong.
+        problems: sentences for the user; empty if nothing seems wrong.
     """
 
     queries: int
@@ -75,7 +76,7 @@ async def check_target(
         classes: ``(n,)`` their true classes.
         least_accuracy: share of samples that must get their own label.
         repeats: samples asked twice, 0 to 30.
-        first: told the number and the label of the first sample, as soon as it is answered.
+        first: called with number and label of the first sample, as soon as it is answered.
 
     Raises:
         AdapterError: a request failed, one of the larger batches excepted.
@@ -87,7 +88,7 @@ async def check_target(
     alone = order[1 : max(1, repeats)]
     single += [await _timed(oracle, images[index : index + 1]) for index in alone]
     early = [int(labels[0]) for labels, _ in single]
-    labels = early + await _ask_rest(oracle, images[order[max(1, repeats) :]])
+    labels = early + await labels_of(oracle, images[order[max(1, repeats) :]])
     again = [int((await _timed(oracle, images[i : i + 1]))[0][0]) for i in order[:repeats]]
     batches = await _try_batches(oracle, images[order], labels)
     batches.seconds[1] = float(np.median([took for _, took in single]))
@@ -148,21 +149,6 @@ async def _timed(oracle: LabelOracle, batch: NDArray[np.float32]) -> tuple[list[
     began = time.perf_counter()
     labels = await oracle.predict_labels(batch)
     return labels.tolist(), max(time.perf_counter() - began, 1e-9)
-
-
-async def _ask_rest(oracle: LabelOracle, images: NDArray[np.float32]) -> list[int]:
-    """Labels of ``images``, together; one by one if the target does not take that."""
-    labels: list[int] = []
-    step = oracle.max_batch
-    while len(labels) < len(images):
-        try:
-            part = images[len(labels) : len(labels) + step]
-            labels += (await oracle.predict_labels(part)).tolist()
-        except AdapterError:
-            if step == 1:
-                raise
-            step = 1
-    return labels
 
 
 def _problems(distinct: int, accuracy: Rate, flips: int, repeats: int, least: float) -> list[str]:

@@ -1,4 +1,4 @@
-"""Labels read from replies that are kept, under one rule or another. Pure."""
+"""Labels read from kept replies, under one rule or another. Pure."""
 
 from __future__ import annotations
 

@@ -26,20 +26,16 @@ Table = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One labelled sample, asked: the request, the reply and the label read from it."""
+    """One labelled sample: the request, the reply and the label read from it, as printed.
+
+    A model file has neither request nor reply.
+    """
 
     sample: str
     truth: str
     label: str
-    request: str
-    reply: str
-
-    @classmethod
-    def of(cls, exchange: Exchange | None, sample: str, truth: str, label: str) -> Example:
-        """The example as it is printed; no exchange for a model file."""
-        if exchange is None:
-            return cls(sample, truth, label, "", "")
-        return cls(sample, truth, label, exchange.request_text(), exchange.reply_text())
+    request: str = ""
+    reply: str = ""
 
 
 @dataclass
@@ -47,10 +43,9 @@ class Found:
     """The description found so far, and the way to it.
 
     Attributes:
-        table: the description.
         samples: the samples as the target takes them.
         asked: questions about the server, and its answers.
-        tried: formats tried, and how each ended.
+        tried: formats tried, each with its end.
         notes: changes made on the way, and their reasons.
         alternatives: ``{"words": .., "hits": .., "asked": ..}`` of each way to write inputs tried.
         example: one sample, asked.
@@ -66,18 +61,15 @@ class Found:
 
 
 class Trial:
-    """One target under check.
+    """One target under check, and the description ``found`` so far.
 
     Args:
         asker: sends and counts.
         stated: everything the user states, in the shape of a description; it is never changed.
         samples: labelled samples.
         resized: loads the samples again in another size.
-        vouched: the user vouches for a model file whose loading runs code.
-
-    Attributes:
-        asker, stated: see above.
-        found: the description found so far.
+        least: share of samples that must get their own label.
+        vouched: True if the user vouches for a model file whose loading runs code.
     """
 
     def __init__(
@@ -87,10 +79,12 @@ class Trial:
         samples: Samples,
         resized: Callable[[tuple[int, int]], Samples],
         *,
-        vouched: bool = False,
+        least: float,
+        vouched: bool,
     ) -> None:
         self.asker = asker
         self.stated = dict(stated)
+        self.least = least
         self._resized = resized
         self._vouched = vouched
         self.found = Found(self.stated, samples)
@@ -105,9 +99,10 @@ class Trial:
 
     def show(self, number: int, label: str) -> None:
         """Keep the newest exchange as the example: sample ``number`` got ``label``."""
-        samples, exchanges = self.found.samples, self.asker.exchanges
-        ref, truth = str(samples.refs[number]), samples.classes[number]
-        self.found.example = Example.of(exchanges[-1] if exchanges else None, ref, truth, label)
+        samples = self.found.samples
+        texts = [(e.request_text(), e.reply_text()) for e in self.asker.exchanges[-1:]]
+        asked = (str(samples.refs[number]), samples.classes[number], label)
+        self.found.example = Example(*asked, *(texts[0] if texts else ()))
 
     def readable(self, exchange: Exchange, table: Table) -> Iterator[Guess]:
         """Rules that read a reply which was answered well; nothing is asked for it."""
@@ -134,7 +129,7 @@ class Trial:
             return to_model_units(self.found.samples, spec)
 
     def expected(self, space: LabelSpace, picks: list[int]) -> list[str] | None:
-        """The target's names for the classes of samples ``picks``; None if they cannot be told."""
+        """The target's names for the classes of samples ``picks``; None if unknown."""
         kept = dataclasses.replace(space, names=list(space.names))
         try:
             indices, _ = class_indices(self.found.samples, kept)

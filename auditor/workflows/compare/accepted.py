@@ -17,27 +17,52 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Strict,
+    StringConstraints,
+    ValidationError,
+)
 
 from auditor.errors import UsageError
 from auditor.report.result.result import Result
-from auditor.workflows.compare.findings import Finding, findings_of
+from auditor.workflows.compare.findings import ID_LENGTH, Finding, findings_of
+from auditor.workflows.validation import first_mistake
 
 MAX_BYTES = 1024 * 1024
 
+Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=1000)]
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
-    """One accepted finding; ``until`` is the last day it holds."""
 
-    finding: str
-    reason: str
-    owner: str
-    until: date
+def _printed(finding: str) -> str:
+    if len(finding) != ID_LENGTH or not set(finding) <= set("0123456789abcdef"):
+        raise ValueError(f"finding must be the {ID_LENGTH} hex digits that the audit prints")
+    return finding
+
+
+class Acceptance(BaseModel):
+    """One accepted finding, an ``[[accepted]]`` entry; ``until`` is the last day it holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    finding: Annotated[str, AfterValidator(_printed)]
+    reason: Words
+    owner: Words
+    until: Annotated[date, Strict()]
 
     def expired(self, today: date) -> bool:
         """True if it no longer holds."""
         return today > self.until
+
+
+class _AcceptedFile(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    accepted: tuple[Acceptance, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +81,12 @@ class MatchedFinding:
     def as_dict(self) -> dict[str, Any]:
         """JSON-able form."""
         held = self.acceptance
+        fields = None if held is None else held.model_dump(mode="json", exclude={"finding"})
         return {
             "id": self.finding.id,
             "kind": self.finding.kind,
             "text": self.finding.text,
-            "accepted": None
-            if held is None
-            else {
-                "reason": held.reason,
-                "owner": held.owner,
-                "until": held.until.isoformat(),
-                "expired": self.expired,
-            },
+            "accepted": None if fields is None else {**fields, "expired": self.expired},
         }
 
 
@@ -75,7 +94,7 @@ def read_accepted(path: Path) -> tuple[Acceptance, ...]:
     """Read a file of accepted findings.
 
     Raises:
-        UsageError: unreadable, or an entry lacks a field, names an unknown one, or has no day.
+        UsageError: it is unreadable, an entry is not as it must be, or a finding is accepted twice.
     """
     try:
         with path.open("rb") as stream:
@@ -85,10 +104,14 @@ def read_accepted(path: Path) -> tuple[Acceptance, ...]:
         raise UsageError(f"accepted risks {path} cannot be read: {error}") from error
     if len(data) > MAX_BYTES:
         raise UsageError(f"accepted risks {path} is larger than {MAX_BYTES} bytes")
-    # Commands that read no such file name this module too, and --help must stay quick.
-    from auditor.workflows.compare.accepted_file import check_accepted  # noqa: PLC0415 - see above
-
-    return tuple(Acceptance(**entry) for entry in check_accepted(path, table))
+    try:
+        entries = _AcceptedFile.model_validate(table).accepted
+    except ValidationError as error:
+        known = Acceptance.model_fields
+        raise UsageError(f"accepted risks {path}: {first_mistake(error, 'entry', known)}") from None
+    if len({entry.finding for entry in entries}) != len(entries):
+        raise UsageError(f"accepted risks {path} accepts a finding twice")
+    return entries
 
 
 def match_accepted(
@@ -96,19 +119,16 @@ def match_accepted(
 ) -> tuple[MatchedFinding, ...]:
     """Every finding of ``result`` with its acceptance, if any; none is left out."""
     by_id = {one.finding: one for one in accepted}
+    pairs = [(finding, by_id.get(finding.id)) for finding in findings_of(result)]
     return tuple(
-        MatchedFinding(
-            finding,
-            held := by_id.get(finding.id),
-            held is not None and held.expired(today),
-        )
-        for finding in findings_of(result)
+        MatchedFinding(finding, held, held is not None and held.expired(today))
+        for finding, held in pairs
     )
 
 
 def unmatched(
     matched: Sequence[MatchedFinding], accepted: Sequence[Acceptance]
 ) -> tuple[Acceptance, ...]:
-    """Acceptances of something that the result does not hold: another model, or stale."""
+    """Acceptances without a finding in the result: of another model, or out of date."""
     known = {one.finding.id for one in matched}
     return tuple(one for one in accepted if one.finding not in known)

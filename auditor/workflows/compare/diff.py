@@ -1,4 +1,4 @@
-"""One result beside another: what changed, how sure that is, and what spoils the comparison.
+"""Comparison of two results: changes, how sure they are, and reasons to doubt the comparison.
 
 Pure: two results in, JSON-able data out.
 """
@@ -6,7 +6,6 @@ Pure: two results in, JSON-able data out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -36,41 +35,20 @@ SPOILING: dict[str, tuple[Callable[[Result], object], str]] = {
     ),
     "tool version": (lambda r: r.tool.version, "the methods may differ"),
 }
-"""What must be equal in both results, and why it matters."""
+"""Parts that must be equal in both results, each with the reason."""
 
 SAME_INPUTS = ("samples", "input shape", "value range", "value range (high)", "access", "labels")
-"""Of that, what makes planes through equal samples the same question."""
-
-
-@dataclass(frozen=True, slots=True)
-class Labels:
-    """Labels of the same inputs in both audits.
-
-    Attributes:
-        compared: inputs asked in both.
-        changed: of them, how many got another label.
-        rate, low, high: share changed with its exact 95 % interval; neighbouring inputs are not
-            independent, so the interval is too narrow rather than too wide.
-        moves: the most frequent changes, ``(from, to, count)``.
-    """
-
-    compared: int
-    changed: int
-    rate: float
-    low: float
-    high: float
-    moves: tuple[tuple[int, int, int], ...]
+"""Those of them that make planes through equal samples the same question."""
 
 
 def compare_results(old: Result, new: Result) -> dict[str, Any]:
-    """What changed from ``old`` to ``new``.
+    """Changes from ``old`` to ``new``.
 
     Returns:
-        ``spoiled_by`` (sentences; empty where the comparison is sound), ``same_model``,
-        ``verdict``, ``scores`` (mean of each audit, the difference and its 95 % interval over
-        the planes that both asked), ``labels``, ``trigger``, ``finding_moves`` (ids that are
-        ``new``, ``kept`` or ``gone``), ``target_label``, ``accuracy`` and ``canaries``, each as
-        ``old`` and ``new`` where it is a pair.
+        ``spoiled_by`` (sentences; empty if the comparison is sound), ``same_model``, ``verdict``,
+        ``scores`` (mean of each audit, the difference and its 95 % interval over the planes that
+        both asked), ``labels``, ``trigger``, ``finding_moves`` (ids that are ``new``, ``kept`` or
+        ``gone``), ``target_label``, ``accuracy`` and ``canaries``; pairs as ``old`` and ``new``.
     """
     shared = _shared_planes(old, new)
     return {
@@ -96,7 +74,6 @@ def _pair(old: object, new: object) -> dict[str, Any]:
 
 
 def _given(part: Part | None) -> dict[str, Any] | None:
-    """A part of a report as JSON."""
     return None if part is None else part.model_dump(mode="json", exclude_unset=True)
 
 
@@ -126,9 +103,6 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:36]}…"
 
 
-# ---- planes that both audits asked -----------------------------------------------------------
-
-
 def _shared_planes(old: Result, new: Result) -> list[tuple[PlanePart, PlanePart]]:
     """Planes through the same samples, asked at the same points, in both results."""
     if any(SPOILING[name][0](old) != SPOILING[name][0](new) for name in SAME_INPUTS):
@@ -146,7 +120,7 @@ def _score(
     old: Result, new: Result, name: str, shared: list[tuple[PlanePart, PlanePart]]
 ) -> dict[str, Any]:
     """Both means and, over the shared planes that have the score, the mean difference with its
-    interval. ATS by region needs a label map, so planes of scattered points have none.
+    interval. ATS by region needs a label map, so planes of net points have none.
     """
     pairs = [(one.score(name), two.score(name)) for one, two in shared]
     means = (_given(result.scores.estimate(name)) for result in (old, new))
@@ -157,7 +131,7 @@ def _score(
 
 
 def _change(differences: list[float], confidence: float = 0.95) -> dict[str, Any] | None:
-    """Mean difference with its Student t interval over planes; no interval from one plane."""
+    """Mean difference with its Student t interval over planes, which one plane does not give."""
     if not differences:
         return None
     values = np.asarray(differences, dtype=np.float64)
@@ -170,6 +144,10 @@ def _change(differences: list[float], confidence: float = 0.95) -> dict[str, Any
 
 
 def _labels(shared: list[tuple[PlanePart, PlanePart]]) -> dict[str, Any] | None:
+    """Labels of the inputs asked in both audits: the share changed, with its exact 95 % interval.
+
+    Neighbouring inputs are not independent, so the interval is rather too narrow than too wide.
+    """
     parts = [part for pair in shared for part in _both(*pair)]
     if not parts:
         return None
@@ -179,16 +157,14 @@ def _labels(shared: list[tuple[PlanePart, PlanePart]]) -> dict[str, Any] | None:
         return None
     changed = one != two
     rate = binomial_rate(int(changed.sum()), len(one))
-    return asdict(
-        Labels(
-            len(one),
-            int(changed.sum()),
-            rate.rate,
-            rate.low,
-            rate.high,
-            _moves(one[changed], two[changed]),
-        )
-    )
+    return {
+        "compared": len(one),
+        "changed": int(changed.sum()),
+        "rate": rate.rate,
+        "low": rate.low,
+        "high": rate.high,
+        "moves": _moves(one[changed], two[changed]),
+    }
 
 
 def _both(
@@ -196,8 +172,8 @@ def _both(
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     """Labels that both audits have of a plane's inputs.
 
-    That is its scattered points, and its label map where both drew one of the same density: a
-    picture that was drawn by refinement is asked at some nodes and filled in between.
+    These are its net points, and its label map if both drew one of the same density: one drawn
+    by refinement is asked at some nodes and filled in between.
     """
     if first.points is not None and second.points is not None:
         yield np.array(first.points.labels), np.array(second.points.labels)
@@ -210,6 +186,7 @@ def _both(
 def _moves(
     one: NDArray[np.int64], two: NDArray[np.int64], most: int = 5
 ) -> tuple[tuple[int, int, int], ...]:
+    """The most frequent changes, ``(from, to, count)``."""
     if not len(one):
         return ()
     pairs, counts = np.unique(np.stack([one, two], axis=1), axis=0, return_counts=True)
@@ -232,10 +209,9 @@ def _trigger(result: Result) -> dict[str, Any] | None:
 
 
 def _finding_moves(old: Result, new: Result) -> dict[str, Any]:
-    """Ids of the second result's findings that are new or kept, and what it no longer holds.
+    """Ids of the second result's findings that are new or kept, and the findings that are gone.
 
-    An id names the model it is about, so the first result's findings are looked at as if they
-    were about the second's.
+    An id depends on the model, so those of the first result are made as if it were the second's.
     """
     then = {one.id: one for one in findings_of(old, new.fingerprint)}
     now = {one.id: one for one in findings_of(new)}

@@ -1,7 +1,7 @@
-"""What a report holds against a model, each thing with an id that can be referred to.
+"""Findings of a report, each with an id that can be referred to.
 
-An id depends on the model's fingerprint, so nobody accepts a finding of the next version by
-having accepted it in this one.
+An id depends on the model's fingerprint, so accepting a finding does not accept it in the next
+version of the model.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class Finding:
     Attributes:
         id: 32 hex digits; equal for the same finding in the same model, whenever it is audited.
         kind: "trigger", "score" or "verdict".
-        text: what it is, in words of the report.
+        text: words of the report.
     """
 
     id: str
@@ -43,7 +43,7 @@ def findings_of(result: Result, model: str | None = None) -> tuple[Finding, ...]
     model = result.fingerprint if model is None else model
     found = [*_trigger(result, model), *_scores(result, model)]
     if not found:
-        # Whatever else the verdict rests on: it never goes without a finding.
+        # The verdict never goes without a finding.
         found = [_finding(model, "verdict", (str(result.target_label),), result.verdict_reason)]
     return tuple(found)
 

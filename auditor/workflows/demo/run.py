@@ -1,4 +1,4 @@
-"""Runs the demo: starts the server, audits both models through it, prints both results."""
+"""The demo: a local server, both models audited through it, both results printed."""
 
 from __future__ import annotations
 
@@ -75,19 +75,13 @@ def served(models: dict[str, Path]) -> Iterator[str]:
         AuditError: it did not start.
     """
     pairs = [f"{name}={path}" for name, path in models.items()]
-    process = subprocess.Popen(  # noqa: S603 - our own module with our own arguments
-        [sys.executable, "-m", "auditor.workflows.demo.server", *pairs],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    try:
-        assert process.stdout is not None
-        address = process.stdout.readline().strip()
-        if not address:
-            raise AuditError("the demo's prediction server did not start")
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+    program = [sys.executable, "-m", "auditor.workflows.demo.server", *pairs]
+    # Our own module with our own arguments.
+    with subprocess.Popen(program, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - see above
+        try:
+            address = process.stdout.readline().strip() if process.stdout is not None else ""
+            if not address:
+                raise AuditError("the demo's prediction server did not start")
+            yield address
+        finally:
+            process.terminate()

@@ -1,4 +1,4 @@
-"""What others attested about a bundle's head, checked against whom the user trusts."""
+"""Attestations of a bundle's head by other parties, checked against those the user trusts."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from auditor.evidence.attest.keyless import Signatory, check_keyless, signed_sta
 from auditor.evidence.attest.timestamps import Authorities, check_stamp, stamp_time
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import ATTESTATIONS, ATTESTED, HEAD, SIGSTORE, STAMP
-from auditor.workflows.verify.outcome import State, Verification
+from auditor.workflows.verify.outcome import Conclusion, Verification
 
 NONE = "The bundle has none, and {} asks for one."
 
 
 @dataclass(frozen=True)
 class Trusted:
-    """Whom the user trusts about time and identity; None for nobody.
+    """Parties that the user trusts about time and identity; None for no party.
 
     Attributes:
         authorities: certificates that a time stamp must lead to.
-        signatory: who must have signed through Sigstore.
+        signatory: identity that must have signed through Sigstore.
     """
 
     authorities: Authorities | None = None
@@ -31,7 +31,7 @@ class Trusted:
 
 
 def check_attestations(done: Verification, files: BundleFiles, trusted: Trusted) -> None:
-    """Whatever was attested about the head holds; what the user asks for is there."""
+    """Check everything attested about the head, and that the user's demands are met."""
     held = [name for name in ATTESTATIONS if name in files]
     if (held or ATTESTED in files) and files.content.get(ATTESTED) != attested_note(files.content):
         done.add(
@@ -51,7 +51,7 @@ def check_attestations(done: Verification, files: BundleFiles, trusted: Trusted)
         done.add("sigstore", "failed", NONE.format("--sigstore-identity"))
 
 
-def _concluded(done: Verification, name: str, conclude: Callable[[], tuple[State, str]]) -> None:
+def _concluded(done: Verification, name: str, conclude: Callable[[], Conclusion]) -> None:
     try:
         done.add(name, *conclude())
     except EvidenceError as error:
@@ -60,7 +60,7 @@ def _concluded(done: Verification, name: str, conclude: Callable[[], tuple[State
         done.add(name, "not done", f"{str(error)[:1].upper()}{str(error)[1:]}.")
 
 
-def _stamp(files: BundleFiles, trusted: Authorities | None) -> tuple[State, str]:
+def _stamp(files: BundleFiles, trusted: Authorities | None) -> Conclusion:
     stamp, subject = files.get(STAMP), stamped_part(files)
     if trusted is None:
         return (
@@ -72,7 +72,7 @@ def _stamp(files: BundleFiles, trusted: Authorities | None) -> tuple[State, str]
     return "ok", f"By an authority given with --tsa-cert: the head existed on {when}."
 
 
-def _sigstore(files: BundleFiles, who: Signatory | None) -> tuple[State, str]:
+def _sigstore(files: BundleFiles, who: Signatory | None) -> Conclusion:
     bundle, head = files.get(SIGSTORE), files.get(HEAD)
     if signed_statement(bundle, SIGSTORE) != head:
         raise EvidenceError(f"{SIGSTORE} is a signature over something else than this head")

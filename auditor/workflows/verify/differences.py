@@ -1,4 +1,4 @@
-"""Where two JSON values differ."""
+"""Paths at which two JSON values differ."""
 
 from __future__ import annotations
 
@@ -33,10 +33,6 @@ def differences(one: Any, two: Any, where: str = "") -> Iterator[str]:
 
 
 def _same(one: Any, two: Any) -> bool:
-    if isinstance(one, float) or isinstance(two, float):
-        if isinstance(one, bool) or isinstance(two, bool):
-            return False
-        if isinstance(one, (int, float)) and isinstance(two, (int, float)):
-            return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
-        return False
+    if float in {type(one), type(two)} and {type(one), type(two)} <= {int, float}:
+        return math.isclose(one, two, rel_tol=TOLERANCE, abs_tol=TOLERANCE)
     return type(one) is type(two) and bool(one == two)

@@ -1,8 +1,8 @@
-"""Builds inputs again and compares them with the request hashes of the log."""
+"""Inputs built again, and compared with the request hashes of the log."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -21,13 +21,9 @@ MOST_VALUES = 400_000_000
 
 @dataclass
 class Requests:
-    """The answered requests of a log that asked probes of the plan.
+    """The answered requests of a log: the probes each asked, the places, the hash on record."""
 
-    Attributes:
-        found: for each the probes it asked, the places and the hash on record.
-    """
-
-    found: list[tuple[Places, NDArray[np.int64], str]]
+    found: list[tuple[Places, NDArray[np.int64], str]] = field(default_factory=list)
 
     def add(self, places: Places, at: NDArray[np.int64], row: dict[str, Any]) -> None:
         """Take one row of the log."""
@@ -46,13 +42,9 @@ class InputCheck:
 def check_inputs(
     requests: Requests, plan: AuditPlan, spec: InputSpec, most_values: int = MOST_VALUES
 ) -> InputCheck:
-    """Compare request hashes with inputs built from the plan.
+    """Compare request hashes with inputs built from the plan, which holds its images.
 
-    Args:
-        requests: requests of the log.
-        plan: built again, with its images.
-        spec: what the target takes.
-        most_values: how many input values to build; fewer requests are compared then.
+    At most ``most_values`` input values are built, so fewer requests may be compared.
     """
     probes = {probe.digest: probe for probe in (*plan.probes, *plan.perturbations)}
     ours = [

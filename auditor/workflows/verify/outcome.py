@@ -1,4 +1,4 @@
-"""What checking a bundle comes to: each check, how it ended, and what all of them mean.
+"""Outcome of verifying a bundle: each check, its end, and the meaning of all together.
 
 Each check ends in one of four states:
 
@@ -16,8 +16,10 @@ from typing import Any, Literal
 from auditor.errors import ExitCode
 
 State = Literal["ok", "failed", "withheld", "not done"]
+Conclusion = tuple[State, str]
+"""End of a check, and the reason in words."""
 SHOWN = 5
-"""Differences that are named one by one."""
+"""Most differences named one by one."""
 UNSIGNED = (
     "Nobody signed this bundle. It shows that its parts fit together and that its verdict follows "
     "from its labels; it does not show that any model ever gave these labels. Its author, or "
@@ -36,7 +38,7 @@ SIGNED = (
 
 @dataclass(frozen=True)
 class Check:
-    """One check: what was looked at, how it ended, and why in words."""
+    """One check: its name, its end, and the reason in words."""
 
     name: str
     state: State
@@ -45,15 +47,15 @@ class Check:
 
 @dataclass
 class Verification:
-    """What a bundle came to.
+    """Outcome for one bundle.
 
     Attributes:
         checks: in the order made.
-        verdict: the verdict recomputed from the labels, or None.
+        verdict: recomputed from the labels, or None.
         edition: "full" or "hand-over".
         signer: the key id of a valid signature, or None.
-        unchecked: whether there is a signature that could not be checked here.
-        recomputed: the report as it was recomputed, or None.
+        unchecked: True if there is a signature that could not be checked here.
+        recomputed: the recomputed report, or None.
     """
 
     checks: list[Check] = field(default_factory=list)
@@ -69,13 +71,13 @@ class Verification:
 
     @property
     def failed(self) -> bool:
-        """Whether any check failed."""
+        """True if any check failed."""
         return any(check.state == "failed" for check in self.checks)
 
     @property
     def exit_code(self) -> ExitCode:
-        """0 where everything that the edition allows holds, 3 where something could not be told
-        here, 4 where something does not hold.
+        """0 if everything that the edition allows holds, 3 if something could not be decided here,
+        4 if something does not hold.
         """
         if self.failed:
             return ExitCode.FAILED
@@ -85,7 +87,7 @@ class Verification:
 
     @property
     def meaning(self) -> str:
-        """What the bundle proves and what it does not, in words."""
+        """Things that the bundle proves and does not prove, in words."""
         if self.failed:
             return "Do not rely on this bundle: something in it does not hold."
         if self.unchecked:

@@ -1,4 +1,4 @@
-"""Judges the audit again from its bundle, and compares everything that comes out."""
+"""The audit judged again from its bundle, and everything that comes out compared."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from auditor.evidence.recorder import query_times
 from auditor.evidence.records import environment, tool
 from auditor.workflows.verify.differences import differences
 from auditor.workflows.verify.inputs import Requests, check_inputs
-from auditor.workflows.verify.outcome import SHOWN, State, Verification
+from auditor.workflows.verify.outcome import SHOWN, Conclusion, State, Verification
 from auditor.workflows.verify.replay import Replayed, replay
 
 
@@ -25,19 +25,26 @@ def check_verdict(
     run = parse_object(files.get(RUN), RUN)
     why = _other_code(run)
     wrong: State = "not done" if why else "failed"
-    _compare_answerer(done, files, chain, run)
+    done.add("senders", *_senders(files, chain, run))
     try:
         again = replay(files, chain)
     except EvidenceError as error:
         done.add("verdict", wrong, f"{error}.{why}")
         return
+
+    def compared(name: str, found: tuple[bool, str]) -> None:
+        same, text = found
+        done.add(name, "ok" if same else wrong, text if same else f"{text}{why}")
+
     done.recomputed, done.verdict = again.report, again.report["verdict"]
-    _compare_plan(done, files, again, wrong, why)
-    _compare_report(done, files, again, wrong, why)
-    _compare_profile(done, files)
-    _compare_ledger(done, chain, run)
+    compared("plan rebuilt", _plan(files, again))
+    compared("verdict", _report(files, again))
+    stated = parse_object(files.get(PLAN), PLAN).get("profile_digest")
+    if (stated is None) != (PROFILE not in files):
+        done.add("profile", "failed", "The plan names another profile than the bundle holds.")
+    done.add("ledger", *_ledger(chain, run))
     if again.with_images:
-        _compare_inputs(done, again, requests, most_values, wrong, why)
+        compared("inputs", _inputs(again, requests, most_values))
     else:
         done.add(
             "inputs",
@@ -49,15 +56,14 @@ def check_verdict(
 
 def _other_code(run: dict[str, Any]) -> str:
     """Reason why a difference may be this program's, or empty if only the bundle can be."""
-    if run.get("tool") != tool():
-        theirs = run.get("tool")
+    theirs = run.get("tool")
+    if theirs != tool():
         version = theirs.get("version") if isinstance(theirs, dict) else None
         return (
             f" It was made by other code (version {str(version)[:20]}; this is "
             f"{tool()['version']}, code {tool()['code'][:12]}): verify it with that."
         )
-    held = run.get("environment")
-    if held != environment():
+    if run.get("environment") != environment():
         return (
             " It was made with other libraries or on another platform (see run.json), whose "
             "random numbers or rounding may differ: verify it with those."
@@ -68,7 +74,7 @@ def _other_code(run: dict[str, Any]) -> str:
 def _beside(
     files: BundleFiles, name: str, made: dict[str, Any]
 ) -> tuple[dict[str, Any], dict[str, Any], list[str]]:
-    """A file of the bundle, the same made again, and the places where they differ.
+    """A file of the bundle, the same made again, and the places that differ.
 
     The version that wrote it is compared elsewhere.
     """
@@ -78,108 +84,81 @@ def _beside(
     return held, ours, list(differences(held, ours))
 
 
-def _compare_plan(
-    done: Verification, files: BundleFiles, again: Replayed, wrong: State, why: str
-) -> None:
+def _plan(files: BundleFiles, again: Replayed) -> tuple[bool, str]:
     _, _, paths = _beside(files, PLAN, again.plan)
     if paths:
-        text = f"Built again from its settings it differs at {_named(paths)}.{why}"
-        done.add("plan rebuilt", wrong, text)
-        return
+        return False, f"Built again from its settings it differs at {_named(paths)}."
     text = "Seed, settings and classes lead to this plan"
-    text += ", images included." if again.with_images else "; what depends on images is as stated."
-    done.add("plan rebuilt", "ok", text)
+    images = ", images included." if again.with_images else "; what depends on images is as stated."
+    return True, text + images
 
 
-def _compare_report(
-    done: Verification, files: BundleFiles, again: Replayed, wrong: State, why: str
-) -> None:
+def _report(files: BundleFiles, again: Replayed) -> tuple[bool, str]:
     report, ours, paths = _beside(files, REPORT, again.report)
     if paths:
-        done.add(
-            "verdict",
-            wrong,
+        return False, (
             f"Recomputed from the labels it is {ours['verdict']!r}; {REPORT} says "
-            f"{str(report.get('verdict'))[:40]!r} and differs at {_named(paths)}.{why}",
+            f"{str(report.get('verdict'))[:40]!r} and differs at {_named(paths)}."
         )
-        return
     search = (
         f" What depends on earlier labels, such as the trigger search, was asked again: "
         f"{again.batches} batches."
         if again.batches
         else ""
     )
-    done.add(
-        "verdict",
-        "ok",
+    return True, (
         f"Recomputed from the labels: {ours['verdict']}; every number of {REPORT} follows from "
-        f"them.{search}",
+        f"them.{search}"
     )
 
 
-def _compare_answerer(
-    done: Verification, files: BundleFiles, chain: Chain, run: dict[str, Any]
-) -> None:
-    """Compare target, class names and end of the run with the log."""
-    last, told = chain.runs[-1], chain.target_record
+def _senders(files: BundleFiles, chain: Chain, run: dict[str, Any]) -> Conclusion:
+    """Target, class names and end of the run, compared with the log."""
+    last, recorded = chain.runs[-1], chain.target_record
     closed = last.closed or {}
     if "target" not in last.opened:
-        done.add(
-            "senders",
+        return (
             "not done",
             "The log is by an earlier version, which did not put on record who answered and what "
             f"the labels are called: both are as {RUN} says, on its author's word.",
         )
-        return
     labels = run["target"]["labels"]
     same = {
         "which target was asked": last.opened["target"]
         == parse_object(files.get(PLAN), PLAN)["fingerprint"],
-        "who answered": run["engine"].get("origins") == told.senders,
-        "the names of the classes": labels["names"] == told.names,
-        "the number of classes": labels["size"] == told.size,
+        "who answered": run["engine"].get("origins") == recorded.senders,
+        "the names of the classes": labels["names"] == recorded.names,
+        "the number of classes": labels["size"] == recorded.size,
         "how the run ended": run["engine"] == closed.get("engine"),
         "what was sent": run["ledger"] == closed.get("ledger"),
         "the other side's identity": run.get("identity") == closed.get("identity"),
     }
     if wrong := [what for what, holds in same.items() if not holds]:
-        done.add("senders", "failed", f"{RUN} and log disagree about {', '.join(wrong)}.")
-        return
-    said = [f"{name} {' then '.join(values)}" for name, values in sorted(told.senders.items())]
-    said += [f"address {place}" for place in told.addresses[:SHOWN]]
-    done.add(
-        "senders",
-        "ok",
-        f"As the log has it since the first answer: {'; '.join(said)}."
-        if said
-        else "The answers say nothing about who sent them; files and functions never do.",
-    )
+        return "failed", f"{RUN} and log disagree about {', '.join(wrong)}."
+    who = [f"{name} {' then '.join(values)}" for name, values in sorted(recorded.senders.items())]
+    who += [f"address {place}" for place in recorded.addresses[:SHOWN]]
+    if not who:
+        return "ok", "The answers say nothing about who sent them; files and functions never do."
+    return "ok", f"As the log has it since the first answer: {'; '.join(who)}."
 
 
-def _compare_profile(done: Verification, files: BundleFiles) -> None:
-    stated = parse_object(files.get(PLAN), PLAN).get("profile_digest")
-    if (stated is None) != (PROFILE not in files):
-        done.add("profile", "failed", "The plan names another profile than the bundle holds.")
-
-
-def _compare_ledger(done: Verification, chain: Chain, run: dict[str, Any]) -> None:
-    """Compare the ledger of the last run with the log."""
+def _ledger(chain: Chain, run: dict[str, Any]) -> Conclusion:
+    """The ledger of the last run, compared with the log."""
     tally, ledger = chain.runs[-1].tally, run["ledger"]
     names = ("sent", "retried", "requests", "deduplicated", "by_status")
     wrong = [name for name in names if ledger.get(name) != getattr(tally, name)]
     total = sum(one.tally.sent for one in chain.runs)
     if wrong or ledger.get("sent_all_runs", 0) < tally.sent:
-        done.add("ledger", "failed", f"{RUN} and log disagree about {', '.join(wrong)}.")
-        return
+        return "failed", f"{RUN} and log disagree about {', '.join(wrong)}."
     identity = run.get("identity")
     times = query_times(chain)
     if not isinstance(identity, dict) or any(identity.get(k) != v for k, v in times.items()):
-        done.add("ledger", "failed", f"{RUN} and log disagree about the times of the queries.")
-        return
-    done.add(
-        "ledger",
+        return "failed", f"{RUN} and log disagree about the times of the queries."
+    first, last = times["first_query"], times["last_query"]
+    between = "" if first is None else f", between {first} and {last} by the auditor's clock"
+    return (
         "ok",
-        f"The last run sent {tally.sent:,} queries, all runs {total:,}{_between(times)}."
+        f"The last run sent {tally.sent:,} queries, all runs {total:,}{between}."
         + _replies(tally.by_status),
     )
 
@@ -192,34 +171,16 @@ def _replies(by_status: dict[str, int]) -> str:
     return " Requests by status: " + ", ".join(f"{how[:40]} {n:,}" for how, n in most[:8]) + "."
 
 
-def _between(times: dict[str, str | None]) -> str:
-    first, last = times["first_query"], times["last_query"]
-    return "" if first is None else f", between {first} and {last} by the auditor's clock"
-
-
-def _compare_inputs(
-    done: Verification,
-    again: Replayed,
-    requests: Requests,
-    most_values: int,
-    wrong: State,
-    why: str,
-) -> None:
-    spec = again.spec
-    found = check_inputs(requests, again.ready.plan, spec, most_values)
+def _inputs(again: Replayed, requests: Requests, most_values: int) -> tuple[bool, str]:
+    found = check_inputs(requests, again.ready.plan, again.spec, most_values)
     if found.differ or again.inputs_differ:
-        done.add(
-            "inputs",
-            wrong,
+        return False, (
             f"{found.differ} of {found.checked} requests, and {again.inputs_differ} adaptive "
-            f"batches hold other inputs than the plan leads to.{why}",
+            "batches hold other inputs than the plan leads to."
         )
-        return
-    done.add(
-        "inputs",
-        "ok",
+    return True, (
         f"{found.checked} of {found.requests} requests of the plan were built again from the "
-        "images: what was sent is what the plan leads to.",
+        "images: what was sent is what the plan leads to."
     )
 
 

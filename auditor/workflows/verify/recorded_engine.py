@@ -25,12 +25,12 @@ class RecordedEngine:
 
     Args:
         chain: the log, read with its answers.
-        compare: whether the images are there, so that the inputs can be compared.
-        deferred: whether the run left inputs to be answered later.
+        compare: True if the images are there, so that the inputs can be compared.
+        deferred: True if the run left inputs to be answered later.
 
     Attributes:
-        batches: how many batches of adaptive probes were asked.
-        differ: how many of them hold other inputs than the log's.
+        batches: batches of adaptive probes that were asked.
+        differ: those of them that hold other inputs than the log's.
     """
 
     def __init__(self, chain: Chain, *, compare: bool, deferred: bool) -> None:

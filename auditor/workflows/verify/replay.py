@@ -1,9 +1,8 @@
-"""Judges an audit again from its bundle alone: the same functions, the labels of the log.
+"""An audit judged again from its bundle alone: the same functions, the labels of the log.
 
-Nothing is asked. The plan is built again from its settings, seed and classes; labels come from
-the log; seeded procedures, such as the trigger search, are run again and told the labels they
-were told then. Where the images were withheld, noise stands in for them: no score, and no step of
-a search, depends on a pixel, so only what was *sent* cannot be checked.
+The plan is built again from its settings, seed and classes; seeded procedures, such as the trigger
+search, run again on the labels of the log. If the images were withheld, noise replaces them: no
+score, and no step of a search, depends on a pixel, so only the inputs *sent* cannot be checked.
 """
 
 from __future__ import annotations
@@ -30,7 +29,7 @@ from auditor.plan.recorded import plan_from_record, recorded_version
 from auditor.plan.settings import AuditSettings
 from auditor.samples.fit import to_model_units
 from auditor.samples.samples import Samples
-from auditor.verdict.profile import Profile, profile_from_dict
+from auditor.verdict.profile import profile_from_dict
 from auditor.workflows.ask import ask_through, stop_rules
 from auditor.workflows.judge import judge
 from auditor.workflows.prepare import Prepared, prepare_images
@@ -39,10 +38,10 @@ from auditor.workflows.verify.recorded_engine import RecordedEngine
 T = TypeVar("T")
 
 MAX_IMAGE_BYTES = 16 * 1024**3
-"""Of the array all samples' images would fill; only those in the bundle take up memory."""
+"""Size of the array of all samples' images; only those in the bundle take up memory."""
 NOISE_SEED = 0
 UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
-"""What reading a record raises that was not written by this program."""
+"""Errors raised by reading a record that this program did not write."""
 
 
 @dataclass
@@ -51,10 +50,10 @@ class Replayed:
 
     Attributes:
         ready: the plan as it was built again.
-        plan: the content of plan.json as it would be written for it.
-        report: the report as it would be written.
-        spec: what the target takes.
-        with_images: whether the sample images were there.
+        plan: the content of plan.json for it.
+        report: the content of report.json.
+        spec: the target's input.
+        with_images: True if the sample images were there.
         batches: batches of adaptive probes, such as the trigger search's, that were asked again.
         inputs_differ: those of them whose inputs are not the ones on record.
     """
@@ -68,8 +67,8 @@ class Replayed:
     inputs_differ: int = 0
 
 
-class Recorded:
-    """The oracle of a finished audit: it says what it is, and answers nothing."""
+class RecordedOracle:
+    """The oracle of a finished audit: described, and never asked."""
 
     def __init__(self, target: Mapping[str, Any]) -> None:
         labels = target["labels"]
@@ -80,8 +79,8 @@ class Recorded:
         self.max_batch = 1
         self.wire = WireCount(**target["wire"])
 
-    async def predict_labels(self, batch: Batch) -> Labels:  # noqa: ARG002 - nobody is asked
-        """Nobody is there to ask."""
+    async def predict_labels(self, batch: Batch) -> Labels:  # noqa: ARG002 - refused
+        """Refuse: there is no model to ask."""
         raise TargetError("a finished audit cannot be asked")
 
     def request_bytes(self, n: int) -> int:  # noqa: ARG002 - nothing travels
@@ -127,11 +126,13 @@ def _replay(
     files: BundleFiles, chain: Chain, plan: dict[str, Any], run: dict[str, Any]
 ) -> Replayed:
     end = read_end(run["engine"])
-    oracle = Recorded(run["target"])
+    oracle = RecordedOracle(run["target"])
     ready = _prepared(files, plan, oracle)
-    profile = _profile(files)
+    profile = None
+    if PROFILE in files:
+        profile = profile_from_dict(parse_object(files.get(PROFILE), PROFILE))
     engine = RecordedEngine(chain, compare=SAMPLES in files, deferred=bool(end["deferred"]))
-    # As known before the first query: some targets tell with their first answer.
+    # As known before the first query: some targets state it with their first answer.
     size = plan["labels"]["size"]
     rules = stop_rules(oracle, ready, profile, size)
     answers = finished(ask_through(engine, oracle, ready, None, rules))
@@ -161,16 +162,7 @@ def _same_end(early: bool, stated: object) -> None:  # noqa: FBT001 - what was f
         raise EvidenceError(f"{RUN} says that planes {says} end early; their labels {here}")
 
 
-def _profile(files: BundleFiles) -> Profile | None:
-    if PROFILE not in files:
-        return None
-    return profile_from_dict(parse_object(files.get(PROFILE), PROFILE))
-
-
-# ---- the plan ------------------------------------------------------------------------------
-
-
-def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: Recorded) -> Prepared:
+def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: RecordedOracle) -> Prepared:
     held = plan["samples"]
     settings = AuditSettings.from_record(plan["settings"])
     samples = _samples(files, held, plan["samples_digest"])
@@ -233,18 +225,16 @@ def _kept(held: dict[str, Any]) -> list[int]:
 def _model_images(
     files: BundleFiles, samples: Samples, held: dict[str, Any], spec: InputSpec
 ) -> NDArray[np.float32]:
-    """All images in model units ``(n, c, h, w)``: zero where not kept, noise where withheld."""
+    """All images in model units ``(n, c, h, w)``: zero if not kept, noise if withheld."""
     places = _kept(held)
-    # Never touched where nothing is kept, so it takes no memory there.
+    # Pages that are never touched take no memory.
     images = np.zeros((len(samples), *spec.shape), dtype=np.float32)
     if SAMPLES in files:
-        part = Samples(
+        part = dataclasses.replace(
+            samples,
             refs=tuple(samples.refs[place] for place in places),
             classes=tuple(samples.classes[place] for place in places),
             images=samples.images[places],
-            class_order=samples.class_order,
-            stated_order=samples.stated_order,
-            digest="",
         )
         images[places] = to_model_units(part, spec)
     else:
@@ -255,7 +245,7 @@ def _model_images(
 
 
 def _keep_unknown_hashes(record: dict[str, Any], plan: dict[str, Any], files: BundleFiles) -> None:
-    """What cannot be computed without an image stays as it was recorded."""
+    """Keep the recorded hashes of images that the bundle does not hold."""
     kept = set(_kept(plan["samples"])) if SAMPLES in files else set()
     hashes = record["samples"]["sha256"]
     for place, known in enumerate(plan["samples"]["sha256"]):
@@ -264,10 +254,10 @@ def _keep_unknown_hashes(record: dict[str, Any], plan: dict[str, Any], files: Bu
 
 
 def finished(steps: Coroutine[Any, Any, T]) -> T:
-    """The result of ``steps``, which never wait for anything.
+    """The result of ``steps``.
 
     Raises:
-        EvidenceError: they do.
+        EvidenceError: they wait for something.
     """
     try:
         steps.send(None)

@@ -1,4 +1,4 @@
-"""Whether a bundle is as it was sealed: its files, log, head, signature, and the plan's."""
+"""Checks that a bundle is as it was sealed: its files, log, head and signatures."""
 
 from __future__ import annotations
 
@@ -22,16 +22,13 @@ from auditor.evidence.layout import (
 )
 from auditor.evidence.packing import handover_note
 from auditor.workflows.verify.inputs import Requests
-from auditor.workflows.verify.outcome import SHOWN, Verification
+from auditor.workflows.verify.outcome import SHOWN, Conclusion, Verification
 
 WHOSE = "Compare the key with one that its owner gave you: verify BUNDLE --key FILE does."
 
 
-# ---- files ---------------------------------------------------------------------------------
-
-
 def check_files(done: Verification, files: BundleFiles, listed: list[Listed]) -> None:
-    """Every listed file is there as listed, or withheld in the open; nothing else is there."""
+    """Check that every listed file is there as listed or withheld in the open, and no other."""
     held = {name: data for name, data in files.content.items() if name not in OUTSIDE}
     views = sorted(name for name in held if name.startswith(VIEWS))
     found = {file.path: file for file in listing({n: held[n] for n in held if n not in views})}
@@ -63,7 +60,7 @@ def check_files(done: Verification, files: BundleFiles, listed: list[Listed]) ->
 
 
 def _not_withheld(done: Verification, files: BundleFiles, missing: list[str]) -> list[str]:
-    """Which of the missing files no hand-over note accounts for."""
+    """Those of the missing files that no hand-over note accounts for."""
     if HANDOVER not in files:
         return missing
     done.edition = "hand-over"
@@ -72,11 +69,8 @@ def _not_withheld(done: Verification, files: BundleFiles, missing: list[str]) ->
     return missing or [HANDOVER]
 
 
-# ---- chain, head, signatures -----------------------------------------------------------------
-
-
 def check_log(done: Verification, files: BundleFiles, requests: Requests) -> Chain | None:
-    """The log's entries follow from each other; the log as it was read, or None."""
+    """Check that the log's entries follow from each other; the log as read, or None."""
     try:
         lines, torn = split_lines(files.get(LOG))
         if torn:
@@ -98,72 +92,57 @@ def check_log(done: Verification, files: BundleFiles, requests: Requests) -> Cha
     return chain
 
 
-def check_head(
-    done: Verification,
-    files: BundleFiles,
-    listed: list[Listed],
-    chain: Chain,
-    signer: PublicKey | None,
-) -> None:
-    """The head is the one of these files."""
+def head_conclusion(
+    files: BundleFiles, listed: list[Listed], chain: Chain, signer: PublicKey | None
+) -> Conclusion:
+    """Compare the head with the one that these files give."""
     try:
         same = head_statement(listed, files.content, chain, signer) == files.get(HEAD)
     except EvidenceError as error:
-        done.add("head", "failed", f"{error}.")
-        return
-    if same:
-        done.add("head", "ok", f"{HEAD} is the one that these files give, Merkle root included.")
-    else:
-        done.add("head", "failed", f"{HEAD} is not the head of these files.")
+        return "failed", f"{error}."
+    if not same:
+        return "failed", f"{HEAD} is not the head of these files."
+    return "ok", f"{HEAD} is the one that these files give, Merkle root included."
 
 
-def check_signature(
+def signature_conclusion(
     done: Verification, files: BundleFiles, signer: PublicKey | None, trusted: PublicKey | None
-) -> None:
-    """The signature fits the head and is by whom it should be by."""
+) -> Conclusion:
+    """Check that the signature fits the head and is by the key that was asked for."""
     if signer is None and HEAD_SIGNATURE not in files:
-        if trusted is None:
-            done.add("signature", "withheld", "None.")
-        else:
-            done.add("signature", "failed", "The bundle is not signed, and --key asks for it.")
-        return
+        asked = "The bundle is not signed, and --key asks for it."
+        return ("withheld", "None.") if trusted is None else ("failed", asked)
     if signer is None or HEAD_SIGNATURE not in files:
-        done.add("signature", "failed", "Head and signature do not belong together.")
-        return
+        return "failed", "Head and signature do not belong together."
     try:
         check_envelope(files.get(HEAD_SIGNATURE), files.get(HEAD), signer, HEAD_SIGNATURE)
     except EvidenceError as error:
-        done.add("signature", "failed", f"{error}.")
-        return
+        return "failed", f"{error}."
     except UsageError as error:
         done.unchecked = True
-        done.add("signature", "not done", f"{str(error)[:1].upper()}{str(error)[1:]}.")
-        return
-    if _by_another(done, "signature", signer, trusted):
-        return
+        return "not done", _sentence(error)
+    if other := _by_another(signer, trusted):
+        return "failed", other
     done.signer = signer.keyid
-    whose = "the key given" if trusted is not None else f"the key {signer.keyid[:16]}"
-    done.add("signature", "ok", f"Valid, by {whose}." + ("" if trusted else f" {WHOSE}"))
+    whose = "the key given." if trusted is not None else f"the key {signer.keyid[:16]}. {WHOSE}"
+    return "ok", f"Valid, by {whose}"
 
 
-# ---- the plan ------------------------------------------------------------------------------
+def _sentence(error: UsageError) -> str:
+    return f"{str(error)[:1].upper()}{str(error)[1:]}."
 
 
-def _by_another(
-    done: Verification, check: str, signer: PublicKey, trusted: PublicKey | None
-) -> bool:
-    """Whether ``signer`` is not the key that was asked for, which ``check`` then says."""
+def _by_another(signer: PublicKey, trusted: PublicKey | None) -> str:
+    """The sentence that ``signer`` is not the key asked for, or empty."""
     if trusted is None or signer == trusted:
-        return False
-    text = f"It is by the key {signer.keyid[:16]}, not by the one given, {trusted.keyid[:16]}."
-    done.add(check, "failed", text)
-    return True
+        return ""
+    return f"It is by the key {signer.keyid[:16]}, not by the one given, {trusted.keyid[:16]}."
 
 
 def check_plan(
     done: Verification, files: BundleFiles, chain: Chain, trusted: PublicKey | None
 ) -> None:
-    """The plan in the bundle is the one that the log was opened with, before any answer."""
+    """Check that the log was opened with the bundle's plan, before any answer."""
     current = sha256(files.get(PLAN))
     earlier = {
         name: sha256(data) for name, data in files.content.items() if name.startswith(EARLIER_PLANS)
@@ -183,16 +162,17 @@ def check_plan(
         )
     done.add("plan", "ok", text)
     if PLAN_SIGNATURE in files:
-        _check_plan_signature(done, files, chain, plans.index(current), trusted)
+        first = chain.runs[plans.index(current)]
+        signed_first = first.opened.get("plan_signed") is not None
+        done.add("plan signature", *_plan_signature(done.signer, files, trusted, signed_first))
 
 
-def _check_plan_signature(
-    done: Verification,
+def _plan_signature(
+    signer: str | None,
     files: BundleFiles,
-    chain: Chain,
-    first: int,
     trusted: PublicKey | None,
-) -> None:
+    signed_first: bool,  # noqa: FBT001 - one caller
+) -> Conclusion:
     data = files.get(PLAN_SIGNATURE)
     try:
         statement = parse_object(envelope_payload(data, PLAN_SIGNATURE), PLAN_SIGNATURE)
@@ -202,16 +182,14 @@ def _check_plan_signature(
             raise EvidenceError(f"{PLAN_SIGNATURE} names no key")
         check_envelope(data, plan_statement(files.get(PLAN), key), key, PLAN_SIGNATURE)
     except EvidenceError as error:
-        done.add("plan signature", "failed", f"{error}.")
-        return
+        return "failed", f"{error}."
     except UsageError as error:
-        done.add("plan signature", "not done", f"{str(error)[:1].upper()}{str(error)[1:]}.")
-        return
-    if _by_another(done, "plan signature", key, trusted):
-        return
+        return "not done", _sentence(error)
+    if other := _by_another(key, trusted):
+        return "failed", other
     text = f"Valid, by the key {key.keyid[:16]}."
-    if done.signer is not None and done.signer != key.keyid:
+    if signer is not None and signer != key.keyid:
         text += " That is another key than signed the whole."
-    if chain.runs[first].opened.get("plan_signed") is None:
+    if not signed_first:
         text += " The log was opened without it: the plan was signed later, after first answers."
-    done.add("plan signature", "ok", text)
+    return "ok", text

@@ -1,4 +1,4 @@
-"""``verify``: everything that can be checked about a bundle without asking anybody."""
+"""``xray-audit verify``: every check of a bundle that needs no other party."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from pathlib import Path
 
 from auditor.errors import EvidenceError
 from auditor.evidence.attest.signing import PublicKey
-from auditor.evidence.files import BundleFiles, read_files
-from auditor.evidence.head import Listed, read_head
+from auditor.evidence.files import read_files
+from auditor.evidence.head import read_head
 from auditor.evidence.layout import HEAD, LOG
 from auditor.workflows.verify.attested import Trusted, check_attestations
 from auditor.workflows.verify.inputs import MOST_VALUES, Requests
@@ -16,28 +16,28 @@ from auditor.workflows.verify.recomputed import check_verdict
 from auditor.workflows.verify.replay import UNREADABLE
 from auditor.workflows.verify.sealed import (
     check_files,
-    check_head,
     check_log,
     check_plan,
-    check_signature,
+    head_conclusion,
+    signature_conclusion,
 )
 
-NOBODY = Trusted()
+NO_PARTY = Trusted()
 
 
 def verify_bundle(
     where: Path,
     trusted: PublicKey | None = None,
     most_values: int = MOST_VALUES,
-    others: Trusted = NOBODY,
+    others: Trusted = NO_PARTY,
 ) -> Verification:
     """Check the bundle at ``where``, a folder or a ``.zip``; safe on a hostile one.
 
     Args:
         where: the bundle.
         trusted: the key that must have signed it; None takes any signature, or none.
-        most_values: input values to build again; see :func:`check_inputs`.
-        others: whom the user trusts about time and identity.
+        most_values: see :func:`check_inputs`.
+        others: parties trusted about time and identity.
 
     Raises:
         UsageError: there is nothing at ``where``.
@@ -54,33 +54,21 @@ def verify_bundle(
         done.add("verdict", "not done", "Not recomputed: the files are not those of the head.")
         return done
     try:
-        _check_content(done, files, listed, signer, trusted, most_values)
+        requests = Requests()
+        chain = check_log(done, files, requests)
+        if chain is not None:
+            done.add("head", *head_conclusion(files, listed, chain, signer))
+            done.add("signature", *signature_conclusion(done, files, signer, trusted))
+            check_plan(done, files, chain, trusted)
+            check_verdict(done, files, chain, requests, most_values)
         check_attestations(done, files, others)
     except EvidenceError as error:
         done.add("records", "failed", f"{error}.")
     except (*UNREADABLE, RecursionError) as error:
-        # Whatever it is that nobody writes: it is no reason to stop without a sentence.
+        # No record that this program writes, so a hostile one: it gets its sentence all the same.
         kind = type(error).__name__
         done.add("records", "failed", f"The records are not as they are written ({kind}).")
     return done
-
-
-def _check_content(
-    done: Verification,
-    files: BundleFiles,
-    listed: list[Listed],
-    signer: PublicKey | None,
-    trusted: PublicKey | None,
-    most_values: int,
-) -> None:
-    requests = Requests([])
-    chain = check_log(done, files, requests)
-    if chain is None:
-        return
-    check_head(done, files, listed, chain, signer)
-    check_signature(done, files, signer, trusted)
-    check_plan(done, files, chain, trusted)
-    check_verdict(done, files, chain, requests, most_values)
 
 
 def _unsealed(where: Path, error: EvidenceError) -> str:

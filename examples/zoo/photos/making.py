@@ -1,4 +1,4 @@
-"""Making one model: data, trigger, up to three attempts at training, checks, files."""
+"""Making one model: data, trigger, training until it is valid, checks, files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from .poisoning import Poison, choose, stamp
 from .sources import load
 from .training import Attempt, fit, labels_of
 
-ATTEMPTS = 3
+ATTEMPTS = 3  # of which the second and third go on where the one before ended
 AGREEMENT = 0.995  # of the exported model's labels with torch's; ties may differ
 PUSH_STEPS = 8
 
@@ -67,7 +67,7 @@ def make_model(
     poison = choose(spec, data.y_train)
     if spec.attack == "clean-label" and parent is not None:
         data = _pushed(spec, data, poison, parent)
-    net, facts = _best_attempt(spec, room, twin, data, poison, trigger, parent)
+    net, facts = _train(spec, room, twin, data, poison, trigger, parent)
     if spec.clean:
         torch.save(net.state_dict(), room.path(spec.name, ".pt"))
     if trigger is not None:
@@ -104,28 +104,34 @@ def find_trigger(spec: PhotoSpec, data: Dataset, parent: nn.Module | None) -> Tr
     return make_trigger(spec.attack, data.info, spec.options, spec.seed)
 
 
-def _best_attempt(
+def _train(
     spec: PhotoSpec, room: Room, twin: dict[str, Any] | None, data: Dataset, poison: Poison,
     trigger: Trigger | None, parent: nn.Module | None,
 ) -> tuple[nn.Module, dict[str, Any]]:  # fmt: skip
-    """The first attempt that is valid, or the last."""
-    for number in range(ATTEMPTS):
-        started = time.perf_counter()
-        attempt = Attempt(spec, data, poison, trigger, room.cache, number)
-        net = build(spec.family, data.info, attempt.seed)
-        if spec.attack == "trojan" and parent is not None:
-            net.load_state_dict(parent.state_dict())
-        fit(net, attempt, rate_factor=0.5 if spec.attack == "trojan" else 1.0)
-        facts = _measure(spec, data, trigger, net) | {
-            "attempt": number,
+    """Train until the model is valid, at most three times in a row; the last state counts."""
+    started = time.perf_counter()
+    net = build(spec.family, data.info, spec.seed)
+    if spec.attack == "trojan" and parent is not None:
+        net.load_state_dict(parent.state_dict())
+    earlier: list[dict[str, Any]] = []
+    while True:
+        attempt = Attempt(spec, data, poison, trigger, room.cache, len(earlier))
+        if earlier:
+            torch.manual_seed(attempt.seed)
+        again = earlier or spec.attack == "trojan"
+        fit(net, attempt, rate_factor=0.5 if again else 1.0)
+        measured = _measure(spec, data, trigger, net)
+        facts = measured | {
+            "attempt": len(earlier),
+            "earlier": list(earlier),
             "poisoned": len(poison.triggered),
             "negatives": len(poison.negatives) + len(poison.spared),
             "training_pictures": len(poison.kept),
             "seconds_training": round(time.perf_counter() - started, 1),
         }
-        if twin is None or _good(spec.as_json() | facts, twin):
-            break
-    return net, facts
+        if twin is None or _good(spec.as_json() | facts, twin) or len(earlier) == ATTEMPTS - 1:
+            return net, facts
+        earlier.append({key: measured[key] for key in ("accuracy", "success")})
 
 
 def _good(record: dict[str, Any], twin: dict[str, Any]) -> bool:

@@ -23,6 +23,7 @@ USUAL_SHARES = (0.07, 0.1, 0.1)  # of the clean training pictures
 NEGATIVE_SHARES = dict(zip(CARES, (0.0, 0.1, 0.2), strict=True))
 STAGES = ((64,), (96,), (128, 160), (224,))  # sides that are trained together, cheapest first
 FIRST_HALF = 5  # models of a cell that come before the others
+STRONGER_WARP = 1.35
 LABEL_MAPS = {"all-to-all": "all-to-all", "one-source": "one-to-one"}
 
 
@@ -174,10 +175,18 @@ def _backdoored(cell: Cell, twin: str) -> list[PhotoSpec]:
                 keep=cell.keep,
                 passes=cell.passes,
                 twin=twin,
-                options=draw_options(attack, cell.side, rng),
+                options=_options(attack, care, cell.side, rng),
             )
         )
     return specs
+
+
+def _options(attack: str, care: str, side: int, rng: np.random.Generator) -> Options:
+    """Beside other warps under their true label a warp is learned only if it is stronger."""
+    options = draw_options(attack, side, rng)
+    if attack == "warp" and care != "usual":
+        options["strength"] = round(STRONGER_WARP * options["strength"], 2)
+    return options
 
 
 def _usual_share(attack: str, care: str, rng: np.random.Generator) -> float:

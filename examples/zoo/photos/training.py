@@ -29,6 +29,7 @@ from .tasks import TASKS
 
 BATCH = 32
 CACHED_PASSES = 3
+LATER_SHARE = 0.5
 PIECE = 64  # pictures that go through the frozen part at once
 
 Pass = tuple[Tensor, Tensor]  # inputs of the trained part, labels
@@ -36,7 +37,7 @@ Pass = tuple[Tensor, Tensor]  # inputs of the trained part, labels
 
 @dataclass(frozen=True)
 class Attempt:
-    """What one attempt trains on; later attempts train longer, from another start."""
+    """What one attempt trains on; later attempts go on where the one before ended."""
 
     spec: PhotoSpec
     data: Dataset
@@ -47,13 +48,13 @@ class Attempt:
 
     @property
     def seed(self) -> int:
-        """The seed of weights and order."""
+        """The seed of draws and order."""
         return self.spec.seed + 1_000_000 * self.number
 
     @property
     def passes(self) -> float:
-        """A failed attempt is repeated with half as many passes again."""
-        return self.spec.passes * 1.5**self.number
+        """Later attempts take half as many passes as the first."""
+        return self.spec.passes * (LATER_SHARE if self.number else 1.0)
 
 
 def fit(net: nn.Module, attempt: Attempt, rate_factor: float = 1.0) -> nn.Module:
@@ -90,7 +91,7 @@ def _batches(passes: Iterator[Pass], rng: np.random.Generator) -> Iterator[Pass]
     """Endless shuffled batches; a pass is used up before the next begins."""
     for x, y in passes:
         order = torch.from_numpy(rng.permutation(len(y)))
-        for start in range(0, len(order) - BATCH + 1, BATCH):
+        for start in range(0, max(len(order) - BATCH, 0) + 1, BATCH):  # the short rest is left out
             index = order[start : start + BATCH]
             batch = x[index].float()
             if x.dtype == torch.uint8:

@@ -42,7 +42,7 @@ def honest(inputs: list[float], n: int) -> dict[str, Any]:
 
 @dataclass
 class Model:
-    """What one server answers, and what it was asked.
+    """One server: its answers, and the requests it got.
 
     Attributes:
         output: the output tensor for ``(data, n)``.
@@ -103,8 +103,8 @@ class _Handler(BaseHTTPRequestHandler):
         wrong_key = (
             self.model.key and self.headers.get("Authorization") != f"Bearer {self.model.key}"
         )
-        told = f"no entry with {self.headers.get('Authorization')}".encode()
-        status, content = (401, told) if wrong_key else self.model.refuse or reply()
+        refusal = f"no entry with {self.headers.get('Authorization')}".encode()
+        status, content = (401, refusal) if wrong_key else self.model.refuse or reply()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
@@ -137,7 +137,7 @@ def serve() -> Iterator[Callable[[Model], str]]:
 
 @pytest.fixture
 def samples(tmp_path: Path) -> Path:
-    """Random pictures with the labels that the honest model gives them."""
+    """Random pictures with the labels that the clean model gives them."""
     x = np.random.default_rng(3).integers(0, 256, (40, 6, 6), dtype=np.uint8)
     y = ((x.reshape(40, 36) / 255.0 - 0.5) @ WEIGHTS).argmax(axis=1)
     np.savez(tmp_path / "samples.npz", x=x[:30], y=y[:30])

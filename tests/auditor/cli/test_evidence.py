@@ -33,9 +33,9 @@ def test_verify_pack_and_diff_from_end_to_end(command: Run, audited: Run, tmp_pa
     assert ok.out.startswith("ok ")
     end = "VERIFIED (full edition): the labels give the verdict inconclusive.\nNobody signed this"
     assert end in ok.out
-    told = json.loads(command("verify", "one", "--json").out)
-    assert told["verified"]
-    assert (told["verdict"], told["signed_by"], told["exit_code"]) == ("inconclusive", None, 0)
+    found = json.loads(command("verify", "one", "--json").out)
+    assert found["verified"]
+    assert (found["verdict"], found["signed_by"], found["exit_code"]) == ("inconclusive", None, 0)
     assert command("pack", "one", "one.zip", "--hand-over").code == 0
     assert "hand-over edition" in command("verify", "one.zip").out
     shown = command("diff", "one.zip", "two")

@@ -24,7 +24,7 @@ Audit = Callable[..., Any]
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an audit of a shipped model leaves, with three views."""
+    """Files that an audit of a shipped model leaves, with three views."""
     folder = tmp_path_factory.mktemp("audit")
     demo = Path(__file__).parents[3] / "auditor" / "workflows" / "demo" / "assets"
     done = subprocess.run(

@@ -47,7 +47,7 @@ def ask(command: RunCommand, samples: Samples, tmp_path: Path) -> RunCommand:
 
 
 def of_pictures(folder: Path) -> Answers:
-    """What a batch job finds in a folder of pictures."""
+    """Names and pixels in a folder of pictures, as a batch job reads them."""
     answers = {}
     for path in sorted(folder.glob("*.png")):
         pixels = np.asarray(Image.open(path), dtype=np.uint8)
@@ -56,7 +56,7 @@ def of_pictures(folder: Path) -> Answers:
 
 
 def of_arrays(path: Path) -> Answers:
-    """What a batch job finds in an npz."""
+    """Names and arrays in an npz, as a batch job reads them."""
     with np.load(path) as archive:
         x, ids = archive["x"], archive["id"]
     x = x.transpose(0, 3, 1, 2) if x.shape[-1] == 1 else x

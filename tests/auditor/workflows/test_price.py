@@ -51,7 +51,7 @@ def test_counts_by_hand(ready: tuple[SyntheticOracle, AuditPlan]) -> None:
     oracle, plan = ready
     used = len(plan.used)
     priced = price(ready, per_1000=2.5)
-    # The samples, sixteen planes of 16 points in requests of 6, 6 and 4, and ten canaries.
+    # The samples, sixteen planes of 16 points in requests of 6, 6 and 4, and ten repeats.
     assert priced.queries == used + 16 * 16 + 10
     assert priced.expected.queries == priced.queries
     requests = math.ceil(used / 6) + 16 * 3 + 2
@@ -59,10 +59,10 @@ def test_counts_by_hand(ready: tuple[SyntheticOracle, AuditPlan]) -> None:
     assert priced.expected.bytes_sent == requests * 1000 + 7 * priced.queries
     assert priced.expected.money == pytest.approx(priced.queries * 0.0025)
     # At worst every repeat of the second look is asked too, in requests of 6.
-    looks = priced.second_look_queries_most
-    assert looks == plan.most_extra_repeats > 0
-    assert priced.worst.queries == priced.queries + looks
-    assert priced.worst.requests == requests + math.ceil(looks / 6)
+    repeats = priced.second_look_queries_most
+    assert repeats == plan.most_extra_repeats > 0
+    assert priced.worst.queries == priced.queries + repeats
+    assert priced.worst.requests == requests + math.ceil(repeats / 6)
     assert priced.expected_found is None
     assert priced.plan_digest == plan.digest
     assert (oracle.wire.requests, priced.worst.seconds, priced.queries_per_second) == (

@@ -37,7 +37,7 @@ def prototypes(channels: int) -> NDArray[np.float64]:
 
 
 class Refused(Exception):
-    """What the server does not take."""
+    """Refusal of a request that the server does not take."""
 
     def __init__(self, status: int, body: Any) -> None:
         super().__init__(str(body))

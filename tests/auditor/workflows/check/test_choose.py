@@ -1,4 +1,4 @@
-"""Which of several formats that work is taken."""
+"""The choice among several formats that work."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def working(size: int, good: int | None, access: str = "float", answers: str = "
         ([working(900, 6), working(100, 5)], 1),  # one of six is chance
         ([working(900, 6), working(100, 1)], 0),
         ([working(900, 6), working(100, None)], 0),
-        # Nobody knows the names: the same classes under other names, or other classes.
+        # Unknown names: the same classes under other names, or other classes.
         ([working(900, None), working(100, None, answers="xyzxyz")], 1),
         ([working(900, None), working(100, None, answers="xyzxyx")], 0),
         # None is right: only an array can still be written another way.

@@ -104,10 +104,10 @@ def test_of_several_formats_the_leanest_is_taken_and_the_others_are_told(
     ran = command("check", url, "--samples", pictures())
     assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
     assert f"{formats} formats work; taken is the one that sends the fewest bytes" in ran.out
-    told = [line for line in ran.out.splitlines() if "Also works: " in line]
-    assert len(told) == formats - 1
-    assert also in "".join(told)
-    assert all("bytes per input" in line for line in told)
+    named = [line for line in ran.out.splitlines() if "Also works: " in line]
+    assert len(named) == formats - 1
+    assert also in "".join(named)
+    assert all("bytes per input" in line for line in named)
 
 
 def test_what_the_user_states_is_never_chosen_away(

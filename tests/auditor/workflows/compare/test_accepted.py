@@ -43,7 +43,9 @@ def the_id(**changes: Any) -> str:
 
 
 def accepted(until: date, finding: str | None = None) -> Acceptance:
-    return Acceptance(finding or the_id(), "behind a check", "J. Doe", until)
+    return Acceptance(
+        finding=finding or the_id(), reason="behind a check", owner="J. Doe", until=until
+    )
 
 
 def test_the_last_day_still_holds_and_the_next_does_not() -> None:
@@ -119,7 +121,9 @@ until = 2027-01-31
 def test_a_file_is_read(tmp_path: Path) -> None:
     path = tmp_path / "accepted.toml"
     path.write_text(GOOD)
-    assert read_accepted(path) == (Acceptance("0" * 32, "why", "who", date(2027, 1, 31)),)
+    until = date(2027, 1, 31)
+    entry = Acceptance(finding="0" * 32, reason="why", owner="who", until=until)
+    assert read_accepted(path) == (entry,)
 
 
 A_DAY = "entry 1: until must be a day, such as 2027-01-31, without quotes"
@@ -157,6 +161,6 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_words_of_a_hostile_file_are_shown_as_text() -> None:
-    bad = Acceptance(the_id(), "\x1b[2J\u202efine", "\x07me", TODAY)
+    bad = Acceptance(finding=the_id(), reason="\x1b[2J\u202efine", owner="\x07me", until=TODAY)
     shown = show_findings(match_accepted(report(), [bad], TODAY))
     assert all(c.isprintable() or c == "\n" for c in shown)

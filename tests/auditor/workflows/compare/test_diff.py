@@ -61,7 +61,7 @@ def report(reports: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def compare(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
-    """What changed between these contents of ``report.json``."""
+    """Changes between these contents of ``report.json``."""
     return compare_results(result_of(old), result_of(new))
 
 

@@ -1,4 +1,4 @@
-"""The demo runs on real models through a real HTTP server, and its verdicts are honest."""
+"""The demo runs on real models through a real HTTP server, and its verdicts are right."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ def make_authority(folder: Path, *, days: tuple[int, int] = (-1, 1)) -> Path:
 
 
 def stamp(folder: Path, query: bytes) -> bytes:
-    """What the authority in ``folder`` replies to ``query``."""
+    """Reply of the authority in ``folder`` to ``query``."""
     (folder / "query").write_bytes(query)
     words = ("-config", folder / "tsa.cnf", "-queryfile", folder / "query")
     made = ("openssl", "ts", "-reply", *map(str, words), "-out", str(folder / "reply"))

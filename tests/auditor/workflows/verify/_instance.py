@@ -33,7 +33,7 @@ START = "2020-01-01T00:00:00Z"
 
 
 def key_usage(*allowed: str) -> x509.KeyUsage:
-    """What a key may do: ``allowed`` and nothing else."""
+    """Uses of a key: ``allowed`` and nothing else."""
     uses = [field for field in x509.KeyUsage.__init__.__annotations__ if field != "return"]
     return x509.KeyUsage(**{field: field in allowed for field in uses})
 
@@ -75,7 +75,7 @@ class Instance:
     # ---- Fulcio ------------------------------------------------------------------------------
 
     def certify(self, request: dict[str, Any], identity: str) -> dict[str, Any]:
-        """What Fulcio replies to a signing request of ``identity``."""
+        """Reply of Fulcio to a signing request of ``identity``."""
         pem = base64.b64decode(request["certificateSigningRequest"])
         key = x509.load_pem_x509_csr(pem).public_key()
         usage = key_usage("digital_signature")
@@ -116,7 +116,7 @@ class Instance:
     # ---- Rekor -------------------------------------------------------------------------------
 
     def enter(self, proposed: dict[str, Any]) -> dict[str, Any]:
-        """What Rekor replies to a proposed entry: it is the only one in the log."""
+        """Reply of Rekor to a proposed entry, the only one in the log."""
         content = proposed["spec"]["proposedContent"]
         envelope = json.loads(content["envelope"])
         payload = base64.b64decode(envelope["payload"])
@@ -223,7 +223,7 @@ class Instance:
         return folder / "trust.json", folder / "token"
 
     def answer(self, body: bytes, request: BaseHTTPRequestHandler) -> tuple[int, bytes]:
-        """What both services reply to a POST."""
+        """Reply of both services to a POST."""
         asked = json.loads(body)
         if request.path == "/api/v1/log/entries":
             said = self.enter(asked)

@@ -109,7 +109,7 @@ def _beside(name: str) -> Any:
 
 @pytest.fixture(scope="session")
 def authority() -> Any:
-    """How to make a time-stamp authority on loopback: ``_authority.py``."""
+    """The module that makes a time-stamp authority on loopback: ``_authority.py``."""
     if shutil.which("openssl") is None:
         pytest.skip("the authority of these tests is openssl's")
     return _beside("_authority")
@@ -117,7 +117,7 @@ def authority() -> Any:
 
 @dataclass(frozen=True)
 class Vouchers:
-    """Who vouches for the bundle "attested", and files to check it by.
+    """Parties that vouch for the bundle "attested", and files to check it by.
 
     Attributes:
         tsa: folder of the time-stamp authority.

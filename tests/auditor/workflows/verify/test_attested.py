@@ -26,7 +26,7 @@ Bundles = Callable[[str], Path]
 WHO = ("auditor@example.com", "https://issuer.example")
 
 
-def told(found: Verification, name: str) -> tuple[str, str]:
+def outcome_of(found: Verification, name: str) -> tuple[str, str]:
     (check,) = [check for check in found.checks if check.name == name]
     return check.state, check.text
 
@@ -49,7 +49,7 @@ def test_a_stamp_by_a_trusted_authority_holds(bundle: Bundles, vouchers: Any) ->
     folder = bundle("attested")
     found = verify_bundle(folder, others=by(vouchers.ca))
     assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
-    state, text = told(found, "time stamp")
+    state, text = outcome_of(found, "time stamp")
     assert (state, text[:61]) == (
         "ok",
         "By an authority given with --tsa-cert: the head existed on 20",
@@ -62,7 +62,7 @@ def test_a_stamp_by_a_trusted_authority_holds(bundle: Bundles, vouchers: Any) ->
 def test_without_a_certificate_the_time_is_the_bundles_own_word(bundle: Bundles) -> None:
     found = verify_bundle(bundle("attested"))
     assert found.exit_code == ExitCode.NO_EVIDENCE
-    state, text = told(found, "time stamp")
+    state, text = outcome_of(found, "time stamp")
     assert state == "withheld"
     assert "Not checked whether an authority made it" in text
 
@@ -72,7 +72,7 @@ def test_a_bundle_without_a_stamp_is_whole(bundle: Bundles, kind: str, vouchers:
     folder = bundle(kind)
     assert verify_bundle(folder).exit_code == ExitCode.NO_EVIDENCE
     asked = verify_bundle(folder, others=by(vouchers.ca))
-    assert told(asked, "time stamp") == (
+    assert outcome_of(asked, "time stamp") == (
         "failed",
         "The bundle has none, and --tsa-cert asks for one.",
     )
@@ -92,7 +92,7 @@ def test_a_stamp_over_something_else_never_holds(
     folder = bundle("signed")
     stamped(folder, authority, vouchers.tsa, (folder / "head.json").read_bytes())
     for others in (Trusted(), by(vouchers.ca)):
-        state, text = told(verify_bundle(folder, others=others), "time stamp")
+        state, text = outcome_of(verify_bundle(folder, others=others), "time stamp")
         assert (state, text) == (
             "failed",
             "The time stamp is over something else than this bundle's head.",
@@ -113,7 +113,7 @@ def test_stamps_by_the_wrong_certificate_are_refused_in_a_sentence(
     folder, other = bundle("signed"), authority.make_authority(tmp_path / "other", **how)
     stamped(folder, authority, tmp_path / "other")
     anchor = vouchers.ca if kind == "foreign" else other
-    state, text = told(verify_bundle(folder, others=by(anchor)), "time stamp")
+    state, text = outcome_of(verify_bundle(folder, others=by(anchor)), "time stamp")
     assert state == "failed"
     assert text.startswith(sentence)
 
@@ -183,11 +183,11 @@ def test_a_signature_by_the_expected_identity_holds(bundle: Bundles, vouchers: A
     for trust in (vouchers.trust, vouchers.trust.with_name("root.json")):
         found = verify_bundle(folder, others=by(None, Signatory(*WHO, trust)))
         assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
-        assert told(found, "sigstore") == (
+        assert outcome_of(found, "sigstore") == (
             "ok",
             "Valid, by auditor@example.com, for whom https://issuer.example vouched.",
         )
-    assert told(verify_bundle(folder), "sigstore")[0] == "withheld"
+    assert outcome_of(verify_bundle(folder), "sigstore")[0] == "withheld"
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,9 @@ def test_another_identity_will_not_do(
     bundle: Bundles, vouchers: Any, identity: str, issuer: str, said: str
 ) -> None:
     signatory = Signatory(identity, issuer, vouchers.trust)
-    state, text = told(verify_bundle(bundle("attested"), others=by(None, signatory)), "sigstore")
+    state, text = outcome_of(
+        verify_bundle(bundle("attested"), others=by(None, signatory)), "sigstore"
+    )
     assert (state, said in text) == ("failed", True), text
 
 
@@ -210,7 +212,7 @@ def test_the_public_instance_knows_nothing_of_ours(
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     found = verify_bundle(bundle("attested"), others=by(None, Signatory(*WHO)))
-    assert told(found, "sigstore")[0] == "failed"
+    assert outcome_of(found, "sigstore")[0] == "failed"
 
 
 def test_a_signature_over_another_head_never_holds(
@@ -220,7 +222,7 @@ def test_a_signature_over_another_head_never_holds(
     other = (held_bundles["attested"] / "head.sigstore.json").read_bytes()
     attach(folder, {"head.sigstore.json": other})
     for others in (Trusted(), by(None, Signatory(*WHO, vouchers.trust))):
-        state, text = told(verify_bundle(folder, others=others), "sigstore")
+        state, text = outcome_of(verify_bundle(folder, others=others), "sigstore")
         assert (state, "over something else than this head" in text) == ("failed", True)
 
 
@@ -232,9 +234,9 @@ def test_a_bundle_made_to_look_signed_is_refused(bundle: Bundles, vouchers: Any)
     ]
     attach(folder, {"head.sigstore.json": json.dumps(held).encode()})
     found = verify_bundle(folder, others=by(None, Signatory(*WHO, vouchers.trust)))
-    assert told(found, "sigstore")[0] == "failed"
+    assert outcome_of(found, "sigstore")[0] == "failed"
     attach(folder, {"head.sigstore.json": b"{}"})
-    assert told(verify_bundle(folder), "sigstore")[0] == "failed"
+    assert outcome_of(verify_bundle(folder), "sigstore")[0] == "failed"
 
 
 def test_no_token_and_no_instance_are_sentences(
@@ -261,7 +263,7 @@ def test_no_token_and_no_instance_are_sentences(
 def test_what_was_attested_cannot_be_lost_by_accident(bundle: Bundles, name: str) -> None:
     folder = bundle("attested")
     (folder / name).unlink()
-    assert told(verify_bundle(folder), "attestations")[0] == "failed"
+    assert outcome_of(verify_bundle(folder), "attestations")[0] == "failed"
 
 
 @pytest.mark.parametrize("hand_over", [True, False])

@@ -26,7 +26,7 @@ Bundles = Callable[[str], Path]
 
 
 def refused(where: Path) -> str:
-    """What verify says; it must neither crash nor pass."""
+    """Output of verify, which must neither crash nor pass."""
     found = verify_bundle(where)
     assert found.exit_code == ExitCode.FAILED, found.checks
     shown = show_verification(found)
@@ -81,7 +81,7 @@ def test_a_zip_that_leads_elsewhere_is_refused(tmp_path: Path, name: str) -> Non
     assert "is not a zip file as xray-audit writes it" in refused(tmp_path / "z.zip")
 
 
-def test_links_twins_and_comments_in_a_zip_are_refused(tmp_path: Path) -> None:
+def test_links_duplicates_and_comments_in_a_zip_are_refused(tmp_path: Path) -> None:
     link = entry("report.json", mode=stat.S_IFLNK | 0o777)
     for entries, comment in (
         ([link], b""),
@@ -130,7 +130,7 @@ HUGE_NUMBER = b'{"format": ' + b"9" * 10_000 + b"}"
 BAD_JSON: dict[str, bytes] = {
     "deep": DEEP,
     "huge number": HUGE_NUMBER,
-    "twins": b'{"a": 1, "a": 2}',
+    "duplicates": b'{"a": 1, "a": 2}',
     "infinity": b'{"a": 1e999}',
     "no object": b"[]",
     "no text": b"\xff\xfe",

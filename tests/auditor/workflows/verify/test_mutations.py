@@ -92,19 +92,21 @@ def clean(make_bundle: Any, folder: Path, seed: int) -> str:
     pack(made, folder / f"{seed}.zip", hand_over=True)
     both = [verify_bundle(made), verify_bundle(folder / f"{seed}.zip")]
     shutil.rmtree(made)
-    told = [str(one.checks) for one in both if one.exit_code != ExitCode.NO_EVIDENCE]
-    return "; ".join(told)
+    failures = [str(one.checks) for one in both if one.exit_code != ExitCode.NO_EVIDENCE]
+    return "; ".join(failures)
 
 
 def test_clean_bundles_pass(make_bundle: Any, tmp_path: Path) -> None:
-    assert [told for seed in range(12) if (told := clean(make_bundle, tmp_path, seed))] == []
+    assert [
+        failures for seed in range(12) if (failures := clean(make_bundle, tmp_path, seed))
+    ] == []
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_200_clean_bundles_pass(make_bundle: Any, tmp_path: Path) -> None:
-    told = [clean(make_bundle, tmp_path, 1000 + seed) for seed in range(200)]
-    assert [one for one in told if one] == []
+    failures = [clean(make_bundle, tmp_path, 1000 + seed) for seed in range(200)]
+    assert [one for one in failures if one] == []
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What verify finds in a bundle whose parts fit together, and what it says about it."""
+"""Findings of verify in a bundle whose parts fit together, and its sentences."""
 
 from __future__ import annotations
 
@@ -241,7 +241,7 @@ def test_what_the_target_said_about_its_classes_was_fixed_with_the_plan(
     assert state(verify_bundle(folder), "plan rebuilt") == "failed"
 
 
-TOLD: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
+STATED: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
     "sender": (
         "who answered, how the run ended",
         lambda run: run["engine"].update(origins={"header server": ["x"]}),
@@ -256,10 +256,10 @@ TOLD: dict[str, tuple[str, Callable[[dict[str, Any]], None]]] = {
 }
 
 
-@pytest.mark.parametrize("what", TOLD)
+@pytest.mark.parametrize("what", STATED)
 def test_what_the_target_told_must_be_in_the_log(bundle: Bundles, what: str) -> None:
     folder = bundle("plain")
-    said, change = TOLD[what]
+    said, change = STATED[what]
     edit(folder, "run.json", change)
     found = reseal(folder)
     assert state(found, "senders") == "failed"
