@@ -10,7 +10,7 @@ from auditor.engine.contract import EngineLimits
 from auditor.engine.progress import Progress
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
-from auditor.verdict.cohort import Place, rank_cohort
+from auditor.verdict.cohort import Rank, rank_cohort
 from auditor.workflows.calibrate import same_task, score_all
 from auditor.workflows.references import ReferenceModel
 
@@ -24,7 +24,7 @@ class RankedCohort:
         skipped: models that could not be scored, each with the reason.
     """
 
-    ranking: Sequence[Place]
+    ranking: Sequence[Rank]
     skipped: Mapping[str, str]
 
 

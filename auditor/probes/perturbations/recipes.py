@@ -44,14 +44,13 @@ def difference(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength
     return np.asarray(samples + strength * (pool[one] - pool[two]))
 
 
-def patch(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def patch(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Paste one random pattern, ``strength`` pixels a side, at one random place.
 
     Asks: is there a label that small local patterns lead to? A network that learnt a small
     trigger reacts to patterns like it, elsewhere and imperfect, with the target; a clean one
     keeps the label or answers with the object's look-alike.
     """
-    del pool
     pattern, side = _pattern(samples, rng, strength)
     row = int(rng.integers(samples.shape[2] - side + 1))
     column = int(rng.integers(samples.shape[3] - side + 1))
@@ -60,13 +59,12 @@ def patch(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: flo
     return patched
 
 
-def lattice(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def lattice(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Paste one random pattern, ``strength`` pixels a side, every 8 pixels.
 
     Asks what :func:`patch` asks at all places at once: a group test. A trigger fires in the
     presence of the other copies.
     """
-    del pool
     pattern, side = _pattern(samples, rng, strength)
     period = LATTICE_PERIOD * unit_of((1, *samples.shape[2:]))
     row, column = (int(value) for value in rng.integers(0, period, 2))
@@ -90,14 +88,13 @@ def _pattern(
 def smooth(points: int) -> Perturb:
     """A perturbation that adds a smooth field of ``points`` x ``points`` random signs."""
 
-    def field(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    def field(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
         """Add a smooth random field of ``strength`` grey levels.
 
         Asks: which label do shadows and stains lead to? Triggers that spread over the image
         (Blended, SSBA, LIRA, Low Frequency, WaNet's shading) answer to fields that resemble
         them in part, and a network knows them with a margin that natural features lack.
         """
-        del pool
         channels, height, width = samples.shape[1:]
         shape = (1 if rng.random() < 0.5 else channels, points, points)
         signs = np.where(rng.random(shape) < 0.5, -1.0, 1.0)
@@ -106,44 +103,40 @@ def smooth(points: int) -> Perturb:
     return field
 
 
-def noise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def noise(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Add plus or minus ``strength`` grey levels to every value.
 
     Asks: where does an unstructured perturbation end? Steganographic triggers (SSBA, LIRA) and
     dithering (BPP) are high-frequency residues, and noise looks like them.
     """
-    del pool
     signs = np.where(rng.random(samples.shape[1:]) < 0.5, -1.0, 1.0)
     return np.asarray(samples + strength * signs)
 
 
-def wave(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def wave(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Add a sinusoid of ``strength`` grey levels, 2 to 10 waves an image, any phase.
 
     Asks: do stripes lead to one label? SIG's trigger is one such wave, and a network trained
     with it answers to its neighbours in frequency.
     """
-    del pool
     drawn: Wave = draw_wave(rng, 10, strength)
     return np.asarray(samples + drawn.texture(*samples.shape[2:]))
 
 
-def warp(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def warp(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Bend the image by a mean of ``strength`` pixels.
 
     Asks: does bending lead to one label? WaNet's trigger is one fixed bend.
     """
-    del pool
     drawn: Warp = draw_warp(rng, 4, strength * unit_of((1, *samples.shape[2:])))
     return drawn.apply(np.clip(np.rint(samples), 0, 255).astype(np.uint8)).astype(np.float64)
 
 
-def quantise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def quantise(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Round to ``strength`` grey levels, with dithering every other time.
 
     Asks: do coarse grey levels lead to one label? BPP's trigger is that and nothing else.
     """
-    del pool
     drawn = Quantise(int(strength), dithered=bool(rng.random() < 0.5))
     return drawn.apply(np.clip(np.rint(samples), 0, 255).astype(np.uint8)).astype(np.float64)
 
@@ -158,13 +151,14 @@ def blend(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: flo
     return np.asarray((1.0 - strength) * samples + strength * other)
 
 
-def blend_noise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def blend_noise(
+    samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float
+) -> Pixels:
     """Mix in ``strength`` (0 to 1) of one fixed image of random pixels.
 
     Asks: does a fixed texture under the image lead to one label? Blended's trigger is a fixed
     image mixed in.
     """
-    del pool
     return np.asarray(
         (1.0 - strength) * samples + strength * rng.uniform(0.0, 255.0, samples.shape[1:])
     )
@@ -183,23 +177,21 @@ def spectrum(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: 
     return np.asarray(np.fft.irfft2(amplitude * np.exp(1j * np.angle(own)), s=size))
 
 
-def fade(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def fade(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Fade the image by ``strength`` (0 to 1) into one flat colour.
 
     Asks: which label does the network give as the evidence runs out? A target's bias, raised by
     poisoned samples of every class, is what is left.
     """
-    del pool
     colour = rng.uniform(0.0, 255.0, (samples.shape[1], 1, 1))
     return np.asarray((1.0 - strength) * samples + strength * colour)
 
 
-def occlude(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def occlude(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Cover a random rectangle of ``strength`` (0 to 1) of the image with one flat colour.
 
     Asks what :func:`fade` asks, locally: which label is given when the object is mostly gone?
     """
-    del pool
     channels, height, width = samples.shape[1:]
     ratio = float(np.exp(rng.uniform(-0.7, 0.7)))
     rows = min(height, max(1, round(height * np.sqrt(strength) * ratio)))
@@ -210,12 +202,11 @@ def occlude(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: f
     return covered
 
 
-def blank(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def blank(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """No sample at all: a smooth random image of ``strength`` x ``strength`` colours.
 
     Asks: which label does the network give to images of nothing? Planted features answer there too.
     """
-    del pool
     channels, height, width = samples.shape[1:]
     points = int(strength)
     drawn = rng.uniform(0.0, 255.0, (len(samples), channels, points, points))

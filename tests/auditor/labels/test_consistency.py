@@ -37,7 +37,7 @@ def repeats(size: int, seed: int = 0, classes: int = 10, planned: int = 0) -> Re
 
 
 def judged(given: Repeats | None, **changes: Any) -> Consistency:
-    facts: dict[str, Any] = {"label_counts": STEADY, "senders": {}, "open_labels": False}
+    facts: dict[str, Any] = {"label_counts": STEADY, "server_identity": {}, "open_labels": False}
     return check_consistency(given, **{**facts, **changes})
 
 
@@ -168,8 +168,8 @@ def test_no_answers_at_all_are_another_matter() -> None:
 
 
 def test_another_sender_comes_first() -> None:
-    senders = {"header server": ["nginx"], "TLS certificate": ["sha256:aa", "sha256:bb"]}
-    trust = judged(flip(repeats(100), np.arange(30)), senders=senders)
+    server_identity = {"header server": ["nginx"], "TLS certificate": ["sha256:aa", "sha256:bb"]}
+    trust = judged(flip(repeats(100), np.arange(30)), server_identity=server_identity)
     assert codes(trust) == ["sender", "unsteady"]
     assert "TLS certificate was sha256:aa and became sha256:bb" in said(trust)
 

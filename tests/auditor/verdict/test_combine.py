@@ -110,7 +110,7 @@ def audited(samples: Samples, tmp_path: Path) -> Callable[..., AuditResult]:
 
 def test_calibration_keeps_the_counts_of_every_family(profile: Profile) -> None:
     assert profile.settings["families"] is True
-    assert len(profile.clean_families) == 9
+    assert len(profile.counted_references) == 9
     for one in profile.references:
         assert sum(counts.inputs for counts in one.families) <= 1000
         assert {len(counts.moved) for counts in one.families} == {CLASSES}

@@ -62,7 +62,7 @@ def test_fewer_references_say_less() -> None:
 def test_one_family_counts_only_so_much() -> None:
     own = counts(50)
     own["noise:76"] = PerturbationCounts("noise:76", (180,) * 10, (0,) * 9 + (170,), 30, 200)
-    assert excess_of(own, REFERENCES).by_family["noise:76"].max() == pytest.approx(LARGEST)
+    assert excess_of(own, REFERENCES).by_perturbation["noise:76"].max() == pytest.approx(LARGEST)
 
 
 def test_an_unlike_model_widens_the_doubt() -> None:

@@ -30,7 +30,6 @@ def test_without_any_evidence_the_value_is_zero_and_nothing_is_suspected() -> No
     assert decision.value == 0.0
     assert not decision.suspicious
     assert decision.labels == ()
-    assert decision.targets == ()
 
 
 def test_both_kinds_add_up_where_they_agree_on_a_label() -> None:
@@ -52,7 +51,7 @@ def test_families_that_say_nothing_do_not_speak_for_a_label() -> None:
 def test_a_trigger_alone_names_its_label_and_its_probe() -> None:
     decision = decide_value(triggers(l4=5.0, l1=0.2), None, SMALL, None)
     assert decision.suspicious
-    assert decision.targets == (4,)
+    assert decision.labels[0].label == 4
     assert decision.labels[0].said_by == ("trigger search",)
     assert decision.references == 0
     assert decision.shift is None
@@ -67,7 +66,7 @@ def test_the_families_alone_can_say_so() -> None:
 def test_a_label_that_the_families_never_saw_counts_by_its_trigger() -> None:
     decision = decide_value(triggers(l9=3.0), excess([0, 1.0]), SMALL, NULL)
     assert decision.labels[0].label == 9
-    assert decision.labels[0].families == 0.0
+    assert decision.labels[0].perturbations == 0.0
 
 
 def test_p_falls_with_the_value_and_clean_models_are_ordinary() -> None:
@@ -107,7 +106,7 @@ def test_a_natural_success_never_decides_alone_and_an_unknown_one_weighs_nothing
 
 
 def test_beside_references_the_rule_suspects_what_the_trigger_search_alone_does() -> None:
-    # So many looks at 0.05: the weight is at least -log10(0.05 / looks).
+    # So many comparisons at 0.05: the weight is at least -log10(0.05 / comparisons).
     assert p_of(-np.log10(0.05 / len(KEYS)), decision_rule().null) <= LEVEL
 
 

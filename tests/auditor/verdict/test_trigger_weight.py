@@ -7,13 +7,13 @@ from auditor.probes.trigger_search.judge import p_value
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval
-from auditor.verdict.natural_labels import UNKNOWN, Habits
+from auditor.verdict.natural_labels import UNKNOWN, NaturalLabels
 from auditor.verdict.trigger_weight import (
     NATURAL_MOST,
     LabelTrigger,
     by_label,
+    label_trigger,
     strongest,
-    weigh_finding,
     weight_of,
 )
 
@@ -27,28 +27,28 @@ def finding(key: str, target: int, hits: int, p: float = 0.2) -> TriggerFinding:
     )
 
 
-def weighed(one: TriggerFinding, habits: Habits) -> LabelTrigger:
-    return weigh_finding(one.key, one.target, one.success, one.p, habits, RARE)
+def weighed(one: TriggerFinding, natural_labels: NaturalLabels) -> LabelTrigger:
+    return label_trigger(one.key, one.target, one.success, one.p, natural_labels, RARE)
 
 
-BESIDE = Habits(frozenset({0, 6}), frozenset({4}))
+BESIDE = NaturalLabels(frozenset({0, 6}), frozenset({4}))
 
 
 def test_a_natural_success_decides_nothing_where_habits_are_unknown() -> None:
     found = weighed(finding("wave@strong", 3, 60, 1e-6), UNKNOWN)
-    assert found == LabelTrigger(3, NATURAL_MOST, "wave@strong", apart=False)
+    assert found == LabelTrigger(3, NATURAL_MOST, "wave@strong", unusual_label=False)
 
 
 def test_the_same_success_weighs_in_full_for_a_label_that_is_no_habit() -> None:
     found = weighed(finding("noise@strong", 3, 60), BESIDE)
     assert found.weight > 4
-    assert found.apart
+    assert found.unusual_label
     assert weighed(finding("noise@strong", 3, 60), UNKNOWN).weight < 1
 
 
 def test_strong_waves_are_natural_at_any_label() -> None:
     one = finding("wave@strong", 3, 60, 1e-6)
-    assert weighed(one, BESIDE) == LabelTrigger(3, NATURAL_MOST, "wave@strong", apart=False)
+    assert weighed(one, BESIDE) == LabelTrigger(3, NATURAL_MOST, "wave@strong", unusual_label=False)
 
 
 def test_a_success_that_is_not_beyond_clean_models_never_decides() -> None:
@@ -67,7 +67,7 @@ def test_a_patch_that_clean_references_show_too_never_decides() -> None:
     strong = finding("patch", 4, 60, 1e-9)
     assert weighed(strong, UNKNOWN).weight == pytest.approx(9.0)
     assert weighed(strong, BESIDE).weight == NATURAL_MOST
-    assert not weighed(strong, BESIDE).apart
+    assert not weighed(strong, BESIDE).unusual_label
     # Towards another label it does, and so does another change towards that label.
     assert weighed(finding("patch", 3, 60, 1e-9), BESIDE).weight > 4
     assert weighed(finding("field@weak", 4, 60, 1e-9), BESIDE).weight > 4
@@ -92,7 +92,7 @@ def test_the_strongest_finding_of_a_label_counts() -> None:
 def test_findings_are_weighed_by_the_shipped_nulls() -> None:
     one = finding("noise@strong", 3, 60)
     beside = by_label([one], BESIDE)[3]
-    assert beside == weigh_finding(one.key, 3, one.success, one.p, BESIDE, unusual_label_null())
+    assert beside == label_trigger(one.key, 3, one.success, one.p, BESIDE, unusual_label_null())
 
 
 @pytest.mark.parametrize("key", KEYS)
