@@ -45,11 +45,6 @@ def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[
     Three classes are drawn uniformly, then one sample of each, so that a class with many
     samples is not favoured. The first triplets do not depend on ``count``.
 
-    Args:
-        classes: ``(n,)`` true class of each sample.
-        count: number of triplets.
-        seed: seeds the draw.
-
     Returns:
         ``(count, 3)`` sample indices.
 
@@ -79,16 +74,8 @@ def draw_in_turn(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[n
     Random orders of all classes are cut into threes, and each class gives its samples in a
     random order again and again. Each triplet is as likely as with :func:`draw_triplets`
     (uniform over classes, then over their samples), but together they are even: the share of
-    a class or a sample in a score does not vary from draw to draw. The first triplets do not
-    depend on ``count``.
-
-    Args:
-        classes: ``(n,)`` true class of each sample.
-        count: number of triplets.
-        seed: seeds the draw.
-
-    Returns:
-        ``(count, 3)`` sample indices.
+    a class or a sample in a score does not vary from draw to draw. For the rest see
+    :func:`draw_triplets`.
 
     Raises:
         SamplesError: the samples do not allow that many different triplets.

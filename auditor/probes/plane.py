@@ -1,6 +1,5 @@
-"""The paper's probe: the plane through three clean samples, enlarged and asked on a grid.
-
-Section 3.1 of the paper. Everything is computed in float64 and cast to float32 once.
+"""The paper's probe: the plane through three clean samples, enlarged and asked on a grid
+(Section 3.1). Everything is computed in float64 and cast to float32 once.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ MIN_RELATIVE_SPAN = 1e-6
 """Below this share of the triangle's size a side or height counts as zero: no plane. Samples on
 one line leave it by about 1e-7 once they are rounded to float32, and then noise would span the
 plane; in 8-bit images up to 1000 pixels wide one step of one channel is still larger."""
-
 CACHED_VALUES = 16384
 """Float64 values of inputs worked on at once, so that they stay in the processor's cache."""
 
