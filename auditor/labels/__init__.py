@@ -1,1 +1,1 @@
-"""What the engine's answers are answers to."""
+"""The labels that the engine's runs bring, and their consistency."""

@@ -23,7 +23,7 @@ LabelArray = NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class Answers:
-    """Everything the model answered, by the name of the probe; 65535 where nothing was asked.
+    """Everything the model answered, by the name of the probe; 65535 if not asked.
 
     Attributes:
         plan: the plan that was asked.

@@ -109,12 +109,8 @@ def perturbation_rounds(
 
     The first round holds the unperturbed samples, probe 0; every round holds a random part of each
     perturbation, as large as the next round's. So the inputs answered so far are a fair draw of
-    every perturbation's inputs.
-
-    Args:
-        sizes: number of inputs of each probe, that of the unperturbed samples first.
-        seed: of the plan.
-        secret: a number that only the samples determine.
+    every perturbation's inputs. ``sizes`` are the numbers of inputs of each probe; for ``secret``
+    see :class:`Schedule`.
     """
     rng = np.random.default_rng([seed, PERTURBATION_STREAM, secret])
     parts = [

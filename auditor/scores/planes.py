@@ -50,15 +50,8 @@ def score_plane(
     alpha: float,
     threshold: float,
 ) -> PlaneScore:
-    """RE, ATS by region and by label, and the shares, of one label map.
-
-    Args:
-        label_map: ``(S, S)``.
-        nodes: ``(3, 2)``, row and column of the grid node nearest to each sample.
-        triplet_classes: true class of each of the three samples.
-        classes: number of labels.
-        alpha: order of the entropy.
-        threshold: t of ATS.
+    """RE of order ``alpha``, ATS by region and by label with threshold t, and the shares, of one
+    label map and the true classes of its triplet; for ``nodes`` see :func:`ats_by_region`.
     """
     shares = label_shares(label_map, classes)
     return PlaneScore(

@@ -78,7 +78,7 @@ def decide_side(values: Sequence[float], rule: EarlyRule) -> Side | None:
 
 
 def _bets(scaled: NDArray[np.float64], error: float) -> list[float]:
-    """The stake on each value, from the values before it alone: large where they vary little."""
+    """The stake on each value, from the values before it alone: large if they vary little."""
     bets = []
     total, squares = 0.5, 0.25
     for number, value in enumerate(scaled, 1):

@@ -61,13 +61,7 @@ def combine(
 ) -> Combined | None:
     """Combine trigger search and perturbations; None if neither was asked to its end.
 
-    Args:
-        answers: the labels.
-        classes: true class of every sample.
-        profile: references to compare with, or None.
-        trigger: the trigger search's own evidence, or None.
-        names: the model's label space.
-        spec: the model's input.
+    ``classes`` are the true classes of all samples; ``trigger`` is the search's own evidence.
     """
     plan, perturbed = answers.plan, answers.perturbed
     counts = perturbation_counts(plan, perturbed, names.size)
@@ -99,14 +93,9 @@ def outcome_fixed(
 ) -> bool:
     """True if more perturbed samples could no longer change the outcome of the decision rule.
 
-    Args:
-        plan: the plan.
-        labels: those of ``plan.perturbations`` so far, 65535 if not known; the samples' are.
-        profile: its clean references are compared with. Without enough of them no answer
-            decides anything, and nothing ends early.
-        found: result of the trigger search, or None.
-        classes: true class of every sample.
-        size: number of the model's classes, or None if unknown.
+    ``labels`` are those of ``plan.perturbations`` so far, 65535 if not known; the samples' are
+    known. ``size`` is the number of the model's classes, or None if unknown. Without enough clean
+    references in the profile no answer decides anything, and nothing ends early.
     """
     rule, null = decision_rule().rule, decision_rule().null
     references = [] if profile is None else profile.counted_references
@@ -133,12 +122,8 @@ def perturbation_counts(
     plan: AuditPlan, labels: Sequence[LabelArray], size: int | None
 ) -> tuple[PerturbationCounts, ...]:
     """Counts of every perturbation that ``plan`` asks; empty without answers. If one ended early,
-    the counts that all its inputs are expected to give.
-
-    Args:
-        plan: the plan.
-        labels: those of ``plan.perturbations``, in their order, 65535 if not asked.
-        size: number of the model's classes, or None if unknown.
+    the counts that all its inputs are expected to give. For the arguments see
+    :func:`outcome_fixed`.
     """
     partial, whole = _counts(plan, labels, size)
     return tuple(expected_counts(one, *whole[one.key]) for one in partial)

@@ -31,12 +31,8 @@ Suspicious = Callable[[Mapping[str, PerturbationCounts]], bool]
 def expected_counts(
     partial: PerturbationCounts, asked: Sequence[int], inputs: int
 ) -> PerturbationCounts:
-    """Full counts of a perturbation if the rest is answered as the answers so far.
-
-    Args:
-        partial: counts of the inputs answered so far.
-        asked: ``asked`` of the full counts.
-        inputs: number of all inputs.
+    """Full counts of a perturbation, of the given ``asked`` and ``inputs``, if the rest is answered
+    as the answers so far.
     """
     if partial.inputs == inputs:
         return partial

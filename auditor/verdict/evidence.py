@@ -55,14 +55,8 @@ def assess(
     spec: InputSpec,
     profile: Profile | None,
 ) -> Assessment:
-    """Gather the evidence: the one place that does, for the verdict and for early stopping.
-
-    Args:
-        answers: the labels so far.
-        classes: true class of every sample.
-        names: the model's label space.
-        spec: the model's input.
-        profile: references to judge by, or None.
+    """Gather the evidence from the labels so far and the true ``classes`` of all samples: the one
+    place that does, for the verdict and for early stopping.
     """
     count = answers.class_count(names.size, classes)
     scores = score_planes(answers, classes, count)

@@ -133,14 +133,10 @@ def decide_value(
     null: ValueNull | None,
     comparisons: int = len(KEYS),
 ) -> Decision:
-    """Judge one model.
+    """Judge one model by the strongest trigger per label and the excess of its perturbations.
 
-    Args:
-        triggers: the strongest trigger per label.
-        excess: the perturbations beside clean references, or None.
-        rule: as chosen on the development models.
-        null: clean models' values beside references if ``excess`` is given, else None.
-        comparisons: see :func:`p_of`.
+    ``null`` holds clean models' values beside references if ``excess`` is given, else it is None;
+    for ``comparisons`` see :func:`p_of`.
     """
     found = combine_by_label(triggers, excess, rule)
     value = found[0].value if found else 0.0

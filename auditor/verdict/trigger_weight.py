@@ -57,13 +57,8 @@ def label_trigger(
 ) -> LabelTrigger:
     """One finding as evidence for its label ``target``.
 
-    Args:
-        key: of the search that found it.
-        target: the label.
-        success: on validation samples.
-        p: its p-value in one comparison among all clean models' findings.
-        natural_labels: labels that clean references fall into.
-        unusual: clean models' findings at unusual labels, by key.
+    ``p`` is its p-value in one comparison among all clean models' findings, ``unusual`` the null of
+    those at unusual labels, by key.
     """
     known = natural_labels.natural_patch(key, target)
     may_be_natural = natural_labels.labels is None or target in natural_labels.labels or known

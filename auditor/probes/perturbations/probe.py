@@ -96,9 +96,11 @@ class PerturbationProbe(RecordedProbe):
 
     def base(self) -> NDArray[np.int64]:
         """Index of the sample each input starts from, ``(size,)``; -1 for none."""
-        numbers = np.arange(self.size)
         if self.perturbation.start == "nothing":
             return np.full(self.size, -1, dtype=np.int64)
+        return self._sample_of(np.arange(self.size))
+
+    def _sample_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         turn = numbers // GROUP if self.perturbation.start == "sample" else numbers
         return np.asarray(self.order[turn % len(self.order)])
 
@@ -113,9 +115,7 @@ class PerturbationProbe(RecordedProbe):
 
     def _group(self, group: int) -> NDArray[np.float32]:
         """All inputs of one direction: always made whole, so that slices agree."""
-        numbers = group * GROUP + np.arange(GROUP)
-        turn = np.full(GROUP, group) if self.perturbation.start == "sample" else numbers
-        samples = self._pixels[self.order[turn % len(self.order)]]
+        samples = self._pixels[self._sample_of(group * GROUP + np.arange(GROUP))]
         name = [ord(letter) for letter in self.perturbation.key]
         rng = np.random.default_rng([self.seed, _STREAM, group, *name])
         strength = self.perturbation.strength
