@@ -81,8 +81,8 @@ def test_moments_follow_the_order() -> None:
     plan = plan_of(settings=dataclasses.replace(SETTINGS, planes=10, canaries=40))
     moments = plan.schedule.moments()
     sent = [tuple(row) for order in plan.schedule.rounds() for row in order.tolist()]
-    told = [moments[probe][item] for probe, item in sent]
-    assert told == [position / plan.queries for position in range(plan.queries)]
+    stated = [moments[probe][item] for probe, item in sent]
+    assert stated == [position / plan.queries for position in range(plan.queries)]
     assert [len(one) for one in moments] == [probe.size for probe in plan.probes]
 
 

@@ -24,7 +24,7 @@ def test_a_high_score_is_never_suspicious() -> None:
     assert not any(rank.outlier for rank in ranks)
 
 
-def test_honest_cohorts_are_flagged_at_most_at_the_stated_rate() -> None:
+def test_clean_cohorts_are_flagged_at_most_at_the_stated_rate() -> None:
     rng = np.random.default_rng(7)
     flagged = 0
     trials = 400

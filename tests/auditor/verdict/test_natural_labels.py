@@ -13,7 +13,7 @@ def reference(noise: tuple[int, ...], wave: tuple[int, ...]) -> dict[str, Pertur
     }
 
 
-def test_a_label_that_takes_more_than_its_share_under_any_family_is_a_habit() -> None:
+def test_a_label_that_takes_more_than_its_share_under_any_perturbation_is_natural() -> None:
     one = reference((80, 10, 10, 0, 0), (19, 19, 19, 24, 19))
     other = reference((60, 20, 20, 0, 0), (10, 10, 10, 60, 10))
     assert find_natural_labels([one, other], KEYS) == frozenset({0, 3})
@@ -33,7 +33,7 @@ def test_without_complete_references_nothing_is_known() -> None:
     assert find_natural_labels([partial, reference((9, 1), (6, 4))], KEYS) == frozenset({0})
 
 
-def test_references_that_never_moved_have_no_habits() -> None:
+def test_references_that_never_moved_have_no_natural_labels() -> None:
     assert find_natural_labels([reference((0, 0), (0, 0))], KEYS) == frozenset()
 
 
