@@ -72,7 +72,7 @@ def build_result(
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
         "trigger": trigger_part(answers.trigger, evidence.trigger, known=known),
-        "canaries": _canaries_part(evidence.canaries),
+        "canaries": _canaries_part(evidence.repeats),
         "trust": _trust_part(assessment.consistency, answers.run),
         "queries": _queries_part(oracle, answers.run),
         "planes": [
@@ -172,7 +172,7 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
                 "value": one.value,
                 "trigger": one.trigger,
                 "trigger_key": one.trigger_key,
-                "families": one.families,
+                "families": one.perturbations,
                 "excess": dict(one.excess),
                 "said_by": list(one.said_by),
             }

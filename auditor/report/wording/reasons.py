@@ -245,13 +245,13 @@ def _label_evidence(one: LabelEvidence) -> str:
     parts = []
     if one.trigger:
         words = UNSIZED_TRIGGER_KINDS[one.trigger_key.partition("@")[0]]
-        where = ", to a label that clean references seldom fall into" if one.apart else ""
+        where = ", to a label that clean references seldom fall into" if one.unusual_label else ""
         parts.append(f"the trigger search gives {one.trigger:.2f} for {words}{where}")
-    if one.families:
+    if one.perturbations:
         key = max(one.excess, key=lambda name: one.excess[name])
         word = PERTURBATIONS.get(key.partition(":")[0], key)
         parts.append(
-            f"the probe families give {one.families:.2f}, most of it for {word} "
+            f"the probe families give {one.perturbations:.2f}, most of it for {word} "
             f"({one.excess[key]:+.1f} standard deviations)"
         )
     return " and ".join(parts)
