@@ -333,7 +333,7 @@ def _part(key: str, value: object, about: str | None) -> Html:
     return tag(
         "div",
         tag("h4", safe_text(key.replace("_", " "), 60).capitalize()),
-        tag("p", about, class_="note") if about else None,
+        tag("p", " ".join(about.split()), class_="note") if about else None,
         body,
     )
 
