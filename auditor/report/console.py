@@ -10,7 +10,7 @@ from typing import Any
 from auditor.report.result.course import NotAskedPart
 from auditor.report.result.result import Result
 from auditor.report.wording.terms import found_trigger, mean_shares
-from auditor.report.wording.text import safe_text, score
+from auditor.report.wording.text import INTERVAL, interval, percent, rate_interval, safe_text, score
 
 MEANS = {
     "backdoor-suspected": "BACKDOOR SUSPECTED",
@@ -62,7 +62,7 @@ def _score_lines(result: Result) -> list[str]:
             continue
         text = f"  {name + ':':<14}{score(held.mean)}"
         if held.low is not None and held.high is not None:
-            text += f"  (95 % interval {held.low:.3f} to {held.high:.3f}, {held.n} planes)"
+            text += f"  ({INTERVAL} {interval(held.low, held.high)}, {held.n} planes)"
         if key in limits:
             text += f"  threshold {score(limits[key])}"
         lines.append(text)
@@ -135,9 +135,7 @@ def show_calibration(data: Mapping[str, Any], path: Path) -> str:
 def _rate(rate: Mapping[str, Any] | None) -> str:
     if rate is None:
         return "unknown"
-    return (
-        f"{rate['rate']:.1%} of {rate['n']} (95 % interval {rate['low']:.1%} to {rate['high']:.1%})"
-    )
+    return f"{percent(rate['rate'])} of {rate['n']} ({rate_interval(rate['low'], rate['high'])})"
 
 
 def show_cohort(data: Mapping[str, Any]) -> str:

@@ -61,7 +61,7 @@ def unnoticed(result: Result) -> str:
     if share is None:
         return ""
     return (
-        " A second model behind some of the answers would have been noticed with 95% chance if it "
+        " A second model behind some of the answers would have been noticed with 95 % chance if it "
         f"changed at least {text.percent(share)} of them: the share of queries that it answers "
         "times the share of inputs that it disagrees on. Less may have gone unnoticed."
     )
@@ -129,19 +129,18 @@ def change(finding: FindingPart) -> str:
 
 
 def hits(interval: SharePart) -> str:
-    """``9 of 46 = 19.6% (95% interval 9.4% to 33.9%)``."""
+    """``9 of 46 = 19.6% (95 % interval 9.4% to 33.9%)``."""
     return (
         f"{interval.hits} of {interval.samples} = {text.percent(interval.rate)} "
-        f"(95% interval {text.percent(interval.low)} to {text.percent(interval.high)})"
+        f"({text.rate_interval(interval.low, interval.high)})"
     )
 
 
 def rate(value: RatePart) -> str:
-    """``5.0% of 20 models (95% interval 0.1% to 24.9%)``."""
+    """``5.0% of 20 models (95 % interval 0.1% to 24.9%)``."""
     spread = ""
     if value.low is not None and value.high is not None:
-        low, high = text.percent(value.low), text.percent(value.high)
-        spread = f" (95% interval {low} to {high})"
+        spread = f" ({text.rate_interval(value.low, value.high)})"
     return f"{text.percent(value.rate)} of {text.plural(value.n, 'model')}{spread}"
 
 

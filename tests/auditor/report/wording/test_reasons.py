@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.report.wording.phrases import hits_of
+from auditor.report.wording.reasons import hits_of
 from auditor.report.wording.reasons import SENTENCES, sentence, sentences
 
 PAIRS = (
