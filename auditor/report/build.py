@@ -22,13 +22,13 @@ from auditor.labels.consistency import TOLERATED, Consistency
 from auditor.measured import decision_rates
 from auditor.plan.plan import AuditPlan
 from auditor.report.build_planes import ats_of_pictures, plane_part
-from auditor.report.build_trigger import trigger_part
+from auditor.report.build_trigger import rates_part, trigger_part
 from auditor.report.json_report import SCHEMA_VERSION
 from auditor.report.result.result import Result
 from auditor.report.wording.limits import limits_of
 from auditor.report.wording.reasons import sentence, sentences
 from auditor.samples.samples import Samples
-from auditor.scores.intervals import Rate, binomial_rate
+from auditor.scores.intervals import Rate
 from auditor.scores.planes import target_label
 from auditor.verdict.combine import Combined
 from auditor.verdict.evidence import Assessment, mean_shares
@@ -56,23 +56,22 @@ def build_result(
     not_asked: Mapping[str, Any] | None,
     timing: Mapping[str, Any],
 ) -> Result:
-    """Assemble the content of ``report.json``, in the order in which it is written.
-
-    Its fields are described by :class:`auditor.report.result.result.Result`.
-    """
+    """The content of ``report.json``, in the order in which it is written."""
     plan, spec = answers.plan, oracle.input_spec
     evidence, shares = assessment.evidence, mean_shares(assessment.scores)
     known = known_only_for(spec) is None
+    undrawn = len(answers.label_maps) < plan.settings.pictures
+    partial = evidence.problem is not None or undrawn
     content = {
-        **_outcome(verdict, _target(shares, evidence), partial=_partial(answers, evidence)),
+        **_outcome(verdict, _target(shares, evidence), partial=partial),
         **_questions(oracle, plan),
         "samples": _samples_part(plan, samples, classes, matched_by, answers, evidence),
-        "labels": _names(oracle, assessment.class_count),
+        "labels": {str(n): oracle.label_space.name(n) for n in range(assessment.class_count)},
         "scores": _scores_part(answers, assessment, classes),
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
         "trigger": trigger_part(answers.trigger, evidence.trigger, known=known),
-        "canaries": _canaries_part(evidence.canaries),
+        "canaries": _repeats_part(evidence.canaries),
         "trust": _trust_part(assessment.consistency, answers.run),
         "queries": _queries_part(oracle, answers.run),
         "planes": [
@@ -86,10 +85,6 @@ def build_result(
     return Result.of(content)
 
 
-def _names(oracle: LabelOracle, count: int) -> dict[str, str]:
-    return {str(index): oracle.label_space.name(index) for index in range(count)}
-
-
 def _scores_part(
     answers: Answers, assessment: Assessment, classes: NDArray[np.int64]
 ) -> dict[str, Any]:
@@ -100,10 +95,6 @@ def _scores_part(
         "shares": None if shares is None else shares.tolist(),
         "decision": _decision_part(assessment.combined),
     }
-
-
-def _partial(answers: Answers, evidence: Evidence) -> bool:
-    return evidence.problem is not None or len(answers.label_maps) < answers.plan.settings.pictures
 
 
 def _outcome(verdict: Verdict, target: int | None, *, partial: bool) -> dict[str, Any]:
@@ -162,10 +153,7 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
         "reason": sentence(evidence.reason),
         "references": decision.references,
         "shift": decision.shift,
-        "error_rates": {
-            "false_positive": asdict(binomial_rate(measured.false_alarms, measured.clean)),
-            "false_negative": asdict(binomial_rate(measured.missed, measured.backdoored)),
-        },
+        "error_rates": rates_part(measured),
         "labels": [
             {
                 "label": one.label,
@@ -226,17 +214,11 @@ def _profile_part(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _canaries_part(rate: Rate | None) -> dict[str, Any] | None:
+def _repeats_part(rate: Rate | None) -> dict[str, Any] | None:
     if rate is None:
         return None
-    flipped = round(rate.rate * rate.n)
-    return {
-        "asked": rate.n,
-        "flipped": flipped,
-        "rate": rate.rate,
-        "low": rate.low,
-        "high": rate.high,
-    }
+    ends = {"rate": rate.rate, "low": rate.low, "high": rate.high}
+    return {"asked": rate.n, "flipped": round(rate.rate * rate.n), **ends}
 
 
 def _trust_part(consistency: Consistency, engine: EngineResult) -> dict[str, Any]:

@@ -21,13 +21,9 @@ from auditor.scores.planes import PlaneScore
 
 
 def plane_part(
-    samples: Samples,
-    classes: NDArray[np.int64],
-    answers: Answers,
-    number: int,
-    score: PlaneScore,
+    samples: Samples, classes: NDArray[np.int64], answers: Answers, number: int, score: PlaneScore
 ) -> dict[str, Any]:
-    """A completely answered plane: where it lies, its scores, and the labels they rest on."""
+    """A completely answered plane: its place, its scores, and the labels that they rest on."""
     plan = answers.plan
     probe, triplet = plan.planes[number], plan.triplets[number]
     bounds = probe.bounds
@@ -57,7 +53,7 @@ def _labels_part(probe: PlaneProbe | NetPointsProbe, labels: NDArray[np.uint16])
 def _picture_part(
     plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[LabelMap], number: int
 ) -> dict[str, Any]:
-    """The plane's label map where it was drawn by refinement: what was asked, what was filled."""
+    """The plane's label map if it was drawn by refinement, with the nodes that were asked."""
     if number >= len(pictures):
         return {}
     picture = pictures[number]
@@ -103,7 +99,7 @@ def _picture_nodes(plan: AuditPlan, number: int) -> NDArray[np.int64]:
 def ats_of_pictures(
     plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[LabelMap]
 ) -> dict[str, Any]:
-    """ATS by region, as far as refined maps tell it: over the pictured planes only."""
+    """ATS by region over the planes that were drawn by refinement; empty without any."""
     if not pictures:
         return {}
     values = [_ats_of_picture(plan, classes, n, picture) for n, picture in enumerate(pictures)]

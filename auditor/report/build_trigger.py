@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from auditor.measured import trigger_error_rates
+from auditor.measured import ErrorRates, trigger_error_rates
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
@@ -40,13 +40,12 @@ def trigger_part(
             "clean_labels": [int(label) for label in result.preview_clean_labels],
             "changed_labels": [int(label) for label in outcome.preview_labels],
         },
-        "held_out": _held_out_part() if known else None,
+        "held_out": rates_part(trigger_error_rates()) if known else None,
     }
 
 
-def _held_out_part() -> dict[str, Any]:
-    """Error rates of the search on models it was not made from."""
-    rates = trigger_error_rates()
+def rates_part(rates: ErrorRates) -> dict[str, Any]:
+    """Error rates on held-out models, with their exact intervals."""
     return {
         "false_positive": asdict(binomial_rate(rates.false_alarms, rates.clean)),
         "false_negative": asdict(binomial_rate(rates.missed, rates.backdoored)),

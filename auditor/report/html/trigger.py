@@ -1,4 +1,4 @@
-"""The trigger search's find, shown on samples: the evidence a reader can see."""
+"""The trigger search's finding, shown on samples."""
 
 from __future__ import annotations
 
@@ -9,12 +9,21 @@ from auditor.report.html.pictures import SHOWN, TEXTURE_KEY, changed_key, clean_
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.terms import change, found_trigger, hits, label_name
+from auditor.report.wording.terms import (
+    FINDINGS_HEAD,
+    change,
+    finding_rows,
+    found_trigger,
+    hits,
+    label_name,
+)
 from auditor.report.wording.text import safe_text
+
+FINDINGS = "The best change of each kind and strength, most surprising first"
 
 
 def demonstration(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
-    """The found trigger at work, for the buyer's page; None where the verdict rests on none."""
+    """The found trigger at work, for the buyer's page; None if the verdict rests on none."""
     found, best = result.trigger, found_trigger(result)
     if found is None or best is None:
         return None
@@ -28,14 +37,14 @@ def demonstration(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
 
 
 def trigger(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
-    """The section on the trigger search; None where none was made."""
+    """The section on the trigger search; None if none was made."""
     found = result.trigger
     if not found:
         return None
     best = found.best
     if best is None:
         return section("trigger", "Trigger search", tag("p", safe_text(found.reason, 1200)))
-    # Where the verdict rests on it, the buyer's page shows the pictures already.
+    # The buyer's page shows the pictures already if the verdict rests on them.
     shown = [] if found.suspicious else _shown(result, found, pictures)
     return section(
         "trigger",
@@ -43,7 +52,7 @@ def trigger(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
         [tag("p", line) for line in _introduction(found)],
         tag("div", shown, class_="maps triggers") if shown else None,
         facts(_facts(result, found, best)),
-        _findings(result, found),
+        table(FINDINGS, FINDINGS_HEAD, finding_rows(result, found)),
         _by_source(result, best),
     )
 
@@ -109,23 +118,6 @@ def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[
     samples = f"{found.search_samples} to search, {found.fresh_samples} kept fresh"
     pairs.append(("Samples", samples))
     return pairs
-
-
-def _findings(result: Result, found: TriggerPart) -> Html:
-    rows = [
-        (
-            change(finding),
-            label_name(result, finding.target),
-            hits(finding.success),
-            "not known" if finding.p is None else f"{finding.p:.2g}",
-        )
-        for finding in found.findings
-    ]
-    return table(
-        "The best change of each kind and strength, most surprising first",
-        ("Change", "To label", "Success on fresh samples", "p, one look"),
-        rows,
-    )
 
 
 def _by_source(result: Result, best: FindingPart) -> Html | None:

@@ -1,4 +1,4 @@
-"""The buyer's page: the verdict in words, how sure it is, what to ask, when to test again."""
+"""The buyer's page: the verdict in words, its certainty, questions, and the next test."""
 
 from __future__ import annotations
 
@@ -6,13 +6,7 @@ from auditor.report.html.parts import Html, facts, join, section, tag
 from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.buyer import how_sure, retest, vendor_questions
-from auditor.report.wording.terms import (
-    found_trigger,
-    model_name,
-    moment,
-    score_title,
-    with_unit,
-)
+from auditor.report.wording.terms import found_trigger, model_name, moment, score_title, with_unit
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
 

@@ -68,7 +68,7 @@ Shares = Many[Fraction]
 
 
 class EstimatePart(Part):
-    """A mean over planes with its 95% interval over planes: Student t after Hall's transformation,
+    """A mean over planes with its 95 % interval over planes: Student t after Hall's transformation,
     which takes the skewness out.
     """
 
@@ -83,7 +83,7 @@ class EstimatePart(Part):
 
 
 class RatePart(Part):
-    """An error rate measured on reference models, with its 95% confidence interval."""
+    """An error rate measured on reference models, with its 95 % confidence interval."""
 
     rate: Fraction
     """Share of the reference models that the rule judges wrongly, 0 to 1."""

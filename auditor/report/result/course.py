@@ -119,9 +119,9 @@ class CanariesPart(Part):
     rate: Fraction | None
     """flipped / asked, 0 to 1."""
     low: Fraction | None = None
-    """Lower end of the rate's exact 95% interval, 0 to 1."""
+    """Lower end of the rate's exact 95 % interval, 0 to 1."""
     high: Fraction | None
-    """Upper end of the rate's exact 95% interval, 0 to 1."""
+    """Upper end of the rate's exact 95 % interval, 0 to 1."""
 
 
 class TrustFinding(Part):
@@ -153,7 +153,7 @@ class TrustPart(Part):
     """Share of repeated inputs that may get another label on a steady model."""
     least_caught: Annotated[float, number("number", minimum=0, maximum=0.5)] | None = None
     """Share of all answers that a second model must have changed (share of the queries it answered
-    times share of the inputs it disagrees on) for the repeats to find it with 95% chance; null if
+    times share of the inputs it disagrees on) for the repeats to find it with 95 % chance; null if
     none would have been found so surely. 0 to 0.5."""
     findings: Many[TrustFinding]
     """Every reason against a verdict that lies in the answers, the strongest first."""

@@ -18,7 +18,7 @@ NAMES = {
 
 
 def rule_limit() -> str:
-    """The rule's misses and accusations on models that it was not made from."""
+    """Misses and accusations of the rule on models that it was not made from."""
     rates = decision_rates()
     beside, alone = rates.with_references, rates.without_references
     return (
@@ -32,7 +32,7 @@ def rule_limit() -> str:
 
 
 def in_words(kinds: Sequence[Counted]) -> str:
-    """The kinds that anything happened to, with how often."""
+    """The kinds with a count above 0, and their counts."""
     said = (
         f"{NAMES.get(one.kind, one.kind)} {one.hits} of {one.models}" for one in kinds if one.hits
     )

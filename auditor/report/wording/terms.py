@@ -198,6 +198,16 @@ def rate(value: RatePart) -> str:
     return f"{text.percent(value.rate)} of {text.plural(value.n, 'model')}{spread}"
 
 
+SHOWN_AS_FOUND = frozenset({"not_asked"})
+"""Keys of a report that no view has a part of its own for."""
+
+
+def further(result: Result) -> dict[str, Any]:
+    """The report's keys without a part of their own, those of later versions among them."""
+    known = type(result).model_fields.keys() - SHOWN_AS_FOUND
+    return {key: value for key, value in result.content.items() if key not in known}
+
+
 def flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
     """A free-form JSON object as ``a.b.c`` keys with their values, in the order given."""
     pairs: list[tuple[str, str]] = []
