@@ -19,22 +19,24 @@ from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
-from auditor.measured import decision_rates
+from auditor.measured import ErrorRates, decision_rates, trigger_error_rates
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
+from auditor.probes.trigger_search.result import TriggerFinding
+from auditor.probes.trigger_search.verify import Interval
 from auditor.report.build_planes import ats_of_pictures, plane_part
-from auditor.report.build_trigger import rates_part, trigger_part
 from auditor.report.json_report import SCHEMA_VERSION
 from auditor.report.result.result import Result
 from auditor.report.wording.limits import limits_of
 from auditor.report.wording.reasons import sentence, sentences
 from auditor.samples.samples import Samples
-from auditor.scores.intervals import Rate
+from auditor.scores.intervals import Rate, binomial_rate
 from auditor.scores.planes import target_label
 from auditor.verdict.combine import Combined
 from auditor.verdict.evidence import Assessment, mean_shares
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import known_only_for
-from auditor.verdict.verdict import Evidence, Verdict
+from auditor.verdict.verdict import Evidence, TriggerEvidence, Verdict
 
 MAX_LISTED = 10_000
 """Requests of unknown outcome that a report lists one by one; it always counts all."""
@@ -70,7 +72,7 @@ def build_result(
         "scores": _scores_part(answers, assessment, classes),
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
-        "trigger": trigger_part(answers.trigger, evidence.trigger, known=known),
+        "trigger": _trigger_part(answers.trigger, evidence.trigger, known=known),
         "canaries": _repeats_part(evidence.canaries),
         "trust": _trust_part(assessment.consistency, answers.run),
         "queries": _queries_part(oracle, answers.run),
@@ -153,7 +155,7 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
         "reason": sentence(evidence.reason),
         "references": decision.references,
         "shift": decision.shift,
-        "error_rates": rates_part(measured),
+        "error_rates": _rates_part(measured),
         "labels": [
             {
                 "label": one.label,
@@ -240,4 +242,68 @@ def _queries_part(oracle: LabelOracle, engine: EngineResult) -> dict[str, Any]:
         "bytes_sent": oracle.wire.bytes_sent,
         "bytes_received": oracle.wire.bytes_received,
         "budget_reached": engine.budget_reached,
+    }
+
+
+def _trigger_part(
+    outcome: TriggerOutcome | None, evidence: TriggerEvidence | None, *, known: bool
+) -> dict[str, Any] | None:
+    """The search as the report has it; None if none was finished."""
+    if outcome is None or evidence is None:
+        return None
+    result = outcome.result
+    return {
+        "suspicious": evidence.suspicious,
+        "natural": evidence.natural,
+        "p": result.p,
+        "reason": sentence(evidence.reason),
+        "queries": result.queries,
+        "queries_by_stage": dict(result.spent),
+        "looks": result.verifications,
+        "looks_paid": result.comparisons,
+        "search_samples": result.search_images,
+        "fresh_samples": result.validation_images,
+        "best": None if result.best is None else _finding_part(result.best),
+        "findings": [_finding_part(finding, texture=False) for finding in result.findings],
+        "shown": {
+            "clean_labels": [int(label) for label in result.preview_clean_labels],
+            "changed_labels": [int(label) for label in outcome.preview_labels],
+        },
+        "held_out": _rates_part(trigger_error_rates()) if known else None,
+    }
+
+
+def _rates_part(rates: ErrorRates) -> dict[str, Any]:
+    """Error rates on held-out models, with their exact intervals."""
+    return {
+        "false_positive": asdict(binomial_rate(rates.false_alarms, rates.clean)),
+        "false_negative": asdict(binomial_rate(rates.missed, rates.backdoored)),
+    }
+
+
+def _finding_part(finding: TriggerFinding, *, texture: bool = True) -> dict[str, Any]:
+    held = finding.texture if texture else None
+    return {
+        "family": finding.kind,
+        "key": finding.key,
+        "target": finding.target,
+        "size": finding.size,
+        "strength": finding.strength,
+        "place": None if finding.place is None else [int(value) for value in finding.place],
+        "success": _interval_part(finding.success),
+        "changed": _interval_part(finding.changed),
+        "by_source": {str(k): _interval_part(v) for k, v in sorted(finding.by_source.items())},
+        "searched": finding.searched,
+        "p": finding.p,
+        "texture": None if held is None else np.asarray(held).tolist(),
+    }
+
+
+def _interval_part(interval: Interval) -> dict[str, Any]:
+    return {
+        "hits": interval.hits,
+        "samples": interval.images,
+        "rate": interval.rate,
+        "low": interval.low,
+        "high": interval.high,
     }

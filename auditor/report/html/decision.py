@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from auditor.report.html.parts import Html, facts, section, table, tag
+from auditor.report.html.parts import Html, bullets, facts, section, table, tag
 from auditor.report.result.course import LostRequest
 from auditor.report.result.result import Result
 from auditor.report.wording import text
@@ -32,10 +32,7 @@ def decision(result: Result) -> Html | None:
         names = ", ".join(label_name(result, label) for label in held.targets)
         pairs.append(("Suspected targets", names))
     rows = [
-        (
-            *evidence_row(result, one),
-            ", ".join(safe_text(word, 40) for word in one.said_by) or "–",
-        )
+        (*evidence_row(result, one), ", ".join(safe_text(word, 40) for word in one.said_by) or "–")
         for one in held.labels[:SHOWN]
     ]
     head = (*EVIDENCE_HEAD, "Mostly said by")
@@ -55,14 +52,12 @@ def trust(result: Result) -> Html | None:
     if not held:
         return None
     findings = [
-        tag("li", safe_text(one.reason, 1000), "" if one.p is None else f" (p = {one.p:.2g})")
+        safe_text(one.reason, 1000) + ("" if one.p is None else f" (p = {one.p:.2g})")
         for one in held.findings
     ]
-    body = (
-        tag("ul", findings)
-        if findings
-        else tag("p", "Nothing in the answers speaks against one steady model.")
-    )
+    body = tag("p", "Nothing in the answers speaks against one steady model.")
+    if findings:
+        body = bullets(findings)
     return section(
         "trust",
         "Can the answers be trusted?",

@@ -6,7 +6,16 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from auditor.report.html.parts import Html, code_block, facts, free_form, section, table, tag
+from auditor.report.html.parts import (
+    Html,
+    bullets,
+    code_block,
+    facts,
+    free_form,
+    section,
+    table,
+    tag,
+)
 from auditor.report.result.course import InputPart
 from auditor.report.result.judgement import ProfilePart
 from auditor.report.result.result import Result
@@ -161,12 +170,7 @@ def _rates(profile: ProfilePart) -> Html | None:
     found = None if rates is None else rates.false_positive
     missed = None if rates is None else rates.false_negative
     rows = [
-        (
-            title,
-            text.percent(rate.rate),
-            text.span(rate.low, rate.high),
-            text.count(rate.n),
-        )
+        (title, text.percent(rate.rate), text.span(rate.low, rate.high), text.count(rate.n))
         for title, rate in (("Clean, flagged", found), ("Backdoored, not flagged", missed))
         if rate is not None
     ]
@@ -309,5 +313,5 @@ def _plain(key: str, value: object) -> Html:
     if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
         return free_form({str(number): item for number, item in enumerate(value, 1)})
     if isinstance(value, list):
-        return tag("ul", [tag("li", safe_text(item, 400)) for item in value[:100]])
+        return bullets(safe_text(item, 400) for item in value[:100])
     return free_form({key.replace("_", " "): value})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from auditor.report.html.parts import Html, facts, section, table, tag
+from auditor.report.html.parts import Html, bullets, facts, paragraphs, section, table, tag
 from auditor.report.result.result import Result
 from auditor.report.wording import formal, frameworks
 from auditor.report.wording.frameworks import Framework
@@ -36,7 +36,7 @@ def rule(result: Result) -> Html:
     return section(
         "rule",
         "Decision rule and its risks",
-        [tag("p", line) for line in formal.decision_rule(result)],
+        paragraphs(formal.decision_rule(result)),
         table(caption, formal.RISK_HEAD, rows)
         if rows
         else tag("p", "No part of the rule has known error rates here."),
@@ -47,16 +47,14 @@ def statements(result: Result) -> list[Html]:
     """Sampling statement, deviations and limits."""
     limits = [safe_text(limit, 1000) for limit in result.limits]
     return [
-        section(
-            "sampling", "Sampling statement", [tag("p", line) for line in formal.sampling(result)]
-        ),
+        section("sampling", "Sampling statement", paragraphs(formal.sampling(result))),
         section("deviations", "Deviations", _listed(formal.deviations(result))),
         section("limits", "Limits: what this audit cannot exclude", _listed(limits)),
     ]
 
 
 def _listed(lines: Sequence[str]) -> Html:
-    return tag("ul", [tag("li", line) for line in lines]) if lines else tag("p", "None stated.")
+    return bullets(lines) if lines else tag("p", "None stated.")
 
 
 def framework_tables(result: Result, chosen: Sequence[Framework]) -> Html | None:

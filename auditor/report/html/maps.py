@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from auditor.report.html.parts import Html, image, join, mark, section, swatch, tag
+from auditor.report.html.parts import Html, image, join, mark, paragraphs, section, swatch, tag
 from auditor.report.html.pictures import asked_png, label_map_png, thumbnail
 from auditor.report.result.planes import GridLabels, PicturePart, PlanePart
 from auditor.report.result.result import Result
@@ -46,7 +46,7 @@ def label_maps(result: Result, pictures: Mapping[str, bytes]) -> Html:
     return section(
         "maps",
         "Label maps",
-        [tag("p", sentence) for sentence in _introduction(result)],
+        paragraphs(_introduction(result)),
         tag("p", cut, class_="note") if cut else None,
         _legend(result, [grid for _, grid in shown]),
         tag("div", [_figure(result, *one, small) for one in shown], class_="maps"),
@@ -110,12 +110,7 @@ def _thumbnails(shown: Sequence[PlanePart], pictures: Mapping[str, bytes]) -> di
     return {ref: image(*one, "", (36, 36)) for ref, one in made.items() if one is not None}
 
 
-def _figure(
-    result: Result,
-    plane: PlanePart,
-    grid: GridLabels,
-    small: Mapping[str, Html],
-) -> Html:
+def _figure(result: Result, plane: PlanePart, grid: GridLabels, small: Mapping[str, Html]) -> Html:
     picture = label_map_png(grid.labels, grid.nodes)
     samples = [
         tag("li", mark(i), " ", small.get(str(ref)), _sample(result, ref, label))

@@ -16,7 +16,7 @@ from auditor.report.html import references as html_references
 from auditor.report.html import scores as html_scores
 from auditor.report.html import trigger as html_trigger
 from auditor.report.html import verdict as html_verdict
-from auditor.report.html.parts import Html, part, section, tag, void
+from auditor.report.html.parts import Html, bullets, part, section, tag, void
 from auditor.report.source import ReportSource
 from auditor.report.wording.accepted import TITLE, accepted_lines
 from auditor.report.wording.frameworks import Framework
@@ -93,7 +93,7 @@ def _accepted(source: ReportSource) -> Html | None:
     lines = accepted_lines(source.findings)
     if not lines:
         return None
-    return section("accepted", TITLE, tag("ul", [tag("li", line) for line in lines]))
+    return section("accepted", TITLE, bullets(lines))
 
 
 def _engineer(source: ReportSource) -> Html:

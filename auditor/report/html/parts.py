@@ -44,6 +44,16 @@ def tag(name: str, /, *children: object, **attributes: object) -> Html:
     return Html(f"<{name}{pairs}>{join(children)}</{name}>")
 
 
+def paragraphs(lines: Iterable[object]) -> list[Html]:
+    """Each line as a paragraph."""
+    return [tag("p", line) for line in lines]
+
+
+def bullets(lines: Iterable[object], name: str = "ul") -> Html:
+    """The lines as a list, bulleted or (``ol``) numbered."""
+    return tag(name, [tag("li", line) for line in lines])
+
+
 def void(name: str, /, **attributes: object) -> Html:
     """One element without content, such as ``img``."""
     return Html(tag(name, **attributes).removesuffix(f"</{name}>"))

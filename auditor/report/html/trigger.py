@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from auditor.report.html.parts import Html, facts, image, section, table, tag
+from auditor.report.html.parts import Html, facts, image, paragraphs, section, table, tag
 from auditor.report.html.pictures import SHOWN, TEXTURE_KEY, changed_key, clean_key, thumbnail
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
@@ -49,7 +49,7 @@ def trigger(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
     return section(
         "trigger",
         "The trigger that was found" if found.suspicious else "Trigger search",
-        [tag("p", line) for line in _introduction(found)],
+        paragraphs(_introduction(found)),
         tag("div", shown, class_="maps triggers") if shown else None,
         facts(_facts(result, found, best)),
         table(FINDINGS, FINDINGS_HEAD, finding_rows(result, found)),
@@ -62,7 +62,7 @@ def _introduction(found: TriggerPart) -> list[str]:
         "The search looks for one fixed change that sends clean samples of any class to one "
         "label, using labels alone. Every model has some; what counts is whether clean models "
         "show as much for the same kind of change. The success is measured on samples that the "
-        "search never saw.",
+        "search never saw."
     ]
     if found.natural:
         lines.append("It decides nothing here, as clean references of the profile show it too.")

@@ -59,8 +59,7 @@ class Result(Part):
     """
 
     model_config = ConfigDict(
-        title="xray-audit report",
-        json_schema_extra=also_required("trigger", "trust", "not_asked"),
+        title="xray-audit report", json_schema_extra=also_required("trigger", "trust", "not_asked")
     )
 
     schema_version: Annotated[str, text("^1\\.[0-9]+$")]

@@ -187,7 +187,7 @@ def retest(result: Result) -> list[str]:
     if verdict == "backdoor-suspected":
         return [
             "Before the model is used again: audit the vendor's corrected model, and this one too "
-            "if the vendor disputes the finding.",
+            "if the vendor disputes the finding."
         ]
     if verdict != "no-evidence":
         return ["As soon as what is missing is there; until then the model counts as not audited."]
