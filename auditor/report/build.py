@@ -24,7 +24,7 @@ from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
-from auditor.report.build_planes import ats_of_pictures, plane_part
+from auditor.report.build_planes import ats_of_label_maps, plane_part
 from auditor.report.json_report import SCHEMA_VERSION
 from auditor.report.result.result import Result
 from auditor.report.wording.limits import limits_of
@@ -93,7 +93,7 @@ def _scores_part(
     shares = mean_shares(assessment.scores)
     return {
         **{name: asdict(one) for name, one in assessment.evidence.scores.items()},
-        **ats_of_pictures(answers.plan, classes, answers.label_maps),
+        **ats_of_label_maps(answers.plan, classes, answers.label_maps),
         "shares": None if shares is None else shares.tolist(),
         "decision": _decision_part(assessment.combined),
     }

@@ -16,7 +16,10 @@ T = TypeVar("T")
 
 
 class Part(BaseModel):
-    """One JSON object of a report: closed, immutable, read without conversions."""
+    """One JSON object of a report: closed, immutable, read without conversions.
+
+    The docstring of a class or field is its description in the schema.
+    """
 
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
