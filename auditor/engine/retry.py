@@ -32,10 +32,8 @@ def is_retryable(error: BaseException) -> bool:
 
 
 class Backoff(wait_base):
-    """Exponential backoff with jitter; a pause that the target asked for is the gate's affair.
-
-    Args:
-        first_s: longest pause before the second attempt.
+    """Exponential backoff with jitter, at most ``first_s`` before the second attempt; a pause that
+    the target asked for is the gate's affair.
     """
 
     def __init__(self, first_s: float) -> None:
@@ -48,12 +46,8 @@ class Backoff(wait_base):
 
 
 class RetryPermit(stop_base):
-    """Stops the attempts at one request unless all limits allow one more, which it charges.
-
-    Args:
-        engine: limits of the whole audit.
-        run: pays for the attempt.
-        queries: inputs of the request.
+    """Stops the attempts at a request of ``queries`` inputs unless all limits allow one more, which
+    it charges.
     """
 
     def __init__(self, engine: EngineState, run: RunState, queries: int) -> None:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec, Labels
 from adapters.errors import AdapterError
 from adapters.strict_json import canonical
-from auditor.engine.observer import Sent
+from auditor.engine.observer import Observer, Sent
 from auditor.engine.requests import input_keys
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import EvidenceError, StoreError
@@ -36,7 +36,7 @@ FLUSH_LABELS = 65_536
 MAX_BYTES = 2 * 1024**3
 
 
-class LabelLog:
+class LabelLog(Observer):
     """The open log of one audit; belongs to the event loop and to one process.
 
     Args:
