@@ -1,4 +1,4 @@
-"""The engine as its callers see it: what it is asked, within which limits, and its answer."""
+"""The engine as its callers see it: its limits, its one method and its result."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
 from auditor.engine.observer import Sent
 from auditor.engine.rate import MAX_PAUSE_S
 from auditor.engine.requests import Request
-from auditor.engine.state import EngineState, RunState
+from auditor.engine.state import RunState
 from auditor.engine.store import NOT_ASKED, StoredProbe
 
 NOTED_PAUSE_S = 5.0
@@ -25,9 +25,9 @@ NOTED_PAUSE_S = 5.0
 class Dispatcher:
     """Sends the requests of one run."""
 
-    def __init__(self, engine: EngineState, run: RunState) -> None:
-        self._engine, self._run = engine, run
-        self._oracle = engine.connection.oracle
+    def __init__(self, run: RunState) -> None:
+        self._engine, self._run = run.engine, run
+        self._oracle = run.engine.connection.oracle
 
     async def ask(self, request: Request) -> Labels:
         """Labels of ``request``, which is sent when a slot is free and its turn has come.

@@ -26,9 +26,9 @@ class Sent:
         items: ``(n,)`` for each input its number there.
         batch: ``(n, c, h, w)`` the inputs; valid during the call only.
         keys: digest of each input as sent; empty for an input that is repeated on purpose.
-        send: which sending of these inputs this was, from 1.
+        send: number of this sending of the same inputs, from 1.
         seconds: from sending it to its end.
-        status: of the reply, in the words of its protocol; empty if there was none.
+        status: of the reply, in the words of its protocol; empty without one.
     """
 
     probes: NDArray[np.int64]

@@ -31,12 +31,7 @@ class StreamProgress(Progress):
     """One line that rewrites itself on a terminal; elsewhere a line every ``quiet_s`` seconds.
 
     The ETA comes from the rate of live queries: labels from the store cost nothing and would
-    make it look too good.
-
-    Args:
-        stream: where to write; standard error by default.
-        quiet_s: seconds between two lines if the stream is no terminal.
-        now: the time source, in seconds.
+    make it look too good. ``stream`` is standard error by default, ``now`` gives seconds.
     """
 
     def __init__(
@@ -106,11 +101,7 @@ class StreamProgress(Progress):
 
 class NotebookProgress(StreamProgress):
     r"""One line that rewrites itself in a notebook's output area, which knows ``\r`` but no
-    terminal codes.
-
-    Args:
-        stream: where to write; standard output by default, which notebooks show without alarm.
-        now: the time source, in seconds.
+    terminal codes. ``stream`` is standard output by default, which notebooks show without alarm.
     """
 
     def __init__(

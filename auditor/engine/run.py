@@ -37,7 +37,8 @@ class Supply:
         deferred: inputs that the target will answer only in a later run.
     """
 
-    def __init__(self, engine: EngineState, run: RunState, again: Sequence[Again]) -> None:
+    def __init__(self, run: RunState, again: Sequence[Again]) -> None:
+        engine = run.engine
         self._engine, self._run = engine, run
         spec = engine.connection.oracle.input_spec
         self.source = RequestSource(run.probes, run.stored, spec, engine.batch, again)
@@ -104,12 +105,10 @@ class Supply:
 class Run:
     """One call of :meth:`auditor.engine.engine.QueryEngine.run`; made by :meth:`open`."""
 
-    def __init__(
-        self, engine: EngineState, state: RunState, unknown: Sequence[UnknownRequest]
-    ) -> None:
-        self._engine, self._state, self._unknown = engine, state, unknown
-        self._supply = Supply(engine, state, _to_ask_again(unknown, state.stored))
-        self._dispatcher = Dispatcher(engine, state)
+    def __init__(self, state: RunState, unknown: Sequence[UnknownRequest]) -> None:
+        self._engine, self._state, self._unknown = state.engine, state, unknown
+        self._supply = Supply(state, _to_ask_again(unknown, state.stored))
+        self._dispatcher = Dispatcher(state)
         self._failure: Exception | None = None
 
     @classmethod
@@ -131,8 +130,8 @@ class Run:
         observer.begin(probes, [one.labels for one in stored])
         spent = (await store.ledger(plan_digest))["sent"]
         budget = QueryBudget(engine.limits.max_queries, spent)
-        state = RunState(plan_digest, probes, stored, budget, server, names, halt)
-        run = cls(engine, state, await store.unknown(plan_digest))
+        state = RunState(engine, plan_digest, probes, stored, budget, server, names, halt)
+        run = cls(state, await store.unknown(plan_digest))
         for probe, missing in zip(probes, run._supply.source.missing, strict=True):
             state.ledger.plan(probe.kind, probe.size, probe.size - len(missing))
         engine.progress.start(state.ledger.planned, state.ledger.cached)
@@ -234,9 +233,7 @@ class Run:
     async def _answer(self, request: Request) -> None:
         """Ask ``request``, in halves if the target says it is too large."""
         try:
-            labels = await ask_with_retries(
-                self._engine, self._state, request, self._dispatcher.ask
-            )
+            labels = await ask_with_retries(self._state, request, self._dispatcher.ask)
         except AdapterError as error:
             if error.advice.kind != "too-large" or len(request.items) == 1:
                 raise

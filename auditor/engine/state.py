@@ -41,7 +41,7 @@ class EngineState:
 
 @dataclass
 class RunState:
-    """State of one run.
+    """State of one run of ``engine``.
 
     Attributes:
         plan_digest: the key of the plan's ledger in the store.
@@ -49,6 +49,7 @@ class RunState:
         digests: of the probes, which compute theirs anew each time.
     """
 
+    engine: EngineState
     plan_digest: str
     probes: Sequence[FixedProbe]
     stored: list[StoredProbe]
