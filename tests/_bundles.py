@@ -30,7 +30,7 @@ from adapters.synthetic import nearest_prototype
 from adapters.target import Target
 from auditor.engine.contract import EngineLimits
 from auditor.engine.engine import QueryEngine
-from auditor.engine.progress import SilentProgress
+from auditor.engine.progress import Progress
 from auditor.errors import LabelsPending
 from auditor.evidence.attest.signing import read_signer
 from auditor.evidence.packing import pack
@@ -154,7 +154,7 @@ def audit(
     return asyncio.run(run_audit(request, on_start))
 
 
-class StopAfter(SilentProgress):
+class StopAfter(Progress):
     """Interrupts the audit, as Ctrl-C does, after so many answers."""
 
     def __init__(self, answers: int) -> None:

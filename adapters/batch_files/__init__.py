@@ -26,9 +26,8 @@ async def open_oracle(target: Target) -> FileOracle:
     """Open the exchange at ``target.location``; nothing is written yet.
 
     Raises:
-        TargetError: no shape, an encoding that its place cannot hold, or inputs that were
-            handed out with another one.
-        TargetError: the labels given are not exactly those of the round handed out last.
+        TargetError: no shape, an encoding that the place cannot hold, or inputs that were handed
+            out with another one.
     """
     if target.shape is None:
         raise TargetError("files do not tell the model's input shape: give --shape C,H,W")

@@ -29,7 +29,7 @@ class Round:
         number: from 1.
         inputs: number of inputs.
         place: name of the folder or file they are in, beside or below the state.
-        digest: SHA-256 over the keys of its inputs in order: what its own record must have.
+        digest: SHA-256 over the keys of its inputs in order, which its record must have.
         answered: True if its labels were taken over.
     """
 
@@ -45,11 +45,10 @@ class FileExchange:
     """Everything known about one exchange.
 
     Attributes:
-        place: the place that the user named: a folder for images, or an ``.npz`` file name.
+        place: as the user named it: a folder for images, or an ``.npz`` file name.
         facts: access, encoding, shape, layout and range of its inputs.
-        token: 12 hex digits that tell this exchange from every other one.
+        token: 12 hex digits that identify this exchange.
         plan: digest of the audit plan that it belongs to; empty until it is known.
-        rounds: in order.
     """
 
     place: Path
@@ -89,15 +88,11 @@ class FileExchange:
         return f"{self.token[:6]}-{number:03d}-"
 
     def keys_file(self, number: int) -> Path:
-        """Our own record of what round ``number`` asked."""
+        """Our own record of the inputs of round ``number``."""
         return self.folder / f".{self.name_of(number)}.keys"
 
     def keys(self, round_: Round) -> list[bytes]:
-        """Key of every input of a round, in order.
-
-        Raises:
-            TargetError: the record is missing or was changed.
-        """
+        """Key of every input of a round, in order; a TargetError if their record was changed."""
         path = self.keys_file(round_.number)
         try:
             data = path.read_bytes()
@@ -113,11 +108,7 @@ class FileExchange:
         return [data[at : at + KEY_BYTES] for at in range(0, len(data), KEY_BYTES)]
 
     def save(self) -> None:
-        """Write the state, whole or not at all.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Write the state, whole or not at all; an OSError if that fails."""
         data = {
             "xray_audit_exchange": VERSION,
             "token": self.token,
@@ -176,7 +167,7 @@ def _parse(fresh: FileExchange, text: str) -> FileExchange:
 
 
 def _refuse_foreign(fresh: FileExchange) -> None:
-    """The user's images must not be mixed with inputs of ours."""
+    """Refuse a folder with other files: inputs must not be mixed with the user's images."""
     if fresh.arrays:
         return
     try:
@@ -197,7 +188,7 @@ def key_of(sent: NDArray[Any]) -> bytes:
 
 
 def write_whole(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path`` so that no reader and no power cut sees half of it.
+    """Put ``data`` at ``path`` so that neither a reader nor a power cut leaves half of it.
 
     Raises:
         OSError: it cannot be written; an older file is untouched.

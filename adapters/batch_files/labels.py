@@ -39,7 +39,7 @@ def read_labels(
 ) -> list[int]:
     """Labels of the round that waits, in the order of its inputs.
 
-    Rows of earlier rounds may stand in the same file and are passed over.
+    Rows of earlier rounds may be in the same file and are passed over.
 
     Args:
         path: ``.csv``, ``.json``, ``.jsonl`` or ``.npz``.
@@ -81,7 +81,7 @@ def _indices(
             f"{path} lacks the labels of {len(missing):,} of the {waiting.inputs:,} inputs of "
             f"round {waiting.number}, the first is {first}; nothing of it was taken over"
         )
-    # Looked at before any name is learned: a refused file leaves nothing behind.
+    # Checked before any name is learned: a refused file leaves nothing behind.
     labels = {text: _known(text, space) for text in texts if text is not None}
     for text, index in labels.items():
         if index is None and (not space.open or _NUMBER.fullmatch(text)):
@@ -99,7 +99,7 @@ def _indices(
 
 
 def _refuse_other_kind(texts: Iterable[str], path: Path, space: LabelSpace) -> None:
-    """Numbers and names are never guessed into each other: a wrong order would show nowhere."""
+    """Refuse numbers among names and names among numbers: no order of classes is guessed."""
     if not space.open or not space.names:
         return
     numbered = {name.isdigit() for name in space.names}
@@ -193,20 +193,23 @@ def _csv(path: Path) -> Iterator[Row]:
             raise TargetError(
                 f"{path} must begin with a line of column names: id and label, and sha256 if known"
             )
-        at = {wanted: _column(path, names, wanted) for wanted in ("id", "label")}
+        id_at, label_at = (
+            names.index(_named(path, "column", names, known)) for known in (ID_NAMES, LABEL_NAMES)
+        )
         digest = names.index("sha256") if "sha256" in names else None
         for where, row in rows:
-            if len(row) <= max(at.values()):
+            if len(row) <= max(id_at, label_at):
                 raise TargetError(f"{path}, {where}: fewer cells than column names")
             stated = row[digest].strip() if digest is not None and digest < len(row) else ""
-            yield Row(where, _id(row[at["id"]]), row[at["label"]], stated)
+            yield Row(where, _id(row[id_at]), row[label_at], stated)
 
 
-def _column(path: Path, names: Sequence[str], wanted: str) -> int:
-    for name in ID_NAMES if wanted == "id" else LABEL_NAMES:
-        if name in names:
-            return names.index(name)
-    raise TargetError(f"{path} has no column {wanted!r}; it has {', '.join(names)[:200]}")
+def _named(path: Path, kind: str, names: Sequence[str], known: Sequence[str]) -> str:
+    """The one of ``names`` that is ``known`` to hold the ids or the labels."""
+    found = next((name for name in known if name in names), None)
+    if found is None:
+        raise TargetError(f"{path} has no {kind} {known[0]!r}; it has {', '.join(names)[:200]}")
+    return found
 
 
 def _json(path: Path) -> Iterator[Row]:
@@ -248,15 +251,8 @@ def _objects(path: Path, entries: Iterable[tuple[str, Any]]) -> Iterator[Row]:
 def _npz(path: Path) -> Iterator[Row]:
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
         names = list(archive.files)
-        columns = {}
-        for wanted, known in (("id", (*ID_NAMES, "ids")), ("label", LABEL_NAMES)):
-            key = next((name for name in known if name in names), None)
-            if key is None:
-                raise TargetError(
-                    f"{path} has no array {wanted!r}; it has {', '.join(names)[:200]}"
-                )
-            columns[wanted] = archive[key]
-        ids, labels = columns["id"], columns["label"]
+        ids = archive[_named(path, "array", names, (*ID_NAMES, "ids"))]
+        labels = archive[_named(path, "array", names, LABEL_NAMES)]
         if ids.ndim != 1 or labels.shape not in {ids.shape, (*ids.shape, 1)}:
             raise TargetError(
                 f"{path} holds ids of shape {ids.shape} and labels of shape {labels.shape}: one "

@@ -1,4 +1,4 @@
-"""An oracle whose answers come from files: what has none yet is handed out for the next run."""
+"""An oracle whose answers come from files: inputs without one are handed out for the next run."""
 
 from __future__ import annotations
 
@@ -28,9 +28,6 @@ class FileOracle:
         spec: form of an input.
         space: meaning of the labels.
         labels: file with the labels of the round that waits, or None.
-
-    Raises:
-        TargetError: the labels are not exactly those of the round that waits.
     """
 
     def __init__(
@@ -85,7 +82,7 @@ class FileOracle:
     def _take_in(self, waiting: Round) -> None:
         keys = self._exchange.keys(waiting)
         if self._labels is None or not self._labels.exists():
-            # Nothing to take over; what is asked again must be what was handed out.
+            # Nothing to take over; only inputs that were handed out may be asked again.
             self._asked = set(keys)
             return
         digests = self._digests(waiting, keys)
@@ -104,7 +101,7 @@ class FileOracle:
                 text = (place / MANIFEST).read_text(encoding="utf-8")
                 digests = [row[1] for row in csv.reader(text.splitlines())][1:]
         except (OSError, ValueError, KeyError, IndexError, csv.Error):
-            # The user may have moved the inputs away; our own record is what counts.
+            # The user may have moved the inputs away; our own record is authoritative.
             return [""] * len(keys)
         return digests if len(digests) == len(keys) else [""] * len(keys)
 
@@ -203,5 +200,5 @@ class FileOracle:
         return None
 
     async def aclose(self) -> None:
-        """Remove what was not handed out."""
+        """Remove inputs that were not handed out."""
         await asyncio.to_thread(self._writer.discard)

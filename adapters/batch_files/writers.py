@@ -8,7 +8,6 @@ import hashlib
 import io
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -55,12 +54,7 @@ def sent_values(batch: Batch, spec: InputSpec) -> NDArray[Any]:
 
 
 class RoundWriter:
-    """Writes the next round of an exchange; nothing of it counts before :meth:`finish`.
-
-    Args:
-        exchange: the exchange that it belongs to.
-        spec: form of its inputs.
-    """
+    """Writes the next round of an exchange; nothing of it counts before :meth:`finish`."""
 
     def __init__(self, exchange: FileExchange, spec: InputSpec) -> None:
         self._exchange = exchange
@@ -76,7 +70,7 @@ class RoundWriter:
         return len(self._keys)
 
     def add(self, values: NDArray[Any]) -> None:
-        """Write inputs ``(n, c, h, w)`` as :func:`sent_values` gives them.
+        """Write ``values`` of inputs ``(n, c, h, w)``, of :func:`sent_values`.
 
         Raises:
             TargetError: they cannot be written.
@@ -100,13 +94,11 @@ class RoundWriter:
             TargetError: it cannot be written.
         """
         try:
-            if self._raw is not None:
-                self._raw.flush()
             if self._exchange.arrays:
                 self._pack()
             else:
                 write_whole(self._partial / MANIFEST, self._manifest())
-            # A round that no state knows was left by a kill at this very place.
+            # A round missing from the state was left by a kill between here and its saving.
             _remove(self._final)
             self._partial.replace(self._final)
             record = b"".join(self._keys)
@@ -119,7 +111,7 @@ class RoundWriter:
         return Round(self.number, len(self._keys), self._final.name, digest)
 
     def discard(self) -> None:
-        """Remove what is unfinished."""
+        """Remove the unfinished round."""
         if self._raw is not None:
             self._raw.close()
             self._raw = None
@@ -161,7 +153,8 @@ class RoundWriter:
         return text.getvalue().encode("utf-8")
 
     def _pack(self) -> None:
-        """Make the ``.npz``; its images never lie in memory together."""
+        """Make the ``.npz`` without ever holding all its images in memory."""
+        assert self._raw is not None
         c, h, w = self._spec.shape
         one = (h, w, c) if self._exchange.facts["layout"] == "NHWC" else (c, h, w)
         kind = np.dtype("u1" if self._spec.encoding == "uint8" else "<f4")
@@ -170,17 +163,11 @@ class RoundWriter:
             with archive.open("x.npy", "w", force_zip64=True) as stream:
                 header = {"descr": kind.str, "fortran_order": False, "shape": (len(self), *one)}
                 np.lib.format.write_array_header_1_0(stream, header)
-                for part in self._chunks():
-                    stream.write(part)
+                self._raw.seek(0)
+                shutil.copyfileobj(self._raw, stream, COPY_BYTES)
             for name, array in (("id", names), ("sha256", digests)):
                 with archive.open(f"{name}.npy", "w") as stream:
                     np.lib.format.write_array(stream, array, allow_pickle=False)
-
-    def _chunks(self) -> Iterator[bytes]:
-        assert self._raw is not None
-        self._raw.seek(0)
-        while part := self._raw.read(COPY_BYTES):
-            yield part
 
 
 def _remove(path: Path) -> None:

@@ -20,7 +20,7 @@ from typing import Any
 from adapters.errors import AdapterError
 from auditor.api.report import AuditInterrupted, AuditReport
 from auditor.api.targets import FIELDS, AnyTarget, locate_any
-from auditor.engine.progress import Progress, SilentProgress, choose_progress
+from auditor.engine.progress import Progress, choose_progress
 from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.samples.arrays import samples_from_arrays
 from auditor.samples.load import load_samples
@@ -180,7 +180,7 @@ def _profile(profile: str | Path | Profile | None, access: str) -> Profile | Non
 
 def _progress(progress: Progress | bool) -> Progress:  # noqa: FBT001 - either
     if isinstance(progress, bool):
-        return choose_progress() if progress else SilentProgress()
+        return choose_progress() if progress else Progress()
     return progress
 
 

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 def make_progress(*, quiet: bool) -> Progress:
     """Progress on standard error, or none."""
-    from auditor.engine.progress import SilentProgress, StreamProgress
+    from auditor.engine.progress import Progress, StreamProgress
 
-    return SilentProgress() if quiet else StreamProgress()
+    return Progress() if quiet else StreamProgress()
 
 
 def show(options: OutputOptions, data: dict[str, Any], text: str) -> None:

@@ -1,1 +1,1 @@
-"""The query engine: what is asked, how fast, what it costs and what was answered."""
+"""The query engine: questions, their pace, their cost and their answers."""

@@ -1,9 +1,8 @@
 """Runs an adaptive probe through an engine.
 
-An adaptive probe is a seeded generator: it yields inputs, is sent their labels and decides what
-to ask next. Every batch it yields goes through the engine as a fixed probe of its own, keyed by
-the digest of its inputs. So the store, the budget, the retries and the ledger treat it like
-anything else, and a resumed search replays its answers from the store and goes on.
+An adaptive probe is a seeded generator: it yields inputs, is sent their labels and chooses the
+next ones. Every batch goes through the engine as a fixed probe of its own, keyed by the digest of
+its inputs, so a resumed search replays its answers from the store and goes on.
 """
 
 from __future__ import annotations
@@ -41,8 +40,7 @@ class BatchProbe:
 
     def inputs(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Inputs number ``indices``, ``(len(indices), c, h, w)``."""
-        picked: NDArray[np.float32] = self.batch[indices]
-        return picked
+        return self.batch[indices]
 
 
 @dataclass
@@ -50,9 +48,9 @@ class SearchRun(Generic[T]):
     """An adaptive probe that was run to its end, or cut off.
 
     Attributes:
-        outcome: what it returned, or None if it was cut off.
-        ledger: what it asked, added up over its batches.
-        last: result of the last batch, which tells why it was cut off; None without a batch.
+        outcome: its return value, or None if it was cut off.
+        ledger: account of all its batches.
+        last: result of the last batch, which says why it was cut off; None without a batch.
     """
 
     outcome: T | None = None
@@ -63,13 +61,7 @@ class SearchRun(Generic[T]):
 async def run_search(
     engine: Engine, search: Search[T], kind: str, plan_digest: str
 ) -> SearchRun[T]:
-    """Run ``search`` to its end, or until the budget or the user stops it.
-
-    Args:
-        engine: asks; its store keeps the answers.
-        search: the adaptive probe.
-        kind: its name in the ledger.
-        plan_digest: the key of the plan's ledger.
+    """Run ``search``, called ``kind`` in the ledger, to its end or until budget or user stop it.
 
     Raises:
         AdapterError: a request failed for good; everything answered before is kept.
@@ -79,13 +71,12 @@ async def run_search(
     try:
         batch = next(search)
         while True:
-            asked = await engine.run([BatchProbe(batch, kind)], plan_digest)
-            found.last = asked
-            found.ledger = add_ledgers(found.ledger, asked.ledger)
-            if not asked.complete:
+            found.last = await engine.run([BatchProbe(batch, kind)], plan_digest)
+            found.ledger = add_ledgers(found.ledger, found.last.ledger)
+            if not found.last.complete:
                 search.close()
                 return found
-            batch = search.send(asked.labels[0].astype(np.int64))
+            batch = search.send(found.last.labels[0].astype(np.int64))
     except StopIteration as end:
         found.outcome = end.value
         return found

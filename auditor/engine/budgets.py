@@ -1,12 +1,23 @@
-"""The hard query budget and the global retry budget."""
+"""Limits that end a run: the hard query budget, the global retry budget, time without answers."""
 
 from __future__ import annotations
 
+from auditor.engine.rate import MAX_PAUSE_S, Clock
 from auditor.errors import AuditError
+
+OUTAGE_S = 25.0
+"""Seconds of nothing but failures after which a run ends. Nothing is lost by ending it: the same
+command goes on where it stopped."""
+QUOTA_OUTAGE_S = 90.0
+"""The same for a target that answered before and now refuses: quotas are often per minute."""
 
 
 class RetryBudgetSpentError(AuditError):
     """More requests failed than a passing trouble explains."""
+
+
+class OutageError(AuditError):
+    """The target did not answer for too long."""
 
 
 class QueryBudget:
@@ -46,9 +57,8 @@ class QueryBudget:
 class RetryBudget:
     """Retries allowed for the whole audit: a floor plus a share of the requests sent.
 
-    One failing request cannot be told from a failing server by looking at it alone; the
-    share can. 20 % and 10 are Finagle's figures; a target that turns away every tenth request
-    stays within them.
+    One failing request looks like a failing server; the share tells them apart. 20 % and 10 are
+    Finagle's figures; a target that turns away every tenth request stays within them.
     """
 
     def __init__(self, share: float = 0.20, floor: int = 10) -> None:
@@ -73,3 +83,57 @@ class RetryBudget:
                 f"that merely stumbles needs; the last failure: {reason}"
             )
         self.retries += 1
+
+
+class OutageTimer:
+    """Time in which nothing was answered, less the pauses the target asked for, which count on
+    their own.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since: float | None = None
+        self._answered = False
+        self._asked = 0.0
+        self._pause_ends = float("-inf")
+
+    def answered(self) -> None:
+        """Note an answer."""
+        self._answered = True
+        self._since = None
+
+    def failed(self) -> None:
+        """Note a failure."""
+        if self._since is None:
+            self._since = self._clock.now()
+            self._asked = 0.0
+
+    def paused(self, seconds: float) -> None:
+        """Note that the target asked for a pause of ``seconds`` from now."""
+        start = max(self._clock.now(), self._pause_ends)
+        end = max(self._pause_ends, self._clock.now() + min(seconds, MAX_PAUSE_S))
+        self._asked += end - start
+        self._pause_ends = end
+
+    def check(self, wait: float, reason: object, *, throttled: bool) -> None:
+        """Refuse to wait ``wait`` seconds more if nothing was answered for too long.
+
+        Args:
+            wait: seconds until the next attempt.
+            reason: the last failure.
+            throttled: True if the target asked to be asked more slowly.
+
+        Raises:
+            OutageError: nothing was; the message holds ``reason``.
+        """
+        if self._since is None:
+            return
+        now = self._clock.now()
+        waited = now - self._since - (self._asked - max(0.0, self._pause_ends - now))
+        limit = QUOTA_OUTAGE_S if throttled and self._answered else OUTAGE_S
+        if waited + wait > limit or self._asked > MAX_PAUSE_S:
+            raise OutageError(
+                f"nothing was answered for {now - self._since:.0f} s and the next attempt would "
+                f"be {wait:.0f} s from now, so this run ends; the same command goes on where it "
+                f"stopped. The last failure: {reason}"
+            )

@@ -1,4 +1,4 @@
-"""The engine as its callers see it: what it is asked, within which limits, and its answer."""
+"""The engine as its callers see it: its limits, its one method and its result."""
 
 from __future__ import annotations
 
@@ -41,17 +41,15 @@ class EngineLimits:
 
 @dataclass(frozen=True)
 class EngineResult:
-    """Labels of every probe ``(size,)`` uint16 with 65535 if missing, and the ledger.
+    """Labels of every probe in the order given, ``(size,)`` uint16 with 65535 if missing, and the
+    account of the run.
 
     Attributes:
-        labels: per probe, in the order given.
-        ledger: what was asked and paid for.
-        budget_reached: whether the query budget ended the run.
-        stopped: whether the user stopped the run before its end.
-        decided: whether it ended before its last round because the result was decided.
-        server_identity: what the answers of all runs said about their server, by name, oldest
-            first. Two values of one name end a run: more labels could
-            support no verdict.
+        budget_reached: True if the query budget ended the run.
+        stopped: True if the user stopped the run before its end.
+        decided: True if it ended before its last round because the result was decided.
+        server_identity: values that the answers of all runs stated for their server, by name,
+            oldest first. Two values of one name end a run: no verdict can rest on both servers.
         unknown: every request of all runs that may have been answered and billed unseen; see
             :meth:`auditor.engine.store.UnknownRequest.facts`.
         deferred: inputs that the target will answer only in a later run.
@@ -76,7 +74,7 @@ class Engine(Protocol):
     """Finds the labels of probes: by asking a model, or in the log of a finished audit."""
 
     def show_on(self, progress: Progress) -> None:
-        """Tell ``progress`` about every answer from now on."""
+        """Report every answer to ``progress`` from now on."""
         ...
 
     async def run(
@@ -89,12 +87,19 @@ class Engine(Protocol):
         """Labels of ``probes``.
 
         Args:
-            probes: what to ask.
+            probes: the inputs to ask.
             plan_digest: the key of the plan's ledger.
-            rounds: in which order; a round begins when the one before is answered. Together
-                they name every input once. None asks everything in one round, probe by probe.
-            decided: told the labels after each round, those of each probe ``(size,)`` with 65535
-                for what neither this round nor one before it asks; the first True ends the run,
-                and the result holds those labels alone.
+            rounds: the order to ask them in; a round begins when the one before is answered.
+                Together they name every input once. None asks everything in one round, probe by
+                probe.
+            decided: called after each round with the labels of each probe, ``(size,)`` with 65535
+                for inputs that no round so far asks; the first True ends the run, and the result
+                holds those labels alone.
+
+        Raises:
+            AdapterError: a request failed for good; everything answered before is kept.
+            StoreError: labels can no longer be saved.
+            RetryBudgetSpentError: too many requests failed.
+            OutageError: nothing was answered for too long.
         """
         ...

@@ -18,11 +18,8 @@ class KnownAnswers:
     """Labels by input key: open addressing in three flat arrays, 20 bytes a slot.
 
     A dictionary of 16-byte keys takes about 150 bytes an entry and grows for as long as an
-    audit runs; this one is as large as it will be from the start, and grows only for plans of
-    more than millions of inputs.
-
-    Args:
-        expected: inputs that may be put in.
+    audit runs; this one has its final size from the start for ``expected`` inputs, and grows only
+    for plans of more than millions.
     """
 
     def __init__(self, expected: int) -> None:

@@ -1,4 +1,4 @@
-"""Sends a request once, and tells the store, the ledger and the observer how it ended."""
+"""Sends a request once, and enters its end in the store, the ledger and the observer."""
 
 from __future__ import annotations
 
@@ -15,24 +15,19 @@ from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
 from auditor.engine.observer import Sent
 from auditor.engine.rate import MAX_PAUSE_S
 from auditor.engine.requests import Request
-from auditor.engine.state import EngineState, RunState
+from auditor.engine.state import RunState
 from auditor.engine.store import NOT_ASKED, StoredProbe
 
-TELL_PAUSE_S = 5.0
-"""Pauses from this length on are told to the user, who would see nothing happen."""
+NOTED_PAUSE_S = 5.0
+"""Pauses from this length on are shown to the user, who would see nothing happen."""
 
 
 class Dispatcher:
-    """Sends the requests of one run.
+    """Sends the requests of one run."""
 
-    Args:
-        engine: what outlives the run.
-        run: what belongs to it.
-    """
-
-    def __init__(self, engine: EngineState, run: RunState) -> None:
-        self._engine, self._run = engine, run
-        self._oracle = engine.connection.oracle
+    def __init__(self, run: RunState) -> None:
+        self._engine, self._run = run.engine, run
+        self._oracle = run.engine.connection.oracle
 
     async def ask(self, request: Request) -> Labels:
         """Labels of ``request``, which is sent when a slot is free and its turn has come.
@@ -59,7 +54,10 @@ class Dispatcher:
         self._run.ledger.send(len(request.items), again=request.sends > 1)
         began = self._engine.pace.clock.now()
         try:
-            labels = await self._predict(request)
+            labels = await self._engine.connection.predict(
+                request.batch, lambda: self._key(request)
+            )
+            labels = _checked(labels, len(request.items))
         except BaseException as error:
             self._close_failed(request, intents, began, error)
             raise
@@ -70,15 +68,10 @@ class Dispatcher:
         self._close_answered(request, intents, began, labels, answered)
         return labels
 
-    async def _predict(self, request: Request) -> Labels:
-        connection = self._engine.connection
-        labels = await connection.predict(request.batch, lambda: self._key(request))
-        return _checked(labels, len(request.items))
-
     def _key(self, request: Request) -> str:
         """The key under which a target bills ``request`` once.
 
-        It depends on what is asked alone, so a retry has it again, and so has the same request
+        It depends on the inputs alone, so a retry has it again, and so has the same request
         after a crash; the same input asked twice on purpose has another.
         """
         parts = [
@@ -101,14 +94,14 @@ class Dispatcher:
         engine, status = self._engine, self._engine.connection.status
         # Names first: labels that are committed without them would mean other classes later.
         self._run.names.keep_new()
-        self._watch_server()
+        self._note_server()
         engine.outage.answered()
         engine.store.record(intents, parts)
         engine.observer.answered(self._sent(request, began, status), labels)
         self._run.ledger.end(status or "ok")
         engine.pace.answered(self._oracle.take_pace_hint())
 
-    def _watch_server(self) -> None:
+    def _note_server(self) -> None:
         """End the run if another server answers than before: no verdict can rest on both."""
         engine, server = self._engine, self._run.server
         news = server.news(engine.connection.server_identity)
@@ -129,14 +122,14 @@ class Dispatcher:
         if not isinstance(error, AdapterError):
             why = "interrupted" if isinstance(error, asyncio.CancelledError) else repr(error)
             self._engine.store.fail(intents, f"{why} while in flight", unknown=True)
-            self._tell_failed(request, began, error, "")
+            self._note_failed(request, began, error, "")
             return
         _release_frames(error)
         if error.advice.unsent:
             self._undo_send(request, intents)
         else:
             self._engine.store.fail(intents, str(error), unknown=error.advice.outcome_unknown)
-            self._tell_failed(request, began, error, error.status)
+            self._note_failed(request, began, error, error.status)
         self._slow_down(error)
 
     def _undo_send(self, request: Request, intents: Sequence[int]) -> None:
@@ -150,7 +143,7 @@ class Dispatcher:
         run.ledger.take_back(queries, again=request.sends > 1)
         request.sends -= 1
 
-    def _tell_failed(
+    def _note_failed(
         self, request: Request, began: float, error: BaseException, status: str
     ) -> None:
         self._engine.observer.failed(self._sent(request, began, status), error)
@@ -177,7 +170,7 @@ class Dispatcher:
                 "same command again after it",
                 error.advice,
             ) from error
-        if gate.left <= 0 and pause >= TELL_PAUSE_S:
+        if gate.left <= 0 and pause >= NOTED_PAUSE_S:
             engine.progress.note(f"The target asks for a pause of {pause:.0f} s.")
         gate.close_for(pause)
         engine.outage.paused(pause)

@@ -10,19 +10,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from adapters.contract import LabelOracle
-from auditor.engine.budgets import RetryBudget
-from auditor.engine.connection import Connection
+from auditor.engine.budgets import OutageTimer, RetryBudget
 from auditor.engine.contract import EngineLimits, EngineResult
-from auditor.engine.observer import NullObserver, Observer
-from auditor.engine.outage import OutageTimer
-from auditor.engine.pace import Pace
-from auditor.engine.progress import Progress, SilentProgress
-from auditor.engine.rate import Clock, Halt
+from auditor.engine.observer import Observer
+from auditor.engine.progress import Progress
+from auditor.engine.rate import Clock, Halt, Pace
 from auditor.engine.requests import Order
 from auditor.engine.rounds import Decide
 from auditor.engine.run import Run
 from auditor.engine.state import EngineState
 from auditor.engine.store import LabelStore
+from auditor.engine.target import Connection
 from auditor.probes.base import FixedProbe
 
 
@@ -30,14 +28,6 @@ class QueryEngine:
     """Asks ``oracle`` through ``store`` within ``limits``; an ``Engine``.
 
     Pace, retry budget and the size of requests carry over from one run to the next.
-
-    Args:
-        oracle: the model.
-        store: keeps the labels.
-        limits: of cost and pace.
-        progress: told about every answer.
-        clock: the time source.
-        observer: told how every request ended.
     """
 
     def __init__(
@@ -55,8 +45,8 @@ class QueryEngine:
             connection=Connection(oracle),
             store=store,
             limits=limits,
-            progress=progress or SilentProgress(),
-            observer=observer or NullObserver(),
+            progress=progress or Progress(),
+            observer=observer or Observer(),
             pace=Pace(limits, clock),
             retries=RetryBudget(),
             outage=OutageTimer(clock),
@@ -64,7 +54,7 @@ class QueryEngine:
         )
 
     def show_on(self, progress: Progress) -> None:
-        """Tell ``progress`` about every answer from now on."""
+        """Report every answer to ``progress`` from now on."""
         self._state.progress = progress
 
     def stop(self) -> None:
@@ -79,14 +69,7 @@ class QueryEngine:
         rounds: Iterable[Order] | None = None,
         decided: Decide | None = None,
     ) -> EngineResult:
-        """Ask what is missing of ``probes``; see :class:`auditor.engine.contract.Engine`.
-
-        Raises:
-            AdapterError: a request failed for good; everything answered before is kept.
-            StoreError: labels can no longer be saved.
-            RetryBudgetSpentError: too many requests failed.
-            OutageError: nothing was answered for too long.
-        """
+        """Ask what is missing of ``probes``; see :class:`auditor.engine.contract.Engine`."""
         self._halt = Halt(self._clock)
         if self._state.stopped:
             self._halt.set()

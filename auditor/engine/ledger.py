@@ -1,9 +1,9 @@
-"""The account of a run: what was planned, sent, answered without sending, and sent in vain."""
+"""The account of a run: inputs planned, sent, answered without sending, and sent in vain."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from typing import Any
 
 
 @dataclass(slots=True)
@@ -22,10 +22,10 @@ class Ledger:
         unknown: inputs of all runs whose request may have been answered and billed unseen.
         sent_all_runs: inputs sent by all runs of this plan.
         requests: calls made in this run.
-        throttled: times the target asked us to slow down, in this run.
+        throttled: times the target asked to be asked more slowly, in this run.
         by_probe: planned inputs by probe kind.
-        by_status: requests of this run by how they ended: the HTTP status, what gRPC calls it,
-            ``ok`` of a target without either, or the kind of error if nothing came back.
+        by_status: requests of this run by their end: the HTTP or gRPC status, ``ok`` of a target
+            without either, or the kind of error if nothing came back.
     """
 
     planned: int = 0
@@ -66,20 +66,13 @@ class Ledger:
 
 
 def add_ledgers(one: Ledger, two: Ledger) -> Ledger:
-    """Both ledgers of one audit as one; what counts all runs is taken from the later one."""
-    totals = {
-        entry.name: getattr(one, entry.name) + getattr(two, entry.name)
-        for entry in fields(Ledger)
-        if entry.name not in {"by_probe", "by_status", "unknown", "sent_all_runs"}
-    }
-    return Ledger(
-        **totals,
-        by_probe=_added(one.by_probe, two.by_probe),
-        by_status=_added(one.by_status, two.by_status),
-        unknown=two.unknown,
-        sent_all_runs=two.sent_all_runs,
-    )
+    """Both ledgers of one audit as one; totals of all runs are taken from the later one."""
+    totals = {entry.name: _added(one, two, entry.name) for entry in fields(Ledger)}
+    return Ledger(**(totals | {"unknown": two.unknown, "sent_all_runs": two.sent_all_runs}))
 
 
-def _added(one: Mapping[str, int], two: Mapping[str, int]) -> dict[str, int]:
-    return {key: one.get(key, 0) + two.get(key, 0) for key in {**one, **two}}
+def _added(one: Ledger, two: Ledger, name: str) -> Any:
+    first, second = getattr(one, name), getattr(two, name)
+    if isinstance(first, int):
+        return first + second
+    return {key: first.get(key, 0) + second.get(key, 0) for key in {**first, **second}}

@@ -6,57 +6,32 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable
-from typing import Protocol, TextIO
+from typing import TextIO
 
 CLEAR_LINE = "\r\x1b[2K"
 
 
-class Progress(Protocol):
-    """Told about every batch of labels."""
+class Progress:
+    """Is called with every batch of labels; this class shows nothing, others show a line."""
 
     def start(self, planned: int, known: int) -> None:
-        """An audit of ``planned`` queries begins; ``known`` labels are already in the store."""
-        ...
+        """Begin an audit of ``planned`` queries; ``known`` labels are in the store already."""
 
     def advance(self, labels: int, *, live: bool) -> None:
-        """``labels`` more are known; ``live`` if the target was asked for them."""
-        ...
+        """Add ``labels`` known ones; ``live`` if the target was asked for them."""
 
     def note(self, message: str) -> None:
-        """Something the user should see now."""
-        ...
+        """Show a message at once."""
 
     def finish(self) -> None:
-        """Nothing more comes."""
-        ...
+        """End the audit that :meth:`start` began."""
 
 
-class SilentProgress:
-    """Shows nothing."""
-
-    def start(self, planned: int, known: int) -> None:
-        """See :class:`Progress`."""
-
-    def advance(self, labels: int, *, live: bool) -> None:
-        """See :class:`Progress`."""
-
-    def note(self, message: str) -> None:
-        """See :class:`Progress`."""
-
-    def finish(self) -> None:
-        """See :class:`Progress`."""
-
-
-class StreamProgress:
+class StreamProgress(Progress):
     """One line that rewrites itself on a terminal; elsewhere a line every ``quiet_s`` seconds.
 
     The ETA comes from the rate of live queries: labels from the store cost nothing and would
-    make it look too good.
-
-    Args:
-        stream: where to write; standard error by default.
-        quiet_s: seconds between two lines if the stream is no terminal.
-        now: the time source, in seconds.
+    make it look too good. ``stream`` is standard error by default, ``now`` gives seconds.
     """
 
     def __init__(
@@ -96,9 +71,12 @@ class StreamProgress:
         """See :class:`Progress`."""
         if self._planned:
             self._show(self._now())
-            if self._live_terminal:
-                self._write("\n")
+            self._end_line()
         self._planned = 0
+
+    def _end_line(self) -> None:
+        if self._live_terminal:
+            self._write("\n")
 
     def _show(self, now: float) -> None:
         line = self._line(now - self._began)
@@ -115,7 +93,7 @@ class StreamProgress:
         return text
 
     def _write(self, text: str) -> None:
-        # A reader of our progress that went away (a closed pipe) is no reason to end an audit.
+        # A reader that went away (a closed pipe) is no reason to end an audit.
         with contextlib.suppress(OSError, ValueError):
             self._stream.write(text)
             self._stream.flush()
@@ -123,11 +101,7 @@ class StreamProgress:
 
 class NotebookProgress(StreamProgress):
     r"""One line that rewrites itself in a notebook's output area, which knows ``\r`` but no
-    terminal codes.
-
-    Args:
-        stream: where to write; standard output by default, which notebooks show without alarm.
-        now: the time source, in seconds.
+    terminal codes. ``stream`` is standard output by default, which notebooks show without alarm.
     """
 
     def __init__(
@@ -140,13 +114,6 @@ class NotebookProgress(StreamProgress):
         """See :class:`Progress`."""
         self._rewrite(message)
         self._end_line()
-
-    def finish(self) -> None:
-        """See :class:`Progress`."""
-        if self._planned:
-            self._show(self._now())
-            self._end_line()
-        self._planned = 0
 
     def _show(self, now: float) -> None:
         self._rewrite(self._line(now - self._began))
@@ -166,15 +133,11 @@ def choose_progress() -> Progress:
     return NotebookProgress() if notebook else StreamProgress()
 
 
-class SearchProgress:
+class SearchProgress(Progress):
     """Shows the many small batches of an adaptive probe as one piece of work.
 
-    It is unknown beforehand how many queries such a probe needs, so the ETA is that of its
-    budget: most searches end earlier.
-
-    Args:
-        inner: what the user sees.
-        budget: queries after which the probe starts nothing new.
+    The ETA is that of ``budget``, the queries after which the probe starts nothing new: how many
+    it needs is unknown beforehand, and most searches end earlier.
     """
 
     def __init__(self, inner: Progress, budget: int) -> None:
@@ -195,10 +158,10 @@ class SearchProgress:
         self._inner.note(message)
 
     def finish(self) -> None:
-        """A batch ended, the search goes on: nothing to show."""
+        """Show nothing: a batch ended, the search goes on."""
 
     def end(self) -> None:
-        """The search is over."""
+        """End the search."""
         self._inner.finish()
 
 

@@ -1,4 +1,4 @@
-"""The parts of a pace: rate limits, pauses the server asked for, and adaptive concurrency."""
+"""The pace of an engine: rate limits, pauses the server asked for, and adaptive concurrency."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from adapters.contract import PaceHint
+from auditor.engine.contract import EngineLimits
 
 MAX_PAUSE_S = 300.0
 """Longest pause of a run. A quota hint that asks for more is cut to it; a refusal that asks for
@@ -30,8 +31,8 @@ class HaltedError(Exception):
 class Halt:
     """A switch that ends every wait of a run at once.
 
-    A worker can wait for minutes: for its turn, for a Retry-After, for the next attempt. A user
-    who presses Ctrl-C must not wait for that.
+    A worker can wait for minutes, for its turn, a Retry-After or the next attempt; a user who
+    presses Ctrl-C must not.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -48,20 +49,12 @@ class Halt:
         self._event.set()
 
     def check(self) -> None:
-        """Refuse to go on once nothing new may be sent.
-
-        Raises:
-            HaltedError: nothing may.
-        """
+        """Raise :class:`HaltedError` once nothing new may be sent."""
         if self._event.is_set():
             raise HaltedError
 
     async def sleep(self, seconds: float) -> None:
-        """Let ``seconds`` pass.
-
-        Raises:
-            HaltedError: the switch was set before or meanwhile.
-        """
+        """Let ``seconds`` pass; a HaltedError if the switch was set before or is meanwhile."""
         self.check()
         await self.pause(seconds)
         self.check()
@@ -82,12 +75,8 @@ class Halt:
 class RateLimiter:
     """GCRA with a burst of 1, for queries and for requests at once.
 
-    A request waits until what came before it has paid its time in both. One turn for both: two
+    A request waits until those before it have paid their time in both. One turn for both: two
     limiters one after the other would let requests that waited for the second leave in a bunch.
-
-    Args:
-        queries_per_s: inputs per second, or None for no limit.
-        requests_per_s: calls per second, or None for no limit.
     """
 
     def __init__(self, queries_per_s: float | None, requests_per_s: float | None) -> None:
@@ -119,7 +108,7 @@ class PauseGate:
         self._until = max(self._until, self._clock.now() + min(max(seconds, 0.0), MAX_PAUSE_S))
 
     def apply(self, hint: PaceHint | None) -> None:
-        """Close until the quota's reset if a reply said that nothing is left of it."""
+        """Close until the quota's reset if ``hint`` says that nothing is left of it."""
         if hint is not None and hint.remaining == 0 and hint.reset_s is not None:
             self.close_for(hint.reset_s)
 
@@ -127,15 +116,10 @@ class PauseGate:
 class AdaptiveConcurrency:
     """Additive increase, multiplicative decrease of the requests in flight.
 
-    The limit doubles per clean round until the first throttle, then grows by one per clean
-    round, and only if it was used in full; a throttle halves it, once per ``cooldown_s``
-    however many of the requests in flight report the same event.
-
-    Args:
-        ceiling: most requests in flight, at least 1.
-        clock: the time source.
-        start: requests in flight at first.
-        cooldown_s: seconds in which further throttles count as the same event.
+    The limit starts at ``start`` and never exceeds ``ceiling``. It doubles per clean round until
+    the first throttle, then grows by one per clean round, and only if it was used in full; a
+    throttle halves it, once per ``cooldown_s`` however many of the requests in flight report the
+    same event.
     """
 
     def __init__(self, ceiling: int, clock: Clock, start: int = 2, cooldown_s: float = 1.0) -> None:
@@ -190,3 +174,43 @@ class AdaptiveConcurrency:
             if not turn.done():
                 turn.set_result(None)
                 free -= 1
+
+
+class Pace:
+    """The pace of one engine over all its runs, within the user's limits.
+
+    Attributes:
+        slots: the requests that may be in flight.
+        gate: the pause that the target asked for.
+    """
+
+    def __init__(self, limits: EngineLimits, clock: Clock) -> None:
+        self.clock = clock
+        self.slots = AdaptiveConcurrency(limits.concurrency, clock)
+        self.gate = PauseGate(clock)
+        self._limiter = RateLimiter(limits.queries_per_s, limits.requests_per_s)
+
+    async def wait_for_turn(self, queries: int, halt: Halt) -> None:
+        """Return when the gate is open and the rate limits allow ``queries`` more.
+
+        Raises:
+            HaltedError: nothing new may be sent.
+        """
+        while True:
+            halt.check()
+            while (left := self.gate.left) > 0:
+                await halt.sleep(left)
+            now = self.clock.now()
+            turn = self._limiter.reserve(queries, now)
+            if turn <= now:
+                return
+            await halt.sleep(turn - now)
+            # A turn is void if the gate closed meanwhile. Taken after the pause, turns that fell
+            # into it would all leave in a bunch.
+            if self.gate.left <= 0:
+                return
+
+    def answered(self, hint: PaceHint | None) -> None:
+        """Take in a clean answer, and its hint about the quota."""
+        self.slots.succeeded()
+        self.gate.apply(hint)

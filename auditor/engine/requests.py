@@ -1,8 +1,9 @@
-"""From a plan to requests: what is missing, a batch at a time, no input twice."""
+"""From a plan to requests: the missing inputs, a batch at a time, none twice."""
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -20,10 +21,8 @@ _NO_INPUTS = np.empty((0, 0, 0, 0), dtype=np.float32)
 Duplicates = tuple[int, NDArray[np.int64], NDArray[np.int64]]
 """Number of a probe, inputs of it that equal inputs asked before, and the labels those got."""
 
-
 Order = NDArray[np.int64]
 """``(n, 2)``: number of a probe and of one of its inputs, in the order to ask them."""
-
 
 Again = Sequence[tuple[int, NDArray[np.int64]]]
 """One request of an earlier run: for each probe its number, and the numbers of its inputs."""
@@ -31,7 +30,7 @@ Again = Sequence[tuple[int, NDArray[np.int64]]]
 
 @dataclass(slots=True)
 class Request:
-    """One request's worth of inputs: which of which probes, and the tensors to send.
+    """One request's worth of inputs, and the tensors to send.
 
     Attributes:
         probes: ``(n,)`` for each input the number of its probe in the plan.
@@ -54,9 +53,7 @@ class Request:
         )
 
     def by_probe(self) -> list[tuple[int, NDArray[np.int64]]]:
-        """For each probe asked its number, and the positions of its inputs in the request, in the
-        order of their numbers.
-        """
+        """Number of each probe asked, and the positions of its inputs, by their numbers."""
         return _by_probe(self.probes, self.items)
 
     def release(self) -> None:
@@ -93,7 +90,7 @@ class RequestSource:
     Args:
         probes: the plan.
         stored: labels known so far of each probe.
-        spec: decides what is sent for an input, and so which inputs are identical.
+        spec: form of an input as sent, by which identical inputs are found.
         batch: most inputs per request; may be lowered at any time.
         again: requests that earlier runs sent without seeing an answer. They are asked first,
             unchanged, so that a server that knows a request by its key sees the same one.
@@ -121,13 +118,10 @@ class RequestSource:
         self._news = False
 
     def steps(self, order: Order | None = None) -> Iterator[Request | None]:
-        """Yield requests, and None after a batch's worth of work that led to none.
+        """Requests for the missing inputs of ``order``, or for all probe by probe if it is None.
 
-        So a worker that waits for a request holds up others for no longer than one batch takes.
-
-        Args:
-            order: what to ask of what is missing, and in which order; None for everything,
-                probe by probe.
+        Yields None after a batch's worth of work that led to no request, so that a worker waiting
+        for one holds up others for no longer than one batch takes.
         """
         return self._in_sequence() if order is None else self._in_order(order)
 
@@ -137,10 +131,8 @@ class RequestSource:
         for number in range(last + 1):
             yield from self._learn_known(number)
             missing = self.missing[number][~self._was_asked_again(number, self.missing[number])]
-            position = 0
-            while position < len(missing):
-                items = missing[position : position + self.batch]
-                position += len(items)
+            for part in self._parts(len(missing)):
+                items = missing[part]
                 # No name for it: this frame lives on, and must not keep the inputs alive.
                 yield self._build(np.full(len(items), number), items)
 
@@ -151,11 +143,16 @@ class RequestSource:
             return
         for number in range(len(self._probes)):
             yield from self._learn_known(number)
-        position = 0
-        while position < len(order):
-            part = order[position : position + self.batch]
-            position += len(part)
-            yield self._build(*_mixed(part[:, 0], part[:, 1]))
+        for part in self._parts(len(order)):
+            yield self._build(*_mixed(order[part, 0], order[part, 1]))
+
+    def _parts(self, count: int) -> Iterator[slice]:
+        """Slices of ``count`` inputs, each of one batch, which may be lowered meanwhile."""
+        start = 0
+        while start < count:
+            part = slice(start, start + self.batch)
+            start = part.stop
+            yield part
 
     def _are_missing(self, order: Order) -> NDArray[np.bool_]:
         missing = np.zeros(len(order), dtype=bool)
@@ -166,7 +163,7 @@ class RequestSource:
         return missing
 
     def answered(self, request: Request, labels: Labels) -> None:
-        """Let later inputs that equal those of ``request`` have its ``labels``."""
+        """Give later inputs that equal those of ``request`` its ``labels``."""
         news = {k: v for k, v in zip(request.keys, labels.tolist(), strict=True) if k}
         if news:
             self._answers.update(news.items())
@@ -195,17 +192,15 @@ class RequestSource:
     def _ask_again(self, *, mixed: bool) -> Iterator[Request | None]:
         """The requests of earlier runs whose answer was never seen, once."""
         again, self._again = self._again, ()
-        for request in again:
-            for number, items in request:
-                self._asked_again.setdefault(number, set()).update(items.tolist())
+        for number, items in itertools.chain.from_iterable(again):
+            self._asked_again.setdefault(number, set()).update(items.tolist())
         for request in again:
             numbers = np.concatenate([np.full(len(items), number) for number, items in request])
             items = np.concatenate([items for _, items in request])
             if mixed:
                 numbers, items = _mixed(numbers, items)
-            for start in range(0, len(items), self.batch):
-                which = slice(start, start + self.batch)
-                yield self._build(numbers[which], items[which])
+            for part in self._parts(len(items)):
+                yield self._build(numbers[part], items[part])
 
     def _was_asked_again(self, number: int, items: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.isin(items, list(self._asked_again.get(number, ())))
@@ -223,11 +218,10 @@ class RequestSource:
         labels = self._known[number].astype(np.int64)
         labels[self.missing[number]] = NOT_ASKED
         known = np.flatnonzero(labels != NOT_ASKED)
-        position = 0
-        while position < len(known):
-            items = known[position : position + self.batch]
-            position += len(items)
-            for item, key in zip(items, self._keys(probe.inputs(items)), strict=True):
+        for part in self._parts(len(known)):
+            items = known[part]
+            keys = input_keys(self._spec, probe.inputs(items))
+            for item, key in zip(items, keys, strict=True):
                 if self._answers.get(key) in {None, ASKED}:
                     self._answers.put(key, int(labels[item]))
             yield None
@@ -235,7 +229,7 @@ class RequestSource:
     def _build(self, numbers: NDArray[np.int64], items: NDArray[np.int64]) -> Request | None:
         """Build these inputs without those identical to one asked already; None if none is left."""
         batch, repeated = self._inputs(numbers, items)
-        keys = [b""] * len(items) if repeated.all() else self._keys(batch)
+        keys = [b""] * len(items) if repeated.all() else input_keys(self._spec, batch)
         fresh = []
         for position, key in enumerate(keys):
             if repeated[position]:
@@ -257,7 +251,7 @@ class RequestSource:
     def _inputs(
         self, numbers: NDArray[np.int64], items: NDArray[np.int64]
     ) -> tuple[Batch, NDArray[np.bool_]]:
-        """The inputs themselves, and which of them are asked again on purpose."""
+        """The inputs themselves, and a mask of those that are asked again on purpose."""
         first = int(numbers[0])
         if (numbers == first).all():
             probe = self._probes[first]
@@ -268,9 +262,6 @@ class RequestSource:
             batch[where] = self._probes[number].inputs(items[where])
             repeated[where] = self._probes[number].repeat
         return batch, repeated
-
-    def _keys(self, batch: Batch) -> list[bytes]:
-        return input_keys(self._spec, batch)
 
 
 def input_keys(spec: InputSpec, batch: Batch) -> list[bytes]:

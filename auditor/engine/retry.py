@@ -10,13 +10,12 @@ from collections.abc import Awaitable, Callable
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
 from tenacity.stop import stop_base
-from tenacity.wait import wait_base
 
 from adapters.contract import Labels
 from adapters.errors import AdapterError, Throttled
 from auditor.engine.rate import MAX_PAUSE_S, HaltedError
 from auditor.engine.requests import Request
-from auditor.engine.state import EngineState, RunState
+from auditor.engine.state import RunState
 from auditor.errors import AuditError
 
 MAX_BACKOFF_S = 30.0
@@ -31,38 +30,25 @@ def is_retryable(error: BaseException) -> bool:
     )
 
 
-class Backoff(wait_base):
-    """Exponential backoff with jitter; a pause that the target asked for is the gate's affair.
-
-    Args:
-        first_s: longest pause before the second attempt.
+def backoff(first_s: float, attempt: int) -> float:
+    """Seconds to wait after ``attempt``: exponential, with jitter, at most ``first_s`` after the
+    first. A pause that the target asked for is the gate's affair.
     """
-
-    def __init__(self, first_s: float) -> None:
-        self._first_s = first_s
-
-    def __call__(self, retry_state: RetryCallState) -> float:
-        """Seconds to wait before the next attempt."""
-        longest = self._first_s * 2.0 ** (retry_state.attempt_number - 1)
-        return random.uniform(0.5, 1.0) * min(longest, MAX_BACKOFF_S)
+    return random.uniform(0.5, 1.0) * min(first_s * 2.0 ** (attempt - 1), MAX_BACKOFF_S)
 
 
 class RetryPermit(stop_base):
-    """Stops the attempts at one request unless all limits allow one more, which it charges.
-
-    Args:
-        engine: limits of the whole audit.
-        run: pays for the attempt.
-        queries: inputs of the request.
+    """Stops the attempts at a request of ``queries`` inputs unless all limits allow one more, which
+    it charges.
     """
 
-    def __init__(self, engine: EngineState, run: RunState, queries: int) -> None:
-        self._engine, self._run, self._queries = engine, run, queries
+    def __init__(self, run: RunState, queries: int) -> None:
+        self._run, self._queries = run, queries
         self._refusal: Exception | None = None
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         """True if no further attempt is allowed."""
-        if retry_state.attempt_number >= self._engine.limits.attempts:
+        if retry_state.attempt_number >= self._run.engine.limits.attempts:
             return True
         try:
             self._charge(_failure(retry_state), retry_state.upcoming_sleep)
@@ -76,16 +62,14 @@ class RetryPermit(stop_base):
 
     def _charge(self, error: BaseException | None, wait: float) -> None:
         self._run.halt.check()
-        self._engine.outage.check(wait, error, throttled=isinstance(error, Throttled))
-        self._engine.retries.take(error)
+        engine = self._run.engine
+        engine.outage.check(wait, error, throttled=isinstance(error, Throttled))
+        engine.retries.take(error)
         self._run.pay_again(self._queries)
 
 
 async def ask_with_retries(
-    engine: EngineState,
-    run: RunState,
-    request: Request,
-    ask: Callable[[Request], Awaitable[Labels]],
+    run: RunState, request: Request, ask: Callable[[Request], Awaitable[Labels]]
 ) -> Labels:
     """Labels of ``request`` by the first attempt of ``ask`` that succeeds.
 
@@ -95,11 +79,11 @@ async def ask_with_retries(
         RetryBudgetSpentError: too many requests of the audit failed.
         OutageError: nothing was answered for too long.
     """
-    permit = RetryPermit(engine, run, len(request.items))
+    permit = RetryPermit(run, len(request.items))
     # Made anew for each request: one that is shared corrupts its own state.
     retrying = AsyncRetrying(
         retry=retry_if_exception(is_retryable),
-        wait=Backoff(engine.limits.backoff_s),
+        wait=lambda state: backoff(run.engine.limits.backoff_s, state.attempt_number),
         stop=permit,
         sleep=run.halt.pause,
         retry_error_callback=permit.reason,

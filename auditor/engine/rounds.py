@@ -1,8 +1,8 @@
 """The labels known after each round, which may end a run before its last one.
 
-A round counts with the answers to its own questions and to those before it, in the order of the
-plan. Labels that an earlier run left behind further on change nothing, so the end follows from
-plan and labels alone, and can be found again from both.
+A round counts with its own answers and those before it, in the order of the plan. Labels of later
+rounds that an earlier run left behind change nothing, so the end follows from plan and labels
+alone, and can be found again from both.
 """
 
 from __future__ import annotations
@@ -16,14 +16,12 @@ from auditor.engine.requests import Order
 from auditor.engine.store import NOT_ASKED
 
 Decide = Callable[[list[NDArray[np.uint16]]], bool]
-"""Told the labels after a round; True ends the run."""
+"""Called with the labels after a round; True ends the run."""
 
 
 class AnsweredRounds:
-    """The labels of the rounds so far; 65535 everywhere else.
-
-    Args:
-        labels: of each probe ``(size,)``, read anew with every round.
+    """The labels of the rounds so far, 65535 everywhere else; ``labels`` of each probe ``(size,)``
+    are read anew with every round.
     """
 
     def __init__(self, labels: Sequence[NDArray[np.uint16]]) -> None:
@@ -52,12 +50,8 @@ class AnsweredRounds:
 def early_end(
     labels: Sequence[NDArray[np.uint16]], rounds: Iterable[Order], decided: Decide
 ) -> list[NDArray[np.uint16]] | None:
-    """The labels that a run ended with because they decided, or None if none did.
-
-    Args:
-        labels: of each probe ``(size,)``, with 65535 if not known.
-        rounds: as the run was given them.
-        decided: told the labels after each complete round; the first True ends the run.
+    """The labels that a run ended with because they decided, or None if none did; ``labels`` of
+    each probe are ``(size,)``, with 65535 if not known.
     """
     answered = AnsweredRounds(labels)
     for order in rounds:

@@ -1,51 +1,121 @@
-"""One run of an engine: loads what is known, asks round after round, closes the books."""
+"""One run of an engine: loads the known labels, asks round after round, closes the books."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.errors import AdapterError
 from auditor.engine.budgets import QueryBudget
-from auditor.engine.class_names import learn_names
 from auditor.engine.contract import EngineResult
 from auditor.engine.dispatch import Dispatcher
 from auditor.engine.rate import Halt, HaltedError
-from auditor.engine.requests import Again, Order, Request
+from auditor.engine.requests import Again, Order, Request, RequestSource
 from auditor.engine.retry import ask_with_retries
 from auditor.engine.rounds import AnsweredRounds, Decide
-from auditor.engine.server_history import ServerHistory
 from auditor.engine.state import EngineState, RunState
 from auditor.engine.store import NOT_ASKED, LabelStore, StoredProbe, UnknownRequest
-from auditor.engine.supply import Supply
+from auditor.engine.target import ServerHistory, learn_names
 from auditor.probes.base import FixedProbe
+
+INLINE_BYTES = 4 << 20
+"""Requests up to this size are built on the event loop, which costs less than a thread's two
+hops; larger ones in a thread, so that building never holds up the answers of others."""
+
+_DONE = object()
+
+
+class Supply:
+    """The requests that are missing and paid for, each built when it is asked for; first those
+    in ``again``, which earlier runs sent without seeing an answer.
+
+    Attributes:
+        source: builds the requests.
+        deferred: inputs that the target will answer only in a later run.
+    """
+
+    def __init__(self, run: RunState, again: Sequence[Again]) -> None:
+        engine = run.engine
+        self._engine, self._run = engine, run
+        spec = engine.connection.oracle.input_spec
+        self.source = RequestSource(run.probes, run.stored, spec, engine.batch, again)
+        self.deferred = 0
+        self._inline = engine.batch * spec.size * 8 <= INLINE_BYTES
+        self._turn = asyncio.Lock()
+        self._steps: Iterator[Request | None] = iter(())
+
+    def begin_round(self, order: Order | None) -> None:
+        """Supply the requests of ``order`` from now on; None for everything, probe by probe."""
+        self._steps = self.source.steps(order)
+
+    async def next_request(self) -> Request | None:
+        """The next request that is missing and paid for; None if there is none."""
+        while not self._run.halt.is_set and not self._run.budget.reached:
+            step = await self._next_step()
+            if step is _DONE:
+                return None
+            if isinstance(step, Request):
+                return self._within_budget(step)
+            await asyncio.sleep(0)
+        return None
+
+    async def answered_now(self, request: Request) -> bool:
+        """True if ``request`` can be answered in this run; else it counts as deferred."""
+        if await self._engine.connection.answers_now(request.batch):
+            return True
+        self.deferred += len(request.items)
+        return False
+
+    def take_duplicates(self) -> None:
+        """Give inputs that equal an answered one its label."""
+        for number, items, labels in self.source.answered_duplicates():
+            self._engine.store.fill(self._run.stored[number], items, labels)
+            self._engine.observer.filled(number, items, labels)
+            self._run.ledger.deduplicated += len(items)
+            self._engine.progress.advance(len(items), live=False)
+
+    def shrink(self, batch: int) -> None:
+        """Build no request of more than ``batch`` inputs, in later runs neither."""
+        self._engine.batch = self.source.batch = min(self._engine.batch, batch)
+
+    def _within_budget(self, request: Request) -> Request | None:
+        granted = self._run.budget.take(len(request.items))
+        if granted == len(request.items):
+            return request
+        paid = request.part(slice(granted)) if granted else None
+        # The thread that built it may hold on to it for a moment longer.
+        request.release()
+        return paid
+
+    async def _next_step(self) -> object:
+        if self._inline:
+            step = next(self._steps, _DONE)
+            self.take_duplicates()
+            return step
+        async with self._turn:
+            self._run.halt.check()
+            step = await asyncio.to_thread(next, self._steps, _DONE)
+            self.take_duplicates()
+            return step
 
 
 class Run:
-    """One call of :meth:`auditor.engine.engine.QueryEngine.run`; made by :meth:`open`.
+    """One call of :meth:`auditor.engine.engine.QueryEngine.run`; made by :meth:`open`."""
 
-    Args:
-        engine: what outlives the run.
-        state: what belongs to it.
-        unknown: requests of all runs that may have been answered and billed unseen.
-    """
-
-    def __init__(
-        self, engine: EngineState, state: RunState, unknown: Sequence[UnknownRequest]
-    ) -> None:
-        self._engine, self._state, self._unknown = engine, state, unknown
-        self._supply = Supply(engine, state, _to_ask_again(unknown, state.stored))
-        self._dispatcher = Dispatcher(engine, state)
+    def __init__(self, state: RunState, unknown: Sequence[UnknownRequest]) -> None:
+        self._engine, self._state, self._unknown = state.engine, state, unknown
+        self._supply = Supply(state, _to_ask_again(unknown, state.stored))
+        self._dispatcher = Dispatcher(state)
         self._failure: Exception | None = None
 
     @classmethod
     async def open(
         cls, engine: EngineState, probes: Sequence[FixedProbe], plan_digest: str, halt: Halt
     ) -> Run:
-        """Load what is known of ``probes``, and tell observer and progress.
+        """Load the known labels of ``probes``, and show them to observer and progress.
 
         Raises:
             StoreError: the target's classes or the stored labels are not as they were.
@@ -60,19 +130,17 @@ class Run:
         observer.begin(probes, [one.labels for one in stored])
         spent = (await store.ledger(plan_digest))["sent"]
         budget = QueryBudget(engine.limits.max_queries, spent)
-        state = RunState(plan_digest, probes, stored, budget, server, names, halt)
-        run = cls(engine, state, await store.unknown(plan_digest))
-        run._count_plan()
+        state = RunState(engine, plan_digest, probes, stored, budget, server, names, halt)
+        run = cls(state, await store.unknown(plan_digest))
+        for probe, missing in zip(probes, run._supply.source.missing, strict=True):
+            state.ledger.plan(probe.kind, probe.size, probe.size - len(missing))
+        engine.progress.start(state.ledger.planned, state.ledger.cached)
         return run
 
     async def answer(self, rounds: Iterable[Order | None], decided: Decide | None) -> EngineResult:
         """Ask ``rounds`` until one of them decides, or the last one ends.
 
-        Raises:
-            AdapterError: a request failed for good; everything answered before is kept.
-            StoreError: labels can no longer be saved.
-            RetryBudgetSpentError: too many requests failed.
-            OutageError: nothing was answered for too long.
+        Raises like :meth:`auditor.engine.contract.Engine.run`.
         """
         early = None
         try:
@@ -85,14 +153,6 @@ class Run:
         if self._failure is not None:
             raise self._failure
         return self._result(early)
-
-    # ---- before and after ------------------------------------------------------------------
-
-    def _count_plan(self) -> None:
-        ledger = self._state.ledger
-        for probe, missing in zip(self._state.probes, self._supply.source.missing, strict=True):
-            ledger.plan(probe.kind, probe.size, probe.size - len(missing))
-        self._engine.progress.start(ledger.planned, ledger.cached)
 
     async def _close_books(self) -> None:
         self._supply.take_duplicates()
@@ -147,7 +207,7 @@ class Run:
         """Run the workers; the first failure halts them all, and what is in flight is kept."""
         count = max(1, self._engine.limits.concurrency)
         tasks = [asyncio.create_task(self._worker()) for _ in range(count)]
-        # Cancelled, gather cancels the workers and waits until they have closed their intents.
+        # When cancelled, gather cancels the workers and waits until they closed their intents.
         for outcome in await asyncio.gather(*tasks, return_exceptions=True):
             if outcome is not None:
                 raise outcome
@@ -166,16 +226,14 @@ class Run:
         except HaltedError:
             pass
         except Exception as error:  # noqa: BLE001 - raised by answer(), once the others are done
-            # The first in time: what fails while others drain is seldom the cause.
+            # The first in time: a failure while others drain is seldom the cause.
             self._failure = self._failure or error
             self._state.halt.set()
 
     async def _answer(self, request: Request) -> None:
         """Ask ``request``, in halves if the target says it is too large."""
         try:
-            labels = await ask_with_retries(
-                self._engine, self._state, request, self._dispatcher.ask
-            )
+            labels = await ask_with_retries(self._state, request, self._dispatcher.ask)
         except AdapterError as error:
             if error.advice.kind != "too-large" or len(request.items) == 1:
                 raise

@@ -5,18 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from auditor.engine.budgets import QueryBudget, RetryBudget
-from auditor.engine.class_names import ClassNames
-from auditor.engine.connection import Connection
+from auditor.engine.budgets import OutageTimer, QueryBudget, RetryBudget
 from auditor.engine.contract import EngineLimits
 from auditor.engine.ledger import Ledger
 from auditor.engine.observer import Observer
-from auditor.engine.outage import OutageTimer
-from auditor.engine.pace import Pace
 from auditor.engine.progress import Progress
-from auditor.engine.rate import Halt, HaltedError
-from auditor.engine.server_history import ServerHistory
+from auditor.engine.rate import Halt, HaltedError, Pace
 from auditor.engine.store import LabelStore, StoredProbe
+from auditor.engine.target import ClassNames, Connection, ServerHistory
 from auditor.probes.base import FixedProbe
 
 
@@ -25,17 +21,9 @@ class EngineState:
     """State that outlives a run.
 
     Attributes:
-        connection: the model.
-        store: keeps the labels.
-        limits: of cost and pace.
-        progress: told about every answer.
-        observer: told how every request ended.
-        pace: found so far.
-        retries: retries that failures of the whole audit may cost.
-        outage: how long nothing was answered.
         batch: most inputs per request; lowered when the target calls one too large.
-        addresses: how many addresses of the endpoint the observer was told.
-        stopped: whether the user stopped the engine.
+        addresses: number of addresses of the endpoint that the observer has on record.
+        stopped: True if the user stopped the engine.
     """
 
     connection: Connection
@@ -53,20 +41,15 @@ class EngineState:
 
 @dataclass
 class RunState:
-    """State of one run.
+    """State of one run of ``engine``.
 
     Attributes:
         plan_digest: the key of the plan's ledger in the store.
-        probes: what to ask.
-        stored: the labels known of each.
-        budget: queries that may be sent.
-        server: what the answers of all runs said about the server.
-        names: the classes' names as far as store and observer know them.
-        halt: ends every wait of the run.
-        ledger: what was asked and paid for.
+        stored: the labels known of each probe.
         digests: of the probes, which compute theirs anew each time.
     """
 
+    engine: EngineState
     plan_digest: str
     probes: Sequence[FixedProbe]
     stored: list[StoredProbe]

@@ -1,4 +1,4 @@
-"""The label store: what was paid for, in one SQLite file that survives a kill at any moment.
+"""The label store: the labels paid for, in one SQLite file that survives a kill at any moment.
 
 Before a request is sent its intent is committed; with its labels the intent goes away. An intent
 that is still there when a store is opened belonged to a request that was in flight when the
@@ -84,7 +84,7 @@ class LabelStore:
         self._file = StoreFile(path)
         self._db = self._file.open()
         self._intent_ids = itertools.count(1)
-        # What the current transaction still has to write; touched by the writer's thread alone.
+        # Still to be written in the current transaction; touched by the writer's thread alone.
         self._dirty: dict[tuple[int, int], StoredProbe] = {}
         self._opened: list[tuple[int, str, int, bytes, int, float]] = []
         self._ended: list[tuple[int]] = []
@@ -92,11 +92,7 @@ class LabelStore:
         self._writer = StoreWriter(self._file, self._db, self._flush)
 
     async def commit(self) -> None:
-        """Return once everything handed in so far is committed.
-
-        Raises:
-            StoreError: it could not be.
-        """
+        """Return once everything handed in so far is committed; a StoreError if it cannot be."""
         await self._writer.commit()
 
     def close(self) -> None:
@@ -109,7 +105,7 @@ class LabelStore:
     async def load(self, fingerprint: str, digest: str, kind: str, size: int) -> StoredProbe:
         """Labels known so far of the probe ``digest`` asked of the model ``fingerprint``.
 
-        Two loads of one probe give two arrays that do not know of each other: load it once.
+        Load a probe once: a second load gives another array, which later labels do not reach.
 
         Raises:
             StoreError: a row of its labels is not as it was written.
@@ -117,7 +113,7 @@ class LabelStore:
         return await self._writer.call(lambda: self._load(fingerprint, digest, kind, size))
 
     def _load(self, fingerprint: str, digest: str, kind: str, size: int) -> StoredProbe:
-        self._flush()  # what earlier jobs of this transaction collected counts too
+        self._flush()  # labels that earlier jobs of this transaction collected count too
         self._db.execute(
             "INSERT OR IGNORE INTO probes (fingerprint, digest, kind, size) VALUES (?, ?, ?, ?)",
             (fingerprint, digest, kind, size),
@@ -213,13 +209,8 @@ class LabelStore:
     def take_back(
         self, plan_digest: str, intents: Sequence[int], queries: int, attempt: int
     ) -> None:
-        """Close the intents of a request that certainly never left, and undo its charge.
-
-        Args:
-            plan_digest: as given to :meth:`intend`.
-            intents: as it returned them.
-            queries: inputs of the request.
-            attempt: as given to :meth:`intend`.
+        """Close the ``intents`` of a request that certainly never left, and undo its charge of
+        ``queries``; the rest is as given to :meth:`intend`.
         """
 
         def work() -> None:
@@ -255,17 +246,8 @@ class LabelStore:
             plan_digest,
         )
         # The rows of one request have one time.
-        return [
-            UnknownRequest(
-                tuple((p, np.frombuffer(i, dtype="<u4").astype(np.int64)) for p, i, _, _ in parts),
-                started,
-                parts[0][3],
-            )
-            for started, parts in (
-                (started, list(group))
-                for started, group in itertools.groupby(rows, key=lambda row: row[2])
-            )
-        ]
+        requests = itertools.groupby(rows, key=lambda row: row[2])
+        return [_unknown_request(started, list(group)) for started, group in requests]
 
     def _charge(self, plan_digest: str, queries: int, requests: int, attempt: int) -> None:
         self._charges[plan_digest, "sent"] += queries
@@ -274,7 +256,7 @@ class LabelStore:
             self._charges[plan_digest, "retried"] += queries
 
     def _ledger(self, plan_digest: str) -> dict[str, int]:
-        self._flush()  # what earlier jobs of this transaction collected counts too
+        self._flush()  # charges that earlier jobs of this transaction collected count too
         totals = {"sent": 0, "requests": 0, "retried": 0}
         totals.update(
             self._db.execute("SELECT entry, value FROM ledger WHERE audit = ?", (plan_digest,))
@@ -288,7 +270,7 @@ class LabelStore:
     # ---- the model's class names and its server --------------------------------------------
 
     async def label_names(self, fingerprint: str) -> list[str]:
-        """Class names this target was seen to use, in index order."""
+        """Class names in the answers of this target, in index order."""
         rows = await self._select(
             "SELECT name FROM label_names WHERE fingerprint = ? ORDER BY label", fingerprint
         )
@@ -297,19 +279,14 @@ class LabelStore:
     def keep_label_names(self, fingerprint: str, names: Iterable[str], first: int = 0) -> None:
         """Remember class names, so that a resumed run gives them the same indices.
 
-        Call it before the labels that use them are recorded: committed labels whose names are
-        lost would mean other classes later.
-
-        Args:
-            fingerprint: the model.
-            names: class names in index order.
-            first: index of the first of them.
+        ``names`` are in index order from ``first`` on. Call it before the labels that use them are
+        recorded: committed labels whose names are lost would mean other classes later.
         """
         rows = [(fingerprint, index, name) for index, name in enumerate(names, first)]
         self._insert("INSERT OR REPLACE INTO label_names VALUES (?,?,?)", rows)
 
     async def server_identity(self, fingerprint: str) -> dict[str, tuple[str, ...]]:
-        """Everything that answers of this model said about their server, by name, oldest first."""
+        """Values that answers of this model stated for their server, by name, oldest first."""
         rows = await self._select(
             "SELECT name, value FROM origins WHERE fingerprint = ? ORDER BY id", fingerprint
         )
@@ -319,7 +296,7 @@ class LabelStore:
         return found
 
     def keep_server_identity(self, fingerprint: str, stated: Mapping[str, str]) -> None:
-        """Remember what an answer said about its server; call it before its labels are recorded."""
+        """Remember the identity an answer ``stated``; call it before its labels are recorded."""
         now = time.time()
         rows = [(fingerprint, name, value, now) for name, value in stated.items()]
         self._insert(
@@ -336,7 +313,7 @@ class LabelStore:
         self._writer.post(lambda: self._db.executemany(statement, rows))
 
     def _flush(self) -> None:
-        """Write what the jobs of one transaction collected, each table in one statement."""
+        """Write everything that the jobs of one transaction collected, table by table."""
         db = self._db
         db.executemany("INSERT INTO intents VALUES (?, ?, ?, ?, ?, ?)", self._opened)
         # An intent may be opened and withdrawn in one transaction, so this order.
@@ -356,3 +333,8 @@ class LabelStore:
         )
         for collected in (self._opened, self._ended, self._charges, self._dirty):
             collected.clear()
+
+
+def _unknown_request(started: float, rows: Sequence[tuple[Any, ...]]) -> UnknownRequest:
+    parts = [(row, np.frombuffer(items, "<u4").astype(np.int64)) for row, items, _, _ in rows]
+    return UnknownRequest(tuple(parts), started, rows[0][3])

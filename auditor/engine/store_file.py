@@ -34,11 +34,7 @@ _STATEMENTS = [statement.strip() for statement in _SCHEMA.split(";") if statemen
 
 
 class StoreFile:
-    """A SQLite file with the tables of a label store.
-
-    Args:
-        path: the file; made if it does not exist. Its folder must exist.
-    """
+    """A SQLite file with the tables of a label store; made if only its folder exists."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

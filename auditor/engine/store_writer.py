@@ -1,4 +1,4 @@
-"""Group commit: one thread writes everything handed in as one transaction, then tells callers."""
+"""Group commit: one thread writes everything handed in as one transaction, then wakes callers."""
 
 from __future__ import annotations
 
@@ -23,15 +23,11 @@ _Job = tuple[Work, "asyncio.Future[Any] | None"]
 
 
 class StoreWriter:
-    """The thread that owns a connection.
+    """The thread that owns the connection ``db`` to ``file``; ``flush`` writes everything that the
+    jobs of a transaction collected.
 
     :meth:`call`, :meth:`post` and :meth:`commit` belong to the event loop; :meth:`close` may be
     called from elsewhere.
-
-    Args:
-        file: explains what fails.
-        db: its connection.
-        flush: writes what the jobs of a transaction collected.
     """
 
     def __init__(self, file: StoreFile, db: sqlite3.Connection, flush: Callable[[], None]) -> None:
@@ -54,9 +50,8 @@ class StoreWriter:
         Raises:
             StoreError: it could not be, or the store is closed.
         """
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Any] = loop.create_future()
-        self._hand_in(work, future, loop)
+        future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        self._hand_in(work, future)
         result: T = await future
         return result
 
@@ -68,21 +63,17 @@ class StoreWriter:
         """
         if self._failure is not None:
             raise self._failure
-        self._hand_in(work, None, asyncio.get_running_loop())
+        self._hand_in(work, None)
 
     async def commit(self) -> None:
-        """Return once everything handed in so far is committed.
-
-        Raises:
-            StoreError: it could not be.
-        """
+        """Return once everything handed in so far is committed; a StoreError if it cannot be."""
         if not self._closed:
-            await self.call(_nothing)
+            await self.call(lambda: None)
         elif self._failure is not None:
             raise self._failure
 
     def close(self) -> None:
-        """Commit what waits, and end the thread; a second call does nothing."""
+        """Commit the jobs that wait, and end the thread; a second call does nothing."""
         if self._closed:
             return
         self._closed = True
@@ -90,12 +81,11 @@ class StoreWriter:
         self._queue.put(None)
         self._thread.join()
 
-    def _hand_in(
-        self, work: Work, future: asyncio.Future[Any] | None, loop: asyncio.AbstractEventLoop
-    ) -> None:
+    def _hand_in(self, work: Work, future: asyncio.Future[Any] | None) -> None:
         if self._closed:
             raise StoreError(f"the label store {self._file.path} is closed")
         self._pending.append((work, future))
+        loop = asyncio.get_running_loop()
         if self._scheduled_on is not loop:
             self._scheduled_on = loop
             loop.call_soon(self._hand_over)
@@ -147,13 +137,13 @@ class StoreWriter:
                 self._flush()
                 self._db.execute("COMMIT")
                 self._unsynced_since = self._unsynced_since or time.monotonic()
-            except Exception as error:  # noqa: BLE001 - whatever it was must reach every caller
+            except Exception as error:  # noqa: BLE001 - every caller must see it
                 self._failure = self._file.explain(error)
                 with contextlib.suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
-        self._tell(batch, results)
+        self._deliver(batch, results)
 
-    def _tell(self, batch: list[_Job], results: list[Any]) -> None:
+    def _deliver(self, batch: list[_Job], results: list[Any]) -> None:
         waiting: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
         for (_, future), result in zip(batch, results, strict=True):
             if future is not None:
@@ -162,10 +152,6 @@ class StoreWriter:
             # A loop that ended meanwhile has no waiting caller any more.
             with contextlib.suppress(RuntimeError):
                 loop.call_soon_threadsafe(_resolve, answers, self._failure)
-
-
-def _nothing() -> None:
-    """A job that is done once everything before it is."""
 
 
 def _resolve(waiting: list[tuple[asyncio.Future[Any], Any]], failure: Exception | None) -> None:

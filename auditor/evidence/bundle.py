@@ -21,13 +21,12 @@ class Bundle:
     """A bundle as it lies there; nothing in it was verified yet.
 
     Attributes:
-        files: its files.
-        result: the result, as report.json holds it.
-        pictures: PNGs that views show, by the keys they look them up by; empty where private.
+        result: the content of report.json.
+        pictures: PNGs that views show, by the keys they look them up by; empty if withheld.
         run: the content of run.json: target, identity, times, versions.
         profile: the content of profile.json; empty without one.
-        handed_over: whether private images were withheld.
-        signed: whether there is a signature, valid or not.
+        handed_over: True if private images were withheld.
+        signed: True if there is a signature, valid or not.
     """
 
     files: BundleFiles

@@ -14,27 +14,22 @@ def sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def parse(data: bytes, name: str) -> Any:
-    """Read JSON from an author who may be hostile; its size was limited before.
+def parse_object(data: bytes, name: str) -> dict[str, Any]:
+    """Read a JSON object from an author who may be hostile; its size was limited before.
 
     Args:
         data: UTF-8 text.
-        name: where it comes from, for the message.
+        name: of its file, for the message.
 
     Raises:
-        EvidenceError: not JSON, nested too deep, a number out of range, or a key given twice.
+        EvidenceError: no JSON object, nested too deep, a number out of range, or a key given twice.
     """
     try:
-        return strict_json.loads(data.decode("utf-8"))
+        value = strict_json.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
         raise EvidenceError(f"{name} is not sound JSON: {str(error)[:200]}") from None
     except strict_json.StrictJsonError as error:
         raise EvidenceError(f"{name} is not sound JSON: it {error}") from None
-
-
-def parse_object(data: bytes, name: str) -> dict[str, Any]:
-    """Read a JSON object; see :func:`parse`."""
-    value = parse(data, name)
     if not isinstance(value, dict):
         raise EvidenceError(f"{name} does not hold a JSON object")
     return value

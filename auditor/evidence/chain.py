@@ -6,12 +6,12 @@ line before it (64 zeros for the first), UTC seconds, and what it records, ``e``
 - ``open``: a run of the command begins. ``plan`` is the SHA-256 of plan.json, ``target`` that of
   the target's fingerprint, ``tool`` the code that runs, ``torn`` the bytes of a half-written last
   line that were dropped.
-- ``sender``: the next answer ``said`` something new about who sent it (TLS certificate's SHA-256,
+- ``sender``: the next answer ``said`` something new about its server (TLS certificate's SHA-256,
   headers and fields that name a server, model or version), or the endpoint's name had led to new
   ``addresses``. Before an ``ask``: an earlier run had seen it and was killed before it could
   log it.
 - ``classes``: labels from ``first`` on are called ``names`` from now on; there are ``size`` of
-  them, null where the target has not said.
+  them, null if the target has not stated it.
 - ``ask``: the engine turns to ``probes`` (their numbers); ``new`` introduces
   ``[number, kind, digest, size]``.
 - ``rows``: how requests ended. A row names inputs by their *place*: counted through the probes
@@ -19,14 +19,14 @@ line before it (64 zeros for the first), UTC seconds, and what it records, ``e``
   (a list, in the order sent), and ``s``:
 
   - ``ok``: answered, with ``l`` labels, ``q`` request hash, ``ms`` latency, ``c`` the status of
-    the reply (HTTP number, or what gRPC calls it; missing where the target has none) and ``a``
-    sending number where it was not the first.
+    the reply (HTTP number or gRPC name; missing if the target has none) and ``a`` sending number
+    if it was not the first.
   - ``cached``: ``l`` came from the label store: bought by an earlier run that was killed before
     it could log them, or by one that kept no log. Nothing was sent.
   - ``twin``: ``l`` came from an identical input. Nothing was sent.
   - ``void``: labels logged earlier that the store lost; they are asked again.
-  - anything else: the kind of error. No labels; ``c`` as above, missing where no reply came; ``u``
-    is true where the target may have answered and charged unseen.
+  - anything else: the kind of error. No labels; ``c`` as above, missing if no reply came; ``u``
+    is true if the target may have answered and charged unseen.
 - ``close``: the run ended in order; ``ledger`` is its account.
 
 A later row about an input replaces an earlier one.
@@ -56,14 +56,14 @@ MAX_PROBES = 1_000_000
 
 @dataclass
 class LoggedRun:
-    """One run of the command: what its ``open`` entry said, and what followed.
+    """One run of the command.
 
     Attributes:
-        opened: the entry.
+        opened: the ``open`` entry.
         asked: for each ``ask`` the numbers of its probes.
         answers: for each of them its probes' labels as they were at its end; of the last run
-            only, and only where they were asked for.
-        tally: what was sent.
+            only, and only if they were wanted.
+        tally: totals of its rows.
         closed: the ``close`` entry, or None.
     """
 
@@ -83,7 +83,7 @@ class Chain:
         last: SHA-256 of the last line, or of nothing.
         probes: every probe named, by its number.
         runs: runs of the command, in order.
-        told: what each target told about itself, by the ``target`` of the runs that asked it.
+        target_records: statements of each target, by the ``target`` of the runs that asked it.
         first_query, last_query: UTC seconds of the entries with the first and last answer from
             the target, or None.
     """
@@ -93,7 +93,7 @@ class Chain:
     probes: list[KnownProbe] = field(default_factory=list)
     numbers: dict[str, int] = field(default_factory=dict)
     runs: list[LoggedRun] = field(default_factory=list)
-    told: dict[str, TargetRecord] = field(default_factory=dict)
+    target_records: dict[str, TargetRecord] = field(default_factory=dict)
     first_query: float | None = None
     last_query: float | None = None
     total_labels: int = 0
@@ -102,21 +102,18 @@ class Chain:
     kept: int = 0
 
     def labels(self, digest: str) -> NDArray[np.uint16] | None:
-        """Labels ``(size,)`` of the probe ``digest``; None where the log does not name it."""
+        """Labels ``(size,)`` of the probe ``digest``; None if the log does not name it."""
         number = self.numbers.get(digest)
         return None if number is None else self.probes[number].labels
 
     @property
     def target_record(self) -> TargetRecord:
         """Record of the last run's target, over all runs that asked it."""
-        return self.told.setdefault(str(self.runs[-1].opened.get("target")), TargetRecord())
+        target = str(self.runs[-1].opened.get("target"))
+        return self.target_records.setdefault(target, TargetRecord())
 
     def introduce(self, kind: str, digest: str, size: int) -> KnownProbe:
-        """Give a probe the next number.
-
-        Raises:
-            EvidenceError: more probes or labels than any audit has.
-        """
+        """Give a probe the next number; an EvidenceError if there are more than any audit has."""
         self.total_labels += size
         if len(self.probes) >= MAX_PROBES or self.total_labels > MAX_LABELS:
             raise EvidenceError("the label log names more inputs than any audit asks")
@@ -127,64 +124,37 @@ class Chain:
 
 
 Rows = Callable[[Places, NDArray[np.int64], dict[str, Any]], None]
-"""Called with the inputs of an ask, the places a row names, and the row."""
+"""Called with the inputs of an ask, the places that a row names, and the row."""
 
 
 def line_hash(line: bytes) -> str:
-    """SHA-256 of one line without its line break: what the next line must hold."""
+    """SHA-256 of one line without its line break, which the next line must hold."""
     return hashlib.sha256(line).hexdigest()
 
 
-def row_places(row: dict[str, Any], size: int) -> NDArray[np.int64]:
-    """Places of the inputs of one row, ``(n,)``, each once and below ``size``.
-
-    Raises:
-        EvidenceError: they are not.
-    """
+def _row_places(row: dict[str, Any], size: int) -> NDArray[np.int64]:
+    """Places ``(n,)`` of the inputs of one row, checked to be distinct and below ``size``."""
     span = row.get("r")
     if span is not None:
-        first, count = (whole(value) for value in pair(span))
+        if not isinstance(span, list) or len(span) != 2:
+            raise EvidenceError("a row of the label log is not as it was written")
+        first, count = map(_whole, span)
         if count < 1 or first + count > size:
             raise EvidenceError("a row names inputs that its probes do not have")
         return np.arange(first, first + count, dtype=np.int64)
-    return _listed(row.get("i"), size)
-
-
-def _listed(items: Any, size: int) -> NDArray[np.int64]:
-    found = whole_numbers(items)
+    found = _whole_numbers(row.get("i"))
     if not len(found) or int(found.max()) >= size or len(np.unique(found)) != len(found):
         raise EvidenceError("a row names inputs that its probes do not have")
     return found
 
 
-def whole(value: Any) -> int:
-    """``value`` where it is a whole number from 0 to 2^53.
-
-    Raises:
-        EvidenceError: it is not.
-    """
+def _whole(value: Any) -> int:
     if type(value) is not int or not 0 <= value <= 2**53:
         raise EvidenceError("a number in the label log is not a whole number")
     return value
 
 
-def pair(value: Any) -> list[Any]:
-    """``value`` where it is a list of two.
-
-    Raises:
-        EvidenceError: it is not.
-    """
-    if not isinstance(value, list) or len(value) != 2:
-        raise EvidenceError("a row of the label log is not as it was written")
-    return value
-
-
-def whole_numbers(values: Any) -> NDArray[np.int64]:
-    """A list of whole numbers from 0 to 2^53 as an array.
-
-    Raises:
-        EvidenceError: it is something else.
-    """
+def _whole_numbers(values: Any) -> NDArray[np.int64]:
     if not isinstance(values, list) or any(type(value) is not int for value in values):
         raise EvidenceError("a row of the label log is not as it was written")
     if values and not (min(values) >= 0 and max(values) <= 2**53):
@@ -197,8 +167,8 @@ def read_chain(lines: Iterable[bytes], *, rows: Rows | None = None, answers: boo
 
     Args:
         lines: its lines, each without its line break and at most :data:`MAX_LINE` long.
-        answers: whether to keep what each question of the last run was answered with.
         rows: called with every ``ok`` row: ``(places, at, row)``, or None.
+        answers: True to keep the labels that each question of the last run was answered with.
 
     Raises:
         EvidenceError: names the first entry that does not follow from the one before it.
@@ -243,7 +213,7 @@ def _apply(chain: Chain, entry: dict[str, Any], rows: Rows | None) -> None:
     elif kind == "rows":
         _rows(chain, run, entry, rows)
     elif kind == "sender":
-        chain.target_record.take_sender(entry)
+        chain.target_record.take_server(entry)
     elif kind == "classes":
         chain.target_record.take_classes(entry)
     elif kind == "close":
@@ -253,14 +223,14 @@ def _apply(chain: Chain, entry: dict[str, Any], rows: Rows | None) -> None:
 
 
 def _forget(chain: Chain) -> None:
-    """Only the last run's answers are of use, and they take memory."""
+    """Drop the answers of the last run but one: only the last one's are of use."""
     if chain.runs:
         chain.runs[-1].answers.clear()
     chain.places, chain.kept = None, 0
 
 
 def _keep(chain: Chain, run: LoggedRun) -> None:
-    """Keep how the last question was answered."""
+    """Keep the labels that answer the last question."""
     if not chain.keep or chain.places is None or len(run.answers) == len(run.asked):
         return
     chain.kept += chain.places.size
@@ -282,8 +252,8 @@ def _ask(chain: Chain, run: LoggedRun, entry: dict[str, Any]) -> None:
         _, kind, digest, size = new
         if not isinstance(kind, str) or not isinstance(digest, str) or digest in chain.numbers:
             raise EvidenceError("it introduces a probe in another way than it was written")
-        chain.introduce(kind, digest, whole(size))
-    numbers = [whole(number) for number in _list(entry.get("probes"))]
+        chain.introduce(kind, digest, _whole(size))
+    numbers = [_whole(number) for number in _list(entry.get("probes"))]
     if any(number >= len(chain.probes) for number in numbers):
         raise EvidenceError("it asks a probe that was never introduced")
     run.asked.append(numbers)
@@ -303,13 +273,13 @@ def _row(chain: Chain, run: LoggedRun, row: Any, rows: Rows | None) -> None:
         raise EvidenceError("a row is not as it was written")
     if chain.places is None:
         raise EvidenceError("a row comes before anything was asked")
-    at = row_places(row, chain.places.size)
+    at = _row_places(row, chain.places.size)
     status = row["s"]
     run.tally.count(status, len(at), row)
     if status == "void":
         chain.places.put(at, np.full(len(at), NOT_ASKED))
     elif status in LABELLED:
-        labels = whole_numbers(row.get("l"))
+        labels = _whole_numbers(row.get("l"))
         if len(labels) != len(at) or int(labels.max()) >= NOT_ASKED:
             raise EvidenceError("a row does not hold one label per input")
         chain.places.put(at, labels)

@@ -36,7 +36,7 @@ class BundleFiles:
     Attributes:
         where: the folder or the zip.
         content: bytes by name, working files left out.
-        working: names of working files that were seen and not read.
+        working: names of working files, which were not read.
         strange: names of links, folders, devices and oddly named files; none was opened.
     """
 
@@ -49,11 +49,7 @@ class BundleFiles:
         return name in self.content
 
     def get(self, name: str) -> bytes:
-        """Content of the file ``name``.
-
-        Raises:
-            EvidenceError: the bundle has none.
-        """
+        """Content of the file ``name``; an EvidenceError if the bundle has none."""
         found = self.content.get(name)
         if found is None:
             raise EvidenceError(f"{self.where} holds no {name}")
@@ -65,7 +61,7 @@ def read_files(where: Path) -> BundleFiles:
 
     Raises:
         UsageError: there is nothing at ``where``.
-        EvidenceError: it holds what no bundle holds: links, devices, odd names, too much.
+        EvidenceError: it cannot be read, is too large, or is no zip of this program.
     """
     try:
         mode = where.stat().st_mode
@@ -141,7 +137,7 @@ def _is_folder(folder: Path) -> bool:
 
 
 def _read_regular(path: Path, name: str, left: int) -> bytes:
-    # Neither a link nor a pipe that never ends; what is opened is what is looked at.
+    # Neither a link nor a pipe that never ends; the file checked is the one opened.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
         handle = os.open(path, flags)

@@ -1,19 +1,20 @@
 """The head of a bundle: one in-toto statement that follows from the files alone.
 
 Nothing in it is free: given the files (and the signer's public key) there is one head, byte for
-byte, so a changed head shows even where it is not signed.
+byte, so a changed head shows even if it is not signed. The root of the Merkle tree over the files
+(RFC 6962, section 2.1) stands for all of them; withholding a file leaves it unchanged.
 """
 
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from adapters.strict_json import canonical
 from auditor.errors import EvidenceError
-from auditor.evidence import merkle
 from auditor.evidence.attest.signing import STATEMENT_TYPE, PublicKey
 from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.chain import Chain
@@ -39,9 +40,22 @@ def listing(content: Mapping[str, bytes]) -> list[Listed]:
     return [Listed(name, len(content[name]), sha256(content[name])) for name in sorted(content)]
 
 
-def root_of(files: Sequence[Listed]) -> str:
-    """Hex Merkle root over ``files``."""
-    return merkle.root([merkle.leaf(file.path, file.size, file.sha256) for file in files])
+def _root(files: Sequence[Listed]) -> str:
+    """Hex Merkle root over ``files``; that of no files is the hash of nothing."""
+    leaves = [canonical([file.path, file.size, file.sha256]) for file in files]
+    return _node([_hash(b"\x00" + leaf) for leaf in leaves]).hex()
+
+
+def _node(leaves: Sequence[bytes]) -> bytes:
+    if len(leaves) < 2:
+        return leaves[0] if leaves else _hash(b"")
+    # The largest power of two below their number.
+    split = 1 << ((len(leaves) - 1).bit_length() - 1)
+    return _hash(b"\x01" + _node(leaves[:split]) + _node(leaves[split:]))
+
+
+def _hash(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
 
 
 def head_statement(
@@ -56,17 +70,17 @@ def head_statement(
         files: every file that is evidence, those withheld too.
         content: at least plan.json, run.json and report.json.
         chain: the replayed label log.
-        signer: whose signature will go with it, or None.
+        signer: the key of the signature that will go with it, or None.
 
     Raises:
-        EvidenceError: a file does not hold what it must.
+        EvidenceError: a file does not hold a JSON object.
     """
     report = parse_object(content[REPORT], REPORT)
     plan = parse_object(content[PLAN], PLAN)
     run = parse_object(content[RUN], RUN)
     timing = run.get("timing")
     return _statement(
-        [{"name": "evidence", "digest": {"sha256": root_of(files)}}],
+        [{"name": "evidence", "digest": {"sha256": _root(files)}}],
         HEAD_TYPE,
         {
             "format": FORMAT,
@@ -108,7 +122,7 @@ def _signer(key: PublicKey | None) -> dict[str, str] | None:
 
 
 def read_head(data: bytes) -> tuple[list[Listed], PublicKey | None]:
-    """The files a head lists, and the key it says it is signed with; nothing else is trusted.
+    """The files a head lists, and the key it names as its signer's; nothing else is trusted.
 
     Raises:
         EvidenceError: it is no head.
@@ -141,11 +155,7 @@ def _listed(row: Any) -> Listed:
 
 
 def read_key(held: Any) -> PublicKey | None:
-    """The public key that a statement names, or None where it names none.
-
-    Raises:
-        EvidenceError: it is not a key.
-    """
+    """The public key that a statement names, or None; an EvidenceError if it is no key."""
     if held is None:
         return None
     try:

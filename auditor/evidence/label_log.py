@@ -1,8 +1,8 @@
 """Writes the label log: an observer of the engine that appends to the hash chain.
 
 Rows are collected and appended a few times a second, so a log costs a fast audit next to
-nothing. A kill loses the rows of the last moment and no label: what the store knows and the log
-does not is logged as ``cached`` when the next run begins.
+nothing. A kill loses the rows of the last moment and no label: labels that only the store knows
+are logged as ``cached`` when the next run begins.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec, Labels
 from adapters.errors import AdapterError
 from adapters.strict_json import canonical
-from auditor.engine.observer import Sent
+from auditor.engine.observer import Observer, Sent
 from auditor.engine.requests import input_keys
 from auditor.engine.store import NOT_ASKED
 from auditor.errors import EvidenceError, StoreError
@@ -36,13 +36,13 @@ FLUSH_LABELS = 65_536
 MAX_BYTES = 2 * 1024**3
 
 
-class LabelLog:
+class LabelLog(Observer):
     """The open log of one audit; belongs to the event loop and to one process.
 
     Args:
-        path: the file; continued where it exists, a half-written last line dropped.
-        spec: what the target takes: decides what a request hash is taken of.
-        opening: what the ``open`` entry of this run says.
+        path: the file; continued if it exists, a half-written last line dropped.
+        spec: form of an input as sent, of which request hashes are taken.
+        opening: content of the ``open`` entry of this run.
         now: UTC seconds.
 
     Raises:
@@ -76,24 +76,24 @@ class LabelLog:
         for name, values in known.items():
             for value in values:
                 self.server({name: value}, ())
-        return self.chain.target_record.senders
+        return self.chain.target_record.servers
 
     def server(self, stated: Mapping[str, str], addresses: Collection[str]) -> None:
         """See :class:`auditor.engine.observer.Observer`."""
-        told = self.chain.target_record
-        if news := told.sender_news(stated, addresses):
+        record = self.chain.target_record
+        if news := record.server_news(stated, addresses):
             # After the rows of the answers before it.
             self.flush()
             self._append("sender", news)
-            told.take_sender(news)
+            record.take_server(news)
 
     def classes(self, first: int, names: Sequence[str], size: int | None) -> None:
         """See :class:`auditor.engine.observer.Observer`."""
-        told = self.chain.target_record
-        for news in list(told.class_news(first, names, size)):
+        record = self.chain.target_record
+        for news in list(record.class_news(first, names, size)):
             self.flush()
             self._append("classes", news)
-            told.take_classes(news)
+            record.take_classes(news)
 
     def begin(self, probes: Sequence[FixedProbe], known: Sequence[NDArray[np.uint16]]) -> None:
         """See :class:`auditor.engine.observer.Observer`."""
@@ -111,7 +111,7 @@ class LabelLog:
 
     def answered(self, sent: Sent, labels: Labels) -> None:
         """See :class:`auditor.engine.observer.Observer`."""
-        self._labelled("ok", self._at(sent.probes, sent.items), labels, self._facts(sent))
+        self._labelled("ok", self._at(sent.probes, sent.items), labels, **self._facts(sent))
 
     def failed(self, sent: Sent, error: BaseException) -> None:
         """See :class:`auditor.engine.observer.Observer`."""
@@ -122,16 +122,12 @@ class LabelLog:
 
     def filled(self, probe: int, items: NDArray[np.int64], labels: Labels) -> None:
         """See :class:`auditor.engine.observer.Observer`."""
-        self._labelled("twin", self._at(probe, items), labels, {})
+        self._labelled("twin", self._at(probe, items), labels)
 
     # ---- the audit's side --------------------------------------------------------------------
 
     def flush(self) -> None:
-        """Append the rows collected so far.
-
-        Raises:
-            StoreError: they cannot be written.
-        """
+        """Append the rows collected so far; a StoreError if they cannot be written."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
@@ -145,11 +141,7 @@ class LabelLog:
                 self.chain.last_query = at
 
     def finish(self, closing: dict[str, Any]) -> None:
-        """Append the ``close`` entry and put everything on the disk.
-
-        Raises:
-            StoreError: it cannot be written.
-        """
+        """Append the ``close`` entry and sync the file; a StoreError if it cannot be written."""
         self.flush()
         self._append("close", closing)
         try:
@@ -158,7 +150,7 @@ class LabelLog:
             raise self._unwritable(error) from error
 
     def close(self) -> None:
-        """Append what can be appended and close the file; a second call does nothing."""
+        """Append rows as far as possible and close the file; a second call does nothing."""
         if not self._file.closed:
             with contextlib.suppress(StoreError):
                 self.flush()
@@ -176,10 +168,9 @@ class LabelLog:
         return file
 
     def _append(self, kind: str, content: dict[str, Any]) -> float:
-        """Write one entry in one piece: a kill leaves all of it, or a torn last line.
+        """Write one entry in one piece, so that a kill leaves all of it or a torn last line.
 
-        Returns:
-            Its time, UTC seconds.
+        Returns its time in UTC seconds.
         """
         chain, at = self.chain, round(self._now(), 3)
         entry = {"n": chain.entries, "prev": chain.last, "at": at, "e": kind}
@@ -189,7 +180,7 @@ class LabelLog:
             if written != len(line) + 1:
                 raise OSError(28, os.strerror(28))
         except OSError as error:
-            # Whatever was written of it is a torn line, after which nothing may follow.
+            # A torn line, after which nothing may follow.
             self._failure = self._unwritable(error)
             raise self._failure from error
         chain.entries += 1
@@ -223,7 +214,7 @@ class LabelLog:
         return at
 
     def _labelled(
-        self, status: str, at: NDArray[np.int64], labels: NDArray[Any], facts: dict[str, Any]
+        self, status: str, at: NDArray[np.int64], labels: NDArray[Any], **facts: Any
     ) -> None:
         self._places.put(at, labels)
         self._add({**_which(at), "s": status, "l": labels.tolist(), **facts}, len(at))
@@ -240,7 +231,7 @@ class LabelLog:
         return {"q": request_hash(keys), "ms": round(1000 * sent.seconds, 1), **status, **again}
 
     def _reconcile(self, number: int, known: NDArray[np.uint16]) -> None:
-        """Bring log and store together where a kill came between them."""
+        """Bring log and store together if a kill came between them."""
         logged = self._places.probes[number].labels
         lost = np.flatnonzero((known == NOT_ASKED) & (logged != NOT_ASKED))
         for part in spans(lost, FLUSH_LABELS):
@@ -248,7 +239,7 @@ class LabelLog:
             self._add({**_which(self._at(number, part)), "s": "void"}, len(part))
         unseen = np.flatnonzero((known != NOT_ASKED) & (known != logged))
         for part in spans(unseen, FLUSH_LABELS):
-            self._labelled("cached", self._at(number, part), known[part], {})
+            self._labelled("cached", self._at(number, part), known[part])
 
 
 def request_hash(keys: Sequence[bytes]) -> str:

@@ -4,18 +4,18 @@
     plan.dsse.json   signature over the plan, made then (only with --sign-key)
     plans/           earlier plans asked in the same folder, by their SHA-256
     log.jsonl        every answer, in an append-only hash chain
-    run.json         what a recomputation needs besides labels: input and label space of the
-                     target, ledger, times, endpoint identity, tool and library versions
-    profile.json     the references judged by, where there were any
+    run.json         input and label space of the target, ledger, times, endpoint identity, tool
+                     and library versions: all that a recomputation needs besides labels
+    profile.json     the references judged by, if there were any
     samples.z        the sample images that the plan uses (private: not handed over)
     pictures.json    thumbnails for views of the report (private: not handed over)
     report.json      the result; report.html, trigger.png and others are views of it
     head.json        in-toto statement: SHA-256 of every file above, and their Merkle root
     head.dsse.json   DSSE envelope with an Ed25519 signature over head.json (only if signed)
-    head.tsr         RFC 3161 time stamp over head.dsse.json, or over head.json where there is none
+    head.tsr         RFC 3161 time stamp over head.dsse.json, or over head.json if not signed
     head.sigstore.json  Sigstore bundle: a signature over head.json by an identity
-    attested.json    lists the two files above with their hashes (only where there are any)
-    handover.json    names what was withheld from a hand-over edition
+    attested.json    lists the two files above with their hashes (only if there are any)
+    handover.json    names the files withheld from a hand-over edition
 
 The label store beside them is the running audit's memory; it is no evidence and not listed.
 """
@@ -37,7 +37,7 @@ VIEWS = "views/"
 
 REQUIRED = (PLAN, LOG, RUN, REPORT)
 OUTSIDE = (HEAD, HEAD_SIGNATURE, HANDOVER, ATTESTED, *ATTESTATIONS)
-"""Files that the head cannot list: itself, what is said about it, and what was left out later."""
+"""Files that the head cannot list: itself, attestations of it, and the list of files left out."""
 WORKING = ("labels.sqlite3", "labels.sqlite3-wal", "labels.sqlite3-shm", "check.json")
 """Memory of the running audit; not evidence, never packed."""
 PRIVATE = (SAMPLES, PICTURES)

@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 LABELLED = frozenset({"ok", "cached", "twin"})
-
-
 FREE = frozenset({"cached", "twin", "void"})
 """Rows for which nothing was sent."""
 
@@ -28,11 +26,7 @@ class KnownProbe:
 
 
 class Places:
-    """The inputs of one ``ask``, counted through its probes.
-
-    Args:
-        probes: in the order asked.
-    """
+    """The inputs of one ``ask``, counted through its ``probes`` in the order asked."""
 
     def __init__(self, probes: Sequence[KnownProbe]) -> None:
         self.probes = probes

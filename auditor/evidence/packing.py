@@ -6,45 +6,32 @@ from pathlib import Path, PurePosixPath
 
 from adapters.strict_json import canonical
 from auditor.errors import EvidenceError, UsageError
+from auditor.evidence import layout
 from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.files import BundleFiles, read_files, safe_name, zip_bytes
 from auditor.evidence.head import read_head
-from auditor.evidence.layout import (
-    ATTESTATIONS,
-    ATTESTED,
-    FORMAT,
-    HANDOVER,
-    HEAD,
-    HEAD_SIGNATURE,
-    PAGE,
-    PRIVATE,
-    PROFILE,
-    REPORT,
-    RUN,
-    VIEWS,
-)
 from auditor.report.files import write_atomic
 from auditor.report.html.page import render_html
 from auditor.report.json_report import parse_result
 from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import load_all
 
-SHOWS_PICTURES = frozenset({".html", ".pdf"})
+SHOW_IMAGES = frozenset({".html", ".pdf"})
 """Views in which sample images are drawn."""
 
 
 def pack(bundle: Path, to: Path, *, hand_over: bool) -> list[str]:
     """Write the bundle to ``to``: a ``.zip`` by that ending, else a new folder.
 
-    Only what the head lists goes along. A hand-over edition leaves out the sample images and
-    every view that draws them, names what it left out, and has a page without pictures instead.
+    Only files that the head lists go along. A hand-over edition leaves out the sample images and
+    every view that draws them, names the files left out, and has a page without images instead.
     The head, its signature and the Merkle root stay those of the full edition.
 
     Returns:
         Names of the files left out.
 
     Raises:
-        UsageError: there is no bundle, or something at ``to`` already.
+        UsageError: there is no bundle, or ``to`` exists already.
         EvidenceError: the bundle is not as its head lists it, or cannot be written.
     """
     if to.exists():
@@ -54,41 +41,43 @@ def pack(bundle: Path, to: Path, *, hand_over: bool) -> list[str]:
     left_out: list[str] = []
     if hand_over:
         left_out = sorted(name for name in content if _is_private(name))
-        result = parse_result(files.get(REPORT), REPORT)
+        result = parse_result(files.get(layout.REPORT), layout.REPORT)
         content = {name: data for name, data in content.items() if name not in left_out}
-        run = parse_object(files.content[RUN], RUN) if RUN in files else {}
-        profile = parse_object(files.content[PROFILE], PROFILE) if PROFILE in files else {}
+        run = parse_object(files.content[layout.RUN], layout.RUN) if layout.RUN in files else {}
+        profile = (
+            parse_object(files.content[layout.PROFILE], layout.PROFILE)
+            if layout.PROFILE in files
+            else {}
+        )
         page = render_html(ReportSource(result, {}, run, profile), load_all())
-        content[VIEWS + PAGE] = page.encode("utf-8")
-        content[HANDOVER] = handover_note(left_out)
+        content[layout.VIEWS + layout.PAGE] = page.encode("utf-8")
+        content[layout.HANDOVER] = handover_note(left_out)
     _write(content, to)
     return left_out
 
 
 def handover_note(withheld: list[str]) -> bytes:
-    """The note that a hand-over edition carries: exactly what it leaves out."""
-    return canonical({"format": FORMAT, "withheld": sorted(withheld)}) + b"\n"
+    """The note that a hand-over edition carries: the names of the files it leaves out."""
+    return canonical({"format": layout.FORMAT, "withheld": sorted(withheld)}) + b"\n"
 
 
 def _is_private(name: str) -> bool:
-    return name in PRIVATE or PurePosixPath(name).suffix in SHOWS_PICTURES
+    return name in layout.PRIVATE or PurePosixPath(name).suffix in SHOW_IMAGES
 
 
 def _evidence(files: BundleFiles) -> dict[str, bytes]:
     """The files that the head lists, the head itself and its signature."""
-    if HANDOVER in files:
+    if layout.HANDOVER in files:
         raise UsageError(f"{files.where} is a hand-over edition already; pack the full one")
-    listed, _ = read_head(files.get(HEAD))
+    listed, _ = read_head(files.get(layout.HEAD))
     content: dict[str, bytes] = {}
     for file in listed:
         data = files.get(file.path)
         if (len(data), sha256(data)) != (file.size, file.sha256):
             raise EvidenceError(f"{file.path} of {files.where} is not as the head lists it")
         content[file.path] = data
-    for name in (HEAD, HEAD_SIGNATURE, ATTESTED, *ATTESTATIONS):
-        if name in files:
-            content[name] = files.get(name)
-    return content
+    beside = (layout.HEAD, layout.HEAD_SIGNATURE, layout.ATTESTED, *layout.ATTESTATIONS)
+    return content | {name: files.get(name) for name in beside if name in files}
 
 
 def _write(content: dict[str, bytes], to: Path) -> None:

@@ -10,45 +10,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from adapters.strict_json import canonical
 from auditor.errors import AuditError, EvidenceError
+from auditor.evidence import layout
 from auditor.evidence.attest.signing import Signer
 from auditor.evidence.canonical import sha256
 from auditor.evidence.chain import Chain, read_chain, split_lines
 from auditor.evidence.head import head_statement, listing, plan_statement
 from auditor.evidence.label_log import LabelLog
-from auditor.evidence.layout import (
-    EARLIER_PLANS,
-    HEAD,
-    HEAD_SIGNATURE,
-    LOG,
-    OUTSIDE,
-    PICTURES,
-    PLAN,
-    PLAN_SIGNATURE,
-    PROFILE,
-    RUN,
-    SAMPLES,
-)
-from auditor.evidence.records import tool
+from auditor.evidence.records import image_bytes, tool
 from auditor.report.files import write_atomic
 
 COMPRESSION = 6
 
 
 class Recorder:
-    """Keeps the evidence of one audit in ``folder``, which must exist.
-
-    Args:
-        folder: where.
-        signer: signs plan and head, or None.
+    """Keeps the evidence of one audit in ``folder``, which must exist; plan and head are signed if
+    there is a ``signer``.
 
     Attributes:
-        unsigned_again: whether a signed head of an earlier run had to go without a new one.
+        unsigned_again: True if a signed head of an earlier run was removed and none replaces it.
     """
 
     def __init__(self, folder: Path, signer: Signer | None = None) -> None:
@@ -62,49 +46,50 @@ class Recorder:
     def start(self, plan: Mapping[str, Any], spec: InputSpec) -> LabelLog:
         """Fix the plan and open the log; nothing may be asked before.
 
-        A head of an earlier run, and what was said about it, is taken away: it would not fit what
-        is written from now on.
+        A head of an earlier run and its attestations are taken away: they would not fit the files
+        written from now on.
 
         Raises:
             AuditError: the folder cannot be written, or its log was changed.
         """
         data = canonical_lines(plan)
         try:
-            signed_before = (self._folder / HEAD_SIGNATURE).exists()
+            signed_before = (self._folder / layout.HEAD_SIGNATURE).exists()
             self.unsigned_again = signed_before and self._signer is None
-            for name in OUTSIDE:
+            for name in layout.OUTSIDE:
                 (self._folder / name).unlink(missing_ok=True)
             signed = self._fix_plan(data)
         except OSError as error:
-            raise self._unwritable(error) from error
+            reason = f"--output {self._folder} cannot be written: {error.strerror}"
+            raise AuditError(reason) from error
         opening = {
             "plan": sha256(data),
             "plan_signed": signed,
             "target": plan["fingerprint"],
             "tool": tool(),
         }
-        self._log = LabelLog(self._folder / LOG, spec, opening)
+        self._log = LabelLog(self._folder / layout.LOG, spec, opening)
         return self._log
 
     def _fix_plan(self, data: bytes) -> str | None:
         """Write plan and signature; returns the key it is signed with."""
-        held = self._read(PLAN)
+        held = self._read(layout.PLAN)
         if held != data:
             self._put_aside(held)
-            write_atomic(self._folder / PLAN, data)
+            write_atomic(self._folder / layout.PLAN, data)
         if self._signer is not None:
             envelope = self._signer.envelope(plan_statement(data, self._signer.public))
-            write_atomic(self._folder / PLAN_SIGNATURE, envelope)
+            write_atomic(self._folder / layout.PLAN_SIGNATURE, envelope)
             return self._signer.public.keyid
-        return "kept" if (self._folder / PLAN_SIGNATURE).exists() else None
+        return "kept" if (self._folder / layout.PLAN_SIGNATURE).exists() else None
 
     def _put_aside(self, held: bytes | None) -> None:
         """Keep a plan that was asked here before: the number of tries is evidence too."""
-        (self._folder / PLAN_SIGNATURE).unlink(missing_ok=True)
-        if held is None or not (self._folder / LOG).exists():
+        (self._folder / layout.PLAN_SIGNATURE).unlink(missing_ok=True)
+        if held is None or not (self._folder / layout.LOG).exists():
             return
-        (self._folder / EARLIER_PLANS).mkdir(exist_ok=True)
-        write_atomic(self._folder / EARLIER_PLANS / f"{sha256(held)}.json", held)
+        (self._folder / layout.EARLIER_PLANS).mkdir(exist_ok=True)
+        write_atomic(self._folder / layout.EARLIER_PLANS / f"{sha256(held)}.json", held)
 
     def _read(self, name: str) -> bytes | None:
         try:
@@ -122,12 +107,8 @@ class Recorder:
     def finish(
         self, ledger: Mapping[str, Any], ended: Mapping[str, Any], seen: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Write the log's last entry.
-
-        Args:
-            ledger: what the run sent.
-            ended: how it ended.
-            seen: what the target gave away about itself.
+        """Write the log's last entry: account and end of the run, and the target's identity as
+        ``seen``.
 
         Returns:
             ``seen`` with the times of the first and last query that were answered or failed, over
@@ -144,11 +125,7 @@ class Recorder:
         return identity
 
     def keep(self, name: str, data: bytes | None) -> None:
-        """Put ``data`` into the bundle as ``name``; None takes an older one away.
-
-        Raises:
-            OSError: it cannot be written.
-        """
+        """Put ``data`` into the bundle as ``name``; None takes an older one away."""
         if data is None:
             (self._folder / name).unlink(missing_ok=True)
         else:
@@ -161,7 +138,7 @@ class Recorder:
         images: NDArray[Any],
         pictures: Mapping[str, bytes],
     ) -> None:
-        """Write what a recomputation needs besides plan and log.
+        """Write everything that a recomputation needs besides plan and log.
 
         Args:
             run: the content of run.json.
@@ -170,13 +147,13 @@ class Recorder:
             pictures: PNGs that views of the report show, by their keys.
 
         Raises:
-            OSError: it cannot be written.
+            OSError: they cannot be written.
         """
-        self.keep(RUN, canonical_lines(run))
-        self.keep(PROFILE, None if profile is None else canonical_lines(profile))
-        self.keep(SAMPLES, zlib.compress(_little(images), COMPRESSION))
+        self.keep(layout.RUN, canonical_lines(run))
+        self.keep(layout.PROFILE, None if profile is None else canonical_lines(profile))
+        self.keep(layout.SAMPLES, zlib.compress(image_bytes(images), COMPRESSION))
         shown = {key: base64.b64encode(png).decode("ascii") for key, png in pictures.items()}
-        self.keep(PICTURES, canonical(shown) + b"\n")
+        self.keep(layout.PICTURES, canonical(shown) + b"\n")
 
     def seal(self, views: Sequence[str]) -> None:
         """Write the head over everything, ``views`` (names of files) included.
@@ -185,29 +162,37 @@ class Recorder:
             OSError: it cannot be written.
             EvidenceError: something in the folder is not as it was written.
         """
-        fixed = (PLAN, PLAN_SIGNATURE, LOG, RUN, PROFILE, SAMPLES, PICTURES)
+        fixed = (
+            layout.PLAN,
+            layout.PLAN_SIGNATURE,
+            layout.LOG,
+            layout.RUN,
+            layout.PROFILE,
+            layout.SAMPLES,
+            layout.PICTURES,
+        )
         names = [*fixed, *views, *self._earlier_plans()]
         content = {name: data for name in names if (data := self._read(name)) is not None}
-        lines, torn = split_lines(content[LOG])
+        lines, torn = split_lines(content[layout.LOG])
         if torn:
-            raise EvidenceError(f"{LOG} ends in a half-written line")
+            raise EvidenceError(f"{layout.LOG} ends in a half-written line")
         public = None if self._signer is None else self._signer.public
         head = head_statement(listing(content), content, read_chain(lines), public)
         if self._signer is not None:
-            write_atomic(self._folder / HEAD_SIGNATURE, self._signer.envelope(head))
-        write_atomic(self._folder / HEAD, head)
+            write_atomic(self._folder / layout.HEAD_SIGNATURE, self._signer.envelope(head))
+        write_atomic(self._folder / layout.HEAD, head)
 
     def _earlier_plans(self) -> list[str]:
         with contextlib.suppress(FileNotFoundError):
-            return [EARLIER_PLANS + p.name for p in (self._folder / EARLIER_PLANS).iterdir()]
+            return [
+                layout.EARLIER_PLANS + p.name
+                for p in (self._folder / layout.EARLIER_PLANS).iterdir()
+            ]
         return []
-
-    def _unwritable(self, error: OSError) -> AuditError:
-        return AuditError(f"--output {self._folder} cannot be written: {error.strerror}")
 
 
 def query_times(chain: Chain) -> dict[str, str | None]:
-    """``first_query`` and ``last_query`` of a log, ISO 8601 in UTC; None where nothing was sent."""
+    """``first_query`` and ``last_query`` of a log, ISO 8601 in UTC; None if nothing was sent."""
     times = {"first_query": chain.first_query, "last_query": chain.last_query}
     return {
         name: None if at is None else datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds")
@@ -219,7 +204,3 @@ def canonical_lines(value: Mapping[str, Any]) -> bytes:
     """JSON of ``value``, one top-level key a line, so that people can read and compare it."""
     lines = [f"{canonical(key).decode()}:{canonical(value[key]).decode()}" for key in value]
     return ("{\n" + ",\n".join(lines) + "\n}\n").encode("ascii")
-
-
-def _little(images: NDArray[Any]) -> bytes:
-    return np.ascontiguousarray(images, dtype=images.dtype.newbyteorder("<")).tobytes()

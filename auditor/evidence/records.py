@@ -1,7 +1,7 @@
 """The records of a bundle besides labels: the plan before the first query, the run after the last.
 
-Both are written so that the audit can be judged again from them: ``plan.json`` with the samples
-as hashes, ``run.json`` with everything else that judging needs of the target and the engine.
+The audit can be judged again from both: ``plan.json`` holds the samples as hashes, ``run.json``
+everything else that judging needs of the target and the engine.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from adapters.contract import LabelOracle
 from auditor import __version__
 from auditor.engine.contract import EngineResult
 from auditor.errors import EvidenceError
-from auditor.evidence.canonical import parse_object
+from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.layout import FORMAT, PLAN, RUN
 from auditor.plan.plan import AuditPlan
 from auditor.samples.samples import Samples
@@ -41,16 +41,20 @@ ENDING = {
 """Keys of the record of how a run ended, and the fields of the engine's result that they hold."""
 
 
+CODE = ("*.py", "measured/*.json", "engine/schema.sql")
+"""Files of the packages that results follow from: the program, the numbers that were measured, and
+the tables that labels are kept in."""
+
+
 @cache
 def tool() -> dict[str, Any]:
-    """Name, version and a digest of the code that runs: ``code`` is the SHA-256 over the Python
-    files of the packages and the measured numbers, by name and content. Another null is another
-    verdict, just as other code is.
+    """Name, version and a digest of the code that runs: ``code`` is the SHA-256 over the files of
+    the packages that match :data:`CODE`, by name and content.
     """
     state = hashlib.sha256()
     for package in ("adapters", "auditor"):
         folder = Path(str(resources.files(package)))
-        for path in sorted([*folder.rglob("*.py"), *folder.glob("measured/*.json")]):
+        for path in sorted({path for pattern in CODE for path in folder.rglob(pattern)}):
             state.update(f"{package}/{path.relative_to(folder).as_posix()}\0".encode())
             state.update(hashlib.sha256(path.read_bytes()).digest())
     return {"name": "xray-audit", "version": __version__, "code": state.hexdigest()}
@@ -74,10 +78,14 @@ def environment() -> dict[str, Any]:
     }
 
 
+def image_bytes(images: NDArray[Any]) -> bytes:
+    """Values of one or more images, little-endian and in C order."""
+    return np.ascontiguousarray(images, dtype=images.dtype.newbyteorder("<")).tobytes()
+
+
 def image_hash(image: NDArray[Any]) -> str:
-    """Hex SHA-256 of one sample's values, little-endian and in C order."""
-    little = np.ascontiguousarray(image, dtype=image.dtype.newbyteorder("<"))
-    return hashlib.sha256(little.tobytes()).hexdigest()
+    """Hex SHA-256 of one sample's :func:`image_bytes`."""
+    return sha256(image_bytes(image))
 
 
 class Planned(Protocol):
@@ -116,14 +124,14 @@ def plan_record(oracle: LabelOracle, ready: Planned, profile: Profile | None) ->
         "input": oracle.input_spec.as_record(),
         # Without the names: if the target's list is open, answers add to them.
         "labels": {"size": oracle.label_space.size, "open": oracle.label_space.open},
-        "fingerprint": hashlib.sha256(oracle.fingerprint.encode()).hexdigest(),
+        "fingerprint": sha256(oracle.fingerprint.encode()),
         "profile_digest": None if profile is None else profile.digest,
         "tool": tool(),
     }
 
 
 def held_plan_digest(folder: Path) -> str | None:
-    """Digest of the plan that ``folder`` holds; None without one that can be read."""
+    """Digest of the plan in ``folder``; None without one that can be read."""
     try:
         digest = parse_object((folder / PLAN).read_bytes(), PLAN).get("plan_digest")
     except (OSError, EvidenceError):
@@ -166,7 +174,7 @@ def read_end(record: Mapping[str, Any]) -> dict[str, Any]:
     """Fields of the :class:`auditor.engine.contract.EngineResult` that ``record`` was made of.
 
     Raises:
-        EvidenceError: the record says less or more than :func:`end_record`.
+        EvidenceError: the record has other keys than :func:`end_record` gives.
     """
     if record.keys() != ENDING.keys():
         raise EvidenceError(f"{RUN} does not say how the run ended as this version says it")

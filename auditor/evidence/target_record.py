@@ -1,7 +1,7 @@
 """Statements of a target about itself while it was asked, as the label log has them.
 
-Who answered decides whether there is a verdict at all, and class names are what labels mean, so
-both are put on record when they are first seen, between the answers that they came with.
+Two servers allow no verdict, and labels mean nothing without class names, so both are put on
+record when they are first seen, between the answers that they came with.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ class TargetRecord:
     """Statements of one target, over all runs.
 
     Attributes:
-        senders: what answers said about who sent them: values by name, oldest first.
-        addresses: what the endpoint's name led to, oldest first.
+        servers: values that answers stated for their server, by name, oldest first.
+        addresses: those that the endpoint's name led to, oldest first.
         names: class names in index order.
-        size: number of classes; None where it is not known.
+        size: number of classes; None if it is not known.
     """
 
-    senders: dict[str, list[str]] = field(default_factory=dict)
+    servers: dict[str, list[str]] = field(default_factory=dict)
     addresses: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     size: int | None = None
 
     # ---- writing -----------------------------------------------------------------------------
 
-    def sender_news(self, said: Mapping[str, str], addresses: Collection[str]) -> dict[str, Any]:
-        """Content of a ``sender`` entry: what of this was not on record; empty where all was."""
-        fresh = {k: v for k, v in said.items() if v not in self.senders.get(k, ())}
+    def server_news(self, stated: Mapping[str, str], addresses: Collection[str]) -> dict[str, Any]:
+        """Content of a ``sender`` entry with the values not yet on record; empty without any."""
+        fresh = {k: v for k, v in stated.items() if v not in self.servers.get(k, ())}
         places = sorted(set(addresses) - set(self.addresses))
         return {"said": fresh, "addresses": places} if fresh or places else {}
 
     def class_news(
         self, first: int, names: Sequence[str], size: int | None
     ) -> Iterator[dict[str, Any]]:
-        """Content of the ``classes`` entries that say what of this was not on record."""
+        """Content of the ``classes`` entries with the names and size not yet on record."""
         if self.names[first:] == list(names) and self.size == size:
             return
         pairs = zip(self.names[first:], names, strict=False)
@@ -57,28 +57,24 @@ class TargetRecord:
 
     # ---- reading -----------------------------------------------------------------------------
 
-    def take_sender(self, entry: Mapping[str, Any]) -> None:
-        """Add what a ``sender`` entry says.
-
-        Raises:
-            EvidenceError: it says nothing that is written.
-        """
+    def take_server(self, entry: Mapping[str, Any]) -> None:
+        """Add a ``sender`` entry; an EvidenceError if it is none that this program writes."""
         said = entry.get("said")
         if not isinstance(said, dict):
             raise EvidenceError("it names a sender in another way than it was written")
         _texts(list(said.values()))
         addresses = _texts(entry.get("addresses"))
         for name, value in said.items():
-            values = self.senders.setdefault(name, [])
+            values = self.servers.setdefault(name, [])
             if value not in values:
                 values.append(value)
         self.addresses += [one for one in addresses if one not in self.addresses]
 
     def take_classes(self, entry: Mapping[str, Any]) -> None:
-        """Add what a ``classes`` entry says: names from ``first`` on are replaced by its own.
+        """Add a ``classes`` entry, whose names replace those from ``first`` on.
 
         Raises:
-            EvidenceError: it says nothing that is written.
+            EvidenceError: it is none that this program writes.
         """
         first, size, names = entry.get("first"), entry.get("size"), _texts(entry.get("names"))
         placed = type(first) is int and 0 <= first <= min(len(self.names), MAX_CLASSES - len(names))

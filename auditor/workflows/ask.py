@@ -18,7 +18,7 @@ from auditor.engine.contract import Engine, EngineLimits, EngineResult
 from auditor.engine.engine import QueryEngine
 from auditor.engine.ledger import add_ledgers
 from auditor.engine.observer import Observer
-from auditor.engine.progress import Progress, SearchProgress, SilentProgress
+from auditor.engine.progress import Progress, SearchProgress
 from auditor.engine.rounds import Decide
 from auditor.engine.store import NOT_ASKED, LabelStore
 from auditor.labels.answers import Answers
@@ -74,7 +74,7 @@ async def ask(
     store = LabelStore(output / STORE_NAME)
     try:
         seen_by = None if observer is None else observer()
-        engine = QueryEngine(oracle, store, limits, progress or SilentProgress(), observer=seen_by)
+        engine = QueryEngine(oracle, store, limits, progress or Progress(), observer=seen_by)
         if on_start is not None:
             on_start(engine)
         return await ask_through(engine, oracle, ready, progress, rules)
@@ -246,14 +246,14 @@ def _resumed(before: EngineResult, later: EngineResult) -> EngineResult:
 @contextmanager
 def _shown(engine: Engine, progress: Progress | None, most: int, note: str) -> Iterator[None]:
     """One progress line for everything an adaptive probe asks, ``most`` queries at most."""
-    shown = SearchProgress(progress or SilentProgress(), most)
+    shown = SearchProgress(progress or Progress(), most)
     shown.note(note)
     engine.show_on(shown)
     try:
         yield
     finally:
         shown.end()
-        engine.show_on(progress or SilentProgress())
+        engine.show_on(progress or Progress())
 
 
 def _joined(before: EngineResult, later: EngineResult) -> EngineResult:

@@ -10,7 +10,7 @@ from typing import Any
 
 from adapters.errors import AdapterError
 from auditor.engine.contract import EngineLimits
-from auditor.engine.progress import Progress, SilentProgress
+from auditor.engine.progress import Progress
 from auditor.errors import AuditError, ProfileError, UsageError
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
@@ -111,7 +111,7 @@ async def score_all(
 
     A run that was cut off continues, since labels are kept per model below ``folder``.
     """
-    progress = progress or SilentProgress()
+    progress = progress or Progress()
     scored: list[Scored] = []
     skipped: dict[str, str] = {}
     for model in models:

@@ -10,7 +10,7 @@ from typing import Any
 
 from adapters.target import Limits
 from auditor.engine.contract import EngineLimits
-from auditor.engine.progress import Progress, SilentProgress
+from auditor.engine.progress import Progress
 from auditor.errors import UsageError
 from auditor.evidence.attest.signing import Signer
 from auditor.plan.settings import AuditSettings, choose_settings
@@ -47,7 +47,7 @@ class AuditRequest:
     output: Path
     profile: Profile | None = None
     limits: EngineLimits = field(default_factory=EngineLimits)
-    progress: Progress = field(default_factory=SilentProgress)
+    progress: Progress = field(default_factory=Progress)
     signer: Signer | None = None
     views: Sequence[ViewName] = (ViewName.HTML,)
     shown: ViewSettings = field(default_factory=view_settings)

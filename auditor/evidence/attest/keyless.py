@@ -90,15 +90,14 @@ def check_keyless(bundle: bytes, statement: bytes, who: Signatory, name: str) ->
     """
     models, verify = _module("sigstore.models"), _module("sigstore.verify")
     errors = _module("sigstore.errors")
-    # It warns that it is offline, which is what was asked of it.
+    # It would warn that it is offline, as intended.
     logging.getLogger("sigstore").setLevel(logging.ERROR)
     root = None if who.trust is None else read_trusted_root(who.trust)
     try:
-        verifier = (
-            verify.Verifier.production(offline=True)
-            if root is None
-            else verify.Verifier(trusted_root=root)
-        )
+        if root is None:
+            verifier = verify.Verifier.production(offline=True)
+        else:
+            verifier = verify.Verifier(trusted_root=root)
         policy = verify.policy.Identity(identity=who.identity, issuer=who.issuer)
         kind, payload = verifier.verify_dsse(models.Bundle.from_json(bundle), policy)
     except errors.Error as error:
@@ -163,8 +162,8 @@ def _text(flag: str, path: Path) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    said = str(error).strip().splitlines()
-    return said[0][:200] if said else type(error).__name__
+    lines = str(error).strip().splitlines()
+    return lines[0][:200] if lines else type(error).__name__
 
 
 def _module(name: str) -> Any:

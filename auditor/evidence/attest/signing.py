@@ -27,11 +27,7 @@ MAX_KEY_BYTES = 64 * 1024
 
 @dataclass(frozen=True)
 class PublicKey:
-    """An Ed25519 public key: 32 raw bytes, and what it is called.
-
-    Attributes:
-        raw: the key.
-    """
+    """An Ed25519 public key of 32 ``raw`` bytes."""
 
     raw: bytes
 
@@ -53,18 +49,7 @@ class Signer:
 
     def envelope(self, statement: bytes) -> bytes:
         """The DSSE envelope of an in-toto ``statement``."""
-        signature = self._key.sign(_encoded(PAYLOAD_TYPE, statement))
-        envelope = {
-            "payloadType": PAYLOAD_TYPE,
-            "payload": base64.b64encode(statement).decode("ascii"),
-            "signatures": [
-                {
-                    "keyid": self.public.keyid,
-                    "sig": base64.b64encode(signature).decode("ascii"),
-                }
-            ],
-        }
-        return canonical(envelope) + b"\n"
+        return _envelope(statement, self.public, self._key.sign(_signed_bytes(statement)))
 
 
 def read_signer(path: Path) -> Signer:
@@ -126,18 +111,12 @@ def check_envelope(data: bytes, statement: bytes, public: PublicKey, name: str) 
         signature = base64.b64decode(held["sig"], validate=True)
     except (KeyError, TypeError, ValueError, binascii.Error):
         raise EvidenceError(f"{name} is not an envelope with one signature") from None
-    expected = {
-        "payloadType": PAYLOAD_TYPE,
-        "payload": base64.b64encode(statement).decode("ascii"),
-        "signatures": [{"keyid": public.keyid, "sig": base64.b64encode(signature).decode("ascii")}],
-    }
-    if canonical(expected) + b"\n" != data:
+    if _envelope(statement, public, signature) != data:
         raise EvidenceError(f"{name} does not sign what it should, or was changed")
     _, ed25519 = _cryptography()
     try:
-        ed25519.Ed25519PublicKey.from_public_bytes(public.raw).verify(
-            signature, _encoded(PAYLOAD_TYPE, statement)
-        )
+        key = ed25519.Ed25519PublicKey.from_public_bytes(public.raw)
+        key.verify(signature, _signed_bytes(statement))
     except Exception:  # noqa: BLE001 - InvalidSignature lives in the optional package
         raise EvidenceError(f"the signature in {name} is not valid") from None
 
@@ -154,9 +133,19 @@ def envelope_payload(data: bytes, name: str) -> bytes:
         raise EvidenceError(f"{name} is no envelope") from None
 
 
-def _encoded(kind: str, payload: bytes) -> bytes:
-    """DSSE's pre-authentication encoding: what is really signed."""
-    return b"DSSEv1 %d %s %d %s" % (len(kind), kind.encode(), len(payload), payload)
+def _envelope(statement: bytes, public: PublicKey, signature: bytes) -> bytes:
+    envelope = {
+        "payloadType": PAYLOAD_TYPE,
+        "payload": base64.b64encode(statement).decode("ascii"),
+        "signatures": [{"keyid": public.keyid, "sig": base64.b64encode(signature).decode("ascii")}],
+    }
+    return canonical(envelope) + b"\n"
+
+
+def _signed_bytes(statement: bytes) -> bytes:
+    """DSSE's pre-authentication encoding, over which the signature is made."""
+    kind = PAYLOAD_TYPE.encode()
+    return b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(statement), statement)
 
 
 def _key_file(flag: str, path: Path) -> bytes:

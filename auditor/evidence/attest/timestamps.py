@@ -1,8 +1,8 @@
 """RFC 3161 time stamps: an authority's word that the head existed at a moment.
 
-A stamp is over the *signed head*: ``head.dsse.json`` of a signed bundle, else ``head.json``. It is
-asked of an authority that the user names, and checked without a network against certificates that
-the user trusts. It is kept as the authority sent it, so that others can check it too:
+A time stamp is over the *signed head*: ``head.dsse.json`` of a signed bundle, else ``head.json``.
+It is asked of an authority that the user names, checked without a network against certificates
+that the user trusts, and kept as the authority sent it, so that others can check it too:
 ``openssl ts -verify -in head.tsr -data head.dsse.json -CAfile ca.pem``.
 """
 
@@ -34,7 +34,7 @@ _DIGESTS = {
 
 @dataclass(frozen=True)
 class Authorities:
-    """Certificates that time stamps are trusted by: roots, and what leads to them."""
+    """Certificates that time stamps are trusted by: roots and intermediate ones."""
 
     certificates: tuple[Any, ...]
 
@@ -86,7 +86,7 @@ def read_authorities(path: Path) -> Authorities:
 
 
 def stamp_time(stamp: bytes, subject: bytes) -> datetime:
-    """Moment at which a stamp says that ``subject`` existed; its author is not checked.
+    """Moment at which ``subject`` existed by a time stamp whose author is not checked.
 
     Raises:
         EvidenceError: it is no stamp, or over something else.
@@ -132,13 +132,9 @@ def _read(stamp: bytes) -> Any:
     tsp = _library()
     try:
         found = tsp.decode_timestamp_response(stamp)
-        status = found.status
-    except ValueError:
-        raise EvidenceError("the answer is no RFC 3161 time stamp that can be read") from None
-    if status != 0:
-        raise EvidenceError(f"a time stamp was refused (status {status})")
-    try:
-        found.tst_info  # noqa: B018 - is parsed when it is asked for
+        if found.status != 0:
+            raise EvidenceError(f"a time stamp was refused (status {found.status})")
+        found.tst_info  # noqa: B018 - parsed on access
     except ValueError:
         raise EvidenceError("the answer is no RFC 3161 time stamp that can be read") from None
     return found

@@ -126,7 +126,7 @@ def _senders(files: BundleFiles, chain: Chain, run: dict[str, Any]) -> Conclusio
     same = {
         "which target was asked": last.opened["target"]
         == parse_object(files.get(PLAN), PLAN)["fingerprint"],
-        "who answered": run["engine"].get("origins") == recorded.senders,
+        "who answered": run["engine"].get("origins") == recorded.servers,
         "the names of the classes": labels["names"] == recorded.names,
         "the number of classes": labels["size"] == recorded.size,
         "how the run ended": run["engine"] == closed.get("engine"),
@@ -135,7 +135,7 @@ def _senders(files: BundleFiles, chain: Chain, run: dict[str, Any]) -> Conclusio
     }
     if wrong := [what for what, holds in same.items() if not holds]:
         return "failed", f"{RUN} and log disagree about {', '.join(wrong)}."
-    who = [f"{name} {' then '.join(values)}" for name, values in sorted(recorded.senders.items())]
+    who = [f"{name} {' then '.join(values)}" for name, values in sorted(recorded.servers.items())]
     who += [f"address {place}" for place in recorded.addresses[:SHOWN]]
     if not who:
         return "ok", "The answers say nothing about who sent them; files and functions never do."

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import AdapterError, InputRejected, RetryAdvice, ServerFailed, Unreachable
-from auditor.engine import supply
+from auditor.engine import run as engine_run
 from auditor.engine.budgets import QueryBudget
 from auditor.errors import AuditError
 
@@ -69,7 +69,7 @@ def test_no_failure_makes_all_runs_exceed_the_cap(
     lab: Any, seed: int, built: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if built == "in a thread":
-        monkeypatch.setattr(supply, "INLINE_BYTES", 0)
+        monkeypatch.setattr(engine_run, "INLINE_BYTES", 0)
     cap, seen = 70 + seed, 0
     for run in range(6):
         oracle = lab.Oracle(stumbling(seed * 10 + run, 0.3), max_batch=16, clock=lab.FakeClock())

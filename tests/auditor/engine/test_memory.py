@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import AdapterError, InputRejected, RetryAdvice, ServerFailed
-from auditor.engine import supply
+from auditor.engine import run as engine_run
 
 
 class CountedProbe:
@@ -73,7 +73,7 @@ def test_no_worker_holds_more_than_one_request(
     lab: Any, built: str, concurrency: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if built == "in a thread":
-        monkeypatch.setattr(supply, "INLINE_BYTES", 0)
+        monkeypatch.setattr(engine_run, "INLINE_BYTES", 0)
     probe = CountedProbe(lab.Probe(tuple(float(i) for i in range(600))))
     oracle = lab.Oracle(troubled(1), max_batch=12, clock=lab.FakeClock())
     assert lab.run([probe], oracle, concurrency=concurrency).complete
@@ -99,7 +99,7 @@ from pathlib import Path
 import numpy as np
 from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle
-from auditor.engine.progress import SilentProgress
+from auditor.engine.progress import Progress
 from auditor.engine.contract import EngineLimits
 from auditor.engine.engine import QueryEngine
 from auditor.engine.store import LabelStore
@@ -116,7 +116,7 @@ async def main():
     probes = [PlaneProbe(three, 5.0, int(sys.argv[2])) for three in samples]
     marks = []
 
-    class Watch(SilentProgress):
+    class Watch(Progress):
         labels = 0
 
         def advance(self, labels, *, live):

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from auditor.engine.outage import OUTAGE_S, QUOTA_OUTAGE_S, OutageError, OutageTimer
+from auditor.engine.budgets import OUTAGE_S, QUOTA_OUTAGE_S, OutageError, OutageTimer
 from auditor.engine.rate import MAX_PAUSE_S
 
 

@@ -10,10 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import AccessDenied
-from auditor.engine import supply
+from auditor.engine import run as engine_run
 from auditor.engine.contract import EngineLimits, EngineResult
 from auditor.engine.engine import QueryEngine
-from auditor.engine.progress import SilentProgress
+from auditor.engine.progress import Progress
 from auditor.engine.store import NOT_ASKED, LabelStore
 
 
@@ -27,7 +27,7 @@ def balanced(result: EngineResult) -> bool:
     return ledger.planned == ledger.cached + ledger.deduplicated + ledger.sent - ledger.retried
 
 
-class Copies(SilentProgress):
+class Copies(Progress):
     """Counts the inputs that got a label unsent."""
 
     def __init__(self) -> None:
@@ -59,7 +59,7 @@ def test_labels_do_not_depend_on_batch_concurrency_or_order_of_answers(
     lab: Any, batch: int, concurrency: int, built: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if built == "in a thread":
-        monkeypatch.setattr(supply, "INLINE_BYTES", 0)
+        monkeypatch.setattr(engine_run, "INLINE_BYTES", 0)
     probes = [lab.Probe(distinct(50)), lab.Probe(distinct(7, 100))]
     oracle = lab.Oracle(shuffled, max_batch=batch)
     result = lab.run(probes, oracle, concurrency=concurrency)

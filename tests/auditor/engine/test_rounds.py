@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import AccessDenied
-from auditor.engine import supply
+from auditor.engine import run as engine_run
 from auditor.engine.store import NOT_ASKED
 
 A, B = tuple(range(10)), tuple(range(100, 120))
@@ -52,7 +52,7 @@ def test_inputs_leave_in_the_order_given(
     lab: Any, probes: list[Any], built: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if built == "in a thread":
-        monkeypatch.setattr(supply, "INLINE_BYTES", 0)
+        monkeypatch.setattr(engine_run, "INLINE_BYTES", 0)
     listener = Listener()
     result = lab.run(probes, lab.Oracle(listener), rounds=orders(), concurrency=1)
     wanted = [probes[n].values[item] for order in orders() for n, item in order]

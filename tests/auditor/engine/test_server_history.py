@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.errors import RetryAdvice, Unreachable
-from auditor.engine.server_history import MAX_VALUES, ServerHistory
 from auditor.engine.store import LabelStore
+from auditor.engine.target import MAX_VALUES, ServerHistory
 
 PLAN = tuple(float(i) for i in range(60))
 

@@ -12,7 +12,12 @@ from auditor.evidence import records
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two small packages that stand for the installed ones."""
-    for name in ("auditor/rule.py", "auditor/measured/null.json", "auditor/py.typed"):
+    for name in (
+        "auditor/rule.py",
+        "auditor/measured/null.json",
+        "auditor/engine/schema.sql",
+        "auditor/py.typed",
+    ):
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("{}\n", encoding="utf-8")
@@ -26,8 +31,10 @@ def code() -> str:
     return found
 
 
-@pytest.mark.parametrize("name", ["rule.py", "measured/null.json"])
-def test_other_code_and_other_measured_numbers_are_another_tool(package: Path, name: str) -> None:
+@pytest.mark.parametrize("name", ["rule.py", "measured/null.json", "engine/schema.sql"])
+def test_other_code_or_data_that_results_follow_from_is_another_tool(
+    package: Path, name: str
+) -> None:
     before = code()
     (package / name).write_text("[]\n", encoding="utf-8")
     assert code() != before

@@ -139,7 +139,7 @@ def test_a_sender_that_only_the_store_remembers_is_logged_late(
     audit(endpoint())
     kinds = [entry["e"] for entry in entries(tmp_path / "out")]
     assert kinds[:4] == ["open", "classes", "sender", "ask"]
-    assert chain_of(tmp_path / "out").target_record.senders == {"header server": ["a"]}
+    assert chain_of(tmp_path / "out").target_record.servers == {"header server": ["a"]}
     assert verify_bundle(tmp_path / "out").exit_code == ExitCode.NO_EVIDENCE
 
 
@@ -151,7 +151,7 @@ def test_another_target_in_the_same_folder_has_a_record_of_its_own(
     other.inner.fingerprint = "another model"
     report = audit(other)
     assert report["trust"]["senders"] == {"header server": ["b"]}
-    assert len(chain_of(tmp_path / "out").told) == 2
+    assert len(chain_of(tmp_path / "out").target_records) == 2
     assert verify_bundle(tmp_path / "out").exit_code == ExitCode.NO_EVIDENCE
 
 
@@ -207,4 +207,4 @@ def test_classes_that_nobody_writes_are_refused(entry: dict[str, Any]) -> None:
 )
 def test_senders_that_nobody_writes_are_refused(entry: dict[str, Any]) -> None:
     with pytest.raises(EvidenceError):
-        TargetRecord().take_sender(entry)
+        TargetRecord().take_server(entry)

@@ -8,11 +8,11 @@ from typing import Any, cast
 import pytest
 
 from auditor.engine.engine import QueryEngine
-from auditor.engine.progress import SilentProgress
+from auditor.engine.progress import Progress
 from auditor.workflows.stop import TwoStepStop
 
 
-class Notes(SilentProgress):
+class Notes(Progress):
     def __init__(self) -> None:
         self.notes: list[str] = []
 
