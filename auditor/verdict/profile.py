@@ -9,7 +9,10 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
-from typing import Any, Literal
+from functools import cache
+from typing import Any, ClassVar, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from auditor.errors import ProfileError
 from auditor.probes.base import digest_of
@@ -20,7 +23,6 @@ from auditor.verdict.scope import LOSSLESS, is_coding
 ScoreName = Literal["re", "ats", "ats_by_label"]
 SCORE_NAMES: tuple[ScoreName, ...] = ("re", "ats", "ats_by_label")
 Status = Literal["calibrated", "provisional", "published"]
-STATUSES: tuple[Status, ...] = ("calibrated", "provisional", "published")
 PROFILE_VERSION = 2
 READABLE_VERSIONS = (1, 2)
 """Version 2 added the references' counts of perturbations; a profile without them is as good as
@@ -32,6 +34,8 @@ MIN_CLEAN_REFERENCES = 5
 @dataclass(frozen=True, slots=True)
 class Threshold:
     """A threshold γ and the smallest and largest of the values it averages (Eq. 6)."""
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     value: float
     low: float
@@ -54,6 +58,8 @@ class Reference:
         natural_patches: labels to which a trigger search on it found a patch that moves at least
             four of ten validation samples; empty also if it was never searched.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     name: str
     attack: str
@@ -107,6 +113,8 @@ class Profile:
             and take no part in the thresholds.
         provenance: its origin and how to make it again.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     name: str
     status: Status
@@ -169,40 +177,33 @@ def profile_from_dict(data: Mapping[str, Any]) -> Profile:
     """Read a profile.
 
     Raises:
-        ProfileError: a field is missing or of the wrong kind, or another version wrote it.
+        ProfileError: a field is missing, unknown or of the wrong kind, or another version wrote it.
     """
     if data.get("version") not in READABLE_VERSIONS:
         raise ProfileError(
             f"this profile is of version {data.get('version')}, this tool reads "
             f"{' and '.join(map(str, READABLE_VERSIONS))}"
         )
+    fields = {name: value for name, value in data.items() if name != "version"}
     try:
-        shape = data["input_shape"]
-        labels = data["labels"]
-        if data["decides_by"] not in SCORE_NAMES:
-            raise ProfileError(f"a profile cannot decide by {data['decides_by']!r}")
-        if data["status"] not in STATUSES:
-            raise ProfileError(f"a profile cannot be {data['status']!r}")
-        profile = Profile(
-            name=str(data["name"]),
-            status=data["status"],
-            task=str(data["task"]),
-            access=str(data["access"]),
-            settings=dict(data["settings"]),
-            input_shape=None if shape is None else (int(shape[0]), int(shape[1]), int(shape[2])),
-            labels=None if labels is None else tuple(str(label) for label in labels),
-            decides_by=data["decides_by"],
-            thresholds={k: Threshold(**v) for k, v in data["thresholds"].items()},
-            error_rates={k: v and Rate(**v) for k, v in data["error_rates"].items()},
-            references=tuple(_reference(r) for r in data["references"]),
-            outliers=tuple(str(name) for name in data.get("outliers", ())),
-            provenance=str(data["provenance"]),
-            coding=str(data.get("coding", LOSSLESS)),
-        )
+        for name in ("references", "provenance"):  # a profile in the making may lack them
+            if name not in fields:
+                raise ValueError(f"{name}: field required")
+        # As JSON: there a list may stand for a tuple, and still no text for a number.
+        profile = _reader().validate_json(json.dumps(fields), strict=True)
         _refuse_nonsense(profile)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise ProfileError(f"this profile is damaged: {error!r}") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(step) for step in first["loc"])
+        raise ProfileError(f"this profile is damaged: {place}: {first['msg'].lower()}") from error
+    except (TypeError, ValueError) as error:
+        raise ProfileError(f"this profile is damaged: {error}") from error
     return profile
+
+
+@cache
+def _reader() -> TypeAdapter[Profile]:
+    return TypeAdapter(Profile)
 
 
 def _refuse_nonsense(profile: Profile) -> None:
@@ -223,37 +224,35 @@ def _refuse_nonsense(profile: Profile) -> None:
         if rate and not (0 <= rate.low <= rate.rate <= rate.high <= 1 and rate.n >= 1):
             raise ValueError(f"{side} is no rate")
     for reference in profile.references:
-        if not all(math.isfinite(reference.score(name)) for name in scores_of([reference])):
-            raise ValueError(f"a score of reference {reference.name} is not finite")
+        _refuse_impossible(reference)
 
 
-def _reference(data: Mapping[str, Any]) -> Reference:
-    families = tuple(_perturbation_counts(one) for one in data.get("families", ()))
-    patches = tuple(data.get("natural_patches", ()))
-    if not all(type(label) is int and label >= 0 for label in patches):
-        raise ValueError(f"natural_patches of reference {data.get('name')} are no labels")
-    lists = {"shares": tuple(data.get("shares", ())), "natural_patches": patches}
-    return Reference(**{**data, **lists, "families": families})
-
-
-def _perturbation_counts(data: Mapping[str, Any]) -> PerturbationCounts:
-    """Read one perturbation's counts.
+def _refuse_impossible(reference: Reference) -> None:
+    """Refuse a score, a label or counts that no audit can give.
 
     Raises:
-        ValueError: an impossible count.
+        ValueError: one of them is impossible.
     """
-    counts = PerturbationCounts(
-        str(data["key"]), tuple(data["asked"]), tuple(data["moved"]), data["kept"], data["inputs"]
-    )
-    numbers = (*counts.asked, *counts.moved, counts.kept, counts.inputs)
-    if not all(type(number) is int and number >= 0 for number in numbers):
-        raise ValueError(f"a count of {counts.key} is no whole number")
+    if not all(math.isfinite(reference.score(name)) for name in scores_of([reference])):
+        raise ValueError(f"a score of reference {reference.name} is not finite")
+    if any(label < 0 for label in reference.natural_patches):
+        raise ValueError(f"natural_patches of reference {reference.name} are no labels")
+    for counts in reference.families:
+        _refuse_contradiction(counts)
+
+
+def _refuse_contradiction(counts: PerturbationCounts) -> None:
+    """Refuse counts that no answers can give.
+
+    Raises:
+        ValueError: they contradict each other.
+    """
     if (
         counts.inputs < 1
         or len(counts.asked) != len(counts.moved)
         or not counts.asked
+        or min(*counts.asked, *counts.moved, counts.kept) < 0
         or any(m > a for m, a in zip(counts.moved, counts.asked, strict=True))
         or max(*counts.asked, counts.kept + sum(counts.moved)) > counts.inputs
     ):
         raise ValueError(f"the counts of {counts.key} contradict each other")
-    return counts

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +136,8 @@ class PerturbationCounts:
         kept: inputs that kept their sample's label.
         inputs: all inputs.
     """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     key: str
     asked: tuple[int, ...]

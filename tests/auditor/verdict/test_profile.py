@@ -373,6 +373,28 @@ def test_a_damaged_field_is_refused(field: str) -> None:
         profile_from_dict(data)
 
 
+@pytest.mark.parametrize("place", ["profile", "thresholds", "error_rates", "references"])
+def test_an_unknown_field_is_refused_with_its_place(place: str) -> None:
+    data = json.loads(json.dumps(profile_of().as_dict()))
+    held = {
+        "profile": data,
+        "thresholds": data["thresholds"]["re"],
+        "error_rates": data["error_rates"]["false_positive"],
+        "references": data["references"][0],
+    }[place]
+    held["colour"] = "green"
+    with pytest.raises(ProfileError, match=r"damaged: .*colour"):
+        profile_from_dict(data)
+
+
+@pytest.mark.parametrize("number", ["1.0", True])
+def test_a_text_is_no_number(number: object) -> None:
+    data = json.loads(json.dumps(profile_of().as_dict()))
+    data["references"][0]["re"] = number
+    with pytest.raises(ProfileError, match=r"damaged: references\.0\.re"):
+        profile_from_dict(data)
+
+
 def test_an_outliers_error_counts() -> None:
     """Left out of the thresholds, it is still a clean model that would be flagged."""
     scores = np.array([1.5, 1.51, 1.52, 1.53, 1.54, 1.55, 0.4])
