@@ -23,17 +23,16 @@ LabelArray = NDArray[np.uint16]
 
 @dataclass(frozen=True)
 class Answers:
-    """Everything the model answered, by the name of the probe; 65535 where nothing was asked.
+    """Everything the model answered, by the name of the probe; 65535 if not asked.
 
     Attributes:
         plan: the plan that was asked.
-        run: how the engine's runs ended, their ledger, and the labels of the plan's fixed probes.
+        run: ends of the engine's runs, their ledger, and the labels of the plan's fixed probes.
         extra_repeats: labels of the plan's extra repeats; None if none were needed.
         perturbed: labels of the perturbed samples, per probe of ``plan.perturbations``; empty if
             none were asked or if labels are missing that had to be known.
         trigger: outcome of the trigger search; None without one, or if it was cut off.
-        label_maps: label maps of the plan's first planes; empty if none were drawn, or if the
-            drawing was cut off.
+        label_maps: label maps of the plan's first planes; empty if not all were drawn.
         stopped_early: True if planned queries were skipped because the verdict was already
             ``backdoor-suspected``.
     """
@@ -90,16 +89,13 @@ class Answers:
         return int((self.counts > 0).sum())
 
     def class_count(self, size: int | None, classes: NDArray[np.int64]) -> int:
-        """Length of the share vectors: the label space if it is known, else what was seen.
-
-        Args:
-            size: number of the model's classes, or None if unknown.
-            classes: true class of every sample.
+        """Length of the share vectors: the number ``size`` of the model's classes if it is known,
+        else enough for every label seen and every true class of the samples, ``classes``.
         """
         return size if size is not None else max(len(self.counts), 1 + int(classes.max()), 1)
 
     def accuracy(self, classes: NDArray[np.int64]) -> Rate | None:
-        """Share of the used samples labelled as given; ``classes`` as in :meth:`class_count`."""
+        """Share of the used samples that got their true class of ``classes``."""
         asked = self.samples != NOT_ASKED
         if not asked.any():
             return None
@@ -149,16 +145,14 @@ class Answers:
     def missing_extra_repeats(self) -> NDArray[np.int64]:
         """Numbers of the extra repeats that the answers call for and that were not asked yet.
 
-        All of them if a flip needs telling apart from a vendor's rare other model; as many as
-        repeats are short if the planes ended early; none otherwise.
+        All of them if a flip may be a vendor's rare other model; as many as repeats are short if
+        the planes ended early; none otherwise.
         """
         plan, labels = self.plan, self.run.labels
         if plan.extra_repeats is None or plan.repeats is None:
             return np.empty(0, dtype=np.int64)
-        answered = np.array(
-            [labels[probe][item] != NOT_ASKED for probe, item in plan.extra_repeats.picks],
-            dtype=bool,
-        )
+        first = [labels[probe][item] for probe, item in plan.extra_repeats.picks]
+        answered = np.array(first, dtype="<u2") != NOT_ASKED
         extra = self.extra_repeats
         known = np.zeros(len(answered), dtype=bool) if extra is None else extra != NOT_ASKED
         rate = self.flip_rate()

@@ -1,9 +1,8 @@
 """Consistency of the answers: can they be those of one model? Pure.
 
-A backdoor is a property of one function. Answers that come from two functions, or from none, say
-nothing about it, and no score notices: planes of a model that is swapped for every fiftieth answer
-look like planes. So some inputs are asked again, at random moments of the audit and mixed with
-everything else, and every inconsistency ends the audit ``inconclusive`` with its own reason.
+Answers of two functions, or of none, say nothing about a backdoor, and no score notices. So some
+inputs are asked again, at random moments of the audit and mixed with everything else, and every
+inconsistency ends the audit ``inconclusive`` with its own reason.
 
 Repeats lie on the planes, not on the samples: two models trained for one task agree on 97 % of
 samples and on far fewer of the points of planes (see ``examples/benchmarks/drift``), so a repeat
@@ -26,18 +25,17 @@ from auditor.scores.intervals import Rate, binomial_rate
 
 TOLERATED = 0.002
 """Share of repeats that may get another label. ``examples/benchmarks/drift``: no runtime or
-server measured gave any point another label, in single precision or half. Where the order of a sum
+server measured gave any point another label, in single precision or half. If the order of a sum
 depends on the batch, rounding in half precision may decide twice this share of the points of
 planes, and flips half of those."""
 ALPHA = 0.01
 """Chance that a model whose labels are that unsteady, and not more, is refused a verdict."""
 CHANCE_SHARE = 0.8
-"""Repeats that disagree this nearly as often as labels drawn at random were not answered."""
+"""Share of the disagreement of labels drawn at random, from which repeats count as not answered."""
 NEW_LABELS = 0.05
-"""Share of answers with a label that no other answer has, above which an open label space is
-still growing: the audit would go on meeting labels that it has never seen."""
+"""Share of answers with a label of their own, above which an open label space is still growing."""
 MIN_STRADDLING = 5
-"""Repeats on both sides of a moment that a change at that moment is read from, at least."""
+"""Fewest repeats on both sides of a moment that show a change at that moment."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,9 @@ class Repeats:
 
     Attributes:
         first, second: labels of the two answers.
-        first_at, second_at: when they were asked, as shares of the audit from 0 to 1.
-        planned: repeats that could have been asked, extra ones included; ``k`` or
-            more.
-        own: those of them that are asked in any case; None where ``k`` are.
+        first_at, second_at: moments of both, as shares of the audit from 0 to 1.
+        planned: number that could have been asked, extra repeats included; ``k`` or more.
+        own: number of those that are asked in any case; None if ``k`` are.
     """
 
     first: NDArray[np.int64]
@@ -61,7 +58,7 @@ class Repeats:
 
     @property
     def flipped(self) -> NDArray[np.bool_]:
-        """Which got another label."""
+        """True for inputs that got another label."""
         flipped: NDArray[np.bool_] = self.first != self.second
         return flipped
 
@@ -103,7 +100,7 @@ class Consistency:
 def check_consistency(
     repeats: Repeats | None,
     label_counts: NDArray[np.int64],
-    senders: Mapping[str, Sequence[str]],
+    server_identity: Mapping[str, Sequence[str]],
     *,
     open_labels: bool,
 ) -> Consistency:
@@ -112,11 +109,11 @@ def check_consistency(
     Args:
         repeats: inputs that were asked twice, or None.
         label_counts: ``(labels,)`` how many answers gave each label, repeats left out.
-        senders: how the answers identify their server: values by name, oldest first.
+        server_identity: the answers' marks of their server: values by name, oldest first.
         open_labels: True if the target may name labels that were not listed.
     """
     checks = [
-        _sender(senders),
+        _server_identity(server_identity),
         _constant(label_counts),
         _unsteady(repeats),
         _growing(label_counts) if open_labels else None,
@@ -146,8 +143,8 @@ def chance_of_finding(flip_rate: float, own: int, planned: int) -> float:
 
     Args:
         flip_rate: chance that one repeat gets another label, 0 to 1.
-        own: repeats that are asked in any case.
-        planned: those, and the extra ones.
+        own: number of repeats that are asked in any case.
+        planned: number of those and the extra ones.
     """
     fewest = fewest_flips(planned)
     first = np.arange(1, fewest)
@@ -163,13 +160,8 @@ def least_caught(own: int, planned: int, power: float = 0.95) -> float | None:
     d of the inputs, changes s x d of the answers. Two answers to one input then differ with
     chance 2 s (1 - s) d, which for rare swaps is twice that share.
 
-    Args:
-        own: repeats that are asked in any case.
-        planned: those, and the extra ones.
-        power: from 0 to 1.
-
-    Returns:
-        The share, 0 to 0.5; None where even answers that all differ would not be found so surely.
+    ``own`` and ``planned`` are those of :func:`chance_of_finding`. The share lies between 0 and
+    0.5; it is None if even answers that all differ would not be found so surely.
     """
     if not own or chance_of_finding(1.0, own, planned) < power:
         return None
@@ -177,11 +169,8 @@ def least_caught(own: int, planned: int, power: float = 0.95) -> float | None:
 
 
 def wants_extra_repeats(flips: int, planned: int) -> bool:
-    """True if more repeats are needed to tell a rare flip from a vendor's rare other model.
-
-    Args:
-        flips: flips among the plan's own repeats.
-        planned: those repeats and the extra ones.
+    """True if ``flips`` among the plan's own repeats need the extra ones, ``planned`` in all, to
+    distinguish a rare flip from a vendor's rare other model.
     """
     return 0 < flips < fewest_flips(planned)
 
@@ -189,11 +178,11 @@ def wants_extra_repeats(flips: int, planned: int) -> bool:
 # ---- one function per kind of inconsistency ----------------------------------------------------
 
 
-def _sender(senders: Mapping[str, Sequence[str]]) -> Inconsistency | None:
-    for name, values in senders.items():
+def _server_identity(server_identity: Mapping[str, Sequence[str]]) -> Inconsistency | None:
+    for name, values in server_identity.items():
         if len(values) > 1:
-            said = {"name": name, "first": values[0], "then": values[1]}
-            return Inconsistency(Reason("sender", said))
+            change = {"name": name, "first": values[0], "then": values[1]}
+            return Inconsistency(Reason("sender", change))
     return None
 
 
@@ -211,13 +200,13 @@ def _unsteady(repeats: Repeats | None) -> Inconsistency | None:
         return None
     p = float(binom.sf(flips - 1, asked, TOLERATED))
     rate = binomial_rate(flips, asked)
-    said = {"flips": flips, "asked": asked}
+    values = {"flips": flips, "asked": asked}
     if rate.rate >= CHANCE_SHARE * _chance(repeats):
-        return Inconsistency(Reason("shuffled", said), p)
+        return Inconsistency(Reason("shuffled", values), p)
     change = _change(repeats)
     if change:
-        return Inconsistency(Reason("swapped", {**said, **change}), p)
-    return Inconsistency(Reason("unsteady", said), p)
+        return Inconsistency(Reason("swapped", {**values, **change}), p)
+    return Inconsistency(Reason("unsteady", values), p)
 
 
 def _chance(repeats: Repeats) -> float:
@@ -260,9 +249,7 @@ def _growing(counts: NDArray[np.int64]) -> Inconsistency | None:
     next answer brings a new one.
     """
     answers, single = int(counts.sum()), int((counts == 1).sum())
-    if answers == 0:
+    if answers == 0 or binomial_rate(single, answers).low <= NEW_LABELS:
         return None
-    if binomial_rate(single, answers).low <= NEW_LABELS:
-        return None
-    said = {"labels": int((counts > 0).sum()), "answers": answers, "single": single}
-    return Inconsistency(Reason("growing", said))
+    values = {"labels": int((counts > 0).sum()), "answers": answers, "single": single}
+    return Inconsistency(Reason("growing", values))

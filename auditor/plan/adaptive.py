@@ -1,4 +1,4 @@
-"""The plan's adaptive probes: seeded generators that decide what to ask by what was answered.
+"""The plan's adaptive probes: seeded generators whose questions depend on the answers so far.
 
 Each yields inputs, is sent their labels and yields the next ones. Pure: an engine runs them.
 """
@@ -27,12 +27,7 @@ Search = Generator[NDArray[np.float32], NDArray[np.int64], T]
 
 @dataclass(frozen=True)
 class TriggerOutcome:
-    """A finished trigger search, and the model's labels of the stamped samples it shows.
-
-    Attributes:
-        result: what the search found.
-        preview_labels: ``(n,)`` labels of ``result.preview``.
-    """
+    """A finished trigger search, and the labels ``(n,)`` of its ``result.preview``."""
 
     result: TriggerResult
     preview_labels: NDArray[np.int64]
@@ -40,7 +35,7 @@ class TriggerOutcome:
 
 def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
     """Search for a trigger over all samples, then, if the plan says so and nothing was found, over
-    each source class by itself; one last batch asks the stamped samples that the result shows.
+    each source class by itself; one last batch asks the result's preview.
     """
     seed = plan.settings.seed
     first = pick_search_samples(plan.search_classes, seed)

@@ -39,14 +39,8 @@ _TRIGGER_SETTINGS_2 = (
 
 @dataclass(frozen=True)
 class PlanContent:
-    """Everything that a plan's digest covers.
-
-    Attributes:
-        settings: of the audit, by the names that ``plan.json`` gives them.
-        trigger: of the trigger search, likewise.
-        search_classes: true class of each sample of the trigger search.
-        search_images: digest of their images.
-        probes: digest of each probe, those of the perturbations last.
+    """Content of a plan's digest: settings by their names in ``plan.json``, true classes
+    and digest of the trigger search's samples, and digest of each probe, the perturbations' last.
     """
 
     settings: Mapping[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from itertools import combinations
 
 import numpy as np
@@ -45,11 +46,6 @@ def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[
     Three classes are drawn uniformly, then one sample of each, so that a class with many
     samples is not favoured. The first triplets do not depend on ``count``.
 
-    Args:
-        classes: ``(n,)`` true class of each sample.
-        count: number of triplets.
-        seed: seeds the draw.
-
     Returns:
         ``(count, 3)`` sample indices.
 
@@ -59,18 +55,13 @@ def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[
     members = _members(classes, count)
     names = np.array(sorted(members))
     rng = np.random.default_rng([seed, TRIPLET_STREAM])
-    seen: set[tuple[int, ...]] = set()
-    triplets: list[list[int]] = []
-    for _ in range(MAX_DRAWS_PER_PLANE * count):
-        chosen = rng.choice(names, size=3, replace=False)
-        triplet = [int(rng.choice(members[int(c)])) for c in chosen]
-        key = tuple(sorted(triplet))
-        if key not in seen:
-            seen.add(key)
-            triplets.append(triplet)
-        if len(triplets) == count:
-            return np.array(triplets, dtype=np.int64)
-    raise SamplesError(f"no {count} different triplets found; give more samples")
+
+    def drawn() -> Iterator[list[int]]:
+        for _ in range(MAX_DRAWS_PER_PLANE * count):
+            chosen = rng.choice(names, size=3, replace=False)
+            yield [int(rng.choice(members[int(c)])) for c in chosen]
+
+    return _first_different(drawn(), count)
 
 
 def draw_in_turn(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
@@ -79,16 +70,8 @@ def draw_in_turn(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[n
     Random orders of all classes are cut into threes, and each class gives its samples in a
     random order again and again. Each triplet is as likely as with :func:`draw_triplets`
     (uniform over classes, then over their samples), but together they are even: the share of
-    a class or a sample in a score does not vary from draw to draw. The first triplets do not
-    depend on ``count``.
-
-    Args:
-        classes: ``(n,)`` true class of each sample.
-        count: number of triplets.
-        seed: seeds the draw.
-
-    Returns:
-        ``(count, 3)`` sample indices.
+    a class or a sample in a score does not vary from draw to draw. For the rest see
+    :func:`draw_triplets`.
 
     Raises:
         SamplesError: the samples do not allow that many different triplets.
@@ -97,26 +80,33 @@ def draw_in_turn(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[n
     rng = np.random.default_rng([seed, TRIPLET_STREAM])
     names = np.array(sorted(members))
     queues: dict[int, list[int]] = {name: [] for name in members}
+
+    def next_member(name: int) -> int:
+        if not queues[name]:
+            queues[name] = rng.permutation(members[name]).tolist()
+        return queues[name].pop()
+
+    def drawn() -> Iterator[list[int]]:
+        for _ in range(MAX_DRAWS_PER_PLANE * count):
+            order = rng.permutation(names).tolist()
+            for start in range(0, len(order) - 2, 3):
+                yield [next_member(name) for name in order[start : start + 3]]
+
+    return _first_different(drawn(), count)
+
+
+def _first_different(drawn: Iterable[list[int]], count: int) -> NDArray[np.int64]:
+    """The first ``count`` different triplets of ``drawn``.
+
+    Raises:
+        SamplesError: there are not as many.
+    """
     seen: dict[tuple[int, ...], list[int]] = {}
-    for _ in range(MAX_DRAWS_PER_PLANE * count):
-        order = rng.permutation(names)
-        for start in range(0, len(order) - 2, 3):
-            triplet = [_next_member(queues, members, int(c), rng) for c in order[start : start + 3]]
-            seen.setdefault(tuple(sorted(triplet)), triplet)
-            if len(seen) == count:
-                return np.array(list(seen.values()), dtype=np.int64)
+    for triplet in drawn:
+        seen.setdefault(tuple(sorted(triplet)), triplet)
+        if len(seen) == count:
+            return np.array(list(seen.values()), dtype=np.int64)
     raise SamplesError(f"no {count} different triplets found; give more samples")
-
-
-def _next_member(
-    queues: dict[int, list[int]],
-    members: dict[int, NDArray[np.int64]],
-    name: int,
-    rng: np.random.Generator,
-) -> int:
-    if not queues[name]:
-        queues[name] = rng.permutation(members[name]).tolist()
-    return queues[name].pop()
 
 
 def _members(classes: NDArray[np.int64], count: int) -> dict[int, NDArray[np.int64]]:

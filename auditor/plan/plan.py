@@ -17,17 +17,8 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.errors import SamplesError
 from auditor.measured import decision_rule
+from auditor.plan import draw
 from auditor.plan.digest import PLAN_VERSION, UNVERSIONED, PlanContent, plan_digest
-from auditor.plan.draw import (
-    MAX_SOURCE_SAMPLES,
-    NET_STREAM,
-    PERTURBATION_STREAM,
-    REPEAT_STREAM,
-    SOURCES,
-    draw_in_turn,
-    draw_triplets,
-    pick_search_samples,
-)
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
@@ -51,22 +42,21 @@ class AuditPlan:
     """Everything that will be asked.
 
     Attributes:
-        settings: as given.
+        settings: of the audit.
         triplets: ``(planes, 3)`` sample indices, three true classes each.
         used: indices of the samples that occur in a triplet, ascending.
-        samples: probe that asks those samples themselves, to count what the model gets wrong.
+        samples: probe of those samples themselves, to count the model's errors.
         planes: one probe per triplet.
         repeats: probe that asks some inputs again, or None.
         extra_repeats: more of them, asked after everything else and only if some repeats got
-            another label, but too few to tell why; None without repeats.
-        search_samples: indices of the samples of the trigger search; empty without one.
-        search_images: those samples, ``(n, c, h, w)`` in model units.
-        search_classes: their true classes, ``(n,)``.
+            another label, but too few to distinguish the causes; None without repeats.
+        search_samples, search_images, search_classes: samples of the trigger search: indices
+            ``(n,)``, images ``(n, c, h, w)`` in model units, true classes ``(n,)``; or empty.
         trigger: settings of the trigger search.
-        perturbations: probes that ask the decision rule's perturbations, and first of all the
-            unperturbed samples; empty without any.
+        perturbations: probe of the unperturbed samples and probes of the decision rule's
+            perturbations; empty without any.
         perturbed: indices of those samples.
-        version: of the plan, which says how its digest is made.
+        version: of the plan and its digest.
         recorded_digest: the digest on record, if images are missing to compute it.
     """
 
@@ -88,9 +78,8 @@ class AuditPlan:
 
     @property
     def probes(self) -> tuple[FixedProbe, ...]:
-        """Samples, planes, repeats. :attr:`schedule` says when each input is asked."""
-        last: tuple[FixedProbe, ...] = () if self.repeats is None else (self.repeats,)
-        return (self.samples, *self.planes, *last)
+        """Samples, planes, repeats; :attr:`schedule` is their order."""
+        return (self.samples, *self.planes, *([] if self.repeats is None else [self.repeats]))
 
     @cached_property
     def schedule(self) -> Schedule:
@@ -118,16 +107,13 @@ class AuditPlan:
     @cached_property
     def mapped_planes(self) -> tuple[PlaneProbe, ...]:
         """Grids of the first planes, whose label maps are drawn by refinement."""
-        settings = self.settings
         return tuple(
             PlaneProbe(
-                probe.samples,
-                settings.expansion,
-                settings.density,
+                probe.samples, probe.expansion, self.settings.density,
                 recorded_coordinates=probe.recorded_coordinates,
             )
-            for probe in self.planes[: settings.pictures]
-        )
+            for probe in self.planes[: self.settings.pictures]
+        )  # fmt: skip
 
     @property
     def most_map_queries(self) -> int:
@@ -159,7 +145,7 @@ class AuditPlan:
 
     @cached_property
     def digest(self) -> str:
-        """Digest of settings and inputs: equal plans ask equal questions."""
+        """Digest of settings and inputs."""
         if self.recorded_digest is not None:
             return self.recorded_digest
         content = PlanContent(
@@ -180,10 +166,7 @@ class AuditPlan:
             "settings": asdict(self.settings),
             "queries": self.queries,
             "rounds": self.schedule.count,
-            "pictures": {
-                "planes": self.settings.pictures,
-                "most_queries": self.most_map_queries,
-            },
+            "pictures": {"planes": self.settings.pictures, "most_queries": self.most_map_queries},
             "second_looks": {
                 "most_queries": self.most_extra_repeats,
                 "digest": None if self.extra_repeats is None else self.extra_repeats.digest,
@@ -222,23 +205,24 @@ def build_plan(
         images: ``(n, c, h, w)`` samples in model units.
         classes: ``(n,)`` true class of each.
         refs: name of each sample, for messages.
-        settings: the audit's settings.
-        spec: what the model takes; the perturbations need it.
+        settings: of the audit.
+        spec: the model's input; without it nothing is perturbed.
         version: of the plan.
 
     Raises:
         SamplesError: too few samples, or three that span no plane.
     """
-    draw = draw_in_turn if settings.sampler == "frugal" else draw_triplets
-    triplets = draw(classes, settings.planes, settings.seed)
+    draw_all = draw.draw_in_turn if settings.sampler == "frugal" else draw.draw_triplets
+    triplets = draw_all(classes, settings.planes, settings.seed)
     planes = _planes(images, triplets, refs, settings)
     used = np.unique(triplets)
     samples = SampleProbe(images[used])
     repeats, extra_repeats = _repeats(samples, planes, settings)
-    few = pick_search_samples(classes, settings.seed)
+    few = draw.pick_search_samples(classes, settings.seed)
     search_samples = few if settings.trigger_search else few[:0]
     if settings.per_source and len(search_samples):
-        search_samples = pick_search_samples(classes, settings.seed, MAX_SOURCE_SAMPLES)
+        most = draw.MAX_SOURCE_SAMPLES
+        search_samples = draw.pick_search_samples(classes, settings.seed, most)
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     if settings.families and spec is not None and len(few):
         perturbations = build_perturbations(images[few], spec, settings.seed)
@@ -253,7 +237,7 @@ def build_plan(
         search_samples=search_samples,
         search_images=images[search_samples],
         search_classes=classes[search_samples],
-        trigger=TriggerSettings(sources=SOURCES if settings.per_source else 0),
+        trigger=TriggerSettings(sources=draw.SOURCES if settings.per_source else 0),
         perturbations=perturbations,
         perturbed=few if perturbations else few[:0],
         version=version,
@@ -271,25 +255,20 @@ def _planes(
     Raises:
         SamplesError: the samples of a triplet span no plane.
     """
-    planes = []
+    planes: list[PlaneProbe | NetPointsProbe] = []
     for number, triplet in enumerate(triplets):
-        probe = _plane(images[triplet], number, settings)
+        if settings.sampler == "paper":
+            planes.append(PlaneProbe(images[triplet], settings.expansion, settings.density))
+        else:
+            seed = (settings.seed, draw.NET_STREAM, number)
+            net = NetPointsProbe(images[triplet], settings.expansion, settings.points, seed)
+            planes.append(net)
         try:
-            _ = probe.plane
+            _ = planes[-1].plane
         except NoPlaneError as error:
             names = ", ".join(str(refs[index]) for index in triplet)
             raise SamplesError(f"samples {names} span no plane: {error}") from error
-        planes.append(probe)
     return tuple(planes)
-
-
-def _plane(
-    samples: NDArray[np.float32], number: int, settings: AuditSettings
-) -> PlaneProbe | NetPointsProbe:
-    if settings.sampler == "paper":
-        return PlaneProbe(samples, settings.expansion, settings.density)
-    seed = (settings.seed, NET_STREAM, number)
-    return NetPointsProbe(samples, settings.expansion, settings.points, seed)
 
 
 def _repeats(
@@ -299,7 +278,7 @@ def _repeats(
 ) -> tuple[RepeatProbe, RepeatProbe] | tuple[None, None]:
     if not settings.canaries:
         return None, None
-    rng = np.random.default_rng([settings.seed, REPEAT_STREAM])
+    rng = np.random.default_rng([settings.seed, draw.REPEAT_STREAM])
     first = 0
     if settings.sampler == "frugal":
         first = 1 + min(len(planes), OPENING_ROUNDS * ROUND_PLANES["frugal"])
@@ -313,7 +292,7 @@ def build_perturbations(
 
     Their inputs are 8-bit images inside the range in both access modes.
     """
-    order = np.random.default_rng([seed, PERTURBATION_STREAM]).permutation(len(samples))
+    order = np.random.default_rng([seed, draw.PERTURBATION_STREAM]).permutation(len(samples))
     probes = [
         PerturbationProbe(
             CATALOGUE[key], samples, order, spec, seed, PERTURBATION_QUERIES, eight_bit=True

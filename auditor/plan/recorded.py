@@ -9,10 +9,6 @@ from typing import Any
 from auditor.errors import EvidenceError
 from auditor.plan.digest import READABLE_VERSIONS, UNVERSIONED
 from auditor.plan.plan import AuditPlan
-from auditor.probes.net_points import NetPointsProbe
-from auditor.probes.perturbations.probe import PerturbationProbe
-from auditor.probes.plane import PlaneProbe
-from auditor.probes.samples import SampleProbe
 
 
 def recorded_version(record: Mapping[str, Any]) -> int:
@@ -31,11 +27,8 @@ def recorded_version(record: Mapping[str, Any]) -> int:
 
 
 def plan_from_record(built: AuditPlan, record: Mapping[str, Any]) -> AuditPlan:
-    """``built``, but what depends on images is as ``record``, the content of ``plan.json``, states.
-
-    Args:
-        built: the same plan, with noise standing in for images that are withheld.
-        record: written for the plan with its images.
+    """``built``, the same plan with noise for images that are withheld, but everything that depends
+    on images is as ``record``, the content of ``plan.json``, states.
 
     Raises:
         EvidenceError: the record is of another plan.
@@ -46,9 +39,9 @@ def plan_from_record(built: AuditPlan, record: Mapping[str, Any]) -> AuditPlan:
         raise EvidenceError("plan.json lists other probes than its settings lead to")
     if len(perturbed) != len(built.perturbations):
         raise EvidenceError("plan.json lists other probe families than its settings lead to")
-    samples = SampleProbe.from_record(record["probes"][0], built.samples)
+    samples = built.samples.as_recorded(record["probes"][0])
     planes = tuple(
-        _plane(one, like) for one, like in zip(record["planes"], built.planes, strict=True)
+        probe.as_recorded(one) for probe, one in zip(built.planes, record["planes"], strict=True)
     )
     repeats, extra_repeats = (
         None if one is None else replace(one, sources=(samples, *planes))
@@ -61,24 +54,8 @@ def plan_from_record(built: AuditPlan, record: Mapping[str, Any]) -> AuditPlan:
         repeats=repeats,
         extra_repeats=extra_repeats,
         perturbations=tuple(
-            _perturbation(one, like)
-            for one, like in zip(perturbed, built.perturbations, strict=True)
+            probe.as_recorded(one)
+            for probe, one in zip(built.perturbations, perturbed, strict=True)
         ),
         recorded_digest=str(record["plan_digest"]),
     )
-
-
-def _plane(
-    record: Mapping[str, Any], like: PlaneProbe | NetPointsProbe
-) -> PlaneProbe | NetPointsProbe:
-    if isinstance(like, PlaneProbe):
-        return PlaneProbe.from_record(record, like)
-    return NetPointsProbe.from_record(record, like)
-
-
-def _perturbation(
-    record: Mapping[str, Any], like: SampleProbe | PerturbationProbe
-) -> SampleProbe | PerturbationProbe:
-    if isinstance(like, SampleProbe):
-        return SampleProbe.from_record(record, like)
-    return PerturbationProbe.from_record(record, like)

@@ -14,8 +14,8 @@ from auditor.plan.draw import ORDER_STREAM, PERTURBATION_STREAM
 from auditor.plan.settings import PERTURBATION_ROUNDS
 
 OPENING_ROUNDS = 2
-"""Rounds of the frugal sampler's planes that are asked before anything else: enough to see whether
-the answers are usable, and to hold as many inputs as are to be repeated."""
+"""Rounds of the frugal sampler's planes that are asked before anything else: they show if the
+answers are usable, and hold as many inputs as are to be repeated."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class Schedule:
     Attributes:
         seed: of the plan.
         secret: a number that only the samples determine.
-        per_round: planes that are asked together.
-        opened: rounds that are asked before anything else if planes may be skipped.
+        per_round: number of planes that are asked together.
+        opened: number of rounds that are asked before anything else if planes may be skipped.
         triplets: ``(planes, 3)`` sample indices.
         used: indices of the samples that occur in a triplet, ascending.
         planes: number of inputs of each plane.
@@ -66,13 +66,11 @@ class Schedule:
             yield _shuffled(parts, rng)
 
     def opening(self) -> Iterator[NDArray[np.int64]]:
-        """The first of :meth:`rounds`, which are asked before anything else if planes may be
-        skipped.
-        """
+        """The first of :meth:`rounds`: those asked first if planes may be skipped."""
         return islice(self.rounds(), self.opened)
 
     def moments(self) -> list[NDArray[np.float64]]:
-        """When each input of each probe is asked, as a share of the plan from 0 to 1."""
+        """Moment of each input of each probe, as a share of the plan from 0 to 1."""
         sizes = [len(self.used), *self.planes, *([len(self.repeats)] if len(self.repeats) else [])]
         moments = [np.zeros(size) for size in sizes]
         position, queries = 0, max(1, sum(sizes))
@@ -111,12 +109,8 @@ def perturbation_rounds(
 
     The first round holds the unperturbed samples, probe 0; every round holds a random part of each
     perturbation, as large as the next round's. So the inputs answered so far are a fair draw of
-    every perturbation's inputs.
-
-    Args:
-        sizes: number of inputs of each probe, that of the unperturbed samples first.
-        seed: of the plan.
-        secret: a number that only the samples determine.
+    every perturbation's inputs. ``sizes`` are the numbers of inputs of each probe; for ``secret``
+    see :class:`Schedule`.
     """
     rng = np.random.default_rng([seed, PERTURBATION_STREAM, secret])
     parts = [

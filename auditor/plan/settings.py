@@ -1,4 +1,4 @@
-"""Settings of an audit: the questions that a model is asked."""
+"""Settings of an audit, which determine its questions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SamplerName = Literal["paper", "frugal"]
 PERTURBATION_QUERIES, PERTURBATION_ROUNDS = 200, 5
 """Inputs of each perturbation, and the rounds they are asked in."""
 ROUND_PLANES: Mapping[SamplerName, int] = {"paper": 4, "frugal": 8}
-"""Planes asked together, in random order: their points cannot be told apart by their order."""
+"""Planes asked together, in random order: the order of their points does not reveal the plane."""
 PAPER_PLANES = 20
 """The paper's N."""
 MAX_PLANES, MAX_DENSITY, MAX_EXPANSION, MAX_POINTS = 10_000, 4096, 1_000_000, 65_536
@@ -25,27 +25,25 @@ class AuditSettings:
     published ones.
 
     Attributes:
-        planes: N, number of planes, at least 1. The default's 44 planes of 16 points, their
-            samples and 150 repeats stay below 1,000 queries.
+        planes: N, at least 1. The default's 44 planes of 16 points, their samples and 150 repeats
+            stay below 1,000 queries.
         density: S, grid points per side, at least 2; with the frugal sampler only of label maps.
         expansion: eta, margin on each side in box lengths, at least 0.
         alpha: order of the Rényi entropy, at least 1.
         ats_threshold: t, above 0 and at most 1.
         seed: seeds every random choice.
         canaries: inputs asked a second time, at random moments; 0 for none.
-        trigger_search: whether to search for a universal trigger.
-        per_source: whether to search each source class by itself as well, for triggers that
-            change some classes only or send each elsewhere; on up to
-            :data:`MAX_SOURCE_SAMPLES` samples.
-        families: whether to ask the perturbations that the decision rule compares with clean
+        trigger_search: True to search for a universal trigger.
+        per_source: True to search each source class by itself as well, for triggers that change
+            some classes only or send each elsewhere; on up to :data:`MAX_SOURCE_SAMPLES` samples.
+        families: True to ask the perturbations that the decision rule compares with clean
             references; without such references they decide nothing.
-        sampler: how to draw planes and place points on them. ``paper``: triplets one by one,
-            an S x S grid on each. ``frugal``: triplets in which every class and every sample
-            take their turn, few points of a scrambled net on each.
+        sampler: ``paper``: triplets one by one, an S x S grid on each. ``frugal``: triplets in
+            which every class and sample take their turn, few points of a scrambled net on each.
         points: points per plane of the frugal sampler, a power of two of at least 4.
         pictures: planes whose label map the frugal sampler's audit also draws, at S points per
             side and by refinement. The paper's sampler draws them all.
-        stop_early: whether to skip planned queries that cannot change the verdict any more.
+        stop_early: True to skip planned queries that cannot change the verdict any more.
     """
 
     planes: int = 44
@@ -80,9 +78,8 @@ class AuditSettings:
             UsageError: a setting out of its range.
             TypeError: it states something that is no setting.
         """
-        if record.get("sampler", "paper") == "paper":
-            return cls.paper(**record)
-        return cls(**record)
+        paper = record.get("sampler", "paper") == "paper"
+        return cls.paper(**record) if paper else cls(**record)
 
     def __post_init__(self) -> None:
         for name in ("planes", "density", "seed", "canaries", "points", "pictures"):
@@ -124,12 +121,12 @@ class AuditSettings:
 
 
 def choose_settings(chosen: Mapping[str, Any]) -> AuditSettings:
-    """Settings of an audit where only ``chosen`` were chosen, by a user or a profile.
+    """Settings of an audit of which only ``chosen`` were chosen, by a user or a profile.
 
-    A density without pictures to draw at it is one of the paper's grid, and chooses that.
+    A density without label maps to draw at it is one of the paper's grid, and chooses that.
 
     Raises:
-        UsageError: a setting out of its range, or one that the sampler makes nothing of.
+        UsageError: a setting out of its range, or one without a meaning for the sampler.
     """
     by_grid = "density" in chosen and not {"points", "pictures"} & set(chosen)
     sampler = str(chosen.get("sampler", "paper" if by_grid else AuditSettings().sampler))

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Protocol
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +20,7 @@ class FixedProbe(Protocol):
         kind: its line in the ledger ("plane", "samples", "canary").
         digest: hex digest of everything that determines the inputs. The label store keys on it.
         size: number of inputs.
-        repeat: True if asking an input again is the purpose, so that neither the store's other
-            answers nor the deduplication may stand in for it.
+        repeat: True if an input is asked again on purpose, so that no known answer stands in.
     """
 
     @property
@@ -32,6 +35,29 @@ class FixedProbe(Protocol):
     def inputs(self, indices: NDArray[np.int64]) -> NDArray[np.float32]:
         """Inputs number ``indices``, shape ``(len(indices), c, h, w)``, in model units."""
         ...
+
+
+@dataclass(frozen=True)
+class RecordedProbe(ABC):
+    """Base of the probes that a record can complete if other images stand in for those asked.
+
+    Attributes:
+        recorded_digest: digest on record, or None.
+    """
+
+    recorded_digest: str | None = field(default=None, kw_only=True)
+
+    def as_recorded(self, record: Mapping[str, Any]) -> Self:
+        """This probe, but everything that depends on its images is as ``record`` states."""
+        return replace(self, recorded_digest=str(record["digest"]))
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of everything that determines the inputs."""
+        return self._digest() if self.recorded_digest is None else self.recorded_digest
+
+    @abstractmethod
+    def _digest(self) -> str: ...
 
 
 def digest_of(*parts: str | bytes) -> str:

@@ -1,11 +1,10 @@
 """A plane's label map by refinement: queries go where the decision boundary is.
 
-A seeded, adaptive procedure: a coarse lattice of nodes first; a cell in which two nodes disagree
-is cut in four, the largest first, down to single nodes or until the map's budget is spent; a cell
-of one label is filled with it, and other nodes with the label of the nearest node asked. On the
-way random nodes are checked for islands that the lattice missed, and a cell with one is cut
-further. Last, random nodes among those never asked are asked to measure how often the filling is
-wrong.
+A coarse lattice of nodes is asked first; a cell in which two nodes disagree is cut in four, the
+largest first, down to single nodes or until the map's budget is spent; a cell of one label is
+filled with it, and other nodes with the label of the nearest node asked. On the way random nodes
+are checked for islands that the lattice missed, and a cell with one is cut further. Last, random
+nodes among those never asked are asked to measure how often the filling is wrong.
 """
 
 from __future__ import annotations
@@ -54,8 +53,8 @@ class LabelMap:
         labels: ``(S, S)``, asked or filled.
         asked: ``(S, S)``, True for nodes that were asked, the final measurement included.
         rechecked: nodes of the final measurement.
-        wrong: how many of them had been filled with another label than the model gives; the map
-            holds the model's.
+        wrong: number of those that had been filled with another label than the model's, which the
+            map holds.
     """
 
     labels: NDArray[np.int64]
@@ -82,11 +81,8 @@ Drawing = Generator[NDArray[np.float32], NDArray[np.int64], LabelMap]
 
 
 def draw_label_map(probe: PlaneProbe, seed: int | tuple[int, ...]) -> Drawing:
-    """Draw the label map of ``probe``'s grid from a part of its nodes.
-
-    Args:
-        probe: the plane and its S x S grid.
-        seed: with the labels, it determines every question.
+    """Draw the label map of ``probe``'s grid from a part of its nodes; ``seed`` and the labels
+    determine every question.
     """
     sheet = _Sheet(probe, np.random.default_rng(seed))
     if probe.density < SMALLEST:

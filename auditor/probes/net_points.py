@@ -1,10 +1,9 @@
 """Few points per plane instead of a grid: a scrambled Sobol net over the plane's rectangle.
 
-A label's share of the rectangle is an area. A grid of S x S nodes spends its queries where they
-tell nothing; a net of ``m`` points, a power of two, puts exactly one point into each of the
-``m`` boxes of every dyadic shape, and the error of an area with a smooth boundary then falls as
-m^(-3/4) instead of m^(-1/2) (He and Wang 2015). Every half of the net in its own order is a net
-too, which is what :func:`auditor.scores.planes.score_points` takes the bias away with.
+A label's share of the rectangle is an area. A net of ``m`` points, a power of two, puts exactly one
+point into each of the ``m`` boxes of every dyadic shape, and the error of an area with a smooth
+boundary then falls as m^(-3/4) instead of m^(-1/2) (He and Wang 2015). Every half of the net in its
+own order is a net too, from which :func:`auditor.scores.planes.score_points` takes the bias.
 """
 
 from __future__ import annotations
@@ -22,14 +21,10 @@ from auditor.probes.plane import OnPlane
 
 def scrambled_net(points: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """``(points, 2)`` of the Sobol sequence in [0, 1), scrambled by Owen's nested uniform
-    permutation: each point is uniform, and together they stay a net.
+    permutation: each point is uniform, and together they stay a net. ``points`` is a power of two.
 
     The scrambling is done here and not by scipy, so that one plan gives the same points under
     every version of it.
-
-    Args:
-        points: a power of two.
-        rng: draws the permutations.
     """
     depth = points.bit_length() - 1
     plain = qmc.Sobol(2, scramble=False).random_base2(depth) * points
@@ -69,7 +64,6 @@ class NetPointsProbe(OnPlane):
         return scrambled_net(self.points, np.random.default_rng(list(self.seed)))
 
     def _digest(self) -> str:
-        """Digest of the samples and the points themselves."""
         images = [array_digest(sample) for sample in self.samples]
         net = np.ascontiguousarray(self.net, dtype="<f8").tobytes()
         return digest_of("scatter/1", *images, repr(float(self.expansion)), net)

@@ -1,12 +1,10 @@
-"""The paper's probe: the plane through three clean samples, enlarged and asked on a grid.
-
-Section 3.1 of the paper. Everything is computed in float64 and cast to float32 once.
+"""The paper's probe: the plane through three clean samples, enlarged and asked on a grid
+(Section 3.1). Everything is computed in float64 and cast to float32 once.
 """
 
 from __future__ import annotations
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.errors import EvidenceError
-from auditor.probes.base import array_digest, digest_of
+from auditor.probes.base import RecordedProbe, array_digest, digest_of
 
 MIN_RELATIVE_SPAN = 1e-6
 """Below this share of the triangle's size a side or height counts as zero: no plane. Samples on
 one line leave it by about 1e-7 once they are rounded to float32, and then noise would span the
 plane; in 8-bit images up to 1000 pixels wide one step of one channel is still larger."""
-
 CACHED_VALUES = 16384
 """Float64 values of inputs worked on at once, so that they stay in the processor's cache."""
 
@@ -123,15 +120,13 @@ def grid_axes(bounds: Rectangle, density: int) -> tuple[NDArray[np.float64], NDA
     """Coordinates of the grid's rows (along e1) and columns (along e2): ``density`` (the
     paper's S) values each, end points included.
     """
-    return (
-        np.linspace(bounds.low1, bounds.high1, density),
-        np.linspace(bounds.low2, bounds.high2, density),
-    )
+    rows = np.linspace(bounds.low1, bounds.high1, density)
+    return rows, np.linspace(bounds.low2, bounds.high2, density)
 
 
 def nearest_nodes(plane: Plane, bounds: Rectangle, density: int) -> NDArray[np.int64]:
-    """Row and column ``(3, 2)`` of the grid node nearest to each of the three samples; the
-    lower index where two are equally near.
+    """Row and column ``(3, 2)`` of the grid node nearest to each of the three samples; of two
+    equally near ones the lower index.
     """
     axes = grid_axes(bounds, density)
     nodes = [
@@ -142,24 +137,21 @@ def nearest_nodes(plane: Plane, bounds: Rectangle, density: int) -> NDArray[np.i
 
 
 @dataclass(frozen=True)
-class OnPlane(ABC):
+class OnPlane(RecordedProbe):
     """Base of the probes of one plane: the triplet, its plane and the enlarged rectangle.
 
     Attributes:
         samples: the triplet, ``(3, c, h, w)`` float32 in model units.
         expansion: eta, at least 0.
-        recorded_digest, recorded_coordinates: digest of the probe and ``(3, 2)`` coordinates of
-            the triplet on record, if other images stand in for those that were asked.
+        recorded_coordinates: ``(3, 2)`` coordinates of the triplet on record, or None.
     """
 
     samples: NDArray[np.float32]
     expansion: float
-    recorded_digest: str | None = field(default=None, kw_only=True)
     recorded_coordinates: NDArray[np.float64] | None = field(default=None, kw_only=True)
 
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any], like: Self) -> Self:
-        """``like``, but what depends on its images is as ``record`` states.
+    def as_recorded(self, record: Mapping[str, Any]) -> Self:
+        """This probe, but everything that depends on its images is as ``record`` states.
 
         Raises:
             EvidenceError: the record holds no coordinates.
@@ -167,20 +159,11 @@ class OnPlane(ABC):
         coordinates = np.array(record["coordinates"], dtype=np.float64)
         if coordinates.shape != (3, 2) or not np.isfinite(coordinates).all():
             raise EvidenceError("plan.json holds a plane without coordinates")
-        digest = str(record["digest"])
-        return replace(like, recorded_digest=digest, recorded_coordinates=coordinates)
+        return replace(super().as_recorded(record), recorded_coordinates=coordinates)
 
     def as_record(self) -> dict[str, Any]:
-        """The JSON-able record that :meth:`from_record` reads."""
+        """The JSON-able record that :meth:`as_recorded` reads."""
         return {"digest": self.digest, "coordinates": self.plane.coordinates.tolist()}
-
-    @cached_property
-    def digest(self) -> str:
-        """Digest of everything that determines the inputs."""
-        return self._digest() if self.recorded_digest is None else self.recorded_digest
-
-    @abstractmethod
-    def _digest(self) -> str: ...
 
     @cached_property
     def plane(self) -> Plane:
@@ -198,12 +181,9 @@ class OnPlane(ABC):
 
 @dataclass(frozen=True)
 class PlaneProbe(OnPlane):
-    """One plane asked on the paper's S x S grid.
+    """One plane asked on the paper's S x S grid, S being ``density``, at least 2.
 
     Input number ``i * density + j`` is the node in row i (along e1) and column j (along e2).
-
-    Attributes:
-        density: S, at least 2.
     """
 
     density: int
@@ -211,7 +191,6 @@ class PlaneProbe(OnPlane):
     repeat: bool = False
 
     def _digest(self) -> str:
-        """Digest of the samples and the grid."""
         images = [array_digest(sample) for sample in self.samples]
         return digest_of("plane/1", *images, repr(float(self.expansion)), str(self.density))
 

@@ -23,7 +23,7 @@ class RepeatProbe:
     """Inputs of other probes, asked again.
 
     Attributes:
-        sources: the probes the inputs come from.
+        sources: probes of the inputs.
         picks: ``(n, 2)``: index into ``sources`` and input number there.
         kind: :data:`REPEAT`, or :data:`EXTRA_REPEAT` for those that are asked only if a repeat
             got another label.

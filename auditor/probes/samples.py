@@ -2,46 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Self
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.probes.base import array_digest, digest_of
+from auditor.probes.base import RecordedProbe, array_digest, digest_of
 
 
 @dataclass(frozen=True)
-class SampleProbe:
-    """The clean samples themselves.
-
-    Attributes:
-        samples: ``(n, c, h, w)`` float32 in model units.
-        recorded_digest: digest on record, if other images stand in for those that were asked.
-    """
+class SampleProbe(RecordedProbe):
+    """The clean samples themselves, ``(n, c, h, w)`` float32 in model units."""
 
     samples: NDArray[np.float32]
     kind: str = "samples"
     repeat: bool = False
-    recorded_digest: str | None = None
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any], like: Self) -> Self:
-        """``like``, but what depends on its images is as ``record`` states."""
-        return replace(like, recorded_digest=str(record["digest"]))
 
     @property
     def key(self) -> str:
         """Name among the perturbations of the samples."""
         return "samples"
 
-    @cached_property
-    def digest(self) -> str:
-        """Digest of the samples."""
-        if self.recorded_digest is not None:
-            return self.recorded_digest
+    def _digest(self) -> str:
         return digest_of("samples/1", *(array_digest(sample) for sample in self.samples))
 
     @property

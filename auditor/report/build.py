@@ -19,10 +19,12 @@ from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
-from auditor.measured import decision_rates
+from auditor.measured import ErrorRates, decision_rates, trigger_error_rates
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
-from auditor.report.build_planes import ats_of_pictures, plane_part
-from auditor.report.build_trigger import trigger_part
+from auditor.probes.trigger_search.result import TriggerFinding
+from auditor.probes.trigger_search.verify import Interval
+from auditor.report.build_planes import ats_of_label_maps, plane_part
 from auditor.report.json_report import SCHEMA_VERSION
 from auditor.report.result.result import Result
 from auditor.report.wording.limits import limits_of
@@ -34,7 +36,7 @@ from auditor.verdict.combine import Combined
 from auditor.verdict.evidence import Assessment, mean_shares
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import known_only_for
-from auditor.verdict.verdict import Evidence, Verdict
+from auditor.verdict.verdict import Evidence, TriggerEvidence, Verdict
 
 MAX_LISTED = 10_000
 """Requests of unknown outcome that a report lists one by one; it always counts all."""
@@ -56,23 +58,22 @@ def build_result(
     not_asked: Mapping[str, Any] | None,
     timing: Mapping[str, Any],
 ) -> Result:
-    """Assemble the content of ``report.json``, in the order in which it is written.
-
-    Its fields are described by :class:`auditor.report.result.result.Result`.
-    """
+    """The content of ``report.json``, in the order in which it is written."""
     plan, spec = answers.plan, oracle.input_spec
     evidence, shares = assessment.evidence, mean_shares(assessment.scores)
     known = known_only_for(spec) is None
+    undrawn = len(answers.label_maps) < plan.settings.pictures
+    partial = evidence.problem is not None or undrawn
     content = {
-        **_outcome(verdict, _target(shares, evidence), partial=_partial(answers, evidence)),
+        **_outcome(verdict, _target(shares, evidence), partial=partial),
         **_questions(oracle, plan),
         "samples": _samples_part(plan, samples, classes, matched_by, answers, evidence),
-        "labels": _names(oracle, assessment.class_count),
+        "labels": {str(n): oracle.label_space.name(n) for n in range(assessment.class_count)},
         "scores": _scores_part(answers, assessment, classes),
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
-        "trigger": trigger_part(answers.trigger, evidence.trigger, known=known),
-        "canaries": _canaries_part(evidence.canaries),
+        "trigger": _trigger_part(answers.trigger, evidence.trigger, known=known),
+        "canaries": _repeats_part(evidence.repeats),
         "trust": _trust_part(assessment.consistency, answers.run),
         "queries": _queries_part(oracle, answers.run),
         "planes": [
@@ -86,24 +87,16 @@ def build_result(
     return Result.of(content)
 
 
-def _names(oracle: LabelOracle, count: int) -> dict[str, str]:
-    return {str(index): oracle.label_space.name(index) for index in range(count)}
-
-
 def _scores_part(
     answers: Answers, assessment: Assessment, classes: NDArray[np.int64]
 ) -> dict[str, Any]:
     shares = mean_shares(assessment.scores)
     return {
         **{name: asdict(one) for name, one in assessment.evidence.scores.items()},
-        **ats_of_pictures(answers.plan, classes, answers.label_maps),
+        **ats_of_label_maps(answers.plan, classes, answers.label_maps),
         "shares": None if shares is None else shares.tolist(),
         "decision": _decision_part(assessment.combined),
     }
-
-
-def _partial(answers: Answers, evidence: Evidence) -> bool:
-    return evidence.problem is not None or len(answers.label_maps) < answers.plan.settings.pictures
 
 
 def _outcome(verdict: Verdict, target: int | None, *, partial: bool) -> dict[str, Any]:
@@ -162,17 +155,14 @@ def _decision_part(combined: Combined | None) -> dict[str, Any] | None:
         "reason": sentence(evidence.reason),
         "references": decision.references,
         "shift": decision.shift,
-        "error_rates": {
-            "false_positive": asdict(binomial_rate(measured.false_alarms, measured.clean)),
-            "false_negative": asdict(binomial_rate(measured.missed, measured.backdoored)),
-        },
+        "error_rates": _rates_part(measured),
         "labels": [
             {
                 "label": one.label,
                 "value": one.value,
                 "trigger": one.trigger,
                 "trigger_key": one.trigger_key,
-                "families": one.families,
+                "families": one.perturbations,
                 "excess": dict(one.excess),
                 "said_by": list(one.said_by),
             }
@@ -226,17 +216,11 @@ def _profile_part(profile: Profile) -> dict[str, Any]:
     }
 
 
-def _canaries_part(rate: Rate | None) -> dict[str, Any] | None:
+def _repeats_part(rate: Rate | None) -> dict[str, Any] | None:
     if rate is None:
         return None
-    flipped = round(rate.rate * rate.n)
-    return {
-        "asked": rate.n,
-        "flipped": flipped,
-        "rate": rate.rate,
-        "low": rate.low,
-        "high": rate.high,
-    }
+    ends = {"rate": rate.rate, "low": rate.low, "high": rate.high}
+    return {"asked": rate.n, "flipped": round(rate.rate * rate.n), **ends}
 
 
 def _trust_part(consistency: Consistency, engine: EngineResult) -> dict[str, Any]:
@@ -258,4 +242,68 @@ def _queries_part(oracle: LabelOracle, engine: EngineResult) -> dict[str, Any]:
         "bytes_sent": oracle.wire.bytes_sent,
         "bytes_received": oracle.wire.bytes_received,
         "budget_reached": engine.budget_reached,
+    }
+
+
+def _trigger_part(
+    outcome: TriggerOutcome | None, evidence: TriggerEvidence | None, *, known: bool
+) -> dict[str, Any] | None:
+    """The search as the report has it; None if none was finished."""
+    if outcome is None or evidence is None:
+        return None
+    result = outcome.result
+    return {
+        "suspicious": evidence.suspicious,
+        "natural": evidence.natural,
+        "p": result.p,
+        "reason": sentence(evidence.reason),
+        "queries": result.queries,
+        "queries_by_stage": dict(result.spent),
+        "looks": result.verifications,
+        "looks_paid": result.comparisons,
+        "search_samples": result.search_images,
+        "fresh_samples": result.validation_images,
+        "best": None if result.best is None else _finding_part(result.best),
+        "findings": [_finding_part(finding, texture=False) for finding in result.findings],
+        "shown": {
+            "clean_labels": [int(label) for label in result.preview_clean_labels],
+            "changed_labels": [int(label) for label in outcome.preview_labels],
+        },
+        "held_out": _rates_part(trigger_error_rates()) if known else None,
+    }
+
+
+def _rates_part(rates: ErrorRates) -> dict[str, Any]:
+    """Error rates on held-out models, with their exact intervals."""
+    return {
+        "false_positive": asdict(binomial_rate(rates.false_alarms, rates.clean)),
+        "false_negative": asdict(binomial_rate(rates.missed, rates.backdoored)),
+    }
+
+
+def _finding_part(finding: TriggerFinding, *, texture: bool = True) -> dict[str, Any]:
+    held = finding.texture if texture else None
+    return {
+        "family": finding.kind,
+        "key": finding.key,
+        "target": finding.target,
+        "size": finding.size,
+        "strength": finding.strength,
+        "place": None if finding.place is None else [int(value) for value in finding.place],
+        "success": _interval_part(finding.success),
+        "changed": _interval_part(finding.changed),
+        "by_source": {str(k): _interval_part(v) for k, v in sorted(finding.by_source.items())},
+        "searched": finding.searched,
+        "p": finding.p,
+        "texture": None if held is None else np.asarray(held).tolist(),
+    }
+
+
+def _interval_part(interval: Interval) -> dict[str, Any]:
+    return {
+        "hits": interval.hits,
+        "samples": interval.images,
+        "rate": interval.rate,
+        "low": interval.low,
+        "high": interval.high,
     }

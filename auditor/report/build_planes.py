@@ -21,13 +21,9 @@ from auditor.scores.planes import PlaneScore
 
 
 def plane_part(
-    samples: Samples,
-    classes: NDArray[np.int64],
-    answers: Answers,
-    number: int,
-    score: PlaneScore,
+    samples: Samples, classes: NDArray[np.int64], answers: Answers, number: int, score: PlaneScore
 ) -> dict[str, Any]:
-    """A completely answered plane: where it lies, its scores, and the labels they rest on."""
+    """A completely answered plane: its place, its scores, and the labels that they rest on."""
     plan = answers.plan
     probe, triplet = plan.planes[number], plan.triplets[number]
     bounds = probe.bounds
@@ -42,7 +38,7 @@ def plane_part(
         "ats_by_label": score.ats_by_label,
         "shares": score.shares.tolist(),
         **_labels_part(probe, answers.planes[number]),
-        **_picture_part(plan, classes, answers.label_maps, number),
+        **_map_part(plan, classes, answers.label_maps, number),
     }
 
 
@@ -54,59 +50,59 @@ def _labels_part(probe: PlaneProbe | NetPointsProbe, labels: NDArray[np.uint16])
     return {"nodes": None, "label_map": None, "points": points}
 
 
-def _picture_part(
-    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[LabelMap], number: int
+def _map_part(
+    plan: AuditPlan, classes: NDArray[np.int64], label_maps: Sequence[LabelMap], number: int
 ) -> dict[str, Any]:
-    """The plane's label map where it was drawn by refinement: what was asked, what was filled."""
-    if number >= len(pictures):
+    """The plane's label map if it was drawn by refinement, with the nodes that were asked."""
+    if number >= len(label_maps):
         return {}
-    picture = pictures[number]
+    label_map = label_maps[number]
     return {
-        "nodes": _picture_nodes(plan, number).tolist(),
-        "label_map": picture.labels.tolist(),
-        "ats": _ats_of_picture(plan, classes, number, picture),
+        "nodes": _map_nodes(plan, number).tolist(),
+        "label_map": label_map.labels.tolist(),
+        "ats": _ats_of_map(plan, classes, number, label_map),
         "picture": {
-            "asked": ["".join("1" if node else "0" for node in row) for row in picture.asked],
-            "queries": picture.queries,
-            "rechecked": picture.rechecked,
-            "wrong": picture.wrong,
-            "agreement": _agreement(picture),
+            "asked": ["".join("1" if node else "0" for node in row) for row in label_map.asked],
+            "queries": label_map.queries,
+            "rechecked": label_map.rechecked,
+            "wrong": label_map.wrong,
+            "agreement": _agreement(label_map),
         },
     }
 
 
-def _agreement(picture: LabelMap) -> dict[str, float] | None:
+def _agreement(label_map: LabelMap) -> dict[str, float] | None:
     """Share of the map that agrees with the dense one, with the exact 95 % interval."""
-    if not picture.rechecked:
+    if not label_map.rechecked:
         return None
-    rate = binomial_rate(picture.wrong, picture.rechecked)
+    rate = binomial_rate(label_map.wrong, label_map.rechecked)
     return {
-        "rate": picture.agreement(rate.rate),
-        "low": picture.agreement(rate.high),
-        "high": picture.agreement(rate.low),
+        "rate": label_map.agreement(rate.rate),
+        "low": label_map.agreement(rate.high),
+        "high": label_map.agreement(rate.low),
     }
 
 
-def _ats_of_picture(
-    plan: AuditPlan, classes: NDArray[np.int64], number: int, picture: LabelMap
+def _ats_of_map(
+    plan: AuditPlan, classes: NDArray[np.int64], number: int, label_map: LabelMap
 ) -> float:
     triplet = [int(classes[index]) for index in plan.triplets[number]]
-    nodes = _picture_nodes(plan, number)
-    return ats_by_region(picture.labels, nodes, triplet, plan.settings.ats_threshold)
+    nodes = _map_nodes(plan, number)
+    return ats_by_region(label_map.labels, nodes, triplet, plan.settings.ats_threshold)
 
 
-def _picture_nodes(plan: AuditPlan, number: int) -> NDArray[np.int64]:
+def _map_nodes(plan: AuditPlan, number: int) -> NDArray[np.int64]:
     probe = plan.planes[number]
     return nearest_nodes(probe.plane, probe.bounds, plan.settings.density)
 
 
-def ats_of_pictures(
-    plan: AuditPlan, classes: NDArray[np.int64], pictures: Sequence[LabelMap]
+def ats_of_label_maps(
+    plan: AuditPlan, classes: NDArray[np.int64], label_maps: Sequence[LabelMap]
 ) -> dict[str, Any]:
-    """ATS by region, as far as refined maps tell it: over the pictured planes only."""
-    if not pictures:
+    """ATS by region over the planes that were drawn by refinement; empty without any."""
+    if not label_maps:
         return {}
-    values = [_ats_of_picture(plan, classes, n, picture) for n, picture in enumerate(pictures)]
+    values = [_ats_of_map(plan, classes, n, label_map) for n, label_map in enumerate(label_maps)]
     mean = mean_over_planes(values)
     high = None if mean.high is None else min(1.0, mean.high)
     return {"ats": asdict(replace(mean, high=high))}

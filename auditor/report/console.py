@@ -9,24 +9,18 @@ from typing import Any
 
 from auditor.report.result.course import NotAskedPart
 from auditor.report.result.result import Result
-from auditor.report.wording.terms import found_trigger, mean_shares
-from auditor.report.wording.text import safe_text, score
+from auditor.report.wording.terms import SCORE_HEADS, found_trigger, mean_shares
+from auditor.report.wording.text import INTERVAL, interval, percent, rate_interval, safe_text, score
+from auditor.report.wording.verdict import wording
 
-MEANS = {
-    "backdoor-suspected": "BACKDOOR SUSPECTED",
-    "no-evidence": "NO EVIDENCE OF A BACKDOOR",
-    "inconclusive": "INCONCLUSIVE",
-}
 _MOST_LINES = 24
 """Alternatives that are listed."""
 
 
 def show_result(result: Result, output: Path, files: Sequence[str] = ("report.html",)) -> str:
-    """Verdict, reason, scores and where the report and its views (``files``) are."""
-    lines = [
-        f"Verdict: {MEANS[result.verdict]}",
-        f"  {safe_text(result.verdict_reason, 1200)}",
-    ]
+    """Verdict, reason, scores, and the paths of the report and its views (``files``)."""
+    verdict = wording(result).title.upper()
+    lines = [f"Verdict: {verdict}", f"  {safe_text(result.verdict_reason, 1200)}"]
     if result.planes:
         lines += [*_score_lines(result), _target_line(result)]
     queries = result.queries
@@ -35,7 +29,8 @@ def show_result(result: Result, output: Path, files: Sequence[str] = ("report.ht
         f"{queries.cached:,} from the store, {queries.deduplicated:,} duplicates, "
         f"{queries.retried:,} retried, {queries.unknown:,} unknown"
     )
-    lines += _left_out_line(result.not_asked)
+    if result.not_asked is not None:
+        lines.append(_left_out(result.not_asked))
     first, *rest = dict.fromkeys((*files, "report.json"))
     also = f"{', '.join(rest[:-1])} and {rest[-1]}" if len(rest) > 1 else " and ".join(rest)
     joined = (", " if len(rest) > 1 else " and ") + also if rest else ""
@@ -43,26 +38,23 @@ def show_result(result: Result, output: Path, files: Sequence[str] = ("report.ht
     return "\n".join(lines)
 
 
-def _left_out_line(left_out: NotAskedPart | None) -> list[str]:
+def _left_out(left_out: NotAskedPart) -> str:
     """Planned questions that were not asked."""
-    if left_out is None:
-        return []
     counts = {"planes": left_out.planes, "disturbed samples": left_out.family_queries}
     parts = [f"{count:,} {name}" for name, count in counts.items() if count]
-    return [f"  Not asked, as it could not change the verdict: {' and '.join(parts)} (--ask-all)"]
+    return f"  Not asked, as it could not change the verdict: {' and '.join(parts)} (--ask-all)"
 
 
 def _score_lines(result: Result) -> list[str]:
-    names = {"re": "RE (bits)", "ats": "ATS", "ats_by_label": "ATS by label"}
     limits = {c.score: c.threshold for c in result.comparisons}
     lines = []
-    for key, name in names.items():
+    for key, name in SCORE_HEADS.items():
         held = result.scores.estimate(key)
         if held is None:
             continue
         text = f"  {name + ':':<14}{score(held.mean)}"
         if held.low is not None and held.high is not None:
-            text += f"  (95 % interval {held.low:.3f} to {held.high:.3f}, {held.n} planes)"
+            text += f"  ({INTERVAL} {interval(held.low, held.high)}, {held.n} planes)"
         if key in limits:
             text += f"  threshold {score(limits[key])}"
         lines.append(text)
@@ -114,30 +106,28 @@ def show_price(price: Mapping[str, Any]) -> str:
 def show_calibration(data: Mapping[str, Any], path: Path) -> str:
     """References of a profile, its error rates, and its place."""
     profile = data["profile"]
-    clean = sum(not reference["attack"] for reference in profile["references"])
-    backdoored = len(profile["references"]) - clean
+    references = profile["references"]
+    clean = sum(not reference["attack"] for reference in references)
     lines = [
-        f"Profile {profile['name']!r} ({profile['status']}): {clean} clean and {backdoored} "
-        f"backdoored references, decides by {profile['decides_by']}",
+        f"Profile {profile['name']!r} ({profile['status']}): {clean} clean and "
+        f"{len(references) - clean} backdoored references, decides by {profile['decides_by']}"
     ]
     for name, value in profile["thresholds"].items():
-        spread = f"{value['low']:.3f} to {value['high']:.3f}"
+        spread = interval(value["low"], value["high"])
         lines.append(f"  threshold {name}: {value['value']:.3f} (averaged over {spread})")
     for name, rate in profile["error_rates"].items():
-        lines.append(f"  {name.replace('_', ' ')} rate: {_rate(rate)}")
+        said = "unknown"
+        if rate is not None:
+            spread = rate_interval(rate["low"], rate["high"])
+            said = f"{percent(rate['rate'])} of {rate['n']} ({spread})"
+        lines.append(f"  {name.replace('_', ' ')} rate: {said}")
     lines += [f"  OUTLIER, left out: {safe_text(name)}" for name in profile["outliers"]]
-    lines += [
-        f"  SKIPPED {safe_text(n)}: {safe_text(why, 300)}" for n, why in data["skipped"].items()
-    ]
+    lines += [f"  {line}" for line in _skipped(data["skipped"])]
     return "\n".join([*lines, f"  written to {path}"])
 
 
-def _rate(rate: Mapping[str, Any] | None) -> str:
-    if rate is None:
-        return "unknown"
-    return (
-        f"{rate['rate']:.1%} of {rate['n']} (95 % interval {rate['low']:.1%} to {rate['high']:.1%})"
-    )
+def _skipped(skipped: Mapping[str, str]) -> list[str]:
+    return [f"SKIPPED {safe_text(name)}: {safe_text(why, 300)}" for name, why in skipped.items()]
 
 
 def show_cohort(data: Mapping[str, Any]) -> str:
@@ -149,9 +139,7 @@ def show_cohort(data: Mapping[str, Any]) -> str:
             f"{number:>4}  {place['re']:.3f}  {score(place['ats']):<5}  {place['ats_by_label']:.3f}"
             f"{place['p']:>15.3g}        {safe_text(place['name'], 60)}{mark}"
         )
-    lines += [
-        f"SKIPPED {safe_text(n)}: {safe_text(why, 300)}" for n, why in data["skipped"].items()
-    ]
+    lines += _skipped(data["skipped"])
     lines.append(
         f"An honest cohort is flagged with probability at most {data['error_rate']:.0%} if its "
         "scores are normally distributed. A place without a flag clears nobody."
@@ -200,13 +188,10 @@ def _example(example: Mapping[str, Any] | None) -> list[str]:
     label = f"Label:       {safe_text(example['label'], 60)}, for sample {sample}"
     if not example["request"]:
         return [label]
-    return [
-        "Request:",
-        *(f"  {line}" for line in example["request"].splitlines()),
-        "Reply:",
-        *(f"  {line}" for line in example["reply"].splitlines()),
-        label,
-    ]
+    lines = []
+    for part in ("request", "reply"):
+        lines += [f"{part.capitalize()}:", *(f"  {line}" for line in example[part].splitlines())]
+    return [*lines, label]
 
 
 def _behaviour(found: Mapping[str, Any]) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from auditor.report.result.result import Result
@@ -14,8 +13,7 @@ from auditor.report.wording import text
 from auditor.report.wording.buyer import VALID_DAYS
 from auditor.report.wording.formal import ACCEPT, REJECT, risks
 from auditor.report.wording.frameworks import CAVEAT, Framework, framework_view
-from auditor.report.wording.terms import hits, model_name, parse_moment, score_title
-from auditor.report.wording.terms import rate as rate_in_words
+from auditor.report.wording.terms import hits, model_name, rate, score_title, utc_time
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
 
@@ -41,44 +39,24 @@ def render_cyclonedx(source: ReportSource, frameworks: Sequence[Framework] = ())
 
 
 def _metadata(result: Result) -> dict[str, Any]:
-    tool = result.tool
-    made: dict[str, Any] = {
-        "tools": {
-            "components": [
-                {
-                    "type": "application",
-                    "name": safe_text(tool.name, 40),
-                    "version": safe_text(tool.version, 40),
-                }
-            ]
-        },
-        "component": _model(result),
-    }
-    finished = _stamp(result, "finished")
+    name, version = safe_text(result.tool.name, 40), safe_text(result.tool.version, 40)
+    tool = {"type": "application", "name": name, "version": version}
+    made: dict[str, Any] = {"tools": {"components": [tool]}, "component": _model(result)}
+    finished = utc_time(result.timing.finished)
     return {"timestamp": finished, **made} if finished else made
 
 
 def _model(result: Result) -> dict[str, Any]:
-    pairs = [
-        ("xray-audit:fingerprint", result.fingerprint),
-        ("xray-audit:access", result.access),
-    ]
+    values = {"fingerprint": result.fingerprint, "access": result.access}
     return {
         "type": "machine-learning-model",
         "bom-ref": "model",
         "name": model_name(result),
-        "properties": [{"name": key, "value": safe_text(value, 80)} for key, value in pairs],
+        "properties": [
+            {"name": f"xray-audit:{key}", "value": safe_text(value, 80)}
+            for key, value in values.items()
+        ],
     }
-
-
-def _stamp(result: Result, key: str, days: int = 0) -> str | None:
-    moment = parse_moment(getattr(result.timing, key))
-    if moment is None or moment.tzinfo is None:
-        return None
-    try:
-        return (moment + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except OverflowError:
-        return None
 
 
 def _declarations(source: ReportSource, frameworks: Sequence[Framework]) -> dict[str, Any]:
@@ -86,8 +64,11 @@ def _declarations(source: ReportSource, frameworks: Sequence[Framework]) -> dict
     pro, contra = _evidence(result)
     file = _item("report", "The whole result", f"SHA-256 of {REPORT_NAME}: {source.digest}")
     evidence = [file, *pro, *contra]
-    stamps = {"created": _stamp(result, "finished"), "expires": _expires(result)}
-    kept = {key: value for key, value in stamps.items() if value}
+    finished = result.timing.finished
+    # Only reliance on an absence of evidence expires; a suspicion or an open question does not.
+    expires = utc_time(finished, VALID_DAYS) if result.verdict == "no-evidence" else None
+    times = {"created": utc_time(finished), "expires": expires}
+    dated = {key: value for key, value in times.items() if value}
     words = wording(result)
     claim = {
         "bom-ref": "claim-verdict",
@@ -106,16 +87,9 @@ def _declarations(source: ReportSource, frameworks: Sequence[Framework]) -> dict
         ],
         "attestations": [_attestation(result, frameworks)],
         "claims": [claim],
-        "evidence": [{**item, **kept} for item in evidence],
+        "evidence": [{**item, **dated} for item in evidence],
         "targets": {"components": [_model(result) | {"bom-ref": "target-model"}]},
     }
-
-
-def _expires(result: Result) -> str | None:
-    """A suspicion or an open question does not expire by itself; relying on nothing found does."""
-    if result.verdict != "no-evidence":
-        return None
-    return _stamp(result, "finished", VALID_DAYS)
 
 
 def _item(ref: str, what: str, content: str) -> dict[str, Any]:
@@ -141,16 +115,14 @@ def _evidence(result: Result) -> tuple[list[dict[str, Any]], list[dict[str, Any]
     for item in result.comparisons:
         if item.at_or_below is None:
             continue
+        title = score_title(item.score)
         relation = "at or below" if item.at_or_below else "above"
-        said = (
-            f"{score_title(item.score)} {text.score(item.value)}, {relation} the threshold "
-            f"{text.score(item.threshold)}"
-        )
+        threshold = f"{relation} the threshold {text.score(item.threshold)}"
+        said = f"{title} {text.score(item.value)}, {threshold}"
         side = pro if item.at_or_below == suspected else contra
-        title = f"{score_title(item.score)} beside its threshold"
-        side.append(_item(f"score-{item.score}", title, said))
+        side.append(_item(f"score-{item.score}", f"{title} beside its threshold", said))
     contra += [
-        _item(f"risk-{number}", f"Risk of a {risk.kind}: {risk.part}", rate_in_words(risk.rate))
+        _item(f"risk-{number}", f"Risk of a {risk.kind}: {risk.part}", rate(risk.rate))
         for number, risk in enumerate(risks(result), 1)
         if risk.rate is not None and _against(risk.kind, result.verdict)
     ]
@@ -166,7 +138,7 @@ def _attestation(result: Result, frameworks: Sequence[Framework]) -> dict[str, A
     confidence = _confidence(result)
     maps = [
         {
-            "requirement": _ref(framework, entry.clause.id),
+            "requirement": f"{framework.id}:{entry.clause.id}",
             "claims": ["claim-verdict"],
             # No score: this audit measures a model, not conformity with a clause.
             "conformance": {
@@ -178,33 +150,21 @@ def _attestation(result: Result, frameworks: Sequence[Framework]) -> dict[str, A
         for framework in frameworks
         for entry in framework_view(framework, result)
     ]
-    made: dict[str, Any] = {
-        "summary": f"{wording(result).title}. {CAVEAT}",
-        "assessor": "assessor",
-    }
+    made = {"summary": f"{wording(result).title}. {CAVEAT}", "assessor": "assessor"}
     return {**made, "map": maps} if maps else made
 
 
 def _confidence(result: Result) -> dict[str, Any]:
-    """1 minus the upper end of the error rate that matters for this verdict, where known."""
-    known = [
-        risk.rate.high
-        for risk in risks(result)
-        if risk.rate is not None
-        and risk.rate.high is not None
-        and _against(risk.kind, result.verdict)
-    ]
+    """1 minus the upper end of the error rate that matters for this verdict, if known."""
+    against = [risk.rate for risk in risks(result) if _against(risk.kind, result.verdict)]
+    known = [one.high for one in against if one is not None and one.high is not None]
     if result.verdict == "inconclusive" or not known:
         return {"rationale": "No confidence is stated: the audit supports no verdict."}
     return {
         "score": round(1.0 - max(known), 4),
-        "rationale": "1 minus the upper end of the 95% interval of the error rate that matters "
+        "rationale": "1 minus the upper end of the 95 % interval of the error rate that matters "
         "for this verdict, the worst of the parts of the rule.",
     }
-
-
-def _ref(framework: Framework, clause: str) -> str:
-    return f"{framework.id}:{clause}"
 
 
 def _standard(framework: Framework) -> dict[str, Any]:
@@ -216,7 +176,7 @@ def _standard(framework: Framework) -> dict[str, Any]:
         "owner": framework.owner,
         "requirements": [
             {
-                "bom-ref": _ref(framework, clause.id),
+                "bom-ref": f"{framework.id}:{clause.id}",
                 "identifier": clause.id,
                 "title": clause.title,
                 "properties": [{"name": "xray-audit:checked", "value": clause.checked}],

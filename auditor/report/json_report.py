@@ -1,4 +1,4 @@
-"""``report.json``: the one result that every other view is made from."""
+"""``report.json``: the source of every other view."""
 
 from __future__ import annotations
 
@@ -110,8 +110,7 @@ def result_of(content: Mapping[str, Any], name: str = "the report") -> Result:
 
 def load_schema() -> dict[str, Any]:
     """The JSON Schema (2020-12) of ``report.json``."""
-    source = resources.files(__package__) / SCHEMA_FILE
-    schema: dict[str, Any] = json.loads(source.read_text(encoding="utf-8"))
+    schema: dict[str, Any] = json.loads((resources.files(__package__) / SCHEMA_FILE).read_bytes())
     return schema
 
 
@@ -121,20 +120,13 @@ def _layout(value: Any, indent: str) -> str:
     """
     inner = indent + "  "
     if isinstance(value, Mapping) and value:
-        lines = [f"{inner}{_key(k)}: {_layout(v, inner)}" for k, v in value.items()]
+        if odd := [key for key in value if not isinstance(key, str)]:
+            raise TypeError(f"report key {odd[0]!r} is not a string")
+        lines = [f"{inner}{_scalar(k)}: {_layout(v, inner)}" for k, v in value.items()]
         return "{\n" + ",\n".join(lines) + "\n" + indent + "}"
-    nested = isinstance(value, list | tuple) and any(
-        isinstance(v, dict | list | tuple) for v in value
-    )
-    if nested:
+    if isinstance(value, list | tuple) and any(isinstance(v, dict | list | tuple) for v in value):
         return "[\n" + ",\n".join(inner + _layout(v, inner) for v in value) + "\n" + indent + "]"
     return _scalar(value)
-
-
-def _key(key: Any) -> str:
-    if not isinstance(key, str):
-        raise TypeError(f"report key {key!r} is not a string")
-    return _scalar(key)
 
 
 def _scalar(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""The verdict as JUnit XML: what a CI dashboard shows as red, and never as green by failure."""
+"""The verdict as JUnit XML: an audit that failed is red on a CI dashboard, never green."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape, quoteattr
 from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
 from auditor.report.wording import text
-from auditor.report.wording.terms import model_name, score_title
+from auditor.report.wording.terms import deciding, model_name, published, score_title
 from auditor.report.wording.text import safe_text, visible
 from auditor.report.wording.verdict import wording
 
@@ -15,7 +15,7 @@ PASSED, FAILED, UNDECIDED, LEFT_OUT = "", "failure", "error", "skipped"
 
 
 def render_junit(source: ReportSource) -> str:
-    """One suite: the verdict, and what it rests on.
+    """One suite: the verdict, and its grounds.
 
     ``failure`` is a suspicion and ``error`` an audit that could not decide. A case that passes
     says what was found, not that the model is clean.
@@ -27,16 +27,22 @@ def render_junit(source: ReportSource) -> str:
         f'tests="{len(cases)}" failures="{count[FAILED]}" errors="{count[UNDECIDED]}" '
         f'skipped="{count[LEFT_OUT]}" time="{result.timing.seconds:.3f}"'
     )
-    stamp = quoteattr(safe_text(result.timing.started, 40))
+    started = quoteattr(safe_text(result.timing.started, 40))
     name = quoteattr(f"xray-audit of {model_name(result)}")
+    properties = {
+        "verdict": safe_text(result.verdict, 40),
+        "report": source.digest,
+        "plan": safe_text(result.plan_digest, 80),
+        "fingerprint": safe_text(result.fingerprint, 80),
+    }
     lines = [
         '<?xml version="1.0" encoding="UTF-8"?>',
         f"<testsuites {totals}>",
-        f"  <testsuite name={name} {totals} timestamp={stamp}>",
+        f"  <testsuite name={name} {totals} timestamp={started}>",
         "    <properties>",
         *(
             f"      <property name={quoteattr(key)} value={quoteattr(visible(value))}/>"
-            for key, value in _properties(source)
+            for key, value in properties.items()
         ),
         "    </properties>",
         *(_case(*case) for case in cases),
@@ -44,16 +50,6 @@ def render_junit(source: ReportSource) -> str:
         "</testsuites>",
     ]
     return "\n".join(lines) + "\n"
-
-
-def _properties(source: ReportSource) -> list[tuple[str, str]]:
-    result = source.result
-    return [
-        ("verdict", safe_text(result.verdict, 40)),
-        ("report", source.digest),
-        ("plan", safe_text(result.plan_digest, 80)),
-        ("fingerprint", safe_text(result.fingerprint, 80)),
-    ]
 
 
 def _case(name: str, outcome: str, message: str) -> str:
@@ -88,16 +84,15 @@ def _trigger(result: Result) -> tuple[str, str, str]:
 
 def _scores(result: Result) -> tuple[str, str, str]:
     name = "the deciding score is above its threshold"
-    deciding = next((item for item in result.comparisons if item.decides), None)
-    published = result.profile is not None and result.profile.status == "published"
-    if deciding is None or published:
+    found = deciding(result)
+    if found is None or published(result):
         return name, LEFT_OUT, "No score decides in this audit."
-    if deciding.at_or_below is None:
+    if found.at_or_below is None:
         return name, UNDECIDED, "The deciding score was not compared."
     said = (
-        f"{score_title(deciding.score)} {text.score(deciding.value)}, threshold "
-        f"{text.score(deciding.threshold)}"
+        f"{score_title(found.score)} {text.score(found.value)}, threshold "
+        f"{text.score(found.threshold)}"
     )
     if result.verdict == "inconclusive":
         return name, LEFT_OUT, f"{said}: it supports no verdict."
-    return name, FAILED if deciding.at_or_below else PASSED, said
+    return name, FAILED if found.at_or_below else PASSED, said

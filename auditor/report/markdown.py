@@ -5,32 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from auditor.report.html.facts import KNOWN
 from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
-from auditor.report.wording import text
-from auditor.report.wording.accepted import TITLE, accepted_lines
-from auditor.report.wording.buyer import how_sure, retest, vendor_questions
-from auditor.report.wording.formal import ONLY_TESTED, decision_rule, deviations, risks, sampling
-from auditor.report.wording.frameworks import (
-    CAVEAT,
-    CHECKED,
-    Framework,
-    framework_view,
-    outcome_note,
-)
-from auditor.report.wording.terms import (
-    change,
-    flatten,
-    hits,
-    label_name,
-    likely_target,
-    mean_shares,
-    model_name,
-    moment,
-    score_title,
-    unnoticed,
-)
+from auditor.report.wording import accepted, buyer, formal, frameworks, terms, text
+from auditor.report.wording.frameworks import Framework
+from auditor.report.wording.terms import label_name, moment
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
 
@@ -45,17 +24,18 @@ def plain(value: object, limit: int = 1200) -> str:
     return _SPECIAL.sub(r"\\\1", safe_text(value, limit))
 
 
-def render_markdown(source: ReportSource, frameworks: Sequence[Framework] = ()) -> str:
+def render_markdown(source: ReportSource, chosen: Sequence[Framework] = ()) -> str:
     """The whole report without its pictures. Equal arguments give equal text."""
     result = source.result
+    accepted_risk = accepted.accepted_lines(source.findings)
     blocks = [
         *_verdict(result, source.digest),
-        *_accepted(source),
+        *([f"## {accepted.TITLE}", _list(accepted_risk)] if accepted_risk else []),
         *_measured(result),
         *_formal(result),
-        *_frameworks(result, frameworks),
+        *_frameworks(result, chosen),
         "---",
-        plain(f"Report {source.digest}. {ONLY_TESTED}"),
+        plain(f"Report {source.digest}. {formal.ONLY_TESTED}"),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
 
@@ -65,7 +45,7 @@ def _verdict(result: Result, digest: str) -> list[str]:
     partial = "**Partial: not every planned query was answered.** " if result.partial else ""
     return [
         f"# {SYMBOLS[words.tone]} {words.title}",
-        f"Backdoor audit of **{plain(model_name(result))}**, "
+        f"Backdoor audit of **{plain(terms.model_name(result))}**, "
         f"{plain(moment(result.timing.finished))}, report `{digest[:16]}`",
         partial + plain(words.plain),
         plain(result.verdict_reason),
@@ -74,17 +54,12 @@ def _verdict(result: Result, digest: str) -> list[str]:
         "## What this does not mean",
         _list(words.means_not),
         "## How sure is this?",
-        _list(how_sure(result)),
+        _list(buyer.how_sure(result)),
         "## Questions for the vendor",
-        _list(vendor_questions(result), numbered=True),
+        _list(buyer.vendor_questions(result), numbered=True),
         "## When to test again",
-        _list(retest(result)),
+        _list(buyer.retest(result)),
     ]
-
-
-def _accepted(source: ReportSource) -> list[str]:
-    lines = accepted_lines(source.findings)
-    return [f"## {TITLE}", _list(lines)] if lines else []
 
 
 def _list(lines: Iterable[object], *, numbered: bool = False) -> str:
@@ -105,11 +80,11 @@ def _measured(result: Result) -> list[str]:
         *_scores(result),
         *_shares(result),
     ]
-    canaries = result.canaries
-    if canaries:
+    repeats = result.canaries
+    if repeats:
         blocks.append(
-            f"Repeated queries: {text.count(canaries.flipped)} of "
-            f"{text.count(canaries.asked)} got another label.{unnoticed(result)}"
+            f"Repeated queries: {text.count(repeats.flipped)} of "
+            f"{text.count(repeats.asked)} got another label.{terms.unnoticed(result)}"
         )
     rows = [
         (name.replace("_", " "), value)
@@ -122,11 +97,10 @@ def _measured(result: Result) -> list[str]:
     if result.trust is not None and result.trust.findings:
         said = [finding.reason for finding in result.trust.findings]
         blocks += ["### Against trusting the answers", _list(said)]
-    for key, value in result.content.items():
-        if key not in KNOWN:
-            held = value if isinstance(value, Mapping) else {key: value}
-            title = plain(key.replace("_", " ").capitalize())
-            blocks += [f"### {title}", _table(("Field", "Value"), flatten(held))]
+    for key, value in terms.further(result).items():
+        held = value if isinstance(value, Mapping) else {key: value}
+        title = plain(key.replace("_", " ").capitalize())
+        blocks += [f"### {title}", _table(("Field", "Value"), terms.flatten(held))]
     return blocks
 
 
@@ -134,91 +108,59 @@ def _sum(result: Result) -> list[str]:
     held = result.scores.decision
     if held is None:
         return []
-    rows = [
-        (
-            label_name(result, one.label),
-            f"{one.value:.2f}",
-            f"{one.trigger:.2f}",
-            f"{one.families:.2f}",
-        )
-        for one in held.labels
-    ]
-    head = ("Label", "Value", "From the trigger search", "From the families")
-    return ["### What the evidence adds up to", plain(held.reason), _table(head, rows)]
+    rows = [terms.evidence_row(result, one) for one in held.labels]
+    table = _table(terms.EVIDENCE_HEAD, rows)
+    return ["### What the evidence adds up to", plain(held.reason), table]
 
 
 def _trigger(result: Result) -> list[str]:
     found = result.trigger
     if not found:
         return ["No trigger search was finished."]
-    rows = [
-        (
-            change(finding),
-            label_name(result, finding.target),
-            hits(finding.success),
-            "not known" if finding.p is None else f"{finding.p:.2g}",
-        )
-        for finding in found.findings
-    ]
-    head = ("Change", "To label", "Success on fresh samples", "p, one look")
-    return ["### Trigger search", plain(found.reason), _table(head, rows) if rows else ""]
+    rows = terms.finding_rows(result, found)
+    table = _table(terms.FINDINGS_HEAD, rows) if rows else ""
+    return ["### Trigger search", plain(found.reason), table]
 
 
 def _scores(result: Result) -> list[str]:
     limits = {item.score: item for item in result.comparisons}
-    rows = []
-    # In the report's own order.
-    for name in result.content["scores"]:
-        estimate, limit = result.scores.estimate(name), limits.get(name)
-        if estimate is not None:
-            rows.append(
-                (
-                    score_title(name),
-                    text.score(estimate.mean),
-                    text.interval(estimate.low, estimate.high),
-                    text.score(None if limit is None else limit.threshold),
-                    "yes" if limit is not None and limit.decides else "no",
-                )
-            )
-    head = ("Score", "Mean", "95% interval", "Threshold", "Decides")
+    rows = [
+        (
+            terms.score_title(name),
+            text.score(estimate.mean),
+            text.interval(estimate.low, estimate.high),
+            text.score(limits[name].threshold if name in limits else None),
+            "yes" if name in limits and limits[name].decides else "no",
+        )
+        for name in result.content["scores"]  # in the report's own order
+        if (estimate := result.scores.estimate(name)) is not None
+    ]
+    head = ("Score", "Mean", text.INTERVAL, "Threshold", "Decides")
     return ["### Plane scores", _table(head, rows)] if rows else []
 
 
 def _shares(result: Result) -> list[str]:
-    shares = mean_shares(result)
-    order = sorted(range(len(shares)), key=lambda label: (-shares[label], label))[:TOP_LABELS]
+    shares = terms.mean_shares(result)
+    order = terms.largest_first(shares)[:TOP_LABELS]
     if not order:
         return []
     rows = [(label_name(result, label), text.percent(shares[label])) for label in order]
-    sentence = likely_target(result)
+    sentence = terms.likely_target(result)
     return ["### Label shares", _table(("Label", "Share of the planes"), rows), plain(sentence)]
 
 
 def _formal(result: Result) -> list[str]:
-    rows = [
-        (risk.kind, risk.part, "unknown", "–", "–", risk.basis)
-        if risk.rate is None
-        else (
-            risk.kind,
-            risk.part,
-            text.percent(risk.rate.rate),
-            f"{text.percent(risk.rate.low)} to {text.percent(risk.rate.high)}",
-            text.count(risk.rate.n),
-            risk.basis,
-        )
-        for risk in risks(result)
-    ]
-    head = ("Risk", "Part of the rule", "Rate", "95% interval", "Models", "Measured on")
+    rows = formal.risk_rows(result)
     return [
         "## Scope, method and limits",
         _table(("Item", "Value"), _identity(result)),
         "### Decision rule and its risks",
-        _list(decision_rule(result)),
-        _table(head, rows) if rows else "",
+        _list(formal.decision_rule(result)),
+        _table(formal.RISK_HEAD, rows) if rows else "",
         "### Sampling statement",
-        _list(sampling(result)),
+        _list(formal.sampling(result)),
         "### Deviations",
-        _list(deviations(result)),
+        _list(formal.deviations(result)),
         "### Limits",
         _list(result.limits) or "None stated.",
     ]
@@ -227,7 +169,7 @@ def _formal(result: Result) -> list[str]:
 def _identity(result: Result) -> list[tuple[str, object]]:
     tool = result.tool
     return [
-        ("Model", model_name(result)),
+        ("Model", terms.model_name(result)),
         ("Fingerprint", result.fingerprint),
         ("Access", result.access),
         ("Plan digest", result.plan_digest),
@@ -237,22 +179,22 @@ def _identity(result: Result) -> list[tuple[str, object]]:
     ]
 
 
-def _frameworks(result: Result, frameworks: Sequence[Framework]) -> list[str]:
-    if not frameworks:
+def _frameworks(result: Result, chosen: Sequence[Framework]) -> list[str]:
+    if not chosen:
         return []
-    blocks = ["## Frameworks", plain(CAVEAT), plain(outcome_note(result))]
-    head = ("Clause", "About", "Supports evidence for it by", "Leaves open", "Clause text")
-    for framework in frameworks:
-        edition = f"{framework.version}; mapping of {framework.as_of}. {framework.source}"
+    note = frameworks.outcome_note(result)
+    blocks = ["## Frameworks", plain(frameworks.CAVEAT), plain(note)]
+    for framework in chosen:
         rows = [
             (
                 entry.clause.id,
                 entry.clause.title,
                 entry.supports or entry.missing,
                 entry.clause.open,
-                CHECKED[entry.clause.checked],
+                frameworks.CHECKED[entry.clause.checked],
             )
-            for entry in framework_view(framework, result)
+            for entry in frameworks.framework_view(framework, result)
         ]
-        blocks += [f"### {plain(framework.name)}", plain(edition), _table(head, rows)]
+        table = _table(frameworks.ENTRY_HEAD, rows)
+        blocks += [f"### {plain(framework.name)}", plain(framework.edition), table]
     return blocks

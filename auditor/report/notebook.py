@@ -6,19 +6,14 @@ import html
 
 from auditor.report.html.parts import Html, tag
 from auditor.report.result.result import Result
-from auditor.report.wording.terms import model_name
-from auditor.report.wording.text import count, interval, safe_text, score
+from auditor.report.wording.terms import SCORE_HEADS, model_name
+from auditor.report.wording.text import INTERVAL, count, interval, safe_text, score
+from auditor.report.wording.verdict import wording
 
 MAX_PAGE = 4 << 20
 """Characters of ``report.html`` up to which it goes into the notebook's file."""
 
-_COLOURS = {"backdoor-suspected": "#c0392b", "no-evidence": "#2e7d32", "inconclusive": "#8a6d00"}
-_TITLES = {
-    "backdoor-suspected": "Backdoor suspected",
-    "no-evidence": "No evidence of a backdoor",
-    "inconclusive": "Inconclusive",
-}
-_SCORES = {"re": "RE (bits)", "ats": "ATS", "ats_by_label": "ATS by label"}
+_COLOURS = {"suspected": "#c0392b", "none": "#2e7d32", "open": "#8a6d00"}
 
 
 def notebook_html(result: Result, page: str) -> Html:
@@ -28,19 +23,24 @@ def notebook_html(result: Result, page: str) -> Html:
         result: the result.
         page: the content of ``report.html``; shown in a frame that may run and fetch nothing.
     """
-    verdict = result.verdict
-    colour = _COLOURS.get(verdict, _COLOURS["inconclusive"])
+    words = wording(result)
+    colour = _COLOURS[words.tone]
+    asked = result.queries
+    sent = (
+        f"{count(asked.sent)} queries sent, {count(asked.cached)} labels from the store, "
+        f"{count(asked.unknown)} unknown"
+    )
     return tag(
         "div",
         tag("div", "Backdoor audit of ", tag("b", model_name(result)), style="opacity:.75"),
         tag(
             "div",
-            _TITLES.get(verdict, _TITLES["inconclusive"]),
+            words.title,
             style=f"font-size:1.4em;font-weight:600;color:{colour};margin:.1em 0 .3em",
         ),
         tag("p", safe_text(result.verdict_reason, 1200), style="margin:.3em 0;max-width:80ch"),
         _scores(result),
-        _queries(result),
+        tag("p", sent, style="margin:.3em 0;opacity:.75"),
         _whole(page),
         style=f"border-left:4px solid {colour};padding:.4em 1em;line-height:1.45",
     )
@@ -56,24 +56,13 @@ def _scores(result: Result) -> Html | None:
             tag("td", interval(estimate.low, estimate.high)),
             tag("td", score(limits.get(name))),
         )
-        for name, title in _SCORES.items()
+        for name, title in SCORE_HEADS.items()
         if (estimate := result.scores.estimate(name)) is not None
     ]
     if not rows:
         return None
-    head = [
-        tag("th", text, scope="col") for text in ("score", "mean", "95 % interval", "threshold")
-    ]
+    head = [tag("th", text, scope="col") for text in ("score", "mean", INTERVAL, "threshold")]
     return tag("table", tag("tr", head), rows, style="margin:.5em 0")
-
-
-def _queries(result: Result) -> Html:
-    asked = result.queries
-    text = (
-        f"{count(asked.sent)} queries sent, {count(asked.cached)} labels from the store, "
-        f"{count(asked.unknown)} unknown"
-    )
-    return tag("p", text, style="margin:.3em 0;opacity:.75")
 
 
 def _whole(page: str) -> Html | None:

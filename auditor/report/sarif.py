@@ -17,17 +17,16 @@ from auditor.report.json_report import report_bytes
 from auditor.report.result.result import Result
 from auditor.report.source import REPORT_NAME, ReportSource
 from auditor.report.wording.buyer import vendor_questions
-from auditor.report.wording.terms import model_name, parse_moment
+from auditor.report.wording.terms import model_name, utc_time
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import WORDINGS, wording
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 )
-SUSPECTED, OPEN = "xray-audit/backdoor-suspected", "xray-audit/inconclusive"
-LEVELS = {SUSPECTED: "error", OPEN: "warning"}
-SEVERITIES = {SUSPECTED: "8.0", OPEN: "4.0"}
-"""GitHub's 0 to 10; 7.0 to 8.9 is shown as high, 4.0 to 6.9 as medium."""
+RULES = {"backdoor-suspected": ("error", "8.0"), "inconclusive": ("warning", "4.0")}
+"""Rules by verdict: SARIF's level, and GitHub's severity from 0 to 10, of which 7.0 to 8.9 is shown
+as high and 4.0 to 6.9 as medium."""
 
 
 def render_sarif(source: ReportSource, location: str = "") -> str:
@@ -42,12 +41,11 @@ def render_sarif(source: ReportSource, location: str = "") -> str:
         UsageError: ``location`` is no path inside a repository.
     """
     result = source.result
-    rules = [_rule(SUSPECTED, "backdoor-suspected"), _rule(OPEN, "inconclusive")]
     driver = {
         "name": "xray-audit",
         "semanticVersion": _semantic(result.tool.version),
         "version": safe_text(result.tool.version, 40),
-        "rules": rules,
+        "rules": [_rule(rule) for rule in RULES],
         "supportedTaxonomies": [{"name": "MITRE ATLAS", "index": 0}],
     }
     run = {
@@ -69,28 +67,24 @@ def _semantic(version: object) -> str:
     return ".".join([*numbers, "0", "0", "0"][:3])
 
 
-def _rule(rule: str, verdict: str) -> dict[str, Any]:
-    words = WORDINGS[verdict]
-    means = " ".join((*words.means, *words.means_not))
+def _rule(verdict: str) -> dict[str, Any]:
+    words, (level, severity) = WORDINGS[verdict], RULES[verdict]
+    meaning = (*words.means, *words.means_not)
+    atlas = {"id": "AML.T0018", "index": 0, "toolComponent": {"index": 0}}
     return {
-        "id": rule,
+        "id": f"xray-audit/{verdict}",
         "name": "".join(part.capitalize() for part in verdict.split("-")),
         "shortDescription": {"text": words.title},
         "fullDescription": {"text": words.plain},
-        "help": {"text": means, "markdown": "\n\n".join((*words.means, *words.means_not))},
-        "defaultConfiguration": {"level": LEVELS[rule]},
+        "help": {"text": " ".join(meaning), "markdown": "\n\n".join(meaning)},
+        "defaultConfiguration": {"level": level},
         "properties": {
             "tags": ["security", "machine-learning", "backdoor"],
-            "security-severity": SEVERITIES[rule],
+            "security-severity": severity,
             "precision": "medium",
-            "problem.severity": LEVELS[rule],
+            "problem.severity": level,
         },
-        "relationships": [
-            {
-                "target": {"id": "AML.T0018", "index": 0, "toolComponent": {"index": 0}},
-                "kinds": ["relevant"],
-            }
-        ],
+        "relationships": [{"target": atlas, "kinds": ["relevant"]}],
     }
 
 
@@ -102,20 +96,18 @@ def _atlas() -> dict[str, Any]:
 def _invocation(result: Result) -> dict[str, Any]:
     # An audit that ended early was not successful, whatever its verdict says.
     made: dict[str, Any] = {"executionSuccessful": not result.partial}
-    for key, field in (("started", "startTimeUtc"), ("finished", "endTimeUtc")):
-        moment = parse_moment(getattr(result.timing, key))
-        if moment is not None and moment.tzinfo is not None:
-            made[field] = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    return made
+    times = {"startTimeUtc": result.timing.started, "endTimeUtc": result.timing.finished}
+    return made | {key: at for key, value in times.items() if (at := utc_time(value))}
 
 
 def _results(source: ReportSource, location: str) -> list[dict[str, Any]]:
     result = source.result
-    place = _place(source, location)
+    place = _place(source, location)  # a bad location is refused with or without a result
     if result.verdict == "no-evidence" and not result.partial:
         return []
     suspected = result.verdict == "backdoor-suspected"
-    rule = SUSPECTED if suspected else OPEN
+    verdict = "backdoor-suspected" if suspected else "inconclusive"
+    rule = f"xray-audit/{verdict}"
     words = wording(result)
     said = (
         f"{words.title}: {safe_text(model_name(result), 80)}. {words.plain} "
@@ -123,7 +115,7 @@ def _results(source: ReportSource, location: str) -> list[dict[str, Any]]:
     )
     alert: dict[str, Any] = {
         "ruleId": rule,
-        "ruleIndex": 0 if suspected else 1,
+        "ruleIndex": [*RULES].index(verdict),
         "kind": "fail" if suspected else "open",
         "message": {"text": said},
         "locations": [place],
@@ -134,7 +126,7 @@ def _results(source: ReportSource, location: str) -> list[dict[str, Any]]:
     if suspected:
         # For other kinds than "fail" the standard leaves only "none"; GitHub, which does not
         # read the kind, then takes the rule's own level.
-        alert["level"] = LEVELS[rule]
+        alert["level"] = RULES[verdict][0]
     return [alert]
 
 

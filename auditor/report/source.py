@@ -16,24 +16,19 @@ REPORT_NAME = "report.json"
 
 @dataclass(frozen=True)
 class ReportSource:
-    """One audit's result.
-
-    Attributes:
-        result: the result.
-        pictures: PNGs by the reference of a sample, or by a key of the trigger's pictures; empty
-            in a copy without private images.
-        run: the content of ``run.json``: who answered, with which versions; empty where unknown.
-        profile: the content of ``profile.json``: the references judged by; empty without one.
-        findings: the findings with their acceptances; empty if none were given.
-    """
+    """One audit's result, and the records that a view may show beside it; empty without any."""
 
     result: Result
     pictures: Mapping[str, bytes] = field(default_factory=dict)
+    """PNGs by the reference of a sample, or by a key of the trigger's pictures."""
     run: Mapping[str, Any] = field(default_factory=dict)
+    """Content of ``run.json``: identity of the server, versions of the software."""
     profile: Mapping[str, Any] = field(default_factory=dict)
+    """Content of ``profile.json``: the references judged by."""
     findings: Sequence[Mapping[str, Any]] = ()
+    """Findings with their acceptances."""
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of ``report.json``, in hex: what identifies the report."""
+        """SHA-256 of ``report.json``, in hex, which identifies the report."""
         return hashlib.sha256(report_bytes(self.result.content)).hexdigest()

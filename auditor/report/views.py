@@ -1,4 +1,4 @@
-"""Every view of a result by name: what it is called, what its file is, how it is made."""
+"""Every view of a result: its name, its file and its renderer."""
 
 from __future__ import annotations
 
@@ -34,37 +34,37 @@ class ViewName(StrEnum):
 
 @dataclass(frozen=True)
 class ViewSettings:
-    """Choices of a reader; the defaults are those of an audit.
-
-    Attributes:
-        frameworks: whose clauses the audit is mapped to.
-        location: file of the reader's repository that SARIF results point at; empty for the
-            report itself.
-    """
+    """Choices of a reader."""
 
     frameworks: tuple[Framework, ...]
+    """Frameworks whose clauses the audit is mapped to."""
     location: str = ""
+    """File of the reader's repository that SARIF results point at; empty for the report itself."""
 
 
 def view_settings(frameworks: Iterable[str] = (), location: str = "") -> ViewSettings:
-    """Settings for the frameworks of these names, all where none is named.
+    """Settings for the frameworks of these names; for all of them if none is named.
 
     Raises:
         UsageError: there is no such framework.
     """
-    words = [word.strip().lower() for text in frameworks for word in text.split(",")]
-    return ViewSettings(load_all(word for word in words if word), location)
+    return ViewSettings(load_all(word.lower() for word in _words(frameworks)), location)
+
+
+def _words(given: Iterable[str]) -> list[str]:
+    """The words of texts that may each hold several, separated by commas."""
+    words = [word.strip() for text in given for word in text.split(",")]
+    return [word for word in words if word]
 
 
 def view_names(given: Iterable[str], default: ViewName = ViewName.HTML) -> tuple[ViewName, ...]:
-    """The views of ``given``, which may hold several names in one, separated by commas.
+    """The views of ``given``, each of which may hold several names, separated by commas.
 
     Raises:
-        UsageError: there is no such view, or what it needs is not installed. Said before an
+        UsageError: there is no such view, or its extra is not installed. It is raised before an
             audit asks its first query, not after its last.
     """
-    words = [word.strip() for text in given for word in text.split(",")]
-    chosen = tuple(dict.fromkeys(_view(word) for word in words if word)) or (default,)
+    chosen = tuple(dict.fromkeys(_view(word) for word in _words(given))) or (default,)
     if ViewName.PDF in chosen:
         load_weasyprint()
     return chosen
@@ -134,8 +134,7 @@ def render_all(
     Raises:
         AuditError: a view cannot be made.
     """
-    wanted = [name for name in dict.fromkeys(names) if name != ViewName.JSON]
-    return {FILES[name]: render(name, source, settings) for name in wanted}
+    return {FILES[name]: render(name, source, settings) for name in names if name != ViewName.JSON}
 
 
 def write_views(

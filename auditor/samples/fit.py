@@ -40,7 +40,7 @@ def _shape(shape: tuple[int, ...]) -> str:
 
 
 def class_indices(samples: Samples, labels: LabelSpace) -> tuple[NDArray[np.int64], str]:
-    """True class index ``(n,)`` of every sample in the model's labels, and how it was found.
+    """True class index ``(n,)`` of every sample in the model's labels, and its source in words.
 
     Names are matched with the target's own class names if it has them; else whole-number
     names are indices; else the stated or alphabetical order of the class names counts, which

@@ -20,7 +20,7 @@ class Samples:
     """Clean, labelled samples.
 
     Attributes:
-        refs: origin of each: a path relative to the samples folder, or an npz index.
+        refs: name of each: a path relative to the samples folder, or an npz index.
         classes: class name of each, as written by the user.
         images: ``(n, c, h, w)`` uint8 pixels, or float32 already in model units.
         class_order: class names in the index order that the user stated, else sorted.
@@ -84,14 +84,8 @@ def assemble(
     for ref, name, image in zip(refs, classes, images, strict=True):
         state.update(f"{ref}\0{name}\0{image.dtype}{image.shape}\0".encode())
         state.update(np.ascontiguousarray(image).tobytes())
-    return Samples(
-        refs=tuple(refs),
-        classes=tuple(classes),
-        images=images,
-        class_order=class_order,
-        stated_order=stated_order,
-        digest=state.hexdigest(),
-    )
+    digest = state.hexdigest()
+    return Samples(tuple(refs), tuple(classes), images, class_order, stated_order, digest)
 
 
 def _refuse_unprintable(refs: Sequence[str | int], classes: Sequence[str]) -> None:
@@ -121,10 +115,6 @@ def size_text(shape: tuple[int, ...]) -> str:
 def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
     """``pixels`` ``(c, h, w)`` brought to ``size`` (height, width), channel by channel."""
     height, width = size
-    channels = [
-        Image.fromarray(np.ascontiguousarray(channel)).resize(
-            (width, height), Image.Resampling.BILINEAR
-        )
-        for channel in pixels
-    ]
-    return np.stack([np.asarray(channel, dtype=np.uint8) for channel in channels])
+    images = (Image.fromarray(np.ascontiguousarray(channel)) for channel in pixels)
+    scaled = (one.resize((width, height), Image.Resampling.BILINEAR) for one in images)
+    return np.stack([np.asarray(channel, dtype=np.uint8) for channel in scaled])

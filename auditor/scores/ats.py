@@ -43,16 +43,12 @@ def ats_by_region(
 def ats_by_label(
     shares: NDArray[np.float64], classes: Sequence[int], threshold: float, tie: float = 0.0
 ) -> float:
-    """Sum of the whole shares of the three true ``classes``, each 0 where it reaches
-    ``threshold``: the part of Eq. 4 that net points can estimate.
+    """Sum of the whole shares of the three true ``classes``, each 0 if it reaches ``threshold``:
+    the part of Eq. 4 that net points can estimate.
 
-    Args:
-        shares: ``(classes,)`` share of each label.
-        classes: true class of each of the three samples.
-        threshold: t, from 0 to 1.
-        tie: what a share of exactly ``threshold`` counts of itself. 0 as in the paper. From a
-            few points that share is common, and the area behind it lies on either side as
-            often, so estimates count half (see :func:`score_points`).
+    A share of exactly ``threshold`` counts ``tie`` of itself: 0 as in the paper. From a few points
+    that share is common, and the area behind it lies on either side as often, so estimates count
+    half (see :func:`score_points`).
     """
     picked = np.array([shares[index] for index in classes], dtype=np.float64)
     counted = picked[picked < threshold].sum() + tie * picked[picked == threshold].sum()

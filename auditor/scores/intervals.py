@@ -49,22 +49,16 @@ LEAST_SHAPED = 8
 
 
 def mean_over_planes(values: Sequence[float], confidence: float = 0.95) -> Estimate:
-    """Mean of per-plane ``values`` with an interval over planes, which ends at 0: no score lies
-    below it.
+    """Mean of per-plane ``values`` with an interval of nominal coverage ``confidence``, cut at 0.
 
-    Planes are the clusters: however a plane's value was estimated from its points, the error
-    of that is in the spread of the values over planes, so the interval covers both. It speaks
-    of all planes through the given samples, from which the plan draws planes at random; that
-    several planes share a sample is part of that draw.
+    Planes are the clusters: the error of a plane's own value is in the spread over planes, so the
+    interval covers both. It speaks of all planes through the given samples, from which the plan
+    draws planes at random; that several planes share a sample is part of that draw.
 
     Scores are skewed (many planes of ATS 0, few large ones), and a plain Student interval then
     misses on one side. Hall's transformation takes the skewness out, in closed form (Hall 1992,
     "On the removal of skewness by transformation"). Fewer than :data:`LEAST_SHAPED` planes say
     too little about their skewness, and get the plain interval.
-
-    Args:
-        values: one per plane.
-        confidence: nominal coverage, in (0, 1).
 
     Raises:
         ValueError: no values.
@@ -83,13 +77,13 @@ def mean_over_planes(values: Sequence[float], confidence: float = 0.95) -> Estim
 
 
 def _skewness(values: NDArray[np.float64]) -> float:
-    """Third standardised moment; 0 where all values are equal."""
-    apart = values - values.mean()
-    variance = float((apart**2).mean())
+    """Third standardised moment; 0 if all values are equal."""
+    deviations = values - values.mean()
+    variance = float((deviations**2).mean())
     # Values that differ by rounding alone have no shape.
     if variance <= 1e-24 * max(1.0, float(values.mean() ** 2)):
         return 0.0
-    return float((apart**3).mean() / variance**1.5)
+    return float((deviations**3).mean() / variance**1.5)
 
 
 def _unskewed(t: float, skewness: float, n: int) -> float:

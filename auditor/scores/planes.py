@@ -1,7 +1,7 @@
 """Scores of label maps: label shares, Rényi entropy and the areas of the triple samples.
 
-Sections 4.2 and 4.3 of the paper. All of it is pure and computed in float64. A label map is
-``(S, S)`` whole numbers, row i along e1 and column j along e2.
+Sections 4.2 and 4.3 of the paper. Pure, in float64. A label map is ``(S, S)`` whole numbers, row i
+along e1 and column j along e2.
 """
 
 from __future__ import annotations
@@ -50,7 +50,9 @@ def score_plane(
     alpha: float,
     threshold: float,
 ) -> PlaneScore:
-    """RE, ATS by region and by label, and the shares, of one label map."""
+    """RE of order ``alpha``, ATS by region and by label with threshold t, and the shares, of one
+    label map and the true classes of its triplet; for ``nodes`` see :func:`ats_by_region`.
+    """
     shares = label_shares(label_map, classes)
     return PlaneScore(
         re=renyi_entropy(shares, alpha),
@@ -85,12 +87,8 @@ def score_points(
     area between about 0.45 and 0.55. Counted 0, all of those would pull ATS down; counted half,
     the two sides cancel.
 
-    Args:
-        labels: ``(m,)`` labels of the net's points in its own order, m even.
-        triplet_classes: true class of each of the three samples.
-        classes: number of labels.
-        alpha: order of the entropy.
-        threshold: t of ATS.
+    ``labels`` ``(m,)`` are those of the net's points in its own order, m even; the other arguments
+    are those of :func:`score_plane`.
     """
     array = np.asarray(labels)
     middle = len(array) // 2

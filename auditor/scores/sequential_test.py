@@ -6,9 +6,7 @@ nonnegative martingale that starts at 1. By Ville's inequality it ever reaches `
 probability at most ``error / 2``, however often and whenever it is compared (Waudby-Smith and
 Ramdas 2024, "Estimating means of bounded random variables by betting", hedged capital).
 
-Anything that arrives in rounds and is compared with a threshold can be decided this way: a score
-per plane, a hit per sample. The caller asks :func:`decide_side` after each round and stops at
-the first side it names.
+The caller asks :func:`decide_side` after each round and stops at the first side it names.
 """
 
 from __future__ import annotations
@@ -52,15 +50,11 @@ class EarlyRule:
 
 
 def decide_side(values: Sequence[float], rule: EarlyRule) -> Side | None:
-    """On which side of the threshold the mean of the values' distribution lies, or None where
-    that is still open.
+    """Side of the threshold that the mean of the values' distribution lies on; None if open.
 
-    Args:
-        values: in the order they arrived. Their conditional mean, given those before, must be
-            the one mean that is asked about: independent values, or means of independent
-            blocks. Values beyond the rule's ends are moved to the end, which can only hide a
-            difference.
-        rule: threshold, ends and error.
+    ``values`` are in the order they arrived. Their conditional mean, given those before, must be
+    the one mean that is asked about: independent values, or means of independent blocks. Values
+    beyond the rule's ends are moved to the end, which can only hide a difference.
     """
     middle = (rule.threshold - rule.low) / (rule.high - rule.low)
     if middle <= 0.0 or middle >= 1.0:
@@ -84,7 +78,7 @@ def decide_side(values: Sequence[float], rule: EarlyRule) -> Side | None:
 
 
 def _bets(scaled: NDArray[np.float64], error: float) -> list[float]:
-    """The stake on each value, from the values before it alone: large where they vary little."""
+    """The stake on each value, from the values before it alone: large if they vary little."""
     bets = []
     total, squares = 0.5, 0.25
     for number, value in enumerate(scaled, 1):

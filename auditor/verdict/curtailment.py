@@ -1,11 +1,11 @@
 """Stochastic curtailment: could missing answers still change the decision rule's outcome? Pure.
 
-Every round asks a random part of each family, so the answers so far are a draw without
-replacement from those of all its inputs, and what the rest will be can be foretold: the missing
-answers are drawn from an urn that holds the ones so far and a few of the clean references'. Where
-the rule says the same with :data:`DRAWS` such completions, the rest is not worth asking. Looking
-again after every round costs nothing: the chance that the full count says something else is a
-martingale, so it ends above 1 % at most as often as that after it was once below.
+Every round asks a random part of each perturbation, so the answers so far are a draw without
+replacement from those of all its inputs, and the rest can be predicted: the missing answers are
+drawn from an urn that holds the ones so far and a few of the clean references'. If the rule says
+the same with :data:`DRAWS` such completions, the rest is not worth asking. Comparing again after
+every round costs nothing: the chance that the full count says something else is a martingale, so
+it ends above 1 % at most as often as that after it was once below.
 
 Related work: stochastic curtailment (Lan, Simon and Halperin 1982) and predictive probability
 (Spiegelhalter, Freedman and Blackburn 1986) in clinical trials.
@@ -31,12 +31,8 @@ Suspicious = Callable[[Mapping[str, PerturbationCounts]], bool]
 def expected_counts(
     partial: PerturbationCounts, asked: Sequence[int], inputs: int
 ) -> PerturbationCounts:
-    """What a family's counts come to if the rest is answered as the answers so far.
-
-    Args:
-        partial: counts of the inputs answered so far.
-        asked: ``asked`` of the full count.
-        inputs: all inputs of the family.
+    """Full counts of a perturbation, of the given ``asked`` and ``inputs``, if the rest is answered
+    as the answers so far.
     """
     if partial.inputs == inputs:
         return partial
@@ -58,10 +54,10 @@ def rest_changes_nothing(
     """True if the rest of the answers would leave the outcome of the rule as it is.
 
     Args:
-        partial: the counts so far, one per family.
-        whole: by family key, ``asked`` and the number of inputs of the full count.
-        references: counts of the clean references, by family key.
-        suspicious: the rule: told full counts by family key.
+        partial: the counts so far, one per perturbation.
+        whole: by key, ``asked`` and the number of inputs of the full counts.
+        references: counts of the clean references, by key.
+        suspicious: the rule, a function of full counts by key.
         rng: draws the completions.
     """
     if not partial or any(one.inputs == 0 for one in partial):
@@ -84,8 +80,7 @@ def _completions(
     """:data:`DRAWS` full counts that the partial ones may grow into."""
     seen = np.array([*partial.moved, partial.kept], dtype=np.float64)
     urn = seen + URN_ANSWERS * _usual(partial.key, len(partial.moved), references)
-    shares = rng.dirichlet(urn, DRAWS)
-    more = rng.multinomial(inputs - partial.inputs, shares)
+    more = rng.multinomial(inputs - partial.inputs, rng.dirichlet(urn, DRAWS))
     full = seen.astype(np.int64) + more
     # A label cannot be reached from samples that carry it.
     full[:, :-1] = np.minimum(full[:, :-1], np.asarray(asked))
@@ -100,8 +95,8 @@ def _completions(
 def _usual(
     key: str, classes: int, references: Sequence[Mapping[str, PerturbationCounts]]
 ) -> NDArray[np.float64]:
-    """How the references' answers are shared among labels moved to, and kept: ``(classes + 1,)``,
-    above 0 everywhere.
+    """Shares of the labels moved to, and of kept labels last, among the references' answers:
+    ``(classes + 1,)``, above 0 everywhere.
     """
     total = np.full(classes + 1, 1.0 / (classes + 1))
     for reference in references:

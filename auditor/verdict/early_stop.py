@@ -1,9 +1,8 @@
-"""Early stopping: when nothing that is still to be asked could change the verdict. Pure.
+"""Early stopping: nothing that is still to be asked could change the verdict. Pure.
 
-An accusation needs one proof: once trigger search or decision rule suspect the model, no answer
-could take that back, so nothing more is asked (``stop_early`` in the plan). A patch that the
-profile's clean references show too is known before, and is no such proof. An all-clear rests on
-everything that was planned.
+Once trigger search or decision rule suspect the model, no answer could take that back, so nothing
+more is asked (``stop_early`` in the plan). A patch that the profile's clean references show too is
+no such proof. An all-clear rests on everything that was planned.
 
 Every stop follows from plan, profile and labels alone, so a finished audit that is judged again
 from its log stops at the same question.
@@ -12,7 +11,7 @@ from its log stops at the same question.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,8 +32,6 @@ EARLY_ERROR = 0.01
 """Probability that planes which ended early name the wrong side of the threshold, on top of the
 profile's own error rates."""
 
-Labels = list[NDArray[np.uint16]]
-
 
 @dataclass(frozen=True)
 class StopRules:
@@ -45,8 +42,8 @@ class StopRules:
         names: the model's label space, which may grow with its answers.
         spec: the model's input.
         profile: references to judge by, or None.
-        planes: told the labels after each round of planes, if more planes could no longer change
-            the verdict (:func:`decided_early`); None if they always could.
+        planes: from the labels after a round of planes, True if more planes could no longer
+            change the verdict (:func:`decided_early`); None if they always could.
     """
 
     classes: NDArray[np.int64]
@@ -62,16 +59,12 @@ class StopRules:
         return decide(evidence, None).name == "backdoor-suspected"
 
     def perturbations(self, answers: Answers) -> Decide:
-        """Rule that tells after each round of perturbed samples if the rest of them could no
-        longer change the outcome of the decision rule.
+        """Rule for the labels after each round of perturbed samples: True if the rest of them
+        could no longer change the outcome of the decision rule.
         """
         found = None if answers.trigger is None else answers.trigger.result
-        size = self.names.size
-
-        def fixed(labels: Sequence[NDArray[np.uint16]]) -> bool:
-            return outcome_fixed(answers.plan, labels, self.profile, found, self.classes, size)
-
-        return fixed
+        plan, profile, classes, size = answers.plan, self.profile, self.classes, self.names.size
+        return lambda labels: outcome_fixed(plan, labels, profile, found, classes, size)
 
 
 def decided_early(
@@ -80,27 +73,23 @@ def decided_early(
     size: int | None,
     profile: Profile | None,
     coding: str = LOSSLESS,
-) -> Callable[[Labels], bool] | None:
-    """Rule that tells after a round of planes if more of them could no longer change the verdict.
+) -> Decide | None:
+    """Rule for the labels after a round of planes: True if more of them could no longer change the
+    verdict.
 
     None if planes never end early: with the paper's sampler, which reproduces the paper, and
-    without a profile whose error rates let the plane scores decide on both sides.
-
-    Args:
-        plan: the plan.
-        classes: true class of every sample.
-        size: number of the model's classes, or None if unknown.
-        profile: references to judge the scores by, or None.
-        coding: coding of the audit's images (:func:`auditor.verdict.scope.picture_coding`).
+    without a profile of the same ``coding`` (:func:`auditor.verdict.scope.image_coding`) whose
+    error rates let the plane scores decide on both sides. ``size`` is the number of the model's
+    classes, or None if unknown.
     """
-    if plan.settings.sampler != "frugal" or profile is None or not _decides(profile):
+    if plan.settings.sampler != "frugal" or profile is None or profile.coding != coding:
         return None
-    if profile.coding != coding:
+    if not _decides(profile):
         return None
     score, threshold = profile.decides_by, profile.thresholds[profile.decides_by].value
     block = len(np.unique(classes)) // 3
 
-    def decided(labels: Labels) -> bool:
+    def decided(labels: list[NDArray[np.uint16]]) -> bool:
         answers = Answers.of_labels(plan, labels)
         count = answers.class_count(size, classes)
         scores = score_planes(answers, classes, count)
@@ -112,13 +101,11 @@ def decided_early(
 
 
 def side_of(values: Sequence[float], block: int, rule: EarlyRule) -> Side | None:
-    """Side of the threshold that the planes' mean lies on, or None while that is open.
+    """Side of the threshold that the mean of ``values``, a score per plane in the plan's order,
+    lies on; None while that is open.
 
-    Args:
-        values: score per plane, in the plan's order.
-        block: planes in which every class takes its turn once. Their means are independent,
-            single planes of one block are not.
-        rule: threshold, ends and error.
+    ``block`` is the number of planes in which every class takes its turn once. Means of blocks are
+    independent, single planes of one block are not.
     """
     whole = len(values) // block * block
     means = np.asarray(values[:whole], dtype=np.float64).reshape(-1, block).mean(axis=1)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec, LabelSpace
 from auditor.engine.store import NOT_ASKED
-from auditor.labels.answers import Answers
+from auditor.labels.answers import Answers, LabelArray
 from auditor.labels.consistency import Consistency, check_consistency
 from auditor.labels.reasons import Reason
 from auditor.plan.adaptive import TriggerOutcome
@@ -23,9 +23,9 @@ from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.scores.intervals import Estimate, mean_over_planes
 from auditor.scores.planes import PlaneScore, score_plane, score_points
 from auditor.verdict.combine import Combined, combine
-from auditor.verdict.natural_labels import Habits
+from auditor.verdict.natural_labels import NaturalLabels
 from auditor.verdict.profile import Profile
-from auditor.verdict.scope import known_only_for, picture_coding
+from auditor.verdict.scope import image_coding, known_only_for
 from auditor.verdict.verdict import Evidence, TriggerEvidence
 
 
@@ -34,10 +34,10 @@ class Assessment:
     """The evidence of one audit and the numbers that it was gathered from.
 
     Attributes:
-        evidence: what a verdict is decided on.
+        evidence: grounds of the verdict.
         scores: scores of every complete plane, by plane number.
         class_count: length of the share vectors.
-        consistency: how far the answers agree with each other.
+        consistency: agreement of the answers with each other.
         combined: the decision rule's part, or None without one.
     """
 
@@ -55,14 +55,8 @@ def assess(
     spec: InputSpec,
     profile: Profile | None,
 ) -> Assessment:
-    """Gather the evidence: the one place that does, for the verdict and for early stopping.
-
-    Args:
-        answers: the labels so far.
-        classes: true class of every sample.
-        names: the model's label space.
-        spec: the model's input.
-        profile: references to judge by, or None.
+    """Gather the evidence from the labels so far and the true ``classes`` of all samples: the one
+    place that does, for the verdict and for early stopping.
     """
     count = answers.class_count(names.size, classes)
     scores = score_planes(answers, classes, count)
@@ -75,11 +69,11 @@ def assess(
         scores=estimates(scores),
         problem=_problem(answers, consistency, len(scores)),
         accuracy=answers.accuracy(classes),
-        canaries=answers.flip_rate(),
+        repeats=answers.flip_rate(),
         distinct_labels=answers.distinct,
         trigger=trigger,
         decision=None if combined is None else combined.evidence,
-        coding=picture_coding(spec.encoding),
+        coding=image_coding(spec.encoding),
     )
     return Assessment(evidence, scores, count, consistency, combined)
 
@@ -88,21 +82,16 @@ def score_planes(answers: Answers, classes: NDArray[np.int64], count: int) -> di
     """Scores of every plane whose labels are complete, by plane number."""
     plan = answers.plan
     return {
-        number: _score(plan, number, labels, classes[plan.triplets[number]], count)
+        number: _score(plan, number, labels, classes[plan.triplets[number]].tolist(), count)
         for number, labels in enumerate(answers.planes)
         if not (labels == NOT_ASKED).any()
     }
 
 
 def _score(
-    plan: AuditPlan,
-    number: int,
-    labels: NDArray[np.uint16],
-    triplet_classes: NDArray[np.int64],
-    count: int,
+    plan: AuditPlan, number: int, labels: LabelArray, classes: list[int], count: int
 ) -> PlaneScore:
     settings, probe = plan.settings, plan.planes[number]
-    classes = [int(name) for name in triplet_classes]
     numbers = (count, settings.alpha, settings.ats_threshold)
     if isinstance(probe, PlaneProbe):
         return score_plane(labels, probe.nodes(), classes, *numbers)
@@ -110,7 +99,7 @@ def _score(
 
 
 def estimates(scores: Mapping[int, PlaneScore]) -> dict[str, Estimate]:
-    """Mean over planes of RE, ATS and ATS by label; empty where no plane is complete."""
+    """Mean over planes of RE, ATS and ATS by label; empty if no plane is complete."""
     if not scores:
         return {}
     columns = {
@@ -130,10 +119,7 @@ def mean_shares(scores: Mapping[int, PlaneScore]) -> NDArray[np.float64] | None:
 
 
 def trigger_evidence(
-    outcome: TriggerOutcome | None,
-    names: LabelSpace,
-    spec: InputSpec,
-    profile: Profile | None,
+    outcome: TriggerOutcome | None, names: LabelSpace, spec: InputSpec, profile: Profile | None
 ) -> TriggerEvidence | None:
     """The trigger search's part of the evidence; None if no search was finished."""
     if outcome is None:
@@ -143,31 +129,34 @@ def trigger_evidence(
     if best is None:
         return TriggerEvidence(False, Reason("trigger-none"), None)
     suspicious = result.suspicious and only is None
-    known = Habits(patches=frozenset() if profile is None else profile.natural_patches)
+    change = _change(best, names)
+    known = NaturalLabels(patches=frozenset() if profile is None else profile.natural_patches)
     if suspicious and profile is not None and known.natural_patch(best.key, best.target):
-        said = {**_change(best, names), "profile": profile.name}
-        return TriggerEvidence(False, Reason("trigger-natural", said), best.target, natural=True)
+        reason = Reason("trigger-natural", {**change, "profile": profile.name})
+        return TriggerEvidence(False, reason, best.target, natural=True)
     if only is not None:
-        reason = Reason("trigger-out-of-scope", {**_change(best, names), "only": only})
+        reason = Reason("trigger-out-of-scope", {**change, "only": only})
     else:
-        reason = _trigger_reason(result, best, names)
+        reason = _trigger_reason(result, best, change)
     return TriggerEvidence(suspicious, reason, best.target)
 
 
-def _trigger_reason(result: TriggerResult, best: TriggerFinding, names: LabelSpace) -> Reason:
-    said = {**_change(best, names), "p": result.p, "comparisons": result.comparisons}
+def _trigger_reason(
+    result: TriggerResult, best: TriggerFinding, change: Mapping[str, Any]
+) -> Reason:
+    values = {**change, "p": result.p, "comparisons": result.comparisons}
     if not result.suspicious:
         # A success that clean models show decides nothing, however small its p-value.
         shown = result.p is not None and not natural(best.key, best.success)
-        return Reason("trigger-ordinary", {**said, "p": result.p if shown else None})
+        return Reason("trigger-ordinary", {**values, "p": result.p if shown else None})
     if best.key == PAIRS:
         first = next(one for one in result.findings if one.key == PAIR)
-        return Reason("trigger-pairs", {**said, "pairs": (_pair(first), _pair(best))})
-    return Reason("trigger-found", said)
+        return Reason("trigger-pairs", {**values, "pairs": (_pair(first), _pair(best))})
+    return Reason("trigger-found", values)
 
 
 def _change(best: TriggerFinding, names: LabelSpace) -> dict[str, Any]:
-    """What a change does, as values of a reason."""
+    """A change and its effect, as values of a reason."""
     return {
         "kind": best.kind,
         "size": best.size,
@@ -191,18 +180,15 @@ def _pair(found: TriggerFinding) -> dict[str, Any]:
 
 
 def _problem(answers: Answers, consistency: Consistency, planes: int) -> Reason | None:
-    """The first reason against a verdict: another sender ends a run, so it is the cause."""
+    """The first reason against a verdict: another server ends a run, so it is the cause."""
     found = [one.reason for one in consistency.found]
-    sender = next((reason for reason in found if reason.code == "sender"), None)
-    return sender or incomplete(answers, planes) or consistency.problem
+    other_server = next((reason for reason in found if reason.code == "sender"), None)
+    return other_server or incomplete(answers, planes) or consistency.problem
 
 
 def incomplete(answers: Answers, planes: int) -> Reason | None:
-    """Why not everything was answered that had to be; None if it was.
-
-    Args:
-        answers: the labels so far.
-        planes: number of complete planes.
+    """The reason if not everything was answered that had to be, with the number of complete
+    ``planes``; None if it was.
     """
     plan, run = answers.plan, answers.run
     asked = {
@@ -216,6 +202,6 @@ def incomplete(answers: Answers, planes: int) -> Reason | None:
     missing = next((name for name in order if not asked[name]), None)
     if run.complete and missing is None:
         return None
-    state = {"missing": missing if run.complete else "planes"}
-    said = {**state, "planes": planes, "of": len(plan.planes)}
-    return Reason("budget-reached" if run.budget_reached else "interrupted", said)
+    part = missing if run.complete else "planes"
+    values = {"missing": part, "planes": planes, "of": len(plan.planes)}
+    return Reason("budget-reached" if run.budget_reached else "interrupted", values)

@@ -1,9 +1,9 @@
-"""How much more often disturbed samples drift to a label than with clean reference models.
+"""Excess of perturbed samples that drift to a label, compared with clean reference models.
 
-Per family and label, the log rate of answers is compared with the log rates of clean references.
-Few references say little about their own spread, so it is shrunk towards a prior one; counts of
-a few answers are uncertain, and that uncertainty is part of the spread; and one family can
-contribute only so much, since tails are heavy.
+Per perturbation and label, the log rate of answers is compared with the log rates of clean
+references. Few references say little about their own spread, so it is shrunk towards a prior one;
+counts of a few answers are uncertain, and that uncertainty is part of the spread; and one
+perturbation can contribute only so much, since tails are heavy.
 """
 
 from __future__ import annotations
@@ -29,27 +29,26 @@ PRIOR_SHIFT = 0.3
 """Standard deviation among clean models of the log odds that a label changes at all, and of
 the log odds of the accuracy, before any was seen."""
 LARGEST = 4.0
-"""One family's excess counts at most this, in standard deviations, either way."""
+"""One perturbation's excess counts at most this, in standard deviations, either way."""
 LEAST_REFERENCES = 2
 """With fewer clean references nothing is compared."""
 
 
 @dataclass(frozen=True)
 class Excess:
-    """What the families say about one model, beside clean references.
+    """The perturbations of one model beside those of clean references.
 
     Attributes:
-        by_label: ``(classes,)`` mean over the families of the standardised excess, after
-            widening.
-        by_family: the same per family, before widening.
-        shift: ``(classes,)`` how unlike the references the model is apart from the answers that
-            name this label: mean square of standardised differences in how often labels change
-            at all, and in accuracy. About 1 among like models.
-        references: clean references compared with.
+        by_label: ``(classes,)`` mean over the perturbations of the standardised excess, widened.
+        by_perturbation: the same per perturbation, before widening.
+        shift: ``(classes,)`` difference from the references in all answers but those that name
+            this label: mean square of standardised differences in how often labels change at all,
+            and in accuracy. About 1 among like models.
+        references: number of clean references compared with.
     """
 
     by_label: Floats
-    by_family: Mapping[str, Floats]
+    by_perturbation: Mapping[str, Floats]
     shift: Floats
     references: int
 
@@ -62,34 +61,34 @@ def measure_excess(
     keys: Sequence[str],
     widening: float,
 ) -> Excess | None:
-    """Compare one model with clean references, family by family.
+    """Compare one model with clean references, perturbation by perturbation.
 
     Args:
-        counts: the model's counts by family key.
+        counts: the model's, by the key of the perturbation.
         references: those of each clean reference.
         accuracy: share of its samples that the model labels as given, or None.
         reference_accuracies: the same for each reference.
-        keys: the families that count.
-        widening: how much of the shift widens the doubt, at least 0.
+        keys: the perturbations that count.
+        widening: factor of the shift in the variance of the excess, at least 0.
 
     Returns:
-        The excess, or None where a family is missing or there are too few references.
+        The excess, or None if a perturbation is missing or there are too few references.
     """
     complete = [r for r in references if all(key in r for key in keys)]
     if len(complete) < LEAST_REFERENCES or any(key not in counts for key in keys):
         return None
     classes = max(len(c[key].moved) for c in (counts, *complete) for key in keys)
-    by_family = {
+    by_perturbation = {
         key: _standardised(counts[key], [r[key] for r in complete], classes) for key in keys
     }
     known = [a for a in reference_accuracies if a is not None]
     shifts = [_change_shift(counts[key], [r[key] for r in complete], classes) for key in keys]
     if accuracy is not None and len(known) >= LEAST_REFERENCES:
-        apart = _shift(_odds(accuracy), [_odds(a) for a in known], np.zeros(()))
-        shifts.append(np.full(classes, float(apart)))
+        of_accuracy = _shift(_odds(accuracy), [_odds(a) for a in known], np.zeros(()))
+        shifts.append(np.full(classes, float(of_accuracy)))
     shift = np.mean(shifts, axis=0)
-    mean = np.mean(list(by_family.values()), axis=0)
-    return Excess(mean / np.sqrt(1.0 + widening * shift), by_family, shift, len(complete))
+    mean = np.mean(list(by_perturbation.values()), axis=0)
+    return Excess(mean / np.sqrt(1.0 + widening * shift), by_perturbation, shift, len(complete))
 
 
 def _standardised(
@@ -104,11 +103,16 @@ def _standardised(
     rate = _log_rate(_padded(own.moved, classes), _padded(own.asked, classes, own.asked[-1]), usual)
     n, mean = len(others), rates.mean(axis=0)
     few_answers = 1.0 / (np.exp(mean) * asked[0] + 1.0)
-    prior = PRIOR_SPREAD**2 + few_answers
-    variance = (n - 1) * rates.var(axis=0, ddof=1) + PRIOR_MODELS * prior
-    variance /= n - 1 + PRIOR_MODELS
+    variance = _shrunk(rates, PRIOR_SPREAD**2 + few_answers)
     excess = (rate - mean) / np.sqrt(variance * (1.0 + 1.0 / n))
     return np.asarray(np.clip(excess, -LARGEST, LARGEST))
+
+
+def _shrunk(values: Floats, prior: Floats | float) -> Floats:
+    """Variance of ``values`` over the references, shrunk towards ``prior``."""
+    n = len(values)
+    variance = (n - 1) * values.var(axis=0, ddof=1) + PRIOR_MODELS * prior
+    return np.asarray(variance / (n - 1 + PRIOR_MODELS))
 
 
 def _padded(values: Sequence[int], classes: int, fill: int = 0) -> Floats:
@@ -149,12 +153,9 @@ def _odds(share: float) -> Floats:
 
 
 def _shift(own: Floats, others: Sequence[Floats], uncertain: Floats) -> Floats:
-    """Squared distance from the references in their own standard deviations, shrunk as above.
-
-    ``uncertain`` is the variance that counting adds.
+    """Squared distance from the references in their own standard deviations; ``uncertain`` is the
+    variance that counting adds.
     """
     values = np.array(others)
-    n = len(values)
-    variance = (n - 1) * values.var(axis=0, ddof=1) + PRIOR_MODELS * PRIOR_SHIFT**2
-    variance /= n - 1 + PRIOR_MODELS
-    return np.asarray((own - values.mean(axis=0)) ** 2 / (variance * (1.0 + 1.0 / n) + uncertain))
+    variance = _shrunk(values, PRIOR_SHIFT**2) * (1.0 + 1.0 / len(values)) + uncertain
+    return np.asarray((own - values.mean(axis=0)) ** 2 / variance)

@@ -11,9 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, astuple, dataclass, field
 from typing import Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from auditor.errors import ProfileError
 from auditor.probes.base import digest_of
 from auditor.probes.perturbations.probe import PerturbationCounts
@@ -26,7 +23,8 @@ Status = Literal["calibrated", "provisional", "published"]
 STATUSES: tuple[Status, ...] = ("calibrated", "provisional", "published")
 PROFILE_VERSION = 2
 READABLE_VERSIONS = (1, 2)
-"""Version 2 added the references' family counts; a profile without them is as good as before."""
+"""Version 2 added the references' counts of perturbations; a profile without them is as good as
+before."""
 MIN_CLEAN_REFERENCES = 5
 """With fewer clean references a profile is provisional and can never say "no evidence"."""
 
@@ -45,16 +43,16 @@ class Reference:
     """One reference model: its state is known.
 
     Attributes:
-        name: how reports call it.
-        attack: empty for a clean one, else the name of its attack.
+        name: name in reports.
+        attack: empty for a clean model, else the name of its attack.
         re: mean RE over its planes, bits.
-        ats: mean ATS by region, or None where scattered points were asked.
+        ats: mean ATS by region, or None if net points were asked.
         ats_by_label: mean ATS by label.
         accuracy: share of the calibration samples it labels as given, or None.
-        shares: ``(classes,)`` mean share of each label on its maps, or empty.
-        families: what its labels under each probe family came to, or empty.
+        shares: ``(classes,)`` mean share of each label on its planes, or empty.
+        families: counts of its labels under each perturbation, or empty.
         natural_patches: labels to which a trigger search on it found a patch that moves at least
-            four of ten fresh samples; empty also where it was never searched.
+            four of ten validation samples; empty also if it was never searched.
     """
 
     name: str
@@ -69,8 +67,13 @@ class Reference:
 
     @property
     def backdoored(self) -> bool:
-        """Whether the model carries a backdoor."""
+        """True if the model carries a backdoor."""
         return bool(self.attack)
+
+    @property
+    def counts(self) -> dict[str, PerturbationCounts]:
+        """:attr:`families` by the key of the perturbation."""
+        return {one.key: one for one in self.families}
 
     def score(self, name: ScoreName) -> float:
         """Its score ``name``.
@@ -83,26 +86,26 @@ class Reference:
 
 @dataclass(frozen=True)
 class Profile:
-    """What calibration writes and a verdict is judged by.
+    """A calibrated profile, which a verdict is judged by.
 
     Attributes:
-        name: how it is chosen on the command line.
+        name: name on the command line.
         status: calibrated, provisional (too few references) or published (taken from a paper).
-        task: what the references classify, in words.
+        task: the references' task, in words.
         access: access mode it was made in; it is never used in the other.
-        coding: what its pictures went through: ``lossless`` or ``jpeg:QUALITY``. Its thresholds
-            decide only about audits through the same.
+        coding: coding of its images: ``lossless`` or ``jpeg:QUALITY``. Its thresholds decide only
+            about audits through the same.
         settings: plane settings the scores depend on; they must equal the audit's.
-        input_shape: ``[c, h, w]``, or None where unknown.
+        input_shape: ``[c, h, w]``, or None if unknown.
         labels: class names in index order, or None.
         decides_by: the score the verdict rests on.
         thresholds: γ for each score.
         error_rates: ``false_positive`` and ``false_negative`` of the whole procedure, each
-            reference judged by a profile made without it; None where it cannot be known.
+            reference judged by a profile made without it; None if it cannot be known.
         references: the models it was made from.
         outliers: names of clean references far from the other clean ones; they are reported
             and take no part in the thresholds.
-        provenance: where it comes from and how to make it again.
+        provenance: its origin and how to make it again.
     """
 
     name: str
@@ -122,8 +125,8 @@ class Profile:
     coding: str = LOSSLESS
 
     def as_dict(self) -> dict[str, Any]:
-        """JSON-able form; what older profiles could not hold is left out where it says nothing, so
-        that they read, and their digests are, as they were.
+        """JSON-able form; fields that older profiles lack are left out if they hold nothing, so
+        that those profiles keep their text and digest.
         """
         data = asdict(self)
         if self.coding == LOSSLESS:
@@ -139,17 +142,14 @@ class Profile:
         return digest_of("profile/1", json.dumps(self.as_dict(), sort_keys=True))
 
     @property
-    def clean_families(self) -> list[Reference]:
-        """Clean references whose family counts are known, outliers left out."""
-        return [
-            one
-            for one in self.references
-            if one.families and not one.backdoored and one.name not in self.outliers
-        ]
+    def counted_references(self) -> list[Reference]:
+        """Clean references whose counts of perturbations are known, outliers left out."""
+        known = [one for one in self.references if one.families and not one.backdoored]
+        return [one for one in known if one.name not in self.outliers]
 
     @property
     def natural_patches(self) -> frozenset[int]:
-        """Labels that a patch leads to on a clean reference, too."""
+        """Labels that a patch leads to on a clean reference."""
         clean = [one for one in self.references if not one.backdoored]
         return frozenset(label for one in clean for label in one.natural_patches)
 
@@ -206,12 +206,11 @@ def profile_from_dict(data: Mapping[str, Any]) -> Profile:
 
 
 def _refuse_nonsense(profile: Profile) -> None:
-    """Numbers a verdict compares: with NaN or text in them it would compare wrongly, or fail
-    only after everything was asked.
+    """Refuse NaN or text among the numbers that a verdict compares: it would compare wrongly, or
+    fail only after everything was asked.
 
     Raises:
-        ValueError: says what is wrong.
-        TypeError: a number is none.
+        ValueError, TypeError: a number or a field is impossible.
     """
     if profile.decides_by not in profile.thresholds:
         raise ValueError(f"no threshold for {profile.decides_by}, which decides")
@@ -229,7 +228,7 @@ def _refuse_nonsense(profile: Profile) -> None:
 
 
 def _reference(data: Mapping[str, Any]) -> Reference:
-    families = tuple(_family_counts(one) for one in data.get("families", ()))
+    families = tuple(_perturbation_counts(one) for one in data.get("families", ()))
     patches = tuple(data.get("natural_patches", ()))
     if not all(type(label) is int and label >= 0 for label in patches):
         raise ValueError(f"natural_patches of reference {data.get('name')} are no labels")
@@ -237,11 +236,11 @@ def _reference(data: Mapping[str, Any]) -> Reference:
     return Reference(**{**data, **lists, "families": families})
 
 
-def _family_counts(data: Mapping[str, Any]) -> PerturbationCounts:
-    """One family's counts, none of them impossible.
+def _perturbation_counts(data: Mapping[str, Any]) -> PerturbationCounts:
+    """Read one perturbation's counts.
 
     Raises:
-        ValueError: says what is wrong.
+        ValueError: an impossible count.
     """
     counts = PerturbationCounts(
         str(data["key"]), tuple(data["asked"]), tuple(data["moved"]), data["kept"], data["inputs"]
@@ -258,22 +257,3 @@ def _family_counts(data: Mapping[str, Any]) -> PerturbationCounts:
     ):
         raise ValueError(f"the counts of {counts.key} contradict each other")
     return counts
-
-
-def auroc_interval(
-    clean: NDArray[np.float64], backdoored: NDArray[np.float64]
-) -> tuple[float, float]:
-    """DeLong's 95 % interval of :func:`auroc`, within 0 and 1.
-
-    It needs two models on each side; with perfect separation the variance vanishes, and the
-    interval then says less than the number of models does.
-    """
-    if min(len(clean), len(backdoored)) < 2:
-        return 0.0, 1.0
-    difference = clean[None, :] - backdoored[:, None]
-    wins = (difference > 0) + 0.5 * (difference == 0)
-    variance = wins.mean(axis=1).var(ddof=1) / len(backdoored)
-    variance += wins.mean(axis=0).var(ddof=1) / len(clean)
-    half = 1.959964 * float(np.sqrt(variance))
-    middle = float(wins.mean())
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -1,11 +1,12 @@
-"""The decision rule: trigger search and families, label by label, and what clean models show.
+"""The decision rule: trigger search and perturbations, label by label, against clean models.
 
-For each label the weight of the strongest trigger found for it is added to the families' excess
-for it, where that is positive. The largest sum is the decision value; its label is the suspected
-target. How large the value of a clean model gets beside references was measured on clean models
-of other recipes (data set, architecture, training) than their references', and the p-value is
-the chance that the next clean model shows at least as much. Without references the value is the
-strongest trigger's weight, and the p-value is the trigger search's own, every look paid for.
+For each label the weight of the strongest trigger found for it is added to the perturbations'
+excess for it, if that is positive. The largest sum is the decision value; its label is the
+suspected target. How large the value of a clean model gets beside references was measured on clean
+models of other recipes (data set, architecture, training) than their references', and the p-value
+is the chance that the next clean model shows at least as much. Without references the value is the
+strongest trigger's weight, and the p-value is the trigger search's own, corrected for all
+comparisons.
 """
 
 from __future__ import annotations
@@ -24,56 +25,55 @@ LEVEL = 0.02
 """A value whose p-value is at most this is called suspicious: the stated false-positive rate."""
 LEAST_P = 0.001
 """Smaller p-values are given as this: some eighty clean models cannot show what is rarer, and
-honest models of an unseen architecture once had values far beyond all those known then."""
+clean models of an unseen architecture once had values far beyond all those known then."""
 SHOWN = 3
 """Labels a decision keeps, the most suspicious first."""
-SAYS = 0.5
-"""Share of a label's value from which one kind of probe counts as having said so."""
+MAIN_PART = 0.5
+"""Share of a label's value from which one kind of probe is named as its source."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelEvidence:
-    """What speaks against one label.
+    """Evidence against one label.
 
     Attributes:
         label: the label.
-        value: ``trigger`` plus ``families``.
+        value: ``trigger`` plus ``perturbations``.
         trigger: weight of the strongest trigger found for it, 0 without one.
-        trigger_key: which search found that, or empty.
-        families: what the families add, at least 0.
-        excess: excess per family in standard deviations; empty without references.
-        apart: whether that trigger was weighed as one for a label that is no habit of the clean
-            references.
+        trigger_key: of the search that found it, or empty.
+        perturbations: the part of the perturbations, at least 0.
+        excess: excess per perturbation in standard deviations; empty without references.
+        unusual_label: True if that trigger has the weight of one for an unusual label.
     """
 
     label: int
     value: float
     trigger: float
     trigger_key: str
-    families: float
+    perturbations: float
     excess: Mapping[str, float]
-    apart: bool = False
+    unusual_label: bool = False
 
     @property
     def said_by(self) -> tuple[str, ...]:
-        """Which kinds of probe make up most of the value."""
-        parts = {"trigger search": self.trigger, "families": self.families}
-        return tuple(name for name, part in parts.items() if part and part >= SAYS * self.value)
+        """Kinds of probe that make up most of the value, as reports name them."""
+        parts = {"trigger search": self.trigger, "families": self.perturbations}
+        least = MAIN_PART * self.value
+        return tuple(name for name, part in parts.items() if part and part >= least)
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The decision value and what it rests on.
+    """The decision value and its grounds.
 
     Attributes:
         value: higher is more suspicious; at least 0.
         p: chance that the next clean model shows at least as much.
-        level: p-value from which a value counts as suspicious.
-        suspicious: whether ``p`` is at most ``level``.
+        level: p-value up to which a value is suspicious.
+        suspicious: True if ``p`` is at most ``level``.
         labels: evidence for the most suspicious labels, strongest first; empty without any.
-        references: clean references that the families were compared with; 0 where they did
-            not count.
-        shift: how unlike the references the model is (see ``excess``), or None.
+        references: clean references that the perturbations were compared with; 0 without any.
+        shift: difference of the model from the references (:class:`Excess`), or None.
     """
 
     value: float
@@ -84,31 +84,24 @@ class Decision:
     references: int
     shift: float | None
 
-    @property
-    def targets(self) -> tuple[int, ...]:
-        """The suspected target: the strongest label, where it is suspicious."""
-        return (self.labels[0].label,) if self.suspicious and self.labels else ()
 
-
-def p_of(value: float, null: ValueNull | None, looks: int = len(KEYS)) -> float:
-    """Chance of at least ``value`` on the next clean model: Student t predictive from ``null``;
-    without one, the one-look p-value that ``value`` stands for, times the looks. At least
-    :data:`LEAST_P`.
+def p_of(value: float, null: ValueNull | None, comparisons: int = len(KEYS)) -> float:
+    """Chance of at least ``value`` on the next clean model, at least :data:`LEAST_P`.
 
     Args:
         value: the decision value.
-        null: values of clean models, whose searches took ``len(KEYS)`` looks.
-        looks: looks this search took; more of them than those of the null are paid for in
-            proportion.
+        null: values of clean models, whose searches made ``len(KEYS)`` comparisons: the chance is
+            Student's t predictive. If None, it is the p-value that ``value`` stands for.
+        comparisons: made by this search; beyond those of the null the chance grows in proportion.
     """
     if null is None:
-        return float(min(1.0, max(LEAST_P, looks * 10.0 ** -min(value, 300.0))))
+        return float(min(1.0, max(LEAST_P, comparisons * 10.0 ** -min(value, 300.0))))
     spread = null.spread * (1.0 + 1.0 / null.models) ** 0.5
     chance = float(student.sf((value - null.mean) / spread, null.models - 1))
-    return min(1.0, max(LEAST_P, chance * looks / len(KEYS)))
+    return min(1.0, max(LEAST_P, chance * comparisons / len(KEYS)))
 
 
-def weigh(
+def combine_by_label(
     triggers: Mapping[int, LabelTrigger], excess: Excess | None, rule: Rule
 ) -> list[LabelEvidence]:
     """Evidence for every label that has any, strongest first."""
@@ -122,16 +115,14 @@ def weigh(
 def _evidence(
     label: int, trigger: LabelTrigger | None, excess: Excess | None, rule: Rule
 ) -> LabelEvidence:
-    # A model may name labels that no family ever showed.
-    known = excess is not None and label < len(excess.by_label)
-    families, single = 0.0, {}
-    if known:
-        assert excess is not None
-        families = rule.weight * max(0.0, float(excess.by_label[label]))
-        single = {key: float(values[label]) for key, values in excess.by_family.items()}
-    found = trigger or LabelTrigger(label, 0.0, "")
+    added, single = 0.0, {}
+    # A model may name labels that no perturbation ever showed.
+    if excess is not None and label < len(excess.by_label):
+        added = rule.weight * max(0.0, float(excess.by_label[label]))
+        single = {key: float(values[label]) for key, values in excess.by_perturbation.items()}
+    one = trigger or LabelTrigger(label, 0.0, "")
     return LabelEvidence(
-        label, found.weight + families, found.weight, found.key, families, single, found.apart
+        label, one.weight + added, one.weight, one.key, added, single, one.unusual_label
     )
 
 
@@ -140,35 +131,23 @@ def decide_value(
     excess: Excess | None,
     rule: Rule,
     null: ValueNull | None,
-    level: float = LEVEL,
-    looks: int = len(KEYS),
+    comparisons: int = len(KEYS),
 ) -> Decision:
-    """Judge one model.
+    """Judge one model by the strongest trigger per label and the excess of its perturbations.
 
-    Args:
-        triggers: the strongest trigger per label.
-        excess: the families beside clean references, or None.
-        rule: what was chosen on the development models.
-        null: clean models' values beside references where ``excess`` is given, else None.
-        level: see :data:`LEVEL`.
-        looks: see :func:`p_of`.
+    ``null`` holds clean models' values beside references if ``excess`` is given, else it is None;
+    for ``comparisons`` see :func:`p_of`.
     """
-    found = weigh(triggers, excess, rule)
+    found = combine_by_label(triggers, excess, rule)
     value = found[0].value if found else 0.0
-    p = p_of(value, null, looks)
-    return Decision(
-        value,
-        p,
-        level,
-        p <= level,
-        tuple(found[:SHOWN]),
-        0 if excess is None else excess.references,
-        _shift_at(excess, found),
-    )
+    p = p_of(value, null, comparisons)
+    references = 0 if excess is None else excess.references
+    shift = _shift_at(excess, found)
+    return Decision(value, p, LEVEL, p <= LEVEL, tuple(found[:SHOWN]), references, shift)
 
 
 def _shift_at(excess: Excess | None, found: Sequence[LabelEvidence]) -> float | None:
-    """How unlike the references the model is, seen from its strongest label."""
+    """Shift of the model from the references at its strongest label."""
     if excess is None:
         return None
     label = found[0].label if found else 0

@@ -1,6 +1,4 @@
-"""Inputs for which it is known what clean models show; elsewhere evidence is shown and decides
-nothing. Pure.
-"""
+"""Scope of the measurements on clean models; outside it evidence is shown and decides nothing."""
 
 from __future__ import annotations
 
@@ -15,7 +13,7 @@ NULL_SIDES = (24, 40)
 """Sides, in pixels, of images near those of the reference models (28 and 32)."""
 
 LOSSLESS = "lossless"
-"""Name that :func:`picture_coding` gives every encoding that keeps 8-bit pixels as they are."""
+"""Name that :func:`image_coding` gives every encoding that keeps 8-bit pixels as they are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,19 +30,19 @@ class KnownOnlyFor:
     least_quality: int | None = None
 
 
-def picture_coding(encoding: str) -> str:
+def image_coding(encoding: str) -> str:
     """Effect of an encoding on an image: ``lossless``, or ``jpeg:QUALITY`` as it is."""
     return encoding if encoding.startswith("jpeg:") else LOSSLESS
 
 
 def is_coding(text: str) -> bool:
-    """True if ``text`` is a result that :func:`picture_coding` may give."""
+    """True if ``text`` is a result that :func:`image_coding` may give."""
     return text == LOSSLESS or re.fullmatch(r"jpeg:([1-9][0-9]?|100)", text) is not None
 
 
 def jpeg_quality(encoding: str) -> int | None:
     """Quality of a JPEG encoding, 1 to 100; None for a lossless one."""
-    return int(encoding.partition(":")[2]) if picture_coding(encoding) != LOSSLESS else None
+    return int(encoding.partition(":")[2]) if image_coding(encoding) != LOSSLESS else None
 
 
 def known_only_for(spec: InputSpec) -> KnownOnlyFor | None:

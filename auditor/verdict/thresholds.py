@@ -29,11 +29,7 @@ def f1_threshold(clean: NDArray[np.float64], backdoored: NDArray[np.float64]) ->
     """The γ with the best F1 for "backdoored where score <= γ" (the arg max of Eq. 6).
 
     Candidates are the midpoints between neighbouring scores; of equally good ones the middle
-    one is taken.
-
-    Args:
-        clean: ``(n,)`` scores of clean models, n at least 1.
-        backdoored: ``(m,)`` scores of backdoored models, m at least 1.
+    one is taken. ``clean`` and ``backdoored`` hold at least one score each.
     """
     scores = np.unique(np.concatenate([clean, backdoored]))
     candidates = np.concatenate([(scores[:-1] + scores[1:]) / 2.0, scores[-1:]])
@@ -89,24 +85,22 @@ def find_outliers(references: Sequence[Reference]) -> tuple[str, ...]:
 
 
 def without_outliers(references: Sequence[Reference]) -> list[Reference]:
-    """``references`` without those :func:`find_outliers` names."""
+    """``references`` without those that :func:`find_outliers` names."""
     outliers = find_outliers(references)
     return [reference for reference in references if reference.name not in outliers]
 
 
 def best_score(references: Sequence[Reference]) -> ScoreName:
-    """The score that separates the references best by AUROC; RE where nothing tells."""
+    """The score that separates the references best by AUROC; RE without both kinds of them."""
     clean = [r for r in references if not r.backdoored]
     bad = [r for r in references if r.backdoored]
     if not clean or not bad:
         return "re"
-    values = {
-        name: auroc(
-            np.array([r.score(name) for r in clean]), np.array([r.score(name) for r in bad])
-        )
-        for name in scores_of(references)
-    }
-    return max(values, key=values.__getitem__)
+
+    def separation(name: ScoreName) -> float:
+        return auroc(*(np.array([r.score(name) for r in side]) for side in (clean, bad)))
+
+    return max(scores_of(references), key=separation)
 
 
 def leave_one_out(references: Sequence[Reference]) -> dict[str, Rate | None]:
@@ -116,18 +110,17 @@ def leave_one_out(references: Sequence[Reference]) -> dict[str, Rate | None]:
     that no model is scored by a threshold it helped to set. An outlier is judged like any
     other: an audited model may be just as odd, and leaving its error out would flatter.
     """
-    alarms: list[bool] = []
-    misses: list[bool] = []
+    errors: dict[bool, list[bool]] = {False: [], True: []}
     for index, left_out in enumerate(references):
         others = without_outliers([*references[:index], *references[index + 1 :]])
         if all(other.backdoored for other in others):
             continue
         score = best_score(others)
         flagged = left_out.score(score) <= threshold_for(others, score).value
-        (misses if left_out.backdoored else alarms).append(flagged != left_out.backdoored)
+        errors[left_out.backdoored].append(flagged != left_out.backdoored)
     return {
-        "false_positive": binomial_rate(sum(alarms), len(alarms)) if alarms else None,
-        "false_negative": binomial_rate(sum(misses), len(misses)) if misses else None,
+        side: binomial_rate(sum(wrong), len(wrong)) if wrong else None
+        for side, wrong in zip(("false_positive", "false_negative"), errors.values(), strict=True)
     }
 
 
@@ -143,7 +136,7 @@ def calibrate(
     provenance: str,
     coding: str = LOSSLESS,
 ) -> Profile:
-    """Make a profile from scored references.
+    """Make a profile from scored references; for the arguments see :class:`Profile`.
 
     Raises:
         ProfileError: no clean reference, or two references with one name.

@@ -1,4 +1,4 @@
-"""What a trigger search's findings weigh, per label."""
+"""Weight of a trigger search's findings as evidence, per label."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from auditor.measured import Null, unusual_label_null
 from auditor.probes.trigger_search.judge import beyond, natural, p_value
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
-from auditor.verdict.natural_labels import UNKNOWN, Habits
+from auditor.verdict.natural_labels import UNKNOWN, NaturalLabels
 
 NATURAL_SHARE, NATURAL_MOST = 0.5, 1.0
-"""A success that honest models reach on some task (judge.natural) counts half, and at most 1:
-such a finding never decides alone, but may agree with the families."""
-
+"""A success that clean models reach on some task (judge.natural) counts half, and at most 1:
+such a finding never decides alone, but may agree with the perturbations."""
 EVERYWHERE = ("wave@strong",)
-"""What leads honest models to labels that are no habit, too: strong waves turn CIFAR-10 pictures
-into deer, which no family shows."""
+"""Findings that lead clean models to unusual labels, too: strong waves turn CIFAR-10 images into
+deer, which no perturbation shows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,57 +27,52 @@ class LabelTrigger:
 
     Attributes:
         label: the label it sends samples to.
-        weight: minus log10 of its one-look p-value, less where the success is natural.
-        key: which search found it.
-        apart: whether clean references are known not to fall into the label by habit.
+        weight: minus log10 of its p-value in one comparison, less if the success is natural.
+        key: of the search that found it.
+        unusual_label: True if clean references are known not to fall into the label.
     """
 
     label: int
     weight: float
     key: str
-    apart: bool = False
+    unusual_label: bool = False
 
 
 def weight_of(key: str, success: Interval, p: float | None, *, known: bool = False) -> float:
-    """What one finding weighs where its label may be a habit: minus log10 of the one-look p-value
-    ``p``, less where the success is natural, or ``known`` from clean references.
+    """Weight of one finding whose label may be natural: minus log10 of ``p``, its p-value in one
+    comparison, less if the success is natural, or ``known`` from clean references.
     """
     if p is None:
         return 0.0
     return _held_back(_logs(p)) if known or natural(key, success) else _logs(p)
 
 
-def weigh_finding(
+def label_trigger(
     key: str,
     target: int,
     success: Interval,
     p: float | None,
-    habits: Habits,
-    apart: Null,
+    natural_labels: NaturalLabels,
+    unusual: Null,
 ) -> LabelTrigger:
-    """One finding as evidence for its label.
+    """One finding as evidence for its label ``target``.
 
-    Args:
-        key: which search found it.
-        target: the label.
-        success: on fresh samples.
-        p: its one-look p-value among all clean models' findings.
-        habits: what clean references fall into.
-        apart: what clean models' findings at labels that are no habit show, by key.
+    ``p`` is its p-value in one comparison among all clean models' findings, ``unusual`` the null of
+    those at unusual labels, by key.
     """
-    known = habits.natural_patch(key, target)
-    habitual = habits.labels is None or target in habits.labels or known
-    if habitual or key not in apart or key in EVERYWHERE:
+    known = natural_labels.natural_patch(key, target)
+    may_be_natural = natural_labels.labels is None or target in natural_labels.labels or known
+    if may_be_natural or key not in unusual or key in EVERYWHERE:
         return LabelTrigger(target, weight_of(key, success, p, known=known), key)
     # The chance that a clean model's best change leads to such a label and does as much.
-    weight = _logs(p_value(success, apart[key]))
-    if not beyond(success, apart[key]):
+    weight = _logs(p_value(success, unusual[key]))
+    if not beyond(success, unusual[key]):
         weight = _held_back(weight)
-    return LabelTrigger(target, weight, key, apart=True)
+    return LabelTrigger(target, weight, key, unusual_label=True)
 
 
 def _held_back(weight: float) -> float:
-    """What a finding weighs that honest models show as well."""
+    """Weight of a finding that clean models show as well."""
     return min(NATURAL_SHARE * weight, NATURAL_MOST)
 
 
@@ -87,20 +81,20 @@ def _logs(p: float) -> float:
 
 
 def by_label(
-    findings: Iterable[TriggerFinding], habits: Habits = UNKNOWN
+    findings: Iterable[TriggerFinding], natural_labels: NaturalLabels = UNKNOWN
 ) -> dict[int, LabelTrigger]:
     """The strongest finding for each label that any finding names."""
-    apart = unusual_label_null()
-    weighed = (
-        weigh_finding(one.key, one.target, one.success, one.p, habits, apart) for one in findings
+    unusual = unusual_label_null()
+    return strongest(
+        label_trigger(one.key, one.target, one.success, one.p, natural_labels, unusual)
+        for one in findings
     )
-    return strongest(weighed)
 
 
-def strongest(weighed: Iterable[LabelTrigger]) -> dict[int, LabelTrigger]:
-    """Of each label the one that weighs most."""
+def strongest(triggers: Iterable[LabelTrigger]) -> dict[int, LabelTrigger]:
+    """Of each label the first one of the largest weight."""
     best: dict[int, LabelTrigger] = {}
-    for one in weighed:
+    for one in triggers:
         if one.label not in best or one.weight > best[one.label].weight:
             best[one.label] = one
     return best

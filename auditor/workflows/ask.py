@@ -28,7 +28,7 @@ from auditor.plan.plan import AuditPlan
 from auditor.verdict.early_stop import StopRules, decided_early
 from auditor.verdict.evidence import incomplete
 from auditor.verdict.profile import Profile
-from auditor.verdict.scope import picture_coding
+from auditor.verdict.scope import image_coding
 from auditor.workflows.prepare import STORE_NAME, Prepared
 
 
@@ -47,7 +47,7 @@ def stop_rules(
     if not plan.settings.stop_early:
         return None
     spec = oracle.input_spec
-    planes = decided_early(plan, ready.classes, size, profile, picture_coding(spec.encoding))
+    planes = decided_early(plan, ready.classes, size, profile, image_coding(spec.encoding))
     return StopRules(ready.classes, oracle.label_space, spec, profile, planes)
 
 

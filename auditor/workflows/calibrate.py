@@ -14,9 +14,9 @@ from auditor.engine.progress import Progress
 from auditor.errors import AuditError, ProfileError, UsageError
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
-from auditor.verdict.combine import family_counts
+from auditor.verdict.combine import perturbation_counts
 from auditor.verdict.profile import Profile, Reference
-from auditor.verdict.scope import picture_coding
+from auditor.verdict.scope import image_coding
 from auditor.verdict.thresholds import calibrate
 from auditor.verdict.verdict import MIN_ACCURACY, score_settings
 from auditor.workflows.ask import ask
@@ -71,7 +71,7 @@ async def score_reference(
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
         answers = await ask(oracle, ready, folder, limits, progress)
         result = judge(oracle, ready, answers, None, {})
-        counts = family_counts(ready.plan, answers.perturbed, oracle.label_space.size)
+        counts = perturbation_counts(ready.plan, answers.perturbed, oracle.label_space.size)
     finally:
         await oracle.aclose()
     report = result.report
@@ -155,7 +155,7 @@ async def run_calibration(
 _TASK: dict[str, Callable[[Mapping[str, Any]], object]] = {
     "access": lambda report: report["access"],
     "labels": lambda report: report["labels"],
-    "picture coding": lambda report: picture_coding(report["input"]["encoding"]),
+    "picture coding": lambda report: image_coding(report["input"]["encoding"]),
     "input shape": lambda report: report["input"]["shape"],
 }
 
@@ -193,7 +193,7 @@ def _profile(
         input_shape=(shape[0], shape[1], shape[2]),
         labels=tuple(first["labels"][str(index)] for index in range(len(first["labels"]))),
         provenance=provenance,
-        coding=picture_coding(first["input"]["encoding"]),
+        coding=image_coding(first["input"]["encoding"]),
     )
 
 

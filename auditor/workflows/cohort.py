@@ -9,7 +9,7 @@ from auditor.engine.contract import EngineLimits
 from auditor.engine.progress import Progress
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
-from auditor.verdict.cohort import Place, rank_cohort
+from auditor.verdict.cohort import Rank, rank_cohort
 from auditor.workflows.calibrate import same_task, score_all
 from auditor.workflows.references import ReferenceModel
 
@@ -23,7 +23,7 @@ async def run_cohort(
     error_rate: float,
     limits: EngineLimits | None = None,
     progress: Progress | None = None,
-) -> tuple[Sequence[Place], dict[str, str]]:
+) -> tuple[Sequence[Rank], dict[str, str]]:
     """Score every model and rank them; labels are kept per model, below ``folder``.
 
     Returns:

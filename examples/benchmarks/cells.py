@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from auditor.probes.trigger_search.verify import exact_interval
-from auditor.verdict.profile import auroc_interval
 from auditor.verdict.thresholds import auroc
 
 
@@ -51,3 +50,22 @@ def save_plot(figure: Any, path: Path, dpi: int) -> None:
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png", dpi=dpi)
     Image.open(drawn).convert("RGB").quantize(64).save(path, optimize=True)
+
+
+def auroc_interval(
+    clean: NDArray[np.float64], backdoored: NDArray[np.float64]
+) -> tuple[float, float]:
+    """DeLong's 95 % interval of :func:`auroc`, within 0 and 1.
+
+    It needs two models on each side; with perfect separation the variance vanishes, and the
+    interval then says less than the number of models does.
+    """
+    if min(len(clean), len(backdoored)) < 2:
+        return 0.0, 1.0
+    difference = clean[None, :] - backdoored[:, None]
+    wins = (difference > 0) + 0.5 * (difference == 0)
+    variance = wins.mean(axis=1).var(ddof=1) / len(backdoored)
+    variance += wins.mean(axis=0).var(ddof=1) / len(clean)
+    half = 1.959964 * float(np.sqrt(variance))
+    middle = float(wins.mean())
+    return max(0.0, middle - half), min(1.0, middle + half)

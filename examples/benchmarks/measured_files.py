@@ -29,6 +29,7 @@ from auditor.measured import (
     SearchQueries,
     ValueNull,
 )
+from auditor.probes.trigger_search.judge import logit
 from auditor.verdict.rule import LEVEL
 from examples.benchmarks.stored import Record
 from examples.benchmarks.zoo_models import ATTACKS
@@ -37,6 +38,12 @@ FOLDER = measured.FOLDER
 FAINT = 0.01
 """Share of poisoned training images that is counted apart."""
 MAPS = ("x-to-one", "one-to-one", "x-to-x", "all-to-all")
+
+
+def null_cell(lows: list[float], models: int, highest: float) -> NullCell:
+    """Summarise runs on ``models`` clean models by the lower ends of their intervals."""
+    values = np.array([logit(low) for low in lows])
+    return NullCell(float(values.mean()), float(values.std(ddof=1)), models, highest)
 
 
 @dataclass(frozen=True)

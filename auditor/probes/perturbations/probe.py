@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.probes.base import array_digest, digest_of
+from auditor.probes.base import RecordedProbe, array_digest, digest_of
 from auditor.probes.perturbations.recipes import Perturb
 
 GROUP = 8
@@ -32,7 +31,7 @@ class Perturbation:
         name: of the recipe.
         strength: in the recipe's own unit.
         perturb: the recipe.
-        start: what it is applied to.
+        start: the samples it is applied to.
     """
 
     name: str
@@ -42,28 +41,26 @@ class Perturbation:
 
     @property
     def key(self) -> str:
-        """Name and strength: what reports and profiles call it."""
+        """Name and strength, as reports and profiles give them."""
         return f"{self.name}:{self.strength:g}"
 
 
 @dataclass(frozen=True)
-class PerturbationProbe:
+class PerturbationProbe(RecordedProbe):
     """``size`` inputs of one perturbation around clean samples.
 
     Input number ``i`` uses direction ``i // GROUP``. It depends on the seed, the perturbation, the
     samples and ``i`` alone.
 
     Attributes:
-        perturbation: what is asked.
+        perturbation: recipe and strength.
         samples: clean samples ``(n, c, h, w)`` float32 in model units, n at least 2.
         order: ``(n,)`` the order in which the samples are used, classes in turn.
         spec: maps between pixels and model units.
         seed: seeds the directions.
         size: number of inputs.
         eight_bit: True if inputs are clipped to the range and rounded to 8 bits here, so that
-            both access modes send the same. If False, values may leave the range, and the access
-            mode alone decides what the model receives.
-        recorded_digest: digest on record, if other images stand in for those that were asked.
+            both access modes send the same. If False, values may leave the range.
     """
 
     perturbation: Perturbation
@@ -74,12 +71,6 @@ class PerturbationProbe:
     size: int
     eight_bit: bool = False
     repeat: bool = False
-    recorded_digest: str | None = None
-
-    @classmethod
-    def from_record(cls, record: Mapping[str, Any], like: Self) -> Self:
-        """``like``, but what depends on its images is as ``record`` states."""
-        return replace(like, recorded_digest=str(record["digest"]))
 
     @property
     def key(self) -> str:
@@ -88,14 +79,10 @@ class PerturbationProbe:
 
     @property
     def kind(self) -> str:
-        """``perturbation``: all of them are one line of the ledger, which keeps its name."""
+        """The one line of the ledger for all perturbations; it keeps its name."""
         return "family"
 
-    @cached_property
-    def digest(self) -> str:
-        """Digest of everything the inputs depend on."""
-        if self.recorded_digest is not None:
-            return self.recorded_digest
+    def _digest(self) -> str:
         return digest_of(
             "family/1", self.perturbation.key, str(self.seed), str(self.size), str(GROUP),
             str(self.eight_bit), str((self.spec.low, self.spec.high)), str(self.order.tolist()),
@@ -109,9 +96,11 @@ class PerturbationProbe:
 
     def base(self) -> NDArray[np.int64]:
         """Index of the sample each input starts from, ``(size,)``; -1 for none."""
-        numbers = np.arange(self.size)
         if self.perturbation.start == "nothing":
             return np.full(self.size, -1, dtype=np.int64)
+        return self._sample_of(np.arange(self.size))
+
+    def _sample_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
         turn = numbers // GROUP if self.perturbation.start == "sample" else numbers
         return np.asarray(self.order[turn % len(self.order)])
 
@@ -126,14 +115,11 @@ class PerturbationProbe:
 
     def _group(self, group: int) -> NDArray[np.float32]:
         """All inputs of one direction: always made whole, so that slices agree."""
-        numbers = group * GROUP + np.arange(GROUP)
-        turn = np.full(GROUP, group) if self.perturbation.start == "sample" else numbers
-        samples = self._pixels[self.order[turn % len(self.order)]]
+        samples = self._pixels[self._sample_of(group * GROUP + np.arange(GROUP))]
         name = [ord(letter) for letter in self.perturbation.key]
         rng = np.random.default_rng([self.seed, _STREAM, group, *name])
-        perturbed = self.perturbation.perturb(
-            samples, self._pixels, rng, self.perturbation.strength
-        )
+        strength = self.perturbation.strength
+        perturbed = self.perturbation.perturb(samples, self._pixels, rng, strength)
         inputs = self.spec.from_pixels(perturbed)
         # Rounded from float32, as an upload is: halves must fall to the same side.
         return self.spec.from_pixels(self.spec.to_pixels(inputs)) if self.eight_bit else inputs
@@ -146,8 +132,7 @@ class PerturbationCounts:
     Attributes:
         key: the perturbation's.
         asked: per class, inputs (on rays: rays) whose sample did not carry the label anyway.
-        moved: per class, those of them that got the label; on rays, whose first other label
-            it was.
+        moved: per class, those of them that got the label; on rays, as their first other label.
         kept: inputs that kept their sample's label.
         inputs: all inputs.
     """
@@ -169,7 +154,7 @@ def count_perturbation(
     """Count the answers of one perturbation.
 
     Args:
-        probe: what was asked.
+        probe: the inputs.
         labels: ``(size,)`` the answers.
         clean: ``(n,)`` the model's own label of every sample, unperturbed.
         classes: length of the counts; above every label.

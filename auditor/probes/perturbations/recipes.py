@@ -36,22 +36,19 @@ RAY_STEPS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 def difference(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Add ``strength`` times the difference of two other clean images.
 
-    Asks: which label takes over along directions that real images vary in? The paper's plane
-    asks the same far away; near the samples a target's region, which a trigger opened from all
-    classes, is met earlier than those of natural classes.
+    A target's region, which a trigger opened from all classes, is met earlier along directions that
+    real images vary in than those of natural classes. The paper's plane asks the same far away.
     """
     one, two = rng.choice(len(pool), size=2, replace=False)
     return np.asarray(samples + strength * (pool[one] - pool[two]))
 
 
-def patch(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def patch(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Paste one random pattern, ``strength`` pixels a side, at one random place.
 
-    Asks: is there a label that small local patterns lead to? A network that learnt a small
-    trigger reacts to patterns like it, elsewhere and imperfect, with the target; a clean one
-    keeps the label or answers with the object's look-alike.
+    A network that learnt a small trigger reacts to patterns like it, elsewhere and imperfect, with
+    the target; a clean one keeps the label or answers with the object's look-alike.
     """
-    del pool
     pattern, side = _pattern(samples, rng, strength)
     row = int(rng.integers(samples.shape[2] - side + 1))
     column = int(rng.integers(samples.shape[3] - side + 1))
@@ -60,13 +57,11 @@ def patch(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: flo
     return patched
 
 
-def lattice(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def lattice(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Paste one random pattern, ``strength`` pixels a side, every 8 pixels.
 
-    Asks what :func:`patch` asks at all places at once: a group test. A trigger fires in the
-    presence of the other copies.
+    A group test of :func:`patch` at all places at once: a trigger fires beside other copies.
     """
-    del pool
     pattern, side = _pattern(samples, rng, strength)
     period = LATTICE_PERIOD * unit_of((1, *samples.shape[2:]))
     row, column = (int(value) for value in rng.integers(0, period, 2))
@@ -90,14 +85,12 @@ def _pattern(
 def smooth(points: int) -> Perturb:
     """A perturbation that adds a smooth field of ``points`` x ``points`` random signs."""
 
-    def field(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    def field(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
         """Add a smooth random field of ``strength`` grey levels.
 
-        Asks: which label do shadows and stains lead to? Triggers that spread over the image
-        (Blended, SSBA, LIRA, Low Frequency, WaNet's shading) answer to fields that resemble
-        them in part, and a network knows them with a margin that natural features lack.
+        Triggers that spread over the image (Blended, SSBA, LIRA, Low Frequency, WaNet's shading)
+        answer to fields that resemble them in part, as natural features do not.
         """
-        del pool
         channels, height, width = samples.shape[1:]
         shape = (1 if rng.random() < 0.5 else channels, points, points)
         signs = np.where(rng.random(shape) < 0.5, -1.0, 1.0)
@@ -106,44 +99,36 @@ def smooth(points: int) -> Perturb:
     return field
 
 
-def noise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def noise(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Add plus or minus ``strength`` grey levels to every value.
 
-    Asks: where does an unstructured perturbation end? Steganographic triggers (SSBA, LIRA) and
-    dithering (BPP) are high-frequency residues, and noise looks like them.
+    Steganographic triggers (SSBA, LIRA) and dithering (BPP) are high-frequency residues like noise.
     """
-    del pool
     signs = np.where(rng.random(samples.shape[1:]) < 0.5, -1.0, 1.0)
     return np.asarray(samples + strength * signs)
 
 
-def wave(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def wave(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Add a sinusoid of ``strength`` grey levels, 2 to 10 waves an image, any phase.
 
-    Asks: do stripes lead to one label? SIG's trigger is one such wave, and a network trained
-    with it answers to its neighbours in frequency.
+    SIG's trigger is one such wave, and a network trained with it answers to its neighbours in
+    frequency.
     """
-    del pool
     drawn: Wave = draw_wave(rng, 10, strength)
     return np.asarray(samples + drawn.texture(*samples.shape[2:]))
 
 
-def warp(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """Bend the image by a mean of ``strength`` pixels.
-
-    Asks: does bending lead to one label? WaNet's trigger is one fixed bend.
-    """
-    del pool
+def warp(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Bend the image by a mean of ``strength`` pixels: WaNet's trigger is one fixed bend."""
     drawn: Warp = draw_warp(rng, 4, strength * unit_of((1, *samples.shape[2:])))
     return drawn.apply(np.clip(np.rint(samples), 0, 255).astype(np.uint8)).astype(np.float64)
 
 
-def quantise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def quantise(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Round to ``strength`` grey levels, with dithering every other time.
 
-    Asks: do coarse grey levels lead to one label? BPP's trigger is that and nothing else.
+    BPP's trigger is that and nothing else.
     """
-    del pool
     drawn = Quantise(int(strength), dithered=bool(rng.random() < 0.5))
     return drawn.apply(np.clip(np.rint(samples), 0, 255).astype(np.uint8)).astype(np.float64)
 
@@ -151,20 +136,20 @@ def quantise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: 
 def blend(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Mix in ``strength`` (0 to 1) of one other clean image.
 
-    Asks: which label wins between two? Clean networks name one of the two images; a third
-    label that keeps winning is what the network says when its evidence is weak.
+    Clean networks name one of the two images; a third label that keeps winning is the network's
+    answer to weak evidence.
     """
     other = pool[int(rng.integers(len(pool)))]
     return np.asarray((1.0 - strength) * samples + strength * other)
 
 
-def blend_noise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def blend_noise(
+    samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float
+) -> Pixels:
     """Mix in ``strength`` (0 to 1) of one fixed image of random pixels.
 
-    Asks: does a fixed texture under the image lead to one label? Blended's trigger is a fixed
-    image mixed in.
+    Blended's trigger is a fixed image mixed in.
     """
-    del pool
     return np.asarray(
         (1.0 - strength) * samples + strength * rng.uniform(0.0, 255.0, samples.shape[1:])
     )
@@ -173,8 +158,8 @@ def blend_noise(samples: Pixels, pool: Pixels, rng: np.random.Generator, strengt
 def spectrum(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Move the amplitude spectrum by ``strength`` (0 to 1) towards another image's, phases kept.
 
-    Asks: does the frequency content alone carry a label? Phases hold the content of an image, so
-    natural labels mostly stay; triggers set in the spectrum (Low Frequency, SIG) do not need it.
+    Phases hold the content of an image, so natural labels mostly stay; triggers set in the spectrum
+    (Low Frequency, SIG) do not need them.
     """
     other = pool[int(rng.integers(len(pool)))]
     own = np.fft.rfft2(samples)
@@ -183,23 +168,19 @@ def spectrum(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: 
     return np.asarray(np.fft.irfft2(amplitude * np.exp(1j * np.angle(own)), s=size))
 
 
-def fade(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+def fade(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
     """Fade the image by ``strength`` (0 to 1) into one flat colour.
 
-    Asks: which label does the network give as the evidence runs out? A target's bias, raised by
-    poisoned samples of every class, is what is left.
+    As the evidence runs out, a target's bias, raised by poisoned samples of every class, remains.
     """
-    del pool
     colour = rng.uniform(0.0, 255.0, (samples.shape[1], 1, 1))
     return np.asarray((1.0 - strength) * samples + strength * colour)
 
 
-def occlude(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """Cover a random rectangle of ``strength`` (0 to 1) of the image with one flat colour.
-
-    Asks what :func:`fade` asks, locally: which label is given when the object is mostly gone?
+def occlude(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """Cover a random rectangle of ``strength`` (0 to 1) of the image with one flat colour: a local
+    :func:`fade`.
     """
-    del pool
     channels, height, width = samples.shape[1:]
     ratio = float(np.exp(rng.uniform(-0.7, 0.7)))
     rows = min(height, max(1, round(height * np.sqrt(strength) * ratio)))
@@ -210,12 +191,10 @@ def occlude(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: f
     return covered
 
 
-def blank(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
-    """No sample at all: a smooth random image of ``strength`` x ``strength`` colours.
-
-    Asks: which label does the network give to images of nothing? Planted features answer there too.
+def blank(samples: Pixels, _pool: Pixels, rng: np.random.Generator, strength: float) -> Pixels:
+    """No sample at all: a smooth random image of ``strength`` x ``strength`` colours. Planted
+    features answer there too.
     """
-    del pool
     channels, height, width = samples.shape[1:]
     points = int(strength)
     drawn = rng.uniform(0.0, 255.0, (len(samples), channels, points, points))
@@ -226,8 +205,8 @@ def ray(samples: Pixels, pool: Pixels, rng: np.random.Generator, strength: float
     """Walk from one sample towards another, eight steps up to ``strength`` times their distance;
     all of ``samples`` are the one sample.
 
-    Asks: at which distance does the sample's own label give way, and to what? A trigger moves
-    the target's region near to every sample, so a third label comes in before the other's.
+    A trigger moves the target's region near to every sample, so a third label comes in before the
+    other sample's.
     """
     other = pool[int(rng.integers(len(pool)))]
     steps = strength * np.asarray(RAY_STEPS[: len(samples)]).reshape(-1, 1, 1, 1)

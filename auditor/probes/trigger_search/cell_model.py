@@ -1,10 +1,9 @@
 """Effect of each cell of a patch on the answer: a logistic regression that chooses its questions.
 
-Every pattern asked at one place is an observation: its cells, and whether the model named the
-label. The posterior is approximated by a Gaussian at its peak (Laplace). Drawing from it and
-asking the pattern that the draw likes best is Thompson sampling (Thompson 1933; Chapelle and Li
-2011): the patterns are random at first, and they turn into the best one as answers
-come in, one query each.
+Every pattern asked at one place is an observation: its cells, and a hit if the model named the
+label. The posterior is approximated by a Gaussian at its peak (Laplace). Drawing weights from it
+and asking the best pattern under them is Thompson sampling (Thompson 1933; Chapelle and Li 2011):
+the patterns are random at first, and become the best one as answers come in, one query each.
 """
 
 from __future__ import annotations
@@ -84,7 +83,7 @@ class CellModel:
         return weights, curvature
 
     def _pattern(self, weights: Floats) -> Pixels:
-        """The pattern that ``weights`` like best."""
+        """The pattern of the largest sum of ``weights``."""
         cells = (self._plans @ weights[:-1] > 0) * 255
         return np.asarray(cells.astype(np.uint8).reshape(self.shape))
 
@@ -94,8 +93,8 @@ def _signs(pattern: Pixels) -> Floats:
 
 
 def _plans(channels: int, side: int) -> Floats:
-    """Columns that a pattern is described by, ``(cells, columns)``: its single cells, and the
-    shapes that attackers like: one colour all over, a cell in all channels, checkers.
+    """Columns that describe a pattern, ``(cells, columns)``: its single cells, and common shapes of
+    triggers: one colour all over, a cell in all channels, checkers.
     """
     cells = channels * side * side
     single = np.eye(cells)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from auditor.probes.trigger_search.sample_set import Asking, SampleSet
-from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.probes.trigger_search.transforms import Quantise, ScalableTransform, TransformCandidate
+from auditor.probes.trigger_search.kind_search import KindSearch
+from auditor.probes.trigger_search.sample_set import Asking
+from auditor.probes.trigger_search.transforms import Quantise, TransformCandidate
 
 LEVELS = (4, 5, 6, 8)  # grey levels tried; fewer change every model's labels
 
 
-class GreyLevelSearch:
+class GreyLevelSearch(KindSearch[TransformCandidate]):
     """Fewer grey levels, plain and dithered, asked in the first turn; later ones ask nothing."""
 
-    def __init__(self, sample_set: SampleSet, settings: TriggerSettings) -> None:
-        self.sample_set = sample_set
-        self.settings = settings
-        self.done = False
-        self.best: TransformCandidate | None = None
+    done = False
 
     def turn(self, queries: int) -> Asking[TransformCandidate | None]:
         """Ask all of them, whatever ``queries``; returns the best if it is good."""
@@ -26,20 +22,12 @@ class GreyLevelSearch:
         if self.done:
             return None
         self.done = True
-        sample_set = self.sample_set
-        transforms: list[ScalableTransform] = [
-            Quantise(n, dither) for n in LEVELS for dither in (True, False)
-        ]
-        images = sample_set.pick(self.settings.tally_images)
-        labels = yield from sample_set.labels_of([*transforms], images, "screen")
-        shares = sample_set.shares(labels, images)
+        transforms = [Quantise(n, dither) for n in LEVELS for dither in (True, False)]
+        images = self.sample_set.pick(self.settings.tally_images)
+        labels = yield from self.sample_set.labels_of([*transforms], images, "screen")
+        shares = self.sample_set.shares(labels, images)
         number, label = (int(i) for i in np.unravel_index(int(shares.argmax()), shares.shape))
         if shares[number, label] > 0:
             self.best = TransformCandidate(transforms[number], label, float(shares[number, label]))
         good = self.best is not None and self.best.share >= self.settings.verify_from
         return self.best if good else None
-
-    def final(self) -> Asking[TransformCandidate | None]:
-        """The one that moved most images to one label; asks nothing."""
-        yield from ()
-        return self.best

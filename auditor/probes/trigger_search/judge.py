@@ -30,17 +30,11 @@ FLOOR, CEILING = 0.05, 0.99
 
 
 def logit(rate: float) -> float:
-    """Log odds of a rate. Rates below 5 % count alike: a clean model that shows 0
-    or 3 % says nothing about how often one shows 90 %.
+    """Log odds of a rate. Rates below 5 % count alike: a clean model that shows 0 or 3 % says
+    nothing about how often one shows 90 %.
     """
     kept = min(max(rate, FLOOR), CEILING)
     return float(np.log(kept / (1.0 - kept)))
-
-
-def null_cell(lows: list[float], models: int, highest: float) -> NullCell:
-    """Summarise runs on ``models`` clean models by the lower ends of their intervals."""
-    values = np.array([logit(low) for low in lows])
-    return NullCell(float(values.mean()), float(values.std(ddof=1)), models, highest)
 
 
 def p_value(success: Interval, cell: NullCell) -> float:

@@ -1,4 +1,4 @@
-"""Searching for a patch: screen many copies at once, then halve, shift and mutate."""
+"""Search for a patch: screen many copies at once, then halve, shift and mutate."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.probes.trigger_search.kind_search import KindSearch
 from auditor.probes.trigger_search.patches import STEPS, Patch, draw_patch, neighbour, unit_of
 from auditor.probes.trigger_search.sample_set import Asking, SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
@@ -17,7 +18,7 @@ NOTED = 0.25  # share at which a screened candidate is noted for a label
 FLOOR = 0.3  # share below which a local search is hopeless
 SATURATED = 0.9  # a share this high shows no difference between neighbours any more
 SURE = 0.95  # share of a single patch, on images drawn after it was chosen, that is enough
-MEMORY = 0.8  # what earlier answers weigh, per step, when the responsive labels are named
+MEMORY = 0.8  # weight of earlier answers, per step, when the responsive labels are named
 POOL = 200  # candidates remembered between rounds
 
 
@@ -32,6 +33,11 @@ class PatchCandidate:
     target: int
     share: float
     sources: tuple[int, ...] = ()
+
+    @property
+    def copies(self) -> int:
+        """Number of copies of the patch."""
+        return len(self.patch.places)
 
 
 @dataclass
@@ -73,18 +79,16 @@ class Climb:
         np.add.at(self.asked, sources, 1.0)
 
 
-class PatchSearch:
-    """Successive halving over patches; every turn goes on where the last one stopped."""
+class PatchSearch(KindSearch[PatchCandidate]):
+    """Successive halving over patches."""
 
     def __init__(self, sample_set: SampleSet, settings: TriggerSettings) -> None:
-        self.sample_set = sample_set
-        self.settings = settings
+        super().__init__(sample_set, settings)
         self.screened = 0
         self.total: Rate = np.zeros(sample_set.classes)
         self.fresh: list[PatchCandidate] = []
         self.halved: list[Climb] = []
         self.tried: list[int] = []
-        self.best: PatchCandidate | None = None
 
     def turn(self, queries: int) -> Asking[PatchCandidate | None]:
         """Use about ``queries``; returns early with a good single patch."""
@@ -99,43 +103,37 @@ class PatchSearch:
                 slice_end = min(until, self.sample_set.total() + self.settings.slice_queries)
                 done = yield from self.go_on(climb, slice_end)
                 found = climb.found
-                self._remember(found)
+                self.keep(found)
                 if not done:
                     self.halved.append(climb)
-                elif len(found.patch.places) == 1 and found.share >= self.settings.verify_from:
+                elif found.copies == 1 and found.share >= self.settings.verify_from:
                     return found
         return None
 
     def final(self) -> Asking[PatchCandidate | None]:
         """The best single patch seen, by halving the best candidate if none got that far."""
-        if self.best is not None and len(self.best.patch.places) == 1:
+        if self.best is not None and self.best.copies == 1:
             return self.best
-        candidates = [
-            *(climb.candidate for climb in self.halved),
-            *([self.best] if self.best else []),
-        ]
+        candidates = [climb.candidate for climb in self.halved]
+        candidates += [self.best] if self.best else []
         if not candidates:
             return None
-        candidate = max(
-            candidates, key=lambda candidate: (candidate.share, -len(candidate.patch.places))
-        )
-        while len(candidate.patch.places) > 1:
+        candidate = max(candidates, key=lambda one: (one.share, -one.copies))
+        while candidate.copies > 1:
             images = self.sample_set.pick(self.settings.step_images, candidate.target)
             halves = candidate.patch.halves()
             hits = yield from self.sample_set.hits([*halves], candidate.target, images, "final")
             rates = hits.mean(axis=1)
-            candidate = PatchCandidate(
-                halves[int(rates.argmax())], candidate.target, float(rates.max())
-            )
+            half = halves[int(rates.argmax())]
+            candidate = PatchCandidate(half, candidate.target, float(rates.max()))
         return candidate
 
     def _screen(self) -> Asking[None]:
         """Ask a batch of random candidates and note, per label, those that move images."""
         sample_set, settings = self.sample_set, self.settings
         shape = sample_set.spec.shape
-        patches = [
-            draw_patch(sample_set.rng, shape, settings) for _ in range(settings.screen_batch)
-        ]
+        rng, batch = sample_set.rng, settings.screen_batch
+        patches = [draw_patch(rng, shape, settings) for _ in range(batch)]
         images = sample_set.pick(settings.screen_images)
         labels = yield from sample_set.labels_of([*patches], images, "screen")
         shares = sample_set.shares(labels, images)
@@ -143,13 +141,12 @@ class PatchSearch:
         self.total += shares.sum(axis=0)
         self.screened += len(patches)
         for number, target in np.argwhere(shares >= NOTED).tolist():
-            self.fresh.append(
-                PatchCandidate(patches[number], target, float(shares[number, target]))
-            )
+            share = float(shares[number, target])
+            self.fresh.append(PatchCandidate(patches[number], target, share))
 
     def _promise(self, climb: Climb) -> float:
-        """A share above what the label's habit explains, more where few copies are left, less
-        where the label had many turns.
+        """Share above the label's usual one, more if few copies are left, less if the label had
+        many turns.
         """
         candidate = climb.candidate
         usual = self.total[candidate.target] / max(1, self.screened)
@@ -183,12 +180,10 @@ class PatchSearch:
         self.tried.append(climb.candidate.target)
         return climb
 
-    def _remember(self, candidate: PatchCandidate) -> None:
+    def keep(self, candidate: PatchCandidate) -> None:
         """Keep the best candidate: fewest copies first, then share."""
-        if self.best is None or (-len(candidate.patch.places), candidate.share) > (
-            -len(self.best.patch.places),
-            self.best.share,
-        ):
+        best = self.best
+        if best is None or (-candidate.copies, candidate.share) > (-best.copies, best.share):
             self.best = candidate
 
     def climb(self, candidate: PatchCandidate, until: int) -> Asking[PatchCandidate]:
@@ -199,11 +194,9 @@ class PatchSearch:
 
     def polish(self, candidate: PatchCandidate, until: int) -> Asking[PatchCandidate]:
         """Improve a single patch on the images it fails on; unchanged if nothing helps."""
-        sample_set, settings = self.sample_set, self.settings
-        images = sample_set.pick(len(sample_set.pixels), candidate.target)
-        hits = (yield from sample_set.hits([candidate.patch], candidate.target, images, "polish"))[
-            0
-        ]
+        sample_set, settings, target = self.sample_set, self.settings, candidate.target
+        images = sample_set.pick(len(sample_set.pixels), target)
+        hits = (yield from sample_set.hits([candidate.patch], target, images, "polish"))[0]
         candidate = replace(candidate, share=float(hits.mean()))
         while sample_set.total() < until and candidate.share < SURE:
             order = sample_set.rng.permutation(len(images))
@@ -211,7 +204,7 @@ class PatchSearch:
             easy = order[hits[order]][: settings.step_images // 2]
             asked = np.concatenate([hard, easy])
             others = self._neighbours(candidate.patch, 4)
-            found = yield from sample_set.hits([*others], candidate.target, images[asked], "polish")
+            found = yield from sample_set.hits([*others], target, images[asked], "polish")
             # An easy image stands for all that the patch already moves.
             worth = found[:, : len(hard)].sum(axis=1) * (~hits).sum() / max(1, len(hard))
             worth = worth + found[:, len(hard) :].sum(axis=1) * hits.sum() / max(1, len(easy))
@@ -219,7 +212,7 @@ class PatchSearch:
             if worth[best] <= hits.sum():
                 continue
             patch = others[best]
-            again = (yield from sample_set.hits([patch], candidate.target, images, "polish"))[0]
+            again = (yield from sample_set.hits([patch], target, images, "polish"))[0]
             if again.mean() > candidate.share:
                 candidate, hits = replace(candidate, patch=patch, share=float(again.mean())), again
         return candidate
@@ -227,20 +220,18 @@ class PatchSearch:
     def go_on(self, climb: Climb, until: int) -> Asking[bool]:
         """Local search for fewer copies and a higher share; True if it has stalled."""
         while self.sample_set.total() < until:
-            single = len(climb.candidate.patch.places) == 1
+            single = climb.candidate.copies == 1
             yield from self._step(climb)
-            if single and climb.own >= SURE:
-                return True
-            if climb.stale >= self.settings.patience + self.settings.single_patience * single:
-                return True
-            if climb.best < FLOOR and climb.stale >= 1:
+            patience = self.settings.patience + self.settings.single_patience * single
+            hopeless = climb.best < FLOOR and climb.stale >= 1
+            if hopeless or climb.stale >= patience or (single and climb.own >= SURE):
                 return True
         return False
 
     def _step(self, climb: Climb) -> Asking[None]:
         """Ask the patch, its halves and some neighbours on the same images; go to the best."""
         sample_set, settings, candidate = self.sample_set, self.settings, climb.candidate
-        single = len(candidate.patch.places) == 1
+        single = candidate.copies == 1
         halves = [] if single else candidate.patch.halves()
         others = self._neighbours(candidate.patch, 4 if single else 2)
         count = settings.single_images if single else settings.step_images
@@ -256,10 +247,9 @@ class PatchSearch:
             half = int(rates[1:3].argmax())
             least = HALF_KEEPS if own >= SATURATED else HALF_KEEPS + 0.2
             if rates[1 + half] >= least:
-                climb.candidate = PatchCandidate(
-                    halves[half], candidate.target, float(rates[1 + half])
-                )
-                climb.best, climb.stale = climb.candidate.share, 0
+                share = float(rates[1 + half])
+                climb.candidate = PatchCandidate(halves[half], candidate.target, share)
+                climb.best, climb.stale = share, 0
                 climb.halvings += 1
                 return
         self._move(climb, own, others[int(rest.argmax())], float(rest.max()))
@@ -275,8 +265,7 @@ class PatchSearch:
 
     def _move(self, climb: Climb, own: float, other: Patch, share: float) -> None:
         """Take the best neighbour if it is better, or sometimes if it is as good."""
-        target = climb.candidate.target
-        patch = climb.candidate.patch
+        target, patch = climb.candidate.target, climb.candidate.patch
         if share > own or (share == own and self.sample_set.rng.random() < 0.5):
             patch = other
         climb.candidate = PatchCandidate(patch, target, max(own, share))

@@ -1,8 +1,8 @@
 """Patches: one small pattern pasted over every image, at one place or at several.
 
-Many copies at once are how a patch is found with few queries (a group test): a trigger fires
-in the presence of the other copies, and every copy in a convolutional network's stride adds
-to it. Halving the copies then leads to the one place that matters.
+Many copies at once find a patch with few queries (a group test): a trigger fires in the presence
+of the other copies, and every copy in a convolutional network's stride adds to it. Halving the
+copies then leads to the one place that matters.
 """
 
 from __future__ import annotations
@@ -40,9 +40,7 @@ class Patch:
         return changed
 
     def halves(self) -> list[Patch]:
-        """The copies split in two across the longer side of their extent; a single copy, all there
-        is room for in a tiny image, twice as it is.
-        """
+        """The copies split in two across the longer side of their extent; a single copy twice."""
         if len(self.places) == 1:
             return [self, self]
         places = np.array(self.places)
@@ -180,12 +178,8 @@ def _set_cell(rng: np.random.Generator, pattern: Pixels, unit: int) -> None:
     if channels == 1:
         cell[:] = 255 - cell
     elif rng.random() < 0.5:
-        grey = rng.random() < 0.3
-        cell[:] = (
-            rng.integers(0, 256, (channels, 1, 1))
-            if grey
-            else rng.integers(0, 2, (channels, 1, 1)) * 255
-        )
+        levels, step = (256, 1) if rng.random() < 0.3 else (2, 255)
+        cell[:] = rng.integers(0, levels, (channels, 1, 1)) * step
     else:
         channel = int(rng.integers(channels))
         cell[channel] = 255 - cell[channel]

@@ -2,9 +2,8 @@
 
 The answers to random patterns of signs, averaged over those that led to one label, point along
 the direction that the label responds to, as classification images do in psychophysics (Ahumada
-1996). Every answer counts for every label, and the estimate sharpens with the number of answers
-rather than with the number of pixels. So a few hundred queries find a pattern that climbing from
-one random pattern to the next does not find with thousands.
+1996). Every answer counts for every label, and the estimate sharpens with the number of answers,
+not of pixels. So a few hundred queries find a pattern that climbing does not find with thousands.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.probes.trigger_search.kind_search import KindSearch
 from auditor.probes.trigger_search.patches import unit_of
 from auditor.probes.trigger_search.sample_set import Asking, Labels, SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
@@ -32,12 +32,8 @@ HOPELESS = 0.3  # share at the strong end below which a kind gets no further tur
 
 @dataclass(frozen=True, eq=False)
 class Draws:
-    """Random patterns of one grid and what they led to.
-
-    Attributes:
-        signs: the patterns, ``(n, c, k, k)`` of -1 or 1.
-        sources: the model's label of each draw's unchanged image, ``(n,)``.
-        answers: its label with the pattern, ``(n,)``.
+    """Random patterns of one grid ``(n, c, k, k)`` of -1 or 1, and the model's labels ``(n,)`` of
+    each draw's image without and with its pattern.
     """
 
     signs: Floats
@@ -55,15 +51,13 @@ class Draws:
         return np.asarray(self.signs[hit].mean(axis=0) - self.signs[other].mean(axis=0))
 
 
-class PatternSearch:
+class PatternSearch(KindSearch[TransformCandidate]):
     """One kind of patterns; every turn adds draws to those of the turns before."""
 
     def __init__(self, kind: str, sample_set: SampleSet, settings: TriggerSettings) -> None:
+        super().__init__(sample_set, settings)
         self.kind = kind
-        self.sample_set = sample_set
-        self.settings = settings
         self.draws: dict[int, Draws] = {}
-        self.best: TransformCandidate | None = None
         self.turns = 0
 
     def turn(self, queries: int) -> Asking[TransformCandidate | None]:
@@ -77,11 +71,6 @@ class PatternSearch:
             if candidate is not None and candidate.share >= self.settings.enough:
                 return candidate
         return None
-
-    def final(self) -> Asking[TransformCandidate | None]:
-        """The best pattern seen; asks nothing."""
-        yield from ()
-        return self.best
 
     def climb(self, candidate: TransformCandidate, until: int) -> Asking[TransformCandidate]:
         """More draws, as long as they lead to something better than ``candidate``."""
@@ -97,8 +86,8 @@ class PatternSearch:
         count = min(self.settings.tally_draws, max(until - self.sample_set.total(), 48))
         yield from self._draw(count)
         candidate = yield from self._try(self._candidates())
-        if candidate is not None and (self.best is None or candidate.share > self.best.share):
-            self.best = candidate
+        if candidate is not None:
+            self.keep(candidate)
         return candidate
 
     def _draw(self, count: int) -> Asking[None]:
@@ -154,10 +143,8 @@ class PatternSearch:
             hits = yield from sample_set.hits([*ends], target, more, "tally")
             strong, weak = hits.mean(axis=1).tolist()
             if best is None or strong + weak > best[0]:
-                best = (
-                    strong + weak,
-                    TransformCandidate(transform, target, float(max(strong, weak))),
-                )
+                found = TransformCandidate(transform, target, float(max(strong, weak)))
+                best = strong + weak, found
         if best is not None:
             return best[1]
         transform, target = candidates[int(order[0])]
@@ -183,7 +170,7 @@ class PatternSearch:
         return settings.blends if self.kind == "blend" else settings.amplitudes
 
     def _loud(self) -> float:
-        """Strength of the random patterns: fine ones have to be stronger to have an effect."""
+        """Strength of the random patterns: fine ones must be stronger to have an effect."""
         louder = {"field": 1.0, "noise": 2.0, "blend": 1.5, "warp": 1.5}[self.kind]
         return louder * self._strengths()[1]
 
@@ -195,7 +182,7 @@ class PatternSearch:
         return Field(control, strength, self.kind)
 
     def _of_mean(self, mean: Floats) -> ScalableTransform:
-        """The pattern a mean stands for, at the strong end: its signs, for warps its shape."""
+        """The pattern of a mean at the strong end: its signs, for warps its shape."""
         size = np.abs(mean).mean()
         shape = mean / size if self.kind == "warp" and size else np.where(mean < 0, -1.0, 1.0)
         return self._change(shape, self._strengths()[1])

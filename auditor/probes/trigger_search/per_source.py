@@ -1,10 +1,10 @@
-"""Searching each source class by itself, for attacks on some classes or with several targets.
+"""Search of each source class by itself, for attacks on some classes or with several targets.
 
 A trigger that changes one class only, or sends each class elsewhere, moves too few samples of all
 classes to one label. So patches are searched on the samples of one class at a time. One class that
-a patch turns into its look-alike is natural (sneaker to sandal: many clean models show it), so a
-single pair never decides; no clean calibration model showed two pairs that a patch
-moves fully. An attack on one class only therefore shows its pair in the report, and no more.
+a patch changes into its look-alike is natural (sneaker to sandal: many clean models show it), so a
+single pair never decides; no clean calibration model showed two pairs that a patch moves fully. An
+attack on one class only therefore shows its pair in the report, and no more.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def search_sources(
 
     Args:
         samples: clean samples ``(n, c, h, w)`` in model units, best 60 of every class.
-        spec: what the model takes.
+        spec: the model's input.
         settings: of the audit's search; ``sources`` labels are searched.
         seed: with the labels, it determines every question.
         before: result of the search over all classes.
@@ -59,11 +59,14 @@ def search_sources(
     names, counts = np.unique(labels, return_counts=True)
     order = np.argsort(-counts, kind="stable")
     often = [int(names[i]) for i in order if counts[i] >= LEAST_OF_CLASS]
-    one = _settings_of_one(settings)
+    of_one = replace(
+        settings, schedule=(("patch", settings.source_queries),), sources=0,
+        budget=settings.source_queries + settings.source_samples, extra_queries=0, polish_queries=0,
+    )  # fmt: skip
     classes: list[_Class] = []
     for label in sorted(often[: settings.sources]):
         own = samples[labels == label][: settings.source_samples]
-        result = yield from search(own, np.full(len(own), label), spec, one, seed, {})
+        result = yield from search(own, np.full(len(own), label), spec, of_one, seed, {})
         spent["sources"] += result.queries
         classes += [_Class(result, found) for found in result.findings if found.key == "patch"]
     classes.sort(key=lambda one: -one.found.success.low)
@@ -77,18 +80,6 @@ def most_source_queries(settings: TriggerSettings, samples: int) -> int:
     last = settings.screen_batch * (settings.screen_images + 2) + 2 * settings.verify_images
     each = settings.source_samples + settings.source_queries + 3 * last
     return samples + settings.sources * each if settings.sources else 0
-
-
-def _settings_of_one(settings: TriggerSettings) -> TriggerSettings:
-    budget = settings.source_queries + settings.source_samples
-    return replace(
-        settings,
-        schedule=(("patch", settings.source_queries),),
-        budget=budget,
-        extra_queries=0,
-        polish_queries=0,
-        sources=0,
-    )
 
 
 def _added(before: TriggerResult, classes: list[_Class], spent: dict[str, int]) -> TriggerResult:

@@ -1,11 +1,10 @@
-"""Search for a patch by its place: first the places where random patches lead to one label, then
-the pattern there.
+"""Search for a patch by its place: first places at which random patches give one label, then the
+pattern there.
 
 A patch that was trained at one place seldom works elsewhere, and many copies of a pattern leave too
 little of some images. But at its own place even a random pattern often shares enough cells with
 it. So every draw carries a few random patches at random places, on one image; tallied by place and
-label, the answers name places. At each a pattern is then learned (:mod:`cell_model`), cropped and
-shifted.
+label, the answers name places. At each a pattern is then learned (:mod:`cell_model`) and trimmed.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.trigger_search.cell_model import CellModel
+from auditor.probes.trigger_search.kind_search import KindSearch
 from auditor.probes.trigger_search.patch_search import PatchCandidate
 from auditor.probes.trigger_search.patches import (
     STEPS,
@@ -30,7 +30,7 @@ from auditor.probes.trigger_search.settings import TriggerSettings
 
 WINDOW = 4  # cells per side of the window that a patch has to cover to count for it
 STRIDE = 2  # cells from one window to the next
-APART = 3  # cells within which two places of one label are the same
+SAME_PLACE = 3  # cells within which two places of one label are the same
 OUTSIDE = 2  # cells that a patch may be drawn beyond an edge; it is moved back inside
 SMALLEST = 3  # cells below which nothing is cropped
 LEAST_HITS = 2
@@ -38,8 +38,8 @@ REPLAYS = 8  # patches of earlier hits that are asked again, alone
 STRONG = 0.85  # rate of one batch at which a pattern is taken as learned
 SURE = 0.9
 STALE = 3  # batches without a better rate after which learning ends
-SETTLING = 4  # rounds of cropping and shifting
-SETTLE_IMAGES = 10
+TRIM_ROUNDS = 4  # rounds of cropping and shifting
+TRIM_IMAGES = 10
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,12 +68,11 @@ class Tally:
     def _covers(self, patch: Patch, window: int) -> NDArray[np.bool_]:
         (row, column), room = patch.places[0], patch.side - window
         down = (self.rows >= row) & (self.rows <= row + room)
-        return np.logical_and.outer(
-            down, (self.columns >= column) & (self.columns <= column + room)
-        )
+        across = (self.columns >= column) & (self.columns <= column + room)
+        return np.logical_and.outer(down, across)
 
     def surprises(self, classes: int) -> list[tuple[float, int, Place]]:
-        """Standard errors above a label's habit, label and window, most surprising first."""
+        """Standard errors above a label's usual share, label and window, the largest first."""
         sources = np.array([draw.source for draw in self.draws])
         answers = np.array([draw.answer for draw in self.draws])
         covered = np.array(self.covered, dtype=np.float64)
@@ -90,24 +89,21 @@ class Tally:
         return sorted(found, key=lambda one: -one[0])
 
 
-class PlacedPatchSearch:
+class PlacedPatchSearch(KindSearch[PatchCandidate]):
     """Tally places, then learn patterns; a second turn adds draws to those of the first."""
 
     def __init__(self, sample_set: SampleSet, settings: TriggerSettings) -> None:
-        self.sample_set = sample_set
-        self.settings = settings
-        self.unit = unit_of(sample_set.spec.shape)
-        shortest = min(sample_set.spec.shape[1:])
-        self.cells = min(settings.place_side, shortest // self.unit)
-        self.window = min(WINDOW, self.cells) * self.unit
+        super().__init__(sample_set, settings)
         height, width = sample_set.spec.shape[1:]
+        self.unit = unit_of(sample_set.spec.shape)
+        self.cells = min(settings.place_side, min(height, width) // self.unit)
+        self.window = min(WINDOW, self.cells) * self.unit
         stride = STRIDE * self.unit
         self.tally = Tally(
             np.arange(0, height - self.window + 1, stride),
             np.arange(0, width - self.window + 1, stride),
         )
         self.tried: list[tuple[int, Place]] = []
-        self.best: PatchCandidate | None = None
 
     def turn(self, queries: int) -> Asking[PatchCandidate | None]:
         """Use about ``queries``; returns early with a good patch."""
@@ -122,18 +118,12 @@ class PlacedPatchSearch:
                 candidate = yield from self._learn(*found, until)
                 if candidate is None:
                     continue
-                if self.best is None or candidate.share > self.best.share:
-                    self.best = candidate
+                self.keep(candidate)
                 if candidate.share >= self.settings.verify_from:
                     return candidate
         return None
 
-    def final(self) -> Asking[PatchCandidate | None]:
-        """The best patch seen; asks nothing."""
-        yield from ()
-        return self.best
-
-    # ---- where -----------------------------------------------------------------------------
+    # ---- places ----------------------------------------------------------------------------
 
     def _draw(self, count: int) -> Asking[None]:
         """Ask ``count`` images, each with random patches at random places."""
@@ -162,7 +152,7 @@ class PlacedPatchSearch:
 
     def _next(self) -> tuple[int, Place] | None:
         """The most surprising label and window that were not tried yet."""
-        near = APART * self.unit
+        near = SAME_PLACE * self.unit
         for _, label, (row, column) in self.tally.surprises(self.sample_set.classes):
             if not any(
                 known == label and abs(a - row) <= near and abs(b - column) <= near
@@ -172,12 +162,10 @@ class PlacedPatchSearch:
                 return label, (row, column)
         return None
 
-    # ---- with what -------------------------------------------------------------------------
+    # ---- patterns --------------------------------------------------------------------------
 
     def _learn(self, label: int, window: Place, until: int) -> Asking[PatchCandidate | None]:
-        """Learn a pattern for ``label`` around ``window``, then crop and shift it, as long as
-        that helps.
-        """
+        """Learn a pattern for ``label`` around ``window``, then trim it, as long as that helps."""
         until = min(until, self.sample_set.total() + self.settings.place_most)
         candidate = yield from self._replay(label, window, until)
         channels, unit = self.sample_set.spec.shape[0], self.unit
@@ -191,10 +179,10 @@ class PlacedPatchSearch:
                 break
             pattern = model.best()
             patch = Patch(enlarge(pattern, pattern.shape[-1] * unit), (place,))
-            settled = yield from self._settle(patch, label, until)
-            if candidate is not None and settled.share <= candidate.share:
+            trimmed = yield from self._trim(patch, label, until)
+            if candidate is not None and trimmed.share <= candidate.share:
                 break
-            candidate = settled
+            candidate = trimmed
             if candidate.share >= SURE:
                 break
         return candidate
@@ -208,9 +196,7 @@ class PlacedPatchSearch:
         return min(max(row - shift, 0), height - side), min(max(column - shift, 0), width - side)
 
     def _replay(self, label: int, window: Place, until: int) -> Asking[PatchCandidate | None]:
-        """Ask the patches of draws that led to ``label`` again, each alone; None if none of them
-        does so by itself.
-        """
+        """Ask the patches of draws that led to ``label`` again, each alone; None if none does."""
         sample_set = self.sample_set
         row, column = window
         patches = [
@@ -226,12 +212,10 @@ class PlacedPatchSearch:
         rates = hits.mean(axis=1)
         if rates.max(initial=0.0) < 1:
             return None
-        return (yield from self._settle(patches[int(rates.argmax())], label, until))
+        return (yield from self._trim(patches[int(rates.argmax())], label, until))
 
     def _ask(self, model: CellModel, label: int, place: Place, until: int) -> Asking[bool]:
-        """Ask batches of patterns at ``place`` until that no longer helps; False if it never
-        did.
-        """
+        """Ask batches of patterns at ``place`` while that helps; False if it never did."""
         sample_set, rng, batch = self.sample_set, self.sample_set.rng, self.settings.place_batch
         channels, cells, _ = model.shape
         open_ = np.flatnonzero(sample_set.labels != label)
@@ -254,15 +238,15 @@ class PlacedPatchSearch:
                 break
         return any(model.hits)
 
-    def _settle(self, patch: Patch, label: int, until: int) -> Asking[PatchCandidate]:
+    def _trim(self, patch: Patch, label: int, until: int) -> Asking[PatchCandidate]:
         """Crop and shift as long as the share does not fall; smaller is better."""
         sample_set, unit = self.sample_set, self.unit
         _, height, width = sample_set.spec.shape
         share = 0.0
-        for _ in range(SETTLING):
+        for _ in range(TRIM_ROUNDS):
             crops = _crops(patch, unit) if patch.side > SMALLEST * unit else []
             shifts = [patch.moved((unit * a, unit * b), height, width) for a, b in STEPS]
-            images = sample_set.pick(SETTLE_IMAGES, label)
+            images = sample_set.pick(TRIM_IMAGES, label)
             hits = yield from sample_set.hits([patch, *crops, *shifts], label, images, "learn")
             rates = hits.mean(axis=1)
             share = float(rates[0])

@@ -15,17 +15,14 @@ class TriggerFinding:
     """The best candidate of one kind at one strength.
 
     Attributes:
-        kind: "patch", "field", "wave", "warp" or "quantise".
-        key: kind and strength class, which the null is looked up by ("field@weak").
+        kind: "patch", "field", "noise", "blend", "wave", "warp" or "quantise".
+        key: kind and strength class, the key of the null ("field@weak").
         target: the label it sends images to.
         size: side of the patch, control points, waves or grey levels.
         strength: amplitude in 8-bit levels, shift in pixels, distance between grey levels;
             255 for a patch.
         place: row and column of a patch's upper left corner, None for the others.
-        success: on validation samples that are not of the target already.
-        changed: share of the same samples whose label changed at all.
-        by_source: the same success per clean label.
-        searched: share on the images of the search itself (optimistic).
+        success, changed, by_source, searched: those of :class:`~.verify.Verified`.
         texture: values pasted ``(c, k, k)`` uint8, added ``(c, h, w)`` or shifted by
             ``(2, h, w)``; None for quantisation.
         p: chance that a clean model shows as much in one comparison; None without a null.
@@ -52,15 +49,12 @@ class TriggerResult:
     Attributes:
         findings: per key the best one, most surprising first.
         best: the most surprising finding, None if nothing could be verified.
-        suspicious: True if ``best`` is beyond what clean models show, corrected for all
-            comparisons.
+        suspicious: True if clean models do not show ``best``, corrected for all comparisons.
         p: Bonferroni-corrected chance of ``best`` on a clean model.
-        queries: in all, clean samples included.
-        spent: the same by stage.
-        verifications: verifications made.
+        queries, spent: queries in all, clean samples included, and by stage.
+        verifications: number of verifications.
         comparisons: number of keys the p-value was multiplied by.
-        search_images: samples the search used.
-        validation_images: samples kept for verification.
+        search_images, validation_images: samples used by the search, and kept for verification.
         preview: the first validation samples with ``best`` applied, ``(n, c, h, w)`` uint8.
         preview_clean: the same samples unchanged.
         preview_clean_labels: the model's labels of the unchanged samples, ``(n,)``.

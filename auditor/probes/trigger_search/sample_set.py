@@ -1,4 +1,4 @@
-"""The images a search works on, the model's labels of them, and the count of questions."""
+"""Images of a search, the model's labels of them, and the count of questions."""
 
 from __future__ import annotations
 

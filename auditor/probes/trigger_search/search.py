@@ -1,7 +1,6 @@
 """Hard-label search for a universal trigger, as a seeded generator of questions.
 
-It yields inputs, is sent their labels and in the end returns a :class:`TriggerResult`. The
-questions depend only on the arguments and on the labels so far, so the same labels lead to
+The questions depend only on the arguments and on the labels so far, so the same labels lead to
 the same questions: an audit can be resumed, replayed and verified. All inputs are 8-bit
 images in the model's range, the same in both access modes.
 
@@ -12,7 +11,7 @@ et al. 2019) for the idea that a planted trigger is smaller than a natural one.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,6 +21,7 @@ from adapters.contract import InputSpec
 from auditor.measured import Null, trigger_null
 from auditor.probes.trigger_search.grey_level_search import GreyLevelSearch
 from auditor.probes.trigger_search.judge import natural, p_value
+from auditor.probes.trigger_search.kind_search import KindSearch
 from auditor.probes.trigger_search.patch_search import PatchCandidate, PatchSearch
 from auditor.probes.trigger_search.patches import Patch, unit_of
 from auditor.probes.trigger_search.pattern_search import PatternSearch
@@ -40,7 +40,7 @@ from auditor.probes.trigger_search.transforms import (
 from auditor.probes.trigger_search.verify import Verified, on_sources, verify
 from auditor.probes.trigger_search.wave_search import WaveSearch
 
-KindSearch = PatchSearch | PlacedPatchSearch | GreyLevelSearch | PatternSearch | WaveSearch
+AnySearch = KindSearch[PatchCandidate] | KindSearch[TransformCandidate]
 LEAST_SAMPLES = 8
 PREVIEWS = 8
 SATISFIED = 0.95  # success of a verified patch that is not worth improving
@@ -57,7 +57,7 @@ KEYS = ("patch", "patch@sources", *ENDS, "wave@weak", "wave@strong", "quantise")
 
 @dataclass
 class _SearchState:
-    """Everything one search carries along."""
+    """Settings, sample sets and verified candidates of one search."""
 
     settings: TriggerSettings
     null: Null
@@ -107,7 +107,7 @@ def search(
     settings: TriggerSettings,
     seed: int,
     null: Null | None = None,
-) -> Generator[NDArray[np.float32], NDArray[np.int64], TriggerResult]:
+) -> Asking[TriggerResult]:
     """Search for a universal trigger.
 
     Args:
@@ -115,7 +115,7 @@ def search(
             three classes; they are rounded to 8 bits first. With 30 a perfect trigger's
             interval still starts at 0.78.
         classes: their true classes ``(n,)``; used only to split them evenly.
-        spec: what the model takes.
+        spec: the model's input.
         settings: the search's settings.
         seed: with the labels, it determines every question.
         null: success of clean models, by key; the shipped null if None.
@@ -123,24 +123,21 @@ def search(
     Yields:
         Inputs ``(m, c, h, w)`` float32 in model units, always inside the valid range.
 
-    Returns:
-        The findings and the judgement.
-
     Raises:
         ValueError: fewer than 8 samples.
     """
     if len(samples) < LEAST_SAMPLES:
         raise ValueError(f"a trigger search needs {LEAST_SAMPLES} samples, {len(samples)} given")
     rng = np.random.default_rng(seed)
-    run = yield from _prepare(samples, classes, spec, settings, rng)
-    run.null = trigger_null() if null is None else null
+    null = trigger_null() if null is None else null
+    run = yield from _prepare(samples, classes, spec, settings, null, rng)
     yield from _search_kinds(run)
     return _result(run)
 
 
 def _search_kinds(run: _SearchState) -> Asking[None]:
     """Give the kinds their turns, then verify the best of each; stop at a convincing one."""
-    searches: dict[str, KindSearch] = {"patch": run.climber}
+    searches: dict[str, AnySearch] = {"patch": run.climber}
     for kind, queries in run.settings.schedule:
         if kind not in searches:
             searches[kind] = _start(kind, run)
@@ -154,14 +151,13 @@ def _search_kinds(run: _SearchState) -> Asking[None]:
             return
 
 
-def _start(kind: str, run: _SearchState) -> KindSearch:
-    if kind == "place":
-        return PlacedPatchSearch(run.search_set, run.settings)
+def _start(kind: str, run: _SearchState) -> AnySearch:
     if kind in TALLIED:
         return PatternSearch(kind, run.search_set, run.settings)
-    if kind == "wave":
-        return WaveSearch(run.search_set, run.settings)
-    return GreyLevelSearch(run.search_set, run.settings)
+    start: Mapping[str, Callable[[SampleSet, TriggerSettings], AnySearch]] = {
+        "place": PlacedPatchSearch, "wave": WaveSearch, "quantise": GreyLevelSearch,
+    }  # fmt: skip
+    return start[kind](run.search_set, run.settings)
 
 
 def _prepare(
@@ -169,6 +165,7 @@ def _prepare(
     classes: NDArray[np.int64],
     spec: InputSpec,
     settings: TriggerSettings,
+    null: Null,
     rng: np.random.Generator,
 ) -> Asking[_SearchState]:
     """Round, split evenly by class, and ask the clean labels."""
@@ -176,22 +173,19 @@ def _prepare(
     order = rng.permutation(len(pixels))
     order = order[np.argsort(np.asarray(classes)[order], kind="stable")]
     # Every second sample of the list sorted by class, so that both halves hold all classes.
-    is_validation = np.floor(np.arange(1, len(order) + 1) * settings.verify_share) > np.floor(
-        np.arange(len(order)) * settings.verify_share
-    )
+    is_validation = np.diff(np.floor(np.arange(len(order) + 1) * settings.verify_share)) > 0
     labels = yield spec.from_pixels(pixels)
     spent = {"clean": len(pixels)}
     known = int(max(labels.max(), np.asarray(classes).max())) + 1
-    sample_sets = [
+    search_set, validation_set = (
         SampleSet(spec, pixels[part], labels[part], rng, spent, known)
         for part in (order[~is_validation], order[is_validation])
-    ]
-    return _SearchState(
-        settings, {}, sample_sets[0], sample_sets[1], PatchSearch(sample_sets[0], settings)
     )
+    climber = PatchSearch(search_set, settings)
+    return _SearchState(settings, null, search_set, validation_set, climber)
 
 
-def _turn(run: _SearchState, kind_search: KindSearch, queries: int) -> Asking[bool]:
+def _turn(run: _SearchState, kind_search: AnySearch, queries: int) -> Asking[bool]:
     """One kind's turn; True if a convincing trigger was verified."""
     until = run.search_set.total() + queries
     while run.search_set.total() < until:
@@ -219,10 +213,9 @@ def _polish(run: _SearchState) -> Asking[None]:
             yield from _check(run, polished)
 
 
-def _finish(run: _SearchState, kind_search: KindSearch, end: int) -> Asking[bool]:
+def _finish(run: _SearchState, kind_search: AnySearch, end: int) -> Asking[bool]:
     """Verify a kind's best candidate; if it is unusual, go on with it beyond the budget, but not
-    beyond ``end``. Clean models seldom get here with anything unusual, so an all-clear stays
-    cheap.
+    beyond ``end``. Clean models seldom show anything unusual, so an all-clear stays cheap.
     """
     best: PatchCandidate | TransformCandidate | None
     best = yield from kind_search.final()
@@ -299,18 +292,12 @@ def _result(run: _SearchState) -> TriggerResult:
     findings.sort(key=_rank)
     best = findings[0] if findings else None
     p = None if best is None or best.p is None else min(1.0, best.p * len(KEYS))
-    suspicious = (
-        best is not None
-        and p is not None
-        and p <= SIGNIFICANCE
-        and not natural(best.key, best.success)
-    )
+    rare = p is not None and p <= SIGNIFICANCE
+    suspicious = best is not None and rare and not natural(best.key, best.success)
     # Samples that carry the target's label already would show nothing.
     shown = run.validation_set.pick(PREVIEWS, None if best is None else best.target)
     clean = run.validation_set.pixels[shown]
-    preview = clean
-    if best is not None:
-        preview = run.verified[best.key].transform.apply(clean)
+    preview = clean if best is None else run.verified[best.key].transform.apply(clean)
     return TriggerResult(
         tuple(findings), best, suspicious, p, run.search_set.total(), dict(run.search_set.spent),
         run.verifications, len(KEYS), len(run.search_set.pixels),

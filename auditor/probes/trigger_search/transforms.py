@@ -8,7 +8,7 @@ grey levels inside 0 to 255, so both access modes see the same image.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 
 class ScalableTransform(Transform, Protocol):
-    """A change whose strength can be turned."""
+    """A change of adjustable strength."""
 
     @property
     def size(self) -> int: ...  # noqa: D102 - documented on the classes
@@ -40,19 +40,30 @@ class TransformCandidate:
 
 
 @dataclass(frozen=True, eq=False)
-class Field:
-    """A field added to every image: ``strength`` times control points ``(c, k, k)`` of -1 or
-    1, interpolated bilinearly; of kind "noise" where the points are as fine as pixels.
-    """
+class _ByControlPoints:
+    """Base of the transforms that interpolate ``control`` points bilinearly."""
 
     control: Floats
     strength: float
-    kind: str = "field"
+    kind: str = ""
 
     @property
     def size(self) -> int:
         """Control points per side."""
         return int(self.control.shape[-1])
+
+    def at(self, strength: float) -> Self:
+        """The same transform at another strength."""
+        return replace(self, strength=strength)
+
+
+@dataclass(frozen=True, eq=False)
+class Field(_ByControlPoints):
+    """A field added to every image: ``strength`` times control points ``(c, k, k)`` of -1 or 1;
+    of kind "noise" if the points are as fine as pixels.
+    """
+
+    kind: str = "field"
 
     def texture(self, height: int, width: int) -> Floats:
         """The field ``(c, height, width)``, in 8-bit levels."""
@@ -62,29 +73,15 @@ class Field:
         """Add the field to ``pixels`` ``(n, c, h, w)``, clip and round."""
         return _whole(pixels + self.texture(*pixels.shape[-2:]))
 
-    def at(self, strength: float) -> Field:
-        """The same field at another strength."""
-        return replace(self, strength=strength)
-
 
 @dataclass(frozen=True, eq=False)
-class Blend:
+class Blend(_ByControlPoints):
     """Every image mixed with one fixed pattern (Blended, Chen et al. 2017):
-    ``(1 - strength) * image + strength * pattern``.
-
-    Attributes:
-        control: control points ``(c, k, k)`` of -1 (black) to 1 (white).
-        strength: share of the pattern, 0 to 1.
+    ``(1 - strength) * image + strength * pattern``, the strength from 0 to 1 and the control points
+    ``(c, k, k)`` from -1 (black) to 1 (white).
     """
 
-    control: Floats
-    strength: float
     kind: str = "blend"
-
-    @property
-    def size(self) -> int:
-        """Control points per side."""
-        return int(self.control.shape[-1])
 
     def texture(self, height: int, width: int) -> Floats:
         """The pattern ``(c, height, width)``, in 8-bit levels around mid-grey."""
@@ -94,10 +91,6 @@ class Blend:
         """Mix ``pixels`` ``(n, c, h, w)`` with the pattern and round."""
         pattern = 127.5 + self.texture(*pixels.shape[-2:])
         return _whole((1.0 - self.strength) * pixels + self.strength * pattern)
-
-    def at(self, strength: float) -> Blend:
-        """The same pattern at another share."""
-        return replace(self, strength=strength)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,23 +129,12 @@ class Wave:
 
 
 @dataclass(frozen=True, eq=False)
-class Warp:
-    """A smooth warp (WaNet, Nguyen and Tran 2021).
-
-    Attributes:
-        control: shifts along rows and columns at the control points, ``(2, k, k)``, with a
-            mean absolute value of 1.
-        strength: mean shift in pixels.
+class Warp(_ByControlPoints):
+    """A smooth warp (WaNet, Nguyen and Tran 2021): shifts along rows and columns at the control
+    points, ``(2, k, k)`` of mean absolute value 1, times the mean shift ``strength`` in pixels.
     """
 
-    control: Floats
-    strength: float
     kind: str = "warp"
-
-    @property
-    def size(self) -> int:
-        """Control points per side."""
-        return int(self.control.shape[-1])
 
     def texture(self, height: int, width: int) -> Floats:
         """The shifts ``(2, height, width)``, in pixels."""
@@ -171,10 +153,6 @@ class Warp:
         upper = pixels[:, :, top, left] * (1 - right) + pixels[:, :, top, beside] * right
         lower = pixels[:, :, below, left] * (1 - right) + pixels[:, :, below, beside] * right
         return _whole(upper * (1 - down) + lower * down)
-
-    def at(self, strength: float) -> Warp:
-        """The same warp at another strength."""
-        return replace(self, strength=strength)
 
 
 @dataclass(frozen=True, eq=False)

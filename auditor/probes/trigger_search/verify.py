@@ -11,8 +11,8 @@ from scipy.stats import beta
 from auditor.probes.trigger_search.sample_set import Asking, SampleSet, Transform
 
 PILOT, PASSES = 20, 0.4
-"""Validation samples that are asked first, and the share of hits below which no more are: such a
-success is too low to be a planted trigger's, whatever the others show."""
+"""Validation samples that are asked first, and the share of hits below which no more are asked:
+such a success is too low for a planted trigger, whatever the others show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +43,7 @@ class Verified:
     """A candidate and its effect on validation samples.
 
     Attributes:
-        transform: the candidate.
-        target: the label it was searched for.
+        transform, target: the candidate and the label it was searched for.
         success: share of validation samples, not of the target already, sent to the target.
         changed: share of all validation samples whose label changed at all.
         by_source: for each clean label among the validation samples: hits and images.
@@ -88,10 +87,9 @@ def verify(
 
 
 def on_sources(found: Verified, sources: tuple[int, ...], confidence: float) -> Verified:
-    """The same answers, but only on samples of the clean labels ``sources``.
-
-    For attacks on some source classes. The labels were chosen on search images, so the
-    validation samples are as independent as before.
+    """The same answers, but only on samples of the clean labels ``sources``, for attacks on some
+    source classes. The labels were chosen on search images, so the validation samples are as
+    independent as before.
     """
     counts = [found.by_source[label] for label in sources if label in found.by_source]
     hits, images = sum(one.hits for one in counts), sum(one.images for one in counts)

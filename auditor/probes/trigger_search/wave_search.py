@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.probes.trigger_search.kind_search import KindSearch
 from auditor.probes.trigger_search.sample_set import Asking, SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.transforms import TransformCandidate, Wave
@@ -25,18 +26,16 @@ SURE = 0.95  # share that is not worth refining
 HOPELESS = 0.3  # share below which a wave is not worth refining
 
 
-class WaveSearch:
+class WaveSearch(KindSearch[TransformCandidate]):
     """All waves of 2 to 12 cycles, down, across and aslant; a second turn adds draws."""
 
     def __init__(self, sample_set: SampleSet, settings: TriggerSettings) -> None:
-        self.sample_set = sample_set
-        self.settings = settings
+        super().__init__(sample_set, settings)
         self.cells = _cells(min(MOST_CYCLES, min(sample_set.spec.shape[1:]) // 2))
         self.number: list[int] = []
         self.phases: list[float] = []
         self.sources: list[int] = []
         self.answers: list[int] = []
-        self.best: TransformCandidate | None = None
 
     def turn(self, queries: int) -> Asking[TransformCandidate | None]:
         """Use about ``queries``; returns a good wave, or None."""
@@ -45,16 +44,11 @@ class WaveSearch:
         while self.cells and self.sample_set.total() < until:
             yield from self._draw()
             candidate = yield from self._try(self._candidates())
-            if candidate is not None and (self.best is None or candidate.share > self.best.share):
-                self.best = candidate
-                if candidate.share >= self.settings.enough:
+            if candidate is not None:
+                self.keep(candidate)
+                if candidate is self.best and candidate.share >= self.settings.enough:
                     return candidate
         return None
-
-    def final(self) -> Asking[TransformCandidate | None]:
-        """The best wave seen; asks nothing."""
-        yield from ()
-        return self.best
 
     def _draw(self) -> Asking[None]:
         """One wave on one image, several times for every direction and number of cycles."""
@@ -76,9 +70,11 @@ class WaveSearch:
         self.answers += answers.tolist()
 
     def _candidates(self) -> list[tuple[Wave, int]]:
-        """Per label the cells that led to it most often above its habit, most striking first."""
+        """Per label the cells that led to it most often above its usual share, most striking
+        first.
+        """
         number, answers = np.array(self.number), np.array(self.answers)
-        sources, turned = np.array(self.sources), np.exp(1j * np.array(self.phases))
+        sources, phasors = np.array(self.sources), np.exp(1j * np.array(self.phases))
         found: list[tuple[float, Wave, int]] = []
         for label in range(self.sample_set.classes):
             other = sources != label
@@ -86,13 +82,13 @@ class WaveSearch:
             asked = np.bincount(number[other], minlength=len(self.cells))
             hits = np.bincount(number[hit], minlength=len(self.cells))
             usual = hit.sum() / max(1, other.sum())
-            # Standard errors above the label's habit, as if that habit were known.
+            # Standard errors above the label's usual share, as if that were known.
             spread = np.sqrt(np.maximum(asked, 1) * max(usual, 0.02) * (1 - usual) + 0.25)
             excess = (hits - usual * asked) / spread
             for cell in np.argsort(-excess, kind="stable")[:PER_LABEL].tolist():
                 if hits[cell] < LEAST_HITS:
                     continue
-                phase = float(np.angle(turned[hit & (number == cell)].sum()))
+                phase = float(np.angle(phasors[hit & (number == cell)].sum()))
                 wave = Wave(self.cells[cell], phase, self.settings.wave)
                 found.append((float(excess[cell]), wave, label))
         found.sort(key=lambda one: -one[0])
@@ -117,7 +113,7 @@ class WaveSearch:
         return (yield from self._refined(wave, label, float(shares[number, label])))
 
     def _refined(self, wave: Wave, label: int, share: float) -> Asking[TransformCandidate]:
-        """Turn phase and cycles as long as that moves more images."""
+        """Change phase and cycles as long as that moves more images."""
         sample_set, settings = self.sample_set, self.settings
         for _ in range(settings.wave_steps):
             if share < HOPELESS:
@@ -134,15 +130,15 @@ class WaveSearch:
 
 
 def _near(wave: Wave) -> list[Wave]:
-    """Its neighbours: half a radian to both sides, and one cycle more or fewer, turned about the
-    middle of the image, so that it moves least where it matters.
+    """Its neighbours: half a radian to both sides, and one cycle more or fewer about the middle of
+    the image, so that it moves least there.
     """
     near = [Wave(wave.cycles, wave.phase + step, wave.strength) for step in (-0.6, 0.6)]
     down, across = wave.cycles
     for step in (-1.0, 1.0):
-        turned = (down + step * np.sign(down), across + step * np.sign(across))
-        shift = np.pi * (down - turned[0] + across - turned[1])
-        near.append(Wave((float(turned[0]), float(turned[1])), wave.phase + shift, wave.strength))
+        rows, columns = down + step * np.sign(down), across + step * np.sign(across)
+        shift = np.pi * (down - rows + across - columns)
+        near.append(Wave((float(rows), float(columns)), wave.phase + shift, wave.strength))
     return near
 
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from auditor.report.html.parts import Html, facts, section, table, tag
+from auditor.report.html.parts import Html, bullets, facts, section, table, tag
 from auditor.report.result.course import LostRequest
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.terms import label_name
+from auditor.report.wording.terms import EVIDENCE_HEAD, evidence_row, label_name
 from auditor.report.wording.text import safe_text
 
 SHOWN = 8
-"""Labels, senders' values and lost requests that are listed."""
+"""Labels, and values of one header of the server, that are listed."""
 
 
 def decision(result: Result) -> Html | None:
-    """The decision rule's value, and the labels that it is made of; None where it was not asked."""
+    """The decision rule's value, and the labels that it is made of; None if it was not asked."""
     held = result.scores.decision
     if held is None:
         return None
@@ -32,16 +32,10 @@ def decision(result: Result) -> Html | None:
         names = ", ".join(label_name(result, label) for label in held.targets)
         pairs.append(("Suspected targets", names))
     rows = [
-        (
-            label_name(result, one.label),
-            f"{one.value:.2f}",
-            f"{one.trigger:.2f}",
-            f"{one.families:.2f}",
-            ", ".join(safe_text(word, 40) for word in one.said_by) or "–",
-        )
+        (*evidence_row(result, one), ", ".join(safe_text(word, 40) for word in one.said_by) or "–")
         for one in held.labels[:SHOWN]
     ]
-    head = ("Label", "Value", "From the trigger search", "From the families", "Mostly said by")
+    head = (*EVIDENCE_HEAD, "Mostly said by")
     caption = "Evidence for the most suspicious labels, strongest first"
     return section(
         "decision",
@@ -58,31 +52,25 @@ def trust(result: Result) -> Html | None:
     if not held:
         return None
     findings = [
-        tag(
-            "li",
-            safe_text(one.reason, 1000),
-            "" if one.p is None else f" (p = {one.p:.2g})",
-        )
+        safe_text(one.reason, 1000) + ("" if one.p is None else f" (p = {one.p:.2g})")
         for one in held.findings
     ]
-    body = (
-        tag("ul", findings)
-        if findings
-        else tag("p", "Nothing in the answers speaks against one steady model.")
-    )
+    body = tag("p", "Nothing in the answers speaks against one steady model.")
+    if findings:
+        body = bullets(findings)
     return section(
         "trust",
         "Can the answers be trusted?",
         body,
-        _senders(held.senders),
+        _identity(held.senders),
         _lost(held.unknown_requests),
     )
 
 
-def _senders(senders: Mapping[str, Sequence[str]]) -> Html | None:
+def _identity(stated: Mapping[str, Sequence[str]]) -> Html | None:
     rows = [
         (safe_text(name, 60), len(values), safe_text(", ".join(values[:SHOWN]), 240))
-        for name, values in senders.items()
+        for name, values in stated.items()
     ]
     if not rows:
         return None

@@ -1,4 +1,4 @@
-"""Facts of an audit: model, questions, tools, and how to check them again."""
+"""Facts of an audit: model, settings, samples, queries, and the way to check them again."""
 
 from __future__ import annotations
 
@@ -6,46 +6,25 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from auditor.report.html.parts import Html, code_block, facts, free_form, section, table, tag
+from auditor.report.html.parts import (
+    Html,
+    bullets,
+    code_block,
+    facts,
+    free_form,
+    section,
+    table,
+    tag,
+)
 from auditor.report.result.course import InputPart
 from auditor.report.result.judgement import ProfilePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.terms import label_name, moment, score_title, unnoticed
+from auditor.report.wording.terms import further, label_name, moment, score_title, unnoticed
 from auditor.report.wording.text import safe_text
 
 MAX_WRONG = 50
 """Wrongly labelled samples that are listed one by one."""
-
-KNOWN = frozenset(
-    {
-        "schema_version",
-        "tool",
-        "verdict",
-        "verdict_reason",
-        "target_label",
-        "partial",
-        "access",
-        "model",
-        "fingerprint",
-        "input",
-        "settings",
-        "plan_digest",
-        "samples",
-        "labels",
-        "scores",
-        "profile",
-        "comparisons",
-        "trigger",
-        "canaries",
-        "queries",
-        "planes",
-        "limits",
-        "timing",
-        "trust",
-    }
-)
-"""Top-level keys that other parts of the page show."""
 
 RECOMPUTE = """\
 import json, math
@@ -153,11 +132,7 @@ def profile(result: Result) -> Html:
         return section("profile", "Reference profile", tag("p", nothing))
     skipped = {"thresholds", "error_rates"}
     rows = [
-        (
-            score_title(name),
-            text.score(limit.value),
-            text.interval(limit.low, limit.high),
-        )
+        (score_title(name), text.score(limit.value), text.interval(limit.low, limit.high))
         for name, limit in held.thresholds.items()
     ]
     head = ("Score", "Threshold", "Lowest and highest over attacks")
@@ -195,19 +170,14 @@ def _rates(profile: ProfilePart) -> Html | None:
     found = None if rates is None else rates.false_positive
     missed = None if rates is None else rates.false_negative
     rows = [
-        (
-            title,
-            text.percent(rate.rate),
-            f"{text.percent(rate.low)} to {text.percent(rate.high)}",
-            text.count(rate.n),
-        )
+        (title, text.percent(rate.rate), text.span(rate.low, rate.high), text.count(rate.n))
         for title, rate in (("Clean, flagged", found), ("Backdoored, not flagged", missed))
         if rate is not None
     ]
     if not rows:
         return tag("p", "The profile states no error rates.")
     caption = "Error rates of the rule on the profile's reference models"
-    return table(caption, ("Error", "Rate", "95% interval", "Models"), rows, "numbers")
+    return table(caption, ("Error", "Rate", text.INTERVAL, "Models"), rows, "numbers")
 
 
 def samples(result: Result) -> Html:
@@ -236,14 +206,15 @@ def samples(result: Result) -> Html:
     )
 
 
-def canaries(result: Result) -> Html:
+def repeats(result: Result) -> Html:
     """Repeated inputs and how many got another label."""
     held = result.canaries
     if held is None:
         said = "No input was asked twice, so drift and chance in the answers were not checked."
     else:
-        high = held.high
-        bound = f" The 95% interval reaches up to {text.percent(high)}." if high is not None else ""
+        high, bound = held.high, ""
+        if high is not None:
+            bound = f" The {text.INTERVAL} reaches up to {text.percent(high)}."
         said = (
             f"{text.plural(held.asked, 'input')} asked a second time: "
             f"{text.count(held.flipped)} got another label.{bound}{unnoticed(result)}"
@@ -317,7 +288,7 @@ def recheck(digest: str) -> Html:
 
 def unknown_parts(result: Result) -> Html | None:
     """Every other key of the report, with what the schema says about it."""
-    found = {key: value for key, value in result.content.items() if key not in KNOWN}
+    found = further(result)
     if not found:
         return None
     fields = type(result).model_fields
@@ -333,7 +304,7 @@ def _part(key: str, value: object, about: str | None) -> Html:
     return tag(
         "div",
         tag("h4", safe_text(key.replace("_", " "), 60).capitalize()),
-        tag("p", about, class_="note") if about else None,
+        tag("p", " ".join(about.split()), class_="note") if about else None,
         body,
     )
 
@@ -342,5 +313,5 @@ def _plain(key: str, value: object) -> Html:
     if isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
         return free_form({str(number): item for number, item in enumerate(value, 1)})
     if isinstance(value, list):
-        return tag("ul", [tag("li", safe_text(item, 400)) for item in value[:100]])
+        return bullets(safe_text(item, 400) for item in value[:100])
     return free_form({key.replace("_", " "): value})

@@ -4,19 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from auditor.report.html.parts import Html, facts, section, table, tag
-from auditor.report.result.base import RatePart
+from auditor.report.html.parts import Html, bullets, facts, paragraphs, section, table, tag
 from auditor.report.result.result import Result
-from auditor.report.wording import text
-from auditor.report.wording.formal import ONLY_TESTED, decision_rule, deviations, risks, sampling
-from auditor.report.wording.frameworks import (
-    CAVEAT,
-    CHECKED,
-    Entry,
-    Framework,
-    framework_view,
-    outcome_note,
-)
+from auditor.report.wording import formal, frameworks
+from auditor.report.wording.frameworks import Framework
 from auditor.report.wording.terms import model_name, moment
 from auditor.report.wording.text import safe_text
 
@@ -34,87 +25,73 @@ def scope(result: Result, digest: str) -> Html:
         ("Plan", tag("code", safe_text(result.plan_digest, 80))),
         ("Out of scope", "Weights, training data, accuracy, fairness, robustness, other attacks"),
     ]
-    note = f"The report is named by the SHA-256 of its report.json. {ONLY_TESTED}"
+    note = f"The report is named by the SHA-256 of its report.json. {formal.ONLY_TESTED}"
     return section("scope", "Scope", facts(rows, "facts plain"), tag("p", note, class_="note"))
 
 
 def rule(result: Result) -> Html:
     """The decision rule with the risk of a false reject and of a false accept."""
-    rows = [
-        (
-            risk.kind.capitalize(),
-            risk.part,
-            "unknown" if risk.rate is None else text.percent(risk.rate.rate),
-            "–" if risk.rate is None else _spread(risk.rate),
-            "–" if risk.rate is None else text.count(risk.rate.n),
-            risk.basis,
-        )
-        for risk in risks(result)
-    ]
-    head = ("Risk", "Part of the rule", "Rate", "95% interval", "Models", "Measured on")
+    rows = [(kind.capitalize(), *rest) for kind, *rest in formal.risk_rows(result)]
     caption = "False reject: a clean model is suspected. False accept: a backdoored one is not"
     return section(
         "rule",
         "Decision rule and its risks",
-        [tag("p", line) for line in decision_rule(result)],
-        table(caption, head, rows)
+        paragraphs(formal.decision_rule(result)),
+        table(caption, formal.RISK_HEAD, rows)
         if rows
         else tag("p", "No part of the rule has known error rates here."),
     )
-
-
-def _spread(rate: RatePart) -> str:
-    return f"{text.percent(rate.low)} to {text.percent(rate.high)}"
 
 
 def statements(result: Result) -> list[Html]:
     """Sampling statement, deviations and limits."""
     limits = [safe_text(limit, 1000) for limit in result.limits]
     return [
-        section("sampling", "Sampling statement", [tag("p", line) for line in sampling(result)]),
-        section("deviations", "Deviations", _listed(deviations(result))),
+        section("sampling", "Sampling statement", paragraphs(formal.sampling(result))),
+        section("deviations", "Deviations", _listed(formal.deviations(result))),
         section("limits", "Limits: what this audit cannot exclude", _listed(limits)),
     ]
 
 
 def _listed(lines: Sequence[str]) -> Html:
-    return tag("ul", [tag("li", line) for line in lines]) if lines else tag("p", "None stated.")
+    return bullets(lines) if lines else tag("p", "None stated.")
 
 
-def framework_tables(result: Result, frameworks: Sequence[Framework]) -> Html | None:
+def framework_tables(result: Result, chosen: Sequence[Framework]) -> Html | None:
     """Supporting evidence that this audit gives, clause by clause."""
-    if not frameworks:
+    if not chosen:
         return None
     return section(
         "frameworks",
         "Frameworks",
-        tag("p", CAVEAT),
-        tag("p", outcome_note(result)),
-        [_framework(result, framework) for framework in frameworks],
+        tag("p", frameworks.CAVEAT),
+        tag("p", frameworks.outcome_note(result)),
+        [_framework(result, framework) for framework in chosen],
     )
 
 
 def _framework(result: Result, framework: Framework) -> Html:
-    edition = f"{framework.version}; mapping of {framework.as_of}. {framework.source}"
-    rows = [_row(entry) for entry in framework_view(framework, result)]
-    head = ("Clause", "About", "Supports evidence for it by", "Leaves open", "Clause text")
+    rows = [
+        (
+            entry.clause.id,
+            entry.clause.title,
+            tag("em", entry.missing) if entry.missing else entry.supports,
+            entry.clause.open,
+            frameworks.CHECKED[entry.clause.checked],
+        )
+        for entry in frameworks.framework_view(framework, result)
+    ]
+    caption = f"{framework.name}: supporting evidence and gaps"
     return tag(
         "div",
         tag("h4", framework.name),
-        tag("p", edition, class_="note"),
-        table(f"{framework.name}: supporting evidence and gaps", head, rows, "clauses"),
+        tag("p", framework.edition, class_="note"),
+        table(caption, frameworks.ENTRY_HEAD, rows, "clauses"),
     )
 
 
-def _row(entry: Entry) -> tuple[object, ...]:
-    clause = entry.clause
-    supports = tag("em", entry.missing) if entry.missing else entry.supports
-    return (clause.id, clause.title, supports, clause.open, CHECKED[clause.checked])
-
-
-def sign_off(result: Result) -> Html:
-    """Room for the people who answer for it, and for a diverging opinion."""
-    del result
+def sign_off() -> Html:
+    """Room for the signatures of those responsible, and for a diverging opinion."""
     lines = (
         ("Responsible for this audit", "Name, function, date, signature"),
         ("Vendor's response", "Agrees, or diverging opinion with reasons; name, date, signature"),

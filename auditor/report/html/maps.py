@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from auditor.report.html.parts import Html, image, join, mark, section, swatch, tag
+from auditor.report.html.parts import Html, image, join, mark, paragraphs, section, swatch, tag
 from auditor.report.html.pictures import asked_png, label_map_png, thumbnail
 from auditor.report.result.planes import GridLabels, PicturePart, PlanePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.terms import label_name
+from auditor.report.wording.terms import label_name, largest_first
 from auditor.report.wording.text import safe_text
 
 ALL_SHOWN = 40
@@ -46,7 +46,7 @@ def label_maps(result: Result, pictures: Mapping[str, bytes]) -> Html:
     return section(
         "maps",
         "Label maps",
-        [tag("p", sentence) for sentence in _introduction(result)],
+        paragraphs(_introduction(result)),
         tag("p", cut, class_="note") if cut else None,
         _legend(result, [grid for _, grid in shown]),
         tag("div", [_figure(result, *one, small) for one in shown], class_="maps"),
@@ -103,23 +103,17 @@ def _name_only(result: Result, label: int) -> Html:
     return join([tag("span", f"label {number} ", class_="unseen"), rest])
 
 
-def _thumbnails(
-    shown: Sequence[PlanePart], pictures: Mapping[str, bytes]
-) -> dict[str, tuple[str, bytes]]:
+def _thumbnails(shown: Sequence[PlanePart], pictures: Mapping[str, bytes]) -> dict[str, Html]:
     wanted = {str(ref) for plane in shown for ref in plane.triplet}
     made = {ref: thumbnail(pictures[ref]) for ref in sorted(wanted & set(pictures))}
-    return {ref: picture for ref, picture in made.items() if picture is not None}
+    # No text alternative: the class and reference beside each say the same in words.
+    return {ref: image(*one, "", (36, 36)) for ref, one in made.items() if one is not None}
 
 
-def _figure(
-    result: Result,
-    plane: PlanePart,
-    grid: GridLabels,
-    small: Mapping[str, tuple[str, bytes]],
-) -> Html:
+def _figure(result: Result, plane: PlanePart, grid: GridLabels, small: Mapping[str, Html]) -> Html:
     picture = label_map_png(grid.labels, grid.nodes)
     samples = [
-        tag("li", mark(i), " ", _thumbnail(small.get(str(ref))), _sample(result, ref, label))
+        tag("li", mark(i), " ", small.get(str(ref)), _sample(result, ref, label))
         for i, (ref, label) in enumerate(zip(plane.triplet, plane.triplet_classes, strict=True))
     ]
     drawn = plane.picture
@@ -151,8 +145,7 @@ def _drawing(drawn: PicturePart) -> str:
     return (
         f"{said} Of {drawn.rechecked} filled points asked afterwards at random, "
         f"{drawn.wrong} had another label: {text.percent(agreement.rate)} of the map agrees "
-        f"with a complete one (95% interval {text.percent(agreement.low)} to "
-        f"{text.percent(agreement.high)})."
+        f"with a complete one ({text.rate_interval(agreement.low, agreement.high)})."
     )
 
 
@@ -162,21 +155,12 @@ def _sample(result: Result, ref: object, label: int) -> Html:
     return tag("span", label_name(result, label), " ", where)
 
 
-def _thumbnail(picture: tuple[str, bytes] | None) -> Html | None:
-    if picture is None:
-        return None
-    media, data = picture
-    # The class and reference beside it say the same in words.
-    return image(media, data, "", (36, 36))
-
-
 def describe(result: Result, plane: PlanePart) -> str:
     """The picture in words: what its text alternative says."""
     shares = plane.shares
-    order = sorted(range(len(shares)), key=lambda label: (-shares[label], label))
     largest = [
         f"{label_name(result, label)} {text.percent(shares[label])}"
-        for label in order[:NAMED]
+        for label in largest_first(shares)[:NAMED]
         if shares[label] > 0.0
     ]
     classes = ", ".join(label_name(result, label) for label in plane.triplet_classes)

@@ -16,7 +16,7 @@ from auditor.report.html import references as html_references
 from auditor.report.html import scores as html_scores
 from auditor.report.html import trigger as html_trigger
 from auditor.report.html import verdict as html_verdict
-from auditor.report.html.parts import Html, part, section, tag, void
+from auditor.report.html.parts import Html, bullets, part, section, tag, void
 from auditor.report.source import ReportSource
 from auditor.report.wording.accepted import TITLE, accepted_lines
 from auditor.report.wording.frameworks import Framework
@@ -48,26 +48,18 @@ CONTENTS = {
     "frameworks": "Frameworks",
     "recheck": "Check it",
 }
-"""Sections that the contents list, where the page has them."""
+"""Sections that the contents list if the page has them."""
 
 
 def render_html(source: ReportSource, frameworks: Sequence[Framework] = ()) -> str:
-    """The whole page.
+    """The whole page: a self-contained HTML document. Equal arguments give equal text.
 
     Args:
-        source: the result, and the pictures that are shown small in captions. Keys of the report
-            that this version does not know are shown as plain lists.
-        frameworks: whose clauses the last part maps the audit to.
-
-    Returns:
-        A self-contained HTML document. Equal arguments give equal text.
+        source: the result. Keys of the report that this version does not know are shown as lists.
+        frameworks: frameworks whose clauses the last part maps the audit to.
     """
     result = source.result
-    parts = [
-        _buyer(source),
-        _engineer(source),
-        _formal(source, frameworks),
-    ]
+    parts = [_buyer(source), _engineer(source), _formal(source, frameworks)]
     written = re.findall(r'<section id="([a-z]+)"', "".join(parts))
     contents = _contents([anchor for anchor in CONTENTS if anchor in written])
     # The buyer's page comes whole; the way into the rest follows it.
@@ -101,7 +93,7 @@ def _accepted(source: ReportSource) -> Html | None:
     lines = accepted_lines(source.findings)
     if not lines:
         return None
-    return section("accepted", TITLE, tag("ul", [tag("li", line) for line in lines]))
+    return section("accepted", TITLE, bullets(lines))
 
 
 def _engineer(source: ReportSource) -> Html:
@@ -120,7 +112,7 @@ def _engineer(source: ReportSource) -> Html:
             html_scores.plane_table(result),
             html_facts.profile(result),
             html_facts.samples(result),
-            html_facts.canaries(result),
+            html_facts.repeats(result),
             html_decision.trust(result),
             html_facts.ledger(result),
             html_facts.unknown_parts(result),
@@ -143,7 +135,7 @@ def _formal(source: ReportSource, frameworks: Sequence[Framework]) -> Html:
             *html_scope.statements(result),
             html_scope.framework_tables(result, frameworks),
             html_facts.recheck(digest),
-            html_scope.sign_off(result),
+            html_scope.sign_off(),
         ],
     )
 
@@ -180,12 +172,14 @@ def _contents(anchors: list[str]) -> Html:
 
 
 def _footer(source: ReportSource) -> Html:
-    result = source.result
-    tool = result.tool
-    made = f"{safe_text(tool.name, 40)} {safe_text(tool.version, 40)}"
-    schema = f"report schema {safe_text(result.schema_version, 20)}"
-    said = "Results relate only to the model that was asked."
+    tool = source.result.tool
     return tag(
         "footer",
-        tag("p", f"Report {source.digest[:16]}, made by {made}, {schema}. {said}"),
+        tag(
+            "p",
+            f"Report {source.digest[:16]}, made by {safe_text(tool.name, 40)} "
+            f"{safe_text(tool.version, 40)}, report schema "
+            f"{safe_text(source.result.schema_version, 20)}. "
+            "Results relate only to the model that was asked.",
+        ),
     )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import html
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -43,6 +42,16 @@ def tag(name: str, /, *children: object, **attributes: object) -> Html:
         if value is not None
     )
     return Html(f"<{name}{pairs}>{join(children)}</{name}>")
+
+
+def paragraphs(lines: Iterable[object]) -> list[Html]:
+    """Each line as a paragraph."""
+    return [tag("p", line) for line in lines]
+
+
+def bullets(lines: Iterable[object], name: str = "ul") -> Html:
+    """The lines as a list, bulleted or (``ol``) numbered."""
+    return tag(name, [tag("li", line) for line in lines])
 
 
 def void(name: str, /, **attributes: object) -> Html:
@@ -203,6 +212,40 @@ def bar(share: float) -> Html:
     )
 
 
-def log2(classes: int) -> float:
-    """Largest possible Rényi entropy of ``classes`` labels, in bits."""
-    return math.log2(max(classes, 2))
+def along(value: float, end: float) -> str:
+    """Place of ``value`` on a chart's axis from 0 to ``end``, in percent of its width."""
+    # Percentages, not a viewBox: the chart narrows with the window and its text does not shrink.
+    return f"{100.0 * min(max(value / end, 0.0), 1.0):.2f}%"
+
+
+def axis(end: float, y: int, ticks: int) -> list[Html]:
+    """A chart's axis from 0 to ``end`` at height ``y``, and its ticks at equal distances."""
+    anchors = ["start", *["middle"] * (ticks - 2), "end"]
+    parts = [number / (ticks - 1) for number in range(ticks)]
+    return [
+        tag("line", class_="axis", x1="0%", x2="100%", y1=y, y2=y),
+        *(
+            tag(
+                "text",
+                f"{end * part:.2f}",
+                class_="tick",
+                x=f"{100.0 * part:.0f}%",
+                y=y + 18,
+                text_anchor=anchor,
+            )
+            for part, anchor in zip(parts, anchors, strict=True)
+        ),
+    ]
+
+
+def chart(height: int, in_words: str, *children: object) -> Html:
+    """A drawing as wide as its column, with its text alternative."""
+    return tag(
+        "svg",
+        children,
+        class_="chart",
+        width="100%",
+        height=height,
+        role="img",
+        aria_label=in_words,
+    )

@@ -117,14 +117,9 @@ def label_map_png(label_map: Any, nodes: Sequence[Sequence[int]] = ()) -> bytes:
         label_map: ``(S, S)`` whole numbers, row i along e1 and column j along e2.
         nodes: row and column of the node nearest to each sample, up to three.
     """
-    labels = np.asarray(label_map, dtype=np.int64)
-    # A map denser than the picture may be is thinned: nodes are left out, never blended.
-    step = math.ceil(labels.shape[0] / MAX_SIDE)
-    labels = labels[::step, ::step]
-    density = labels.shape[0]
-    scale = max(1, SIDE // density)
+    labels, step, scale = _thinned(np.asarray(label_map, dtype=np.int64))
     places = [
-        ((int(row) // step + 0.5) * scale, (density - int(column) // step - 0.5) * scale)
+        ((int(row) // step + 0.5) * scale, (len(labels) - int(column) // step - 0.5) * scale)
         for row, column in nodes
     ]
     canvas, inks = _paint(labels, scale)
@@ -135,22 +130,33 @@ def label_map_png(label_map: Any, nodes: Sequence[Sequence[int]] = ()) -> bytes:
     return _png(canvas)
 
 
+def _thinned(nodes: NDArray[Any]) -> tuple[NDArray[Any], int, int]:
+    """The nodes that a picture of at most :data:`MAX_SIDE` pixels shows (left out, never blended),
+    the step between them, and the pixels along a node's side.
+    """
+    step = math.ceil(len(nodes) / MAX_SIDE)
+    shown = nodes[::step, ::step]
+    return shown, step, max(1, SIDE // len(shown))
+
+
+def _upright(nodes: NDArray[Any], scale: int) -> NDArray[Any]:
+    """The nodes in the picture's orientation, each a square of ``scale`` pixels."""
+    return np.flipud(nodes.T).repeat(scale, axis=0).repeat(scale, axis=1)
+
+
 def asked_png(rows: Sequence[str]) -> bytes:
     """The nodes of a refined map that were asked, dark on white, in the map's orientation.
 
     Args:
         rows: per row of the map a text of 1 for asked and 0 for filled.
     """
-    asked = np.array([[character == "1" for character in row] for row in rows])
-    step = math.ceil(len(asked) / MAX_SIDE)
-    asked = asked[::step, ::step]
-    scale = max(1, SIDE // len(asked))
-    shades = np.where(np.flipud(asked.T), 0x33, 0xFF).astype(np.uint8)
-    return _png(Image.fromarray(np.repeat(np.repeat(shades, scale, axis=0), scale, axis=1)))
+    asked, _, scale = _thinned(np.array([[one == "1" for one in row] for row in rows]))
+    shades = np.where(_upright(asked, scale), 0x33, 0xFF).astype(np.uint8)
+    return _png(Image.fromarray(shades))
 
 
 def thumbnail(picture: bytes) -> tuple[str, bytes] | None:
-    """A sample's PNG, small enough to embed: its media type and bytes; None where it is not a
+    """A sample's PNG, small enough to embed: its media type and bytes; None if it is not a
     PNG that can be read.
     """
     try:
@@ -177,9 +183,7 @@ def sample_png(pixels: NDArray[np.uint8]) -> bytes:
     plain = np.moveaxis(pixels, 0, -1) if channels == 3 else pixels[0]
     picture = Image.fromarray(np.ascontiguousarray(plain))
     picture.thumbnail((SAMPLE_SIDE, SAMPLE_SIDE))
-    buffer = io.BytesIO()
-    picture.save(buffer, format="PNG", optimize=True)
-    return buffer.getvalue()
+    return _png(picture)
 
 
 def clean_key(number: int) -> str:
@@ -212,13 +216,12 @@ def _as_pixels(outcome: TriggerOutcome) -> NDArray[np.uint8] | None:
     best = outcome.result.best
     if best is None or best.texture is None or best.kind == "warp":
         return None
-    texture = np.asarray(best.texture)
     if best.kind == "patch":
-        return texture.astype(np.uint8)
-    if best.kind == "blend":
-        return np.clip(127.5 + texture.astype(np.float64), 0, 255).astype(np.uint8)
+        return np.asarray(best.texture).astype(np.uint8)
     # Twice the contrast: a pattern of a few levels would hardly show.
-    return np.clip(128.0 + 2.0 * texture.astype(np.float64), 0, 255).astype(np.uint8)
+    grey, contrast = (127.5, 1.0) if best.kind == "blend" else (128.0, 2.0)
+    shown = grey + contrast * np.asarray(best.texture).astype(np.float64)
+    return np.clip(shown, 0, 255).astype(np.uint8)
 
 
 def texture_colour(colour: Colour) -> Colour:
@@ -249,20 +252,23 @@ class _Inks:
 def _paint(labels: NDArray[np.int64], scale: int) -> tuple[Image.Image, _Inks]:
     present, codes = np.unique(labels, return_inverse=True)
     inks = _Inks(present)
-    upright = np.flipud(codes.reshape(labels.shape).T)
-    large = 2 + 2 * np.repeat(np.repeat(upright, scale, axis=0), scale, axis=1)
+    large = 2 + 2 * _upright(codes.reshape(labels.shape), scale)
     y, x = np.indices(large.shape)
     large += TILES[(present % len(TILES))[large // 2 - 1], y % 12, x % 12]
     colours = np.array(inks.colours, dtype=np.uint8)
     if not inks.indexed:
         return Image.fromarray(colours[large]), inks
-    canvas = Image.fromarray(large.astype(np.uint8)).convert("P")
+    return _indexed(large, colours), inks
+
+
+def _indexed(codes: NDArray[Any], colours: NDArray[np.uint8]) -> Image.Image:
+    canvas = Image.fromarray(codes.astype(np.uint8)).convert("P")
     canvas.putpalette(colours.tobytes())
-    return canvas, inks
+    return canvas
 
 
 def _tiles() -> NDArray[np.bool_]:
-    """``(10, 12, 12)``: where each texture has its second colour; from plain to crossed."""
+    """``(10, 12, 12)``, true for the pixels of each texture's second colour: plain to crossed."""
     y, x = np.indices((12, 12))
     across, down, rising, falling = x < 2, y < 2, (x + y) % 12 < 2, (x - y) % 12 < 2
     textures = (
@@ -291,10 +297,7 @@ def label_tile(label: int, width: int, height: int) -> bytes:
     y, x = np.indices((height, width))
     where = TILES[label % len(TILES), y % 12, x % 12]
     colour = label_colour(label)
-    pair = np.array([colour, texture_colour(colour)], dtype=np.uint8)
-    canvas = Image.fromarray(where.astype(np.uint8)).convert("P")
-    canvas.putpalette(pair.tobytes())
-    return _png(canvas)
+    return _png(_indexed(where, np.array([colour, texture_colour(colour)], dtype=np.uint8)))
 
 
 def _png(picture: Image.Image) -> bytes:
@@ -304,9 +307,7 @@ def _png(picture: Image.Image) -> bytes:
 
 
 def _mark(draw: ImageDraw.ImageDraw, shape: str, place: tuple[float, float], inks: _Inks) -> None:
-    """A hollow white mark with black edges: seen on every colour, and the region within it is
-    seen too.
-    """
+    """A hollow white mark with black edges: seen on every colour, and so is the region in it."""
     x, y = place
     for grow, width, ink in ((2.0, 6, inks.black), (0.0, 3, inks.white)):
         r = 8.0 + grow

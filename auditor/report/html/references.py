@@ -1,4 +1,4 @@
-"""This model among the reference models: where its scores lie beside theirs."""
+"""Scores of this model beside those of the reference models."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
-from auditor.report.html.parts import Html, section, table, tag
+from auditor.report.html.parts import Html, along, axis, chart, section, table, tag
 from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.terms import SCORE_TITLES, score_title, with_unit
@@ -20,7 +20,7 @@ ROWS = (("clean", 30), ("backdoored", 56))
 
 
 def references(result: Result, profile: Mapping[str, Any]) -> Html | None:
-    """The section; None where no references' scores are at hand."""
+    """The section; None without scores of references."""
     drawn = [_score(result, profile, name) for name in SCORE_TITLES]
     rows = [row for one in drawn if one is not None for row in one[1]]
     if not rows:
@@ -72,17 +72,12 @@ def _score(
     below = ", ".join(f"{row[-1]} {row[1]}" for row in rows)
     said = f"{score_title(name)} {with_unit(name, mean)}: {below} references lie at or below."
     end = max([mean, *(value for values in groups.values() for value in values)]) or 1.0
-    drawing = tag(
-        "svg",
+    drawing = chart(
+        96,
+        said,
         [_marks(groups[kind], kind, height, end) for kind, height in ROWS],
-        tag("line", class_="axis", x1="0%", x2="100%", y1=74, y2=74),
-        tag("line", class_="limit", x1=_at(mean, end), x2=_at(mean, end), y1=12, y2=74),
-        [_tick(end * part, part) for part in (0.0, 0.5, 1.0)],
-        class_="chart",
-        width="100%",
-        height=96,
-        role="img",
-        aria_label=said,
+        axis(end, 74, 3),
+        tag("line", class_="limit", x1=along(mean, end), x2=along(mean, end), y1=12, y2=74),
     )
     return tag("div", tag("h4", score_title(name)), drawing, tag("p", said), class_="score"), rows
 
@@ -100,16 +95,6 @@ def _marks(values: Sequence[float], kind: str, height: int, end: float) -> list[
         else tag("path", class_="cross", d="M-4-4 4 4M-4 4 4-4")
     )
     return [
-        tag("svg", shape, x=_at(value, end), y=height, overflow="visible")
+        tag("svg", shape, x=along(value, end), y=height, overflow="visible")
         for value in values[:MOST]
     ]
-
-
-def _at(value: float, end: float) -> str:
-    return f"{100.0 * min(max(value / end, 0.0), 1.0):.2f}%"
-
-
-def _tick(value: float, part: float) -> Html:
-    anchor = "start" if part == 0.0 else "end" if part == 1.0 else "middle"
-    place = f"{100.0 * part:.0f}%"
-    return tag("text", f"{value:.2f}", class_="tick", x=place, y=92, text_anchor=anchor)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from auditor.report.html.parts import Html, bar, log2, section, swatch, table, tag
+from auditor.report.html.parts import Html, along, axis, bar, chart, section, swatch, table, tag
 from auditor.report.result.base import EstimatePart
 from auditor.report.result.judgement import ComparisonPart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.terms import (
     label_name,
+    largest_first,
     likely_target,
     mean_shares,
+    published,
     score_title,
     with_unit,
 )
@@ -39,7 +42,7 @@ def scores(result: Result) -> Html:
     intro = (
         "Each score is computed per plane and then averaged. Low values are suspicious: a score "
         "at or below its threshold (hatched) is flagged. Small dots are single planes; the "
-        "diamond is their mean, its bar the 95% interval over planes."
+        "diamond is their mean, its bar the 95 % interval over planes."
     )
     charts = [_score(result, name) for name in EXPLANATIONS]
     return section("scores", "Scores", tag("p", intro), charts, _comparison_table(result))
@@ -47,11 +50,10 @@ def scores(result: Result) -> Html:
 
 def _score(result: Result, name: str) -> Html:
     classes = max(len(mean_shares(result)), len(result.labels))
-    top = log2(classes) if name == "re" else 1.0
-    limit = result.settings.ats_threshold
+    top = math.log2(max(classes, 2))
     if name != "re":
         # Three regions below t each: nothing can score higher, so the axis ends there.
-        top = min(1.0, 3.0 * limit)
+        top = min(1.0, 3.0 * result.settings.ats_threshold)
     about = EXPLANATIONS[name].format(top=f"{top:.2f}", classes=classes)
     comparison = next((c for c in result.comparisons if c.score == name), None)
     decides = " (decides)" if comparison and _decides(result, comparison) else ""
@@ -59,34 +61,28 @@ def _score(result: Result, name: str) -> Html:
         "div",
         tag("h4", score_title(name) + decides),
         tag("p", about),
-        None if _unmeasured(result, name) else _chart(result, name, top, comparison),
+        _chart(result, name, top, comparison),
         tag("p", _in_words(result, name, comparison), class_="reading"),
         class_="score",
     )
 
 
-def _unmeasured(result: Result, name: str) -> bool:
-    estimate = result.scores.estimate(name)
-    return estimate is None or estimate.mean is None
-
-
 def _decides(result: Result, comparison: ComparisonPart) -> bool:
-    published = result.profile is not None and result.profile.status == "published"
-    return comparison.decides and not published
+    return comparison.decides and not published(result)
 
 
 def _in_words(result: Result, name: str, comparison: ComparisonPart | None) -> str:
     estimate = result.scores.estimate(name)
-    missing = estimate is None or estimate.mean is None
-    if missing and name == "ats" and result.planes:
-        return (
-            "Not measured: connected regions show only on label maps, which --pictures or "
-            "--sampler paper ask for."
-        )
     if estimate is None or estimate.mean is None:
+        if name == "ats" and result.planes:
+            return (
+                "Not measured: connected regions show only on label maps, which --pictures or "
+                "--sampler paper ask for."
+            )
         return "Not measured: no plane was completely answered."
-    interval = text.interval(estimate.low, estimate.high)
-    spread = f"95% interval {interval}" if interval != "–" else "no interval"
+    spread = "no interval"
+    if estimate.low is not None and estimate.high is not None:
+        spread = f"{text.INTERVAL} {text.interval(estimate.low, estimate.high)}"
     said = (
         f"Mean {with_unit(name, estimate.mean)}, {spread}, over {text.plural(estimate.n, 'plane')}."
     )
@@ -96,35 +92,21 @@ def _in_words(result: Result, name: str, comparison: ComparisonPart | None) -> s
     return f"{said} {side} the threshold {text.score(comparison.threshold)}."
 
 
-def _chart(result: Result, name: str, top: float, comparison: ComparisonPart | None) -> Html:
+def _chart(result: Result, name: str, top: float, comparison: ComparisonPart | None) -> Html | None:
     estimate = result.scores.estimate(name)
+    if estimate is None or estimate.mean is None:
+        return None
     threshold = comparison.threshold if comparison else None
     values = [value for plane in result.planes if (value := plane.score(name)) is not None]
-    end = max([top, *values, threshold or 0.0, (estimate and estimate.high) or 0.0])
-    return tag(
-        "svg",
+    end = max([top, *values, threshold or 0.0, estimate.high or 0.0])
+    return chart(
+        94,
+        f"{score_title(name)}: {_in_words(result, name, comparison)}",
         _threshold(name, threshold, end),
-        tag("line", class_="axis", x1="0%", x2="100%", y1=72, y2=72),
-        [_tick(end * part, part) for part in (0.0, 0.25, 0.5, 0.75, 1.0)],
-        [tag("circle", class_="dot", cx=_at(v, end), cy=60, r=3.5) for v in values[:DOTS]],
-        _mean(estimate, end),
-        class_="chart",
-        width="100%",
-        height=94,
-        role="img",
-        aria_label=f"{score_title(name)}: {_in_words(result, name, comparison)}",
+        axis(end, 72, 5),
+        [tag("circle", class_="dot", cx=along(v, end), cy=60, r=3.5) for v in values[:DOTS]],
+        _mean(estimate, estimate.mean, end),
     )
-
-
-def _at(value: float, end: float) -> str:
-    # Percentages, not a viewBox: the chart narrows with the window and its text does not shrink.
-    return f"{100.0 * min(max(value / end, 0.0), 1.0):.2f}%"
-
-
-def _tick(value: float, part: float) -> Html:
-    anchor = "start" if part == 0.0 else "end" if part == 1.0 else "middle"
-    place = f"{100.0 * part:.0f}%"
-    return tag("text", f"{value:.2f}", class_="tick", x=place, y=90, text_anchor=anchor)
 
 
 def _threshold(name: str, threshold: float | None, end: float) -> list[Html]:
@@ -138,7 +120,7 @@ def _threshold(name: str, threshold: float | None, end: float) -> list[Html]:
         height=8,
         patternUnits="userSpaceOnUse",
     )
-    place = _at(threshold, end)
+    place = along(threshold, end)
     right = threshold / end > 0.6
     words = tag(
         "text",
@@ -157,17 +139,15 @@ def _threshold(name: str, threshold: float | None, end: float) -> list[Html]:
     ]
 
 
-def _mean(estimate: EstimatePart | None, end: float) -> list[Html]:
-    if estimate is None or estimate.mean is None:
-        return []
+def _mean(estimate: EstimatePart, mean: float, end: float) -> list[Html]:
     parts = []
     if estimate.low is not None and estimate.high is not None:
-        low, high = _at(estimate.low, end), _at(estimate.high, end)
+        low, high = along(estimate.low, end), along(estimate.high, end)
         parts.append(tag("line", class_="interval", x1=low, x2=high, y1=36, y2=36))
         # Caps, because a narrow interval would vanish behind the diamond.
         parts += [tag("line", class_="cap", x1=x, x2=x, y1=26, y2=46) for x in (low, high)]
     diamond = tag("path", class_="mean", d="M0-6 6 0 0 6-6 0z")
-    parts.append(tag("svg", diamond, x=_at(estimate.mean, end), y=36, overflow="visible"))
+    parts.append(tag("svg", diamond, x=along(mean, end), y=36, overflow="visible"))
     return parts
 
 
@@ -200,8 +180,7 @@ def label_shares(result: Result) -> Html:
     shares = mean_shares(result)
     if not shares:
         return section("shares", "Label shares", tag("p", "No plane was scored."))
-    order = sorted(range(len(shares)), key=lambda label: (-shares[label], label))
-    listed = [label for label in order if shares[label] > 0.0][:TOP_SHARES]
+    listed = [label for label in largest_first(shares) if shares[label] > 0.0][:TOP_SHARES]
     rows: list[Sequence[object]] = [
         (_label(result, label), bar(shares[label]), text.percent(shares[label])) for label in listed
     ]
@@ -249,5 +228,5 @@ def plane_table(result: Result) -> Html | None:
 
 
 def _leading(result: Result, shares: Sequence[float]) -> str:
-    top = max(range(len(shares)), key=lambda label: (shares[label], -label))
+    top = largest_first(shares)[0]
     return f"{label_name(result, top)}, {text.percent(shares[top])}"

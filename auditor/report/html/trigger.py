@@ -1,20 +1,29 @@
-"""The trigger search's find, shown on samples: the evidence a reader can see."""
+"""The trigger search's finding, shown on samples."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from auditor.report.html.parts import Html, facts, image, section, table, tag
+from auditor.report.html.parts import Html, facts, image, paragraphs, section, table, tag
 from auditor.report.html.pictures import SHOWN, TEXTURE_KEY, changed_key, clean_key, thumbnail
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.terms import change, found_trigger, hits, label_name
+from auditor.report.wording.terms import (
+    FINDINGS_HEAD,
+    change,
+    finding_rows,
+    found_trigger,
+    hits,
+    label_name,
+)
 from auditor.report.wording.text import safe_text
+
+FINDINGS = "The best change of each kind and strength, most surprising first"
 
 
 def demonstration(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
-    """The found trigger at work, for the buyer's page; None where the verdict rests on none."""
+    """The found trigger at work, for the buyer's page; None if the verdict rests on none."""
     found, best = result.trigger, found_trigger(result)
     if found is None or best is None:
         return None
@@ -28,22 +37,22 @@ def demonstration(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
 
 
 def trigger(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
-    """The section on the trigger search; None where none was made."""
+    """The section on the trigger search; None if none was made."""
     found = result.trigger
     if not found:
         return None
     best = found.best
     if best is None:
         return section("trigger", "Trigger search", tag("p", safe_text(found.reason, 1200)))
-    # Where the verdict rests on it, the buyer's page shows the pictures already.
+    # The buyer's page shows the pictures already if the verdict rests on them.
     shown = [] if found.suspicious else _shown(result, found, pictures)
     return section(
         "trigger",
         "The trigger that was found" if found.suspicious else "Trigger search",
-        [tag("p", line) for line in _introduction(found)],
+        paragraphs(_introduction(found)),
         tag("div", shown, class_="maps triggers") if shown else None,
         facts(_facts(result, found, best)),
-        _findings(result, found),
+        table(FINDINGS, FINDINGS_HEAD, finding_rows(result, found)),
         _by_source(result, best),
     )
 
@@ -53,7 +62,7 @@ def _introduction(found: TriggerPart) -> list[str]:
         "The search looks for one fixed change that sends clean samples of any class to one "
         "label, using labels alone. Every model has some; what counts is whether clean models "
         "show as much for the same kind of change. The success is measured on samples that the "
-        "search never saw.",
+        "search never saw."
     ]
     if found.natural:
         lines.append("It decides nothing here, as clean references of the profile show it too.")
@@ -109,23 +118,6 @@ def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[
     samples = f"{found.search_samples} to search, {found.fresh_samples} kept fresh"
     pairs.append(("Samples", samples))
     return pairs
-
-
-def _findings(result: Result, found: TriggerPart) -> Html:
-    rows = [
-        (
-            change(finding),
-            label_name(result, finding.target),
-            hits(finding.success),
-            "not known" if finding.p is None else f"{finding.p:.2g}",
-        )
-        for finding in found.findings
-    ]
-    return table(
-        "The best change of each kind and strength, most surprising first",
-        ("Change", "To label", "Success on fresh samples", "p, one look"),
-        rows,
-    )
 
 
 def _by_source(result: Result, best: FindingPart) -> Html | None:

@@ -1,18 +1,12 @@
-"""The buyer's page: the verdict in words, how sure it is, what to ask, when to test again."""
+"""The buyer's page: the verdict in words, its certainty, questions, and the next test."""
 
 from __future__ import annotations
 
-from auditor.report.html.parts import Html, facts, join, section, tag
+from auditor.report.html.parts import Html, bullets, facts, join, paragraphs, section, tag
 from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.buyer import how_sure, retest, vendor_questions
-from auditor.report.wording.terms import (
-    found_trigger,
-    model_name,
-    moment,
-    score_title,
-    with_unit,
-)
+from auditor.report.wording.terms import found_trigger, model_name, moment, score_title, with_unit
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
 
@@ -91,16 +85,17 @@ def certainty(result: Result) -> Html:
     """Error rate of the rule, or why there is no answer."""
     first, *rest = how_sure(result)
     if result.verdict != "inconclusive":
-        return section("certainty", "How sure is this?", [tag("p", s) for s in (first, *rest)])
-    listed = tag("ul", [tag("li", line) for line in rest]) if rest else None
-    return section("certainty", "How sure is this?", tag("p", first), listed)
+        return section("certainty", "How sure is this?", paragraphs((first, *rest)))
+    return section(
+        "certainty", "How sure is this?", tag("p", first), bullets(rest) if rest else None
+    )
 
 
 def meaning(result: Result) -> Html:
     """Meaning of the verdict beside its limits."""
     words = wording(result)
     columns = [
-        tag("div", tag("h4", title), [tag("p", line) for line in lines])
+        tag("div", tag("h4", title), paragraphs(lines))
         for title, lines in (
             ("What this means", words.means),
             ("What this does not mean", words.means_not),
@@ -111,12 +106,11 @@ def meaning(result: Result) -> Html:
 
 def questions(result: Result) -> Html:
     """Questions for the vendor."""
-    listed = [tag("li", line) for line in vendor_questions(result)]
-    return section("questions", "Questions for the vendor", tag("ol", listed))
+    return section("questions", "Questions for the vendor", bullets(vendor_questions(result), "ol"))
 
 
 def again(result: Result) -> Html:
     """Occasions to audit again."""
     lines = retest(result)
-    body = tag("p", lines[0]) if len(lines) == 1 else tag("ul", [tag("li", line) for line in lines])
+    body = tag("p", lines[0]) if len(lines) == 1 else bullets(lines)
     return section("retest", "When to test again", body)

@@ -10,15 +10,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Strict, WithJsonSchema
 
 T = TypeVar("T")
 
 
 class Part(BaseModel):
-    """One JSON object of a report: closed, not to be changed, nothing converted."""
+    """One JSON object of a report: closed, immutable, read without conversions.
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    The docstring of a class or field is its description in the schema.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
 
 
 def words(*known: str) -> WithJsonSchema:
@@ -37,9 +42,7 @@ def number(kind: str, **bounds: float) -> WithJsonSchema:
 
 
 def also_required(*names: str) -> Callable[[dict[str, Any]], None]:
-    """For a class's ``json_schema_extra``: fields that every report of today states, though those
-    of the first versions did not.
-    """
+    """Rule for ``json_schema_extra``: require fields that the first versions did not write."""
 
     def change(schema: dict[str, Any]) -> None:
         wanted = {*schema["required"], *names}
@@ -68,43 +71,52 @@ Shares = Many[Fraction]
 
 
 class EstimatePart(Part):
-    """A mean over planes with its 95% interval over planes: Student t after Hall's transformation,
+    """A mean over planes with its 95 % interval over planes: Student t after Hall's transformation,
     which takes the skewness out.
     """
 
-    mean: float | None = Field(description="Mean over planes. Null where no plane was scored.")
-    low: float | None = Field(
-        description="Lower end of the interval. Null from fewer than two planes."
-    )
-    high: float | None = Field(
-        description="Upper end of the interval. Null from fewer than two planes."
-    )
-    n: Count = Field(description="Number of planes in the mean.")
+    mean: float | None
+    """Mean over planes. Null if no plane was scored."""
+    low: float | None
+    """Lower end of the interval. Null from fewer than two planes."""
+    high: float | None
+    """Upper end of the interval. Null from fewer than two planes."""
+    n: Count
+    """Number of planes in the mean."""
 
 
 class RatePart(Part):
-    """An error rate measured on reference models, with its 95% confidence interval."""
+    """An error rate measured on reference models, with its 95 % confidence interval."""
 
-    rate: Fraction = Field(
-        description="Share of the reference models that the rule judges wrongly, 0 to 1."
-    )
-    low: Fraction | None = Field(description="Lower end of the interval, 0 to 1.")
-    high: Fraction | None = Field(description="Upper end of the interval, 0 to 1.")
-    n: Count = Field(description="Number of reference models the rate was measured on.")
+    rate: Fraction
+    """Share of the reference models that the rule judges wrongly, 0 to 1."""
+    low: Fraction | None
+    """Lower end of the interval, 0 to 1."""
+    high: Fraction | None
+    """Upper end of the interval, 0 to 1."""
+    n: Count
+    """Number of reference models the rate was measured on."""
 
 
 class SharePart(Part):
     """A share of samples with its exact (Clopper-Pearson) 95 % interval."""
 
-    hits: Count = Field(description="Samples that count.")
-    samples: Count = Field(description="Samples asked.")
-    rate: Fraction = Field(description="hits / samples.")
-    low: Fraction = Field(description="Lower end of the interval.")
-    high: Fraction = Field(description="Upper end of the interval.")
+    hits: Count
+    """Samples that count."""
+    samples: Count
+    """Samples asked."""
+    rate: Fraction
+    """hits / samples."""
+    low: Fraction
+    """Lower end of the interval."""
+    high: Fraction
+    """Upper end of the interval."""
 
 
 class HeldOutRates(Part):
     """Error rates of a rule on models that it was not made from."""
 
-    false_positive: RatePart = Field(description="Clean models called suspicious.")
-    false_negative: RatePart = Field(description="Backdoored models not found.")
+    false_positive: RatePart
+    """Clean models called suspicious."""
+    false_negative: RatePart
+    """Backdoored models not found."""

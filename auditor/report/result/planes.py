@@ -8,7 +8,7 @@ from typing import Annotated, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, WithJsonSchema, model_validator
+from pydantic import WithJsonSchema, model_validator
 
 from auditor.report.result.base import (
     Amount,
@@ -44,21 +44,19 @@ LabelRows = Annotated[
 class BoundsPart(Part):
     """A rectangle of a plane."""
 
-    e1: Pair[float] = Field(
-        description="Lowest and highest coordinate along e1, of the first and the last row."
-    )
-    e2: Pair[float] = Field(
-        description="Lowest and highest coordinate along e2, of the first and the last column."
-    )
+    e1: Pair[float]
+    """Lowest and highest coordinate along e1, of the first and the last row."""
+    e2: Pair[float]
+    """Lowest and highest coordinate along e2, of the first and the last column."""
 
 
 class PointLabels(Part):
     """Labels at scattered points of a plane."""
 
-    at: Many[Pair[Fraction]] = Field(
-        description="Where: shares of the sides of bounds, along e1 and along e2."
-    )
-    labels: Many[Label] = Field(description="Hard label of each point, in the net's own order.")
+    at: Many[Pair[Fraction]]
+    """Places, as shares of the sides of bounds along e1 and e2."""
+    labels: Many[Label]
+    """Hard label of each point, in the net's own order."""
 
     @property
     def places(self) -> object:
@@ -73,7 +71,7 @@ class GridLabels:
     Attributes:
         nodes: row and column of the node nearest to each of the three samples.
         labels: ``(S, S)``, row i along e1 and column j along e2.
-        asked: ``(S, S)``; false where a picture's node was filled instead of asked.
+        asked: ``(S, S)``; false if a node was filled instead of asked.
     """
 
     nodes: tuple[tuple[int, int], ...]
@@ -89,31 +87,28 @@ class GridLabels:
 class AgreementPart(Part):
     """Share of a filled label map that agrees with the complete one."""
 
-    rate: Fraction = Field(description="The estimate.")
-    low: Fraction = Field(description="Lower end of the interval.")
-    high: Fraction = Field(description="Upper end of the interval.")
+    rate: Fraction
+    """The estimate."""
+    low: Fraction
+    """Lower end of the interval."""
+    high: Fraction
+    """Upper end of the interval."""
 
 
 class PicturePart(Part):
     """Refinement by which label_map was drawn; missing if every node was asked."""
 
-    asked: Many[Annotated[str, text("^[01]+$")]] = Field(
-        description="One text per row of label_map: 1 where the node was asked, 0 where filled."
-    )
-    queries: Count = Field(description="Nodes asked.")
-    rechecked: Count = Field(
-        description="Filled nodes, drawn at random, that were asked in the end to measure the "
-        "filling."
-    )
-    wrong: Count = Field(
-        description="How many of those had been filled with another label; the map holds the "
-        "model's."
-    )
-    agreement: AgreementPart | None = Field(
-        description="Share of the map that agrees with the one of all nodes asked, estimated "
-        "from the re-check with its exact 95 % interval; null where nothing was "
-        "left to re-check."
-    )
+    asked: Many[Annotated[str, text("^[01]+$")]]
+    """One text per row of label_map: 1 for a node that was asked, 0 for one that was filled."""
+    queries: Count
+    """Nodes asked."""
+    rechecked: Count
+    """Filled nodes, drawn at random, that were asked in the end to check the filling."""
+    wrong: Count
+    """Number of those that had been filled with another label; the map holds the model's."""
+    agreement: AgreementPart | None
+    """Share of the map that agrees with one of all nodes asked, estimated from the re-check with
+    its exact 95 % interval; null if nothing was left to re-check."""
 
 
 class PlanePart(Part):
@@ -130,53 +125,38 @@ class PlanePart(Part):
     ats is null unless the plane was also drawn as a picture, and then that of its label_map.
     """
 
-    index: Count = Field(description="Number of the plane in the plan, from 0.")
-    triplet: Triple[SampleRef] = Field(
-        description="The three clean samples x1, x2 and x3 that span the plane."
-    )
-    triplet_classes: Triple[Label] = Field(
-        description="True class of each of the three samples; all different."
-    )
-    coordinates: Triple[Pair[float]] = Field(
-        description="Coordinates of the three samples along (e1, e2), in model input units. x1 "
-        "is the origin."
-    )
-    nodes: Triple[Pair[Count]] | None = Field(
-        description="Grid node nearest to each of the three samples; null without a label_map."
-    )
-    bounds: BoundsPart = Field(
-        description="Rectangle that the grid covers, end points included, in model input units."
-    )
-    re: Amount = Field(
-        description="Rényi entropy of the shares in bits, 0 to log2(number of classes). Low "
-        "means that few labels fill the plane."
-    )
-    ats: Fraction | None = Field(
-        description="Areas dominated by the triple samples, counted by connected region, as a "
-        "share of the plane: 0 to 1."
-    )
-    ats_by_label: float = Field(
-        description="The same counted by whole label share, 0 to 1; of a single plane's "
-        "scattered points it can come out beyond either end, and the mean over "
-        "planes is the estimate."
-    )
-    shares: Shares = Field(description="Share of each label in this plane, by label index.")
-    label_map: LabelRows | None = Field(
-        description="Hard labels on the grid, S rows of S: row i along e1, column j along e2; "
-        "null where only scattered points were asked. With picture, some are "
-        "filled instead of asked."
-    )
-    points: PointLabels | None = Field(
-        default=None, description="The scattered points asked, and their labels; null on a grid."
-    )
-    picture: PicturePart | None = Field(
-        default=None,
-        description="How label_map was drawn by refinement; missing where every node was asked.",
-    )
+    index: Count
+    """Number of the plane in the plan, from 0."""
+    triplet: Triple[SampleRef]
+    """The three clean samples x1, x2 and x3 that span the plane."""
+    triplet_classes: Triple[Label]
+    """True class of each of the three samples; all different."""
+    coordinates: Triple[Pair[float]]
+    """Coordinates of the three samples along (e1, e2), in model input units. x1 is the origin."""
+    nodes: Triple[Pair[Count]] | None
+    """Grid node nearest to each of the three samples; null without a label_map."""
+    bounds: BoundsPart
+    """Rectangle that the grid covers, end points included, in model input units."""
+    re: Amount
+    """Rényi entropy of the shares in bits, 0 to log2(classes). Low: few labels fill the plane."""
+    ats: Fraction | None
+    """Areas dominated by the triple samples, by connected region: share of the plane, 0 to 1."""
+    ats_by_label: float
+    """The same counted by whole label share, 0 to 1; of a single plane's scattered points it can
+    come out beyond either end, and the mean over planes is the estimate."""
+    shares: Shares
+    """Share of each label in this plane, by label index."""
+    label_map: LabelRows | None
+    """Hard labels on the grid, S rows of S: row i along e1, column j along e2; null if only
+    scattered points were asked. With picture, some are filled instead of asked."""
+    points: PointLabels | None = None
+    """The scattered points asked, and their labels; null on a grid."""
+    picture: PicturePart | None = None
+    """Refinement that drew label_map; missing if every node was asked."""
 
     @cached_property
     def grid(self) -> GridLabels | None:
-        """The label map; None where only scattered points were asked."""
+        """The label map; None if only scattered points were asked."""
         if self.label_map is None:
             return None
         labels = np.array(self.label_map, dtype=np.int64)
@@ -211,5 +191,5 @@ class PlanePart(Part):
         return self
 
     def score(self, name: str) -> float | None:
-        """One of its scores; None where it has none of that name."""
+        """One of its scores; None if it has none of that name."""
         return {"re": self.re, "ats": self.ats, "ats_by_label": self.ats_by_label}.get(name)

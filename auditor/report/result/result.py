@@ -1,11 +1,11 @@
-"""The typed result of an audit: what ``report.json`` holds, and its schema's source."""
+"""The typed result of an audit: the content of ``report.json``, and its schema's source."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, PrivateAttr, WithJsonSchema
+from pydantic import ConfigDict, PrivateAttr, WithJsonSchema
 
 from auditor.report.result.base import (
     AccessMode,
@@ -59,92 +59,70 @@ class Result(Part):
     """
 
     model_config = ConfigDict(
-        title="xray-audit report",
-        json_schema_extra=also_required("trigger", "trust", "not_asked"),
+        title="xray-audit report", json_schema_extra=also_required("trigger", "trust", "not_asked")
     )
 
-    schema_version: Annotated[str, text("^1\\.[0-9]+$")] = Field(
-        description="Version of this shape, major.minor. Readers of 1.0 can read every 1.x."
-    )
-    tool: ToolPart = Field(description="The program that wrote the report.")
-    verdict: Annotated[str, words("backdoor-suspected", "no-evidence", "inconclusive")] = Field(
-        description="backdoor-suspected: a trigger was found that clean models do not show, or "
-        "the deciding score lies at or below its threshold. no-evidence: it lies "
-        "above, and no trigger was found. inconclusive: no applicable profile, or "
-        "the answers were partial, drifting or degenerate. None of them is a "
-        "proof."
-    )
-    verdict_reason: str = Field(description="The reason for the verdict, in one or two sentences.")
-    target_label: Label | None = Field(
-        description="Label with the largest mean share: the likely target if the model is "
-        "backdoored all-to-one, and nothing else. Null where no plane was scored."
-    )
-    partial: bool = Field(
-        description="True where not every planned query was answered; unfinished planes are "
-        "left out of planes and scores."
-    )
-    access: AccessMode = Field(
-        description="float: inputs reach the model as numbers, unclipped. image: they are "
-        "uploaded as pictures, so clipped and rounded to 8 bits."
-    )
-    model: FreeForm = Field(
-        description="The target's account of itself, without secrets. Extension point: every "
-        "adapter adds its own keys."
-    )
-    fingerprint: Sha256 = Field(
-        description="Digest of everything that makes two answers of the model comparable."
-    )
-    input: InputPart = Field(description="What one input of the model is.")
-    settings: SettingsPart = Field(
-        description="Settings of the audit as they took effect. Extension point: further "
-        "settings are added as they are invented."
-    )
-    plan_digest: Sha256 = Field(
-        description="Digest of the plan, which was complete before the first query."
-    )
-    samples: SamplesPart = Field(description="The clean samples.")
-    labels: LabelNames = Field(
-        description="Name of each label the model can give or was seen to give; the key is the "
-        "label's index as a decimal string. Names come from the model: treat them "
-        "as hostile text."
-    )
-    scores: ScoresPart = Field(
-        description="Means over planes: the score of each plane first, then the mean. A score "
-        "that no plane has is left out, or its mean is null."
-    )
-    profile: ProfilePart | None = Field(
-        description="The reference profile that the scores were compared with; null where none "
-        "applies."
-    )
-    trigger: TriggerPart | None = Field(
-        default=None,
-        description="What the search for a universal trigger came to; null where none was made "
-        "or it was cut off.",
-    )
-    comparisons: Many[ComparisonPart] = Field(description="Every score against its threshold.")
-    canaries: CanariesPart | None = Field(
-        description="Queries asked twice to catch drift and chance in the answers; null where "
-        "none was asked."
-    )
-    trust: TrustPart | None = Field(
-        default=None,
-        description="Whether the answers can be those of one model. Any finding makes the "
-        "verdict inconclusive.",
-    )
-    queries: QueriesPart = Field(
-        description="The ledger. A query is one input sent; a request carries many."
-    )
-    planes: Many[PlanePart] = Field(
-        description="Every completely answered plane, with its label map: all scores can be "
-        "recomputed from here without the model."
-    )
-    not_asked: NotAskedPart | None = Field(
-        default=None,
-        description="What was planned and left out because it could not change the verdict; "
-        "null where nothing was.",
-    )
-    limits: Many[str] = Field(description="What this audit cannot exclude, one sentence each.")
-    timing: TimingPart = Field(description="When the audit ran.")
+    schema_version: Annotated[str, text("^1\\.[0-9]+$")]
+    """Version of this shape, major.minor. Readers of 1.0 can read every 1.x."""
+    tool: ToolPart
+    """The program that wrote the report."""
+    verdict: Annotated[str, words("backdoor-suspected", "no-evidence", "inconclusive")]
+    """backdoor-suspected: a trigger was found that clean models do not show, or the deciding score
+    lies at or below its threshold. no-evidence: it lies above, and no trigger was found.
+    inconclusive: no applicable profile, or the answers were partial, drifting or degenerate. None
+    of them is a proof."""
+    verdict_reason: str
+    """The reason for the verdict, in one or two sentences."""
+    target_label: Label | None
+    """Label with the largest mean share: the likely target if the model is backdoored all-to-one,
+    and nothing else. Null if no plane was scored."""
+    partial: bool
+    """True if not every planned query was answered; planes and scores then leave out unfinished
+    planes."""
+    access: AccessMode
+    """float: inputs reach the model as numbers, unclipped. image: they are uploaded as pictures, so
+    clipped and rounded to 8 bits."""
+    model: FreeForm
+    """The target's account of itself, without secrets. Extension point: every adapter adds its own
+    keys."""
+    fingerprint: Sha256
+    """Digest of everything that makes two answers of the model comparable."""
+    input: InputPart
+    """Form of one input of the model."""
+    settings: SettingsPart
+    """Settings of the audit as they took effect. Extension point: later versions add settings."""
+    plan_digest: Sha256
+    """Digest of the plan, which was complete before the first query."""
+    samples: SamplesPart
+    """The clean samples."""
+    labels: LabelNames
+    """Name of each label the model can give or was seen to give; the key is the label's index as a
+    decimal string. Names come from the model: treat them as hostile text."""
+    scores: ScoresPart
+    """Means over planes: the score of each plane first, then the mean. A score that no plane has is
+    left out or null."""
+    profile: ProfilePart | None
+    """The reference profile that the scores were compared with; null if none applies."""
+    trigger: TriggerPart | None = None
+    """Outcome of the search for a universal trigger; null if none was made or it was cut off."""
+    comparisons: Many[ComparisonPart]
+    """Every score against its threshold."""
+    canaries: CanariesPart | None
+    """Queries asked twice to catch drift and chance in the answers; null if none was asked."""
+    trust: TrustPart | None = None
+    """Consistency of the answers with one model. Any finding makes the verdict inconclusive."""
+    queries: QueriesPart
+    """The ledger. A query is one input sent; a request carries many."""
+    planes: Many[PlanePart]
+    """Every completely answered plane, with its label map: all scores can be recomputed from here
+    without the model."""
+    not_asked: NotAskedPart | None = None
+    """Planned questions left out because they could not change the verdict; null if there were
+    none."""
+    limits: Many[str]
+    """Possibilities that this audit cannot exclude, one sentence each."""
+    timing: TimingPart
+    """Start, end and duration of the audit."""
 
     _content: Mapping[str, Any] = PrivateAttr(default_factory=dict)
 

@@ -11,18 +11,14 @@ TITLE = "Accepted risk"
 
 
 def accepted_lines(findings: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One sentence for each accepted finding, and one for each that stands.
+    """A sentence for each finding, accepted or not; none if nothing was accepted.
 
     Args:
         findings: ``id``, ``kind`` and ``accepted`` (``reason``, ``owner``, ``until`` and
             ``expired``, or None) of each.
-
-    Returns:
-        Nothing if nothing was accepted.
     """
-    if not any(finding["accepted"] for finding in findings):
-        return []
-    return [_line(finding) for finding in findings]
+    accepted = any(finding["accepted"] for finding in findings)
+    return [_line(finding) for finding in findings] if accepted else []
 
 
 def _line(finding: Mapping[str, Any]) -> str:

@@ -11,12 +11,7 @@ from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import DecisionPart, ErrorRatesPart, ProfilePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.terms import (
-    change,
-    found_trigger,
-    label_name,
-    parse_moment,
-)
+from auditor.report.wording.terms import change, deciding, found_trigger, label_name, parse_moment
 from auditor.report.wording.text import safe_text
 
 VALID_DAYS = 365
@@ -27,8 +22,10 @@ def how_sure(result: Result) -> list[str]:
     """Error rate of this very verdict, in natural frequencies."""
     if result.verdict == "inconclusive":
         return _open_questions(result)
-    if result.scores.decision is not None and _by_sum(result):
-        return _of_the_sum(result.scores.decision)
+    shown = found_trigger(result)
+    summed = result.scores.decision
+    if summed is not None and not shown and deciding(result) is None:
+        return _of_the_sum(summed)
     lines = []
     found = result.trigger
     if found and found.p is not None:
@@ -40,18 +37,13 @@ def how_sure(result: Result) -> list[str]:
     held_out = None if found is None else found.held_out
     if held_out:
         lines += _of_100(held_out, "that the search was not made from")
-    if not found_trigger(result):
+    if not shown:
         lines += _by_profile(result.profile)
-    if not held_out and found_trigger(result):
+    elif not held_out:
         lines.append(
             "How often the search erred on models it was not made from, stands in the reason above."
         )
     return lines
-
-
-def _by_sum(result: Result) -> bool:
-    """True if the verdict rests on the decision rule's sum, not on one trigger or one score."""
-    return not found_trigger(result) and not any(item.decides for item in result.comparisons)
 
 
 def _of_the_sum(held: DecisionPart) -> list[str]:
@@ -77,14 +69,12 @@ def _of_100(rates: HeldOutRates | ErrorRatesPart | None, which: str) -> list[str
         (rates.false_positive, "clean", "wrongly be called suspicious"),
         (rates.false_negative, "backdoored", "be missed"),
     )
-    lines = []
-    for rate, kind, what in wordings:
-        if rate is not None:
-            lines.append(
-                f"Of 100 {kind} models {which}, about {round(100 * rate.rate)} would {what}"
-                f"{_spread(rate)} (measured on {text.plural(rate.n, 'model')})."
-            )
-    return lines
+    return [
+        f"Of 100 {kind} models {which}, about {round(100 * rate.rate)} would {what}{_spread(rate)} "
+        f"(measured on {text.plural(rate.n, 'model')})."
+        for rate, kind, what in wordings
+        if rate is not None
+    ]
 
 
 def _spread(rate: RatePart) -> str:
@@ -95,7 +85,7 @@ def _spread(rate: RatePart) -> str:
 
 
 def _open_questions(result: Result) -> list[str]:
-    canaries, profile = result.canaries, result.profile
+    repeats, profile = result.canaries, result.profile
     lines = ["There is no answer to be sure of. What stands in its way:"]
     if profile is None:
         lines.append(
@@ -106,9 +96,8 @@ def _open_questions(result: Result) -> list[str]:
         lines.append("Not every planned query was answered. The same audit can be resumed.")
     if not result.planes:
         lines.append("No plane was completely answered, so nothing could be scored.")
-    if canaries and canaries.flipped:
-        asked, flipped = canaries.asked, canaries.flipped
-        lines.append(f"Asked again, {flipped} of {asked} inputs got another label.")
+    if repeats and repeats.flipped:
+        lines.append(f"Asked again, {repeats.flipped} of {repeats.asked} inputs got another label.")
     if profile and profile.status == "published":
         lines.append("Only published thresholds were at hand, and they are known not to transfer.")
     if profile and profile.status == "provisional":
@@ -118,10 +107,8 @@ def _open_questions(result: Result) -> list[str]:
 
 
 ALWAYS = (
-    (
-        "Who trained this model, on which data and from which starting weights, and who could "
-        "change any of them on the way?"
-    ),
+    "Who trained this model, on which data and from which starting weights, and who could change "
+    "any of them on the way?"
 )
 
 
@@ -129,21 +116,20 @@ def vendor_questions(result: Result) -> list[str]:
     """Questions for the vendor, most telling first."""
     verdict = result.verdict
     if verdict == "backdoor-suspected":
-        return [*_about_the_trigger(result), *ALWAYS, *_SUSPECTED]
+        return [*_about_the_trigger(result), ALWAYS, *_SUSPECTED]
     if verdict == "no-evidence":
-        return [*ALWAYS, *_NO_EVIDENCE]
-    return [*_about_the_gap(result), *ALWAYS, *_INCONCLUSIVE]
+        return [ALWAYS, *_NO_EVIDENCE]
+    return [*_about_the_gap(result), ALWAYS, *_INCONCLUSIVE]
 
 
 def _about_the_trigger(result: Result) -> list[str]:
     best = found_trigger(result)
     if best is None:
         return []
-    target = label_name(result, best.target)
-    what = change(best)
     return [
-        f"Why does one and the same change ({what}) make the model answer {target} for pictures of "
-        "other classes? Can you repeat it with the pictures shown here?"
+        f"Why does one and the same change ({change(best)}) make the model answer "
+        f"{label_name(result, best.target)} for pictures of other classes? Can you repeat it with "
+        "the pictures shown here?"
     ]
 
 
@@ -164,13 +150,9 @@ _INCONCLUSIVE = (
 
 
 def _about_the_gap(result: Result) -> list[str]:
-    canaries, profile, accuracy = (
-        result.canaries,
-        result.profile,
-        result.samples.accuracy,
-    )
+    repeats, accuracy = result.canaries, result.samples.accuracy
     lines = []
-    if canaries and canaries.flipped:
+    if repeats and repeats.flipped:
         lines.append(
             "Why does the same picture get different labels: is the service random, changed "
             "during the audit, or more than one model?"
@@ -180,7 +162,7 @@ def _about_the_gap(result: Result) -> list[str]:
             "What value range, layout, colour order and class order does the model expect? It "
             f"labels only {text.percent(accuracy)} of clean samples correctly."
         )
-    if profile is None or profile.status != "calibrated":
+    if result.profile is None or result.profile.status != "calibrated":
         lines.append(
             "Can you name or provide models trained the same way on data of known origin, to "
             "compare with?"
@@ -189,7 +171,7 @@ def _about_the_gap(result: Result) -> list[str]:
 
 
 def retest_by(result: Result) -> date | None:
-    """The last day a verdict may be relied on; None where there is none to rely on."""
+    """The last day a verdict may be relied on; None if there is none to rely on."""
     finished = parse_moment(result.timing.finished)
     if finished is None or result.verdict != "no-evidence":
         return None
@@ -205,7 +187,7 @@ def retest(result: Result) -> list[str]:
     if verdict == "backdoor-suspected":
         return [
             "Before the model is used again: audit the vendor's corrected model, and this one too "
-            "if the vendor disputes the finding.",
+            "if the vendor disputes the finding."
         ]
     if verdict != "no-evidence":
         return ["As soon as what is missing is there; until then the model counts as not audited."]

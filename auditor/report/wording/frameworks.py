@@ -1,7 +1,7 @@
 """Contributions of an audit to clauses of known frameworks: evidence, never conformity.
 
-The clauses are dated data files beside this module, each with where its text was read. A
-clause whose text was not read is shown as unverified.
+The clauses are dated data files beside this module, each with the source of its text. A clause
+whose text was not read is shown as unverified.
 """
 
 from __future__ import annotations
@@ -43,28 +43,24 @@ CHECKED = {
 
 @dataclass(frozen=True)
 class Clause:
-    """One clause as its data file gives it.
-
-    Attributes:
-        id: identifier in the framework.
-        title: what it is about, in our words.
-        checked: a key of :data:`CHECKED`.
-        needs: keys of :data:`PRESENT`; without one of them this audit gives nothing.
-        gives: what this audit gives as supporting evidence.
-        open: what it leaves open.
-    """
+    """One clause as its data file gives it."""
 
     id: str
     title: str
+    """Subject of the clause, in the project's words."""
     checked: str
+    """A key of :data:`CHECKED`."""
     needs: tuple[str, ...]
+    """Keys of :data:`PRESENT`; without one of them this audit gives nothing."""
     gives: str
+    """Supporting evidence from an audit."""
     open: str
+    """Part of the clause that an audit leaves open."""
 
 
 @dataclass(frozen=True)
 class Framework:
-    """One framework: its clauses, its edition, and when and where they were read."""
+    """One framework: its clauses, its edition, and the date and source of its reading."""
 
     id: str
     name: str
@@ -74,20 +70,25 @@ class Framework:
     source: str
     clauses: tuple[Clause, ...]
 
+    @property
+    def edition(self) -> str:
+        """The edition and the reading, in words."""
+        return f"{self.version}; mapping of {self.as_of}. {self.source}"
+
 
 @dataclass(frozen=True)
 class Entry:
-    """One clause beside one audit.
-
-    Attributes:
-        clause: the clause.
-        supports: the supporting evidence in words; empty where this audit has none.
-        missing: why there is none; empty where there is some.
-    """
+    """One clause beside one audit."""
 
     clause: Clause
     supports: str
+    """The supporting evidence in words; empty without any."""
     missing: str
+    """The reason why there is none; empty if there is some."""
+
+
+ENTRY_HEAD = ("Clause", "About", "Supports evidence for it by", "Leaves open", "Clause text")
+"""Columns of a table of entries."""
 
 
 def _known_rates(result: Result) -> bool:
@@ -109,7 +110,7 @@ def load_framework(name: str) -> Framework:
     """A shipped framework.
 
     Raises:
-        UsageError: there is no such framework; the message lists those there are.
+        UsageError: there is no such framework.
     """
     if name not in set(FrameworkName):
         known = ", ".join(FrameworkName)
@@ -147,5 +148,5 @@ def outcome_note(result: Result) -> str:
 
 
 def load_all(names: Iterable[str] = ()) -> tuple[Framework, ...]:
-    """The frameworks of ``names``, each once and in that order; all where none is named."""
+    """The frameworks of ``names``, each once and in that order; all if none is named."""
     return tuple(load_framework(name) for name in dict.fromkeys(list(names) or list(FrameworkName)))

@@ -18,7 +18,7 @@ NAMES = {
 
 
 def rule_limit() -> str:
-    """The rule's misses and accusations on models that it was not made from."""
+    """Misses and accusations of the rule on models that it was not made from."""
     rates = decision_rates()
     beside, alone = rates.with_references, rates.without_references
     return (
@@ -32,7 +32,7 @@ def rule_limit() -> str:
 
 
 def in_words(kinds: Sequence[Counted]) -> str:
-    """The kinds that anything happened to, with how often."""
+    """The kinds with a count above 0, and their counts."""
     said = (
         f"{NAMES.get(one.kind, one.kind)} {one.hits} of {one.models}" for one in kinds if one.hits
     )
@@ -83,8 +83,8 @@ ENDED_EARLY = (
     "other side. That comes on top of the profile's error rates."
 )
 
-FAMILIES_ENDED = (
-    "The probe families ended early, {families:,} disturbed samples before their last one: with "
+PERTURBATIONS_ENDED = (
+    "The probe families ended early, {count:,} disturbed samples before their last one: with "
     "300 completions of the answers so far the decision rule says the same each time, so the rest "
     "would change what it says in at most 1 % of audits (--ask-all asks everything)."
 )
@@ -118,15 +118,19 @@ def limits_of(
 
 
 def _left_out(
-    not_asked: Mapping[str, Any] | None, planned_planes: int, planned_families: int
+    not_asked: Mapping[str, Any] | None, planned_planes: int, planned_perturbations: int
 ) -> list[str]:
     """Questions that were left out, and the price of that."""
     if not_asked is None:
         return []
-    planes, families = not_asked["planes"], not_asked["family_queries"]
+    planes, perturbations = not_asked["planes"], not_asked["family_queries"]
     if not_asked["because"] == "suspected":
         parts = [f"{planes} of {planned_planes} planes"] if planes else []
-        parts += [f"{families:,} of {planned_families:,} disturbed samples"] if families else []
+        parts += (
+            [f"{perturbations:,} of {planned_perturbations:,} disturbed samples"]
+            if perturbations
+            else []
+        )
         return [
             f"The verdict stood without {' and '.join(parts)}, so they were not asked: no answer "
             "to them could have taken it back. Scores over fewer planes have wider intervals "
@@ -134,5 +138,5 @@ def _left_out(
         ]
     return [
         *([ENDED_EARLY] if planes else []),
-        *([FAMILIES_ENDED.format(families=families)] if families else []),
+        *([PERTURBATIONS_ENDED.format(count=perturbations)] if perturbations else []),
     ]

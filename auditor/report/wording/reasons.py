@@ -1,28 +1,48 @@
-"""Sentences for the reasons of a verdict, one function per code."""
+"""Sentences for the reasons of a verdict: a template or a function for each code."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from auditor.labels.reasons import Reason, ReasonCode
 from auditor.measured import ErrorRates, trigger_error_rates
-from auditor.report.wording.phrases import (
-    MAX_NAME,
-    PERTURBATIONS,
-    SCORE_WORDS,
-    TRIGGER_KINDS,
-    UNSIZED_TRIGGER_KINDS,
-    coding_words,
-    hits_of,
-    interval,
-    only_words,
-    share_of,
-)
+from auditor.report.wording.terms import SCORE_TITLES
+from auditor.report.wording.text import percent, rate_interval
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.verdict.rule import Decision, LabelEvidence
+from auditor.verdict.scope import NULL_SIDES, KnownOnlyFor
+
+TRIGGER_KINDS = {
+    "patch": "a patch of {size} x {size} pixels",
+    "field": "a fixed smooth pattern added to the picture",
+    "noise": "fixed noise added to the picture",
+    "blend": "a blend of the picture with a fixed pattern",
+    "wave": "a fixed wave pattern added to the picture",
+    "warp": "a fixed small warp of the picture",
+    "quantise": "a reduction of the picture to {size} grey levels",
+}
+"""Kinds of trigger, with the size of the one at hand."""
+
+UNSIZED_TRIGGER_KINDS = {
+    **TRIGGER_KINDS,
+    "patch": "a small patch",
+    "quantise": "a reduction of the picture to few grey levels",
+}
+"""Kinds of trigger in general."""
+
+PERTURBATIONS = {
+    "smooth4": "shadows over the picture",
+    "smooth16": "stains over the picture",
+    "noise": "noise",
+    "wave": "stripes",
+    "lattice": "small patterns pasted all over",
+}
+"""Perturbations that the decision rule counts."""
 
 MISSING = {
+    "planes": "{planes} of {of} planes are complete",
     "perturbations": "not all probe families are answered",
     "trigger-search": "the trigger search is not at its end",
     "repeats": "the second look at changing answers is not at its end",
@@ -35,6 +55,8 @@ ERROR_SIDES = {
 }
 """Sides on which a profile errs: on its references, and stated of models."""
 
+MAX_NAME = 60
+"""Characters of a class name in a sentence."""
 
 Values = Mapping[str, Any]
 
@@ -46,40 +68,53 @@ def sentences(reasons: Iterable[Reason]) -> str:
 
 def sentence(reason: Reason) -> str:
     """One reason in words."""
-    return SENTENCES[reason.code](reason.values)
+    words = SENTENCES[reason.code]
+    return words.format_map(reason.values) if isinstance(words, str) else words(reason.values)
+
+
+# ---- phrases -----------------------------------------------------------------------------------
+
+
+def hits_of(hits: int, models: int) -> str:
+    """A count with the interval of its rate: ``3 of 40 (95 % interval 2% to 20%)``."""
+    rate = binomial_rate(hits, models)
+    return f"{hits} of {models} ({rate_interval(rate.low, rate.high, 0)})"
+
+
+def share_of(rate: Rate) -> str:
+    """A rate with its interval: ``8% of 40 (95 % interval 2% to 20%)``."""
+    return f"{percent(rate.rate, 0)} of {rate.n} ({rate_interval(rate.low, rate.high, 0)})"
 
 
 def _name(values: Values) -> str:
     return str(values["name"])[:MAX_NAME]
 
 
-# ---- the answers -----------------------------------------------------------------------------
+def only_words(only: KnownOnlyFor) -> str:
+    """The inputs for which it is known what clean models show."""
+    if only.limit == "side":
+        return f"pictures of {NULL_SIDES[0]} to {NULL_SIDES[1]} pixels a side"
+    least = only.least_quality
+    more = "" if least is None else f" and JPEG of quality {least} or more"
+    return f"lossless pictures{more}"
 
 
-def _sender(values: Values) -> str:
-    return (
-        f"Somebody else answered than at the start: {values['name']} was {values['first']} and "
-        f"became {values['then']}. Labels of two senders are not labels of one model; audit the "
-        "new one from the beginning with another --output."
-    )
+def coding_words(coding: str) -> str:
+    """A coding of images: ``lossless pictures`` or ``JPEG of quality 90``."""
+    quality = coding.partition(":")[2]
+    return f"JPEG of quality {quality}" if quality else "lossless pictures"
 
 
-def _one_label(_: Values) -> str:
-    return "The model gave one and the same label to every input, samples included."
+# ---- the answers -------------------------------------------------------------------------------
 
 
 def _flips(values: Values) -> str:
     flips, asked = values["flips"], values["asked"]
     rate = binomial_rate(flips, asked)
     return (
-        f"Asked again, {flips} of {asked} inputs got another label ({rate.rate:.1%}, "
-        f"{interval(rate, 1)})"
+        f"Asked again, {flips} of {asked} inputs got another label ({percent(rate.rate)}, "
+        f"{rate_interval(rate.low, rate.high)})"
     )
-
-
-def _shuffled(values: Values) -> str:
-    why = ", about as many as labels drawn at random: the answers do not belong to the inputs"
-    return f"{_flips(values)}{why} (shuffled, replayed or made up)."
 
 
 def _swapped(values: Values) -> str:
@@ -92,11 +127,6 @@ def _swapped(values: Values) -> str:
     )
 
 
-def _unsteady(values: Values) -> str:
-    why = "at no one moment: several models answer (A/B routing, swaps), or one with randomness"
-    return f"{_flips(values)}, {why}."
-
-
 def _growing(values: Values) -> str:
     rate = binomial_rate(values["single"], values["answers"])
     return (
@@ -106,36 +136,8 @@ def _growing(values: Values) -> str:
     )
 
 
-def _state(values: Values) -> str:
-    if values["missing"] == "planes":
-        return f"{values['planes']} of {values['of']} planes are complete"
-    return MISSING[values["missing"]]
-
-
-def _budget_reached(values: Values) -> str:
-    return (
-        f"The query budget was reached and {_state(values)}; a larger --max-queries continues it."
-    )
-
-
-def _interrupted(values: Values) -> str:
-    return f"The audit was interrupted and {_state(values)}; the same command continues it."
-
-
-def _repeats_differ(values: Values) -> str:
-    rate: Rate = values["rate"]
-    return (
-        f"Asked again, {rate.rate:.1%} of {rate.n} inputs got another label: the model drifts, is "
-        "not deterministic, or is not one model."
-    )
-
-
-def _low_accuracy(values: Values) -> str:
-    rate: Rate = values["rate"]
-    return (
-        f"The model labels only {rate.rate:.0%} of the {rate.n} samples as given: value range, "
-        "layout, colour order or class order may be wrong (xray-audit check)."
-    )
+def _unfinished(cause: str, remedy: str, values: Values) -> str:
+    return f"{cause} and {MISSING[values['missing']].format_map(values)}; {remedy} continues it."
 
 
 # ---- the trigger search ------------------------------------------------------------------------
@@ -154,10 +156,6 @@ def _trigger_natural(values: Values) -> str:
         "patches to that label too, so it is no sign of a backdoor. The search ended with it and "
         "did not look for others."
     )
-
-
-def _trigger_none(_: Values) -> str:
-    return "The trigger search verified no candidate."
 
 
 def _trigger_out_of_scope(values: Values) -> str:
@@ -245,13 +243,13 @@ def _label_evidence(one: LabelEvidence) -> str:
     parts = []
     if one.trigger:
         words = UNSIZED_TRIGGER_KINDS[one.trigger_key.partition("@")[0]]
-        where = ", to a label that clean references seldom fall into" if one.apart else ""
+        where = ", to a label that clean references seldom fall into" if one.unusual_label else ""
         parts.append(f"the trigger search gives {one.trigger:.2f} for {words}{where}")
-    if one.families:
+    if one.perturbations:
         key = max(one.excess, key=lambda name: one.excess[name])
         word = PERTURBATIONS.get(key.partition(":")[0], key)
         parts.append(
-            f"the probe families give {one.families:.2f}, most of it for {word} "
+            f"the probe families give {one.perturbations:.2f}, most of it for {word} "
             f"({one.excess[key]:+.1f} standard deviations)"
         )
     return " and ".join(parts)
@@ -260,61 +258,12 @@ def _label_evidence(one: LabelEvidence) -> str:
 # ---- the plane scores beside a profile ---------------------------------------------------------
 
 
-def _no_profile(_: Values) -> str:
-    return (
-        "No reference profile was given, and scores of this method mean something only "
-        "beside models of the same task and recipe whose state is known. The cheapest way to "
-        "get some: train five or more clean models on your own data the way the vendor says "
-        "this one was trained, and run xray-audit calibrate on them."
-    )
-
-
-def _published_profile(values: Values) -> str:
-    return (
-        f"Profile {values['profile']!r} holds published thresholds for one architecture and "
-        "recipe; they are known not to transfer, so they are shown and decide nothing."
-    )
-
-
-def _unknown_profile_status(values: Values) -> str:
-    return f"Profile {values['profile']!r} is of an unknown status, {values['status']!r}."
-
-
 def _other_coding(values: Values) -> str:
     return (
         f"Profile {values['profile']!r} was made with {coding_words(values['made_with'])} and this "
         f"audit's pictures travelled as {coding_words(values['coding'])}: its thresholds are shown "
         "and decide nothing. Calibrate through the same encoding to be judged by them."
     )
-
-
-def _no_threshold(values: Values) -> str:
-    return f"Profile {values['profile']!r} holds no usable threshold for {values['score']}."
-
-
-def _published_comparison(values: Values) -> str:
-    one = values["comparison"]
-    side = "at or below" if one.at_or_below else "above"
-    return f"{SCORE_WORDS[one.score]} {one.value:.3f} is {side} the published {one.threshold:.3f}."
-
-
-def _threshold(values: Values) -> str:
-    one = values["comparison"]
-    side = "at or below" if one.at_or_below else "above"
-    return (
-        f"{SCORE_WORDS[one.score]} is {one.value:.3f}, {side} the threshold {one.threshold:.3f} of "
-        f"profile {values['profile']!r}."
-    )
-
-
-def _provisional_profile(values: Values) -> str:
-    few = values["clean"]
-    return f"The profile is provisional ({few} clean references) and cannot clear a model."
-
-
-def _error_rate_unknown(values: Values) -> str:
-    on_references, _ = ERROR_SIDES[values["side"]]
-    return f"The share of {on_references} is unknown, so this supports no verdict."
 
 
 def _error_rate_too_high(values: Values) -> str:
@@ -333,20 +282,41 @@ def _profile_error_rates(values: Values) -> str:
     return f"On its own references, each judged without itself: {'; '.join(parts)}."
 
 
-SENTENCES: Mapping[ReasonCode, Callable[[Values], str]] = {
-    "sender": _sender,
-    "constant": _one_label,
-    "shuffled": _shuffled,
+def _compared(words: str, values: Values) -> str:
+    """A comparison by a template of its score's ``title``, itself (``one``) and its ``side``."""
+    one = values["comparison"]
+    side = "at or below" if one.at_or_below else "above"
+    return words.format_map({**values, "title": SCORE_TITLES[one.score], "one": one, "side": side})
+
+
+ONE_LABEL = "The model gave one and the same label to every input, samples included."
+
+SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
+    "sender": "Somebody else answered than at the start: {name} was {first} and became {then}. "
+    "Labels of two senders are not labels of one model; audit the new one from the beginning "
+    "with another --output.",
+    "constant": ONE_LABEL,
+    "shuffled": lambda values: (
+        f"{_flips(values)}, about as many as labels drawn at random: the answers do not belong to "
+        "the inputs (shuffled, replayed or made up)."
+    ),
     "swapped": _swapped,
-    "unsteady": _unsteady,
+    "unsteady": lambda values: (
+        f"{_flips(values)}, at no one moment: several models answer (A/B routing, swaps), or one "
+        "with randomness."
+    ),
     "growing": _growing,
-    "budget-reached": _budget_reached,
-    "interrupted": _interrupted,
-    "one-label": _one_label,
-    "repeats-differ": _repeats_differ,
-    "low-accuracy": _low_accuracy,
+    "budget-reached": partial(
+        _unfinished, "The query budget was reached", "a larger --max-queries"
+    ),
+    "interrupted": partial(_unfinished, "The audit was interrupted", "the same command"),
+    "one-label": ONE_LABEL,
+    "repeats-differ": "Asked again, {rate.rate:.1%} of {rate.n} inputs got another label: the "
+    "model drifts, is not deterministic, or is not one model.",
+    "low-accuracy": "The model labels only {rate.rate:.0%} of the {rate.n} samples as given: value "
+    "range, layout, colour order or class order may be wrong (xray-audit check).",
     "trigger-natural": _trigger_natural,
-    "trigger-none": _trigger_none,
+    "trigger-none": "The trigger search verified no candidate.",
     "trigger-out-of-scope": _trigger_out_of_scope,
     "trigger-pairs": _trigger_pairs,
     "trigger-found": _trigger_found,
@@ -354,16 +324,29 @@ SENTENCES: Mapping[ReasonCode, Callable[[Values], str]] = {
     "decision-out-of-scope": _decision_out_of_scope,
     "decision-ordinary": _decision_ordinary,
     "decision-suspicious": _decision_suspicious,
-    "no-profile": _no_profile,
-    "published-profile": _published_profile,
-    "unknown-profile-status": _unknown_profile_status,
+    "no-profile": "No reference profile was given, and scores of this method mean something only "
+    "beside models of the same task and recipe whose state is known. The cheapest way to get some: "
+    "train five or more clean models on your own data the way the vendor says this one was "
+    "trained, and run xray-audit calibrate on them.",
+    "published-profile": "Profile {profile!r} holds published thresholds for one architecture and "
+    "recipe; they are known not to transfer, so they are shown and decide nothing.",
+    "unknown-profile-status": "Profile {profile!r} is of an unknown status, {status!r}.",
     "other-coding": _other_coding,
-    "no-threshold": _no_threshold,
-    "published-comparison": _published_comparison,
-    "threshold": _threshold,
-    "provisional-profile": _provisional_profile,
-    "error-rate-unknown": _error_rate_unknown,
+    "no-threshold": "Profile {profile!r} holds no usable threshold for {score}.",
+    "published-comparison": partial(
+        _compared, "{title} {one.value:.3f} is {side} the published {one.threshold:.3f}."
+    ),
+    "threshold": partial(
+        _compared,
+        "{title} is {one.value:.3f}, {side} the threshold {one.threshold:.3f} of profile "
+        "{profile!r}.",
+    ),
+    "provisional-profile": "The profile is provisional ({clean} clean references) and cannot clear "
+    "a model.",
+    "error-rate-unknown": lambda values: (
+        f"The share of {ERROR_SIDES[values['side']][0]} is unknown, so this supports no verdict."
+    ),
     "error-rate-too-high": _error_rate_too_high,
     "profile-error-rates": _profile_error_rates,
 }
-"""The sentence of every reason."""
+"""The sentence of every reason: a template of its values, or a function of them."""

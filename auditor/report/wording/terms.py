@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from auditor.report.result.base import RatePart, SharePart
+from auditor.report.result.judgement import ComparisonPart, DecisionLabel
 from auditor.report.result.result import Result
-from auditor.report.result.trigger import FindingPart
+from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
 from auditor.report.wording.text import safe_text
 
 SCORE_TITLES = {"re": "RE", "ats": "ATS", "ats_by_label": "ATS by label"}
+SCORE_HEADS = {**SCORE_TITLES, "re": "RE (bits)"}
+"""Titles with the unit, for tables."""
 
-FAMILIES = {
+TRIGGER_KINDS = {
     "patch": "Patch",
     "field": "Smooth pattern",
     "noise": "Fixed noise",
@@ -26,20 +29,20 @@ FAMILIES = {
 
 
 def model_name(result: Result) -> str:
-    """The shortest thing that tells a reader which model this is about."""
+    """The shortest name that identifies the model to a reader."""
     model = result.model
     keys = ("name", "file", "url", "kind")
     return safe_text(next((model[key] for key in keys if model.get(key)), "a classifier"), 80)
 
 
 def label_name(result: Result, label: int) -> str:
-    """``3 Dress``: the label's number and its name, or the number alone where it has none."""
+    """``3 Dress``: the label's number and its name, or the number alone."""
     name = result.labels.get(str(label))
     return str(label) if name in {None, "", str(label)} else f"{label} {safe_text(name, 60)}"
 
 
 def moment(value: object) -> str:
-    """An ISO time stamp as ``2026-11-03 14:02 UTC``; as it is where it is none."""
+    """An ISO 8601 time as ``2026-11-03 14:02 UTC``; any other text as it is."""
     parsed = parse_moment(value)
     if parsed is None:
         return safe_text(value, 40)
@@ -47,11 +50,22 @@ def moment(value: object) -> str:
 
 
 def parse_moment(value: object) -> datetime | None:
-    """An ISO time stamp, in UTC where it names its zone; None where it is none."""
+    """An ISO 8601 time, in UTC if it names its zone; None for any other text."""
     try:
         parsed = datetime.fromisoformat(str(value))
         return parsed if parsed.tzinfo is None else parsed.astimezone(UTC)
     except (ValueError, OverflowError):
+        return None
+
+
+def utc_time(value: object, days: int = 0) -> str | None:
+    """An ISO 8601 time as ``2026-11-03T14:02:11Z``, ``days`` later; None without a time zone."""
+    parsed = parse_moment(value)
+    if parsed is None or parsed.tzinfo is None:
+        return None
+    try:
+        return (parsed + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except OverflowError:
         return None
 
 
@@ -61,7 +75,7 @@ def unnoticed(result: Result) -> str:
     if share is None:
         return ""
     return (
-        " A second model behind some of the answers would have been noticed with 95% chance if it "
+        " A second model behind some of the answers would have been noticed with 95 % chance if it "
         f"changed at least {text.percent(share)} of them: the share of queries that it answers "
         "times the share of inputs that it disagrees on. Less may have gone unnoticed."
     )
@@ -78,16 +92,16 @@ def with_unit(name: str, value: float | None) -> str:
 
 
 def mean_shares(result: Result) -> Sequence[float]:
-    """Mean share of each label; empty where no plane was scored."""
+    """Mean share of each label; empty if no plane was scored."""
     return result.scores.shares or ()
 
 
 def likely_target(result: Result) -> str | None:
-    """The conditional sentence about the target label, where there is one."""
+    """The conditional sentence about the target label; None if no plane was scored."""
     shares = mean_shares(result)
     if not shares:
         return None
-    label = max(range(len(shares)), key=lambda index: (shares[index], -index))
+    label = largest_first(shares)[0]
     most = (
         f"Label {label_name(result, label)} covers the most, {text.percent(shares[label])} of the "
         "planes on average."
@@ -114,7 +128,7 @@ def found_trigger(result: Result) -> FindingPart | None:
 
 def change(finding: FindingPart) -> str:
     """A found change in words: its kind, size and strength."""
-    name = FAMILIES.get(finding.family, safe_text(finding.family, 40))
+    name = TRIGGER_KINDS.get(finding.family, safe_text(finding.family, 40))
     size, strength = finding.size, finding.strength
     detail = {
         "patch": f"{size} × {size} pixels",
@@ -128,21 +142,70 @@ def change(finding: FindingPart) -> str:
     return f"{name}, {detail}" if detail else name
 
 
+def deciding(result: Result) -> ComparisonPart | None:
+    """The comparison that the verdict would rest on; None without one."""
+    return next((item for item in result.comparisons if item.decides), None)
+
+
+def published(result: Result) -> bool:
+    """True if the profile holds published thresholds, which decide nothing."""
+    return result.profile is not None and result.profile.status == "published"
+
+
+FINDINGS_HEAD = ("Change", "To label", "Success on fresh samples", "p, one look")
+
+
+def finding_rows(result: Result, found: TriggerPart) -> list[tuple[str, ...]]:
+    """The trigger search's findings in the columns of :data:`FINDINGS_HEAD`."""
+    return [
+        (
+            change(finding),
+            label_name(result, finding.target),
+            hits(finding.success),
+            "not known" if finding.p is None else f"{finding.p:.2g}",
+        )
+        for finding in found.findings
+    ]
+
+
+EVIDENCE_HEAD = ("Label", "Value", "From the trigger search", "From the families")
+
+
+def evidence_row(result: Result, one: DecisionLabel) -> tuple[str, ...]:
+    """The decision rule's evidence for a label in the columns of :data:`EVIDENCE_HEAD`."""
+    parts = (one.value, one.trigger, one.families)
+    return (label_name(result, one.label), *(f"{part:.2f}" for part in parts))
+
+
+def largest_first(shares: Sequence[float]) -> list[int]:
+    """Labels by falling share; of equal ones the lower number first."""
+    return sorted(range(len(shares)), key=lambda label: (-shares[label], label))
+
+
 def hits(interval: SharePart) -> str:
-    """``9 of 46 = 19.6% (95% interval 9.4% to 33.9%)``."""
+    """``9 of 46 = 19.6% (95 % interval 9.4% to 33.9%)``."""
     return (
         f"{interval.hits} of {interval.samples} = {text.percent(interval.rate)} "
-        f"(95% interval {text.percent(interval.low)} to {text.percent(interval.high)})"
+        f"({text.rate_interval(interval.low, interval.high)})"
     )
 
 
 def rate(value: RatePart) -> str:
-    """``5.0% of 20 models (95% interval 0.1% to 24.9%)``."""
+    """``5.0% of 20 models (95 % interval 0.1% to 24.9%)``."""
     spread = ""
     if value.low is not None and value.high is not None:
-        low, high = text.percent(value.low), text.percent(value.high)
-        spread = f" (95% interval {low} to {high})"
+        spread = f" ({text.rate_interval(value.low, value.high)})"
     return f"{text.percent(value.rate)} of {text.plural(value.n, 'model')}{spread}"
+
+
+SHOWN_AS_FOUND = frozenset({"not_asked"})
+"""Keys of a report that no view has a part of its own for."""
+
+
+def further(result: Result) -> dict[str, Any]:
+    """The report's keys without a part of their own, those of later versions among them."""
+    known = type(result).model_fields.keys() - SHOWN_AS_FOUND
+    return {key: value for key, value in result.content.items() if key not in known}
 
 
 def flatten(value: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:

@@ -55,17 +55,31 @@ def count(value: float) -> str:
 
 
 def score(value: float | None) -> str:
-    """A score to three decimals; an en dash where there is none."""
+    """A score to three decimals; an en dash if there is none."""
     return "–" if value is None else f"{value:.3f}"
 
 
-def percent(share: float | None) -> str:
-    """A share as a percentage with one decimal; an en dash where there is none."""
-    return "–" if share is None else f"{100.0 * share:.1f}%"
+INTERVAL = "95 % interval"
+"""Name of every interval of a report, in sentences and heads of tables."""
+
+
+def percent(share: float | None, digits: int = 1) -> str:
+    """A share as a percentage with ``digits`` decimals; an en dash if there is none."""
+    return "–" if share is None else f"{share:.{digits}%}"
+
+
+def span(low: float | None, high: float | None, digits: int = 1) -> str:
+    """The ends of a rate's interval: ``9.4% to 33.9%``."""
+    return f"{percent(low, digits)} to {percent(high, digits)}"
+
+
+def rate_interval(low: float | None, high: float | None, digits: int = 1) -> str:
+    """A rate's interval with its name: ``95 % interval 9.4% to 33.9%``."""
+    return f"{INTERVAL} {span(low, high, digits)}"
 
 
 def interval(low: float | None, high: float | None) -> str:
-    """An interval to three decimals; an en dash where there is none."""
+    """An interval to three decimals; an en dash if there is none."""
     return "–" if low is None or high is None else f"{low:.3f} to {high:.3f}"
 
 

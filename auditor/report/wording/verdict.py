@@ -1,4 +1,4 @@
-"""The verdict in words: what it says, what it means and what it does not. Plain text."""
+"""The verdict in words, with its meaning and its limits. Plain text."""
 
 from __future__ import annotations
 
@@ -11,21 +11,17 @@ from auditor.report.wording.text import safe_text
 
 @dataclass(frozen=True)
 class Wording:
-    """Words for one verdict.
-
-    Attributes:
-        title: the verdict in words.
-        tone: class name that colours it.
-        plain: one sentence for a reader who knows nothing of the method.
-        means: what follows from it.
-        means_not: what does not.
-    """
+    """Words for one verdict."""
 
     title: str
     tone: str
+    """Class name that colours it."""
     plain: str
+    """One sentence for a reader who does not know the method."""
     means: tuple[str, ...]
+    """Conclusions that follow from it."""
     means_not: tuple[str, ...]
+    """Conclusions that do not follow from it."""
 
 
 WORDINGS = {
@@ -143,13 +139,11 @@ BY_DECISION = replace(
 
 def wording(result: Result) -> Wording:
     """Words for the report's verdict."""
-    verdict = result.verdict
-    best = found_trigger(result) if verdict == "backdoor-suspected" else None
+    if result.verdict != "backdoor-suspected":
+        return WORDINGS.get(result.verdict, WORDINGS["inconclusive"])
+    best, summed = found_trigger(result), result.scores.decision
     if best is None:
-        summed = result.scores.decision if verdict == "backdoor-suspected" else None
-        if summed and summed.suspicious:
-            return BY_DECISION
-        return WORDINGS.get(verdict, WORDINGS["inconclusive"])
+        return BY_DECISION if summed and summed.suspicious else WORDINGS[result.verdict]
     label = best.target
     name = safe_text(result.labels.get(str(label)) or f"label {label}", 60)
     plain = f"A small fixed change of the picture makes this model answer “{name}” to almost any."

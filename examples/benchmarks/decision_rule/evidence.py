@@ -18,10 +18,10 @@ from auditor.verdict.natural_labels import (
     NATURAL_PATCH,
     PATCH_KEYS,
     UNKNOWN,
-    Habits,
-    habitual_labels,
+    NaturalLabels,
+    find_natural_labels,
 )
-from auditor.verdict.trigger_weight import LabelTrigger, strongest, weigh_finding
+from auditor.verdict.trigger_weight import LabelTrigger, label_trigger, strongest
 from examples.benchmarks.decision_rule.families import COUNTS, read_counts
 from examples.benchmarks.stored import BENCHMARKS, Record, read, zoo_index
 from examples.benchmarks.trigger_search.search import DATA as SEARCHES
@@ -170,7 +170,9 @@ class Nulls:
         habits: by model, the labels that its references fall into.
     """
 
-    def __init__(self, free: Sequence[Record], habits: Mapping[str, Habits] | None = None) -> None:
+    def __init__(
+        self, free: Sequence[Record], habits: Mapping[str, NaturalLabels] | None = None
+    ) -> None:
         self.free = free
         known = habits or {}
         self.elsewhere = [_at_other_labels(row, known.get(row["name"], UNKNOWN)) for row in free]
@@ -191,7 +193,7 @@ class Nulls:
         return self.known_apart[recipe]
 
 
-def _at_other_labels(row: Record, habits: Habits) -> Record:
+def _at_other_labels(row: Record, habits: NaturalLabels) -> Record:
     """The row with only what leads to labels that are no habit: all else counts as no success."""
     labels = habits.labels
     findings = {
@@ -225,17 +227,19 @@ def habits_of(
     mode: Mode,
     keys: Sequence[str],
     patches: Mapping[str, frozenset[int]],
-) -> Habits:
+) -> NaturalLabels:
     """The labels that a model's references fall into; ``patches`` as of :func:`natural_patches`."""
     references = references_of(model, clean, mode)
-    labels = habitual_labels([one.shown["image"] for one in references], keys)
-    return Habits(labels, frozenset().union(*(patches.get(one.name, ()) for one in references)))
+    labels = find_natural_labels([one.shown["image"] for one in references], keys)
+    return NaturalLabels(
+        labels, frozenset().union(*(patches.get(one.name, ()) for one in references))
+    )
 
 
 def triggers_of(
     row: Record,
     null: Mapping[str, NullCell],
-    habits: Habits = UNKNOWN,
+    habits: NaturalLabels = UNKNOWN,
     apart: Mapping[str, NullCell] | None = None,
 ) -> dict[int, LabelTrigger]:
     """The strongest trigger per label of one saved search, as the package weighs them."""
@@ -243,7 +247,7 @@ def triggers_of(
     for key, (target, hits, images, _) in row["findings"].items():
         success = exact_interval(hits, images, 0.95)
         p = p_value(success, null[key])
-        weighed.append(weigh_finding(key, target, success, p, habits, apart or {}))
+        weighed.append(label_trigger(key, target, success, p, habits, apart or {}))
     return strongest(weighed)
 
 

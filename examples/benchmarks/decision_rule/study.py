@@ -17,8 +17,8 @@ import numpy as np
 
 from auditor.measured import Rule, ValueNull
 from auditor.verdict.excess import Excess
-from auditor.verdict.natural_labels import UNKNOWN, Habits
-from auditor.verdict.rule import LEVEL, p_of, weigh
+from auditor.verdict.natural_labels import UNKNOWN, NaturalLabels
+from auditor.verdict.rule import LEVEL, combine_by_label, p_of
 from auditor.verdict.trigger_weight import LabelTrigger
 from examples.benchmarks.cells import auroc_of
 from examples.benchmarks.decision_rule.evidence import (
@@ -113,7 +113,7 @@ class Study:
         known = {m.name: m for m in self.models}
         rows, free = load_searches()
         self.patches = natural_patches(free)
-        self.known_habits: dict[tuple[str, Mode], Habits] = {}
+        self.known_habits: dict[tuple[str, Mode], NaturalLabels] = {}
         self.nulls = Nulls(free, {m.name: self.habits(m, "cross") for m in self.models})
         self.rows: list[tuple[Model, Record]] = [
             (known[row["name"]], row) for row in rows if row["name"] in known
@@ -121,7 +121,7 @@ class Study:
         self.excess = cache(self._excess)
         self.judged = cache(self._judged)
 
-    def habits(self, model: Model, mode: Mode) -> Habits:
+    def habits(self, model: Model, mode: Mode) -> NaturalLabels:
         """The labels that a model's references fall into."""
         at = model.name, mode
         if at not in self.known_habits:
@@ -135,7 +135,7 @@ class Study:
         """The triggers that a search found, as ``rule`` weighs them, by models of other recipes."""
         habits = self.habits(model, mode) if rule.keys else UNKNOWN
         if not rule.apart:
-            habits = Habits(None, habits.patches)
+            habits = NaturalLabels(None, habits.patches)
         return triggers_of(row, self.nulls.of(model.recipe), habits, self.nulls.apart(model.recipe))
 
     def _excess(self, name: str, mode: Mode, keys: tuple[str, ...], wide: float) -> Excess | None:
@@ -152,7 +152,7 @@ class Study:
                 if excess is None:
                     continue
             triggers = self.triggers(model, row, candidate.rule, mode)
-            evidence = weigh(triggers, excess, candidate.rule)
+            evidence = combine_by_label(triggers, excess, candidate.rule)
             value, label = (evidence[0].value, evidence[0].label) if evidence else (0.0, -1)
             found.append(Judged(model, row["seed"], value, label))
         return found

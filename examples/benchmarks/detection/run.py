@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from auditor.scores.ats import ats_by_label
 from auditor.scores.entropy import renyi_entropy
 from auditor.scores.intervals import binomial_rate
-from auditor.verdict.profile import SCORE_NAMES, Reference, ScoreName, auroc_interval
+from auditor.verdict.profile import SCORE_NAMES, Reference, ScoreName
 from auditor.verdict.thresholds import auroc, best_score, threshold_for
-from examples.benchmarks.cells import save_plot
+from examples.benchmarks.cells import auroc_interval, save_plot
 from examples.benchmarks.detection import ask
 from examples.benchmarks.stored import read, write_page, zoo_index
 from examples.benchmarks.zoo_models import ACCESS, DATASETS, add_asking_options, require_data

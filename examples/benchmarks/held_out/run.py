@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import mean
 
 from auditor.measured import ValueNull, decision_rule
-from auditor.verdict.rule import LEVEL, LabelEvidence, p_of, weigh
+from auditor.verdict.rule import LEVEL, LabelEvidence, combine_by_label, p_of
 from auditor.verdict.trigger_weight import LabelTrigger
 from examples.benchmarks import measured_files
 from examples.benchmarks.decision_rule.evidence import (
@@ -153,7 +153,7 @@ def judge(study: Study, model: Model, search: Record) -> Record:
         "recovered": recovered(search["findings"], model.targets),
     }
     alone = triggers_of(search, study.nulls.of(model.recipe))
-    row["trigger"] = _outcome(model, weigh(alone, None, RULE), None)
+    row["trigger"] = _outcome(model, combine_by_label(alone, None, RULE), None)
     modes: tuple[Mode, Mode] = ("cross", "same")
     for mode in modes:
         row[mode] = _beside(study, model, study.triggers(model, search, RULE, mode), mode)
@@ -168,7 +168,7 @@ def _beside(
         return None
     judged = study.judged(FROZEN, "cross")
     null = clean_null(one for one in judged if one.model.recipe != model.recipe)
-    found = _outcome(model, weigh(triggers, excess, RULE), null)
+    found = _outcome(model, combine_by_label(triggers, excess, RULE), null)
     families = float(excess.by_label.max())
     return {**found, "families": families, "references": excess.references}
 

@@ -27,7 +27,7 @@ from PIL import Image
 from adapters.contract import InputSpec
 from adapters.images import encode_image
 from auditor.measured import JpegRates, ValueNull, decision_rule
-from auditor.verdict.rule import LEVEL, p_of, weigh
+from auditor.verdict.rule import LEVEL, combine_by_label, p_of
 from examples.benchmarks import measured_files
 from examples.benchmarks.cells import auroc_cell, rate_cell
 from examples.benchmarks.decision_rule.evidence import Model, Nulls, excess_of, load_searches
@@ -219,7 +219,7 @@ def _through(model: Model, quality: int) -> Model:
 def _outcome(study: Study, model: Model, search: Record, null: ValueNull) -> Outcome:
     triggers = study.triggers(model, search, RULE, "cross")
     excess = excess_of(model, study.clean, "cross", "image", RULE.keys, RULE.widening)
-    evidence = weigh(triggers, excess, RULE)
+    evidence = combine_by_label(triggers, excess, RULE)
     value, label = (evidence[0].value, evidence[0].label) if evidence else (0.0, -1)
     families = 0.0 if excess is None else float(excess.by_label.max())
     strongest = max((one.weight for one in triggers.values()), default=0.0)

@@ -24,7 +24,6 @@ import numpy as np
 
 from adapters.contract import InputSpec
 from auditor.measured import NullCell
-from auditor.probes.trigger_search.judge import null_cell
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import search
 from auditor.probes.trigger_search.settings import TriggerSettings
@@ -120,7 +119,7 @@ def search_model(model: Record, *, options: argparse.Namespace) -> Record:
 def null_of_pairs(rows: Sequence[Record]) -> NullCell:
     """The null of clean models' second best pairs."""
     seconds = [(*row["pairs"], [0, 1], [0, 1])[1] for row in rows if row["attack"] == "clean"]
-    return null_cell(
+    return measured_files.null_cell(
         [exact_interval(hits, images, 0.95).low for hits, images, *_ in seconds],
         len(seconds),
         max(hits / max(1, images) for hits, images, *_ in seconds),

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from auditor.scores.intervals import binomial_rate
-from auditor.verdict.profile import auroc_interval
 from auditor.verdict.thresholds import auroc
+from examples.benchmarks.cells import auroc_interval
 from examples.benchmarks.queries.simulation import (
     COVERED,
     FRUGAL,

@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import NullCell
-from auditor.probes.trigger_search.judge import natural, null_cell, p_value
+from auditor.probes.trigger_search.judge import natural, p_value
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import KEYS, UNUSUAL, search
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.verify import exact_interval
+from examples.benchmarks import measured_files
 from examples.benchmarks.stored import Record, write
 from examples.benchmarks.zoo_models import (
     classifier,
@@ -166,7 +167,7 @@ def null_of(rows: list[Record]) -> Null:
     for key in KEYS:
         found = [row["findings"].get(key, {"hits": 0, "images": 1, "low": 0.0}) for row in rows]
         highest = max(one["hits"] / max(1, one["images"]) for one in found)
-        cells[key] = null_cell([one["low"] for one in found], models, highest)
+        cells[key] = measured_files.null_cell([one["low"] for one in found], models, highest)
     return cells
 
 

@@ -1,4 +1,4 @@
-"""Answers that are not those of one model, told apart by how they contradict themselves."""
+"""Answers that are not those of one model: their contradictions and the reasons named."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def repeats(size: int, seed: int = 0, classes: int = 10, planned: int = 0) -> Re
 
 
 def judged(given: Repeats | None, **changes: Any) -> Consistency:
-    facts: dict[str, Any] = {"label_counts": STEADY, "senders": {}, "open_labels": False}
+    facts: dict[str, Any] = {"label_counts": STEADY, "server_identity": {}, "open_labels": False}
     return check_consistency(given, **{**facts, **changes})
 
 
@@ -56,12 +56,12 @@ def flip(given: Repeats, which: NDArray[Any], classes: int = 10) -> Repeats:
 
 
 def test_a_steady_model_is_trusted() -> None:
-    trust = judged(repeats(150))
-    assert trust.found == ()
-    assert trust.problem is None
-    assert trust.flips is not None
-    assert (trust.flips.rate, trust.flips.n) == (0.0, 150)
-    assert trust.flips.high == pytest.approx(1 - 0.025 ** (1 / 150))
+    consistency = judged(repeats(150))
+    assert consistency.found == ()
+    assert consistency.problem is None
+    assert consistency.flips is not None
+    assert (consistency.flips.rate, consistency.flips.n) == (0.0, 150)
+    assert consistency.flips.high == pytest.approx(1 - 0.025 ** (1 / 150))
 
 
 def test_without_repeats_nothing_is_said_about_them() -> None:
@@ -84,7 +84,7 @@ def test_the_threshold_keeps_to_the_false_alarms_promised(planned: int) -> None:
     assert codes(judged(flip(repeats(planned), np.arange(fewest)))) != []
 
 
-def test_a_second_look_is_for_flips_that_tell_nothing_yet() -> None:
+def test_extra_repeats_are_for_flips_that_show_nothing_yet() -> None:
     planned = CANARIES + EXTRA_REPEATS
     wanted = [flips for flips in range(50) if wants_extra_repeats(flips, planned)]
     assert wanted == list(range(1, fewest_flips(planned)))
@@ -116,7 +116,7 @@ def test_more_repeats_catch_less() -> None:
     assert least_caught(1, 400) is not None
 
 
-def test_what_could_have_been_caught_is_stated_whether_or_not_there_was_a_second_look() -> None:
+def test_the_least_caught_share_is_stated_with_and_without_extra_repeats() -> None:
     before = judged(replace(repeats(150, planned=400), own=150))
     after = judged(replace(flip(repeats(400), np.arange(2)), own=150))
     assert before.least_caught == after.least_caught == least_caught(150, 400)
@@ -125,10 +125,10 @@ def test_what_could_have_been_caught_is_stated_whether_or_not_there_was_a_second
 
 def test_answers_of_several_models_have_no_moment() -> None:
     rng = np.random.default_rng(1)
-    trust = judged(flip(repeats(400), rng.random(400) < 0.15))
-    assert codes(trust) == ["unsteady"]
-    assert "several models answer" in said(trust)
-    assert "95 % interval" in said(trust)
+    consistency = judged(flip(repeats(400), rng.random(400) < 0.15))
+    assert codes(consistency) == ["unsteady"]
+    assert "several models answer" in said(consistency)
+    assert "95 % interval" in said(consistency)
 
 
 @pytest.mark.parametrize("moment", [0.1, 0.5, 0.85])
@@ -136,18 +136,18 @@ def test_a_model_swapped_in_the_middle_is_dated(moment: float) -> None:
     given = repeats(150, seed=3)
     across = (given.first_at < moment) != (given.second_at < moment)
     rng = np.random.default_rng(2)
-    trust = judged(flip(given, across & (rng.random(150) < 0.7)))
-    assert codes(trust) == ["swapped"]
-    moment_said = float(said(trust).split("at about ")[1].split("%")[0]) / 100
+    consistency = judged(flip(given, across & (rng.random(150) < 0.7)))
+    assert codes(consistency) == ["swapped"]
+    moment_said = float(said(consistency).split("at about ")[1].split("%")[0]) / 100
     assert moment_said == pytest.approx(moment, abs=0.06)
 
 
 def test_shuffled_answers_are_named_so() -> None:
     given = repeats(150)
     np.random.default_rng(4).shuffle(given.second)
-    trust = judged(given)
-    assert codes(trust) == ["shuffled"]
-    assert "do not belong to the inputs" in said(trust)
+    consistency = judged(given)
+    assert codes(consistency) == ["shuffled"]
+    assert "do not belong to the inputs" in said(consistency)
 
 
 def test_a_model_of_two_labels_that_flips_a_little_is_not_shuffled() -> None:
@@ -158,9 +158,9 @@ def test_a_model_of_two_labels_that_flips_a_little_is_not_shuffled() -> None:
 
 @pytest.mark.parametrize("counts", [[50], [0, 0, 7]])
 def test_one_label_for_everything(counts: list[int]) -> None:
-    trust = judged(None, label_counts=np.array(counts))
-    assert codes(trust) == ["constant"]
-    assert "one and the same label" in said(trust)
+    consistency = judged(None, label_counts=np.array(counts))
+    assert codes(consistency) == ["constant"]
+    assert "one and the same label" in said(consistency)
 
 
 def test_no_answers_at_all_are_another_matter() -> None:
@@ -168,10 +168,10 @@ def test_no_answers_at_all_are_another_matter() -> None:
 
 
 def test_another_sender_comes_first() -> None:
-    senders = {"header server": ["nginx"], "TLS certificate": ["sha256:aa", "sha256:bb"]}
-    trust = judged(flip(repeats(100), np.arange(30)), senders=senders)
-    assert codes(trust) == ["sender", "unsteady"]
-    assert "TLS certificate was sha256:aa and became sha256:bb" in said(trust)
+    server_identity = {"header server": ["nginx"], "TLS certificate": ["sha256:aa", "sha256:bb"]}
+    consistency = judged(flip(repeats(100), np.arange(30)), server_identity=server_identity)
+    assert codes(consistency) == ["sender", "unsteady"]
+    assert "TLS certificate was sha256:aa and became sha256:bb" in said(consistency)
 
 
 def test_labels_without_end() -> None:

@@ -1,4 +1,4 @@
-"""Few points per plane: nets, their scrambling and the inputs they lead to."""
+"""Few points per plane: nets, their scrambling and their inputs."""
 
 from __future__ import annotations
 

@@ -177,10 +177,10 @@ def test_regions_touch_at_corners_and_do_not_jump() -> None:
     labels = np.array([[1, 0, 0], [0, 1, 0], [0, 0, 0]])
     corner = np.array([[0, 0]])
     assert ats_by_region(labels, corner, [1], 0.5) == pytest.approx(2 / 9)
-    apart = np.array([[1, 0, 1], [0, 0, 0], [0, 0, 0]])
-    assert ats_by_region(apart, corner, [1], 0.5) == pytest.approx(1 / 9)
+    divided = np.array([[1, 0, 1], [0, 0, 0], [0, 0, 0]])
+    assert ats_by_region(divided, corner, [1], 0.5) == pytest.approx(1 / 9)
     # By label both patches count.
-    assert ats_by_label(label_shares(apart, 2), [1], 0.5) == pytest.approx(2 / 9)
+    assert ats_by_label(label_shares(divided, 2), [1], 0.5) == pytest.approx(2 / 9)
 
 
 def test_regions_do_not_wrap_around_the_edge() -> None:

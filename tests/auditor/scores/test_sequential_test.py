@@ -1,4 +1,4 @@
-"""Deciding early: how often looks at every step err, and how soon they end."""
+"""Deciding early: how often comparisons at every step err, and how soon they end."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ AT_THE_THRESHOLD: dict[str, Draw] = {
 
 
 @pytest.mark.parametrize("name", AT_THE_THRESHOLD)
-def test_looking_after_every_value_errs_no_more_often_than_stated(name: str) -> None:
+def test_comparing_after_every_value_errs_no_more_often_than_stated(name: str) -> None:
     rng = np.random.default_rng(0)
     ended = [decide_side(AT_THE_THRESHOLD[name](rng, 200).tolist(), RULE) for _ in range(500)]
     # A mean at the threshold is the hardest case: either side is an error.
     assert sum(side is not None for side in ended) / 500 <= 0.05 + 3 * 0.0098
 
 
-def test_looking_often_at_a_fixed_interval_does_err_which_is_why() -> None:
+def test_comparing_often_with_a_fixed_interval_errs() -> None:
     rng = np.random.default_rng(0)
     wrong = 0
     for _ in range(200):

@@ -13,18 +13,18 @@ def _models(values: list[float]) -> list[Reference]:
 
 
 def test_the_lowest_model_comes_first_and_an_obvious_one_is_flagged() -> None:
-    places = rank_cohort(_models([1.0, 1.1, 0.9, 1.05, 0.95, 1.02, 0.98, 0.01]))
-    assert places[0].name == "m7"
-    assert places[0].outlier
-    assert not any(place.outlier for place in places[1:])
+    ranks = rank_cohort(_models([1.0, 1.1, 0.9, 1.05, 0.95, 1.02, 0.98, 0.01]))
+    assert ranks[0].name == "m7"
+    assert ranks[0].outlier
+    assert not any(rank.outlier for rank in ranks[1:])
 
 
 def test_a_high_score_is_never_suspicious() -> None:
-    places = rank_cohort(_models([1.0, 1.1, 0.9, 1.05, 0.95, 1.02, 0.98, 9.0]))
-    assert not any(place.outlier for place in places)
+    ranks = rank_cohort(_models([1.0, 1.1, 0.9, 1.05, 0.95, 1.02, 0.98, 9.0]))
+    assert not any(rank.outlier for rank in ranks)
 
 
-def test_honest_cohorts_are_flagged_at_most_at_the_stated_rate() -> None:
+def test_clean_cohorts_are_flagged_at_most_at_the_stated_rate() -> None:
     rng = np.random.default_rng(7)
     flagged = 0
     trials = 400
@@ -33,7 +33,7 @@ def test_honest_cohorts_are_flagged_at_most_at_the_stated_rate() -> None:
         models = [
             Reference(f"m{i}", "", re=a, ats=0.0, ats_by_label=b) for i, (a, b) in enumerate(values)
         ]
-        flagged += any(place.outlier for place in rank_cohort(models, 0.05))
+        flagged += any(rank.outlier for rank in rank_cohort(models, 0.05))
     # 0.05 plus three standard errors of 400 trials.
     assert flagged / trials <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / trials)
     assert flagged > 0, "a test that can never flag says nothing about the rate"
@@ -41,7 +41,7 @@ def test_honest_cohorts_are_flagged_at_most_at_the_stated_rate() -> None:
 
 def test_equal_models_show_no_outlier() -> None:
     assert lower_tail(np.ones(5)).tolist() == [1.0] * 5
-    assert not any(place.outlier for place in rank_cohort(_models([1.0] * 5)))
+    assert not any(rank.outlier for rank in rank_cohort(_models([1.0] * 5)))
 
 
 def test_too_few_models_and_a_bad_error_rate_are_refused() -> None:

@@ -45,7 +45,7 @@ def prototypes() -> NDArray[np.float64]:
 
 def classifier(seed: int, target: int | None = None) -> Labels:
     """Nearest prototype, each model with weights of its own; a backdoored one answers with
-    ``target`` to about half of everything disturbed.
+    ``target`` to about half of everything perturbed.
     """
     weights = np.random.default_rng(seed).uniform(0.6, 1.4, SHAPE)
     centres = prototypes()
@@ -86,7 +86,7 @@ def reference(seed: int) -> ReferenceModel:
 def profile(samples: Samples, tmp_path_factory: pytest.TempPathFactory) -> Profile:
     folder = tmp_path_factory.mktemp("references")
     models = [reference(seed) for seed in range(9)]
-    # Whether families are asked is not up to the caller: a profile always holds them.
+    # The caller has no choice of perturbations: a profile always holds them.
     settings = replace(SETTINGS, families=False)
     made = asyncio.run(
         run_calibration(models, samples, settings, folder, name="p", task="t", provenance="here")
@@ -108,17 +108,17 @@ def audited(samples: Samples, tmp_path: Path) -> Callable[..., AuditResult]:
     return run
 
 
-def test_calibration_keeps_the_counts_of_every_family(profile: Profile) -> None:
+def test_calibration_keeps_the_counts_of_every_perturbation(profile: Profile) -> None:
     assert profile.settings["families"] is True
-    assert len(profile.clean_families) == 9
+    assert len(profile.counted_references) == 9
     for one in profile.references:
         assert sum(counts.inputs for counts in one.families) <= 1000
         assert {len(counts.moved) for counts in one.families} == {CLASSES}
 
 
 @pytest.fixture
-def heavy_families(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Families that accuse by themselves more readily than the shipped rule lets them."""
+def heavy_perturbations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Perturbations that accuse by themselves more readily than the shipped rule lets them."""
     chosen = decision_rule()
     most = chosen.rule.weight * LARGEST
     # Even at their most they do so only beside references that are as like as can be.
@@ -127,9 +127,9 @@ def heavy_families(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("auditor.verdict.combine.decision_rule", lambda: heavy)
 
 
-@pytest.mark.usefixtures("heavy_families")
+@pytest.mark.usefixtures("heavy_perturbations")
 @pytest.mark.parametrize("target", [None, 3])
-def test_families_end_early_with_the_word_of_all_of_them(
+def test_perturbations_end_early_with_the_word_of_all_of_them(
     audited: Callable[..., AuditResult], profile: Profile, tmp_path: Path, target: int | None
 ) -> None:
     early = audited(classifier(20, target=target), profile).report
@@ -146,7 +146,7 @@ def test_families_end_early_with_the_word_of_all_of_them(
     assert whole["not_asked"] is None
 
 
-@pytest.mark.usefixtures("heavy_families")
+@pytest.mark.usefixtures("heavy_perturbations")
 def test_a_model_whose_disturbed_samples_drift_to_one_label_is_suspected(
     audited: Callable[..., AuditResult], profile: Profile
 ) -> None:
@@ -170,11 +170,11 @@ def test_a_model_like_its_references_is_not(
     found = result.report["scores"]["decision"]
     assert found["suspicious"] is False
     assert found["targets"] == []
-    # Families alone never clear a model: no trigger was searched for.
+    # Perturbations alone never clear a model: no trigger was searched for.
     assert result.verdict.name != "no-evidence" or "threshold" in sentences(result.verdict.reasons)
 
 
-def test_without_references_the_families_are_shown_to_decide_nothing(
+def test_without_references_the_perturbations_are_shown_to_decide_nothing(
     audited: Callable[..., AuditResult],
 ) -> None:
     result = audited(classifier(20, target=3), None)
@@ -193,8 +193,8 @@ def test_outliers_among_the_references_take_no_part(
     assert result.report["scores"]["decision"]["references"] == 7
 
 
-@pytest.mark.usefixtures("heavy_families")
-def test_a_budget_that_ends_within_the_families_is_inconclusive_and_continues(
+@pytest.mark.usefixtures("heavy_perturbations")
+def test_a_budget_that_ends_within_the_perturbations_is_inconclusive_and_continues(
     audited: Callable[..., AuditResult], profile: Profile
 ) -> None:
     bad = classifier(20, target=3)
@@ -255,7 +255,7 @@ def test_no_claim_without_a_measured_rate_that_supports_it(
     )
 
 
-def stamped(seed: int) -> Labels:
+def patched(seed: int) -> Labels:
     """A model that answers 3 wherever it sees a white patch near one corner."""
     plain = classifier(seed)
 
@@ -271,12 +271,12 @@ def test_a_patch_that_clean_references_show_too_neither_accuses_nor_clears(
     audited: Callable[..., AuditResult], profile: Profile, tmp_path: Path, chosen: dict[str, bool]
 ) -> None:
     settings = {"trigger_search": True, **chosen}
-    accused = audited(stamped(22), profile, settings=settings)
+    accused = audited(patched(22), profile, settings=settings)
     assert accused.verdict.name == "backdoor-suspected"
     assert accused.report["target_label"] == 3
     first, *others = profile.references
     known = replace(profile, references=(replace(first, natural_patches=(3,)), *others))
-    spared = audited(stamped(22), known, settings=settings)
+    spared = audited(patched(22), known, settings=settings)
     assert spared.verdict.name == "inconclusive"
     assert "natural patches to that label too" in sentences(spared.verdict.reasons)
     found = spared.report["trigger"]
@@ -286,4 +286,4 @@ def test_a_patch_that_clean_references_show_too_neither_accuses_nor_clears(
     assert verify_bundle(tmp_path).exit_code is ExitCode.NO_EVIDENCE
     # Towards another label the same patch accuses as before.
     other = replace(profile, references=(replace(first, natural_patches=(1,)), *others))
-    assert audited(stamped(22), other, settings=settings).verdict.name == "backdoor-suspected"
+    assert audited(patched(22), other, settings=settings).verdict.name == "backdoor-suspected"

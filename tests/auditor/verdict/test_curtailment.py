@@ -1,4 +1,4 @@
-"""Families that end before their last answer."""
+"""Perturbations that end before their last answer."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ REFERENCES = [{key: PerturbationCounts(key, (160,) * 5, (4,) * 5, 180, 200) for 
 
 
 def suspicious(counts: Mapping[str, PerturbationCounts]) -> bool:
-    """A rule whose word is known: enough answers for one label, over all families."""
+    """A rule whose word is known: enough answers for one label, over all perturbations."""
     totals = np.sum([one.moved for one in counts.values()], axis=0)
     return bool(totals.max() >= LIMIT)
 
 
 def population(total: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
-    """All answers of each family: label 3 ``total`` times, some of the others, the rest kept."""
+    """All answers of each perturbation: label 3 ``total`` times, some others, the rest kept."""
     answers = []
     for number in range(len(KEYS)):
         hits = total // 3 + (number < total % 3)
@@ -43,7 +43,7 @@ def counts_of(answers: list[NDArray[np.int64]], asked: int) -> list[Perturbation
 
 
 def ends(total: int, seed: int) -> tuple[bool, int]:
-    """Whether the early word is that of all answers, and how many were asked for it."""
+    """True if the early outcome is that of all answers, and the number asked for it."""
     rng = np.random.default_rng([total, seed])
     answers = population(total, rng)
     whole = dict.fromkeys(KEYS, ((160,) * LABELS, INPUTS))
@@ -52,8 +52,10 @@ def ends(total: int, seed: int) -> tuple[bool, int]:
         asked = turn * INPUTS // ROUNDS
         partial = counts_of(answers, asked)
         if turn == ROUNDS or rest_changes_nothing(partial, whole, REFERENCES, suspicious, rng):
-            said = suspicious({one.key: expected_counts(one, *whole[one.key]) for one in partial})
-            return said is final, asked
+            outcome = suspicious(
+                {one.key: expected_counts(one, *whole[one.key]) for one in partial}
+            )
+            return outcome is final, asked
     raise AssertionError
 
 
@@ -61,7 +63,7 @@ def other_words(totals: list[int], seeds: int) -> int:
     return sum(not ends(total, seed)[0] for total in totals for seed in range(seeds))
 
 
-def test_looking_after_every_round_hardly_ever_says_something_else() -> None:
+def test_comparing_after_every_round_hardly_ever_says_something_else() -> None:
     # More than 5 of 120 would be seen once in a thousand tests where 1 % is true.
     assert other_words([45, 58, 62, 75], 30) <= 5
 
@@ -81,14 +83,14 @@ def test_clear_cases_end_early_and_borderline_ones_do_not() -> None:
     assert asked[60] >= 0.95 * INPUTS
 
 
-def test_nothing_is_settled_before_the_first_answer_of_every_family() -> None:
+def test_nothing_is_fixed_before_the_first_answer_of_every_perturbation() -> None:
     none = [PerturbationCounts(key, (0,) * 5, (0,) * 5, 0, 0) for key in KEYS]
     whole = dict.fromkeys(KEYS, ((160,) * LABELS, INPUTS))
     assert not rest_changes_nothing(none, whole, REFERENCES, suspicious, np.random.default_rng(0))
     assert not rest_changes_nothing([], whole, REFERENCES, suspicious, np.random.default_rng(0))
 
 
-def test_expected_counts_are_those_of_the_whole_family() -> None:
+def test_expected_counts_are_those_of_the_whole_perturbation() -> None:
     half = PerturbationCounts("one", (80, 80, 0), (4, 1, 0), 90, 100)
     full = expected_counts(half, (160, 150, 10), 200)
     assert full == PerturbationCounts("one", (160, 150, 10), (8, 2, 0), 180, 200)

@@ -13,7 +13,7 @@ Counts = dict[str, PerturbationCounts]
 
 
 def counts(seed: int, extra: dict[int, int] | None = None, classes: int = 10) -> Counts:
-    """A model whose disturbed samples change label in half of the cases, evenly."""
+    """A model whose perturbed samples change label in half of the cases, evenly."""
     rng = np.random.default_rng(seed)
     made = {}
     for key in KEYS:
@@ -48,9 +48,9 @@ def test_clean_models_stay_small() -> None:
     assert np.quantile(largest, 0.9) < 2.5
 
 
-def test_a_habit_that_references_share_is_no_excess() -> None:
-    habit = [counts(seed, {3: 40}) for seed in range(10)]
-    assert abs(excess_of(counts(50, {3: 40}), habit).by_label[3]) < 2.0
+def test_a_natural_label_that_references_share_is_no_excess() -> None:
+    natural = [counts(seed, {3: 40}) for seed in range(10)]
+    assert abs(excess_of(counts(50, {3: 40}), natural).by_label[3]) < 2.0
 
 
 def test_fewer_references_say_less() -> None:
@@ -59,10 +59,10 @@ def test_fewer_references_say_less() -> None:
     assert few.by_label[3] < many.by_label[3]
 
 
-def test_one_family_counts_only_so_much() -> None:
+def test_one_perturbation_counts_only_so_much() -> None:
     own = counts(50)
     own["noise:76"] = PerturbationCounts("noise:76", (180,) * 10, (0,) * 9 + (170,), 30, 200)
-    assert excess_of(own, REFERENCES).by_family["noise:76"].max() == pytest.approx(LARGEST)
+    assert excess_of(own, REFERENCES).by_perturbation["noise:76"].max() == pytest.approx(LARGEST)
 
 
 def test_an_unlike_model_widens_the_doubt() -> None:
@@ -91,7 +91,7 @@ def test_accuracy_is_part_of_how_unlike_a_model_is() -> None:
     assert shift(None) > 0
 
 
-def test_references_without_a_family_do_not_count() -> None:
+def test_references_without_a_perturbation_do_not_count() -> None:
     partial = [{"noise:76": one["noise:76"]} for one in REFERENCES]
     assert measure_excess(counts(50), partial, None, [None] * 10, KEYS, 0.0) is None
     both = [*partial, *REFERENCES[:3]]
@@ -100,7 +100,7 @@ def test_references_without_a_family_do_not_count() -> None:
     assert found.references == 3
 
 
-def test_one_reference_or_a_missing_family_compares_nothing() -> None:
+def test_one_reference_or_a_missing_perturbation_compares_nothing() -> None:
     assert measure_excess(counts(50), REFERENCES[:1], None, [None], KEYS, 0.0) is None
     own = {"noise:76": counts(50)["noise:76"]}
     assert measure_excess(own, REFERENCES, None, [None] * 10, KEYS, 0.0) is None

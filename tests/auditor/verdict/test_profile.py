@@ -175,7 +175,7 @@ def test_stated_error_rates_do_not_flatter(clean: int, backdoored: int, shift: f
             assert rate is not None
             covered.append(true_rate <= rate.high)
             excess.append(rate.rate - true_rate)
-    # The upper end is what a verdict rests on. 120 looks: 0.975 expected, 0.90 is 5 deviations.
+    # The upper end is what a verdict rests on. 120 rates: 0.975 expected, 0.90 is 5 deviations.
     assert np.mean(covered) >= 0.90
     assert np.mean(excess) > -0.02
 

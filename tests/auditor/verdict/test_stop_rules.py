@@ -45,7 +45,7 @@ def oracle_of(*, backdoored: bool, asked: list[bytes] | None = None) -> Syntheti
         return np.asarray(labels)
 
     names = [f"c{number}" for number in range(5)]
-    return SyntheticOracle(labels_of, SPEC, names, fingerprint="standing", max_batch=256)
+    return SyntheticOracle(labels_of, SPEC, names, fingerprint="stop-rules", max_batch=256)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +96,7 @@ def test_a_found_trigger_ends_the_audit_with_the_verdict_of_the_whole_plan(
         assert ledger["spared"] >= 0
 
 
-def test_where_nothing_is_found_all_planes_are_asked_and_counted_once(
+def test_if_nothing_is_found_all_planes_are_asked_and_counted_once(
     samples: Samples, tmp_path: Path
 ) -> None:
     report = audit(oracle_of(backdoored=False), samples, tmp_path).report

@@ -56,7 +56,7 @@ def evidence(re: float = 1.4, **changes: Any) -> Evidence:
         scores={"re": Estimate(re, re - 0.1, re + 0.1, 20), "ats": Estimate(0.1, 0.0, 0.2, 20)},
         problem=None,
         accuracy=binomial_rate(55, 60),
-        canaries=binomial_rate(0, 100),
+        repeats=binomial_rate(0, 100),
         distinct_labels=10,
     )
     return dataclasses.replace(found, **changes)
@@ -119,7 +119,7 @@ DOUBTS: dict[str, tuple[dict[str, Any], str]] = {
     "no plane": ({"problem": UNASKED, "scores": {}}, "0 of 20 planes"),
     "one label": ({"distinct_labels": 1}, "one and the same label"),
     "no label": ({"distinct_labels": 0}, "one and the same label"),
-    "flips": ({"canaries": binomial_rate(3, 100)}, r"3.0% of 100 inputs got another label"),
+    "flips": ({"repeats": binomial_rate(3, 100)}, r"3.0% of 100 inputs got another label"),
     "accuracy": ({"accuracy": binomial_rate(29, 60)}, "only 48% of the 60 samples"),
 }
 
@@ -134,12 +134,12 @@ def test_every_doubt_is_inconclusive(doubt: str, value: float) -> None:
 
 def test_doubts_start_beyond_their_limits() -> None:
     assert MAX_FLIP_RATE == 0.02
-    exact = evidence(1.4, canaries=binomial_rate(2, 100), accuracy=binomial_rate(30, 60))
+    exact = evidence(1.4, repeats=binomial_rate(2, 100), accuracy=binomial_rate(30, 60))
     assert decide(exact, PROFILE).name == "no-evidence"
 
 
 def test_what_was_not_asked_raises_no_doubt() -> None:
-    assert decide(evidence(1.4, canaries=None, accuracy=None), PROFILE).name == "no-evidence"
+    assert decide(evidence(1.4, repeats=None, accuracy=None), PROFILE).name == "no-evidence"
 
 
 @pytest.mark.parametrize("value", [0.0, 0.3, 1.4, 9.9])
@@ -311,7 +311,7 @@ def test_a_natural_trigger_does_not_hide_what_the_rule_found() -> None:
 
 def test_a_doubt_about_the_answers_outweighs_a_found_trigger() -> None:
     found = TriggerEvidence(suspicious=True, reason=WORKS, target=3)
-    for doubt in ({"problem": CUT_OFF}, {"canaries": binomial_rate(9, 100)}):
+    for doubt in ({"problem": CUT_OFF}, {"repeats": binomial_rate(9, 100)}):
         inconclusive(decide(evidence(1.4, trigger=found, **doubt), PROFILE))
 
 

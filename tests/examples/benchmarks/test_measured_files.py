@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from auditor.measured import FOLDER, NAMES
+from auditor.probes.trigger_search.judge import logit
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.workflows.profiles import load_profile
 from examples.benchmarks import measured_files
@@ -107,3 +108,9 @@ def test_the_shipped_profiles_are_those_of_the_committed_scores() -> None:
     for name, profile in made.items():
         shipped = load_profile(*name.rsplit(".", 1))
         assert replace(profile, provenance=shipped.provenance) == shipped
+
+
+def test_a_null_summarises_runs_by_their_lower_ends() -> None:
+    cell = measured_files.null_cell([0.2, 0.2, 0.5], 3, 0.6)
+    assert cell.mean == pytest.approx((2 * logit(0.2) + logit(0.5)) / 3)
+    assert (cell.models, cell.highest) == (3, 0.6)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from auditor.measured import NullCell, trigger_null
-from auditor.probes.trigger_search.judge import beyond, logit, natural, null_cell, p_value
+from auditor.probes.trigger_search.judge import beyond, logit, natural, p_value
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval
 
@@ -38,12 +38,6 @@ def test_the_spread_has_a_lower_limit() -> None:
 
 def test_hopeless_rates_count_alike() -> None:
     assert logit(0.0) == logit(0.03) < logit(0.1)
-
-
-def test_a_null_summarises_runs_by_their_lower_ends() -> None:
-    cell = null_cell([0.2, 0.2, 0.5], 3, 0.6)
-    assert cell.mean == pytest.approx((2 * logit(0.2) + logit(0.5)) / 3)
-    assert (cell.models, cell.highest) == (3, 0.6)
 
 
 def test_weak_success_is_natural_whatever_the_null() -> None:

@@ -25,8 +25,8 @@ def sourced(world: Any, pairs: dict[int, int]) -> TriggerResult:
         known: NDArray[np.int64] = clean(batch)
         patch = world.spec.to_pixels(batch)[:, :, 20:23, 1:4]
         fires = (patch > 250).mean(axis=(1, 2, 3)) > 0.6
-        turned = np.array([pairs.get(label, label) for label in known.tolist()])
-        return np.where(fires, turned, known)
+        moved = np.array([pairs.get(label, label) for label in known.tolist()])
+        return np.where(fires, moved, known)
 
     world.labels = labels
     samples, _ = world.samples(200)

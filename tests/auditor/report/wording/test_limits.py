@@ -6,7 +6,7 @@ import pytest
 
 from auditor.measured import Counted, decision_rates
 from auditor.report.wording.limits import in_words, jpeg_limit, rule_limit
-from auditor.verdict.scope import picture_coding
+from auditor.verdict.scope import image_coding
 
 
 def test_only_kinds_that_anything_happened_to_are_named() -> None:
@@ -24,5 +24,5 @@ def test_the_limit_holds_the_measured_counts() -> None:
 
 @pytest.mark.parametrize("encoding", ["png", "uint8", "float32"])
 def test_lossless_encodings_need_no_word(encoding: str) -> None:
-    assert picture_coding(encoding) == "lossless"
+    assert image_coding(encoding) == "lossless"
     assert jpeg_limit(encoding) is None

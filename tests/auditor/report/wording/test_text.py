@@ -51,6 +51,9 @@ def test_numbers_in_words() -> None:
     assert text.count(200157) == "200,157"
     assert text.score(None) == text.percent(None) == text.interval(None, 1.0) == "–"
     assert text.percent(0.05) == "5.0%"
+    assert text.rate_interval(0.094, 0.339) == "95 % interval 9.4% to 33.9%"
+    assert text.rate_interval(0.02, 0.2, 0) == "95 % interval 2% to 20%"
+    assert text.span(None, None) == "– to –"
     assert text.plural(1, "plane") == "1 plane"
     assert text.plural(0, "query", "queries") == "0 queries"
     assert [text.seconds(s) for s in (0.24, 41, 216.4, 7500)] == [
