@@ -169,9 +169,9 @@ def test_classes_learned_from_answers_are_on_record_with_them(
 
     oracle.inner.predict_labels = named  # type: ignore[method-assign]  # for this test only
     audit(oracle)
-    named = [entry for entry in entries(tmp_path / "out") if entry["e"] == "classes"]
-    assert named[0]["names"] == ["0", "1", "2", "3", "4"]  # those of the samples
-    later = [name for entry in named[1:] for name in entry["names"]]
+    logged = [entry for entry in entries(tmp_path / "out") if entry["e"] == "classes"]
+    assert logged[0]["names"] == ["0", "1", "2", "3", "4"]  # those of the samples
+    later = [name for entry in logged[1:] for name in entry["names"]]
     assert sorted(later) == [f"class {number}" for number in range(5)]
     assert chain_of(tmp_path / "out").target_record.names == oracle.inner.label_space.names
     assert verify_bundle(tmp_path / "out").exit_code == ExitCode.NO_EVIDENCE
