@@ -200,7 +200,9 @@ def _linked(chain: Chain, line: bytes) -> dict[str, Any]:
 def _apply(chain: Chain, entry: dict[str, Any], rows: Rows | None) -> None:
     kind = entry.get("e")
     if kind == "open":
-        _forget(chain)
+        if chain.runs:
+            chain.runs[-1].answers.clear()  # only those of the last run are of use
+        chain.places, chain.kept = None, 0
         chain.runs.append(LoggedRun(entry))
         return
     if not chain.runs:
@@ -220,13 +222,6 @@ def _apply(chain: Chain, entry: dict[str, Any], rows: Rows | None) -> None:
         run.closed = entry
     else:
         raise EvidenceError("it is of an unknown kind")
-
-
-def _forget(chain: Chain) -> None:
-    """Drop the answers of the last run but one: only the last one's are of use."""
-    if chain.runs:
-        chain.runs[-1].answers.clear()
-    chain.places, chain.kept = None, 0
 
 
 def _keep(chain: Chain, run: LoggedRun) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -171,7 +170,8 @@ class Recorder:
             layout.SAMPLES,
             layout.PICTURES,
         )
-        names = [*fixed, *views, *self._earlier_plans()]
+        earlier = (self._folder / layout.EARLIER_PLANS).glob("*")
+        names = [*fixed, *views, *(layout.EARLIER_PLANS + path.name for path in earlier)]
         content = {name: data for name in names if (data := self._read(name)) is not None}
         lines, torn = split_lines(content[layout.LOG])
         if torn:
@@ -181,14 +181,6 @@ class Recorder:
         if self._signer is not None:
             write_atomic(self._folder / layout.HEAD_SIGNATURE, self._signer.envelope(head))
         write_atomic(self._folder / layout.HEAD, head)
-
-    def _earlier_plans(self) -> list[str]:
-        with contextlib.suppress(FileNotFoundError):
-            return [
-                layout.EARLIER_PLANS + p.name
-                for p in (self._folder / layout.EARLIER_PLANS).iterdir()
-            ]
-        return []
 
 
 def query_times(chain: Chain) -> dict[str, str | None]:

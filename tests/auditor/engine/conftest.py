@@ -129,10 +129,10 @@ class ScriptedOracle:
         self.in_flight += 1
         self.peaks.append(self.in_flight)
         try:
-            said = None if self.script is None else await self.script(self, batch)
+            scripted = None if self.script is None else await self.script(self, batch)
         finally:
             self.in_flight -= 1
-        return np.array(truth(values)) if said is None else said
+        return np.array(truth(values)) if scripted is None else scripted
 
     def request_bytes(self, n: int) -> int:
         return n

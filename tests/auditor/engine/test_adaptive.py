@@ -44,7 +44,7 @@ def _oracle(*, backdoored: bool, asked: list[bytes] | None = None) -> SyntheticO
             labels = np.where(stamped, 2, labels)
         return labels
 
-    return SyntheticOracle(labels_of, SPEC, [f"c{i}" for i in range(5)], fingerprint="hunted")
+    return SyntheticOracle(labels_of, SPEC, [f"c{i}" for i in range(5)], fingerprint="searched")
 
 
 @pytest.fixture(autouse=True)
@@ -185,8 +185,8 @@ def test_through_jpeg_it_decides_only_where_that_was_measured(
     report = _audit(oracle, samples, tmp_path / "out").report
     assert report["trigger"]["best"]["target"] == 2
     assert report["verdict"] == ("backdoor-suspected" if decides else "inconclusive")
-    said = " ".join(report["limits"])
-    assert "JPEG of quality 50" in said
-    assert ("For this quality nothing was measured" in said) is not decides
-    assert ("accused 1 of 30 clean models" in said) is (least is not None)
+    limits = " ".join(report["limits"])
+    assert "JPEG of quality 50" in limits
+    assert ("For this quality nothing was measured" in limits) is not decides
+    assert ("accused 1 of 30 clean models" in limits) is (least is not None)
     assert decides or "decides nothing" in report["verdict_reason"]

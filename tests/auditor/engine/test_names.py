@@ -90,5 +90,5 @@ def test_names_given_later_are_welcome(lab: Any) -> None:
     lab.run([lab.Probe(PLAN)], lab.Oracle())
     names = [f"class {i}" for i in range(31)]
     assert lab.run([lab.Probe(PLAN)], lab.Oracle(label_space=LabelSpace(names))).complete
-    # And a run that is not told them again still knows its labels.
+    # And a run that is not given them again still knows its labels.
     assert lab.run([lab.Probe(PLAN)], lab.Oracle()).complete

@@ -50,7 +50,7 @@ def test_pauses_that_were_asked_for_do_not_wear_it_out(clock: Any) -> None:
     timer.failed()
     for _ in range(2):
         timer.paused(100.0)
-        timer.paused(100.0)  # two requests told at once are one pause
+        timer.paused(100.0)  # stated to two requests at once: one pause
         clock.time += 100.0
         timer.check(1.0, "why", throttled=True)
 

@@ -37,7 +37,7 @@ class Copies(Progress):
         self._count += 0 if live else labels
 
     async def seen(self, count: int) -> None:
-        while self._count < count:  # noqa: ASYNC110 - progress is told without awaiting
+        while self._count < count:  # noqa: ASYNC110 - progress is called without awaiting
             await asyncio.sleep(0)
 
 

@@ -257,10 +257,10 @@ def test_a_kill_loses_no_committed_label(path: Path, lines: int) -> None:
         last = int(child.stdout.readline())
     child.send_signal(signal.SIGKILL)
     child.wait()
-    told = [last, *map(int, child.stdout.read().split())]
+    printed = [last, *map(int, child.stdout.read().split())]
     child.stdout.close()
     found = known(path, 1_000_000)
-    assert len(found) >= told[-1] + 10
+    assert len(found) >= printed[-1] + 10
     assert found == [item % 60000 for item in range(len(found))]
     totals = ledger(path)
     assert totals["sent"] == len(found) + totals["unknown"]
@@ -466,7 +466,7 @@ async def write_on(store: LabelStore, probe: StoredProbe, committed: list[int]) 
 
 
 async def until_full(store: LabelStore) -> tuple[list[int], str]:
-    """Fill the store until its disk is full: labels that were committed, and what it said."""
+    """Fill the store until its disk is full: labels that were committed, and its error."""
     probe = await load(store, 200_000)
     (pages,) = store._db.execute("PRAGMA page_count").fetchone()
     store._db.execute(f"PRAGMA max_page_count = {pages + 3}")
@@ -480,7 +480,7 @@ async def until_full(store: LabelStore) -> tuple[list[int], str]:
     return committed, str(caught.value)
 
 
-def test_a_full_disk_is_told_and_what_was_committed_is_kept(path: Path) -> None:
+def test_a_full_disk_is_reported_and_what_was_committed_is_kept(path: Path) -> None:
     committed, message = use(path, until_full)
     assert message.startswith("the disk is full")
     assert "run the same command again" in message

@@ -102,8 +102,8 @@ def test_a_sender_is_on_record_before_the_labels_it_gave(
     assert (second["said"], second["addresses"]) == ({"model_version": "2"}, [])
     found = verify_bundle(tmp_path / "out")
     assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
-    (said,) = [check.text for check in found.checks if check.name == "senders"]
-    assert said.endswith("header server a; model_version 2; address 192.0.2.1.")
+    (text,) = [check.text for check in found.checks if check.name == "senders"]
+    assert text.endswith("header server a; model_version 2; address 192.0.2.1.")
 
 
 def test_a_row_names_the_status_of_its_reply(
@@ -169,21 +169,21 @@ def test_classes_learned_from_answers_are_on_record_with_them(
 
     oracle.inner.predict_labels = named  # type: ignore[method-assign]  # for this test only
     audit(oracle)
-    told = [entry for entry in entries(tmp_path / "out") if entry["e"] == "classes"]
-    assert told[0]["names"] == ["0", "1", "2", "3", "4"]  # those of the samples
-    later = [name for entry in told[1:] for name in entry["names"]]
+    logged = [entry for entry in entries(tmp_path / "out") if entry["e"] == "classes"]
+    assert logged[0]["names"] == ["0", "1", "2", "3", "4"]  # those of the samples
+    later = [name for entry in logged[1:] for name in entry["names"]]
     assert sorted(later) == [f"class {number}" for number in range(5)]
     assert chain_of(tmp_path / "out").target_record.names == oracle.inner.label_space.names
     assert verify_bundle(tmp_path / "out").exit_code == ExitCode.NO_EVIDENCE
 
 
 def test_long_lists_of_names_are_written_in_parts() -> None:
-    told, names = TargetRecord(), [f"class {number}" for number in range(2 * MAX_NAMES + 1)]
-    parts = list(told.class_news(0, names, len(names)))
+    record, names = TargetRecord(), [f"class {number}" for number in range(2 * MAX_NAMES + 1)]
+    parts = list(record.class_news(0, names, len(names)))
     for part in parts:
-        told.take_classes(part)
-    assert (len(parts), told.names, told.size) == (3, names, len(names))
-    assert list(told.class_news(0, names, len(names))) == []
+        record.take_classes(part)
+    assert (len(parts), record.names, record.size) == (3, names, len(names))
+    assert list(record.class_news(0, names, len(names))) == []
 
 
 @pytest.mark.parametrize(

@@ -181,7 +181,7 @@ def mangle(answers: Answers, how: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("how", "said"),
+    ("how", "message"),
     [
         ("missing", "lacks the labels of 2 of the"),
         ("unknown input", "no input"),
@@ -194,12 +194,12 @@ def mangle(answers: Answers, how: str) -> dict[str, Any]:
     ],
 )
 def test_wrong_labels_are_one_sentence_and_nothing_is_lost(
-    ask: RunCommand, handed_out: Answers, how: str, said: str
+    ask: RunCommand, handed_out: Answers, how: str, message: str
 ) -> None:
     Path("labels.json").write_text(json.dumps(mangle(handed_out, how)))
     ran = ask("inputs", "--labels-file", "labels.json")
     assert ran.code == 2
-    assert said in ran.sentence
+    assert message in ran.sentence
     Path("labels.json").write_text(json.dumps(handed_out))
     assert ask("inputs", "--labels-file", "labels.json").code == 3
 
@@ -262,7 +262,7 @@ def test_names_and_numbers_are_never_guessed_into_each_other(
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "said"),
+    ("name", "text", "message"),
     [
         ("labels.txt", "", "must end in .csv"),
         ("gone.csv", None, "gone.csv is not there yet"),
@@ -277,13 +277,13 @@ def test_names_and_numbers_are_never_guessed_into_each_other(
     ],
 )
 def test_a_file_that_is_no_list_of_labels(
-    ask: RunCommand, handed_out: Answers, name: str, text: str | None, said: str
+    ask: RunCommand, handed_out: Answers, name: str, text: str | None, message: str
 ) -> None:
     assert handed_out
     if text is not None:
         Path(name).write_text(text)
     ran = ask("inputs", "--labels-file", name)
-    assert said in ran.err
+    assert message in ran.err
     assert ran.code == (5 if text is None else 2)
 
 
@@ -358,7 +358,7 @@ def test_what_a_kill_left_behind_is_no_round(ask: RunCommand) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--labels-file", "x.csv"), "belongs to --input-file"),
         (("--input-file", "a", "--endpoint", "http://x/"), "drop one of them"),
@@ -371,7 +371,7 @@ def test_what_a_kill_left_behind_is_no_round(ask: RunCommand) -> None:
     ],
 )
 def test_words_that_do_not_fit_together(
-    ask: RunCommand, command: RunCommand, words: tuple[str, ...], said: str
+    ask: RunCommand, command: RunCommand, words: tuple[str, ...], message: str
 ) -> None:
     assert ask is not None
     Path("full").mkdir()
@@ -379,7 +379,7 @@ def test_words_that_do_not_fit_together(
     Path("broken").mkdir()
     Path("broken/exchange.json").write_text("{}")
     sentence = command(*words, "--samples", "samples.npz", *METHOD).sentence
-    assert said in sentence
+    assert message in sentence
     assert [path.name for path in Path("full").iterdir()] == ["cat.png"]
 
 
