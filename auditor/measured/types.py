@@ -212,5 +212,24 @@ class SearchQueries(_Strict):
     not_found: QueryStats
 
 
+@dataclass(frozen=True, slots=True)
+class LabelCell(_Strict):
+    """How little carries a label of a clean model, for one kind of change.
+
+    Attributes:
+        mean: over clean models, of the value of the label that the least carries.
+        spread: its standard deviation.
+        models: number of clean models; one searched with several seeds counts once.
+        lowest: smallest value of any.
+    """
+
+    mean: float
+    spread: float
+    models: int
+    lowest: float
+
+
+LabelNull = Mapping[str, LabelCell]
+"""Clean models' values in a search label by label, by kind of change."""
 Null = Mapping[str, NullCell]
 """Best success of clean models, by search key."""

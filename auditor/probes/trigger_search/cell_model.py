@@ -48,7 +48,12 @@ class CellModel:
     @property
     def fresh(self) -> bool:
         """True if nothing is known yet, not even a pattern to start from."""
-        return not self.hits and not self._mean[:-1].any()
+        return not self.hits and self.unguided
+
+    @property
+    def unguided(self) -> bool:
+        """True without a pattern to start from."""
+        return not self._mean[:-1].any()
 
     def rate(self, last: int) -> float:
         """Share of hits among the ``last`` answers."""

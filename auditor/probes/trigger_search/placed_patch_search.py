@@ -110,7 +110,7 @@ class PlacedPatchSearch(KindSearch[PatchCandidate]):
         until = self.sample_set.total() + queries
         while self.sample_set.total() < until:
             draws = self.settings.place_more if self.tally.draws else self.settings.place_draws
-            yield from self._draw(min(draws, max(1, until - self.sample_set.total())))
+            yield from self.draw(min(draws, max(1, until - self.sample_set.total())))
             for _ in range(self.settings.place_tries):
                 found = self._next()
                 if found is None or self.sample_set.total() >= until:
@@ -125,7 +125,7 @@ class PlacedPatchSearch(KindSearch[PatchCandidate]):
 
     # ---- places ----------------------------------------------------------------------------
 
-    def _draw(self, count: int) -> Asking[None]:
+    def draw(self, count: int) -> Asking[None]:
         """Ask ``count`` images, each with random patches at random places."""
         sample_set = self.sample_set
         images = sample_set.rng.integers(0, len(sample_set.pixels), count)
@@ -171,7 +171,7 @@ class PlacedPatchSearch(KindSearch[PatchCandidate]):
         channels, unit = self.sample_set.spec.shape[0], self.unit
         while self.sample_set.total() < until:
             if candidate is None:
-                place, model = self._around(window), CellModel(channels, self.cells)
+                place, model = self.around(window), CellModel(channels, self.cells)
             else:
                 (place,), known = candidate.patch.places, candidate.patch.pattern[:, ::unit, ::unit]
                 model = CellModel(channels, known.shape[-1], known)
@@ -187,7 +187,7 @@ class PlacedPatchSearch(KindSearch[PatchCandidate]):
                 break
         return candidate
 
-    def _around(self, window: Place) -> Place:
+    def around(self, window: Place) -> Place:
         """Corner of a patch with ``window`` in its middle."""
         side = self.cells * self.unit
         shift = (side - self.window) // 2

@@ -58,6 +58,9 @@ class TriggerResult:
         preview: the first validation samples with ``best`` applied, ``(n, c, h, w)`` uint8.
         preview_clean: the same samples unchanged.
         preview_clean_labels: the model's labels of the unchanged samples, ``(n,)``.
+        by_label: True if it was searched label by label for the least change, not for success.
+        weakness: True if something was found that is not suspicious, but that too few clean models
+            show to call the model free of a trigger.
     """
 
     findings: tuple[TriggerFinding, ...]
@@ -73,3 +76,5 @@ class TriggerResult:
     preview: NDArray[np.uint8]
     preview_clean: NDArray[np.uint8]
     preview_clean_labels: NDArray[np.int64]
+    by_label: bool = False
+    weakness: bool = False

@@ -1,0 +1,86 @@
+"""A whole search label by label: its stages in turn, judged after each, and its result."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec
+from auditor.measured import LabelNull
+from auditor.probes.label_search.changes import RandomChange, WholeChange
+from auditor.probes.label_search.judge import OPEN_LEVEL, Judged, judge
+from auditor.probes.label_search.search import CONFIDENCE, LabelSearch, prepare
+from auditor.probes.label_search.settings import LabelSearchSettings
+from auditor.probes.trigger_search.patches import Patch
+from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
+from auditor.probes.trigger_search.sample_set import Asking
+from auditor.probes.trigger_search.verify import exact_interval
+
+PREVIEWS = 8
+
+
+def label_search(
+    samples: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    spec: InputSpec,
+    settings: LabelSearchSettings,
+    seed: int,
+    null: LabelNull,
+) -> Asking[TriggerResult]:
+    """Search label by label; stop after the first stage that shows a suspicious change.
+
+    Args:
+        samples: clean samples ``(n, c, h, w)`` in model units, best 60 to 120.
+        classes: their true classes ``(n,)``; used only to split them evenly.
+        spec: the model's input.
+        settings: numbers of questions.
+        seed: with the labels, it determines every question.
+        null: values of clean models, by kind of change; kinds without one are not searched for.
+
+    Raises:
+        ValueError: fewer than 8 samples.
+    """
+    run = yield from prepare(samples, classes, spec, settings, seed)
+    for stage in run.stages():
+        run.findings += yield from stage
+        if any(one.suspicious(len(null)) for one in judge(run.findings, null)):
+            break
+    return _result(run, judge(run.findings, null), len(null))
+
+
+def _result(run: LabelSearch, judged: list[Judged], comparisons: int) -> TriggerResult:
+    best = next((one for one in judged if one.suspicious(comparisons)), None)
+    suspicious = best is not None
+    # Without a suspicion the most surprising change that carries a label at all is shown.
+    best = best or next((one for one in judged if one.finding.carried), None)
+    p = None if best is None else min(1.0, best.p * comparisons)
+    target = None if best is None else best.finding.label
+    shown = run.validation_set.pick(PREVIEWS, target)
+    clean = run.validation_set.pixels[shown]
+    preview = clean if best is None else best.finding.change.apply(clean)
+    ordered = [best, *(one for one in judged if one is not best)] if best is not None else judged
+    findings = tuple(_finding(run, one) for one in ordered)
+    return TriggerResult(
+        findings, findings[0] if best is not None else None, suspicious, p,
+        run.search_set.total(), dict(run.search_set.spent), len(judged), comparisons,
+        len(run.search_set.pixels), len(run.validation_set.pixels), preview, clean,
+        run.validation_set.labels[shown], by_label=True,
+        weakness=not suspicious and p is not None and p <= OPEN_LEVEL,
+    )  # fmt: skip
+
+
+def _finding(run: LabelSearch, one: Judged) -> TriggerFinding:
+    found, nothing = one.finding, exact_interval(0, 0, CONFIDENCE)
+    change = found.change
+    place, size, strength = None, 0, 0.0
+    texture: NDArray[np.generic] | None = None
+    if isinstance(change, Patch):
+        place, size, strength, texture = change.places[0], change.side, 255.0, change.pattern
+    elif isinstance(change, WholeChange):
+        size, strength, texture = change.size, change.strength, change.texture
+    elif isinstance(change, RandomChange):
+        strength = change.strength
+    return TriggerFinding(
+        change.kind, found.key, found.label, size, strength, place, found.success, nothing, {},
+        found.success.rate, texture, one.p,
+    )  # fmt: skip

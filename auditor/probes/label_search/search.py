@@ -1,0 +1,177 @@
+"""Search label by label for the smallest and the weakest change, in labels alone.
+
+Random changes come first, then the least strength of whole-image changes, then the least side of a
+patch. Nothing stops at the first success: a natural change, large and strong, must not hide a
+planted one, which is small or weak. The statistic is how small or weak a change may be and still
+carry four fifths of fresh samples, beside clean models and beside the model's other labels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec
+from auditor.probes.label_search.changes import RandomChange, WholeChange
+from auditor.probes.label_search.families import Family, Fields, Waves
+from auditor.probes.label_search.least_patch import PlacedPatch, least_patches
+from auditor.probes.label_search.least_strength import LeastStrength, least_strengths
+from auditor.probes.label_search.random_changes import KINDS
+from auditor.probes.label_search.settings import LabelSearchSettings
+from auditor.probes.trigger_search.patches import Patch, unit_of
+from auditor.probes.trigger_search.sample_set import Asking, SampleSet
+from auditor.probes.trigger_search.verify import Interval, exact_interval
+
+LEAST_SAMPLES = 8
+LOUDEST = {"field4": 22.0, "wave": 22.0, "field8": 28.0, "field16": 36.0}
+"""Strength of the random draws of each family, in 8-bit levels: finer ones must be stronger."""
+BEYOND = 1.25  # factor of the largest value tried, for a label that nothing carried
+BATCH = 100
+FLOOR, CEILING = 0.02, 0.98
+CONFIDENCE = 0.95
+AnyChange = Patch | WholeChange | RandomChange
+
+
+@dataclass(frozen=True, eq=False)
+class LabelFinding:
+    """The best change of one kind for one label.
+
+    Attributes:
+        key: the kind, and the key of the null.
+        label: the label that it sends images to.
+        value: how little it takes, the smaller the more surprising: log2 of the strength in levels
+            or of the side in cells, minus the log odds of the share of random changes.
+        carried: False if no change of this kind carries the label.
+        change: the change.
+        success: share of fresh samples, not of the label already, that it sends there.
+    """
+
+    key: str
+    label: int
+    value: float
+    carried: bool
+    change: AnyChange
+    success: Interval
+
+
+@dataclass
+class LabelSearch:
+    """One search: its samples and its findings so far."""
+
+    settings: LabelSearchSettings
+    seed: int
+    search_set: SampleSet
+    validation_set: SampleSet
+    findings: list[LabelFinding] = field(default_factory=list)
+
+    def stages(self) -> Iterator[Asking[list[LabelFinding]]]:
+        """The stages in turn, the cheapest first."""
+        for number, kind in enumerate(KINDS):
+            yield self._random(kind, number)
+        shape = self.search_set.spec.shape
+        for name in self.settings.families:
+            yield self._strength(_family(name, shape))
+        for side in self.settings.patch_sides:
+            yield self._patch(side)
+
+    def _random(self, kind: str, number: int) -> Asking[list[LabelFinding]]:
+        """Random changes of one kind, each on one sample, of either half."""
+        both, rng = (self.search_set, self.validation_set), self.search_set.rng
+        pixels = np.concatenate([one.pixels for one in both])
+        labels = np.concatenate([one.labels for one in both])
+        images = rng.integers(0, len(pixels), self.settings.random_draws)
+        answers = np.empty(len(images), dtype=np.int64)
+        for first in range(0, len(images), BATCH):
+            part = images[first : first + BATCH]
+            asked = np.stack([KINDS[kind](pixels[image], rng) for image in part])
+            answers[first : first + BATCH] = yield from self.search_set.ask(asked, "random")
+        classes = self.search_set.classes = max(self.search_set.classes, int(answers.max()) + 1)
+        found = []
+        for label in range(classes):
+            other = labels[images] != label
+            success = exact_interval(
+                int((answers[other] == label).sum()), int(other.sum()), CONFIDENCE
+            )
+            change = RandomChange(f"random {kind}", (self.seed, number, label))
+            value = -_log_odds(success.rate)
+            found.append(LabelFinding(f"random-{kind}", label, value, True, change, success))
+        return found
+
+    def _strength(self, family: Family) -> Asking[list[LabelFinding]]:
+        found = yield from least_strengths(
+            family, self.search_set, self.validation_set, self.settings
+        )
+        return [_weak(family, one) for one in found]
+
+    def _patch(self, side: int) -> Asking[list[LabelFinding]]:
+        found = yield from least_patches(self.search_set, self.validation_set, self.settings, side)
+        unit = unit_of(self.search_set.spec.shape)
+        return [_small(side, unit, one) for one in found]
+
+
+def _family(name: str, shape: tuple[int, int, int]) -> Family:
+    loudest = LOUDEST[name]
+    return (
+        Waves(shape, loudest)
+        if name == "wave"
+        else Fields(shape, int(name.removeprefix("field")), loudest)
+    )
+
+
+def _weak(family: Family, one: LeastStrength) -> LabelFinding:
+    strength = family.loudest if one.strength is None else one.strength
+    value = float(np.log2(strength * (BEYOND if one.strength is None else 1.0)))
+    kind = family.name.rstrip("0123456789")
+    size = int(family.name.removeprefix(kind) or 0)
+    change = WholeChange(kind, size, family.render(one.weights[None])[0], strength)
+    carried = one.strength is not None
+    return LabelFinding(f"weak-{family.name}", one.label, value, carried, change, one.success)
+
+
+def _small(side: int, unit: int, one: PlacedPatch) -> LabelFinding:
+    cells = one.patch.side / unit if one.carried else (side + 1) * BEYOND
+    value = float(np.log2(cells))
+    return LabelFinding(f"small-patch{side}", one.label, value, one.carried, one.patch, one.success)
+
+
+def _log_odds(rate: float) -> float:
+    kept = min(max(rate, FLOOR), CEILING)
+    return float(np.log(kept / (1.0 - kept)))
+
+
+def prepare(
+    samples: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    spec: InputSpec,
+    settings: LabelSearchSettings,
+    seed: int,
+) -> Asking[LabelSearch]:
+    """Round the samples, split them evenly by class, and ask their labels.
+
+    Args:
+        samples: clean samples ``(n, c, h, w)`` in model units, best 60 to 120.
+        classes: their true classes ``(n,)``; used only to split them evenly.
+        spec: the model's input.
+        settings: numbers of questions.
+        seed: with the labels, it determines every question.
+
+    Raises:
+        ValueError: fewer than 8 samples.
+    """
+    if len(samples) < LEAST_SAMPLES:
+        raise ValueError(f"a trigger search needs {LEAST_SAMPLES} samples, {len(samples)} given")
+    rng = np.random.default_rng(seed)
+    pixels = spec.to_pixels(samples)
+    order = rng.permutation(len(pixels))
+    order = order[np.argsort(np.asarray(classes)[order], kind="stable")]
+    labels = yield spec.from_pixels(pixels)
+    spent = {"clean": len(pixels)}
+    known = int(max(labels.max(), np.asarray(classes).max())) + 1
+    halves = [
+        SampleSet(spec, pixels[part], labels[part], rng, spent, known)
+        for part in (order[::2], order[1::2])
+    ]
+    return LabelSearch(settings, seed, *halves)
