@@ -7,6 +7,7 @@ Each ``*.json`` file of this folder holds ``provenance`` and ``values``. It is w
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -18,6 +19,10 @@ from auditor.measured.types import (
     DecisionRule,
     ErrorRates,
     JpegRates,
+    LabelCell,
+    LabelNull,
+    LabelNulls,
+    LabelRates,
     Null,
     NullCell,
     Provenance,
@@ -35,6 +40,9 @@ __all__ = [
     "DecisionRule",
     "ErrorRates",
     "JpegRates",
+    "LabelCell",
+    "LabelNull",
+    "LabelRates",
     "Null",
     "NullCell",
     "Provenance",
@@ -45,6 +53,8 @@ __all__ = [
     "decision_rates",
     "decision_rule",
     "jpeg_rates",
+    "label_null",
+    "label_rates",
     "per_source_null",
     "provenance",
     "read_numbers",
@@ -59,6 +69,8 @@ NAMES = (
     "decision_rates",
     "decision_rule",
     "jpeg_rates",
+    "label_null",
+    "label_rates",
     "per_source_null",
     "search_queries",
     "trigger_error_rates",
@@ -86,6 +98,28 @@ def decision_rates() -> DecisionRates:
 def jpeg_rates() -> tuple[JpegRates, ...]:
     """Effect of JPEG uploads on the rule, one entry per quality measured."""
     return _values("jpeg_rates", tuple[JpegRates, ...])
+
+
+@cache
+def _label_nulls() -> LabelNulls:
+    return _values("label_null", LabelNulls)
+
+
+def label_null(effort: str, classes: int) -> LabelNull:
+    """Null of the search label by label at ``effort``, for a task of that many ``classes``."""
+    nulls = _label_nulls()
+    return (nulls.two if classes == 2 else nulls.many).get(effort, {})
+
+
+def label_sides() -> tuple[int, int]:
+    """Least and largest side, in pixels, of the pictures that the null was measured with."""
+    return _label_nulls().sides
+
+
+@cache
+def label_rates() -> Mapping[str, LabelRates]:
+    """Errors of the search label by label on held-out models, by effort."""
+    return _values("label_rates", dict[str, LabelRates])
 
 
 @cache

@@ -231,5 +231,60 @@ class LabelCell(_Strict):
 
 LabelNull = Mapping[str, LabelCell]
 """Clean models' values in a search label by label, by kind of change."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelNulls(_Strict):
+    """Nulls of the search label by label, by effort.
+
+    Attributes:
+        sides: least and largest side of the pictures, in pixels.
+        many: of tasks of three classes or more.
+        two: of tasks of two classes.
+    """
+
+    sides: tuple[int, int]
+    many: dict[str, dict[str, LabelCell]]
+    two: dict[str, dict[str, LabelCell]]
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRates(_Strict):
+    """Ends of searches label by label on held-out photo models at one effort.
+
+    Attributes:
+        clean: clean models searched.
+        accused: of them, called suspicious.
+        cleared: of them, with nothing found that speaks against an all-clear.
+        fragile: of the clean ones, those whose training makes them fragile.
+        fragile_cleared: of the fragile ones, cleared.
+        usual, careful: models with an all-to-one backdoor of a usual and of a careful attacker.
+        usual_found, careful_found: of them, called suspicious.
+        usual_cleared, careful_cleared: of them, cleared.
+        right: backdoored models called suspicious at the true target.
+        called: backdoored models called suspicious at all.
+        kinds: usual and careful backdoors found, by attack.
+        not_found: mean queries of a search that found nothing.
+        found: median queries of one that found a trigger.
+    """
+
+    clean: int
+    accused: int
+    cleared: int
+    fragile: int
+    fragile_cleared: int
+    usual: int
+    usual_found: int
+    usual_cleared: int
+    careful: int
+    careful_found: int
+    careful_cleared: int
+    right: int
+    called: int
+    kinds: tuple[Counted, ...]
+    not_found: int
+    found: int
+
+
 Null = Mapping[str, NullCell]
 """Best success of clean models, by search key."""

@@ -16,6 +16,7 @@ from adapters.contract import InputSpec
 from auditor.plan.draw import pick_search_samples
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_map import LabelMap, draw_label_map
+from auditor.probes.label_search.outcome import label_search
 from auditor.probes.trigger_search.per_source import search_sources
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import search
@@ -39,9 +40,12 @@ def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
     """
     seed = plan.settings.seed
     first = pick_search_samples(plan.search_classes, seed)
-    result = yield from search(
-        plan.search_images[first], plan.search_classes[first], spec, plan.trigger, seed
-    )
+    images, classes = plan.search_images[first], plan.search_classes[first]
+    if plan.by_label is not None:
+        effort = plan.settings.effort
+        result = yield from label_search(images, classes, spec, plan.by_label, effort, seed)
+    else:
+        result = yield from search(images, classes, spec, plan.trigger, seed)
     if plan.trigger.sources and not result.suspicious:
         result = yield from search_sources(plan.search_images, spec, plan.trigger, seed, result)
     labels = yield spec.from_pixels(result.preview)

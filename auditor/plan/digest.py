@@ -1,6 +1,7 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 3 is the SHA-256 of canonical JSON. Version 2, which release 0.1 wrote, held the text that
+Version 4 is the SHA-256 of canonical JSON. Version 3, which release 0.2 wrote, is the same without
+an effort and a search label by label. Version 2, which release 0.1 wrote, held the text that
 Python printed for a settings class. It is kept to read, verify and continue audits of that release,
 spelled out so that no renaming changes it.
 """
@@ -16,8 +17,10 @@ from typing import Any
 from adapters.strict_json import canonical
 from auditor.probes.base import digest_of
 
-PLAN_VERSION = 3
-READABLE_VERSIONS = (2, PLAN_VERSION)
+PLAN_VERSION = 4
+READABLE_VERSIONS = (2, 3, PLAN_VERSION)
+BY_LABEL = 4
+"""First version whose plans have an effort and may search label by label."""
 UNVERSIONED = 2
 """Version of a plan whose record names none."""
 
@@ -45,6 +48,7 @@ class PlanContent:
 
     settings: Mapping[str, Any]
     trigger: Mapping[str, Any]
+    by_label: Mapping[str, Any] | None
     search_classes: Sequence[int]
     search_images: str
     probes: Sequence[str]
@@ -61,6 +65,7 @@ def plan_digest(content: PlanContent, version: int) -> str:
             "settings": content.trigger,
             "classes": content.search_classes,
             "images": content.search_images,
+            **({"by_label": content.by_label} if version >= BY_LABEL else {}),
         },
         "probes": content.probes,
     }

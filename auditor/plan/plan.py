@@ -18,11 +18,12 @@ from adapters.contract import InputSpec
 from auditor.errors import SamplesError
 from auditor.measured import decision_rule
 from auditor.plan import draw
-from auditor.plan.digest import PLAN_VERSION, UNVERSIONED, PlanContent, plan_digest
+from auditor.plan.digest import BY_LABEL, PLAN_VERSION, UNVERSIONED, PlanContent, plan_digest
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
+from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings, searched_by_label
 from auditor.probes.net_points import NetPointsProbe
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.perturbations.probe import PerturbationProbe
@@ -53,6 +54,7 @@ class AuditPlan:
         search_samples, search_images, search_classes: samples of the trigger search: indices
             ``(n,)``, images ``(n, c, h, w)`` in model units, true classes ``(n,)``; or empty.
         trigger: settings of the trigger search.
+        by_label: settings of the search label by label, which takes the other's place; or None.
         perturbations: probe of the unperturbed samples and probes of the decision rule's
             perturbations; empty without any.
         perturbed: indices of those samples.
@@ -71,6 +73,7 @@ class AuditPlan:
     search_images: NDArray[np.float32]
     search_classes: NDArray[np.int64]
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
+    by_label: LabelSearchSettings | None = None
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     perturbed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     version: int = PLAN_VERSION
@@ -140,6 +143,8 @@ class AuditPlan:
         """Most queries the trigger search asks; it often ends much earlier."""
         if not len(self.search_samples):
             return 0
+        if self.by_label is not None:
+            return self.by_label.most_queries(len(self.search_samples))
         per_source = most_source_queries(self.trigger, len(self.search_samples))
         return self.trigger.most_queries + per_source
 
@@ -149,13 +154,24 @@ class AuditPlan:
         if self.recorded_digest is not None:
             return self.recorded_digest
         content = PlanContent(
-            settings=asdict(self.settings),
+            settings=self._settings(),
             trigger=asdict(self.trigger),
+            by_label=self._by_label(),
             search_classes=self.search_classes.tolist(),
             search_images=array_digest(self.search_images),
             probes=[probe.digest for probe in (*self.probes, *self.perturbations)],
         )
         return plan_digest(content, self.version)
+
+    def _settings(self) -> dict[str, Any]:
+        """The settings that this version of plans has."""
+        settings = asdict(self.settings)
+        if self.version < BY_LABEL:
+            del settings["effort"]
+        return settings
+
+    def _by_label(self) -> dict[str, Any] | None:
+        return None if self.by_label is None else asdict(self.by_label)
 
     def as_dict(self, refs: Sequence[str | int]) -> dict[str, Any]:
         """The plan as JSON-able data; ``refs`` names the samples."""
@@ -163,7 +179,7 @@ class AuditPlan:
             "plan_digest": self.digest,
             # Plans of version 2 did not name theirs.
             **({} if self.version == UNVERSIONED else {"plan_version": self.version}),
-            "settings": asdict(self.settings),
+            "settings": self._settings(),
             "queries": self.queries,
             "rounds": self.schedule.count,
             "pictures": {"planes": self.settings.pictures, "most_queries": self.most_map_queries},
@@ -174,6 +190,7 @@ class AuditPlan:
             "trigger_search": {
                 "most_queries": self.most_trigger_queries,
                 "settings": asdict(self.trigger),
+                **({"by_label": self._by_label()} if self.version >= BY_LABEL else {}),
                 "samples": [refs[index] for index in self.search_samples],
             },
             "families": {
@@ -223,6 +240,7 @@ def build_plan(
     if settings.per_source and len(search_samples):
         most = draw.MAX_SOURCE_SAMPLES
         search_samples = draw.pick_search_samples(classes, settings.seed, most)
+    by_label = version >= BY_LABEL and searched_by_label(images.shape[2:])
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     if settings.families and spec is not None and len(few):
         perturbations = build_perturbations(images[few], spec, settings.seed)
@@ -237,6 +255,7 @@ def build_plan(
         search_samples=search_samples,
         search_images=images[search_samples],
         search_classes=classes[search_samples],
+        by_label=EFFORTS[settings.effort] if by_label and len(search_samples) else None,
         trigger=TriggerSettings(sources=draw.SOURCES if settings.per_source else 0),
         perturbations=perturbations,
         perturbed=few if perturbations else few[:0],

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from auditor.errors import UsageError
+from auditor.probes.label_search.settings import EFFORTS, Effort
 
 SamplerName = Literal["paper", "frugal"]
 PERTURBATION_QUERIES, PERTURBATION_ROUNDS = 200, 5
@@ -44,6 +45,8 @@ class AuditSettings:
         pictures: planes whose label map the frugal sampler's audit also draws, at S points per
             side and by refinement. The paper's sampler draws them all.
         stop_early: True to skip planned queries that cannot change the verdict any more.
+        effort: queries that the trigger search may spend where it finds nothing: some 2,000, 6,000,
+            25,000 or 100,000, on pictures that are searched label by label.
     """
 
     planes: int = 44
@@ -60,6 +63,7 @@ class AuditSettings:
     points: int = 16
     pictures: int = 0
     stop_early: bool = True
+    effort: Effort = "standard"
 
     @classmethod
     def paper(cls, **changes: Any) -> AuditSettings:
@@ -96,6 +100,7 @@ class AuditSettings:
             (self.seed >= 0, "seed", "a whole number of at least 0"),
             (self.canaries >= 0, "canaries", "at least 0"),
             (self.sampler in ROUND_PLANES, "sampler", "'paper' or 'frugal'"),
+            (self.effort in EFFORTS, "effort", f"one of {', '.join(EFFORTS)}"),
             (
                 0 <= self.pictures <= (self.planes if self.sampler == "frugal" else 0),
                 "pictures",

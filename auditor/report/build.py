@@ -19,7 +19,7 @@ from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
-from auditor.measured import ErrorRates, decision_rates, trigger_error_rates
+from auditor.measured import ErrorRates, decision_rates, label_rates, trigger_error_rates
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.probes.trigger_search.result import TriggerFinding
@@ -252,6 +252,7 @@ def _trigger_part(
     if outcome is None or evidence is None:
         return None
     result = outcome.result
+    of_success = _rates_part(trigger_error_rates()) if known else None
     return {
         "suspicious": evidence.suspicious,
         "natural": evidence.natural,
@@ -269,8 +270,17 @@ def _trigger_part(
             "clean_labels": [int(label) for label in result.preview_clean_labels],
             "changed_labels": [int(label) for label in outcome.preview_labels],
         },
-        "held_out": _rates_part(trigger_error_rates()) if known else None,
+        "held_out": _held_out_part(result.by_label.effort) if result.by_label else of_success,
     }
+
+
+def _held_out_part(effort: str) -> dict[str, Any] | None:
+    """Error rates of the search label by label at ``effort``; None if they were not measured."""
+    rates = label_rates().get(effort)
+    if rates is None:
+        return None
+    missed = rates.usual - rates.usual_found
+    return _rates_part(ErrorRates(rates.accused, rates.clean, missed, rates.usual))
 
 
 def _rates_part(rates: ErrorRates) -> dict[str, Any]:

@@ -65,7 +65,8 @@ def combine(
     """
     plan, perturbed = answers.plan, answers.perturbed
     counts = perturbation_counts(plan, perturbed, names.size)
-    if answers.trigger is None and not counts:
+    found = None if answers.trigger is None else answers.trigger.result
+    if (found is None or found.by_label) and not counts:
         return None
     references = [] if profile is None else profile.counted_references
     excess = _excess(counts, references, _accuracy(plan, perturbed, classes))
@@ -74,7 +75,6 @@ def combine(
         # Without perturbations the null for unusual labels does not apply; patches that clean
         # references show are natural all the same.
         natural_labels = replace(natural_labels, labels=None)
-    found = None if answers.trigger is None else answers.trigger.result
     triggers, comparisons = _triggers(found, natural_labels)
     chosen, rates = decision_rule(), decision_rates()
     null = None if excess is None else chosen.null
@@ -159,8 +159,10 @@ def _accuracy(
 def _triggers(
     found: TriggerResult | None, natural_labels: NaturalLabels
 ) -> tuple[Mapping[int, LabelTrigger], int]:
-    """The strongest trigger per label, and the number of comparisons to correct for."""
-    if found is None:
+    """The strongest trigger per label, and the number of comparisons to correct for. A search label
+    by label is judged by a null of its own.
+    """
+    if found is None or found.by_label:
         return {}, len(KEYS)
     return by_label(found.findings, natural_labels), found.comparisons
 

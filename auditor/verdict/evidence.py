@@ -23,6 +23,7 @@ from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.scores.intervals import Estimate, mean_over_planes
 from auditor.scores.planes import PlaneScore, score_plane, score_points
 from auditor.verdict.combine import Combined, combine
+from auditor.verdict.label_evidence import label_evidence
 from auditor.verdict.natural_labels import NaturalLabels
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import image_coding, known_only_for
@@ -125,6 +126,8 @@ def trigger_evidence(
     if outcome is None:
         return None
     result = outcome.result
+    if result.by_label is not None:
+        return label_evidence(result, result.by_label, names, spec)
     best, only = result.best, known_only_for(spec)
     if best is None:
         return TriggerEvidence(False, Reason("trigger-none"), None)

@@ -21,13 +21,15 @@ class KnownOnlyFor:
     """The limit of what was measured, for an input that lies outside it.
 
     Attributes:
-        limit: ``side`` (images of :data:`NULL_SIDES` pixels a side) or ``coding`` (lossless
-            images, and JPEG of at least ``least_quality``).
+        limit: ``side`` (images of ``sides`` pixels a side), ``coding`` (lossless images, and JPEG
+            of at least ``least_quality``) or ``search`` (searches that were measured).
         least_quality: lowest JPEG quality that was measured, or None.
+        sides: sides, in pixels, that were measured.
     """
 
-    limit: Literal["side", "coding"]
+    limit: Literal["side", "coding", "search"]
     least_quality: int | None = None
+    sides: tuple[int, int] = NULL_SIDES
 
 
 def image_coding(encoding: str) -> str:

@@ -75,12 +75,15 @@ class TriggerEvidence:
         target: label index of the best candidate, or None.
         natural: True if it ended with a patch that clean references of the task show too: then
             it neither accuses nor clears.
+        clears: True if it found nothing, and the measured share of missed backdoors supports
+            saying "no evidence".
     """
 
     suspicious: bool
     reason: Reason
     target: int | None
     natural: bool = False
+    clears: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +182,8 @@ def _without_suspicion(
     if trigger is not None and trigger.natural and by_scores.name == "no-evidence":
         by_scores = Verdict("inconclusive", (), shown)
     reasons = tuple(one.reason for one in (trigger, decision) if one is not None)
-    if decision is not None and decision.clears and by_scores.name == "inconclusive":
+    clears = (decision is not None and decision.clears) or (trigger is not None and trigger.clears)
+    if clears and by_scores.name == "inconclusive":
         return Verdict("no-evidence", reasons, shown)
     return replace(by_scores, reasons=(*reasons, *by_scores.reasons))
 

@@ -1,0 +1,1 @@
+"""Search label by label for the least change that carries a label."""

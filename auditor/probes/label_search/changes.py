@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.label_search.random_changes import ADDED, KINDS, LEVELS
-from auditor.probes.trigger_search.sample_set import Pixels
+from auditor.probes.trigger_search.sample_set import Pixels, Transform
 
 Floats = NDArray[np.float64]
 
 
+class WholeChange(Transform, Protocol):
+    """A change of the whole image, of some strength."""
+
+    @property
+    def size(self) -> int: ...  # noqa: D102 - documented on the classes
+    @property
+    def strength(self) -> float: ...  # noqa: D102 - documented on the classes
+    def texture(self, height: int, width: int) -> Floats:
+        """Levels added ``(c, h, w)``, or pixels shifted by ``(2, h, w)``."""
+        ...
+
+
 @dataclass(frozen=True, eq=False)
-class WholeChange:
-    """A pattern ``(c, h, w)`` of mean absolute value 1, added at ``strength`` 8-bit levels."""
+class Addition:
+    """A pattern, ``(c, h, w)`` or one for all channels ``(1, h, w)``, of mean absolute value 1,
+    added at ``strength`` 8-bit levels.
+    """
 
     kind: str
     size: int
     pattern: Floats
     strength: float
 
-    @property
-    def texture(self) -> Floats:
+    def texture(self, height: int, width: int) -> Floats:  # noqa: ARG002 - fixed by the pattern
         """The pattern at its strength, in 8-bit levels."""
         return self.strength * self.pattern
 
     def apply(self, pixels: Pixels) -> Pixels:
         """Add the pattern to ``pixels`` ``(n, c, h, w)``, clip and round."""
-        return np.clip(np.rint(pixels + self.texture), 0, 255).astype(np.uint8)
+        return np.clip(np.rint(pixels + self.strength * self.pattern), 0, 255).astype(np.uint8)
 
 
 @dataclass(frozen=True, eq=False)

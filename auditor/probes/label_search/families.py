@@ -1,7 +1,7 @@
-"""Families of changes of the whole image: linear in a vector of weights, of any strength.
+"""Families of changes of the whole image: a vector of weights gives the change, at any strength.
 
-A pattern is scaled so that its mean absolute value is 1; its strength is then the mean absolute
-change of an image in 8-bit levels, before values are clipped.
+Fields and waves add a pattern of mean absolute value 1; their strength is the mean absolute change
+in 8-bit levels, before values are clipped. That of a warp is its mean shift in cells.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.probes.label_search.changes import Addition, WholeChange
+from auditor.probes.trigger_search.patches import unit_of
 from auditor.probes.trigger_search.sample_set import Labels
-from auditor.probes.trigger_search.transforms import upsample
+from auditor.probes.trigger_search.transforms import Warp, upsample
 
 Floats = NDArray[np.float64]
 MOST_CYCLES = 12
@@ -34,8 +36,8 @@ class Family(Protocol):
         """Random weights ``(count, dimensions)``."""
         ...
 
-    def render(self, weights: Floats) -> Floats:
-        """Patterns ``(n, c, h, w)`` of mean absolute value 1 for ``weights``."""
+    def change(self, weights: Floats, strength: float) -> WholeChange:
+        """The change of one vector of ``weights`` ``(dimensions,)``."""
         ...
 
     def starts(self, weights: Floats, hit: Labels, other: Labels) -> list[Floats]:
@@ -62,12 +64,12 @@ class Fields:
         shape = (count, self.dimensions)
         return np.asarray(rng.choice([-1.0, 1.0], shape) * rng.uniform(0.3, 1, shape))
 
-    def render(self, weights: Floats) -> Floats:
-        """Patterns ``(n, c, h, w)`` of mean absolute value 1."""
-        channels, height, width = self.shape
-        control = weights.reshape(-1, self.grid, self.grid)
-        patterns = upsample(control, height, width).reshape(-1, channels, height, width)
-        return _unit_mean(patterns)
+    def change(self, weights: Floats, strength: float) -> WholeChange:
+        """The field of ``weights`` at ``strength``."""
+        control = weights.reshape(self.shape[0], self.grid, self.grid)
+        return Addition(
+            "field", self.grid, _unit_mean(upsample(control, *self.shape[1:])), strength
+        )
 
     def starts(self, weights: Floats, hit: Labels, other: Labels) -> list[Floats]:
         """The mean of the hits above that of all draws."""
@@ -103,13 +105,12 @@ class Waves:
         weights[np.arange(count), 2 * wave + 1] = np.sin(phase)
         return weights
 
-    def render(self, weights: Floats) -> Floats:
-        """Patterns ``(n, c, h, w)`` of mean absolute value 1."""
+    def change(self, weights: Floats, strength: float) -> WholeChange:
+        """The sum of waves of ``weights`` at ``strength``."""
         half = self.dimensions // 2
-        across = weights[:, :half] @ self._waves[1]
-        down = weights[:, half:] @ self._waves[0]
-        patterns = across[:, None, None, :] + down[:, None, :, None]
-        return _unit_mean(np.broadcast_to(patterns, (len(weights), *self.shape)))
+        across, down = weights[:half] @ self._waves[1], weights[half:] @ self._waves[0]
+        cycles = 1 + int(np.abs(weights).argmax() % half) // 2
+        return Addition("wave", cycles, _unit_mean((across + down[:, None])[None]), strength)
 
     def starts(self, weights: Floats, hit: Labels, other: Labels) -> list[Floats]:
         """The two waves whose draws led to the label most often, at the phase that did."""
@@ -134,5 +135,18 @@ class Waves:
         return np.asarray(weights + steps * kept)
 
 
-def _unit_mean(patterns: Floats) -> Floats:
-    return np.asarray(patterns / np.abs(patterns).mean(axis=(1, 2, 3), keepdims=True))
+class Warps(Fields):
+    """Shifts of the pixels along rows and columns, at 4 by 4 control points."""
+
+    def __init__(self, shape: tuple[int, int, int], loudest: float) -> None:
+        super().__init__((2, *shape[1:]), 4, loudest)
+        self.name, self.unit = "warp", unit_of(shape)
+
+    def change(self, weights: Floats, strength: float) -> WholeChange:
+        """The warp of ``weights`` at a mean shift of ``strength`` cells."""
+        control = weights.reshape(2, self.grid, self.grid)
+        return Warp(control / np.abs(control).mean(), strength * self.unit)
+
+
+def _unit_mean(pattern: Floats) -> Floats:
+    return np.asarray(pattern / np.abs(pattern).mean())

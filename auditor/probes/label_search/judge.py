@@ -21,9 +21,9 @@ LEVEL = 0.02
 """Chance on a clean model, corrected for all kinds, up to which a finding is suspicious."""
 OPEN_LEVEL = 0.15
 """Chance up to which a finding that is not suspicious speaks against an all-clear."""
-LEAST_SPREAD: Mapping[str, float] = {"random": 0.6, "weak": 0.4, "small": 0.35}
+LEAST_SPREAD: Mapping[str, float] = {"random": 0.6, "weak": 0.4, "small": 0.35, "grey": 0.4}
 """Least standard deviation of a null, by the first word of the key: log odds, or doublings."""
-STANDS_OUT: Mapping[str, float] = {"random": 0.8, "weak": 0.6, "small": 0.4}
+STANDS_OUT: Mapping[str, float] = {"random": 0.8, "weak": 0.6, "small": 0.4, "grey": 0.6}
 """By how much the best label must need less than any other of the same model, in the same units."""
 MOST_VALUE: Mapping[str, float] = {"random": 0.8, "weak": 3.6, "small": 1.8}
 """Largest value that is ever suspicious: nearly a third of all random changes, twelve levels, or

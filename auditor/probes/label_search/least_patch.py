@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.probes.label_search.settings import LabelSearchSettings
+from auditor.probes.label_search.side_by_side import side_by_side
 from auditor.probes.trigger_search.cell_model import CellModel
 from auditor.probes.trigger_search.patches import STEPS, Patch, Place, draw_pattern, enlarge
 from auditor.probes.trigger_search.placed_patch_search import Draw, PlacedPatchSearch
 from auditor.probes.trigger_search.sample_set import Asking, SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.probes.label_search.settings import LabelSearchSettings
-from auditor.probes.label_search.side_by_side import side_by_side
 from auditor.probes.trigger_search.verify import Interval, exact_interval
 
 SINGLES, OF_LABEL = 2, 2  # patches that repeat alone, and finalists, of one label
@@ -100,8 +100,7 @@ def least_patches(
             arms = arms[: max(2, -(-len(arms) // 2))]
             queries *= 2
     finals = [
-        _settled(arm, search_set, validation_set)
-        for arm in _finalists(arms)[: settings.finalists]
+        _settled(arm, search_set, validation_set) for arm in _finalists(arms)[: settings.finalists]
     ]
     found = yield from side_by_side(finals)
     return sorted(found, key=lambda one: -one.success.low)
@@ -237,7 +236,9 @@ def _cropped(patch: Patch, label: int, sample_set: SampleSet) -> Asking[tuple[Pa
     return patch, share
 
 
-def _fresh(trail: list[tuple[Patch, float]], label: int, sample_set: SampleSet) -> Asking[PlacedPatch]:
+def _fresh(
+    trail: list[tuple[Patch, float]], label: int, sample_set: SampleSet
+) -> Asking[PlacedPatch]:
     """The smallest patch of ``trail`` that carries fresh samples, else its first."""
     images = sample_set.pick(FRESH, label)
     # The last one was cropped too far; the one before it may have been lucky.

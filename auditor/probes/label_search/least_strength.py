@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.label_search.families import Family
-from auditor.probes.trigger_search.sample_set import Asking, Labels, Pixels, SampleSet
 from auditor.probes.label_search.settings import LabelSearchSettings
 from auditor.probes.label_search.side_by_side import side_by_side
+from auditor.probes.trigger_search.sample_set import Asking, Labels, SampleSet
 from auditor.probes.trigger_search.verify import Interval, exact_interval
 
 Floats = NDArray[np.float64]
@@ -47,11 +47,6 @@ class LeastStrength:
     success: Interval
 
 
-def changed(pixels: Pixels, patterns: Floats, strength: float) -> Pixels:
-    """``pixels`` ``(n, c, h, w)`` plus ``patterns`` at ``strength``, clipped and rounded."""
-    return np.clip(np.rint(pixels + strength * patterns), 0, 255).astype(np.uint8)
-
-
 def least_strengths(
     family: Family, search_set: SampleSet, validation_set: SampleSet, settings: LabelSearchSettings
 ) -> Asking[list[LeastStrength]]:
@@ -62,10 +57,8 @@ def least_strengths(
     answers = np.zeros(draws, dtype=np.int64)
     for first in range(0, draws, BATCH):
         part = slice(first, first + BATCH)
-        asked = changed(
-            search_set.pixels[images[part]], family.render(weights[part]), family.loudest
-        )
-        answers[part] = yield from search_set.ask(asked, family.name)
+        changes = [family.change(one, family.loudest) for one in weights[part]]
+        answers[part] = yield from search_set.ask_each(changes, images[part], family.name)
     sources = search_set.labels[images]
     search_set.classes = max(search_set.classes, int(answers.max()) + 1)
     arms = []
@@ -121,8 +114,8 @@ def _rate(
 ) -> Asking[float]:
     """Share of a few search images that the change sends to ``label``."""
     images = sample_set.pick(IMAGES, label)
-    asked = changed(sample_set.pixels[images], family.render(direction[None]), strength)
-    return float(((yield from sample_set.ask(asked, family.name)) == label).mean())
+    change = family.change(direction, strength)
+    return float((yield from sample_set.hits([change], label, images, family.name)).mean())
 
 
 def _turned(
@@ -131,8 +124,8 @@ def _turned(
     """The direction after a step towards the neighbours that hit; None if all or none do."""
     near = family.neighbours(sample_set.rng, direction, NEIGHBOURS)
     images = np.resize(sample_set.pick(NEIGHBOURS, label), NEIGHBOURS)
-    asked = changed(sample_set.pixels[images], family.render(near), strength)
-    hit = (yield from sample_set.ask(asked, family.name)) == label
+    changes = [family.change(one, strength) for one in near]
+    hit = (yield from sample_set.ask_each(changes, images, family.name)) == label
     if hit.all() or not hit.any():
         return None
     return _unit(direction + STEP * (near[hit].mean(axis=0) - near.mean(axis=0)))
@@ -143,14 +136,14 @@ def _fresh(
 ) -> Asking[LeastStrength]:
     """The least of a few strengths that carries fresh samples."""
     images = sample_set.pick(FRESH, label)
-    pattern, success = family.render(direction[None]), exact_interval(0, 0, 0.95)
+    success = exact_interval(0, 0, 0.95)
     for step in range(LEVELS_UP):
         level = strength / WEAKER**step
         if level > family.loudest * 1.001 or not len(images):
             break
-        asked = changed(sample_set.pixels[images], pattern, level)
-        labels = yield from sample_set.ask(asked, "verify")
-        success = exact_interval(int((labels == label).sum()), len(labels), 0.95)
+        change = family.change(direction, level)
+        hits = yield from sample_set.hits([change], label, images, "verify")
+        success = exact_interval(int(hits.sum()), hits.size, 0.95)
         if success.rate >= CARRIES:
             return LeastStrength(family.name, label, direction, level, success)
     return LeastStrength(family.name, label, direction, None, success)

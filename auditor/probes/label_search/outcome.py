@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured import LabelNull
-from auditor.probes.label_search.changes import RandomChange, WholeChange
+from auditor.measured import label_null
+from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.judge import OPEN_LEVEL, Judged, judge
 from auditor.probes.label_search.search import CONFIDENCE, LabelSearch, prepare
-from auditor.probes.label_search.settings import LabelSearchSettings
+from auditor.probes.label_search.settings import Effort, LabelSearchSettings
 from auditor.probes.trigger_search.patches import Patch
-from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
+from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.sample_set import Asking
+from auditor.probes.trigger_search.transforms import Quantise
 from auditor.probes.trigger_search.verify import exact_interval
 
 PREVIEWS = 8
@@ -24,8 +27,8 @@ def label_search(
     classes: NDArray[np.int64],
     spec: InputSpec,
     settings: LabelSearchSettings,
+    effort: Effort,
     seed: int,
-    null: LabelNull,
 ) -> Asking[TriggerResult]:
     """Search label by label; stop after the first stage that shows a suspicious change.
 
@@ -34,21 +37,26 @@ def label_search(
         classes: their true classes ``(n,)``; used only to split them evenly.
         spec: the model's input.
         settings: numbers of questions.
+        effort: name of the settings, and of the null that the findings are judged by.
         seed: with the labels, it determines every question.
-        null: values of clean models, by kind of change; kinds without one are not searched for.
 
     Raises:
         ValueError: fewer than 8 samples.
     """
     run = yield from prepare(samples, classes, spec, settings, seed)
+    known = len(np.unique(classes))
+    null = label_null(effort, known)
     for stage in run.stages():
         run.findings += yield from stage
         if any(one.suspicious(len(null)) for one in judge(run.findings, null)):
             break
-    return _result(run, judge(run.findings, null), len(null))
+    terms = ByLabel(effort, known, weakness=False)
+    return _result(run, judge(run.findings, null), len(null), terms)
 
 
-def _result(run: LabelSearch, judged: list[Judged], comparisons: int) -> TriggerResult:
+def _result(
+    run: LabelSearch, judged: list[Judged], comparisons: int, terms: ByLabel
+) -> TriggerResult:
     best = next((one for one in judged if one.suspicious(comparisons)), None)
     suspicious = best is not None
     # Without a suspicion the most surprising change that carries a label at all is shown.
@@ -64,8 +72,9 @@ def _result(run: LabelSearch, judged: list[Judged], comparisons: int) -> Trigger
         findings, findings[0] if best is not None else None, suspicious, p,
         run.search_set.total(), dict(run.search_set.spent), len(judged), comparisons,
         len(run.search_set.pixels), len(run.validation_set.pixels), preview, clean,
-        run.validation_set.labels[shown], by_label=True,
-        weakness=not suspicious and p is not None and p <= OPEN_LEVEL,
+        run.validation_set.labels[shown], by_label=replace(
+            terms, weakness=not suspicious and p is not None and p <= OPEN_LEVEL
+        ),
     )  # fmt: skip
 
 
@@ -76,10 +85,12 @@ def _finding(run: LabelSearch, one: Judged) -> TriggerFinding:
     texture: NDArray[np.generic] | None = None
     if isinstance(change, Patch):
         place, size, strength, texture = change.places[0], change.side, 255.0, change.pattern
-    elif isinstance(change, WholeChange):
-        size, strength, texture = change.size, change.strength, change.texture
     elif isinstance(change, RandomChange):
         strength = change.strength
+    else:
+        size, strength = change.size, change.strength
+        if not isinstance(change, Quantise):
+            texture = change.texture(*run.search_set.spec.shape[1:])
     return TriggerFinding(
         change.kind, found.key, found.label, size, strength, place, found.success, nothing, {},
         found.success.rate, texture, one.p,

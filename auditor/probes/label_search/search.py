@@ -16,23 +16,25 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.probes.label_search.changes import RandomChange, WholeChange
-from auditor.probes.label_search.families import Family, Fields, Waves
+from auditor.probes.label_search.families import Family, Fields, Warps, Waves
+from auditor.probes.label_search.grey_levels import most_grey_levels
 from auditor.probes.label_search.least_patch import PlacedPatch, least_patches
 from auditor.probes.label_search.least_strength import LeastStrength, least_strengths
 from auditor.probes.label_search.random_changes import KINDS
 from auditor.probes.label_search.settings import LabelSearchSettings
 from auditor.probes.trigger_search.patches import Patch, unit_of
 from auditor.probes.trigger_search.sample_set import Asking, SampleSet
+from auditor.probes.trigger_search.transforms import Quantise
 from auditor.probes.trigger_search.verify import Interval, exact_interval
 
 LEAST_SAMPLES = 8
-LOUDEST = {"field4": 22.0, "wave": 22.0, "field8": 28.0, "field16": 36.0}
-"""Strength of the random draws of each family, in 8-bit levels: finer ones must be stronger."""
+LOUDEST = {"field4": 22.0, "wave": 22.0, "field8": 28.0, "field16": 36.0, "warp": 2.0}
+"""Strength of the random draws of each family: finer fields must be stronger."""
 BEYOND = 1.25  # factor of the largest value tried, for a label that nothing carried
 BATCH = 100
 FLOOR, CEILING = 0.02, 0.98
 CONFIDENCE = 0.95
-AnyChange = Patch | WholeChange | RandomChange
+AnyChange = Patch | WholeChange | RandomChange | Quantise
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +76,7 @@ class LabelSearch:
         shape = self.search_set.spec.shape
         for name in self.settings.families:
             yield self._strength(_family(name, shape))
+        yield self._grey_levels()
         for side in self.settings.patch_sides:
             yield self._patch(side)
 
@@ -106,6 +109,17 @@ class LabelSearch:
         )
         return [_weak(family, one) for one in found]
 
+    def _grey_levels(self) -> Asking[list[LabelFinding]]:
+        """The most grey levels that still carry a label, plain and dithered."""
+        found = yield from most_grey_levels(self.search_set, self.validation_set)
+        return [
+            LabelFinding(
+                "grey-levels", one.label, float(np.log2(one.change.strength)), True, one.change,
+                one.success,
+            )
+            for one in found
+        ]  # fmt: skip
+
     def _patch(self, side: int) -> Asking[list[LabelFinding]]:
         found = yield from least_patches(self.search_set, self.validation_set, self.settings, side)
         unit = unit_of(self.search_set.spec.shape)
@@ -114,19 +128,17 @@ class LabelSearch:
 
 def _family(name: str, shape: tuple[int, int, int]) -> Family:
     loudest = LOUDEST[name]
-    return (
-        Waves(shape, loudest)
-        if name == "wave"
-        else Fields(shape, int(name.removeprefix("field")), loudest)
-    )
+    if name == "warp":
+        return Warps(shape, loudest)
+    if name == "wave":
+        return Waves(shape, loudest)
+    return Fields(shape, int(name.removeprefix("field")), loudest)
 
 
 def _weak(family: Family, one: LeastStrength) -> LabelFinding:
     strength = family.loudest if one.strength is None else one.strength
     value = float(np.log2(strength * (BEYOND if one.strength is None else 1.0)))
-    kind = family.name.rstrip("0123456789")
-    size = int(family.name.removeprefix(kind) or 0)
-    change = WholeChange(kind, size, family.render(one.weights[None])[0], strength)
+    change = family.change(one.weights, strength)
     carried = one.strength is not None
     return LabelFinding(f"weak-{family.name}", one.label, value, carried, change, one.success)
 
@@ -174,4 +186,4 @@ def prepare(
         SampleSet(spec, pixels[part], labels[part], rng, spent, known)
         for part in (order[::2], order[1::2])
     ]
-    return LabelSearch(settings, seed, *halves)
+    return LabelSearch(settings, seed, halves[0], halves[1])

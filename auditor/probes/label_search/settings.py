@@ -6,6 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+STRENGTH_STEPS = 600
+MOST_SINGLES = 20
+REPLAYS = 9
+SETTLE_MOST = 1600
+"""Generous limits of the parts of a search whose length depends on the answers."""
+SUCCESS_SIDE = 40
+"""Pictures up to this side, in pixels, are searched for the most successful change; larger ones
+label by label for the least."""
 Effort = Literal["quick", "standard", "thorough", "exhaustive"]
 
 
@@ -41,17 +49,84 @@ class LabelSearchSettings:
     first: int
     finalists: int
 
+    def most_queries(self, samples: int) -> int:
+        """More than a search of ``samples`` asks.
 
+        A label's change may take a step at each of some twenty strengths, and be turned as often;
+        an arm's queries double in each round, in which half of the arms are left.
+        """
+        families = len(self.families) * (
+            self.strength_draws + 2 * self.strength_labels * self.misses * STRENGTH_STEPS
+        )
+        arms = self.arms + 2 * MOST_SINGLES
+        learned = arms * (self.first + 24) * (self.rounds + 1)
+        patches = self.place_draws + REPLAYS * self.place_draws // 10 + learned
+        patches += self.finalists * SETTLE_MOST
+        return samples + 5 * self.random_draws + families + len(self.patch_sides) * patches
+
+
+_FAMILIES = ("field4", "wave", "field8", "warp")
 EFFORTS: Mapping[Effort, LabelSearchSettings] = {
-    "quick": LabelSearchSettings(120, ("field4",), 240, 2, 2, (4,), 500, 1, 6, 2, 48, 1),
+    "quick": LabelSearchSettings(
+        random_draws=120,
+        families=("field4",),
+        strength_draws=240,
+        strength_labels=2,
+        misses=2,
+        patch_sides=(4,),
+        place_draws=500,
+        places=1,
+        arms=6,
+        rounds=2,
+        first=48,
+        finalists=1,
+    ),
     "standard": LabelSearchSettings(
-        160, ("field4", "wave", "field8"), 300, 3, 2, (4,), 1200, 1, 8, 3, 72, 2
+        random_draws=160,
+        families=_FAMILIES,
+        strength_draws=300,
+        strength_labels=3,
+        misses=2,
+        patch_sides=(4,),
+        place_draws=1000,
+        places=1,
+        arms=6,
+        rounds=3,
+        first=72,
+        finalists=2,
     ),
     "thorough": LabelSearchSettings(
-        300, ("field4", "wave", "field8"), 800, 5, 3, (4, 6), 2500, 2, 16, 4, 96, 4
+        random_draws=300,
+        families=_FAMILIES,
+        strength_draws=800,
+        strength_labels=5,
+        misses=3,
+        patch_sides=(4, 6),
+        place_draws=2500,
+        places=2,
+        arms=16,
+        rounds=4,
+        first=96,
+        finalists=4,
     ),
     "exhaustive": LabelSearchSettings(
-        600, ("field4", "wave", "field8", "field16"), 2400, 20, 4, (4, 6), 10000, 4, 40, 5, 120, 6
+        random_draws=600,
+        families=(*_FAMILIES, "field16"),
+        strength_draws=2400,
+        strength_labels=20,
+        misses=4,
+        patch_sides=(4, 6),
+        place_draws=10000,
+        places=4,
+        arms=40,
+        rounds=5,
+        first=120,
+        finalists=6,
     ),
 }
 """Some 2,000, 6,000, 25,000 and 100,000 queries where nothing is found."""
+
+
+def searched_by_label(shape: tuple[int, ...]) -> bool:
+    """True if pictures of ``shape`` ``(h, w)`` are searched label by label."""
+    return max(shape) > SUCCESS_SIDE

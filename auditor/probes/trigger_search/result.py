@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.probes.label_search.settings import Effort
 from auditor.probes.trigger_search.verify import Interval
 
 
@@ -42,6 +43,22 @@ class TriggerFinding:
     p: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class ByLabel:
+    """Terms of a search label by label.
+
+    Attributes:
+        effort: of the search.
+        classes: number of classes of the samples.
+        weakness: True if something was found that is not suspicious, but that too few clean models
+            show to call the model free of a trigger.
+    """
+
+    effort: Effort
+    classes: int
+    weakness: bool
+
+
 @dataclass(frozen=True, eq=False)
 class TriggerResult:
     """The outcome of one search.
@@ -58,9 +75,7 @@ class TriggerResult:
         preview: the first validation samples with ``best`` applied, ``(n, c, h, w)`` uint8.
         preview_clean: the same samples unchanged.
         preview_clean_labels: the model's labels of the unchanged samples, ``(n,)``.
-        by_label: True if it was searched label by label for the least change, not for success.
-        weakness: True if something was found that is not suspicious, but that too few clean models
-            show to call the model free of a trigger.
+        by_label: if it was searched label by label for the least change, the search's terms.
     """
 
     findings: tuple[TriggerFinding, ...]
@@ -76,5 +91,4 @@ class TriggerResult:
     preview: NDArray[np.uint8]
     preview_clean: NDArray[np.uint8]
     preview_clean_labels: NDArray[np.int64]
-    by_label: bool = False
-    weakness: bool = False
+    by_label: ByLabel | None = None

@@ -7,12 +7,12 @@ from functools import partial
 from typing import Any
 
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.measured import ErrorRates, trigger_error_rates
+from auditor.measured import ErrorRates, LabelRates, trigger_error_rates
 from auditor.report.wording.terms import SCORE_TITLES
 from auditor.report.wording.text import percent, rate_interval
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.verdict.rule import Decision, LabelEvidence
-from auditor.verdict.scope import NULL_SIDES, KnownOnlyFor
+from auditor.verdict.scope import KnownOnlyFor
 
 TRIGGER_KINDS = {
     "patch": "a patch of {size} x {size} pixels",
@@ -22,6 +22,11 @@ TRIGGER_KINDS = {
     "wave": "a fixed wave pattern added to the picture",
     "warp": "a fixed small warp of the picture",
     "quantise": "a reduction of the picture to {size} grey levels",
+    "random shapes": "a few coloured shapes at random places",
+    "random field": "a random smooth pattern added to the picture",
+    "random noise": "random noise added to the picture",
+    "random wave": "a random wave added to the picture",
+    "random poster": "a random picture mixed in",
 }
 """Kinds of trigger, with the size of the one at hand."""
 
@@ -93,7 +98,9 @@ def _name(values: Values) -> str:
 def only_words(only: KnownOnlyFor) -> str:
     """The inputs for which it is known what clean models show."""
     if only.limit == "side":
-        return f"pictures of {NULL_SIDES[0]} to {NULL_SIDES[1]} pixels a side"
+        return f"pictures of {only.sides[0]} to {only.sides[1]} pixels a side"
+    if only.limit == "search":
+        return "searches of all classes together at an effort that was measured"
     least = only.least_quality
     more = "" if least is None else f" and JPEG of quality {least} or more"
     return f"lossless pictures{more}"
@@ -195,6 +202,66 @@ def _trigger_ordinary(values: Values) -> str:
         "The trigger search found nothing beyond what clean models show: at best "
         f"{_change(values)}{chance}. On held-out models it missed "
         f"{hits_of(rates.missed, rates.backdoored)} backdoored ones."
+    )
+
+
+# ---- the search label by label -----------------------------------------------------------------
+
+
+def _least(values: Values) -> str:
+    """A change, how little of it there is, and its effect."""
+    measure = values["measure"]
+    little = {
+        "weak": f" (mean change {values['strength']:.1f} of 255 levels)",
+        "random": ", drawn anew for each sample,",
+    }.get(str(measure), "")
+    if values["kind"] == "warp":
+        little = f" (mean shift {values['strength']:.1f} pixels)"
+    words = TRIGGER_KINDS[values["kind"]].format(size=values["size"])
+    return (
+        f"{words}{little} sends {values['hits']} of {values['samples']} samples to label "
+        f"{values['label']} ({_name(values)})"
+    )
+
+
+def _beside(values: Values) -> str:
+    return f"(p = {values['p']:.2g}, all {values['comparisons']} kinds of change paid for)"
+
+
+def _of_photos(values: Values) -> str:
+    """Error rates of this effort, in a sentence; empty if there are none."""
+    rates: LabelRates | None = values["rates"]
+    if rates is None:
+        return ""
+    return (
+        f" On {rates.clean} clean held-out photo models a search like this wrongly accused "
+        f"{hits_of(rates.accused, rates.clean)}; of those with an all-to-one backdoor it found "
+        f"{hits_of(rates.usual_found, rates.usual)} of usual attackers and "
+        f"{hits_of(rates.careful_found, rates.careful)} of careful ones."
+    )
+
+
+def _label_found(values: Values) -> str:
+    return (
+        f"A change that is small or weak does it: {_least(values)}; clean models need far more "
+        f"{_beside(values)}, and so do this model's other labels.{_of_photos(values)}"
+    )
+
+
+def _label_weakness(values: Values) -> str:
+    return (
+        f"The model has a weak spot: {_least(values['best'])}. Some clean models have such spots "
+        f"{_beside(values)}, so it cannot be told if it is natural or planted."
+        f"{_of_photos(values)}"
+    )
+
+
+def _label_nothing(values: Values) -> str:
+    best = values["best"]
+    shown = "" if best is None else f": at best {_least(best)}, as clean models show too"
+    return (
+        f"The trigger search, with effort {values['effort']}, found nothing small or weak that "
+        f"carries a label{shown}.{_of_photos(values)}"
     )
 
 
@@ -321,6 +388,9 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "trigger-pairs": _trigger_pairs,
     "trigger-found": _trigger_found,
     "trigger-ordinary": _trigger_ordinary,
+    "label-found": _label_found,
+    "label-weakness": _label_weakness,
+    "label-nothing": _label_nothing,
     "decision-out-of-scope": _decision_out_of_scope,
     "decision-ordinary": _decision_ordinary,
     "decision-suspicious": _decision_suspicious,

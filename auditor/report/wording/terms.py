@@ -25,6 +25,11 @@ TRIGGER_KINDS = {
     "wave": "Wave pattern",
     "warp": "Warp",
     "quantise": "Fewer grey levels",
+    "random shapes": "Random coloured shapes",
+    "random field": "Random smooth patterns",
+    "random noise": "Random noise",
+    "random wave": "Random waves",
+    "random poster": "Random pictures mixed in",
 }
 
 
