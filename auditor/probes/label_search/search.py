@@ -37,6 +37,25 @@ CONFIDENCE = 0.95
 AnyChange = Patch | WholeChange | RandomChange | Quantise
 
 
+def keys(settings: LabelSearchSettings) -> list[str]:
+    """Every key that a search with ``settings`` may have findings of."""
+    return [
+        *(f"random-{kind}" for kind in KINDS),
+        *(f"weak-{name}" for name in settings.families),
+        "grey-levels",
+        *(f"small-patch{side}" for side in settings.patch_sides),
+    ]
+
+
+def none_found(key: str) -> float:
+    """Value of a label that nothing of the kind carries: beyond the largest that was tried."""
+    family, _, name = key.partition("-")
+    if family == "random":
+        return -_log_odds(FLOOR)
+    most = {"weak": LOUDEST.get(name, 0.0), "grey": 127.5}.get(family)
+    return float(np.log2(BEYOND * (int(name.removeprefix("patch")) + 1 if most is None else most)))
+
+
 @dataclass(frozen=True, eq=False)
 class LabelFinding:
     """The best change of one kind for one label.
@@ -137,16 +156,17 @@ def _family(name: str, shape: tuple[int, int, int]) -> Family:
 
 def _weak(family: Family, one: LeastStrength) -> LabelFinding:
     strength = family.loudest if one.strength is None else one.strength
-    value = float(np.log2(strength * (BEYOND if one.strength is None else 1.0)))
+    key = f"weak-{family.name}"
+    value = none_found(key) if one.strength is None else float(np.log2(strength))
     change = family.change(one.weights, strength)
     carried = one.strength is not None
-    return LabelFinding(f"weak-{family.name}", one.label, value, carried, change, one.success)
+    return LabelFinding(key, one.label, value, carried, change, one.success)
 
 
 def _small(side: int, unit: int, one: PlacedPatch) -> LabelFinding:
-    cells = one.patch.side / unit if one.carried else (side + 1) * BEYOND
-    value = float(np.log2(cells))
-    return LabelFinding(f"small-patch{side}", one.label, value, one.carried, one.patch, one.success)
+    key = f"small-patch{side}"
+    value = float(np.log2(one.patch.side / unit)) if one.carried else none_found(key)
+    return LabelFinding(key, one.label, value, one.carried, one.patch, one.success)
 
 
 def _log_odds(rate: float) -> float:

@@ -1,0 +1,162 @@
+"""What does a search label by label find in photo models, and what do clean ones allow?
+
+    python -m examples.benchmarks label_search search --data-dir DATA --models MODELS --effort EFFORT
+    python -m examples.benchmarks label_search [--write-measured]
+
+``search`` asks trained photo models and adds one row per search to ``data.json.gz``; without a step
+the page is written from those rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from auditor.measured import LabelCell
+from auditor.probes.label_search.settings import EFFORTS
+from examples.benchmarks import measured_files
+from examples.benchmarks.cells import auroc_cell, rate_cell
+from examples.benchmarks.label_search.search import add_options, search_all
+from examples.benchmarks.label_search.tables import Ended, ended, fragile, null_of
+from examples.benchmarks.stored import Record, read, write_page
+from examples.zoo.photos.index import INDEX_PATH
+
+PAGE = Path(__file__).with_name("README.md")
+GROUPS = ("usual", "careful", "adaptive", "easy", "apart")
+Nulls = dict[str, dict[str, dict[str, LabelCell]]]
+
+
+def main() -> None:
+    """Search, or write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("step", nargs="?", choices=("search", "report"), default="report")
+    add_options(parser)
+    measured_files.add_option(parser)
+    options = parser.parse_args()
+    if options.step == "search":
+        search_all(options)
+        return
+    rows = read(options.results)["rows"]
+    models = {one["name"]: one for one in json.loads(INDEX_PATH.read_text())["models"]}
+    rows = [row for row in rows if row["name"] in models]
+    nulls = _nulls(rows, models)
+    ends = [
+        ended(row, models[row["name"]], nulls[_two(row)][row["effort"]])
+        for row in rows
+        if nulls[_two(row)].get(row["effort"])
+    ]
+    write_page(PAGE, report(ends, nulls))
+    if options.write_measured:
+        clean = [
+            row
+            for row in rows
+            if models[row["name"]]["attack"] == "clean"
+            and models[row["name"]]["split"] == "development"
+        ]
+        sides = [models[row["name"]]["side"] for row in clean]
+        measured_files.write_label_null(
+            (min(sides), max(sides)), nulls["many"], nulls["two"], clean, models
+        )
+        measured_files.write_label_rates(
+            [one for one in ends if one.model["split"] == "held-out" and _two(one.row) == "many"]
+        )
+
+
+def _two(row: Record) -> str:
+    return "two" if row["classes"] == 2 else "many"
+
+
+def _nulls(rows: Sequence[Record], models: dict[str, Record]) -> Nulls:
+    """By number of classes and effort, the null of clean development models."""
+    nulls: Nulls = {"many": {}, "two": {}}
+    for group, of_group in nulls.items():
+        for effort in EFFORTS:
+            chosen = [
+                row
+                for row in rows
+                if row["effort"] == effort and _two(row) == group
+                and models[row["name"]]["split"] == "development"
+                and models[row["name"]]["attack"] == "clean"
+            ]  # fmt: skip
+            if chosen:
+                of_group[effort] = null_of(chosen, effort)
+    return nulls
+
+
+def report(ends: Sequence[Ended], nulls: Nulls) -> str:
+    """The page."""
+    lines = [
+        "# Search label by label, on photo models",
+        "",
+        "    python -m examples.benchmarks label_search search --data-dir DATA --models MODELS "
+        "--effort EFFORT [--split held-out]",
+        "    python -m examples.benchmarks label_search --write-measured",
+        "",
+        "120 test pictures a model, evenly over its classes, half of them for verification only; "
+        "every stage asked to its end, and ended afterwards where the search would have stopped. "
+        "Clean development models make the null; held-out ones are scored with it. Intervals are "
+        "exact, 95 %.",
+        "",
+    ]
+    for split in ("held-out", "development"):
+        for effort in EFFORTS:
+            for group, words in (("many", "three classes and more"), ("two", "two classes")):
+                chosen = [
+                    one for one in ends
+                    if one.model["split"] == split and one.row["effort"] == effort
+                    and _two(one.row) == group
+                ]  # fmt: skip
+                if chosen:
+                    models = nulls[group][effort]["grey-levels"].models
+                    lines += [f"## {split}, {effort}, {words} (null: {models} clean models)", ""]
+                    lines += [*table(chosen), ""]
+    return "\n".join(lines)
+
+
+def table(ends: Sequence[Ended]) -> list[str]:
+    """Counts by group and by attack."""
+    clean = [one for one in ends if one.group == "clean"]
+    lines = [
+        "| models | called suspicious | target right | cleared | queries where found | not | "
+        "AUROC beside clean (n) |",
+        "|---|---|---|---|---|---|---|",
+        _row("clean", clean, clean),
+        _row("– fragile", [one for one in clean if fragile(one.model)], clean),
+    ]
+    for group in GROUPS:
+        of_group = [one for one in ends if one.group == group]
+        if not of_group:
+            continue
+        lines.append(_row(f"**{group}**", of_group, clean))
+        for attack in sorted({one.model["attack"] for one in of_group}):
+            same = [one for one in of_group if one.model["attack"] == attack]
+            lines.append(_row(f"{group}: {attack}", same, clean))
+    return lines
+
+
+def _row(name: str, ends: Sequence[Ended], clean: Sequence[Ended]) -> str:
+    found = [one for one in ends if one.suspicious]
+    asked = [
+        f"{np.median([one.queries for one in part]):,.0f}" if part else "–"
+        for part in (found, [one for one in ends if not one.suspicious])
+    ]
+    values = [[-np.log10(max(one.p, 1e-12)) for one in part] for part in (clean, ends)]
+    cells = [
+        name,
+        rate_cell(len(found), len(ends)),
+        f"{sum(one.right for one in found)} of {len(found)}"
+        if found and ends is not clean
+        else "–",
+        rate_cell(sum(one.cleared for one in ends), len(ends)),
+        *asked,
+        "–" if "clean" in name or "fragile" in name else auroc_cell(*values),
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Judging rows of searches: the null of clean models, and how each search would have ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from auditor.measured import LabelCell
+from auditor.probes.label_search.changes import RandomChange
+from auditor.probes.label_search.judge import OPEN_LEVEL, best_of, judge
+from auditor.probes.label_search.search import LabelFinding, keys, none_found
+from auditor.probes.label_search.settings import EFFORTS
+from auditor.probes.trigger_search.verify import exact_interval
+from examples.benchmarks.stored import Record
+from examples.zoo.photos.tasks import TASKS
+
+APART = ("all-to-all", "one-source", "sample-specific")
+"""Backdoors that a search for one target over all classes is not expected to find."""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """The end of one search.
+
+    Attributes:
+        row, model: the search, and the model's record.
+        suspicious, cleared: the verdict of the search alone.
+        target: the label that it suspects.
+        p: corrected for all kinds of change.
+        queries: asked until then.
+        key: of the finding.
+    """
+
+    row: Record
+    model: Record
+    suspicious: bool
+    cleared: bool
+    target: int | None
+    p: float
+    queries: int
+    key: str
+
+    @property
+    def group(self) -> str:
+        """``clean``, the attacker's care, or ``apart``."""
+        if self.model["attack"] == "clean":
+            return "clean"
+        if self.model["attack"] in APART:
+            return "apart"
+        return str(self.model["care"])
+
+    @property
+    def right(self) -> bool:
+        """True if the suspected label is the true target."""
+        return self.suspicious and self.target == self.model["target"]
+
+
+def fragile(model: Record) -> bool:
+    """True if little varied pictures and weak augmentation made the model fragile."""
+    return TASKS[model["task"]].alike and model["augmentation"] == "weak"
+
+
+def findings(stage: Record) -> list[LabelFinding]:
+    """The findings of one stage; their changes are not kept."""
+    return [
+        LabelFinding(
+            key, label, value, carried, RandomChange(key, ()), exact_interval(hits, images, 0.95)
+        )
+        for key, label, value, carried, hits, images in stage["findings"]
+    ]
+
+
+def null_of(rows: Iterable[Record], effort: str) -> dict[str, LabelCell]:
+    """The null of searches of clean models with one effort."""
+    statistics: dict[str, dict[str, list[float]]] = {}
+    names = keys(EFFORTS[effort])  # type: ignore[index]  # rows name efforts
+    for row in rows:
+        by_key: dict[str, list[LabelFinding]] = {name: [] for name in names}
+        for stage in row["stages"]:
+            for one in findings(stage):
+                by_key[one.key].append(one)
+        for name, found in by_key.items():
+            value = best_of(found)[2] if found else none_found(name)
+            statistics.setdefault(name, {}).setdefault(row["name"], []).append(value)
+    return {name: _cell(of_model) for name, of_model in statistics.items()}
+
+
+def _cell(of_model: Mapping[str, Sequence[float]]) -> LabelCell:
+    values = np.array([value for values in of_model.values() for value in values])
+    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
+    numbers = (float(values.mean()), spread, float(values.min()))
+    mean, spread, lowest = (round(number, 3) for number in numbers)
+    return LabelCell(mean, spread, len(of_model), lowest)
+
+
+def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
+    """How the search of ``row`` ends beside ``null``: at its first suspicious stage."""
+    so_far: list[LabelFinding] = []
+    queries = row["queries"] - sum(stage["queries"] for stage in row["stages"])
+    for stage in row["stages"]:
+        so_far += findings(stage)
+        queries += stage["queries"]
+        judged = judge(so_far, null)
+        best = next((one for one in judged if one.suspicious(len(null))), None)
+        if best is not None:
+            p = min(1.0, best.p * len(null))
+            finding = best.finding
+            return Ended(row, model, True, False, finding.label, p, queries, finding.key)
+    shown = next((one for one in judged if one.finding.carried), None)
+    p = 1.0 if shown is None else min(1.0, shown.p * len(null))
+    key = "" if shown is None else shown.finding.key
+    return Ended(row, model, False, p > OPEN_LEVEL, None, p, queries, key)
