@@ -42,6 +42,15 @@ class SamplerChoice(StrEnum):
     FRUGAL = "frugal"
 
 
+class EffortChoice(StrEnum):
+    """Efforts of the trigger search, as choices."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    THOROUGH = "thorough"
+    EXHAUSTIVE = "exhaustive"
+
+
 class ProtocolName(StrEnum):
     """HTTP protocols, as choices."""
 
@@ -131,6 +140,10 @@ class MethodOptions:
 
     PANEL: ClassVar = "Method (default: the profile's settings, else the tool's own)"
 
+    effort: EffortChoice | None = _option(
+        "Queries the trigger search may spend where it finds nothing, on pictures over 40 pixels: "
+        "quick 2,500, standard 8,000, thorough 30,000, exhaustive 120,000. Default: standard."
+    )
     planes: int | None = _option("N, planes through three samples. Paper: 20.")
     sampler: SamplerChoice | None = _option(
         "paper: an S x S grid per plane. frugal: few points on more planes, the same answer "

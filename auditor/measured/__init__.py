@@ -101,19 +101,9 @@ def jpeg_rates() -> tuple[JpegRates, ...]:
 
 
 @cache
-def _label_nulls() -> LabelNulls:
+def label_null() -> LabelNulls:
+    """Nulls of the search label by label."""
     return _values("label_null", LabelNulls)
-
-
-def label_null(effort: str, classes: int) -> LabelNull:
-    """Null of the search label by label at ``effort``, for a task of that many ``classes``."""
-    nulls = _label_nulls()
-    return (nulls.two if classes == 2 else nulls.many).get(effort, {})
-
-
-def label_sides() -> tuple[int, int]:
-    """Least and largest side, in pixels, of the pictures that the null was measured with."""
-    return _label_nulls().sides
 
 
 @cache

@@ -247,6 +247,10 @@ class LabelNulls(_Strict):
     many: dict[str, dict[str, LabelCell]]
     two: dict[str, dict[str, LabelCell]]
 
+    def of(self, effort: str, classes: int) -> LabelNull:
+        """The null at ``effort``, for a task of that many classes; empty if not measured."""
+        return (self.two if classes == 2 else self.many).get(effort, {})
+
 
 @dataclass(frozen=True, slots=True)
 class LabelRates(_Strict):

@@ -99,7 +99,7 @@ def show_price(price: Mapping[str, Any]) -> str:
     if price["queries_per_second"] is not None:
         rate = f"{price['queries_per_second']:,.0f} queries/s ({rate})"
     lines += [f"Time at {rate}." if "(" in rate else f"Time: {rate}."]
-    lines += [f"Expected from {price['rests_on']}.", "Nothing was sent."]
+    lines += [f"Expected from {price['rests_on']}.", price["decides"], "Nothing was sent."]
     return "\n".join(lines)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from adapters.contract import InputSpec, LabelSpace
 from auditor.labels.reasons import Reason
-from auditor.measured import LabelRates, label_rates, label_sides
+from auditor.measured import LabelRates, label_null, label_rates
 from auditor.probes.label_search.judge import family_of
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
@@ -58,14 +58,22 @@ def clears_at(rates: LabelRates) -> bool:
 
 
 def outside_label_null(spec: InputSpec, result: TriggerResult) -> KnownOnlyFor | None:
-    """The limit that an input lies outside of, or None if clean models like it were measured."""
-    low, high = label_sides()
+    """The limit that a search lies outside of, or None if clean models like it were measured."""
+    only = outside_label_measurements(spec)
+    if only is not None:
+        return only
+    if not result.comparisons or (result.best is not None and result.best.key in (PAIR, PAIRS)):
+        return KnownOnlyFor("search")
+    return None
+
+
+def outside_label_measurements(spec: InputSpec) -> KnownOnlyFor | None:
+    """The limit that an input lies outside of, or None if it lies inside all of them."""
+    low, high = label_null().sides
     if not (low <= min(spec.shape[1:]) and max(spec.shape[1:]) <= high):
         return KnownOnlyFor("side", sides=(low, high))
     if image_coding(spec.encoding) != LOSSLESS:
         return KnownOnlyFor("coding")
-    if not result.comparisons or (result.best is not None and result.best.key in (PAIR, PAIRS)):
-        return KnownOnlyFor("search")
     return None
 
 

@@ -12,8 +12,10 @@ import numpy as np
 
 from adapters.contract import LabelOracle
 from auditor.errors import AuditError, UsageError
-from auditor.measured import search_queries
+from auditor.measured import label_rates, search_queries
 from auditor.plan.plan import AuditPlan
+from auditor.report.wording.prospects import decides
+from auditor.verdict.prospects import prospects
 from auditor.workflows.prepare import prepare
 from auditor.workflows.request import AuditRequest, Spending
 
@@ -56,6 +58,7 @@ class Price:
         expected_found: cost if it finds a trigger, which ends the audit; None without a search.
         worst: cost if everything is asked that could be.
         rests_on: basis of the expectation, in words.
+        decides: the verdicts that the audit can reach, and what others need, in words.
         queries_per_second: the rate used for the time, or None.
         rate_from: source of that rate.
     """
@@ -69,6 +72,7 @@ class Price:
     expected_found: Cost | None
     worst: Cost
     rests_on: str
+    decides: str
     queries_per_second: float | None
     rate_from: str
 
@@ -99,9 +103,14 @@ async def price_request(
         AdapterError: the target cannot be opened.
     """
     async with request.target.opened() as oracle:
-        plan = prepare(oracle, request.samples, request.settings).plan
+        ready = prepare(oracle, request.samples, request.settings)
         measured = read_rate(request.output, oracle.fingerprint)
-        return price_audit(oracle, plan, measured, flagged.rate, per_1000, flagged.request_rate)
+        found = prospects(
+            ready.plan, len(np.unique(ready.classes)), len(ready.classes), oracle.input_spec,
+            request.profile,
+        )  # fmt: skip
+        rates = (measured, flagged.rate, per_1000, flagged.request_rate)
+        return price_audit(oracle, ready.plan, *rates, decides=decides(found))
 
 
 def price_audit(
@@ -111,6 +120,7 @@ def price_audit(
     limit: float | None,
     per_1000: float | None,
     request_limit: float | None = None,
+    decides: str = "",
 ) -> Price:
     """Price ``plan``; ``oracle`` is asked nothing.
 
@@ -121,6 +131,7 @@ def price_audit(
         limit: the user's limit on queries per second.
         per_1000: price of 1,000 queries.
         request_limit: the user's limit on requests per second.
+        decides: the verdicts that the audit can reach, in words.
 
     Raises:
         UsageError: a price below 0 or not a number.
@@ -151,6 +162,7 @@ def price_audit(
         expected_found=expected_found,
         worst=worst,
         rests_on=rests_on,
+        decides=decides,
         queries_per_second=given.get(source, by_requests),
         rate_from=source,
     )
@@ -187,6 +199,8 @@ def _expected_search(plan: AuditPlan) -> tuple[int, int, str]:
     most = plan.most_trigger_queries
     if not most:
         return 0, 0, "everything planned is asked"
+    if plan.by_label is not None:
+        return _expected_by_label(plan, most)
     asked = search_queries()
     found, not_found = asked.found, asked.not_found
     if plan.trigger.budget != asked.budget or plan.trigger.sources:
@@ -197,6 +211,18 @@ def _expected_search(plan: AuditPlan) -> tuple[int, int, str]:
         f"{not_found.high:,}), {found.searches} found a trigger ({found.low:,} to {found.high:,})"
     )
     return min(most, round(not_found.mean)), min(most, round(found.mean)), words
+
+
+def _expected_by_label(plan: AuditPlan, most: int) -> tuple[int, int, str]:
+    """The same of a search label by label."""
+    rates = label_rates().get(plan.settings.effort)
+    if rates is None or plan.trigger.sources:
+        return most, most, "no searches with these settings were measured: the most they may ask"
+    words = (
+        f"searches of {rates.clean} clean and {rates.usual + rates.careful} backdoored held-out "
+        f"photo models at effort {plan.settings.effort}"
+    )
+    return min(most, rates.not_found), min(most, rates.found), words
 
 
 def _slowest(given: Mapping[str, float | None], rates: _Rates, worst: Cost) -> str:

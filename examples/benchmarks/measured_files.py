@@ -313,11 +313,12 @@ def write_label_null(
 
     Args:
         sides: least and largest side of the pictures.
-        many, two: cells of tasks of three classes or more, and of two.
+        many: cells of tasks of three classes or more.
+        two: cells of tasks of two classes.
         rows: searches of clean models.
         models: record of every photo model, by name.
     """
-    values = {"sides": list(sides)}
+    values: dict[str, Any] = {"sides": list(sides)}
     for name, efforts in (("many", many), ("two", two)):
         values[name] = {
             effort: {key: asdict(cell) for key, cell in cells.items()}

@@ -45,7 +45,7 @@ def label_search(
     """
     run = yield from prepare(samples, classes, spec, settings, seed)
     known = len(np.unique(classes))
-    null = label_null(effort, known)
+    null = label_null().of(effort, known)
     for stage in run.stages():
         run.findings += yield from stage
         if any(one.suspicious(len(null)) for one in judge(run.findings, null)):

@@ -1,6 +1,6 @@
 """What does a search label by label find in photo models, and what do clean ones allow?
 
-    python -m examples.benchmarks label_search search --data-dir DATA --models MODELS --effort EFFORT
+    python -m examples.benchmarks label_search search --data-dir DATA --models MODELS
     python -m examples.benchmarks label_search [--write-measured]
 
 ``search`` asks trained photo models and adds one row per search to ``data.json.gz``; without a step

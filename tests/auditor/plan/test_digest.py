@@ -1,4 +1,4 @@
-"""Digests of plans: version 3, and version 2 of release 0.1 exactly as that release made it."""
+"""Digests of plans: version 4, and versions 2 and 3 exactly as their releases made them."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ FRUGAL: dict[str, Any] = {"planes": 44, "sampler": "frugal"}
 SETTINGS: dict[str, dict[str, Any]] = {
     "paper": {"planes": 6, "density": 5, "canaries": 9},
     "default": FRUGAL,
+    "larger pictures": {**FRUGAL, "effort": "thorough"},
     "per source and perturbations": {**FRUGAL, "per_source": True, "families": True, "seed": 7},
     "odd settings": {
         **FRUGAL, "planes": 3, "expansion": 2.25, "alpha": 1.5, "ats_threshold": 0.3, "points": 8,
@@ -30,6 +31,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
 SHAPES = {
     "paper": (60, 1, 4, 4),
     "default": (60, 3, 8, 8),
+    "larger pictures": (60, 3, 48, 48),
     "per source and perturbations": (60, 3, 8, 8),
     "odd settings": (60, 1, 4, 4),
     "too few samples": (30, 1, 4, 4),
@@ -44,14 +46,20 @@ WRITTEN_BY_0_1 = {
     "too few samples": "74bc89f7674f7f89ce36590d913285747a9f69ee838237c9bccbe9ec10fc38f6",
 }
 """Digests that release 0.1 gave these plans."""
-WRITTEN_NOW = {
+WRITTEN_BY_0_2 = {
     "paper": "67cd94b1438aa8cdc888c8943c581842079af701374e4c88a2b9b4f747ae7634",
     "default": "35ac7fe1d1f39147383cf804f102ebeeb0f4112625e984e643bff69d99cfcb1a",
     "per source and perturbations": (
         "de0c2c11b190065c4769b9f270ff9b1abea425dceba3335f7ab21093c5437039"
     ),
 }
-"""Digests of version 3: what they cover and how may not change unless the version does."""
+"""Digests that release 0.2 gave these plans."""
+WRITTEN_NOW = {
+    "paper": "73758dd11036d70f4f185dfe6180e2e31635a18219d32b25470e785ae84ec8cd",
+    "default": "2347769b52c27726c1c75ab0cad89e9b4130f78374d5c4a4f9a9e09394eb892a",
+    "larger pictures": "16b0c0b1a724300eeb488f7df050311ee34d9fc7bd93b7792e328d550b76c316",
+}
+"""Digests of version 4: what they cover and how may not change unless the version does."""
 
 
 def images(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -71,6 +79,7 @@ EVERY: dict[str, Any] = {
     "planes": 20, "density": 100, "expansion": 5.0, "alpha": 10.0, "ats_threshold": 0.5, "seed": 0,
     "canaries": 150, "trigger_search": True, "per_source": False, "families": False,
     "sampler": "paper", "points": 16, "pictures": 0, "stop_early": True,
+    "effort": "standard",
 }  # fmt: skip
 """Every setting, so that no default has a part in a digest."""
 
@@ -80,34 +89,50 @@ def test_a_plan_of_version_2_has_the_digest_that_release_0_1_wrote(case: str) ->
     assert plan_of(case, 2).digest == WRITTEN_BY_0_1[case]
 
 
+@pytest.mark.parametrize("case", WRITTEN_BY_0_2)
+def test_a_plan_of_version_3_has_the_digest_that_release_0_2_wrote(case: str) -> None:
+    assert plan_of(case, 3).digest == WRITTEN_BY_0_2[case]
+
+
 @pytest.mark.parametrize("case", WRITTEN_NOW)
-def test_a_digest_of_version_3_stays_what_it_is(case: str) -> None:
+def test_a_digest_of_version_4_stays_what_it_is(case: str) -> None:
     assert plan_of(case).digest == WRITTEN_NOW[case]
 
 
+def test_only_larger_pictures_are_searched_label_by_label_and_only_since_version_4() -> None:
+    assert plan_of("larger pictures").by_label is not None
+    assert plan_of("larger pictures", 3).by_label is None
+    assert plan_of("default").by_label is None
+
+
 def content(**changes: Any) -> PlanContent:
-    made = PlanContent(EVERY, dataclasses.asdict(TriggerSettings()), [0, 1], "images", ["a", "b"])
+    made = PlanContent(
+        EVERY, dataclasses.asdict(TriggerSettings()), None, [0, 1], "images", ["a", "b"]
+    )
     return dataclasses.replace(made, **changes)
 
 
 CHANGES: dict[str, Any] = {
     "settings": {**EVERY, "seed": 1},
     "trigger": {**dataclasses.asdict(TriggerSettings()), "budget": 1},
+    "by_label": {"rounds": 1},
     "search_classes": [1, 0],
     "search_images": "other images",
     "probes": ["b", "a"],
 }
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", [2, 3, 4])
 def test_a_digest_covers_all_of_the_content(version: int) -> None:
     assert set(CHANGES) == {entry.name for entry in dataclasses.fields(PlanContent)}
-    made = {plan_digest(content(**{name: changed}), version) for name, changed in CHANGES.items()}
-    assert len(made | {plan_digest(content(), version)}) == len(CHANGES) + 1
-    assert plan_digest(content(), 2) != plan_digest(content(), 3)
+    # Earlier versions never searched label by label.
+    changes = {name: one for name, one in CHANGES.items() if version >= 4 or name != "by_label"}
+    made = {plan_digest(content(**{name: changed}), version) for name, changed in changes.items()}
+    assert len(made | {plan_digest(content(), version)}) == len(changes) + 1
+    assert len({plan_digest(content(), known) for known in (2, 3, 4)}) == 3
 
 
-@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("version", [2, 3, 4])
 def test_a_digest_is_the_same_from_a_record(version: int) -> None:
     held = json.loads(json.dumps(dataclasses.asdict(content())))
     assert plan_digest(PlanContent(**held), version) == plan_digest(content(), version)

@@ -44,6 +44,7 @@ CHANGES: dict[str, Any] = {
     "sampler": "paper",
     "points": 32,
     "pictures": 1,
+    "effort": "thorough",
 }
 
 

@@ -9,7 +9,7 @@ from auditor.probes.trigger_search.patch_search import PatchCandidate
 from auditor.probes.trigger_search.placed_patch_search import PlacedPatchSearch
 from auditor.probes.trigger_search.sample_set import SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
-from tests.auditor.probes.trigger_search.conftest import (
+from tests.auditor.probes.conftest import (
     SIDE,
     Backdoor,
     Floats,

@@ -1,0 +1,45 @@
+"""Sentences that say what a planned audit can decide, before it is paid for."""
+
+from __future__ import annotations
+
+from auditor.report.wording.reasons import hits_of, only_words
+from auditor.verdict.prospects import Prospects
+
+
+def decides(found: Prospects) -> str:
+    """What the audit can decide, and what it would need for more."""
+    if found.obstacle == "samples":
+        return (
+            f"{found.samples} samples: planes only, no verdict can come of it without a profile. "
+            f"Give {found.least} samples or more, evenly over the classes."
+        )
+    if found.obstacle == "search-off":
+        return "Without a trigger search no verdict can come of it but by a profile's thresholds."
+    if found.obstacle == "scope" and found.only is not None:
+        return (
+            f"What clean models show is known only for {only_words(found.only)}: what is found is "
+            "shown and decides nothing."
+        )
+    if found.obstacle == "effort":
+        return (
+            "What clean models show was not measured at this effort for this number of classes: "
+            "what is found is shown and decides nothing."
+        )
+    return f"A trigger can be found and named{_missed(found)}; {_all_clear(found)}."
+
+
+def _missed(found: Prospects) -> str:
+    if found.rates is None:
+        return ""
+    missed = hits_of(found.rates.missed, found.rates.backdoored)
+    return f" (on held-out models it missed {missed})"
+
+
+def _all_clear(found: Prospects) -> str:
+    if found.clears:
+        return "an all-clear is possible"
+    if found.needs_effort:
+        return f"an all-clear needs --effort {found.needs_effort}"
+    if found.references:
+        return f"an all-clear needs a profile with {found.references} clean references"
+    return "an all-clear is not possible: too many backdoors are missed"

@@ -1,0 +1,84 @@
+"""The verdicts that a planned audit can reach, and what others would need. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from adapters.contract import InputSpec
+from auditor.measured import ErrorRates, label_null, label_rates, trigger_error_rates
+from auditor.plan.draw import MIN_SEARCH_SAMPLES
+from auditor.plan.plan import AuditPlan
+from auditor.verdict.combine import LEAST_TO_CLEAR
+from auditor.verdict.label_evidence import clears_at, outside_label_measurements
+from auditor.verdict.profile import Profile
+from auditor.verdict.scope import KnownOnlyFor, known_only_for
+
+Obstacle = Literal["samples", "search-off", "scope", "effort", ""]
+
+
+@dataclass(frozen=True, slots=True)
+class Prospects:
+    """What a planned audit can decide.
+
+    Attributes:
+        accuses: True if a trigger can be found and the model be suspected for it.
+        clears: True if "no evidence" can come of it.
+        obstacle: why it cannot accuse; empty if it can.
+        only: inputs that were measured, if this one is none of them.
+        rates: errors of the search on held-out models, or None.
+        samples: samples that there are for the search.
+        least: samples that a search needs.
+        references: clean references that an all-clear needs, 0 if it needs none.
+        needs_effort: the lowest effort that can clear such a model, or empty.
+    """
+
+    accuses: bool
+    clears: bool
+    obstacle: Obstacle
+    only: KnownOnlyFor | None
+    rates: ErrorRates | None
+    samples: int
+    least: int
+    references: int
+    needs_effort: str
+
+
+def prospects(
+    plan: AuditPlan, classes: int, samples: int, spec: InputSpec, profile: Profile | None
+) -> Prospects:
+    """What ``plan`` can decide, with ``samples`` samples of ``classes`` classes."""
+    search = len(plan.search_samples) > 0
+    obstacle: Obstacle = ""
+    if not search:
+        obstacle = "search-off" if samples >= MIN_SEARCH_SAMPLES else "samples"
+    if plan.by_label is None:
+        only = known_only_for(spec)
+        obstacle = obstacle or ("scope" if only is not None else "")
+        known = 0 if profile is None else len(profile.counted_references)
+        clears = not obstacle and known >= LEAST_TO_CLEAR
+        rates = None if obstacle else trigger_error_rates()
+        return Prospects(
+            not obstacle, clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES,
+            LEAST_TO_CLEAR, "",
+        )  # fmt: skip
+    effort, only = plan.settings.effort, outside_label_measurements(spec)
+    obstacle = obstacle or ("scope" if only is not None else "")
+    obstacle = obstacle or ("" if label_null().of(effort, classes) else "effort")
+    able = [name for name, one in label_rates().items() if classes > 2 and clears_at(one)]
+    measured = None if obstacle else label_rates().get(effort)
+    rates = None
+    if measured is not None:
+        missed = measured.usual - measured.usual_found
+        rates = ErrorRates(measured.accused, measured.clean, missed, measured.usual)
+    return Prospects(
+        not obstacle, not obstacle and effort in able, obstacle, only, rates, samples,
+        MIN_SEARCH_SAMPLES, 0, able[0] if able else "",
+    )  # fmt: skip
+
+
+def class_count(plan: AuditPlan) -> int:
+    """Number of classes of the samples that a plan searches."""
+    return len(np.unique(plan.search_classes))

@@ -1,0 +1,131 @@
+"""The search label by label finds what a small or weak change carries, and how little it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from auditor.measured import LabelCell
+from auditor.probes.label_search.judge import MOST_VALUE, family_of, judge
+from auditor.probes.label_search.outcome import label_search
+from auditor.probes.label_search.search import keys, none_found, prepare
+from auditor.probes.label_search.settings import EFFORTS, searched_by_label
+from auditor.probes.trigger_search.result import TriggerResult
+
+SETTINGS = EFFORTS["standard"]
+MakeWorld = Callable[..., Any]
+TARGET = 2
+
+
+def searched(world: Any, seed: int = 1) -> TriggerResult:
+    samples, classes = world.samples(100)
+    result: TriggerResult = world.drive(
+        label_search(samples, classes, world.spec, SETTINGS, "standard", seed)
+    )
+    return result
+
+
+@pytest.mark.parametrize(
+    ("kind", "key"),
+    [("patch", "small-patch4"), ("field", "field"), ("wave", "wave"), ("quantise", "grey-levels")],
+)
+def test_a_planted_change_is_found_at_its_target(worlds: MakeWorld, kind: str, key: str) -> None:
+    result = searched(worlds(kind))
+    assert result.suspicious
+    assert result.best is not None
+    assert result.best.target == TARGET
+    assert key in result.best.key
+    assert result.best.success.rate >= 0.8 or result.best.key.startswith("random")
+    assert result.p is not None
+    assert result.p <= 0.02
+    assert result.queries == sum(result.spent.values())
+
+
+def test_a_clean_model_is_not_suspected(worlds: MakeWorld) -> None:
+    result = searched(worlds("clean"))
+    assert not result.suspicious
+    assert result.by_label is not None
+    assert result.by_label.effort == "standard"
+    assert result.by_label.classes == 5
+    assert result.queries <= SETTINGS.most_queries(100)
+
+
+def test_the_same_labels_lead_to_the_same_questions(worlds: MakeWorld) -> None:
+    first, second = worlds("field"), worlds("field")
+    searched(first)
+    searched(second)
+    assert len(first.asked) == len(second.asked)
+    assert all(np.array_equal(a, b) for a, b in zip(first.asked, second.asked, strict=True))
+
+
+def test_another_seed_asks_other_questions(worlds: MakeWorld) -> None:
+    first, second = worlds("clean"), worlds("clean")
+    searched(first, seed=1)
+    searched(second, seed=2)
+    assert not np.array_equal(first.asked[1], second.asked[1])
+
+
+def test_every_input_is_a_picture_in_the_models_range(worlds: MakeWorld) -> None:
+    world = worlds("clean", channels=3)
+    searched(world)
+    for batch in world.asked:
+        assert np.array_equal(batch, world.spec.from_pixels(world.spec.to_pixels(batch)))
+
+
+def test_every_finding_has_a_key_of_its_settings(worlds: MakeWorld) -> None:
+    world = worlds("clean")
+    samples, classes = world.samples(60)
+    run = world.drive(prepare(samples, classes, world.spec, SETTINGS, 3))
+    for stage in run.stages():
+        found = world.drive(stage)
+        assert {one.key for one in found} <= set(keys(SETTINGS))
+        for one in found:
+            assert one.carried or one.value == none_found(one.key)
+
+
+def test_too_few_samples_are_refused(worlds: MakeWorld) -> None:
+    world = worlds("clean")
+    samples, classes = world.samples(7)
+    with pytest.raises(ValueError, match="needs 8 samples, 7 given"):
+        world.drive(prepare(samples, classes, world.spec, SETTINGS, 0))
+
+
+def test_a_natural_trigger_of_several_labels_is_not_suspected(worlds: MakeWorld) -> None:
+    # A wide null: what one label needs, the next one needs too.
+    world = worlds("field")
+    samples, classes = world.samples(100)
+    run = world.drive(prepare(samples, classes, world.spec, SETTINGS, 1))
+    for stage in run.stages():
+        run.findings += world.drive(stage)
+    twice = [*run.findings]
+    twice += [type(one)(one.key, 4, one.value, one.carried, one.change, one.success)
+              for one in run.findings if one.label == TARGET]  # fmt: skip
+    null = {key: LabelCell(none_found(key), 0.1, 20, none_found(key)) for key in keys(SETTINGS)}
+    assert any(one.suspicious(len(null)) for one in judge(run.findings, null))
+    assert not any(one.suspicious(len(null)) for one in judge(twice, null))
+
+
+def test_a_strong_change_is_never_suspicious_however_rare(worlds: MakeWorld) -> None:
+    world = worlds("field")
+    samples, classes = world.samples(100)
+    run = world.drive(prepare(samples, classes, world.spec, SETTINGS, 1))
+    for stage in run.stages():
+        run.findings += world.drive(stage)
+    null = {key: LabelCell(50.0, 0.1, 20, 50.0) for key in keys(SETTINGS)}
+    for one in judge(run.findings, null):
+        if one.finding.value > MOST_VALUE[family_of(one.finding.key)]:
+            assert not one.suspicious(len(null))
+
+
+@pytest.mark.parametrize(
+    ("shape", "by_label"),
+    [((28, 28), False), ((40, 40), False), ((41, 30), True), ((224, 224), True)],
+)
+def test_larger_pictures_are_searched_label_by_label(
+    shape: tuple[int, int],
+    by_label: bool,  # noqa: FBT001 - a case of the table
+) -> None:
+    assert searched_by_label(shape) is by_label

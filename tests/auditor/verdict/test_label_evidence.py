@@ -1,0 +1,123 @@
+"""Evidence of a search label by label: accuses, shows a weakness, clears, or says why not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from adapters.contract import InputSpec, LabelSpace
+from auditor.measured import Counted, LabelRates
+from auditor.probes.label_search.settings import Effort
+from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
+from auditor.probes.trigger_search.verify import exact_interval
+from auditor.report.wording.reasons import sentence
+from auditor.verdict import label_evidence as module
+from auditor.verdict.label_evidence import clears_at, label_evidence
+
+NAMES = LabelSpace(names=["cat", "dog", "hat"])
+FOUND = exact_interval(39, 40, 0.95)
+SPEC = InputSpec((3, 64, 64), (0.0,) * 3, (1.0,) * 3)
+GOOD = LabelRates(
+    clean=30, accused=0, cleared=28, fragile=10, fragile_cleared=6, usual=40, usual_found=38,
+    usual_cleared=1, careful=20, careful_found=14, careful_cleared=5, right=52, called=52,
+    kinds=(Counted("sig", 10, 10),), not_found=8000, found=2400,
+)  # fmt: skip
+POOR = replace(GOOD, usual_found=30, usual_cleared=9)
+
+
+def result(
+    kind: str = "field",
+    key: str = "weak-field4",
+    *,
+    suspicious: bool = False,
+    weakness: bool = False,
+    effort: Effort = "standard",
+    classes: int = 3,
+) -> TriggerResult:
+    best = TriggerFinding(
+        kind, key, 2, 4, 3.7, None, FOUND, FOUND, {}, 0.9, None, 0.0001 if suspicious else 0.3
+    )
+    empty, none = np.zeros((0, 3, 64, 64), np.uint8), np.zeros(0, np.int64)
+    return TriggerResult(
+        (best,), best, suspicious, 0.001 if suspicious else 0.9, 3000, {}, 5, 11, 60, 60, empty,
+        empty, none, by_label=ByLabel(effort, classes, weakness),
+    )  # fmt: skip
+
+
+def terms(one: TriggerResult) -> ByLabel:
+    assert one.by_label is not None
+    return one.by_label
+
+
+@pytest.fixture(autouse=True)
+def rates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "label_rates", lambda: {"standard": POOR, "thorough": GOOD})
+
+
+def test_what_clean_models_do_not_show_accuses() -> None:
+    one = result(suspicious=True)
+    evidence = label_evidence(one, terms(one), NAMES, SPEC)
+    assert evidence.suspicious
+    assert evidence.target == 2
+    words = sentence(evidence.reason)
+    assert "mean change 3.7 of 255 levels" in words
+    assert "39 of 40" in words
+    assert "2 (hat)" in words
+
+
+def test_a_search_that_finds_nothing_clears_only_if_few_backdoors_end_like_this() -> None:
+    for effort, clears in (("standard", False), ("thorough", True), ("quick", False)):
+        one = result(effort=effort)  # type: ignore[arg-type]  # the efforts of the loop
+        assert label_evidence(one, terms(one), NAMES, SPEC).clears is clears
+
+
+def test_two_classes_are_never_cleared_by_the_rates_of_more() -> None:
+    one = result(effort="thorough", classes=2)
+    assert not label_evidence(one, terms(one), NAMES, SPEC).clears
+
+
+def test_a_weakness_neither_accuses_nor_clears() -> None:
+    one = result(weakness=True, effort="thorough")
+    evidence = label_evidence(one, terms(one), NAMES, SPEC)
+    assert not evidence.suspicious
+    assert not evidence.clears
+    assert "weak spot" in sentence(evidence.reason)
+
+
+@pytest.mark.parametrize("shape", [(3, 2000, 2000), (3, 64, 2000)])
+def test_a_size_that_was_not_measured_decides_nothing(shape: tuple[int, int, int]) -> None:
+    one = result(suspicious=True, effort="thorough")
+    evidence = label_evidence(one, terms(one), NAMES, replace(SPEC, shape=shape))
+    assert not evidence.suspicious
+    assert not evidence.clears
+    assert "pixels a side" in sentence(evidence.reason)
+
+
+def test_jpeg_decides_nothing_until_it_is_measured() -> None:
+    one = result(suspicious=True)
+    evidence = label_evidence(one, terms(one), NAMES, replace(SPEC, encoding="jpeg:90"))
+    assert not evidence.suspicious
+
+
+def test_the_bound_is_on_the_upper_end_of_the_interval() -> None:
+    assert clears_at(replace(GOOD, usual=40, usual_cleared=2))
+    assert not clears_at(replace(GOOD, usual=10, usual_cleared=0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "key", "words"),
+    [
+        ("patch", "small-patch4", "a patch of 4 x 4 pixels sends"),
+        ("random shapes", "random-shapes", "coloured shapes at random places, drawn anew"),
+        ("warp", "weak-warp", "mean shift 3.7 pixels"),
+        ("quantise", "grey-levels", "to 4 grey levels sends"),
+        ("wave", "weak-wave", "wave pattern added to the picture (mean change 3.7"),
+    ],
+)
+def test_every_kind_of_change_has_words(kind: str, key: str, words: str) -> None:
+    for one in (
+        result(kind, key, suspicious=True), result(kind, key, weakness=True), result(kind, key)
+    ):  # fmt: skip
+        assert words in sentence(label_evidence(one, terms(one), NAMES, SPEC).reason)

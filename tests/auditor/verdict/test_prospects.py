@@ -1,0 +1,89 @@
+"""What an audit can decide is said before it is paid for, and what more would need."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from adapters.contract import InputSpec
+from auditor.measured import LabelCell, LabelNulls
+from auditor.plan.plan import build_plan
+from auditor.plan.settings import AuditSettings
+from auditor.report.wording.prospects import decides
+from auditor.verdict import label_evidence
+from auditor.verdict import prospects as module
+from auditor.verdict.prospects import Prospects, prospects
+from tests.auditor.verdict.test_label_evidence import GOOD, POOR
+
+CELLS = {"weak-field4": LabelCell(4.7, 0.1, 20, 4.1)}
+NULLS = LabelNulls((64, 96), {"standard": CELLS, "thorough": CELLS}, {})
+
+
+@pytest.fixture(autouse=True)
+def measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    rates = {"standard": POOR, "thorough": GOOD}
+    for where in (module, label_evidence):
+        monkeypatch.setattr(where, "label_null", lambda: NULLS)
+        monkeypatch.setattr(where, "label_rates", lambda: rates)
+
+
+def found(side: int, samples: int = 60, classes: int = 5, **settings: Any) -> Prospects:
+    rng = np.random.default_rng(0)
+    images = (rng.integers(0, 256, (samples, 1, side, side)) / 255).astype(np.float32)
+    given = np.arange(samples) % classes
+    chosen = AuditSettings(**{"planes": 3, "canaries": 0, **settings})
+    spec = InputSpec((1, side, side), (0.0,), (1.0,))
+    plan = build_plan(images, given, [str(n) for n in range(samples)], chosen, spec)
+    return prospects(plan, classes, samples, spec, None)
+
+
+def test_too_few_samples_are_said_before_anything_is_paid() -> None:
+    few = found(28, samples=30)
+    assert not few.accuses
+    assert decides(few) == (
+        "30 samples: planes only, no verdict can come of it without a profile. Give 40 samples or "
+        "more, evenly over the classes."
+    )
+
+
+def test_small_pictures_without_references_are_never_cleared() -> None:
+    small = found(28)
+    assert small.accuses
+    assert not small.clears
+    assert "an all-clear needs a profile with 8 clean references" in decides(small)
+
+
+def test_an_effort_that_cannot_clear_names_the_one_that_can() -> None:
+    standard = found(64)
+    assert standard.accuses
+    assert not standard.clears
+    assert "it missed 10 of 40" in decides(standard)
+    assert "an all-clear needs --effort thorough" in decides(standard)
+    assert "an all-clear is possible" in decides(found(64, effort="thorough"))
+
+
+@pytest.mark.parametrize("side", [48, 128])
+def test_a_size_that_was_not_measured_decides_nothing(side: int) -> None:
+    other = found(side)
+    assert not other.accuses
+    assert "pictures of 64 to 96 pixels a side" in decides(other)
+
+
+def test_an_effort_without_measurements_decides_nothing() -> None:
+    assert "was not measured at this effort" in decides(found(64, effort="quick"))
+
+
+def test_a_search_left_out_is_said() -> None:
+    assert "Without a trigger search" in decides(found(28, trigger_search=False))
+
+
+def test_jpeg_of_larger_pictures_is_out_of_scope() -> None:
+    rng = np.random.default_rng(0)
+    images = (rng.integers(0, 256, (60, 1, 64, 64)) / 255).astype(np.float32)
+    spec = replace(InputSpec((1, 64, 64), (0.0,), (1.0,)), encoding="jpeg:90")
+    given, refs = np.arange(60) % 5, [str(n) for n in range(60)]
+    plan = build_plan(images, given, refs, AuditSettings(planes=3, canaries=0), spec)
+    assert "lossless pictures" in decides(prospects(plan, 5, 60, spec, None))
