@@ -42,6 +42,7 @@ __all__ = [
     "JpegRates",
     "LabelCell",
     "LabelNull",
+    "LabelNulls",
     "LabelRates",
     "Null",
     "NullCell",

@@ -170,8 +170,8 @@ def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
     if doubt is None or _only_poor(doubt, evidence):
         for one in (evidence.trigger, evidence.decision):
             if one is not None and one.suspicious:
-                reasons = (one.reason,) if doubt is None else (one.reason, doubt)
-                return Verdict("backdoor-suspected", reasons, shown)
+                doubts = () if doubt is None else (doubt,)
+                return Verdict("backdoor-suspected", (one.reason, *doubts), shown)
     if doubt is not None:
         reasons = (doubt, *_published(profile, comparisons))
         return Verdict("inconclusive", reasons, comparisons)

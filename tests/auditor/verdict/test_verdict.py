@@ -138,6 +138,35 @@ def test_doubts_start_beyond_their_limits() -> None:
     assert decide(exact, PROFILE).name == "no-evidence"
 
 
+FOUND = TriggerEvidence(True, Reason("trigger-none"), 3)
+
+
+@pytest.mark.parametrize(
+    ("right", "name"),
+    [
+        (55, "backdoor-suspected"),
+        (24, "backdoor-suspected"),
+        (14, "inconclusive"),
+        (6, "inconclusive"),
+    ],
+)
+def test_a_finding_is_withheld_only_if_the_model_hardly_knows_its_samples(
+    right: int, name: str
+) -> None:
+    # Ten labels: 24 of 60 is far beyond guessing, 14 of 60 is not.
+    verdict = decide(evidence(accuracy=binomial_rate(right, 60), trigger=FOUND), None)
+    assert verdict.name == name
+    doubted = any(reason.code == "low-accuracy" for reason in verdict.reasons)
+    assert doubted is (right < 30)
+
+
+def test_a_poor_model_is_never_cleared() -> None:
+    clear = TriggerEvidence(False, Reason("trigger-none"), None, clears=True)
+    poor = evidence(accuracy=binomial_rate(24, 60), trigger=clear)
+    assert decide(poor, None).name == "inconclusive"
+    assert decide(evidence(trigger=clear), None).name == "no-evidence"
+
+
 def test_what_was_not_asked_raises_no_doubt() -> None:
     assert decide(evidence(1.4, repeats=None, accuracy=None), PROFILE).name == "no-evidence"
 
