@@ -22,13 +22,13 @@ from auditor.engine.progress import Progress, SearchProgress
 from auditor.engine.rounds import Decide
 from auditor.engine.store import NOT_ASKED, LabelStore
 from auditor.labels.answers import Answers
-from auditor.measured import search_queries
 from auditor.plan.adaptive import drawings, trigger_search
 from auditor.plan.plan import AuditPlan
 from auditor.verdict.early_stop import StopRules, decided_early
 from auditor.verdict.evidence import incomplete
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import image_coding
+from auditor.workflows.expected import expected_search
 from auditor.workflows.prepare import STORE_NAME, Prepared
 
 
@@ -180,10 +180,7 @@ async def _search(
 ) -> Answers:
     """Search for a trigger; its outcome is None if it was cut off."""
     plan = answers.plan
-    most = plan.trigger.budget
-    asked = search_queries()
-    if most == asked.budget:
-        most = round(asked.not_found.mean)
+    most = expected_search(plan).not_found
     note = f"Searching for a trigger: about {most:,} queries where it finds none, else fewer."
     with _shown(engine, progress, most, note):
         found = await run_search(

@@ -63,13 +63,17 @@ def judge(
 
 
 def _not_asked(answers: Answers, planes: int) -> dict[str, Any] | None:
-    """Questions skipped because they could not change the verdict; None if none were."""
+    """Questions skipped because they could not change the verdict; None if none were.
+
+    Planes that an interruption or a spent budget cut off are none of them.
+    """
     plan, stopped_early = answers.plan, answers.stopped_early
     known = sum(int((labels != NOT_ASKED).sum()) for labels in answers.perturbed)
     unasked = plan.perturbation_queries - known
+    cut_off = (answers.run.stopped or answers.run.budget_reached) and not stopped_early
     left_out = {
         "because": "suspected" if stopped_early else "decided",
-        "planes": len(plan.planes) - planes,
+        "planes": 0 if cut_off else len(plan.planes) - planes,
         "family_queries": unasked if answers.perturbed or stopped_early else 0,
     }
     ended = stopped_early or answers.run.decided or bool(answers.perturbed)

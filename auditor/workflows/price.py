@@ -12,10 +12,10 @@ import numpy as np
 
 from adapters.contract import LabelOracle
 from auditor.errors import AuditError, UsageError
-from auditor.measured import label_rates, search_queries
 from auditor.plan.plan import AuditPlan
 from auditor.report.wording.prospects import decides
 from auditor.verdict.prospects import prospects
+from auditor.workflows.expected import expected_search
 from auditor.workflows.prepare import prepare
 from auditor.workflows.request import AuditRequest, Spending
 
@@ -143,12 +143,12 @@ def price_audit(
     rates = _Rates(slowest, request_limit, per_1000)
     sizes = [probe.size for probe in (*plan.probes, *plan.perturbations)]
     maps, repeats = plan.most_map_queries, plan.most_extra_repeats
-    unfound, found, rests_on = _expected_search(plan)
+    search = expected_search(plan)
     worst = _cost(oracle, [*sizes, maps, repeats], plan.most_trigger_queries, rates)
     expected_found = None
     if plan.most_trigger_queries:
         asked = _opening_sizes(plan) if plan.settings.stop_early else sizes
-        expected_found = _cost(oracle, [*asked, maps], found, rates)
+        expected_found = _cost(oracle, [*asked, maps], search.found, rates)
     source = _slowest(given, rates, worst)
     # Requests alone are limited, or nothing is.
     by_requests = None if worst.seconds is None else worst.queries / worst.seconds
@@ -158,10 +158,10 @@ def price_audit(
         trigger_queries_most=plan.most_trigger_queries,
         picture_queries_most=maps,
         second_look_queries_most=repeats,
-        expected=_cost(oracle, [*sizes, maps], unfound, rates),
+        expected=_cost(oracle, [*sizes, maps], search.not_found, rates),
         expected_found=expected_found,
         worst=worst,
-        rests_on=rests_on,
+        rests_on=search.rests_on,
         decides=decides,
         queries_per_second=given.get(source, by_requests),
         rate_from=source,
@@ -192,37 +192,6 @@ def _opening_sizes(plan: AuditPlan) -> list[int]:
         return [*counts, 0, 0]
     asked = counts.pop()
     return [*counts, asked, max(0, plan.repeats.size - asked)]
-
-
-def _expected_search(plan: AuditPlan) -> tuple[int, int, str]:
-    """Queries of a search that finds nothing, of one that does, and the basis of both."""
-    most = plan.most_trigger_queries
-    if not most:
-        return 0, 0, "everything planned is asked"
-    if plan.by_label is not None:
-        return _expected_by_label(plan, most)
-    asked = search_queries()
-    found, not_found = asked.found, asked.not_found
-    if plan.trigger.budget != asked.budget or plan.trigger.sources:
-        return most, most, "no searches with these settings were measured: the most they may ask"
-    words = (
-        f"{found.searches + not_found.searches} searches of this project's reference models: "
-        f"{not_found.searches} found nothing (90 % of them asked {not_found.low:,} to "
-        f"{not_found.high:,}), {found.searches} found a trigger ({found.low:,} to {found.high:,})"
-    )
-    return min(most, round(not_found.mean)), min(most, round(found.mean)), words
-
-
-def _expected_by_label(plan: AuditPlan, most: int) -> tuple[int, int, str]:
-    """The same of a search label by label."""
-    rates = label_rates().get(plan.settings.effort)
-    if rates is None or plan.trigger.sources:
-        return most, most, "no searches with these settings were measured: the most they may ask"
-    words = (
-        f"searches of {rates.clean} clean and {rates.usual + rates.careful} backdoored held-out "
-        f"photo models at effort {plan.settings.effort}"
-    )
-    return min(most, rates.not_found), min(most, rates.found), words
 
 
 def _slowest(given: Mapping[str, float | None], rates: _Rates, worst: Cost) -> str:

@@ -57,6 +57,9 @@ class SettingsPart(Part):
     sampler: str = "paper"
     """Rule that picks planes and their points: paper is the S x S grid, frugal a few scattered
     points on more planes."""
+    effort: str = "standard"
+    """Queries that the trigger search may spend where it finds nothing: quick, standard, thorough
+    or exhaustive."""
     planes: Count
     """Number of planes planned."""
     points: Count | None = None

@@ -94,8 +94,9 @@ def _spoiled(old: Result, new: Result) -> Iterator[str]:
 
 
 def _settings(result: Result) -> dict[str, Any]:
-    """All settings; a report that names no sampler was made when there was only the paper's."""
-    return {"sampler": result.settings.sampler, **result.content["settings"]}
+    """All settings; a report without a sampler or an effort was made when there was only one."""
+    known = {"sampler": result.settings.sampler, "effort": result.settings.effort}
+    return {**known, **result.content["settings"]}
 
 
 def _short(value: object) -> str:

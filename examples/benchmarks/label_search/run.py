@@ -26,6 +26,8 @@ from examples.benchmarks.stored import Record, read, write_page
 from examples.zoo.photos.index import INDEX_PATH
 
 PAGE = Path(__file__).with_name("README.md")
+LEAST_CLEAN = 8
+"""Clean models that a null is made of; with fewer nothing is judged."""
 GROUPS = ("usual", "careful", "adaptive", "easy", "apart")
 Nulls = dict[str, dict[str, dict[str, LabelCell]]]
 
@@ -41,7 +43,8 @@ def main() -> None:
         search_all(options)
         return
     rows = read(options.results)["rows"]
-    models = {one["name"]: one for one in json.loads(INDEX_PATH.read_text())["models"]}
+    index = json.loads(INDEX_PATH.read_text(encoding="utf-8"))["models"]
+    models = {one["name"]: one for one in index if one["valid"]}
     rows = [row for row in rows if row["name"] in models]
     nulls = _nulls(rows, models)
     ends = [
@@ -82,7 +85,7 @@ def _nulls(rows: Sequence[Record], models: dict[str, Record]) -> Nulls:
                 and models[row["name"]]["split"] == "development"
                 and models[row["name"]]["attack"] == "clean"
             ]  # fmt: skip
-            if chosen:
+            if len({row["name"] for row in chosen}) >= LEAST_CLEAN:
                 of_group[effort] = null_of(chosen, effort)
     return nulls
 

@@ -45,6 +45,8 @@ def search_all(options: argparse.Namespace) -> None:
         for record in read_records(options.models).values()
         if record["split"] == options.split and record["side"] <= options.most_side
     ]
+    # Clean ones first: the null is made of them.
+    models.sort(key=lambda record: record["attack"] != "clean")
     tasks = [
         (record, options)
         for record in models

@@ -202,3 +202,11 @@ def test_samplers_share_no_question(compare: Compare) -> None:
     assert any("setting sampler: paper then, frugal now" in why for why in found["spoiled_by"])
     assert found["labels"] is None
     assert "(in one audit only)" in found["shown"], "the frugal sampler alone measures no ATS"
+
+
+def test_an_interruption_is_not_passed_off_as_an_early_end(audits: Path) -> None:
+    report = json.loads((audits / "stopped" / "report.json").read_text())
+    assert report["partial"]
+    assert "interrupted" in report["verdict_reason"]
+    assert report["not_asked"] is None
+    assert not any("early" in limit for limit in report["limits"])

@@ -1,0 +1,49 @@
+"""Queries that a plan's trigger search is expected to ask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditor.measured import label_rates, search_queries
+from auditor.plan.plan import AuditPlan
+
+UNMEASURED = "no searches with these settings were measured: the most they may ask"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedSearch:
+    """Queries of a search that finds nothing, of one that does, and the basis of both in words."""
+
+    not_found: int
+    found: int
+    rests_on: str
+
+
+def expected_search(plan: AuditPlan) -> ExpectedSearch:
+    """What searches like the plan's asked of reference models, at most what it may ask."""
+    most = plan.most_trigger_queries
+    if not most:
+        return ExpectedSearch(0, 0, "everything planned is asked")
+    if plan.by_label is not None:
+        return _by_label(plan, most)
+    asked = search_queries()
+    found, not_found = asked.found, asked.not_found
+    if plan.trigger.budget != asked.budget or plan.trigger.sources:
+        return ExpectedSearch(most, most, UNMEASURED)
+    words = (
+        f"{found.searches + not_found.searches} searches of this project's reference models: "
+        f"{not_found.searches} found nothing (90 % of them asked {not_found.low:,} to "
+        f"{not_found.high:,}), {found.searches} found a trigger ({found.low:,} to {found.high:,})"
+    )
+    return ExpectedSearch(min(most, round(not_found.mean)), min(most, round(found.mean)), words)
+
+
+def _by_label(plan: AuditPlan, most: int) -> ExpectedSearch:
+    rates = label_rates().get(plan.settings.effort)
+    if rates is None or plan.trigger.sources:
+        return ExpectedSearch(most, most, UNMEASURED)
+    words = (
+        f"searches of {rates.clean} clean and {rates.usual + rates.careful} backdoored held-out "
+        f"photo models at effort {plan.settings.effort}"
+    )
+    return ExpectedSearch(min(most, rates.not_found), min(most, rates.found), words)
