@@ -214,7 +214,7 @@ class SearchQueries(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class LabelCell(_Strict):
-    """How little carries a label of a clean model, for one kind of change.
+    """Least change that carries a label of a clean model, for one kind of change.
 
     Attributes:
         mean: over clean models, of the value of the label that the least carries.

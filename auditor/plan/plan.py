@@ -154,7 +154,7 @@ class AuditPlan:
         if self.recorded_digest is not None:
             return self.recorded_digest
         content = PlanContent(
-            settings=self._settings(),
+            settings=self.stated_settings(),
             trigger=asdict(self.trigger),
             by_label=self._by_label(),
             search_classes=self.search_classes.tolist(),
@@ -163,7 +163,7 @@ class AuditPlan:
         )
         return plan_digest(content, self.version)
 
-    def _settings(self) -> dict[str, Any]:
+    def stated_settings(self) -> dict[str, Any]:
         """The settings that this version of plans has."""
         settings = asdict(self.settings)
         if self.version < BY_LABEL:
@@ -179,7 +179,7 @@ class AuditPlan:
             "plan_digest": self.digest,
             # Plans of version 2 did not name theirs.
             **({} if self.version == UNVERSIONED else {"plan_version": self.version}),
-            "settings": self._settings(),
+            "settings": self.stated_settings(),
             "queries": self.queries,
             "rounds": self.schedule.count,
             "pictures": {"planes": self.settings.pictures, "most_queries": self.most_map_queries},

@@ -134,7 +134,7 @@ def _questions(oracle: LabelOracle, plan: AuditPlan) -> dict[str, Any]:
             "origin": spec.range_source,
             "space": "model input units",
         },
-        "settings": asdict(plan.settings),
+        "settings": plan.stated_settings(),
         "plan_digest": plan.digest,
     }
 

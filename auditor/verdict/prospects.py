@@ -21,7 +21,7 @@ Obstacle = Literal["samples", "search-off", "scope", "effort", ""]
 
 @dataclass(frozen=True, slots=True)
 class Prospects:
-    """What a planned audit can decide.
+    """Verdicts of a planned audit.
 
     Attributes:
         accuses: True if a trigger can be found and the model be suspected for it.
@@ -49,7 +49,7 @@ class Prospects:
 def prospects(
     plan: AuditPlan, classes: int, samples: int, spec: InputSpec, profile: Profile | None
 ) -> Prospects:
-    """What ``plan`` can decide, with ``samples`` samples of ``classes`` classes."""
+    """Verdicts that ``plan`` can reach, with ``samples`` samples of ``classes`` classes."""
     search = len(plan.search_samples) > 0
     obstacle: Obstacle = ""
     if not search:

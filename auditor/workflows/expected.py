@@ -20,7 +20,7 @@ class ExpectedSearch:
 
 
 def expected_search(plan: AuditPlan) -> ExpectedSearch:
-    """What searches like the plan's asked of reference models, at most what it may ask."""
+    """Queries that searches like the plan's asked of reference models."""
     most = plan.most_trigger_queries
     if not most:
         return ExpectedSearch(0, 0, "everything planned is asked")

@@ -22,8 +22,6 @@ from auditor.measured import (
     DecisionRule,
     ErrorRates,
     JpegRates,
-    LabelCell,
-    LabelRates,
     NullCell,
     Provenance,
     QueryStats,
@@ -33,7 +31,6 @@ from auditor.measured import (
 )
 from auditor.probes.trigger_search.judge import logit
 from auditor.verdict.rule import LEVEL
-from examples.benchmarks.label_search.tables import Ended, fragile
 from examples.benchmarks.stored import Record
 from examples.benchmarks.zoo_models import ATTACKS
 
@@ -109,7 +106,7 @@ class Origin:
         )
 
 
-def _write(name: str, made: Provenance, values: Any) -> None:
+def write_file(name: str, made: Provenance, values: Any) -> None:
     """Replace one of the product's files. Numbers that did not change keep their date."""
     path = FOLDER / f"{name}.json"
     document = {"provenance": asdict(made), "values": values}
@@ -157,7 +154,7 @@ def write_rule(rule: Rule, null: ValueNull, audits: Sequence[Audited], runs: int
         round(null.mean, 4), round(null.spread, 4), null.models, round(null.highest, 3)
     )
     recipes = [one.recipe for one in audits]
-    _write(
+    write_file(
         "decision_rule",
         CHOSEN_ON.counted(len(audits), runs, recipes),
         asdict(DecisionRule(rule, rounded)),
@@ -185,11 +182,11 @@ def write_rule_rates(made: Origin, audits: Sequence[Audited]) -> None:
     rates = DecisionRates(
         _rates(beside),
         _rates(alone),
-        _counted(missed),
-        _counted({recipe: hits for recipe, hits in accused.items() if any(hits)}),
+        counted(missed),
+        counted({recipe: hits for recipe, hits in accused.items() if any(hits)}),
     )
     recipes = [one.recipe for one in audits]
-    _write("decision_rates", made.counted(len(audits), len(audits), recipes), asdict(rates))
+    write_file("decision_rates", made.counted(len(audits), len(audits), recipes), asdict(rates))
 
 
 def _is(one: Audited, kind: str) -> bool:
@@ -206,7 +203,8 @@ def _rates(judged: Sequence[tuple[Audited, float]]) -> ErrorRates:
     return ErrorRates(alarms, len(clean), missed, len(bad))
 
 
-def _counted(hits: Mapping[str, Sequence[bool]]) -> tuple[Counted, ...]:
+def counted(hits: Mapping[str, Sequence[bool]]) -> tuple[Counted, ...]:
+    """Hits and models of every kind that has any models."""
     return tuple(Counted(kind, sum(one), len(one)) for kind, one in hits.items() if one)
 
 
@@ -229,7 +227,7 @@ def write_jpeg(rows: Sequence[JpegRates], recipes: Iterable[str]) -> None:
     models = max(row.clean + row.backdoored for row in rows)
     runs = sum(row.clean + row.backdoored for row in rows)
     made = THROUGH_JPEG.counted(models, runs, recipes)
-    _write("jpeg_rates", made, [asdict(row) for row in rows])
+    write_file("jpeg_rates", made, [asdict(row) for row in rows])
 
 
 # ---- clean models' success -----------------------------------------------------------------------
@@ -266,14 +264,14 @@ def write_unusual_labels(cells: Mapping[str, NullCell], rows: Sequence[Record]) 
 
 def write_source_null(cell: NullCell, rows: Sequence[Record]) -> None:
     """Write the null of the second best pair, made of these searches of clean models."""
-    _write("per_source_null", _origin_of(SINGLE_SOURCES, rows), asdict(_rounded(cell)))
+    write_file("per_source_null", _origin_of(SINGLE_SOURCES, rows), asdict(_rounded(cell)))
 
 
 def _write_cells(
     name: str, made: Origin, cells: Mapping[str, NullCell], rows: Sequence[Record]
 ) -> None:
     values = {key: asdict(_rounded(cell)) for key, cell in cells.items()}
-    _write(name, _origin_of(made, rows), values)
+    write_file(name, _origin_of(made, rows), values)
 
 
 def _origin_of(made: Origin, rows: Sequence[Record]) -> Provenance:
@@ -284,99 +282,6 @@ def _origin_of(made: Origin, rows: Sequence[Record]) -> Provenance:
 
 def _rounded(one: NullCell) -> NullCell:
     return NullCell(round(one.mean, 3), round(one.spread, 3), one.models, round(one.highest, 3))
-
-
-# ---- the search label by label -------------------------------------------------------------------
-
-PHOTOS_CLEAN = Origin(
-    "label_search",
-    ("label_search/data.json.gz",),
-    "Searches label by label of clean development photo models, every stage to its end.",
-)
-PHOTOS_HELD_OUT = Origin(
-    "label_search",
-    ("label_search/data.json.gz",),
-    "Searches label by label of held-out photo models of three classes and more, one each at each "
-    "effort, judged by clean development models.",
-)
-LabelCells = Mapping[str, Mapping[str, LabelCell]]
-
-
-def write_label_null(
-    sides: tuple[int, int],
-    many: LabelCells,
-    two: LabelCells,
-    rows: Sequence[Record],
-    models: Mapping[str, Record],
-) -> None:
-    """Write the null of the search label by label, by effort.
-
-    Args:
-        sides: least and largest side of the pictures.
-        many: cells of tasks of three classes or more.
-        two: cells of tasks of two classes.
-        rows: searches of clean models.
-        models: record of every photo model, by name.
-    """
-    values: dict[str, Any] = {"sides": list(sides)}
-    for name, efforts in (("many", many), ("two", two)):
-        values[name] = {
-            effort: {key: asdict(cell) for key, cell in cells.items()}
-            for effort, cells in efforts.items()
-        }
-    _write("label_null", _photo_origin(PHOTOS_CLEAN, rows, models), values)
-
-
-def write_label_rates(ends: Sequence[Ended]) -> None:
-    """Write how searches of held-out photo models ended, by effort."""
-    models = {one.model["name"]: one.model for one in ends}
-    made = _photo_origin(PHOTOS_HELD_OUT, [one.row for one in ends], models)
-    efforts = sorted({str(one.row["effort"]) for one in ends})
-    values = {
-        effort: asdict(_label_rates([one for one in ends if one.row["effort"] == effort]))
-        for effort in efforts
-    }
-    _write("label_rates", made, values)
-
-
-def _photo_origin(made: Origin, rows: Sequence[Record], models: Mapping[str, Record]) -> Provenance:
-    names = {row["name"] for row in rows}
-    recipes = {
-        f"{model['task']}/{model['side']}/{model['family']}/{model['augmentation']}"
-        for model in (models[name] for name in names)
-    }
-    return made.counted(len(names), len(rows), recipes)
-
-
-def _label_rates(ends: Sequence[Ended]) -> LabelRates:
-    groups = {name: [e for e in ends if e.group == name] for name in ("clean", "usual", "careful")}
-    clean, usual, careful = groups.values()
-    weak = [one for one in clean if fragile(one.model)]
-    bad = [one for one in (*usual, *careful) if one.suspicious]
-    attacks = sorted({one.model["attack"] for one in (*usual, *careful)})
-    kinds = {
-        name: [one.suspicious for one in (*usual, *careful) if one.model["attack"] == name]
-        for name in attacks
-    }
-    asked = [one.queries for one in clean if not one.suspicious]
-    return LabelRates(
-        clean=len(clean),
-        accused=sum(one.suspicious for one in clean),
-        cleared=sum(one.cleared for one in clean),
-        fragile=len(weak),
-        fragile_cleared=sum(one.cleared for one in weak),
-        usual=len(usual),
-        usual_found=sum(one.suspicious for one in usual),
-        usual_cleared=sum(one.cleared for one in usual),
-        careful=len(careful),
-        careful_found=sum(one.suspicious for one in careful),
-        careful_cleared=sum(one.cleared for one in careful),
-        right=sum(one.right for one in bad),
-        called=len(bad),
-        kinds=_counted(kinds),
-        not_found=round(float(np.mean(asked))) if asked else 0,
-        found=round(float(np.median([one.queries for one in bad]))) if bad else 0,
-    )
 
 
 # ---- errors and queries of the trigger search ----------------------------------------------------
@@ -400,7 +305,7 @@ def write_trigger_rates(rows: Sequence[Record]) -> None:
     bad = [row["trigger_suspicious"] for row in rows if row["group"] in ATTACKS]
     rates = ErrorRates(sum(clean), len(clean), len(bad) - sum(bad), len(bad))
     judged = [row for row in rows if row["group"] == "clean" or row["group"] in ATTACKS]
-    _write("trigger_error_rates", _origin_of(SEARCH_ALONE, judged), asdict(rates))
+    write_file("trigger_error_rates", _origin_of(SEARCH_ALONE, judged), asdict(rates))
 
 
 def write_queries(budget: int, searches: Sequence[Record]) -> None:
@@ -410,7 +315,7 @@ def write_queries(budget: int, searches: Sequence[Record]) -> None:
         for ended in (True, False)
     )
     values = asdict(SearchQueries(budget, found, not_found))
-    _write("search_queries", _origin_of(SEARCHES, searches), values)
+    write_file("search_queries", _origin_of(SEARCHES, searches), values)
 
 
 def _query_stats(asked: Sequence[int]) -> QueryStats:

@@ -1,4 +1,4 @@
-"""How surprising it is that so little carries a label.
+"""Chance that so little carries a label of a clean model.
 
 The null is measured: the same search with the same settings on clean models, and of each the label
 that the least carries. What is found is compared with the value that the next clean model would

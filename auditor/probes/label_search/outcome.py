@@ -20,6 +20,8 @@ from auditor.probes.trigger_search.transforms import Quantise
 from auditor.probes.trigger_search.verify import exact_interval
 
 PREVIEWS = 8
+LEAST_SHOWN = 0.1
+"""Success of random changes below which they are not worth showing."""
 
 
 def label_search(
@@ -60,11 +62,12 @@ def _result(
     best = next((one for one in judged if one.suspicious(comparisons)), None)
     suspicious = best is not None
     # Without a suspicion the most surprising change that carries a label at all is shown.
-    best = best or next((one for one in judged if one.finding.carried), None)
+    shown = (one for one in judged if one.finding.carried)
+    best = best or next((one for one in shown if one.finding.success.rate >= LEAST_SHOWN), None)
     p = None if best is None else min(1.0, best.p * comparisons)
     target = None if best is None else best.finding.label
-    shown = run.validation_set.pick(PREVIEWS, target)
-    clean = run.validation_set.pixels[shown]
+    images = run.validation_set.pick(PREVIEWS, target)
+    clean = run.validation_set.pixels[images]
     preview = clean if best is None else best.finding.change.apply(clean)
     ordered = [best, *(one for one in judged if one is not best)] if best is not None else judged
     findings = tuple(_finding(run, one) for one in ordered)
@@ -72,7 +75,7 @@ def _result(
         findings, findings[0] if best is not None else None, suspicious, p,
         run.search_set.total(), dict(run.search_set.spent), len(judged), comparisons,
         len(run.search_set.pixels), len(run.validation_set.pixels), preview, clean,
-        run.validation_set.labels[shown], by_label=replace(
+        run.validation_set.labels[images], by_label=replace(
             terms, weakness=not suspicious and p is not None and p <= OPEN_LEVEL
         ),
     )  # fmt: skip

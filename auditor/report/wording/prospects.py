@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from auditor.report.wording.reasons import hits_of, only_words
+from auditor.report.wording.phrases import hits_of
+from auditor.report.wording.reasons import only_words
 from auditor.verdict.prospects import Prospects
 
 
 def decides(found: Prospects) -> str:
-    """What the audit can decide, and what it would need for more."""
+    """The verdicts that the audit can reach, and the needs of the others."""
     if found.obstacle == "samples":
         return (
             f"{found.samples} samples: planes only, no verdict can come of it without a profile. "

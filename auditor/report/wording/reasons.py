@@ -4,38 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
-from typing import Any
 
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.measured import ErrorRates, LabelRates, trigger_error_rates
+from auditor.measured import ErrorRates, trigger_error_rates
+from auditor.report.wording import label_reasons
+from auditor.report.wording.phrases import (
+    TRIGGER_KINDS,
+    UNSIZED_TRIGGER_KINDS,
+    Values,
+    class_name,
+    hits_of,
+    share_of,
+)
 from auditor.report.wording.terms import SCORE_TITLES
 from auditor.report.wording.text import percent, rate_interval
-from auditor.scores.intervals import Rate, binomial_rate
+from auditor.scores.intervals import binomial_rate
 from auditor.verdict.rule import Decision, LabelEvidence
 from auditor.verdict.scope import KnownOnlyFor
-
-TRIGGER_KINDS = {
-    "patch": "a patch of {size} x {size} pixels",
-    "field": "a fixed smooth pattern added to the picture",
-    "noise": "fixed noise added to the picture",
-    "blend": "a blend of the picture with a fixed pattern",
-    "wave": "a fixed wave pattern added to the picture",
-    "warp": "a fixed small warp of the picture",
-    "quantise": "a reduction of the picture to {size} grey levels",
-    "random shapes": "a few coloured shapes at random places",
-    "random field": "a random smooth pattern added to the picture",
-    "random noise": "random noise added to the picture",
-    "random wave": "a random wave added to the picture",
-    "random poster": "a random picture mixed in",
-}
-"""Kinds of trigger, with the size of the one at hand."""
-
-UNSIZED_TRIGGER_KINDS = {
-    **TRIGGER_KINDS,
-    "patch": "a small patch",
-    "quantise": "a reduction of the picture to few grey levels",
-}
-"""Kinds of trigger in general."""
 
 PERTURBATIONS = {
     "smooth4": "shadows over the picture",
@@ -60,11 +45,6 @@ ERROR_SIDES = {
 }
 """Sides on which a profile errs: on its references, and stated of models."""
 
-MAX_NAME = 60
-"""Characters of a class name in a sentence."""
-
-Values = Mapping[str, Any]
-
 
 def sentences(reasons: Iterable[Reason]) -> str:
     """The reasons as a text, one after the other."""
@@ -78,21 +58,6 @@ def sentence(reason: Reason) -> str:
 
 
 # ---- phrases -----------------------------------------------------------------------------------
-
-
-def hits_of(hits: int, models: int) -> str:
-    """A count with the interval of its rate: ``3 of 40 (95 % interval 2% to 20%)``."""
-    rate = binomial_rate(hits, models)
-    return f"{hits} of {models} ({rate_interval(rate.low, rate.high, 0)})"
-
-
-def share_of(rate: Rate) -> str:
-    """A rate with its interval: ``8% of 40 (95 % interval 2% to 20%)``."""
-    return f"{percent(rate.rate, 0)} of {rate.n} ({rate_interval(rate.low, rate.high, 0)})"
-
-
-def _name(values: Values) -> str:
-    return str(values["name"])[:MAX_NAME]
 
 
 def only_words(only: KnownOnlyFor) -> str:
@@ -153,7 +118,7 @@ def _unfinished(cause: str, remedy: str, values: Values) -> str:
 def _change(values: Values) -> str:
     return (
         f"{TRIGGER_KINDS[values['kind']].format(size=values['size'])} sends {values['hits']} of "
-        f"{values['samples']} fresh samples to label {values['label']} ({_name(values)})"
+        f"{values['samples']} fresh samples to label {values['label']} ({class_name(values)})"
     )
 
 
@@ -205,66 +170,6 @@ def _trigger_ordinary(values: Values) -> str:
     )
 
 
-# ---- the search label by label -----------------------------------------------------------------
-
-
-def _least(values: Values) -> str:
-    """A change, how little of it there is, and its effect."""
-    measure = values["measure"]
-    little = {
-        "weak": f" (mean change {values['strength']:.1f} of 255 levels)",
-        "random": ", drawn anew for each sample,",
-    }.get(str(measure), "")
-    if values["kind"] == "warp":
-        little = f" (mean shift {values['strength']:.1f} pixels)"
-    words = TRIGGER_KINDS[values["kind"]].format(size=values["size"])
-    return (
-        f"{words}{little} sends {values['hits']} of {values['samples']} samples to label "
-        f"{values['label']} ({_name(values)})"
-    )
-
-
-def _beside(values: Values) -> str:
-    return f"(p = {values['p']:.2g}, all {values['comparisons']} kinds of change paid for)"
-
-
-def _of_photos(values: Values) -> str:
-    """Error rates of this effort, in a sentence; empty if there are none."""
-    rates: LabelRates | None = values["rates"]
-    if rates is None:
-        return ""
-    return (
-        f" On {rates.clean} clean held-out photo models a search like this wrongly accused "
-        f"{hits_of(rates.accused, rates.clean)}; of those with an all-to-one backdoor it found "
-        f"{hits_of(rates.usual_found, rates.usual)} of usual attackers and "
-        f"{hits_of(rates.careful_found, rates.careful)} of careful ones."
-    )
-
-
-def _label_found(values: Values) -> str:
-    return (
-        f"A change that is small or weak does it: {_least(values)}; clean models need far more "
-        f"{_beside(values)}, and so do this model's other labels.{_of_photos(values)}"
-    )
-
-
-def _label_weakness(values: Values) -> str:
-    return (
-        f"The model has a weak spot: {_least(values['best'])}. Some clean models have such spots "
-        f"{_beside(values)}, so it cannot be told if it is natural or planted."
-        f"{_of_photos(values)}"
-    )
-
-
-def _label_nothing(values: Values) -> str:
-    best = values["best"]
-    shown = "" if best is None else f": at best {_least(best)}, as clean models show too"
-    return (
-        f"The trigger search, with effort {values['effort']}, found nothing small or weak that "
-        f"carries a label{shown}.{_of_photos(values)}"
-    )
-
-
 # ---- the decision rule -------------------------------------------------------------------------
 
 
@@ -299,7 +204,8 @@ def _decision_suspicious(values: Values) -> str:
     measured: ErrorRates = values["measured"]
     best: LabelEvidence = values["decision"].labels[0]
     return (
-        f"{_decision(values['decision'])}, and it points to label {best.label} ({_name(values)}): "
+        f"{_decision(values['decision'])}, and it points to label {best.label} "
+        f"({class_name(values)}): "
         f"{_label_evidence(best)}. On models it was not made from the rule wrongly accused "
         f"{hits_of(measured.false_alarms, measured.clean)} clean ones."
     )
@@ -388,9 +294,9 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "trigger-pairs": _trigger_pairs,
     "trigger-found": _trigger_found,
     "trigger-ordinary": _trigger_ordinary,
-    "label-found": _label_found,
-    "label-weakness": _label_weakness,
-    "label-nothing": _label_nothing,
+    "label-found": label_reasons.found,
+    "label-weakness": label_reasons.weakness,
+    "label-nothing": label_reasons.nothing,
     "decision-out-of-scope": _decision_out_of_scope,
     "decision-ordinary": _decision_ordinary,
     "decision-suspicious": _decision_suspicious,

@@ -20,6 +20,7 @@ from auditor.measured import LabelCell
 from auditor.probes.label_search.settings import EFFORTS
 from examples.benchmarks import measured_files
 from examples.benchmarks.cells import auroc_cell, rate_cell
+from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
 from examples.benchmarks.label_search.search import add_options, search_all
 from examples.benchmarks.label_search.tables import Ended, ended, fragile, null_of
 from examples.benchmarks.stored import Record, read, write_page
@@ -59,12 +60,11 @@ def main() -> None:
             for row in rows
             if models[row["name"]]["attack"] == "clean"
             and models[row["name"]]["split"] == "development"
+            and row["effort"] in nulls[_two(row)]
         ]
         sides = [models[row["name"]]["side"] for row in clean]
-        measured_files.write_label_null(
-            (min(sides), max(sides)), nulls["many"], nulls["two"], clean, models
-        )
-        measured_files.write_label_rates(
+        write_label_null((min(sides), max(sides)), nulls["many"], nulls["two"], clean, models)
+        write_label_rates(
             [one for one in ends if one.model["split"] == "held-out" and _two(one.row) == "many"]
         )
 

@@ -19,6 +19,7 @@ from examples.benchmarks.zoo_models import classifier
 from examples.zoo.photos.index import read_records
 from examples.zoo.photos.samples import find
 from examples.zoo.photos.sources import load
+from examples.zoo.photos.tasks import TASKS
 
 DATA = Path(__file__).with_name("data.json.gz")
 SAMPLES = 120
@@ -45,8 +46,9 @@ def search_all(options: argparse.Namespace) -> None:
         for record in read_records(options.models).values()
         if record["split"] == options.split and record["side"] <= options.most_side
     ]
-    # Clean ones first: the null is made of them.
-    models.sort(key=lambda record: record["attack"] != "clean")
+    # Tasks of two classes last, as too few clean ones are there to judge them by; and clean ones
+    # first: the null is made of them.
+    models.sort(key=lambda one: (TASKS[one["task"]].binary, one["attack"] != "clean"))
     tasks = [
         (record, options)
         for record in models

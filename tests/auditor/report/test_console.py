@@ -116,6 +116,7 @@ def price(**changes: Any) -> dict[str, Any]:
         "expected_found": cost(203_000),
         "worst": cost(209_407),
         "rests_on": "searches of reference models",
+        "decides": "A trigger can be found and named.",
         "queries_per_second": None,
         "rate_from": "unknown: run xray-audit check first",
         **changes,
@@ -129,6 +130,7 @@ def test_a_price_without_a_rate() -> None:
     assert "2,061.6 MB" in text
     assert "Time: unknown: run xray-audit check first." in text
     assert "Expected from searches of reference models." in text
+    assert "A trigger can be found and named." in text
     assert "Price" not in text
     assert text.endswith("Nothing was sent.")
 
@@ -141,7 +143,7 @@ def test_a_price_with_everything() -> None:
     assert "10.0 min" in text
     assert "334 queries/s (--rate)" in text
     assert text.count("1,234.50") == 2
-    assert "found" not in text
+    assert "is found" not in text
 
 
 def test_a_check_names_its_problems_and_no_control_characters() -> None:

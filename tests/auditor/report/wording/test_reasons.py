@@ -7,7 +7,8 @@ from typing import get_args
 import pytest
 
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.report.wording.reasons import SENTENCES, hits_of, sentence, sentences
+from auditor.report.wording.phrases import hits_of
+from auditor.report.wording.reasons import SENTENCES, sentence, sentences
 
 PAIRS = (
     {"hits": 18, "samples": 20, "source": 1, "label": 3},

@@ -1,0 +1,66 @@
+"""Sentences for the reasons of a search label by label."""
+
+from __future__ import annotations
+
+from auditor.measured import LabelRates
+from auditor.report.wording.phrases import TRIGGER_KINDS, Values, class_name, hits_of
+
+
+def _least(values: Values) -> str:
+    """A change, how little of it there is, and its effect."""
+    measure = values["measure"]
+    little = {
+        "weak": f" (mean change {values['strength']:.1f} of 255 levels)",
+        "random": ", drawn anew for each sample,",
+    }.get(str(measure), "")
+    if values["kind"] == "warp":
+        little = f" (mean shift {values['strength']:.1f} pixels)"
+    words = TRIGGER_KINDS[values["kind"]].format(size=values["size"])
+    return (
+        f"{words}{little} sends {values['hits']} of {values['samples']} samples to label "
+        f"{values['label']} ({class_name(values)})"
+    )
+
+
+def _beside(values: Values) -> str:
+    return f"(p = {values['p']:.2g}, all {values['comparisons']} kinds of change paid for)"
+
+
+def _of_photos(values: Values) -> str:
+    """Error rates of this effort, in a sentence; empty if there are none."""
+    rates: LabelRates | None = values["rates"]
+    if rates is None:
+        return ""
+    return (
+        f" On {rates.clean} clean held-out photo models a search like this wrongly accused "
+        f"{hits_of(rates.accused, rates.clean)}; of those with an all-to-one backdoor it found "
+        f"{hits_of(rates.usual_found, rates.usual)} of usual attackers and "
+        f"{hits_of(rates.careful_found, rates.careful)} of careful ones."
+    )
+
+
+def found(values: Values) -> str:
+    """A suspicious change."""
+    return (
+        f"A change that is small or weak does it: {_least(values)}; clean models need far more "
+        f"{_beside(values)}, and so do this model's other labels.{_of_photos(values)}"
+    )
+
+
+def weakness(values: Values) -> str:
+    """A change that is unusual, but not beyond doubt."""
+    return (
+        f"The model has a weak spot: {_least(values['best'])}. Some clean models have such spots "
+        f"{_beside(values)}, so it cannot be told if it is natural or planted."
+        f"{_of_photos(values)}"
+    )
+
+
+def nothing(values: Values) -> str:
+    """Nothing beyond what clean models show."""
+    best = values["best"]
+    shown = "" if best is None else f": at best {_least(best)}, as clean models show too"
+    return (
+        f"The trigger search, with effort {values['effort']}, found nothing small or weak that "
+        f"carries a label{shown}.{_of_photos(values)}"
+    )

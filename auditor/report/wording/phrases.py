@@ -1,0 +1,53 @@
+"""Phrases that the sentences of several reasons share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from auditor.report.wording.text import percent, rate_interval
+from auditor.scores.intervals import Rate, binomial_rate
+
+Values = Mapping[str, Any]
+
+TRIGGER_KINDS = {
+    "patch": "a patch of {size} x {size} pixels",
+    "field": "a fixed smooth pattern added to the picture",
+    "noise": "fixed noise added to the picture",
+    "blend": "a blend of the picture with a fixed pattern",
+    "wave": "a fixed wave pattern added to the picture",
+    "warp": "a fixed small warp of the picture",
+    "quantise": "a reduction of the picture to {size} grey levels",
+    "random shapes": "a few coloured shapes at random places",
+    "random field": "a random smooth pattern added to the picture",
+    "random noise": "random noise added to the picture",
+    "random wave": "a random wave added to the picture",
+    "random poster": "a random picture mixed in",
+}
+"""Kinds of trigger, with the size of the one at hand."""
+
+UNSIZED_TRIGGER_KINDS = {
+    **TRIGGER_KINDS,
+    "patch": "a small patch",
+    "quantise": "a reduction of the picture to few grey levels",
+}
+"""Kinds of trigger in general."""
+
+MAX_NAME = 60
+"""Characters of a class name in a sentence."""
+
+
+def hits_of(hits: int, models: int) -> str:
+    """A count with the interval of its rate: ``3 of 40 (95 % interval 2% to 20%)``."""
+    rate = binomial_rate(hits, models)
+    return f"{hits} of {models} ({rate_interval(rate.low, rate.high, 0)})"
+
+
+def share_of(rate: Rate) -> str:
+    """A rate with its interval: ``8% of 40 (95 % interval 2% to 20%)``."""
+    return f"{percent(rate.rate, 0)} of {rate.n} ({rate_interval(rate.low, rate.high, 0)})"
+
+
+def class_name(values: Values) -> str:
+    """The name of a label in a sentence."""
+    return str(values["name"])[:MAX_NAME]

@@ -1,0 +1,104 @@
+"""Writes the null and the error rates of the search label by label into the product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from auditor.measured import LabelCell, LabelRates, Provenance
+from examples.benchmarks.label_search.tables import Ended, fragile
+from examples.benchmarks.measured_files import Origin, counted, write_file
+from examples.benchmarks.stored import Record
+
+PHOTOS_CLEAN = Origin(
+    "label_search",
+    ("label_search/data.json.gz",),
+    "Searches label by label of clean development photo models, every stage to its end.",
+)
+PHOTOS_HELD_OUT = Origin(
+    "label_search",
+    ("label_search/data.json.gz",),
+    "Searches label by label of held-out photo models of three classes and more, one each at each "
+    "effort, judged by clean development models.",
+)
+LabelCells = Mapping[str, Mapping[str, LabelCell]]
+
+
+def write_label_null(
+    sides: tuple[int, int],
+    many: LabelCells,
+    two: LabelCells,
+    rows: Sequence[Record],
+    models: Mapping[str, Record],
+) -> None:
+    """Write the null of the search label by label, by effort.
+
+    Args:
+        sides: least and largest side of the pictures.
+        many: cells of tasks of three classes or more.
+        two: cells of tasks of two classes.
+        rows: searches of clean models.
+        models: record of every photo model, by name.
+    """
+    values: dict[str, Any] = {"sides": list(sides)}
+    for name, efforts in (("many", many), ("two", two)):
+        values[name] = {
+            effort: {key: asdict(cell) for key, cell in cells.items()}
+            for effort, cells in efforts.items()
+        }
+    write_file("label_null", _photo_origin(PHOTOS_CLEAN, rows, models), values)
+
+
+def write_label_rates(ends: Sequence[Ended]) -> None:
+    """Write how searches of held-out photo models ended, by effort."""
+    models = {one.model["name"]: one.model for one in ends}
+    made = _photo_origin(PHOTOS_HELD_OUT, [one.row for one in ends], models)
+    efforts = sorted({str(one.row["effort"]) for one in ends})
+    values = {
+        effort: asdict(_label_rates([one for one in ends if one.row["effort"] == effort]))
+        for effort in efforts
+    }
+    write_file("label_rates", made, values)
+
+
+def _photo_origin(made: Origin, rows: Sequence[Record], models: Mapping[str, Record]) -> Provenance:
+    names = {row["name"] for row in rows}
+    recipes = {
+        f"{model['task']}/{model['side']}/{model['family']}/{model['augmentation']}"
+        for model in (models[name] for name in names)
+    }
+    return made.counted(len(names), len(rows), recipes)
+
+
+def _label_rates(ends: Sequence[Ended]) -> LabelRates:
+    groups = {name: [e for e in ends if e.group == name] for name in ("clean", "usual", "careful")}
+    clean, usual, careful = groups.values()
+    weak = [one for one in clean if fragile(one.model)]
+    bad = [one for one in (*usual, *careful) if one.suspicious]
+    attacks = sorted({one.model["attack"] for one in (*usual, *careful)})
+    kinds = {
+        name: [one.suspicious for one in (*usual, *careful) if one.model["attack"] == name]
+        for name in attacks
+    }
+    asked = [one.queries for one in clean if not one.suspicious]
+    return LabelRates(
+        clean=len(clean),
+        accused=sum(one.suspicious for one in clean),
+        cleared=sum(one.cleared for one in clean),
+        fragile=len(weak),
+        fragile_cleared=sum(one.cleared for one in weak),
+        usual=len(usual),
+        usual_found=sum(one.suspicious for one in usual),
+        usual_cleared=sum(one.cleared for one in usual),
+        careful=len(careful),
+        careful_found=sum(one.suspicious for one in careful),
+        careful_cleared=sum(one.cleared for one in careful),
+        right=sum(one.right for one in bad),
+        called=len(bad),
+        kinds=counted(kinds),
+        not_found=round(float(np.mean(asked))) if asked else 0,
+        found=round(float(np.median([one.queries for one in bad]))) if bad else 0,
+    )

@@ -1,0 +1,34 @@
+"""A planted patch is found at its place and label, and is made as small as it may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from auditor.probes.label_search.least_patch import least_patches
+from auditor.probes.label_search.search import prepare
+from auditor.probes.label_search.settings import EFFORTS
+
+MakeWorld = Callable[..., Any]
+
+
+def found(world: Any, seed: int = 1) -> list[Any]:
+    samples, classes = world.samples(100)
+    settings = EFFORTS["standard"]
+    run = world.drive(prepare(samples, classes, world.spec, settings, seed))
+    patches: list[Any] = world.drive(least_patches(run.search_set, run.validation_set, settings, 4))
+    return patches
+
+
+def test_a_planted_patch_is_found_where_it_is(worlds: MakeWorld) -> None:
+    best = found(worlds("patch"))[0]
+    (row, column), side = best.patch.places[0], best.patch.side
+    assert best.label == 2
+    assert side <= 4
+    assert abs(row - 20) <= 2
+    assert abs(column - 1) <= 2
+    assert best.success.rate >= 0.7
+
+
+def test_a_clean_model_has_no_small_patch(worlds: MakeWorld) -> None:
+    assert not any(one.carried for one in found(worlds("clean")))
