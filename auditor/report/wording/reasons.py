@@ -10,27 +10,10 @@ from auditor.labels.reasons import Reason, ReasonCode
 from auditor.measured import ErrorRates, trigger_error_rates
 from auditor.report.wording.terms import SCORE_TITLES
 from auditor.report.wording.text import percent, rate_interval
+from auditor.report.wording.triggers import trigger_kind_phrase, trigger_phrase
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.verdict.rule import Decision, LabelEvidence
 from auditor.verdict.scope import NULL_SIDES, KnownOnlyFor
-
-TRIGGER_KINDS = {
-    "patch": "a patch of {size} x {size} pixels",
-    "field": "a fixed smooth pattern added to the picture",
-    "noise": "fixed noise added to the picture",
-    "blend": "a blend of the picture with a fixed pattern",
-    "wave": "a fixed wave pattern added to the picture",
-    "warp": "a fixed small warp of the picture",
-    "quantise": "a reduction of the picture to {size} grey levels",
-}
-"""Kinds of trigger, with the size of the one at hand."""
-
-UNSIZED_TRIGGER_KINDS = {
-    **TRIGGER_KINDS,
-    "patch": "a small patch",
-    "quantise": "a reduction of the picture to few grey levels",
-}
-"""Kinds of trigger in general."""
 
 PERTURBATIONS = {
     "smooth4": "shadows over the picture",
@@ -145,7 +128,7 @@ def _unfinished(cause: str, remedy: str, values: Values) -> str:
 
 def _change(values: Values) -> str:
     return (
-        f"{TRIGGER_KINDS[values['kind']].format(size=values['size'])} sends {values['hits']} of "
+        f"{trigger_phrase(values['kind'], values['size'])} sends {values['hits']} of "
         f"{values['samples']} fresh samples to label {values['label']} ({_name(values)})"
     )
 
@@ -242,7 +225,7 @@ def _label_evidence(one: LabelEvidence) -> str:
     """The parts of the evidence for a label."""
     parts = []
     if one.trigger:
-        words = UNSIZED_TRIGGER_KINDS[one.trigger_key.partition("@")[0]]
+        words = trigger_kind_phrase(one.trigger_key.partition("@")[0])
         where = ", to a label that clean references seldom fall into" if one.unusual_label else ""
         parts.append(f"the trigger search gives {one.trigger:.2f} for {words}{where}")
     if one.perturbations:
