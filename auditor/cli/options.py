@@ -210,10 +210,16 @@ class ViewOptions:
     )
 
 
-MANY = ("format", "framework")
-"""Options that may be given several times; a settings file lists their values."""
-
 GROUPS = (TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions, ViewOptions)
+
+
+def option_types() -> dict[str, Any]:
+    """Type of every option of the groups, by name."""
+    return {
+        one.name: typing.get_type_hints(group)[one.name]
+        for group in GROUPS
+        for one in fields(group)
+    }
 
 
 def grouped(command: Callable[..., Any]) -> Callable[..., None]:
