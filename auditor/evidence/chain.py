@@ -50,8 +50,8 @@ from auditor.evidence.record_types import (
     AskEntry,
     ClassesEntry,
     CloseEntry,
+    LogRow,
     OpenEntry,
-    Row,
     RowsEntry,
     SenderEntry,
     read_entry,
@@ -133,7 +133,7 @@ class Chain:
         return probe
 
 
-Rows = Callable[[Places, NDArray[np.int64], Row], None]
+Rows = Callable[[Places, NDArray[np.int64], LogRow], None]
 """Called with the inputs of an ask, the places that a row names, and the row."""
 
 
@@ -142,7 +142,7 @@ def line_hash(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
-def _row_places(row: Row, size: int) -> NDArray[np.int64]:
+def _row_places(row: LogRow, size: int) -> NDArray[np.int64]:
     """Places ``(n,)`` of the inputs of one row, checked to be distinct and below ``size``."""
     if row.span is not None:
         first, count = row.span
@@ -241,7 +241,7 @@ def _rows(chain: Chain, run: LoggedRun, entry: RowsEntry, rows: Rows | None) -> 
         chain.last_query = entry.at
 
 
-def _row(chain: Chain, run: LoggedRun, row: Row, rows: Rows | None) -> None:
+def _row(chain: Chain, run: LoggedRun, row: LogRow, rows: Rows | None) -> None:
     if chain.places is None:
         raise EvidenceError("a row comes before anything was asked")
     at = _row_places(row, chain.places.size)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from auditor.evidence.record_types import Row
+from auditor.evidence.record_types import LogRow
 
 LABELLED = frozenset({"ok", "cached", "twin"})
 FREE = frozenset({"cached", "twin", "void"})
@@ -60,7 +60,7 @@ class RowTotals:
     unknown: int = 0
     by_status: dict[str, int] = field(default_factory=dict)
 
-    def count(self, row: Row, size: int) -> None:
+    def count(self, row: LogRow, size: int) -> None:
         """Add one row of ``size`` inputs."""
         if row.status == "twin":
             self.deduplicated += size

@@ -118,7 +118,7 @@ class AskedTarget(Part):
 
 
 class EndRecord(Part):
-    """How a run ended: the fields of the engine's result besides labels and ledger."""
+    """End of a run: the fields of the engine's result besides labels and ledger."""
 
     budget_reached: bool
     stopped: bool
@@ -178,8 +178,8 @@ class _Closed:
 
 
 @dataclass(slots=True)
-class Row(_Closed):
-    """How one request, or labels that cost none, ended; see :mod:`auditor.evidence.chain`."""
+class LogRow(_Closed):
+    """End of one request, or labels that cost none; see :mod:`auditor.evidence.chain`."""
 
     status: Annotated[str, Field(alias="s")]
     span: Annotated[tuple[Whole, Whole] | None, Field(alias="r")] = None
@@ -195,7 +195,7 @@ class Row(_Closed):
 
 
 @dataclass(slots=True, kw_only=True)
-class Entry(_Closed):
+class LogEntry(_Closed):
     """The part that all entries share."""
 
     n: Whole
@@ -205,7 +205,7 @@ class Entry(_Closed):
 
 
 @dataclass(slots=True, kw_only=True)
-class OpenEntry(Entry):
+class OpenEntry(LogEntry):
     """A run begins; logs of early versions do not name its target."""
 
     plan: str
@@ -216,7 +216,7 @@ class OpenEntry(Entry):
 
 
 @dataclass(slots=True, kw_only=True)
-class SenderEntry(Entry):
+class SenderEntry(LogEntry):
     """News about the server."""
 
     said: dict[str, str]
@@ -224,7 +224,7 @@ class SenderEntry(Entry):
 
 
 @dataclass(slots=True, kw_only=True)
-class ClassesEntry(Entry):
+class ClassesEntry(LogEntry):
     """News about the classes."""
 
     first: Whole
@@ -233,7 +233,7 @@ class ClassesEntry(Entry):
 
 
 @dataclass(slots=True, kw_only=True)
-class AskEntry(Entry):
+class AskEntry(LogEntry):
     """The engine turns to probes; ``new`` holds number, kind, digest and size of those unknown."""
 
     probes: list[Whole]
@@ -241,14 +241,14 @@ class AskEntry(Entry):
 
 
 @dataclass(slots=True, kw_only=True)
-class RowsEntry(Entry):
+class RowsEntry(LogEntry):
     """Ends of requests."""
 
-    rows: list[Row]
+    rows: list[LogRow]
 
 
 @dataclass(slots=True, kw_only=True)
-class CloseEntry(Entry):
+class CloseEntry(LogEntry):
     """The run ended in order."""
 
     ledger: FreeForm
@@ -274,7 +274,7 @@ FAULTS = {
 """Kinds of mistake in words; the others are in pydantic's own."""
 
 
-def read_entry(entry: Mapping[str, Any]) -> Entry:
+def read_entry(entry: Mapping[str, Any]) -> LogEntry:
     """An entry of the log.
 
     Raises:
@@ -284,7 +284,7 @@ def read_entry(entry: Mapping[str, Any]) -> Entry:
     if not isinstance(kind, str) or kind not in ENTRIES:
         raise EvidenceError("it is of an unknown kind")
     try:
-        found: Entry = ENTRIES[kind].validate_python(entry)
+        found: LogEntry = ENTRIES[kind].validate_python(entry)
     except ValidationError as error:
         raise _refusal(error, "it") from None
     return found
