@@ -101,7 +101,7 @@ def described_target() -> tuple[Path, dict[str, Any]] | None:
         UsageError: a file is not TOML.
     """
     for path in (PROJECT_FILE, user_file()):
-        table = _parse(path, _text(path)).get("target") if _is_there(path) else None
+        table = _parse(path)[0].get("target") if _is_there(path) else None
         if isinstance(table, dict):
             return path, table
     return None
@@ -114,24 +114,19 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _text(path: Path) -> str:
+def _parse(path: Path) -> tuple[dict[str, Any], str]:
+    """The file's table and its text."""
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"settings file {path} cannot be read: {error}") from error
-
-
-def _parse(path: Path, text: str) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text), text
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"settings file {path} cannot be read: {error}") from error
 
 
 def _read(path: Path, known: Mapping[str, Any]) -> dict[str, Setting]:
-    text = _text(path)
+    table, text = _parse(path)
     found = {}
-    for key, value in _parse(path, text).items():
+    for key, value in table.items():
         if key == "target" and isinstance(value, dict):
             continue  # a target description, read if the command line names none
         name, place = key.replace("-", "_"), f"settings file {path}{_line(text, key)}"
