@@ -28,6 +28,8 @@ MAX_LISTED = 500
 
 Whole = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 Number = Annotated[float, Strict()]
+LAST_SECOND = 253_402_300_799
+"""End of the year 9999, the last that a date can have."""
 Format = Literal["xray-audit-evidence/1"]
 Digest = Annotated[str, Field(min_length=64, max_length=64)]
 assert Format.__args__ == (FORMAT,)  # type: ignore[attr-defined]  # a Literal takes no constant
@@ -187,7 +189,7 @@ class LogRow(_Closed):
     labels: Annotated[
         list[Annotated[int, Field(ge=0, lt=NOT_ASKED, strict=True)]] | None, Field(alias="l")
     ] = None
-    request: Annotated[str | None, Field(alias="q")] = None
+    request: Annotated[str | None, Field(alias="q", pattern="^[0-9a-f]{32}$")] = None
     milliseconds: Annotated[Number | None, Field(alias="ms")] = None
     reply: Annotated[Whole | str | None, Field(alias="c")] = None
     sending: Annotated[Whole, Field(alias="a")] = 1
@@ -200,7 +202,7 @@ class LogEntry(_Closed):
 
     n: Whole
     prev: Digest
-    at: Number
+    at: Annotated[Number, Field(ge=0, le=LAST_SECOND)]
     e: str
 
 
@@ -244,7 +246,7 @@ class AskEntry(LogEntry):
 class RowsEntry(LogEntry):
     """Ends of requests."""
 
-    rows: list[LogRow]
+    rows: Annotated[list[LogRow], Field(min_length=1)]
 
 
 @dataclass(slots=True, kw_only=True)

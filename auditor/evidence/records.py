@@ -42,9 +42,9 @@ ENDING = {
 """Keys of the record of how a run ended, and the fields of the engine's result that they hold."""
 
 
-CODE = ("*.py", "measured/*.json", "engine/schema.sql")
-"""Files of the packages that results follow from: the program, the numbers that were measured, and
-the tables that labels are kept in."""
+CODE = ("*.py", "measured/*.json", "engine/schema.sql", "wording/*.toml")
+"""Files of the packages that results follow from: the program, the numbers that were measured, the
+tables that labels are kept in, and the words of a verdict."""
 
 
 @cache

@@ -82,7 +82,7 @@ def test_a_mistake_is_named_with_its_file_and_key(name: str, change: Change, wor
     assert len(str(caught.value)) < 300
 
 
-ROW: dict[str, Any] = {"s": "ok", "r": [0, 2], "l": [1, 2], "q": "ab", "ms": 1.5, "c": 200}
+ROW: dict[str, Any] = {"s": "ok", "r": [0, 2], "l": [1, 2], "q": "ab" * 16, "ms": 1.5, "c": 200}
 ROWS: list[tuple[dict[str, Any], str]] = [
     ({"l": [1, True]}, "rows.0.l.1: it should be a valid integer"),
     ({"l": [1, 65535]}, "rows.0.l.1: it should be less than 65535"),
@@ -95,6 +95,7 @@ ROWS: list[tuple[dict[str, Any], str]] = [
     ({"r": None, "i": [0, -1]}, "rows.0.i.1: it should be greater than or equal to 0"),
     ({"r": None}, "inputs that its probes do not have"),
     ({"x": 1}, "rows.0.x: an unknown key"),
+    ({"q": "ab"}, "rows.0.q: String should match pattern"),
     ({"a": "2"}, "rows.0.a: it should be a valid integer"),
 ]
 
