@@ -17,6 +17,10 @@ ENV = "XRAY_AUDIT_"
 Bundle = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="Folder that an audit wrote, or a .zip.")
 ]
+AcceptedFile = Annotated[
+    Path | None,
+    typer.Option("--accepted", help="TOML file of accepted findings: id, reason, owner, until."),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
