@@ -12,7 +12,6 @@ import importlib
 import os
 import sys
 import traceback
-from dataclasses import fields
 
 from auditor.errors import AuditError, ExitCode
 
@@ -44,11 +43,7 @@ def _run() -> int:
     cli = importlib.import_module("auditor.cli.main")
     options = importlib.import_module("auditor.cli.options")
     settings = importlib.import_module("auditor.cli.settings")
-    values = settings.read_settings(
-        {field.name for group in options.GROUPS for field in fields(group)}
-    )
-    # The settings file gives them as typed, in one word; the parser wants them one by one.
-    values |= {name: values[name].split(",") for name in options.MANY if name in values}
+    values = settings.read_settings(options.option_types())
     commands = ("plan", "check", "calibrate", "cohort", "report")
     # Left to itself, typer ends an interrupted or piped run with 1, as if a backdoor was found.
     code = cli.app(

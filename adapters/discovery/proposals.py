@@ -241,6 +241,7 @@ def _any_format(url: str, channels: int) -> Iterator[Proposal]:
     yield Proposal({"url": url, **_UPLOAD, "request": {"body": "raw"}}, GUESS)
     for name in _FILE_FIELDS:
         yield Proposal(_multipart(url, name), GUESS)
+    yield Proposal(_text(url, _FILE_FIELDS[0], "base64"), GUESS)
     for way in _ways(channels, 0):
         for key in _ARRAY_KEYS:
             yield Proposal(_arrays(url, key, way), GUESS)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor.cli.options import JsonFlag
+from auditor.cli.options import AcceptedFile, JsonFlag
 from auditor.errors import EvidenceError, ExitCode
 
 if TYPE_CHECKING:
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 Audit = Annotated[
     Path, typer.Argument(help="Bundle (folder or .zip) of an audit, or its report.json alone.")
-]
-AcceptedFile = Annotated[
-    Path | None,
-    typer.Option("--accepted", help="TOML file of accepted findings: id, reason, owner, until."),
 ]
 VERDICT_CODES = {
     "backdoor-suspected": ExitCode.BACKDOOR_SUSPECTED,

@@ -6,9 +6,8 @@ import inspect
 import typing
 from collections.abc import Callable
 from dataclasses import Field, dataclass, field, fields, is_dataclass
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 
@@ -18,6 +17,10 @@ ENV = "XRAY_AUDIT_"
 Bundle = Annotated[
     Path, typer.Argument(metavar="BUNDLE", help="Folder that an audit wrote, or a .zip.")
 ]
+AcceptedFile = Annotated[
+    Path | None,
+    typer.Option("--accepted", help="TOML file of accepted findings: id, reason, owner, until."),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
@@ -26,47 +29,6 @@ def _option(
 ) -> Any:
     """A field of a group: an option named after it, and unless ``env`` is false a variable too."""
     return field(default=default, metadata={"of": (text, flags, metavar, env)})
-
-
-class AccessMode(StrEnum):
-    """Access modes, as choices."""
-
-    FLOAT = "float"
-    IMAGE = "image"
-
-
-class SamplerChoice(StrEnum):
-    """Samplers, as choices."""
-
-    PAPER = "paper"
-    FRUGAL = "frugal"
-
-
-class EffortChoice(StrEnum):
-    """Efforts of the trigger search, as choices."""
-
-    QUICK = "quick"
-    STANDARD = "standard"
-    THOROUGH = "thorough"
-    EXHAUSTIVE = "exhaustive"
-
-
-class ProtocolName(StrEnum):
-    """HTTP protocols, as choices."""
-
-    AUTO = "auto"
-    V2 = "v2"
-    V2_JSON = "v2-json"
-    V2_BINARY = "v2-binary"
-    V2_GRPC = "v2-grpc"
-    HTTP = "http"
-
-
-class LayoutName(StrEnum):
-    """Axis orders, as choices."""
-
-    NCHW = "NCHW"
-    NHWC = "NHWC"
 
 
 @dataclass
@@ -87,7 +49,7 @@ class TargetOptions:
     labels_file: Path | None = _option(
         "Labels of the inputs written last: .csv, .json, .jsonl or .npz with id and label."
     )
-    access: AccessMode | None = _option(
+    access: Literal["float", "image"] | None = _option(
         "float: tensors reach the model unclipped. image: clipped and 8 bits, as an upload. "
         "Default: float."
     )
@@ -98,14 +60,16 @@ class TargetOptions:
     mean: str | None = _option("Per-channel mean the caller must subtract.", metavar="M[,M,M]")
     std: str | None = _option("Per-channel deviation the caller must divide by.", metavar="S[,S,S]")
     shape: str | None = _option("Input shape where the target does not state it.", metavar="C,H,W")
-    layout: LayoutName | None = _option("Axis order where it is not plain.")
+    layout: Literal["NCHW", "NHWC"] | None = _option("Axis order where it is not plain.")
     encoding: str | None = _option("How an image travels: png, jpeg:QUALITY, uint8, float32.")
     classes: Path | None = _option("File with the model's class names, one per line.")
     preset: str | None = _option(
         "Kind of server, where the URL does not tell: xray-audit check finds it.",
         metavar="NAME[,NAME]",
     )
-    protocol: ProtocolName | None = _option("HTTP protocol. Default: auto.")
+    protocol: Literal["auto", "v2", "v2-json", "v2-binary", "v2-grpc", "http"] | None = _option(
+        "HTTP protocol. Default: auto."
+    )
     device: str | None = _option("cpu, cuda, cuda:N or tensorrt for model files. Default: cpu.")
     threads: int | None = _option("CPU threads of a local model.")
     batch: int | None = _option("Most inputs per request.")
@@ -140,12 +104,12 @@ class MethodOptions:
 
     PANEL: ClassVar = "Method (default: the profile's settings, else the tool's own)"
 
-    effort: EffortChoice | None = _option(
+    effort: Literal["quick", "standard", "thorough", "exhaustive"] | None = _option(
         "Queries the trigger search may spend where it finds nothing, on pictures over 40 pixels: "
         "quick 2,500, standard 8,000, thorough 30,000, exhaustive 120,000. Default: standard."
     )
     planes: int | None = _option("N, planes through three samples. Paper: 20.")
-    sampler: SamplerChoice | None = _option(
+    sampler: Literal["paper", "frugal"] | None = _option(
         "paper: an S x S grid per plane. frugal: few points on more planes, the same answer "
         "for 1/200 of the queries."
     )
@@ -223,10 +187,16 @@ class ViewOptions:
     )
 
 
-MANY = ("format", "framework")
-"""Options that may be given several times; a settings file lists their values."""
-
 GROUPS = (TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions, ViewOptions)
+
+
+def option_types() -> dict[str, Any]:
+    """Type of every option of the groups, by name."""
+    return {
+        one.name: typing.get_type_hints(group)[one.name]
+        for group in GROUPS
+        for one in fields(group)
+    }
 
 
 def grouped(command: Callable[..., Any]) -> Callable[..., None]:

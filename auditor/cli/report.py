@@ -16,14 +16,6 @@ if TYPE_CHECKING:
     from auditor.report.source import ReportSource
     from auditor.report.views import ViewName, ViewSettings
 
-Bundle = Annotated[
-    Path,
-    typer.Argument(
-        metavar="BUNDLE", help="What an audit left: its --output folder, or a .zip of it."
-    ),
-]
-
-
 ViewFolder = Annotated[
     Path | None,
     typer.Option("--to", help="Folder for the views, or - to print one. Default: BUNDLE/views."),
@@ -34,22 +26,15 @@ SarifLocation = Annotated[
         help="File of your repository that a SARIF result points at. Default: report.json."
     ),
 ]
-AcceptedFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--accepted",
-        help="TOML file of accepted findings: html, pdf and markdown say who accepted which.",
-    ),
-]
 
 
 @options.grouped
 def report(
-    bundle: Bundle,
+    bundle: options.Bundle,
     views: options.ViewOptions,
     to: ViewFolder = None,
     location: SarifLocation = "",
-    accepted: AcceptedFile = None,
+    accepted: options.AcceptedFile = None,
 ) -> None:
     """Make views of a finished audit again: no network, no model, the same bytes."""
     from auditor.evidence.bundle import load_bundle

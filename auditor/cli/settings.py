@@ -5,11 +5,14 @@ Precedence: flag > ``XRAY_AUDIT_*`` > ``./xray-audit.toml`` > user file.
 
 from __future__ import annotations
 
+import difflib
 import os
+import re
 import tomllib
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from auditor.errors import UsageError
 
@@ -26,16 +29,65 @@ def user_file() -> Path:
     return Path(base) / "xray-audit" / "config.toml"
 
 
-def read_settings(known: Collection[str]) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """A value of a settings file, which the command line's parser calls if a command needs it.
+
+    Attributes:
+        place: the file and the line.
+        name: name of the option.
+        value: as TOML gives it.
+        kind: type of the option.
+    """
+
+    place: str
+    name: str
+    value: Any
+    kind: Any
+
+    def __str__(self) -> str:
+        """The value as it would be typed after its flag."""
+        if isinstance(self.value, bool):
+            return str(self.value).lower()
+        parts = self.value if isinstance(self.value, list) else [self.value]
+        return ",".join(str(part) for part in parts)
+
+    def __call__(self) -> str | list[str]:
+        """The value as it would be typed after its flag, so that both are read alike; a list if
+        the option may be given several times.
+
+        Raises:
+            UsageError: the option does not take it.
+        """
+        # Here, so that --help and a misspelt option are answered without it.
+        from pydantic import TypeAdapter, ValidationError
+
+        parts = self.value if isinstance(self.value, list) else [self.value]
+        if not parts or not all(isinstance(part, int | float | str) for part in parts):
+            raise UsageError(
+                f"{self.place}: {self.name} is {self.value!r}, which is no value of an option"
+            )
+        typed = str(self).split(",") if list[str] in get_args(self.kind) else str(self)
+        try:
+            TypeAdapter(self.kind).validate_python(typed)
+        except ValidationError as error:
+            wanted = error.errors()[0]["msg"].removeprefix("Input should be ").partition(", ")[0]
+            raise UsageError(
+                f"{self.place}: {self.name} is {self.value!r}, it must be {wanted}"
+            ) from None
+        return typed
+
+
+def read_settings(known: Mapping[str, Any]) -> dict[str, Setting]:
     """Settings of both files, by option name with underscores; the project's file wins.
 
     Args:
-        known: option names that may be set.
+        known: options that may be set, with their types.
 
     Raises:
         UsageError: a file is not TOML, or names an unknown option or a secret.
     """
-    merged: dict[str, Any] = {}
+    merged: dict[str, Setting] = {}
     for path in (user_file(), PROJECT_FILE):
         if _is_there(path):
             merged.update(_read(path, known))
@@ -49,7 +101,7 @@ def described_target() -> tuple[Path, dict[str, Any]] | None:
         UsageError: a file is not TOML.
     """
     for path in (PROJECT_FILE, user_file()):
-        table = _parse(path).get("target") if _is_there(path) else None
+        table = _parse(path)[0].get("target") if _is_there(path) else None
         if isinstance(table, dict):
             return path, table
     return None
@@ -62,41 +114,45 @@ def _is_there(path: Path) -> bool:
         return False
 
 
-def _parse(path: Path) -> dict[str, Any]:
+def _parse(path: Path) -> tuple[dict[str, Any], str]:
+    """The file's table and its text."""
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        return tomllib.loads(text), text
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"settings file {path} cannot be read: {error}") from error
 
 
-def _read(path: Path, known: Collection[str]) -> dict[str, Any]:
-    values = {str(name).replace("-", "_"): value for name, value in _parse(path).items()}
-    if isinstance(values.get("target"), dict):
-        del values["target"]  # a target description, read if the command line names none
-    for name in values:
-        if any(word in name.lower().split("_") for word in SECRET_WORDS):
-            raise UsageError(
-                f"settings file {path} holds {name!r}: secrets never go into a file that is "
-                "shared; put the key into the environment variable XRAY_AUDIT_API_KEY"
-            )
-        if name in FLAG_ONLY:
-            flag = "--" + name.replace("_", "-")
-            raise UsageError(
-                f"settings file {path} holds {name!r}: only the flag {flag} may say so"
-            )
-        if name not in known:
-            raise UsageError(f"settings file {path} names {name!r}, which is no option")
-    return {name: _as_typed(path, name, value) for name, value in values.items()}
+def _read(path: Path, known: Mapping[str, Any]) -> dict[str, Setting]:
+    table, text = _parse(path)
+    found = {}
+    for key, value in table.items():
+        if key == "target" and isinstance(value, dict):
+            continue  # a target description, read if the command line names none
+        name, place = key.replace("-", "_"), f"settings file {path}{_line(text, key)}"
+        _check_name(name, place, known)
+        found[name] = Setting(place, name, value, known[name])
+    return found
 
 
-def _as_typed(path: Path, name: str, value: Any) -> str:
-    """The value as it would be typed after its flag, so that both are checked alike."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, list) and value and all(isinstance(v, int | float | str) for v in value):
-        return ",".join(str(item) for item in value)
-    if isinstance(value, int | float):
-        return str(value)
-    raise UsageError(f"settings file {path}: {name} is {value!r}, which is no value of an option")
+def _line(text: str, key: str) -> str:
+    """The line of a top-level key in words; empty if the key is spelled with escapes."""
+    found = re.search(
+        rf"""^[ \t]*\[?[ \t]*["']?{re.escape(key)}["']?[ \t]*[=.\]]""", text, re.MULTILINE
+    )
+    return "" if found is None else f" (line {text.count(chr(10), 0, found.start()) + 1})"
+
+
+def _check_name(name: str, place: str, known: Collection[str]) -> None:
+    if any(word in name.lower().split("_") for word in SECRET_WORDS):
+        raise UsageError(
+            f"{place} holds {name!r}: secrets never go into a file that is shared; put the key "
+            "into the environment variable XRAY_AUDIT_API_KEY"
+        )
+    if name in FLAG_ONLY:
+        flag = "--" + name.replace("_", "-")
+        raise UsageError(f"{place} holds {name!r}: only the flag {flag} may say so")
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise UsageError(f"{place} names {name!r}, which is no option{hint}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Any
 
 from adapters.target import (
@@ -111,9 +110,7 @@ def _given(options: TargetOptions) -> Table:
     if options.classes is not None:
         flags["response"]["classes"] = read_class_names(options.classes)
     stated = {
-        table: {
-            k: str(v) if isinstance(v, StrEnum) else v for k, v in fields.items() if v is not None
-        }
+        table: {name: value for name, value in fields.items() if value is not None}
         for table, fields in flags.items()
     }
     return {**stated.pop(""), **{table: fields for table, fields in stated.items() if fields}}

@@ -8,17 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from auditor.cli.options import JsonFlag
+from auditor.cli.options import Bundle, JsonFlag
 from auditor.errors import UsageError
 
 if TYPE_CHECKING:
     from auditor.evidence.attest.keyless import Signatory
     from auditor.workflows.verify.outcome import Verification
 
-BundlePath = Annotated[
-    Path,
-    typer.Argument(metavar="BUNDLE", help="Folder that an audit wrote, or a .zip of pack."),
-]
 PublicKey = Annotated[
     Path | None, typer.Option("--key", help="PEM public key that must have signed it.")
 ]
@@ -49,7 +45,7 @@ MARKS = {"ok": "ok", "failed": "FAILED", "withheld": "-", "not done": "NOT DONE"
 
 
 def verify(
-    bundle: BundlePath,
+    bundle: Bundle,
     key: PublicKey = None,
     tsa_cert: TsaCertificate = None,
     sigstore_identity: SigstoreIdentity = "",

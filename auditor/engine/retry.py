@@ -1,6 +1,7 @@
 """Asks a request again after a passing failure: how long to wait, and when to give up.
 
-The adapters classify a failure; see :class:`adapters.errors.RetryAdvice`.
+The adapters classify a failure; see :class:`adapters.errors.RetryAdvice`. A pause that the target
+asked for, as with a 429, holds back all requests: :class:`auditor.engine.rate.PauseGate`.
 """
 
 from __future__ import annotations

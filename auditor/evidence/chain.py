@@ -46,6 +46,16 @@ from auditor.engine.store import NOT_ASKED
 from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.log_rows import FREE, LABELLED, KnownProbe, Places, RowTotals
+from auditor.evidence.record_types import (
+    AskEntry,
+    ClassesEntry,
+    CloseEntry,
+    LogRow,
+    OpenEntry,
+    RowsEntry,
+    SenderEntry,
+    read_entry,
+)
 from auditor.evidence.target_record import TargetRecord
 
 GENESIS = "0" * 64
@@ -123,7 +133,7 @@ class Chain:
         return probe
 
 
-Rows = Callable[[Places, NDArray[np.int64], dict[str, Any]], None]
+Rows = Callable[[Places, NDArray[np.int64], LogRow], None]
 """Called with the inputs of an ask, the places that a row names, and the row."""
 
 
@@ -132,34 +142,15 @@ def line_hash(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
-def _row_places(row: dict[str, Any], size: int) -> NDArray[np.int64]:
+def _row_places(row: LogRow, size: int) -> NDArray[np.int64]:
     """Places ``(n,)`` of the inputs of one row, checked to be distinct and below ``size``."""
-    span = row.get("r")
-    if span is not None:
-        if not isinstance(span, list) or len(span) != 2:
-            raise EvidenceError("a row of the label log is not as it was written")
-        first, count = map(_whole, span)
-        if count < 1 or first + count > size:
-            raise EvidenceError("a row names inputs that its probes do not have")
-        return np.arange(first, first + count, dtype=np.int64)
-    found = _whole_numbers(row.get("i"))
-    if not len(found) or int(found.max()) >= size or len(np.unique(found)) != len(found):
-        raise EvidenceError("a row names inputs that its probes do not have")
-    return found
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int or not 0 <= value <= 2**53:
-        raise EvidenceError("a number in the label log is not a whole number")
-    return value
-
-
-def _whole_numbers(values: Any) -> NDArray[np.int64]:
-    if not isinstance(values, list) or any(type(value) is not int for value in values):
-        raise EvidenceError("a row of the label log is not as it was written")
-    if values and not (min(values) >= 0 and max(values) <= 2**53):
-        raise EvidenceError("a number in the label log is out of range")
-    return np.array(values, dtype=np.int64)
+    if row.span is not None:
+        first, count = row.span
+        if count >= 1 and first + count <= size:
+            return np.arange(first, first + count, dtype=np.int64)
+    elif row.items and max(row.items) < size and len(set(row.items)) == len(row.items):
+        return np.array(row.items, dtype=np.int64)
+    raise EvidenceError("a row names inputs that its probes do not have")
 
 
 def read_chain(lines: Iterable[bytes], *, rows: Rows | None = None, answers: bool = False) -> Chain:
@@ -192,36 +183,33 @@ def _linked(chain: Chain, line: bytes) -> dict[str, Any]:
         raise EvidenceError(
             "it does not hold the hash of the entry before it: one of the two was changed"
         )
-    if not isinstance(entry.get("at"), (int, float)):
-        raise EvidenceError("it states no time")
     return entry
 
 
-def _apply(chain: Chain, entry: dict[str, Any], rows: Rows | None) -> None:
-    kind = entry.get("e")
-    if kind == "open":
+def _apply(chain: Chain, content: dict[str, Any], rows: Rows | None) -> None:
+    entry = read_entry(content)
+    if isinstance(entry, OpenEntry):
         if chain.runs:
             chain.runs[-1].answers.clear()  # only those of the last run are of use
         chain.places, chain.kept = None, 0
-        chain.runs.append(LoggedRun(entry))
+        chain.runs.append(LoggedRun(content))
         return
     if not chain.runs:
         raise EvidenceError("it comes before any run was opened")
     run = chain.runs[-1]
-    if kind in {"ask", "close"}:
+    if isinstance(entry, AskEntry | CloseEntry):
         _keep(chain, run)
-    if kind == "ask":
-        _ask(chain, run, entry)
-    elif kind == "rows":
-        _rows(chain, run, entry, rows)
-    elif kind == "sender":
-        chain.target_record.take_server(entry)
-    elif kind == "classes":
-        chain.target_record.take_classes(entry)
-    elif kind == "close":
-        run.closed = entry
-    else:
-        raise EvidenceError("it is of an unknown kind")
+    match entry:
+        case AskEntry():
+            _ask(chain, run, entry)
+        case RowsEntry():
+            _rows(chain, run, entry, rows)
+        case SenderEntry():
+            chain.target_record.take_server(entry.said, entry.addresses)
+        case ClassesEntry():
+            chain.target_record.take_classes(entry.first, entry.names, entry.size)
+        case CloseEntry():
+            run.closed = content
 
 
 def _keep(chain: Chain, run: LoggedRun) -> None:
@@ -234,51 +222,37 @@ def _keep(chain: Chain, run: LoggedRun) -> None:
     run.answers.append([probe.labels.copy() for probe in chain.places.probes])
 
 
-def _list(value: Any) -> list[Any]:
-    if not isinstance(value, list):
-        raise EvidenceError("it is not as it was written")
-    return value
-
-
-def _ask(chain: Chain, run: LoggedRun, entry: dict[str, Any]) -> None:
-    for new in _list(entry.get("new")):
-        if not isinstance(new, list) or len(new) != 4 or new[0] != len(chain.probes):
+def _ask(chain: Chain, run: LoggedRun, entry: AskEntry) -> None:
+    for number, kind, digest, size in entry.new:
+        if number != len(chain.probes) or digest in chain.numbers:
             raise EvidenceError("it introduces a probe in another way than it was written")
-        _, kind, digest, size = new
-        if not isinstance(kind, str) or not isinstance(digest, str) or digest in chain.numbers:
-            raise EvidenceError("it introduces a probe in another way than it was written")
-        chain.introduce(kind, digest, _whole(size))
-    numbers = [_whole(number) for number in _list(entry.get("probes"))]
-    if any(number >= len(chain.probes) for number in numbers):
+        chain.introduce(kind, digest, size)
+    if any(number >= len(chain.probes) for number in entry.probes):
         raise EvidenceError("it asks a probe that was never introduced")
-    run.asked.append(numbers)
-    chain.places = Places([chain.probes[number] for number in numbers])
+    run.asked.append(entry.probes)
+    chain.places = Places([chain.probes[number] for number in entry.probes])
 
 
-def _rows(chain: Chain, run: LoggedRun, entry: dict[str, Any], rows: Rows | None) -> None:
-    for row in _list(entry.get("rows")):
+def _rows(chain: Chain, run: LoggedRun, entry: RowsEntry, rows: Rows | None) -> None:
+    for row in entry.rows:
         _row(chain, run, row, rows)
-    if any(row.get("s") not in FREE for row in entry["rows"]):
-        chain.first_query = entry["at"] if chain.first_query is None else chain.first_query
-        chain.last_query = entry["at"]
+    if any(row.status not in FREE for row in entry.rows):
+        chain.first_query = entry.at if chain.first_query is None else chain.first_query
+        chain.last_query = entry.at
 
 
-def _row(chain: Chain, run: LoggedRun, row: Any, rows: Rows | None) -> None:
-    if not isinstance(row, dict) or not isinstance(row.get("s"), str):
-        raise EvidenceError("a row is not as it was written")
+def _row(chain: Chain, run: LoggedRun, row: LogRow, rows: Rows | None) -> None:
     if chain.places is None:
         raise EvidenceError("a row comes before anything was asked")
     at = _row_places(row, chain.places.size)
-    status = row["s"]
-    run.tally.count(status, len(at), row)
-    if status == "void":
+    run.tally.count(row, len(at))
+    if row.status == "void":
         chain.places.put(at, np.full(len(at), NOT_ASKED))
-    elif status in LABELLED:
-        labels = _whole_numbers(row.get("l"))
-        if len(labels) != len(at) or int(labels.max()) >= NOT_ASKED:
+    elif row.status in LABELLED:
+        if row.labels is None or len(row.labels) != len(at):
             raise EvidenceError("a row does not hold one label per input")
-        chain.places.put(at, labels)
-        if rows is not None and status == "ok":
+        chain.places.put(at, np.array(row.labels, dtype=np.uint16))
+        if rows is not None and row.status == "ok":
             rows(chain.places, at, row)
 
 

@@ -19,11 +19,11 @@ from auditor.evidence.attest.signing import STATEMENT_TYPE, PublicKey
 from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import safe_name
-from auditor.evidence.layout import FORMAT, LOG, OUTSIDE, PLAN, REPORT, RUN, VIEWS
+from auditor.evidence.layout import FORMAT, HEAD, LOG, OUTSIDE, PLAN, REPORT, RUN, VIEWS
+from auditor.evidence.record_types import Head, read_record
 
 HEAD_TYPE = "urn:xray-audit:evidence:1"
 PLAN_TYPE = "urn:xray-audit:plan:1"
-MAX_LISTED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,31 +127,17 @@ def read_head(data: bytes) -> tuple[list[Listed], PublicKey | None]:
     Raises:
         EvidenceError: it is no head.
     """
-    statement = parse_object(data, "head.json")
-    predicate = statement.get("predicate")
-    if not isinstance(predicate, dict) or predicate.get("format") != FORMAT:
-        raise EvidenceError(f"head.json is not the head of a bundle of format {FORMAT}")
-    rows = predicate.get("files")
-    if not isinstance(rows, list) or len(rows) > MAX_LISTED:
-        raise EvidenceError("head.json lists no files")
-    files = [_listed(row) for row in rows]
+    head = read_record(Head, data, HEAD).predicate
+    files = [Listed(*row) for row in head.files]
     names = [file.path for file in files]
     if names != sorted(set(names)):
-        raise EvidenceError("head.json lists a file twice, or not in order")
-    return files, read_key(predicate.get("signer"))
-
-
-def _listed(row: Any) -> Listed:
-    if not isinstance(row, list) or len(row) != 3:
-        raise EvidenceError("head.json lists a file in another way than it was written")
-    path, size, digest = row
-    if not isinstance(path, str) or not safe_name(path):
-        raise EvidenceError("head.json lists a file that no bundle holds")
-    if path in OUTSIDE or path.startswith(VIEWS):
-        raise EvidenceError(f"head.json lists {path}, which it cannot speak for")
-    if type(size) is not int or not isinstance(digest, str) or len(digest) != 64:
-        raise EvidenceError("head.json lists a file in another way than it was written")
-    return Listed(path, size, digest)
+        raise EvidenceError(f"{HEAD} lists a file twice, or not in order")
+    for name in names:
+        if not safe_name(name):
+            raise EvidenceError(f"{HEAD} lists a file that no bundle holds")
+        if name in OUTSIDE or name.startswith(VIEWS):
+            raise EvidenceError(f"{HEAD} lists {name}, which it cannot speak for")
+    return files, read_key(head.signer)
 
 
 def read_key(held: Any) -> PublicKey | None:

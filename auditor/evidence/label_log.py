@@ -85,7 +85,7 @@ class LabelLog(Observer):
             # After the rows of the answers before it.
             self.flush()
             self._append("sender", news)
-            record.take_server(news)
+            record.take_server(**news)
 
     def classes(self, first: int, names: Sequence[str], size: int | None) -> None:
         """See :class:`auditor.engine.observer.Observer`."""
@@ -93,7 +93,7 @@ class LabelLog(Observer):
         for news in list(record.class_news(first, names, size)):
             self.flush()
             self._append("classes", news)
-            record.take_classes(news)
+            record.take_classes(**news)
 
     def begin(self, probes: Sequence[FixedProbe], known: Sequence[NDArray[np.uint16]]) -> None:
         """See :class:`auditor.engine.observer.Observer`."""

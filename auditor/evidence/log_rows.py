@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.evidence.record_types import LogRow
+
 LABELLED = frozenset({"ok", "cached", "twin"})
 FREE = frozenset({"cached", "twin", "void"})
 """Rows for which nothing was sent."""
@@ -58,17 +60,17 @@ class RowTotals:
     unknown: int = 0
     by_status: dict[str, int] = field(default_factory=dict)
 
-    def count(self, status: str, size: int, row: dict[str, Any]) -> None:
-        """Add one row."""
-        if status == "twin":
+    def count(self, row: LogRow, size: int) -> None:
+        """Add one row of ``size`` inputs."""
+        if row.status == "twin":
             self.deduplicated += size
-        elif status == "cached":
+        elif row.status == "cached":
             self.cached += size
-        if status in FREE:
+        if row.status in FREE:
             return
         self.sent += size
         self.requests += 1
-        how = str(row.get("c", status))
+        how = str(row.status if row.reply is None else row.reply)
         self.by_status[how] = self.by_status.get(how, 0) + 1
-        self.retried += size if row.get("a", 1) > 1 else 0
-        self.unknown += size if row.get("u") is True else 0
+        self.retried += size if row.sending > 1 else 0
+        self.unknown += size if row.unknown else 0

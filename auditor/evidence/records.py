@@ -24,7 +24,8 @@ from auditor import __version__
 from auditor.engine.contract import EngineResult
 from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object, sha256
-from auditor.evidence.layout import FORMAT, PLAN, RUN
+from auditor.evidence.layout import FORMAT, PLAN
+from auditor.evidence.record_types import EndRecord
 from auditor.plan.plan import AuditPlan
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile
@@ -41,9 +42,9 @@ ENDING = {
 """Keys of the record of how a run ended, and the fields of the engine's result that they hold."""
 
 
-CODE = ("*.py", "measured/*.json", "engine/schema.sql")
-"""Files of the packages that results follow from: the program, the numbers that were measured, and
-the tables that labels are kept in."""
+CODE = ("*.py", "measured/*.json", "engine/schema.sql", "wording/*.toml")
+"""Files of the packages that results follow from: the program, the numbers that were measured, the
+tables that labels are kept in, and the words of a verdict."""
 
 
 @cache
@@ -170,14 +171,9 @@ def end_record(engine: EngineResult) -> dict[str, Any]:
     return {key: getattr(engine, name) for key, name in ENDING.items()}
 
 
-def read_end(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of the :class:`auditor.engine.contract.EngineResult` that ``record`` was made of.
-
-    Raises:
-        EvidenceError: the record has other keys than :func:`end_record` gives.
-    """
-    if record.keys() != ENDING.keys():
-        raise EvidenceError(f"{RUN} does not say how the run ended as this version says it")
+def read_end(end: EndRecord) -> dict[str, Any]:
+    """Fields of the :class:`auditor.engine.contract.EngineResult` that ``end`` was made of."""
+    record = end.model_dump()
     return {name: record[key] for key, name in ENDING.items()}
 
 

@@ -57,34 +57,21 @@ class TargetRecord:
 
     # ---- reading -----------------------------------------------------------------------------
 
-    def take_server(self, entry: Mapping[str, Any]) -> None:
-        """Add a ``sender`` entry; an EvidenceError if it is none that this program writes."""
-        said = entry.get("said")
-        if not isinstance(said, dict):
-            raise EvidenceError("it names a sender in another way than it was written")
-        _texts(list(said.values()))
-        addresses = _texts(entry.get("addresses"))
+    def take_server(self, said: Mapping[str, str], addresses: Sequence[str]) -> None:
+        """Add the content of a ``sender`` entry."""
         for name, value in said.items():
             values = self.servers.setdefault(name, [])
             if value not in values:
                 values.append(value)
         self.addresses += [one for one in addresses if one not in self.addresses]
 
-    def take_classes(self, entry: Mapping[str, Any]) -> None:
-        """Add a ``classes`` entry, whose names replace those from ``first`` on.
+    def take_classes(self, first: int, names: Sequence[str], size: int | None) -> None:
+        """Add the content of a ``classes`` entry, whose names replace those from ``first`` on.
 
         Raises:
             EvidenceError: it is none that this program writes.
         """
-        first, size, names = entry.get("first"), entry.get("size"), _texts(entry.get("names"))
-        placed = type(first) is int and 0 <= first <= min(len(self.names), MAX_CLASSES - len(names))
-        if not placed or not (size is None or (type(size) is int and 0 <= size <= MAX_CLASSES)):
+        if first > min(len(self.names), MAX_CLASSES - len(names)) or (size or 0) > MAX_CLASSES:
             raise EvidenceError("it names classes in another way than it was written")
         self.names[first:] = names
         self.size = size
-
-
-def _texts(values: Any) -> list[str]:
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-        raise EvidenceError("it lists something else than texts")
-    return values

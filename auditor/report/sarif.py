@@ -19,7 +19,7 @@ from auditor.report.source import REPORT_NAME, ReportSource
 from auditor.report.wording.buyer import vendor_questions
 from auditor.report.wording.terms import model_name, utc_time
 from auditor.report.wording.text import safe_text
-from auditor.report.wording.verdict import WORDINGS, wording
+from auditor.report.wording.verdict import wording, wordings
 
 SCHEMA = (
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -68,7 +68,7 @@ def _semantic(version: object) -> str:
 
 
 def _rule(verdict: str) -> dict[str, Any]:
-    words, (level, severity) = WORDINGS[verdict], RULES[verdict]
+    words, (level, severity) = wordings()[verdict], RULES[verdict]
     meaning = (*words.means, *words.means_not)
     atlas = {"id": "AML.T0018", "index": 0, "toolComponent": {"index": 0}}
     return {

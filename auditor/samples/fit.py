@@ -11,6 +11,9 @@ from adapters.contract import MAX_CLASSES, InputSpec, LabelSpace
 from auditor.errors import SamplesError
 from auditor.samples.samples import Samples, class_key, whole_number
 
+MOST_NAMED = 12
+"""Classes of a model that an error message lists."""
+
 
 def to_model_units(samples: Samples, spec: InputSpec) -> NDArray[np.float32]:
     """All samples as the model takes them, ``(n, c, h, w)`` float32.
@@ -64,7 +67,12 @@ def class_indices(samples: Samples, labels: LabelSpace) -> tuple[NDArray[np.int6
         return indices, "whole-number class names"
     if labels.names:
         missing = sorted(set(samples.classes) - set(labels.names))
-        raise SamplesError(f"the model has no class named {missing[0][:60]!r}")
+        named = ", ".join(repr(name[:30]) for name in labels.names[:MOST_NAMED])
+        raise SamplesError(
+            f"the model has no class named {missing[0][:60]!r}; it has {named}"
+            f"{' ...' if len(labels.names) > MOST_NAMED else ''}: rename the samples, or list "
+            "their names with --classes"
+        )
     if labels.size is not None and labels.size != len(order):
         raise SamplesError(
             f"{'classes.txt names' if samples.stated_order else 'the samples name'} {len(order)} "

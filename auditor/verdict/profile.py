@@ -145,6 +145,11 @@ class Profile:
         return data
 
     @property
+    def full_settings(self) -> dict[str, Any]:
+        """:attr:`settings`; a profile that names no sampler means the paper's."""
+        return {"sampler": "paper", **self.settings}
+
+    @property
     def digest(self) -> str:
         """Digest of everything in it."""
         return digest_of("profile/1", json.dumps(self.as_dict(), sort_keys=True))

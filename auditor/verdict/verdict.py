@@ -149,9 +149,10 @@ def check_profile(
     if profile.input_shape is not None:
         pairs.append(("input_shape", list(profile.input_shape), list(input_shape)))
     # Perturbations are asked or not; the decision rule sees which references have them.
-    kept = {key: value for key, value in profile.settings.items() if key != "families"}
+    wanted_settings = profile.full_settings
+    kept = {key: value for key, value in wanted_settings.items() if key != "families"}
     keys = {**dict.fromkeys(score_settings(settings.get("sampler"))), **kept}
-    pairs += [(key, profile.settings.get(key), settings.get(key)) for key in keys]
+    pairs += [(key, wanted_settings.get(key), settings.get(key)) for key in keys]
     if profile.labels is not None and labels is not None:
         pairs.append(("labels", list(profile.labels), list(labels)))
     for field, wanted, found in pairs:

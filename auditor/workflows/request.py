@@ -106,5 +106,5 @@ def merge_settings(profile: Profile | None, chosen: Mapping[str, Any]) -> AuditS
     Raises:
         UsageError: one is out of its range, or they do not go together.
     """
-    merged = {**({} if profile is None else profile.settings), **chosen}
+    merged = {**({} if profile is None else profile.full_settings), **chosen}
     return choose_settings({name: value for name, value in merged.items() if name in SETTINGS})

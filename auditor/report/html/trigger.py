@@ -11,13 +11,13 @@ from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
 from auditor.report.wording.terms import (
     FINDINGS_HEAD,
-    change,
     finding_rows,
     found_trigger,
     hits,
     label_name,
 )
 from auditor.report.wording.text import safe_text
+from auditor.report.wording.triggers import change
 
 FINDINGS = "The best change of each kind and strength, most surprising first"
 

@@ -11,8 +11,9 @@ from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import DecisionPart, ErrorRatesPart, ProfilePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.terms import change, deciding, found_trigger, label_name, parse_moment
+from auditor.report.wording.terms import deciding, found_trigger, label_name, parse_moment
 from auditor.report.wording.text import safe_text
+from auditor.report.wording.triggers import change, level
 
 VALID_DAYS = 365
 """A verdict's longest life. A convention, not a measurement, and every view says so."""
@@ -31,7 +32,7 @@ def how_sure(result: Result) -> list[str]:
     if found and found.p is not None:
         lines.append(
             "A finding of the trigger search counts only where its chance on a clean model, "
-            f"measured on clean reference models, is at most 5%; here it is {found.p:.2g}, "
+            f"measured on clean models, is at most {level(found.best)}; here it is {found.p:.2g}, "
             "corrected for every attempt that the search made."
         )
     held_out = None if found is None else found.held_out

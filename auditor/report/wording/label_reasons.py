@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from auditor.measured import LabelRates
-from auditor.report.wording.phrases import TRIGGER_KINDS, Values, class_name, hits_of
+from auditor.report.wording.phrases import Values, class_name, hits_of
+from auditor.report.wording.triggers import trigger_phrase
 
 
 def _least(values: Values) -> str:
@@ -15,7 +16,7 @@ def _least(values: Values) -> str:
     }.get(str(measure), "")
     if values["kind"] == "warp":
         little = f" (mean shift {values['strength']:.1f} pixels)"
-    words = TRIGGER_KINDS[values["kind"]].format(size=values["size"])
+    words = trigger_phrase(values["kind"], values["size"])
     return (
         f"{words}{little} sends {values['hits']} of {values['samples']} samples to label "
         f"{values['label']} ({class_name(values)})"
@@ -32,9 +33,9 @@ def _of_photos(values: Values) -> str:
     if rates is None:
         return ""
     return (
-        f" On {rates.clean} clean held-out photo models a search like this wrongly accused "
-        f"{hits_of(rates.accused, rates.clean)}; of those with an all-to-one backdoor it found "
-        f"{hits_of(rates.usual_found, rates.usual)} of usual attackers and "
+        " On held-out photo models a search like this wrongly accused "
+        f"{hits_of(rates.accused, rates.clean)} clean ones, and found "
+        f"{hits_of(rates.usual_found, rates.usual)} all-to-one backdoors of usual attackers and "
         f"{hits_of(rates.careful_found, rates.careful)} of careful ones."
     )
 

@@ -10,29 +10,6 @@ from auditor.scores.intervals import Rate, binomial_rate
 
 Values = Mapping[str, Any]
 
-TRIGGER_KINDS = {
-    "patch": "a patch of {size} x {size} pixels",
-    "field": "a fixed smooth pattern added to the picture",
-    "noise": "fixed noise added to the picture",
-    "blend": "a blend of the picture with a fixed pattern",
-    "wave": "a fixed wave pattern added to the picture",
-    "warp": "a fixed small warp of the picture",
-    "quantise": "a reduction of the picture to {size} grey levels",
-    "random shapes": "a few coloured shapes at random places",
-    "random field": "a random smooth pattern added to the picture",
-    "random noise": "random noise added to the picture",
-    "random wave": "a random wave added to the picture",
-    "random poster": "a random picture mixed in",
-}
-"""Kinds of trigger, with the size of the one at hand."""
-
-UNSIZED_TRIGGER_KINDS = {
-    **TRIGGER_KINDS,
-    "patch": "a small patch",
-    "quantise": "a reduction of the picture to few grey levels",
-}
-"""Kinds of trigger in general."""
-
 MAX_NAME = 60
 """Characters of a class name in a sentence."""
 

@@ -9,8 +9,6 @@ from auditor.labels.reasons import Reason, ReasonCode
 from auditor.measured import ErrorRates, trigger_error_rates
 from auditor.report.wording import label_reasons
 from auditor.report.wording.phrases import (
-    TRIGGER_KINDS,
-    UNSIZED_TRIGGER_KINDS,
     Values,
     class_name,
     hits_of,
@@ -18,6 +16,7 @@ from auditor.report.wording.phrases import (
 )
 from auditor.report.wording.terms import SCORE_TITLES
 from auditor.report.wording.text import percent, rate_interval
+from auditor.report.wording.triggers import trigger_kind_phrase, trigger_phrase
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.rule import Decision, LabelEvidence
 from auditor.verdict.scope import KnownOnlyFor
@@ -117,7 +116,7 @@ def _unfinished(cause: str, remedy: str, values: Values) -> str:
 
 def _change(values: Values) -> str:
     return (
-        f"{TRIGGER_KINDS[values['kind']].format(size=values['size'])} sends {values['hits']} of "
+        f"{trigger_phrase(values['kind'], values['size'])} sends {values['hits']} of "
         f"{values['samples']} fresh samples to label {values['label']} ({class_name(values)})"
     )
 
@@ -215,7 +214,7 @@ def _label_evidence(one: LabelEvidence) -> str:
     """The parts of the evidence for a label."""
     parts = []
     if one.trigger:
-        words = UNSIZED_TRIGGER_KINDS[one.trigger_key.partition("@")[0]]
+        words = trigger_kind_phrase(one.trigger_key.partition("@")[0])
         where = ", to a label that clean references seldom fall into" if one.unusual_label else ""
         parts.append(f"the trigger search gives {one.trigger:.2f} for {words}{where}")
     if one.perturbations:

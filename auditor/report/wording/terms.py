@@ -12,25 +12,11 @@ from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
 from auditor.report.wording.text import safe_text
+from auditor.report.wording.triggers import change
 
 SCORE_TITLES = {"re": "RE", "ats": "ATS", "ats_by_label": "ATS by label"}
 SCORE_HEADS = {**SCORE_TITLES, "re": "RE (bits)"}
 """Titles with the unit, for tables."""
-
-TRIGGER_KINDS = {
-    "patch": "Patch",
-    "field": "Smooth pattern",
-    "noise": "Fixed noise",
-    "blend": "Blend with a fixed pattern",
-    "wave": "Wave pattern",
-    "warp": "Warp",
-    "quantise": "Fewer grey levels",
-    "random shapes": "Random coloured shapes",
-    "random field": "Random smooth patterns",
-    "random noise": "Random noise",
-    "random wave": "Random waves",
-    "random poster": "Random pictures mixed in",
-}
 
 
 def model_name(result: Result) -> str:
@@ -129,22 +115,6 @@ def found_trigger(result: Result) -> FindingPart | None:
     """The best finding of a trigger search that the verdict rests on; None without one."""
     found = result.trigger
     return found.best if found is not None and found.suspicious else None
-
-
-def change(finding: FindingPart) -> str:
-    """A found change in words: its kind, size and strength."""
-    name = TRIGGER_KINDS.get(finding.family, safe_text(finding.family, 40))
-    size, strength = finding.size, finding.strength
-    detail = {
-        "patch": f"{size} × {size} pixels",
-        "field": f"{size} × {size} control points, ± {strength:g} grey levels",
-        "noise": f"{size} × {size} points, ± {strength:g} grey levels",
-        "blend": f"{size} × {size} control points, {100 * strength:g}% of the picture",
-        "wave": f"± {strength:g} grey levels",
-        "warp": f"{strength:g} pixels on average",
-        "quantise": f"{size} levels",
-    }.get(finding.family, "")
-    return f"{name}, {detail}" if detail else name
 
 
 def deciding(result: Result) -> ComparisonPart | None:

@@ -56,7 +56,8 @@ async def _first_that_answers(
     key = " The server asked for a key: set XRAY_AUDIT_API_KEY." if wants_key else ""
     raise AuditError(
         f"none of {len(trial.found.tried)} formats gave a label ({tried}).{key} Describe the "
-        "request in a target file (see the README) and run xray-audit check --target FILE"
+        "request in a target file (adapters/README.md shows how) and run xray-audit check --target "
+        "FILE"
     )
 
 

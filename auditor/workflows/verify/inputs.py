@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +11,7 @@ from adapters.contract import InputSpec
 from auditor.engine.requests import input_keys
 from auditor.evidence.label_log import request_hash
 from auditor.evidence.log_rows import Places
+from auditor.evidence.record_types import LogRow
 from auditor.plan.plan import AuditPlan
 from auditor.probes.base import FixedProbe
 
@@ -25,9 +25,9 @@ class Requests:
 
     found: list[tuple[Places, NDArray[np.int64], str]] = field(default_factory=list)
 
-    def add(self, places: Places, at: NDArray[np.int64], row: dict[str, Any]) -> None:
+    def add(self, places: Places, at: NDArray[np.int64], row: LogRow) -> None:
         """Take one row of the log."""
-        self.found.append((places, at, str(row.get("q"))))
+        self.found.append((places, at, str(row.request)))
 
 
 @dataclass(frozen=True)

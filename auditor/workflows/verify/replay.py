@@ -8,22 +8,29 @@ score, and no step of a search, depends on a pixel, so only the inputs *sent* ca
 from __future__ import annotations
 
 import dataclasses
+import math
 import zlib
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint, WireCount
+from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint
 from adapters.errors import TargetError
-from auditor.engine.ledger import Ledger
 from auditor.errors import AuditError, EvidenceError
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
+from auditor.evidence.record_types import (
+    AskedTarget,
+    PlanRecord,
+    RunRecord,
+    SamplesRecord,
+    read_record,
+)
 from auditor.evidence.records import image_hash, plan_record, read_end
 from auditor.plan.recorded import plan_from_record, recorded_version
 from auditor.plan.settings import AuditSettings
@@ -70,14 +77,14 @@ class Replayed:
 class RecordedOracle:
     """The oracle of a finished audit: described, and never asked."""
 
-    def __init__(self, target: Mapping[str, Any]) -> None:
-        labels = target["labels"]
-        self.input_spec = InputSpec.from_record(target["input"])
-        self.label_space = LabelSpace(list(labels["names"]), labels["size"], labels["open"])
-        self.fingerprint = str(target["fingerprint"])
-        self.description: dict[str, Any] = dict(target["description"])
+    def __init__(self, target: AskedTarget) -> None:
+        labels = target.labels
+        self.input_spec = InputSpec.from_record(target.input.model_dump())
+        self.label_space = LabelSpace(list(labels.names), labels.size, labels.open)
+        self.fingerprint = target.fingerprint
+        self.description: dict[str, Any] = target.description
         self.max_batch = 1
-        self.wire = WireCount(**target["wire"])
+        self.wire = target.wire
 
     async def predict_labels(self, batch: Batch) -> Labels:  # noqa: ARG002 - refused
         """Refuse: there is no model to ask."""
@@ -105,9 +112,12 @@ def replay(files: BundleFiles, chain: Chain) -> Replayed:
     Raises:
         EvidenceError: the records are not such that this program can judge from them.
     """
-    plan, run = parse_object(files.get(PLAN), PLAN), parse_object(files.get(RUN), RUN)
+    plan = parse_object(files.get(PLAN), PLAN)
+    version = recorded_version(plan)
+    held = read_record(PlanRecord, files.get(PLAN), PLAN)
+    run = read_record(RunRecord, files.get(RUN), RUN)
     try:
-        return _replay(files, chain, plan, run)
+        return _replay(files, chain, Recorded(plan, version, held, run))
     except EvidenceError:
         raise
     except AuditError as error:
@@ -122,28 +132,37 @@ def replay(files: BundleFiles, chain: Chain) -> Replayed:
         ) from error
 
 
-def _replay(
-    files: BundleFiles, chain: Chain, plan: dict[str, Any], run: dict[str, Any]
-) -> Replayed:
-    end = read_end(run["engine"])
-    oracle = RecordedOracle(run["target"])
-    ready = _prepared(files, plan, oracle)
+@dataclass(frozen=True)
+class Recorded:
+    """The records of an audit: ``plan`` is ``held`` as parsed, of ``version``."""
+
+    plan: dict[str, Any]
+    version: int
+    held: PlanRecord
+    run: RunRecord
+
+
+def _replay(files: BundleFiles, chain: Chain, recorded: Recorded) -> Replayed:
+    run = recorded.run
+    end = read_end(run.engine)
+    oracle = RecordedOracle(run.target)
+    ready = _prepared(files, recorded, oracle)
     profile = None
     if PROFILE in files:
         profile = profile_from_dict(parse_object(files.get(PROFILE), PROFILE))
     engine = RecordedEngine(chain, compare=SAMPLES in files, deferred=bool(end["deferred"]))
     # As known before the first query: some targets state it with their first answer.
-    size = plan["labels"]["size"]
+    size = recorded.held.labels.size
     rules = stop_rules(oracle, ready, profile, size)
     answers = finished(ask_through(engine, oracle, ready, None, rules))
     engine.end()
     _same_end(answers.run.decided, end["decided"])
-    ended = dataclasses.replace(answers.run, ledger=Ledger(**run["ledger"]), **end)
+    ended = dataclasses.replace(answers.run, ledger=run.ledger, **end)
     answers = dataclasses.replace(answers, run=ended)
-    judged = judge(oracle, ready, answers, profile, dict(run["timing"]))
+    judged = judge(oracle, ready, answers, profile, run.timing.model_dump())
     record = plan_record(oracle, ready, profile)
     record["labels"]["size"] = size if size is None else oracle.label_space.size
-    _keep_unknown_hashes(record, plan, files)
+    _keep_unknown_hashes(record, recorded.held.samples, files)
     return Replayed(
         ready,
         record,
@@ -162,47 +181,47 @@ def _same_end(early: bool, stated: object) -> None:  # noqa: FBT001 - what was f
         raise EvidenceError(f"{RUN} says that planes {says} end early; their labels {here}")
 
 
-def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: RecordedOracle) -> Prepared:
-    held = plan["samples"]
-    settings = AuditSettings.from_record(plan["settings"])
-    samples = _samples(files, held, plan["samples_digest"])
-    images = _model_images(files, samples, held, oracle.input_spec)
-    ready = prepare_images(oracle, samples, images, settings, recorded_version(plan))
+def _prepared(files: BundleFiles, recorded: Recorded, oracle: RecordedOracle) -> Prepared:
+    held = recorded.held
+    settings = AuditSettings.from_record(held.settings)
+    samples = _samples(files, held.samples, held.samples_digest)
+    images = _model_images(files, samples, held.samples, oracle.input_spec)
+    ready = prepare_images(oracle, samples, images, settings, recorded.version)
     if SAMPLES in files:
         return ready
-    return dataclasses.replace(ready, plan=plan_from_record(ready.plan, plan))
+    return dataclasses.replace(ready, plan=plan_from_record(ready.plan, recorded.plan))
 
 
-def _samples(files: BundleFiles, held: dict[str, Any], digest: str) -> Samples:
-    shape = tuple(int(side) for side in held["shape"])
-    dtype = np.dtype(str(held["dtype"]))
-    count = len(held["refs"])
-    if dtype.kind not in "uf" or len(shape) != 3 or min(shape) < 1:
+def _samples(files: BundleFiles, held: SamplesRecord, digest: str) -> Samples:
+    dtype = np.dtype(held.dtype)
+    count = len(held.refs)
+    if dtype.kind not in "uf":
         raise EvidenceError(f"{PLAN} describes no images")
-    if count * int(np.prod(shape, dtype=object)) * 4 > MAX_IMAGE_BYTES:
+    if count * math.prod(held.shape) * 4 > MAX_IMAGE_BYTES:
         raise EvidenceError("the samples are more than can be judged again here")
-    if len(held["sha256"]) != count or len(held["classes"]) != count:
+    if len(held.sha256) != count or len(held.classes) != count:
         raise EvidenceError(f"{PLAN} does not name a class and a hash for every sample")
-    images = np.zeros((count, *shape), dtype=dtype)
+    if any(place >= count for place in held.kept):
+        raise EvidenceError(f"{PLAN} names images of samples that it does not have")
+    images = np.zeros((count, *held.shape), dtype=dtype)
     if SAMPLES in files:
         _fill(images, files, held)
     return Samples(
-        refs=tuple(held["refs"]),
-        classes=tuple(str(name) for name in held["classes"]),
+        refs=held.refs,
+        classes=held.classes,
         images=images,
-        class_order=tuple(held["class_order"]),
-        stated_order=bool(held["stated_order"]),
-        digest=str(digest),
+        class_order=held.class_order,
+        stated_order=held.stated_order,
+        digest=digest,
     )
 
 
-def _fill(images: NDArray[Any], files: BundleFiles, held: dict[str, Any]) -> None:
+def _fill(images: NDArray[Any], files: BundleFiles, held: SamplesRecord) -> None:
     """Unpack the images of the bundle to their places, and compare them with their hashes."""
-    places = _kept(held)
     one = images[:1].nbytes
     unpacker = zlib.decompressobj()
     packed = files.get(SAMPLES)
-    for place in places:
+    for place in held.kept:
         data = unpacker.decompress(packed, one)
         while len(data) < one and unpacker.unconsumed_tail:
             data += unpacker.decompress(unpacker.unconsumed_tail, one - len(data))
@@ -211,22 +230,15 @@ def _fill(images: NDArray[Any], files: BundleFiles, held: dict[str, Any]) -> Non
             raise EvidenceError(f"{SAMPLES} does not hold the images that {PLAN} names")
         values = np.frombuffer(data, dtype=images.dtype.newbyteorder("<"))
         images[place] = values.reshape(images.shape[1:])
-        if image_hash(images[place]) != held["sha256"][place]:
+        if image_hash(images[place]) != held.sha256[place]:
             raise EvidenceError(f"image {place} of {SAMPLES} is not the one that {PLAN} names")
 
 
-def _kept(held: dict[str, Any]) -> list[int]:
-    places = held["kept"]
-    if any(type(place) is not int or not 0 <= place < len(held["refs"]) for place in places):
-        raise EvidenceError(f"{PLAN} names images of samples that it does not have")
-    return list(places)
-
-
 def _model_images(
-    files: BundleFiles, samples: Samples, held: dict[str, Any], spec: InputSpec
+    files: BundleFiles, samples: Samples, held: SamplesRecord, spec: InputSpec
 ) -> NDArray[np.float32]:
     """All images in model units ``(n, c, h, w)``: zero if not kept, noise if withheld."""
-    places = _kept(held)
+    places = list(held.kept)
     # Pages that are never touched take no memory.
     images = np.zeros((len(samples), *spec.shape), dtype=np.float32)
     if SAMPLES in files:
@@ -244,11 +256,11 @@ def _model_images(
     return images
 
 
-def _keep_unknown_hashes(record: dict[str, Any], plan: dict[str, Any], files: BundleFiles) -> None:
+def _keep_unknown_hashes(record: dict[str, Any], held: SamplesRecord, files: BundleFiles) -> None:
     """Keep the recorded hashes of images that the bundle does not hold."""
-    kept = set(_kept(plan["samples"])) if SAMPLES in files else set()
+    kept = set(held.kept) if SAMPLES in files else set()
     hashes = record["samples"]["sha256"]
-    for place, known in enumerate(plan["samples"]["sha256"]):
+    for place, known in enumerate(held.sha256):
         if place not in kept:
             hashes[place] = known
 

@@ -69,6 +69,13 @@ def test_the_url_itself_tells(url: str, preset: str) -> None:
         assert first["auth"] == {"region": "eu-west-1"}
 
 
+def test_a_server_that_says_nothing_is_sent_a_picture_in_json_too() -> None:
+    for channels in (1, 3):
+        found = propose(Facts(read_endpoint("http://host.invalid/x")), channels)
+        requests = [one.table.get("request", {}) for one in found]
+        assert {"template": '{"image": "$INPUT"}', "value": "base64"} in requests
+
+
 @pytest.mark.parametrize(
     ("reply", "rule"),
     [

@@ -571,10 +571,13 @@ def test_a_store_that_is_none(
     ("text", "words"),
     [
         ("plains = 3\n", "names 'plains', which is no option"),
-        ("planes = 'many'\n", "Invalid value for '--planes'"),
-        ("planes = 2.5\n", "Invalid value for '--planes'"),
-        ("planes = true\n", "Invalid value for '--planes'"),
-        ("access = 'both'\n", "Invalid value for '--access'"),
+        (
+            "planes = 'many'\n",
+            "xray-audit.toml (line 1): planes is 'many', it must be a valid integer",
+        ),
+        ("planes = 2.5\n", "xray-audit.toml (line 1): planes is 2.5, it must be a valid integer"),
+        ("planes = true\n", "xray-audit.toml (line 1): planes is True, it must be a valid integer"),
+        ("access = 'both'\n", "access is 'both', it must be 'float' or 'image'"),
         ("api_key = 'hunter2'\n", "secrets never go into a file"),
         ("trust_model_file = true\n", "only the flag --trust-model-file"),
         ("planes = \n", "cannot be read"),

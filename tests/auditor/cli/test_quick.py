@@ -63,6 +63,15 @@ def test_settings_are_read_without_them(tmp_path: Path) -> None:
     assert loaded(tmp_path, "--help") == (2, "[]")
 
 
+def test_a_value_is_read_only_when_a_command_needs_it(tmp_path: Path) -> None:
+    (tmp_path / "xray-audit.toml").write_text('planes = "many"\noutput = "here"\n')
+    for words, code in (["--help"], 0), (["--version"], 0), (["--no-such-option"], 2):
+        assert loaded(tmp_path, *words) == (code, "[]")
+    code, modules = loaded(tmp_path, "plan")
+    assert code == 2
+    assert "pydantic" in modules
+
+
 def test_a_command_that_reads_a_list_loads_the_library_that_checks_it(tmp_path: Path) -> None:
     (tmp_path / "list.json").write_text("{}")
     code, modules = loaded(tmp_path, "cohort", "list.json", "--samples", "s.npz")

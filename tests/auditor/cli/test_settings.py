@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from auditor.cli.options import option_types
 from auditor.cli.settings import read_settings, user_file
 from auditor.errors import UsageError
 
-KNOWN = {"planes", "rate", "range", "quiet", "output", "trust_model_file", "ats_threshold"}
+KNOWN = option_types()
+
+
+def read() -> dict[str, Any]:
+    """All values, as the parser gets them."""
+    return {name: value() for name, value in read_settings(KNOWN).items()}
 
 
 @pytest.fixture(autouse=True)
@@ -31,23 +38,28 @@ def user(text: str) -> None:
 
 
 def test_no_files_no_settings() -> None:
-    assert read_settings(KNOWN) == {}
+    assert read() == {}
 
 
 def test_the_projects_file_wins_over_the_users() -> None:
     user('planes = 3\noutput = "u"\n')
     project("planes = 4\nats-threshold = 0.25\n")
-    assert read_settings(KNOWN) == {"planes": "4", "output": "u", "ats_threshold": "0.25"}
+    assert read() == {"planes": "4", "output": "u", "ats_threshold": "0.25"}
 
 
 def test_values_arrive_as_they_would_be_typed() -> None:
     project('range = [0, 255.5]\nquiet = true\nrate = 1e3\noutput = "a b"\n')
-    assert read_settings(KNOWN) == {
+    assert read() == {
         "range": "0,255.5",
         "quiet": "true",
         "rate": "1000.0",
         "output": "a b",
     }
+
+
+def test_an_option_that_may_be_repeated_takes_a_list() -> None:
+    project('format = ["html", "pdf"]\nframework = "owasp-ml"\n')
+    assert read() == {"format": ["html", "pdf"], "framework": ["owasp-ml"]}
 
 
 def test_the_users_file_lies_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -64,14 +76,14 @@ def test_a_home_we_may_not_enter_holds_no_settings(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(Path, "is_file", closed)
     project("planes = 4\n")
-    assert read_settings(KNOWN) == {"planes": "4"}
+    assert read() == {"planes": "4"}
 
 
 @pytest.mark.parametrize("name", ["key", "api_key", "api-key", "API_KEY", "token", "auth-token"])
 def test_secrets_are_refused_and_not_repeated(name: str) -> None:
     project(f'{name} = "hunter2"\n')
     with pytest.raises(UsageError, match="secrets never go into a file") as caught:
-        read_settings({*KNOWN, name.replace("-", "_")})
+        read_settings({**KNOWN, name.replace("-", "_"): str})
     assert "hunter2" not in str(caught.value)
 
 
@@ -92,12 +104,19 @@ def test_a_file_cannot_vouch_for_a_model(name: str) -> None:
         ("planes = [[1]]\n", "which is no value"),
         ("planes = 2024-01-01\n", "which is no value"),
         ("[http]\nplanes = 1\n", "names 'http', which is no option"),
+        ("seed = 1\n\nat-thresholds = 3\n", r"\(line 3\) names .* did you mean 'ats_threshold'\?"),
+        ("# mine\nplanes = 'many'\n", r"\(line 2\): planes is 'many', it must be a valid integer$"),
+        (
+            "sampler = 'forest'\n",
+            r"\(line 1\): sampler is 'forest', it must be 'paper' or 'frugal'$",
+        ),
+        ("planes = 3.5\n", r"planes is 3.5, it must be a valid integer$"),
     ],
 )
 def test_a_bad_file_is_named(text: str, words: str) -> None:
     project(text)
     with pytest.raises(UsageError, match=words) as caught:
-        read_settings(KNOWN)
+        read()
     assert "settings file xray-audit.toml" in str(caught.value)
 
 

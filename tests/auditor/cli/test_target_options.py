@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.errors import TargetError
-from auditor.cli.options import AccessMode, LayoutName, ProtocolName, SampleOptions, TargetOptions
+from auditor.cli.options import SampleOptions, TargetOptions
 from auditor.cli.target_options import build_target, resize_to
 from auditor.errors import UsageError
 
@@ -37,15 +37,15 @@ def test_every_option_arrives(tmp_path: Path) -> None:
     (tmp_path / "classes.txt").write_text("cat\ndog\n")
     options = TargetOptions(
         endpoint=URL,
-        access=AccessMode.IMAGE,
+        access="image",
         range="-1,1.5",
         mean="0.5,0.4,0.3",
         std="0.2",
         shape="3,32,16",
-        layout=LayoutName.NHWC,
+        layout="NHWC",
         encoding="jpeg:90",
         classes=tmp_path / "classes.txt",
-        protocol=ProtocolName.V2_BINARY,
+        protocol="v2-binary",
         device="cuda:1",
         threads=2,
         batch=7,
@@ -67,7 +67,7 @@ def test_flags_win_over_the_target_file_and_leave_the_rest(tmp_path: Path) -> No
         f'url = "{URL}"\naccess = "float"\nbatch.max = 4\n[limits]\ntimeout = 9\n'
         '[auth]\nheader = "X-Key"\n[response]\npath = "label"\nkind = "label"\n'
     )
-    target = build_target(TargetOptions(target=path, access=AccessMode.IMAGE, timeout=3.0))
+    target = build_target(TargetOptions(target=path, access="image", timeout=3.0))
     assert (target.kind, target.access, target.batch) == ("http", "image", 4)
     assert (target.limits.timeout, target.http.auth.header) == (3.0, "X-Key")
     assert (target.http.reply.path, target.http.reply.kind) == ("label", "label")

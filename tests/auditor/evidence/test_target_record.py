@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelSpace
 from adapters.errors import RetryAdvice, ServerFailed
+from adapters.strict_json import canonical
 from adapters.synthetic import SyntheticOracle
 from auditor.engine.contract import EngineLimits
 from auditor.errors import EvidenceError, ExitCode
-from auditor.evidence.chain import Chain, read_chain, split_lines
+from auditor.evidence.chain import GENESIS, Chain, line_hash, read_chain, split_lines
 from auditor.evidence.target_record import MAX_NAMES, TargetRecord
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
@@ -85,6 +86,16 @@ def endpoint(make_oracle: Callable[..., SyntheticOracle]) -> Callable[..., Endpo
 
 def entries(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def log_of(kind: str, content: dict[str, Any]) -> list[bytes]:
+    """A log of one run that holds one more entry."""
+    opened = {"plan": "p", "target": "t", "tool": {}, "torn": 0}
+    lines: list[bytes] = []
+    for e, more in (("open", opened), (kind, content)):
+        prev = line_hash(lines[-1]) if lines else GENESIS
+        lines.append(canonical({"n": len(lines), "prev": prev, "at": 1.5, "e": e, **more}))
+    return lines
 
 
 def chain_of(folder: Path) -> Chain:
@@ -181,9 +192,16 @@ def test_long_lists_of_names_are_written_in_parts() -> None:
     record, names = TargetRecord(), [f"class {number}" for number in range(2 * MAX_NAMES + 1)]
     parts = list(record.class_news(0, names, len(names)))
     for part in parts:
-        record.take_classes(part)
+        record.take_classes(**part)
     assert (len(parts), record.names, record.size) == (3, names, len(names))
     assert list(record.class_news(0, names, len(names))) == []
+
+
+def test_classes_and_senders_as_they_are_written_are_read() -> None:
+    record = read_chain(log_of("classes", {"first": 0, "names": ["a"], "size": 1})).target_record
+    assert (record.names, record.size) == (["a"], 1)
+    said = {"said": {"a": "b"}, "addresses": ["x"]}
+    assert read_chain(log_of("sender", said)).target_record.servers == {"a": ["b"]}
 
 
 @pytest.mark.parametrize(
@@ -199,7 +217,7 @@ def test_long_lists_of_names_are_written_in_parts() -> None:
 )
 def test_classes_that_nobody_writes_are_refused(entry: dict[str, Any]) -> None:
     with pytest.raises(EvidenceError):
-        TargetRecord().take_classes(entry)
+        read_chain(log_of("classes", entry))
 
 
 @pytest.mark.parametrize(
@@ -207,4 +225,4 @@ def test_classes_that_nobody_writes_are_refused(entry: dict[str, Any]) -> None:
 )
 def test_senders_that_nobody_writes_are_refused(entry: dict[str, Any]) -> None:
     with pytest.raises(EvidenceError):
-        TargetRecord().take_server(entry)
+        read_chain(log_of("sender", entry))

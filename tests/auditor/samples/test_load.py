@@ -622,7 +622,11 @@ def test_listed_digits_follow_the_list(tmp_path: Path) -> None:
     [
         (("0", "1", "10"), LabelSpace(size=10), "of class 10, the model's classes end at 9"),
         (("0", "1", str(MAX_CLASSES)), LabelSpace(), f"at most {MAX_CLASSES} are supported"),
-        (("cat", "dog", "frog"), LabelSpace(["a", "b", "c"]), "has no class named 'cat'"),
+        (
+            ("cat", "dog", "frog"),
+            LabelSpace(["a", "b", "c"]),
+            "no class named 'cat'; it has 'a', 'b', 'c': rename",
+        ),
         (("cat", "dog", "frog"), LabelSpace(size=10), "name 3 classes and the model has 10"),
         (("1", "2", "-3"), LabelSpace(size=10), "name 3 classes and the model has 10"),
     ],

@@ -110,7 +110,7 @@ def test_the_bound_is_on_the_upper_end_of_the_interval() -> None:
     ("kind", "key", "words"),
     [
         ("patch", "small-patch4", "a patch of 4 x 4 pixels sends"),
-        ("random shapes", "random-shapes", "coloured shapes at random places, drawn anew"),
+        ("random shapes", "random-shapes", "a set of coloured shapes, drawn anew"),
         ("warp", "weak-warp", "mean shift 3.7 pixels"),
         ("quantise", "grey-levels", "to 4 grey levels sends"),
         ("wave", "weak-wave", "wave pattern added to the picture (mean change 3.7"),

@@ -279,11 +279,21 @@ def test_every_mismatch_is_named_with_both_values(field: str, changes: dict[str,
     assert ", the audit's is " in message
 
 
-@pytest.mark.parametrize("name", SCORE_SETTINGS)
+def without(name: str) -> Profile:
+    return profile(settings={key: value for key, value in SETTINGS.items() if key != name})
+
+
+@pytest.mark.parametrize("name", [name for name in SCORE_SETTINGS if name != "sampler"])
 def test_a_profile_that_leaves_a_setting_open_fits_nothing(name: str) -> None:
-    rest = {key: value for key, value in SETTINGS.items() if key != name}
     with pytest.raises(ProfileError, match=f"its {name} is None"):
-        check(profile(settings=rest))
+        check(without(name))
+
+
+def test_a_profile_without_a_sampler_means_the_papers() -> None:
+    check(without("sampler"))
+    message = "does not fit this audit: its sampler is paper, the audit's is frugal"
+    with pytest.raises(ProfileError, match=message):
+        check(without("sampler"), settings={**SETTINGS, "sampler": "frugal", "points": 16})
 
 
 def test_every_score_can_decide() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -54,6 +55,14 @@ def test_one_cap_on_requests_in_flight_holds_for_user_and_description() -> None:
         Spending(concurrency=MAX_CONCURRENCY + 1).checked()
     with pytest.raises(TargetError, match=f"limits.concurrency is {MAX_CONCURRENCY + 1}"):
         read_target({"url": URL, "limits": {"concurrency": MAX_CONCURRENCY + 1}})
+
+
+def test_a_profile_without_a_sampler_makes_an_audit_by_the_papers() -> None:
+    shipped = load_profile("paper-gtsrb")
+    settings = {key: value for key, value in shipped.settings.items() if key != "sampler"}
+    older = dataclasses.replace(shipped, settings=settings)
+    assert merge_settings(older, {}) == merge_settings(shipped, {})
+    assert merge_settings(older, {}).sampler == "paper"
 
 
 def test_what_the_user_chose_wins_over_the_profile_over_the_default() -> None:

@@ -283,7 +283,9 @@ def test_a_log_of_an_earlier_version_says_what_it_lacks(bundle: Bundles) -> None
 def test_run_json_cannot_bring_labels_of_its_own(bundle: Bundles) -> None:
     folder = bundle("plain")
     edit(folder, "run.json", lambda run: run["engine"].update(labels=[[0] * 9]))
-    assert "does not say how the run ended" in text(reseal(folder), "verdict")
+    assert "run.json is not as this version writes it (engine.labels: an unknown key)" in text(
+        reseal(folder), "verdict"
+    )
 
 
 KINDS: dict[str, dict[str, Any]] = {
