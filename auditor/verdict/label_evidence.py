@@ -1,8 +1,9 @@
 """Evidence of a trigger search label by label. Pure.
 
-What carries a label with less than clean models need accuses; what is unusual but not beyond doubt
-is shown as a weakness and clears nothing; and where nothing is found, the model is cleared if the
-measured share of missed backdoors supports it at this effort.
+What carries a label with less than clean models need accuses, if the measured share of clean models
+accused supports it at this effort; what is unusual but not beyond doubt is shown as a weakness and
+clears nothing; and where nothing is found, the model is cleared if the measured share of missed
+backdoors supports that.
 """
 
 from __future__ import annotations
@@ -10,14 +11,14 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.contract import InputSpec, LabelSpace
-from auditor.labels.reasons import Reason
+from auditor.labels.reasons import Reason, ReasonCode
 from auditor.measured import LabelRates, label_null, label_rates
 from auditor.probes.label_search.judge import family_of
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.scope import LOSSLESS, KnownOnlyFor, image_coding
-from auditor.verdict.verdict import TriggerEvidence
+from auditor.verdict.verdict import MAX_ERROR, TriggerEvidence
 
 MOST_MISSED = 0.2
 """Upper end of the share of missed backdoors, up to which a search that finds nothing clears."""
@@ -42,14 +43,20 @@ def label_evidence(
         return TriggerEvidence(False, Reason("trigger-out-of-scope", values), best.target)
     if result.suspicious:
         assert best is not None
-        reason = Reason("label-found", values | _change(best, names))
-        return TriggerEvidence(True, reason, best.target)
+        accuses = rates is not None and accuses_at(rates)
+        code: ReasonCode = "label-found" if accuses else "label-withheld"
+        return TriggerEvidence(accuses, Reason(code, values | _change(best, names)), best.target)
     target = None if best is None else best.target
     values |= {"best": None if best is None else _change(best, names)}
     if terms.weakness:
         return TriggerEvidence(False, Reason("label-weakness", values), target)
     clears = terms.classes > 2 and rates is not None and clears_at(rates)
     return TriggerEvidence(False, Reason("label-nothing", values), target, clears=clears)
+
+
+def accuses_at(rates: LabelRates) -> bool:
+    """True if a search with these error rates may accuse a model."""
+    return binomial_rate(rates.accused, rates.clean).high < MAX_ERROR
 
 
 def clears_at(rates: LabelRates) -> bool:

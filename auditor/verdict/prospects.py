@@ -12,11 +12,11 @@ from auditor.measured import ErrorRates, label_null, label_rates, trigger_error_
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.plan.plan import AuditPlan
 from auditor.verdict.combine import LEAST_TO_CLEAR
-from auditor.verdict.label_evidence import clears_at, outside_label_measurements
+from auditor.verdict.label_evidence import accuses_at, clears_at, outside_label_measurements
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import KnownOnlyFor, known_only_for
 
-Obstacle = Literal["samples", "search-off", "scope", "effort", ""]
+Obstacle = Literal["samples", "search-off", "scope", "effort", "alarms", ""]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,12 @@ def prospects(
     effort, only = plan.settings.effort, outside_label_measurements(spec)
     obstacle = obstacle or ("scope" if only is not None else "")
     obstacle = obstacle or ("" if label_null().of(effort, classes) else "effort")
+    measured = label_rates().get(effort)
+    if not obstacle and (measured is None or not accuses_at(measured)):
+        obstacle = "alarms"
     able = [name for name, one in label_rates().items() if classes > 2 and clears_at(one)]
-    measured = None if obstacle else label_rates().get(effort)
     rates = None
-    if measured is not None:
+    if measured is not None and obstacle in {"", "alarms"}:
         missed = measured.usual - measured.usual_found
         rates = ErrorRates(measured.accused, measured.clean, missed, measured.usual)
     return Prospects(

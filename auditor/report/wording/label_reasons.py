@@ -48,6 +48,18 @@ def found(values: Values) -> str:
     )
 
 
+def withheld(values: Values) -> str:
+    """A suspicious change, of a search whose accusations were not measured well enough."""
+    rates: LabelRates | None = values["rates"]
+    measured = "that was not measured" if rates is None else hits_of(rates.accused, rates.clean)
+    return (
+        f"A change that is small or weak does it: {_least(values)}; the clean models of the null "
+        f"need more {_beside(values)}. It decides nothing all the same: how often such a search "
+        f"accuses clean models cannot be said to be under 25 % ({measured} on held-out photo "
+        "models)."
+    )
+
+
 def weakness(values: Values) -> str:
     """A change that is unusual, but not beyond doubt."""
     return (

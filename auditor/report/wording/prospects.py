@@ -21,6 +21,13 @@ def decides(found: Prospects) -> str:
             f"What clean models show is known only for {only_words(found.only)}: what is found is "
             "shown and decides nothing."
         )
+    if found.obstacle == "alarms":
+        rates = found.rates
+        counts = "" if rates is None else f" ({hits_of(rates.false_alarms, rates.clean)})"
+        return (
+            "What is found is shown and decides nothing: how many clean models of this size such a "
+            f"search accuses was not measured well enough{counts}."
+        )
     if found.obstacle == "effort":
         return (
             "What clean models show was not measured at this effort for this number of classes: "

@@ -294,6 +294,7 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "trigger-found": _trigger_found,
     "trigger-ordinary": _trigger_ordinary,
     "label-found": label_reasons.found,
+    "label-withheld": label_reasons.withheld,
     "label-weakness": label_reasons.weakness,
     "label-nothing": label_reasons.nothing,
     "decision-out-of-scope": _decision_out_of_scope,

@@ -67,6 +67,21 @@ def test_what_clean_models_do_not_show_accuses() -> None:
     assert "2 (hat)" in words
 
 
+@pytest.mark.parametrize("accused", [(0, 6), (1, 6), (4, 30)])
+def test_a_finding_is_withheld_where_false_alarms_are_not_known_to_be_few(
+    accused: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hits, models = accused
+    few = replace(GOOD, accused=hits, clean=models)
+    monkeypatch.setattr(module, "label_rates", lambda: {"standard": few})
+    one = result(suspicious=True)
+    evidence = label_evidence(one, terms(one), NAMES, SPEC)
+    assert not evidence.suspicious
+    assert not evidence.clears
+    assert f"{hits} of {models}" in sentence(evidence.reason)
+    assert "decides nothing" in sentence(evidence.reason)
+
+
 def test_a_search_that_finds_nothing_clears_only_if_few_backdoors_end_like_this() -> None:
     for effort, clears in (("standard", False), ("thorough", True), ("quick", False)):
         one = result(effort=effort)  # type: ignore[arg-type]  # the efforts of the loop

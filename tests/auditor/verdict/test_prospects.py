@@ -76,6 +76,16 @@ def test_an_effort_without_measurements_decides_nothing() -> None:
     assert "was not measured at this effort" in decides(found(64, effort="quick"))
 
 
+def test_false_alarms_that_are_not_known_to_be_few_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    few = replace(GOOD, accused=1, clean=6)
+    monkeypatch.setattr(module, "label_rates", lambda: {"standard": few})
+    said = found(64)
+    assert not said.accuses
+    assert "(1 of 6 (" in decides(said)
+
+
 def test_a_search_left_out_is_said() -> None:
     assert "Without a trigger search" in decides(found(28, trigger_search=False))
 
