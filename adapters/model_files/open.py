@@ -10,7 +10,7 @@ from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.errors import UntrustedModel
-from adapters.model_files.file import ModelFile, read_model_file
+from adapters.model_files.file import ModelFile, read_model_file, refuse_other_kind
 from adapters.model_files.onnx.check import check_onnx
 from adapters.model_files.oracle import LocalOracle, resolve
 from adapters.model_files.sandbox.sandbox import landlock_abi
@@ -77,6 +77,7 @@ async def _open_here(target: Target, runtime: Any) -> LocalOracle:
     def load() -> LocalOracle:
         runtime.prepare(target.device, target.threads)
         file = read_model_file(target.location)
+        refuse_other_kind(file, target.kind)
         model = runtime.load(file, target.device, target.threads)
         return LocalOracle(model.infer, resolve(target, file, model.facts, TRUSTED), worker)
 

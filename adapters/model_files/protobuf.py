@@ -15,6 +15,10 @@ class NotProtobufError(ValueError):
     """The bytes are no message, or a larger one than is read."""
 
 
+class CutShortError(NotProtobufError):
+    """The bytes end within a part."""
+
+
 class Budget:
     """Fields that may be read in all: a message of two-byte fields would take for ever."""
 
@@ -43,13 +47,13 @@ def fields(message: memoryview, budget: Budget) -> Iterator[tuple[int, int, int 
         elif wire == BYTES:
             size, position = _varint(message, position)
             if size > end - position:
-                raise NotProtobufError("a part is longer than the whole")
+                raise CutShortError("a part is longer than the whole")
             value = message[position : position + size]
             position += size
         elif wire in {FIXED32, FIXED64}:
             size = 4 if wire == FIXED32 else 8
             if size > end - position:
-                raise NotProtobufError("it ends within a number")
+                raise CutShortError("it ends within a number")
             value = int.from_bytes(message[position : position + size], "little")
             position += size
         else:
@@ -78,7 +82,7 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
     value = 0
     for place in range(_MAX_VARINT):
         if position >= len(message):
-            raise NotProtobufError("it ends within a number")
+            raise CutShortError("it ends within a number")
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << (7 * place)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
 
 from adapters.contract import Access, Layout
 from adapters.errors import TargetError
+from adapters.file_kind import why_unreadable
 from adapters.target import description as parts
 from adapters.target.description import Target
 from adapters.target.kinds import READING, Count, Flag, Number, Texts
@@ -176,7 +177,8 @@ def read_description(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise TargetError(f"target file {path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TargetError(f"target file {path} is not TOML: {error}") from error
+        why = why_unreadable(path, error)
+        raise TargetError(f"target file {path} is not TOML: {why}") from error
     table = data.get("target", data)
     if not isinstance(table, dict):
         raise TargetError(f"target file {path}: [target] is not a table")
