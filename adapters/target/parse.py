@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
 
-from adapters.contract import Access, Layout
+from adapters.contract import Access, Fit, Layout
 from adapters.errors import TargetError
 from adapters.file_kind import why_unreadable
 from adapters.target import description as parts
@@ -77,6 +77,12 @@ class Input:
     that of ``shape``."""
     resample: parts.Resample = "bilinear"
     """Method that brings an input to ``upload_size``."""
+    fit: Fit | None = None
+    """Way of a sample of another size to that of ``shape`` (or ``--resize``): ``squash`` both
+    sides, ``crop`` what is over, or ``pad`` with ``background``."""
+    background: str | None = None
+    """Colour beneath transparent samples and around padded ones, a name or ``#rrggbb``; without
+    it white."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,14 @@ class ProtocolName(StrEnum):
     HTTP = "http"
 
 
+class FitName(StrEnum):
+    """Ways of a picture to another size, as choices."""
+
+    SQUASH = "squash"
+    CROP = "crop"
+    PAD = "pad"
+
+
 class LayoutName(StrEnum):
     """Axis orders, as choices."""
 
@@ -123,6 +131,14 @@ class SampleOptions:
         "Clean samples: class/name.png folders, an .npz with x and y, or a folder with labels.csv."
     )
     resize: str | None = _option("Bring every sample to this size.", metavar="HxW")
+    fit: FitName | None = _option(
+        "Way to that size: squash both sides, crop what is over, or pad. Default: the "
+        "description's, else squash; check measures which gives more right labels."
+    )
+    background: str | None = _option(
+        "Colour beneath transparent samples and around padded ones. Default: white.",
+        metavar="COLOUR",
+    )
 
 
 @dataclass

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Any, cast
 
+from adapters.contract import Fit
 from adapters.target import (
     TARGET_FILE,
     Target,
@@ -17,7 +18,8 @@ from adapters.target import (
 from auditor.cli.options import SampleOptions, TargetOptions
 from auditor.cli.settings import described_target
 from auditor.errors import UsageError
-from auditor.samples.load import MAX_PIXELS, read_class_names
+from auditor.samples.class_list import read_class_names
+from auditor.samples.pictures import MAX_PIXELS
 from auditor.samples.samples import whole_number
 from auditor.workflows.targets import is_file, stated_model
 
@@ -157,6 +159,26 @@ def _numbers(flag: str, text: str, count: int | None = None) -> list[float]:
     if count is not None and len(numbers) != count:
         raise UsageError(f"{flag} is {text!r}, it must be {count} numbers separated by commas")
     return numbers
+
+
+def framing_of(
+    options: SampleOptions, described: Target | None = None
+) -> tuple[tuple[int, int] | None, Fit, str]:
+    """Size, fit and background of the samples: the options' over the description's.
+
+    Raises:
+        UsageError: a fit without the size that it leads to.
+    """
+    size = resize_to(options)
+    stated = None if options.fit is None else cast("Fit", str(options.fit))
+    background = options.background
+    if described is not None:
+        stated, background = stated or described.fit, background or described.background
+        if stated is not None and size is None and described.shape is not None:
+            size = described.shape[1:]
+    if stated is not None and size is None:
+        raise UsageError(f"--fit {stated} is the way to another size: state it with --resize HxW")
+    return size, stated or "squash", background or "white"
 
 
 def resize_to(options: SampleOptions) -> tuple[int, int] | None:
