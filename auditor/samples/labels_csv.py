@@ -49,8 +49,11 @@ def _text(path: Path) -> str:
     try:
         data = path.read_bytes()
         wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
-        return data.decode("utf-16" if wide else "utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+        if "\0" in text:
+            raise ValueError("it is no text")
+        return text
+    except (OSError, ValueError) as error:
         raise SamplesError(
             f"{path} cannot be read as CSV: {why_unreadable(path, error)}"
         ) from error
@@ -96,7 +99,8 @@ def _columns(folder: Path, rows: list[Row]) -> tuple[int, int, list[Row]]:
 
 def _is_file(folder: Path, name: str) -> bool:
     """True for a file that is there, or would be a picture: a missing one is no header."""
-    return PurePosixPath(name).suffix.lower() in SUFFIXES or _there(folder, name)
+    named = PurePosixPath(name).suffix.lower() in SUFFIXES
+    return named or _found(folder, name) is not None
 
 
 def _there(folder: Path, name: str) -> bool:
@@ -106,17 +110,19 @@ def _there(folder: Path, name: str) -> bool:
         return False
 
 
+def _found(folder: Path, name: str) -> str | None:
+    """The file that ``name`` means: as written, with slashes for Windows' marks, or by its stem."""
+    slashed = name.replace("\\", "/")
+    stems = [slashed + suffix for suffix in sorted(SUFFIXES) if _there(folder, slashed + suffix)]
+    if _there(folder, name) or not _there(folder, slashed):
+        return name if _there(folder, name) else stems[0] if len(stems) == 1 else None
+    return slashed
+
+
 def _ref(path: Path, name: str) -> str:
-    """The file that a row means: as written, with slashes for Windows' marks, or by its stem."""
-    slashed = name if _there(path.parent, name) else name.replace("\\", "/")
-    if Path(slashed).is_absolute() or ".." in Path(slashed).parts:
+    if Path(name).is_absolute() or ".." in Path(name.replace("\\", "/")).parts:
         raise SamplesError(f"{path} names {name!r}, which lies outside the samples folder")
-    if _there(path.parent, slashed) or Path(slashed).suffix.lower() in SUFFIXES:
-        return slashed
-    found = [
-        slashed + suffix for suffix in sorted(SUFFIXES) if _there(path.parent, slashed + suffix)
-    ]
-    return found[0] if len(found) == 1 else slashed
+    return _found(path.parent, name) or name
 
 
 def _unlisted(folder: Path, refs: Sequence[str]) -> list[tuple[str, str]]:

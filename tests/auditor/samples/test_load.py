@@ -15,8 +15,8 @@ from PIL import Image
 
 from adapters.contract import MAX_CLASSES, InputSpec, LabelSpace
 from auditor.errors import SamplesError
-from auditor.samples.fit import class_indices, to_model_units
 from auditor.samples.class_list import read_class_names
+from auditor.samples.fit import class_indices, to_model_units
 from auditor.samples.load import load_samples
 from auditor.samples.pictures import MAX_PIXELS
 from auditor.samples.samples import Samples, whole_number

@@ -209,24 +209,20 @@ def test_of_several_frames_the_first_counts_and_that_is_said(folder: Path, suffi
     assert said == f"Pictures: 1 with several frames, the first used (cat/odd.{suffix})."
 
 
-DEEP: dict[str, tuple[str, Callable[[Path], None]]] = {
-    "grey png": ("odd.png", lambda p: Image.fromarray(picture()[..., 0].astype(np.uint16) * 257).save(p)),
-    "grey tiff": ("odd.tif", lambda p: Image.fromarray(picture()[..., 0].astype(np.uint16) * 257).save(p)),
-    "colour png": ("odd.png", lambda p: p.write_bytes(png(picture().astype(np.uint16) * 257, 2, 16))) ,
+WIDE = picture().astype(np.uint16) * 257
+DEEP: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "grey png": ("odd.png", lambda p: Image.fromarray(WIDE[..., 0]).save(p)),
+    "grey tiff": ("odd.tif", lambda p: Image.fromarray(WIDE[..., 0]).save(p)),
+    "colour png": ("odd.png", lambda p: p.write_bytes(png(WIDE, 2, 16))),
     "colour ppm": (
         "odd.ppm",
-        lambda p: p.write_bytes(
-            b"P6 24 20 65535\n" + (picture().astype(np.uint16) * 257).astype(">u2").tobytes()
-        ),
+        lambda p: p.write_bytes(b"P6 24 20 65535\n" + WIDE.astype(">u2").tobytes()),
     ),
     "grey pgm": (
         "odd.pgm",
-        lambda p: p.write_bytes(
-            b"P5 24 20 65535\n"
-            + (picture()[..., 0].astype(np.uint16) * 257).astype(">u2").tobytes()
-        ),
+        lambda p: p.write_bytes(b"P5 24 20 65535\n" + WIDE[..., 0].astype(">u2").tobytes()),
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("kind", DEEP)
