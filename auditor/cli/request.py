@@ -86,7 +86,10 @@ def read_samples(
     from auditor.cli.target_options import framing_of
     from auditor.samples.load import load_samples
 
-    samples = load_samples(samples_path(given), *framing_of(given, described))
+    names = ("shape", "fit", "background") if described is not None else ()
+    stated = {name: getattr(described, name) for name in names}
+    size, fit, background = framing_of(given, stated)
+    samples = load_samples(samples_path(given), size, fit or "squash", background)
     for note in samples.notes:
         progress.note(note)
     return samples

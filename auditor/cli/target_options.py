@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, cast
 
@@ -162,23 +163,22 @@ def _numbers(flag: str, text: str, count: int | None = None) -> list[float]:
 
 
 def framing_of(
-    options: SampleOptions, described: Target | None = None
-) -> tuple[tuple[int, int] | None, Fit, str]:
-    """Size, fit and background of the samples: the options' over the description's.
+    options: SampleOptions, described: Mapping[str, Any], *, sized: bool = True
+) -> tuple[tuple[int, int] | None, Fit | None, str]:
+    """Size, fit and background of the samples: the options' over those of a description's
+    ``[input]``. Unless ``sized``, a fit may come without the size that it leads to.
 
     Raises:
-        UsageError: a fit without the size that it leads to.
+        UsageError: such a fit.
     """
-    size = resize_to(options)
-    stated = None if options.fit is None else cast("Fit", str(options.fit))
-    background = options.background
-    if described is not None:
-        stated, background = stated or described.fit, background or described.background
-        if stated is not None and size is None and described.shape is not None:
-            size = described.shape[1:]
-    if stated is not None and size is None:
-        raise UsageError(f"--fit {stated} is the way to another size: state it with --resize HxW")
-    return size, stated or "squash", background or "white"
+    size, fit = resize_to(options), options.fit or described.get("fit")
+    background = options.background or described.get("background") or "white"
+    shape = described.get("shape")
+    if fit is not None and size is None and shape is not None:
+        size = (int(shape[1]), int(shape[2]))
+    if fit is not None and size is None and sized:
+        raise UsageError(f"--fit {fit} is the way to another size: state it with --resize HxW")
+    return size, None if fit is None else cast("Fit", str(fit)), background
 
 
 def resize_to(options: SampleOptions) -> tuple[int, int] | None:

@@ -213,7 +213,7 @@ class _Look:
 
 
 def _instead(content: memoryview, error: NotProtobufError) -> str:
-    """What bytes are that cannot be read as an ONNX model, in words without the format's own."""
+    """The kind of bytes that are no readable ONNX model, in words without the format's own."""
     if file_kind(bytes(content[:LOOK_AT])) != ONNX:
         return "is not ONNX, and of no kind that is known here: export the model to ONNX"
     how = "cut short" if isinstance(error, CutShortError) else "damaged"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +15,20 @@ from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.client import Asker
 from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct
 from auditor.workflows.check.find import MOST_TRIES, find_format
+from auditor.workflows.check.fits import MOST_FITTING, compare_fits
 from auditor.workflows.check.measure import CheckResult, check_target
-from auditor.workflows.check.trial import Found, Trial
+from auditor.workflows.check.trial import Found, Resized, Trial, Way
 from auditor.workflows.prepare import prepare
 from auditor.workflows.price import write_rate
 
 MOST_CHECKING = 140
 """30 samples, at most 30 of them again, 50 in larger requests, 30 if one of those fails."""
 
-MOST_QUERIES = MOST_TRIES + 2 * MOST_CHECKING + MOST_CORRECTING
+MOST_QUERIES = MOST_TRIES + 3 * MOST_CHECKING + MOST_CORRECTING + MOST_FITTING
 """Most inputs that a whole check sends, repeats that the target asks for not counted."""
+
+AS_THEY_ARE = Way()
+"""The samples come in the target's size, or in one that ``check`` brings to it."""
 
 _FORMAT = ("preset", "protocol", "request", "response", "model")
 
@@ -78,16 +82,18 @@ class Checked:
 async def run_check(
     stated: Mapping[str, Any],
     samples: Samples,
-    resized: Callable[[tuple[int, int]], Samples],
+    resized: Resized,
     output: Path,
     *,
     vouched: bool = False,
+    way: Way = AS_THEY_ARE,
 ) -> Checked:
     """Check the target that ``stated`` describes; at most ``MOST_QUERIES`` queries.
 
     If it states a URL and no format, the format is found first. ``resized`` loads the samples again
-    in another size, ``output`` keeps the measured rate for ``plan``, and ``vouched`` is True if the
-    user vouches for a model file whose loading runs code.
+    in another size and fit, ``output`` keeps the measured rate for ``plan``, ``vouched`` is True if
+    the user vouches for a model file whose loading runs code, and ``way`` is the samples' way to
+    their size so far.
 
     Raises:
         AdapterError: the target cannot be asked.
@@ -98,7 +104,7 @@ async def run_check(
     target = read_target(stated, vouched=vouched)
     least = target.preflight.min_accuracy
     least = MIN_ACCURACY if least is None else least
-    trial = Trial(asker, stated, samples, resized, least=least, vouched=vouched)
+    trial = Trial(asker, stated, samples, resized, least=least, vouched=vouched, way=way)
     discover = target.kind == "http" and not any(name in stated for name in _FORMAT)
     if discover:
         await find_format(trial)
@@ -116,6 +122,9 @@ async def run_check(
             first = again
     if isinstance(first, SamplesError):
         raise first
+    if await compare_fits(trial):
+        again = await _measured(trial, output)
+        first = first if isinstance(again, SamplesError) else again
     first.discovered, first.queries = discover, asker.queries
     if discover:
         _limit_batch(first)
@@ -133,8 +142,6 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
         try:
             ready = prepare(oracle, found.samples, AuditSettings(planes=1, canaries=0))
         except SamplesError as error:
-            if target.kind != "http":
-                raise
             return error
         result = await check_target(
             oracle,
@@ -157,9 +164,9 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
 
 
 def _overruled(stated: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
-    """True if ``table`` changes what ``stated`` says."""
-    before, now = dict(stated.get("input", {})), dict(table.get("input", {}))
-    return any(now.get(name) != value for name, value in before.items())
+    """True if ``table`` changes what ``stated`` says of inputs or classes."""
+    parts = [(dict(stated.get(n, {})), dict(table.get(n, {}))) for n in ("input", "response")]
+    return any(now.get(k) != value for before, now in parts for k, value in before.items())
 
 
 def _as_stated(before: Checked | SamplesError) -> str:

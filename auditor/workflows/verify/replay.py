@@ -193,6 +193,7 @@ def _samples(files: BundleFiles, held: dict[str, Any], digest: str) -> Samples:
         class_order=tuple(held["class_order"]),
         stated_order=bool(held["stated_order"]),
         digest=str(digest),
+        notes=tuple(str(note) for note in held.get("notes", ())),
     )
 
 
