@@ -14,7 +14,7 @@ _OWN = frozenset(("classes.txt", "labels.csv"))
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListedSamples:
     """Samples by reference with their classes, and what was left out with its reason."""
 
     refs: list[str]
@@ -22,13 +22,13 @@ class Listed:
     left: list[tuple[str, str]]
 
 
-def walk_folder(folder: Path) -> Listed:
+def walk_folder(folder: Path) -> ListedSamples:
     """Every picture in the class folders of ``folder``, in the order of their names.
 
     Raises:
         SamplesError: there are none, a class has none, or one lies too deep.
     """
-    found = Listed([], [], [])
+    found = ListedSamples([], [], [])
     for entry in sorted(folder.iterdir()):
         if left_out.is_hidden(entry.name):
             found.left.append((entry.name, left_out.HIDDEN))
@@ -47,7 +47,7 @@ def walk_folder(folder: Path) -> Listed:
     return found
 
 
-def _walk_class(folder: Path, place: Path, found: Listed) -> None:
+def _walk_class(folder: Path, place: Path, found: ListedSamples) -> None:
     name, before = place.name, len(found.refs)
     left: list[tuple[str, str]] = []
     for entry in sorted(place.iterdir()):

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from adapters.file_kind import why_unreadable
 from auditor.errors import SamplesError
 from auditor.samples import left_out
-from auditor.samples.folder import Listed
+from auditor.samples.folder import ListedSamples
 from auditor.samples.pictures import SUFFIXES
 
 _MARKS = (",", ";", "\t", "|")
@@ -27,7 +27,7 @@ Row = tuple[int, list[str]]
 """Number of a line, and its cells."""
 
 
-def read_labels_csv(path: Path) -> Listed:
+def read_labels_csv(path: Path) -> ListedSamples:
     """The samples that ``path`` lists, and the pictures beside it that it does not.
 
     Raises:
@@ -42,7 +42,7 @@ def read_labels_csv(path: Path) -> Listed:
     if not rows:
         raise SamplesError(f"{path} lists no samples")
     refs = [_ref(path, row[file_at]) for _, row in rows]
-    return Listed(refs, [row[label_at] for _, row in rows], _unlisted(path.parent, refs))
+    return ListedSamples(refs, [row[label_at] for _, row in rows], _unlisted(path.parent, refs))
 
 
 def _text(path: Path) -> str:

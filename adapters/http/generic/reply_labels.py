@@ -39,6 +39,7 @@ class ReplyRule:
         self._success = JsonPath.read(reply.success_path)
         self._error = JsonPath.read(reply.error_path)
         self._listed = frozenset(space.names)
+        self._rename = {_composed(a): _composed(b) for a, b in reply.rename.items()}
         self._readers: dict[str, Callable[[Any], int]] = {
             "label": self._name,
             "index": _index,
@@ -112,8 +113,7 @@ class ReplyRule:
     def _name(self, entry: Any) -> int:
         if isinstance(entry, bool) or not isinstance(entry, str | int):
             raise BadReply(f"the target answered with {_shown(entry)}, not with a class name")
-        name = unicodedata.normalize("NFC", str(entry))
-        return known_name(self._space, self._format.rename.get(name, name))
+        return known_name(self._space, self._own(entry))
 
     def _best(self, scored: Scored) -> int:
         """The label with the highest score, or the one that stands for none."""
@@ -128,7 +128,12 @@ class ReplyRule:
         return self._name(best[0])
 
     def _is_listed(self, name: Any) -> bool:
-        return self._format.rename.get(str(name), str(name)) in self._listed
+        return self._own(name) in self._listed
+
+    def _own(self, name: Any) -> str:
+        """The samples' name of the class that the target calls ``name``."""
+        composed = _composed(str(name))
+        return self._rename.get(composed, composed)
 
     def _of_list(self, entry: Any) -> Scored:
         label, score = self._format.label_key, self._format.score_key
@@ -146,6 +151,10 @@ class ReplyRule:
         if len(names) != len(scores):
             raise BadReply(f"the target named {len(names)} classes and {len(scores)} scores")
         return [(name, _score(score)) for name, score in zip(names, scores, strict=True)]
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def label_names(reply: ReplyFormat, classes: tuple[str, ...] | None) -> list[str] | None:

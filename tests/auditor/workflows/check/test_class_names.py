@@ -175,3 +175,43 @@ def test_orders_are_of_the_models_size() -> None:
         assert all(size in {None, len(one.names)} for one in orders)
         assert all(len(set(one.names)) == len(one.names) for one in orders)
     assert ("0", "1", "10", "2") in [o.names for o in other_orders(("0", "1", "2", "10"), 4)]
+
+
+def test_an_answer_that_is_near_the_list_shows_the_line_to_add(
+    command: RunCommand, make_server: MakeServer, pictures: Pictures
+) -> None:
+    url = serve_labels(make_server, lambda k: CLASSES[k].title() + " ")
+    lines = ('kind = "label"', f"classes = {json.dumps(CLASSES)}")
+    folder, stated = pictures(), description(url, *lines)
+    ran = command("--target", stated, "--samples", folder, *SMALL)
+    assert ran.code == ExitCode.FAILED
+    pairs = {name: f'"{name.title()} " = "{name}"' for name in CLASSES}
+    proposed = [
+        f"nearest is {n!r}: put rename = {{{pair}}} into [response]" for n, pair in pairs.items()
+    ]
+    assert any(words in ran.err for words in proposed), ran.err
+    rename = f"rename = {{{', '.join(pairs.values())}}}"
+    assert audited(command, folder, description(url, *lines, rename)) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("folders", "words"),
+    [
+        (("1", "2", "3", "4", "5"), "The labels are in the order given"),
+        (("1", "10", "2", "20", "3"), "The labels are in alphabetical order"),
+    ],
+)
+def test_numbered_folders_in_another_order(
+    command: RunCommand,
+    make_server: MakeServer,
+    pictures: Pictures,
+    folders: tuple[str, ...],
+    words: str,
+) -> None:
+    """Folders that count from one, and the order of their names as texts."""
+    url = serve_labels(make_server, lambda k: k)
+    folder, stated = pictures(names=folders), description(url, 'kind = "index"')
+    ran = command("check", "--target", stated, "--samples", folder, "--write", "fixed.toml")
+    assert words in ran.out, ran.out + ran.err
+    assert tuple(read_description(Path("fixed.toml"))["response"]["classes"])[:5] == folders
+    assert audited(command, folder, "fixed.toml") == 1.0
