@@ -170,7 +170,8 @@ def why_unreadable(path: Path, error: Exception) -> str:
     """Reason why the text file at ``path`` was not read, in words."""
     kind = foreign_kind(path)
     if kind is not None:
-        return f"it is {kind}"
+        # A kind that has a suffix is fine where it belongs, so its remedy would mislead.
+        return f"it is {kind.what}" if kind.suffix else f"it is {kind}"
     if isinstance(error, UnicodeDecodeError):
         return "it is not UTF-8 text: save it as UTF-8"
     return getattr(error, "strerror", None) or str(error)

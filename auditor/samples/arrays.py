@@ -18,6 +18,9 @@ from auditor.samples.samples import Samples, assemble
 _ALL_DARK = 16
 """Pixels that all lie below this are fractions or classes rather than pixels."""
 
+_FULL_16 = 1 << 14
+"""Pixels of 16 bits reach this, as those of pictures must (see auditor.samples.pictures)."""
+
 _PARTNERS = {"x": "y", "X": "y", "images": "labels", "data": "labels", "inputs": "targets"}
 """First letters of a file of images -> those of the file with its labels."""
 
@@ -166,6 +169,9 @@ def _pixels(
     path: Path | str, x: NDArray[Any], framing: Framing
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     notes: tuple[str, ...] = ()
+    if x.dtype == np.uint16 and int(x.max()) >= _FULL_16:
+        notes = ("Arrays: x holds 16 bits a channel, brought to 8.",)
+        x = (x >> 8).astype(np.uint8)
     if x.dtype != np.uint8 and _are_pixels(path, x):
         notes = (f"Arrays: x holds whole numbers as {x.dtype}, read as pixels of 0 to 255.",)
         x = x.astype(np.uint8)

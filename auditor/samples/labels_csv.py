@@ -28,7 +28,7 @@ Row = tuple[int, list[str]]
 
 
 def read_labels_csv(path: Path) -> ListedSamples:
-    """The samples that ``path`` lists, and the pictures beside it that it does not.
+    """The samples that the table at ``path`` lists, and the pictures beside it that it does not.
 
     Raises:
         SamplesError: unreadable, a line without a file and a label, or a file outside the folder.

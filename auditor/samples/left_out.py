@@ -28,6 +28,8 @@ _NOT_READ = {
     ".dcm": "bring it to 8 bits as PNG",
     ".mp4": "take its frames out as PNG",
     ".mov": "take its frames out as PNG",
+    ".csv": "name a list of labels labels.csv",
+    ".tsv": "name a list of labels labels.csv",
     ".npy": "put arrays into an .npz with x and y",
 }
 """Ending of pictures that are not read -> the remedy."""

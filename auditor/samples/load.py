@@ -14,7 +14,7 @@ from auditor.errors import SamplesError
 from auditor.samples import left_out, pictures
 from auditor.samples.arrays import load_arrays
 from auditor.samples.class_list import read_class_order
-from auditor.samples.folder import merged_names, walk_folder
+from auditor.samples.folder import ListedSamples, merged_names, walk_folder
 from auditor.samples.labels_csv import read_labels_csv
 from auditor.samples.pictures import Framing, Picture, read_picture
 from auditor.samples.samples import Samples, assemble, size_text, whole_number
@@ -30,9 +30,9 @@ def load_samples(
 
     Args:
         location: class folders (``class/….png``), an ``.npz`` with ``x`` and ``y``, or a
-            flat folder with ``labels.csv`` (columns file name, label). A ``classes.txt`` in
-            the folder, or beside an ``.npz`` that names its classes, states the class order,
-            one name per line.
+            flat folder with ``labels.csv`` (columns file name, label), or such a table. A
+            ``classes.txt`` in the folder, or beside an ``.npz`` that names its classes, states
+            the class order, one name per line.
         resize: ``(height, width)`` to bring every image to, or None to take them as they are.
         fit: the way to that size, see :class:`auditor.samples.pictures.Framing`.
         background: colour beneath transparent pictures and around padded ones.
@@ -41,13 +41,19 @@ def load_samples(
         SamplesError: missing, unreadable, of mixed sizes, or fewer than three classes.
     """
     framing = Framing(resize, fit, background)
+    table = location / "labels.csv"
     if _is_file(location):
+        if location.suffix.lower() in {".csv", ".tsv"}:
+            return _of_files(location.parent, read_labels_csv(location), framing)
         found = load_arrays(location, framing)
         numbered = all(whole_number(name) is not None for name in found.classes)
         order = None if numbered else read_class_order(location.parent / "classes.txt")
         return assemble(location, found.refs, found.classes, found.images, order, found.notes)
-    table = location / "labels.csv"
     listed = read_labels_csv(table) if table.exists() else walk_folder(location)
+    return _of_files(location, listed, framing)
+
+
+def _of_files(location: Path, listed: ListedSamples, framing: Framing) -> Samples:
     read = [read_picture(location / ref, framing) for ref in listed.refs]
     images = _stacked(listed.refs, read)
     notes = (

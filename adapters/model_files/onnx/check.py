@@ -202,7 +202,8 @@ class _Look:
     def _refuse_external(self) -> NoReturn:
         # Not even for trusted files: the report's digest must cover all of the model.
         raise ModelRefused(
-            f"model file {self._file} keeps weights in another file: store them in the model"
+            f"model file {self._file} keeps weights in another file: store them in the model "
+            f"with onnx.save(onnx.load('{self._file}'), 'whole.onnx')"
         )
 
     def _refuse(self, what: str) -> NoReturn:

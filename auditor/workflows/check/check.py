@@ -7,9 +7,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from adapters.contract import LabelSpace
 from adapters.target import read_target
 from auditor.errors import SamplesError
 from auditor.plan.settings import AuditSettings
+from auditor.samples.fit import range_note
 from auditor.samples.samples import Samples
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.client import Asker
@@ -18,7 +20,7 @@ from auditor.workflows.check.find import MOST_TRIES, find_format
 from auditor.workflows.check.fits import MOST_FITTING, compare_fits
 from auditor.workflows.check.measure import CheckResult, check_target
 from auditor.workflows.check.trial import Found, Resized, Trial, Way
-from auditor.workflows.prepare import prepare
+from auditor.workflows.prepare import Prepared, prepare
 from auditor.workflows.price import write_rate
 
 MOST_CHECKING = 140
@@ -29,6 +31,9 @@ MOST_QUERIES = MOST_TRIES + 3 * MOST_CHECKING + MOST_CORRECTING + MOST_FITTING
 
 AS_THEY_ARE = Way()
 """The samples come in the target's size, or in one that ``check`` brings to it."""
+
+STATED = "As stated,"
+"""Beginning of the problem that only a corrected description solves."""
 
 _FORMAT = ("preset", "protocol", "request", "response", "model")
 
@@ -124,7 +129,9 @@ async def run_check(
         raise first
     if await compare_fits(trial):
         again = await _measured(trial, output)
-        first = first if isinstance(again, SamplesError) else again
+        if not isinstance(again, SamplesError):
+            again.result.problems[:0] = [p for p in first.result.problems if p.startswith(STATED)]
+            first = again
     first.discovered, first.queries = discover, asker.queries
     if discover:
         _limit_batch(first)
@@ -143,13 +150,17 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
             ready = prepare(oracle, found.samples, AuditSettings(planes=1, canaries=0))
         except SamplesError as error:
             return error
+        outside = range_note(found.samples, oracle.input_spec)
+        found.notes += [outside] if outside and outside not in found.notes else []
+        names = _shown_names(oracle.label_space, ready)
         result = await check_target(
             oracle,
             images,
             ready.classes,
             least_accuracy=trial.least,
             repeats=target.preflight.determinism_repeats,
-            first=lambda number, label: trial.show(number, oracle.label_space.name(label)),
+            first=lambda number, label: trial.show(number, names.name(label)),
+            names=names,
         )
         write_rate(output, oracle.fingerprint, result.queries_per_second)
         return Checked(
@@ -163,6 +174,15 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
         )
 
 
+def _shown_names(space: LabelSpace, ready: Prepared) -> LabelSpace:
+    """The names to show of classes that the target only numbers: those of the order that its
+    classes were matched by.
+    """
+    if space.open or space.names or ready.matched_by == "whole-number class names":
+        return space
+    return LabelSpace(list(ready.samples.class_order))
+
+
 def _overruled(stated: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
     """True if ``table`` changes what ``stated`` says of inputs or classes."""
     parts = [(dict(stated.get(n, {})), dict(table.get(n, {}))) for n in ("input", "response")]
@@ -171,10 +191,10 @@ def _overruled(stated: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
 
 def _as_stated(before: Checked | SamplesError) -> str:
     if isinstance(before, SamplesError):
-        return f"As stated, the classes could not be matched: {before}."
+        return f"{STATED} the classes could not be matched: {before}."
     rate = before.result.accuracy.rate
     return (
-        f"As stated, only {rate:.0%} of the samples got the label they were given; what follows "
+        f"{STATED} only {rate:.0%} of the samples got the label they were given; what follows "
         "holds for the description as corrected (--write keeps it)."
     )
 

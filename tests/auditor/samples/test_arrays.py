@@ -54,6 +54,14 @@ def test_whole_numbers_to_255_are_pixels(dtype: str, order: str) -> None:
     )
 
 
+def test_arrays_of_16_bits_are_brought_to_8_as_pictures_are() -> None:
+    samples = samples_from_arrays(X.astype(np.uint16) * 257, Y)
+    assert samples.images.tolist() == X.tolist()
+    assert samples.notes == ("Arrays: x holds 16 bits a channel, brought to 8.",)
+    with pytest.raises(SamplesError, match="uint16 with values from 0 to 4080; expected"):
+        samples_from_arrays(X.astype(np.uint16) * 16, Y)
+
+
 def test_fractions_stay_in_the_models_units() -> None:
     samples = samples_from_arrays((X / 255).astype(np.float32), Y)
     assert samples.images.dtype == np.float32

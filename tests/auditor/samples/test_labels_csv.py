@@ -91,3 +91,15 @@ def test_a_table_that_is_none(flat: Path, data: bytes, words: str) -> None:
     (flat / "labels.csv").write_bytes(data)
     with pytest.raises(SamplesError, match=f"labels.csv cannot be read as CSV: {words}"):
         load_samples(flat)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "mine.tsv", "test.CSV"])
+def test_a_table_may_be_named_itself(flat: Path, name: str) -> None:
+    (flat / name).write_text(ROWS.format("\t"))
+    assert load_samples(flat / name).classes == ("cat", "dog", "frog")
+
+
+def test_a_table_of_another_name_is_pointed_at(flat: Path) -> None:
+    (flat / "annotations.csv").write_text(ROWS.format(","))
+    with pytest.raises(SamplesError, match=r"1 .csv, .*\(name a list of labels labels.csv\)"):
+        load_samples(flat)

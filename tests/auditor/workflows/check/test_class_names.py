@@ -13,7 +13,7 @@ import pytest
 from adapters.target import read_description
 from auditor.errors import ExitCode
 from auditor.workflows.check.class_names import near_names, other_orders
-from tests.auditor.workflows.check.conftest import CLASSES, json_field
+from tests.auditor.workflows.check.conftest import CLASSES, json_field, prototypes
 
 SMALL = ("--planes", "2", "--canaries", "4", "--no-trigger-search", "--quiet", "--output", "out")
 
@@ -158,6 +158,26 @@ def test_a_list_of_another_length_names_the_shift_for_a_model_file(
     classes = read_description(Path("fixed.toml"))["response"]["classes"]
     assert classes == ["background", *CLASSES]
     assert audited(command, folder, "fixed.toml") == 1.0
+
+
+def test_labels_are_shown_by_the_names_of_classes_txt(
+    command: RunCommand, pictures: Pictures, onnx_of_pictures: Callable[[], str]
+) -> None:
+    folder = pictures()
+    (folder / "classes.txt").write_text("\n".join(CLASSES))
+    ran = command("check", "--model", onnx_of_pictures(), "--samples", folder)
+    assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
+    assert "Classes:     5, 5 seen: ant, bee, cat, dog, elk" in ran.out
+    assert "(classes matched by classes.txt)" in ran.out
+
+
+def test_values_outside_the_range_are_said(
+    command: RunCommand, onnx_of_pictures: Callable[[], str], tmp_path: Path
+) -> None:
+    x = (prototypes(3)[:, None] * 1.001).repeat(2, axis=1).reshape(10, 3, 8, 8)
+    np.savez(tmp_path / "s.npz", x=x.astype(np.float32), y=np.arange(5).repeat(2))
+    ran = command("check", "--model", onnx_of_pictures(), "--samples", tmp_path / "s.npz")
+    assert "of the values lie outside 0 to 1, the range of the target: they go from 0" in ran.out
 
 
 def test_near_names_cover_classes_that_were_not_answered() -> None:
