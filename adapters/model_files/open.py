@@ -22,9 +22,19 @@ TRUSTED = "none: the user vouched for the file, so it ran in the auditor's own p
 Check = Callable[[ModelFile], None]
 """Looks into a file that the user did not vouch for, before any runtime does."""
 
+
+def _check_onnx(file: ModelFile) -> None:
+    refuse_other_kind(file, "onnx")
+    check_onnx(file)
+
+
+def _check_torch(file: ModelFile) -> None:
+    refuse_other_kind(file, "torchscript")
+
+
 RUNTIMES: dict[str, tuple[str, Check | None]] = {
-    "onnx": ("adapters.model_files.onnx.runtime", check_onnx),
-    "torchscript": ("adapters.model_files.torchscript", None),
+    "onnx": ("adapters.model_files.onnx.runtime", _check_onnx),
+    "torchscript": ("adapters.model_files.torchscript", _check_torch),
 }
 """Kind of model file -> the module with ``prepare`` and ``load`` for it, and its check.
 

@@ -20,7 +20,6 @@ from adapters.model_files.onnx.operators import ALLOWED
 from adapters.model_files.onnx.schema import BITS, MESSAGES
 from adapters.model_files.protobuf import (
     Budget,
-    CutShortError,
     NotProtobufError,
     fields,
     signed,
@@ -217,7 +216,7 @@ def _instead(content: memoryview, error: NotProtobufError) -> str:
     """The kind of bytes that are no readable ONNX model, in words without the format's own."""
     if file_kind(bytes(content[:LOOK_AT])) != ONNX:
         return "is not ONNX, and of no kind that is known here: export the model to ONNX"
-    how = "cut short" if isinstance(error, CutShortError) else "damaged"
+    how = "cut short" if error.cut_short else "damaged"
     return f"is not ONNX any more but {how}: fetch or export it again"
 
 

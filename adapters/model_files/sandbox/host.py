@@ -14,7 +14,7 @@ import numpy as np
 from adapters.checks import check_batch, check_labels
 from adapters.contract import MAX_CLASSES, Batch, Labels
 from adapters.errors import BadReply, TargetError
-from adapters.model_files.file import ModelFile, refuse_other_kind
+from adapters.model_files.file import ModelFile
 from adapters.model_files.oracle import ModelFileOracle, ResolvedModel, resolve, run_failure
 from adapters.model_files.sandbox.allowed_paths import environment_for
 from adapters.model_files.sandbox.process import ModelLimits, ModelProcess, ModelReply
@@ -54,7 +54,6 @@ def _open(
     target: Target, runtime: str, check: Callable[[ModelFile], None] | None, reader: Worker
 ) -> IsolatedOracle:
     with closing(SealedModel(target.location)) as model, ExitStack() as opened:
-        refuse_other_kind(model.file, target.kind)
         if check is not None:
             check(model.file)
         slots = opened.enter_context(closing(Slots()))
