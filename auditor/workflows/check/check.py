@@ -128,15 +128,21 @@ async def run_check(
     if isinstance(first, SamplesError):
         raise first
     if await compare_fits(trial):
-        again = await _measured(trial, output)
-        if not isinstance(again, SamplesError):
-            again.result.problems[:0] = [p for p in first.result.problems if p.startswith(STATED)]
-            first = again
+        first = await _again(trial, first, output)
     first.discovered, first.queries = discover, asker.queries
     if discover:
         _limit_batch(first)
         _state_range(first)
     return first
+
+
+async def _again(trial: Trial, first: Checked, output: Path) -> Checked:
+    """Behaviour with another fit; what was wrong as stated is still said."""
+    again = await _measured(trial, output)
+    if isinstance(again, SamplesError):
+        return first
+    again.result.problems[:0] = [p for p in first.result.problems if p.startswith(STATED)]
+    return again
 
 
 async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:

@@ -94,14 +94,13 @@ async def check_target(
     again = [int((await _timed(oracle, images[i : i + 1]))[0][0]) for i in order[:repeats]]
     batches = await _try_batches(oracle, images[order], labels)
     batches.seconds[1] = float(np.median([took for _, took in single]))
-    hits = int((np.array(labels) == classes[order]).sum())
-    accuracy = binomial_rate(hits, len(labels))
+    accuracy = binomial_rate(int((np.array(labels) == classes[order]).sum()), len(labels))
     flips = sum(a != b for a, b in zip(early, again, strict=False))
     best = max(batches.seconds, key=lambda size: size / batches.seconds[size])
-    seen = sorted(set(labels))
+    seen, shown = sorted(set(labels)), names or oracle.label_space
     return CheckResult(
         queries=len(labels) + len(again) + batches.queries,
-        labels_seen=[(names or oracle.label_space).name(label) for label in seen],
+        labels_seen=[shown.name(label) for label in seen],
         label_count=oracle.label_space.size,
         accuracy=accuracy,
         flips=flips,
