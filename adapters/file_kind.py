@@ -53,6 +53,7 @@ SAVED_MODEL = FileKind(
 TEXT = FileKind("a text file", "name the file that is meant")
 ZIP = FileKind("a zip archive", "unpack it and name what is inside")
 SAFETENSORS = FileKind("a safetensors file, which holds weights but no model", _EXPORT)
+CORE_ML = FileKind("a Core ML model", "name the ONNX model that it was made from")
 JSON = FileKind("JSON text, perhaps the error reply of a server", _AGAIN)
 XML = FileKind("an XML page, perhaps the error reply of a server", _AGAIN)
 
@@ -91,6 +92,10 @@ _STARTS: tuple[tuple[bytes, FileKind], ...] = (
     (b"MATLAB 5.0", FileKind("a MATLAB file", "load it with scipy.io.loadmat, then " + _ARRAYS)),
     (b"SQLite format 3\x00", FileKind("an SQLite database", "name another file")),
     (b"ftrt", FileKind("a TensorRT engine", "name the ONNX model that it was built from")),
+    (
+        b"\x00\x05\x16\x07",
+        FileKind("a file of macOS beside the one meant", "name it without the ._ in front"),
+    ),
     (b"\x7fELF", FileKind("a program or library", "name the model file instead")),
     (b"MZ", FileKind("a Windows program or library", "name the model file instead")),
 )
@@ -101,6 +106,7 @@ _IN_ZIP = (
     (b"serialized_exported_program", EXPORTED),
     (b"data.pkl", WEIGHTS),
     (b"model.weights.h5", KERAS),
+    (b"MAR-INF/", FileKind("a TorchServe archive", "unpack it and name the model in it")),
     (b"saved_model.pb", FileKind("a zip archive with a SavedModel", SAVED_MODEL.remedy)),
 )
 """A name in a zip archive -> its kind, the first that is there."""
@@ -125,6 +131,12 @@ _PICKLES = {b"\x02", b"\x03", b"\x04", b"\x05"}
 _ONNX_FIELDS = frozenset(bytes([byte]) for byte in b"\x12\x1a\x22\x28\x32\x3a\x42")
 """First bytes of the fields that may follow an ONNX model's version."""
 
+_SERVE = "serve it and give the URL, or name the ONNX model that it was made from"
+_MODEL_TEXTS = (
+    (b"<net ", FileKind("an OpenVINO model", _SERVE)),
+    (b'"modeltopology"', FileKind("a TensorFlow.js model", _SERVE)),
+    (b'"weightsmanifest"', FileKind("a TensorFlow.js model", _SERVE)),
+)
 _TEXTS: tuple[tuple[tuple[bytes, ...], FileKind], ...] = (
     (
         (b"<!doctype html", b"<html", b"<head", b"<body"),
@@ -189,8 +201,12 @@ def kind_of_folder(names: Sequence[str]) -> FileKind | None:
             "a folder of the Hugging Face Hub",
             "export it: optimum-cli export onnx --model FOLDER --task image-classification OUT",
         )
+    if "MLmodel" in names:
+        return FileKind(
+            "an MLflow model", "serve it (mlflow models serve -m FOLDER) and give its URL"
+        )
     if "Manifest.json" in names:
-        return FileKind("a Core ML package", "name the ONNX model that it was made from")
+        return CORE_ML
     return None
 
 
@@ -220,6 +236,9 @@ def _of_place(head: bytes) -> FileKind | None:
 def _of_text(head: bytes) -> FileKind | None:
     """Kinds of text, and any other text."""
     start = head[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    for mark, kind in _MODEL_TEXTS:
+        if mark in start:
+            return kind
     for starts, kind in _TEXTS:
         if start.startswith(starts):
             return kind
@@ -236,6 +255,8 @@ def _of_protobuf(head: bytes) -> FileKind | None:
     """ONNX begins with its version, 3 or later; a SavedModel with 1 and a long part."""
     if head[:3] == b"\x08\x01\x12" and head[3:4] >= b"\x80":
         return SAVED_MODEL
+    if head[:1] == b"\x08" and head[2:3] == b"\x12" and b"\n" in head[4:6]:
+        return CORE_ML  # a description, where ONNX has the name of a program
     if head[:1] == b"\x08" and b"\x03" <= head[1:2] <= b"\x40" and head[2:3] in _ONNX_FIELDS:
         return ONNX
     if head[:1] == b"\x0a" and (b"Placeholder" in head or b"\x12\x05Const" in head):

@@ -34,7 +34,7 @@ def read_labels_csv(path: Path) -> ListedSamples:
         SamplesError: unreadable, a line without a file and a label, or a file outside the folder.
     """
     rows = _rows(path, _text(path))
-    file_at, label_at, rows = _columns(path.parent, rows)
+    file_at, label_at, rows = _columns(path, rows)
     least = max(file_at, label_at)
     bad = next((n for n, r in rows if len(r) <= least or not (r[file_at] and r[label_at])), None)
     if bad is not None:
@@ -79,15 +79,21 @@ def _rows(path: Path, text: str) -> list[Row]:
     return best[1]
 
 
-def _columns(folder: Path, rows: list[Row]) -> tuple[int, int, list[Row]]:
+def _columns(path: Path, rows: list[Row]) -> tuple[int, int, list[Row]]:
     """Places of file and label, by the names in a first line that has them, and the other lines."""
     if not rows:
         return 0, 1, rows
+    folder = path.parent
     names = [cell.lower().replace(" ", "_").replace("-", "_") for cell in rows[0][1]]
     file_at = next((names.index(name) for name in _FILES if name in names), None)
     label_at = next((names.index(name) for name in _LABELS if name in names), None)
     if file_at is not None and label_at is not None:
         return file_at, label_at, rows[1:]
+    if file_at is not None and len(names) > 2 and not _is_file(folder, rows[0][1][file_at]):
+        raise SamplesError(
+            f"{path} names no column label or class: name the one with the "
+            f"labels so (it has {', '.join(rows[0][1])[:200]})"
+        )
     first = rows[0][1][0]
     if len(rows[0][1]) > 1 and not _is_file(folder, first) and not _is_file(folder, rows[0][1][1]):
         rows = rows[1:]

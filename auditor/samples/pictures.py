@@ -226,6 +226,8 @@ def _eight_bits(picture: Image.Image, path: Path, *, deep: bool) -> Image.Image:
         picture.info["transparency"] = tuple(value >> 8 for value in clear)
     if picture.mode.startswith("I;16") or (picture.mode == "I" and deep):
         values = np.asarray(picture)
+        if getattr(picture, "tag_v2", {}).get(262) == 0:  # a TIFF whose zero is white
+            values = 65535 - values
         small = Image.fromarray((values >> 8).astype(np.uint8))
         if clear is not None:
             small.putalpha(Image.fromarray(np.where(values == clear, 0, 255).astype(np.uint8)))

@@ -56,6 +56,12 @@ def test_columns_by_their_names_or_by_the_files_that_are_there(flat: Path, text:
     assert samples.classes == ("cat", "dog", "frog")
 
 
+def test_columns_of_which_none_is_the_label(flat: Path) -> None:
+    (flat / "labels.csv").write_text("image,MEL,NV,BCC\n0,1,0,0\n1,0,1,0\n2,0,0,1\n")
+    with pytest.raises(SamplesError, match=r"names no column label or class: .*image, MEL, NV, BC"):
+        load_samples(flat)
+
+
 def test_paths_of_windows(flat: Path) -> None:
     (flat / "in").mkdir()
     for number in range(3):

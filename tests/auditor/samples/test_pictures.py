@@ -235,6 +235,12 @@ def test_sixteen_bits_are_brought_to_eight_grey_and_colour_alike(folder: Path, k
     assert said == f"Pictures: 1 of 16 bits a channel, brought to 8 (cat/{name})."
 
 
+def test_a_tiff_whose_zero_is_white(folder: Path) -> None:
+    place = folder / "cat" / "odd.tif"
+    Image.fromarray(65535 - WIDE[..., 0]).save(place, tiffinfo={262: 0})
+    assert odd(folder, "odd.tif")[0][..., 0].tolist() == picture()[..., 0].tolist()
+
+
 def test_twelve_bits_in_sixteen_are_not_made_black(folder: Path) -> None:
     values = np.random.default_rng(0).integers(0, 4096, (20, 24), dtype=np.uint16)
     Image.fromarray(values).save(folder / "cat" / "odd.png")
