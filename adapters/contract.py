@@ -6,7 +6,9 @@ die inside the adapter; a string label becomes an index in the oracle's :class:`
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+import unicodedata
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, Protocol, runtime_checkable
 
@@ -22,6 +24,10 @@ uploaded as an image, so it is clipped to the valid range and rounded to 8 bits.
 
 Layout = Literal["NCHW", "NHWC"]
 """Order of the axes of a batch in an array: channels before or after height and width."""
+
+Fit = Literal["squash", "crop", "pad"]
+"""Way of a picture to the model's shape: both sides scaled by themselves; filled, and what is over
+cut off; or kept whole, and filled up."""
 
 Batch = NDArray[np.float32]
 """Inputs, shape ``(n, c, h, w)``, in the model's own input units."""
@@ -121,10 +127,17 @@ class InputSpec:
         return low, high - low
 
 
+def distinct_names(names: Sequence[str]) -> list[str]:
+    """``names`` with its index behind each one that stands there twice: ``crane (134)``."""
+    count = Counter(names)
+    return [f"{n} ({i})" if count[n] > 1 else n for i, n in enumerate(names)]
+
+
 @dataclass(slots=True)
 class LabelSpace:
     """The classes an oracle can name: ``names`` by index, complete unless the space is ``open``,
-    which appends names never seen before; ``size`` is the number of classes if it is known.
+    which appends names never seen before; ``size`` is the number of classes if it is known. Names
+    are kept in their composed form (NFC): one name written in two ways is one class.
     """
 
     names: list[str] = field(default_factory=list)
@@ -133,6 +146,7 @@ class LabelSpace:
     _places: dict[str, int] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        self.names = [unicodedata.normalize("NFC", name) for name in self.names]
         if len(set(self.names)) != len(self.names):
             raise TargetError("two classes of the target have the same name")
         if self.size is None and self.names and not self.open:
@@ -144,7 +158,7 @@ class LabelSpace:
         """Index of ``name``, appending it to an open space; None if it is unknown. A server may
         answer with the key it was sent, and class names are printed, so secrets in it are hidden.
         """
-        name = without_secrets(name)
+        name = unicodedata.normalize("NFC", without_secrets(name))
         if len(self._places) != len(self.names):
             # The list was changed elsewhere. A search of it per label would take seconds if
             # a server makes up names.

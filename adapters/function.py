@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.checks import check_batch, check_labels
-from adapters.contract import Batch, LabelOracle, Labels, LabelSpace, WireCount
+from adapters.contract import Batch, LabelOracle, Labels, LabelSpace, WireCount, distinct_names
 from adapters.errors import BadReply, EndpointError, RetryAdvice, TargetError
 from adapters.quoting import one_line
 from adapters.target import Target
@@ -60,7 +60,9 @@ class FunctionOracle(LabelOracle):
         self._worker = None if coroutine else Worker("function")
         self._context = contextvars.copy_context()
         self.input_spec = spec = target.input_spec(target.shape, encoding)
-        self.label_space = LabelSpace(list(target.classes or ()), open=named and not target.classes)
+        self.label_space = LabelSpace(
+            distinct_names(target.classes or ()), open=named and not target.classes
+        )
         shape = "x".join(map(str, spec.shape))
         self.fingerprint = (
             f"function {name} {spec.access}/{spec.encoding} {shape} {self._layout} "

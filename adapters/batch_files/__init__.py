@@ -15,7 +15,7 @@ from pathlib import Path
 from adapters.batch_files.exchange import open_exchange
 from adapters.batch_files.oracle import FileOracle
 from adapters.batch_files.writers import choose_encoding
-from adapters.contract import LabelSpace
+from adapters.contract import LabelSpace, distinct_names
 from adapters.errors import TargetError
 from adapters.target import Target
 
@@ -36,6 +36,6 @@ async def open_oracle(target: Target) -> FileOracle:
     spec = target.input_spec(target.shape, encoding)
     exchange = open_exchange(place, spec, target.layout or "NCHW")
     # Without a list of classes labels are names, numbers included.
-    space = LabelSpace(list(target.classes or ()), open=not target.classes)
+    space = LabelSpace(distinct_names(target.classes or ()), open=not target.classes)
     labels = None if target.labels_file is None else Path(target.labels_file)
     return FileOracle(exchange, spec, space, labels)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -148,7 +149,7 @@ def _text(row: Row, path: Path) -> str:
             f"{path}, {row.where}: the label of {row.id} is {str(label)[:60]!r}, not a class name "
             "or number; labels are wanted, not scores"
         )
-    text = str(label).strip()
+    text = unicodedata.normalize("NFC", str(label).strip())
     if not text or len(text) > 200 or not text.isprintable():
         raise TargetError(f"{path}, {row.where}: the label of {row.id} is empty or not plain text")
     whole = _WHOLE.fullmatch(text)  # spreadsheets write 3 as 3.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -197,5 +198,22 @@ def known_name(space: LabelSpace, name: str) -> int:
         raise BadReply(f"the target answered with {printable(name, 40)!r}, which is no class name")
     index = space.index(unicodedata.normalize("NFC", name))
     if index is None:
-        raise BadReply(f"the target named the class {printable(name)!r}, which is not in classes")
+        raise BadReply(
+            f"the target named the class {printable(name)!r}, which is not in classes"
+            + _near(space, name)
+        )
     return index
+
+
+def _near(space: LabelSpace, name: str) -> str:
+    """The end of the sentence if a listed name differs in case, spaces or marks only."""
+    plain = _plain(name)
+    near = next((one for one in space.names if plain and _plain(one) == plain), None)
+    if near is None:
+        return ""
+    pair = f"{json.dumps(name, ensure_ascii=False)} = {json.dumps(near, ensure_ascii=False)}"
+    return f"; nearest is {printable(near)!r}: put rename = {{{printable(pair)}}} into [response]"
+
+
+def _plain(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())

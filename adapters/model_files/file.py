@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from adapters.errors import ModelFileError
+from adapters.file_kind import LOOK_AT, file_kind, kind_of_folder
 
 MAX_FILE_BYTES = 2 * 1024**3
 """Larger files are refused: ONNX cannot hold more, and a file is read whole to be hashed."""
+
+_FORMS = {
+    "onnx": (".onnx", "ONNX"),
+    "torchscript": (".pt", "a TorchScript file"),
+    "export": (".pt2", "a torch.export file"),
+}
+"""Form of a model file -> the suffix of its kind, and its name in words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +54,30 @@ def model_path(location: str) -> Path:
     path = Path(location)
     try:
         if not path.is_file():
-            what = "is not a file" if path.exists() else "does not exist"
-            raise ModelFileError(f"model file {location} {what}")
+            raise ModelFileError(f"model file {location} {_no_file(path)}")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ModelFileError(f"model file {location} is larger than the 2 GiB supported")
     except OSError as error:
         raise unreadable(location, error) from error
     return path
+
+
+def _no_file(path: Path) -> str:
+    if not path.exists():
+        return "does not exist"
+    names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
+    return f"is not a file but {kind_of_folder(names) or 'a folder: name the model in it'}"
+
+
+def refuse_other_kind(file: ModelFile, wanted: str) -> None:
+    """Refuse a file that is known to be something else than a model for the adapter ``wanted``.
+    Raises ModelFileError, which says what it is and what to do.
+    """
+    kind = file_kind(file.data[:LOOK_AT], file.data[-LOOK_AT:])
+    exported = wanted == "torchscript" and file.name.endswith(".pt2")
+    suffix, form = _FORMS["export" if exported else wanted]
+    if kind is not None and kind.suffix != suffix:
+        raise ModelFileError(f"model file {file.name} is not {form} but {kind}")
 
 
 def unreadable(location: str, error: OSError) -> ModelFileError:

@@ -9,18 +9,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.checks import check_labels, top1
-from adapters.contract import Labels, LabelSpace
+from adapters.contract import Labels, LabelSpace, distinct_names
 from adapters.errors import BadReply, TargetError
 from adapters.quoting import one_line
 
 
 def label_space(classes: Sequence[str] | None, size: int | None, *, text: bool) -> LabelSpace:
     """The label space of a model file that states ``classes``, their number, or neither."""
-    names = list(classes or ())
-    if text:
-        return LabelSpace(names, open=not names)
+    names = distinct_names(classes or ())
+    if text:  # a name that is listed twice is one label
+        return LabelSpace(list(dict.fromkeys(classes or ())), open=not names)
     if names and size is not None and len(names) != size:
-        raise TargetError(f"{len(names)} class names were given, the model has {size} classes")
+        extra = " (is its first class a background, which the list lacks?)"
+        raise TargetError(
+            f"{len(names)} class names were given, the model has {size} classes"
+            + (extra if size == len(names) + 1 else "")
+        )
     return LabelSpace(names, size=size)
 
 

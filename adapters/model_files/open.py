@@ -10,7 +10,7 @@ from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.errors import UntrustedModel
-from adapters.model_files.file import ModelFile, read_model_file
+from adapters.model_files.file import ModelFile, read_model_file, refuse_other_kind
 from adapters.model_files.onnx.check import check_onnx
 from adapters.model_files.oracle import LocalOracle, resolve
 from adapters.model_files.sandbox.sandbox import landlock_abi
@@ -22,9 +22,19 @@ TRUSTED = "none: the user vouched for the file, so it ran in the auditor's own p
 Check = Callable[[ModelFile], None]
 """Looks into a file that the user did not vouch for, before any runtime does."""
 
+
+def _check_onnx(file: ModelFile) -> None:
+    refuse_other_kind(file, "onnx")
+    check_onnx(file)
+
+
+def _check_torch(file: ModelFile) -> None:
+    refuse_other_kind(file, "torchscript")
+
+
 RUNTIMES: dict[str, tuple[str, Check | None]] = {
-    "onnx": ("adapters.model_files.onnx.runtime", check_onnx),
-    "torchscript": ("adapters.model_files.torchscript", None),
+    "onnx": ("adapters.model_files.onnx.runtime", _check_onnx),
+    "torchscript": ("adapters.model_files.torchscript", _check_torch),
 }
 """Kind of model file -> the module with ``prepare`` and ``load`` for it, and its check.
 
@@ -77,6 +87,7 @@ async def _open_here(target: Target, runtime: Any) -> LocalOracle:
     def load() -> LocalOracle:
         runtime.prepare(target.device, target.threads)
         file = read_model_file(target.location)
+        refuse_other_kind(file, target.kind)
         model = runtime.load(file, target.device, target.threads)
         return LocalOracle(model.infer, resolve(target, file, model.facts, TRUSTED), worker)
 

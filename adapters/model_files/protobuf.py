@@ -12,7 +12,13 @@ _MAX_VARINT = 10
 
 
 class NotProtobufError(ValueError):
-    """The bytes are no message, or a larger one than is read."""
+    """The bytes are no message, or a larger one than is read; ``cut_short`` if they end within a
+    part.
+    """
+
+    def __init__(self, message: str, *, cut_short: bool = False) -> None:
+        super().__init__(message)
+        self.cut_short = cut_short
 
 
 class Budget:
@@ -43,13 +49,13 @@ def fields(message: memoryview, budget: Budget) -> Iterator[tuple[int, int, int 
         elif wire == BYTES:
             size, position = _varint(message, position)
             if size > end - position:
-                raise NotProtobufError("a part is longer than the whole")
+                raise NotProtobufError("a part is longer than the whole", cut_short=True)
             value = message[position : position + size]
             position += size
         elif wire in {FIXED32, FIXED64}:
             size = 4 if wire == FIXED32 else 8
             if size > end - position:
-                raise NotProtobufError("it ends within a number")
+                raise NotProtobufError("it ends within a number", cut_short=True)
             value = int.from_bytes(message[position : position + size], "little")
             position += size
         else:
@@ -78,7 +84,7 @@ def _varint(message: memoryview, position: int) -> tuple[int, int]:
     value = 0
     for place in range(_MAX_VARINT):
         if position >= len(message):
-            raise NotProtobufError("it ends within a number")
+            raise NotProtobufError("it ends within a number", cut_short=True)
         byte = message[position]
         position += 1
         value |= (byte & 0x7F) << (7 * place)

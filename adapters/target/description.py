@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
-from adapters.contract import Access, InputSpec, Layout
+from adapters.contract import Access, Fit, InputSpec, Layout
 from adapters.errors import TargetError
 from adapters.target.kinds import READING, Count, Exact, Flag, Number, Seconds, Statuses, Texts
 
@@ -278,6 +278,12 @@ class Target:
     user's client would send them; None: the same."""
     resample: Resample = "bilinear"
     """Method that brings an input to ``upload_size``."""
+    fit: Fit | None = None
+    """Way of a sample of another size to that of ``shape`` (or ``--resize``): ``squash`` both
+    sides, ``crop`` what is over, or ``pad`` with ``background``."""
+    background: str | None = None
+    """Colour beneath transparent samples and around padded ones, a name or ``#rrggbb``; without
+    it white."""
     classes: tuple[str, ...] | None = None
     """Class names in index order, or None."""
     device: str = "cpu"

@@ -17,8 +17,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar, cast
 
-from adapters.contract import Access, Layout
+from adapters.contract import Access, Fit, Layout
 from adapters.errors import TargetError
+from adapters.file_kind import why_unreadable
 from adapters.target import description as parts
 from adapters.target.description import Target
 from adapters.target.kinds import READING, Count, Flag, Number, Texts
@@ -76,6 +77,12 @@ class Input:
     that of ``shape``."""
     resample: parts.Resample = "bilinear"
     """Method that brings an input to ``upload_size``."""
+    fit: Fit | None = None
+    """Way of a sample of another size to that of ``shape`` (or ``--resize``): ``squash`` both
+    sides, ``crop`` what is over, or ``pad`` with ``background``."""
+    background: str | None = None
+    """Colour beneath transparent samples and around padded ones, a name or ``#rrggbb``; without
+    it white."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +183,8 @@ def read_description(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise TargetError(f"target file {path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise TargetError(f"target file {path} is not TOML: {error}") from error
+        why = why_unreadable(path, error)
+        raise TargetError(f"target file {path} is not TOML: {why}") from error
     table = data.get("target", data)
     if not isinstance(table, dict):
         raise TargetError(f"target file {path}: [target] is not a table")

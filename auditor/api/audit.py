@@ -136,8 +136,11 @@ def _request(
     options: Mapping[str, Any],
 ) -> AuditRequest:
     _refuse_unknown(options)
-    given = _samples(samples)
     described = {key: value for key, value in options.items() if key in FIELDS}
+    given = _samples(samples, described)
+    shown = _progress(progress)
+    for note in given.notes:
+        shown.note(note)
     found = locate_any(target, given, described, name)
     judged_by = _profile(profile, found.access)
     return AuditRequest(
@@ -147,7 +150,7 @@ def _request(
         output=Path(output),
         profile=judged_by,
         limits=spending.limits(found),
-        progress=_progress(progress),
+        progress=shown,
     )
 
 
@@ -162,11 +165,16 @@ def _refuse_unknown(options: Mapping[str, Any]) -> None:
             raise UsageError(f"audit() has no option {name!r}{hint}")
 
 
-def _samples(samples: AnySamples) -> Samples:
+def _samples(samples: AnySamples, described: Mapping[str, Any]) -> Samples:
     if isinstance(samples, Samples):
         return samples
     if isinstance(samples, str | Path):
-        return load_samples(Path(samples))
+        fit, shape = described.get("fit"), described.get("shape")
+        if fit is not None and shape is None:
+            raise UsageError("fit is the way to another size: state it with shape=(c, h, w)")
+        size = None if fit is None or shape is None else (int(shape[1]), int(shape[2]))
+        background = described.get("background") or "white"
+        return load_samples(Path(samples), size, fit or "squash", background)
     if isinstance(samples, tuple | list) and len(samples) == 2:
         return samples_from_arrays(*samples)
     raise UsageError("samples must be a path, a pair (x, y) of arrays, or loaded Samples")

@@ -85,7 +85,9 @@ def audit(
     names, shown = view_names(views.format or ()), view_settings(views.framework or ())
     request = dataclasses.replace(request, signer=signer, views=names, shown=shown)
     result = asyncio.run(_run(request))
-    _show(result, entries, output, views)
+    # Said before the first query, unless progress is off.
+    notes = request.samples.notes if output.quiet else ()
+    _show(result, entries, output, views, notes)
     code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
     raise typer.Exit(code)
 
@@ -123,14 +125,17 @@ def _show(
     entries: tuple[Acceptance, ...],
     output: options.OutputOptions,
     views: options.ViewOptions,
+    notes: tuple[str, ...],
 ) -> None:
     from auditor.cli.console_compare import show_findings
     from auditor.report.console import show_result
     from auditor.report.views import view_files
+    from auditor.report.wording.text import safe_text
     from auditor.workflows.compare.accepted import match_accepted, unmatched
 
     found = match_accepted(result.result, entries, datetime.now(UTC).date())
     facts: dict[str, Any] = {"findings": [one.as_dict() for one in found]} if found else {}
     text = [show_result(result.result, output.output, view_files(views.format or ()))]
+    text += [f"  {safe_text(note, 600)}" for note in notes]
     text += [show_findings(found, unmatched(found, entries))] if found or entries else []
     show(output, {**result.report, **facts}, "\n".join(text))

@@ -31,7 +31,8 @@ def calibrate(
     from auditor.workflows.profiles import save_profile
     from auditor.workflows.request import merge_settings
 
-    models, given = build_references(references, target), read_samples(samples)
+    progress = make_progress(quiet=output.quiet)
+    models, given = build_references(references, target), read_samples(samples, progress)
     pending = run_calibration(
         models,
         given,
@@ -41,7 +42,7 @@ def calibrate(
         task=task,
         provenance=f"xray-audit {__version__} calibrate {references.name}",
         limits=spending(limits).limits(),
-        progress=make_progress(quiet=output.quiet),
+        progress=progress,
     )
     made = asyncio.run(pending)
     save_profile(made.profile, output.output / "profile.json")

@@ -15,6 +15,7 @@ from auditor.cli.request import samples_path
 from auditor.errors import AuditError, ExitCode, UsageError
 
 if TYPE_CHECKING:
+    from adapters.contract import Fit
     from auditor.samples.samples import Samples
     from auditor.workflows.check.check import Checked
 
@@ -42,22 +43,25 @@ def check(
     printed, and where few samples get their label, other value ranges, layouts and colours are
     tried. Usually about 100 queries.
     """
-    from auditor.cli.target_options import resize_to, stated_table
+    from auditor.cli.target_options import framing_of, stated_table
     from auditor.samples.load import load_samples
     from auditor.workflows.check.check import run_check
+    from auditor.workflows.check.trial import Way
 
     target = _at(url, target)
     stated = stated_table(target)
     place = samples_path(samples)
     if write is not None and write.exists():
         raise UsageError(f"--write {write} exists already: remove it or choose another name")
-    given = load_samples(place, resize_to(samples))
+    size, fit, background = framing_of(samples, stated.get("input", {}), sized=False)
+    given = load_samples(place, size, fit or "squash", background)
 
-    def resized(size: tuple[int, int]) -> Samples:
-        return load_samples(place, size)
+    def resized(size: tuple[int, int], fit: Fit) -> Samples:
+        return load_samples(place, size, fit, background)
 
+    vouched, way = target.trust_model_file, Way(size, fit)
     checked = asyncio.run(
-        run_check(stated, given, resized, output.output, vouched=target.trust_model_file)
+        run_check(stated, given, resized, output.output, vouched=vouched, way=way)
     )
     if write is not None:
         _write(checked, write)

@@ -32,7 +32,8 @@ def cohort(
     from auditor.workflows.cohort import run_cohort
     from auditor.workflows.request import merge_settings
 
-    listed, given = build_references(models, target), read_samples(samples)
+    progress = make_progress(quiet=output.quiet)
+    listed, given = build_references(models, target), read_samples(samples, progress)
     ranking, skipped = asyncio.run(
         run_cohort(
             listed,
@@ -41,7 +42,7 @@ def cohort(
             output.output / "models",
             error_rate=error_rate,
             limits=spending(limits).limits(),
-            progress=make_progress(quiet=output.quiet),
+            progress=progress,
         )
     )
     data = {

@@ -96,6 +96,14 @@ class SampleOptions:
         "Clean samples: class/name.png folders, an .npz with x and y, or a folder with labels.csv."
     )
     resize: str | None = _option("Bring every sample to this size.", metavar="HxW")
+    fit: Literal["squash", "crop", "pad"] | None = _option(
+        "Way to that size: squash both sides, crop what is over, or pad. Default: the "
+        "description's, else squash; check measures which gives more right labels."
+    )
+    background: str | None = _option(
+        "Colour beneath transparent samples and around padded ones. Default: white.",
+        metavar="COLOUR",
+    )
 
 
 @dataclass

@@ -12,6 +12,8 @@ from auditor.errors import UsageError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from adapters.target import Target
+    from auditor.engine.progress import Progress
     from auditor.samples.samples import Samples
     from auditor.workflows.request import AuditRequest, Spending
 
@@ -41,7 +43,7 @@ def build_request(
     if described.source and target.target is None:
         where = described.location.split("?")[0]
         progress.note(f"Target: {where}, as {described.source} describes it.")
-    given = read_samples(samples)
+    given = read_samples(samples, progress, described)
     located = locate(described, given)
     profile = load_profile(output.profile, located.access) if output.profile else None
     return AuditRequest(
@@ -72,16 +74,25 @@ def spending(limits: options.LimitOptions) -> Spending:
     return flagged.checked(lambda name: f"--{name.replace('_', '-')}")
 
 
-def read_samples(given: options.SampleOptions) -> Samples:
-    """The clean samples.
+def read_samples(
+    given: options.SampleOptions, progress: Progress, described: Target | None = None
+) -> Samples:
+    """The clean samples, in the way that the options or the target's description state; a line
+    for everything that was changed or left out.
 
     Raises:
         UsageError: none are named, or they cannot be used.
     """
-    from auditor.cli.target_options import resize_to
+    from auditor.cli.target_options import framing_of
     from auditor.samples.load import load_samples
 
-    return load_samples(samples_path(given), resize_to(given))
+    names = ("shape", "fit", "background") if described is not None else ()
+    stated = {name: getattr(described, name) for name in names}
+    size, fit, background = framing_of(given, stated)
+    samples = load_samples(samples_path(given), size, fit or "squash", background)
+    for note in samples.notes:
+        progress.note(note)
+    return samples
 
 
 def samples_path(given: options.SampleOptions) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
+from adapters.contract import Fit
 from adapters.target import (
     TARGET_FILE,
     Target,
@@ -16,7 +18,8 @@ from adapters.target import (
 from auditor.cli.options import SampleOptions, TargetOptions
 from auditor.cli.settings import described_target
 from auditor.errors import UsageError
-from auditor.samples.load import MAX_PIXELS, read_class_names
+from auditor.samples.class_list import read_class_names
+from auditor.samples.pictures import MAX_PIXELS
 from auditor.samples.samples import whole_number
 from auditor.workflows.targets import is_file, stated_model
 
@@ -154,6 +157,25 @@ def _numbers(flag: str, text: str, count: int | None = None) -> list[float]:
     if count is not None and len(numbers) != count:
         raise UsageError(f"{flag} is {text!r}, it must be {count} numbers separated by commas")
     return numbers
+
+
+def framing_of(
+    options: SampleOptions, described: Mapping[str, Any], *, sized: bool = True
+) -> tuple[tuple[int, int] | None, Fit | None, str]:
+    """Size, fit and background of the samples: the options' over those of a description's
+    ``[input]``. Unless ``sized``, a fit may come without the size that it leads to.
+
+    Raises:
+        UsageError: such a fit.
+    """
+    size, fit = resize_to(options), options.fit or described.get("fit")
+    background = options.background or described.get("background") or "white"
+    shape = described.get("shape")
+    if fit is not None and size is None and shape is not None:
+        size = (int(shape[1]), int(shape[2]))
+    if fit is not None and size is None and sized:
+        raise UsageError(f"--fit {fit} is the way to another size: state it with --resize HxW")
+    return size, None if fit is None else cast("Fit", str(fit)), background
 
 
 def resize_to(options: SampleOptions) -> tuple[int, int] | None:

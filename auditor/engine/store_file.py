@@ -22,6 +22,11 @@ _SENTENCES = (
         "the disk is full, so labels can no longer be saved to {path}; what was saved is kept: "
         "free some space and run the same command again",
     ),
+    (
+        "SQLITE_IOERR_WRITE",
+        "the system refused to write more to {path}, as a limit on file sizes (ulimit -f) or a "
+        "failing disk does; what was saved is kept: see to it and run the same command again",
+    ),
     ("SQLITE_NOTADB", "{path} is not a label store of xray-audit"),
     ("SQLITE_READONLY", _NO_WRITE),
     # Exclusive locking of a file without write permission ends in this.

@@ -62,6 +62,7 @@ class SamplesRecord(Part):
     class_indices: Many[Whole]
     kept: Many[Whole]
     sha256: Many[Digest]
+    notes: Many[str] = ()
 
 
 class PlannedLabels(Part):

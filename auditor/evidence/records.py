@@ -121,6 +121,7 @@ def plan_record(oracle: LabelOracle, ready: Planned, profile: Profile | None) ->
             "class_indices": [int(index) for index in classes],
             "kept": [int(index) for index in used_images(plan)],
             "sha256": [image_hash(image) for image in samples.images],
+            **({"notes": list(samples.notes)} if samples.notes else {}),
         },
         "input": oracle.input_spec.as_record(),
         # Without the names: if the target's list is open, answers add to them.

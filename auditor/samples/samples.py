@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from auditor.errors import SamplesError
+from auditor.samples.names import match_names, number_of
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Samples:
         class_order: class names in the index order that the user stated, else sorted.
         stated_order: True if ``class_order`` was stated (``classes.txt`` or whole numbers).
         digest: hex digest over all of the above.
+        notes: everything changed or left out on the way, a line each.
     """
 
     refs: tuple[str | int, ...]
@@ -34,6 +36,7 @@ class Samples:
     class_order: tuple[str, ...]
     stated_order: bool
     digest: str
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.refs)
@@ -59,13 +62,15 @@ def assemble(
     classes: Sequence[str],
     images: NDArray[Any],
     order: tuple[str, ...] | None,
+    notes: tuple[str, ...] = (),
 ) -> Samples:
-    """Check pixels and classes and put them together.
+    """Check pixels and classes, names in their composed form (NFC), and put them together.
 
     Raises:
         SamplesError: fewer than three classes, an unlisted class, one image under two classes.
     """
     _refuse_unprintable(refs, classes)
+    classes = _plain_names(classes)
     names = sorted(set(classes), key=class_key)
     if len(names) < 3:
         raise SamplesError(
@@ -73,9 +78,9 @@ def assemble(
             f"{'' if len(names) == 1 else 'es'} ({', '.join(name[:60] for name in names)}), "
             "an audit needs at least three: a plane runs through three classes"
         )
-    unknown = sorted(set(names) - set(order)) if order else []
-    if unknown:
-        raise SamplesError(f"classes.txt does not list class {unknown[0][:60]!r} of the samples")
+    if order is not None:
+        classes, notes = _as_listed(classes, order, notes)
+        names = sorted(set(classes), key=class_key)
     _refuse_duplicates(refs, classes, images)
     stated_order = order is not None or all(whole_number(name) is not None for name in names)
     class_order = order or tuple(names)
@@ -85,7 +90,28 @@ def assemble(
         state.update(f"{ref}\0{name}\0{image.dtype}{image.shape}\0".encode())
         state.update(np.ascontiguousarray(image).tobytes())
     digest = state.hexdigest()
-    return Samples(tuple(refs), tuple(classes), images, class_order, stated_order, digest)
+    return Samples(tuple(refs), tuple(classes), images, class_order, stated_order, digest, notes)
+
+
+def _plain_names(classes: Sequence[str]) -> list[str]:
+    """Names in their composed form; numbers without the ".0" that data tools add."""
+    plain = [unicodedata.normalize("NFC", name) for name in classes]
+    numbers = [number_of(name) for name in plain]
+    if None not in numbers and any("." in name for name in plain):
+        return [str(number) for number in numbers]
+    return plain
+
+
+def _as_listed(
+    classes: Sequence[str], order: tuple[str, ...], notes: tuple[str, ...]
+) -> tuple[list[str], tuple[str, ...]]:
+    """``classes`` as classes.txt writes them, and a line if that is another name."""
+    found = match_names(classes, order, "classes.txt")
+    if found.problem:
+        raise SamplesError(found.problem)
+    if found.ways:
+        notes = (*notes, f"Classes: classes.txt was matched by {found.how}.")
+    return [found.pairs[name] for name in classes], notes
 
 
 def _refuse_unprintable(refs: Sequence[str | int], classes: Sequence[str]) -> None:
@@ -110,11 +136,3 @@ def class_key(name: str) -> tuple[int, int, str]:
 def size_text(shape: tuple[int, ...]) -> str:
     """Size of an image, in words."""
     return f"{shape[1]}x{shape[2]} (height x width)"
-
-
-def resized(pixels: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """``pixels`` ``(c, h, w)`` brought to ``size`` (height, width), channel by channel."""
-    height, width = size
-    images = (Image.fromarray(np.ascontiguousarray(channel)) for channel in pixels)
-    scaled = (one.resize((width, height), Image.Resampling.BILINEAR) for one in images)
-    return np.stack([np.asarray(channel, dtype=np.uint8) for channel in scaled])

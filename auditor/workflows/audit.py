@@ -23,6 +23,7 @@ from auditor.report.html.pictures import TEXTURE_KEY, sample_png, trigger_pictur
 from auditor.report.json_report import write_json
 from auditor.report.source import ReportSource
 from auditor.report.views import VIEW_FILES, render_all
+from auditor.samples.fit import near_strangers
 from auditor.verdict.verdict import check_profile
 from auditor.workflows.ask import ask, stop_rules
 from auditor.workflows.judge import AuditResult, judge
@@ -52,6 +53,8 @@ async def run_audit(
     async with request.target.opened() as oracle:
         ready = continued(prepare(oracle, request.samples, request.settings), request.output)
         _check_before_asking(oracle, ready.plan, request)
+        for note in ready.notes:
+            request.progress.note(note)
         started, clock = datetime.now(UTC), time.monotonic()
         if isinstance(oracle, OfflineOracle):
             await oracle.begin(ready.plan.digest)
@@ -65,6 +68,9 @@ async def run_audit(
             record.close()
         if record.unsigned_again:
             request.progress.note(UNSIGNED_AGAIN)
+        stranger = near_strangers(oracle.label_space, request.samples)
+        if stranger:
+            request.progress.note(stranger)
         await _hand_out(oracle, answers.run)
         timing = _timing(started, time.monotonic() - clock, answers.run)
         result = judge(oracle, ready, answers, request.profile, timing)

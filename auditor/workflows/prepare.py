@@ -15,7 +15,7 @@ from auditor.evidence.records import held_plan_digest
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
-from auditor.samples.fit import class_indices, to_model_units
+from auditor.samples.fit import class_indices, range_note, to_model_units
 from auditor.samples.samples import Samples
 
 STORE_NAME = "labels.sqlite3"
@@ -23,13 +23,16 @@ STORE_NAME = "labels.sqlite3"
 
 @dataclass(frozen=True)
 class Prepared:
-    """An audit that is ready to ask: plan, samples in model units and their classes."""
+    """An audit that is ready to ask: plan, samples in model units, their classes, and ``notes`` on
+    both, a line each.
+    """
 
     plan: AuditPlan
     samples: Samples
     images: NDArray[np.float32]
     classes: NDArray[np.int64]
     matched_by: str
+    notes: tuple[str, ...] = ()
 
 
 def prepare(oracle: LabelOracle, samples: Samples, settings: AuditSettings) -> Prepared:
@@ -54,7 +57,9 @@ def prepare_images(
         settings = replace(settings, stop_early=False)
     classes, matched_by = class_indices(samples, oracle.label_space)
     plan = build_plan(images, classes, samples.refs, settings, oracle.input_spec, version)
-    return Prepared(plan, samples, images, classes, matched_by)
+    near = f"Classes were matched by {matched_by}." if ": " in matched_by else ""
+    notes = tuple(line for line in (near, range_note(samples, oracle.input_spec)) if line)
+    return Prepared(plan, samples, images, classes, matched_by, notes)
 
 
 def continued(ready: Prepared, output: Path) -> Prepared:

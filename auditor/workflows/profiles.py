@@ -6,6 +6,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
+from adapters.file_kind import why_unreadable
 from auditor.errors import ProfileError
 from auditor.verdict.profile import Profile, profile_from_dict
 
@@ -39,7 +40,8 @@ def load_profile(name_or_path: str, access: str = "float") -> Profile:
             f"there is no profile {name_or_path!r}: not a file, and not one of {known}"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise ProfileError(f"profile {name_or_path} cannot be read: {error}") from error
+        why = why_unreadable(Path(name_or_path), error)
+        raise ProfileError(f"profile {name_or_path} cannot be read: {why}") from error
     return _parse(name_or_path, text)
 
 
@@ -54,8 +56,9 @@ def _shipped_text(name: str, access: str) -> str:
 def _parse(name: str, text: str) -> Profile:
     try:
         data = json.loads(text)
-    except ValueError as error:
-        raise ProfileError(f"profile {name} is not JSON: {error}") from error
+    except (ValueError, RecursionError) as error:
+        why = why_unreadable(Path(name), error)
+        raise ProfileError(f"profile {name} is not JSON: {why}") from error
     if not isinstance(data, dict):
         raise ProfileError(f"profile {name} is not a JSON object")
     return profile_from_dict(data)

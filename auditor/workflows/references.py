@@ -16,6 +16,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from adapters.contract import LabelOracle
+from adapters.file_kind import why_unreadable
 from auditor.errors import UsageError
 from auditor.workflows.validation import first_mistake
 
@@ -89,7 +90,8 @@ def read_references(path: Path) -> tuple[ListedReference, ...]:
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(f"reference list {path} cannot be read: {error}") from error
+        why = why_unreadable(path, error)
+        raise UsageError(f"reference list {path} cannot be read: {why}") from error
     try:
         return _ReferenceList.model_validate(data).references
     except ValidationError as error:

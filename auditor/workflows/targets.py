@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.contract import LabelOracle, OfflineOracle
+from adapters.file_kind import foreign_kind, kind_of_folder
 from adapters.registry import open_oracle
 from adapters.target import Target, model_kind
 from auditor.errors import UsageError
@@ -84,8 +85,14 @@ def stated_model(path: Path) -> str:
         UsageError: no such file, or its ending names no known kind.
     """
     if not is_file(path):
+        if path.is_dir():
+            kind = kind_of_folder([entry.name for entry in path.iterdir()])
+            raise UsageError(f"{path} is {kind or 'a folder, not a model file: name one in it'}")
         raise UsageError(f"there is no model file {path}")
     if model_kind(str(path)) is None:
+        other = foreign_kind(path)
+        if other is not None:
+            raise UsageError(f"{path} is {other}")
         raise UsageError(
             f"{path} is of no known kind: expected a file ending in .onnx, .pt, .pt2, .ts"
         )

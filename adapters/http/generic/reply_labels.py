@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
-from adapters.contract import Labels, LabelSpace
+from adapters.contract import Labels, LabelSpace, distinct_names
 from adapters.errors import BadReply, RetryAdvice, ServerFailed, TargetError
 from adapters.http.oracle import known_name
 from adapters.http.payload.json_path import JsonPath
@@ -18,6 +20,9 @@ from adapters.quoting import printable
 from adapters.target import ReplyFormat
 
 _SCORED = {"label-score-list", "label-score-dict", "label-score-columns"}
+_WHOLE = re.compile(r"\s*(\d{1,10})(?:\.0*)?\s*")
+"""A class index as text: data tools write 6 as 6.0."""
+
 Scored = list[tuple[Any, float]]
 """Names with their scores, of one input."""
 
@@ -34,6 +39,7 @@ class ReplyRule:
         self._success = JsonPath.read(reply.success_path)
         self._error = JsonPath.read(reply.error_path)
         self._listed = frozenset(space.names)
+        self._rename = {_composed(a): _composed(b) for a, b in reply.rename.items()}
         self._readers: dict[str, Callable[[Any], int]] = {
             "label": self._name,
             "index": _index,
@@ -107,8 +113,7 @@ class ReplyRule:
     def _name(self, entry: Any) -> int:
         if isinstance(entry, bool) or not isinstance(entry, str | int):
             raise BadReply(f"the target answered with {_shown(entry)}, not with a class name")
-        name = str(entry)
-        return known_name(self._space, self._format.rename.get(name, name))
+        return known_name(self._space, self._own(entry))
 
     def _best(self, scored: Scored) -> int:
         """The label with the highest score, or the one that stands for none."""
@@ -123,7 +128,12 @@ class ReplyRule:
         return self._name(best[0])
 
     def _is_listed(self, name: Any) -> bool:
-        return self._format.rename.get(str(name), str(name)) in self._listed
+        return self._own(name) in self._listed
+
+    def _own(self, name: Any) -> str:
+        """The samples' name of the class that the target calls ``name``."""
+        composed = _composed(str(name))
+        return self._rename.get(composed, composed)
 
     def _of_list(self, entry: Any) -> Scored:
         label, score = self._format.label_key, self._format.score_key
@@ -143,6 +153,10 @@ class ReplyRule:
         return [(name, _score(score)) for name, score in zip(names, scores, strict=True)]
 
 
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
 def label_names(reply: ReplyFormat, classes: tuple[str, ...] | None) -> list[str] | None:
     """All names that ``reply`` can give, the one for "nothing" last; None if they are open."""
     if reply.unlisted == "skip" and classes is None:
@@ -151,7 +165,10 @@ def label_names(reply: ReplyFormat, classes: tuple[str, ...] | None) -> list[str
         return None
     if reply.no_label and reply.no_label in classes:
         raise TargetError(f"response.no_label {reply.no_label!r} is one of response.classes")
-    return [*classes, reply.no_label] if reply.no_label else list(classes)
+    # A name that is listed twice is one label where the target answers with names.
+    named = reply.kind == "label" or reply.kind in _SCORED
+    names = list(dict.fromkeys(classes)) if named else distinct_names(classes)
+    return [*names, reply.no_label] if reply.no_label else names
 
 
 def _check(reply: ReplyFormat, space: LabelSpace) -> None:
@@ -183,8 +200,9 @@ def _of_dict(entry: Any) -> Scored:
 
 
 def _index(entry: Any) -> int:
-    if isinstance(entry, str) and entry.isascii() and entry.isdigit():
-        entry = int(entry)
+    number = _WHOLE.fullmatch(entry) if isinstance(entry, str) and entry.isascii() else None
+    if number is not None:
+        entry = int(number[1])
     whole = isinstance(entry, int) or (isinstance(entry, float) and entry.is_integer())
     if isinstance(entry, bool) or not whole or abs(entry) > 2**31:
         raise BadReply(f"the target answered with {_shown(entry)}, not with a class index")

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from adapters.contract import InputSpec, LabelSpace
+from adapters.contract import InputSpec, LabelSpace, distinct_names
 from adapters.errors import TargetError
 from adapters.http.client.client import Client
 from adapters.http.client.endpoint import Endpoint
@@ -176,7 +176,9 @@ def _label_space(target: Target, output: Tensor | None, *, batched: bool) -> Lab
         return LabelSpace(size=size, open=output is not None and output.datatype == "BYTES")
     if size not in {None, len(target.classes)}:
         raise TargetError(f"classes names {len(target.classes)}, the model scores {size} classes")
-    return LabelSpace(list(target.classes))
+    if output is not None and output.datatype == "BYTES":  # a name that is listed twice is one
+        return LabelSpace(list(dict.fromkeys(target.classes)))
+    return LabelSpace(distinct_names(target.classes))
 
 
 def _class_count(output: Tensor | None, *, batched: bool) -> int | None:

@@ -13,11 +13,18 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from adapters.errors import ModelFileError, ModelRefused
+from adapters.file_kind import LOOK_AT, ONNX, file_kind
 from adapters.model_files import protobuf
 from adapters.model_files.file import ModelFile
 from adapters.model_files.onnx.operators import ALLOWED
 from adapters.model_files.onnx.schema import BITS, MESSAGES
-from adapters.model_files.protobuf import Budget, NotProtobufError, fields, signed, varints
+from adapters.model_files.protobuf import (
+    Budget,
+    NotProtobufError,
+    fields,
+    signed,
+    varints,
+)
 from adapters.quoting import one_line
 
 MAX_FIELDS = 1_000_000
@@ -72,7 +79,7 @@ class _Look:
         try:
             model = self._read("model", content, 0)
         except NotProtobufError as error:
-            raise ModelFileError(f"model file {self._file} is not ONNX: {error}") from error
+            raise ModelFileError(f"model file {self._file} {_instead(content, error)}") from error
         if 7 not in model.seen:
             raise ModelFileError(f"model file {self._file} is not ONNX: it holds no graph")
         for calls in (self._calls, *self._functions.values()):
@@ -194,7 +201,8 @@ class _Look:
     def _refuse_external(self) -> NoReturn:
         # Not even for trusted files: the report's digest must cover all of the model.
         raise ModelRefused(
-            f"model file {self._file} keeps weights in another file: store them in the model"
+            f"model file {self._file} keeps weights in another file: store them in the model "
+            f"with onnx.save(onnx.load('{self._file}'), 'whole.onnx')"
         )
 
     def _refuse(self, what: str) -> NoReturn:
@@ -202,6 +210,14 @@ class _Look:
             f"model file {self._file} {what} (where you trust the file, --trust-model-file runs "
             "it unchecked)"
         )
+
+
+def _instead(content: memoryview, error: NotProtobufError) -> str:
+    """The kind of bytes that are no readable ONNX model, in words without the format's own."""
+    if file_kind(bytes(content[:LOOK_AT])) != ONNX:
+        return "is not ONNX, and of no kind that is known here: export the model to ONNX"
+    how = "cut short" if error.cut_short else "damaged"
+    return f"is not ONNX any more but {how}: fetch or export it again"
 
 
 def _key(found: _Message, *, domain: int, name: int, overload: int) -> Key:

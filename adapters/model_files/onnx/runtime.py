@@ -174,6 +174,10 @@ def _session(
             raise ModelFileError(
                 f"model file {file.name} keeps weights in another file: store them in the model"
             ) from error
+        if "rotobuf parsing failed" in text:
+            raise ModelFileError(
+                f"model file {file.name} is not ONNX, or was cut short: fetch or export it again"
+            ) from error
         raise ModelFileError(f"ONNX Runtime does not take {file.name}: {text}") from error
     session.disable_fallback()
     _check_started(session, wanted, device, complaint)

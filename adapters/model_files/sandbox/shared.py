@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import mmap
 import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -57,14 +59,36 @@ def _copy(path: Path, location: str, target: int) -> str:
                         f"model file {location} is larger than the 2 GiB supported"
                     )
                 digest.update(part)
-                view = memoryview(part)
-                while view:
-                    view = view[os.write(target, view) :]
+                _keep(part, location, target)
     except OSError as error:
         raise unreadable(location, error) from error
     if not size:
         raise ModelFileError(f"model file {location} is empty")
     return digest.hexdigest()
+
+
+def _keep(part: bytes, location: str, target: int) -> None:
+    """Write ``part`` to memory. A failure is this machine's, not the model file's."""
+    view = memoryview(part)
+    try:
+        while view:
+            view = view[os.write(target, view) :]
+    except OSError as error:
+        raise TargetError(
+            f"model file {location} cannot be kept in memory: {why(error)}"
+        ) from error
+
+
+def why(error: OSError) -> str:
+    """Reason why memory is not to be had, in words: such memory counts as a file of this process,
+    so a limit on its files holds for it too.
+    """
+    if error.errno == errno.EFBIG:
+        most = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+        return f"files are limited to {most:,} bytes here (ulimit -f): raise that limit"
+    if error.errno in {errno.ENOSPC, errno.ENOMEM}:
+        return "this machine has too little memory left"
+    return error.strerror or str(error)
 
 
 class Slots:
@@ -87,6 +111,8 @@ class Slots:
             fcntl.fcntl(self.handle, fcntl.F_ADD_SEALS, seals)
             self._map = mmap.mmap(self.handle, size)
         except (OSError, ValueError, OverflowError) as error:
+            if isinstance(error, OSError) and error.errno == errno.EFBIG:
+                raise TargetError(f"{size:,} bytes for batches of inputs: {why(error)}") from error
             raise TargetError(
                 f"batches of {rows[0]} inputs take {size:,} bytes, which are not to be had: "
                 "give a smaller --batch"

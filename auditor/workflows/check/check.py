@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from adapters.contract import LabelSpace
 from adapters.target import read_target
 from auditor.errors import SamplesError
 from auditor.plan.settings import AuditSettings
+from auditor.samples.fit import range_note
 from auditor.samples.samples import Samples
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.client import Asker
 from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct
 from auditor.workflows.check.find import MOST_TRIES, find_format
+from auditor.workflows.check.fits import MOST_FITTING, compare_fits
 from auditor.workflows.check.measure import CheckResult, check_target
-from auditor.workflows.check.trial import Found, Trial
-from auditor.workflows.prepare import prepare
+from auditor.workflows.check.trial import Found, Resized, Trial, Way
+from auditor.workflows.prepare import Prepared, prepare
 from auditor.workflows.price import write_rate
 
 MOST_CHECKING = 140
 """30 samples, at most 30 of them again, 50 in larger requests, 30 if one of those fails."""
 
-MOST_QUERIES = MOST_TRIES + 2 * MOST_CHECKING + MOST_CORRECTING
+MOST_QUERIES = MOST_TRIES + 3 * MOST_CHECKING + MOST_CORRECTING + MOST_FITTING
 """Most inputs that a whole check sends, repeats that the target asks for not counted."""
+
+AS_THEY_ARE = Way()
+"""The samples come in the target's size, or in one that ``check`` brings to it."""
+
+STATED = "As stated,"
+"""Beginning of the problem that only a corrected description solves."""
 
 _FORMAT = ("preset", "protocol", "request", "response", "model")
 
@@ -78,16 +87,18 @@ class Checked:
 async def run_check(
     stated: Mapping[str, Any],
     samples: Samples,
-    resized: Callable[[tuple[int, int]], Samples],
+    resized: Resized,
     output: Path,
     *,
     vouched: bool = False,
+    way: Way = AS_THEY_ARE,
 ) -> Checked:
     """Check the target that ``stated`` describes; at most ``MOST_QUERIES`` queries.
 
     If it states a URL and no format, the format is found first. ``resized`` loads the samples again
-    in another size, ``output`` keeps the measured rate for ``plan``, and ``vouched`` is True if the
-    user vouches for a model file whose loading runs code.
+    in another size and fit, ``output`` keeps the measured rate for ``plan``, ``vouched`` is True if
+    the user vouches for a model file whose loading runs code, and ``way`` is the samples' way to
+    their size so far.
 
     Raises:
         AdapterError: the target cannot be asked.
@@ -98,7 +109,7 @@ async def run_check(
     target = read_target(stated, vouched=vouched)
     least = target.preflight.min_accuracy
     least = MIN_ACCURACY if least is None else least
-    trial = Trial(asker, stated, samples, resized, least=least, vouched=vouched)
+    trial = Trial(asker, stated, samples, resized, least=least, vouched=vouched, way=way)
     discover = target.kind == "http" and not any(name in stated for name in _FORMAT)
     if discover:
         await find_format(trial)
@@ -116,11 +127,22 @@ async def run_check(
             first = again
     if isinstance(first, SamplesError):
         raise first
+    if await compare_fits(trial):
+        first = await _again(trial, first, output)
     first.discovered, first.queries = discover, asker.queries
     if discover:
         _limit_batch(first)
         _state_range(first)
     return first
+
+
+async def _again(trial: Trial, first: Checked, output: Path) -> Checked:
+    """Behaviour with another fit; what was wrong as stated is still said."""
+    again = await _measured(trial, output)
+    if isinstance(again, SamplesError):
+        return first
+    again.result.problems[:0] = [p for p in first.result.problems if p.startswith(STATED)]
+    return again
 
 
 async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
@@ -133,16 +155,18 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
         try:
             ready = prepare(oracle, found.samples, AuditSettings(planes=1, canaries=0))
         except SamplesError as error:
-            if target.kind != "http":
-                raise
             return error
+        outside = range_note(found.samples, oracle.input_spec)
+        found.notes += [outside] if outside and outside not in found.notes else []
+        names = _shown_names(oracle.label_space, ready)
         result = await check_target(
             oracle,
             images,
             ready.classes,
             least_accuracy=trial.least,
             repeats=target.preflight.determinism_repeats,
-            first=lambda number, label: trial.show(number, oracle.label_space.name(label)),
+            first=lambda number, label: trial.show(number, names.name(label)),
+            names=names,
         )
         write_rate(output, oracle.fingerprint, result.queries_per_second)
         return Checked(
@@ -156,18 +180,27 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
         )
 
 
+def _shown_names(space: LabelSpace, ready: Prepared) -> LabelSpace:
+    """The names to show of classes that the target only numbers: those of the order that its
+    classes were matched by.
+    """
+    if space.open or space.names or ready.matched_by == "whole-number class names":
+        return space
+    return LabelSpace(list(ready.samples.class_order))
+
+
 def _overruled(stated: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
-    """True if ``table`` changes what ``stated`` says."""
-    before, now = dict(stated.get("input", {})), dict(table.get("input", {}))
-    return any(now.get(name) != value for name, value in before.items())
+    """True if ``table`` changes what ``stated`` says of inputs or classes."""
+    parts = [(dict(stated.get(n, {})), dict(table.get(n, {}))) for n in ("input", "response")]
+    return any(now.get(k) != value for before, now in parts for k, value in before.items())
 
 
 def _as_stated(before: Checked | SamplesError) -> str:
     if isinstance(before, SamplesError):
-        return f"As stated, the classes could not be matched: {before}."
+        return f"{STATED} the classes could not be matched: {before}."
     rate = before.result.accuracy.rate
     return (
-        f"As stated, only {rate:.0%} of the samples got the label they were given; what follows "
+        f"{STATED} only {rate:.0%} of the samples got the label they were given; what follows "
         "holds for the description as corrected (--write keeps it)."
     )
 

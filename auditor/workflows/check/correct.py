@@ -9,10 +9,18 @@ from adapters.errors import EndpointError, TargetError
 from adapters.http.client.exchange import Exchange
 from adapters.target import over
 from auditor.errors import SamplesError
-from auditor.workflows.check.class_names import hits, learned, spread, tested_mapping
+from auditor.samples.names import match_names, shown_pairs
+from auditor.workflows.check.class_names import (
+    hits,
+    learned,
+    near_names,
+    other_orders,
+    spread,
+    tested_mapping,
+)
 from auditor.workflows.check.client import names_of
 from auditor.workflows.check.input_formats import MOST_ALTERNATIVES, Alternative, alternatives
-from auditor.workflows.check.replies import answers_under, naming
+from auditor.workflows.check.replies import NAMED_KINDS, answers_under, naming, protocol_of
 from auditor.workflows.check.trial import Table, Trial
 
 SAMPLES = 24
@@ -42,6 +50,7 @@ class CheckSample:
         expected: the right names; None if unknown.
         replies: the exchange of each answer.
         space: its label space.
+        labels: the answers as indices.
     """
 
     picks: list[int]
@@ -49,6 +58,7 @@ class CheckSample:
     expected: list[str] | None
     replies: list[Exchange]
     space: LabelSpace
+    labels: list[int]
 
     @property
     def rate(self) -> float:
@@ -87,27 +97,34 @@ async def _measure(trial: Trial, table: Table) -> CheckSample:
     picks = spread(trial.found.samples.classes, SAMPLES)
     replies: list[Exchange] = []
     answers: list[str] = []
+    labels: list[int] = []
     async with trial.asker.opened(trial.target(table)) as oracle:
         images = trial.fitted(oracle)
         for pick in picks:
             trial.asker.forget()
             label = (await oracle.predict_labels(images[pick : pick + 1])).tolist()[0]
             answers.append(oracle.label_space.name(label))
+            labels.append(label)
             replies += trial.asker.exchanges[-1:]
         expected = trial.expected(oracle.label_space, picks)
-    return CheckSample(picks, answers, expected, replies, oracle.label_space)
+    return CheckSample(picks, answers, expected, replies, oracle.label_space, labels)
 
 
 def _repair(trial: Trial, measured: CheckSample) -> bool:
     """Read the replies another way, or learn the labels' names; True if that explains it."""
-    return _other_rule(trial, measured) or _other_names(trial, measured)
+    return (
+        _other_rule(trial, measured)
+        or _near_names(trial, measured)
+        or _other_order(trial, measured)
+        or _other_names(trial, measured)
+    )
 
 
 def _other_rule(trial: Trial, measured: CheckSample) -> bool:
     """A rule under which the same replies hold the right labels."""
     found = trial.found
     target = trial.target(found.table)
-    if "response" in trial.stated or target.kind != "http" or target.http.protocol != "http":
+    if "response" in trial.stated or target.kind != "http" or protocol_of(target) != "http":
         return False
     for guess in trial.readable(measured.replies[0], found.table):
         table = over(found.table, {"response": guess})
@@ -120,12 +137,56 @@ def _other_rule(trial: Trial, measured: CheckSample) -> bool:
     return False
 
 
+def _near_names(trial: Trial, measured: CheckSample) -> bool:
+    """Labels that differ from the samples' classes in case, spaces or the like only."""
+    found = trial.found
+    truth = [found.samples.classes[pick] for pick in measured.picks]
+    near = near_names(found.samples.classes, measured.answers)
+    good = hits(truth, [near.get(answer, answer) for answer in measured.answers])
+    fix = naming(near, measured.space, trial.target(found.table)) if near else None
+    if fix is None or "rename" not in fix or good < trial.least * len(truth):
+        return False
+    stated = dict(dict(found.table.get("response", {})).get("rename", {}))
+    found.table = over(found.table, {"response": {"rename": {**stated, **fix["rename"]}}})
+    found.notes.append(
+        f"The labels differ from the samples' classes only in how they are written "
+        f"({shown_pairs(near)}): {good} of {len(truth)} are right once response.rename says so."
+    )
+    return True
+
+
+def _other_order(trial: Trial, measured: CheckSample) -> bool:
+    """The classes in another order than the list that is given, shifted by one or sorted."""
+    found, space = trial.found, measured.space
+    if space.open or trial.target(found.table).http.reply.kind in NAMED_KINDS:
+        return False
+    given = space.names or found.samples.class_order
+    match = match_names(found.samples.classes, given)
+    truth = [match.pairs.get(found.samples.classes[pick], "") for pick in measured.picks]
+    scored = [
+        (hits(truth, [dict(enumerate(one.names)).get(a, "") for a in measured.labels]), one)
+        for one in other_orders(given, space.size)
+        if set(match.pairs.values()) <= set(one.names)
+    ]
+    good, best = max(scored, key=lambda pair: pair[0], default=(0, None))
+    clearly = measured.rate + CLEARLY
+    if best is None or match.problem or good < max(trial.least, clearly) * len(truth):
+        return False
+    found.table = over(found.table, {"response": {"classes": list(best.names)}})
+    found.notes.append(
+        f"The labels are {best.words}: {good} of {len(truth)} samples got theirs so, "
+        f"{round(measured.rate * len(truth))} as the classes are given. response.classes lists "
+        "them in the model's order now."
+    )
+    return True
+
+
 def _other_names(trial: Trial, measured: CheckSample) -> bool:
     """Labels that are consistent, only called otherwise than the samples' classes."""
     found = trial.found
     truth = [found.samples.classes[pick] for pick in measured.picks]
     mapping = tested_mapping(truth, measured.answers, trial.least)
-    if mapping is None or "classes" in trial.stated.get("response", {}):
+    if mapping is None:
         return False
     fix = naming(mapping, measured.space, trial.target(found.table))
     shown = ", ".join(f"{a} is {b}" for a, b in list(mapping.items())[:4])

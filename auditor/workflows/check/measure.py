@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import LabelOracle
+from adapters.contract import LabelOracle, LabelSpace
 from adapters.errors import AdapterError
 from auditor.scores.intervals import Rate, binomial_rate
 from auditor.verdict.verdict import MIN_ACCURACY
@@ -67,6 +67,7 @@ async def check_target(
     least_accuracy: float = MIN_ACCURACY,
     repeats: int = REPEAT_QUERIES,
     first: Callable[[int, int], None] | None = None,
+    names: LabelSpace | None = None,
 ) -> CheckResult:
     """Ask fewer than 100 queries and describe the target's behaviour.
 
@@ -77,6 +78,7 @@ async def check_target(
         least_accuracy: share of samples that must get their own label.
         repeats: samples asked twice, 0 to 30.
         first: called with number and label of the first sample, as soon as it is answered.
+        names: names to show; the target's own if None.
 
     Raises:
         AdapterError: a request failed, one of the larger batches excepted.
@@ -92,14 +94,13 @@ async def check_target(
     again = [int((await _timed(oracle, images[i : i + 1]))[0][0]) for i in order[:repeats]]
     batches = await _try_batches(oracle, images[order], labels)
     batches.seconds[1] = float(np.median([took for _, took in single]))
-    hits = int((np.array(labels) == classes[order]).sum())
-    accuracy = binomial_rate(hits, len(labels))
+    accuracy = binomial_rate(int((np.array(labels) == classes[order]).sum()), len(labels))
     flips = sum(a != b for a, b in zip(early, again, strict=False))
     best = max(batches.seconds, key=lambda size: size / batches.seconds[size])
-    seen = sorted(set(labels))
+    seen, shown = sorted(set(labels)), names or oracle.label_space
     return CheckResult(
         queries=len(labels) + len(again) + batches.queries,
-        labels_seen=[oracle.label_space.name(label) for label in seen],
+        labels_seen=[shown.name(label) for label in seen],
         label_count=oracle.label_space.size,
         accuracy=accuracy,
         flips=flips,

@@ -13,6 +13,16 @@ from adapters.http.client.exchange import Exchange
 from adapters.http.generic.reply_labels import ReplyRule
 from adapters.target import Target
 
+NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-columns"}
+"""Kinds of reply that hold class names."""
+
+
+def protocol_of(target: Target) -> str:
+    """The protocol of a target over HTTP, as ``auto`` chooses it."""
+    if target.http.protocol != "auto":
+        return target.http.protocol
+    return "v2" if "/v2/models/" in target.location else "http"
+
 
 def possible_rules(exchange: Exchange) -> Iterator[tuple[Any, Guess]]:
     """A reply that was answered well, with each rule that may read it."""
@@ -47,7 +57,8 @@ def answers_under(guess: Guess, replies: Sequence[Exchange], target: Target) -> 
 def naming(mapping: dict[str, str], space: LabelSpace, target: Target) -> Guess | None:
     """The ``[response]`` fields that give the target's labels the samples' names."""
     if space.open or space.names:
-        plain = target.http.protocol == "http" and target.classes is None
+        named = protocol_of(target) == "http" and target.http.reply.kind in NAMED_KINDS
+        plain = named and target.classes is None
         return {"rename": {a: b for a, b in mapping.items() if a != b}} if plain else None
     numbers = {int(label): name for label, name in mapping.items() if label.isdecimal()}
     size = space.size or (len(numbers) if set(numbers) == set(range(len(numbers))) else None)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import LabelSpace
+from adapters.contract import Fit, LabelSpace
 from adapters.discovery.reply_guess import Guess
 from adapters.errors import BadReply, EndpointError, TargetError
 from adapters.http.client.exchange import Exchange
@@ -22,6 +22,15 @@ from auditor.workflows.check.client import Asker, PatientOracle
 from auditor.workflows.check.replies import possible_rules, read_label
 
 Table = dict[str, Any]
+Resized = Callable[[tuple[int, int], Fit], Samples]
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """Way of the samples to a model's shape, as the user states it; None where nothing is."""
+
+    size: tuple[int, int] | None = None
+    fit: Fit | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +79,12 @@ class Trial:
         resized: loads the samples again in another size.
         least: share of samples that must get their own label.
         vouched: True if the user vouches for a model file whose loading runs code.
+        way: the way of the samples to their size so far.
+
+    Attributes:
+        size: the size that the samples were brought to, None if they are as they came.
+        fit: the way to it.
+        fit_is_stated: True if the user states the fit.
     """
 
     def __init__(
@@ -77,17 +92,20 @@ class Trial:
         asker: Asker,
         stated: Mapping[str, Any],
         samples: Samples,
-        resized: Callable[[tuple[int, int]], Samples],
+        resized: Resized,
         *,
         least: float,
         vouched: bool,
+        way: Way,
     ) -> None:
         self.asker = asker
         self.stated = dict(stated)
         self.least = least
-        self._resized = resized
+        self.resized = resized
         self._vouched = vouched
-        self.found = Found(self.stated, samples)
+        self.size, self.fit = way.size, way.fit or "squash"
+        self.fit_is_stated = way.fit is not None
+        self.found = Found(self.stated, samples, notes=list(samples.notes))
 
     def target(self, table: Mapping[str, Any]) -> Target:
         """The target that ``table`` describes.
@@ -122,7 +140,8 @@ class Trial:
             height, width = spec.shape[1:]
             if self.found.samples.images.shape[2:] == (height, width):
                 raise
-            self.found.samples = self._resized((height, width))
+            self.size = (height, width)
+            self.found.samples = self.resized(self.size, self.fit)
             self.found.notes.append(
                 f"The samples were brought to {height}x{width}: pass --resize {height}x{width}."
             )

@@ -213,6 +213,7 @@ def _samples(files: BundleFiles, held: SamplesRecord, digest: str) -> Samples:
         class_order=held.class_order,
         stated_order=held.stated_order,
         digest=digest,
+        notes=held.notes,
     )
 
 

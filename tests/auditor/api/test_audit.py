@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 
 import auditor
 from adapters.errors import AdapterError, BadReply
 from adapters.synthetic import nearest_prototype, synthetic_prototypes
 from adapters.target import Limits, Target
 from auditor import AuditInterrupted, AuditReport, audit, audit_async
+from auditor.engine.progress import Progress
 from auditor.errors import ExitCode, LabelsPending, SamplesError, UsageError
 from auditor.samples.samples import Samples
 
@@ -320,3 +322,24 @@ def test_files_are_a_target_too(samples: Samples, tmp_path: Path) -> None:
     target = Target("files", str(tmp_path / "in.npz"), labels_file=str(tmp_path / "labels.npz"))
     report = audit(target, samples, output=tmp_path / "out", **QUICK)
     assert report.scores == audit(label_of, samples, output=tmp_path / "b", **QUICK).scores
+
+
+def test_photographs_get_the_shape_in_the_stated_way(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for name in "abc":
+        (tmp_path / "s" / name).mkdir(parents=True)
+        for item in range(3):
+            array = rng.integers(0, 256, (6, 12), dtype=np.uint8)
+            Image.fromarray(array).save(tmp_path / "s" / name / f"{item}.png")
+    said: list[str] = []
+
+    class Saying(Progress):
+        def note(self, message: str) -> None:
+            said.append(message)
+
+    given: dict[str, Any] = {**QUICK, "progress": Saying(), "planes": 1}
+    given |= {"shape": (1, 4, 4), "fit": "crop", "classes": tuple("abcde")}
+    audit(label_of, tmp_path / "s", output=tmp_path / "a", trigger_search=False, **given)
+    assert "Pictures: all cropped to 4x4." in said
+    with pytest.raises(UsageError, match=r"fit is the way to another size: state it with shape"):
+        audit(label_of, tmp_path / "s", output=tmp_path / "b", fit="crop", **QUICK)

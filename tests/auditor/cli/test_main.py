@@ -487,7 +487,9 @@ def test_a_model_with_one_class(command: RunCommand, samples: Path, tmp_path: Pa
             "samples 2/0.png (2) and 3/0.png (3) are the same picture",
         ),
         (
-            lambda p: folder_of(p / "s", a=[pictures(1)[0][:5]], b=[pictures(1)[0]], c=[]),
+            lambda p: folder_of(
+                p / "s", a=[pictures(1)[0][:5]], b=[pictures(1)[0]], c=[pictures(3)[0]]
+            ),
             "mixed sizes",
         ),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -488,6 +489,27 @@ def test_a_full_disk_is_reported_and_what_was_committed_is_kept(path: Path) -> N
     assert known(path, 200_000) == committed
     totals = ledger(path)
     assert totals["sent"] - totals["unknown"] == len(committed)
+
+
+async def until_limited(store: LabelStore) -> tuple[list[int], str]:
+    """Fill the store until the system lets no file grow: labels committed, and its error."""
+    committed: list[int] = []
+    probe = await load(store, 200_000)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, before[1]))
+    try:
+        with pytest.raises(StoreError) as caught:
+            await write_on(store, probe, committed)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    return committed, str(caught.value)
+
+
+def test_a_limit_on_file_sizes_is_named_and_what_was_committed_is_kept(path: Path) -> None:
+    committed, message = use(path, until_limited)
+    assert "a limit on file sizes (ulimit -f)" in message
+    assert "run the same command again" in message
+    assert known(path, 200_000) == committed
 
 
 def test_a_full_disk_ends_a_run_that_can_be_continued(lab: Any) -> None:

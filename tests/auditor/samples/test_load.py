@@ -15,8 +15,10 @@ from PIL import Image
 
 from adapters.contract import MAX_CLASSES, InputSpec, LabelSpace
 from auditor.errors import SamplesError
+from auditor.samples.class_list import read_class_names
 from auditor.samples.fit import class_indices, to_model_units
-from auditor.samples.load import MAX_PIXELS, load_samples, read_class_names
+from auditor.samples.load import load_samples
+from auditor.samples.pictures import MAX_PIXELS
 from auditor.samples.samples import Samples, whole_number
 
 GREY, COLOUR = (6, 4), (6, 4, 3)
@@ -200,10 +202,11 @@ def test_palettes_bitmaps_and_alpha_become_plain_pixels(folder: Path) -> None:
     assert (images["cat/grey-alpha.png"] == pixels(3, GREY)).all()
 
 
-def test_sixteen_bit_pictures_are_refused(folder: Path) -> None:
-    deep = np.random.default_rng(0).integers(0, 65536, GREY, dtype=np.uint16)
-    Image.fromarray(deep).save(folder / "cat" / "deep.png")
-    refused(folder, r"deep.png holds more than 8 bits per channel")
+@pytest.mark.parametrize("dtype", [np.int32, np.float32])
+def test_pictures_without_a_white_are_refused(folder: Path, dtype: type[Any]) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, GREY).astype(dtype)
+    Image.fromarray(deep).save(folder / "cat" / "deep.tif")
+    refused(folder, r"deep.tif holds more than 8 bits per channel and no stated white.*convert it")
 
 
 def test_mixed_sizes_name_both_and_the_remedy(folder: Path) -> None:
@@ -363,8 +366,8 @@ def test_classes_txt_states_the_order(folder: Path) -> None:
         (b"", "is empty"),
         (b"\n \n", "is empty"),
         (b"cat\n\ndog\nfrog\n", "blank in line 2: every class after it would be one off"),
-        (b"cat\ndog\nfrog\ncat\n", "names a class twice"),
-        (b"cat\ndog\n", "does not list class 'frog'"),
+        (b"cat\ndog\nfrog\ncat\n", r"'cat' of the samples may be 'cat \(0\)' or 'cat \(3\)' of"),
+        (b"cat\ndog\n", "classes.txt has no class named 'frog'.*it has 'cat', 'dog'"),
         (b"\xff\xfe", "cannot be read"),
     ],
 )
@@ -448,20 +451,26 @@ HUGE = np.full(X.shape, 1e300)
 @pytest.mark.parametrize(
     ("arrays", "words"),
     [
-        ({"images": X, "labels": Y}, r"must hold arrays x \(images\) and y \(labels\), not images"),
+        (
+            {"x_train": X, "y_train": Y, "x_test": X, "y_test": Y},
+            r"must hold arrays x \(images\) and y \(labels\), not x_train \(6, 3, 8, 9\).*np.savez",
+        ),
         ({}, "not nothing"),
         ({"x": X, "y": Y[:5]}, r"x of shape \(6, 3, 8, 9\) and y of shape \(5,\)"),
-        ({"x": X, "y": np.eye(3)[Y]}, r"y of shape \(6, 3\)"),
+        ({"x": X, "y": np.full((6, 3), 0.3)}, r"y of shape \(6, 3\)"),
+        ({"x": X.reshape(6, -1), "y": Y}, r"x of shape \(6, 216\).*x.reshape\(n, h, w\)"),
         ({"x": X[0, 0], "y": Y}, r"x of shape \(8, 9\)"),
         ({"x": X[:0], "y": Y[:0]}, r"x of shape \(0, 3, 8, 9\)"),
         ({"x": X[:, :, :0], "y": Y}, r"x of shape \(6, 3, 0, 9\)"),
-        ({"x": X.astype(int), "y": Y}, "x of type int64; expected uint8 or float"),
+        ({"x": X.astype(int) * 9, "y": Y}, "x of type int64 with values from 0 to 2295; expected"),
+        ({"x": X.astype(int) - 128, "y": Y}, "x of type int64 with values from -128 to 127"),
+        ({"x": (X > 99).astype(int), "y": Y}, "x of type int64 with values from 0 to 1; expected"),
         ({"x": X.astype(complex), "y": Y}, "x of type complex128"),
         ({"x": X + np.nan, "y": Y}, "not finite"),
         ({"x": X + np.inf, "y": Y}, "not finite"),
         ({"x": HUGE, "y": Y}, "not finite"),
         ({"x": X, "y": Y - 1}, "holds the class -1; class numbers start at 0"),
-        ({"x": X, "y": Y.astype(float)}, "y of type float64; expected whole numbers or names"),
+        ({"x": X, "y": Y + 0.5}, "y of type float64; expected whole numbers or names"),
         ({"x": X, "y": Y > 0}, "y of type bool"),
         ({"x": X, "y": Y % 2}, "hold 2 classes"),
         ({"x": X[[0, 0, 1, 2, 3, 4]], "y": Y}, r"samples 0 \(0\) and 1 \(1\) are the same picture"),

@@ -65,6 +65,10 @@ def test_an_unknown_profile_lists_the_known_ones(tmp_path: Path) -> None:
         (b"[1]", "is not a JSON object"),
         (b"{}", "version None"),
         (b"\xff\xfe", "cannot be read"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer.*git lfs pull"),
+        (b"<html>404", "it is an HTML page"),
+        (b"PK\x05\x06PK\x03\x04", "is not JSON"),
+        (b"\x1f\x8b\x08\x00\xff", "it is a gzip archive: unpack it"),
     ],
 )
 def test_a_bad_profile_file(tmp_path: Path, content: bytes, words: str) -> None:

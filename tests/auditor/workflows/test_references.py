@@ -35,6 +35,7 @@ def test_a_list_names_files_beside_it_and_endpoints(tmp_path: Path) -> None:
     ("data", "words"),
     [
         ("{", "cannot be read: "),
+        ("version https://git-lfs.github.com/spec/v1", "cannot be read: it is a Git LFS pointer"),
         ("[" * 100_000, "cannot be read: "),
         ([], "must be a table"),
         ({}, "references is missing"),

@@ -135,7 +135,7 @@ def check_one(
         assert error is None
         return
     assert isinstance(error, kind)
-    assert words in str(error)
+    assert words in f"{error} {error.__cause__}"
     assert str(error).isprintable()
     assert len(str(error)) < 900
     assert "not yours" not in str(error)

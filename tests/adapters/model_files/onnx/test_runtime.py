@@ -327,7 +327,7 @@ def test_a_corrupt_file_is_refused_quietly(
 ) -> None:
     path = tmp_path / "bad.onnx"
     path.write_bytes(content)
-    assert "does not take bad.onnx" in refusal(ModelFileError, str(path))
+    assert "bad.onnx is not ONNX but" in refusal(ModelFileError, str(path))
     assert capfd.readouterr() == ("", "")
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk")
@@ -558,3 +559,35 @@ def make_server(serve: Callable[[Server], str]) -> Callable[..., tuple[Server, s
         return server, serve(server) + path
 
     return make
+
+
+@pytest.fixture
+def onnx_of_pictures(tmp_path: Path) -> Callable[[int], str]:
+    """An ONNX model of the classes' pictures in 0 to 1, with classes before the first that it
+    never names.
+    """
+
+    def write(ahead: int = 0) -> str:
+        flat = prototypes(3).reshape(len(CLASSES), -1) / 255
+        weight = np.concatenate([np.zeros((ahead, flat.shape[1])), 2 * flat]).T
+        bias = np.concatenate([np.full(ahead, -1e6), -(flat**2).sum(axis=1)])
+        tensors = {"w": weight.astype(np.float32), "b": bias.astype(np.float32)}
+        count = len(CLASSES) + ahead
+        graph = helper.make_graph(
+            [
+                helper.make_node("Flatten", ["x"], ["flat"]),
+                helper.make_node("Gemm", ["flat", "w", "b"], ["scores"]),
+            ],
+            "nearest",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, SIZE, SIZE])],
+            [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", count])],
+            [numpy_helper.from_array(array, name) for name, array in tensors.items()],
+        )
+        opset = [helper.make_opsetid("", 17)]
+        path = tmp_path / "nearest.onnx"
+        path.write_bytes(
+            helper.make_model(graph, opset_imports=opset, ir_version=8).SerializeToString()
+        )
+        return str(path)
+
+    return write

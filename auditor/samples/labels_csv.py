@@ -1,0 +1,143 @@
+"""``labels.csv``: a table of file names and their labels, as spreadsheets and scripts write it."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from adapters.file_kind import why_unreadable
+from auditor.errors import SamplesError
+from auditor.samples import left_out
+from auditor.samples.folder import ListedSamples
+from auditor.samples.pictures import SUFFIXES
+
+_MARKS = (",", ";", "\t", "|")
+_FILES = (
+    "file", "filename", "file_name", "image", "image_name", "image_path", "image_id", "path",
+    "filepath", "file_path", "img", "name", "id",
+)  # fmt: skip
+_LABELS = (
+    "label", "labels", "class", "class_name", "classname", "category", "target", "species",
+    "class_id", "label_name",
+)  # fmt: skip
+
+Row = tuple[int, list[str]]
+"""Number of a line, and its cells."""
+
+
+def read_labels_csv(path: Path) -> ListedSamples:
+    """The samples that the table at ``path`` lists, and the pictures beside it that it does not.
+
+    Raises:
+        SamplesError: unreadable, a line without a file and a label, or a file outside the folder.
+    """
+    rows = _rows(path, _text(path))
+    file_at, label_at, rows = _columns(path, rows)
+    least = max(file_at, label_at)
+    bad = next((n for n, r in rows if len(r) <= least or not (r[file_at] and r[label_at])), None)
+    if bad is not None:
+        raise SamplesError(f"{path} line {bad} does not hold a file name and a label")
+    if not rows:
+        raise SamplesError(f"{path} lists no samples")
+    refs = [_ref(path, row[file_at]) for _, row in rows]
+    return ListedSamples(refs, [row[label_at] for _, row in rows], _unlisted(path.parent, refs))
+
+
+def _text(path: Path) -> str:
+    try:
+        data = path.read_bytes()
+        wide = data.startswith((b"\xff\xfe", b"\xfe\xff"))
+        text = data.decode("utf-16" if wide else "utf-8-sig")
+        if "\0" in text:
+            raise ValueError("it is no text")
+        return text
+    except (OSError, ValueError) as error:
+        raise SamplesError(
+            f"{path} cannot be read as CSV: {why_unreadable(path, error)}"
+        ) from error
+
+
+def _rows(path: Path, text: str) -> list[Row]:
+    """The lines of ``text`` under the mark that parts all of them, the comma if none does.
+
+    Where several do, the one under which the most lines begin with a file that is there.
+    """
+    best: tuple[int, list[Row]] | None = None
+    for mark in _MARKS:
+        try:
+            reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader if row]
+        except csv.Error as error:
+            raise SamplesError(f"{path} cannot be read as CSV: {error}") from error
+        parted = [row for row in rows if len(row[1]) > 1]
+        score = len(parted) + sum(_there(path.parent, row[0]) for _, row in parted)
+        if best is None or score > best[0]:
+            best = (score, rows)
+    assert best is not None
+    return best[1]
+
+
+def _columns(path: Path, rows: list[Row]) -> tuple[int, int, list[Row]]:
+    """Places of file and label, by the names in a first line that has them, and the other lines."""
+    if not rows:
+        return 0, 1, rows
+    folder = path.parent
+    names = [cell.lower().replace(" ", "_").replace("-", "_") for cell in rows[0][1]]
+    file_at = next((names.index(name) for name in _FILES if name in names), None)
+    label_at = next((names.index(name) for name in _LABELS if name in names), None)
+    if file_at is not None and label_at is not None:
+        return file_at, label_at, rows[1:]
+    if file_at is not None and len(names) > 2 and not _is_file(folder, rows[0][1][file_at]):
+        raise SamplesError(
+            f"{path} names no column label or class: name the one with the "
+            f"labels so (it has {', '.join(rows[0][1])[:200]})"
+        )
+    first = rows[0][1][0]
+    if len(rows[0][1]) > 1 and not _is_file(folder, first) and not _is_file(folder, rows[0][1][1]):
+        rows = rows[1:]
+    turned = rows and all(len(r) > 1 and _there(folder, r[1]) for _, r in rows)
+    if turned and not any(_is_file(folder, row[0]) for _, row in rows):
+        return 1, 0, rows
+    return 0, 1, rows
+
+
+def _is_file(folder: Path, name: str) -> bool:
+    """True for a file that is there, or would be a picture: a missing one is no header."""
+    named = PurePosixPath(name).suffix.lower() in SUFFIXES
+    return named or _found(folder, name) is not None
+
+
+def _there(folder: Path, name: str) -> bool:
+    try:
+        return bool(name) and (folder / name).is_file()
+    except (OSError, ValueError):  # too long for a file name, or no name at all
+        return False
+
+
+def _found(folder: Path, name: str) -> str | None:
+    """The file that ``name`` means: as written, with slashes for Windows' marks, or by its stem."""
+    slashed = name.replace("\\", "/")
+    stems = [slashed + suffix for suffix in sorted(SUFFIXES) if _there(folder, slashed + suffix)]
+    if _there(folder, name) or not _there(folder, slashed):
+        return name if _there(folder, name) else stems[0] if len(stems) == 1 else None
+    return slashed
+
+
+def _ref(path: Path, name: str) -> str:
+    if Path(name).is_absolute() or ".." in Path(name.replace("\\", "/")).parts:
+        raise SamplesError(f"{path} names {name!r}, which lies outside the samples folder")
+    return _found(path.parent, name) or name
+
+
+def _unlisted(folder: Path, refs: Sequence[str]) -> list[tuple[str, str]]:
+    listed = {PurePosixPath(ref).as_posix() for ref in refs}
+    places = {folder, *(folder / PurePosixPath(ref).parent for ref in refs)}
+    beside = sorted(p for place in places if place.is_dir() for p in place.iterdir())
+    names = ((p.relative_to(folder).as_posix(), p) for p in beside)
+    return [
+        (name, left_out.HIDDEN if left_out.is_hidden(p.name) else left_out.UNLISTED)
+        for name, p in names
+        if p.suffix.lower() in SUFFIXES and name not in listed
+    ]

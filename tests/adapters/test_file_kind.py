@@ -1,0 +1,202 @@
+"""A file of another kind is called by its own name, and the remedy is said."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import io
+import json
+import pickle
+import struct
+import tarfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from adapters.errors import ModelFileError
+from adapters.file_kind import file_kind, kind_of_file, kind_of_folder
+from adapters.model_files.file import ModelFile
+from adapters.model_files.onnx.check import check_onnx
+from adapters.registry import open_oracle
+from adapters.target import Target
+from auditor.errors import UsageError
+from auditor.workflows.targets import stated_model
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:" + b"5e" * 32 + b"\nsize 12\n"
+
+
+def zipped(*names: str) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        for name in names:
+            archive.writestr(name, b"x" * 50)
+    return target.getvalue()
+
+
+def tarred() -> bytes:
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as archive:
+        archive.addfile(tarfile.TarInfo("model.onnx"))
+    return target.getvalue()
+
+
+def array(save: Callable[..., None], *values: object, **named: object) -> bytes:
+    target = io.BytesIO()
+    save(target, *values, **named)
+    return target.getvalue()
+
+
+SAFETENSORS = json.dumps({"w": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode()
+STATED: dict[str, tuple[bytes, str, str]] = {
+    "lfs": (POINTER, "a Git LFS pointer", "run git lfs pull"),
+    "html": (b"\r\n<!DOCTYPE HTML><title>Sign in</title>", "an HTML page", "fetch it again"),
+    "xml": (b"<?xml version='1.0'?><Error><Code>AccessDenied</Code></Error>", "an XML page", "key"),
+    "json": (b'{"error": "Repository not found"}', "JSON text", "fetch it again"),
+    "npy": (array(np.save, np.zeros(9)), "a single array", "np.savez"),
+    "npz": (array(np.savez, x=np.zeros(9)), "an .npz archive", "--samples"),
+    "state dict": (zipped("w/data.pkl", "w/data/0", "w/version"), "checkpoint", "torch.onnx"),
+    "old checkpoint": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "checkpoint", "torch.onnx"),
+    "pickle": (pickle.dumps({"a": 1}), "a Python pickle", "torch.onnx.export"),
+    "keras": (zipped("metadata.json", "model.weights.h5"), "a Keras model", "tf2onnx"),
+    "h5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file", "tf2onnx"),
+    "saved model": (
+        b"\x08\x01\x12\x80\x01" + b"\n\x05serve" * 40,
+        "a TensorFlow SavedModel",
+        "tf2",
+    ),
+    "tflite": (b"\x1c\0\0\0TFL3" + bytes(99), "a TensorFlow Lite model", "--tflite"),
+    "safetensors": (
+        struct.pack("<Q", len(SAFETENSORS)) + SAFETENSORS + bytes(4),
+        "a safetensors file",
+        "torch.onnx.export",
+    ),
+    "gguf": (b"GGUF\x03" + bytes(99), "a GGUF file", "export"),
+    "core ml": (b"\x08\x05\x12\x2a\n\x10" + bytes(range(40)), "a Core ML model", "ONNX model"),
+    "openvino": (b'<?xml version="1.0"?>\n<net name="m" version="11">', "an OpenVINO model", "URL"),
+    "tfjs": (b'{"format": "layers-model", "modelTopology": {}}', "a TensorFlow.js model", "URL"),
+    "torchserve": (zipped("MAR-INF/MANIFEST.json", "m.pt"), "a TorchServe archive", "unpack it"),
+    "macos": (b"\0\x05\x16\x07\0\x02\0\0Mac OS X", "a file of macOS", "without the ._"),
+    "zip": (zipped("model.onnx"), "a zip archive", "unpack it"),
+    "cut zip": (zipped("model.onnx")[:-30], "cut short", "fetch or save it again"),
+    "gzip": (gzip.compress(b"x" * 99), "a gzip archive", "unpack it"),
+    "tar": (tarred(), "a tar archive", "tar -xf"),
+    "zeros": (bytes(4096), "a file of zeros", "fetch it again"),
+    "heic": (b"\0\0\0\x20ftypheic" + bytes(99), "an HEIC picture", "convert it to PNG"),
+    "text": (b"see https://example.com\n", "a text file", "name the file"),
+}
+INTERNALS = (
+    "protobuf",
+    "wire type",
+    "field",
+    "codec",
+    "Error:",
+    "miniz",
+    "Stream",
+    "pickle_module",
+)
+
+
+@pytest.mark.parametrize("name", STATED)
+def test_it_is_called_by_its_own_name(name: str, tmp_path: Path) -> None:
+    data, what, remedy = STATED[name]
+    (tmp_path / "file").write_bytes(data)
+    kind = kind_of_file(tmp_path / "file")
+    assert kind is not None
+    assert what in kind.what
+    assert remedy in kind.remedy
+
+
+def test_nothing_is_made_of_what_is_unknown(tmp_path: Path) -> None:
+    assert file_kind(b"\xfe\xdc\xba" * 50) is None
+    assert kind_of_file(tmp_path / "gone") is None
+    assert str(file_kind(b"")) == "an empty file: fetch or write it again"
+
+
+@pytest.mark.parametrize("name", STATED)
+@pytest.mark.parametrize("trusted", [False, True])
+def test_an_onnx_file_that_is_something_else(
+    name: str,
+    trusted: bool,  # noqa: FBT001 - a parameter of the test
+    tmp_path: Path,
+) -> None:
+    data, what, remedy = STATED[name]
+    (tmp_path / "model.onnx").write_bytes(data)
+
+    async def go() -> None:
+        target = Target("onnx", str(tmp_path / "model.onnx"), trust_model_file=trusted)
+        await open_oracle(target)
+
+    with pytest.raises(ModelFileError) as caught:
+        asyncio.run(go())
+    said = str(caught.value)
+    assert f"model.onnx is not ONNX but {what[:2]}"[:-2] in said
+    assert what in said
+    assert remedy in said
+    assert not any(word in said for word in INTERNALS)
+
+
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.99])
+def test_an_onnx_file_that_was_cut_short(
+    onnx_file: Callable[..., str], share: float, tmp_path: Path
+) -> None:
+    whole = Path(onnx_file()).read_bytes()
+    path = tmp_path / "cut.onnx"
+    path.write_bytes(whole[: int(share * len(whole))])
+
+    async def go(*, trusted: bool) -> None:
+        await open_oracle(Target("onnx", str(path), trust_model_file=trusted))
+
+    with pytest.raises(ModelFileError, match=r"cut.onnx is not ONNX any more but cut short: fetch"):
+        asyncio.run(go(trusted=False))
+    with pytest.raises(ModelFileError, match=r"is not ONNX, or was cut short: fetch or export"):
+        asyncio.run(go(trusted=True))
+
+
+def test_random_bytes_get_one_plain_sentence() -> None:
+    rng = np.random.default_rng(0)
+    for _ in range(300):
+        data = rng.integers(0, 256, int(rng.integers(20, 400)), dtype=np.uint8).tobytes()
+        with pytest.raises(ModelFileError) as caught:
+            check_onnx(ModelFile("m.onnx", "", data))
+        assert not any(word in str(caught.value) for word in INTERNALS)
+
+
+@pytest.mark.parametrize(
+    ("name", "held", "words"),
+    [
+        ("model.h5", "h5", "model.h5 is an HDF5 file"),
+        ("model.safetensors", "safetensors", "is a safetensors file"),
+        ("model.pth", "state dict", "is a PyTorch checkpoint"),
+        ("model.onnx.gz", "gzip", "is a gzip archive"),
+        ("model.bin", "lfs", "is a Git LFS pointer"),
+        ("model.xyz", "", "of no known kind: expected a file ending in .onnx"),
+    ],
+)
+def test_a_model_by_another_ending(tmp_path: Path, name: str, held: str, words: str) -> None:
+    (tmp_path / name).write_bytes(STATED[held][0] if held else b"\xfe\xdc")
+    with pytest.raises(UsageError) as caught:
+        stated_model(tmp_path / name)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("inside", "words"),
+    [
+        (["saved_model.pb", "variables"], "a TensorFlow SavedModel: convert the model"),
+        (["config.json", "model.safetensors"], "Hugging Face Hub: export it: optimum-cli"),
+        (["MLmodel", "python_env.yaml"], "an MLflow model: serve it (mlflow models serve"),
+        (["readme.md", "best.onnx"], "a folder with one model: name the file best.onnx in it"),
+        (["a.onnx", "b.onnx"], "a folder, not a model file: name one in it"),
+        ([], "a folder, not a model file"),
+    ],
+)
+def test_a_folder_is_no_model_file(tmp_path: Path, inside: list[str], words: str) -> None:
+    for name in inside:
+        (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(UsageError) as caught:
+        stated_model(tmp_path)
+    assert words in str(caught.value)
+    assert (kind_of_folder(inside) is None) == ("not a model file" in words)

@@ -1,0 +1,136 @@
+"""Class folders: what is left out is counted and named, and no class vanishes."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from adapters.contract import LabelSpace
+from auditor.errors import SamplesError
+from auditor.samples.fit import class_indices
+from auditor.samples.load import load_samples
+
+
+def put(path: Path, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    array = np.random.default_rng(seed).integers(0, 256, (6, 4, 3), dtype=np.uint8)
+    Image.fromarray(array).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for number, name in enumerate(("cat", "dog", "eel")):
+        for item in range(2):
+            put(tmp_path / name / f"{item}.png", 10 * number + item)
+    return tmp_path
+
+
+@pytest.mark.parametrize("suffix", ["gif", "jfif", "jpe", "tif", "TIFF", "avif", "pnm", "JPG"])
+def test_every_ending_that_can_be_read_is_read(folder: Path, suffix: str) -> None:
+    form = {"gif": "GIF", "avif": "AVIF", "pnm": "PPM", "tif": "TIFF", "TIFF": "TIFF"}
+    place = folder / "cat" / f"2.{suffix}"
+    array = np.random.default_rng(5).integers(0, 256, (6, 4, 3), dtype=np.uint8)
+    Image.fromarray(array).save(place, format=form.get(suffix, "JPEG"))
+    samples = load_samples(folder)
+    assert (len(samples), samples.notes) == (7, ())
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("cat/2.heic", "1 .heic, which is not read (convert it to PNG or JPEG): cat/2.heic"),
+        (
+            "cat/2.npy",
+            "1 .npy, which is not read (put arrays into an .npz with x and y): cat/2.npy",
+        ),
+        ("cat/.DS_Store", "1 hidden or made by a system: cat/.DS_Store"),
+        ("cat/Thumbs.db", "1 hidden or made by a system: cat/Thumbs.db"),
+        ("cat/notes.txt", "1 .txt, no picture: cat/notes.txt"),
+        ("cat/2", "1 without an ending, no picture: cat/2"),
+        ("stray.png", "1 in no class folder: stray.png"),
+        ("__MACOSX/cat/._0.png", "1 hidden or made by a system: __MACOSX"),
+    ],
+)
+def test_what_is_left_out_is_named_with_the_reason(folder: Path, name: str, words: str) -> None:
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder / name).write_bytes(b"x")
+    samples = load_samples(folder)
+    assert len(samples) == 6
+    assert samples.notes == (f"Left out: 1 file ({words}).",)
+
+
+def test_all_of_it_is_one_line(folder: Path) -> None:
+    for number in range(4):
+        (folder / "dog" / f"{number}.heic").write_bytes(b"x")
+    (folder / "eel" / ".hidden").write_bytes(b"x")
+    assert load_samples(folder).notes == (
+        "Left out: 5 files (4 .heic, which is not read (convert it to PNG or JPEG): dog/0.heic, "
+        "dog/1.heic, ...; 1 hidden or made by a system: eel/.hidden).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("inside", "words"),
+    [
+        ([], "holds no picture that can be read, so its class would vanish: add pictures"),
+        (["0.heic", "1.heic"], r"vanish.*2 .heic, which is not read \(convert it to PNG or JPEG\)"),
+        ([".DS_Store"], "vanish.*1 hidden or made by a system: fox/.DS_Store"),
+    ],
+)
+def test_a_class_that_vanishes_is_an_error(folder: Path, inside: list[str], words: str) -> None:
+    (folder / "fox").mkdir()
+    for name in inside:
+        (folder / "fox" / name).write_bytes(b"x")
+    with pytest.raises(SamplesError, match=f"class folder 'fox' .*{words}"):
+        load_samples(folder)
+
+
+def test_a_folder_of_folders_of_classes_says_which_to_pass(tmp_path: Path) -> None:
+    for name in ("cat", "dog", "eel"):
+        put(tmp_path / "all" / "train" / name / "0.png", len(name))
+    with pytest.raises(SamplesError) as caught:
+        load_samples(tmp_path / "all")
+    assert f"pass --samples {tmp_path / 'all' / 'train'}" in str(caught.value)
+
+
+def test_pictures_without_class_folders_are_counted(tmp_path: Path) -> None:
+    for number in range(3):
+        put(tmp_path / f"{number}.png", number)
+    with pytest.raises(SamplesError, match=r"no samples found.*3 in no class folder: 0.png, 1.png"):
+        load_samples(tmp_path)
+
+
+NAMES = ["café", "naïve", "über"]
+
+
+@pytest.mark.parametrize("written", ["NFC", "NFD"])
+@pytest.mark.parametrize("known", ["NFC", "NFD"])
+def test_letters_in_either_form_are_the_same_class(
+    tmp_path: Path, written: str, known: str
+) -> None:
+    for number, name in enumerate(NAMES):
+        put(tmp_path / unicodedata.normalize(written, name) / "0.png", number)  # type: ignore[arg-type]  # one of its forms
+    listed = [unicodedata.normalize(known, name) for name in NAMES]  # type: ignore[arg-type]  # as above
+    samples = load_samples(tmp_path)
+    assert samples.classes == tuple(NAMES)
+    indices, how = class_indices(samples, LabelSpace(listed))
+    assert (indices.tolist(), how) == ([0, 1, 2], "class names")
+    space = LabelSpace(open=True)
+    class_indices(samples, space)
+    assert [space.index(name) for name in listed] == [0, 1, 2]
+    (tmp_path / "classes.txt").write_text("\n".join(reversed(listed)), encoding="utf-8")
+    assert load_samples(tmp_path).class_order == tuple(reversed(NAMES))
+
+
+def test_one_class_in_both_forms_is_one_and_that_is_said(folder: Path) -> None:
+    for number, form in enumerate(("NFC", "NFD")):
+        put(folder / unicodedata.normalize(form, "café") / f"{number}.png", 70 + number)  # type: ignore[arg-type]  # as above
+    samples = load_samples(folder)
+    assert len(samples.class_order) == 4
+    assert samples.notes == (
+        "Classes: 'café' is written in two Unicode forms, which count as one class.",
+    )

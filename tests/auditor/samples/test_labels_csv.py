@@ -1,0 +1,111 @@
+"""Tables of labels as spreadsheets and scripts write them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from auditor.errors import SamplesError
+from auditor.samples.load import load_samples
+
+
+@pytest.fixture
+def flat(tmp_path: Path) -> Path:
+    for number in range(3):
+        array = np.random.default_rng(number).integers(0, 256, (6, 4, 3), dtype=np.uint8)
+        Image.fromarray(array).save(tmp_path / f"{number}.png")
+    return tmp_path
+
+
+ROWS = "0.png{0}cat\n1.png{0}dog\n2.png{0}frog\n"
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("head", ["", "file{0}label\n", "Image Name{0}Class\n", "Datei{0}Klasse\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_marks_heads_and_encodings(
+    flat: Path, mark: str, head: str, encoding: str, end: str
+) -> None:
+    text = (head + ROWS).format(mark).replace("\n", end)
+    (flat / "labels.csv").write_bytes(text.encode(encoding))
+    samples = load_samples(flat)
+    assert samples.refs == ("0.png", "1.png", "2.png")
+    assert samples.classes == ("cat", "dog", "frog")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "label,filename\ncat,0.png\ndog,1.png\nfrog,2.png\n",
+        ",path,label\n0,0.png,cat\n1,1.png,dog\n2,2.png,frog\n",
+        "id;split;species\n0;test;cat\n1;test;dog\n2;test;frog\n",
+        "cat,0.png\ndog,1.png\nfrog,2.png\n",
+        "0,cat\n1,dog\n2,frog\n",
+        '"0.png";"cat"\n"1.png";"dog"\n"2.png";"frog"\n',
+        "file;label;note\n0.png;cat;a, b\n1.png;dog;c, d\n2.png;frog;e, f\n",
+    ],
+)
+def test_columns_by_their_names_or_by_the_files_that_are_there(flat: Path, text: str) -> None:
+    (flat / "labels.csv").write_text(text)
+    samples = load_samples(flat)
+    assert samples.refs == ("0.png", "1.png", "2.png")
+    assert samples.classes == ("cat", "dog", "frog")
+
+
+def test_columns_of_which_none_is_the_label(flat: Path) -> None:
+    (flat / "labels.csv").write_text("image,MEL,NV,BCC\n0,1,0,0\n1,0,1,0\n2,0,0,1\n")
+    with pytest.raises(SamplesError, match=r"names no column label or class: .*image, MEL, NV, BC"):
+        load_samples(flat)
+
+
+def test_paths_of_windows(flat: Path) -> None:
+    (flat / "in").mkdir()
+    for number in range(3):
+        (flat / f"{number}.png").rename(flat / "in" / f"{number}.png")
+    (flat / "labels.csv").write_text("in\\0.png,cat\nin\\1.png,dog\nin\\2.png,frog\n")
+    assert load_samples(flat).refs == ("in/0.png", "in/1.png", "in/2.png")
+
+
+def test_numbers_with_a_point_are_numbers(flat: Path) -> None:
+    (flat / "labels.csv").write_text("0.png,6.0\n1.png,06\n2.png,7.0\n")
+    with pytest.raises(SamplesError, match=r"hold 2 classes \(6, 7\)"):
+        load_samples(flat)
+
+
+def test_pictures_that_are_not_listed_are_said(flat: Path) -> None:
+    (flat / "3.png").write_bytes(b"x")
+    (flat / "._0.png").write_bytes(b"x")
+    (flat / "labels.csv").write_text(ROWS.format(","))
+    assert load_samples(flat).notes == (
+        "Left out: 2 files (1 hidden or made by a system: ._0.png; 1 not in labels.csv: 3.png).",
+    )
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ("0.png,café\n".encode("cp1252"), "it is not UTF-8 text: save it as UTF-8"),
+        (b"PK\x03\x04" + bytes(40) + b"PK\x05\x06" + bytes(18), "it is a zip archive"),
+        (b"version https://git-lfs.github.com/spec/v1\xff", "it is a Git LFS pointer"),
+    ],
+)
+def test_a_table_that_is_none(flat: Path, data: bytes, words: str) -> None:
+    (flat / "labels.csv").write_bytes(data)
+    with pytest.raises(SamplesError, match=f"labels.csv cannot be read as CSV: {words}"):
+        load_samples(flat)
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "mine.tsv", "test.CSV"])
+def test_a_table_may_be_named_itself(flat: Path, name: str) -> None:
+    (flat / name).write_text(ROWS.format("\t"))
+    assert load_samples(flat / name).classes == ("cat", "dog", "frog")
+
+
+def test_a_table_of_another_name_is_pointed_at(flat: Path) -> None:
+    (flat / "annotations.csv").write_text(ROWS.format(","))
+    with pytest.raises(SamplesError, match=r"1 .csv, .*\(name a list of labels labels.csv\)"):
+        load_samples(flat)
