@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Callable, Mapping
@@ -14,7 +15,7 @@ from adapters.errors import BadReply, RetryAdvice, ServerFailed, TargetError
 from adapters.http.oracle import known_name
 from adapters.http.payload.json_path import JsonPath
 from adapters.http.payload.numbers import numbers, top_labels
-from adapters.quoting import printable
+from adapters.quoting import MAX_CHARS, printable
 from adapters.target import ReplyFormat
 
 _SCORED = {"label-score-list", "label-score-dict", "label-score-columns"}
@@ -56,7 +57,7 @@ class ReplyRule:
 
     def _check_success(self, reply: Any) -> None:
         """200 does not mean success."""
-        failed = RetryAdvice("transient")
+        failed = RetryAdvice("odd")
         if self._format.error_path:
             error = self._error.first(reply)
             if error is not None:
@@ -99,7 +100,7 @@ class ReplyRule:
     def _is_entry(self, value: Any) -> bool:
         kind = self._format.kind
         if kind == "scores":
-            return isinstance(value, list) and (not value or not isinstance(value[0], list))
+            return isinstance(value, list) and bool(value) and not isinstance(value[0], list)
         if kind == "label-score-list":
             return isinstance(value, list) and (not value or isinstance(value[0], dict))
         return not isinstance(value, list)
@@ -198,5 +199,8 @@ def _score(value: Any) -> float:
 
 
 def _shown(value: Any) -> str:
-    """``value`` on one line: text as it is, the rest as JSON."""
-    return printable(value if isinstance(value, str) else json.dumps(value))
+    """The start of ``value`` on one line: text as it is, the rest as JSON."""
+    if isinstance(value, str):
+        return printable(value)
+    # Piece by piece: nobody reads the end of a list of a million numbers.
+    return printable("".join(itertools.islice(json.JSONEncoder().iterencode(value), MAX_CHARS)))

@@ -13,7 +13,7 @@ from adapters.http.client.client import Client
 from adapters.http.client.endpoint import Endpoint
 from adapters.http.oracle import Opened, Outgoing
 from adapters.http.transport.grpc import load
-from adapters.http.transport.transports import Reply
+from adapters.http.transport.reading import Reply
 from adapters.http.v2.input import ImageWriter, Tensor
 from adapters.http.v2.messages import V2Format
 from adapters.http.v2.metadata import Model
@@ -37,7 +37,8 @@ async def open_v2_grpc(client: Client, target: Target, endpoint: Endpoint) -> Op
     messages = load("tritonclient.grpc.service_pb2")
     wanted = messages.ModelMetadataRequest(name=name, version=version)
     body = wanted.SerializeToString()
-    reply = await client.send("POST", endpoint.at(f"{_SERVICE}/ModelMetadata"), body, {})
+    place = endpoint.at(f"{_SERVICE}/ModelMetadata")
+    reply = await client.send("POST", place, body, {}, "metadata")
     metadata = _read(messages.ModelMetadataResponse, reply)
     model = Model(
         base=endpoint,
