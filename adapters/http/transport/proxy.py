@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import ipaddress
 import os
 import re
@@ -12,8 +13,9 @@ from urllib.parse import unquote
 import httpx
 
 from adapters.errors import TargetError
-from adapters.http.client.endpoint import Endpoint
+from adapters.http.client.endpoint import Endpoint, read_endpoint
 from adapters.secrets import remember_key
+from adapters.target import Target
 
 FROM_ENVIRONMENT = "env"
 
@@ -26,6 +28,12 @@ class Proxy:
     host: str
     user: str = field(default="", repr=False)
     password: str = field(default="", repr=False)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The header that carries the credentials, if there are some."""
+        pair = base64.b64encode(f"{self.user}:{self.password}".encode()).decode("ascii")
+        return {"proxy-authorization": f"Basic {pair}"} if self.user else {}
 
     @property
     def auth(self) -> tuple[str, str] | None:
@@ -108,7 +116,13 @@ def _read(text: str, source: str) -> Proxy:
         url = httpx.URL(text if "://" in text else f"http://{text}")
     except httpx.InvalidURL:
         raise TargetError(f"{source} is no URL of a proxy like http://proxy:3128") from None
-    if url.scheme != "http" or not url.host or url.path not in {"", "/"} or url.query:
+    if (
+        url.scheme != "http"
+        or not url.host
+        or "%" in url.host
+        or url.path not in {"", "/"}
+        or url.query
+    ):
         raise TargetError(f"{source} must be the URL of an HTTP proxy like http://proxy:3128")
     user, _, password = url.userinfo.decode("ascii").partition(":")
     if password:
@@ -116,3 +130,11 @@ def _read(text: str, source: str) -> Proxy:
         remember_key(password)
     plain = f"http://{url.netloc.decode('ascii')}"
     return Proxy(plain, url.host, unquote(user), unquote(password))
+
+
+def unused_proxy(target: Target) -> str:
+    """Sentence on a proxy of the environment that requests to ``target`` pass by; or empty."""
+    if target.kind != "http" or target.http.proxy:
+        return ""
+    name = environment_proxy(read_endpoint(target.location))
+    return f"{name} is set and not used: --proxy env obeys it." if name else ""

@@ -196,7 +196,8 @@ class AiohttpTransport:
             EOFError,
             ValueError,
         )
-        auth = None if proxy is None else proxy.auth
+        # In a tunnel the proxy reads the head that opens it, otherwise that of the request itself.
+        self._proxy_headers = {} if proxy is None else proxy.headers
         self._session = aiohttp.ClientSession(
             # The engine bounds concurrency; a second, silent bound here would stall it.
             connector=aiohttp.TCPConnector(
@@ -213,7 +214,6 @@ class AiohttpTransport:
             max_headers=MAX_HEADERS,
             middlewares=(self._once,),
             proxy=None if proxy is None else proxy.url,
-            proxy_auth=None if auth is None else aiohttp.BasicAuth(*auth, "utf-8"),
         )
 
     async def _once(self, request: Any, send: Callable[[Any], Awaitable[Any]]) -> Any:
@@ -239,7 +239,8 @@ class AiohttpTransport:
             method,
             parsed,
             data=(io.BytesIO(body) if len(body) >= _WARNS_FROM else body) or None,
-            headers=headers,
+            headers=headers if parsed.scheme == "https" else {**headers, **self._proxy_headers},
+            proxy_headers=self._proxy_headers,
             allow_redirects=False,
         ) as response:
             headers = read_head(response.raw_headers)
