@@ -56,7 +56,7 @@ def _message(body: bytes, *, failed: bool) -> str:
 
 def _error_in(value: Any) -> Any:
     """The first object in JSON that states an error, breadth first; None if none does."""
-    level, looked = [value], 0
+    level, looked = [value] if isinstance(value, dict | list) else [], 0
     while level and looked < _MOST_PLACES:
         level = level[: _MOST_PLACES - looked]
         looked += len(level)

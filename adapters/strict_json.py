@@ -36,13 +36,12 @@ def parse(body: bytes, charset: str = "") -> Any:
     it states; BadReply unless it is what :func:`loads` reads, and of bearable size.
     """
     try:
-        text = decoded(body, charset)
         if len(body) > _SMALL and _memory(body) > MAX_MEMORY:
             raise StrictJsonError(
                 f"is JSON of {len(body)} bytes that would take more than {MAX_MEMORY >> 20} MiB of "
                 "memory; send fewer inputs per request"
             )
-        return loads(text)
+        return loads(decoded(body, charset))
     except UnicodeDecodeError:
         raise BadReply("the reply is not UTF-8 text") from None
     except StrictJsonError as error:

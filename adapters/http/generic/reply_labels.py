@@ -77,11 +77,11 @@ class ReplyRule:
             # MLflow names the model's only output.
             value = next(iter(value.values()))
         if self._format.reshape_from:
-            shape = numbers(self._shape.get(reply)).astype(np.int64)
-            flat = numbers(value).ravel()
-            if shape.ndim != 1 or math.prod(shape.tolist()) != flat.size:
+            shape, flat = numbers(self._shape.get(reply)), numbers(value).ravel()
+            sizes = list(map(int, shape.tolist())) if shape.ndim == 1 and shape.size < 9 else []
+            if not sizes or min(sizes) < 0 or math.prod(sizes) != flat.size:
                 raise BadReply("the reply's scores do not fill the shape it states")
-            value = flat.reshape(shape.tolist()).tolist()
+            value = flat.reshape(sizes).tolist()
         entries = self._entries(value, n)
         if len(entries) != n:
             raise BadReply(f"the target gave {len(entries)} labels for {n} inputs")

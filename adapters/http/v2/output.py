@@ -38,7 +38,7 @@ def read_reply(reply: Reply) -> tuple[dict[str, Any], bytes]:
     stated = reply.headers.get(LENGTH_HEADER)
     head, raw = reply.body, b""
     if stated is not None:
-        if not stated.isdecimal() or int(stated) > len(reply.body):
+        if not (stated.isdecimal() and len(stated) < 19) or int(stated) > len(reply.body):
             raise BadReply("the reply is shorter than its own header says")
         head, raw = reply.body[: int(stated)], reply.body[int(stated) :]
     message = reply.json(head)
@@ -112,7 +112,7 @@ def _binary_size(output: dict[str, Any]) -> int | None:
 
 def _read(output: dict[str, Any], raw: bytes | None) -> Output:
     datatype = output.get("datatype")
-    if datatype not in {*DTYPES, "BYTES"}:
+    if not isinstance(datatype, str) or datatype not in {*DTYPES, "BYTES"}:
         raise BadReply("the output has no datatype that V2 knows")
     if raw is not None:
         values = _texts(raw) if datatype == "BYTES" else _raw_numbers(raw, DTYPES[datatype])
