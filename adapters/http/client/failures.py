@@ -101,7 +101,8 @@ def _proxy_failed(chain: list[BaseException], where: str, proxy: str) -> Unreach
     wrong = _wrong_place(chain)
     if wrong or any(_is_tls_fault(cause) for cause in chain):
         return Unreachable(f"{through}: {wrong or 'no TLS there'}", _NOWHERE)
-    return Unreachable(f"{through}: {_refusal(chain)}", _NEVER_LEFT)
+    why = _refusal(chain).replace("the server", "the proxy")
+    return Unreachable(f"{through}: {why}", _NEVER_LEFT)
 
 
 def _from_chain(

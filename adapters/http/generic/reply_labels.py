@@ -202,5 +202,5 @@ def _shown(value: Any) -> str:
     """The start of ``value`` on one line: text as it is, the rest as JSON."""
     if isinstance(value, str):
         return printable(value)
-    # Piece by piece: nobody reads the end of a list of a million numbers.
+    # Piece by piece: only the start of a list of a million numbers is shown.
     return printable("".join(itertools.islice(json.JSONEncoder().iterencode(value), MAX_CHARS)))

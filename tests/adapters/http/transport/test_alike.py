@@ -143,7 +143,7 @@ def test_headers_are_the_same_whatever_reads_them(scripted: Scripted, transport:
     assert seen[0].reply.headers == {**headers, "content-length": str(len(LABELS))}
 
 
-# ---- compression that nobody asked for ----------------------------------------------------------
+# ---- compression that was not asked for ---------------------------------------------------------
 
 
 def _raw_deflate(data: bytes) -> bytes:
@@ -366,7 +366,9 @@ def test_a_proxy_that_opens_no_tunnel_is_named(status: int, retry: str, transpor
 def test_a_proxy_that_is_not_there_is_named(transport: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         place = f"http://127.0.0.1:{taken.getsockname()[1]}"
-    with pytest.raises(Unreachable, match=f"through the proxy {place}: connection refused"):
+    with pytest.raises(
+        Unreachable, match=f"through the proxy {place}: connection refused; is the proxy running"
+    ):
         asyncio.run(ask(PUBLIC, transport, proxy=place))
 
 
