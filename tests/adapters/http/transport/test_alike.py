@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import functools
 import gzip
 import socket
 import ssl
@@ -25,6 +26,7 @@ from adapters.target import read_target
 
 Scripted = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 Script = Callable[[StreamReader, StreamWriter], Awaitable[None]]
+zipped = functools.partial(gzip.compress, mtime=0)
 ZEROS = np.zeros((1, 1, 2, 2), np.float32)
 LABELS = b'{"labels": [1]}'
 
@@ -152,9 +154,9 @@ def _raw_deflate(data: bytes) -> bytes:
 
 
 PACKED = {
-    "gzip": gzip.compress(LABELS),
-    "x-gzip": gzip.compress(LABELS),
-    "GZIP": gzip.compress(LABELS),
+    "gzip": zipped(LABELS),
+    "x-gzip": zipped(LABELS),
+    "GZIP": zipped(LABELS),
     "deflate": zlib.compress(LABELS),
     " deflate": _raw_deflate(LABELS),
     "identity": LABELS,
@@ -175,12 +177,12 @@ def test_a_compressed_reply_is_read_and_counted_as_it_travelled(
 @pytest.mark.parametrize(
     ("packed", "words"),
     [
-        (gzip.compress(LABELS)[:-10], "ends too early"),
+        (zipped(LABELS)[:-10], "ends too early"),
         (b"\x1f\x8b" + b"junk" * 9, "damaged"),
         (LABELS, "damaged|ends too early"),
-        (gzip.compress(LABELS) + b"more", "behind its compressed reply"),
-        (gzip.compress(b"0" * 40_000_000), "more than 100 to 1|more than 16777216 bytes"),
-        (gzip.compress(gzip.compress(LABELS)), "not UTF-8"),
+        (zipped(LABELS) + b"more", "behind its compressed reply"),
+        (zipped(b"0" * 40_000_000), "more than 100 to 1|more than 16777216 bytes"),
+        (zipped(zipped(LABELS)), "not UTF-8"),
     ],
 )
 def test_a_compressed_reply_that_cannot_be_trusted_is_a_stumble(
@@ -200,7 +202,7 @@ def test_what_cannot_be_undone_is_refused_with_its_name(
 
 
 def test_the_words_of_a_compressed_refusal_are_quoted(scripted: Scripted, transport: str) -> None:
-    body = gzip.compress(b'{"error": "no such model"}')
+    body = zipped(b'{"error": "no such model"}')
     with pytest.raises(Exception, match="no such model"):
         answered(scripted, reply(body, "content-encoding: gzip", status=404), transport)
 
