@@ -39,7 +39,9 @@ class OddReplies:
             OddRepliesError: it is no stumble any more; the message holds ``error``.
         """
         self._odd += 1
-        if sends >= (MOST_SENDS if self._good else FIRST_SENDS):
+        if not self._good and (sends >= FIRST_SENDS or self._odd > FLOOR):
+            raise OddRepliesError(f"no answer of the target held usable labels; the last: {error}")
+        if sends >= MOST_SENDS:
             raise OddRepliesError(
                 f"one request was answered {sends} times without usable labels, so this is no "
                 f"stumble; the last time: {error}"
