@@ -32,6 +32,7 @@ from adapters.http.transport.reading import (
 from adapters.http.transport.tls import tls_context
 from adapters.target import Tls
 
+_KEPT_URLS = 100
 _WARNS_FROM = 1 << 20
 """Body size from which aiohttp warns about plain bytes and wants a file object."""
 
@@ -198,21 +199,24 @@ class AiohttpTransport:
         )
         # In a tunnel the proxy reads the head that opens it, otherwise that of the request itself.
         self._proxy_headers = {} if proxy is None else proxy.headers
-        self._session = aiohttp.ClientSession(
-            # The engine bounds concurrency; a second, silent bound here would stall it.
-            connector=aiohttp.TCPConnector(
-                limit=0,
-                ssl=context or True,
-                resolver=_GuardedResolver(guard),
-                use_dns_cache=False,  # the guard keeps what it checked
-            ),
+        connector = aiohttp.TCPConnector(
+            limit=0,  # the engine bounds concurrency; a second, silent bound would stall it
+            ssl=context or True,
+            resolver=_GuardedResolver(guard),
+            use_dns_cache=False,  # the guard keeps what it checked
+        )
+        self._session = self._open_session(connector, connect_s, proxy)
+
+    def _open_session(self, connector: Any, connect_s: float, proxy: Proxy | None) -> Any:
+        aiohttp = self._aiohttp
+        return aiohttp.ClientSession(
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
             max_line_size=MAX_HEAD_BYTES,
             max_field_size=MAX_HEAD_BYTES,
             max_headers=MAX_HEADERS,
-            middlewares=(self._once,),
             proxy=None if proxy is None else proxy.url,
         )
 
@@ -234,6 +238,8 @@ class AiohttpTransport:
         """See :meth:`Transport.exchange`."""
         parsed = self._urls.get(url)
         if parsed is None:
+            if len(self._urls) >= _KEPT_URLS:  # every answer that comes later has a URL of its own
+                self._urls.clear()
             parsed = self._urls[url] = self._read_url(url, encoded=True)
         async with self._session.request(
             method,
@@ -242,6 +248,7 @@ class AiohttpTransport:
             headers=headers if parsed.scheme == "https" else {**headers, **self._proxy_headers},
             proxy_headers=self._proxy_headers,
             allow_redirects=False,
+            middlewares=() if method == "POST" else (self._once,),
         ) as response:
             headers = read_head(response.raw_headers)
             content = response.content.iter_any()
