@@ -18,7 +18,7 @@ BINARY = "binary_tensor_data"
 """The extension that says raw tensors are taken. KServe takes them without listing it."""
 
 _PAUSE_S = 0.5
-_MOST_TENSORS = 1000
+MOST_TENSORS = 1000
 
 _PATH = re.compile(
     r"(?P<root>.*/v2)/models/(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?"
@@ -109,7 +109,7 @@ async def _optional(client: Client, endpoint: Endpoint) -> dict[str, Any]:
 
 def _tensors(metadata: dict[str, Any], key: str) -> tuple[Tensor, ...]:
     listed = metadata.get(key)
-    read = listed[:_MOST_TENSORS] if isinstance(listed, list) else []
+    read = listed[:MOST_TENSORS] if isinstance(listed, list) else []
     return tuple(Tensor.read(entry) for entry in read)
 
 

@@ -80,7 +80,7 @@ async def audits_worth(
 
 @pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
 @pytest.mark.parametrize(
-    "audits", [8, pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.timeout(1800)])]
+    "audits", [8, pytest.param(2000, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])]
 )
 def test_no_label_is_lost_shifted_or_bought_twice(
     audits: int, transport: str, tmp_path: Path
