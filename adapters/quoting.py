@@ -20,6 +20,7 @@ _TEXTS = (
     "error_description", "description", "reason", "msg",
 )  # fmt: skip
 _LOOK_AT = 16_384
+_JSON = ("{", "[")
 _MOST_PLACES = 10_000
 _TAG = re.compile(r"<[^<>]*>")
 
@@ -49,7 +50,8 @@ def _message(body: bytes, *, failed: bool) -> str:
     try:
         value = strict_json.parse(body)
     except BadReply:
-        return _plain(body[:_LOOK_AT].decode("utf-8", errors="replace"))
+        text = body[:_LOOK_AT].decode("utf-8", errors="replace")
+        return _plain(text) if failed or not text.lstrip("\ufeff \r\n\t").startswith(_JSON) else ""
     said = value if isinstance(value, str) else _said(_error_in(value) or value)
     return said or (body[:_LOOK_AT].decode("utf-8", errors="replace") if failed else "")
 
