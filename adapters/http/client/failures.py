@@ -34,6 +34,7 @@ _REMEDIES: dict[int, tuple[type[errors.EndpointError], errors.RetryKind, str]] =
     429: (ServerFailed, "transient", "add 429 to retry.throttle to slow down on it"),
 }
 _SENT_WRONG = "check shape, datatype and request format"
+_WHOLE = "; whole numbers 0 to 255 travel with access image and request.value pixels"
 _ABOUT = {
     "metadata": "check the URL: the server, and the model's name and version",
     "answer": "check poll.url or poll.url_path, by which the answer is looked for",
@@ -176,7 +177,7 @@ def from_reply(
     """
     status = reply.status
     if 200 <= status < 300 and status not in {*retry.throttle, *retry.statuses}:
-        return _unusable(reply, where, limit)
+        return _unusable(reply, where, limit, asking)
     text = "" if reply.encoded else error_text(reply.body, secrets)
     quote = f": {text}" if text else ""
     error = _from_status(reply, where, retry, quote, asking)
@@ -230,7 +231,7 @@ def _names(reply: Reply) -> set[str]:
     return {name.split(":")[0].rpartition("#")[2] for name in every if isinstance(name, str)}
 
 
-def _unusable(reply: Reply, where: str, limit: int) -> BadReply | None:
+def _unusable(reply: Reply, where: str, limit: int, asking: str) -> BadReply | None:
     if reply.encoded:
         kind = printable(reply.headers["content-encoding"], 40)
         return BadReply(
@@ -241,13 +242,14 @@ def _unusable(reply: Reply, where: str, limit: int) -> BadReply | None:
         return BadReply(f"{where} {reply.fault}", RetryAdvice("odd"))
     if not reply.truncated:
         return None
-    return BadReply(
-        f"{where} sent more than {limit} bytes; raise limits.max_reply_bytes or send fewer inputs"
-    )
+    fewer = " or send fewer inputs" if asking == "labels" else ""
+    return BadReply(f"{where} sent more than {limit} bytes; raise limits.max_reply_bytes{fewer}")
 
 
 def _client_error(status: int, where: str, quote: str, asking: str) -> errors.EndpointError:
     kind, retry, remedy = _REMEDIES.get(status, (errors.InputRejected, "never", _SENT_WRONG))
+    if remedy == _SENT_WRONG and "int8" in quote.lower():
+        remedy += _WHOLE
     if asking in _ABOUT and kind in {errors.InputRejected, NotFound}:
         kind, retry, remedy = NotFound, "never", _ABOUT[asking]
     if not 400 <= status < 500:

@@ -35,7 +35,7 @@ BYTES = "BYTES"
 """Datatype of texts, and of images that the server decodes."""
 
 _CHANNELS = {1, 3, 4}
-_MOST_AXES, _MOST_NAME = 16, 1000
+_MOST_AXES, _MOST_NAME, _MOST_SIZE = 16, 1000, 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,8 @@ class Tensor:
         try:
             name, datatype, shape = value["name"], value["datatype"], value["shape"]
             dims = tuple(int(size) for size in shape[:_MOST_AXES])
-            if isinstance(name, str) and isinstance(datatype, str) and len(name) <= _MOST_NAME:
+            bearable = len(name) <= _MOST_NAME and max(dims, default=0) < _MOST_SIZE
+            if isinstance(name, str) and isinstance(datatype, str) and bearable:
                 return cls(name, datatype[:_MOST_NAME].upper(), dims)
         except (KeyError, TypeError, ValueError, OverflowError):
             pass

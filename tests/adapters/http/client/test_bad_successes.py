@@ -127,7 +127,7 @@ def test_statuses_that_could_not_do_it_are_refused(fields: dict[str, Any], words
 
 # ---- metadata, and answers that come later ------------------------------------------------------
 
-META = {
+META: dict[str, Any] = {
     "name": "shop",
     "inputs": [{"name": "x", "datatype": "FP32", "shape": [-1, 1, 2, 2]}],
     "outputs": [{"name": "y", "datatype": "FP32", "shape": [-1, 3]}],
@@ -235,3 +235,32 @@ def test_a_failure_inside_a_success_is_odd_too(mount: Mount) -> None:
     error = failure(url, response={"path": "labels", "kind": "index", "error_path": "oops"})
     assert isinstance(error, ServerFailed)
     assert (error.advice.kind, error.status) == ("odd", "200 without labels")
+
+
+def test_a_server_that_wants_whole_numbers_is_told_how_to_send_them(mount: Mount) -> None:
+    said = {"error": "expected input of type uint8, got float32"}
+    error = failure(mount(always(lambda: JSONResponse(said, 400))))
+    assert "with access image and request.value pixels" in str(error)
+    assert "expected input of type uint8" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"inputs": [{**META["inputs"][0], "name": f"x{n}"} for n in range(900)]}, "lists 900"),
+        ({"outputs": [{**META["outputs"][0], "name": "y" * 900}] * 900}, "name the output"),
+        ({"inputs": [{**META["inputs"][0], "name": "x" * 100_000}]}, "absurd"),
+        ({"inputs": [{**META["inputs"][0], "shape": [-1, 3, 10**12, 10**12]}]}, "absurd"),
+        ({"inputs": [{**META["inputs"][0], "shape": [-1, 3, 60_000, 60_000]}]}, "more than the"),
+        ({"inputs": [{**META["inputs"][0], "shape": [1] * 100_000}]}, "is not that of an image"),
+        ({"versions": ["v" * 1000] * 1000, "inputs": []}, "lists 0"),
+        ({"versions": ["v" * 10_000] * 10_000}, "raise limits.max_reply_bytes$"),
+    ],
+)
+def test_huge_metadata_ends_in_one_short_sentence(
+    mount: Mount, change: dict[str, Any], words: str
+) -> None:
+    url = mount(always(lambda: JSONResponse({**META, **change})))
+    with pytest.raises((TargetError, BadReply), match=words) as caught:
+        opening(url)
+    assert len(str(caught.value)) < 800
