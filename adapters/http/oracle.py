@@ -90,6 +90,7 @@ class HttpOracle:
         self._poller = opened.poller
         self._format = opened.format
         self._fallback = opened.fallback
+        self._doubted = False
         self._endpoint = opened.endpoint
         self._method = opened.method
         self.input_spec = opened.spec
@@ -158,6 +159,9 @@ class HttpOracle:
 
     def _change_format(self, used: WireFormat, error: EndpointError) -> None:
         """Take the fallback from now on if nothing was ever answered in ``used``, and retry."""
+        if isinstance(error, BadReply) and not self._doubted:
+            self._doubted = True  # one odd success is no reason to ask differently for good
+            return
         if self._fallback is not None:
             self._format, self._fallback = self._fallback, None
             self.description["fallback"] = f"the first request could not be read: {error}"
