@@ -6,6 +6,7 @@ die inside the adapter; a string label becomes an index in the oracle's :class:`
 
 from __future__ import annotations
 
+import math
 import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -35,6 +36,9 @@ Batch = NDArray[np.float32]
 Labels = NDArray[np.int64]
 """Hard labels, shape ``(n,)``, each an index into the oracle's label space."""
 
+MAX_VALUES = 1 << 26
+"""Most values in one input: 4,700 by 4,700 pixels of three channels."""
+
 MAX_CLASSES = 65535
 """Largest label space we store: labels are kept as uint16 and 65535 marks "not asked"."""
 
@@ -58,6 +62,10 @@ class InputSpec:
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or min(self.shape) < 1:
             raise TargetError(f"input shape {self.shape} is not (channels, height, width)")
+        if math.prod(self.shape) > MAX_VALUES:
+            raise TargetError(
+                f"input shape {self.shape} has more than the {MAX_VALUES} values supported"
+            )
         channels = self.shape[0]
         if len(self.low) != channels or len(self.high) != channels:
             raise TargetError(

@@ -21,7 +21,8 @@
     ├── BrokenOffError            the process of a model file ended, or broke its protocol
     └── TooLateError              the process of a model file said nothing in time
     OSError
-    └── ForbiddenAddressError     a host's name leads to an address that must not be asked
+    ├── ForbiddenAddressError     a host's name leads to an address that must not be asked
+    └── HeadTooLongError          a reply's headers are more than any honest one has
     ValueError
     ├── NotProtobufError          bytes that are no protobuf message of the kind expected
     └── StrictJsonError           JSON that could be read in two ways, or not at all
@@ -38,9 +39,10 @@ from typing import Literal
 
 from adapters.secrets import without_secrets
 
-RetryKind = Literal["never", "transient", "throttled", "too-large"]
+RetryKind = Literal["never", "transient", "throttled", "too-large", "odd"]
 """never: the same request fails again. transient: it may work. throttled: slow down first.
-too-large: a smaller batch may work."""
+too-large: a smaller batch may work. odd: a success without a usable answer, which a server in order
+gives now and then; a few more attempts show if it is more than that."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Iterable
+from typing import Any
 
 from adapters import strict_json
 from adapters.errors import BadReply
 
 MAX_CHARS = 200
-_MESSAGE_KEYS = (
-    "error", "message", "detail", "error_message", "errorMessage", "description", "msg",
+_NAMES = ("__type", "type", "code", "Code", "status", "error_code", "errorCode", "title")
+"""Keys of an error's name: AWS, TorchServe, Google, MLflow, RFC 9457."""
+_INSIDE = ("error", "Error", "errors", "fault", "exception")
+"""Keys that stand for an error wherever they stand."""
+_TEXTS = (
+    "message", "Message", "errorMessage", "error_message", "ErrorMessage", "detail", "details",
+    "error_description", "description", "reason", "msg",
 )  # fmt: skip
 _LOOK_AT = 16_384
+_JSON = ("{", "[")
+_MOST_PLACES = 10_000
+_TAG = re.compile(r"<[^<>]*>")
 
 
 def printable(text: str, limit: int = MAX_CHARS) -> str:
@@ -20,9 +31,12 @@ def printable(text: str, limit: int = MAX_CHARS) -> str:
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
 
 
-def error_text(body: bytes, secrets: Iterable[str] = ()) -> str:
-    """Text of an error reply's ``body``, fit for a message, without ``secrets``; may be empty."""
-    return printable(" ".join(hidden(_message(body), secrets).split()))
+def error_text(body: bytes, secrets: Iterable[str] = (), *, failed: bool = True) -> str:
+    """Text of an error reply's ``body``, fit for a message, without ``secrets``; may be empty. JSON
+    without words on an error is quoted only if the reply is known to have ``failed``.
+    """
+    text = _message(body[: 4 * _LOOK_AT], failed=failed)[:_LOOK_AT]
+    return printable(" ".join(hidden(text, secrets).split()))
 
 
 def hidden(text: str, secrets: Iterable[str]) -> str:
@@ -32,19 +46,59 @@ def hidden(text: str, secrets: Iterable[str]) -> str:
     return text
 
 
-def _message(body: bytes) -> str:
+def _message(body: bytes, *, failed: bool) -> str:
     try:
         value = strict_json.parse(body)
     except BadReply:
-        value = None
-    for _ in range(3):
-        if isinstance(value, list) and value:
-            value = value[0]
-        if isinstance(value, dict):
-            value = next((value[key] for key in _MESSAGE_KEYS if value.get(key)), None)
+        text = body[:_LOOK_AT].decode("utf-8", errors="replace")
+        return _plain(text) if failed or not text.lstrip("\ufeff \r\n\t").startswith(_JSON) else ""
+    said = value if isinstance(value, str) else _said(_error_in(value) or value)
+    return said or (body[:_LOOK_AT].decode("utf-8", errors="replace") if failed else "")
+
+
+def _error_in(value: Any) -> Any:
+    """The first object in JSON that states an error, breadth first; None if none does."""
+    level, looked = [value] if isinstance(value, dict | list) else [], 0
+    while level and looked < _MOST_PLACES:
+        level = level[: _MOST_PLACES - looked]
+        looked += len(level)
+        for one in level:
+            if isinstance(one, dict) and any(one.get(key) for key in _INSIDE):
+                return one
+        inner = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [v for many in inner for v in many if isinstance(v, dict | list)]
+    return None
+
+
+def _said(value: Any, depth: int = 0) -> str:
+    """The words of an error in JSON: its place in the request, its sentences, its name."""
     if isinstance(value, str):
-        return value
-    return body[:_LOOK_AT].decode("utf-8", errors="replace")
+        return value[:_LOOK_AT]
+    if depth > 3:
+        return ""
+    if isinstance(value, list):
+        return "; ".join(filter(None, (_said(one, depth + 1) for one in value[:3])))
+    if not isinstance(value, dict):
+        return ""
+    place = value.get("loc")
+    at = ".".join(map(str, place[:8])) if isinstance(place, list) else ""
+    texts = [said for key in (*_INSIDE, *_TEXTS) if (said := _said(value.get(key), depth + 1))]
+    words = ": ".join(dict.fromkeys(filter(None, (at, *texts[:2]))))
+    names = [value.get(key) for key in _NAMES]
+    name = next((n.rpartition("#")[2] for n in names if isinstance(n, str) and ":" not in n), "")
+    return f"{words} ({name[:100]})" if words and name and name not in words else words or name
+
+
+def _plain(text: str) -> str:
+    """``text``, or the words of the page or the XML that it is."""
+    if "<" not in text[:_LOOK_AT]:
+        return text
+    for tag in ("title", "Message", "message", "faultstring", "h1"):
+        _, _, rest = text.partition(f"<{tag}")
+        inside = rest.partition(">")[2].partition("</")[0].strip()
+        if inside:
+            return html.unescape(_TAG.sub(" ", inside))
+    return html.unescape(_TAG.sub(" ", text))
 
 
 def one_line(text: object, most: int = 200) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from typing import Any, Never
 
 from adapters.errors import BadReply
@@ -16,21 +15,52 @@ MAX_DEPTH = 64
 """Deepest nesting taken. The parser's own limit depends on the stack it is called from, so a
 reply just below it could be read here and not be quoted there."""
 
-_STEPS = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{}]')
+MAX_NUMBER = 1100
+"""Longest number taken, in characters: more than a float has when all its digits are written."""
+
+MAX_MEMORY = 48 << 20
+"""Bytes that the values of one reply may take: a page of empty lists takes 24 times its size."""
+
+_COSTS = {b"{": 200, b"[": 64, b",": 32, b'"': 28}
+"""Bytes of memory that each of these characters leads to, about."""
+_SMALL = 1 << 18
+_WESTERN = {"iso-8859-1", "latin-1", "latin1", "windows-1252", "cp1252"}
 
 
 class StrictJsonError(ValueError):
     """The text could be read in two ways, or not at all; the message completes "the reply ..."."""
 
 
-def parse(body: bytes) -> Any:
-    """The value of a server's reply; BadReply unless it is UTF-8 and what :func:`loads` reads."""
+def parse(body: bytes, charset: str = "") -> Any:
+    """The value of a server's reply in UTF-8, UTF-16 or UTF-32, or in the western ``charset`` that
+    it states; BadReply unless it is what :func:`loads` reads, and of bearable size.
+    """
     try:
-        return loads(body.decode("utf-8"))
+        if len(body) > _SMALL and _memory(body) > MAX_MEMORY:
+            raise StrictJsonError(
+                f"is JSON of {len(body)} bytes that would take more than {MAX_MEMORY >> 20} MiB of "
+                "memory; send fewer inputs per request"
+            )
+        return loads(decoded(body, charset))
     except UnicodeDecodeError:
         raise BadReply("the reply is not UTF-8 text") from None
     except StrictJsonError as error:
         raise BadReply(f"the reply {error}") from None
+
+
+def decoded(body: bytes, charset: str = "") -> str:
+    """``body`` as text without its byte order mark. Raises UnicodeDecodeError if it is none."""
+    try:
+        return body.decode(json.detect_encoding(body) if len(body) > 3 else "utf-8-sig")
+    except UnicodeDecodeError:
+        if charset.lower() in _WESTERN:
+            return body.decode("cp1252")
+        raise
+
+
+def _memory(body: bytes) -> int:
+    """Bytes that the values of JSON in ``body`` take, about and rather too many."""
+    return len(body) + sum(body.count(character) * cost for character, cost in _COSTS.items())
 
 
 def loads(text: str) -> Any:
@@ -46,22 +76,20 @@ def loads(text: str) -> Any:
         raise StrictJsonError("is JSON nested beyond all reason") from None
     except ValueError:
         raise StrictJsonError("is not JSON") from None
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth(text) > MAX_DEPTH:
+    if text.count("[") + text.count("{") > MAX_DEPTH and _is_deep(value):
         raise StrictJsonError("is JSON nested beyond all reason")
     return value
 
 
-def _depth(text: str) -> int:
-    """Deepest nesting of ``text``, which is known to be JSON: every string in it ends."""
-    depth = deepest = 0
-    for step in _STEPS.finditer(text):
-        character = text[step.start()]
-        if character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character != '"':
-            depth -= 1
-    return deepest
+def _is_deep(value: Any) -> bool:
+    """True if lists and objects are nested in ``value`` deeper than MAX_DEPTH."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        inner = [one.values() if isinstance(one, dict) else one for one in level]
+        level = [one for many in inner for one in many if isinstance(one, list | dict)]
+        if not level:
+            return False
+    return True
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -82,6 +110,8 @@ def _whole(digits: str) -> int:
 
 
 def _finite(digits: str) -> float:
+    if len(digits) > MAX_NUMBER:
+        raise StrictJsonError(f"holds a number of {len(digits)} characters")
     number = float(digits)
     if not math.isfinite(number):
         raise StrictJsonError(f"holds an infinite number: {digits[:20]} is out of range")

@@ -21,7 +21,7 @@ from adapters.errors import (
 from adapters.http.client.client import HEADER_BYTES, Client
 from adapters.http.client.endpoint import Endpoint
 from adapters.http.client.polling import Poller
-from adapters.http.transport.transports import Reply
+from adapters.http.transport.reading import Reply
 from adapters.quoting import printable
 from adapters.target import Target
 
@@ -91,6 +91,7 @@ class HttpOracle:
         self._poller = opened.poller
         self._format = opened.format
         self._fallback = opened.fallback
+        self._doubted = False
         self._endpoint = opened.endpoint
         self._method = opened.method
         self.input_spec = opened.spec
@@ -118,6 +119,7 @@ class HttpOracle:
             "url": opened.base.shown,
             "presets": list(target.presets),
             "transport": client.transport,
+            **({"proxy": client.proxy} if client.proxy else {}),
             "encoding": opened.spec.encoding,
             "access": opened.spec.access,
             "max_batch": opened.max_batch,
@@ -136,12 +138,15 @@ class HttpOracle:
             out = wire.encode(checked)
             headers = {**out.headers, **self._client.key_header(key)}
             reply = await self._client.send(self._method, self._endpoint, out.body, headers)
-            if self._poller is not None:
-                reply = await self._poller.answer(reply)
             try:
+                if self._poller is not None:
+                    reply = await self._poller.answer(reply)
                 labels = wire.decode(reply, len(checked))
+                labels = check_labels(labels, len(checked), self.label_space.size)
+            except BadReply as error:
+                raise self._client.odd(reply, self._endpoint, error) from None
             except EndpointError as error:
-                error.status = reply.outcome
+                error.status = error.status or f"{reply.outcome} without labels"
                 raise
         except UNREADABLE as error:
             self._change_format(wire, error)
@@ -151,10 +156,13 @@ class HttpOracle:
         self.status = reply.outcome
         if wire.version:
             self.server_identity["model_version"] = wire.version
-        return check_labels(labels, len(checked), self.label_space.size)
+        return labels
 
     def _change_format(self, used: WireFormat, error: EndpointError) -> None:
         """Take the fallback from now on if nothing was ever answered in ``used``, and retry."""
+        if isinstance(error, BadReply) and not self._doubted:
+            self._doubted = True  # one odd success is no reason to ask differently for good
+            return
         if self._fallback is not None:
             self._format, self._fallback = self._fallback, None
             self.description["fallback"] = f"the first request could not be read: {error}"

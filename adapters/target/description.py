@@ -232,6 +232,8 @@ class HttpOptions:
     idempotency_header: str = ""
     """Header that carries a key, the same for every attempt at one request and after a resume,
     so that the server can bill it once; empty for none."""
+    proxy: str = ""
+    """See the description's own ``proxy``."""
     private_network: Flag = False
     """True if a public host name may lead to a private or loopback address. An address, a name
     without a dot, and names such as ``.internal`` or ``.local`` name a private network

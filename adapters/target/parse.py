@@ -121,6 +121,10 @@ class Description:
     """Protocol of the endpoint; presets state it."""
     transport: Literal["auto", "httpx", "aiohttp"] = "auto"
     """HTTP library: ``auto`` takes aiohttp if it is installed."""
+    proxy: str = ""
+    """URL of an HTTP proxy (``http://proxy:3128``) that requests go through; ``${NAME}`` stands
+    for an environment variable. ``env`` obeys HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY.
+    Empty for none."""
     private_network: Flag = False
     """True if a public host name may lead to a private or loopback address."""
     idempotency_header: str = ""
@@ -282,6 +286,7 @@ def _target(stated: Description, *, source: str, vouched: bool) -> Target:
     kind, location = _place(stated)
     http = {
         **_shared(stated, parts.HttpOptions),
+        "proxy": _proxy(stated.proxy),
         "headers": {name: _expanded(f"headers.{name}", v) for name, v in stated.headers.items()},
         "reply": parts.ReplyFormat(**_shared(stated.response, parts.ReplyFormat)),
     }
@@ -318,6 +323,16 @@ def _place(stated: Description) -> tuple[str, str]:
             f"model is {stated.model!r}, it must be a file ending in {', '.join(_MODEL_KINDS)}"
         )
     return kind, stated.model
+
+
+def _proxy(text: str) -> str:
+    """The proxy stated, without a password that would be written down."""
+    if "@" in text and not _VARIABLE.search(text):
+        raise TargetError(
+            "proxy holds a user name or password: put the URL into an environment variable, "
+            'HTTPS_PROXY and "env" here, or another one and "${NAME}" here'
+        )
+    return _expanded("proxy", text)
 
 
 def _expanded(where: str, text: str) -> str:

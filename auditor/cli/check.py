@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.cli import options
-from auditor.cli.output import show
-from auditor.cli.request import samples_path
+from auditor.cli.output import make_progress, show
+from auditor.cli.request import note_proxy, samples_path
 from auditor.errors import AuditError, ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def check(
     printed, and where few samples get their label, other value ranges, layouts and colours are
     tried. Usually about 100 queries.
     """
-    from auditor.cli.target_options import framing_of, stated_table
+    from auditor.cli.target_options import build_target, framing_of, stated_table
     from auditor.samples.load import load_samples
     from auditor.workflows.check.check import run_check
     from auditor.workflows.check.trial import Way
@@ -59,6 +59,8 @@ def check(
     def resized(size: tuple[int, int], fit: Fit) -> Samples:
         return load_samples(place, size, fit, background)
 
+    if "url" in stated:
+        note_proxy(build_target(target), make_progress(quiet=output.quiet))
     vouched, way = target.trust_model_file, Way(size, fit)
     checked = asyncio.run(
         run_check(stated, given, resized, output.output, vouched=vouched, way=way)

@@ -70,6 +70,10 @@ class TargetOptions:
     protocol: Literal["auto", "v2", "v2-json", "v2-binary", "v2-grpc", "http"] | None = _option(
         "HTTP protocol. Default: auto."
     )
+    proxy: str | None = _option(
+        "env: obey HTTPS_PROXY, HTTP_PROXY and NO_PROXY. Or the proxy's URL. Default: no proxy.",
+        metavar="env|URL",
+    )
     device: str | None = _option("cpu, cuda, cuda:N or tensorrt for model files. Default: cpu.")
     threads: int | None = _option("CPU threads of a local model.")
     batch: int | None = _option("Most inputs per request.")

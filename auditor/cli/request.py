@@ -43,6 +43,7 @@ def build_request(
     if described.source and target.target is None:
         where = described.location.split("?")[0]
         progress.note(f"Target: {where}, as {described.source} describes it.")
+    note_proxy(described, progress)
     given = read_samples(samples, progress, described)
     located = locate(described, given)
     profile = load_profile(output.profile, located.access) if output.profile else None
@@ -55,6 +56,16 @@ def build_request(
         limits=spending(limits).limits(located),
         progress=progress,
     )
+
+
+def note_proxy(target: Target, progress: Progress) -> None:
+    """Say so if the environment names a proxy that requests to ``target`` pass by."""
+    if target.kind == "http":
+        from adapters.http.transport.proxy import unused_proxy
+
+        unused = unused_proxy(target)
+        if unused:
+            progress.note(unused)
 
 
 def chosen_settings(method: options.MethodOptions) -> dict[str, Any]:

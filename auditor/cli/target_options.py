@@ -105,6 +105,7 @@ def _given(options: TargetOptions) -> Table:
         "": {
             "access": options.access,
             "protocol": options.protocol,
+            "proxy": options.proxy,
             "preset": options.preset and options.preset.split(","),
             "device": options.device,
             "threads": options.threads,
@@ -127,7 +128,10 @@ def _exchange(options: TargetOptions) -> Table:
     """
     if options.input_file is None:
         raise UsageError("--labels-file belongs to --input-file: name both")
-    asking = ("endpoint", "model", "target", "preset", "protocol", "device", "threads", "timeout")
+    asking = (
+        "endpoint", "model", "target", "preset", "protocol", "proxy", "device", "threads",
+        "timeout",
+    )  # fmt: skip
     for name in asking:
         if getattr(options, name) is not None:
             raise UsageError(f"--{name} asks a model, and --input-file asks none: drop one of them")

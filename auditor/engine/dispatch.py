@@ -96,6 +96,7 @@ class Dispatcher:
         self._run.names.keep_new()
         self._note_server()
         engine.outage.answered()
+        engine.odd.good()
         engine.store.record(intents, parts)
         engine.observer.answered(self._sent(request, began, status), labels)
         self._run.ledger.end(status or "ok")

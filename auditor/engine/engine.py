@@ -13,6 +13,7 @@ from adapters.contract import LabelOracle
 from auditor.engine.budgets import OutageTimer, RetryBudget
 from auditor.engine.contract import EngineLimits, EngineResult
 from auditor.engine.observer import Observer
+from auditor.engine.odd_replies import OddReplies
 from auditor.engine.progress import Progress
 from auditor.engine.rate import Clock, Halt, Pace
 from auditor.engine.requests import Order
@@ -50,6 +51,7 @@ class QueryEngine:
             pace=Pace(limits, clock),
             retries=RetryBudget(),
             outage=OutageTimer(clock),
+            odd=OddReplies(),
             batch=oracle.max_batch,
         )
 

@@ -14,6 +14,7 @@ from tenacity.stop import stop_base
 
 from adapters.contract import Labels
 from adapters.errors import AdapterError, Throttled
+from auditor.engine.odd_replies import is_odd
 from auditor.engine.rate import MAX_PAUSE_S, HaltedError
 from auditor.engine.requests import Request
 from auditor.engine.state import RunState
@@ -26,7 +27,7 @@ def is_retryable(error: BaseException) -> bool:
     """True if the adapter says that another attempt may succeed within a pause we would wait."""
     return (
         isinstance(error, AdapterError)
-        and error.advice.kind in {"transient", "throttled"}
+        and error.advice.kind in {"transient", "throttled", "odd"}
         and (error.advice.retry_after_s or 0.0) <= MAX_PAUSE_S
     )
 
@@ -46,6 +47,7 @@ class RetryPermit(stop_base):
     def __init__(self, run: RunState, queries: int) -> None:
         self._run, self._queries = run, queries
         self._refusal: Exception | None = None
+        self._odd = 0
 
     def __call__(self, retry_state: RetryCallState) -> bool:
         """True if no further attempt is allowed."""
@@ -64,6 +66,11 @@ class RetryPermit(stop_base):
     def _charge(self, error: BaseException | None, wait: float) -> None:
         self._run.halt.check()
         engine = self._run.engine
+        if is_odd(error):
+            self._odd += 1
+            engine.odd.check(error, self._odd)
+            self._run.pay_again(self._queries)
+            return
         engine.outage.check(wait, error, throttled=isinstance(error, Throttled))
         engine.retries.take(error)
         self._run.pay_again(self._queries)
@@ -77,6 +84,7 @@ async def ask_with_retries(
     Raises:
         AdapterError: it failed for good, or for the last time allowed.
         HaltedError: nothing new may be sent.
+        OddRepliesError: it was answered too often without usable labels.
         RetryBudgetSpentError: too many requests of the audit failed.
         OutageError: nothing was answered for too long.
     """

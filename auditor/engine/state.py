@@ -9,6 +9,7 @@ from auditor.engine.budgets import OutageTimer, QueryBudget, RetryBudget
 from auditor.engine.contract import EngineLimits
 from auditor.engine.ledger import Ledger
 from auditor.engine.observer import Observer
+from auditor.engine.odd_replies import OddReplies
 from auditor.engine.progress import Progress
 from auditor.engine.rate import Halt, HaltedError, Pace
 from auditor.engine.store import LabelStore, StoredProbe
@@ -34,6 +35,7 @@ class EngineState:
     pace: Pace
     retries: RetryBudget
     outage: OutageTimer
+    odd: OddReplies
     batch: int
     addresses: int = 0
     stopped: bool = False

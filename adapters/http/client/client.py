@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Literal
 
 from adapters.contract import PaceHint, WireCount
 from adapters.errors import BadReply, RetryAdvice, TargetError
@@ -15,13 +16,21 @@ from adapters.http.client.quota_headers import pace_hint
 from adapters.http.client.server_identity import ServerIdentity
 from adapters.http.transport.addresses import AddressGuard
 from adapters.http.transport.grpc import GrpcTransport
-from adapters.http.transport.transports import Reply, Transport, open_transport
-from adapters.target import Target
+from adapters.http.transport.proxy import choose_proxy, environment_proxy
+from adapters.http.transport.reading import Reply
+from adapters.http.transport.transports import Transport, open_transport
+from adapters.quoting import error_text
+from adapters.target import HttpOptions, Target
+
+Asking = Literal["labels", "metadata", "answer"]
+"""labels: a request with inputs. metadata: a question about the model. answer: a look for an answer
+that comes later."""
 
 HEADER_BYTES = 300
 """Rough size of one request's head, for estimates and counts."""
 
 _MAX_CONNECT_S = 10.0
+_ANSWERED = 200
 
 
 class Client:
@@ -34,17 +43,19 @@ class Client:
         transport: Transport,
         keys: Credentials,
         server_identity: ServerIdentity,
+        proxy: str = "",
     ) -> None:
         self._retry = target.http.retry
         self._limits = target.limits
         self._origin = endpoint.origin
         self._key_name = target.http.idempotency_header
         self._transport = transport
+        self.proxy = proxy
         self._secrets = keys.secrets
         self._headers = {
             "user-agent": "xray-audit",
             "accept": "application/json",
-            # A reply that expands in memory is an attack; plain bytes can be capped.
+            # Plain bytes need no trust in a decompressor; some servers compress all the same.
             "accept-encoding": "identity",
         }
         self._keys = keys
@@ -55,16 +66,21 @@ class Client:
         self.idempotent = bool(target.http.idempotency_header)
         self.watch: Callable[[Exchange], None] | None = None
 
-    async def get(self, endpoint: Endpoint) -> Reply:
+    async def get(self, endpoint: Endpoint, asking: Asking = "metadata") -> Reply:
         """GET ``endpoint``; see :meth:`send`."""
-        return await self.send("GET", endpoint, b"", {})
+        return await self.send("GET", endpoint, b"", {}, asking)
 
     async def send(
-        self, method: str, endpoint: Endpoint, body: bytes, headers: Mapping[str, str]
+        self,
+        method: str,
+        endpoint: Endpoint,
+        body: bytes,
+        headers: Mapping[str, str],
+        asking: Asking = "labels",
     ) -> Reply:
         """Make one attempt and return its 2xx reply, unencoded and complete. ``headers``, in lower
         case, go over the client's own, and the user's over both. Raises EndpointError for anything
-        else; no other exception leaves a transport.
+        else, with a remedy that fits what is asked; no other exception leaves a transport.
         """
         if endpoint.origin != self._origin:
             raise BadReply(
@@ -78,18 +94,37 @@ class Client:
         if self._keys.signer is not None:
             every.update(self._keys.signer.sign(method, url, every, body))
         reply = await self._exchange(method, endpoint, url, every, body)
-        self.wire.bytes_received += len(reply.body)
+        self.wire.bytes_received += reply.received or len(reply.body)
         self._hint = pace_hint(reply.headers) or self._hint
-        secrets, where = (*self._secrets, *endpoint.secrets), endpoint.shown
+        secrets, where = self._to_hide(endpoint), endpoint.shown
         if self.watch is not None:
             self.watch(Exchange(method, where, every, body, reply, secrets))
         limit = self._limits.max_reply_bytes
-        error = failures.from_reply(reply, where, self._retry, limit, secrets)
+        error = failures.from_reply(reply, where, self._retry, limit, secrets, asking)
         if error is not None:
             error.status = reply.outcome
             raise error
         self.server_identity.note(reply.headers, self._transport.certificate, secrets)
         return reply
+
+    def odd(self, reply: Reply, endpoint: Endpoint, why: BadReply) -> BadReply:
+        """The error of a success at ``endpoint`` that has no usable answer, because of ``why``."""
+        final = reply.status in self._retry.final
+        error = failures.odd(reply, endpoint.shown, why, self._to_hide(endpoint), final=final)
+        error.status = f"{reply.outcome} without labels"
+        return error
+
+    def odd_metadata(self, reply: Reply, endpoint: Endpoint, problem: str) -> BadReply:
+        """The error of an answer at ``endpoint`` that describes no model."""
+        said = error_text(reply.body, self._to_hide(endpoint), failed=False)
+        return BadReply(
+            f"{endpoint.shown} answered HTTP {reply.status} without the model's metadata: {problem}"
+            f"{f'; it says: {said}' if said else ''}; check the URL: the server, and the model's "
+            "name and version"
+        )
+
+    def _to_hide(self, endpoint: Endpoint) -> tuple[str, ...]:
+        return (*self._secrets, *endpoint.secrets)
 
     def key_header(self, key: str) -> dict[str, str]:
         """The header that carries ``key``; none without a key or a name for it."""
@@ -106,7 +141,15 @@ class Client:
         except self._transport.foreign as error:
             unsent = isinstance(error, self._transport.unsent)
             stranger = endpoint.url.scheme == "https" and not self.wire.bytes_received
-            found = failures.from_exception(error, endpoint.shown, unsent=unsent, stranger=stranger)
+            unused = "" if self.proxy else environment_proxy(endpoint) or ""
+            found = failures.from_exception(
+                error,
+                endpoint.shown,
+                unsent=unsent,
+                stranger=stranger,
+                proxy=self.proxy,
+                unused=unused,
+            )
             if found.advice.unsent:
                 self.wire.requests -= 1
                 self.wire.bytes_sent -= len(body) + HEADER_BYTES
@@ -137,11 +180,31 @@ def open_client(target: Target, endpoint: Endpoint) -> Client:
     connect_s = min(_MAX_CONNECT_S, 0.8 * target.limits.timeout)
     tls = options.tls if endpoint.url.scheme in {"https", "grpcs"} else None
     guard = AddressGuard(endpoint.url.host, private=options.private_network)
+    proxy = choose_proxy(options.proxy, endpoint)
+    _check_statuses(options)
     transport: Transport
     if endpoint.grpc:
         if keys.signer is not None or keys.query:
             raise TargetError(f"auth.type {options.auth.type!r} is for HTTP, not for gRPC")
         transport = GrpcTransport(tls, guard)
     else:
-        transport = open_transport(options.transport, connect_s, tls, guard)
-    return Client(target, endpoint, transport, keys, ServerIdentity(guard))
+        reached = guard if proxy is None else AddressGuard(proxy.host, private=True)
+        transport = open_transport(options.transport, connect_s, tls, reached, proxy)
+    through = "" if proxy is None else proxy.url
+    return Client(target, endpoint, transport, keys, ServerIdentity(guard), through)
+
+
+def _check_statuses(options: HttpOptions) -> None:
+    """Refuse statuses that could not mean what the description gives them."""
+    retry = options.retry
+    for name in ("throttle", "statuses", "final"):
+        wrong = [s for s in getattr(retry, name) if s <= _ANSWERED]
+        if wrong:
+            what = "every answer has" if wrong[0] == _ANSWERED else "no request ends with"
+            raise TargetError(f"retry.{name} holds {wrong[0]}, which {what}: leave it out")
+    refused = [s for s in (options.poll.statuses if options.poll else ()) if s // 100 != 2]
+    if refused:
+        raise TargetError(
+            f"poll.statuses holds {refused[0]}, which says that the request failed: name statuses "
+            "from 200 to 299 there, or the failure in retry.statuses"
+        )

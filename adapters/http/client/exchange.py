@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from adapters.http.transport.transports import Reply
+from adapters.http.transport.reading import Reply
 from adapters.quoting import hidden, printable
 
 BODY_CHARS = 1200
 """Characters of a body that are printed."""
 
+_MOST_HEADERS = 50
 _NOT_TEXT = 0.3
 """Share of bytes outside printable ASCII from which a body counts as binary."""
 
@@ -50,7 +51,12 @@ class Exchange:
 
     def _header_lines(self, headers: Mapping[str, str]) -> list[str]:
         pairs = sorted(headers.items())
-        return [printable(hidden(f"{name}: {value}", self.secrets), 300) for name, value in pairs]
+        shown = pairs[:_MOST_HEADERS]
+        more = [f"... ({len(pairs)} headers in all)"] if len(pairs) > len(shown) else []
+        return [
+            *(printable(hidden(f"{name}: {value}", self.secrets), 300) for name, value in shown),
+            *more,
+        ]
 
     def _body(self, body: bytes) -> list[str]:
         start = body[: BODY_CHARS + 200]

@@ -7,12 +7,12 @@ import ssl
 from collections.abc import Iterator
 from dataclasses import replace
 
-from adapters import errors, strict_json
+from adapters import errors
 from adapters.errors import AccessDenied, BadReply, NotFound, RetryAdvice, ServerFailed, Unreachable
 from adapters.http.client.quota_headers import pace_hint, retry_after
 from adapters.http.transport.addresses import ForbiddenAddressError
+from adapters.http.transport.reading import MAX_HEAD_BYTES, MAX_HEADERS, HeadTooLongError, Reply
 from adapters.http.transport.tls import certificate_problem
-from adapters.http.transport.transports import Reply
 from adapters.quoting import error_text, printable
 from adapters.target import Retry
 
@@ -33,6 +33,13 @@ _REMEDIES: dict[int, tuple[type[errors.EndpointError], errors.RetryKind, str]] =
     425: (ServerFailed, "transient", "the server is not ready for the request"),
     429: (ServerFailed, "transient", "add 429 to retry.throttle to slow down on it"),
 }
+_SENT_WRONG = "check shape, datatype and request format"
+_WHOLE = "; whole numbers 0 to 255 travel with access image and request.value pixels"
+_ABOUT = {
+    "metadata": "check the URL: the server, and the model's name and version",
+    "answer": "check poll.url or poll.url_path, by which the answer is looked for",
+}
+"""Remedies where no input was sent that could be wrong."""
 _KEY_REFUSED = {
     "InvalidKeyException",  # TorchServe: a wrong key, or one older than an hour
     "AccessDeniedException",
@@ -50,7 +57,13 @@ _TOO_FAST = {
 
 
 def from_exception(
-    error: Exception, where: str, *, unsent: bool, stranger: bool = False
+    error: Exception,
+    where: str,
+    *,
+    unsent: bool,
+    stranger: bool = False,
+    proxy: str = "",
+    unused: str = "",
 ) -> Unreachable:
     """Classify what a transport raised, or the TimeoutError of the whole attempt.
 
@@ -61,8 +74,41 @@ def from_exception(
         stranger: True if no TLS server there ever answered: one that wants a certificate of ours
             may
         break the connection before its own word on that arrives.
+        proxy: the proxy in between, or empty.
+        unused: variable of the environment that names a proxy, of which no use is made; or empty.
     """
     chain = list(_causes(error))
+    if proxy and unsent:
+        return _proxy_failed(chain, where, proxy)
+    hint = f"; {unused} is set and not used: if only that proxy leads there, pass --proxy env"
+    found = _from_chain(error, chain, where, unsent=unsent, stranger=stranger)
+    if found.advice.unsent and unused:
+        found.args = (f"{found}{hint}",)
+    return found
+
+
+def _proxy_failed(chain: list[BaseException], where: str, proxy: str) -> Unreachable:
+    """The failure of a request that ``proxy`` did not bring to the server."""
+    through = f"{where}, through the proxy {proxy}"
+    for cause in chain:
+        if type(cause).__name__ in {"ClientHttpProxyError", "ProxyError"}:
+            # One of the two transports has the status as a number, the other in its text.
+            status = str(getattr(cause, "status", "") or str(cause)[:3])
+            retry = _NEVER_LEFT if status[:1] == "5" else _NOWHERE
+            remedy = "; give it a name and password in HTTPS_PROXY" if status == "407" else ""
+            return Unreachable(f"{through}: the proxy refuses (HTTP {status}){remedy}", retry)
+    if any(isinstance(cause, socket.gaierror) for cause in chain):
+        return Unreachable(f"{through}: the proxy's name does not resolve", _NOWHERE)
+    wrong = _wrong_place(chain)
+    if wrong or any(_is_tls_fault(cause) for cause in chain):
+        return Unreachable(f"{through}: {wrong or 'no TLS there'}", _NOWHERE)
+    why = _refusal(chain).replace("the server", "the proxy")
+    return Unreachable(f"{through}: {why}", _NEVER_LEFT)
+
+
+def _from_chain(
+    error: Exception, chain: list[BaseException], where: str, *, unsent: bool, stranger: bool
+) -> Unreachable:
     # What our own look at the name and its addresses raises comes before any connection.
     unsent = unsent or isinstance(error, (ForbiddenAddressError, socket.gaierror))
     wrong = _wrong_place(chain)
@@ -77,6 +123,12 @@ def from_exception(
             f"{where}: no complete reply in time; raise limits.timeout or send fewer inputs",
             _MAYBE_DONE,
         )
+    if any(map(_is_long_head, chain)):
+        return Unreachable(
+            f"{where}: the connection broke before a complete HTTP reply: its headers are more "
+            f"than {MAX_HEAD_BYTES >> 10} KiB, or more than {MAX_HEADERS}",
+            _MAYBE_DONE,
+        )
     hint = "; does the server want a certificate of ours (tls.cert)?" if stranger else ""
     return Unreachable(
         f"{where}: the connection broke before a complete HTTP reply "
@@ -85,19 +137,50 @@ def from_exception(
     )
 
 
+def _is_long_head(cause: BaseException) -> bool:
+    """True if a head is too long, in the words of this program or of either transport."""
+    text = str(cause)
+    return (
+        isinstance(cause, HeadTooLongError)
+        or type(cause).__name__ == "LineTooLong"
+        or "Too many headers" in text
+        or "Receive buffer too long" in text
+    )
+
+
+def odd(
+    reply: Reply, where: str, why: BadReply, secrets: tuple[str, ...], *, final: bool
+) -> BadReply:
+    """The error of a 2xx without a usable answer, with the server's own reason if it states one;
+    ``final`` if its status means that a repeat is in vain.
+    """
+    said = error_text(reply.body, secrets, failed=False)
+    later = "; for answers that always come later, describe poll" if reply.status == 202 else ""
+    return BadReply(
+        f"{where} answered HTTP {reply.status} without a label for each input"
+        f"{f', and says: {said}' if said else ''} ({why}){later}",
+        errors.NEVER if final else RetryAdvice("odd"),
+    )
+
+
 def from_reply(
-    reply: Reply, where: str, retry: Retry, limit: int, secrets: tuple[str, ...]
+    reply: Reply,
+    where: str,
+    retry: Retry,
+    limit: int,
+    secrets: tuple[str, ...],
+    asking: str = "labels",
 ) -> errors.EndpointError | None:
     """The error that a reply stands for; None for a whole, plain 2xx. The user's meanings of
     statuses in ``retry`` come before any other; a reply may have ``limit`` bytes, and ``secrets``
-    are hidden if the server repeats them.
+    are hidden if the server repeats them. The remedy fits what is being asked.
     """
     status = reply.status
-    if 200 <= status < 300 and status not in retry.throttle:
-        return _unusable(reply, where, limit)
+    if 200 <= status < 300 and status not in {*retry.throttle, *retry.statuses}:
+        return _unusable(reply, where, limit, asking)
     text = "" if reply.encoded else error_text(reply.body, secrets)
     quote = f": {text}" if text else ""
-    error = _from_status(reply, where, retry, quote)
+    error = _from_status(reply, where, retry, quote, asking)
     if status in retry.final:
         error.advice = RetryAdvice("never", outcome_unknown=error.advice.outcome_unknown)
     elif not retry.respect_retry_after:
@@ -105,7 +188,9 @@ def from_reply(
     return error
 
 
-def _from_status(reply: Reply, where: str, retry: Retry, quote: str) -> errors.EndpointError:
+def _from_status(
+    reply: Reply, where: str, retry: Retry, quote: str, asking: str
+) -> errors.EndpointError:
     status = reply.status
     names = _names(reply)
     if status in retry.throttle or names & _TOO_FAST:
@@ -130,7 +215,7 @@ def _from_status(reply: Reply, where: str, retry: Retry, quote: str) -> errors.E
             f"{where} failed (HTTP {status}){quote}",
             RetryAdvice("transient", _wait(reply), outcome_unknown=lost),
         )
-    return _client_error(status, where, quote)
+    return _client_error(status, where, quote, asking)
 
 
 def _names(reply: Reply) -> set[str]:
@@ -138,7 +223,7 @@ def _names(reply: Reply) -> set[str]:
     if reply.status != 400 or reply.encoded:
         return set()
     try:
-        body = strict_json.parse(reply.body)
+        body = reply.json()
     except BadReply:
         return set()
     found = [body.get(key) for key in ("__type", "type", "code")] if isinstance(body, dict) else []
@@ -146,20 +231,27 @@ def _names(reply: Reply) -> set[str]:
     return {name.split(":")[0].rpartition("#")[2] for name in every if isinstance(name, str)}
 
 
-def _unusable(reply: Reply, where: str, limit: int) -> BadReply | None:
+def _unusable(reply: Reply, where: str, limit: int, asking: str) -> BadReply | None:
     if reply.encoded:
-        return BadReply(f"{where} compressed its reply although it was asked for plain bytes")
+        kind = printable(reply.headers["content-encoding"], 40)
+        return BadReply(
+            f"{where} compressed its reply as {kind!r} although it was asked for plain bytes; only "
+            "gzip and deflate are undone: switch that compression off at the server or its gateway"
+        )
+    if reply.fault:
+        return BadReply(f"{where} {reply.fault}", RetryAdvice("odd"))
     if not reply.truncated:
         return None
-    return BadReply(
-        f"{where} sent more than {limit} bytes; raise limits.max_reply_bytes or send fewer inputs"
-    )
+    fewer = " or send fewer inputs" if asking == "labels" else ""
+    return BadReply(f"{where} sent more than {limit} bytes; raise limits.max_reply_bytes{fewer}")
 
 
-def _client_error(status: int, where: str, quote: str) -> errors.EndpointError:
-    kind, retry, remedy = _REMEDIES.get(
-        status, (errors.InputRejected, "never", "check shape, datatype and request format")
-    )
+def _client_error(status: int, where: str, quote: str, asking: str) -> errors.EndpointError:
+    kind, retry, remedy = _REMEDIES.get(status, (errors.InputRejected, "never", _SENT_WRONG))
+    if remedy == _SENT_WRONG and "int8" in quote.lower():
+        remedy += _WHOLE
+    if asking in _ABOUT and kind in {errors.InputRejected, NotFound}:
+        kind, retry, remedy = NotFound, "never", _ABOUT[asking]
     if not 400 <= status < 500:
         return BadReply(f"{where} answered with the unknown HTTP status {status}")
     return kind(f"{where} refused the request (HTTP {status}; {remedy}){quote}", RetryAdvice(retry))

@@ -7,17 +7,19 @@ import dataclasses
 from typing import Any
 from urllib.parse import quote
 
-from adapters import strict_json
 from adapters.errors import BadReply, EndpointError, RetryAdvice, ServerFailed
 from adapters.http.client.client import Client
 from adapters.http.client.endpoint import Endpoint
 from adapters.http.payload.json_path import JsonPath
-from adapters.http.transport.transports import Reply
+from adapters.http.transport.reading import Reply
 from adapters.quoting import printable
 from adapters.target import Poll
 
 _LOST = RetryAdvice("transient", outcome_unknown=True)
 _MAX_NAME = 200
+_MAX_LINES = 100_000
+_MOST_ODD = 4
+"""Looks in vain that end in no JSON, after which the job counts as lost."""
 
 
 class Poller:
@@ -35,13 +37,13 @@ class Poller:
         """The reply with the answer that ``first`` stands for: itself if it is there already."""
         if self._poll.format == "json" and not self._is_pending(first):
             return first
-        place = self._place(strict_json.parse(first.body))
+        place = self._place(first.json())
         try:
             async with asyncio.timeout(self._poll.timeout):
                 if self._poll.format == "json":
                     return await self._finished(place)
                 events = {"accept": "text/event-stream"}
-                reply = await self._client.send("GET", place, b"", events)
+                reply = await self._client.send("GET", place, b"", events, "answer")
                 return dataclasses.replace(reply, body=complete_event(reply.body))
         except EndpointError as error:
             if error.advice.unsent:  # the look never left, the job did
@@ -55,7 +57,7 @@ class Poller:
     def _is_pending(self, reply: Reply) -> bool:
         if reply.status in self._poll.statuses:
             return True
-        state = self._state.find(strict_json.parse(reply.body)) if self._poll.pending else None
+        state = self._state.find(reply.json()) if self._poll.pending else None
         return isinstance(state, str) and state in self._poll.pending
 
     def _place(self, job: Any) -> Endpoint:
@@ -73,21 +75,29 @@ class Poller:
         return self._endpoint.beside(path)
 
     async def _finished(self, place: Endpoint) -> Reply:
+        odd = 0
         while True:
             await asyncio.sleep(self._poll.interval)
             try:
-                reply = await self._client.get(place)
+                reply = await self._client.get(place, "answer")
             except EndpointError as error:  # may pass: the job itself is paid for
                 if error.advice.kind == "never":
                     raise
                 await asyncio.sleep(min(error.advice.retry_after_s or 0.0, self._poll.timeout))
-            else:
+                continue
+            try:
                 if not self._is_pending(reply):
                     return reply
+            except BadReply:
+                odd += 1
+                if odd == _MOST_ODD:
+                    raise
 
 
 def complete_event(stream: bytes) -> bytes:
     """The data of the event ``complete`` in a stream of server-sent events."""
+    if stream.count(b"\n") > _MAX_LINES:
+        raise BadReply(f"the stream of events has more than {_MAX_LINES} lines")
     try:
         text = stream.decode("utf-8")
     except UnicodeDecodeError:
@@ -99,7 +109,7 @@ def complete_event(stream: bytes) -> bytes:
         data = "\n".join(value for name, value in values if name == "data")
         if event == "error":
             reason = printable(data) if data not in {"", "null"} else "without a reason"
-            raise ServerFailed(f"the target reports a failure: {reason}", RetryAdvice("transient"))
+            raise ServerFailed(f"the target reports a failure: {reason}", RetryAdvice("odd"))
         if event == "complete":
             return data.encode()
     raise BadReply("the stream of events ended without an answer")

@@ -16,7 +16,6 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters import strict_json
 from adapters.contract import Batch, Labels, LabelSpace
 from adapters.errors import TargetError
 from adapters.http.client.client import Client
@@ -26,7 +25,7 @@ from adapters.http.generic.reply_labels import ReplyRule, label_names
 from adapters.http.oracle import Opened, Outgoing, comfortable_batch
 from adapters.http.payload.encoding import Wire, choose_encoding
 from adapters.http.payload.numbers import nested
-from adapters.http.transport.transports import Reply
+from adapters.http.transport.reading import Reply
 from adapters.images import media_type
 from adapters.target import HttpOptions, ReplyFormat, RequestFormat, Target
 
@@ -95,7 +94,7 @@ class _Generic:
     version: str = ""
 
     def decode(self, reply: Reply, n: int) -> Labels:
-        return self.rule.labels(strict_json.parse(reply.body), n)
+        return self.rule.labels(reply.json(), n)
 
     def body_bytes(self, n: int) -> int:
         return n * self.one_bytes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -16,7 +17,7 @@ from adapters.errors import BadReply, RetryAdvice, ServerFailed, TargetError
 from adapters.http.oracle import known_name
 from adapters.http.payload.json_path import JsonPath
 from adapters.http.payload.numbers import numbers, top_labels
-from adapters.quoting import printable
+from adapters.quoting import MAX_CHARS, printable
 from adapters.target import ReplyFormat
 
 _SCORED = {"label-score-list", "label-score-dict", "label-score-columns"}
@@ -62,7 +63,7 @@ class ReplyRule:
 
     def _check_success(self, reply: Any) -> None:
         """200 does not mean success."""
-        failed = RetryAdvice("transient")
+        failed = RetryAdvice("odd")
         if self._format.error_path:
             error = self._error.first(reply)
             if error is not None:
@@ -82,11 +83,11 @@ class ReplyRule:
             # MLflow names the model's only output.
             value = next(iter(value.values()))
         if self._format.reshape_from:
-            shape = numbers(self._shape.get(reply)).astype(np.int64)
-            flat = numbers(value).ravel()
-            if shape.ndim != 1 or math.prod(shape.tolist()) != flat.size:
+            shape, flat = numbers(self._shape.get(reply)), numbers(value).ravel()
+            sizes = list(map(int, shape.tolist())) if shape.ndim == 1 and shape.size < 9 else []
+            if not sizes or min(sizes) < 0 or math.prod(sizes) != flat.size:
                 raise BadReply("the reply's scores do not fill the shape it states")
-            value = flat.reshape(shape.tolist()).tolist()
+            value = flat.reshape(sizes).tolist()
         entries = self._entries(value, n)
         if len(entries) != n:
             raise BadReply(f"the target gave {len(entries)} labels for {n} inputs")
@@ -105,7 +106,7 @@ class ReplyRule:
     def _is_entry(self, value: Any) -> bool:
         kind = self._format.kind
         if kind == "scores":
-            return isinstance(value, list) and (not value or not isinstance(value[0], list))
+            return isinstance(value, list) and bool(value) and not isinstance(value[0], list)
         if kind == "label-score-list":
             return isinstance(value, list) and (not value or isinstance(value[0], dict))
         return not isinstance(value, list)
@@ -216,5 +217,8 @@ def _score(value: Any) -> float:
 
 
 def _shown(value: Any) -> str:
-    """``value`` on one line: text as it is, the rest as JSON."""
-    return printable(value if isinstance(value, str) else json.dumps(value))
+    """The start of ``value`` on one line: text as it is, the rest as JSON."""
+    if isinstance(value, str):
+        return printable(value)
+    # Piece by piece: only the start of a list of a million numbers is shown.
+    return printable("".join(itertools.islice(json.JSONEncoder().iterencode(value), MAX_CHARS)))

@@ -29,6 +29,9 @@ def flat(array: NDArray[Any]) -> bytes:
 
 def numbers(value: Any) -> NDArray[np.float64]:
     """``value``, a JSON number or rectangular nested list of numbers, as float64; or BadReply."""
+    if not _leaves(value) <= {int, float}:
+        # Looked at first: an array of texts takes four bytes for each character of the longest.
+        raise BadReply("the reply holds something else where numbers should be")
     try:
         array = np.asarray(value)
     except (ValueError, OverflowError):
@@ -38,6 +41,19 @@ def numbers(value: Any) -> NDArray[np.float64]:
     if np.isposinf(array).any():
         raise BadReply("the reply holds an infinite score")
     return array.astype(np.float64)
+
+
+def _leaves(value: Any) -> set[type]:
+    """The types in nested lists."""
+    if not isinstance(value, list):
+        return {type(value)}
+    kinds = set(map(type, value))
+    if list in kinds:
+        kinds.remove(list)
+        for one in value:
+            if isinstance(one, list):
+                kinds |= _leaves(one)
+    return kinds
 
 
 def top_labels(scores: NDArray[Any], n: int, space: LabelSpace) -> Labels:

@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from adapters.errors import MissingExtra
 from adapters.http.transport.addresses import AddressGuard
+from adapters.http.transport.reading import Reply
 from adapters.http.transport.tls import pem_files
-from adapters.http.transport.transports import Reply
 from adapters.target import Tls
 
 _HTTP_STATUS = {

@@ -1,15 +1,85 @@
-"""Reading of a reply's body: never more of it in memory than one reply may take."""
+"""Reading of a reply: never more of its head or body in memory than one reply may take."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+import zlib
+from collections.abc import AsyncIterator, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from adapters import strict_json
 
 MAX_ERROR_BYTES = 64 * 1024
 """Bytes read of a reply that is no 2xx, and kept of one that is too long: enough to quote it."""
 
 FREE_BYTES = 256 * 1024
 """Bytes that every reply may take at any time; replies with labels for a batch are smaller."""
+
+MAX_HEAD_BYTES = 64 * 1024
+MAX_HEADERS = 400
+"""Bounds of all headers of one reply together."""
+
+_WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
+"""Compressions that are undone although none was asked for, with zlib's name for each."""
+_MAX_RATIO = 100
+_RATIO_FROM = 1 << 20
+"""A reply may grow to this size at any ratio: a list of equal labels compresses very well."""
+
+
+class HeadTooLongError(OSError):
+    """The head of a reply is longer than any honest one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One answer: HTTP status, headers (names in lower case) and body, of which only the first 64
+    KiB if ``truncated``; ``code`` is another protocol's name of the outcome, such as gRPC's ``OK``.
+
+    Attributes:
+        received: bytes of the body on the wire; 0 if they are the body's own.
+        unpacked: True if the body came compressed, and is no longer so.
+        fault: why it could not be unpacked; completes "the server".
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    truncated: bool = False
+    code: str = ""
+    received: int = 0
+    unpacked: bool = False
+    fault: str = ""
+
+    def json(self, part: bytes | None = None) -> Any:
+        """The value of the body, or of a ``part`` of it. Raises BadReply unless it is JSON."""
+        _, _, stated = self.headers.get("content-type", "").lower().partition("charset=")
+        charset = stated.partition(";")[0].strip(" \"'")
+        return strict_json.parse(self.body if part is None else part, charset)
+
+    @property
+    def outcome(self) -> str:
+        """The status for the record: in the words of the protocol that was spoken."""
+        return self.code or str(self.status)
+
+    @property
+    def encoded(self) -> bool:
+        """True if the body is compressed in a way that is not undone; we never ask for any."""
+        encoding = self.headers.get("content-encoding", "").strip().lower()
+        return not self.unpacked and encoding not in {"", "identity"}
+
+
+def read_head(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers by name in lower case; values of one name are joined. Raises HeadTooLongError."""
+    found: dict[str, str] = {}
+    size = 0
+    for number, (raw_name, raw_value) in enumerate(pairs):
+        size += len(raw_name) + len(raw_value)
+        if size > MAX_HEAD_BYTES or number >= MAX_HEADERS:
+            raise HeadTooLongError
+        name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
 
 
 class BodyReader:
@@ -24,32 +94,83 @@ class BodyReader:
 
     async def read(
         self, chunks: AsyncIterator[bytes], status: int, headers: Mapping[str, str], limit: int
-    ) -> tuple[bytes, bool]:
-        """The body in ``chunks``, of at most ``limit`` bytes; only its start and True if it is too
-        long. Other replies than 2xx are only quoted, and a stated length above ``limit`` is
+    ) -> Reply:
+        """The reply with the body in ``chunks``, of at most ``limit`` bytes; only its start if it
+        is too long. Other replies than 2xx are only quoted, and a stated length above ``limit`` is
         believed: little is read then.
         """
         stated = headers.get("content-length", "")
         long = stated.isascii() and stated.isdigit() and (len(stated) > 18 or int(stated) > limit)
         if long or not 200 <= status < 300:
             limit = min(limit, MAX_ERROR_BYTES)
+        unpacker = _unpacker(headers, limit)
         parts: list[bytes] = []
-        held = False
-        size = 0
+        size = received = 0
+        fault, held, cut = "", False, False
         try:
-            async for chunk in chunks:
-                parts.append(chunk)
-                size += len(chunk)
-                if size > limit:
-                    return _start(parts, min(limit, MAX_ERROR_BYTES)), True
+            async for raw in chunks:
+                received += len(raw)
+                parts.append(unpacker.feed(raw) if unpacker else raw)
+                size += len(parts[-1])
+                fault = unpacker.fault if unpacker else ""
+                cut = size > limit or received > limit
+                if cut or fault:
+                    break
                 if size > FREE_BYTES and not held:
                     await self._long.acquire()
                     held = True
-            return b"".join(parts), False
+            if unpacker and received and not (unpacker.ended or cut or fault):
+                fault = "sent a compressed reply that ends too early"
+            body = _start(parts, min(limit, MAX_ERROR_BYTES)) if cut or fault else b"".join(parts)
+            unpacked = unpacker is not None
+            return Reply(
+                status, headers, body, cut, received=received, unpacked=unpacked, fault=fault
+            )
         finally:
             if held:
                 parts.clear()  # the next long reply is read from here on
                 self._long.release()
+
+
+def _unpacker(headers: Mapping[str, str], limit: int) -> _Unpacker | None:
+    window = _WINDOWS.get(headers.get("content-encoding", "").strip().lower())
+    return None if window is None else _Unpacker(window, limit)
+
+
+class _Unpacker:
+    """Undoes one compression, a chunk at a time, for at most a byte more than ``limit``."""
+
+    def __init__(self, window: int, limit: int) -> None:
+        self._zlib = zlib.decompressobj(window)
+        self._limit = limit
+        self._taken = self._given = 0
+        self.fault = ""
+
+    @property
+    def ended(self) -> bool:
+        """True if the compressed data is complete."""
+        return self._zlib.eof
+
+    def feed(self, raw: bytes) -> bytes:
+        """The bytes that ``raw`` stands for; ``fault`` says if they cannot be read."""
+        if self._zlib.eof and raw:
+            self.fault = "sent something behind its compressed reply"
+            return b""
+        raw_deflate = not self._taken and raw[:1] and raw[0] & 0x0F != 8 and raw[0] != 0x1F
+        if raw_deflate:  # without the wrapping that the name stands for, as some servers send it
+            self._zlib = zlib.decompressobj(-15)
+        self._taken += len(raw)
+        try:
+            plain = self._zlib.decompress(raw, self._limit + 1 - self._given)
+        except zlib.error:
+            self.fault = "sent a compressed reply that is damaged"
+            return b""
+        self._given += len(plain)
+        if self._zlib.unused_data:
+            self.fault = "sent something behind its compressed reply"
+        if self._given > max(_RATIO_FROM, _MAX_RATIO * self._taken):
+            self.fault = f"compressed its reply by more than {_MAX_RATIO} to 1"
+        return plain
 
 
 def _start(parts: list[bytes], most: int) -> bytes:

@@ -14,44 +14,27 @@ import importlib.util
 import io
 import socket
 import ssl
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal, Protocol
 
 import httpx
 
 from adapters.errors import MissingExtra
 from adapters.http.transport.addresses import AddressGuard
-from adapters.http.transport.reading import BodyReader
+from adapters.http.transport.proxy import Proxy
+from adapters.http.transport.reading import (
+    MAX_HEAD_BYTES,
+    MAX_HEADERS,
+    BodyReader,
+    Reply,
+    read_head,
+)
 from adapters.http.transport.tls import tls_context
 from adapters.target import Tls
 
+_KEPT_URLS = 100
 _WARNS_FROM = 1 << 20
 """Body size from which aiohttp warns about plain bytes and wants a file object."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """One answer: HTTP status, headers (names match without case) and raw body, of which only the
-    first 64 KiB if ``truncated``; ``code`` is another protocol's name of the outcome, such as
-    gRPC's ``OK``.
-    """
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-    truncated: bool = False
-    code: str = ""
-
-    @property
-    def outcome(self) -> str:
-        """The status for the record: in the words of the protocol that was spoken."""
-        return self.code or str(self.status)
-
-    @property
-    def encoded(self) -> bool:
-        """True if the body is compressed, which we never ask for."""
-        return self.headers.get("content-encoding", "").strip().lower() not in {"", "identity"}
 
 
 class Transport(Protocol):
@@ -85,10 +68,12 @@ def open_transport(
     connect_s: float,
     tls: Tls | None,
     guard: AddressGuard,
+    proxy: Proxy | None = None,
 ) -> Transport:
     """The transport called ``name``; ``auto`` takes aiohttp if it is installed. A connection may
-    take ``connect_s`` seconds to stand; ``tls`` is None unless the endpoint is https. Raises
-    MissingExtra without the aiohttp asked for, TargetError for an unreadable certificate.
+    take ``connect_s`` seconds to stand; ``tls`` is None unless the endpoint is https; ``guard`` is
+    the proxy's if there is one, as the proxy finds the server itself. Raises MissingExtra without
+    the aiohttp asked for, TargetError for an unreadable certificate.
     """
     context = None if tls is None else tls_context(tls)
     has_aiohttp = importlib.util.find_spec("aiohttp") is not None
@@ -96,7 +81,7 @@ def open_transport(
         raise MissingExtra("aiohttp is not installed; install xray-audit[fast]")
     kind = HttpxTransport if name == "httpx" or not has_aiohttp else AiohttpTransport
     reader = BodyReader()  # one for all that a server's failures make open anew
-    transport = FreshTransport(lambda: kind(connect_s, context, guard, reader))
+    transport = FreshTransport(lambda: kind(connect_s, context, guard, reader, proxy))
     if context is not None:
         _record_certificates(context, transport)
     return transport
@@ -191,6 +176,7 @@ class AiohttpTransport:
         context: ssl.SSLContext | None,
         guard: AddressGuard,
         reader: BodyReader,
+        proxy: Proxy | None,
     ) -> None:
         self._reader = reader
         # An optional package: imported on use.
@@ -200,6 +186,7 @@ class AiohttpTransport:
         self._urls: dict[str, Any] = {}
         self.unsent: tuple[type[Exception], ...] = (
             aiohttp.ClientConnectorError,
+            aiohttp.ClientHttpProxyError,
             aiohttp.ConnectionTimeoutError,
             aiohttp.InvalidURL,
         )
@@ -210,21 +197,40 @@ class AiohttpTransport:
             EOFError,
             ValueError,
         )
-        self._session = aiohttp.ClientSession(
-            # The engine bounds concurrency; a second, silent bound here would stall it.
-            connector=aiohttp.TCPConnector(
-                limit=0,
-                ssl=context or True,
-                resolver=_GuardedResolver(guard),
-                use_dns_cache=False,  # the guard keeps what it checked
-            ),
+        # In a tunnel the proxy reads the head that opens it, otherwise that of the request itself.
+        self._proxy_headers = {} if proxy is None else proxy.headers
+        connector = aiohttp.TCPConnector(
+            limit=0,  # the engine bounds concurrency; a second, silent bound would stall it
+            ssl=context or True,
+            resolver=_GuardedResolver(guard),
+            use_dns_cache=False,  # the guard keeps what it checked
+        )
+        self._session = self._open_session(connector, connect_s, proxy)
+
+    def _open_session(self, connector: Any, connect_s: float, proxy: Proxy | None) -> Any:
+        aiohttp = self._aiohttp
+        return aiohttp.ClientSession(
+            connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_s),
+            max_line_size=MAX_HEAD_BYTES,
+            max_field_size=MAX_HEAD_BYTES,
+            max_headers=MAX_HEADERS,
+            proxy=None if proxy is None else proxy.url,
         )
-        # It would send a PUT anew if a kept connection breaks: billed twice, charged once.
-        # There is no public switch; a test with a real server guards this one.
-        self._session._retry_connection = False  # noqa: SLF001 - see above
+
+    async def _once(self, request: Any, send: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Send ``request`` once. aiohttp would send a PUT anew if a kept connection breaks: billed
+        twice, charged once. It does so for two kinds of errors only.
+        """
+        aiohttp = self._aiohttp
+        try:
+            return await send(request)
+        except aiohttp.ClientConnectorError:
+            raise
+        except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+            raise aiohttp.ClientConnectionError(*error.args) from error
 
     async def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
@@ -232,20 +238,24 @@ class AiohttpTransport:
         """See :meth:`Transport.exchange`."""
         parsed = self._urls.get(url)
         if parsed is None:
+            if len(self._urls) >= _KEPT_URLS:  # every answer that comes later has a URL of its own
+                self._urls.clear()
             parsed = self._urls[url] = self._read_url(url, encoded=True)
         async with self._session.request(
             method,
             parsed,
             data=(io.BytesIO(body) if len(body) >= _WARNS_FROM else body) or None,
-            headers=headers,
+            headers=headers if parsed.scheme == "https" else {**headers, **self._proxy_headers},
+            proxy_headers=self._proxy_headers,
             allow_redirects=False,
+            middlewares=() if method == "POST" else (self._once,),
         ) as response:
-            content, truncated = await self._reader.read(
-                response.content.iter_any(), response.status, response.headers, limit
-            )
-            if truncated:
+            headers = read_head(response.raw_headers)
+            content = response.content.iter_any()
+            reply = await self._reader.read(content, response.status, headers, limit)
+            if reply.truncated or reply.fault:
                 response.close()
-        return Reply(response.status, response.headers, content, truncated)
+            return reply
 
     async def aclose(self) -> None:
         """See :meth:`Transport.aclose`."""
@@ -271,6 +281,7 @@ class HttpxTransport:
         httpx.ConnectError,
         httpx.ConnectTimeout,
         httpx.PoolTimeout,
+        httpx.ProxyError,
         httpx.UnsupportedProtocol,
         httpx.InvalidURL,
     )
@@ -281,9 +292,11 @@ class HttpxTransport:
         context: ssl.SSLContext | None,
         guard: AddressGuard,
         reader: BodyReader,
+        proxy: Proxy | None,
     ) -> None:
         self._reader = reader
         self._guard = guard
+        self._direct = proxy is None
         self._extensions: dict[str, Any] = {
             "timeout": {"connect": connect_s, "read": None, "write": None, "pool": None}
         }
@@ -293,6 +306,7 @@ class HttpxTransport:
             trust_env=False,
             # The engine bounds concurrency; a second, silent bound here would stall it.
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=None),
+            proxy=None if proxy is None else httpx.Proxy(proxy.url, auth=proxy.auth),
         )
 
     async def exchange(
@@ -303,17 +317,15 @@ class HttpxTransport:
             lambda address: self._request(method, httpx.URL(url), headers, body, address)
         )
         try:
-            content, truncated = await self._reader.read(
-                response.aiter_raw(), response.status_code, response.headers, limit
-            )
+            named = read_head(response.headers.raw)
+            return await self._reader.read(response.aiter_raw(), response.status_code, named, limit)
         finally:
             await response.aclose()
-        return Reply(response.status_code, response.headers, content, truncated)
 
     async def _connect(self, request: Callable[[str | None], httpx.Request]) -> httpx.Response:
         """Send to the first checked address of the host that takes a connection."""
         first = request(None)
-        if self._guard.is_address:
+        if self._guard.is_address or not self._direct:
             return await self._transport.handle_async_request(first)
         host, port = first.url.host, first.url.port or 0
         failure: Exception | None = None

@@ -13,15 +13,17 @@ from adapters.http.client.client import Client
 from adapters.http.client.endpoint import Endpoint
 from adapters.http.oracle import Opened, Outgoing
 from adapters.http.transport.grpc import load
-from adapters.http.transport.transports import Reply
+from adapters.http.transport.reading import Reply
 from adapters.http.v2.input import ImageWriter, Tensor
 from adapters.http.v2.messages import V2Format
-from adapters.http.v2.metadata import Model
+from adapters.http.v2.metadata import MOST_TENSORS, Model
 from adapters.http.v2.output import find_output, labels_of
 from adapters.http.v2.protocol import open_model
 from adapters.quoting import printable
 from adapters.target import Target
 
+_MOST_VALUES = 1 << 20
+"""Values of a reply that Python makes objects of; raw ones are none."""
 _SERVICE = "/inference.GRPCInferenceService"
 _PATH = re.compile(r"/(?:v2/models/)?(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/?")
 
@@ -37,7 +39,8 @@ async def open_v2_grpc(client: Client, target: Target, endpoint: Endpoint) -> Op
     messages = load("tritonclient.grpc.service_pb2")
     wanted = messages.ModelMetadataRequest(name=name, version=version)
     body = wanted.SerializeToString()
-    reply = await client.send("POST", endpoint.at(f"{_SERVICE}/ModelMetadata"), body, {})
+    place = endpoint.at(f"{_SERVICE}/ModelMetadata")
+    reply = await client.send("POST", place, body, {}, "metadata")
     metadata = _read(messages.ModelMetadataResponse, reply)
     model = Model(
         base=endpoint,
@@ -115,11 +118,19 @@ def _read(kind: Any, reply: Reply) -> Any:
 
 
 def _tensors(listed: Any) -> tuple[Tensor, ...]:
-    return tuple(Tensor(t.name, t.datatype.upper(), tuple(t.shape)) for t in listed)
+    return tuple(
+        Tensor.read({"name": t.name, "datatype": t.datatype, "shape": t.shape})
+        for t in listed[:MOST_TENSORS]
+    )
 
 
 def _as_json(response: Any) -> tuple[dict[str, Any], bytes]:
     """The reply in the form of V2's JSON, and its raw values behind each other."""
+    filled = [values for output in response.outputs for _, values in output.contents.ListFields()]
+    shapes = [output.shape for output in response.outputs]
+    size = sum(map(len, (response.outputs, response.raw_output_contents, *filled, *shapes)))
+    if size > _MOST_VALUES:
+        raise BadReply(f"the reply holds {size} values; send fewer inputs per request")
     raws = list(response.raw_output_contents)
     outputs = []
     for number, output in enumerate(response.outputs):

@@ -35,6 +35,7 @@ BYTES = "BYTES"
 """Datatype of texts, and of images that the server decodes."""
 
 _CHANNELS = {1, 3, 4}
+_MOST_AXES, _MOST_NAME, _MOST_SIZE = 16, 1000, 1 << 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,16 @@ class Tensor:
         shape.
         """
         try:
-            name, datatype = value["name"], value["datatype"]
-            dims = tuple(int(size) for size in value["shape"])
-            if isinstance(name, str) and isinstance(datatype, str):
-                return cls(name, datatype.upper(), dims)
-        except (KeyError, TypeError, ValueError):
+            name, datatype, shape = value["name"], value["datatype"], value["shape"]
+            dims = tuple(int(size) for size in shape[:_MOST_AXES])
+            bearable = len(name) <= _MOST_NAME and max(dims, default=0) < _MOST_SIZE
+            if isinstance(name, str) and isinstance(datatype, str) and bearable:
+                return cls(name, datatype[:_MOST_NAME].upper(), dims)
+        except (KeyError, TypeError, ValueError, OverflowError):
             pass
-        raise BadReply("the model metadata lists a tensor without name, type or shape")
+        raise BadReply(
+            "the model metadata lists a tensor without name, type or shape, or with absurd ones"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,8 +262,9 @@ class InputWriter:
     def _check_whole(self, datatype: str) -> None:
         if self._spec.access != "image":
             raise TargetError(
-                f"the model takes {datatype} inputs, which cannot carry the values between; "
-                "use --access image"
+                f"the model takes whole numbers ({datatype}), and access 'float' asks with values "
+                "between them: pass --access image, which sends pixels rounded to 0 to 255 as an "
+                "upload does"
             )
         if datatype == "UINT8":
             return

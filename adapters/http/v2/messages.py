@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from adapters.contract import Batch, Labels, LabelSpace
 from adapters.http.oracle import Outgoing
 from adapters.http.payload.numbers import flat
-from adapters.http.transport.transports import Reply
+from adapters.http.transport.reading import Reply
 from adapters.http.v2.input import Geometry, ImageWriter, InputWriter, Tensor
 from adapters.http.v2.output import LENGTH_HEADER, find_output, labels_of, read_reply
 from adapters.quoting import printable

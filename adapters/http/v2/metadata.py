@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
-from adapters import strict_json
 from adapters.errors import BadReply, EndpointError, TargetError
 from adapters.http.client.client import Client
 from adapters.http.client.endpoint import Endpoint
@@ -16,6 +16,9 @@ from adapters.quoting import printable
 
 BINARY = "binary_tensor_data"
 """The extension that says raw tensors are taken. KServe takes them without listing it."""
+
+_PAUSE_S = 0.5
+MOST_TENSORS = 1000
 
 _PATH = re.compile(
     r"(?P<root>.*/v2)/models/(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?"
@@ -57,9 +60,7 @@ async def read_model(client: Client, endpoint: Endpoint) -> Model:
     version = match["version"]
     path = f"{match['root']}/models/{match['name']}"
     base = endpoint.at(f"{path}/versions/{version}" if version else path)
-    metadata = strict_json.parse((await client.get(base)).body)
-    if not isinstance(metadata, dict):
-        raise BadReply(f"{base.shown} answered with something else than model metadata")
+    metadata = await _metadata(client, base)
     server = await _optional(client, endpoint.at(match["root"]))
     name = _text(server.get("name"))
     # Only Triton has a configuration to ask for; other servers would log an error.
@@ -78,10 +79,29 @@ async def read_model(client: Client, endpoint: Endpoint) -> Model:
     )
 
 
+async def _metadata(client: Client, base: Endpoint) -> dict[str, Any]:
+    """The model's metadata; asked for again if a success holds none, which may be a stumble."""
+    reply = await client.get(base)
+    for last in (False, False, True):
+        try:
+            found = reply.json()
+        except BadReply as error:
+            problem = str(error)
+        else:
+            if isinstance(found, dict) and isinstance(found.get("inputs"), list):
+                return found
+            problem = "it lists no inputs"
+        if last:
+            break
+        await asyncio.sleep(_PAUSE_S)
+        reply = await client.get(base)
+    raise client.odd_metadata(reply, base, problem)
+
+
 async def _optional(client: Client, endpoint: Endpoint) -> dict[str, Any]:
     """The JSON at ``endpoint``, or nothing: not every server has it."""
     try:
-        value = strict_json.parse((await client.get(endpoint)).body)
+        value = (await client.get(endpoint)).json()
     except EndpointError:
         return {}
     return value if isinstance(value, dict) else {}
@@ -89,7 +109,8 @@ async def _optional(client: Client, endpoint: Endpoint) -> dict[str, Any]:
 
 def _tensors(metadata: dict[str, Any], key: str) -> tuple[Tensor, ...]:
     listed = metadata.get(key)
-    return tuple(Tensor.read(entry) for entry in listed) if isinstance(listed, list) else ()
+    read = listed[:MOST_TENSORS] if isinstance(listed, list) else []
+    return tuple(Tensor.read(entry) for entry in read)
 
 
 def _texts(value: Any) -> tuple[str, ...]:

@@ -10,17 +10,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters import strict_json
 from adapters.contract import Labels, LabelSpace
 from adapters.errors import BadReply
 from adapters.http.oracle import known_name
 from adapters.http.payload.numbers import numbers, top_labels
-from adapters.http.transport.transports import Reply
+from adapters.http.transport.reading import Reply
 from adapters.http.v2.input import DTYPES
 
 LENGTH_HEADER = "inference-header-content-length"
 """Length of the JSON before the raw tensors, of requests and replies alike."""
 
+_MOST_AXES = 16
+_MOST_TEXTS = 500_000
 _CLASSIFICATION = re.compile(r"([-+.0-9eE]+):([0-9]{1,6})(?::.*)?", re.DOTALL)
 
 
@@ -37,10 +38,10 @@ def read_reply(reply: Reply) -> tuple[dict[str, Any], bytes]:
     stated = reply.headers.get(LENGTH_HEADER)
     head, raw = reply.body, b""
     if stated is not None:
-        if not stated.isdecimal() or int(stated) > len(reply.body):
+        if not (stated.isdecimal() and len(stated) < 19) or int(stated) > len(reply.body):
             raise BadReply("the reply is shorter than its own header says")
         head, raw = reply.body[: int(stated)], reply.body[int(stated) :]
-    message = strict_json.parse(head)
+    message = reply.json(head)
     if not isinstance(message, dict):
         raise BadReply("the reply is not a V2 inference reply: no JSON object")
     return message, raw
@@ -111,7 +112,7 @@ def _binary_size(output: dict[str, Any]) -> int | None:
 
 def _read(output: dict[str, Any], raw: bytes | None) -> Output:
     datatype = output.get("datatype")
-    if datatype not in {*DTYPES, "BYTES"}:
+    if not isinstance(datatype, str) or datatype not in {*DTYPES, "BYTES"}:
         raise BadReply("the output has no datatype that V2 knows")
     if raw is not None:
         values = _texts(raw) if datatype == "BYTES" else _raw_numbers(raw, DTYPES[datatype])
@@ -120,6 +121,8 @@ def _read(output: dict[str, Any], raw: bytes | None) -> Output:
     shape = output.get("shape")
     if not isinstance(shape, list) or not all(isinstance(s, int) and s >= 0 for s in shape):
         raise BadReply("the output has no shape")
+    if len(shape) > _MOST_AXES:
+        raise BadReply(f"the output's shape has {len(shape)} axes")
     if math.prod(shape) != values.size:
         raise BadReply(f"the output has {values.size} values, its shape says {math.prod(shape)}")
     return Output(datatype, values.reshape(shape))
@@ -152,6 +155,8 @@ def _texts(raw: bytes) -> NDArray[Any]:
     texts: list[str] = []
     at = 0
     while at < len(raw):
+        if len(texts) == _MOST_TEXTS:
+            raise BadReply(f"the output holds more than {_MOST_TEXTS} texts")
         size = int.from_bytes(raw[at : at + 4], "little")
         text = raw[at + 4 : at + 4 + size]
         if len(text) != size or at + 4 > len(raw):

@@ -6,7 +6,7 @@ behind the JSON if the server lists that or the user asks for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,6 +31,7 @@ from adapters.images import is_image
 from adapters.quoting import printable
 from adapters.target import ReplyFormat, Target
 
+_NAMED = 8
 _FOREIGN = (
     "reshape_from",
     "success_path",
@@ -151,7 +152,7 @@ def _chosen_input(model: Model, wanted: str) -> Tensor:
     """The input called ``wanted``, or the only one."""
     chosen = [t for t in model.inputs if wanted in {"", t.name}]
     if len(chosen) != 1:
-        names = ", ".join(printable(t.name, 40) for t in model.inputs) or "none"
+        names = _names(model.inputs) or "none"
         raise TargetError(
             f"the model must have one input, its metadata lists {len(model.inputs)} ({names}); "
             "name the image's as request.tensor, or describe the request with preset http"
@@ -164,8 +165,15 @@ def _chosen_output(model: Model, wanted: str) -> Tensor | None:
     chosen = [t for t in model.outputs if wanted in {"", t.name}]
     if len(chosen) == 1 or not model.outputs:
         return chosen[0] if chosen else None
-    names = ", ".join(printable(t.name, 40) for t in model.outputs)
-    raise TargetError(f"name the output that holds the label as the reply path: {names}")
+    raise TargetError(
+        f"name the output that holds the label as the reply path: {_names(model.outputs)}"
+    )
+
+
+def _names(tensors: Sequence[Tensor]) -> str:
+    """The names of ``tensors``, or the first of many."""
+    more = ["…"] if len(tensors) > _NAMED else []
+    return ", ".join([*(printable(t.name, 40) for t in tensors[:_NAMED]), *more])
 
 
 def _label_space(target: Target, output: Tensor | None, *, batched: bool) -> LabelSpace:

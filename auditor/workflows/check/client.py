@@ -18,6 +18,8 @@ from adapters.registry import open_oracle
 from adapters.target import Target
 
 ATTEMPTS, TRYING_ATTEMPTS = 6, 2
+ODD_REPEATS = 2
+"""Repeats of a request that a target in order answered without a label."""
 MAX_WAIT_S = 15.0
 
 
@@ -86,7 +88,8 @@ class PatientOracle:
                 return await self._inner.predict_labels(batch)
             except EndpointError as error:
                 changed = "another format" in str(error) and attempt == 0
-                if not (isinstance(error, Throttled) or changed) or attempt == attempts - 1:
+                odd = error.advice.kind == "odd" and attempts == ATTEMPTS and attempt < ODD_REPEATS
+                if not (isinstance(error, Throttled) or changed or odd) or attempt == attempts - 1:
                     raise
                 asked = error.advice.retry_after_s
                 await asyncio.sleep(

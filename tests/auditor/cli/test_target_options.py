@@ -46,6 +46,7 @@ def test_every_option_arrives(tmp_path: Path) -> None:
         encoding="jpeg:90",
         classes=tmp_path / "classes.txt",
         protocol="v2-binary",
+        proxy="env",
         device="cuda:1",
         threads=2,
         batch=7,
@@ -57,6 +58,7 @@ def test_every_option_arrives(tmp_path: Path) -> None:
     assert (target.value_range, target.mean, target.std) == ((-1.0, 1.5), (0.5, 0.4, 0.3), (0.2,))
     assert (target.shape, target.layout, target.encoding) == ((3, 32, 16), "NHWC", "jpeg:90")
     assert (target.classes, target.device) == (("cat", "dog"), "cuda:1")
+    assert target.http.proxy == "env"
     assert (target.threads, target.batch, target.trust_model_file) == (2, 7, True)
     assert (target.http.protocol, target.limits.timeout) == ("v2-binary", 2.5)
 

@@ -307,7 +307,7 @@ def test_unknown_host(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @both
-@pytest.mark.parametrize("encoding", ["gzip", "gzip, gzip", "br", "zstd", "x-odd"])
+@pytest.mark.parametrize("encoding", ["gzip, gzip", "br", "zstd", "x-odd"])
 def test_compressed_replies_are_refused_unread(
     scripted: Scripted, encoding: str, transport: str
 ) -> None:

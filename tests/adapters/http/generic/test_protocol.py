@@ -399,7 +399,7 @@ def test_error_in_the_body(mount: Mount, model: Any) -> None:
     endpoint = _always({"error": "out of \x1b[31mmemory", "output": 4})
     with pytest.raises(ServerFailed, match=r"out of \\x1b\[31mmemory") as caught:
         _ask(_target(mount(endpoint), options), model.batch(1))
-    assert caught.value.advice.kind == "transient"
+    assert caught.value.advice.kind == "odd"
 
 
 @pytest.mark.parametrize(

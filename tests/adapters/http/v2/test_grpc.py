@@ -216,7 +216,15 @@ def test_a_connection_that_never_stands_is_given_up_in_time() -> None:
 
 def test_a_reply_without_the_output(servicer: Servicer, model: Any) -> None:
     servicer.output = lambda scores: ("FP32", [len(scores), 3], scores[:, :2].astype("<f4"))
-    with pytest.raises(BadReply, match="its shape says"):
+    with pytest.raises(BadReply, match="its shape says") as caught:
+        _ask(servicer, model.batch(1))
+    assert (caught.value.advice.kind, caught.value.status) == ("odd", "OK without labels")
+
+
+def test_a_reply_of_millions_of_values_is_refused(servicer: Servicer, model: Any) -> None:
+    servicer.raw = False
+    servicer.output = lambda _: ("FP32", [1, 2_000_000], np.zeros(2_000_000, "<f4"))
+    with pytest.raises(BadReply, match="2000003 values; send fewer inputs"):
         _ask(servicer, model.batch(1))
 
 

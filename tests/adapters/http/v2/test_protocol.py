@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from starlette.responses import Response
 
 from adapters.errors import BadReply, InputRejected, NotFound, ServerFailed, TargetError
 from adapters.http import open_oracle
@@ -213,6 +214,28 @@ def test_raw_tensors_fall_back_to_json_and_say_so(mount: Mount, v2: Any, model: 
     assert "could not be read" in oracle.description["fallback"]
     # Both sends are the caller's own: opening asks the model nothing.
     assert sum("infer" in line for line in v2.requests) == 2
+
+
+def test_one_odd_success_does_not_change_the_format(mount: Mount, v2: Any, model: Any) -> None:
+    v2.takes_binary, v2.extensions = True, ["binary_tensor_data"]
+    pages = [Response(b"<title>one moment</title>")]
+
+    async def answer(request: Any) -> Any:
+        return pages.pop() if request.url.path.endswith("/infer") and pages else await v2(request)
+
+    async def run() -> Any:
+        oracle = await open_oracle(_target(mount(answer)))
+        try:
+            with pytest.raises(BadReply, match="one moment") as odd:
+                await oracle.predict_labels(model.batch(2))
+            assert odd.value.advice.kind == "odd"
+            return await oracle.predict_labels(model.batch(2)), oracle
+        finally:
+            await oracle.aclose()
+
+    labels, oracle = asyncio.run(run())
+    assert labels.tolist() == model.labels(model.batch(2)).tolist()
+    assert "fallback" not in oracle.description
 
 
 def test_opening_asks_the_model_nothing(mount: Mount, v2: Any) -> None:
