@@ -38,9 +38,10 @@ from typing import Literal
 
 from adapters.secrets import without_secrets
 
-RetryKind = Literal["never", "transient", "throttled", "too-large"]
-"""never: the same request fails again. transient: it may work. throttled: slow down first.
-too-large: a smaller batch may work."""
+RetryKind = Literal["never", "transient", "throttled", "outage", "gone", "too-large"]
+"""never: the same request fails again. transient: it may work, or be at fault itself. throttled:
+slow down first. outage: the server is down, or not ready yet. gone: nothing like that is there; an
+outage if it was there before. too-large: a smaller batch may work."""
 
 
 @dataclass(frozen=True, slots=True)

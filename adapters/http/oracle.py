@@ -153,7 +153,11 @@ class HttpOracle:
         return check_labels(labels, len(checked), self.label_space.size)
 
     def _change_format(self, used: WireFormat, error: EndpointError) -> None:
-        """Take the fallback from now on if nothing was ever answered in ``used``, and retry."""
+        """Take the fallback from now on if nothing was ever answered in ``used``, and retry. A
+        server that is down or not ready says nothing about the format.
+        """
+        if error.advice.unsent or (error.advice.kind == "outage" and error.status):
+            return
         if self._fallback is not None:
             self._format, self._fallback = self._fallback, None
             self.description["fallback"] = f"the first request could not be read: {error}"
