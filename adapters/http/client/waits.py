@@ -6,7 +6,6 @@ in proportion to that part.
 
 from __future__ import annotations
 
-import math
 import re
 import time
 from collections import deque
@@ -17,21 +16,13 @@ from typing import Any
 
 from adapters import strict_json
 from adapters.errors import BadReply
+from adapters.spans import UNITS, finite_number, span_seconds
 
 _MOST_VALUE, _MOST_BODY, _MOST_WORDS, _MOST_NODES = 200, 65_536, 4_096, 300
 _EPOCH_FROM = 1e9
 """A number this large is a date, not a span: 1e9 s would be 31 years of waiting."""
 
-_UNITS = {
-    **dict.fromkeys(("ms", "msec", "msecs", "millis", "millisecond", "milliseconds"), 0.001),
-    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
-    **dict.fromkeys(("m", "min", "mins", "minute", "minutes"), 60.0),
-    **dict.fromkeys(("h", "hr", "hrs", "hour", "hours"), 3600.0),
-    **dict.fromkeys(("d", "day", "days"), 86_400.0),
-}
-_PART = re.compile(r"(\d{1,15}(?:\.\d{1,15})?)\s{0,2}([a-z]+)[\s,]{0,3}(?:and )?")
-_CLOCK = re.compile(r"(?:(\d{1,4}):)?(\d{1,2}):(\d{2})")
-_SPAN = rf"\d{{1,9}}(?:\.\d{{1,9}})?\s{{0,2}}(?:{'|'.join(sorted(_UNITS, key=len, reverse=True))})"
+_SPAN = rf"\d{{1,9}}(?:\.\d{{1,9}})?\s{{0,2}}(?:{'|'.join(sorted(UNITS, key=len, reverse=True))})"
 _SPANS = rf"(?:{_SPAN}(?![a-z])[\s,]{{0,2}}(?:and )?){{1,4}}"
 _DATE = r"\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:\s?(?:z|utc|[+-]\d\d:?\d\d))?"
 _WORDS = [
@@ -75,7 +66,7 @@ def seconds_of(value: object, now: float, unit: float = 1.0) -> float | None:
     text = str(value)[: _MOST_VALUE + 1].strip().strip('"')
     if len(text) > _MOST_VALUE:
         return None
-    number = _number(text)
+    number = finite_number(text)
     if number is not None:
         if number < _EPOCH_FROM:
             return max(0.0, number * unit)
@@ -87,22 +78,6 @@ def seconds_of(value: object, now: float, unit: float = 1.0) -> float | None:
         return span
     until = date_of(text)
     return None if until is None else max(0.0, until - now)
-
-
-def span_seconds(text: str) -> float | None:
-    """Seconds of a span of time such as ``1m30s``, ``120ms``, ``PT5S`` or ``00:01:30``."""
-    text = text.strip().lower()
-    clock = _CLOCK.fullmatch(text)
-    if clock:
-        hours, minutes, seconds = (int(part or 0) for part in clock.groups())
-        return hours * 3600.0 + minutes * 60.0 + seconds
-    text = text[1:].replace("t", "") if text.startswith("p") else text
-    total, place = 0.0, 0
-    while part := _PART.match(text, place):
-        if part[2] not in _UNITS:
-            return None
-        total, place = total + float(part[1]) * _UNITS[part[2]], part.end()
-    return total if text and place == len(text) else None
 
 
 def date_of(text: str) -> float | None:
@@ -177,11 +152,3 @@ def _field_wait(key: str, value: Any, keys: re.Pattern[str], now: float) -> floa
     if isinstance(value, dict) and "seconds" in value:  # a protobuf Duration written out
         value = value["seconds"]
     return seconds_of(value, now, unit)
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
