@@ -88,15 +88,15 @@ class RateLimiter:
     def __init__(self, queries_per_s: float | None, requests_per_s: float | None) -> None:
         self._per_query = 0.0 if queries_per_s is None else 1.0 / queries_per_s
         self._per_request = 0.0 if requests_per_s is None else 1.0 / requests_per_s
-        self._next = float("-inf")
+        self._last, self._cost = float("-inf"), 0.0
 
-    def reserve(self, queries: int, now: float, least: float = 0.0) -> float:
-        """Take the next turn for a request of ``queries`` inputs, ``least`` seconds before the
-        one after it; returns when it is.
-        """
-        turn = max(now, self._next)
-        self._next = turn + max(self._per_request, queries * self._per_query, least)
-        return turn
+    def next_turn(self, now: float, least: float = 0.0) -> float:
+        """The next turn, at ``now`` or later, and at least ``least`` seconds after the last one."""
+        return max(now, self._last + max(self._cost, least))
+
+    def take(self, queries: int, turn: float) -> None:
+        """Take ``turn`` for a request of ``queries`` inputs."""
+        self._last, self._cost = turn, max(self._per_request, queries * self._per_query)
 
 
 class PauseGate:
@@ -246,6 +246,7 @@ class Pace:
         self.trouble = Trouble()
         self.learnt = LearntPace()
         self._limiter = RateLimiter(limits.queries_per_s, limits.requests_per_s)
+        self._turn = asyncio.Lock()
 
     async def wait_for_turn(self, queries: int, halt: Halt, request: object = None) -> bool:
         """Return when the gate is open and the rate limits allow ``queries`` more; False if
@@ -254,19 +255,21 @@ class Pace:
         Raises:
             HaltedError: nothing new may be sent.
         """
-        while not self.trouble.holds_up(request):
-            halt.check()
-            if (left := self.gate.left) > 0:
-                await halt.sleep(left)
-                continue
-            now = self.clock.now()
-            turn = self._limiter.reserve(queries, now, self.learnt.interval)
-            if turn > now:
-                await halt.sleep(turn - now)
-            # A turn is void if the gate closed meanwhile. Taken after the pause, turns that fell
-            # into it would all leave in a bunch.
-            if self.gate.left <= 0 and not self.trouble.holds_up(request):
-                return True
+        # One waits for the next turn, the others for that one: turns that several had taken and a
+        # pause made void would be lost.
+        async with self._turn:
+            while not self.trouble.holds_up(request):
+                halt.check()
+                if (left := self.gate.left) > 0:
+                    await halt.sleep(left)
+                    continue
+                now = self.clock.now()
+                turn = self._limiter.next_turn(now, self.learnt.interval)
+                if turn > now:
+                    await halt.sleep(turn - now)
+                if self.gate.left <= 0 and not self.trouble.holds_up(request):
+                    self._limiter.take(queries, turn)
+                    return True
         return False
 
     def answered(self, hint: PaceHint | None, sent_at: float) -> None:
