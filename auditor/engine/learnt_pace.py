@@ -8,8 +8,8 @@ FIRST_STREAK, LONGEST_STREAK = 30, 480
 """Answers in a row after which a faster pace is tried; each refusal of one doubles the number."""
 MOST_FASTER, MOST_SLOWER = 2.0, 4.0
 FEW, MOST_STRIKES = 20, 6
-"""A pace that is refused again within this many answers explains nothing; a target that does so more
-often than not refuses at random."""
+"""A pace that is refused again within this many answers explains nothing; a target that does so
+more often than not refuses at random."""
 NO_PACE_S = 0.001
 
 

@@ -103,15 +103,19 @@ def test_a_limited_target_is_used_well_and_seldom_refuses(
     lab: Any, kind: str, states: str, concurrency: int
 ) -> None:
     limiter, rate = LIMITERS[kind]
-    stated = (lambda wait: wait) if states == "the wait" else (lambda _: None)
+
+    def stated(wait: float) -> float | None:
+        return wait if states == "the wait" else None
+
     oracle = lab.Oracle(behind(limiter(), stated, 0.02), max_batch=1, clock=lab.FakeClock())
     plan = tuple(float(i) for i in range(200))
     result = lab.run([lab.Probe(plan)], oracle, concurrency=concurrency)
     assert result.labels[0].tolist() == lab.truth(plan)
     seconds = oracle.clock.time - 1000.0
     assert seconds <= 1.35 * len(plan) / rate
-    few = 0.08 if states == "the wait" else 0.15  # unsaid waits are found by trying
-    assert result.ledger.retried <= few * len(plan)
+    # Until a pace is learnt, each of those in flight may be refused; unsaid waits are found by trying.
+    few = 0.05 * len(plan) + (12 if states == "the wait" else 30)
+    assert result.ledger.retried <= few
 
 
 def test_refusals_by_chance_teach_no_pace(lab: Any) -> None:
@@ -126,7 +130,7 @@ def test_refusals_by_chance_teach_no_pace(lab: Any) -> None:
     plan = tuple(float(i) for i in range(300))
     assert lab.run([lab.Probe(plan)], oracle, concurrency=1).complete
     # 0.05 s a request and 0.1 s for every tenth are 0.06 s each.
-    assert oracle.clock.time - 1000.0 < 2.0 * 0.06 * len(plan)
+    assert oracle.clock.time - 1000.0 < 2.5 * 0.06 * len(plan)
 
 
 def test_an_outage_teaches_no_pace(lab: Any) -> None:
