@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.cli import options
-from auditor.cli.output import show
+from auditor.cli.output import make_progress, show
 from auditor.cli.request import samples_path
 from auditor.errors import AuditError, ExitCode, UsageError
 
@@ -56,9 +56,15 @@ def check(
     def resized(size: tuple[int, int]) -> Samples:
         return load_samples(place, size)
 
-    checked = asyncio.run(
-        run_check(stated, given, resized, output.output, vouched=target.trust_model_file)
+    pending = run_check(
+        stated,
+        given,
+        resized,
+        output.output,
+        vouched=target.trust_model_file,
+        progress=make_progress(quiet=output.quiet),
     )
+    checked = asyncio.run(pending)
     if write is not None:
         _write(checked, write)
     _show(checked, given, place, samples.resize, output)

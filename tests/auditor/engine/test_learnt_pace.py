@@ -86,7 +86,7 @@ def behind(limiter: Limiter, stated: Callable[[float], float | None], latency: f
     return script
 
 
-LIMITERS = {
+LIMITERS: dict[str, tuple[Callable[[], Limiter], float]] = {
     "one a second": (lambda: spaced(1.0), 1.0),
     "ten a minute": (lambda: windowed(10, 60.0), 1 / 6),
     "sixty a minute, sliding": (lambda: sliding(60, 60.0), 1.0),
@@ -113,7 +113,7 @@ def test_a_limited_target_is_used_well_and_seldom_refuses(
     assert result.labels[0].tolist() == lab.truth(plan)
     seconds = oracle.clock.time - 1000.0
     assert seconds <= 1.35 * len(plan) / rate
-    # Until a pace is learnt, each of those in flight may be refused; unsaid waits are found by trying.
+    # Until a pace is learnt, all in flight may be refused; unsaid waits are found by trying.
     few = 0.05 * len(plan) + (12 if states == "the wait" else 30)
     assert result.ledger.retried <= few
 
