@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from adapters.contract import Labels
-from adapters.errors import AdapterError
-from auditor.engine.patience import Tries
-from auditor.engine.rate import HaltedError
+from adapters.errors import AdapterError, EndpointError
+from auditor.engine.contract import EngineLimits
+from auditor.engine.patience import Patience, Tries, limited_by
+from auditor.engine.progress import Progress, span_text
+from auditor.engine.rate import Clock, HaltedError
 from auditor.engine.requests import Request
 from auditor.engine.state import RunState
 from auditor.errors import AuditError
 
+T = TypeVar("T")
 NOTED_OUTAGE_S = 5.0
 """An outage is shown to the user from this length on, who would see nothing happen."""
 
@@ -77,3 +81,32 @@ async def ask_with_retries(
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
+
+
+async def open_patiently(
+    opening: Callable[[], Awaitable[T]],
+    limits: EngineLimits,
+    progress: Progress,
+    clock: Clock | None = None,
+) -> T:
+    """The target that ``opening`` opens, which may ask it for its metadata; a server that answers
+    that it is down, not ready or busy is asked again.
+
+    Raises:
+        AdapterError: it cannot be opened.
+        OutageError: it was not ready for too long.
+        ComeBackError: it asks for a longer pause than that.
+    """
+    clock = clock or Clock()
+    patience, tries = Patience(clock, limits.patience_s, limits.attempts), Tries()
+    while True:
+        try:
+            return await opening()
+        except EndpointError as error:
+            if not error.status or limited_by(error, heard=False) != "time":
+                raise
+            wait = patience.wait(tries, error)
+            if tries.sends == 1:
+                longest = span_text(limits.patience_s)
+                progress.note(f"{error}; asking again for up to {longest} (--patience).")
+        await clock.sleep(wait)

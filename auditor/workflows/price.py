@@ -127,7 +127,7 @@ async def price_request(
         UsageError: the samples do not fit, or a price below 0 or not a number.
         AdapterError: the target cannot be opened.
     """
-    async with request.target.opened() as oracle:
+    async with request.target.opened(request.limits, request.progress) as oracle:
         plan = prepare(oracle, request.samples, request.settings).plan
         return price_audit(oracle, plan, _limits(request, flagged, oracle.fingerprint), per_1000)
 
