@@ -48,7 +48,7 @@ class Server:
         self.answered: Counter[float] = Counter()
         self.began = self.settled = 0.0
         self.taken_at = float("-inf")
-        self.keeps_alive = True
+        self.keeps_alive, self.was_away = True, False
         self.lock = threading.Lock()
         self._listen(0)
 
@@ -189,7 +189,8 @@ def slow_start(server: Server) -> None:
 
 def restarts(server: Server) -> None:
     server.keeps_alive = False
-    if server.settled and server.since < 1e-3:
+    if server.settled and not server.was_away:
+        server.was_away = True
         server.away_for(0.5)
 
 
