@@ -1,4 +1,4 @@
-"""How long failures are borne: by time while the target is down or says "wait", by count where the
+"""Patience with failures: by time while the target is down or says "wait", by count where the
 request itself may be at fault.
 
 The adapters classify a failure; see :class:`adapters.errors.RetryAdvice`.
@@ -93,6 +93,7 @@ class Patience:
         self._clock, self.seconds = clock, seconds
         self._attempts, self._backoff_s = attempts, backoff_s
         self._since: float | None = None
+        self._refused = False
         self._answers = 0
 
     @property
@@ -106,10 +107,13 @@ class Patience:
         return 0.0 if self._since is None else self._clock.now() - self._since
 
     def answered(self) -> float:
-        """Note an answer, and return the seconds of the trouble that it ends."""
-        waited, self._since = self.waited, None
+        """Note an answer, and return the seconds of the outage that it ends; a pause that the
+        target asked for is none.
+        """
+        outage = 0.0 if self._refused else self.waited
+        self._since, self._refused = None, False
         self._answers += 1
-        return waited
+        return outage
 
     def wait(self, tries: Tries, error: Exception) -> float:
         """Seconds until the next attempt at the request of ``tries``, which ended in ``error``.
@@ -126,6 +130,7 @@ class Patience:
         if limit == "nothing" or tries.sends == self._attempts:
             raise error
         self._since = now if self._since is None else self._since
+        self._refused = isinstance(error, Throttled)
         # A target that answers others meanwhile is not down.
         others = tries.answers is not None and self._answers > tries.answers
         tries.answers = self._answers
