@@ -6,7 +6,7 @@ SLOWER = 1.05
 """A learnt interval is this much longer than the one seen: a pace at the very limit is refused."""
 FIRST_STREAK, LONGEST_STREAK = 30, 480
 """Answers in a row after which a faster pace is tried; each refusal of one doubles the number."""
-MOST_FASTER, MOST_SLOWER = 2.0, 4.0
+MOST_FASTER = 2.0
 FEW, MOST_STRIKES = 20, 6
 """A pace that is refused again within this many answers explains nothing; a target that does so
 more often than not refuses at random."""
@@ -66,7 +66,8 @@ class LearntPace:
             self.interval = 0.0 if before is None else min(interval, SLOWER * before)
         elif answers < FEW:
             self._strikes += 1
-            self.interval = max(min(interval, MOST_SLOWER * self.interval), SLOWER * self.interval)
+            fastest = interval if before is None else min(interval, SLOWER * before)
+            self.interval = max(fastest, SLOWER * self.interval)
         else:
             self._strikes = max(0, self._strikes - 1)
             self._streak = min(2 * self._streak, LONGEST_STREAK)

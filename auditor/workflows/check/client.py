@@ -24,7 +24,7 @@ from auditor.engine.rate import Clock, Halt, Pace
 
 T = TypeVar("T")
 TRYING_ATTEMPTS, COUNTED_ATTEMPTS = 2, 3
-BACKOFF_S, TELL_S, NOTED_PAUSE_S = 0.2, 5.0, 5.0
+BACKOFF_S, TELL_S, NOTED_PAUSE_S = 0.2, 10.0, 5.0
 _HOUR, _DAY = 3600.0, 86_400.0
 
 
