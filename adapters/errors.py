@@ -39,10 +39,12 @@ from typing import Literal
 
 from adapters.secrets import without_secrets
 
-RetryKind = Literal["never", "transient", "throttled", "too-large", "odd"]
-"""never: the same request fails again. transient: it may work. throttled: slow down first.
-too-large: a smaller batch may work. odd: a success without a usable answer, which a server in order
-gives now and then; a few more attempts show if it is more than that."""
+RetryKind = Literal["never", "transient", "throttled", "outage", "gone", "too-large", "odd"]
+"""never: the same request fails again. transient: it may work, or be at fault itself. throttled:
+slow down first. outage: the server is down, or not ready yet. gone: nothing like that is there; an
+outage if it was there before. too-large: a smaller batch may work. odd: a success without a usable
+answer, which a server in order gives now and then; a few more attempts show if it is more than
+that."""
 
 
 @dataclass(frozen=True, slots=True)

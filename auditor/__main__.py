@@ -33,8 +33,8 @@ def _guarded() -> int:
             sys.stderr.write(_hidden(traceback.format_exc()))
         code, message = explain(error)
         if message:
-            # Labels that are still to come are no error.
-            kind = "" if code == ExitCode.LABELS_PENDING else "error: "
+            # Labels that are still to come, or a quota, are no error.
+            kind = "" if code == ExitCode.COME_BACK else "error: "
             sys.stderr.write(f"xray-audit: {kind}{_one_line(_hidden(message))}\n")
         return code
 

@@ -8,7 +8,7 @@
     ├── EvidenceError              exit 4: evidence cannot be written, read or relied on
     ├── LabelsPending              exit 5: inputs were handed out as files and wait for labels
     ├── OutageError                exit 4: the target did not answer for too long
-    └── RetryBudgetSpentError      exit 4: too many requests failed
+    └── ComeBackError              exit 5: a quota is used up; the message says when it comes back
     KeyboardInterrupt
     └── AuditInterrupted           exit 130: the Python API was interrupted
     Caught within the audit, so they end in no exit code:
@@ -35,6 +35,7 @@ class ExitCode(IntEnum):
     INCONCLUSIVE = 3
     FAILED = 4
     LABELS_PENDING = 5
+    COME_BACK = 5
     INTERRUPTED = 130
 
 

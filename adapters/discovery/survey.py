@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +11,7 @@ from adapters import strict_json
 from adapters.errors import AccessDenied, BadReply, EndpointError, Unreachable
 from adapters.http.client.client import open_client
 from adapters.http.client.endpoint import Endpoint, read_endpoint
+from adapters.http.transport.reading import Reply
 from adapters.quoting import printable
 from adapters.target import Target
 
@@ -54,9 +57,17 @@ class Facts:
     cloud: bool = False
 
 
-async def survey(target: Target) -> Facts:
-    """Ask the server at ``target``'s origin what it is. At most ``len(QUESTIONS)`` requests. Raises
-    TargetError if the URL, key or certificates cannot work, Unreachable if no server answers there.
+Patiently = Callable[[Callable[[], Awaitable[Reply]]], Awaitable[Reply]]
+
+
+async def _at_once(ask: Callable[[], Awaitable[Reply]]) -> Reply:
+    return await ask()
+
+
+async def survey(target: Target, patiently: Patiently = _at_once) -> Facts:
+    """Ask the server at ``target``'s origin what it is. At most ``len(QUESTIONS)`` requests, each
+    made by ``patiently``, which may repeat it. Raises TargetError if the URL, key or certificates
+    cannot work, Unreachable if no server answers there.
     """
     endpoint = read_endpoint(target.location)
     facts = Facts(endpoint)
@@ -74,7 +85,9 @@ async def survey(target: Target) -> Facts:
             body = b"{}" if method == "POST" else b""
             headers = {"content-type": "application/json"} if body else {}
             try:
-                reply = await client.send(method, endpoint.at(path), body, headers)
+                place = endpoint.at(path)
+                asking = functools.partial(client.send, method, place, body, headers)
+                reply = await patiently(asking)
             except Unreachable as error:
                 answered = error.advice.outcome_unknown and error.advice.kind != "never"
                 if not facts.asked and not answered:

@@ -159,7 +159,11 @@ class HttpOracle:
         return labels
 
     def _change_format(self, used: WireFormat, error: EndpointError) -> None:
-        """Take the fallback from now on if nothing was ever answered in ``used``, and retry."""
+        """Take the fallback from now on if nothing was ever answered in ``used``, and retry. A
+        server that is down or not ready says nothing about the format.
+        """
+        if error.advice.unsent or (error.advice.kind == "outage" and error.status):
+            return
         if isinstance(error, BadReply) and not self._doubted:
             self._doubted = True  # one odd success is no reason to ask differently for good
             return

@@ -11,7 +11,17 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from adapters.contract import Access, Fit, InputSpec, Layout
 from adapters.errors import TargetError
-from adapters.target.kinds import READING, Count, Exact, Flag, Number, Seconds, Statuses, Texts
+from adapters.target.kinds import (
+    READING,
+    Count,
+    Exact,
+    Flag,
+    Number,
+    Seconds,
+    Span,
+    Statuses,
+    Texts,
+)
 
 Color = Literal["rgb", "bgr"]
 Resample = Literal["nearest", "bilinear", "bicubic"]
@@ -150,8 +160,9 @@ class Retry:
     """Further statuses that are worth another attempt."""
     final: Statuses = ()
     """Statuses that never are, also if they usually would be."""
-    max: Annotated[int, Exact(1, 100)] = 8
-    """Attempts per request, the first included."""
+    max: Annotated[int, Exact(1, 100)] | None = None
+    """Attempts per request, the first included, whatever the failure. Without it 8 where the
+    request may be at fault; while the server is down or says "wait", ``limits.patience`` counts."""
     respect_retry_after: Flag = True
     """True to wait as long as the server asks for."""
     on_reset: Literal["retry", "stop"] = "retry"
@@ -203,6 +214,13 @@ class Limits:
     model_memory: Annotated[float, Exact(0.1, 1024)] | None = None
     """GiB that an isolated model file may take beyond its runtime; without it 4, and no limit
     on a GPU."""
+    requests_per_day: Count | None = None
+    """Requests that the target's quota allows a day, for the price of an audit: the target itself
+    says when it is used up."""
+    patience: Span | None = None
+    """Seconds, or a text such as ``5m`` or ``2h``, that a run goes on asking while the target is
+    down or says "wait" and answers nothing. A longer pause that it asks for ends the run with the
+    time to come back. Without it 5 minutes."""
 
 
 @dataclass(frozen=True, slots=True)

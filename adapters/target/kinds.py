@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from adapters.spans import read_span
+
 READING: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
 """Pydantic's configuration for a description: no unknown field, texts from the docstrings."""
 
@@ -54,9 +56,26 @@ def _as_text(value: Any) -> Any:
     return str(value) if isinstance(value, int | float) else value
 
 
+class SpanOfTime:
+    """Seconds, or a text such as ``5m`` or ``1h30m``."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: Callable[[Any], Any]) -> Any:
+        core = importlib.import_module("pydantic_core.core_schema")
+        taken = core.union_schema([core.float_schema(), core.str_schema()])
+        return core.no_info_before_validator_function(
+            _as_seconds, handler(source), json_schema_input_schema=taken
+        )
+
+
+def _as_seconds(value: Any) -> Any:
+    span = read_span(value) if isinstance(value, str) else None
+    return value if span is None else span
+
+
 Flag = Annotated[bool, Exact()]
 Number = Annotated[float, Exact()]
 Count = Annotated[int, Exact(1)]
 Seconds = Annotated[float, Exact(0, above=True)]
+Span = Annotated[float, SpanOfTime(), Exact(0, above=True)]
 Statuses = tuple[Annotated[int, Exact(100, 599)], ...]
 Texts = Mapping[str, Annotated[str, AnyText()]]

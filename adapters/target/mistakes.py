@@ -10,7 +10,7 @@ import typing
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from adapters.target.kinds import Exact
+from adapters.target.kinds import Exact, SpanOfTime
 
 _QUOTED = re.compile(r"'([^']*)'")
 _MUST_BE = {
@@ -49,6 +49,8 @@ def _remedy(cls: type[Any], steps: tuple[str, ...], errors: Sequence[Mapping[str
             error["loc"][-1] for error in errors if error["loc"][:-1] == errors[0]["loc"][:-1]
         ]
         return f"hold {places[-1] + 1} values"
+    if kind == "float_type" and any(isinstance(part, SpanOfTime) for part in _parts(cls, steps)):
+        return "be a number of seconds or a span of time such as 5m"
     if kind in _MUST_BE:
         return f"be {_MUST_BE[kind]}"
     return f"be {_bounds(_kind_at(cls, steps))}"
@@ -71,6 +73,10 @@ def _kind_at(cls: type[Any], steps: tuple[str, ...]) -> Any:
         if isinstance(kind, types.UnionType) or typing.get_origin(kind) is typing.Union:
             kind = next(part for part in typing.get_args(kind) if part is not type(None))
     return kind
+
+
+def _parts(cls: type[Any], steps: tuple[str, ...]) -> tuple[Any, ...]:
+    return typing.get_args(_kind_at(cls, steps))
 
 
 def _bounds(kind: Any) -> Exact:

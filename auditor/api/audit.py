@@ -51,6 +51,7 @@ def audit(
     rate: float | None = None,
     request_rate: float | None = None,
     concurrency: int | None = None,
+    patience: float | None = None,
     name: str | None = None,
     progress: Progress | bool = True,
     **options: Any,
@@ -81,6 +82,8 @@ def audit(
         rate: most queries per second.
         request_rate: most requests per second.
         concurrency: most requests in flight; 8 for URLs, 2 for files, 1 for functions.
+        patience: longest time in seconds without an answer while the target is down or says
+            "wait"; 300 unless its description states another.
         name: identity of the model that a function asks. Answers are kept under it, so change it
             whenever the model changes. Without it nothing from earlier calls is used again.
         progress: True for a line that shows how far it is, False for none, or an object of
@@ -95,9 +98,10 @@ def audit(
         UsageError: target, samples, settings, profile or budget do not fit.
         AdapterError: the target failed for good; what was paid for is kept.
         LabelsPending: the target answers by files, and the next inputs wait for their labels.
+        ComeBackError: a quota is used up; the message says when it comes back.
         AuditError: the audit could not be done.
     """
-    spending = Spending(max_queries, rate, request_rate, concurrency).checked()
+    spending = Spending(max_queries, rate, request_rate, concurrency, patience).checked()
     request = _request(target, samples, output, profile, spending, name, progress, options)
     return _Blocking(request).run()
 
@@ -112,6 +116,7 @@ async def audit_async(
     rate: float | None = None,
     request_rate: float | None = None,
     concurrency: int | None = None,
+    patience: float | None = None,
     name: str | None = None,
     progress: Progress | bool = True,
     **options: Any,
@@ -120,7 +125,7 @@ async def audit_async(
 
     Cancelling it keeps everything that was answered; the same call continues.
     """
-    spending = Spending(max_queries, rate, request_rate, concurrency).checked()
+    spending = Spending(max_queries, rate, request_rate, concurrency, patience).checked()
     request = _request(target, samples, output, profile, spending, name, progress, options)
     return AuditReport.of(await run_audit(request), request.output)
 

@@ -59,12 +59,19 @@ def check(
     def resized(size: tuple[int, int], fit: Fit) -> Samples:
         return load_samples(place, size, fit, background)
 
+    progress = make_progress(quiet=output.quiet)
     if "url" in stated:
-        note_proxy(build_target(target), make_progress(quiet=output.quiet))
-    vouched, way = target.trust_model_file, Way(size, fit)
-    checked = asyncio.run(
-        run_check(stated, given, resized, output.output, vouched=vouched, way=way)
+        note_proxy(build_target(target), progress)
+    pending = run_check(
+        stated,
+        given,
+        resized,
+        output.output,
+        vouched=target.trust_model_file,
+        way=Way(size, fit),
+        progress=progress,
     )
+    checked = asyncio.run(pending)
     if write is not None:
         _write(checked, write)
     _show(checked, given, place, samples.resize, output)

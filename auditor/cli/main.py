@@ -25,10 +25,10 @@ app = typer.Typer(
     help="Does an image classifier carry a backdoor? Judged from its hard labels alone.",
     epilog=(
         "Exit codes: 0 no evidence, 1 backdoor suspected, 2 usage, 3 inconclusive or budget "
-        "reached, 4 the audit could not be done, 5 inputs wait for their labels (--input-file), "
-        "130 interrupted (the same command continues). "
-        "Options that take a value can be set as XRAY_AUDIT_OPTION or in xray-audit.toml; the "
-        "endpoint's key only as XRAY_AUDIT_API_KEY."
+        "reached, 4 the audit could not be done, 5 come back later (inputs wait for their "
+        "labels, or a quota is used up: the message says when), 130 interrupted (the same "
+        "command continues). Options that take a value can be set as XRAY_AUDIT_OPTION or in "
+        "xray-audit.toml; the endpoint's key only as XRAY_AUDIT_API_KEY."
     ),
     add_completion=False,
     rich_markup_mode=None,

@@ -78,6 +78,11 @@ class TargetOptions:
     threads: int | None = _option("CPU threads of a local model.")
     batch: int | None = _option("Most inputs per request.")
     timeout: float | None = _option("Seconds for one request. Default: 30; for a model file 300.")
+    patience: str | None = _option(
+        'Longest time without an answer while the target is down or says "wait": seconds, or 5m, '
+        "2h. A longer pause that it asks for ends the run with 5 and the time. Default: 5m.",
+        metavar="TIME",
+    )
     model_memory: float | None = _option(
         "GiB that a model file may take beyond its runtime. Default: 4; no limit on a GPU.",
         metavar="GIB",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from adapters.contract import Fit
+from adapters.spans import read_span
 from adapters.target import (
     TARGET_FILE,
     Target,
@@ -101,6 +102,7 @@ def _given(options: TargetOptions) -> Table:
             "timeout": options.timeout,
             "model_timeout": options.timeout,
             "model_memory": options.model_memory,
+            "patience": _patience(options),
         },
         "": {
             "access": options.access,
@@ -130,13 +132,28 @@ def _exchange(options: TargetOptions) -> Table:
         raise UsageError("--labels-file belongs to --input-file: name both")
     asking = (
         "endpoint", "model", "target", "preset", "protocol", "proxy", "device", "threads",
-        "timeout",
+        "timeout", "patience",
     )  # fmt: skip
     for name in asking:
         if getattr(options, name) is not None:
             raise UsageError(f"--{name} asks a model, and --input-file asks none: drop one of them")
     labels = {} if options.labels_file is None else {"labels_file": str(options.labels_file)}
     return {**_given(options), "input_file": str(options.input_file), **labels}
+
+
+def _patience(options: TargetOptions) -> float | None:
+    """Seconds of ``--patience``.
+
+    Raises:
+        UsageError: it is no span of time above 0.
+    """
+    if options.patience is None:
+        return None
+    seconds = read_span(options.patience)
+    if not seconds or seconds < 0:
+        said = f"--patience is {options.patience!r}, it must be above 0 seconds"
+        raise UsageError(f"{said} or a span of time such as 90s, 5m or 1h30m")
+    return seconds
 
 
 def _lists(options: TargetOptions) -> dict[str, Any]:

@@ -16,6 +16,10 @@ from auditor.engine.rounds import Decide
 from auditor.engine.store import NOT_ASKED
 from auditor.probes.base import FixedProbe
 
+PATIENCE_S = 300.0
+"""Seconds without an answer after which a run ends, unless the user states another patience."""
+BACKOFF_S = 0.5
+
 
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
@@ -26,17 +30,19 @@ class EngineLimits:
         queries_per_s: rate limit on inputs, or None.
         requests_per_s: rate limit on calls, or None.
         concurrency: most requests in flight.
-        attempts: sends per request, the first included. Eight, because a target that turns away
-            every tenth request does so five times running once in a hundred thousand requests.
+        attempts: most sends per request, the first included, whatever the failure; None leaves
+            that to the patience.
         backoff_s: pause before the second attempt; it doubles with each further one.
+        patience_s: longest time without an answer while the target is down or says "wait".
     """
 
     max_queries: int | None = None
     queries_per_s: float | None = None
     requests_per_s: float | None = None
     concurrency: int = 8
-    attempts: int = 8
-    backoff_s: float = 0.5
+    attempts: int | None = None
+    backoff_s: float = BACKOFF_S
+    patience_s: float = PATIENCE_S
 
 
 @dataclass(frozen=True)
@@ -99,7 +105,7 @@ class Engine(Protocol):
         Raises:
             AdapterError: a request failed for good; everything answered before is kept.
             StoreError: labels can no longer be saved.
-            RetryBudgetSpentError: too many requests failed.
             OutageError: nothing was answered for too long.
+            ComeBackError: the target asks for a longer pause than a run waits.
         """
         ...

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Labels
-from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
+from adapters.errors import AdapterError, BadReply, Throttled
 from auditor.engine.observer import Sent
-from auditor.engine.rate import MAX_PAUSE_S
+from auditor.engine.patience import limited_by
 from auditor.engine.requests import Request
 from auditor.engine.state import RunState
 from auditor.engine.store import NOT_ASKED, StoredProbe
@@ -36,21 +36,21 @@ class Dispatcher:
             AdapterError: it failed.
             HaltedError: nothing new may be sent.
         """
-        self._run.halt.check()
-        pace = self._engine.pace
-        await pace.slots.acquire()
-        try:
-            await pace.wait_for_turn(len(request.items), self._run.halt)
-            return await self._send(request)
-        finally:
-            pace.slots.release()
+        pace, halt = self._engine.pace, self._run.halt
+        while True:
+            await pace.trouble.pass_by(request, halt)
+            await pace.slots.acquire()
+            try:
+                if await pace.wait_for_turn(len(request.items), halt, request):
+                    return await self._send(request)
+            finally:
+                pace.slots.release()
 
     async def _send(self, request: Request) -> Labels:
         request.sends += 1
         groups = request.by_probe()
         parts = [(self._run.stored[number], request.items[where]) for number, where in groups]
         intents = await self._engine.store.intend(self._run.plan_digest, parts, request.sends)
-        self._engine.retries.sent()
         self._run.ledger.send(len(request.items), again=request.sends > 1)
         began = self._engine.pace.clock.now()
         try:
@@ -95,12 +95,11 @@ class Dispatcher:
         # Names first: labels that are committed without them would mean other classes later.
         self._run.names.keep_new()
         self._note_server()
-        engine.outage.answered()
         engine.odd.good()
         engine.store.record(intents, parts)
         engine.observer.answered(self._sent(request, began, status), labels)
         self._run.ledger.end(status or "ok")
-        engine.pace.answered(self._oracle.take_pace_hint())
+        engine.answered(began, self._oracle.take_pace_hint())
 
     def _note_server(self) -> None:
         """End the run if another server answers than before: no verdict can rest on both."""
@@ -126,18 +125,15 @@ class Dispatcher:
             self._note_failed(request, began, error, "")
             return
         _release_frames(error)
-        if error.advice.unsent:
+        if error.advice.unsent or error.advice.kind == "too-large":
             self._undo_send(request, intents)
         else:
             self._engine.store.fail(intents, str(error), unknown=error.advice.outcome_unknown)
             self._note_failed(request, began, error, error.status)
-        self._slow_down(error)
+        self._slow_down(request, began, error)
 
     def _undo_send(self, request: Request, intents: Sequence[int]) -> None:
-        """Take back the charge of a request that never left.
-
-        The retry budget counts it all the same, so that attempts come to an end.
-        """
+        """Take back the charge of a request that never left, or was refused for its size unread."""
         queries, run = len(request.items), self._run
         self._engine.store.take_back(run.plan_digest, intents, queries, request.sends)
         run.budget.give_back(queries)
@@ -150,31 +146,22 @@ class Dispatcher:
         self._engine.observer.failed(self._sent(request, began, status), error)
         self._run.ledger.end(status or type(error).__name__)
 
-    def _slow_down(self, error: AdapterError) -> None:
-        """Adapt the pace to a failure.
-
-        Raises:
-            EndpointError: the target asks for a longer pause than a run waits.
-        """
-        engine, gate = self._engine, self._engine.pace.gate
-        engine.outage.failed()
-        gate.apply(self._oracle.take_pace_hint())
+    def _slow_down(self, request: Request, began: float, error: AdapterError) -> None:
+        """Adapt the pace to a failure."""
+        engine, pace = self._engine, self._engine.pace
+        pace.gate.apply(self._oracle.take_pace_hint())
+        pause = error.advice.retry_after_s or 0.0
         if isinstance(error, Throttled):
             self._run.ledger.throttled += 1
-            engine.pace.slots.throttled()
-        pause = error.advice.retry_after_s
-        if pause is None:
+            pace.refused(pause, began)
+        if limited_by(error, heard=engine.patience.heard) == "nothing":
             return
-        if pause > MAX_PAUSE_S:
-            raise EndpointError(
-                f"{error}; it asks for a pause of {pause:.0f} s, longer than a run waits: run the "
-                "same command again after it",
-                error.advice,
-            ) from error
-        if gate.left <= 0 and pause >= NOTED_PAUSE_S:
+        pace.trouble.begin(request, began, pace.clock.now())
+        if pause > engine.patience.seconds:  # the run ends
+            return
+        if pace.gate.left <= 0 and pause >= NOTED_PAUSE_S:
             engine.progress.note(f"The target asks for a pause of {pause:.0f} s.")
-        gate.close_for(pause)
-        engine.outage.paused(pause)
+        pace.gate.close_for(pause)
 
     def _sent(self, request: Request, began: float, status: str) -> Sent:
         return Sent(

@@ -10,10 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from adapters.contract import LabelOracle
-from auditor.engine.budgets import OutageTimer, RetryBudget
 from auditor.engine.contract import EngineLimits, EngineResult
 from auditor.engine.observer import Observer
 from auditor.engine.odd_replies import OddReplies
+from auditor.engine.patience import Patience
 from auditor.engine.progress import Progress
 from auditor.engine.rate import Clock, Halt, Pace
 from auditor.engine.requests import Order
@@ -28,7 +28,7 @@ from auditor.probes.base import FixedProbe
 class QueryEngine:
     """Asks ``oracle`` through ``store`` within ``limits``; an ``Engine``.
 
-    Pace, retry budget and the size of requests carry over from one run to the next.
+    Pace, patience and the size of requests carry over from one run to the next.
     """
 
     def __init__(
@@ -49,8 +49,7 @@ class QueryEngine:
             progress=progress or Progress(),
             observer=observer or Observer(),
             pace=Pace(limits, clock),
-            retries=RetryBudget(),
-            outage=OutageTimer(clock),
+            patience=Patience(clock, limits.patience_s, limits.attempts, limits.backoff_s),
             odd=OddReplies(),
             batch=oracle.max_batch,
         )

@@ -5,10 +5,13 @@ from __future__ import annotations
 import contextlib
 import sys
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import TextIO
 
 CLEAR_LINE = "\r\x1b[2K"
+RATE_OVER_S = 60.0
+"""The rate shown is that of the last minute: an older one says little about the time left."""
 
 
 class Progress:
@@ -19,6 +22,11 @@ class Progress:
 
     def advance(self, labels: int, *, live: bool) -> None:
         """Add ``labels`` known ones; ``live`` if the target was asked for them."""
+
+    def paced(self, lost_s: float, most_per_s: float | None) -> None:
+        """Leave ``lost_s`` seconds without an answer out of the rate, which will be at most
+        ``most_per_s`` queries per second from now on; None for no such limit.
+        """
 
     def note(self, message: str) -> None:
         """Show a message at once."""
@@ -46,11 +54,14 @@ class StreamProgress(Progress):
         self._interval = 0.2 if self._live_terminal else quiet_s
         self._planned = self._done = self._live = 0
         self._began = self._shown = now()
+        self._lost, self._most = 0.0, float("inf")
+        self._marks = deque([(0.0, 0)])
 
     def start(self, planned: int, known: int) -> None:
         """See :class:`Progress`."""
         self._planned, self._done, self._live = planned, known, 0
         self._began = self._now()
+        self._lost, self._marks = 0.0, deque([(0.0, 0)])
         # The first line comes after a second, when there is a rate to tell.
         self._shown = self._began - self._interval + 1.0
 
@@ -59,9 +70,19 @@ class StreamProgress(Progress):
         self._done += labels
         self._live += labels if live else 0
         now = self._now()
+        asked = now - self._began - self._lost
+        if asked >= self._marks[-1][0] + 1.0:
+            self._marks.append((asked, self._live))
+        while len(self._marks) > 1 and self._marks[1][0] <= asked - RATE_OVER_S:
+            self._marks.popleft()
         if now - self._shown >= self._interval:
             self._shown = now
             self._show(now)
+
+    def paced(self, lost_s: float, most_per_s: float | None) -> None:
+        """See :class:`Progress`."""
+        self._lost += lost_s
+        self._most = float("inf") if most_per_s is None else most_per_s
 
     def note(self, message: str) -> None:
         """See :class:`Progress`."""
@@ -79,15 +100,17 @@ class StreamProgress(Progress):
             self._write("\n")
 
     def _show(self, now: float) -> None:
-        line = self._line(now - self._began)
+        line = self._line(now - self._began - self._lost)
         self._write(f"{CLEAR_LINE}{line}" if self._live_terminal else f"{line}\n")
 
-    def _line(self, elapsed: float) -> str:
+    def _line(self, asked: float) -> str:
+        """The line after ``asked`` seconds, those without an answer left out."""
         planned = max(self._planned, self._done)
         share = self._done / planned if planned else 1.0
         text = f"{self._done:,} of {planned:,} labels ({share:.0%})"
-        if self._live and elapsed > 0:
-            rate = self._live / elapsed
+        since, known = self._marks[0]
+        if self._live > known and asked > since:
+            rate = min((self._live - known) / (asked - since), self._most)
             left = (planned - self._done) / rate
             text += f", {rate:,.0f} queries/s, {_duration(left)} left"
         return text
@@ -116,7 +139,7 @@ class NotebookProgress(StreamProgress):
         self._end_line()
 
     def _show(self, now: float) -> None:
-        self._rewrite(self._line(now - self._began))
+        self._rewrite(self._line(now - self._began - self._lost))
 
     def _rewrite(self, text: str) -> None:
         self._write("\r" + text.ljust(self._width))
@@ -153,6 +176,10 @@ class SearchProgress(Progress):
         """See :class:`Progress`."""
         self._inner.advance(labels, live=live)
 
+    def paced(self, lost_s: float, most_per_s: float | None) -> None:
+        """See :class:`Progress`."""
+        self._inner.paced(lost_s, most_per_s)
+
     def note(self, message: str) -> None:
         """See :class:`Progress`."""
         self._inner.note(message)
@@ -172,3 +199,15 @@ def _duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def span_text(seconds: float) -> str:
+    """A span of time in words, in its two largest units: ``20 s``, ``5 min``, ``2 d 3 h``."""
+    if seconds < 10:
+        return f"{seconds:.2g} s"
+    whole, parts = round(seconds), []
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min"), (1, "s")):
+        if whole >= size:
+            parts.append(f"{whole // size} {unit}")
+        whole %= size
+    return " ".join(parts[:2])

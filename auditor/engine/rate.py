@@ -10,18 +10,18 @@ from dataclasses import dataclass
 
 from adapters.contract import PaceHint
 from auditor.engine.contract import EngineLimits
-
-MAX_PAUSE_S = 300.0
-"""Longest pause of a run. A quota hint that asks for more is cut to it; a refusal that asks for
-more ends the run instead, because asking again too early would only be refused again."""
+from auditor.engine.learnt_pace import LearntPace
 
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """Time, injected so that tests need not wait: seconds, and a way to let them pass."""
+    """Time, injected so that tests need not wait: seconds, a way to let them pass, and the time of
+    day.
+    """
 
     now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    wall: Callable[[], float] = time.time
 
 
 class HaltedError(Exception):
@@ -61,10 +61,16 @@ class Halt:
 
     async def pause(self, seconds: float) -> None:
         """Let ``seconds`` pass, or less if the switch was set before or is meanwhile."""
-        waits = {
-            asyncio.ensure_future(self._clock.sleep(seconds)),
-            asyncio.ensure_future(self._event.wait()),
-        }
+        await self._first(self._clock.sleep(seconds))
+
+    async def until(self, event: asyncio.Event) -> None:
+        """Wait for ``event``; a HaltedError if the switch was set before or is meanwhile."""
+        self.check()
+        await self._first(event.wait())
+        self.check()
+
+    async def _first(self, other: Awaitable[object]) -> None:
+        waits = {asyncio.ensure_future(other), asyncio.ensure_future(self._event.wait())}
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -82,20 +88,24 @@ class RateLimiter:
     def __init__(self, queries_per_s: float | None, requests_per_s: float | None) -> None:
         self._per_query = 0.0 if queries_per_s is None else 1.0 / queries_per_s
         self._per_request = 0.0 if requests_per_s is None else 1.0 / requests_per_s
-        self._next = float("-inf")
+        self._last, self._cost = float("-inf"), 0.0
 
-    def reserve(self, queries: int, now: float) -> float:
-        """Take the next turn for a request of ``queries`` inputs; returns when it is."""
-        turn = max(now, self._next)
-        self._next = turn + max(self._per_request, queries * self._per_query)
-        return turn
+    def next_turn(self, now: float, least: float = 0.0) -> float:
+        """The next turn, at ``now`` or later, and at least ``least`` seconds after the last one."""
+        return max(now, self._last + max(self._cost, least))
+
+    def take(self, queries: int, turn: float) -> None:
+        """Take ``turn`` for a request of ``queries`` inputs."""
+        self._last, self._cost = turn, max(self._per_request, queries * self._per_query)
 
 
 class PauseGate:
-    """A pause for all workers: Retry-After and exhausted quotas close it for a while."""
+    """A pause for all workers, of at most ``longest`` seconds: Retry-After and exhausted quotas
+    close it for a while.
+    """
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, longest: float) -> None:
+        self._clock, self._longest = clock, longest
         self._until = float("-inf")
 
     @property
@@ -104,13 +114,56 @@ class PauseGate:
         return self._until - self._clock.now()
 
     def close_for(self, seconds: float) -> None:
-        """Let nothing through for ``seconds`` (at most :data:`MAX_PAUSE_S`) from now."""
-        self._until = max(self._until, self._clock.now() + min(max(seconds, 0.0), MAX_PAUSE_S))
+        """Let nothing through for ``seconds``, at most the longest pause, from now."""
+        self._until = max(self._until, self._clock.now() + min(max(seconds, 0.0), self._longest))
 
     def apply(self, hint: PaceHint | None) -> None:
-        """Close until the quota's reset if ``hint`` says that nothing is left of it."""
-        if hint is not None and hint.remaining == 0 and hint.reset_s is not None:
-            self.close_for(hint.reset_s)
+        """Close until the quota's reset if ``hint`` says that nothing is left of it. A reset beyond
+        the longest pause is left to the target's own refusal, which may never come.
+        """
+        if hint is not None and hint.remaining == 0 and (hint.reset_s or 0.0) <= self._longest:
+            self.close_for(hint.reset_s or 0.0)
+
+
+class Trouble:
+    """The time in which a target answers nothing: one request asks on, all others wait.
+
+    A target that is down would otherwise be asked again by every worker. One failure is no trouble
+    yet, but a second one is if nothing was answered between, and it left after the first was known.
+    """
+
+    def __init__(self) -> None:
+        self._first = float("inf")
+        self._asks_on: object | None = None
+        self._over = asyncio.Event()
+
+    def begin(self, request: object, sent_at: float, now: float) -> None:
+        """Note that ``request`` of ``sent_at`` has failed ``now``."""
+        if sent_at < self._first:
+            self._first = min(self._first, now)
+        elif self._asks_on is None:
+            self._asks_on = request
+            self._over.clear()
+
+    def end(self) -> None:
+        """Note an answer."""
+        self._first, self._asks_on = float("inf"), None
+        self._over.set()
+
+    def leave(self, request: object) -> None:
+        """Note that ``request`` will not be asked again."""
+        if self._asks_on is request:
+            self.end()
+
+    def holds_up(self, request: object) -> bool:
+        """True if ``request`` must wait for another one's answer."""
+        return self._asks_on is not None and self._asks_on is not request
+
+    async def pass_by(self, request: object, halt: Halt) -> None:
+        """Return when ``request`` may be sent; a HaltedError if nothing new may be."""
+        halt.check()
+        while self.holds_up(request):
+            await halt.until(self._over)
 
 
 class AdaptiveConcurrency:
@@ -182,35 +235,51 @@ class Pace:
     Attributes:
         slots: the requests that may be in flight.
         gate: the pause that the target asked for.
+        trouble: the wait for an answer after a failure.
+        learnt: the pace that the target's refusals taught.
     """
 
     def __init__(self, limits: EngineLimits, clock: Clock) -> None:
         self.clock = clock
         self.slots = AdaptiveConcurrency(limits.concurrency, clock)
-        self.gate = PauseGate(clock)
+        self.gate = PauseGate(clock, limits.patience_s)
+        self.trouble = Trouble()
+        self.learnt = LearntPace()
         self._limiter = RateLimiter(limits.queries_per_s, limits.requests_per_s)
+        self._turn = asyncio.Lock()
 
-    async def wait_for_turn(self, queries: int, halt: Halt) -> None:
-        """Return when the gate is open and the rate limits allow ``queries`` more.
+    async def wait_for_turn(self, queries: int, halt: Halt, request: object = None) -> bool:
+        """Return when the gate is open and the rate limits allow ``queries`` more; False if
+        ``request`` must wait for another one's answer instead.
 
         Raises:
             HaltedError: nothing new may be sent.
         """
-        while True:
-            halt.check()
-            while (left := self.gate.left) > 0:
-                await halt.sleep(left)
-            now = self.clock.now()
-            turn = self._limiter.reserve(queries, now)
-            if turn <= now:
-                return
-            await halt.sleep(turn - now)
-            # A turn is void if the gate closed meanwhile. Taken after the pause, turns that fell
-            # into it would all leave in a bunch.
-            if self.gate.left <= 0:
-                return
+        # One waits for the next turn, the others for that one: turns that several had taken and a
+        # pause made void would be lost.
+        async with self._turn:
+            while not self.trouble.holds_up(request):
+                halt.check()
+                if (left := self.gate.left) > 0:
+                    await halt.sleep(left)
+                    continue
+                now = self.clock.now()
+                turn = self._limiter.next_turn(now, self.learnt.interval)
+                if turn > now:
+                    await halt.sleep(turn - now)
+                if self.gate.left <= 0 and not self.trouble.holds_up(request):
+                    self._limiter.take(queries, turn)
+                    return True
+        return False
 
-    def answered(self, hint: PaceHint | None) -> None:
-        """Take in a clean answer, and its hint about the quota."""
+    def answered(self, hint: PaceHint | None, sent_at: float) -> None:
+        """Take in a clean answer to a request of ``sent_at``, and its hint about the quota."""
         self.slots.succeeded()
+        self.trouble.end()
+        self.learnt.answered(sent_at)
         self.gate.apply(hint)
+
+    def refused(self, pause: float, sent_at: float) -> None:
+        """Take in a refusal of a request of ``sent_at`` that asks for ``pause`` seconds, or 0."""
+        self.slots.throttled()
+        self.learnt.refused(pause, sent_at, self.clock.now())

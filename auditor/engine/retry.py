@@ -1,79 +1,67 @@
-"""Asks a request again after a passing failure: how long to wait, and when to give up.
-
-The adapters classify a failure; see :class:`adapters.errors.RetryAdvice`. A pause that the target
-asked for, as with a 429, holds back all requests: :class:`auditor.engine.rate.PauseGate`.
-"""
+"""Asks a request again after a failure, as long as patience, budget and user allow it."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
-from tenacity import AsyncRetrying, RetryCallState, retry_if_exception
-from tenacity.stop import stop_base
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from adapters.contract import Labels
-from adapters.errors import AdapterError, Throttled
+from adapters.errors import AdapterError, EndpointError
+from auditor.engine.contract import EngineLimits
 from auditor.engine.odd_replies import is_odd
-from auditor.engine.rate import MAX_PAUSE_S, HaltedError
+from auditor.engine.patience import Patience, Tries, backoff, limited_by
+from auditor.engine.progress import Progress, span_text
+from auditor.engine.rate import Clock, HaltedError
 from auditor.engine.requests import Request
 from auditor.engine.state import RunState
 from auditor.errors import AuditError
 
-MAX_BACKOFF_S = 30.0
+T = TypeVar("T")
+NOTED_OUTAGE_S = 5.0
+"""An outage is shown to the user from this length on, who would see nothing happen."""
 
 
-def is_retryable(error: BaseException) -> bool:
-    """True if the adapter says that another attempt may succeed within a pause we would wait."""
-    return (
-        isinstance(error, AdapterError)
-        and error.advice.kind in {"transient", "throttled", "odd"}
-        and (error.advice.retry_after_s or 0.0) <= MAX_PAUSE_S
-    )
+class RetryPermit:
+    """Permits the attempts at ``request`` that patience and budget allow, and charges each."""
 
-
-def backoff(first_s: float, attempt: int) -> float:
-    """Seconds to wait after ``attempt``: exponential, with jitter, at most ``first_s`` after the
-    first. A pause that the target asked for is the gate's affair.
-    """
-    return random.uniform(0.5, 1.0) * min(first_s * 2.0 ** (attempt - 1), MAX_BACKOFF_S)
-
-
-class RetryPermit(stop_base):
-    """Stops the attempts at a request of ``queries`` inputs unless all limits allow one more, which
-    it charges.
-    """
-
-    def __init__(self, run: RunState, queries: int) -> None:
-        self._run, self._queries = run, queries
+    def __init__(self, run: RunState, request: Request) -> None:
+        self._run, self._queries, self._tries = run, len(request.items), Tries()
         self._refusal: Exception | None = None
         self._odd = 0
 
-    def __call__(self, retry_state: RetryCallState) -> bool:
-        """True if no further attempt is allowed."""
-        if retry_state.attempt_number >= self._run.engine.limits.attempts:
-            return True
+    def wait(self, retry_state: RetryCallState) -> float:
+        """Seconds until the next attempt."""
+        error = retry_state.outcome.exception() if retry_state.outcome else None
+        assert isinstance(error, AdapterError)
+        patience = self._run.engine.patience
         try:
-            self._charge(_failure(retry_state), retry_state.upcoming_sleep)
-        except (HaltedError, AuditError) as refusal:
+            self._run.halt.check()
+            seconds = self._wait(error)
+            self._run.pay_again(self._queries)
+        except (AdapterError, HaltedError, AuditError) as refusal:
             self._refusal = refusal
+            return 0.0
+        if patience.waited >= NOTED_OUTAGE_S:
+            self._run.engine.note_outage(error)
+        return seconds
+
+    def _wait(self, error: AdapterError) -> float:
+        engine = self._run.engine
+        if not is_odd(error):
+            return engine.patience.wait(self._tries, error)
+        self._odd += 1
+        engine.odd.check(error, self._odd)
+        return backoff(engine.limits.backoff_s, self._odd)
+
+    def stop(self, _: RetryCallState) -> bool:
+        """True if no further attempt is allowed."""
         return self._refusal is not None
 
-    def reason(self, retry_state: RetryCallState) -> BaseException | None:
+    def reason(self, _: RetryCallState) -> BaseException | None:
         """The error that the request ends with: the limit reached, else the last failure."""
-        return self._refusal or _failure(retry_state)
-
-    def _charge(self, error: BaseException | None, wait: float) -> None:
-        self._run.halt.check()
-        engine = self._run.engine
-        if is_odd(error):
-            self._odd += 1
-            engine.odd.check(error, self._odd)
-            self._run.pay_again(self._queries)
-            return
-        engine.outage.check(wait, error, throttled=isinstance(error, Throttled))
-        engine.retries.take(error)
-        self._run.pay_again(self._queries)
+        return self._refusal
 
 
 async def ask_with_retries(
@@ -85,23 +73,51 @@ async def ask_with_retries(
         AdapterError: it failed for good, or for the last time allowed.
         HaltedError: nothing new may be sent.
         OddRepliesError: it was answered too often without usable labels.
-        RetryBudgetSpentError: too many requests of the audit failed.
         OutageError: nothing was answered for too long.
+        ComeBackError: the target asks for a longer pause than a run waits.
     """
-    permit = RetryPermit(run, len(request.items))
+    permit = RetryPermit(run, request)
     # Made anew for each request: one that is shared corrupts its own state.
     retrying = AsyncRetrying(
-        retry=retry_if_exception(is_retryable),
-        wait=lambda state: backoff(run.engine.limits.backoff_s, state.attempt_number),
-        stop=permit,
+        retry=retry_if_exception_type(AdapterError),
+        wait=permit.wait,
+        stop=permit.stop,
         sleep=run.halt.pause,
         retry_error_callback=permit.reason,
     )
-    outcome: Labels | BaseException = await retrying(ask, request)
+    try:
+        outcome: Labels | BaseException = await retrying(ask, request)
+    finally:
+        run.engine.pace.trouble.leave(request)
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
 
 
-def _failure(retry_state: RetryCallState) -> BaseException | None:
-    return retry_state.outcome.exception() if retry_state.outcome else None
+async def open_patiently(
+    opening: Callable[[], Awaitable[T]],
+    limits: EngineLimits,
+    progress: Progress,
+    clock: Clock | None = None,
+) -> T:
+    """The target that ``opening`` opens, which may ask it for its metadata; a server that answers
+    that it is down, not ready or busy is asked again.
+
+    Raises:
+        AdapterError: it cannot be opened.
+        OutageError: it was not ready for too long.
+        ComeBackError: it asks for a longer pause than that.
+    """
+    clock = clock or Clock()
+    patience, tries = Patience(clock, limits.patience_s, limits.attempts), Tries()
+    while True:
+        try:
+            return await opening()
+        except EndpointError as error:
+            if not error.status or limited_by(error, heard=False) != "time":
+                raise
+            wait = patience.wait(tries, error)
+            if tries.sends == 1:
+                longest = span_text(limits.patience_s)
+                progress.note(f"{error}; asking again for up to {longest} (--patience).")
+        await clock.sleep(wait)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from auditor.engine.budgets import OutageTimer, QueryBudget, RetryBudget
+from adapters.contract import PaceHint
+from auditor.engine.budgets import QueryBudget
 from auditor.engine.contract import EngineLimits
 from auditor.engine.ledger import Ledger
 from auditor.engine.observer import Observer
 from auditor.engine.odd_replies import OddReplies
-from auditor.engine.progress import Progress
+from auditor.engine.patience import Patience
+from auditor.engine.progress import Progress, span_text
 from auditor.engine.rate import Halt, HaltedError, Pace
 from auditor.engine.store import LabelStore, StoredProbe
 from auditor.engine.target import ClassNames, Connection, ServerHistory
@@ -25,6 +27,7 @@ class EngineState:
         batch: most inputs per request; lowered when the target calls one too large.
         addresses: number of addresses of the endpoint that the observer has on record.
         stopped: True if the user stopped the engine.
+        noted: True if the user was told of the outage that goes on.
     """
 
     connection: Connection
@@ -33,12 +36,28 @@ class EngineState:
     progress: Progress
     observer: Observer
     pace: Pace
-    retries: RetryBudget
-    outage: OutageTimer
+    patience: Patience
     odd: OddReplies
     batch: int
     addresses: int = 0
     stopped: bool = False
+    noted: bool = False
+
+    def note_outage(self, error: Exception) -> None:
+        """Tell the user, once, that nothing is answered because of ``error``."""
+        if not self.noted:
+            self.noted = True
+            longest = span_text(self.patience.seconds)
+            self.progress.note(f"{error}; asking again for up to {longest} (--patience).")
+
+    def answered(self, sent_at: float, hint: PaceHint | None) -> None:
+        """Take in an answer to a request of ``sent_at``, and its ``hint`` about the quota."""
+        was = self.pace.learnt.interval
+        lost, self.noted = self.patience.answered(), False
+        self.pace.answered(hint, sent_at)
+        interval = self.pace.learnt.interval
+        if lost or interval != was:
+            self.progress.paced(lost, self.batch / interval if interval else None)
 
 
 @dataclass

@@ -85,7 +85,7 @@ def show_price(price: Mapping[str, Any]) -> str:
         ("Upload", [f"{one['bytes_sent'] / 1e6:,.1f} MB" for one in columns.values()]),
     ]
     if price["worst"]["seconds"] is not None:
-        rows.append(("Time", [f"{one['seconds'] / 60:,.1f} min" for one in columns.values()]))
+        rows.append(("Time", [_time(one["seconds"]) for one in columns.values()]))
     if price["worst"]["money"] is not None:
         rows.append(("Price", [f"{one['money']:,.2f}" for one in columns.values()]))
     widths = [
@@ -101,6 +101,15 @@ def show_price(price: Mapping[str, Any]) -> str:
     lines += [f"Time at {rate}." if "(" in rate else f"Time: {rate}."]
     lines += [f"Expected from {price['rests_on']}.", price["decides"], "Nothing was sent."]
     return "\n".join(lines)
+
+
+def _time(seconds: float) -> str:
+    """A time in minutes, from two hours on in hours, from two days on in days."""
+    sizes = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "h"))
+    size, unit = next(
+        ((size, unit) for least, size, unit in sizes if seconds >= least), (60, "min")
+    )
+    return f"{seconds / size:,.1f} {unit}"
 
 
 def show_calibration(data: Mapping[str, Any], path: Path) -> str:

@@ -50,7 +50,7 @@ async def run_audit(
         LabelsPending: the target answers by files, and the next ones wait for their labels.
         AuditError: the audit could not be done.
     """
-    async with request.target.opened() as oracle:
+    async with request.target.opened(request.limits, request.progress) as oracle:
         ready = continued(prepare(oracle, request.samples, request.settings), request.output)
         _check_before_asking(oracle, ready.plan, request)
         for note in ready.notes:

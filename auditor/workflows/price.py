@@ -7,10 +7,12 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
 from adapters.contract import LabelOracle
+from adapters.target import Limits
 from auditor.errors import AuditError, UsageError
 from auditor.plan.plan import AuditPlan
 from auditor.report.wording.prospects import decides
@@ -20,6 +22,8 @@ from auditor.workflows.prepare import prepare
 from auditor.workflows.request import AuditRequest, Spending
 
 RATE_FILE = "check.json"
+_MEASURED = ("queries_per_second", "request_rate", "requests_per_day")
+_DAY_S = 86_400.0
 UNKNOWN_RATE = "unknown: run xray-audit check first, with the same --output"
 SEARCH_BATCH = 75
 """Mean batch of a trigger search, over searches of four reference models (9 to 80 batches of 77 to
@@ -78,17 +82,42 @@ class Price:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rates:
-    """Rates and price that the user or a check gave; None if unknown."""
+class Limit:
+    """A limit on pace.
 
-    queries_per_s: float | None
-    requests_per_s: float | None
+    Attributes:
+        of: what it limits.
+        allowed: their number in ``seconds``.
+        source: where it comes from, in words.
+    """
+
+    of: Literal["queries", "requests"]
+    allowed: float
+    source: str
+    seconds: float = 1.0
+
+    def takes(self, queries: int, requests: int) -> float:
+        """Seconds that these take; a quota a day lets its last share through at once."""
+        count = queries if self.of == "queries" else requests
+        if self.seconds == 1.0:
+            return count / self.allowed
+        return (math.ceil(count / self.allowed) - 1) * self.seconds if count else 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Rates:
+    """Limits and price that the user or a check gave; None for no price."""
+
+    limits: Sequence[Limit]
     per_1000: float | None
 
     def seconds(self, queries: int, requests: int) -> float | None:
-        """The longer of the times that queries and requests take."""
-        pairs = ((queries, self.queries_per_s), (requests, self.requests_per_s))
-        return max((count / rate for count, rate in pairs if rate is not None), default=None)
+        """The longest of the times that the limits make it."""
+        return max((limit.takes(queries, requests) for limit in self.limits), default=None)
+
+    def slowest(self, queries: int, requests: int) -> Limit | None:
+        """The limit that decides the time."""
+        return max(self.limits, key=lambda limit: limit.takes(queries, requests), default=None)
 
 
 async def price_request(
@@ -102,45 +131,49 @@ async def price_request(
         UsageError: the samples do not fit, or a price below 0 or not a number.
         AdapterError: the target cannot be opened.
     """
-    async with request.target.opened() as oracle:
+    async with request.target.opened(request.limits, request.progress) as oracle:
         ready = prepare(oracle, request.samples, request.settings)
-        measured = read_rate(request.output, oracle.fingerprint)
         found = prospects(
             ready.plan, len(np.unique(ready.classes)), len(ready.classes), oracle.input_spec,
             request.profile,
         )  # fmt: skip
-        rates = (measured, flagged.rate, per_1000, flagged.request_rate)
-        return price_audit(oracle, ready.plan, *rates, decides=decides(found))
+        limits = _limits(request, flagged, oracle.fingerprint)
+        return price_audit(oracle, ready.plan, limits, per_1000, decides(found))
+
+
+def _limits(request: AuditRequest, flagged: Spending, fingerprint: str) -> list[Limit]:
+    """Every limit known: the check's measurement, the user's, the description's, the target's."""
+    measured, target = read_check(request.output, fingerprint), request.target.target
+    stated = Limits() if target is None else target.limits
+    rate_from = "limits.rate" if flagged.rate is None else "--rate"
+    request_from = "limits.request_rate" if flagged.request_rate is None else "--request-rate"
+    every: list[tuple[Literal["queries", "requests"], float | None, str, float]] = [
+        ("queries", measured.get("queries_per_second"), "measured by xray-audit check", 1.0),
+        ("queries", request.limits.queries_per_s, rate_from, 1.0),
+        ("requests", request.limits.requests_per_s, request_from, 1.0),
+        ("requests", measured.get("request_rate"), "a limit that xray-audit check saw", 1.0),
+        ("requests", stated.requests_per_day, "limits.requests_per_day", _DAY_S),
+        ("requests", measured.get("requests_per_day"), "a quota that xray-audit check saw", _DAY_S),
+    ]
+    return [Limit(of, n, source, seconds) for of, n, source, seconds in every if n is not None]
 
 
 def price_audit(
     oracle: LabelOracle,
     plan: AuditPlan,
-    measured: float | None,
-    limit: float | None,
+    limits: Sequence[Limit],
     per_1000: float | None,
-    request_limit: float | None = None,
-    decides: str = "",
+    deciding: str = "",
 ) -> Price:
-    """Price ``plan``; ``oracle`` is asked nothing.
-
-    Args:
-        oracle: the target.
-        plan: the questions.
-        measured: queries per second that ``xray-audit check`` measured.
-        limit: the user's limit on queries per second.
-        per_1000: price of 1,000 queries.
-        request_limit: the user's limit on requests per second.
-        decides: the verdicts that the audit can reach, in words.
+    """Price ``plan`` within ``limits``, at ``per_1000`` for 1,000 queries; ``oracle`` is asked
+    nothing. ``deciding`` says which verdicts the audit can reach.
 
     Raises:
         UsageError: a price below 0 or not a number.
     """
     if per_1000 is not None and not 0 <= per_1000 < math.inf:
         raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
-    given = {"measured by xray-audit check": measured, "--rate": limit}
-    slowest = min((rate for rate in given.values() if rate is not None), default=None)
-    rates = _Rates(slowest, request_limit, per_1000)
+    rates = _Rates(limits, per_1000)
     sizes = [probe.size for probe in (*plan.probes, *plan.perturbations)]
     maps, repeats = plan.most_map_queries, plan.most_extra_repeats
     search = expected_search(plan)
@@ -149,9 +182,7 @@ def price_audit(
     if plan.most_trigger_queries:
         asked = _opening_sizes(plan) if plan.settings.stop_early else sizes
         expected_found = _cost(oracle, [*asked, maps], search.found, rates)
-    source = _slowest(given, rates, worst)
-    # Requests alone are limited, or nothing is.
-    by_requests = None if worst.seconds is None else worst.queries / worst.seconds
+    slowest = rates.slowest(worst.queries, worst.requests)
     return Price(
         plan_digest=plan.digest,
         queries=plan.queries + plan.perturbation_queries,
@@ -162,10 +193,17 @@ def price_audit(
         expected_found=expected_found,
         worst=worst,
         rests_on=search.rests_on,
-        decides=decides,
-        queries_per_second=given.get(source, by_requests),
-        rate_from=source,
+        decides=deciding,
+        queries_per_second=_queries_per_second(slowest, worst),
+        rate_from=UNKNOWN_RATE if slowest is None else slowest.source,
     )
+
+
+def _queries_per_second(slowest: Limit | None, worst: Cost) -> float | None:
+    """The rate that the time rests on."""
+    if slowest is None or not worst.seconds:
+        return None
+    return slowest.allowed if slowest.of == "queries" else worst.queries / worst.seconds
 
 
 def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: _Rates) -> Cost:
@@ -194,35 +232,31 @@ def _opening_sizes(plan: AuditPlan) -> list[int]:
     return [*counts, asked, max(0, plan.repeats.size - asked)]
 
 
-def _slowest(given: Mapping[str, float | None], rates: _Rates, worst: Cost) -> str:
-    """The rate that decides the time, in words."""
-    if worst.seconds is None:
-        return UNKNOWN_RATE
-    if rates.queries_per_s is None or worst.seconds > worst.queries / rates.queries_per_s:
-        return "--request-rate"
-    return next(name for name, rate in given.items() if rate == rates.queries_per_s)
-
-
-def write_rate(output: Path, fingerprint: str, queries_per_second: float) -> None:
-    """Keep a measured rate for later plans of the same target.
+def write_rate(
+    output: Path, fingerprint: str, queries_per_second: float, limits: Mapping[str, float]
+) -> None:
+    """Keep a measured rate, and the ``limits`` seen, for later plans of the same target.
 
     Raises:
         AuditError: the folder cannot be written.
     """
     try:
         output.mkdir(parents=True, exist_ok=True)
-        data = {"fingerprint": fingerprint, "queries_per_second": queries_per_second}
+        data = {"fingerprint": fingerprint, "queries_per_second": queries_per_second, **limits}
         (output / RATE_FILE).write_text(json.dumps(data) + "\n", encoding="utf-8")
     except OSError as error:
         raise AuditError(f"--output {output} cannot be written: {error.strerror}") from error
 
 
-def read_rate(output: Path, fingerprint: str) -> float | None:
-    """The rate that a check of the same target measured; None if there is none."""
+def read_check(output: Path, fingerprint: str) -> dict[str, float]:
+    """The rate that a check of the same target measured and the limits it saw, by name; those that
+    are no rates are left out.
+    """
     try:
         data = json.loads((output / RATE_FILE).read_text(encoding="utf-8"))
-        rate = float(data["queries_per_second"])
-        known = data["fingerprint"] == fingerprint and 0 < rate < math.inf
-        return rate if known else None
+        rates = {name: data[name] for name in _MEASURED if name in data}
+        known = data["fingerprint"] == fingerprint
     except (OSError, ValueError, KeyError, TypeError):
-        return None
+        return {}
+    numbers = (int, float)
+    return {n: r for n, r in rates.items() if known and type(r) in numbers and 0 < r < math.inf}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.target import Limits
-from auditor.engine.contract import EngineLimits
+from auditor.engine.contract import PATIENCE_S, EngineLimits
 from auditor.engine.progress import Progress
 from auditor.errors import UsageError
 from auditor.evidence.attest.signing import Signer
@@ -62,12 +62,14 @@ class Spending:
         rate: queries per second.
         request_rate: requests per second.
         concurrency: requests in flight.
+        patience: longest time without an answer, in seconds.
     """
 
     max_queries: int | None = None
     rate: float | None = None
     request_rate: float | None = None
     concurrency: int | None = None
+    patience: float | None = None
 
     def checked(self, spelled: Callable[[str], str] = str) -> Spending:
         """These limits; ``spelled`` gives a limit's name as the user writes it.
@@ -96,7 +98,8 @@ class Spending:
             queries_per_s=self.rate or stated.rate,
             requests_per_s=self.request_rate or stated.request_rate,
             concurrency=self.concurrency or stated.concurrency or usual,
-            attempts=EngineLimits().attempts if target is None else target.http.retry.max,
+            attempts=None if target is None else target.http.retry.max,
+            patience_s=self.patience or stated.patience or PATIENCE_S,
         )
 
 

@@ -13,6 +13,9 @@ from adapters.contract import LabelOracle, OfflineOracle
 from adapters.file_kind import foreign_kind, kind_of_folder
 from adapters.registry import open_oracle
 from adapters.target import Target, model_kind
+from auditor.engine.contract import EngineLimits
+from auditor.engine.progress import Progress
+from auditor.engine.retry import open_patiently
 from auditor.errors import UsageError
 from auditor.samples.samples import Samples
 
@@ -41,13 +44,18 @@ class LocatedTarget:
     continues: str = SAME_AGAIN
 
     @contextlib.asynccontextmanager
-    async def opened(self) -> AsyncIterator[LabelOracle]:
-        """Open the model, and close it again unless it was open before.
+    async def opened(
+        self, limits: EngineLimits | None = None, progress: Progress | None = None
+    ) -> AsyncIterator[LabelOracle]:
+        """Open the model, and close it again unless it was open before; one that is not ready is
+        waited for within ``limits``.
 
         Raises:
             AdapterError: it cannot be opened.
+            OutageError: it was not ready for too long.
+            ComeBackError: it asks for a longer pause than that.
         """
-        oracle = await self.open()
+        oracle = await open_patiently(self.open, limits or EngineLimits(), progress or Progress())
         try:
             yield oracle
         finally:

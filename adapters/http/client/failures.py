@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from collections.abc import Iterator
@@ -9,26 +10,28 @@ from dataclasses import replace
 
 from adapters import errors
 from adapters.errors import AccessDenied, BadReply, NotFound, RetryAdvice, ServerFailed, Unreachable
-from adapters.http.client.quota_headers import pace_hint, retry_after
+from adapters.http.client.quota_headers import pace_hint
+from adapters.http.client.waits import reply_time, wait_in_body, wait_in_headers
 from adapters.http.transport.addresses import ForbiddenAddressError
 from adapters.http.transport.reading import MAX_HEAD_BYTES, MAX_HEADERS, HeadTooLongError, Reply
 from adapters.http.transport.tls import certificate_problem
 from adapters.quoting import error_text, printable
 from adapters.target import Retry
 
-_NEVER_LEFT = RetryAdvice("transient", unsent=True)
+_NEVER_LEFT = RetryAdvice("outage", unsent=True)
 _NOWHERE = RetryAdvice("never", unsent=True)
-_MAYBE_DONE = RetryAdvice("transient", outcome_unknown=True)
+_NO_SUCH_NAME = RetryAdvice("gone", unsent=True)
+_MAYBE_DONE = RetryAdvice("outage", outcome_unknown=True)
 _REMEDIES: dict[int, tuple[type[errors.EndpointError], errors.RetryKind, str]] = {
     401: (AccessDenied, "never", "check the key named by auth.secret_env, secret_file or keyring"),
     402: (AccessDenied, "never", "the account behind the key cannot pay"),
     403: (AccessDenied, "never", "the key may not use this model"),
-    404: (NotFound, "never", "check the path and the model's name"),
+    404: (NotFound, "gone", "check the path and the model's name"),
     405: (NotFound, "never", "check the path and the request method"),
     407: (AccessDenied, "never", "a proxy asks for its own credentials"),
     408: (ServerFailed, "transient", "the server gave up waiting for the request"),
     409: (ServerFailed, "transient", "add 409 to retry.throttle if it means 'busy'"),
-    410: (NotFound, "never", "the model was taken away"),
+    410: (NotFound, "gone", "the model was taken away"),
     413: (errors.InputRejected, "too-large", "send fewer inputs per request"),
     425: (ServerFailed, "transient", "the server is not ready for the request"),
     429: (ServerFailed, "transient", "add 429 to retry.throttle to slow down on it"),
@@ -40,6 +43,21 @@ _ABOUT = {
     "answer": "check poll.url or poll.url_path, by which the answer is looked for",
 }
 """Remedies where no input was sent that could be wrong."""
+_LOST = {502, 504, 522, 524}
+"""Statuses of a gateway that may have passed the request on and lost its answer."""
+_DOWN = {*_LOST, 520, 521, 523, 525, 526, 527, 530}
+"""Statuses by which gateways say that the server behind them is down."""
+_NO_WAIT = {401, 402, 405, 407, 413}
+"""Refusals that no wait changes, whatever is stated beside them."""
+_STARTING = re.compile(
+    r"\b(?:re)?loading\b|warming[ -]up|starting[ -]up|is starting|initiali[sz]ing|scaling|"
+    r"cold[ -]start|not (?:yet )?ready\b"
+)
+_AWAY = re.compile(
+    r"no available versions|not (?:yet )?(?:found|loaded|available)\b|unavailable|unknown model|"
+    r"does not exist"
+)
+_LOOK_AT = 4_096
 _KEY_REFUSED = {
     "InvalidKeyException",  # TorchServe: a wrong key, or one older than an hour
     "AccessDeniedException",
@@ -113,7 +131,9 @@ def _from_chain(
     unsent = unsent or isinstance(error, (ForbiddenAddressError, socket.gaierror))
     wrong = _wrong_place(chain)
     if wrong:
-        return Unreachable(f"{where}: {wrong}", _NOWHERE if unsent else errors.NEVER)
+        nameless = any(isinstance(cause, socket.gaierror) for cause in chain)
+        nowhere = _NO_SUCH_NAME if nameless else _NOWHERE
+        return Unreachable(f"{where}: {wrong}", nowhere if unsent else errors.NEVER)
     if unsent and any(_is_tls_fault(cause) for cause in chain):
         return Unreachable(f"{where}: no TLS there; check the scheme and the port", _NOWHERE)
     if unsent:
@@ -133,7 +153,7 @@ def _from_chain(
     return Unreachable(
         f"{where}: the connection broke before a complete HTTP reply "
         f"({type(error).__name__}){hint}",
-        _MAYBE_DONE,
+        RetryAdvice("transient", outcome_unknown=True) if stranger else _MAYBE_DONE,
     )
 
 
@@ -191,31 +211,34 @@ def from_reply(
 def _from_status(
     reply: Reply, where: str, retry: Retry, quote: str, asking: str
 ) -> errors.EndpointError:
-    status = reply.status
-    names = _names(reply)
-    if status in retry.throttle or names & _TOO_FAST:
+    status, said, names, wait = reply.status, _said(reply), _names(reply), _wait(reply)
+    if status == 503 and (_STARTING.search(said) or said.lstrip().startswith("<")):
+        # A gateway's page, or a server in words: the model is not there yet.
+        return ServerFailed(f"{where} is not ready (HTTP 503){quote}", RetryAdvice("outage", wait))
+    asked = wait is not None and 400 <= status < 500 and status not in {429, *_NO_WAIT}
+    if status in retry.throttle or names & _TOO_FAST or (asked and status not in retry.statuses):
         return errors.Throttled(
-            f"{where} asked us to slow down (HTTP {status}){quote}",
-            RetryAdvice("throttled", _wait(reply)),
+            f"{where} asked us to slow down (HTTP {status}){quote}", RetryAdvice("throttled", wait)
         )
     if names & _KEY_REFUSED:
         return AccessDenied(f"{where} refused the key (HTTP {status}){quote}")
-    if status in retry.statuses:
-        return ServerFailed(
-            f"{where} failed (HTTP {status}){quote}", RetryAdvice("transient", _wait(reply))
-        )
-    if 300 <= status < 400:
+    if 300 <= status < 400 and status not in retry.statuses:
         return NotFound(
             f"{where} redirects elsewhere (HTTP {status}); redirects are never followed, "
             f"so give the final URL{_goal(reply)}"
         )
-    if status >= 500:
-        lost = status in {502, 504}
+    if status >= 500 or status in retry.statuses:
+        down = status in _DOWN or reply.code == "UNAVAILABLE" or _STARTING.search(said)
         return ServerFailed(
             f"{where} failed (HTTP {status}){quote}",
-            RetryAdvice("transient", _wait(reply), outcome_unknown=lost),
+            RetryAdvice("outage" if down else "transient", wait, outcome_unknown=status in _LOST),
         )
-    return _client_error(status, where, quote, asking)
+    return _client_error(status, where, quote, asking, said)
+
+
+def _said(reply: Reply) -> str:
+    """The start of the reply's body, in lower case."""
+    return "" if reply.encoded else reply.body[:_LOOK_AT].decode("utf-8", errors="replace").lower()
 
 
 def _names(reply: Reply) -> set[str]:
@@ -246,23 +269,39 @@ def _unusable(reply: Reply, where: str, limit: int, asking: str) -> BadReply | N
     return BadReply(f"{where} sent more than {limit} bytes; raise limits.max_reply_bytes{fewer}")
 
 
-def _client_error(status: int, where: str, quote: str, asking: str) -> errors.EndpointError:
+def _client_error(
+    status: int, where: str, quote: str, asking: str, said: str
+) -> errors.EndpointError:
     kind, retry, remedy = _REMEDIES.get(status, (errors.InputRejected, "never", _SENT_WRONG))
     if remedy == _SENT_WRONG and "int8" in quote.lower():
         remedy += _WHOLE
     if asking in _ABOUT and kind in {errors.InputRejected, NotFound}:
-        kind, retry, remedy = NotFound, "never", _ABOUT[asking]
+        kind, retry, remedy = NotFound, "never" if retry != "gone" else retry, _ABOUT[asking]
     if not 400 <= status < 500:
         return BadReply(f"{where} answered with the unknown HTTP status {status}")
+    if status == 400 and _AWAY.search(said):
+        retry, remedy = "gone", "check the model's name and version"
+    elif status not in _NO_WAIT and _STARTING.search(said):
+        retry = "outage"
     return kind(f"{where} refused the request (HTTP {status}; {remedy}){quote}", RetryAdvice(retry))
 
 
 def _wait(reply: Reply) -> float | None:
-    seconds = retry_after(reply.headers)
-    if seconds is not None:
+    """Seconds to wait, as any part of the reply states them.
+
+    Words alone count only where a server speaks of its state: another refusal may quote a number
+    of seconds that belongs to the input.
+    """
+    seconds = wait_in_headers(reply.headers)
+    if seconds is not None or reply.status < 400:
         return seconds
     hint = pace_hint(reply.headers)
-    return hint.reset_s if hint and not hint.remaining else None
+    if hint and (hint.remaining == 0 or (hint.remaining is None and reply.status in {429, 503})):
+        return hint.reset_s
+    if reply.encoded:
+        return None
+    speaks = reply.status >= 500 or reply.status in {403, 409, 420, 425, 429}
+    return wait_in_body(reply.body, reply_time(reply.headers), words=speaks)
 
 
 def _goal(reply: Reply) -> str:

@@ -81,7 +81,7 @@ class Poller:
             try:
                 reply = await self._client.get(place, "answer")
             except EndpointError as error:  # may pass: the job itself is paid for
-                if error.advice.kind == "never":
+                if error.advice.kind in {"never", "gone"}:
                     raise
                 await asyncio.sleep(min(error.advice.retry_after_s or 0.0, self._poll.timeout))
                 continue

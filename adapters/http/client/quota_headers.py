@@ -1,107 +1,104 @@
-"""Quotas in reply headers: the time to wait, the requests left."""
+"""Quotas in reply headers: the time to wait, the requests left, the limits themselves."""
 
 from __future__ import annotations
 
-import math
 import re
-import time
+from collections import defaultdict
 from collections.abc import Mapping
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 
 from adapters.contract import PaceHint
+from adapters.http.client.waits import reply_time, seconds_of
 
-_PARAMETER = re.compile(r"([a-z]+)\s*=\s*(\d+)")
-_SPAN = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)")
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PREFIXES = ("ratelimit", "x-ratelimit", "x-rate-limit")
-_EPOCH_FROM = 1e9
-"""A reset this large is a date, not a span: 1e9 s would be 31 years of waiting."""
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds that ``Retry-After`` asks for; a date counts from the reply's own."""
-    milliseconds = _number(headers.get("retry-after-ms", ""))
-    if milliseconds is not None:
-        return milliseconds / 1000.0
-    text = headers.get("retry-after", "").strip()
-    seconds = _number(text)
-    if seconds is not None:
-        return seconds
-    until = _date(text)
-    return None if until is None else max(0.0, until - _now(headers))
+_MOST_VALUE, _MOST_ITEMS = 1_000, 20
+_NAME = re.compile(r"rate-?limit(?:-|$)")
+_WINDOWS = {"second": 1.0, "minute": 60.0, "hour": 3600.0, "day": 86_400.0}
+_KINDS = ("remaining", "reset", "limit", "policy")
+Scopes = dict[str, dict[str, str]]
 
 
 def pace_hint(headers: Mapping[str, str]) -> PaceHint | None:
     """Quota left and seconds to its reset, from the ``RateLimit`` and ``RateLimit-Policy`` draft,
     the older three ``RateLimit-*`` fields or the ``X-RateLimit-*`` family; None without such
-    headers.
+    headers. Of several quotas, the one that is used up counts.
     """
-    if not any("ratelimit" in name or "rate-limit" in name for name in map(str.lower, headers)):
+    scopes = _scopes(headers)
+    if not scopes:
         return None
-    left = _number(_family(headers, "remaining", "remaining-requests"))
-    hint = _draft(headers) or PaceHint(
-        remaining=None if left is None else int(left),
-        reset_s=_span(_family(headers, "reset-after", "reset", "reset-requests"), headers),
-    )
-    return None if hint == PaceHint() else hint
+    now = reply_time(headers)
+    hints = _draft(scopes) or [
+        PaceHint(_whole(kinds.get("remaining", "")), seconds_of(kinds.get("reset", ""), now))
+        for scope, kinds in sorted(scopes.items(), key=lambda one: _rank(one[0]))
+        if "remaining" in kinds or "reset" in kinds
+    ]
+    hints = [hint for hint in hints if hint != PaceHint()]
+    spent = [hint for hint in hints if hint.remaining == 0]
+    if spent:
+        return max(spent, key=lambda hint: hint.reset_s or 0.0)
+    return hints[0] if hints else None
 
 
-def _draft(headers: Mapping[str, str]) -> PaceHint | None:
+def stated_limits(headers: Mapping[str, str]) -> list[tuple[int, float]]:
+    """The limits on requests that headers state with their window: ``(requests, seconds)``."""
+    found: list[tuple[int, float]] = []
+    for scope, kinds in _scopes(headers).items():
+        for kind in ("policy", "limit"):
+            for item in _items(kinds.get(kind, "")):
+                allowed = _whole(item.get("q", item.get("", "")))
+                window = seconds_of(item.get("w", ""), 0.0) or _WINDOWS.get(scope)
+                if allowed and window and item.get("qu", "requests").strip('"') == "requests":
+                    found.append((allowed, window))
+    return found
+
+
+def _scopes(headers: Mapping[str, str]) -> Scopes:
+    """Values by scope (``requests``, ``day``, or empty) and kind; the draft's own is ``""``."""
+    found: Scopes = defaultdict(dict)
+    for name, value in headers.items():
+        lower = name.lower()
+        place = _NAME.search(lower)
+        if place is None or len(lower) > 100:
+            continue
+        words = [word for word in lower[place.end() :].split("-") if word]
+        kind = next((word for word in words if word in _KINDS), "" if not words else None)
+        if kind is not None:
+            scope = "-".join(word for word in words if word not in {kind, "after"})
+            found[scope].setdefault(kind, value[:_MOST_VALUE].strip())
+    return found
+
+
+def _rank(scope: str) -> int:
+    """Requests are what is counted here; tokens and the like come after them."""
+    return {"": 0, "requests": 1}.get(scope, 2)
+
+
+def _items(text: str) -> list[dict[str, str]]:
+    """The parameters of each item of a list: ``"a";q=5;w=9, 10;w=1``, a bare value under ``""``."""
+    items = []
+    for part in text.lower().split(",")[:_MOST_ITEMS]:
+        pairs = [one.partition("=") for one in part.split(";")[:_MOST_ITEMS]]
+        named = {name.strip(): value.strip() for name, equals, value in pairs if equals}
+        items.append({"": pairs[0][0].strip(), **named})
+    return items
+
+
+def _draft(scopes: Scopes) -> list[PaceHint]:
     """``RateLimit: "burst";r=5;t=9, "day";r=90;t=800`` or ``limit=9, remaining=5, reset=9``."""
-    text = headers.get("ratelimit", "").lower()
-    windows = [dict(_PARAMETER.findall(p)) for p in headers.get("ratelimit-policy", "").split(",")]
-    items = [dict(_PARAMETER.findall(part)) for part in text.split(",")]
+    items = _items(scopes.get("", {}).get("", ""))
+    windows = _items(scopes.get("", {}).get("policy", ""))
     limits = [
-        (int(item["r"]), item.get("t") or window.get("w"))
+        (_whole(item["r"]), seconds_of(item.get("t", window.get("w", "")), 0.0))
         for item, window in zip(items, windows + [{}] * len(items), strict=False)
         if "r" in item
     ]
-    if limits:
-        left, reset = min(limits, key=lambda pair: pair[0])
-        return PaceHint(left, None if reset is None else float(reset))
-    flat = dict(_PARAMETER.findall(text))
-    if "remaining" not in flat:
-        return None
-    return PaceHint(int(flat["remaining"]), float(flat["reset"]) if "reset" in flat else None)
+    known = [(left, reset) for left, reset in limits if left is not None]
+    if known:
+        return [PaceHint(left, reset) for left, reset in sorted(known, key=lambda pair: pair[0])]
+    flat = {name: value for item in items for name, value in item.items() if name}
+    left = _whole(flat.get("remaining", ""))
+    reset = seconds_of(flat.get("reset", ""), 0.0)
+    return [] if left is None else [PaceHint(left, reset)]
 
 
-def _family(headers: Mapping[str, str], *endings: str) -> str:
-    names = (f"{prefix}-{ending}" for ending in endings for prefix in _PREFIXES)
-    return next((headers[name].strip() for name in names if name in headers), "")
-
-
-def _span(text: str, headers: Mapping[str, str]) -> float | None:
-    """Seconds from ``30``, ``1m30s``, a Unix time in seconds or milliseconds, or a date."""
-    number = _number(text)
-    if number is None:
-        parts = _SPAN.findall(text)
-        if parts:
-            return sum(float(amount) * _SECONDS[unit] for amount, unit in parts)
-        until = _date(text)
-        return None if until is None else max(0.0, until - _now(headers))
-    if number < _EPOCH_FROM:
-        return number
-    until = number / 1000.0 if number > _EPOCH_FROM * 1000 else number
-    return max(0.0, until - _now(headers))
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return max(0.0, number) if math.isfinite(number) else None
-
-
-def _date(text: str) -> float | None:
-    try:
-        moment = parsedate_to_datetime(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-    except (ValueError, OverflowError):
-        return None
-
-
-def _now(headers: Mapping[str, str]) -> float:
-    stated = _date(headers.get("date", ""))
-    return time.time() if stated is None else stated
+def _whole(text: str) -> int | None:
+    number = seconds_of(text, 0.0) if text[:1].isdecimal() else None
+    return None if number is None else int(number)

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelSpace
-from adapters.target import read_target
+from adapters.target import Target, read_target
+from auditor.engine.progress import Progress
 from auditor.errors import SamplesError
 from auditor.plan.settings import AuditSettings
 from auditor.samples.fit import range_note
@@ -92,24 +93,41 @@ async def run_check(
     *,
     vouched: bool = False,
     way: Way = AS_THEY_ARE,
+    progress: Progress | None = None,
 ) -> Checked:
     """Check the target that ``stated`` describes; at most ``MOST_QUERIES`` queries.
 
     If it states a URL and no format, the format is found first. ``resized`` loads the samples again
     in another size and fit, ``output`` keeps the measured rate for ``plan``, ``vouched`` is True if
-    the user vouches for a model file whose loading runs code, and ``way`` is the samples' way to
-    their size so far.
+    the user vouches for a model file whose loading runs code, ``way`` is the samples' way to their
+    size so far, and ``progress`` shows each long step.
 
     Raises:
         AdapterError: the target cannot be asked.
         AuditError: no format gave a label.
         SamplesError: the samples do not fit the target.
     """
-    asker = Asker()
     target = read_target(stated, vouched=vouched)
+    asker = Asker(target.limits, progress)
+    async with asker.told():
+        trial = Trial(
+            asker, stated, samples, resized, least=_least(target), vouched=vouched, way=way
+        )
+        checked = await _checked(target, trial, stated, output)
+    _state_limits(checked, asker.limits())
+    return checked
+
+
+def _least(target: Target) -> float:
+    """Accuracy that the target must reach on the samples."""
     least = target.preflight.min_accuracy
-    least = MIN_ACCURACY if least is None else least
-    trial = Trial(asker, stated, samples, resized, least=least, vouched=vouched, way=way)
+    return MIN_ACCURACY if least is None else least
+
+
+async def _checked(
+    target: Target, trial: Trial, stated: Mapping[str, Any], output: Path
+) -> Checked:
+    least, asker = trial.least, trial.asker
     discover = target.kind == "http" and not any(name in stated for name in _FORMAT)
     if discover:
         await find_format(trial)
@@ -150,6 +168,7 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
     found, asker = trial.found, trial.asker
     target = trial.target(found.table)
     asker.forget()
+    asker.doing = "Measuring accuracy, latency and larger requests"
     async with asker.opened(target) as oracle:
         images = trial.fitted(oracle)
         try:
@@ -168,7 +187,7 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
             first=lambda number, label: trial.show(number, names.name(label)),
             names=names,
         )
-        write_rate(output, oracle.fingerprint, result.queries_per_second)
+        write_rate(output, oracle.fingerprint, result.queries_per_second, asker.limits())
         return Checked(
             result=result,
             model=oracle.description,
@@ -211,6 +230,17 @@ def _state_range(checked: Checked) -> None:
     stated = dict(found.table.get("input", {}))
     if checked.result.accuracy.rate >= GOOD_ACCURACY and "range" not in stated:
         found.table = {**found.table, "input": {**stated, "range": [0, 1]}}
+
+
+def _state_limits(checked: Checked, seen: Mapping[str, float]) -> None:
+    """Write down the limits that the target showed, unless the description states others."""
+    found = checked.found
+    stated = dict(found.table.get("limits", {}))
+    fresh = {name: value for name, value in seen.items() if name not in stated}
+    if fresh:
+        found.table = {**found.table, "limits": {**stated, **fresh}}
+        said = " and ".join(f"limits.{name} is {value:g}" for name, value in fresh.items())
+        found.notes.append(f"{said}: the target's replies show that it allows no more.")
 
 
 def _limit_batch(checked: Checked) -> None:

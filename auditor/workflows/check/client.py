@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from typing import Any
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,18 @@ from adapters.contract import Batch, InputSpec, LabelOracle, Labels, LabelSpace,
 from adapters.errors import AdapterError, EndpointError, Throttled
 from adapters.http import open_oracle as open_http
 from adapters.http.client.exchange import Exchange
+from adapters.http.client.quota_headers import stated_limits
 from adapters.registry import open_oracle
-from adapters.target import Target
+from adapters.target import Limits, Target
+from auditor.engine.contract import PATIENCE_S, EngineLimits
+from auditor.engine.patience import Patience, Tries, limited_by
+from auditor.engine.progress import Progress, span_text
+from auditor.engine.rate import Clock, Halt, Pace
 
-ATTEMPTS, TRYING_ATTEMPTS = 6, 2
-ODD_REPEATS = 2
-"""Repeats of a request that a target in order answered without a label."""
-MAX_WAIT_S = 15.0
+T = TypeVar("T")
+TRYING_ATTEMPTS, COUNTED_ATTEMPTS = 2, 3
+BACKOFF_S, TELL_S, NOTED_PAUSE_S = 0.2, 10.0, 5.0
+_HOUR, _DAY = 3600.0, 86_400.0
 
 
 class Asker:
@@ -30,15 +35,34 @@ class Asker:
         queries: inputs sent so far, repeats included.
         exchanges: requests and replies since :meth:`forget`.
         rate_headers: newest quota headers seen.
-        attempts: sends per request; few while formats are tried, since many servers answer a
-            body that they cannot read as if they were busy.
+        windows: the limits that headers stated, ``(requests, seconds)``.
+        trying: True while formats are tried: many servers answer a body that they cannot read as
+            if they were busy, so little patience is due then.
+        doing: the present step, in words.
+        pace: its own, which the target's refusals teach.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, limits: Limits, progress: Progress | None = None, clock: Clock | None = None
+    ) -> None:
+        clock = clock or Clock()
+        allowed = EngineLimits(
+            queries_per_s=limits.rate,
+            requests_per_s=limits.request_rate,
+            patience_s=limits.patience or PATIENCE_S,
+            concurrency=1,
+        )
+        self._clock, self._halt = clock, Halt(clock)
+        self._progress = progress or Progress()
+        self._patience = Patience(clock, allowed.patience_s, backoff_s=BACKOFF_S)
+        self.pace = Pace(allowed, clock)
         self.queries = 0
-        self.attempts = ATTEMPTS
+        self.trying = False
+        self.doing = ""
         self.exchanges: list[Exchange] = []
         self.rate_headers: dict[str, str] = {}
+        self.windows: set[tuple[int, float]] = set()
+        self.seconds = 0.0
 
     @contextlib.asynccontextmanager
     async def opened(self, target: Target) -> AsyncIterator[PatientOracle]:
@@ -47,12 +71,58 @@ class Asker:
         Raises:
             AdapterError: it cannot be opened.
         """
-        http = target.kind == "http"
-        inner = await (open_http(target, self._watch) if http else open_oracle(target))
+        if target.kind == "http":
+            inner = await self.patiently(lambda: open_http(target, self._watch))
+        else:
+            inner = await open_oracle(target)
         try:
             yield PatientOracle(inner, self)
         finally:
             await inner.aclose()
+
+    async def patiently(self, ask: Callable[[], Awaitable[T]], queries: int = 0) -> T:
+        """The answer of ``ask``, which sends ``queries`` inputs: asked again as an audit would,
+        but for fewer failures that look like the request's fault.
+
+        Raises:
+            AdapterError: it failed for good.
+            OutageError: nothing was answered for too long.
+            ComeBackError: the target asks for a longer pause than that.
+        """
+        tries = Tries()
+        while True:
+            await self.pace.wait_for_turn(max(1, queries), self._halt)
+            self.queries += queries
+            began = self._clock.now()
+            try:
+                answer = await ask()
+            except EndpointError as error:
+                wait = self._failed(error, tries, began)
+            else:
+                self.seconds = self._clock.now() - began
+                self._patience.answered()
+                self.pace.answered(None, began)
+                return answer
+            await self._halt.sleep(wait)
+
+    @contextlib.asynccontextmanager
+    async def told(self) -> AsyncIterator[None]:
+        """Tell the user now and then, while it lasts, what is being done."""
+        task = asyncio.create_task(self._tell())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    def limits(self) -> dict[str, float]:
+        """The limits that the target stated or its refusals taught, as a description has them."""
+        rates = [allowed / window for allowed, window in self.windows if window <= _HOUR]
+        if self.pace.learnt.interval:
+            rates.append(1.0 / self.pace.learnt.interval)
+        days = [allowed * _DAY / window for allowed, window in self.windows if window > _HOUR]
+        found: dict[str, float] = {"request_rate": float(f"{min(rates):.3g}")} if rates else {}
+        return {**found, "requests_per_day": int(min(days))} if days else found
 
     def forget(self) -> None:
         """Drop the exchanges so far."""
@@ -61,6 +131,43 @@ class Asker:
     def _watch(self, exchange: Exchange) -> None:
         self.exchanges.append(exchange)
         self.rate_headers.update(exchange.rate_headers())
+        self.windows.update(stated_limits(exchange.reply.headers))
+
+    def _failed(self, error: EndpointError, tries: Tries, began: float) -> float:
+        """Seconds until the next attempt after ``error``; raises it if none is due."""
+        asked = error.advice.retry_after_s or 0.0
+        if not self._worth_another(error, tries):
+            raise error
+        wait = self._patience.wait(tries, error)
+        if isinstance(error, Throttled) and (asked or not self.trying):
+            self.pace.refused(asked, began)
+        if asked >= NOTED_PAUSE_S:
+            self._progress.note(f"The target asks for a pause of {asked:.0f} s.")
+        return wait
+
+    def _worth_another(self, error: EndpointError, tries: Tries) -> bool:
+        advice, sends = error.advice, tries.sends + 1
+        if advice.kind == "gone":  # a guess, as likely as not
+            return False
+        if limited_by(error, heard=self._patience.heard) != "time":
+            changed = "another format" in str(error)
+            most = 2 if changed else 1 if self.trying else COUNTED_ATTEMPTS
+            return advice.kind != "never" and sends < most
+        if not self.trying or advice.retry_after_s or advice.unsent or error.status == "429":
+            return True
+        if advice.kind == "outage":
+            return bool(error.status)  # a broken connection may be an unreadable body too
+        return sends < TRYING_ATTEMPTS
+
+    async def _tell(self) -> None:
+        began, step = self._clock.now(), self.doing
+        while True:
+            await self._clock.sleep(TELL_S)
+            now = self._clock.now()
+            began, step = (began, step) if step == self.doing else (now - TELL_S, self.doing)
+            self._progress.note(
+                f"{step}: {span_text(now - began)} so far, {self.queries} queries sent in all."
+            )
 
 
 class PatientOracle:
@@ -79,23 +186,14 @@ class PatientOracle:
         self.max_batch = inner.max_batch
         self.wire: WireCount = inner.wire
 
+    @property
+    def seconds(self) -> float:
+        """Seconds that the newest answer took, without any wait before it."""
+        return self._asker.seconds
+
     async def predict_labels(self, batch: Batch) -> Labels:
         """See :meth:`adapters.contract.LabelOracle.predict_labels`."""
-        attempts = self._asker.attempts
-        for attempt in range(attempts):
-            self._asker.queries += len(batch)
-            try:
-                return await self._inner.predict_labels(batch)
-            except EndpointError as error:
-                changed = "another format" in str(error) and attempt == 0
-                odd = error.advice.kind == "odd" and attempts == ATTEMPTS and attempt < ODD_REPEATS
-                if not (isinstance(error, Throttled) or changed or odd) or attempt == attempts - 1:
-                    raise
-                asked = error.advice.retry_after_s
-                await asyncio.sleep(
-                    min(asked if asked is not None else 0.1 * 2**attempt, MAX_WAIT_S)
-                )
-        raise AssertionError("the last attempt neither returned nor raised")
+        return await self._asker.patiently(lambda: self._inner.predict_labels(batch), len(batch))
 
     def request_bytes(self, n: int) -> int:
         """See :meth:`adapters.contract.LabelOracle.request_bytes`."""

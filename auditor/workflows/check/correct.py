@@ -95,6 +95,7 @@ async def correct(trial: Trial) -> None:
 
 async def _measure(trial: Trial, table: Table) -> CheckSample:
     picks = spread(trial.found.samples.classes, SAMPLES)
+    trial.asker.doing = "Looking for the reason of the low accuracy"
     replies: list[Exchange] = []
     answers: list[str] = []
     labels: list[int] = []
@@ -253,6 +254,7 @@ async def _score(
 ) -> float | None:
     """Share of ``count`` samples that fit under ``alternative``; None if it fails."""
     picks = spread(trial.found.samples.classes, count)
+    trial.asker.doing = f"Trying pictures as {alternative.words}"
     try:
         target = trial.target(over(table, {"input": alternative.input}))
         async with trial.asker.opened(target) as oracle:

@@ -18,7 +18,7 @@ from adapters.target import over
 from auditor.errors import AuditError, SamplesError
 from auditor.workflows.check.choose import COMPARED, MOST_OTHERS, Working, choose, others, right
 from auditor.workflows.check.class_names import spread
-from auditor.workflows.check.client import ATTEMPTS, TRYING_ATTEMPTS, names_of
+from auditor.workflows.check.client import names_of
 from auditor.workflows.check.trial import Table, Trial
 
 MOST_REQUESTS = len(QUESTIONS)
@@ -34,13 +34,13 @@ async def find_format(trial: Trial) -> None:
         AdapterError: there is no answer at the URL, or a key is missing.
         AuditError: no format that was tried gave a label.
     """
-    facts = await survey(trial.target(trial.stated))
+    trial.asker.trying, trial.asker.doing = True, "Asking the server what it is"
+    facts = await survey(trial.target(trial.stated), trial.asker.patiently)
     trial.found.asked = facts.asked
     proposals = propose(facts, trial.found.samples.images.shape[1])
-    trial.asker.attempts = TRYING_ATTEMPTS
     first, trial.found.table = await _first_that_answers(trial, proposals, facts.wants_key)
     await _choose(trial, first, proposals)
-    trial.asker.attempts = ATTEMPTS
+    trial.asker.trying = False
 
 
 async def _first_that_answers(
@@ -98,6 +98,7 @@ async def _choose(trial: Trial, first: Proposal, proposals: list[Proposal]) -> N
 async def _compare(trial: Trial, proposal: Proposal, table: Table) -> Working | None:
     """A format on a few samples; None if it fails on them."""
     picks = spread(trial.found.samples.classes, COMPARED)
+    trial.asker.doing = f"Comparing {_in_words(proposal)} with others that work"
     try:
         async with trial.asker.opened(trial.target(table)) as oracle:
             answers = await names_of(oracle, trial.fitted(oracle)[picks])
@@ -116,6 +117,7 @@ async def _compare(trial: Trial, proposal: Proposal, table: Table) -> Working | 
 async def _try(trial: Trial, proposal: Proposal) -> Table | None:
     """The description that ``proposal`` leads to; None if it gave no label."""
     words = _in_words(proposal)
+    trial.asker.doing = f"Trying {words}"
     for table in _variants(trial, proposal.table):
         try:
             working = await _ask_first(trial, table)

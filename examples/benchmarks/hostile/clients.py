@@ -43,6 +43,8 @@ from examples.benchmarks.hostile.talk import CLASSES, SHAPE, classify, prototype
 
 SECRET = "canary-4711-hostile"  # noqa: S105 - it is looked for where it must not be
 TIMEOUT_S = 1.0
+PATIENCE_S = 20.0
+"""Below the limit of a fault: the tool's own patience is made for servers that come back."""
 HOSTILE_CLASS = 3
 """The class that kinds of hostile labels call otherwise."""
 SETTINGS = AuditSettings.paper(planes=4, density=10, trigger_search=False, seed=3)
@@ -126,7 +128,7 @@ def tool(
                     samples(),
                     settings,
                     output,
-                    limits=limits or EngineLimits(concurrency=4),
+                    limits=limits or EngineLimits(concurrency=4, patience_s=PATIENCE_S),
                 )
             )
         finally:

@@ -21,7 +21,14 @@ from auditor.plan.settings import AuditSettings, choose_settings
 from auditor.samples.load import load_samples
 from auditor.scores.intervals import binomial_rate
 from examples.benchmarks.hostile import crashes
-from examples.benchmarks.hostile.clients import Outcome, ledger, side_by_side, tool, watched
+from examples.benchmarks.hostile.clients import (
+    PATIENCE_S,
+    Outcome,
+    ledger,
+    side_by_side,
+    tool,
+    watched,
+)
 from examples.benchmarks.hostile.faults import Bench, Leg
 from examples.benchmarks.stored import ROOT
 
@@ -119,7 +126,7 @@ def dead(bench: Bench) -> list[Leg]:
 
     def work(kind: str, concurrency: int) -> Outcome:
         run = f"{kind}-dead-{concurrency}"
-        limits = EngineLimits(concurrency=concurrency)
+        limits = EngineLimits(concurrency=concurrency, patience_s=PATIENCE_S)
         return tool(bench.place(kind, run), bench.folder / run, limits=limits, batch=1)
 
     keys = [(kind, number) for kind in ("always-503", "throttle-days") for number in (1, 8)]

@@ -45,6 +45,8 @@ def test_a_text_is_never_taken_for_a_number_or_a_truth_value() -> None:
     tried = 0
     for name, field in fields():
         kinds = {part.get("type") for part in (field, *field.get("anyOf", ()))}
+        if "string" in kinds:  # a span of time is written either way
+            continue
         for kind in kinds & set(NO_TEXTS):
             value: Any = NO_TEXTS[kind]
             for step in reversed(name):

@@ -59,7 +59,7 @@ class FakeClock:
         self._sleepers: list[tuple[float, int, asyncio.Future[None]]] = []
         self._numbers = itertools.count()
         self._commits = 0
-        self.clock = Clock(lambda: self.time, self.sleep)
+        self.clock = Clock(lambda: self.time, self.sleep, lambda: self.time)
 
     async def sleep(self, seconds: float) -> None:
         turn = asyncio.get_running_loop().create_future()

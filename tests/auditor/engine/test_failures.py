@@ -14,19 +14,18 @@ from numpy.typing import NDArray
 from adapters.contract import PaceHint
 from adapters.errors import (
     AccessDenied,
-    AdapterError,
     BadReply,
     EndpointError,
+    InputRejected,
     RetryAdvice,
     ServerFailed,
     Throttled,
     Unreachable,
 )
-from auditor.engine.budgets import RetryBudgetSpentError
 from auditor.engine.engine import QueryEngine
-from auditor.engine.rate import MAX_PAUSE_S
+from auditor.engine.patience import ComeBackError, OutageError
+from auditor.engine.progress import Progress
 from auditor.engine.store import NOT_ASKED, LabelStore
-from auditor.errors import AuditError
 
 PLAN = tuple(float(i) for i in range(60))
 HICCUP = RetryAdvice("transient")
@@ -79,27 +78,87 @@ def test_a_failure_for_good_is_not_retried(lab: Any, error: type[EndpointError])
 
 
 @pytest.mark.parametrize("concurrency", [1, 2, 8, 40])
-def test_a_dead_target_costs_a_tenth_more_than_the_plan_at_most_and_ends_soon(
-    lab: Any, concurrency: int
+@pytest.mark.parametrize("kind", ["throttled", "outage"])
+def test_a_dead_target_costs_a_tenth_more_than_the_plan_at_most_and_ends_with_the_patience(
+    lab: Any, concurrency: int, kind: Any
 ) -> None:
     clock = lab.FakeClock()
-    oracle = lab.Oracle(always(Throttled, RetryAdvice("throttled")), max_batch=1, clock=clock)
-    began = clock.time
-    with pytest.raises((AdapterError, AuditError), match="the target failed"):
-        lab.run([lab.Probe(PLAN)], oracle, concurrency=concurrency)
-    assert oracle.queries <= 1.1 * len(PLAN)
-    assert clock.time - began < 30
+    oracle = lab.Oracle(always(Throttled, RetryAdvice(kind)), max_batch=1, clock=clock)
+    with pytest.raises(OutageError, match=r"for 30 s, and --patience is 30 s.*the target failed"):
+        lab.run([lab.Probe(PLAN)], oracle, concurrency=concurrency, patience_s=30.0)
+    assert oracle.queries <= 0.25 * len(PLAN)
+    assert clock.time == pytest.approx(1030.0)
     assert lab.totals()["sent"] == oracle.queries
 
 
-def test_a_target_dead_from_the_middle_on_ends_as_soon(lab: Any) -> None:
+@pytest.mark.parametrize("advice", [HICCUP, RetryAdvice("outage", unsent=True)])
+def test_what_may_be_the_requests_fault_is_asked_eight_times_by_however_many_workers(
+    lab: Any, advice: RetryAdvice
+) -> None:
+    clock = lab.FakeClock()
+    oracle = lab.Oracle(always(ServerFailed, advice), max_batch=1, clock=clock)
+    with pytest.raises(ServerFailed):
+        lab.run([lab.Probe(PLAN)], oracle, concurrency=40)
+    assert 8 <= len(oracle.calls) <= 12
+    assert clock.time < 1030.0
+
+
+def test_a_target_dead_from_the_middle_on_costs_as_little(lab: Any) -> None:
     clock = lab.FakeClock()
     dead = fails_on(set(range(300, 10_000)), Throttled, RetryAdvice("throttled"))
     oracle = lab.Oracle(dead, max_batch=1, clock=clock)
-    with pytest.raises((AdapterError, AuditError)):
+    with pytest.raises(OutageError):
         lab.run([lab.Probe(tuple(float(i) for i in range(2000)))], oracle)
-    assert len(oracle.calls) <= 400
-    assert clock.time < 1000.0 + 120
+    assert len(oracle.calls) <= 360
+    assert clock.time < 1000.0 + 301
+
+
+@pytest.mark.parametrize(
+    "advice",
+    [
+        RetryAdvice("outage", unsent=True),
+        RetryAdvice("outage", outcome_unknown=True),
+        RetryAdvice("gone"),
+        RetryAdvice("throttled"),
+        RetryAdvice("transient", retry_after_s=5.0),
+    ],
+)
+def test_an_outage_in_mid_run_is_waited_for_whatever_its_face(
+    lab: Any, advice: RetryAdvice
+) -> None:
+    async def script(oracle: Any, _: NDArray[np.float32]) -> None:
+        await oracle.clock.sleep(0.1)
+        if 1002.0 <= oracle.clock.time < 1222.0:
+            raise ServerFailed("away", advice)
+
+    oracle = lab.Oracle(script, max_batch=1, clock=lab.FakeClock())
+    notes: list[str] = []
+    plan = tuple(float(i) for i in range(120))
+    result = lab.run([lab.Probe(plan)], oracle, progress=Notes(notes), concurrency=2)
+    assert result.labels[0].tolist() == lab.truth(plan)
+    assert oracle.clock.time < 1222.0 + 30.0
+    assert result.ledger.requests <= len(plan) + 60
+    assert any("asking again for up to 5 min (--patience)" in note for note in notes)
+
+
+def test_a_request_that_alone_fails_while_others_are_answered_is_at_fault(lab: Any) -> None:
+    async def script(oracle: Any, batch: NDArray[np.float32]) -> None:
+        await oracle.clock.sleep(1.0)
+        if batch[0, 0, 0, 0] == 7.0:
+            raise Unreachable("the connection broke", RetryAdvice("outage", outcome_unknown=True))
+
+    oracle = lab.Oracle(script, max_batch=1, clock=lab.FakeClock())
+    plan = tuple(float(i) for i in range(400))
+    with pytest.raises(Unreachable):
+        lab.run([lab.Probe(plan)], oracle, concurrency=3)
+    assert oracle.asked[7.0] <= 10
+
+
+def test_attempts_that_the_user_states_cap_every_kind_of_failure(lab: Any) -> None:
+    oracle = lab.Oracle(always(Throttled, RetryAdvice("throttled")), clock=lab.FakeClock())
+    with pytest.raises(Throttled):
+        lab.run([lab.Probe(PLAN[:4])], oracle, concurrency=1, attempts=2)
+    assert len(oracle.calls) == 2
 
 
 def test_every_tenth_request_throttled_costs_little(lab: Any) -> None:
@@ -118,12 +177,17 @@ def test_every_tenth_request_throttled_costs_little(lab: Any) -> None:
     assert result.ledger.throttled == result.ledger.retried
 
 
-def test_the_retry_budget_names_the_last_failure(lab: Any) -> None:
-    script = always(ServerFailed, HICCUP)
-    oracle = lab.Oracle(script, clock=lab.FakeClock())
-    with pytest.raises(RetryBudgetSpentError, match="the target failed"):
-        lab.run([lab.Probe(PLAN)], oracle, attempts=1000)
-    assert len(oracle.calls) < 20
+def test_inputs_refused_for_their_size_were_not_sent(lab: Any) -> None:
+    async def script(_: Any, batch: NDArray[np.float32]) -> None:
+        if len(batch) > 2:
+            raise InputRejected("too large", RetryAdvice("too-large"))
+
+    oracle = lab.Oracle(script, max_batch=16)
+    result = lab.run([lab.Probe(PLAN)], oracle, max_queries=len(PLAN))
+    assert result.labels[0].tolist() == lab.truth(PLAN)
+    assert (result.ledger.sent, result.ledger.retried) == (len(PLAN), 0)
+    answered = sum(size <= 2 for _, size in oracle.calls)
+    assert lab.totals() == {"sent": 60, "requests": answered, "retried": 0, "unknown": 0}
 
 
 # ---- pauses --------------------------------------------------------------------------------------
@@ -146,10 +210,34 @@ def test_a_pause_longer_than_a_run_waits_ends_it_at_once(lab: Any) -> None:
     clock = lab.FakeClock()
     advice = RetryAdvice("throttled", retry_after_s=1e10)
     oracle = lab.Oracle(always(Throttled, advice), clock=clock)
-    with pytest.raises(EndpointError, match="run the same command again after it"):
+    with pytest.raises(ComeBackError, match="in more than a year, and --patience is 5 min: run"):
         lab.run([lab.Probe(PLAN)], oracle)
     assert clock.time == 1000.0
     assert len(oracle.calls) <= 2
+
+
+def test_a_quota_ends_the_run_with_the_time_it_comes_back_and_the_same_run_goes_on_then(
+    lab: Any,
+) -> None:
+    clock, left = lab.FakeClock(), 25
+
+    async def script(_: Any, batch: NDArray[np.float32]) -> None:
+        nonlocal left
+        if left < len(batch):
+            advice = RetryAdvice("throttled", retry_after_s=1026.0 + 6 * 3600 - clock.time)
+            raise Throttled("the day's quota is used up", advice)
+        left -= len(batch)
+
+    oracle = lab.Oracle(script, max_batch=1, clock=clock)
+    back = r"quota is used up; its quota comes back at 1970-01-01 06:17:06 UTC \(in 6 h 1 s\)"
+    with pytest.raises(ComeBackError, match=back):
+        lab.run([lab.Probe(PLAN)], oracle, requests_per_s=1.0)
+    clock.time, left = 1026.0 + 6 * 3600, 1000
+    result = lab.run([lab.Probe(PLAN)], oracle)
+    assert result.labels[0].tolist() == lab.truth(PLAN)
+    assert result.ledger.cached == 25
+    assert all(count == 1 for value, count in oracle.asked.items() if value < 25)
+    assert oracle.queries <= len(PLAN) + 2
 
 
 def test_an_exhausted_quota_pauses_until_its_reset(lab: Any) -> None:
@@ -162,7 +250,7 @@ def test_an_exhausted_quota_pauses_until_its_reset(lab: Any) -> None:
 def test_a_quota_hint_cannot_stall_a_run_for_days(lab: Any) -> None:
     oracle = lab.Oracle(hints=[PaceHint(0, 1e9)], clock=lab.FakeClock())
     assert lab.run([lab.Probe(PLAN[:8])], oracle, concurrency=1).complete
-    assert oracle.calls[1][0] == 1000.0 + MAX_PAUSE_S
+    assert oracle.calls[1][0] == 1000.0
 
 
 def test_throttling_halves_what_is_in_flight_retries_included(lab: Any) -> None:
@@ -363,20 +451,11 @@ def test_cancelling_lists_what_was_in_flight_and_keeps_the_rest(lab: Any) -> Non
     assert lab.run([lab.Probe(PLAN)], lab.Oracle()).ledger.cached == 20
 
 
-class Notes:
+class Notes(Progress):
     """Progress that keeps its notes."""
 
     def __init__(self, notes: list[str]) -> None:
         self._notes = notes
 
-    def start(self, planned: int, known: int) -> None:
-        pass
-
-    def advance(self, labels: int, *, live: bool) -> None:
-        pass
-
     def note(self, message: str) -> None:
         self._notes.append(message)
-
-    def finish(self) -> None:
-        pass

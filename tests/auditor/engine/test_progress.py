@@ -39,6 +39,34 @@ def test_the_eta_comes_from_live_queries_only() -> None:
     assert last == "800 of 1,000 labels (80%), 5 queries/s, 40 s left"
 
 
+def test_the_eta_leaves_an_outage_out() -> None:
+    stream, time = io.StringIO(), Time()
+    progress = StreamProgress(stream, now=time)
+    progress.start(1000, 0)
+    for _ in range(30):
+        time.now += 1.0
+        progress.advance(10, live=True)
+    time.now += 200.0
+    progress.paced(200.0, None)
+    progress.advance(10, live=True)
+    last = stream.getvalue().splitlines()[-1]
+    assert last == "310 of 1,000 labels (31%), 10 queries/s, 1 min 07 s left"
+
+
+def test_the_eta_follows_the_newest_minute_and_a_learnt_pace() -> None:
+    stream, time = io.StringIO(), Time()
+    progress = StreamProgress(stream, now=time)
+    progress.start(100_000, 0)
+    for rate in [100] * 120 + [10] * 61:
+        time.now += 1.0
+        progress.advance(rate, live=True)
+    assert ", 10 queries/s, " in stream.getvalue().splitlines()[-1]
+    progress.paced(0.0, 2.0)
+    time.now += 10.0
+    progress.advance(1, live=True)
+    assert ", 2 queries/s, " in stream.getvalue().splitlines()[-1]
+
+
 def test_without_live_queries_there_is_no_eta() -> None:
     stream, time = io.StringIO(), Time()
     progress = StreamProgress(stream, now=time)

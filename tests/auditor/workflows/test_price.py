@@ -21,7 +21,7 @@ from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.workflows.prepare import prepare
-from auditor.workflows.price import Price, price_audit, read_rate, write_rate
+from auditor.workflows.price import Limit, Price, price_audit, read_check, write_rate
 
 MakeOracle = Callable[..., SyntheticOracle]
 
@@ -42,9 +42,20 @@ def ready(
     return oracle, prepare(oracle, samples, settings).plan
 
 
+MEANINGS = {
+    "measured": Limit("queries", 1.0, "measured by xray-audit check"),
+    "limit": Limit("queries", 1.0, "--rate"),
+    "request_limit": Limit("requests", 1.0, "--request-rate"),
+    "a_day": Limit("requests", 1.0, "limits.requests_per_day", 86_400.0),
+}
+
+
 def price(ready: tuple[SyntheticOracle, AuditPlan], **rates: float | None) -> Price:
-    given: dict[str, Any] = {"measured": None, "limit": None, "per_1000": None, **rates}
-    return price_audit(*ready, **given)
+    per_1000 = rates.pop("per_1000", None)
+    limits = [
+        dataclasses.replace(MEANINGS[name], allowed=rate) for name, rate in rates.items() if rate
+    ]
+    return price_audit(*ready, limits, per_1000)
 
 
 def test_counts_by_hand(ready: tuple[SyntheticOracle, AuditPlan]) -> None:
@@ -100,6 +111,15 @@ def test_a_limit_on_requests_counts_too(ready: tuple[SyntheticOracle, AuditPlan]
     )
 
 
+def test_a_quota_makes_days_of_it(ready: tuple[SyntheticOracle, AuditPlan]) -> None:
+    requests = price(ready).expected.requests
+    priced = price(ready, measured=1000.0, a_day=requests / 2)
+    assert priced.expected.seconds == 86_400.0
+    assert priced.rate_from == "limits.requests_per_day"
+    roomy = price(ready, measured=1000.0, a_day=10 * requests)
+    assert roomy.rate_from == "measured by xray-audit check"
+
+
 @pytest.mark.parametrize("per_1000", [-1.0, math.nan, math.inf])
 def test_a_bad_price_is_refused(ready: tuple[SyntheticOracle, AuditPlan], per_1000: float) -> None:
     with pytest.raises(UsageError, match="--price-per-1000 is "):
@@ -107,10 +127,11 @@ def test_a_bad_price_is_refused(ready: tuple[SyntheticOracle, AuditPlan], per_10
 
 
 def test_a_rate_is_kept_for_its_target_only(tmp_path: Path) -> None:
-    write_rate(tmp_path / "new" / "out", "model A", 12.5)
-    assert read_rate(tmp_path / "new" / "out", "model A") == 12.5
-    assert read_rate(tmp_path / "new" / "out", "model B") is None
-    assert read_rate(tmp_path, "model A") is None
+    write_rate(tmp_path / "new" / "out", "model A", 12.5, {"request_rate": 2.0})
+    found = read_check(tmp_path / "new" / "out", "model A")
+    assert found == {"queries_per_second": 12.5, "request_rate": 2.0}
+    assert read_check(tmp_path / "new" / "out", "model B") == {}
+    assert read_check(tmp_path, "model A") == {}
 
 
 @pytest.mark.parametrize(
@@ -128,13 +149,13 @@ def test_a_rate_is_kept_for_its_target_only(tmp_path: Path) -> None:
 )
 def test_a_damaged_rate_is_none(tmp_path: Path, content: Any) -> None:
     (tmp_path / "check.json").write_text(content)
-    assert read_rate(tmp_path, "m") is None
+    assert read_check(tmp_path, "m") == {}
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(AuditError, match=r"--output .*file cannot be written"):
-        write_rate(tmp_path / "file", "m", 1.0)
+        write_rate(tmp_path / "file", "m", 1.0, {})
 
 
 def test_pictures_are_in_the_price(make_oracle: MakeOracle, samples: Samples) -> None:
@@ -142,8 +163,7 @@ def test_pictures_are_in_the_price(make_oracle: MakeOracle, samples: Samples) ->
     drawn = AuditSettings(planes=4, density=40, trigger_search=False, pictures=2)
     oracle = make_oracle(max_batch=30)
     without, with_pictures = (
-        price_audit(oracle, prepare(oracle, samples, one).plan, None, None, 1.0)
-        for one in (plain, drawn)
+        price_audit(oracle, prepare(oracle, samples, one).plan, [], 1.0) for one in (plain, drawn)
     )
     assert with_pictures.picture_queries_most == 2 * 400
     for one, other in ((with_pictures, without),):

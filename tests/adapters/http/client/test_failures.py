@@ -98,7 +98,7 @@ def _fail(
         (401, AccessDenied, "never"),
         (402, AccessDenied, "never"),
         (403, AccessDenied, "never"),
-        (404, NotFound, "never"),
+        (404, NotFound, "gone"),
         (405, NotFound, "never"),
         (408, ServerFailed, "transient"),
         (409, ServerFailed, "transient"),
@@ -108,9 +108,9 @@ def _fail(
         (422, InputRejected, "never"),
         (429, Throttled, "throttled"),
         (500, ServerFailed, "transient"),
-        (502, ServerFailed, "transient"),
+        (502, ServerFailed, "outage"),
         (503, Throttled, "throttled"),
-        (504, ServerFailed, "transient"),
+        (504, ServerFailed, "outage"),
         (599, ServerFailed, "transient"),
     ],
 )
@@ -225,7 +225,7 @@ def test_a_broken_connection_has_an_unknown_outcome(
     start = time.perf_counter()
     error = _fail(scripted, script, Unreachable, words, transport=transport, timeout_s=timeout)
     assert time.perf_counter() - start < 2.0
-    assert error.advice.kind == "transient"
+    assert error.advice.kind == "outage"
     assert error.advice.outcome_unknown
 
 
@@ -279,7 +279,7 @@ def test_a_kept_connection_that_breaks_is_not_tried_anew_behind_our_back(
             await oracle.predict_labels(BATCH)
             with pytest.raises(Unreachable) as broken:
                 await oracle.predict_labels(BATCH)
-            assert broken.value.advice == RetryAdvice("transient", outcome_unknown=True)
+            assert broken.value.advice == RetryAdvice("outage", outcome_unknown=True)
             await oracle.aclose()
 
     asyncio.run(run())
@@ -292,7 +292,7 @@ def test_refused(transport: str) -> None:
         port = taken.getsockname()[1]
     with pytest.raises(Unreachable, match="refused") as refused:
         asyncio.run(_query(f"http://localhost:{port}/x", transport=transport))
-    assert refused.value.advice == RetryAdvice("transient", unsent=True)
+    assert refused.value.advice == RetryAdvice("outage", unsent=True)
 
 
 @both
@@ -303,7 +303,7 @@ def test_unknown_host(transport: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket, "getaddrinfo", nobody)
     with pytest.raises(Unreachable, match="does not resolve") as unknown:
         asyncio.run(_query("http://no-such-host.invalid/x", transport=transport))
-    assert unknown.value.advice == RetryAdvice("never", unsent=True)
+    assert unknown.value.advice == RetryAdvice("gone", unsent=True)
 
 
 @both
@@ -549,7 +549,7 @@ def test_a_tls_handshake_that_hangs_is_no_broken_tls(scripted: Scripted, transpo
         async with scripted(talk, eat=False) as url:
             with pytest.raises(Unreachable, match="in time") as caught:
                 await _query(url.replace("http:", "https:"), transport=transport, timeout_s=0.3)
-            assert caught.value.advice == RetryAdvice("transient", unsent=True)
+            assert caught.value.advice == RetryAdvice("outage", unsent=True)
 
     asyncio.run(run())
 

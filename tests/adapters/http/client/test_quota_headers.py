@@ -7,7 +7,8 @@ import httpx
 import pytest
 
 from adapters.contract import PaceHint
-from adapters.http.client.quota_headers import pace_hint, retry_after
+from adapters.http.client.quota_headers import pace_hint
+from adapters.http.client.waits import wait_in_headers
 
 NOW = 1_800_000_000
 DATE = email.utils.formatdate(NOW, usegmt=True)
@@ -60,9 +61,9 @@ def test_no_quota_no_hint(headers: dict[str, str]) -> None:
     ],
 )
 def test_retry_after(headers: dict[str, str], seconds: float | None) -> None:
-    assert retry_after(httpx.Headers({"Date": DATE, **headers})) == seconds
+    assert wait_in_headers(httpx.Headers({"Date": DATE, **headers})) == seconds
 
 
 def test_without_a_date_header_our_clock_decides() -> None:
     at = email.utils.formatdate(time.time() + 100, usegmt=True)
-    assert retry_after(httpx.Headers({"Retry-After": at})) == pytest.approx(100, abs=5)
+    assert wait_in_headers(httpx.Headers({"Retry-After": at})) == pytest.approx(100, abs=5)

@@ -97,7 +97,7 @@ def test_https(
     async def run() -> None:
         async with scripted(answer, ssl=_server_context(leaf, clients)) as url:
             # Whether the server's word arrives before its broken connection is a race.
-            kind = "never|transient" if "ours" in CASES[case] else "never"
+            kind = "never|transient|outage" if "ours" in CASES[case] else "never"
             zeros = np.zeros((1, 1, 2, 2), np.float32)
             await _ask({"url": url, **table}, zeros, CASES[case], [1], kind)
 
@@ -169,7 +169,7 @@ def test_grpcs(
         server, port = await _serve(servicer, _credentials(leaf, clients))
         table = {"url": f"grpcs://localhost:{port}/audit", "tls": tls, "input": {"range": [0, 1]}}
         try:
-            kind = "transient" if "hung up" in GRPC_CASES[case] else "never"
+            kind = "outage" if "hung up" in GRPC_CASES[case] else "never"
             await _ask(table, batch, GRPC_CASES[case], model.labels(batch).tolist(), kind)
         finally:
             await server.stop(None)
@@ -214,7 +214,7 @@ def test_the_wrong_scheme_for_grpc(
         server, port = await _serve(Servicer(model), credentials)
         try:
             table = {"url": f"{scheme}://localhost:{port}/audit"}
-            await _ask(table, model.batch(1), words, [], "transient" if secure else "never")
+            await _ask(table, model.batch(1), words, [], "outage" if secure else "never")
         finally:
             await server.stop(None)
 

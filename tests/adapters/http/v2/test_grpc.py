@@ -169,7 +169,7 @@ def test_the_key_travels_as_metadata(
         ("PERMISSION_DENIED", AccessDenied, "never"),
         ("RESOURCE_EXHAUSTED", Throttled, "throttled"),
         ("INTERNAL", ServerFailed, "transient"),
-        ("UNAVAILABLE", Unreachable, "transient"),
+        ("UNAVAILABLE", Unreachable, "outage"),
     ],
 )
 def test_every_code_has_its_place(
@@ -194,14 +194,14 @@ def test_an_unknown_model_and_nobody_there(servicer: Servicer, model: Any) -> No
         _ask(servicer, model.batch(1), path="/other")
     with pytest.raises(Unreachable) as nobody:
         asyncio.run(open_oracle(_target("grpc://127.0.0.1:9/audit", limits={"timeout": 2})))
-    assert nobody.value.advice == RetryAdvice("transient", unsent=True)
+    assert nobody.value.advice == RetryAdvice("outage", unsent=True)
 
 
 def test_a_server_cannot_say_that_it_was_never_asked(servicer: Servicer, model: Any) -> None:
     servicer.fail = (grpc.StatusCode.UNAVAILABLE, "failed to connect to all addresses")
     with pytest.raises(Unreachable) as caught:
         _ask(servicer, model.batch(1))
-    assert caught.value.advice == RetryAdvice("transient", outcome_unknown=True)
+    assert caught.value.advice == RetryAdvice("outage", outcome_unknown=True)
 
 
 def test_a_connection_that_never_stands_is_given_up_in_time() -> None:
@@ -211,7 +211,7 @@ def test_a_connection_that_never_stands_is_given_up_in_time() -> None:
             asyncio.run(
                 open_oracle(_target(f"grpc://127.0.0.1:{port}/audit", limits={"timeout": 0.3}))
             )
-    assert caught.value.advice.kind == "transient"
+    assert caught.value.advice.kind == "outage"
 
 
 def test_a_reply_without_the_output(servicer: Servicer, model: Any) -> None:

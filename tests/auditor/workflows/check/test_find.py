@@ -282,3 +282,18 @@ def test_a_key_in_the_url_is_refused_before_anything_is_asked(
     assert "secret_env" in ran.sentence
     assert "s3cret-value" not in ran.err
     assert server.requests == []
+
+
+def test_limits_that_the_server_states_are_written_and_priced(
+    command: RunCommand, make_server: MakeServer, pictures: Pictures, tmp_path: Path
+) -> None:
+    server, url = make_server("v1", nhwc=True, scale=1.0)
+    server.headers = {"X-RateLimit-Limit-Minute": "6000", "X-RateLimit-Limit-Day": "50"}
+    written, samples = tmp_path / "t.toml", pictures()
+    ran = command("check", url, "--samples", samples, "--write", written)
+    assert "limits.request_rate is 100 and limits.requests_per_day is 50" in ran.out
+    text = written.read_text()
+    assert "[limits]\nrequest_rate = 100.0\nrequests_per_day = 50\n" in text
+    priced = command("plan", "--target", written, "--samples", samples, "--batch", "1")
+    assert "days" in priced.out
+    assert "(limits.requests_per_day)" in priced.out

@@ -1,0 +1,164 @@
+"""The pace that refusals teach: close to a target's limit, and with few refusals on the way."""
+
+from __future__ import annotations
+
+import random
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from adapters.errors import RetryAdvice, Throttled
+from auditor.engine.progress import StreamProgress
+
+Limiter = Callable[[float], float | None]
+"""Takes the time; the seconds to wait if the request is refused, None if it is taken."""
+
+
+def spaced(seconds: float) -> Limiter:
+    """One request per ``seconds``, no burst."""
+    next_at = 0.0
+
+    def limit(now: float) -> float | None:
+        nonlocal next_at
+        if now < next_at:
+            return seconds
+        next_at = now + seconds
+        return None
+
+    return limit
+
+
+def windowed(allowed: int, seconds: float) -> Limiter:
+    """``allowed`` requests in every window of ``seconds``."""
+    taken: dict[int, int] = {}
+
+    def limit(now: float) -> float | None:
+        number = int(now // seconds)
+        taken[number] = taken.get(number, 0) + 1
+        return None if taken[number] <= allowed else (number + 1) * seconds - now
+
+    return limit
+
+
+def sliding(allowed: int, seconds: float) -> Limiter:
+    """``allowed`` requests in any ``seconds``."""
+    taken: deque[float] = deque()
+
+    def limit(now: float) -> float | None:
+        while taken and taken[0] <= now - seconds:
+            taken.popleft()
+        if len(taken) >= allowed:
+            return taken[0] + seconds - now
+        taken.append(now)
+        return None
+
+    return limit
+
+
+def bucket(size: int, per_s: float) -> Limiter:
+    """A bucket of ``size`` tokens that fills by ``per_s``."""
+    level, at = float(size), 1000.0
+
+    def limit(now: float) -> float | None:
+        nonlocal level, at
+        level, at = min(size, level + (now - at) * per_s), now
+        if level < 1.0:
+            return 1.0 / per_s
+        level -= 1.0
+        return None
+
+    return limit
+
+
+def behind(limiter: Limiter, stated: Callable[[float], float | None], latency: float) -> Any:
+    """A target behind ``limiter`` that states of a wait what ``stated`` makes of it."""
+
+    async def script(oracle: Any, _: NDArray[np.float32]) -> None:
+        wait = limiter(oracle.clock.time)
+        await oracle.clock.sleep(latency)
+        if wait is not None:
+            raise Throttled("slow down", RetryAdvice("throttled", stated(wait)))
+
+    return script
+
+
+LIMITERS: dict[str, tuple[Callable[[], Limiter], float]] = {
+    "one a second": (lambda: spaced(1.0), 1.0),
+    "ten a minute": (lambda: windowed(10, 60.0), 1 / 6),
+    "sixty a minute, sliding": (lambda: sliding(60, 60.0), 1.0),
+    "a bucket of fifty": (lambda: bucket(50, 2.0), 2.0),
+    "twenty a second": (lambda: windowed(20, 1.0), 20.0),
+}
+
+
+@pytest.mark.parametrize(
+    ("states", "concurrency"), [("the wait", 1), ("the wait", 8), ("nothing", 4)]
+)
+@pytest.mark.parametrize("kind", LIMITERS)
+def test_a_limited_target_is_used_well_and_seldom_refuses(
+    lab: Any, kind: str, states: str, concurrency: int
+) -> None:
+    limiter, rate = LIMITERS[kind]
+
+    def stated(wait: float) -> float | None:
+        return wait if states == "the wait" else None
+
+    oracle = lab.Oracle(behind(limiter(), stated, 0.02), max_batch=1, clock=lab.FakeClock())
+    plan = tuple(float(i) for i in range(200))
+    result = lab.run([lab.Probe(plan)], oracle, concurrency=concurrency)
+    assert result.labels[0].tolist() == lab.truth(plan)
+    seconds = oracle.clock.time - 1000.0
+    assert seconds <= 1.35 * len(plan) / rate + (0 if states == "the wait" else 6)
+    # Until a pace is learnt, all in flight may be refused; unsaid waits are found by trying.
+    few = 0.05 * len(plan) + (12 if states == "the wait" else 30)
+    assert result.ledger.retried <= few
+
+
+def test_refusals_by_chance_teach_no_pace(lab: Any) -> None:
+    rng = random.Random(3)
+
+    async def script(oracle: Any, _: NDArray[np.float32]) -> None:
+        await oracle.clock.sleep(0.05)
+        if rng.random() < 0.1:
+            raise Throttled("slow down", RetryAdvice("throttled", retry_after_s=0.1))
+
+    oracle = lab.Oracle(script, max_batch=1, clock=lab.FakeClock())
+    plan = tuple(float(i) for i in range(300))
+    assert lab.run([lab.Probe(plan)], oracle, concurrency=1).complete
+    # 0.05 s a request and 0.1 s for every tenth are 0.06 s each.
+    assert oracle.clock.time - 1000.0 < 2.5 * 0.06 * len(plan)
+
+
+def test_an_outage_teaches_no_pace(lab: Any) -> None:
+    async def script(oracle: Any, _: NDArray[np.float32]) -> None:
+        await oracle.clock.sleep(0.1)
+        if 1000.3 < oracle.clock.time < 1016.0:
+            raise Throttled("quota", RetryAdvice("throttled", retry_after_s=6.0))
+
+    oracle = lab.Oracle(script, max_batch=1, clock=lab.FakeClock())
+    plan = tuple(float(i) for i in range(100))
+    assert lab.run([lab.Probe(plan)], oracle, concurrency=1).complete
+    assert oracle.clock.time < 1000.0 + 20.0 + 0.15 * len(plan)
+
+
+def test_the_time_left_is_that_of_the_learnt_pace(lab: Any) -> None:
+    clock = lab.FakeClock()
+    lines: list[str] = []
+
+    class Shown(StreamProgress):
+        def _write(self, text: str) -> None:
+            lines.append(text)
+
+    oracle = lab.Oracle(behind(spaced(1.0), lambda wait: wait, 0.02), max_batch=1, clock=clock)
+    plan = tuple(float(i) for i in range(200))
+    progress = Shown(quiet_s=10.0, now=lambda: clock.time)
+    lab.run([lab.Probe(plan)], oracle, progress=progress, concurrency=2)
+    left = [line for line in lines if "1 queries/s" in line and "min" in line]
+    first = next(line for line in left if line.startswith(("1", "2", "3")))
+    done = int(first.split(" of ")[0])
+    minutes, seconds = (int(part) for part in first.split(", ")[-1].split()[:3:2])
+    assert 60 * minutes + seconds == pytest.approx(1.05 * (200 - done), rel=0.15)
