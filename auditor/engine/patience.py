@@ -20,6 +20,9 @@ from auditor.errors import AuditError, ExitCode
 ATTEMPTS = 8
 """Sends of a request that may be at fault, the first included. A target that fails every tenth
 request by chance does so eight times running once in a hundred million requests."""
+PATTERN_FROM, PATTERN_SHARE = 20, 0.5
+"""Failures that may be the requests' fault end a run beyond so many and that share of the answers:
+each was repeated, and may have been billed."""
 MAX_BACKOFF_S = 10.0
 _YEAR_S = 366 * 86_400.0
 
@@ -94,7 +97,7 @@ class Patience:
         self._attempts, self._backoff_s = attempts, backoff_s
         self._since: float | None = None
         self._refused = False
-        self._answers = 0
+        self._answers = self._counted = 0
 
     @property
     def heard(self) -> bool:
@@ -129,17 +132,27 @@ class Patience:
         limit = limited_by(error, heard=self.heard)
         if limit == "nothing" or tries.sends == self._attempts:
             raise error
+        assert isinstance(error, AdapterError)
         self._since = now if self._since is None else self._since
         self._refused = isinstance(error, Throttled)
         # A target that answers others meanwhile is not down.
         others = tries.answers is not None and self._answers > tries.answers
         tries.answers = self._answers
         if limit == "count" or (others and not isinstance(error, Throttled)):
-            tries.counted += 1
-            if tries.counted >= ATTEMPTS:
-                raise error
-        assert isinstance(error, AdapterError)
+            self._count(tries, error)
         return self._within(tries, error, error.advice.retry_after_s or 0.0)
+
+    def _count(self, tries: Tries, error: AdapterError) -> None:
+        """Count ``error`` as one that may be the request's fault, of this one and of all."""
+        tries.counted += 1
+        self._counted += 1
+        if tries.counted >= ATTEMPTS:
+            raise error
+        if self._counted > PATTERN_FROM + PATTERN_SHARE * self._answers:
+            said = f"{error}; {self._counted} such failures beside {self._answers} answers are no"
+            ended = type(error)(f"{said} chance, so the run ends", error.advice)
+            ended.status = error.status
+            raise ended from error
 
     def _within(self, tries: Tries, error: AdapterError, asked: float) -> float:
         """``asked`` or a back-off, if that lies within the patience."""

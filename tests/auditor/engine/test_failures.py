@@ -154,6 +154,18 @@ def test_a_request_that_alone_fails_while_others_are_answered_is_at_fault(lab: A
     assert oracle.asked[7.0] <= 10
 
 
+def test_a_target_that_fails_more_often_than_not_is_given_up(lab: Any) -> None:
+    async def script(oracle: Any, batch: NDArray[np.float32]) -> None:
+        if oracle.asked[batch[0, 0, 0, 0]] % 4:
+            raise ServerFailed("the target failed", HICCUP)
+
+    oracle = lab.Oracle(script, max_batch=1, clock=lab.FakeClock())
+    said = r"the target failed; \d+ such failures beside \d+ answers are no chance, so the run ends"
+    with pytest.raises(ServerFailed, match=said):
+        lab.run([lab.Probe(PLAN)], oracle, concurrency=1)
+    assert len(oracle.calls) < len(PLAN)
+
+
 def test_attempts_that_the_user_states_cap_every_kind_of_failure(lab: Any) -> None:
     oracle = lab.Oracle(always(Throttled, RetryAdvice("throttled")), clock=lab.FakeClock())
     with pytest.raises(Throttled):
