@@ -34,7 +34,7 @@ TRAPS: dict[str, list[str]] = {
         f"{HTTP}/test_presets.py::test_torchserve_and_its_token",
         f"{HTTP}/test_presets.py::test_aws_puts_everything_into_400",
         "tests/auditor/engine/test_failures.py::test_attempts_are_capped",
-        "tests/auditor/engine/test_failures.py::test_a_dead_target_costs_a_tenth_more_than_the_plan_at_most_and_ends_soon",
+        "tests/auditor/engine/test_failures.py::test_a_dead_target_costs_a_tenth_more_than_the_plan_at_most_and_ends_with_the_patience",
         "tests/auditor/workflows/check/test_find.py::test_a_server_that_never_gives_a_label",
     ],
     "2 200 does not mean success, and a missing label never becomes a class": [

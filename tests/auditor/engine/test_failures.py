@@ -100,7 +100,8 @@ def test_what_may_be_the_requests_fault_is_asked_eight_times_by_however_many_wor
     with pytest.raises(ServerFailed):
         lab.run([lab.Probe(PLAN)], oracle, concurrency=40)
     assert 8 <= len(oracle.calls) <= 12
-    assert clock.time < 1030.0
+    # Seven pauses of 10 s at most; they are random.
+    assert clock.time < 1070.0
 
 
 def test_a_target_dead_from_the_middle_on_costs_as_little(lab: Any) -> None:

@@ -353,7 +353,7 @@ def test_a_tunnel_is_opened_for_https_and_the_server_proves_itself(
     assert asyncio.run(run()).asked == ["CONNECT models.acme-shop.example:443 HTTP/1.1"] * 2
 
 
-@pytest.mark.parametrize(("status", "retry"), [(403, "never"), (407, "never"), (503, "transient")])
+@pytest.mark.parametrize(("status", "retry"), [(403, "never"), (407, "never"), (503, "outage")])
 def test_a_proxy_that_opens_no_tunnel_is_named(status: int, retry: str, transport: str) -> None:
     async def run() -> None:
         async with FakeProxy(1, status=status).serving() as place:
