@@ -7,6 +7,8 @@ import dataclasses
 from typing import Any
 from urllib.parse import quote
 
+import httpx
+
 from adapters.errors import BadReply, EndpointError, RetryAdvice, ServerFailed
 from adapters.http.client.client import Client
 from adapters.http.client.endpoint import Endpoint
@@ -62,6 +64,12 @@ class Poller:
 
     def _place(self, job: Any) -> Endpoint:
         """URL of the answer; the client refuses another server."""
+        try:
+            return self._stated_place(job)
+        except (httpx.InvalidURL, ValueError):
+            raise BadReply("the reply names a place for the answer that is no URL") from None
+
+    def _stated_place(self, job: Any) -> Endpoint:
         if self._poll.url_path:
             url = self._url.get(job)
             if not isinstance(url, str):

@@ -217,6 +217,18 @@ def test_an_odd_look_for_an_answer_is_repeated_without_another_job(mount: Mount)
     assert (len(jobs), looks) == (1, [])
 
 
+@pytest.mark.parametrize("url", ["http://[", "http://h:99999999/", "\ud800", "//[::1", "\x00"])
+@pytest.mark.parametrize("field", ["url_path", "id_path"])
+def test_a_place_that_is_none_is_a_stumble(mount: Mount, url: str, field: str) -> None:
+    async def answer(_: Request) -> Response:
+        return Response(json.dumps({"at": url}), 202)
+
+    poll = {"statuses": [202], field: "at", "url": "{url}/{id}", "interval": 0.01, "timeout": 2}
+    error = failure(mount(answer), poll=poll, limits={"timeout": 2})
+    assert isinstance(error, EndpointError)
+    assert str(error).isprintable()
+
+
 def test_a_look_that_is_refused_has_a_remedy_about_looks(mount: Mount) -> None:
     async def answer(request: Request) -> Response:
         if request.method == "POST":
