@@ -8,6 +8,7 @@
     ├── EvidenceError              exit 4: evidence cannot be written, read or relied on
     ├── LabelsPending              exit 5: inputs were handed out as files and wait for labels
     ├── OutageError                exit 4: the target did not answer for too long
+    ├── OddRepliesError            exit 4: too many good replies held no usable labels
     └── ComeBackError              exit 5: a quota is used up; the message says when it comes back
     KeyboardInterrupt
     └── AuditInterrupted           exit 130: the Python API was interrupted

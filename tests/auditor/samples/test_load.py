@@ -634,7 +634,7 @@ def test_listed_digits_follow_the_list(tmp_path: Path) -> None:
         (
             ("cat", "dog", "frog"),
             LabelSpace(["a", "b", "c"]),
-            "no class named 'cat'; it has 'a', 'b', 'c': rename",
+            "no class named 'cat'; it has 'a', 'b', 'c': name the samples' classes so",
         ),
         (("cat", "dog", "frog"), LabelSpace(size=10), "name 3 classes and the model has 10"),
         (("1", "2", "-3"), LabelSpace(size=10), "name 3 classes and the model has 10"),
