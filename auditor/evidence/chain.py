@@ -51,7 +51,13 @@ from auditor.evidence.target_record import TargetRecord
 GENESIS = "0" * 64
 MAX_LINE = 16 * 1024 * 1024
 MAX_LABELS = 100_000_000
-MAX_PROBES = 1_000_000
+MAX_PROBES = 100_000
+MAX_VOID = 65_536
+"""Most inputs of a row that voids labels."""
+MAX_TOUCHED = 10 * MAX_LABELS
+"""Most work that a few words of a log may ask for, in labels copied."""
+LAST_SECOND = 253_402_300_799
+"""End of the year 9999, the last that a date can have."""
 
 
 @dataclass
@@ -100,6 +106,7 @@ class Chain:
     places: Places | None = None
     keep: bool = False
     kept: int = 0
+    touched: int = 0
 
     def labels(self, digest: str) -> NDArray[np.uint16] | None:
         """Labels ``(size,)`` of the probe ``digest``; None if the log does not name it."""
@@ -122,6 +129,12 @@ class Chain:
         self.numbers[digest] = probe.number
         return probe
 
+    def touch(self, labels: int) -> None:
+        """Count work that follows from a few words; an EvidenceError if no audit asks so much."""
+        self.touched += labels
+        if self.touched > MAX_TOUCHED:
+            raise EvidenceError("the label log asks more than any audit asks")
+
 
 Rows = Callable[[Places, NDArray[np.int64], dict[str, Any]], None]
 """Called with the inputs of an ask, the places that a row names, and the row."""
@@ -132,8 +145,8 @@ def line_hash(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
-def _row_places(row: dict[str, Any], size: int) -> NDArray[np.int64]:
-    """Places ``(n,)`` of the inputs of one row, checked to be distinct and below ``size``."""
+def _row_places(row: dict[str, Any], size: int) -> range | NDArray[np.int64]:
+    """Places of the inputs of one row, checked to be distinct and below ``size``."""
     span = row.get("r")
     if span is not None:
         if not isinstance(span, list) or len(span) != 2:
@@ -141,7 +154,7 @@ def _row_places(row: dict[str, Any], size: int) -> NDArray[np.int64]:
         first, count = map(_whole, span)
         if count < 1 or first + count > size:
             raise EvidenceError("a row names inputs that its probes do not have")
-        return np.arange(first, first + count, dtype=np.int64)
+        return range(first, first + count)
     found = _whole_numbers(row.get("i"))
     if not len(found) or int(found.max()) >= size or len(np.unique(found)) != len(found):
         raise EvidenceError("a row names inputs that its probes do not have")
@@ -192,7 +205,8 @@ def _linked(chain: Chain, line: bytes) -> dict[str, Any]:
         raise EvidenceError(
             "it does not hold the hash of the entry before it: one of the two was changed"
         )
-    if not isinstance(entry.get("at"), (int, float)):
+    at = entry.get("at")
+    if type(at) not in {int, float} or not 0 <= at <= LAST_SECOND:
         raise EvidenceError("it states no time")
     return entry
 
@@ -228,6 +242,7 @@ def _keep(chain: Chain, run: LoggedRun) -> None:
     """Keep the labels that answer the last question."""
     if not chain.keep or chain.places is None or len(run.answers) == len(run.asked):
         return
+    chain.touch(chain.places.size)
     chain.kept += chain.places.size
     if chain.kept > MAX_LABELS:
         raise EvidenceError("the label log asks more than any audit asks")
@@ -249,14 +264,16 @@ def _ask(chain: Chain, run: LoggedRun, entry: dict[str, Any]) -> None:
             raise EvidenceError("it introduces a probe in another way than it was written")
         chain.introduce(kind, digest, _whole(size))
     numbers = [_whole(number) for number in _list(entry.get("probes"))]
-    if any(number >= len(chain.probes) for number in numbers):
+    if len(numbers) > MAX_PROBES or any(number >= len(chain.probes) for number in numbers):
         raise EvidenceError("it asks a probe that was never introduced")
     run.asked.append(numbers)
     chain.places = Places([chain.probes[number] for number in numbers])
 
 
 def _rows(chain: Chain, run: LoggedRun, entry: dict[str, Any], rows: Rows | None) -> None:
-    for row in _list(entry.get("rows")):
+    if not _list(entry.get("rows")):
+        raise EvidenceError("it holds no row")
+    for row in entry["rows"]:
         _row(chain, run, row, rows)
     if any(row.get("s") not in FREE for row in entry["rows"]):
         chain.first_query = entry["at"] if chain.first_query is None else chain.first_query
@@ -268,30 +285,38 @@ def _row(chain: Chain, run: LoggedRun, row: Any, rows: Rows | None) -> None:
         raise EvidenceError("a row is not as it was written")
     if chain.places is None:
         raise EvidenceError("a row comes before anything was asked")
-    at = _row_places(row, chain.places.size)
-    status = row["s"]
-    run.tally.count(status, len(at), row)
+    places, status = _row_places(row, chain.places.size), row["s"]
+    run.tally.count(status, len(places), row)
     if status == "void":
+        if len(places) > MAX_VOID:
+            raise EvidenceError("a row voids more labels than any that is written")
+        chain.touch(10 * len(places))
+        at = np.asarray(places, dtype=np.int64)
         chain.places.put(at, np.full(len(at), NOT_ASKED))
     elif status in LABELLED:
         labels = _whole_numbers(row.get("l"))
-        if len(labels) != len(at) or int(labels.max()) >= NOT_ASKED:
+        if len(labels) != len(places) or int(labels.max()) >= NOT_ASKED:
             raise EvidenceError("a row does not hold one label per input")
+        at = np.asarray(places, dtype=np.int64)
         chain.places.put(at, labels)
         if rows is not None and status == "ok":
             rows(chain.places, at, row)
 
 
-def split_lines(data: bytes) -> tuple[list[bytes], bytes]:
-    """The whole lines of a log, and what follows the last line break.
+def split_lines(data: bytes) -> tuple[Iterator[bytes], bytes]:
+    """The whole lines of a log, one after the other, and what follows the last line break."""
+    end = data.rfind(b"\n") + 1
+    return _lines(data, end), data[end:]
 
-    Raises:
-        EvidenceError: a line longer than any that is written.
-    """
-    *lines, rest = data.split(b"\n")
-    if any(len(line) > MAX_LINE for line in lines):
-        raise EvidenceError("the label log holds a line longer than any that is written")
-    return lines, rest
+
+def _lines(data: bytes, end: int) -> Iterator[bytes]:
+    start = 0
+    while start < end:
+        stop = data.index(b"\n", start)
+        if stop - start > MAX_LINE:
+            raise EvidenceError("the label log holds a line longer than any that is written")
+        yield data[start:stop]
+        start = stop + 1
 
 
 def spans(items: NDArray[np.int64], most: int) -> Iterator[NDArray[np.int64]]:

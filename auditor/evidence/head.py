@@ -19,7 +19,17 @@ from auditor.evidence.attest.signing import STATEMENT_TYPE, PublicKey
 from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import safe_name
-from auditor.evidence.layout import FORMAT, LOG, OUTSIDE, PLAN, REPORT, RUN, VIEWS
+from auditor.evidence.layout import (
+    FORMAT,
+    LOG,
+    OUTSIDE,
+    PLAN,
+    REPORT,
+    REPORT_SECONDS,
+    RUN,
+    VIEWS,
+    may_seal,
+)
 
 HEAD_TYPE = "urn:xray-audit:evidence:1"
 PLAN_TYPE = "urn:xray-audit:plan:1"
@@ -75,7 +85,7 @@ def head_statement(
     Raises:
         EvidenceError: a file does not hold a JSON object.
     """
-    report = parse_object(content[REPORT], REPORT)
+    report = parse_object(content[REPORT], REPORT, REPORT_SECONDS)
     plan = parse_object(content[PLAN], PLAN)
     run = parse_object(content[RUN], RUN)
     timing = run.get("timing")
@@ -149,6 +159,8 @@ def _listed(row: Any) -> Listed:
         raise EvidenceError("head.json lists a file that no bundle holds")
     if path in OUTSIDE or path.startswith(VIEWS):
         raise EvidenceError(f"head.json lists {path}, which it cannot speak for")
+    if not may_seal(path):
+        raise EvidenceError(f"head.json lists {path}, which no audit of this version writes")
     if type(size) is not int or not isinstance(digest, str) or len(digest) != 64:
         raise EvidenceError("head.json lists a file in another way than it was written")
     return Listed(path, size, digest)

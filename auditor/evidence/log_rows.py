@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.errors import EvidenceError
+
 LABELLED = frozenset({"ok", "cached", "twin"})
 FREE = frozenset({"cached", "twin", "void"})
 """Rows for which nothing was sent."""
@@ -35,15 +37,16 @@ class Places:
 
     def put(self, at: NDArray[np.int64], labels: NDArray[Any]) -> None:
         """Give the inputs ``at`` their ``labels``."""
+        if not len(at):
+            return
         owner = np.searchsorted(self.starts, at, side="right") - 1
-        touched = set(owner.tolist())
-        for number in touched:
-            here = at - self.starts[number]
-            if len(touched) == 1:
-                self.probes[number].labels[here] = labels
-            else:
-                where = owner == number
-                self.probes[number].labels[here[where]] = labels[where]
+        order = np.argsort(owner, kind="stable")
+        owner, at, labels = owner[order], at[order], labels[order]
+        ends = [*(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(owner)]
+        for start, end in zip([0, *ends], ends, strict=False):
+            number = owner[start]
+            here = at[start:end] - self.starts[number]
+            self.probes[number].labels[here] = labels[start:end]
 
 
 @dataclass
@@ -59,7 +62,7 @@ class RowTotals:
     by_status: dict[str, int] = field(default_factory=dict)
 
     def count(self, status: str, size: int, row: dict[str, Any]) -> None:
-        """Add one row."""
+        """Add one row; an EvidenceError if it counts its sendings in another way than whole."""
         if status == "twin":
             self.deduplicated += size
         elif status == "cached":
@@ -68,7 +71,9 @@ class RowTotals:
             return
         self.sent += size
         self.requests += 1
-        how = str(row.get("c", status))
+        again, how = row.get("a", 1), str(row.get("c", status))
+        if type(again) is not int:
+            raise EvidenceError("a row is not as it was written")
         self.by_status[how] = self.by_status.get(how, 0) + 1
-        self.retried += size if row.get("a", 1) > 1 else 0
+        self.retried += size if again > 1 else 0
         self.unknown += size if row.get("u") is True else 0
