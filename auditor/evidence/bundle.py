@@ -9,9 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from auditor.errors import EvidenceError
-from auditor.evidence.canonical import parse_object
+from auditor.evidence.canonical import parse_object, refuse_unbearable
 from auditor.evidence.files import BundleFiles, read_files
-from auditor.evidence.layout import HANDOVER, HEAD_SIGNATURE, PICTURES, PROFILE, REPORT, RUN
+from auditor.evidence.layout import (
+    HANDOVER,
+    HEAD_SIGNATURE,
+    PICTURES,
+    PROFILE,
+    REPORT,
+    REPORT_SECONDS,
+    RUN,
+)
 from auditor.report.json_report import parse_result
 from auditor.report.result.result import Result
 
@@ -49,10 +57,11 @@ def load_bundle(where: Path) -> Bundle:
         EvidenceError: it is no bundle, or damaged.
     """
     files = read_files(where)
+    refuse_unbearable(files.get(REPORT), REPORT, REPORT_SECONDS)
     return Bundle(
         files=files,
         result=parse_result(files.get(REPORT), f"{REPORT} of {files.where}"),
-        pictures=_pictures(files),
+        pictures=read_pictures(files),
         run=parse_object(files.content[RUN], RUN) if RUN in files else {},
         profile=parse_object(files.content[PROFILE], PROFILE) if PROFILE in files else {},
         handed_over=HANDOVER in files,
@@ -60,7 +69,12 @@ def load_bundle(where: Path) -> Bundle:
     )
 
 
-def _pictures(files: BundleFiles) -> dict[str, bytes]:
+def read_pictures(files: BundleFiles) -> dict[str, bytes]:
+    """PNGs in a bundle by their keys; empty if they are withheld.
+
+    Raises:
+        EvidenceError: they are damaged.
+    """
     if PICTURES not in files:
         return {}
     try:

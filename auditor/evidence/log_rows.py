@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from auditor.errors import EvidenceError
 
 LABELLED = frozenset({"ok", "cached", "twin"})
+_HASH = re.compile(r"[0-9a-f]{32}")
 FREE = frozenset({"cached", "twin", "void"})
 """Rows for which nothing was sent."""
 
@@ -62,7 +64,7 @@ class RowTotals:
     by_status: dict[str, int] = field(default_factory=dict)
 
     def count(self, status: str, size: int, row: dict[str, Any]) -> None:
-        """Add one row; an EvidenceError if it counts its sendings in another way than whole."""
+        """Add one row; an EvidenceError if its facts are not as they are written."""
         if status == "twin":
             self.deduplicated += size
         elif status == "cached":
@@ -72,7 +74,9 @@ class RowTotals:
         self.sent += size
         self.requests += 1
         again, how = row.get("a", 1), str(row.get("c", status))
-        if type(again) is not int:
+        stated = (type(again), type(row.get("c", "")), type(row.get("ms", 0)))
+        known = stated[0] is int and stated[1] in {int, str} and stated[2] in {int, float}
+        if not known or not _HASH.fullmatch(str(row.get("q"))):
             raise EvidenceError("a row is not as it was written")
         self.by_status[how] = self.by_status.get(how, 0) + 1
         self.retried += size if again > 1 else 0

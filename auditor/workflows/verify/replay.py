@@ -8,9 +8,11 @@ score, and no step of a search, depends on a pixel, so only the inputs *sent* ca
 from __future__ import annotations
 
 import dataclasses
+import math
 import zlib
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +27,7 @@ from auditor.evidence.chain import Chain
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
 from auditor.evidence.records import image_hash, plan_record, read_end
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.recorded import plan_from_record, recorded_version
 from auditor.plan.settings import AuditSettings
 from auditor.samples.fit import to_model_units
@@ -39,8 +42,20 @@ T = TypeVar("T")
 
 MAX_IMAGE_BYTES = 16 * 1024**3
 """Size of the array of all samples' images; only those in the bundle take up memory."""
+MAX_INPUT_VALUES = 64 * 1024**2
+"""Values of one sample or input."""
+MAX_KEPT_VALUES = 2**30
+"""Values of the images that are asked about, in model units: 4 GiB."""
+MOST_EXPANDED, MOST_FLAT, FLAT_BYTES = 1100, 100, 256 * 1024**2
+"""Bytes that one of zlib's can expand to, at most; that one of images' does; and bytes up to which
+any images may be flat.
+"""
+SAMPLE_TYPES = ("uint8", "float16", "float32", "float64")
 NOISE_SEED = 0
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+UNREADABLE = (
+    KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, OSError,
+    RecursionError, MemoryError,
+)  # fmt: skip
 """Errors raised by reading a record that this program did not write."""
 
 
@@ -54,6 +69,7 @@ class Replayed:
         report: the content of report.json.
         spec: the target's input.
         with_images: True if the sample images were there.
+        trigger: outcome of the trigger search, or None.
         batches: batches of adaptive probes, such as the trigger search's, that were asked again.
         inputs_differ: those of them whose inputs are not the ones on record.
     """
@@ -63,8 +79,13 @@ class Replayed:
     report: dict[str, Any]
     spec: InputSpec
     with_images: bool
+    trigger: TriggerOutcome | None = None
     batches: int = 0
     inputs_differ: int = 0
+
+
+class TooLarge(EvidenceError):
+    """A sound bundle may be larger than this program takes on."""
 
 
 class RecordedOracle:
@@ -141,15 +162,16 @@ def _replay(
     ended = dataclasses.replace(answers.run, ledger=Ledger(**run["ledger"]), **end)
     answers = dataclasses.replace(answers, run=ended)
     judged = judge(oracle, ready, answers, profile, dict(run["timing"]))
-    record = plan_record(oracle, ready, profile)
+    # The images that the bundle holds were compared with these hashes; others are not known here.
+    record = plan_record(oracle, ready, profile, plan["samples"]["sha256"])
     record["labels"]["size"] = size if size is None else oracle.label_space.size
-    _keep_unknown_hashes(record, plan, files)
     return Replayed(
         ready,
         record,
         judged.report,
         oracle.input_spec,
         SAMPLES in files,
+        answers.trigger,
         engine.batches,
         engine.differ,
     )
@@ -174,18 +196,18 @@ def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: RecordedOracle) 
 
 
 def _samples(files: BundleFiles, held: dict[str, Any], digest: str) -> Samples:
-    shape = tuple(int(side) for side in held["shape"])
-    dtype = np.dtype(str(held["dtype"]))
-    count = len(held["refs"])
-    if dtype.kind not in "uf" or len(shape) != 3 or min(shape) < 1:
+    shape = tuple(_whole(side) for side in held["shape"])
+    dtype = np.dtype(str(held["dtype"])[:20])
+    count, one = len(held["refs"]), math.prod(shape) * dtype.itemsize
+    if dtype.name not in SAMPLE_TYPES or len(shape) != 3 or min(shape) < 1:
         raise EvidenceError(f"{PLAN} describes no images")
-    if count * int(np.prod(shape, dtype=object)) * 4 > MAX_IMAGE_BYTES:
-        raise EvidenceError("the samples are more than can be judged again here")
     if len(held["sha256"]) != count or len(held["classes"]) != count:
         raise EvidenceError(f"{PLAN} does not name a class and a hash for every sample")
+    if math.prod(shape) > MAX_INPUT_VALUES or count * one > MAX_IMAGE_BYTES:
+        raise TooLarge("the samples are more than can be judged again here")
     images = np.zeros((count, *shape), dtype=dtype)
     if SAMPLES in files:
-        _fill(images, files, held)
+        _fill(images, files.get(SAMPLES), held)
     return Samples(
         refs=tuple(held["refs"]),
         classes=tuple(str(name) for name in held["classes"]),
@@ -196,29 +218,66 @@ def _samples(files: BundleFiles, held: dict[str, Any], digest: str) -> Samples:
     )
 
 
-def _fill(images: NDArray[Any], files: BundleFiles, held: dict[str, Any]) -> None:
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 0 <= value <= MAX_IMAGE_BYTES:
+        raise EvidenceError(f"{PLAN} holds a size that is none")
+    return value
+
+
+def _fill(images: NDArray[Any], packed: bytes, held: dict[str, Any]) -> None:
     """Unpack the images of the bundle to their places, and compare them with their hashes."""
-    places = _kept(held)
-    one = images[:1].nbytes
-    unpacker = zlib.decompressobj()
-    packed = files.get(SAMPLES)
+    places, one = _kept(held), images[:1].nbytes
+    other = EvidenceError(f"{SAMPLES} does not hold the images that {PLAN} names")
+    if len(places) * one > MOST_EXPANDED * len(packed):
+        raise other
+    if len(places) * one > max(FLAT_BYTES, MOST_FLAT * len(packed)):
+        raise TooLarge(f"{SAMPLES} expands more than images do")
+    unpacker = _Unpacker(packed, other)
     for place in places:
-        data = unpacker.decompress(packed, one)
-        while len(data) < one and unpacker.unconsumed_tail:
-            data += unpacker.decompress(unpacker.unconsumed_tail, one - len(data))
-        packed = unpacker.unconsumed_tail
-        if len(data) != one:
-            raise EvidenceError(f"{SAMPLES} does not hold the images that {PLAN} names")
-        values = np.frombuffer(data, dtype=images.dtype.newbyteorder("<"))
+        values = np.frombuffer(unpacker.take(one), dtype=images.dtype.newbyteorder("<"))
         images[place] = values.reshape(images.shape[1:])
         if image_hash(images[place]) != held["sha256"][place]:
             raise EvidenceError(f"image {place} of {SAMPLES} is not the one that {PLAN} names")
+    unpacker.end()
+
+
+class _Unpacker:
+    """Takes zlib data apart piece by piece; raises ``damaged`` if it does not hold just those."""
+
+    def __init__(self, packed: bytes, damaged: EvidenceError) -> None:
+        self._packed, self._damaged = packed, damaged
+        self._zlib = zlib.decompressobj()
+
+    def take(self, size: int) -> bytes:
+        """The next ``size`` bytes."""
+        data = b""
+        while len(data) < size:
+            part = self._next(size - len(data))
+            if not part:
+                raise self._damaged
+            data = data + part if data else part
+        return data
+
+    def end(self) -> None:
+        """Check that nothing is left, and that the checksum fits."""
+        if self._next(1) or not self._zlib.eof or self._zlib.unused_data:
+            raise self._damaged
+
+    def _next(self, most: int) -> bytes:
+        try:
+            part = self._zlib.decompress(self._packed, most)
+        except zlib.error:
+            raise self._damaged from None
+        self._packed = self._zlib.unconsumed_tail
+        return part
 
 
 def _kept(held: dict[str, Any]) -> list[int]:
     places = held["kept"]
     if any(type(place) is not int or not 0 <= place < len(held["refs"]) for place in places):
         raise EvidenceError(f"{PLAN} names images of samples that it does not have")
+    if any(one >= two for one, two in pairwise(places)):
+        raise EvidenceError(f"{PLAN} does not name images in order, each once")
     return list(places)
 
 
@@ -227,6 +286,8 @@ def _model_images(
 ) -> NDArray[np.float32]:
     """All images in model units ``(n, c, h, w)``: zero if not kept, noise if withheld."""
     places = _kept(held)
+    if spec.size > MAX_INPUT_VALUES or len(places) * spec.size > MAX_KEPT_VALUES:
+        raise TooLarge("the inputs are more than can be judged again here")
     # Pages that are never touched take no memory.
     images = np.zeros((len(samples), *spec.shape), dtype=np.float32)
     if SAMPLES in files:
@@ -242,15 +303,6 @@ def _model_images(
         for place in places:
             images[place] = noise.random(spec.shape, dtype=np.float32)
     return images
-
-
-def _keep_unknown_hashes(record: dict[str, Any], plan: dict[str, Any], files: BundleFiles) -> None:
-    """Keep the recorded hashes of images that the bundle does not hold."""
-    kept = set(_kept(plan["samples"])) if SAMPLES in files else set()
-    hashes = record["samples"]["sha256"]
-    for place, known in enumerate(plan["samples"]["sha256"]):
-        if place not in kept:
-            hashes[place] = known
 
 
 def finished(steps: Coroutine[Any, Any, T]) -> T:
