@@ -54,6 +54,8 @@ MAX_LABELS = 100_000_000
 MAX_PROBES = 100_000
 MAX_VOID = 65_536
 """Most inputs of a row that voids labels."""
+WORK_OF_VOID = 200
+"""Work of voiding a label, in labels copied."""
 MAX_TOUCHED = 10 * MAX_LABELS
 """Most work that a few words of a log may ask for, in labels copied."""
 LAST_SECOND = 253_402_300_799
@@ -290,7 +292,7 @@ def _row(chain: Chain, run: LoggedRun, row: Any, rows: Rows | None) -> None:
     if status == "void":
         if len(places) > MAX_VOID:
             raise EvidenceError("a row voids more labels than any that is written")
-        chain.touch(10 * len(places))
+        chain.touch(WORK_OF_VOID * len(places))
         at = np.asarray(places, dtype=np.int64)
         chain.places.put(at, np.full(len(at), NOT_ASKED))
     elif status in LABELLED:

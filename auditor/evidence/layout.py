@@ -52,8 +52,8 @@ REPORT_SECONDS = 6.0
 """Longest reading of a report: more than ten million labels in its maps."""
 _MIB = 1024**2
 _LARGEST = {
-    LOG: 1024 * _MIB, SAMPLES: 1024 * _MIB, PICTURES: 256 * _MIB, REPORT: 256 * _MIB,
-    PLAN: 128 * _MIB, RUN: 32 * _MIB, PROFILE: 32 * _MIB, HEAD: _MIB, HEAD_SIGNATURE: 2 * _MIB,
+    LOG: 1024 * _MIB, SAMPLES: 1024 * _MIB, PICTURES: 256 * _MIB, REPORT: 128 * _MIB,
+    PLAN: 64 * _MIB, RUN: 32 * _MIB, PROFILE: 32 * _MIB, HEAD: _MIB, HEAD_SIGNATURE: 2 * _MIB,
     PLAN_SIGNATURE: _MIB, HANDOVER: _MIB, ATTESTED: _MIB, STAMP: _MIB, SIGSTORE: 4 * _MIB,
 }  # fmt: skip
 

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from auditor.errors import EvidenceError
 
 LABELLED = frozenset({"ok", "cached", "twin"})
+FEW = 50
+"""Labels of one probe from which on they are put together, not one by one."""
 _HASH = re.compile(r"[0-9a-f]{32}")
 FREE = frozenset({"cached", "twin", "void"})
 """Rows for which nothing was sent."""
@@ -45,6 +47,11 @@ class Places:
         order = np.argsort(owner, kind="stable")
         owner, at, labels = owner[order], at[order], labels[order]
         ends = [*(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(owner)]
+        if len(at) < FEW * len(ends):
+            inner = (at - self.starts[owner]).tolist()
+            for number, place, label in zip(owner.tolist(), inner, labels.tolist(), strict=True):
+                self.probes[number].labels[place] = label
+            return
         for start, end in zip([0, *ends], ends, strict=False):
             number = owner[start]
             here = at[start:end] - self.starts[number]

@@ -15,7 +15,7 @@ from auditor.evidence.records import environment, tool
 from auditor.workflows.verify.differences import differences
 from auditor.workflows.verify.inputs import Requests, check_inputs
 from auditor.workflows.verify.outcome import SHOWN, Conclusion, State, Verification
-from auditor.workflows.verify.replay import Replayed, TooLarge, replay
+from auditor.workflows.verify.replay import Damaged, Replayed, TooLarge, replay
 from auditor.workflows.verify.views import check_views, readable
 
 
@@ -30,6 +30,9 @@ def check_verdict(
     done.on_word += _on_word(run)
     try:
         again = replay(files, chain)
+    except Damaged as error:
+        done.add("verdict", "failed", f"{error}.")
+        return
     except TooLarge as error:
         done.add("verdict", "not done", f"Not recomputed: {error}.")
         done.not_covered += readable(files)

@@ -95,6 +95,8 @@ class RecordedEngine:
     def _compare_inputs(self, probe: FixedProbe, known: KnownProbe) -> None:
         adaptive = isinstance(probe, BatchProbe)
         self.batches += adaptive
+        if probe.kind != known.kind:
+            raise EvidenceError(f"the log asks a {known.kind[:40]} where the audit asks another")
         if probe.digest != known.digest:
             if not adaptive:
                 raise EvidenceError(f"the log asks another {probe.kind[:40]} than the plan")

@@ -44,9 +44,9 @@ MAX_IMAGE_BYTES = 16 * 1024**3
 """Size of the array of all samples' images; only those in the bundle take up memory."""
 MAX_INPUT_VALUES = 64 * 1024**2
 """Values of one sample or input."""
-MAX_KEPT_VALUES = 2**30
-"""Values of the images that are asked about, in model units: 4 GiB."""
-MOST_EXPANDED, MOST_FLAT, FLAT_BYTES = 1100, 100, 256 * 1024**2
+MAX_KEPT_VALUES, MAX_NOISE_VALUES = 2**30, 2**28
+"""Values of the images that are asked about, in model units, and of noise in place of images."""
+MOST_EXPANDED, MOST_FLAT, FLAT_BYTES = 1100, 100, 32 * 1024**2
 """Bytes that one of zlib's can expand to, at most; that one of images' does; and bytes up to which
 any images may be flat.
 """
@@ -86,6 +86,10 @@ class Replayed:
 
 class TooLarge(EvidenceError):
     """A sound bundle may be larger than this program takes on."""
+
+
+class Damaged(EvidenceError):
+    """Files do not fit each other, whichever version wrote them."""
 
 
 class RecordedOracle:
@@ -227,7 +231,7 @@ def _whole(value: Any) -> int:
 def _fill(images: NDArray[Any], packed: bytes, held: dict[str, Any]) -> None:
     """Unpack the images of the bundle to their places, and compare them with their hashes."""
     places, one = _kept(held), images[:1].nbytes
-    other = EvidenceError(f"{SAMPLES} does not hold the images that {PLAN} names")
+    other = Damaged(f"{SAMPLES} does not hold the images that {PLAN} names")
     if len(places) * one > MOST_EXPANDED * len(packed):
         raise other
     if len(places) * one > max(FLAT_BYTES, MOST_FLAT * len(packed)):
@@ -237,7 +241,7 @@ def _fill(images: NDArray[Any], packed: bytes, held: dict[str, Any]) -> None:
         values = np.frombuffer(unpacker.take(one), dtype=images.dtype.newbyteorder("<"))
         images[place] = values.reshape(images.shape[1:])
         if image_hash(images[place]) != held["sha256"][place]:
-            raise EvidenceError(f"image {place} of {SAMPLES} is not the one that {PLAN} names")
+            raise Damaged(f"image {place} of {SAMPLES} is not the one that {PLAN} names")
     unpacker.end()
 
 
@@ -286,7 +290,8 @@ def _model_images(
 ) -> NDArray[np.float32]:
     """All images in model units ``(n, c, h, w)``: zero if not kept, noise if withheld."""
     places = _kept(held)
-    if spec.size > MAX_INPUT_VALUES or len(places) * spec.size > MAX_KEPT_VALUES:
+    most = MAX_KEPT_VALUES if SAMPLES in files else MAX_NOISE_VALUES
+    if spec.size > MAX_INPUT_VALUES or len(places) * spec.size > most:
         raise TooLarge("the inputs are more than can be judged again here")
     # Pages that are never touched take no memory.
     images = np.zeros((len(samples), *spec.shape), dtype=np.float32)
