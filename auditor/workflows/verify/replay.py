@@ -44,7 +44,7 @@ MAX_IMAGE_BYTES = 16 * 1024**3
 """Size of the array of all samples' images; only those in the bundle take up memory."""
 MAX_INPUT_VALUES = 64 * 1024**2
 """Values of one sample or input."""
-MAX_KEPT_VALUES, MAX_NOISE_VALUES = 2**30, 2**28
+MAX_KEPT_VALUES, MAX_NOISE_VALUES = 2**30, 2**27
 """Values of the images that are asked about, in model units, and of noise in place of images."""
 MOST_EXPANDED, MOST_FLAT, FLAT_BYTES = 1100, 100, 32 * 1024**2
 """Bytes that one of zlib's can expand to, at most; that one of images' does; and bytes up to which
@@ -192,7 +192,7 @@ def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: RecordedOracle) 
     held = plan["samples"]
     settings = AuditSettings.from_record(plan["settings"])
     samples = _samples(files, held, plan["samples_digest"])
-    images = _model_images(files, samples, held, oracle.input_spec)
+    images = _model_images(files, samples, held, oracle.input_spec, settings.planes)
     ready = prepare_images(oracle, samples, images, settings, recorded_version(plan))
     if SAMPLES in files:
         return ready
@@ -286,12 +286,13 @@ def _kept(held: dict[str, Any]) -> list[int]:
 
 
 def _model_images(
-    files: BundleFiles, samples: Samples, held: dict[str, Any], spec: InputSpec
+    files: BundleFiles, samples: Samples, held: dict[str, Any], spec: InputSpec, planes: int
 ) -> NDArray[np.float32]:
     """All images in model units ``(n, c, h, w)``: zero if not kept, noise if withheld."""
     places = _kept(held)
     most = MAX_KEPT_VALUES if SAMPLES in files else MAX_NOISE_VALUES
-    if spec.size > MAX_INPUT_VALUES or len(places) * spec.size > most:
+    asked = max(len(places), planes) * spec.size
+    if spec.size > MAX_INPUT_VALUES or asked > most:
         raise TooLarge("the inputs are more than can be judged again here")
     # Pages that are never touched take no memory.
     images = np.zeros((len(samples), *spec.shape), dtype=np.float32)
