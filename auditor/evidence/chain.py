@@ -208,7 +208,7 @@ def _linked(chain: Chain, line: bytes) -> dict[str, Any]:
             "it does not hold the hash of the entry before it: one of the two was changed"
         )
     at = entry.get("at")
-    if type(at) not in {int, float} or not 0 <= at <= LAST_SECOND:
+    if type(at) not in {int, float} or not 0 <= float(at or 0) <= LAST_SECOND:
         raise EvidenceError("it states no time")
     return entry
 

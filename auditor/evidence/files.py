@@ -91,7 +91,7 @@ def _read_folder(where: Path) -> BundleFiles:
         elif not safe_name(name) or not _is_regular(path):
             strange.append(name)
         else:
-            content[name] = _read_regular(path, name, min(largest(name), MAX_TOTAL - total))
+            content[name] = read_regular(path, name, min(largest(name), MAX_TOTAL - total))
             total += len(content[name])
     return BundleFiles(where, content, tuple(working), tuple(strange))
 
@@ -135,7 +135,8 @@ def _is_folder(folder: Path) -> bool:
     return True
 
 
-def _read_regular(path: Path, name: str, most: int) -> bytes:
+def read_regular(path: Path, name: str, most: int) -> bytes:
+    """Content of a regular file of at most ``most`` bytes; an EvidenceError for any other."""
     # Neither a link nor a pipe that never ends; the file checked is the one opened.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
@@ -155,7 +156,7 @@ def _read_regular(path: Path, name: str, most: int) -> bytes:
 
 
 def _read_zip(where: Path) -> BundleFiles:
-    data = _read_regular(where.resolve(), where.name, MAX_TOTAL)
+    data = read_regular(where.resolve(), where.name, MAX_TOTAL)
     not_ours = EvidenceError(
         f"{where} is not a zip file as xray-audit writes it: unpacked elsewhere it may still be a "
         "sound bundle, as a zip it is refused"

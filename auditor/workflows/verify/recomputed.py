@@ -23,22 +23,16 @@ def check_verdict(
     done: Verification, files: BundleFiles, chain: Chain, requests: Requests, most_values: int
 ) -> None:
     """Judge the audit again, and compare everything that comes out."""
+    if done.failed:
+        done.add("verdict", "not done", "Not recomputed: something before it is wrong.")
+        return
     run = parse_object(files.get(RUN), RUN)
     why = _other_code(run)
     wrong: State = "not done" if why else "failed"
     done.add("senders", *_senders(files, chain, run))
     done.on_word += _on_word(run)
-    try:
-        again = replay(files, chain)
-    except Damaged as error:
-        done.add("verdict", "failed", f"{error}.")
-        return
-    except TooLarge as error:
-        done.add("verdict", "not done", f"Not recomputed: {error}.")
-        done.not_covered += readable(files)
-        return
-    except EvidenceError as error:
-        done.add("verdict", wrong, f"{error}.{why}")
+    again = _replayed(done, files, chain, why)
+    if again is None:
         done.not_covered += readable(files)
         return
 
@@ -68,11 +62,24 @@ def check_verdict(
         done.not_covered += readable(files)
 
 
+def _replayed(done: Verification, files: BundleFiles, chain: Chain, why: str) -> Replayed | None:
+    """The audit judged again; None if it cannot be, which is noted."""
+    try:
+        return replay(files, chain)
+    except TooLarge as error:
+        done.add("verdict", "not done", f"Not recomputed: {error}.")
+    except Damaged as error:
+        done.add("verdict", "failed", f"{error}.")
+    except EvidenceError as error:
+        done.add("verdict", "not done" if why else "failed", f"{error}.{why}")
+    return None
+
+
 def _on_word(run: dict[str, Any]) -> list[str]:
     """Facts that no label proves, in words: they are as the author states them."""
     target = run["target"]
     described = target["description"]
-    named = [str(described[key])[:200] for key in ("name", "url") if key in described]
+    named = [str(described[key])[:200] for key in ("name", "file", "url") if key in described]
     which = f" ({', '.join(named)})" if named else ""
     return [
         f"which model was asked{which}", "when", "bytes and replies", "versions of the software",

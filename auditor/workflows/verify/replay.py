@@ -50,6 +50,8 @@ MOST_EXPANDED, MOST_FLAT, FLAT_BYTES = 1100, 100, 32 * 1024**2
 """Bytes that one of zlib's can expand to, at most; that one of images' does; and bytes up to which
 any images may be flat.
 """
+MAX_NODES, NODES_PER_LABEL = 2**22, 256
+"""Nodes of a label map, and those for each label of the log, of which more would be too many."""
 SAMPLE_TYPES = ("uint8", "float16", "float32", "float64")
 NOISE_SEED = 0
 UNREADABLE = (
@@ -152,7 +154,8 @@ def _replay(
 ) -> Replayed:
     end = read_end(run["engine"])
     oracle = RecordedOracle(run["target"])
-    ready = _prepared(files, plan, oracle)
+    tally = chain.runs[-1].tally
+    ready = _prepared(files, plan, oracle, tally.sent + tally.cached + tally.deduplicated)
     profile = None
     if PROFILE in files:
         profile = profile_from_dict(parse_object(files.get(PROFILE), PROFILE))
@@ -188,9 +191,13 @@ def _same_end(early: bool, stated: object) -> None:  # noqa: FBT001 - what was f
         raise EvidenceError(f"{RUN} says that planes {says} end early; their labels {here}")
 
 
-def _prepared(files: BundleFiles, plan: dict[str, Any], oracle: RecordedOracle) -> Prepared:
+def _prepared(
+    files: BundleFiles, plan: dict[str, Any], oracle: RecordedOracle, labels: int
+) -> Prepared:
     held = plan["samples"]
     settings = AuditSettings.from_record(plan["settings"])
+    if settings.pictures and settings.density**2 > max(MAX_NODES, NODES_PER_LABEL * labels):
+        raise TooLarge("the label maps are larger than any that so few labels draw")
     samples = _samples(files, held, plan["samples_digest"])
     images = _model_images(files, samples, held, oracle.input_spec, settings.planes)
     ready = prepare_images(oracle, samples, images, settings, recorded_version(plan))

@@ -20,12 +20,11 @@ from PIL import Image
 
 from adapters.strict_json import canonical
 from auditor.errors import AuditError, UsageError
-from auditor.evidence.bundle import read_pictures
+from auditor.evidence.bundle import read_pictures, result_in
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PICTURES, PROFILE, REPORT, RUN, TRIGGER_PICTURE, VIEWS
 from auditor.report.html.pictures import TEXTURE_KEY
-from auditor.report.json_report import parse_result
 from auditor.report.source import ReportSource
 from auditor.report.views import FILES, ViewName, ViewSettings, render
 from auditor.report.wording.frameworks import load_all
@@ -128,7 +127,7 @@ def _conclude(done: Verification, found: _Compared) -> None:
 
 def _source(files: BundleFiles, pictures: Mapping[str, bytes]) -> ReportSource:
     return ReportSource(
-        parse_result(files.get(REPORT), REPORT),
+        result_in(files),
         pictures,
         parse_object(files.get(RUN), RUN),
         parse_object(files.get(PROFILE), PROFILE) if PROFILE in files else {},
@@ -146,8 +145,8 @@ def _pictures(
         encoded = {key: base64.b64encode(png).decode("ascii") for key, png in made.items()}
         same = files.get(PICTURES) == canonical(encoded) + b"\n"
         if lenient and not same:
-            held = read_pictures(files)
-            same = held.keys() == made.keys() and all(_like(held[k], made[k]) for k in made)
+            pngs = read_pictures(files)
+            same = pngs.keys() == made.keys() and all(_like(pngs[k], made[k]) for k in made)
         yield PICTURES, same and again.with_images
     if TRIGGER_PICTURE in files:
         ours, held = made.get(TEXTURE_KEY, b""), files.get(TRIGGER_PICTURE)

@@ -77,7 +77,7 @@ def zipped(folder: Path) -> bytes:
 
 RECORDS = ("plan.json", "run.json", "report.json", "log.jsonl", "pictures.json", "profile.json")
 HOSTILE: tuple[Any, ...] = (
-    1e17, -1, 0, 2**53 + 1, 10**19, 1e308, -1e308, 5e-324, -0.0, 0.5, 12_000, 70_000, 2**31,
+    1e17, -1, 0, 2**53 + 1, 10**19, 1e308, -1e308, 0.5, 12_000, 70_000, 2**31,
     None, True, False, "", "0", "x" * 10_000, "\ud800", "\x1b[2J\u202e\x00", "1e17", "../../x",
     [], {}, [[]], [0] * 50_000, [1e17], ["\ud800"], {"a": 1}, [[[[]]]], [[]] * 5_000, "NaN",
 )  # fmt: skip
@@ -111,6 +111,14 @@ def put(value: Any, steps: tuple[Step, ...], hostile: Any, how: str) -> None:
 
 def author(folder: Path, rng: np.random.Generator) -> str:
     """Change one value of one record, and make every hash fit; says what was done."""
+    while (done := _changed_value(folder, rng)) is None:
+        continue
+    reseal(folder)
+    return done
+
+
+def _changed_value(folder: Path, rng: np.random.Generator) -> str | None:
+    """The change of one value, in words; None if it was that value before."""
     names = [name for name in RECORDS if (folder / name).exists()]
     name = names[int(rng.integers(len(names)))]
     path = folder / name
@@ -121,7 +129,10 @@ def author(folder: Path, rng: np.random.Generator) -> str:
     steps = places[int(rng.integers(len(places)))]
     hostile = HOSTILE[int(rng.integers(len(HOSTILE)))]
     how = str(rng.choice(["replace", "replace", "replace", "remove", "repeat"]))
+    before = canonical(value)
     put(value, steps, hostile, how)
+    if canonical(value) == before:
+        return None
     if name == "log.jsonl":
         entries = [value if n == at else json.loads(line) for n, line in enumerate(lines)]
         path.write_bytes(chained(entries, keep=("n" in steps or "prev" in steps)))
@@ -129,7 +140,6 @@ def author(folder: Path, rng: np.random.Generator) -> str:
         path.write_bytes(report_bytes(value))
     else:
         path.write_bytes(canonical(value) + b"\n")
-    reseal(folder)
     shown = f"{hostile!r:.30}" if how == "replace" else how
     return f"{name}[{at}] {'.'.join(map(str, steps))}: {shown}"
 
@@ -184,8 +194,9 @@ def _path(listed: Listed) -> str:
 
 
 def _object(inside: dict[str, bytes], name: str) -> dict[str, Any]:
+    data = inside.get(name, b"{}")
     try:
-        value = json.loads(inside.get(name, b"{}"))
+        value = json.loads(data if len(data) < 10**6 else b"{}")
     except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
@@ -206,7 +217,7 @@ def odd_file(folder: Path, rng: np.random.Generator) -> str:
         else:
             where.mkdir()
         return f"{name} is a {kind}"
-    if kind == "empty":
+    if kind == "empty" and name != HEAD:
         where.write_bytes(b"")
         reseal(folder)
         return f"{name} is empty"
@@ -214,7 +225,7 @@ def odd_file(folder: Path, rng: np.random.Generator) -> str:
         (folder / "views").mkdir(exist_ok=True)
         beside = "views/notes.txt" if kind == "view" else "views/.report.html"
     else:
-        beside = "verdict.txt" if kind == "foreign" else name.upper()
+        beside = name.upper() if kind == "case" else "verdict.txt"
     (folder / beside).write_text("no backdoor")
     reseal(folder)
     return f"{beside} was added"
