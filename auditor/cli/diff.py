@@ -77,12 +77,11 @@ def _read(path: Path) -> tuple[Result, str]:
     Raises:
         EvidenceError: it is a bundle that does not verify.
     """
-    from auditor.evidence.bundle import load_bundle
-    from auditor.report.json_report import read_result
+    from auditor.evidence.bundle import load_bundle, read_report
     from auditor.workflows.verify.verify import verify_bundle
 
     if path.is_file() and path.suffix != ".zip":
-        return read_result(path), "a report alone: nothing shows that it was not changed"
+        return read_report(path), "a report alone: nothing shows that it was not changed"
     result = load_bundle(path).result
     found = verify_bundle(path)
     if found.failed:

@@ -54,7 +54,9 @@ def verify(
     all_inputs: AllInputs = False,  # noqa: FBT002 - a flag
     json_output: JsonFlag = False,  # noqa: FBT002 - a flag
 ) -> None:
-    """Check files, hash chain and signature, and recompute the verdict from the labels alone.
+    """Check files, hash chain and signature, and recompute verdict and views from the labels alone.
+
+    The first line says what was proven and what not; files that nothing speaks for are named in it.
 
     Exit codes: 0 everything holds that the edition allows to check, 3 something could not be
     told here, 4 something does not hold or the bundle cannot be read, 2 usage. The verdict's own
@@ -87,15 +89,15 @@ def _signatory(identity: str, issuer: str, trust: Path | None) -> Signatory | No
 
 
 def show_verification(done: Verification) -> str:
-    """Every check in one line, then what the bundle proves and what it does not."""
+    """The outcome in one line, every check in one, then what the bundle proves and what not."""
     from auditor.report.wording.text import safe_text
 
-    lines = [
+    lines = [safe_text(done.headline, 1000)]
+    lines += [
         f"{MARKS[check.state]:<9}{check.name}: {safe_text(check.text, 1000)}"
         for check in done.checks
     ]
-    word = {0: "VERIFIED", 3: "NOT FULLY VERIFIED", 4: "DOES NOT VERIFY"}[int(done.exit_code)]
-    recomputed = any(check.name == "verdict" and check.state == "ok" for check in done.checks)
-    said = f": the labels give the verdict {done.verdict}" if recomputed else ""
-    lines += [f"{word} ({done.edition} edition){said}.", safe_text(done.meaning, 1000)]
+    if done.on_word:
+        lines.append(f"On the author's word alone: {safe_text('; '.join(done.on_word), 1000)}.")
+    lines.append(safe_text(done.meaning, 1000))
     return "\n".join(lines)

@@ -9,10 +9,19 @@ from pathlib import Path
 from typing import Any
 
 from auditor.errors import EvidenceError
-from auditor.evidence.canonical import parse_object
-from auditor.evidence.files import BundleFiles, read_files
-from auditor.evidence.layout import HANDOVER, HEAD_SIGNATURE, PICTURES, PROFILE, REPORT, RUN
-from auditor.report.json_report import parse_result
+from auditor.evidence.canonical import parse_object, refuse_unbearable
+from auditor.evidence.files import BundleFiles, read_files, read_regular
+from auditor.evidence.layout import (
+    HANDOVER,
+    HEAD_SIGNATURE,
+    PICTURES,
+    PROFILE,
+    REPORT,
+    REPORT_SECONDS,
+    RUN,
+    largest,
+)
+from auditor.report.json_report import parse_result, read_result
 from auditor.report.result.result import Result
 
 
@@ -51,8 +60,8 @@ def load_bundle(where: Path) -> Bundle:
     files = read_files(where)
     return Bundle(
         files=files,
-        result=parse_result(files.get(REPORT), f"{REPORT} of {files.where}"),
-        pictures=_pictures(files),
+        result=result_in(files),
+        pictures=read_pictures(files),
         run=parse_object(files.content[RUN], RUN) if RUN in files else {},
         profile=parse_object(files.content[PROFILE], PROFILE) if PROFILE in files else {},
         handed_over=HANDOVER in files,
@@ -60,7 +69,31 @@ def load_bundle(where: Path) -> Bundle:
     )
 
 
-def _pictures(files: BundleFiles) -> dict[str, bytes]:
+def result_in(files: BundleFiles) -> Result:
+    """The result that a bundle holds; an EvidenceError if it would take too long to read."""
+    data, name = files.get(REPORT), f"{REPORT} of {files.where}"
+    refuse_unbearable(data, name, REPORT_SECONDS)
+    return parse_result(data, name)
+
+
+def read_report(path: Path) -> Result:
+    """The result in the file ``path``, a report without its bundle.
+
+    Raises:
+        EvidenceError: it is no regular file, or too much to read.
+        AuditError: it is no report.
+    """
+    data = read_regular(path.resolve(), path.name, largest(REPORT))
+    refuse_unbearable(data, str(path), REPORT_SECONDS)
+    return read_result(path)
+
+
+def read_pictures(files: BundleFiles) -> dict[str, bytes]:
+    """PNGs in a bundle by their keys; empty if they are withheld.
+
+    Raises:
+        EvidenceError: they are damaged.
+    """
     if PICTURES not in files:
         return {}
     try:

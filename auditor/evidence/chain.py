@@ -47,6 +47,7 @@ from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.log_rows import FREE, LABELLED, KnownProbe, Places, RowTotals
 from auditor.evidence.record_types import (
+    MAX_PROBES,
     AskEntry,
     ClassesEntry,
     CloseEntry,
@@ -61,7 +62,12 @@ from auditor.evidence.target_record import TargetRecord
 GENESIS = "0" * 64
 MAX_LINE = 16 * 1024 * 1024
 MAX_LABELS = 100_000_000
-MAX_PROBES = 1_000_000
+MAX_VOID = 65_536
+"""Most inputs of a row that voids labels."""
+WORK_OF_VOID = 200
+"""Work of voiding a label, in labels copied."""
+MAX_TOUCHED = 10 * MAX_LABELS
+"""Most work that a few words of a log may ask for, in labels copied."""
 
 
 @dataclass
@@ -110,6 +116,7 @@ class Chain:
     places: Places | None = None
     keep: bool = False
     kept: int = 0
+    touched: int = 0
 
     def labels(self, digest: str) -> NDArray[np.uint16] | None:
         """Labels ``(size,)`` of the probe ``digest``; None if the log does not name it."""
@@ -132,6 +139,12 @@ class Chain:
         self.numbers[digest] = probe.number
         return probe
 
+    def touch(self, labels: int) -> None:
+        """Count work that follows from a few words; an EvidenceError if no audit asks so much."""
+        self.touched += labels
+        if self.touched > MAX_TOUCHED:
+            raise EvidenceError("the label log asks more than any audit asks")
+
 
 Rows = Callable[[Places, NDArray[np.int64], LogRow], None]
 """Called with the inputs of an ask, the places that a row names, and the row."""
@@ -142,12 +155,12 @@ def line_hash(line: bytes) -> str:
     return hashlib.sha256(line).hexdigest()
 
 
-def _row_places(row: LogRow, size: int) -> NDArray[np.int64]:
-    """Places ``(n,)`` of the inputs of one row, checked to be distinct and below ``size``."""
+def _row_places(row: LogRow, size: int) -> range | NDArray[np.int64]:
+    """Places of the inputs of one row, checked to be distinct and below ``size``."""
     if row.span is not None:
         first, count = row.span
         if count >= 1 and first + count <= size:
-            return np.arange(first, first + count, dtype=np.int64)
+            return range(first, first + count)
     elif row.items and max(row.items) < size and len(set(row.items)) == len(row.items):
         return np.array(row.items, dtype=np.int64)
     raise EvidenceError("a row names inputs that its probes do not have")
@@ -216,6 +229,7 @@ def _keep(chain: Chain, run: LoggedRun) -> None:
     """Keep the labels that answer the last question."""
     if not chain.keep or chain.places is None or len(run.answers) == len(run.asked):
         return
+    chain.touch(chain.places.size)
     chain.kept += chain.places.size
     if chain.kept > MAX_LABELS:
         raise EvidenceError("the label log asks more than any audit asks")
@@ -244,28 +258,37 @@ def _rows(chain: Chain, run: LoggedRun, entry: RowsEntry, rows: Rows | None) -> 
 def _row(chain: Chain, run: LoggedRun, row: LogRow, rows: Rows | None) -> None:
     if chain.places is None:
         raise EvidenceError("a row comes before anything was asked")
-    at = _row_places(row, chain.places.size)
-    run.tally.count(row, len(at))
+    places = _row_places(row, chain.places.size)
+    run.tally.count(row, len(places))
     if row.status == "void":
+        if len(places) > MAX_VOID:
+            raise EvidenceError("a row voids more labels than any that is written")
+        chain.touch(WORK_OF_VOID * len(places))
+        at = np.asarray(places, dtype=np.int64)
         chain.places.put(at, np.full(len(at), NOT_ASKED))
     elif row.status in LABELLED:
-        if row.labels is None or len(row.labels) != len(at):
+        if row.labels is None or len(row.labels) != len(places):
             raise EvidenceError("a row does not hold one label per input")
+        at = np.asarray(places, dtype=np.int64)
         chain.places.put(at, np.array(row.labels, dtype=np.uint16))
         if rows is not None and row.status == "ok":
             rows(chain.places, at, row)
 
 
-def split_lines(data: bytes) -> tuple[list[bytes], bytes]:
-    """The whole lines of a log, and what follows the last line break.
+def split_lines(data: bytes) -> tuple[Iterator[bytes], bytes]:
+    """The whole lines of a log, one after the other, and what follows the last line break."""
+    end = data.rfind(b"\n") + 1
+    return _lines(data, end), data[end:]
 
-    Raises:
-        EvidenceError: a line longer than any that is written.
-    """
-    *lines, rest = data.split(b"\n")
-    if any(len(line) > MAX_LINE for line in lines):
-        raise EvidenceError("the label log holds a line longer than any that is written")
-    return lines, rest
+
+def _lines(data: bytes, end: int) -> Iterator[bytes]:
+    start = 0
+    while start < end:
+        stop = data.index(b"\n", start)
+        if stop - start > MAX_LINE:
+            raise EvidenceError("the label log holds a line longer than any that is written")
+        yield data[start:stop]
+        start = stop + 1
 
 
 def spans(items: NDArray[np.int64], most: int) -> Iterator[NDArray[np.int64]]:

@@ -18,10 +18,9 @@ from io import BytesIO
 from pathlib import Path
 
 from auditor.errors import EvidenceError, UsageError
-from auditor.evidence.layout import EARLIER_PLANS, VIEWS, WORKING
+from auditor.evidence.layout import EARLIER_PLANS, VIEWS, WORKING, largest
 
 MAX_FILES = 500
-MAX_FILE = 1024**3
 MAX_TOTAL = 2 * 1024**3
 _NAME = re.compile(r"(plans/|views/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _STAMP = (1980, 1, 1, 0, 0, 0)
@@ -92,7 +91,7 @@ def _read_folder(where: Path) -> BundleFiles:
         elif not safe_name(name) or not _is_regular(path):
             strange.append(name)
         else:
-            content[name] = _read_regular(path, name, MAX_TOTAL - total)
+            content[name] = read_regular(path, name, min(largest(name), MAX_TOTAL - total))
             total += len(content[name])
     return BundleFiles(where, content, tuple(working), tuple(strange))
 
@@ -136,7 +135,8 @@ def _is_folder(folder: Path) -> bool:
     return True
 
 
-def _read_regular(path: Path, name: str, left: int) -> bytes:
+def read_regular(path: Path, name: str, most: int) -> bytes:
+    """Content of a regular file of at most ``most`` bytes; an EvidenceError for any other."""
     # Neither a link nor a pipe that never ends; the file checked is the one opened.
     flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
@@ -145,7 +145,6 @@ def _read_regular(path: Path, name: str, left: int) -> bytes:
             state = os.fstat(stream.fileno())
             if not stat.S_ISREG(state.st_mode):
                 raise EvidenceError(f"{name} is not a regular file")
-            most = min(MAX_FILE, left)
             if state.st_size > most:
                 raise EvidenceError(f"{name} is larger than any file of a bundle")
             data = stream.read(most + 1)
@@ -157,12 +156,15 @@ def _read_regular(path: Path, name: str, left: int) -> bytes:
 
 
 def _read_zip(where: Path) -> BundleFiles:
-    data = _read_regular(where.resolve(), where.name, MAX_TOTAL)
+    data = read_regular(where.resolve(), where.name, MAX_TOTAL)
     not_ours = EvidenceError(
         f"{where} is not a zip file as xray-audit writes it: unpacked elsewhere it may still be a "
         "sound bundle, as a zip it is refused"
     )
     try:
+        # The end record, which has no comment, says how many entries are to be read.
+        if int.from_bytes(data[-12:-10], "little") > MAX_FILES or data[-22:-18] != b"PK\x05\x06":
+            raise not_ours
         with zipfile.ZipFile(BytesIO(data)) as archive:
             entries = archive.infolist()
             if len(entries) > MAX_FILES or any(not _plain(entry) for entry in entries):
@@ -180,7 +182,8 @@ def _read_zip(where: Path) -> BundleFiles:
 def _plain(entry: zipfile.ZipInfo) -> bool:
     """Stored, so that it cannot expand, and of a name that leads nowhere else."""
     return (
-        entry.compress_type == zipfile.ZIP_STORED
+        entry.file_size <= largest(entry.filename)
+        and entry.compress_type == zipfile.ZIP_STORED
         and entry.file_size == entry.compress_size
         and not entry.flag_bits
         and safe_name(entry.filename)

@@ -19,7 +19,18 @@ from auditor.evidence.attest.signing import STATEMENT_TYPE, PublicKey
 from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import safe_name
-from auditor.evidence.layout import FORMAT, HEAD, LOG, OUTSIDE, PLAN, REPORT, RUN, VIEWS
+from auditor.evidence.layout import (
+    FORMAT,
+    HEAD,
+    LOG,
+    OUTSIDE,
+    PLAN,
+    REPORT,
+    REPORT_SECONDS,
+    RUN,
+    VIEWS,
+    may_seal,
+)
 from auditor.evidence.record_types import Head, read_record
 
 HEAD_TYPE = "urn:xray-audit:evidence:1"
@@ -75,7 +86,7 @@ def head_statement(
     Raises:
         EvidenceError: a file does not hold a JSON object.
     """
-    report = parse_object(content[REPORT], REPORT)
+    report = parse_object(content[REPORT], REPORT, REPORT_SECONDS)
     plan = parse_object(content[PLAN], PLAN)
     run = parse_object(content[RUN], RUN)
     timing = run.get("timing")
@@ -137,6 +148,8 @@ def read_head(data: bytes) -> tuple[list[Listed], PublicKey | None]:
             raise EvidenceError(f"{HEAD} lists a file that no bundle holds")
         if name in OUTSIDE or name.startswith(VIEWS):
             raise EvidenceError(f"{HEAD} lists {name}, which it cannot speak for")
+        if not may_seal(name):
+            raise EvidenceError(f"{HEAD} lists {name}, which no audit of this version writes")
     return files, read_key(head.signer)
 
 

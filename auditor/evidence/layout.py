@@ -22,6 +22,10 @@ The label store beside them is the running audit's memory; it is no evidence and
 
 from __future__ import annotations
 
+import re
+
+from auditor.report.views import FILES, VIEW_FILES
+
 FORMAT = "xray-audit-evidence/1"
 PLAN, PLAN_SIGNATURE = "plan.json", "plan.dsse.json"
 EARLIER_PLANS = "plans/"
@@ -36,9 +40,39 @@ VIEWS = "views/"
 """Folder of views made after the head, which therefore says nothing about them."""
 
 REQUIRED = (PLAN, LOG, RUN, REPORT)
+PRIVATE = (SAMPLES, PICTURES)
+"""Always withheld from a hand-over edition, with every view that shows pictures."""
+SEALED = (*REQUIRED, *PRIVATE, PLAN_SIGNATURE, PROFILE, TRIGGER_PICTURE, *VIEW_FILES)
+"""Files that a head may list, besides earlier plans."""
 OUTSIDE = (HEAD, HEAD_SIGNATURE, HANDOVER, ATTESTED, *ATTESTATIONS)
 """Files that the head cannot list: itself, attestations of it, and the list of files left out."""
 WORKING = ("labels.sqlite3", "labels.sqlite3-wal", "labels.sqlite3-shm", "check.json")
 """Memory of the running audit; not evidence, never packed."""
-PRIVATE = (SAMPLES, PICTURES)
-"""Always withheld from a hand-over edition, with every view that shows pictures."""
+REPORT_SECONDS = 6.0
+"""Longest reading of a report: more than ten million labels in its maps."""
+_MIB = 1024**2
+_LARGEST = {
+    LOG: 1024 * _MIB, SAMPLES: 1024 * _MIB, PICTURES: 256 * _MIB, REPORT: 128 * _MIB,
+    PLAN: 64 * _MIB, RUN: 32 * _MIB, PROFILE: 32 * _MIB, HEAD: _MIB, HEAD_SIGNATURE: 2 * _MIB,
+    PLAN_SIGNATURE: _MIB, HANDOVER: _MIB, ATTESTED: _MIB, STAMP: _MIB, SIGSTORE: 4 * _MIB,
+}  # fmt: skip
+
+
+def largest(name: str) -> int:
+    """Bytes that the file ``name`` may have: far more than an audit writes, and no more than can
+    be looked at within moments.
+    """
+    return _LARGEST.get(name, 128 * _MIB)
+
+
+_EARLIER_PLAN = re.compile(rf"{EARLIER_PLANS}[0-9a-f]{{64}}\.json")
+
+
+def may_seal(name: str) -> bool:
+    """True if the head of a bundle may list a file of this name."""
+    return name in SEALED or _EARLIER_PLAN.fullmatch(name) is not None
+
+
+def is_view(name: str) -> bool:
+    """True for a view made after the head."""
+    return name.startswith(VIEWS) and name.removeprefix(VIEWS) in FILES.values()

@@ -9,9 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.errors import EvidenceError
 from auditor.evidence.record_types import LogRow
 
 LABELLED = frozenset({"ok", "cached", "twin"})
+FEW = 50
+"""Labels of one probe from which on they are put together, not one by one."""
 FREE = frozenset({"cached", "twin", "void"})
 """Rows for which nothing was sent."""
 
@@ -37,15 +40,21 @@ class Places:
 
     def put(self, at: NDArray[np.int64], labels: NDArray[Any]) -> None:
         """Give the inputs ``at`` their ``labels``."""
+        if not len(at):
+            return
         owner = np.searchsorted(self.starts, at, side="right") - 1
-        touched = set(owner.tolist())
-        for number in touched:
-            here = at - self.starts[number]
-            if len(touched) == 1:
-                self.probes[number].labels[here] = labels
-            else:
-                where = owner == number
-                self.probes[number].labels[here[where]] = labels[where]
+        order = np.argsort(owner, kind="stable")
+        owner, at, labels = owner[order], at[order], labels[order]
+        ends = [*(np.flatnonzero(np.diff(owner)) + 1).tolist(), len(owner)]
+        if len(at) < FEW * len(ends):
+            inner = (at - self.starts[owner]).tolist()
+            for number, place, label in zip(owner.tolist(), inner, labels.tolist(), strict=True):
+                self.probes[number].labels[place] = label
+            return
+        for start, end in zip([0, *ends], ends, strict=False):
+            number = owner[start]
+            here = at[start:end] - self.starts[number]
+            self.probes[number].labels[here] = labels[start:end]
 
 
 @dataclass
@@ -61,7 +70,7 @@ class RowTotals:
     by_status: dict[str, int] = field(default_factory=dict)
 
     def count(self, row: LogRow, size: int) -> None:
-        """Add one row of ``size`` inputs."""
+        """Add one row of ``size`` inputs; an EvidenceError if it names no request, but was sent."""
         if row.status == "twin":
             self.deduplicated += size
         elif row.status == "cached":
@@ -70,7 +79,9 @@ class RowTotals:
             return
         self.sent += size
         self.requests += 1
-        how = str(row.status if row.reply is None else row.reply)
+        if row.request is None:
+            raise EvidenceError("a row was sent without a request")
+        how = row.status if row.reply == "" else str(row.reply)
         self.by_status[how] = self.by_status.get(how, 0) + 1
         self.retried += size if row.sending > 1 else 0
         self.unknown += size if row.unknown else 0

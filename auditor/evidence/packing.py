@@ -7,12 +7,12 @@ from pathlib import Path, PurePosixPath
 from adapters.strict_json import canonical
 from auditor.errors import EvidenceError, UsageError
 from auditor.evidence import layout
+from auditor.evidence.bundle import result_in
 from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.files import BundleFiles, read_files, safe_name, zip_bytes
 from auditor.evidence.head import read_head
 from auditor.report.files import write_atomic
 from auditor.report.html.page import render_html
-from auditor.report.json_report import parse_result
 from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import load_all
 
@@ -41,7 +41,7 @@ def pack(bundle: Path, to: Path, *, hand_over: bool) -> list[str]:
     left_out: list[str] = []
     if hand_over:
         left_out = sorted(name for name in content if _is_private(name))
-        result = parse_result(files.get(layout.REPORT), layout.REPORT)
+        result = result_in(files)
         content = {name: data for name, data in content.items() if name not in left_out}
         run = parse_object(files.content[layout.RUN], layout.RUN) if layout.RUN in files else {}
         profile = (

@@ -23,15 +23,20 @@ from auditor.report.result.course import LostRequest, TimingPart
 from auditor.report.wording.text import safe_text
 
 T = TypeVar("T", bound=Part)
+V = TypeVar("V")
 
 MAX_LISTED = 500
+MAX_PROBES = 100_000
+MAX_FAULTS = 100
+"""Mistakes of a record from which on none is named: each costs time and memory."""
 
 Whole = Annotated[int, Field(ge=0, le=2**53, strict=True)]
 Number = Annotated[float, Strict()]
 LAST_SECOND = 253_402_300_799
 """End of the year 9999, the last that a date can have."""
 Format = Literal["xray-audit-evidence/1"]
-Digest = Annotated[str, Field(min_length=64, max_length=64)]
+Digest = Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+Entries = Annotated[list[V], Field(fail_fast=True)]
 assert Format.__args__ == (FORMAT,)  # type: ignore[attr-defined]  # a Literal takes no constant
 
 
@@ -53,7 +58,7 @@ class SamplesRecord(Part):
     """The samples of a plan, their images as hashes."""
 
     shape: Triple[Annotated[Whole, Field(ge=1)]]
-    dtype: str
+    dtype: Literal["uint8", "float16", "float32", "float64"]
     classes_matched_by: str
     class_order: Many[str]
     stated_order: bool
@@ -186,13 +191,13 @@ class LogRow(_Closed):
 
     status: Annotated[str, Field(alias="s")]
     span: Annotated[tuple[Whole, Whole] | None, Field(alias="r")] = None
-    items: Annotated[list[Whole] | None, Field(alias="i")] = None
+    items: Annotated[Entries[Whole] | None, Field(alias="i")] = None
     labels: Annotated[
-        list[Annotated[int, Field(ge=0, lt=NOT_ASKED, strict=True)]] | None, Field(alias="l")
+        Entries[Annotated[int, Field(ge=0, lt=NOT_ASKED, strict=True)]] | None, Field(alias="l")
     ] = None
     request: Annotated[str | None, Field(alias="q", pattern="^[0-9a-f]{32}$")] = None
-    milliseconds: Annotated[Number | None, Field(alias="ms")] = None
-    reply: Annotated[Whole | str | None, Field(alias="c")] = None
+    milliseconds: Annotated[Number, Field(alias="ms")] = 0.0
+    reply: Annotated[Whole | Annotated[str, Field(min_length=1)], Field(alias="c")] = ""
     sending: Annotated[Whole, Field(alias="a")] = 1
     unknown: Annotated[bool, Field(alias="u", strict=True)] = False
 
@@ -223,7 +228,7 @@ class SenderEntry(LogEntry):
     """News about the server."""
 
     said: dict[str, str]
-    addresses: list[str]
+    addresses: Entries[str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -231,7 +236,7 @@ class ClassesEntry(LogEntry):
     """News about the classes."""
 
     first: Whole
-    names: list[str]
+    names: Entries[str]
     size: Whole | None
 
 
@@ -239,15 +244,15 @@ class ClassesEntry(LogEntry):
 class AskEntry(LogEntry):
     """The engine turns to probes; ``new`` holds number, kind, digest and size of those unknown."""
 
-    probes: list[Whole]
-    new: list[tuple[Whole, str, str, Whole]]
+    probes: Annotated[Entries[Whole], Field(max_length=MAX_PROBES)]
+    new: Annotated[Entries[tuple[Whole, str, str, Whole]], Field(max_length=MAX_PROBES)]
 
 
 @dataclass(slots=True, kw_only=True)
 class RowsEntry(LogEntry):
     """Ends of requests."""
 
-    rows: Annotated[list[LogRow], Field(min_length=1)]
+    rows: Annotated[Entries[LogRow], Field(min_length=1)]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -307,6 +312,8 @@ def read_record(kind: type[T], data: bytes, name: str) -> T:
 
 
 def _refusal(error: ValidationError, name: str) -> EvidenceError:
+    if error.error_count() > MAX_FAULTS:
+        return EvidenceError(f"{name} is not as this version writes it, in more than one way")
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(step) for step in first["loc"])
     why = FAULTS.get(first["type"], first["msg"].replace("Input should", "it should"))

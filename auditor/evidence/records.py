@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
@@ -42,9 +42,13 @@ ENDING = {
 """Keys of the record of how a run ended, and the fields of the engine's result that they hold."""
 
 
-CODE = ("*.py", "measured/*.json", "engine/schema.sql", "wording/*.toml")
-"""Files of the packages that results follow from: the program, the numbers that were measured, the
-tables that labels are kept in, and the words of a verdict."""
+CODE = (
+    "*.py", "measured/*.json", "engine/schema.sql", "wording/*.toml", "report/html/*.css",
+    "frameworks/*.toml",
+)  # fmt: skip
+"""Files of the packages that results and their views follow from: the program, the numbers that
+were measured, the tables that labels are kept in, the words of a verdict, styles, and the clauses
+of frameworks."""
 
 
 @cache
@@ -102,8 +106,16 @@ class Planned(Protocol):
     def matched_by(self) -> str: ...  # noqa: D102 - documented there
 
 
-def plan_record(oracle: LabelOracle, ready: Planned, profile: Profile | None) -> dict[str, Any]:
-    """``plan.json``: everything decided before the first query; the same for equal audits."""
+def plan_record(
+    oracle: LabelOracle,
+    ready: Planned,
+    profile: Profile | None,
+    hashes: Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """``plan.json``: everything decided before the first query; the same for equal audits.
+
+    ``hashes`` of the samples are made of their images unless they are given.
+    """
     plan, samples, classes = ready.plan, ready.samples, ready.classes
     return {
         "format": FORMAT,
@@ -120,7 +132,7 @@ def plan_record(oracle: LabelOracle, ready: Planned, profile: Profile | None) ->
             "classes": list(samples.classes),
             "class_indices": [int(index) for index in classes],
             "kept": [int(index) for index in used_images(plan)],
-            "sha256": [image_hash(image) for image in samples.images],
+            "sha256": [image_hash(i) for i in samples.images] if hashes is None else list(hashes),
             **({"notes": list(samples.notes)} if samples.notes else {}),
         },
         "input": oracle.input_spec.as_record(),

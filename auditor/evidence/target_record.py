@@ -33,6 +33,8 @@ class TargetRecord:
     addresses: list[str] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     size: int | None = None
+    known: set[tuple[str, str]] = field(default_factory=set, repr=False)
+    """Values and addresses on record, so that each is looked up at once."""
 
     # ---- writing -----------------------------------------------------------------------------
 
@@ -60,10 +62,14 @@ class TargetRecord:
     def take_server(self, said: Mapping[str, str], addresses: Sequence[str]) -> None:
         """Add the content of a ``sender`` entry."""
         for name, value in said.items():
-            values = self.servers.setdefault(name, [])
-            if value not in values:
-                values.append(value)
-        self.addresses += [one for one in addresses if one not in self.addresses]
+            if self._is_new(name, value):
+                self.servers.setdefault(name, []).append(value)
+        self.addresses += [one for one in addresses if self._is_new("", one)]
+
+    def _is_new(self, name: str, value: str) -> bool:
+        new = (name, value) not in self.known
+        self.known.add((name, value))
+        return new
 
     def take_classes(self, first: int, names: Sequence[str], size: int | None) -> None:
         """Add the content of a ``classes`` entry, whose names replace those from ``first`` on.

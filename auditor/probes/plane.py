@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from auditor.errors import EvidenceError
 from auditor.probes.base import RecordedProbe, array_digest, digest_of
 
+EXACT_ROUNDS, MOST_EXPONENT = 12, 1000
 MIN_RELATIVE_SPAN = 1e-6
 """Below this share of the triangle's size a side or height counts as zero: no plane. Samples on
 one line leave it by about 1e-7 once they are rounded to float32, and then noise would span the
@@ -103,7 +104,29 @@ def _dot(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
     """Inner product, summed exactly and rounded once: BLAS rounds differently on every
     processor, and an audit that is verified elsewhere must ask these very inputs.
     """
-    return math.fsum((one * two).tolist())
+    return exact_sum(one * two)
+
+
+def exact_sum(values: NDArray[np.float64]) -> float:
+    """``math.fsum`` of ``(n,)`` values, some ten times faster.
+
+    Each round takes from every value its leading bits, down to one place for all: the sum of those
+    needs no rounding in any order. The rest is exact too, and goes into the next round.
+    """
+    parts: list[float] = []
+    rest = np.array(values, dtype=np.float64)
+    for _ in range(EXACT_ROUNDS):
+        most = float(np.abs(rest).max(initial=0.0))
+        if most == 0.0:
+            return math.fsum(parts)
+        exponent = math.frexp(most)[1] + len(rest).bit_length() + 1
+        if not math.isfinite(most) or exponent > MOST_EXPONENT:
+            break
+        place = math.ldexp(1.0, exponent)
+        leading = (rest + place) - place
+        rest -= leading
+        parts.append(float(leading.sum()))
+    return math.fsum([*parts, *rest.tolist()])
 
 
 def bounds_of(plane: Plane, expansion: float) -> Rectangle:

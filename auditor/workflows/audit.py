@@ -17,16 +17,15 @@ from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import end_record, plan_record, run_record, used_images
 from auditor.labels.answers import Answers
-from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
-from auditor.report.html.pictures import TEXTURE_KEY, sample_png, trigger_pictures
+from auditor.report.html.pictures import TEXTURE_KEY
 from auditor.report.json_report import write_json
 from auditor.report.source import ReportSource
 from auditor.report.views import VIEW_FILES, render_all
 from auditor.samples.fit import near_strangers
 from auditor.verdict.verdict import check_profile
 from auditor.workflows.ask import ask, stop_rules
-from auditor.workflows.judge import AuditResult, judge
+from auditor.workflows.judge import AuditResult, judge, report_pictures
 from auditor.workflows.prepare import Prepared, continued, prepare, refuse_small_budget
 from auditor.workflows.request import AuditRequest
 
@@ -76,7 +75,7 @@ async def run_audit(
         result = judge(oracle, ready, answers, request.profile, timing)
         run = run_record(oracle, answers.run, timing, identity)
         held = {} if request.profile is None else request.profile.as_dict()
-        images = _images(ready, oracle, answers.trigger)
+        images = report_pictures(ready, oracle.input_spec, answers.trigger)
         source = ReportSource(result.result, images, run, held)
         made = render_all(source, request.views, request.shown)
         _write_bundle(record, source, request.output, ready, made)
@@ -153,15 +152,6 @@ def _make_folder(output: Path) -> None:
         output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise AuditError(f"--output {output} cannot be written: {error.strerror}") from error
-
-
-def _images(
-    ready: Prepared, oracle: LabelOracle, trigger: TriggerOutcome | None
-) -> dict[str, bytes]:
-    pixels = oracle.input_spec.to_pixels(ready.images[ready.plan.used])
-    refs = [str(ready.samples.refs[index]) for index in ready.plan.used]
-    images = {ref: sample_png(image) for ref, image in zip(refs, pixels, strict=True)}
-    return images | trigger_pictures(trigger)
 
 
 def _write_bundle(

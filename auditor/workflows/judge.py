@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.contract import LabelOracle
+from adapters.contract import InputSpec, LabelOracle
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.report.build import build_result
+from auditor.report.html.pictures import TEXTURE_KEY, sample_png, trigger_pictures
 from auditor.report.result.result import Result
 from auditor.verdict.evidence import assess
 from auditor.verdict.profile import Profile
@@ -60,6 +62,18 @@ def judge(
         timing=timing,
     )
     return AuditResult(result, verdict, answers.run.stopped)
+
+
+def report_pictures(
+    ready: Prepared, spec: InputSpec, trigger: TriggerOutcome | None, *, with_images: bool = True
+) -> dict[str, bytes]:
+    """PNGs that views show, by their keys; without images only the trigger itself."""
+    shown = trigger_pictures(trigger)
+    if not with_images:
+        return {key: png for key, png in shown.items() if key == TEXTURE_KEY}
+    pixels = spec.to_pixels(ready.images[ready.plan.used])
+    refs = [str(ready.samples.refs[index]) for index in ready.plan.used]
+    return {ref: sample_png(image) for ref, image in zip(refs, pixels, strict=True)} | shown
 
 
 def _not_asked(answers: Answers, planes: int) -> dict[str, Any] | None:

@@ -74,7 +74,7 @@ def enter(paths: AllowedPaths) -> int:
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
     _restrict_files(machine, abi, paths)
     _drop_capabilities(machine)
-    seccomp.refuse_calls(machine)
+    seccomp.refuse_calls(machine, devices=any(path != "/dev/null" for path in paths.use))
     return abi
 
 

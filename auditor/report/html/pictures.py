@@ -56,6 +56,9 @@ MIN_UNIT, MAX_UNIT = 2, 3
 SAMPLE_SIDE = 96
 """Larger samples are shrunk: the report shows what they are, it does not archive them."""
 
+MAX_SAMPLE_PIXELS = 1024**2
+"""Larger pictures are none that an audit makes, and cost a reader time and memory."""
+
 SHOWN = 3
 """Samples shown before and after the change of a trigger."""
 
@@ -158,6 +161,8 @@ def thumbnail(picture: bytes) -> tuple[str, bytes] | None:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             with Image.open(io.BytesIO(picture), formats=("PNG",)) as opened:
+                if opened.width * opened.height > MAX_SAMPLE_PIXELS:
+                    return None
                 plain = opened.convert("L" if opened.mode in {"1", "L"} else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning):
         return None

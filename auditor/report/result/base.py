@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Strict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, Strict, WithJsonSchema
 
 T = TypeVar("T")
 
@@ -52,7 +52,8 @@ def also_required(*names: str) -> Callable[[dict[str, Any]], None]:
 
 
 # JSON knows no tuples: the strictness that refuses a list for one would refuse every report.
-Many = Annotated[tuple[T, ...], Strict(False)]
+# The first mistake is enough: millions of them would cost gigabytes.
+Many = Annotated[tuple[T, ...], Strict(False), Field(fail_fast=True)]
 Pair = Annotated[tuple[T, T], Strict(False)]
 Triple = Annotated[tuple[T, T, T], Strict(False)]
 

@@ -54,16 +54,22 @@ class Verification:
         verdict: recomputed from the labels, or None.
         edition: "full" or "hand-over".
         signer: the key id of a valid signature, or None.
+        trusted: True if the user named the key that must have signed.
         unchecked: True if there is a signature that could not be checked here.
         recomputed: the recomputed report, or None.
+        not_covered: files that people may read and that nothing here speaks for.
+        on_word: facts that stand on the author's word alone, in words.
     """
 
     checks: list[Check] = field(default_factory=list)
     verdict: str | None = None
     edition: str = "full"
     signer: str | None = None
+    trusted: bool = False
     unchecked: bool = False
     recomputed: dict[str, Any] | None = None
+    not_covered: list[str] = field(default_factory=list)
+    on_word: list[str] = field(default_factory=list)
 
     def add(self, name: str, state: State, text: str) -> None:
         """Note one check."""
@@ -86,6 +92,38 @@ class Verification:
         return ExitCode.NO_EVIDENCE
 
     @property
+    def headline(self) -> str:
+        """Everything proven and not proven, in one line."""
+        word = {0: "VERIFIED", 3: "NOT FULLY VERIFIED", 4: "DOES NOT VERIFY"}[int(self.exit_code)]
+        line = f"{word} ({self.edition} edition, {self._who})"
+        if self.failed:
+            wrong = dict.fromkeys(check.name for check in self.checks if check.state == "failed")
+            return f"{line}: do not rely on it; wrong: {', '.join(wrong)}."
+        if any(check.name == "verdict" and check.state == "ok" for check in self.checks):
+            line += f": the labels give the verdict {self.verdict}"
+        line += f"; not proven: {self._not_proven}"
+        if self.not_covered:
+            more = len(self.not_covered) - SHOWN
+            named = ", ".join(self.not_covered[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+            line += f"; not covered: {named}"
+        return f"{line}."
+
+    @property
+    def _who(self) -> str:
+        if self.unchecked:
+            return "signature not checked"
+        if self.signer is None:
+            return "not signed"
+        whose = "the key given" if self.trusted else "a key that you did not name"
+        return f"signed by {whose}, {self.signer[:16]}"
+
+    @property
+    def _not_proven(self) -> str:
+        if self.signer is None or self.unchecked:
+            return "that any model gave these labels, and who says so"
+        return "that the signer recorded every answer honestly"
+
+    @property
     def meaning(self) -> str:
         """Things that the bundle proves and does not prove, in words."""
         if self.failed:
@@ -104,6 +142,9 @@ class Verification:
             "edition": self.edition,
             "signed_by": self.signer,
             "verdict": self.verdict,
+            "headline": self.headline,
+            "not_covered": list(self.not_covered),
+            "on_the_authors_word": list(self.on_word),
             "meaning": self.meaning,
             "checks": [
                 {"check": check.name, "state": check.state, "text": check.text}

@@ -9,27 +9,32 @@ from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import BundleFiles
-from auditor.evidence.layout import PLAN, PROFILE, REPORT, RUN
+from auditor.evidence.layout import PLAN, PROFILE, REPORT, REPORT_SECONDS, RUN
 from auditor.evidence.recorder import query_times
 from auditor.evidence.records import environment, tool
 from auditor.workflows.verify.differences import differences
+from auditor.workflows.verify.images import Damaged, TooLarge
 from auditor.workflows.verify.inputs import Requests, check_inputs
 from auditor.workflows.verify.outcome import SHOWN, Conclusion, State, Verification
 from auditor.workflows.verify.replay import Replayed, replay
+from auditor.workflows.verify.views import check_views, readable
 
 
 def check_verdict(
     done: Verification, files: BundleFiles, chain: Chain, requests: Requests, most_values: int
 ) -> None:
     """Judge the audit again, and compare everything that comes out."""
+    if any(check.name == "head" and check.state == "failed" for check in done.checks):
+        done.add("verdict", "not done", "Not recomputed: the head is not that of these files.")
+        return
     run = parse_object(files.get(RUN), RUN)
     why = _other_code(run)
     wrong: State = "not done" if why else "failed"
     done.add("senders", *_senders(files, chain, run))
-    try:
-        again = replay(files, chain)
-    except EvidenceError as error:
-        done.add("verdict", wrong, f"{error}.{why}")
+    done.on_word += _on_word(run)
+    again = _replayed(done, files, chain, why)
+    if again is None:
+        done.not_covered += readable(files)
         return
 
     def compared(name: str, found: tuple[bool, str]) -> None:
@@ -38,7 +43,7 @@ def check_verdict(
 
     done.recomputed, done.verdict = again.report, again.report["verdict"]
     compared("plan rebuilt", _plan(files, again))
-    compared("verdict", _report(files, again))
+    compared("verdict", report := _report(files, again))
     stated = parse_object(files.get(PLAN), PLAN).get("profile_digest")
     if (stated is None) != (PROFILE not in files):
         done.add("profile", "failed", "The plan names another profile than the bundle holds.")
@@ -52,6 +57,43 @@ def check_verdict(
             "Without the images nobody can tell here what was sent; the scores, the trigger "
             "search and the verdict were recomputed from the labels.",
         )
+    if report[0]:
+        check_views(done, files, again, why)
+    else:
+        done.not_covered += readable(files)
+
+
+def _replayed(done: Verification, files: BundleFiles, chain: Chain, why: str) -> Replayed | None:
+    """The audit judged again; None if it cannot be, which is noted."""
+    try:
+        return replay(files, chain)
+    except TooLarge as error:
+        done.add("verdict", "not done", f"Not recomputed: {error}.")
+    except Damaged as error:
+        done.add("verdict", "failed", f"{error}.")
+    except EvidenceError as error:
+        done.add("verdict", "not done" if why else "failed", f"{error}.{why}")
+    return None
+
+
+def _on_word(run: dict[str, Any]) -> list[str]:
+    """Facts that no label proves, in words: they are as the author states them."""
+    target = run["target"]
+    described = target["description"]
+    named = [str(described[key])[:200] for key in ("name", "file", "url") if key in described]
+    which = f" ({', '.join(named)})" if named else ""
+    return [
+        f"which model was asked{which}", "when", "bytes and replies", "versions of the software",
+    ]  # fmt: skip
+
+
+def _same_address(run: dict[str, Any]) -> bool:
+    """True if everything that states the target's address states the same."""
+    target, identity = run["target"], run.get("identity") or {}
+    url = target["description"].get("url")
+    if url is None:
+        return True  # of a file or a function
+    return identity.get("url", url) == url and str(target["fingerprint"]).startswith(f"{url};")
 
 
 def _other_code(run: dict[str, Any]) -> str:
@@ -78,7 +120,9 @@ def _beside(
 
     The version that wrote it is compared elsewhere.
     """
-    held, ours = parse_object(files.get(name), name), parse_object(canonical(made), name)
+    held, ours = (
+        parse_object(data, name, REPORT_SECONDS) for data in (files.get(name), canonical(made))
+    )
     for one in (held, ours):
         one.pop("tool", None)
     return held, ours, list(differences(held, ours))
@@ -95,6 +139,10 @@ def _plan(files: BundleFiles, again: Replayed) -> tuple[bool, str]:
 
 def _report(files: BundleFiles, again: Replayed) -> tuple[bool, str]:
     report, ours, paths = _beside(files, REPORT, again.report)
+    stated = parse_object(files.get(REPORT), REPORT, REPORT_SECONDS).get("tool")
+    made_by = parse_object(files.get(RUN), RUN).get("tool") or {}
+    if stated != {"name": "xray-audit", "version": made_by.get("version")}:
+        paths.append("tool")
     if paths:
         return False, (
             f"Recomputed from the labels it is {ours['verdict']!r}; {REPORT} says "
@@ -132,6 +180,7 @@ def _senders(files: BundleFiles, chain: Chain, run: dict[str, Any]) -> Conclusio
         "how the run ended": run["engine"] == closed.get("engine"),
         "what was sent": run["ledger"] == closed.get("ledger"),
         "the other side's identity": run.get("identity") == closed.get("identity"),
+        "its address": _same_address(run),
     }
     if wrong := [what for what, holds in same.items() if not holds]:
         return "failed", f"{RUN} and log disagree about {', '.join(wrong)}."

@@ -8,14 +8,9 @@ score, and no step of a search, depends on a pixel, so only the inputs *sent* ca
 from __future__ import annotations
 
 import dataclasses
-import math
-import zlib
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Labels, LabelSpace, PaceHint
 from adapters.errors import TargetError
@@ -24,30 +19,26 @@ from auditor.evidence.canonical import parse_object
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
-from auditor.evidence.record_types import (
-    AskedTarget,
-    PlanRecord,
-    RunRecord,
-    SamplesRecord,
-    read_record,
-)
-from auditor.evidence.records import image_hash, plan_record, read_end
+from auditor.evidence.record_types import AskedTarget, PlanRecord, RunRecord, read_record
+from auditor.evidence.records import plan_record, read_end
+from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.recorded import plan_from_record, recorded_version
 from auditor.plan.settings import AuditSettings
-from auditor.samples.fit import to_model_units
-from auditor.samples.samples import Samples
 from auditor.verdict.profile import profile_from_dict
 from auditor.workflows.ask import ask_through, stop_rules
 from auditor.workflows.judge import judge
 from auditor.workflows.prepare import Prepared, prepare_images
+from auditor.workflows.verify.images import TooLarge, model_images, recorded_samples
 from auditor.workflows.verify.recorded_engine import RecordedEngine
 
 T = TypeVar("T")
 
-MAX_IMAGE_BYTES = 16 * 1024**3
-"""Size of the array of all samples' images; only those in the bundle take up memory."""
-NOISE_SEED = 0
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, IndexError, OverflowError)
+MAX_NODES, NODES_PER_LABEL = 2**22, 256
+"""Nodes of a label map, and those for each label of the log, of which more would be too many."""
+UNREADABLE = (
+    KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError, OSError,
+    RecursionError, MemoryError,
+)  # fmt: skip
 """Errors raised by reading a record that this program did not write."""
 
 
@@ -61,6 +52,7 @@ class Replayed:
         report: the content of report.json.
         spec: the target's input.
         with_images: True if the sample images were there.
+        trigger: outcome of the trigger search, or None.
         batches: batches of adaptive probes, such as the trigger search's, that were asked again.
         inputs_differ: those of them whose inputs are not the ones on record.
     """
@@ -70,6 +62,7 @@ class Replayed:
     report: dict[str, Any]
     spec: InputSpec
     with_images: bool
+    trigger: TriggerOutcome | None = None
     batches: int = 0
     inputs_differ: int = 0
 
@@ -146,7 +139,8 @@ def _replay(files: BundleFiles, chain: Chain, recorded: Recorded) -> Replayed:
     run = recorded.run
     end = read_end(run.engine)
     oracle = RecordedOracle(run.target)
-    ready = _prepared(files, recorded, oracle)
+    tally = chain.runs[-1].tally
+    ready = _prepared(files, recorded, oracle, tally.sent + tally.cached + tally.deduplicated)
     profile = None
     if PROFILE in files:
         profile = profile_from_dict(parse_object(files.get(PROFILE), PROFILE))
@@ -160,15 +154,16 @@ def _replay(files: BundleFiles, chain: Chain, recorded: Recorded) -> Replayed:
     ended = dataclasses.replace(answers.run, ledger=run.ledger, **end)
     answers = dataclasses.replace(answers, run=ended)
     judged = judge(oracle, ready, answers, profile, run.timing.model_dump())
-    record = plan_record(oracle, ready, profile)
+    # The images that the bundle holds were compared with these hashes; others are not known here.
+    record = plan_record(oracle, ready, profile, recorded.held.samples.sha256)
     record["labels"]["size"] = size if size is None else oracle.label_space.size
-    _keep_unknown_hashes(record, recorded.held.samples, files)
     return Replayed(
         ready,
         record,
         judged.report,
         oracle.input_spec,
         SAMPLES in files,
+        answers.trigger,
         engine.batches,
         engine.differ,
     )
@@ -181,89 +176,19 @@ def _same_end(early: bool, stated: object) -> None:  # noqa: FBT001 - what was f
         raise EvidenceError(f"{RUN} says that planes {says} end early; their labels {here}")
 
 
-def _prepared(files: BundleFiles, recorded: Recorded, oracle: RecordedOracle) -> Prepared:
+def _prepared(
+    files: BundleFiles, recorded: Recorded, oracle: RecordedOracle, labels: int
+) -> Prepared:
     held = recorded.held
     settings = AuditSettings.from_record(held.settings)
-    samples = _samples(files, held.samples, held.samples_digest)
-    images = _model_images(files, samples, held.samples, oracle.input_spec)
+    if settings.pictures and settings.density**2 > max(MAX_NODES, NODES_PER_LABEL * labels):
+        raise TooLarge("the label maps are larger than any that so few labels draw")
+    samples = recorded_samples(files, held.samples, held.samples_digest)
+    images = model_images(files, samples, held.samples, oracle.input_spec, settings.planes)
     ready = prepare_images(oracle, samples, images, settings, recorded.version)
     if SAMPLES in files:
         return ready
     return dataclasses.replace(ready, plan=plan_from_record(ready.plan, recorded.plan))
-
-
-def _samples(files: BundleFiles, held: SamplesRecord, digest: str) -> Samples:
-    dtype = np.dtype(held.dtype)
-    count = len(held.refs)
-    if dtype.kind not in "uf":
-        raise EvidenceError(f"{PLAN} describes no images")
-    if count * math.prod(held.shape) * 4 > MAX_IMAGE_BYTES:
-        raise EvidenceError("the samples are more than can be judged again here")
-    if len(held.sha256) != count or len(held.classes) != count:
-        raise EvidenceError(f"{PLAN} does not name a class and a hash for every sample")
-    if any(place >= count for place in held.kept):
-        raise EvidenceError(f"{PLAN} names images of samples that it does not have")
-    images = np.zeros((count, *held.shape), dtype=dtype)
-    if SAMPLES in files:
-        _fill(images, files, held)
-    return Samples(
-        refs=held.refs,
-        classes=held.classes,
-        images=images,
-        class_order=held.class_order,
-        stated_order=held.stated_order,
-        digest=digest,
-        notes=held.notes,
-    )
-
-
-def _fill(images: NDArray[Any], files: BundleFiles, held: SamplesRecord) -> None:
-    """Unpack the images of the bundle to their places, and compare them with their hashes."""
-    one = images[:1].nbytes
-    unpacker = zlib.decompressobj()
-    packed = files.get(SAMPLES)
-    for place in held.kept:
-        data = unpacker.decompress(packed, one)
-        while len(data) < one and unpacker.unconsumed_tail:
-            data += unpacker.decompress(unpacker.unconsumed_tail, one - len(data))
-        packed = unpacker.unconsumed_tail
-        if len(data) != one:
-            raise EvidenceError(f"{SAMPLES} does not hold the images that {PLAN} names")
-        values = np.frombuffer(data, dtype=images.dtype.newbyteorder("<"))
-        images[place] = values.reshape(images.shape[1:])
-        if image_hash(images[place]) != held.sha256[place]:
-            raise EvidenceError(f"image {place} of {SAMPLES} is not the one that {PLAN} names")
-
-
-def _model_images(
-    files: BundleFiles, samples: Samples, held: SamplesRecord, spec: InputSpec
-) -> NDArray[np.float32]:
-    """All images in model units ``(n, c, h, w)``: zero if not kept, noise if withheld."""
-    places = list(held.kept)
-    # Pages that are never touched take no memory.
-    images = np.zeros((len(samples), *spec.shape), dtype=np.float32)
-    if SAMPLES in files:
-        part = dataclasses.replace(
-            samples,
-            refs=tuple(samples.refs[place] for place in places),
-            classes=tuple(samples.classes[place] for place in places),
-            images=samples.images[places],
-        )
-        images[places] = to_model_units(part, spec)
-    else:
-        noise = np.random.default_rng(NOISE_SEED)
-        for place in places:
-            images[place] = noise.random(spec.shape, dtype=np.float32)
-    return images
-
-
-def _keep_unknown_hashes(record: dict[str, Any], held: SamplesRecord, files: BundleFiles) -> None:
-    """Keep the recorded hashes of images that the bundle does not hold."""
-    kept = set(held.kept) if SAMPLES in files else set()
-    hashes = record["samples"]["sha256"]
-    for place, known in enumerate(held.sha256):
-        if place not in kept:
-            hashes[place] = known
 
 
 def finished(steps: Coroutine[Any, Any, T]) -> T:

@@ -17,8 +17,11 @@ from auditor.evidence.layout import (
     OUTSIDE,
     PLAN,
     PLAN_SIGNATURE,
+    PRIVATE,
     REQUIRED,
     VIEWS,
+    WORKING,
+    is_view,
 )
 from auditor.evidence.packing import handover_note
 from auditor.workflows.verify.inputs import Requests
@@ -42,7 +45,9 @@ def check_files(done: Verification, files: BundleFiles, listed: list[Listed]) ->
         f"{name} is not listed in the head" for name in sorted(found.keys() - wanted.keys())
     ]
     problems += [f"{name[:80]!r} does not belong here" for name in files.strange]
-    problems += [f"{name} is not in the head" for name in REQUIRED if name not in wanted]
+    problems += [f"{name} does not belong here" for name in views if not is_view(name)]
+    needed = (*REQUIRED, *PRIVATE)
+    problems += [f"{name} is not in the head" for name in needed if name not in wanted]
     if problems:
         rest = len(problems) - SHOWN
         more = f"; and {rest} more" if rest > 0 else ""
@@ -54,9 +59,8 @@ def check_files(done: Verification, files: BundleFiles, listed: list[Listed]) ->
         done.add(
             "withheld", "withheld", f"Left out: {', '.join(missing)}; the head has their hashes."
         )
-    if views:
-        shown = ", ".join(views[:SHOWN])
-        done.add("views", "withheld", f"Made later, and not evidence: {shown}.")
+    hidden = [name for name in files.working if name not in WORKING]
+    done.not_covered += sorted(f"{name[:80]!r} (hidden, not read)" for name in hidden)
 
 
 def _not_withheld(done: Verification, files: BundleFiles, missing: list[str]) -> list[str]:
@@ -123,7 +127,7 @@ def signature_conclusion(
         return "not done", _sentence(error)
     if other := _by_another(signer, trusted):
         return "failed", other
-    done.signer = signer.keyid
+    done.signer, done.trusted = signer.keyid, trusted is not None
     whose = "the key given." if trusted is not None else f"the key {signer.keyid[:16]}. {WHOSE}"
     return "ok", f"Valid, by {whose}"
 

@@ -30,9 +30,15 @@ def test_verify_pack_and_diff_from_end_to_end(command: Run, audited: Run, tmp_pa
     assert audited("backdoored", "two").code == 3
     ok = command("verify", "one")
     assert ok.code == 0
-    assert ok.out.startswith("ok ")
-    end = "VERIFIED (full edition): the labels give the verdict inconclusive.\nNobody signed this"
-    assert end in ok.out
+    first, *checks, last = ok.out.splitlines()
+    assert first == (
+        "VERIFIED (full edition, not signed): the labels give the verdict inconclusive; "
+        "not proven: that any model gave these labels, and who says so."
+    )
+    assert checks[0].startswith("ok ")
+    assert "the same: pictures.json, report.html." in checks[-2]
+    assert checks[-1].startswith("On the author's word alone: which model was asked (clean.onnx)")
+    assert last.startswith("Nobody signed this")
     found = json.loads(command("verify", "one", "--json").out)
     assert found["verified"]
     assert (found["verdict"], found["signed_by"], found["exit_code"]) == ("inconclusive", None, 0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -12,6 +14,7 @@ from auditor.probes.plane import (
     PlaneProbe,
     Rectangle,
     bounds_of,
+    exact_sum,
     nearest_nodes,
     plane_through,
 )
@@ -256,3 +259,19 @@ def test_a_point_does_not_depend_on_the_points_built_with_it(shape: tuple[int, i
     )
     np.testing.assert_array_equal(together, alone)
     np.testing.assert_array_equal(together, in_sevens)
+
+
+@pytest.mark.parametrize("kind", ["alike", "far apart", "cancelling", "tiny", "few"])
+def test_a_sum_is_that_of_fsum_to_the_last_bit(kind: str) -> None:
+    rng = np.random.default_rng(5)
+    for size in (0, 1, 2, 17, 300):
+        values = rng.normal(size=size)
+        if kind == "far apart":
+            values *= 10.0 ** rng.integers(-290, 290, size=size)
+        elif kind == "cancelling":
+            values = np.concatenate([values, -values[::-1], rng.normal(size=3) * 1e-25])
+        elif kind == "tiny":
+            values = values * 5e-320
+        elif kind == "few":
+            values = rng.choice([2.0**53, 1.0, 2.0**-60, -1.0], size=size)
+        assert exact_sum(values).hex() == math.fsum(values.tolist()).hex()

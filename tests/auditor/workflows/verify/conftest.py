@@ -53,6 +53,17 @@ def world() -> tuple[SyntheticOracle, Samples]:
     return oracle, Samples(refs, names, pixels, tuple("012"), stated_order=True, digest="d" * 64)
 
 
+def with_trigger(oracle: SyntheticOracle) -> Callable[[Any], Any]:
+    """The same classifier, but a small checkerboard in the corner makes everything class 1."""
+    clean, corner = oracle._labels_of, np.indices((3, 3)).sum(axis=0) % 2
+
+    def labels_of(images: Any) -> Any:
+        shown = np.abs(images[:, 0, -3:, -3:] - corner) < 0.35
+        return np.where(shown.all(axis=(1, 2)), 1, clean(images))
+
+    return labels_of
+
+
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A private key and its public one, as PEM files."""
@@ -82,14 +93,25 @@ def signer(keys: tuple[Path, Path]) -> Signer:
 
 @pytest.fixture(scope="session")
 def make_bundle(world: tuple[SyntheticOracle, Samples]) -> MakeBundle:
-    """Audits the world into a folder, ``(folder, signer=None, **settings)``; returns it."""
+    """Audits the world into a folder, ``(folder, signer=None, backdoored=False, **settings)``;
+    returns it. ``views`` and ``shown`` are those of the request.
+    """
 
-    def make(folder: Path, signer: Signer | None = None, **changes: Any) -> Path:
+    def make(
+        folder: Path, signer: Signer | None = None, *, backdoored: bool = False, **changes: Any
+    ) -> Path:
         oracle, samples = world
+        if backdoored:
+            oracle = SyntheticOracle(
+                with_trigger(oracle), oracle.input_spec, oracle.label_space.names, max_batch=256
+            )
+        more = {name: changes.pop(name) for name in ("views", "shown") if name in changes}
         plain = AuditSettings(planes=2, canaries=5, trigger_search=False)
         settings = replace(plain, **changes)
         asyncio.run(
-            run_audit(AuditRequest(located(oracle), samples, settings, folder, signer=signer))
+            run_audit(
+                AuditRequest(located(oracle), samples, settings, folder, signer=signer, **more)
+            )
         )
         return folder
 
