@@ -10,6 +10,7 @@ import numpy as np
 from auditor.measured import LabelCell
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.judge import OPEN_LEVEL, best_of, judge
+from auditor.probes.label_search.outcome import LEAST_SHOWN
 from auditor.probes.label_search.search import LabelFinding, keys, none_found
 from auditor.probes.label_search.settings import EFFORTS
 from auditor.probes.trigger_search.verify import exact_interval
@@ -108,7 +109,8 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
             p = min(1.0, best.p * len(null))
             finding = best.finding
             return Ended(row, model, True, False, finding.label, p, queries, finding.key)
-    shown = next((one for one in judged if one.finding.carried), None)
+    carried = (one for one in judged if one.finding.carried)
+    shown = next((one for one in carried if one.finding.success.rate >= LEAST_SHOWN), None)
     p = 1.0 if shown is None else min(1.0, shown.p * len(null))
     key = "" if shown is None else shown.finding.key
     return Ended(row, model, False, p > OPEN_LEVEL, None, p, queries, key)
