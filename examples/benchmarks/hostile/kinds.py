@@ -140,6 +140,9 @@ once("throttle-date", 429, Retry_After="Wed, 21 Oct 2015 07:28:00 GMT")
 @fault("status-413")
 async def _too_large(talk: Talk) -> None:
     if len(talk.inputs) > 4:
+        # Refused before anything was classified, so nothing of it counts.
+        talk.run.inputs -= len(talk.inputs)
+        talk.run.billed -= len(talk.inputs)
         await talk.send(413, b"{}")
     else:
         await talk.answer(talk.labels)
