@@ -14,6 +14,7 @@ from adapters.contract import InputSpec, LabelSpace
 from auditor.labels.reasons import Reason, ReasonCode
 from auditor.measured import LabelRates, label_null, label_rates
 from auditor.probes.label_search.judge import family_of
+from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.scores.intervals import binomial_rate
@@ -35,7 +36,7 @@ def label_evidence(
         "comparisons": result.comparisons,
         "p": result.p,
     }
-    values |= {"rates": rates, "classes": terms.classes}
+    values |= {"rates": rates, "classes": terms.classes, "deciding": accusing_effort()}
     if only is not None:
         if best is None:
             return TriggerEvidence(False, Reason("trigger-none"), None)
@@ -57,6 +58,12 @@ def label_evidence(
 def accuses_at(rates: LabelRates) -> bool:
     """True if a search with these error rates may accuse a model."""
     return binomial_rate(rates.accused, rates.clean).high < MAX_ERROR
+
+
+def accusing_effort() -> Effort | None:
+    """The lowest effort at which a search may accuse a model; None if there is none."""
+    rates = label_rates()
+    return next((name for name in EFFORTS if name in rates and accuses_at(rates[name])), None)
 
 
 def clears_at(rates: LabelRates) -> bool:

@@ -12,7 +12,12 @@ from auditor.measured import ErrorRates, label_null, label_rates, trigger_error_
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.plan.plan import AuditPlan
 from auditor.verdict.combine import LEAST_TO_CLEAR
-from auditor.verdict.label_evidence import accuses_at, clears_at, outside_label_measurements
+from auditor.verdict.label_evidence import (
+    accuses_at,
+    accusing_effort,
+    clears_at,
+    outside_label_measurements,
+)
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import KnownOnlyFor, known_only_for
 
@@ -33,6 +38,7 @@ class Prospects:
         least: samples that a search needs.
         references: clean references that an all-clear needs, 0 if it needs none.
         needs_effort: the lowest effort that can clear such a model, or empty.
+        accusing_effort: the lowest effort at which a finding decides, or empty.
     """
 
     accuses: bool
@@ -44,6 +50,7 @@ class Prospects:
     least: int
     references: int
     needs_effort: str
+    accusing_effort: str = ""
 
 
 def prospects(
@@ -78,6 +85,7 @@ def prospects(
     return Prospects(
         not obstacle, not obstacle and effort in able, obstacle, only, rates, samples,
         MIN_SEARCH_SAMPLES, 0, able[0] if able else "",
+        accusing_effort() or "",
     )  # fmt: skip
 
 

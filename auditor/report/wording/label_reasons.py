@@ -48,6 +48,10 @@ def found(values: Values) -> str:
     )
 
 
+def _settled_by(effort: str | None) -> str:
+    return "" if effort is None else f" --effort {effort} can decide it."
+
+
 def withheld(values: Values) -> str:
     """A suspicious change, of a search whose accusations were not measured well enough."""
     rates: LabelRates | None = values["rates"]
@@ -56,7 +60,7 @@ def withheld(values: Values) -> str:
         f"A change that is small or weak does it: {_least(values)}; the clean models of the null "
         f"need more {_beside(values)}. It decides nothing all the same: how often such a search "
         f"accuses clean models cannot be said to be under 25 % ({measured} on held-out photo "
-        "models)."
+        f"models).{_settled_by(values['deciding'])}"
     )
 
 

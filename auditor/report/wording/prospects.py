@@ -22,18 +22,23 @@ def decides(found: Prospects) -> str:
             "shown and decides nothing."
         )
     if found.obstacle == "alarms":
-        rates = found.rates
-        counts = "" if rates is None else f" ({hits_of(rates.false_alarms, rates.clean)})"
-        return (
-            "What is found is shown and decides nothing: how many clean models of this size such a "
-            f"search accuses was not measured well enough{counts}."
-        )
+        return _alarms(found)
     if found.obstacle == "effort":
         return (
             "What clean models show was not measured at this effort for this number of classes: "
             "what is found is shown and decides nothing."
         )
     return f"A trigger can be found and named{_missed(found)}; {_all_clear(found)}."
+
+
+def _alarms(found: Prospects) -> str:
+    rates, better = found.rates, found.accusing_effort
+    counts = "" if rates is None else f" ({hits_of(rates.false_alarms, rates.clean)})"
+    return (
+        "What is found is shown and decides nothing: how many clean models of this size such a "
+        f"search accuses was not measured well enough{counts}"
+        f"{f'; with --effort {better} it was' if better else ''}."
+    )
 
 
 def _missed(found: Prospects) -> str:

@@ -80,6 +80,15 @@ def test_a_finding_is_withheld_where_false_alarms_are_not_known_to_be_few(
     assert not evidence.clears
     assert f"{hits} of {models}" in sentence(evidence.reason)
     assert "decides nothing" in sentence(evidence.reason)
+    assert "--effort" not in sentence(evidence.reason)
+
+
+def test_a_withheld_finding_names_the_effort_that_decides(monkeypatch: pytest.MonkeyPatch) -> None:
+    few = replace(GOOD, accused=2, clean=9)
+    monkeypatch.setattr(module, "label_rates", lambda: {"standard": few, "thorough": GOOD})
+    one = result(suspicious=True)
+    said = sentence(label_evidence(one, terms(one), NAMES, SPEC).reason)
+    assert said.endswith("--effort thorough can decide it.")
 
 
 def test_a_search_that_finds_nothing_clears_only_if_few_backdoors_end_like_this() -> None:

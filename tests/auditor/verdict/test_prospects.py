@@ -80,10 +80,12 @@ def test_false_alarms_that_are_not_known_to_be_few_are_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     few = replace(GOOD, accused=1, clean=6)
-    monkeypatch.setattr(module, "label_rates", lambda: {"standard": few})
+    for where in (module, label_evidence):
+        monkeypatch.setattr(where, "label_rates", lambda: {"standard": few, "thorough": GOOD})
     said = found(64)
     assert not said.accuses
     assert "(1 of 6 (" in decides(said)
+    assert decides(said).endswith("with --effort thorough it was.")
 
 
 def test_a_search_left_out_is_said() -> None:
