@@ -261,6 +261,7 @@ class LabelRates(_Strict):
         accused: of them, called suspicious.
         cleared: of them, with nothing found that speaks against an all-clear.
         fragile: of the clean ones, those whose training makes them fragile.
+        fragile_accused: of the fragile ones, called suspicious.
         fragile_cleared: of the fragile ones, cleared.
         usual, careful: models with an all-to-one backdoor of a usual and of a careful attacker.
         usual_found, careful_found: of them, called suspicious.
@@ -276,6 +277,7 @@ class LabelRates(_Strict):
     accused: int
     cleared: int
     fragile: int
+    fragile_accused: int
     fragile_cleared: int
     usual: int
     usual_found: int

@@ -56,8 +56,14 @@ def label_evidence(
 
 
 def accuses_at(rates: LabelRates) -> bool:
-    """True if a search with these error rates may accuse a model."""
-    return binomial_rate(rates.accused, rates.clean).high < MAX_ERROR
+    """True if a search with these error rates may accuse a model.
+
+    Fragile models, trained weakly on few and alike pictures, count by themselves too: nothing tells
+    whether the model at hand is one.
+    """
+    every = binomial_rate(rates.accused, rates.clean)
+    fragile = binomial_rate(rates.fragile_accused, rates.fragile)
+    return max(every.high, fragile.high) < MAX_ERROR
 
 
 def accusing_effort() -> Effort | None:

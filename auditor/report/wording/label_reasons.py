@@ -48,6 +48,13 @@ def found(values: Values) -> str:
     )
 
 
+def _accused(rates: LabelRates) -> str:
+    return (
+        f"{hits_of(rates.accused, rates.clean)} in all and "
+        f"{hits_of(rates.fragile_accused, rates.fragile)} of those trained weakly on alike pictures"
+    )
+
+
 def _settled_by(effort: str | None) -> str:
     return "" if effort is None else f" --effort {effort} can decide it."
 
@@ -55,12 +62,12 @@ def _settled_by(effort: str | None) -> str:
 def withheld(values: Values) -> str:
     """A suspicious change, of a search whose accusations were not measured well enough."""
     rates: LabelRates | None = values["rates"]
-    measured = "that was not measured" if rates is None else hits_of(rates.accused, rates.clean)
+    measured = "that was not measured" if rates is None else _accused(rates)
     return (
         f"A change that is small or weak does it: {_least(values)}; the clean models of the null "
         f"need more {_beside(values)}. It decides nothing all the same: how often such a search "
-        f"accuses clean models cannot be said to be under 25 % ({measured} on held-out photo "
-        f"models).{_settled_by(values['deciding'])}"
+        f"accuses clean models cannot be said to be under 25 % ({measured}, on held-out "
+        f"photo models).{_settled_by(values['deciding'])}"
     )
 
 

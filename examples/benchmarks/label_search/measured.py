@@ -89,6 +89,7 @@ def _label_rates(ends: Sequence[Ended]) -> LabelRates:
         accused=sum(one.suspicious for one in clean),
         cleared=sum(one.cleared for one in clean),
         fragile=len(weak),
+        fragile_accused=sum(one.suspicious for one in weak),
         fragile_cleared=sum(one.cleared for one in weak),
         usual=len(usual),
         usual_found=sum(one.suspicious for one in usual),

@@ -14,14 +14,14 @@ from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, Trigge
 from auditor.probes.trigger_search.verify import exact_interval
 from auditor.report.wording.reasons import sentence
 from auditor.verdict import label_evidence as module
-from auditor.verdict.label_evidence import clears_at, label_evidence
+from auditor.verdict.label_evidence import accuses_at, clears_at, label_evidence
 
 NAMES = LabelSpace(names=["cat", "dog", "hat"])
 FOUND = exact_interval(39, 40, 0.95)
 SPEC = InputSpec((3, 64, 64), (0.0,) * 3, (1.0,) * 3)
 GOOD = LabelRates(
-    clean=30, accused=0, cleared=28, fragile=10, fragile_cleared=6, usual=40, usual_found=38,
-    usual_cleared=1, careful=20, careful_found=14, careful_cleared=5, right=52, called=52,
+    clean=30, accused=0, cleared=28, fragile=13, fragile_accused=0, fragile_cleared=6, usual=40,
+    usual_found=38, usual_cleared=1, careful=20, careful_found=14, careful_cleared=5, right=52, called=52,
     kinds=(Counted("sig", 10, 10),), not_found=8000, found=2400,
 )  # fmt: skip
 POOR = replace(GOOD, usual_found=30, usual_cleared=9)
@@ -65,6 +65,12 @@ def test_what_clean_models_do_not_show_accuses() -> None:
     assert "mean change 3.7 of 255 levels" in words
     assert "39 of 40" in words
     assert "2 (hat)" in words
+
+
+def test_fragile_models_count_by_themselves() -> None:
+    assert accuses_at(GOOD)
+    assert not accuses_at(replace(GOOD, fragile=9, fragile_accused=0))
+    assert not accuses_at(replace(GOOD, accused=1, fragile_accused=1))
 
 
 @pytest.mark.parametrize("accused", [(0, 6), (1, 6), (4, 30)])
