@@ -21,8 +21,8 @@ FOUND = exact_interval(39, 40, 0.95)
 SPEC = InputSpec((3, 64, 64), (0.0,) * 3, (1.0,) * 3)
 GOOD = LabelRates(
     clean=30, accused=0, cleared=28, fragile=13, fragile_accused=0, fragile_cleared=6, usual=40,
-    usual_found=38, usual_cleared=1, careful=20, careful_found=14, careful_cleared=5, right=52, called=52,
-    kinds=(Counted("sig", 10, 10),), not_found=8000, found=2400,
+    usual_found=38, usual_cleared=1, careful=20, careful_found=14, careful_cleared=5, right=52,
+    called=52, kinds=(Counted("sig", 10, 10),), not_found=8000, found=2400,
 )  # fmt: skip
 POOR = replace(GOOD, usual_found=30, usual_cleared=9)
 
