@@ -12,6 +12,9 @@ from adapters.contract import PaceHint
 from auditor.engine.contract import EngineLimits
 from auditor.engine.learnt_pace import LearntPace
 
+NEAR = 1.3
+"""A learnt interval up to this many times the stated one adds nothing to it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clock:
@@ -90,8 +93,11 @@ class RateLimiter:
         self._per_request = 0.0 if requests_per_s is None else 1.0 / requests_per_s
         self._last, self._cost = float("-inf"), 0.0
 
-    def next_turn(self, now: float, least: float = 0.0) -> float:
-        """The next turn, at ``now`` or later, and at least ``least`` seconds after the last one."""
+    def next_turn(self, now: float, learnt: float = 0.0) -> float:
+        """The next turn, at ``now`` or later, and at least ``learnt`` seconds after the last one,
+        unless that is near to the pace that the user states: refusals within it are chance.
+        """
+        least = 0.0 if learnt < NEAR * self._per_request else learnt
         return max(now, self._last + max(self._cost, least))
 
     def take(self, queries: int, turn: float) -> None:
