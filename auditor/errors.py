@@ -6,6 +6,8 @@
     │   └── ProfileError           exit 2: a profile is unknown, unreadable or does not fit
     ├── StoreError                 exit 4: the label store cannot be used
     ├── EvidenceError              exit 4: evidence cannot be written, read or relied on
+    │   ├── Damaged                exit 4: the samples that a bundle holds cannot be unpacked
+    │   └── TooLarge               exit 4: what a bundle asks to be recomputed is too much for here
     ├── LabelsPending              exit 5: inputs were handed out as files and wait for labels
     ├── OutageError                exit 4: the target did not answer for too long
     ├── OddRepliesError            exit 4: too many good replies held no usable labels
