@@ -90,7 +90,10 @@ def test_extra_repeats_are_for_flips_that_show_nothing_yet() -> None:
     assert wanted == list(range(1, fewest_flips(planned)))
 
 
-@pytest.mark.parametrize(("own", "planned"), [(150, 400), (150, 150), (40, 290), (2000, 2250)])
+@pytest.mark.parametrize(
+    ("own", "planned"),
+    [(150, 400), (150, 150), (40, 290), pytest.param(2000, 2250, marks=pytest.mark.slow)],
+)
 @pytest.mark.parametrize("rate", [0.001, 0.01, 0.03])
 def test_the_chance_of_a_finding_is_what_simulated_audits_find(
     own: int, planned: int, rate: float

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from auditor.engine.contract import EngineLimits
 from examples.benchmarks.hostile.clients import Outcome, Place, tool
 from examples.benchmarks.hostile.faults import REMOTE, books
 from examples.benchmarks.hostile.machine import LOCAL
@@ -58,7 +59,9 @@ def test_a_fault_ends_as_it_should_and_the_ledger_covers_it(
 ) -> None:
 
     place = Place(f"{base}/{kind}/{kind}", "", kind.startswith("label"))
-    done: Outcome = tool(place, tmp_path / "out")
+    # Little patience: that it lasts is measured by the benchmark itself.
+    limits = EngineLimits(concurrency=4, patience_s=4.0)
+    done: Outcome = tool(place, tmp_path / "out", limits=limits)
     assert done.end == QUICK[kind], done
     assert done.end != "complete" or done.facts["sound"]
     assert books(base, kind, tmp_path / "out") == ""
