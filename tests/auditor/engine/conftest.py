@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
@@ -213,6 +214,12 @@ class Lab:
                 store.close()
 
         return asyncio.run(read())
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    """Back-offs have jitter; a test's must be the same each time."""
+    random.seed(7)
 
 
 @pytest.fixture
