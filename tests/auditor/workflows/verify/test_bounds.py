@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import resource
 import time
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -21,6 +19,7 @@ from auditor.evidence.canonical import sha256
 from auditor.evidence.files import zip_bytes
 from auditor.evidence.packing import pack
 from auditor.workflows.verify.verify import verify_bundle
+from tests.auditor.workflows.verify import _mutations as mutations
 
 Bundles = Callable[[str], Path]
 Change = Callable[[Path], object]
@@ -28,20 +27,6 @@ MIB = 1024**2
 MOST_SECONDS = 2.0
 """Processor time, so that a busy machine fails no test."""
 MOST_KIB = 700_000
-
-
-def _mutations() -> ModuleType:
-    # There is no package under tests to import it from.
-    path = Path(__file__).with_name("_mutations.py")
-    spec = importlib.util.spec_from_file_location("mutations", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-MUTATIONS: Any = _mutations()
 
 
 def refused(folder: Path, codes: tuple[int, ...] = (4,)) -> str:
@@ -69,8 +54,8 @@ def refitted(folder: Path) -> None:
     for entry in entries:
         if entry["e"] == "open":
             entry["plan"] = sha256((folder / "plan.json").read_bytes())
-    (folder / "log.jsonl").write_bytes(MUTATIONS.chained(entries))
-    MUTATIONS.reseal(folder)
+    (folder / "log.jsonl").write_bytes(mutations.chained(entries))
+    mutations.reseal(folder)
 
 
 # ---- files -------------------------------------------------------------------------------------
@@ -95,7 +80,7 @@ LONG: dict[str, bytes] = {
 def test_a_long_file_is_refused_before_it_is_read(bundle: Bundles, name: str, kind: str) -> None:
     folder = bundle("plain")
     (folder / name).write_bytes(LONG[kind])
-    MUTATIONS.reseal(folder)
+    mutations.reseal(folder)
     refused(folder)
 
 
@@ -105,7 +90,7 @@ def test_so_is_every_other_record(bundle: Bundles, name: str, kind: str) -> None
     folder = bundle("plain")
     (folder / name).write_bytes(LONG[kind][: 20 * MIB])
     if name != "head.json":
-        MUTATIONS.reseal(folder)
+        mutations.reseal(folder)
     refused(folder)
 
 
@@ -135,7 +120,7 @@ def test_of_many_mistakes_in_a_record_not_all_are_listed(bundle: Bundles, kind: 
 def test_a_long_view_is_not_looked_through(bundle: Bundles) -> None:
     folder = bundle("plain")
     (folder / "report.html").write_bytes(b"<li>Finding a" * (4 * MIB))
-    MUTATIONS.reseal(folder)
+    mutations.reseal(folder)
     assert "report.html: not what" in refused(folder)
 
 
@@ -216,8 +201,8 @@ LOGS: dict[str, tuple[list[dict[str, Any]], str]] = {
 def test_a_log_of_few_words_asks_for_little_work(bundle: Bundles, kind: str) -> None:
     folder = bundle("plain")
     entries, why = LOGS[kind]
-    (folder / "log.jsonl").write_bytes(MUTATIONS.chained(entries))
-    MUTATIONS.reseal(folder)
+    (folder / "log.jsonl").write_bytes(mutations.chained(entries))
+    mutations.reseal(folder)
     shown = refused(folder)
     assert "log: " in shown
     assert why in shown
@@ -229,8 +214,8 @@ def test_a_time_that_is_none_is_refused(bundle: Bundles, at: object) -> None:
     entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     for entry in entries:
         entry["at"] = at
-    (folder / "log.jsonl").write_bytes(MUTATIONS.chained(entries))
-    MUTATIONS.reseal(folder)
+    (folder / "log.jsonl").write_bytes(mutations.chained(entries))
+    mutations.reseal(folder)
     assert "label log, entry 0: it is not as this version writes it (at: " in refused(folder)
 
 
@@ -297,7 +282,7 @@ def test_damaged_samples_fail(bundle: Bundles, kind: str) -> None:
     folder = bundle("plain")
     path = folder / "samples.z"
     path.write_bytes(DAMAGES[kind](path.read_bytes()))
-    MUTATIONS.reseal(folder)
+    mutations.reseal(folder)
     assert "samples.z" in refused(folder)
 
 

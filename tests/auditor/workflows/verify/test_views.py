@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import base64
-import importlib.util
 import io
 import json
 import shutil
 import zlib
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -22,25 +20,12 @@ from auditor.evidence.packing import pack
 from auditor.report.views import FILES, ViewName, view_settings
 from auditor.workflows.verify.outcome import Verification
 from auditor.workflows.verify.verify import verify_bundle
+from tests.auditor.workflows.verify import _mutations as mutations
 
 Bundles = Callable[[str], Path]
 RunCommand = Callable[..., Any]
 VIEWS = (ViewName.HTML, ViewName.MARKDOWN, ViewName.SARIF, ViewName.JUNIT, ViewName.CYCLONEDX)
 FINDING = "da0b9ee9e58d9a867425c5c9e7b5da47"
-
-
-def _mutations() -> ModuleType:
-    # There is no package under tests to import it from.
-    path = Path(__file__).with_name("_mutations.py")
-    spec = importlib.util.spec_from_file_location("mutations", path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-MUTATIONS: Any = _mutations()
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +44,7 @@ def audited(held_views: Path, tmp_path: Path) -> Path:
 
 
 def resealed(folder: Path) -> Verification:
-    MUTATIONS.reseal(folder)
+    mutations.reseal(folder)
     return verify_bundle(folder)
 
 
@@ -286,7 +271,7 @@ def of_endpoint(folder: Path, url: str) -> None:
     run = json.loads((folder / "run.json").read_text())
     entries = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     entries[-1]["identity"] = run["identity"]
-    (folder / "log.jsonl").write_bytes(MUTATIONS.chained(entries))
+    (folder / "log.jsonl").write_bytes(mutations.chained(entries))
 
 
 def test_an_address_is_the_same_wherever_it_is_stated(audited: Path) -> None:
