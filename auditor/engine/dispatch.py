@@ -95,7 +95,6 @@ class Dispatcher:
         # Names first: labels that are committed without them would mean other classes later.
         self._run.names.keep_new()
         self._note_server()
-        engine.odd.good()
         engine.store.record(intents, parts)
         engine.observer.answered(self._sent(request, began, status), labels)
         self._run.ledger.end(status or "ok")

@@ -22,32 +22,28 @@ def is_odd(error: BaseException | None) -> bool:
 
 
 class OddReplies:
-    """The count of an audit's odd replies, beside that of the good ones."""
+    """The count of an audit's odd replies."""
 
     def __init__(self) -> None:
-        self._good = 0
         self._odd = 0
 
-    def good(self) -> None:
-        """Count a reply with labels."""
-        self._good += 1
-
-    def check(self, error: BaseException | None, sends: int) -> None:
-        """Count the odd reply ``error`` stands for, after ``sends`` of one request that ended so.
+    def check(self, error: BaseException | None, sends: int, good: int) -> None:
+        """Count the odd reply ``error`` stands for, after ``sends`` of one request that ended so
+        and ``good`` replies with labels.
 
         Raises:
             OddRepliesError: it is no stumble any more; the message holds ``error``.
         """
         self._odd += 1
-        if not self._good and (sends >= FIRST_SENDS or self._odd > FLOOR):
+        if not good and (sends >= FIRST_SENDS or self._odd > FLOOR):
             raise OddRepliesError(f"no answer of the target held usable labels; the last: {error}")
         if sends >= MOST_SENDS:
             raise OddRepliesError(
                 f"one request was answered {sends} times without usable labels, so this is no "
                 f"stumble; the last time: {error}"
             )
-        if self._odd > FLOOR + SHARE * self._good:
+        if self._odd > FLOOR + SHARE * good:
             raise OddRepliesError(
-                f"{self._odd} of {self._odd + self._good} answers held no usable labels, more than "
+                f"{self._odd} of {self._odd + good} answers held no usable labels, more than "
                 f"a target that merely stumbles gives; the last time: {error}"
             )

@@ -84,6 +84,9 @@ class Patience:
         seconds: longest time without an answer.
         attempts: most sends of a request, whatever the failure; None leaves that to the policy.
         backoff_s: see :func:`backoff`.
+
+    Attributes:
+        answers: answers so far.
     """
 
     def __init__(
@@ -97,12 +100,12 @@ class Patience:
         self._attempts, self._backoff_s = attempts, backoff_s
         self._since: float | None = None
         self._refused = False
-        self._answers = self._counted = 0
+        self.answers = self._counted = 0
 
     @property
     def heard(self) -> bool:
         """True if the target has answered before."""
-        return self._answers > 0
+        return self.answers > 0
 
     @property
     def waited(self) -> float:
@@ -115,7 +118,7 @@ class Patience:
         """
         outage = 0.0 if self._refused else self.waited
         self._since, self._refused = None, False
-        self._answers += 1
+        self.answers += 1
         return outage
 
     def wait(self, tries: Tries, error: Exception) -> float:
@@ -136,8 +139,8 @@ class Patience:
         self._since = now if self._since is None else self._since
         self._refused = isinstance(error, Throttled)
         # A target that answers others meanwhile is not down.
-        others = tries.answers is not None and self._answers > tries.answers
-        tries.answers = self._answers
+        others = tries.answers is not None and self.answers > tries.answers
+        tries.answers = self.answers
         if limit == "count" or (others and not isinstance(error, Throttled)):
             self._count(tries, error)
         return self._within(tries, error, error.advice.retry_after_s or 0.0)
@@ -148,8 +151,8 @@ class Patience:
         self._counted += 1
         if tries.counted >= ATTEMPTS:
             raise error
-        if self._counted > PATTERN_FROM + PATTERN_SHARE * self._answers:
-            said = f"{error}; {self._counted} such failures beside {self._answers} answers are no"
+        if self._counted > PATTERN_FROM + PATTERN_SHARE * self.answers:
+            said = f"{error}; {self._counted} such failures beside {self.answers} answers are no"
             ended = type(error)(f"{said} chance, so the run ends", error.advice)
             ended.status = error.status
             raise ended from error

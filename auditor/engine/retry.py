@@ -52,7 +52,7 @@ class RetryPermit:
         if not is_odd(error):
             return engine.patience.wait(self._tries, error)
         self._odd += 1
-        engine.odd.check(error, self._odd)
+        engine.odd.check(error, self._odd, engine.patience.answers)
         return backoff(engine.limits.backoff_s, self._odd)
 
     def stop(self, _: RetryCallState) -> bool:

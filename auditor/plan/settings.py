@@ -45,8 +45,8 @@ class AuditSettings:
         pictures: planes whose label map the frugal sampler's audit also draws, at S points per
             side and by refinement. The paper's sampler draws them all.
         stop_early: True to skip planned queries that cannot change the verdict any more.
-        effort: queries that the trigger search may spend where it finds nothing: some 2,000, 6,000,
-            25,000 or 100,000, on pictures that are searched label by label.
+        effort: queries that the trigger search may spend where it finds nothing: some 2,500, 8,000,
+            30,000 or 120,000, on pictures that are searched label by label.
     """
 
     planes: int = 44

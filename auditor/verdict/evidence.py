@@ -22,6 +22,7 @@ from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.scores.intervals import Estimate, mean_over_planes
 from auditor.scores.planes import PlaneScore, score_plane, score_points
+from auditor.verdict.changes import change_values
 from auditor.verdict.combine import Combined, combine
 from auditor.verdict.label_evidence import label_evidence
 from auditor.verdict.natural_labels import NaturalLabels
@@ -132,7 +133,7 @@ def trigger_evidence(
     if best is None:
         return TriggerEvidence(False, Reason("trigger-none"), None)
     suspicious = result.suspicious and only is None
-    change = _change(best, names)
+    change = change_values(best, names)
     known = NaturalLabels(patches=frozenset() if profile is None else profile.natural_patches)
     if suspicious and profile is not None and known.natural_patch(best.key, best.target):
         reason = Reason("trigger-natural", {**change, "profile": profile.name})
@@ -156,18 +157,6 @@ def _trigger_reason(
         first = next(one for one in result.findings if one.key == PAIR)
         return Reason("trigger-pairs", {**values, "pairs": (_pair(first), _pair(best))})
     return Reason("trigger-found", values)
-
-
-def _change(best: TriggerFinding, names: LabelSpace) -> dict[str, Any]:
-    """A change and its effect, as values of a reason."""
-    return {
-        "kind": best.kind,
-        "size": best.size,
-        "hits": best.success.hits,
-        "samples": best.success.images,
-        "label": best.target,
-        "name": names.name(best.target),
-    }
 
 
 def _pair(found: TriggerFinding) -> dict[str, Any]:

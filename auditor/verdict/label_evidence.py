@@ -18,6 +18,7 @@ from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.scores.intervals import binomial_rate
+from auditor.verdict.changes import change_values
 from auditor.verdict.scope import LOSSLESS, KnownOnlyFor, image_coding
 from auditor.verdict.verdict import MAX_ERROR, TriggerEvidence
 
@@ -98,14 +99,6 @@ def outside_label_measurements(spec: InputSpec) -> KnownOnlyFor | None:
 
 
 def _change(best: TriggerFinding, names: LabelSpace) -> dict[str, Any]:
-    """A change and its effect, as values of a reason."""
-    return {
-        "kind": best.kind,
-        "size": best.size,
-        "strength": best.strength,
-        "measure": family_of(best.key),
-        "hits": best.success.hits,
-        "samples": best.success.images,
-        "label": best.target,
-        "name": names.name(best.target),
-    }
+    """A change, how little of it there is, and its effect, as values of a reason."""
+    little = {"strength": best.strength, "measure": family_of(best.key)}
+    return change_values(best, names) | little

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
 from adapters.contract import InputSpec
 from auditor.measured import ErrorRates, label_null, label_rates, trigger_error_rates
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
@@ -29,7 +27,6 @@ class Prospects:
     """Verdicts of a planned audit.
 
     Attributes:
-        accuses: True if a trigger can be found and the model be suspected for it.
         clears: True if "no evidence" can come of it.
         obstacle: why it cannot accuse; empty if it can.
         only: inputs that were measured, if this one is none of them.
@@ -41,7 +38,6 @@ class Prospects:
         accusing_effort: the lowest effort at which a finding decides, or empty.
     """
 
-    accuses: bool
     clears: bool
     obstacle: Obstacle
     only: KnownOnlyFor | None
@@ -51,6 +47,11 @@ class Prospects:
     references: int
     needs_effort: str
     accusing_effort: str = ""
+
+    @property
+    def accuses(self) -> bool:
+        """True if a trigger can be found and the model be suspected for it."""
+        return not self.obstacle
 
 
 def prospects(
@@ -68,7 +69,7 @@ def prospects(
         clears = not obstacle and known >= LEAST_TO_CLEAR
         rates = None if obstacle else trigger_error_rates()
         return Prospects(
-            not obstacle, clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES,
+            clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES,
             LEAST_TO_CLEAR, "",
         )  # fmt: skip
     effort, only = plan.settings.effort, outside_label_measurements(spec)
@@ -83,12 +84,7 @@ def prospects(
         missed = measured.usual - measured.usual_found
         rates = ErrorRates(measured.accused, measured.clean, missed, measured.usual)
     return Prospects(
-        not obstacle, not obstacle and effort in able, obstacle, only, rates, samples,
+        not obstacle and effort in able, obstacle, only, rates, samples,
         MIN_SEARCH_SAMPLES, 0, able[0] if able else "",
         accusing_effort() or "",
     )  # fmt: skip
-
-
-def class_count(plan: AuditPlan) -> int:
-    """Number of classes of the samples that a plan searches."""
-    return len(np.unique(plan.search_classes))

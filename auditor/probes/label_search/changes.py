@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from auditor.probes.label_search.random_changes import ADDED, KINDS, LEVELS
 from auditor.probes.trigger_search.sample_set import Pixels, Transform
+from auditor.probes.trigger_search.transforms import whole_levels
 
 Floats = NDArray[np.float64]
 
@@ -43,23 +44,27 @@ class Addition:
 
     def apply(self, pixels: Pixels) -> Pixels:
         """Add the pattern to ``pixels`` ``(n, c, h, w)``, clip and round."""
-        return np.clip(np.rint(pixels + self.strength * self.pattern), 0, 255).astype(np.uint8)
+        return whole_levels(pixels + self.strength * self.pattern)
 
 
 @dataclass(frozen=True, eq=False)
 class RandomChange:
     """One random change of a kind for each image, drawn from ``seed``."""
 
-    kind: str
+    name: str
     seed: tuple[int, ...]
+
+    @property
+    def kind(self) -> str:
+        """Its kind among all changes: ``random shapes``."""
+        return f"random {self.name}"
 
     @property
     def strength(self) -> float:
         """Mean change in 8-bit levels; 0 for shapes and posters, whose change varies."""
-        return LEVELS if self.kind.removeprefix("random ") in ADDED else 0.0
+        return LEVELS if self.name in ADDED else 0.0
 
     def apply(self, pixels: Pixels) -> Pixels:
         """Changed copies of ``pixels`` ``(n, c, h, w)``."""
         rng = np.random.default_rng(self.seed)
-        make = KINDS[self.kind.removeprefix("random ")]
-        return np.stack([make(image, rng) for image in pixels])
+        return np.stack([KINDS[self.name](image, rng) for image in pixels])

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.probes.label_search.least_strength import CARRIES, FRESH
+from auditor.probes.label_search.fresh import CARRIES, FRESH, success_on
 from auditor.probes.trigger_search.sample_set import Asking, SampleSet
 from auditor.probes.trigger_search.transforms import Quantise
-from auditor.probes.trigger_search.verify import Interval, exact_interval
+from auditor.probes.trigger_search.verify import Interval
 
 LEVELS = (32, 16, 8, 6, 4, 3)
 IMAGES = 16
@@ -40,8 +40,7 @@ def most_grey_levels(search_set: SampleSet, validation_set: SampleSet) -> Asking
             shares = search_set.shares(labels[None], images)[0]
             for label in np.flatnonzero(shares >= CARRIES).tolist():
                 fresh = validation_set.pick(FRESH, label)
-                hits = yield from validation_set.hits([change], label, fresh, "verify")
-                success = exact_interval(int(hits.sum()), hits.size, 0.95)
+                success = yield from success_on(validation_set, change, label, fresh)
                 if label not in found and success.rate >= CARRIES:
                     found[label] = FewLevels(change, label, success)
     return list(found.values())

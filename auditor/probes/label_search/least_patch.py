@@ -14,14 +14,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.probes.label_search.fresh import CARRIES, FRESH, success_on
 from auditor.probes.label_search.settings import LabelSearchSettings
 from auditor.probes.label_search.side_by_side import side_by_side
 from auditor.probes.trigger_search.cell_model import CellModel
 from auditor.probes.trigger_search.patches import STEPS, Patch, Place, draw_pattern, enlarge
-from auditor.probes.trigger_search.placed_patch_search import Draw, PlacedPatchSearch
+from auditor.probes.trigger_search.placed_patch_search import Draw, PlacedPatchSearch, crops
 from auditor.probes.trigger_search.sample_set import Asking, SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
-from auditor.probes.trigger_search.verify import Interval, exact_interval
+from auditor.probes.trigger_search.verify import Interval
 
 SINGLES, OF_LABEL = 2, 2  # patches that repeat alone, and finalists, of one label
 NEAR = 3  # pixels within which two places of a label are one
@@ -32,12 +33,10 @@ REPEATS = 2 / 3  # share of the images on which a draw must lead to the label ag
 ALONE = 0.5  # the same for one of its patches alone
 BATCH, BATCH_DRAWS = 24, 300
 LEARNED = 0.93  # rate of the last two batches at which an arm stops
-CARRIES = 0.8  # share of the samples that a patch has to send to the label
 USUAL = 0.3  # most that a label's usual share counts when arms are ranked
 SETTLE_ROUNDS, SETTLE_IMAGES = 6, 14
 HOPELESS = 0.4  # recent rate of an arm below which its patch is not made smaller
 SMALLEST = 3  # pixels below which nothing is cropped
-FRESH = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,10 +207,10 @@ def _settled(arm: _Arm, search_set: SampleSet, validation_set: SampleSet) -> Ask
         patch, share = yield from _cropped(patch, arm.label, search_set)
     trail = [(patch, share)]
     while share >= CARRIES and patch.side > SMALLEST:
-        crops = _crops(patch)
+        smaller = crops(patch, 1)
         images = search_set.pick(SETTLE_IMAGES, arm.label)
-        rates = (yield from search_set.hits([*crops], arm.label, images, "settle")).mean(axis=1)
-        patch, share = crops[int(rates.argmax())], float(rates.max())
+        rates = (yield from search_set.hits([*smaller], arm.label, images, "settle")).mean(axis=1)
+        patch, share = smaller[int(rates.argmax())], float(rates.max())
         trail.append((patch, share))
     return (yield from _fresh(trail, arm.label, validation_set))
 
@@ -221,12 +220,12 @@ def _cropped(patch: Patch, label: int, sample_set: SampleSet) -> Asking[tuple[Pa
     _, height, width = sample_set.spec.shape
     share = 0.0
     for _ in range(SETTLE_ROUNDS):
-        crops = _crops(patch) if patch.side > SMALLEST else []
+        smaller = crops(patch, 1) if patch.side > SMALLEST else []
         moves = [patch.moved(step, height, width) for step in STEPS]
-        images, tried = sample_set.pick(SETTLE_IMAGES, label), [patch, *crops, *moves]
+        images, tried = sample_set.pick(SETTLE_IMAGES, label), [patch, *smaller, *moves]
         rates = (yield from sample_set.hits([*tried], label, images, "settle")).mean(axis=1)
-        share, middle = float(rates[0]), 1 + len(crops)
-        if crops and rates[1:middle].max() >= share:
+        share, middle = float(rates[0]), 1 + len(smaller)
+        if smaller and rates[1:middle].max() >= share:
             best = 1 + int(rates[1:middle].argmax())
         elif rates[middle:].max() > share:
             best = middle + int(rates[middle:].argmax())
@@ -245,20 +244,9 @@ def _fresh(
     tried = [*trail[:0:-1][:3], trail[0]]
     found: PlacedPatch | None = None
     for patch, share in tried:
-        hits = yield from sample_set.hits([patch], label, images, "verify")
-        success = exact_interval(int(hits.sum()), hits.size, 0.95)
+        success = yield from success_on(sample_set, patch, label, images)
         found = PlacedPatch(patch, label, share, success)
         if success.rate >= CARRIES:
             break
     assert found is not None
     return found
-
-
-def _crops(patch: Patch) -> list[Patch]:
-    """The four patches that lack one row and one column of pixels."""
-    side, (row, column) = patch.side - 1, patch.places[0]
-    return [
-        Patch(patch.pattern[:, a : a + side, b : b + side].copy(), ((row + a, column + b),))
-        for a in (0, 1)
-        for b in (0, 1)
-    ]

@@ -13,17 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.label_search.families import Family
+from auditor.probes.label_search.fresh import CARRIES, CONFIDENCE, FRESH, success_on
 from auditor.probes.label_search.settings import LabelSearchSettings
 from auditor.probes.label_search.side_by_side import side_by_side
 from auditor.probes.trigger_search.sample_set import Asking, Labels, SampleSet
 from auditor.probes.trigger_search.verify import Interval, exact_interval
 
 Floats = NDArray[np.float64]
-CARRIES = 0.8  # share of images that a change has to send to the label
 WEAKER = 0.8  # factor of one weakening
 LEAST_HITS = 4
 LEAST_SHARE = 0.12  # of images at the full strength, below which a start is given up
-IMAGES, NEIGHBOURS, FRESH = 16, 24, 40
+IMAGES, NEIGHBOURS = 16, 24
 STEP = 1.5  # along the mean of the neighbours that hit
 BATCH = 200
 LEVELS_UP = 4  # strengths tried on fresh samples, from the least upwards
@@ -57,7 +57,7 @@ def least_strengths(
     answers = np.zeros(draws, dtype=np.int64)
     for first in range(0, draws, BATCH):
         part = slice(first, first + BATCH)
-        changes = [family.change(one, family.loudest) for one in weights[part]]
+        changes = (family.change(one, family.loudest) for one in weights[part])
         answers[part] = yield from search_set.ask_each(changes, images[part], family.name)
     sources = search_set.labels[images]
     search_set.classes = max(search_set.classes, int(answers.max()) + 1)
@@ -124,7 +124,7 @@ def _turned(
     """The direction after a step towards the neighbours that hit; None if all or none do."""
     near = family.neighbours(sample_set.rng, direction, NEIGHBOURS)
     images = np.resize(sample_set.pick(NEIGHBOURS, label), NEIGHBOURS)
-    changes = [family.change(one, strength) for one in near]
+    changes = (family.change(one, strength) for one in near)
     hit = (yield from sample_set.ask_each(changes, images, family.name)) == label
     if hit.all() or not hit.any():
         return None
@@ -136,14 +136,13 @@ def _fresh(
 ) -> Asking[LeastStrength]:
     """The least of a few strengths that carries fresh samples."""
     images = sample_set.pick(FRESH, label)
-    success = exact_interval(0, 0, 0.95)
+    success = exact_interval(0, 0, CONFIDENCE)
     for step in range(LEVELS_UP):
         level = strength / WEAKER**step
         if level > family.loudest * 1.001 or not len(images):
             break
         change = family.change(direction, level)
-        hits = yield from sample_set.hits([change], label, images, "verify")
-        success = exact_interval(int(hits.sum()), hits.size, 0.95)
+        success = yield from success_on(sample_set, change, label, images)
         if success.rate >= CARRIES:
             return LeastStrength(family.name, label, direction, level, success)
     return LeastStrength(family.name, label, direction, None, success)

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.measured import label_null
 from auditor.probes.label_search.changes import RandomChange
+from auditor.probes.label_search.fresh import CONFIDENCE
 from auditor.probes.label_search.judge import OPEN_LEVEL, Judged, judge
-from auditor.probes.label_search.search import CONFIDENCE, LabelSearch, prepare
+from auditor.probes.label_search.search import LabelSearch, prepare
 from auditor.probes.label_search.settings import Effort, LabelSearchSettings
 from auditor.probes.trigger_search.patches import Patch
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
@@ -48,12 +49,13 @@ def label_search(
     run = yield from prepare(samples, classes, spec, settings, seed)
     known = len(np.unique(classes))
     null = label_null().of(effort, known)
+    judged: list[Judged] = []
     for stage in run.stages():
         run.findings += yield from stage
-        if any(one.suspicious(len(null)) for one in judge(run.findings, null)):
+        judged = judge(run.findings, null)
+        if any(one.suspicious(len(null)) for one in judged):
             break
-    terms = ByLabel(effort, known, weakness=False)
-    return _result(run, judge(run.findings, null), len(null), terms)
+    return _result(run, judged, len(null), ByLabel(effort, known, weakness=False))
 
 
 def _result(

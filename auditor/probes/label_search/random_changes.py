@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.trigger_search.sample_set import Pixels
-from auditor.probes.trigger_search.transforms import upsample
+from auditor.probes.trigger_search.transforms import upsample, whole_levels
 
 Floats = NDArray[np.float64]
 LEVELS = 10.0  # mean change of fields, noise and waves, in 8-bit levels
@@ -50,8 +50,8 @@ def shapes(image: Pixels, rng: np.random.Generator) -> Pixels:
 def poster(image: Pixels, rng: np.random.Generator) -> Pixels:
     """``image`` ``(c, h, w)`` mixed with 12 % of a smooth ground with shapes on it."""
     ground = 127.5 + 127.5 * upsample(rng.uniform(-1, 1, (len(image), 3, 3)), *image.shape[1:])
-    picture = _with_shapes(_whole(ground), rng, POSTER_SHAPES)
-    return _whole((1.0 - POSTER_SHARE) * image + POSTER_SHARE * picture)
+    picture = _with_shapes(whole_levels(ground), rng, POSTER_SHAPES)
+    return whole_levels((1.0 - POSTER_SHARE) * image + POSTER_SHARE * picture)
 
 
 KINDS: Mapping[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
@@ -100,8 +100,4 @@ def _shape(rng: np.random.Generator, side: int) -> NDArray[np.int64]:
 
 def _added(image: Pixels, pattern: Floats) -> Pixels:
     """``image`` with ``pattern`` at a mean change of :data:`LEVELS`."""
-    return _whole(image + pattern * (LEVELS / np.abs(pattern).mean()))
-
-
-def _whole(values: Floats) -> Pixels:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return whole_levels(image + pattern * (LEVELS / np.abs(pattern).mean()))

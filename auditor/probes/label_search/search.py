@@ -17,23 +17,23 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.probes.label_search.changes import RandomChange, WholeChange
 from auditor.probes.label_search.families import Family, Fields, Warps, Waves
+from auditor.probes.label_search.fresh import CONFIDENCE
 from auditor.probes.label_search.grey_levels import most_grey_levels
 from auditor.probes.label_search.least_patch import PlacedPatch, least_patches
 from auditor.probes.label_search.least_strength import LeastStrength, least_strengths
 from auditor.probes.label_search.random_changes import KINDS
 from auditor.probes.label_search.settings import LabelSearchSettings
+from auditor.probes.trigger_search.judge import logit
 from auditor.probes.trigger_search.patches import Patch, unit_of
-from auditor.probes.trigger_search.sample_set import Asking, SampleSet
+from auditor.probes.trigger_search.sample_set import Asking, SampleSet, ask_halves
 from auditor.probes.trigger_search.transforms import Quantise
 from auditor.probes.trigger_search.verify import Interval, exact_interval
 
-LEAST_SAMPLES = 8
 LOUDEST = {"field4": 22.0, "wave": 22.0, "field8": 28.0, "field16": 36.0, "warp": 2.0}
 """Strength of the random draws of each family: finer fields must be stronger."""
 BEYOND = 1.25  # factor of the largest value tried, for a label that nothing carried
 BATCH = 100
 FLOOR, CEILING = 0.02, 0.98
-CONFIDENCE = 0.95
 AnyChange = Patch | WholeChange | RandomChange | Quantise
 
 
@@ -51,7 +51,7 @@ def none_found(key: str) -> float:
     """Value of a label that nothing of the kind carries: beyond the largest that was tried."""
     family, _, name = key.partition("-")
     if family == "random":
-        return -_log_odds(FLOOR)
+        return -logit(FLOOR, FLOOR, CEILING)
     most = {"weak": LOUDEST.get(name, 0.0), "grey": 127.5}.get(family)
     return float(np.log2(BEYOND * (int(name.removeprefix("patch")) + 1 if most is None else most)))
 
@@ -117,8 +117,8 @@ class LabelSearch:
             success = exact_interval(
                 int((answers[other] == label).sum()), int(other.sum()), CONFIDENCE
             )
-            change = RandomChange(f"random {kind}", (self.seed, number, label))
-            value = -_log_odds(success.rate)
+            change = RandomChange(kind, (self.seed, number, label))
+            value = -logit(success.rate, FLOOR, CEILING)
             found.append(LabelFinding(f"random-{kind}", label, value, True, change, success))
         return found
 
@@ -169,11 +169,6 @@ def _small(side: int, unit: int, one: PlacedPatch) -> LabelFinding:
     return LabelFinding(key, one.label, value, one.carried, one.patch, one.success)
 
 
-def _log_odds(rate: float) -> float:
-    kept = min(max(rate, FLOOR), CEILING)
-    return float(np.log(kept / (1.0 - kept)))
-
-
 def prepare(
     samples: NDArray[np.float32],
     classes: NDArray[np.int64],
@@ -193,17 +188,5 @@ def prepare(
     Raises:
         ValueError: fewer than 8 samples.
     """
-    if len(samples) < LEAST_SAMPLES:
-        raise ValueError(f"a trigger search needs {LEAST_SAMPLES} samples, {len(samples)} given")
-    rng = np.random.default_rng(seed)
-    pixels = spec.to_pixels(samples)
-    order = rng.permutation(len(pixels))
-    order = order[np.argsort(np.asarray(classes)[order], kind="stable")]
-    labels = yield spec.from_pixels(pixels)
-    spent = {"clean": len(pixels)}
-    known = int(max(labels.max(), np.asarray(classes).max())) + 1
-    halves = [
-        SampleSet(spec, pixels[part], labels[part], rng, spent, known)
-        for part in (order[::2], order[1::2])
-    ]
-    return LabelSearch(settings, seed, halves[0], halves[1])
+    sets = yield from ask_halves(samples, classes, spec, np.random.default_rng(seed))
+    return LabelSearch(settings, seed, *sets)

@@ -124,7 +124,7 @@ EFFORTS: Mapping[Effort, LabelSearchSettings] = {
         finalists=6,
     ),
 }
-"""Some 2,000, 6,000, 25,000 and 100,000 queries where nothing is found."""
+"""Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found."""
 
 
 def searched_by_label(shape: tuple[int, ...]) -> bool:

@@ -29,11 +29,11 @@ suspicious."""
 FLOOR, CEILING = 0.05, 0.99
 
 
-def logit(rate: float) -> float:
-    """Log odds of a rate. Rates below 5 % count alike: a clean model that shows 0 or 3 % says
+def logit(rate: float, floor: float = FLOOR, ceiling: float = CEILING) -> float:
+    """Log odds of a rate. Rates below ``floor`` count alike: a clean model that shows 0 or 3 % says
     nothing about how often one shows 90 %.
     """
-    kept = min(max(rate, FLOOR), CEILING)
+    kept = min(max(rate, floor), ceiling)
     return float(np.log(kept / (1.0 - kept)))
 
 

@@ -244,15 +244,15 @@ class PlacedPatchSearch(KindSearch[PatchCandidate]):
         _, height, width = sample_set.spec.shape
         share = 0.0
         for _ in range(TRIM_ROUNDS):
-            crops = _crops(patch, unit) if patch.side > SMALLEST * unit else []
+            smaller = crops(patch, unit) if patch.side > SMALLEST * unit else []
             shifts = [patch.moved((unit * a, unit * b), height, width) for a, b in STEPS]
             images = sample_set.pick(TRIM_IMAGES, label)
-            hits = yield from sample_set.hits([patch, *crops, *shifts], label, images, "learn")
+            hits = yield from sample_set.hits([patch, *smaller, *shifts], label, images, "learn")
             rates = hits.mean(axis=1)
             share = float(rates[0])
-            cropped, shifted = rates[1 : 1 + len(crops)], rates[1 + len(crops) :]
+            cropped, shifted = rates[1 : 1 + len(smaller)], rates[1 + len(smaller) :]
             if cropped.max(initial=-1.0) >= share:
-                patch, share = crops[int(cropped.argmax())], float(cropped.max())
+                patch, share = smaller[int(cropped.argmax())], float(cropped.max())
             elif shifted.max() > share:
                 patch, share = shifts[int(shifted.argmax())], float(shifted.max())
             else:
@@ -262,8 +262,8 @@ class PlacedPatchSearch(KindSearch[PatchCandidate]):
         return PatchCandidate(patch, label, share)
 
 
-def _crops(patch: Patch, unit: int) -> list[Patch]:
-    """The four patches that lack one row and one column of cells."""
+def crops(patch: Patch, unit: int) -> list[Patch]:
+    """The four patches that lack one row and one column of ``unit`` pixels."""
     side, (row, column) = patch.side - unit, patch.places[0]
     return [
         Patch(patch.pattern[:, a : a + side, b : b + side].copy(), ((row + a, column + b),))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
@@ -15,6 +15,7 @@ Pixels = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 Labels = NDArray[np.int64]
 T = TypeVar("T")
+LEAST_SAMPLES = 8
 Asking = Generator[NDArray[np.float32], Labels, T]
 """A procedure that yields inputs ``(n, c, h, w)``, is sent labels ``(n,)``, returns ``T``."""
 
@@ -55,9 +56,11 @@ class SampleSet:
         return (yield self.spec.from_pixels(pixels))
 
     def ask_each(
-        self, transforms: Sequence[Transform], images: NDArray[np.int64], stage: str
+        self, transforms: Iterable[Transform], images: NDArray[np.int64], stage: str
     ) -> Asking[Labels]:
-        """Labels of every image under a transform of its own, ``(images,)``."""
+        """Labels of every image under a transform of its own, ``(images,)``. Transforms that are
+        made one by one are not all held at once.
+        """
         asked = [
             transform.apply(self.pixels[image][None])
             for transform, image in zip(transforms, images, strict=True)
@@ -118,3 +121,35 @@ class SampleSet:
         other = self.labels[images][:, None] != wanted
         sent = (labels[:, :, None] == wanted) & other
         return np.asarray(sent.sum(axis=1) / np.maximum(1, other.sum(axis=0)), dtype=np.float64)
+
+
+def ask_halves(
+    samples: NDArray[np.float32],
+    classes: NDArray[np.int64],
+    spec: InputSpec,
+    rng: np.random.Generator,
+    share: float = 0.5,
+) -> Asking[tuple[SampleSet, SampleSet]]:
+    """Round ``samples`` to 8 bits, ask their labels, and split them evenly by class.
+
+    Returns:
+        The set to search on, and the one to verify on, which holds ``share`` of the samples.
+
+    Raises:
+        ValueError: fewer than 8 samples.
+    """
+    if len(samples) < LEAST_SAMPLES:
+        raise ValueError(f"a trigger search needs {LEAST_SAMPLES} samples, {len(samples)} given")
+    pixels = spec.to_pixels(samples)
+    order = rng.permutation(len(pixels))
+    order = order[np.argsort(np.asarray(classes)[order], kind="stable")]
+    # Every second sample of the list sorted by class, so that both halves hold all classes.
+    is_validation = np.diff(np.floor(np.arange(len(order) + 1) * share)) > 0
+    labels = yield spec.from_pixels(pixels)
+    spent = {"clean": len(pixels)}
+    known = int(max(labels.max(), np.asarray(classes).max())) + 1
+    search_set, validation_set = (
+        SampleSet(spec, pixels[part], labels[part], rng, spent, known)
+        for part in (order[~is_validation], order[is_validation])
+    )
+    return search_set, validation_set

@@ -27,7 +27,7 @@ from auditor.probes.trigger_search.patches import Patch, unit_of
 from auditor.probes.trigger_search.pattern_search import PatternSearch
 from auditor.probes.trigger_search.placed_patch_search import PlacedPatchSearch
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
-from auditor.probes.trigger_search.sample_set import Asking, SampleSet, Transform
+from auditor.probes.trigger_search.sample_set import Asking, SampleSet, Transform, ask_halves
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.transforms import (
     Blend,
@@ -41,7 +41,6 @@ from auditor.probes.trigger_search.verify import Verified, on_sources, verify
 from auditor.probes.trigger_search.wave_search import WaveSearch
 
 AnySearch = KindSearch[PatchCandidate] | KindSearch[TransformCandidate]
-LEAST_SAMPLES = 8
 PREVIEWS = 8
 SATISFIED = 0.95  # success of a verified patch that is not worth improving
 # One clean label that many transforms send to a like one (shirt to T-shirt) is natural; two or
@@ -126,11 +125,10 @@ def search(
     Raises:
         ValueError: fewer than 8 samples.
     """
-    if len(samples) < LEAST_SAMPLES:
-        raise ValueError(f"a trigger search needs {LEAST_SAMPLES} samples, {len(samples)} given")
-    rng = np.random.default_rng(seed)
     null = trigger_null() if null is None else null
-    run = yield from _prepare(samples, classes, spec, settings, null, rng)
+    rng = np.random.default_rng(seed)
+    sets = yield from ask_halves(samples, classes, spec, rng, settings.verify_share)
+    run = _SearchState(settings, null, *sets, PatchSearch(sets[0], settings))
     yield from _search_kinds(run)
     return _result(run)
 
@@ -158,31 +156,6 @@ def _start(kind: str, run: _SearchState) -> AnySearch:
         "place": PlacedPatchSearch, "wave": WaveSearch, "quantise": GreyLevelSearch,
     }  # fmt: skip
     return start[kind](run.search_set, run.settings)
-
-
-def _prepare(
-    samples: NDArray[np.float32],
-    classes: NDArray[np.int64],
-    spec: InputSpec,
-    settings: TriggerSettings,
-    null: Null,
-    rng: np.random.Generator,
-) -> Asking[_SearchState]:
-    """Round, split evenly by class, and ask the clean labels."""
-    pixels = spec.to_pixels(samples)
-    order = rng.permutation(len(pixels))
-    order = order[np.argsort(np.asarray(classes)[order], kind="stable")]
-    # Every second sample of the list sorted by class, so that both halves hold all classes.
-    is_validation = np.diff(np.floor(np.arange(len(order) + 1) * settings.verify_share)) > 0
-    labels = yield spec.from_pixels(pixels)
-    spent = {"clean": len(pixels)}
-    known = int(max(labels.max(), np.asarray(classes).max())) + 1
-    search_set, validation_set = (
-        SampleSet(spec, pixels[part], labels[part], rng, spent, known)
-        for part in (order[~is_validation], order[is_validation])
-    )
-    climber = PatchSearch(search_set, settings)
-    return _SearchState(settings, null, search_set, validation_set, climber)
 
 
 def _turn(run: _SearchState, kind_search: AnySearch, queries: int) -> Asking[bool]:

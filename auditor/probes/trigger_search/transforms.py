@@ -71,7 +71,7 @@ class Field(_ByControlPoints):
 
     def apply(self, pixels: Pixels) -> Pixels:
         """Add the field to ``pixels`` ``(n, c, h, w)``, clip and round."""
-        return _whole(pixels + self.texture(*pixels.shape[-2:]))
+        return whole_levels(pixels + self.texture(*pixels.shape[-2:]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,7 +90,7 @@ class Blend(_ByControlPoints):
     def apply(self, pixels: Pixels) -> Pixels:
         """Mix ``pixels`` ``(n, c, h, w)`` with the pattern and round."""
         pattern = 127.5 + self.texture(*pixels.shape[-2:])
-        return _whole((1.0 - self.strength) * pixels + self.strength * pattern)
+        return whole_levels((1.0 - self.strength) * pixels + self.strength * pattern)
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +121,7 @@ class Wave:
 
     def apply(self, pixels: Pixels) -> Pixels:
         """Add the wave to ``pixels`` ``(n, c, h, w)``, clip and round."""
-        return _whole(pixels + self.texture(*pixels.shape[-2:]))
+        return whole_levels(pixels + self.texture(*pixels.shape[-2:]))
 
     def at(self, strength: float) -> Wave:
         """The same wave at another strength."""
@@ -152,7 +152,7 @@ class Warp(_ByControlPoints):
         below, beside = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
         upper = pixels[:, :, top, left] * (1 - right) + pixels[:, :, top, beside] * right
         lower = pixels[:, :, below, left] * (1 - right) + pixels[:, :, below, beside] * right
-        return _whole(upper * (1 - down) + lower * down)
+        return whole_levels(upper * (1 - down) + lower * down)
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,7 +172,7 @@ class Quantise:
         """Round ``pixels`` ``(n, c, h, w)`` to ``size`` levels per channel."""
         step = self.strength
         if not self.dithered:
-            return _whole(np.rint(pixels / step) * step)
+            return whole_levels(np.rint(pixels / step) * step)
         count, channels, height, width = pixels.shape
         # One spare row and two spare columns take the error that would leave the image.
         work = np.zeros((height + 1, width + 2, count, channels))
@@ -187,7 +187,7 @@ class Quantise:
                 work[row + 1, column - 1] += 3 * error
                 work[row + 1, column] += 5 * error
                 work[row + 1, column + 1] += error
-        return _whole(work[:height, 1 : width + 1].transpose(2, 3, 0, 1))
+        return whole_levels(work[:height, 1 : width + 1].transpose(2, 3, 0, 1))
 
     def at(self, strength: float) -> Quantise:  # noqa: ARG002 - its strength is its size
         """Itself: its strength is fixed."""
@@ -213,7 +213,8 @@ def _knots(size: int, length: int) -> tuple[NDArray[np.int64], Floats]:
     return low, at - low
 
 
-def _whole(values: Floats) -> Pixels:
+def whole_levels(values: Floats) -> Pixels:
+    """``values`` as 8-bit levels: rounded, and clipped to 0 to 255."""
     return np.clip(np.rint(values), 0, 255).astype(np.uint8)
 
 

@@ -1,0 +1,20 @@
+"""A found change as values of a reason."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from adapters.contract import LabelSpace
+from auditor.probes.trigger_search.result import TriggerFinding
+
+
+def change_values(best: TriggerFinding, names: LabelSpace) -> dict[str, Any]:
+    """A change and its effect, as values of a reason."""
+    return {
+        "kind": best.kind,
+        "size": best.size,
+        "hits": best.success.hits,
+        "samples": best.success.images,
+        "label": best.target,
+        "name": names.name(best.target),
+    }
