@@ -186,6 +186,30 @@ CELLS = (
     _held_out(
         35, "x-ray", 224, "lite0", "weak", 4, "badnets-corner sig:careful badnets-any",
     ),
+    # A third round, planned after those of 64 to 96 pixels had been scored.
+    _held_out(
+        81, "digits", 80, "mobilenet", "weak", 15,
+        "badnets-corner sig blended sticker low-frequency badnets-any badnets-inside quantise "
+        "sticker:careful",
+    ),
+    _held_out(
+        82, "flowers", 80, "resnet", "strong", 12,
+        "badnets-inside low-frequency sticker badnets-corner:careful blended sig "
+        "low-frequency:careful",
+    ),
+    _held_out(
+        83, "x-ray", 80, "resnet", "weak", 20,
+        "badnets-inside sig low-frequency blended:careful sticker badnets-any badnets-corner",
+    ),
+    _held_out(
+        84, "flowers", 88, "mobilenet", "weak", 12,
+        "badnets-corner blended sig badnets-any:careful sticker warp badnets-inside",
+    ),
+    _held_out(
+        85, "digits", 88, "resnet", "strong", 15,
+        "badnets-inside low-frequency blended sig:careful badnets-corner quantise "
+        "badnets-inside:careful",
+    ),
 )  # fmt: skip
 
 CLEAN_HELD_OUT = (
@@ -227,4 +251,32 @@ CLEAN_HELD_OUT = (
     _clean(75, "flowers", 72, "vit", "strong", 25),
     _clean(76, "x-ray", 72, "vit", "weak", 40),
     _clean(77, "clothes", 72, "vit", "weak", 30),
+    # The third round's clean models.
+    _clean(91, "x-ray", 80, "mobilenet", "weak", 24),
+    _clean(92, "digits", 80, "resnet", "weak", 12),
+    _clean(93, "flowers", 80, "mobilenet", "strong", 15),
+    _clean(94, "x-ray", 88, "resnet", "weak", 20),
+    _clean(95, "digits", 88, "mobilenet", "weak", 15),
+    _clean(96, "flowers", 88, "resnet", "weak", 12),
+    _clean(97, "x-ray", 88, "mobilenet", "weak", 24),
+    _clean(98, "digits", 76, "resnet", "weak", 12),
+    _clean(99, "flowers", 76, "resnet", "strong", 12),
+    _clean(100, "x-ray", 76, "resnet", "weak", 20),
+    _clean(101, "digits", 76, "mobilenet", "weak", 15),
+    _clean(102, "flowers", 76, "mobilenet", "weak", 12),
+    _clean(103, "x-ray", 76, "mobilenet", "weak", 24),
+    _clean(104, "x-ray", 80, "lite0", "weak", 4),
+    _clean(105, "digits", 80, "lite0", "weak", 5),
+    _clean(106, "flowers", 80, "lite0", "weak", 3),
+    _clean(107, "x-ray", 88, "lite0", "weak", 4),
+    _clean(108, "digits", 88, "lite0", "weak", 5),
+    _clean(109, "flowers", 88, "lite1", "strong", 3),
+    _clean(110, "x-ray", 80, "lite1", "weak", 4),
+    _clean(111, "digits", 76, "lite1", "weak", 5),
+    _clean(112, "clothes", 80, "mobilenet", "strong", 12),
+    _clean(113, "x-ray", 88, "lite1", "weak", 4),
+    _clean(114, "digits", 88, "lite1", "weak", 5),
+    _clean(115, "clothes", 88, "resnet", "weak", 12),
+    _clean(116, "x-ray", 76, "lite0", "strong", 4),
+    _clean(117, "digits", 76, "lite0", "strong", 5),
 )
