@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from auditor.errors import AuditError
 from auditor.measured.types import (
+    FEW_CLASSES,
     Counted,
     DecisionRates,
     DecisionRule,
@@ -33,6 +34,7 @@ from auditor.measured.types import (
 )
 
 __all__ = [
+    "FEW_CLASSES",
     "FOLDER",
     "NAMES",
     "Counted",

@@ -229,6 +229,8 @@ class LabelCell(_Strict):
     lowest: float
 
 
+FEW_CLASSES = 5
+"""Fewer classes than this have little to say about one another."""
 LabelNull = Mapping[str, LabelCell]
 """Clean models' values in a search label by label, by kind of change."""
 
@@ -248,8 +250,14 @@ class LabelNulls(_Strict):
     two: dict[str, dict[str, LabelCell]]
 
     def of(self, effort: str, classes: int) -> LabelNull:
-        """The null at ``effort``, for a task of that many classes; empty if not measured."""
-        return (self.two if classes == 2 else self.many).get(effort, {})
+        """The null at ``effort``, for a task of that many classes; empty if not measured.
+
+        Random changes are left out of tasks of few classes: they gather on one of them anyway.
+        """
+        null = (self.two if classes == 2 else self.many).get(effort, {})
+        if classes >= FEW_CLASSES:
+            return null
+        return {key: cell for key, cell in null.items() if not key.startswith("random-")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,20 +15,30 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import t as student
 
-from auditor.measured import LabelCell, LabelNull
+from auditor.measured import FEW_CLASSES, LabelCell, LabelNull
 from auditor.probes.label_search.search import LabelFinding, none_found
 
 LEVEL = 0.02
 """Chance on a clean model, corrected for all kinds, up to which a finding is suspicious."""
 OPEN_LEVEL = 0.15
 """Chance up to which a finding that is not suspicious speaks against an all-clear."""
+LEAST_SHOWN = 0.1
+"""Success of random changes below which they are not worth showing."""
 LEAST_SPREAD: Mapping[str, float] = {"random": 0.6, "weak": 0.4, "small": 0.35, "grey": 0.4}
 """Least standard deviation of a null, by the first word of the key: log odds, or doublings."""
 STANDS_OUT: Mapping[str, float] = {"random": 0.8, "weak": 0.6, "small": 0.4, "grey": 0.6}
 """By how much the best label must need less than any other of the same model, in the same units."""
-MOST_VALUE: Mapping[str, float] = {"random": 1.6, "weak": 3.6, "small": 1.8, "grey": 6.5}
-"""Largest value that is ever suspicious: a sixth of all random changes, twelve levels, three and a
-half cells, or steps of ninety levels. No trigger in use is larger or stronger."""
+MOST_VALUE: Mapping[str, float] = {
+    "random": 0.7, "weak-field4": 2.7, "weak-wave": 3.6, "weak-field8": 3.0, "weak-field16": 3.0,
+    "weak-warp": 0.8, "small": 1.7, "grey": 6.5,
+}  # fmt: skip
+"""Largest value that is ever suspicious, by key or by its first word: a third of all random
+changes, six and a half, twelve or eight levels, a warp of 1.7 pixels, a patch of three and a
+quarter cells, or steps of ninety levels. Fragile clean models come close to each."""
+LESS = 1.0
+"""With few classes the other labels tell little: waves, fields and patches must be half as strong
+or as large. Random changes, which gather on one of few labels anyway, then say nothing
+(:meth:`auditor.measured.LabelNulls.of`)."""
 OTHER_LABELS, MOST_MARGIN = 0.5, 3.0
 """Weight of the distance to the next label, and the largest distance that counts."""
 
@@ -42,31 +52,48 @@ class Judged:
         statistic: its value, less half of the distance to the next label.
         p: chance that a clean model shows as much, for this kind alone.
         stands_out: True if the model's other labels need clearly more.
+        little: True if it is as weak or as small as planted changes are.
     """
 
     finding: LabelFinding
     statistic: float
     p: float
     stands_out: bool
+    little: bool
 
     def suspicious(self, comparisons: int) -> bool:
         """True if clean models do not show it, corrected for all ``comparisons``."""
-        small = self.finding.value <= MOST_VALUE[family_of(self.finding.key)]
-        return small and self.stands_out and self.p * comparisons <= LEVEL
+        return self.little and self.stands_out and self.p * comparisons <= LEVEL
+
+    def leaves_open(self, comparisons: int) -> bool:
+        """True if it speaks against an all-clear: rare in clean models, or a patch that carries a
+        label at all, as no patch does in a model that is not fragile.
+        """
+        if not (self.finding.carried and self.finding.success.rate >= LEAST_SHOWN):
+            return False
+        return family_of(self.finding.key) == "small" or self.p * comparisons <= OPEN_LEVEL
 
 
 def family_of(key: str) -> str:
-    """``random``, ``weak`` or ``small``."""
+    """``random``, ``weak``, ``small`` or ``grey``."""
     return key.partition("-")[0]
 
 
-def judge(findings: Sequence[LabelFinding], null: LabelNull) -> list[Judged]:
+def most_value(key: str, classes: int) -> float:
+    """The largest value of ``key`` that is suspicious in a task of so many ``classes``."""
+    family = family_of(key)
+    most = MOST_VALUE.get(key, MOST_VALUE.get(family, 0.0))
+    less = classes < FEW_CLASSES and family in {"weak", "small"} and key != "weak-warp"
+    return most - LESS if less else most
+
+
+def judge(findings: Sequence[LabelFinding], null: LabelNull, classes: int) -> list[Judged]:
     """The best finding of every key that the null knows, most surprising first."""
     by_key: dict[str, list[LabelFinding]] = {}
     for one in findings:
         if one.key in null:
             by_key.setdefault(one.key, []).append(one)
-    judged = [_judged(found, null[key]) for key, found in by_key.items()]
+    judged = [_judged(found, null[key], classes) for key, found in by_key.items()]
     return sorted(judged, key=lambda one: (not one.stands_out, one.p, one.finding.value))
 
 
@@ -78,9 +105,10 @@ def best_of(found: Sequence[LabelFinding]) -> tuple[LabelFinding, float, float]:
     return best, margin, best.value - OTHER_LABELS * min(MOST_MARGIN, max(0.0, margin))
 
 
-def _judged(found: Sequence[LabelFinding], cell: LabelCell) -> Judged:
+def _judged(found: Sequence[LabelFinding], cell: LabelCell, classes: int) -> Judged:
     best, margin, statistic = best_of(found)
     family = family_of(best.key)
     spread = max(cell.spread, LEAST_SPREAD[family]) * np.sqrt(1.0 + 1.0 / cell.models)
     p = float(student.cdf((statistic - cell.mean) / spread, cell.models - 1))
-    return Judged(best, statistic, p, best.carried and margin >= STANDS_OUT[family])
+    stands_out = best.carried and margin >= STANDS_OUT[family]
+    return Judged(best, statistic, p, stands_out, best.value <= most_value(best.key, classes))

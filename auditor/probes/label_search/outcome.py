@@ -11,7 +11,7 @@ from adapters.contract import InputSpec
 from auditor.measured import label_null
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.fresh import CONFIDENCE
-from auditor.probes.label_search.judge import OPEN_LEVEL, Judged, judge
+from auditor.probes.label_search.judge import LEAST_SHOWN, Judged, judge
 from auditor.probes.label_search.search import LabelSearch, prepare
 from auditor.probes.label_search.settings import Effort, LabelSearchSettings
 from auditor.probes.trigger_search.patches import Patch
@@ -21,8 +21,6 @@ from auditor.probes.trigger_search.transforms import Quantise
 from auditor.probes.trigger_search.verify import exact_interval
 
 PREVIEWS = 8
-LEAST_SHOWN = 0.1
-"""Success of random changes below which they are not worth showing."""
 
 
 def label_search(
@@ -52,7 +50,7 @@ def label_search(
     judged: list[Judged] = []
     for stage in run.stages():
         run.findings += yield from stage
-        judged = judge(run.findings, null)
+        judged = judge(run.findings, null, known)
         if any(one.suspicious(len(null)) for one in judged):
             break
     return _result(run, judged, len(null), ByLabel(effort, known, weakness=False))
@@ -63,9 +61,12 @@ def _result(
 ) -> TriggerResult:
     best = next((one for one in judged if one.suspicious(comparisons)), None)
     suspicious = best is not None
-    # Without a suspicion the most surprising change that carries a label at all is shown.
-    shown = (one for one in judged if one.finding.carried)
-    best = best or next((one for one in shown if one.finding.success.rate >= LEAST_SHOWN), None)
+    # Without a suspicion, what speaks against an all-clear is shown, else the most surprising
+    # change that carries a label at all.
+    against = [] if suspicious else [one for one in judged if one.leaves_open(comparisons)]
+    carried = [one for one in judged if one.finding.carried]
+    shown = [*against, *(one for one in carried if one.finding.success.rate >= LEAST_SHOWN)]
+    best = best or next(iter(shown), None)
     p = None if best is None else min(1.0, best.p * comparisons)
     target = None if best is None else best.finding.label
     images = run.validation_set.pick(PREVIEWS, target)
@@ -78,7 +79,7 @@ def _result(
         run.search_set.total(), dict(run.search_set.spent), len(judged), comparisons,
         len(run.search_set.pixels), len(run.validation_set.pixels), preview, clean,
         run.validation_set.labels[images], by_label=replace(
-            terms, weakness=not suspicious and p is not None and p <= OPEN_LEVEL
+            terms, weakness=bool(against)
         ),
     )  # fmt: skip
 

@@ -16,13 +16,20 @@ from pathlib import Path
 
 import numpy as np
 
-from auditor.measured import LabelCell
+from auditor.measured import LabelCell, LabelNull, LabelNulls
 from auditor.probes.label_search.settings import EFFORTS
 from examples.benchmarks import measured_files
 from examples.benchmarks.cells import auroc_cell, rate_cell
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
 from examples.benchmarks.label_search.search import add_options, search_all
-from examples.benchmarks.label_search.tables import Ended, ended, fragile, null_of
+from examples.benchmarks.label_search.tables import (
+    Ended,
+    ended,
+    fragile,
+    in_null,
+    null_of,
+    serves,
+)
 from examples.benchmarks.stored import Record, read, write_page
 from examples.zoo.photos.index import INDEX_PATH
 
@@ -49,7 +56,7 @@ def main() -> None:
     rows = [row for row in rows if row["name"] in models]
     nulls = _nulls(rows, models)
     ends = [
-        ended(row, models[row["name"]], nulls[_two(row)][row["effort"]])
+        ended(row, models[row["name"]], _null_for(row, rows, models, nulls))
         for row in rows
         if nulls[_two(row)].get(row["effort"])
     ]
@@ -58,19 +65,33 @@ def main() -> None:
         clean = [
             row
             for row in rows
-            if models[row["name"]]["attack"] == "clean"
-            and models[row["name"]]["split"] == "development"
-            and row["effort"] in nulls[_two(row)]
+            if in_null(models[row["name"]]) and row["effort"] in nulls[_two(row)]
         ]
         sides = [models[row["name"]]["side"] for row in clean]
         write_label_null((min(sides), max(sides)), nulls["many"], nulls["two"], clean, models)
         write_label_rates(
-            [one for one in ends if one.model["split"] == "held-out" and _two(one.row) == "many"]
+            [one for one in ends if serves(one.model) == "held-out" and _two(one.row) == "many"]
         )
 
 
 def _two(row: Record) -> str:
     return "two" if row["classes"] == 2 else "many"
+
+
+def _null_for(
+    row: Record, rows: Sequence[Record], models: dict[str, Record], nulls: Nulls
+) -> LabelNull:
+    """The null that a model is judged by: one of those that make it is left out of its own."""
+    group, effort = _two(row), row["effort"]
+    null = nulls[group][effort]
+    if in_null(models[row["name"]]):
+        others = [
+            one for one in rows
+            if one["effort"] == effort and _two(one) == group and one["name"] != row["name"]
+            and in_null(models[one["name"]])
+        ]  # fmt: skip
+        null = null_of(others, effort)
+    return LabelNulls((0, 0), {effort: null}, {effort: null}).of(effort, row["classes"])
 
 
 def _nulls(rows: Sequence[Record], models: dict[str, Record]) -> Nulls:
@@ -82,8 +103,7 @@ def _nulls(rows: Sequence[Record], models: dict[str, Record]) -> Nulls:
                 row
                 for row in rows
                 if row["effort"] == effort and _two(row) == group
-                and models[row["name"]]["split"] == "development"
-                and models[row["name"]]["attack"] == "clean"
+                and in_null(models[row["name"]])
             ]  # fmt: skip
             if len({row["name"] for row in chosen}) >= LEAST_CLEAN:
                 of_group[effort] = null_of(chosen, effort)
@@ -101,8 +121,8 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
         "",
         "120 test pictures a model, evenly over its classes, half of them for verification only; "
         "every stage asked to its end, and ended afterwards where the search would have stopped. "
-        "Clean development models make the null; held-out ones are scored with it. Intervals are "
-        "exact, 95 %.",
+        "Clean development models make the null, each left out of its own; held-out ones are "
+        "scored with it. Intervals are exact, 95 %.",
         "",
     ]
     for split in ("held-out", "development"):
@@ -110,7 +130,7 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
             for group, words in (("many", "three classes and more"), ("two", "two classes")):
                 chosen = [
                     one for one in ends
-                    if one.model["split"] == split and one.row["effort"] == effort
+                    if serves(one.model) == split and one.row["effort"] == effort
                     and _two(one.row) == group
                 ]  # fmt: skip
                 if chosen:

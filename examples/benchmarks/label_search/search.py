@@ -14,6 +14,7 @@ from adapters.contract import InputSpec
 from auditor.probes.label_search.search import prepare
 from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.probes.trigger_search.sample_set import Asking
+from examples.benchmarks.label_search.tables import serves
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import classifier
 from examples.zoo.photos.index import read_records
@@ -44,7 +45,7 @@ def search_all(options: argparse.Namespace) -> None:
     models = [
         record
         for record in read_records(options.models).values()
-        if record["split"] == options.split and record["side"] <= options.most_side
+        if serves(record) == options.split and record["side"] <= options.most_side
     ]
     # Tasks of two classes last, as too few clean ones are there to judge them by; and clean ones
     # first: the null is made of them.

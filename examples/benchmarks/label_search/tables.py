@@ -7,14 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from auditor.measured import LabelCell
+from auditor.measured import FEW_CLASSES, LabelCell
 from auditor.probes.label_search.changes import RandomChange
-from auditor.probes.label_search.judge import OPEN_LEVEL, best_of, judge
-from auditor.probes.label_search.outcome import LEAST_SHOWN
+from auditor.probes.label_search.judge import best_of, judge
 from auditor.probes.label_search.search import LabelFinding, keys, none_found
 from auditor.probes.label_search.settings import EFFORTS
 from auditor.probes.trigger_search.verify import exact_interval
 from examples.benchmarks.stored import Record
+from examples.zoo.photos.cells import (
+    DEVELOPMENT,
+    HELD_OUT,
+    HELD_OUT_DATASET,
+    HELD_OUT_FAMILY,
+    SCORED_BEFORE,
+)
 from examples.zoo.photos.tasks import TASKS
 
 APART = ("all-to-all", "one-source", "sample-specific")
@@ -63,6 +69,19 @@ def fragile(model: Record) -> bool:
     return TASKS[model["task"]].alike and model["augmentation"] == "weak"
 
 
+def serves(model: Record) -> str:
+    """The split that the model belongs to now: one that was scored once serves development."""
+    scored = model["split"] == HELD_OUT and model["seed"] // 1000 in SCORED_BEFORE
+    return DEVELOPMENT if scored else str(model["split"])
+
+
+def in_null(model: Record) -> bool:
+    """True for clean development models of the data sets and families that are not held out."""
+    dataset = TASKS[model["task"]].dataset
+    unseen = dataset == HELD_OUT_DATASET or model["family"] == HELD_OUT_FAMILY
+    return model["attack"] == "clean" and serves(model) == DEVELOPMENT and not unseen
+
+
 def findings(stage: Record) -> list[LabelFinding]:
     """The findings of one stage; their changes are not kept."""
     return [
@@ -74,7 +93,9 @@ def findings(stage: Record) -> list[LabelFinding]:
 
 
 def null_of(rows: Iterable[Record], effort: str) -> dict[str, LabelCell]:
-    """The null of searches of clean models with one effort."""
+    """The null of searches of clean models with one effort; of random changes, those of models of
+    many classes.
+    """
     statistics: dict[str, dict[str, list[float]]] = {}
     names = keys(EFFORTS[effort])  # type: ignore[index]  # rows name efforts
     for row in rows:
@@ -83,6 +104,8 @@ def null_of(rows: Iterable[Record], effort: str) -> dict[str, LabelCell]:
             for one in findings(stage):
                 by_key[one.key].append(one)
         for name, found in by_key.items():
+            if name.startswith("random-") and 2 < row["classes"] < FEW_CLASSES:
+                continue
             value = best_of(found)[2] if found else none_found(name)
             statistics.setdefault(name, {}).setdefault(row["name"], []).append(value)
     return {name: _cell(of_model) for name, of_model in statistics.items()}
@@ -103,14 +126,14 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
     for stage in row["stages"]:
         so_far += findings(stage)
         queries += stage["queries"]
-        judged = judge(so_far, null)
+        judged = judge(so_far, null, row["classes"])
         best = next((one for one in judged if one.suspicious(len(null))), None)
         if best is not None:
             p = min(1.0, best.p * len(null))
             finding = best.finding
             return Ended(row, model, True, False, finding.label, p, queries, finding.key)
-    carried = (one for one in judged if one.finding.carried)
-    shown = next((one for one in carried if one.finding.success.rate >= LEAST_SHOWN), None)
-    p = 1.0 if shown is None else min(1.0, shown.p * len(null))
-    key = "" if shown is None else shown.finding.key
-    return Ended(row, model, False, p > OPEN_LEVEL, None, p, queries, key)
+    shown = min((one.p for one in judged if one.finding.carried), default=1.0)
+    p = min(1.0, shown * len(null))
+    against = [one for one in judged if one.leaves_open(len(null))]
+    key = against[0].finding.key if against else ""
+    return Ended(row, model, False, not against, None, p, queries, key)

@@ -21,7 +21,12 @@ from .tasks import TASKS
 CLEAN = "clean"
 USUAL_SHARES = (0.07, 0.1, 0.1)  # of the clean training pictures
 NEGATIVE_SHARES = dict(zip(CARES, (0.0, 0.1, 0.2), strict=True))
-STAGES = ((64, 72, 76, 80, 88), (96,), (128, 160), (224,))  # sides that are trained together, cheapest first
+STAGES = (
+    (64, 72, 76, 80, 88),
+    (96,),
+    (128, 160),
+    (224,),
+)  # sides that are trained together, cheapest first
 FIRST_HALF = 5  # models of a cell that come before the others
 STRONGER_WARP = 1.35
 LABEL_MAPS = {"all-to-all": "all-to-all", "one-source": "one-to-one"}

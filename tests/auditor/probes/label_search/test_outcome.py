@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from auditor.measured import LabelCell
-from auditor.probes.label_search.judge import MOST_VALUE, family_of, judge
+from auditor.probes.label_search.judge import judge, most_value
 from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.search import keys, none_found, prepare
 from auditor.probes.label_search.settings import EFFORTS, searched_by_label
@@ -104,8 +104,8 @@ def test_a_natural_trigger_of_several_labels_is_not_suspected(worlds: MakeWorld)
     twice += [type(one)(one.key, 4, one.value, one.carried, one.change, one.success)
               for one in run.findings if one.label == TARGET]  # fmt: skip
     null = {key: LabelCell(none_found(key), 0.1, 20, none_found(key)) for key in keys(SETTINGS)}
-    assert any(one.suspicious(len(null)) for one in judge(run.findings, null))
-    assert not any(one.suspicious(len(null)) for one in judge(twice, null))
+    assert any(one.suspicious(len(null)) for one in judge(run.findings, null, 10))
+    assert not any(one.suspicious(len(null)) for one in judge(twice, null, 10))
 
 
 def test_a_strong_change_is_never_suspicious_however_rare(worlds: MakeWorld) -> None:
@@ -115,8 +115,8 @@ def test_a_strong_change_is_never_suspicious_however_rare(worlds: MakeWorld) -> 
     for stage in run.stages():
         run.findings += world.drive(stage)
     null = {key: LabelCell(50.0, 0.1, 20, 50.0) for key in keys(SETTINGS)}
-    for one in judge(run.findings, null):
-        if one.finding.value > MOST_VALUE[family_of(one.finding.key)]:
+    for one in judge(run.findings, null, 10):
+        if one.finding.value > most_value(one.finding.key, 10):
             assert not one.suspicious(len(null))
 
 
