@@ -99,8 +99,32 @@ def show_price(price: Mapping[str, Any]) -> str:
     if price["queries_per_second"] is not None:
         rate = f"{price['queries_per_second']:,.0f} queries/s ({rate})"
     lines += [f"Time at {rate}." if "(" in rate else f"Time: {rate}."]
-    lines += [f"Expected from {price['rests_on']}.", price["decides"], "Nothing was sent."]
-    return "\n".join(lines)
+    lines += [f"Expected from {price['rests_on']}.", price["decides"]]
+    lines += _effort_lines(price["efforts"])
+    return "\n".join([*lines, "Nothing was sent."])
+
+
+def _effort_lines(efforts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The table of efforts: price where nothing is found, power, and verdicts it can end in."""
+    rows = [["--effort", "Queries", "Requests", "Upload", "Time", "Price", "Finds", "Can end in"]]
+    for one in efforts:
+        cost = one["cost"]
+        ends = ["suspected"] * one["suspects"] + ["no evidence"] * one["clears"]
+        rows.append([
+            one["effort"], f"{cost['queries']:,}", f"{cost['requests']:,}",
+            f"{cost['bytes_sent'] / 1e6:,.1f} MB",
+            "" if cost["seconds"] is None else _time(cost["seconds"]),
+            "" if cost["money"] is None else f"{cost['money']:,.2f}",
+            f"{one['found']} of {one['of']}",
+            ", ".join(ends) or "no verdict",
+        ])  # fmt: skip
+    kept = [column for column in zip(*rows, strict=True) if any(column[1:])] if efforts else []
+    widths = [max(map(len, column)) for column in kept]
+    table = [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in zip(*kept, strict=True)
+    ]
+    return ["Where nothing is found, by effort:", *table] if table else []
 
 
 def _time(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -14,11 +14,13 @@ import numpy as np
 from adapters.contract import LabelOracle
 from adapters.target import Limits
 from auditor.errors import AuditError, UsageError
+from auditor.measured import label_rates
 from auditor.plan.plan import AuditPlan
+from auditor.probes.label_search.settings import EFFORTS
 from auditor.report.wording.prospects import decides
 from auditor.verdict.prospects import prospects
 from auditor.workflows.expected import expected_search
-from auditor.workflows.prepare import prepare
+from auditor.workflows.prepare import Prepared, prepare, prepare_images
 from auditor.workflows.request import AuditRequest, Spending
 
 RATE_FILE = "check.json"
@@ -49,6 +51,22 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class EffortCost:
+    """Cost of an audit at one effort where nothing is found, and the verdicts that can come of it.
+
+    Attributes:
+        found, of: all-to-one backdoors of usual attackers found, of the held-out models searched.
+    """
+
+    effort: str
+    cost: Cost
+    found: int
+    of: int
+    suspects: bool
+    clears: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Price:
     """Cost of an audit, expected and at worst.
 
@@ -65,6 +83,7 @@ class Price:
         decides: the verdicts that the audit can reach, and what others need, in words.
         queries_per_second: the rate used for the time, or None.
         rate_from: source of that rate.
+        efforts: the same audit at every effort that was measured, if effort changes it.
     """
 
     plan_digest: str
@@ -79,6 +98,7 @@ class Price:
     decides: str
     queries_per_second: float | None
     rate_from: str
+    efforts: tuple[EffortCost, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +158,25 @@ async def price_request(
             request.profile,
         )  # fmt: skip
         limits = _limits(request, flagged, oracle.fingerprint)
-        return price_audit(oracle, ready.plan, limits, per_1000, decides(found))
+        price = price_audit(oracle, ready.plan, limits, per_1000, decides(found))
+        if ready.plan.by_label is None:
+            return price
+        return replace(price, efforts=_efforts(oracle, ready, request, _Rates(limits, per_1000)))
+
+
+def _efforts(
+    oracle: LabelOracle, ready: Prepared, request: AuditRequest, rates: _Rates
+) -> tuple[EffortCost, ...]:
+    """The audit at every effort that was measured."""
+    rows, classes = [], len(np.unique(ready.classes))
+    for effort in (name for name in EFFORTS if name in label_rates()):
+        settings = replace(ready.plan.settings, effort=effort)
+        plan = prepare_images(oracle, ready.samples, ready.images, settings).plan
+        reach = prospects(plan, classes, len(ready.classes), oracle.input_spec, request.profile)
+        counts = label_rates()[effort].usual_found, label_rates()[effort].usual
+        cost = _cost(oracle, _sizes(plan), expected_search(plan).not_found, rates)
+        rows.append(EffortCost(effort, cost, *counts, reach.accuses, reach.clears))
+    return tuple(rows)
 
 
 def _limits(request: AuditRequest, flagged: Spending, fingerprint: str) -> list[Limit]:
@@ -174,14 +212,14 @@ def price_audit(
     if per_1000 is not None and not 0 <= per_1000 < math.inf:
         raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
     rates = _Rates(limits, per_1000)
-    sizes = [probe.size for probe in (*plan.probes, *plan.perturbations)]
+    sizes = _sizes(plan)
     maps, repeats = plan.most_map_queries, plan.most_extra_repeats
     search = expected_search(plan)
-    worst = _cost(oracle, [*sizes, maps, repeats], plan.most_trigger_queries, rates)
+    worst = _cost(oracle, [*sizes, repeats], plan.most_trigger_queries, rates)
     expected_found = None
     if plan.most_trigger_queries:
-        asked = _opening_sizes(plan) if plan.settings.stop_early else sizes
-        expected_found = _cost(oracle, [*asked, maps], search.found, rates)
+        asked = [*_opening_sizes(plan), maps] if plan.settings.stop_early else sizes
+        expected_found = _cost(oracle, asked, search.found, rates)
     slowest = rates.slowest(worst.queries, worst.requests)
     return Price(
         plan_digest=plan.digest,
@@ -189,7 +227,7 @@ def price_audit(
         trigger_queries_most=plan.most_trigger_queries,
         picture_queries_most=maps,
         second_look_queries_most=repeats,
-        expected=_cost(oracle, [*sizes, maps], search.not_found, rates),
+        expected=_cost(oracle, sizes, search.not_found, rates),
         expected_found=expected_found,
         worst=worst,
         rests_on=search.rests_on,
@@ -197,6 +235,11 @@ def price_audit(
         queries_per_second=_queries_per_second(slowest, worst),
         rate_from=UNKNOWN_RATE if slowest is None else slowest.source,
     )
+
+
+def _sizes(plan: AuditPlan) -> list[int]:
+    """Inputs of every probe, and of the label maps."""
+    return [*(probe.size for probe in (*plan.probes, *plan.perturbations)), plan.most_map_queries]
 
 
 def _queries_per_second(slowest: Limit | None, worst: Cost) -> float | None:

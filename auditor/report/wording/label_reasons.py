@@ -5,6 +5,7 @@ from __future__ import annotations
 from auditor.measured import LabelRates
 from auditor.report.wording.phrases import Values, class_name, hits_of
 from auditor.report.wording.triggers import trigger_phrase
+from auditor.scores.likelihood import Weight, likelihood_ratio
 
 
 def _least(values: Values) -> str:
@@ -45,6 +46,7 @@ def found(values: Values) -> str:
     return (
         f"A change that is small or weak does it: {_least(values)}; clean models need far more "
         f"{_beside(values)}, and so do this model's other labels.{_of_photos(values)}"
+        f"{_weight_found(values['rates'])}"
     )
 
 
@@ -86,5 +88,33 @@ def nothing(values: Values) -> str:
     shown = "" if best is None else f": at best {_least(best)}, as clean models show too"
     return (
         f"The trigger search, with effort {values['effort']}, found nothing small or weak that "
-        f"carries a label{shown}.{_of_photos(values)}"
+        f"carries a label{shown}.{_of_photos(values)}{_weight_nothing(values['rates'])}"
     )
+
+
+def _weight_found(rates: LabelRates | None) -> str:
+    """How much more likely a finding makes a backdoor; empty if it cannot be told."""
+    if rates is None or not (rates.usual and rates.clean):
+        return ""
+    weight = likelihood_ratio(rates.usual_found, rates.usual, rates.accused, rates.clean)
+    if weight.low <= 1.0:
+        return ""
+    return f" Whatever you believed before, this makes a backdoor {_times(weight)} more likely."
+
+
+def _weight_nothing(rates: LabelRates | None) -> str:
+    """How much less likely it makes a backdoor that nothing was found; empty if unknown."""
+    if rates is None or not (rates.usual and rates.clean):
+        return ""
+    weight = likelihood_ratio(rates.cleared, rates.clean, rates.usual_cleared, rates.usual)
+    if weight.low <= 1.0:
+        return ""
+    return (
+        f" A clean model ended like this in {rates.cleared} of {rates.clean} searches, one with an "
+        f"all-to-one backdoor of a usual attacker in {rates.usual_cleared} of {rates.usual}: "
+        f"whatever you believed before, this makes such a backdoor {_times(weight)} less likely."
+    )
+
+
+def _times(weight: Weight) -> str:
+    return f"some {weight.ratio:.1f} times (at least {weight.low:.1f} times)"
