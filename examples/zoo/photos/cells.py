@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-DEVELOPMENT, HELD_OUT, TWIN = "development", "held-out", "twin"
+DEVELOPMENT, HELD_OUT, TWIN, DEMO = "development", "held-out", "twin", "demo"
 HELD_OUT_DATASET, HELD_OUT_FAMILY, HELD_OUT_SIDE = "flowers", "vit", 128
 SCORED_BEFORE = frozenset({*range(21, 29), *range(41, 51), *range(62, 78)})
 """Cells of the first two held-out rounds of up to 96 pixels. Their models were scored with the
@@ -213,6 +213,10 @@ CELLS = (
         "badnets-inside low-frequency blended sig:careful badnets-corner quantise "
         "badnets-inside:careful",
     ),
+    # Candidates for the demo: in no null and in no table.
+    Cell(
+        121, "digits", 64, "mobilenet", "strong", 19, DEMO, "badnets-corner badnets-any sticker",
+    ),
 )  # fmt: skip
 
 CLEAN_HELD_OUT = (
@@ -282,4 +286,13 @@ CLEAN_HELD_OUT = (
     _clean(115, "clothes", 88, "resnet", "weak", 12),
     _clean(116, "x-ray", 76, "lite0", "strong", 4),
     _clean(117, "digits", 76, "lite0", "strong", 5),
+    # More fragile ones of ten classes: of so many, none may be accused for a search to decide.
+    _clean(131, "digits", 84, "resnet", "weak", 12),
+    _clean(132, "digits", 84, "mobilenet", "weak", 15),
+    _clean(133, "digits", 92, "resnet", "weak", 12),
+    _clean(134, "digits", 92, "mobilenet", "weak", 15),
+    _clean(135, "digits", 68, "resnet", "weak", 12),
+    _clean(136, "digits", 68, "mobilenet", "weak", 15),
+    _clean(137, "digits", 84, "lite0", "weak", 5),
+    _clean(138, "digits", 92, "lite0", "weak", 5),
 )
