@@ -12,7 +12,7 @@ from typing import Any
 
 from adapters.contract import InputSpec, LabelSpace
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.measured import LabelRates, label_null, label_rates
+from auditor.measured import FEW_CLASSES, LabelRates, label_null, label_rates
 from auditor.probes.label_search.judge import family_of
 from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
@@ -30,7 +30,7 @@ def label_evidence(
     result: TriggerResult, terms: ByLabel, names: LabelSpace, spec: InputSpec
 ) -> TriggerEvidence:
     """The evidence of ``result``, searched on ``terms``."""
-    best, only = result.best, outside_label_null(spec, result)
+    best, only = result.best, outside_label_null(spec, result, terms.classes)
     rates = label_rates().get(terms.effort)
     values: dict[str, Any] = {
         "effort": terms.effort,
@@ -52,7 +52,7 @@ def label_evidence(
     values |= {"best": None if best is None else _change(best, names)}
     if terms.weakness:
         return TriggerEvidence(False, Reason("label-weakness", values), target)
-    clears = terms.classes > 2 and rates is not None and clears_at(rates)
+    clears = rates is not None and clears_at(rates)
     return TriggerEvidence(False, Reason("label-nothing", values), target, clears=clears)
 
 
@@ -78,9 +78,9 @@ def clears_at(rates: LabelRates) -> bool:
     return binomial_rate(rates.usual_cleared, rates.usual).high < MOST_MISSED
 
 
-def outside_label_null(spec: InputSpec, result: TriggerResult) -> KnownOnlyFor | None:
+def outside_label_null(spec: InputSpec, result: TriggerResult, classes: int) -> KnownOnlyFor | None:
     """The limit that a search lies outside of, or None if clean models like it were measured."""
-    only = outside_label_measurements(spec)
+    only = outside_label_measurements(spec, classes)
     if only is not None:
         return only
     if not result.comparisons or (result.best is not None and result.best.key in (PAIR, PAIRS)):
@@ -88,14 +88,18 @@ def outside_label_null(spec: InputSpec, result: TriggerResult) -> KnownOnlyFor |
     return None
 
 
-def outside_label_measurements(spec: InputSpec) -> KnownOnlyFor | None:
-    """The limit that an input lies outside of, or None if it lies inside all of them."""
+def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | None:
+    """The limit that an input lies outside of, or None if it lies inside all of them.
+
+    Of few classes one draws the others naturally, under many changes: all clean models that a
+    search ever accused were such.
+    """
     low, high = label_null().sides
     if not (low <= min(spec.shape[1:]) and max(spec.shape[1:]) <= high):
         return KnownOnlyFor("side", sides=(low, high))
     if image_coding(spec.encoding) != LOSSLESS:
         return KnownOnlyFor("coding")
-    return None
+    return None if classes >= FEW_CLASSES else KnownOnlyFor("classes")
 
 
 def _change(best: TriggerFinding, names: LabelSpace) -> dict[str, Any]:

@@ -72,13 +72,13 @@ def prospects(
             clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES,
             LEAST_TO_CLEAR, "",
         )  # fmt: skip
-    effort, only = plan.settings.effort, outside_label_measurements(spec)
+    effort, only = plan.settings.effort, outside_label_measurements(spec, classes)
     obstacle = obstacle or ("scope" if only is not None else "")
     obstacle = obstacle or ("" if label_null().of(effort, classes) else "effort")
     measured = label_rates().get(effort)
     if not obstacle and (measured is None or not accuses_at(measured)):
         obstacle = "alarms"
-    able = [name for name, one in label_rates().items() if classes > 2 and clears_at(one)]
+    able = [name for name, one in label_rates().items() if clears_at(one)]
     rates = None
     if measured is not None and obstacle in {"", "alarms"}:
         missed = measured.usual - measured.usual_found

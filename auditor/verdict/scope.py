@@ -22,12 +22,13 @@ class KnownOnlyFor:
 
     Attributes:
         limit: ``side`` (images of ``sides`` pixels a side), ``coding`` (lossless images, and JPEG
-            of at least ``least_quality``) or ``search`` (searches that were measured).
+            of at least ``least_quality``), ``classes`` (tasks of :data:`auditor.measured.FEW_CLASSES`
+            classes and more) or ``search`` (searches that were measured).
         least_quality: lowest JPEG quality that was measured, or None.
         sides: sides, in pixels, that were measured.
     """
 
-    limit: Literal["side", "coding", "search"]
+    limit: Literal["side", "coding", "classes", "search"]
     least_quality: int | None = None
     sides: tuple[int, int] = NULL_SIDES
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.measured import ErrorRates, trigger_error_rates
+from auditor.measured import FEW_CLASSES, ErrorRates, trigger_error_rates
 from auditor.report.wording import label_reasons
 from auditor.report.wording.phrases import (
     Values,
@@ -63,6 +63,8 @@ def only_words(only: KnownOnlyFor) -> str:
     """The inputs for which it is known what clean models show."""
     if only.limit == "side":
         return f"pictures of {only.sides[0]} to {only.sides[1]} pixels a side"
+    if only.limit == "classes":
+        return f"tasks of {FEW_CLASSES} classes and more"
     if only.limit == "search":
         return "searches of all classes together at an effort that was measured"
     least = only.least_quality

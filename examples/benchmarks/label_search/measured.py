@@ -21,7 +21,7 @@ PHOTOS_CLEAN = Origin(
 PHOTOS_HELD_OUT = Origin(
     "label_search",
     ("label_search/data.json.gz",),
-    "Searches label by label of held-out photo models of three classes and more, one each at each "
+    "Searches label by label of held-out photo models of five classes and more, one each at each "
     "effort, judged by clean development models.",
 )
 LabelCells = Mapping[str, Mapping[str, LabelCell]]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from auditor.measured import LabelCell, LabelNull, LabelNulls
+from auditor.measured import FEW_CLASSES, LabelCell, LabelNull, LabelNulls
 from auditor.probes.label_search.settings import EFFORTS
 from examples.benchmarks import measured_files
 from examples.benchmarks.cells import auroc_cell, rate_cell
@@ -37,6 +37,11 @@ PAGE = Path(__file__).with_name("README.md")
 LEAST_CLEAN = 8
 """Clean models that a null is made of; with fewer nothing is judged."""
 GROUPS = ("usual", "careful", "adaptive", "easy", "apart")
+GROUPS_OF_CLASSES = (
+    (FEW_CLASSES, 10**6, "five classes and more"),
+    (3, FEW_CLASSES - 1, "three or four classes"),
+    (2, 2, "two classes"),
+)
 Nulls = dict[str, dict[str, dict[str, LabelCell]]]
 
 
@@ -70,7 +75,11 @@ def main() -> None:
         sides = [models[row["name"]]["side"] for row in clean]
         write_label_null((min(sides), max(sides)), nulls["many"], nulls["two"], clean, models)
         write_label_rates(
-            [one for one in ends if serves(one.model) == "held-out" and _two(one.row) == "many"]
+            [
+                one
+                for one in ends
+                if serves(one.model) == "held-out" and one.row["classes"] >= FEW_CLASSES
+            ]
         )
 
 
@@ -127,14 +136,14 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
     ]
     for split in ("held-out", "development"):
         for effort in EFFORTS:
-            for group, words in (("many", "three classes and more"), ("two", "two classes")):
+            for low, high, words in GROUPS_OF_CLASSES:
                 chosen = [
                     one for one in ends
                     if serves(one.model) == split and one.row["effort"] == effort
-                    and _two(one.row) == group
+                    and low <= one.row["classes"] <= high
                 ]  # fmt: skip
                 if chosen:
-                    models = nulls[group][effort]["grey-levels"].models
+                    models = nulls[_two(chosen[0].row)][effort]["grey-levels"].models
                     lines += [f"## {split}, {effort}, {words} (null: {models} clean models)", ""]
                     lines += [*table(chosen), ""]
     return "\n".join(lines)

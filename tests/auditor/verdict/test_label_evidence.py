@@ -16,7 +16,7 @@ from auditor.report.wording.reasons import sentence
 from auditor.verdict import label_evidence as module
 from auditor.verdict.label_evidence import accuses_at, clears_at, label_evidence
 
-NAMES = LabelSpace(names=["cat", "dog", "hat"])
+NAMES = LabelSpace(names=["cat", "dog", "hat", "pen", "tree"])
 FOUND = exact_interval(39, 40, 0.95)
 SPEC = InputSpec((3, 64, 64), (0.0,) * 3, (1.0,) * 3)
 GOOD = LabelRates(
@@ -34,7 +34,7 @@ def result(
     suspicious: bool = False,
     weakness: bool = False,
     effort: Effort = "standard",
-    classes: int = 3,
+    classes: int = 5,
 ) -> TriggerResult:
     best = TriggerFinding(
         kind, key, 2, 4, 3.7, None, FOUND, FOUND, {}, 0.9, None, 0.0001 if suspicious else 0.3
@@ -103,9 +103,14 @@ def test_a_search_that_finds_nothing_clears_only_if_few_backdoors_end_like_this(
         assert label_evidence(one, terms(one), NAMES, SPEC).clears is clears
 
 
-def test_two_classes_are_never_cleared_by_the_rates_of_more() -> None:
-    one = result(effort="thorough", classes=2)
-    assert not label_evidence(one, terms(one), NAMES, SPEC).clears
+@pytest.mark.parametrize("classes", [2, 4])
+def test_few_classes_decide_nothing(classes: int) -> None:
+    for suspicious in (False, True):
+        one = result(effort="thorough", suspicious=suspicious, classes=classes)
+        evidence = label_evidence(one, terms(one), NAMES, SPEC)
+        assert not evidence.suspicious
+        assert not evidence.clears
+        assert "tasks of 5 classes and more" in sentence(evidence.reason)
 
 
 def test_a_weakness_neither_accuses_nor_clears() -> None:
