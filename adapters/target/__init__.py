@@ -1,21 +1,19 @@
 """The model under audit as the user describes it: its description, read, checked and written."""
 
+from adapters.target.auth import Auth
 from adapters.target.description import (
-    Auth,
     Color,
     HttpOptions,
     Limits,
     Poll,
     Preflight,
     Protocol,
-    ReplyFormat,
-    ReplyKind,
-    RequestFormat,
     Resample,
     Retry,
     Target,
     Tls,
 )
+from adapters.target.formats import ReplyFormat, ReplyKind, RequestFormat
 from adapters.target.parse import (
     TARGET_FILE,
     model_kind,

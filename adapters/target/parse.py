@@ -21,6 +21,8 @@ from adapters.contract import Access, Fit, Layout
 from adapters.errors import TargetError
 from adapters.file_kind import why_unreadable
 from adapters.target import description as parts
+from adapters.target import formats
+from adapters.target.auth import Auth
 from adapters.target.description import Target
 from adapters.target.kinds import READING, Count, Flag, Number, Texts
 from adapters.target.mistakes import sentence
@@ -94,7 +96,7 @@ class BatchSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Response(parts.ReplyFormat):
+class Response(formats.ReplyFormat):
     """Place of the label in a reply, and the labels there are."""
 
     classes: tuple[str, ...] | None = None
@@ -135,13 +137,13 @@ class Description:
     """CPU threads, for a model file."""
     headers: Texts = field(default_factory=dict)
     """Extra headers; ``${NAME}`` stands for an environment variable."""
-    auth: parts.Auth = field(default_factory=parts.Auth)
+    auth: Auth = field(default_factory=Auth)
     """The key."""
     tls: parts.Tls = field(default_factory=parts.Tls)
     """Certificates."""
     input: Input = field(default_factory=Input)
     """Form of one input."""
-    request: parts.RequestFormat = field(default_factory=parts.RequestFormat)
+    request: formats.RequestFormat = field(default_factory=formats.RequestFormat)
     """Form of a request."""
     batch: BatchSize = field(default_factory=BatchSize)
     """Number of inputs that travel together."""
@@ -288,7 +290,7 @@ def _target(stated: Description, *, source: str, vouched: bool) -> Target:
         **_shared(stated, parts.HttpOptions),
         "proxy": _proxy(stated.proxy),
         "headers": {name: _expanded(f"headers.{name}", v) for name, v in stated.headers.items()},
-        "reply": parts.ReplyFormat(**_shared(stated.response, parts.ReplyFormat)),
+        "reply": formats.ReplyFormat(**_shared(stated.response, formats.ReplyFormat)),
     }
     fields = {
         **_shared(stated, Target),
