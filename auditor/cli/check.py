@@ -54,10 +54,10 @@ def check(
     if write is not None and write.exists():
         raise UsageError(f"--write {write} exists already: remove it or choose another name")
     size, fit, background = framing_of(samples, stated.get("input", {}), sized=False)
-    given = load_samples(place, size, fit or "squash", background)
+    given = load_samples(place, size, fit or "squash", background, least=2)
 
     def resized(size: tuple[int, int], fit: Fit) -> Samples:
-        return load_samples(place, size, fit, background)
+        return load_samples(place, size, fit, background, least=2)
 
     progress = make_progress(quiet=output.quiet)
     if "url" in stated:
@@ -93,11 +93,13 @@ def _show(
     checked: Checked, given: Samples, place: Path, resize: str | None, output: options.OutputOptions
 ) -> None:
     from auditor.report.console import next_step, show_check
+    from auditor.samples.samples import LEAST_CLASSES
 
     data = checked.as_dict()
     size = checked.found.samples.images.shape[2:]
     changed = f"{size[0]}x{size[1]}" if size != given.images.shape[2:] else None
-    after = next_step(data, str(place), resize or changed)
+    auditable = len(set(given.classes)) >= LEAST_CLASSES
+    after = next_step(data, str(place), resize or changed) if auditable else ""
     show(output, data, "\n".join(part for part in (show_check(data), after) if part))
 
 

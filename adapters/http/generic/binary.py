@@ -29,8 +29,7 @@ class BinaryRule:
         """0 for the first class, 1 for the second. Raises BadReply if ``entry`` says neither."""
         if self._format.tag:
             return self._tagged(entry)
-        while isinstance(entry, list) and len(entry) == 1:
-            entry = entry[0]
+        entry = _innermost(entry)
         if isinstance(entry, bool):
             return int(entry)
         if isinstance(entry, str):
@@ -38,10 +37,7 @@ class BinaryRule:
             place = self._own.get(word, _WORDS.get(word))
             if place is not None:
                 return place
-            entry = _number(entry)
-        if not isinstance(entry, int | float) or not math.isfinite(entry):
-            raise BadReply(f"the target answered with {shown_value(entry)}, neither yes nor no")
-        return self._above(float(entry))
+        return self._above(number_of(entry))
 
     def _above(self, number: float) -> int:
         if self._format.threshold is None:
@@ -70,12 +66,21 @@ class BinaryRule:
         return int(max(map(score, scores)) >= least)
 
 
-def _number(text: str) -> Any:
-    """The number that ``text`` writes, or the text itself."""
-    share = share_of(text)
-    if share is not None:
-        return share
-    return float(text) if _PLAIN.fullmatch(text) else text
+def number_of(entry: Any) -> float:
+    """The number that an answer is or writes. Raises BadReply if it is none."""
+    number = _innermost(entry)
+    if isinstance(number, str):
+        share = share_of(number)
+        number = float(number) if share is None and _PLAIN.fullmatch(number) else share
+    if isinstance(number, bool) or not isinstance(number, int | float) or not math.isfinite(number):
+        raise BadReply(f"the target answered with {shown_value(entry)}, neither yes nor no")
+    return float(number)
+
+
+def _innermost(entry: Any) -> Any:
+    while isinstance(entry, list) and len(entry) == 1:
+        entry = entry[0]
+    return entry
 
 
 def check_binary(reply: ReplyFormat, classes: list[str]) -> None:

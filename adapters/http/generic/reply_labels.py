@@ -12,7 +12,7 @@ import numpy as np
 
 from adapters.contract import Labels, LabelSpace, distinct_names
 from adapters.errors import BadReply, RetryAdvice, ServerFailed, TargetError
-from adapters.http.generic.binary import BinaryRule, check_binary
+from adapters.http.generic.binary import BinaryRule, check_binary, number_of
 from adapters.http.generic.scores import as_numbers, score
 from adapters.http.oracle import known_name
 from adapters.http.payload.json_path import JsonPath
@@ -61,6 +61,10 @@ class ReplyRule:
         entries = self._entries(found, n)
         read = self._readers[self._format.kind]
         return np.asarray([self._label(entry, read) for entry in entries], dtype=np.int64)
+
+    def number(self, reply: Any) -> float:
+        """The number about two classes in a parsed reply to one input; BadReply if it is none."""
+        return number_of(self._entries(self._path.get(reply), 1)[0])
 
     def _label(self, entry: Any, read: Callable[[Any], int]) -> int:
         if self._is_nothing(entry):

@@ -14,17 +14,21 @@ from adapters.errors import (
     TargetError,
     Unreachable,
 )
+from adapters.http.client.exchange import Exchange
 from adapters.target import over
 from auditor.errors import AuditError, SamplesError
 from auditor.workflows.check.choose import COMPARED, MOST_OTHERS, Working, choose, others, right
 from auditor.workflows.check.class_names import spread
 from auditor.workflows.check.client import names_of
 from auditor.workflows.check.trial import Table, Trial
+from auditor.workflows.check.two_classes import may_be_empty
 
 MOST_REQUESTS = len(QUESTIONS)
-MOST_TRIES = MAX_PROPOSALS + 4 + MOST_OTHERS + (1 + MOST_OTHERS) * COMPARED
-"""Most inputs that finding a format sends: one for each, and V2's with a layout of their own; then
-those that choose among all that work."""
+MOST_EMPTY = 3
+"""Further samples that a format is asked whose reply held nothing where a label might be."""
+MOST_TRIES = (1 + MOST_EMPTY) * MAX_PROPOSALS + 4 + MOST_OTHERS + (1 + MOST_OTHERS) * COMPARED
+"""Most inputs that finding a format sends: one for each, more after empty answers, and V2's with a
+layout of their own; then those that choose among all that work."""
 
 
 async def find_format(trial: Trial) -> None:
@@ -161,15 +165,27 @@ async def _ask_first(trial: Trial, table: Table) -> Table:
     trial.asker.forget()
     async with trial.asker.opened(trial.target(table)) as oracle:
         images = trial.fitted(oracle)
-        try:
-            await oracle.predict_labels(images[:1])
-        except BadReply:
-            if not trial.asker.exchanges or "response" in trial.stated:
-                raise
-            for guess in trial.readable(trial.asker.exchanges[-1], table):
-                return over(table, {"response": guess})
-            raise
-    return table
+        empty: Exchange | None = None
+        for pick in spread(trial.found.samples.classes, 1 + MOST_EMPTY):
+            try:
+                await oracle.predict_labels(images[pick : pick + 1])
+            except BadReply as error:
+                if not trial.asker.exchanges or "response" in trial.stated:
+                    raise
+                last, failure = trial.asker.exchanges[-1], error
+                for guess in trial.readable(last, table):
+                    return _also_empty(trial, empty, over(table, {"response": guess}))
+                if not may_be_empty(last):
+                    raise
+                empty = empty or last
+            else:
+                return _also_empty(trial, empty, table)
+    raise failure
+
+
+def _also_empty(trial: Trial, empty: Exchange | None, table: Table) -> Table:
+    """``table``, with a class for the answer without a label that came before, if one did."""
+    return table if empty is None else trial.allow_nothing(empty, table) or table
 
 
 def _in_words(proposal: Proposal) -> str:

@@ -41,7 +41,7 @@ def names(reply: Any, n: int = 1, classes: tuple[str, ...] | None = TWO, **rule:
     ],
 )
 def test_one_answer_about_two_classes(threshold: float | None, low: Any, high: Any) -> None:
-    rule = {"kind": "binary", "threshold": threshold, "path": "a"}
+    rule: dict[str, Any] = {"kind": "binary", "threshold": threshold, "path": "a"}
     assert names({"a": low}, **rule) == ["safe"]
     assert names({"a": high}, **rule) == ["nsfw"]
     assert names({"a": [low, high, low]}, 3, **rule) == ["safe", "nsfw", "safe"]
@@ -62,7 +62,12 @@ def test_one_answer_about_two_classes(threshold: float | None, low: Any, high: A
 )
 def test_a_tag_that_is_there_or_not(entry: Any, named: str) -> None:
     scored = isinstance(entry, dict) or any(isinstance(one, dict) for one in entry)
-    rule = {"kind": "binary", "tag": "nsfw", "threshold": 0.5 if scored else None, "path": "tags"}
+    rule: dict[str, Any] = {
+        "kind": "binary",
+        "tag": "nsfw",
+        "threshold": 0.5 if scored else None,
+        "path": "tags",
+    }
     assert names({"tags": entry}, **rule) == [named]
     assert names({"other": 1}, **rule) == ["safe"]
 
@@ -100,7 +105,7 @@ def test_rules_that_cannot_work(
         names({}, classes=classes, **rule)
 
 
-EMPTY = {
+EMPTY: dict[str, list[Any]] = {
     "label": [None, "", "  ", []],
     "index": [None, ""],
     "scores": [None, [], [None, None]],
@@ -124,7 +129,11 @@ GOOD: dict[str, Any] = {
     ("kind", "entry"), [(kind, entry) for kind, entries in EMPTY.items() for entry in entries]
 )
 def test_an_empty_answer_of_every_kind_is_a_class_of_its_own(kind: str, entry: Any) -> None:
-    rule = {"kind": kind, "no_label": "(none)", "threshold": 0.5 if kind == "binary" else None}
+    rule: dict[str, Any] = {
+        "kind": kind,
+        "no_label": "(none)",
+        "threshold": 0.5 if kind == "binary" else None,
+    }
     assert names({"a": entry}, path="a", **rule) == ["(none)"]
     assert names({"a": {"b": entry}}, path="a.b", **rule) == ["(none)"]
     assert names({"a": None}, path="a.b", **rule) == ["(none)"]
@@ -136,7 +145,11 @@ def test_an_empty_answer_of_every_kind_is_a_class_of_its_own(kind: str, entry: A
 
 @pytest.mark.parametrize("kind", EMPTY)
 def test_another_place_than_the_label_s_stays_a_failure(kind: str) -> None:
-    rule = {"kind": kind, "no_label": "(none)", "threshold": 0.5 if kind == "binary" else None}
+    rule: dict[str, Any] = {
+        "kind": kind,
+        "no_label": "(none)",
+        "threshold": 0.5 if kind == "binary" else None,
+    }
     for reply in ({"error": "busy"}, "text", 7):
         with pytest.raises(BadReply):
             names(reply, path="a.b", **rule)
