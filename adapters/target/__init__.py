@@ -1,6 +1,6 @@
 """The model under audit as the user describes it: its description, read, checked and written."""
 
-from adapters.target.auth import Auth
+from adapters.target.auth import Auth, Hmac, OAuth2
 from adapters.target.description import (
     Color,
     HttpOptions,
@@ -29,8 +29,10 @@ __all__ = [
     "TARGET_FILE",
     "Auth",
     "Color",
+    "Hmac",
     "HttpOptions",
     "Limits",
+    "OAuth2",
     "Poll",
     "Preflight",
     "Protocol",

@@ -49,10 +49,10 @@ _SECRET_QUERY = re.compile(
     r"|[^=&]*password)=(?!\$\{)[^&]",
     re.IGNORECASE,
 )
-_SECRET_FIELDS = ("key", "secret", "token", "password", "api_key")
+_SECRET_FIELDS = ("key", "secret", "token", "password", "api_key", "client_secret")
 _REMEDY = (
     "a secret never goes into a description: name its environment variable (auth.secret_env), "
-    "its file (auth.secret_file) or its keyring entry (auth.keyring)"
+    "its file (auth.secret_file), its keyring entry (auth.keyring) or a program (auth.command)"
 )
 
 
@@ -212,7 +212,10 @@ def refuse_secrets(table: Table, source: str = "") -> None:
 
 def _secret(table: Table) -> str:
     """The sentence that names the first field that looks like a secret; empty if none does."""
-    for where, part in (("", table), ("auth.", table.get("auth"))):
+    auth = table.get("auth")
+    inner = [auth.get(name) if isinstance(auth, Mapping) else None for name in ("hmac", "oauth2")]
+    places = zip(("", "auth.", "auth.hmac.", "auth.oauth2."), (table, auth, *inner), strict=True)
+    for where, part in places:
         for name in _SECRET_FIELDS:
             if isinstance(part, Mapping) and name in part:
                 return f"{where}{name} looks like a secret"
