@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from adapters.target.kinds import READING, Number, Texts
@@ -32,6 +33,8 @@ class RequestFormat:
     the encoding's own."""
     field: str = "file"
     """Multipart field name."""
+    form: Texts = dataclasses.field(default_factory=dict)
+    """Further fields of a multipart request, such as ``{"model" = "small"}``."""
     template: str = '{"inputs": "$INPUTS"}'
     """JSON text; the string "$INPUT" stands for one input and "$INPUTS" for the list of all
     inputs of the request (then ``batch`` may exceed 1)."""
@@ -95,5 +98,5 @@ class ReplyFormat:
     unlisted: Literal["refuse", "skip"] = "refuse"
     """Treatment of a label that ``classes`` does not list: ``refuse`` the reply, or ``skip``
     it and take the best one that is listed."""
-    rename: Texts = field(default_factory=dict)
+    rename: Texts = dataclasses.field(default_factory=dict)
     """Table of the target's class names to those of the samples."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from adapters.contract import Fit
     from auditor.samples.samples import Samples
     from auditor.workflows.check.check import Checked
+    from auditor.workflows.check.nearest_miss import Miss
 
 UrlArgument = Annotated[
     str | None,
@@ -29,6 +30,14 @@ WriteOption = Annotated[
 ]
 
 
+TranscriptOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--transcript", help="Save every request and reply, without secrets, to this file."
+    ),
+]
+
+
 @options.grouped
 def check(
     target: options.TargetOptions,
@@ -36,6 +45,7 @@ def check(
     output: options.OutputOptions,
     url: UrlArgument = None,
     write: WriteOption = None,
+    transcript: TranscriptOption = None,
 ) -> None:
     """Try a target: its format where nobody states it, labels, accuracy, latency, batch.
 
@@ -51,8 +61,9 @@ def check(
     target = _at(url, target)
     stated = stated_table(target)
     place = samples_path(samples)
-    if write is not None and write.exists():
-        raise UsageError(f"--write {write} exists already: remove it or choose another name")
+    for option, path in (("--write", write), ("--transcript", transcript)):
+        if path is not None and path.exists():
+            raise UsageError(f"{option} {path} exists already: remove it or choose another name")
     size, fit, background = framing_of(samples, stated.get("input", {}), sized=False)
     given = load_samples(place, size, fit or "squash", background, least=2)
 
@@ -70,8 +81,14 @@ def check(
         vouched=target.trust_model_file,
         way=Way(size, fit),
         progress=progress,
+        transcript=(exchanges := None if transcript is None else []),
+        missed=lambda miss: _show_miss(miss, write, output),
     )
-    checked = asyncio.run(pending)
+    try:
+        checked = asyncio.run(pending)
+    finally:
+        if transcript is not None:
+            _save("--transcript", transcript, "\n".join(exchanges or ()))
     if write is not None:
         _write(checked, write)
     _show(checked, given, place, samples.resize, output)
@@ -105,7 +122,6 @@ def _show(
 
 def _write(checked: Checked, path: Path) -> None:
     from adapters.target import target_text
-    from auditor.report.files import write_atomic
 
     rate = checked.result.accuracy
     notes = (
@@ -113,8 +129,21 @@ def _write(checked: Checked, path: Path) -> None:
         *checked.found.notes,
         *(f"PROBLEM: {problem}" for problem in checked.result.problems),
     )
-    try:
-        write_atomic(path, target_text(checked.found.table, notes).encode())
-    except OSError as error:
-        raise AuditError(f"--write {path} cannot be written: {error.strerror}") from error
+    _save("--write", path, target_text(checked.found.table, notes))
     checked.written = str(path)
+
+
+def _show_miss(miss: Miss, write: Path | None, output: options.OutputOptions) -> None:
+    """Show the format that came nearest to a label, and keep its description to finish by hand."""
+    if write is not None:
+        _save("--write", write, miss.description())
+    show(output, miss.as_dict(), miss.text())
+
+
+def _save(option: str, path: Path, text: str) -> None:
+    from auditor.report.files import write_atomic
+
+    try:
+        write_atomic(path, text.encode())
+    except OSError as error:
+        raise AuditError(f"{option} {path} cannot be written: {error.strerror}") from error

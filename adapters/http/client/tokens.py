@@ -91,7 +91,9 @@ async def printed_token(command: Sequence[str], lifetime: float | None) -> Token
     assert process.stdout is not None
     try:
         async with asyncio.timeout(COMMAND_S):
-            printed = await process.stdout.read(_MOST_BYTES)
+            printed = b""
+            while len(printed) < _MOST_BYTES and (more := await process.stdout.read(_MOST_BYTES)):
+                printed += more
             status = await process.wait()
     except TimeoutError:
         raise AccessDenied(

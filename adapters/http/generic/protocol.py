@@ -113,6 +113,8 @@ def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
     request = options.request
     if request.body == "json":
         return _json_writer(request, wire)
+    if request.form and request.body != "multipart":
+        raise TargetError('request.form needs request.body "multipart"')
     if request.axes != "image":
         raise TargetError("request.axes is for numbers in JSON, and this request carries a file")
     own_type = any(name.lower() == "content-type" for name in options.headers)
@@ -126,7 +128,7 @@ def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
     def multipart(batch: Batch) -> Outgoing:
         file = {request.field: (name, wire.files(batch)[0], kind)}
         # httpx writes the body; the URL is only there because a request must have one.
-        made = httpx.Request("POST", "http://multipart", files=file)
+        made = httpx.Request("POST", "http://multipart", data=dict(request.form), files=file)
         return Outgoing(made.read(), {"content-type": made.headers["content-type"]})
 
     return multipart

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelSpace
-from adapters.errors import BadReply
+from adapters.errors import AdapterError, BadReply
 from adapters.target import Target, read_target
 from auditor.engine.progress import Progress
-from auditor.errors import SamplesError
+from auditor.errors import AuditError, SamplesError
 from auditor.samples.fit import class_indices, range_note
 from auditor.samples.samples import LEAST_CLASSES, Samples
 from auditor.verdict.verdict import MIN_ACCURACY
@@ -20,6 +20,7 @@ from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, corr
 from auditor.workflows.check.find import MOST_TRIES, find_format
 from auditor.workflows.check.fits import MOST_FITTING, compare_fits
 from auditor.workflows.check.measure import CheckResult, check_target
+from auditor.workflows.check.nearest_miss import Miss
 from auditor.workflows.check.trial import Found, Resized, Trial, Way
 from auditor.workflows.check.two_classes import TOO_FEW
 from auditor.workflows.price import write_rate
@@ -94,13 +95,16 @@ async def run_check(
     vouched: bool = False,
     way: Way = AS_THEY_ARE,
     progress: Progress | None = None,
+    transcript: list[str] | None = None,
+    missed: Callable[[Miss], None] | None = None,
 ) -> Checked:
     """Check the target that ``stated`` describes; at most ``MOST_QUERIES`` queries.
 
     If it states a URL and no format, the format is found first. ``resized`` loads the samples again
     in another size and fit, ``output`` keeps the measured rate for ``plan``, ``vouched`` is True if
     the user vouches for a model file whose loading runs code, ``way`` is the samples' way to their
-    size so far, and ``progress`` shows each long step.
+    size so far, and ``progress`` shows each long step. Every exchange is added to ``transcript`` as
+    text, and ``missed`` is told which came nearest to a label if none gave one.
 
     Raises:
         AdapterError: the target cannot be asked.
@@ -113,7 +117,13 @@ async def run_check(
         trial = Trial(
             asker, stated, samples, resized, least=_least(target), vouched=vouched, way=way
         )
-        checked = await _checked(target, trial, stated, output)
+        asker.transcript = transcript
+        try:
+            checked = await _checked(target, trial, stated, output)
+        except (AdapterError, AuditError):
+            if missed is not None and trial.nearest is not None and trial.found.example is None:
+                missed(trial.nearest)
+            raise
     _state_limits(checked, asker.limits())
     return checked
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.discovery.proposals import GUESS, Proposal
+from adapters.discovery.forms import Proposal
+from adapters.discovery.proposals import GUESS
 from adapters.target import Target, over
 from auditor.workflows.check.class_names import hits
 

@@ -16,6 +16,7 @@ from adapters.http import open_oracle as open_http
 from adapters.http.client.exchange import Exchange
 from adapters.http.client.quota_headers import stated_limits
 from adapters.registry import open_oracle
+from adapters.secrets import without_secrets
 from adapters.target import Limits, Target
 from auditor.engine.contract import PATIENCE_S, EngineLimits
 from auditor.engine.patience import Patience, Tries, limited_by
@@ -25,6 +26,7 @@ from auditor.engine.rate import Clock, Halt, Pace
 T = TypeVar("T")
 TRYING_ATTEMPTS, COUNTED_ATTEMPTS = 2, 3
 BACKOFF_S, TELL_S, NOTED_PAUSE_S = 0.2, 10.0, 5.0
+MOST_TRANSCRIBED = 5000
 _HOUR, _DAY = 3600.0, 86_400.0
 
 
@@ -35,6 +37,7 @@ class Asker:
         queries: inputs sent so far, repeats included.
         exchanges: requests and replies since :meth:`forget`.
         rate_headers: newest quota headers seen.
+        transcript: every exchange as text, questions about the server too; None for none.
         windows: the limits that headers stated, ``(requests, seconds)``.
         trying: True while formats are tried: many servers answer a body that they cannot read as
             if they were busy, so little patience is due then.
@@ -60,6 +63,7 @@ class Asker:
         self.trying = False
         self.doing = ""
         self.exchanges: list[Exchange] = []
+        self.transcript: list[str] | None = None
         self.rate_headers: dict[str, str] = {}
         self.windows: set[tuple[int, float]] = set()
         self.seconds = 0.0
@@ -128,7 +132,16 @@ class Asker:
         """Drop the exchanges so far."""
         self.exchanges.clear()
 
+    def transcribe(self, exchange: Exchange) -> None:
+        """Write an exchange down, without secrets, if a transcript is wanted."""
+        if self.transcript is not None and len(self.transcript) < MOST_TRANSCRIBED:
+            asked, answered = exchange.request_text(), exchange.reply_text()
+            number = len(self.transcript) + 1
+            whole = f"=== {number}. {self.doing}\n\n{asked}\n\n{answered}\n"
+            self.transcript.append(without_secrets(whole))
+
     def _watch(self, exchange: Exchange) -> None:
+        self.transcribe(exchange)
         self.exchanges.append(exchange)
         self.rate_headers.update(exchange.rate_headers())
         self.windows.update(stated_limits(exchange.reply.headers))

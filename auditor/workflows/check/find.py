@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapters.discovery.proposals import MAX_PROPOSALS, Proposal, propose
+from adapters.discovery.forms import Proposal
+from adapters.discovery.proposals import MAX_PROPOSALS, propose
 from adapters.discovery.survey import QUESTIONS, survey
 from adapters.errors import (
     AccessDenied,
@@ -39,7 +40,7 @@ async def find_format(trial: Trial) -> None:
         AuditError: no format that was tried gave a label.
     """
     trial.asker.trying, trial.asker.doing = True, "Asking the server what it is"
-    facts = await survey(trial.target(trial.stated), trial.asker.patiently)
+    facts = await survey(trial.target(trial.stated), trial.asker.patiently, trial.asker.transcribe)
     trial.found.asked = facts.asked
     proposals = propose(facts, trial.found.samples.images.shape[1])
     first, trial.found.table = await _first_that_answers(trial, proposals, facts.wants_key)
@@ -60,8 +61,8 @@ async def _first_that_answers(
     key = " The server asked for a key: set XRAY_AUDIT_API_KEY." if wants_key else ""
     raise AuditError(
         f"none of {len(trial.found.tried)} formats gave a label ({tried}).{key} Describe the "
-        "request in a target file (adapters/README.md shows how) and run xray-audit check --target "
-        "FILE"
+        "request in a target file (adapters/README.md shows how; --write FILE begins one) and run "
+        "xray-audit check --target FILE"
     )
 
 
@@ -135,6 +136,7 @@ async def _try(trial: Trial, proposal: Proposal) -> Table | None:
             raise
         except EndpointError as error:
             problem = str(error)
+            trial.missed(table, problem)
             break
         trial.found.tried.append(f"{words}: a label")
         return working

@@ -20,6 +20,7 @@ from auditor.errors import SamplesError
 from auditor.samples.fit import class_indices, to_model_units
 from auditor.samples.samples import Samples
 from auditor.workflows.check.client import Asker, PatientOracle
+from auditor.workflows.check.nearest_miss import Miss, miss_of
 from auditor.workflows.check.replies import possible_rules, protocol_of, read_label
 from auditor.workflows.check.two_classes import NO_LABEL, completed, may_be_empty
 
@@ -87,6 +88,7 @@ class Trial:
         size: the size that the samples were brought to, None if they are as they came.
         fit: the way to it.
         fit_is_stated: True if the user states the fit.
+        nearest: the format that came nearest to a label without giving one.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class Trial:
         self._vouched = vouched
         self.size, self.fit = way.size, way.fit or "squash"
         self.fit_is_stated = way.fit is not None
+        self.nearest: Miss | None = None
         self.found = Found(self.stated, samples, notes=list(samples.notes))
 
     def target(self, table: Mapping[str, Any]) -> Target:
@@ -137,6 +140,13 @@ class Trial:
                 except (BadReply, EndpointError, TargetError):
                     continue
                 yield guess
+
+    def missed(self, table: Table, problem: str) -> None:
+        """Keep the newest exchange, asked as ``table`` says, if none came nearer to a label."""
+        if self.asker.exchanges:
+            miss = miss_of(table, self.asker.exchanges[-1], problem)
+            if self.nearest is None or miss.rank > self.nearest.rank:
+                self.nearest = miss
 
     def allow_nothing(self, exchange: Exchange, table: Table) -> Table | None:
         """``table`` with a class for answers without a label, if ``exchange`` holds one."""
