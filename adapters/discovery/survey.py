@@ -82,8 +82,8 @@ async def survey(
     watch: Callable[[Exchange], None] | None = None,
 ) -> Facts:
     """Ask the server at ``target``'s origin what it is. At most ``len(QUESTIONS)`` requests, each
-    made by ``patiently``, which may repeat it; ``watch`` receives every exchange. Raises TargetError if the URL, key or certificates
-    cannot work, Unreachable if no server answers there.
+    made by ``patiently``, which may repeat it; ``watch`` receives every exchange. Raises
+    TargetError if the URL, key or certificates cannot work, Unreachable if no server answers there.
     """
     endpoint = read_endpoint(target.location)
     facts = Facts(endpoint)

@@ -73,6 +73,7 @@ def check(
     progress = make_progress(quiet=output.quiet)
     if "url" in stated:
         note_proxy(build_target(target), progress)
+    exchanges: list[str] | None = None if transcript is None else []
     pending = run_check(
         stated,
         given,
@@ -81,7 +82,7 @@ def check(
         vouched=target.trust_model_file,
         way=Way(size, fit),
         progress=progress,
-        transcript=(exchanges := None if transcript is None else []),
+        transcript=exchanges,
         missed=lambda miss: _show_miss(miss, write, output),
     )
     try:

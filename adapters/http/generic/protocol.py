@@ -111,10 +111,10 @@ def _poller(client: Client, target: Target, endpoint: Endpoint) -> Poller | None
 
 def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
     request = options.request
-    if request.body == "json":
-        return _json_writer(request, wire)
     if request.form and request.body != "multipart":
         raise TargetError('request.form needs request.body "multipart"')
+    if request.body == "json":
+        return _json_writer(request, wire)
     if request.axes != "image":
         raise TargetError("request.axes is for numbers in JSON, and this request carries a file")
     own_type = any(name.lower() == "content-type" for name in options.headers)

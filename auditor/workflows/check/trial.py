@@ -142,10 +142,13 @@ class Trial:
                 yield guess
 
     def missed(self, table: Table, problem: str) -> None:
-        """Keep the newest exchange, asked as ``table`` says, if none came nearer to a label."""
+        """Keep the newest exchange, asked as ``table`` says, if none came nearer; a refusal without
+        a reason is no miss.
+        """
         if self.asker.exchanges:
             miss = miss_of(table, self.asker.exchanges[-1], problem)
-            if self.nearest is None or miss.rank > self.nearest.rank:
+            near = 1 if self.nearest is None else self.nearest.rank
+            if miss.rank > near:
                 self.nearest = miss
 
     def allow_nothing(self, exchange: Exchange, table: Table) -> Table | None:
