@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
@@ -40,10 +40,13 @@ Field = tuple[str, str, int]
 """Name of a field, its kind (``file``, ``text`` or ``array``) and the depth of its lists, or 0."""
 
 
-def propose(facts: Facts, channels: int = 3) -> list[Proposal]:
-    """At most ``MAX_PROPOSALS`` descriptions, the likeliest first, for samples of ``channels``."""
+def propose(facts: Facts, channels: int = 3, classes: Sequence[str] = ()) -> list[Proposal]:
+    """At most ``MAX_PROPOSALS`` descriptions, the likeliest first, for samples of ``channels`` and
+    ``classes``.
+    """
     found = [
         *_by_host(facts),
+        *_chats(facts, classes),
         *_by_protocol(facts, channels),
         *_by_path(facts, channels),
         *_by_schema(facts, channels),
@@ -70,6 +73,23 @@ def _by_host(facts: Facts) -> Iterator[Proposal]:
             if region:
                 table["auth"] = {"region": region[1]}
             yield Proposal(table, f"the host {host}", certain=True)
+
+
+def _chats(facts: Facts, classes: Sequence[str]) -> Iterator[Proposal]:
+    """Proposals for chat models that may see, with the classes to choose among."""
+    path = facts.endpoint.path.rstrip("/")
+    listed = dig(facts.answers.get("/v1/models"), "data")
+    names = [dig(one, "id") for one in listed] if isinstance(listed, list) else []
+    models = [name for name in names if isinstance(name, str) and name]
+    told = path.endswith("/chat/completions")
+    if not classes or not (told or (models and path in {"", "/v1"})):
+        return
+    url = facts.endpoint.address if told else _at(facts, "/v1/chat/completions")
+    why = "the server lists chat models" if models else "the path of chat completions"
+    for model in models[:2] or ["default"]:
+        for preset in ("openai-vision", "openai-vision-text"):
+            stated = {"request": {"model": model}, "response": {"classes": list(classes)}}
+            yield Proposal({"url": url, "preset": preset, **stated}, why, certain=True)
 
 
 def _by_protocol(facts: Facts, channels: int) -> Iterator[Proposal]:

@@ -11,6 +11,7 @@ from adapters.target.description import (
     Resample,
     Retry,
     Target,
+    Tariff,
     Tls,
 )
 from adapters.target.formats import ReplyFormat, ReplyKind, RequestFormat
@@ -42,6 +43,7 @@ __all__ = [
     "Resample",
     "Retry",
     "Target",
+    "Tariff",
     "Tls",
     "model_kind",
     "over",

@@ -126,6 +126,18 @@ class Preflight:
 
 
 @dataclass(frozen=True, slots=True)
+class Tariff:
+    """Prices of the target, for the price of an audit; in any one currency."""
+
+    per_1000: Annotated[float, Exact(0)] | None = None
+    """Price of 1,000 inputs."""
+    per_million_input_tokens: Annotated[float, Exact(0)] | None = None
+    """Price of a million tokens of requests, pictures included, of a language model."""
+    per_million_output_tokens: Annotated[float, Exact(0)] | None = None
+    """Price of a million tokens of its replies."""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpOptions:
     """Everything HTTP."""
 
@@ -214,6 +226,7 @@ class Target:
     """File with the labels of the inputs handed out last, for ``files``."""
     http: HttpOptions = field(default_factory=HttpOptions)
     limits: Limits = field(default_factory=Limits)
+    price: Tariff = field(default_factory=Tariff)
     preflight: Preflight = field(default_factory=Preflight)
 
     def input_spec(self, shape: tuple[int, int, int], encoding: str) -> InputSpec:

@@ -17,6 +17,7 @@ ReplyKind = Literal[
     "label-score-columns",
     "classification",
     "binary",
+    "chosen",
 ]
 
 
@@ -37,7 +38,10 @@ class RequestFormat:
     """Further fields of a multipart request, such as ``{"model" = "small"}``."""
     template: str = '{"inputs": "$INPUTS"}'
     """JSON text; the string "$INPUT" stands for one input and "$INPUTS" for the list of all
-    inputs of the request (then ``batch`` may exceed 1)."""
+    inputs of the request (then ``batch`` may exceed 1), "$MODEL" for ``model`` and "$CLASSES" for
+    the list of ``response.classes``. Inside a text, $CLASS_NAMES stands for their names."""
+    model: str = ""
+    """Name of the model, where the template says "$MODEL"."""
     item: str = '"$INPUT"'
     """JSON text of one element of "$INPUTS", around the string "$INPUT", for servers that wrap
     every input: ``{"b64": "$INPUT"}``."""
@@ -67,7 +71,9 @@ class ReplyFormat:
     ..}]``), a ``label-score-dict`` (``{name: score}``), ``label-score-columns`` (``{"labels":
     [..], "scores": [..]}``), a ``classification`` (V2 only: Triton's extension answers
     ``score:index[:label]``) or one answer about two classes, ``binary`` (a number and
-    ``threshold``, yes or no, or a ``tag`` that is there or not)."""
+    ``threshold``, yes or no, or a ``tag`` that is there or not), or a text that names the class
+    ``chosen`` among ``classes``, alone, in JSON or in a sentence: "The answer is: Red."; one that
+    names none, or more than one, is refused."""
     threshold: Number | None = None
     """For ``binary``: a number from here on stands for the second of ``classes``, a lower one for
     the first. 0.5 for a probability, 50 for a percentage, 0 for a logit. A text with a percent

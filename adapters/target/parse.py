@@ -151,6 +151,8 @@ class Description:
     """Place of the label in a reply."""
     limits: parts.Limits = field(default_factory=parts.Limits)
     """Limits on time, requests and queries."""
+    price: parts.Tariff = field(default_factory=parts.Tariff)
+    """Prices of the target, for the price of an audit."""
     retry: parts.Retry = field(default_factory=parts.Retry)
     """Failures worth another attempt."""
     poll: parts.Poll | None = None

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from adapters.contract import LabelOracle
-from adapters.target import Limits
+from adapters.target import Limits, Tariff
 from auditor.errors import AuditError, UsageError
 from auditor.plan.plan import AuditPlan
 from auditor.report.wording.prospects import decides
@@ -22,7 +23,9 @@ from auditor.workflows.prepare import prepare
 from auditor.workflows.request import AuditRequest, Spending
 
 RATE_FILE = "check.json"
-_MEASURED = ("queries_per_second", "request_rate", "requests_per_day")
+_MEASURED = (
+    "queries_per_second", "request_rate", "requests_per_day", "input_tokens", "output_tokens",
+)  # fmt: skip
 _DAY_S = 86_400.0
 UNKNOWN_RATE = "unknown: run xray-audit check first, with the same --output"
 SEARCH_BATCH = 75
@@ -38,7 +41,8 @@ class Cost:
         requests: calls, at the target's largest batch.
         bytes_sent: an estimate; 0 for local models.
         seconds: an estimate, or None.
-        money: queries times the given price, or None.
+        money: queries and tokens times the given prices, or None.
+        tokens: of a language model, or None if xray-audit check saw none.
     """
 
     queries: int
@@ -46,6 +50,7 @@ class Cost:
     bytes_sent: int
     seconds: float | None
     money: float | None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +115,22 @@ class _Rates:
 
     limits: Sequence[Limit]
     per_1000: float | None
+    tariff: Tariff = field(default_factory=Tariff)
+    tokens: Mapping[str, float] = field(default_factory=dict)
+
+    def token_count(self, queries: int) -> int | None:
+        """Tokens of these; None if unknown."""
+        return round(queries * sum(self.tokens.values())) if self.tokens else None
+
+    def money(self, queries: int) -> float | None:
+        """Price of these; None without one."""
+        each = [
+            (self.per_1000, 1 / 1e3),
+            (self.tariff.per_million_input_tokens, self.tokens.get("input_tokens", 0) / 1e6),
+            (self.tariff.per_million_output_tokens, self.tokens.get("output_tokens", 0) / 1e6),
+        ]
+        stated = [price * share for price, share in each if price is not None and share]
+        return queries * sum(stated) if stated or self.per_1000 is not None else None
 
     def seconds(self, queries: int, requests: int) -> float | None:
         """The longest of the times that the limits make it."""
@@ -138,7 +159,14 @@ async def price_request(
             request.profile,
         )  # fmt: skip
         limits = _limits(request, flagged, oracle.fingerprint)
-        return price_audit(oracle, ready.plan, limits, per_1000, decides(found))
+        target, seen = request.target.target, read_check(request.output, oracle.fingerprint)
+        tariff = Tariff() if target is None else target.price
+        if per_1000 is None:
+            per_1000 = tariff.per_1000
+        tokens: dict[str, float] = {n: r for n, r in seen.items() if n.endswith("_tokens")}
+        return price_audit(
+            oracle, ready.plan, limits, per_1000, decides(found), tariff=tariff, tokens=tokens
+        )
 
 
 def _limits(request: AuditRequest, flagged: Spending, fingerprint: str) -> list[Limit]:
@@ -164,16 +192,20 @@ def price_audit(
     limits: Sequence[Limit],
     per_1000: float | None,
     deciding: str = "",
+    *,
+    tariff: Tariff = Tariff(),  # noqa: B008 - it is frozen
+    tokens: Mapping[str, float] = MappingProxyType({}),
 ) -> Price:
-    """Price ``plan`` within ``limits``, at ``per_1000`` for 1,000 queries; ``oracle`` is asked
-    nothing. ``deciding`` says which verdicts the audit can reach.
+    """Price ``plan`` within ``limits``, at ``per_1000`` for 1,000 queries and at the ``tariff`` for
+    the ``tokens`` of each; ``oracle`` is asked nothing. ``deciding`` says which verdicts the audit
+    can reach.
 
     Raises:
         UsageError: a price below 0 or not a number.
     """
     if per_1000 is not None and not 0 <= per_1000 < math.inf:
         raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
-    rates = _Rates(limits, per_1000)
+    rates = _Rates(limits, per_1000, tariff, tokens)
     sizes = [probe.size for probe in (*plan.probes, *plan.perturbations)]
     maps, repeats = plan.most_map_queries, plan.most_extra_repeats
     search = expected_search(plan)
@@ -218,8 +250,8 @@ def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: _Rate
     sent = full * oracle.request_bytes(most) + sum(oracle.request_bytes(n) for n in rest if n)
     # Every further request repeats the bytes around the inputs.
     sent += batches * max(0, 2 * oracle.request_bytes(1) - oracle.request_bytes(2))
-    money = None if rates.per_1000 is None else queries * rates.per_1000 / 1000.0
-    return Cost(queries, requests, sent, rates.seconds(queries, requests), money)
+    seconds, money = rates.seconds(queries, requests), rates.money(queries)
+    return Cost(queries, requests, sent, seconds, money, rates.token_count(queries))
 
 
 def _opening_sizes(plan: AuditPlan) -> list[int]:

@@ -13,6 +13,7 @@ import numpy as np
 from adapters.contract import Labels, LabelSpace, distinct_names
 from adapters.errors import BadReply, RetryAdvice, ServerFailed, TargetError
 from adapters.http.generic.binary import BinaryRule, check_binary, number_of
+from adapters.http.generic.chosen import ChosenRule
 from adapters.http.generic.scores import as_numbers, score
 from adapters.http.oracle import known_name
 from adapters.http.payload.json_path import JsonPath
@@ -40,12 +41,14 @@ class ReplyRule:
         self._success = JsonPath.read(reply.success_path)
         self._error = JsonPath.read(reply.error_path)
         self._listed = frozenset(space.names)
+        self._chosen = ChosenRule(reply, space)
         self._binary = BinaryRule(reply, space.names[:2])
         self._rename = {_composed(a): _composed(b) for a, b in reply.rename.items()}
         self._readers: dict[str, Callable[[Any], int]] = {
             "label": self._name,
             "index": _index,
             "binary": self._binary.index,
+            "chosen": self._chosen.index,
             "label-score-list": lambda entry: self._best(self._of_list(entry)),
             "label-score-dict": lambda entry: self._best(_of_dict(entry)),
             "label-score-columns": lambda entry: self._best(self._of_columns(entry)),
@@ -223,6 +226,8 @@ def _check(reply: ReplyFormat, space: LabelSpace) -> None:
     stray = [name for name, stated in optional.items() if stated and reply.kind not in _SCORED]
     if stray:
         raise TargetError(f"response.{stray[0]} needs labels with scores, not kind {reply.kind!r}")
+    if reply.kind == "chosen" and (space.open or not space.names):
+        raise TargetError('response.kind "chosen" needs response.classes to choose among')
     if reply.min_score is not None and not reply.no_label:
         raise TargetError("response.min_score needs response.no_label, a name for what is below it")
     if reply.reshape_from and reply.kind != "scores":

@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters.contract import LabelSpace
 from adapters.errors import AdapterError, BadReply
-from adapters.target import Target, read_target
+from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
 from auditor.samples.fit import class_indices, range_note
@@ -112,6 +112,8 @@ async def run_check(
         SamplesError: the samples do not fit the target.
     """
     target = read_target(stated, vouched=vouched)
+    if target.http.reply.kind == "chosen" and target.classes is None:
+        stated = over(stated, {"response": {"classes": sorted(set(samples.classes))}})
     asker = Asker(target.limits, progress)
     async with asker.told():
         trial = Trial(
@@ -214,7 +216,7 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
             first=lambda number, label: trial.show(number, names.name(label)),
             names=names,
         )
-        write_rate(output, oracle.fingerprint, result.queries_per_second, asker.limits())
+        write_rate(output, oracle.fingerprint, result.queries_per_second, asker.seen())
         return Checked(
             result=result,
             model=oracle.description,

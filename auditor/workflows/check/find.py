@@ -42,7 +42,9 @@ async def find_format(trial: Trial) -> None:
     trial.asker.trying, trial.asker.doing = True, "Asking the server what it is"
     facts = await survey(trial.target(trial.stated), trial.asker.patiently, trial.asker.transcribe)
     trial.found.asked = facts.asked
-    proposals = propose(facts, trial.found.samples.images.shape[1])
+    proposals = propose(
+        facts, trial.found.samples.images.shape[1], sorted(set(trial.found.samples.classes))
+    )
     first, trial.found.table = await _first_that_answers(trial, proposals, facts.wants_key)
     await _choose(trial, first, proposals)
     trial.asker.trying = False

@@ -10,7 +10,8 @@ from adapters import strict_json
 from adapters.discovery.reply_guess import guesses
 from adapters.errors import BadReply
 from adapters.http.client.exchange import Exchange
-from adapters.quoting import shown_value
+from adapters.quoting import hidden, shown_value
+from adapters.secrets import without_secrets
 from adapters.target import over, target_text
 
 _MOST_VALUES, _MOST_DEPTH = 12, 6
@@ -72,7 +73,7 @@ def miss_of(table: dict[str, Any], exchange: Exchange, problem: str) -> Miss:
     if good and rank:
         rules = [guess for guess in guesses(reply) if guess["kind"] != "binary"]
         table = over(table, {"response": rules[0]}) if rules else table
-        found = list(_values(reply))
+        found = [without_secrets(hidden(line, exchange.secrets)) for line in _values(reply)]
         named = sorted(found, key=lambda line: not any(f"{r['path']} = " in line for r in rules))
         found = [f"Looked like an answer: {line}" for line in named[:_MOST_VALUES]]
     refused = exchange.reply.status in {400, 415, 422}  # a server that says what it wants
