@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import html
+import itertools
+import json
 import re
 from collections.abc import Iterable
 from typing import Any
@@ -29,6 +31,14 @@ def printable(text: str, limit: int = MAX_CHARS) -> str:
     """``text`` with control and direction characters escaped, at most ``limit`` characters."""
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text[: limit + 1])
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def shown_value(value: Any) -> str:
+    """The start of a JSON ``value`` on one line: text as it is, the rest as JSON."""
+    if isinstance(value, str):
+        return printable(value)
+    # Piece by piece: only the start of a list of a million numbers is shown.
+    return printable("".join(itertools.islice(json.JSONEncoder().iterencode(value), MAX_CHARS)))
 
 
 def error_text(body: bytes, secrets: Iterable[str] = (), *, failed: bool = True) -> str:

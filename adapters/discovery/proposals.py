@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import quote
 
+import httpx
+
+from adapters.discovery.forms import UPLOAD, Proposal, arrays, dig, multipart, table_in, text, ways
+from adapters.discovery.openapi import kind_of, likely_routes, openapi_proposals
 from adapters.discovery.survey import Facts, model_names
 from adapters.target import over
 
@@ -19,7 +23,6 @@ _FILE_FIELDS = ("image", "file", "content", "data")
 GUESS = "a usual format"
 """Reason given for a format without evidence."""
 
-_UPLOAD = {"preset": "http", "access": "image"}
 _ARRAY_KEYS = ("inputs", "instances", "input", "data", "x")
 _SAFE = "/:@%!$&'()*+,;=-._~"
 _HOSTS: tuple[tuple[str, str], ...] = (
@@ -37,21 +40,13 @@ Field = tuple[str, str, int]
 """Name of a field, its kind (``file``, ``text`` or ``array``) and the depth of its lists, or 0."""
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
-    """A description worth a try, without what the user states, and the evidence for it; ``certain``
-    if the server itself named the protocol, so that a failure is worth telling.
+def propose(facts: Facts, channels: int = 3, classes: Sequence[str] = ()) -> list[Proposal]:
+    """At most ``MAX_PROPOSALS`` descriptions, the likeliest first, for samples of ``channels`` and
+    ``classes``.
     """
-
-    table: dict[str, Any]
-    why: str
-    certain: bool = False
-
-
-def propose(facts: Facts, channels: int = 3) -> list[Proposal]:
-    """At most ``MAX_PROPOSALS`` descriptions, the likeliest first, for samples of ``channels``."""
     found = [
         *_by_host(facts),
+        *_chats(facts, classes),
         *_by_protocol(facts, channels),
         *_by_path(facts, channels),
         *_by_schema(facts, channels),
@@ -78,6 +73,23 @@ def _by_host(facts: Facts) -> Iterator[Proposal]:
             if region:
                 table["auth"] = {"region": region[1]}
             yield Proposal(table, f"the host {host}", certain=True)
+
+
+def _chats(facts: Facts, classes: Sequence[str]) -> Iterator[Proposal]:
+    """Proposals for chat models that may see, with the classes to choose among."""
+    path = facts.endpoint.path.rstrip("/")
+    listed = dig(facts.answers.get("/v1/models"), "data")
+    names = [dig(one, "id") for one in listed] if isinstance(listed, list) else []
+    models = [name for name in names if isinstance(name, str) and name]
+    told = path.endswith("/chat/completions")
+    if not classes or not (told or (models and path in {"", "/v1"})):
+        return
+    url = facts.endpoint.address if told else _at(facts, "/v1/chat/completions")
+    why = "the server lists chat models" if models else "the path of chat completions"
+    for model in models[:2] or ["default"]:
+        for preset in ("openai-vision", "openai-vision-text"):
+            stated = {"request": {"model": model}, "response": {"classes": list(classes)}}
+            yield Proposal({"url": url, "preset": preset, **stated}, why, certain=True)
 
 
 def _by_protocol(facts: Facts, channels: int) -> Iterator[Proposal]:
@@ -128,10 +140,10 @@ def _by_path(facts: Facts, channels: int) -> Iterator[Proposal]:
     ):
         if path.startswith(start):
             yield from _preset(address, preset, f"a path like {server}'s", channels)
-    if not path and _dig(facts.answers.get("/openapi.json"), "info", "title") == "Cog":
+    if not path and dig(facts.answers.get("/openapi.json"), "info", "title") == "Cog":
         url = _at(facts, "/predictions")
         yield Proposal({"url": url, "preset": "replicate"}, "the server says Cog", certain=True)
-    gradio = _table(facts.answers.get("/gradio_api/info"), "named_endpoints")
+    gradio = table_in(facts.answers.get("/gradio_api/info"), "named_endpoints")
     for name in list(gradio)[:2] if not path else ():
         url = _at(facts, f"/gradio_api/run/{quote(str(name).strip('/'), safe='')}")
         yield from _preset(url, "gradio", "the server describes a Gradio app", channels)
@@ -140,7 +152,7 @@ def _by_path(facts: Facts, channels: int) -> Iterator[Proposal]:
 def _preset(url: str, preset: str, why: str, channels: int) -> Iterator[Proposal]:
     table = {"url": url, "preset": preset}
     if preset in {"mlflow", "instances", "azureml"}:
-        for way in _ways(channels, 0):
+        for way in ways(channels, 0):
             if not way.single:
                 yield Proposal(over(table, way.table), why)
     else:
@@ -149,146 +161,59 @@ def _preset(url: str, preset: str, why: str, channels: int) -> Iterator[Proposal
 
 def _by_schema(facts: Facts, channels: int) -> Iterator[Proposal]:
     """Routes and fields that an OpenAPI document or BentoML's schema names."""
-    for route, fields in (*_bento_routes(facts), *_openapi_routes(facts)):
+    for route, fields in _bento_routes(facts):
         if facts.endpoint.path.rstrip("/") not in {"", route.rstrip("/")}:
             continue
         url = _at(facts, route)
         for name, kind, depth in fields:
             why = f"the server's schema names the field {name!r} of {route}"
             if kind == "file":
-                yield Proposal(_multipart(url, name), why)
+                yield Proposal(multipart(url, name), why)
             elif kind == "text":
-                yield Proposal(_text(url, name, "base64"), why)
-                yield Proposal(_text(url, name, "data-uri"), why)
+                yield Proposal(text(url, name, "base64"), why)
+                yield Proposal(text(url, name, "data-uri"), why)
             else:
-                for way in _ways(channels, depth):
-                    yield Proposal(_arrays(url, name, way), why)
+                for way in ways(channels, depth):
+                    yield Proposal(arrays(url, name, way), why)
+    path, document = facts.endpoint.path.rstrip("/"), facts.answers.get("/openapi.json")
+    for one in openapi_proposals(document, "", path, channels):
+        yield replace(one, table={**one.table, "url": _on_server(facts, str(one.table["url"]))})
 
 
 def _bento_routes(facts: Facts) -> Iterator[tuple[str, list[Field]]]:
-    routes = _dig(facts.answers.get("/schema.json"), "routes")
+    routes = dig(facts.answers.get("/schema.json"), "routes")
     for entry in routes if isinstance(routes, list) else []:
-        route, properties = _dig(entry, "route"), _dig(entry, "input", "properties")
+        route, properties = dig(entry, "route"), dig(entry, "input", "properties")
         if isinstance(route, str) and isinstance(properties, dict):
-            yield route, [(str(k), _kind(v), 0) for k, v in list(properties.items())[:2]]
-
-
-def _openapi_routes(facts: Facts) -> Iterator[tuple[str, list[Field]]]:
-    document = facts.answers.get("/openapi.json")
-    for route, methods in _table(document, "paths").items():
-        content = {} if "{" in route else _table(methods, "post", "requestBody", "content")
-        for media, entry in content.items():
-            shape = _resolved(document, _dig(entry, "schema"))
-            fields: list[Field] = []
-            for name, schema in list(_table(shape, "properties").items())[:2]:
-                field = _resolved(document, schema)
-                kind = "file" if media == "multipart/form-data" else _kind(field)
-                fields.append((str(name), kind, _nesting(document, field)))
-            yield str(route), fields
-
-
-def _resolved(document: Any, schema: Any) -> Any:
-    """``schema``, or what its ``$ref`` into the same document names."""
-    for _ in range(4):
-        name = _dig(schema, "$ref")
-        if not isinstance(name, str) or not name.startswith("#/"):
-            return schema
-        schema = _dig(document, *name.removeprefix("#/").split("/"))
-    return schema
-
-
-def _kind(schema: Any) -> str:
-    """``file``, ``text`` or ``array``: what a field takes."""
-    plain = schema if isinstance(schema, dict) else {}
-    if plain.get("type") == "file" or plain.get("format") in {"image", "binary"}:
-        return "file"
-    return "text" if plain.get("type") == "string" else "array"
-
-
-def _nesting(document: Any, schema: Any) -> int:
-    """Depth of the lists in the schema of a field; 0 if it does not say."""
-    depth = 0
-    while _dig(schema, "type") == "array" and depth < 5:
-        depth += 1
-        schema = _resolved(document, _dig(schema, "items"))
-    return depth if _dig(schema, "type") in {"number", "integer"} else 0
-
-
-def _dig(value: Any, *steps: str) -> Any:
-    for step in steps:
-        value = value.get(step) if isinstance(value, dict) else None
-    return value
-
-
-def _table(value: Any, *steps: str) -> dict[str, Any]:
-    found = _dig(value, *steps)
-    return found if isinstance(found, dict) else {}
+            yield route, [(str(k), kind_of(v), 0) for k, v in list(properties.items())[:2]]
 
 
 def _usual_urls(facts: Facts) -> list[str]:
     """Usual path of predictions, for a URL without one."""
-    listed = [route for route, _ in (*_bento_routes(facts), *_openapi_routes(facts))]
-    paths = _table(facts.answers.get("/openapi.json"), "paths")
-    posts = [route for route, methods in paths.items() if "post" in _table(methods)]
-    likely = [p for p in (*listed, *posts) if re.search(r"predict|infer|classif|score|invoc", p)]
-    routes = list(dict.fromkeys(p for p in likely if "{" not in p))[:2]
+    listed = [route for route, _ in _bento_routes(facts)]
+    likely = [route for route in listed if re.search(r"predict|infer|classif|score|invoc", route)]
+    described = likely_routes(facts.answers.get("/openapi.json"))
+    routes = list(dict.fromkeys((*likely, *described)))[:2]
     if not routes:
         routes = ["/invocations"] if "/version" in facts.answers else ["/predict"]
     return [_at(facts, route) for route in routes]
 
 
 def _any_format(url: str, channels: int) -> Iterator[Proposal]:
-    yield Proposal({"url": url, **_UPLOAD, "request": {"body": "raw"}}, GUESS)
+    yield Proposal({"url": url, **UPLOAD, "request": {"body": "raw"}}, GUESS)
     for name in _FILE_FIELDS:
-        yield Proposal(_multipart(url, name), GUESS)
-    yield Proposal(_text(url, _FILE_FIELDS[0], "base64"), GUESS)
-    for way in _ways(channels, 0):
+        yield Proposal(multipart(url, name), GUESS)
+    yield Proposal(text(url, _FILE_FIELDS[0], "base64"), GUESS)
+    for way in ways(channels, 0):
         for key in _ARRAY_KEYS:
-            yield Proposal(_arrays(url, key, way), GUESS)
+            yield Proposal(arrays(url, key, way), GUESS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Way:
-    """Form of an array: the axes of an input, and one input or a list."""
-
-    axes: str = "image"
-    layout: str = "NCHW"
-    single: bool = False
-
-    @property
-    def table(self) -> dict[str, Any]:
-        """The form in the terms of a description."""
-        request = {} if self.axes == "image" else {"request": {"axes": self.axes}}
-        return {**request, "input": {"layout": self.layout}}
-
-
-def _ways(channels: int, depth: int) -> list[_Way]:
-    """Ways to write a field of ``depth`` nested lists, the likeliest first; 0 is any."""
-    grey = channels == 1
-    nested = {
-        1: [_Way("flat", single=True)],
-        2: [*([_Way("grey", single=True)] if grey else []), _Way("flat")],
-        3: [*([_Way("grey")] if grey else []), _Way(single=True), _Way(layout="NHWC", single=True)],
-        4: [_Way(), _Way(layout="NHWC")],
-    }
-    if depth:
-        return nested.get(depth, [])
-    return [*nested[4], *([_Way("grey")] if grey else []), _Way("flat"), _Way(single=True)]
-
-
-def _multipart(url: str, name: str) -> dict[str, Any]:
-    return {"url": url, **_UPLOAD, "request": {"body": "multipart", "field": name}}
-
-
-def _text(url: str, name: str, value: str) -> dict[str, Any]:
-    request = {"template": json.dumps({name: "$INPUT"}), "value": value}
-    return {"url": url, **_UPLOAD, "request": request}
-
-
-def _arrays(url: str, key: str, way: _Way) -> dict[str, Any]:
-    template = json.dumps({key: "$INPUT" if way.single else "$INPUTS"})
-    plain = {"url": url, "preset": "http", "request": {"template": template}}
-    return over(plain, way.table)
+def _on_server(facts: Facts, place: str) -> str:
+    """The URL of ``place``, a path with or without a query, on the endpoint's own server."""
+    path, _, query = place.partition("?")
+    own = facts.endpoint.at(path).url
+    return str(own.copy_merge_params(httpx.QueryParams(query)) if query else own)
 
 
 def _at(facts: Facts, path: str) -> str:

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from adapters.http.generic.scores import share_of
+
 MAX_GUESSES = 8
 _MAX_DEPTH = 5
 _LABEL = re.compile(
@@ -13,12 +15,22 @@ _LABEL = re.compile(
     r"|results?|names?|answer)",
     re.IGNORECASE,
 )
+_TAGS = re.compile(r"tags?|keywords?|concepts?", re.IGNORECASE)
 _SCORE = re.compile(r"(scores?|confidences?|prob.*|value|values)", re.IGNORECASE)
 _INDEX = re.compile(r".*(index|idx|_id|class_id)", re.IGNORECASE)
+_NO_ANSWER = re.compile(
+    r".*(time|latency|duration|took|elapsed|_ms|version|width|height|size|count|total|code|status"
+    r"|success|cached|usage|tokens|credits|cost|quota|remaining|seed|threshold)|ok|id|n|ms",
+    re.IGNORECASE,
+)
+"""Keys of numbers and truth values that answer nothing about a picture."""
+_YES_NO = {"yes", "no", "true", "false", "positive", "negative"}
 _FAILED = re.compile(r"(error|errors|detail|exception|error_code)", re.IGNORECASE)
 
 Guess = dict[str, Any]
-"""A ``[response]`` table."""
+"""A ``[response]`` table. One of the kind ``binary`` leaves its classes open, and its tag if it is
+empty: the samples name them.
+"""
 
 
 def guesses(reply: Any) -> list[Guess]:
@@ -38,6 +50,7 @@ def _walk(value: Any, steps: tuple[str, ...], key: str) -> Iterator[tuple[int, G
     rule = _rule_at(value, steps, key)
     if rule is not None:
         yield rule
+    yield from _two_classes(value, steps, key)
     if len(steps) >= _MAX_DEPTH:
         return
     if isinstance(value, dict):
@@ -67,6 +80,34 @@ def _rule_at(value: Any, steps: tuple[str, ...], key: str) -> tuple[int, Guess] 
     return None
 
 
+def _two_classes(value: Any, steps: tuple[str, ...], key: str) -> Iterator[tuple[int, Guess]]:
+    """Rules by which ``value`` is one answer about two classes."""
+    rule = {"path": ".".join(steps), "kind": "binary"}
+    depth = len(steps)
+    if isinstance(value, str):
+        share = share_of(value)
+        if share is None and value.strip().casefold() in _YES_NO:
+            yield 45 + depth, rule
+        value = share
+    elif isinstance(value, list) and all(isinstance(one, str | dict) for one in value) and key:
+        yield 60 + depth, {**rule, "tag": ""}
+    if not steps or _NO_ANSWER.fullmatch(key) or not isinstance(value, int | float):
+        return
+    rank = (45 if _SCORE.fullmatch(key) else 50) + depth
+    if isinstance(value, bool):
+        yield rank, rule
+        return
+    for place, threshold in enumerate(_thresholds(value)):
+        yield rank + 10 * place, {**rule, "threshold": threshold}
+
+
+def _thresholds(value: float) -> tuple[float, ...]:
+    """The usual thresholds of a scale that holds ``value``: probability, percentage, logit."""
+    if value < 0 or value > 100:
+        return (0.0,)
+    return (0.5, 0.0) if value <= 1 else (50.0, 0.0)
+
+
 def _of_list(value: list[Any], path: str, depth: int, key: str) -> tuple[int, Guess] | None:
     named = bool(_LABEL.fullmatch(key) or _INDEX.fullmatch(key) or not depth)
     if len(value) == 1 and named and isinstance(value[0], int | str) and value[0] is not True:
@@ -74,8 +115,12 @@ def _of_list(value: list[Any], path: str, depth: int, key: str) -> tuple[int, Gu
         return 12 + depth, {"path": path, "kind": kind}
     if value and all(isinstance(item, dict) for item in value):
         return _of_entries(value, path, depth)
-    if len(value) > 1 and all(_number(item) for item in value):
+    if len(value) > 1 and any(_number(item) for item in value) and all(map(_score_like, value)):
         return 40 + depth, {"path": path, "kind": "scores"}
+    several = _TAGS.fullmatch(key) or (len(value) > 1 and named)
+    if value and several and all(isinstance(item, str) and item for item in value):
+        # Several names without scores: the first is the likeliest to be the best.
+        return 35 + depth, {"path": f"{path}.0" if path else "0", "kind": "label"}
     return None
 
 
@@ -84,7 +129,7 @@ def _of_entries(value: list[Any], path: str, depth: int) -> tuple[int, Guess] | 
     first = value[0]
     label = next((k for k, v in first.items() if isinstance(v, str) and _LABEL.fullmatch(k)), "")
     label = label or next((k for k, v in first.items() if isinstance(v, str)), "")
-    score = next((k for k, v in first.items() if _number(v) and _SCORE.fullmatch(k)), "")
+    score = next((k for k, v in first.items() if _score_like(v) and _SCORE.fullmatch(k)), "")
     score = score or next((k for k, v in first.items() if isinstance(v, float)), "")
     whole = all(label in entry and score in entry for entry in value)
     if not label or not score or not whole:
@@ -94,9 +139,7 @@ def _of_entries(value: list[Any], path: str, depth: int) -> tuple[int, Guess] | 
 
 
 def _of_dict(value: dict[str, Any], path: str, depth: int) -> tuple[int, Guess] | None:
-    if len(value) > 1 and all(
-        isinstance(item, float) and 0 <= item <= 1 for item in value.values()
-    ):
+    if len(value) > 1 and all(_is_share(item) for item in value.values()):
         return 30 + depth, {"path": path, "kind": "label-score-dict"}
     texts = [k for k, v in value.items() if _list_of(v, str)]
     scores = [k for k, v in value.items() if _list_of(v, float)]
@@ -106,6 +149,17 @@ def _of_dict(value: dict[str, Any], path: str, depth: int) -> tuple[int, Guess] 
                 keys = {"label_key": label, "score_key": score}
                 return 22 + depth, {"path": path, "kind": "label-score-columns", **keys}
     return None
+
+
+def _is_share(value: Any) -> bool:
+    if isinstance(value, str):
+        return share_of(value) is not None
+    return isinstance(value, float) and 0 <= value <= 1
+
+
+def _score_like(value: Any) -> bool:
+    """True for a number, a percentage, or the null of a sparse list."""
+    return value is None or _number(value) or (isinstance(value, str) and _is_share(value))
 
 
 def _list_of(value: Any, kind: type) -> bool:

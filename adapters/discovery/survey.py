@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,9 +12,13 @@ from adapters import strict_json
 from adapters.errors import AccessDenied, BadReply, EndpointError, Unreachable
 from adapters.http.client.client import open_client
 from adapters.http.client.endpoint import Endpoint, read_endpoint
+from adapters.http.client.exchange import Exchange
 from adapters.http.transport.reading import Reply
 from adapters.quoting import printable
 from adapters.target import Target
+
+PAGE = "the page that /docs names"
+"""Question for an OpenAPI page that is not at its usual place."""
 
 QUESTIONS = (
     ("GET", "/v2"),
@@ -26,8 +31,15 @@ QUESTIONS = (
     ("GET", "/info"),
     ("GET", "/ping"),
     ("GET", "/version"),
+    ("GET", "/swagger.json"),
+    ("GET", "/docs"),
+    ("GET", PAGE),
 )
 """Questions in the order of asking, each put at most once. None of them is a query."""
+
+_PAGE = re.compile(r"""(?:url:\s*|spec-url=)["']([^"'\s]{1,500})["']""")
+_KEPT = 20_000
+"""Characters kept of an answer that is no JSON."""
 
 _CLOUDS = (
     "amazonaws.com",
@@ -64,10 +76,14 @@ async def _at_once(ask: Callable[[], Awaitable[Reply]]) -> Reply:
     return await ask()
 
 
-async def survey(target: Target, patiently: Patiently = _at_once) -> Facts:
+async def survey(
+    target: Target,
+    patiently: Patiently = _at_once,
+    watch: Callable[[Exchange], None] | None = None,
+) -> Facts:
     """Ask the server at ``target``'s origin what it is. At most ``len(QUESTIONS)`` requests, each
-    made by ``patiently``, which may repeat it. Raises TargetError if the URL, key or certificates
-    cannot work, Unreachable if no server answers there.
+    made by ``patiently``, which may repeat it; ``watch`` receives every exchange. Raises
+    TargetError if the URL, key or certificates cannot work, Unreachable if no server answers there.
     """
     endpoint = read_endpoint(target.location)
     facts = Facts(endpoint)
@@ -76,16 +92,15 @@ async def survey(target: Target, patiently: Patiently = _at_once) -> Facts:
     if facts.cloud or "/v2/models/" in endpoint.path or endpoint.grpc:
         return facts
     client = open_client(target, endpoint)
+    client.watch = watch
     try:
         for method, path in QUESTIONS:
-            # Only a V2 server that did not list its models is asked for its repository.
-            listed = isinstance(facts.answers.get("/v2/models"), dict)
-            if path == "/v2/repository/index" and (listed or "/v2" not in facts.answers):
+            place = _place(facts, path)
+            if place is None:
                 continue
             body = b"{}" if method == "POST" else b""
             headers = {"content-type": "application/json"} if body else {}
             try:
-                place = endpoint.at(path)
                 asking = functools.partial(client.send, method, place, body, headers)
                 reply = await patiently(asking)
             except Unreachable as error:
@@ -103,11 +118,28 @@ async def survey(target: Target, patiently: Patiently = _at_once) -> Facts:
     return facts
 
 
+def _place(facts: Facts, path: str) -> Endpoint | None:
+    """The place of a question; None if earlier answers make it needless."""
+    known = isinstance(facts.answers.get("/openapi.json"), dict)
+    # Only a V2 server that did not list its models is asked for its repository.
+    listed = isinstance(facts.answers.get("/v2/models"), dict)
+    if path == "/v2/repository/index" and (listed or "/v2" not in facts.answers):
+        return None
+    if path in {"/swagger.json", "/docs", PAGE} and known:
+        return None
+    if path == PAGE:
+        named = _PAGE.search(str(facts.answers.get("/docs", "")))
+        return facts.endpoint.beside(named[1]) if named else None
+    return facts.endpoint.at(path)
+
+
 def _note(facts: Facts, method: str, path: str, body: bytes) -> None:
     try:
         value = strict_json.parse(body)
     except BadReply:
-        value = body[:200].decode("utf-8", errors="replace").strip()
+        value = body[:_KEPT].decode("utf-8", errors="replace").strip()
+    if path in {"/swagger.json", PAGE} and isinstance(value, dict):
+        facts.answers["/openapi.json"] = value
     facts.answers[path] = value
     shown = f"an object with {', '.join(list(value)[:6])}" if isinstance(value, dict) else value
     facts.asked.append(f"{method} {path}: {printable(str(shown), 100)}")

@@ -1,21 +1,20 @@
 """The model under audit as the user describes it: its description, read, checked and written."""
 
+from adapters.target.auth import Auth, Hmac, OAuth2
 from adapters.target.description import (
-    Auth,
     Color,
     HttpOptions,
     Limits,
     Poll,
     Preflight,
     Protocol,
-    ReplyFormat,
-    ReplyKind,
-    RequestFormat,
     Resample,
     Retry,
     Target,
+    Tariff,
     Tls,
 )
+from adapters.target.formats import ReplyFormat, ReplyKind, RequestFormat
 from adapters.target.parse import (
     TARGET_FILE,
     model_kind,
@@ -31,8 +30,10 @@ __all__ = [
     "TARGET_FILE",
     "Auth",
     "Color",
+    "Hmac",
     "HttpOptions",
     "Limits",
+    "OAuth2",
     "Poll",
     "Preflight",
     "Protocol",
@@ -42,6 +43,7 @@ __all__ = [
     "Resample",
     "Retry",
     "Target",
+    "Tariff",
     "Tls",
     "model_kind",
     "over",

@@ -11,6 +11,8 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from adapters.contract import Access, Fit, InputSpec, Layout
 from adapters.errors import TargetError
+from adapters.target.auth import Auth
+from adapters.target.formats import ReplyFormat, RequestFormat
 from adapters.target.kinds import (
     READING,
     Count,
@@ -26,116 +28,6 @@ from adapters.target.kinds import (
 Color = Literal["rgb", "bgr"]
 Resample = Literal["nearest", "bilinear", "bicubic"]
 Protocol = Literal["auto", "v2", "v2-json", "v2-binary", "v2-grpc", "http"]
-ReplyKind = Literal[
-    "label",
-    "index",
-    "scores",
-    "label-score-list",
-    "label-score-dict",
-    "label-score-columns",
-    "classification",
-]
-
-
-@dataclass(frozen=True, slots=True)
-class RequestFormat:
-    """Form of one request."""
-
-    method: Literal["POST", "PUT", "PATCH"] = "POST"
-    """HTTP method."""
-    body: Literal["json", "multipart", "raw"] = "json"
-    """``json`` (a template), ``multipart`` (a file field) or ``raw`` (the file's bytes)."""
-    content_type: str = ""
-    """Content-Type of a raw body or of a multipart file if the server wants another one than
-    the encoding's own."""
-    field: str = "file"
-    """Multipart field name."""
-    template: str = '{"inputs": "$INPUTS"}'
-    """JSON text; the string "$INPUT" stands for one input and "$INPUTS" for the list of all
-    inputs of the request (then ``batch`` may exceed 1)."""
-    item: str = '"$INPUT"'
-    """JSON text of one element of "$INPUTS", around the string "$INPUT", for servers that wrap
-    every input: ``{"b64": "$INPUT"}``."""
-    value: Literal["array", "pixels", "base64", "data-uri"] = "array"
-    """Form of an input in JSON: ``array`` (nested numbers in the model's input units),
-    ``pixels`` (nested whole numbers 0 to 255), ``base64`` or ``data-uri`` (an encoded image)."""
-    axes: Literal["image", "grey", "flat"] = "image"
-    """The axes of one input written as numbers: ``image`` (three, in the order of
-    ``input.layout``), ``grey`` (height and width, of a single channel) or ``flat`` (one list of
-    all values, in that order)."""
-    tensor: str = ""
-    """V2 input name if the model has several; empty takes the only one."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReplyFormat:
-    """Place of the label in a reply."""
-
-    __pydantic_config__: ClassVar[dict[str, Any]] = READING
-
-    path: str = ""
-    """Dotted path with indices into the JSON reply, ``predictions.*.label`` style; ``*`` walks
-    a list with one entry per input. Empty: the reply itself. For V2: the name of the output."""
-    kind: ReplyKind = "scores"
-    """Kind of value there: a class ``label`` (name), an ``index``, ``scores`` (one per class,
-    reduced to the top label at once), a ``label-score-list`` (``[{"label": .., "score":
-    ..}]``), a ``label-score-dict`` (``{name: score}``), ``label-score-columns`` (``{"labels":
-    [..], "scores": [..]}``) or a ``classification`` (V2 only: Triton's extension answers
-    ``score:index[:label]``)."""
-    reshape_from: str = ""
-    """Path of the shape that a flat list of scores has."""
-    success_path: str = ""
-    """Path that must hold ``success_value`` in a good reply, or empty; ``*`` asks it of every
-    entry."""
-    success_value: str = ""
-    """See ``success_path``."""
-    error_path: str = ""
-    """Path of an error message; present and not null means the request failed."""
-    label_key: str = "label"
-    """Name of the label in an entry of a ``label-score-list``, or of the list of labels in
-    ``label-score-columns``."""
-    score_key: str = "score"
-    """The same for the score."""
-    no_label: str = ""
-    """Name of the class that stands for "the target named nothing". Empty: an answer without a
-    label is a failure, as it must be wherever a label is always due."""
-    min_score: Number | None = None
-    """A top label with a lower score counts as ``no_label``."""
-    unlisted: Literal["refuse", "skip"] = "refuse"
-    """Treatment of a label that ``classes`` does not list: ``refuse`` the reply, or ``skip``
-    it and take the best one that is listed."""
-    rename: Texts = field(default_factory=dict)
-    """Table of the target's class names to those of the samples."""
-
-
-@dataclass(frozen=True, slots=True)
-class Auth:
-    """The key: never itself in a description, only its place."""
-
-    type: Literal["bearer", "header", "query", "basic", "sigv4", "none"] = "bearer"
-    """``bearer`` and ``header`` send the key in a header, ``query`` in the URL's query,
-    ``basic`` as the password of ``user``, ``sigv4`` signs for AWS with the credentials that the
-    AWS command line would use; ``none`` sends no key."""
-    header: str = "Authorization"
-    """Header that carries the key."""
-    prefix: str = ""
-    """Text before the key, with its space ("Key "). ``bearer`` sets "Bearer "."""
-    parameter: str = "key"
-    """Name of the query parameter that carries the key."""
-    user: str = ""
-    """User name of ``basic``."""
-    secret_env: str = "XRAY_AUDIT_API_KEY"  # noqa: S105 - a variable's name, not its content
-    """Environment variable that holds the key."""
-    secret_file: str = ""
-    """File that holds the key, and nothing else."""
-    keyring: str = ""
-    """``SERVICE/NAME`` of the key in the system's keyring (extra ``keyring``)."""
-    region: str = ""
-    """AWS region of ``sigv4``."""
-    service: str = ""
-    """AWS service of ``sigv4``: ``sagemaker``, ``rekognition``, ``execute-api``."""
-    profile: str = ""
-    """AWS profile of ``sigv4``, or empty for the default credentials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +126,18 @@ class Preflight:
 
 
 @dataclass(frozen=True, slots=True)
+class Tariff:
+    """Prices of the target, for the price of an audit; in any one currency."""
+
+    per_1000: Annotated[float, Exact(0)] | None = None
+    """Price of 1,000 inputs."""
+    per_million_input_tokens: Annotated[float, Exact(0)] | None = None
+    """Price of a million tokens of requests, pictures included, of a language model."""
+    per_million_output_tokens: Annotated[float, Exact(0)] | None = None
+    """Price of a million tokens of its replies."""
+
+
+@dataclass(frozen=True, slots=True)
 class HttpOptions:
     """Everything HTTP."""
 
@@ -322,6 +226,7 @@ class Target:
     """File with the labels of the inputs handed out last, for ``files``."""
     http: HttpOptions = field(default_factory=HttpOptions)
     limits: Limits = field(default_factory=Limits)
+    price: Tariff = field(default_factory=Tariff)
     preflight: Preflight = field(default_factory=Preflight)
 
     def input_spec(self, shape: tuple[int, int, int], encoding: str) -> InputSpec:

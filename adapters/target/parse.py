@@ -21,6 +21,8 @@ from adapters.contract import Access, Fit, Layout
 from adapters.errors import TargetError
 from adapters.file_kind import why_unreadable
 from adapters.target import description as parts
+from adapters.target import formats
+from adapters.target.auth import Auth
 from adapters.target.description import Target
 from adapters.target.kinds import READING, Count, Flag, Number, Texts
 from adapters.target.mistakes import sentence
@@ -47,10 +49,10 @@ _SECRET_QUERY = re.compile(
     r"|[^=&]*password)=(?!\$\{)[^&]",
     re.IGNORECASE,
 )
-_SECRET_FIELDS = ("key", "secret", "token", "password", "api_key")
+_SECRET_FIELDS = ("key", "secret", "token", "password", "api_key", "client_secret")
 _REMEDY = (
     "a secret never goes into a description: name its environment variable (auth.secret_env), "
-    "its file (auth.secret_file) or its keyring entry (auth.keyring)"
+    "its file (auth.secret_file), its keyring entry (auth.keyring) or a program (auth.command)"
 )
 
 
@@ -94,7 +96,7 @@ class BatchSize:
 
 
 @dataclass(frozen=True, slots=True)
-class Response(parts.ReplyFormat):
+class Response(formats.ReplyFormat):
     """Place of the label in a reply, and the labels there are."""
 
     classes: tuple[str, ...] | None = None
@@ -135,13 +137,13 @@ class Description:
     """CPU threads, for a model file."""
     headers: Texts = field(default_factory=dict)
     """Extra headers; ``${NAME}`` stands for an environment variable."""
-    auth: parts.Auth = field(default_factory=parts.Auth)
+    auth: Auth = field(default_factory=Auth)
     """The key."""
     tls: parts.Tls = field(default_factory=parts.Tls)
     """Certificates."""
     input: Input = field(default_factory=Input)
     """Form of one input."""
-    request: parts.RequestFormat = field(default_factory=parts.RequestFormat)
+    request: formats.RequestFormat = field(default_factory=formats.RequestFormat)
     """Form of a request."""
     batch: BatchSize = field(default_factory=BatchSize)
     """Number of inputs that travel together."""
@@ -149,6 +151,8 @@ class Description:
     """Place of the label in a reply."""
     limits: parts.Limits = field(default_factory=parts.Limits)
     """Limits on time, requests and queries."""
+    price: parts.Tariff = field(default_factory=parts.Tariff)
+    """Prices of the target, for the price of an audit."""
     retry: parts.Retry = field(default_factory=parts.Retry)
     """Failures worth another attempt."""
     poll: parts.Poll | None = None
@@ -210,7 +214,10 @@ def refuse_secrets(table: Table, source: str = "") -> None:
 
 def _secret(table: Table) -> str:
     """The sentence that names the first field that looks like a secret; empty if none does."""
-    for where, part in (("", table), ("auth.", table.get("auth"))):
+    auth = table.get("auth")
+    inner = [auth.get(name) if isinstance(auth, Mapping) else None for name in ("hmac", "oauth2")]
+    places = zip(("", "auth.", "auth.hmac.", "auth.oauth2."), (table, auth, *inner), strict=True)
+    for where, part in places:
         for name in _SECRET_FIELDS:
             if isinstance(part, Mapping) and name in part:
                 return f"{where}{name} looks like a secret"
@@ -288,7 +295,7 @@ def _target(stated: Description, *, source: str, vouched: bool) -> Target:
         **_shared(stated, parts.HttpOptions),
         "proxy": _proxy(stated.proxy),
         "headers": {name: _expanded(f"headers.{name}", v) for name, v in stated.headers.items()},
-        "reply": parts.ReplyFormat(**_shared(stated.response, parts.ReplyFormat)),
+        "reply": formats.ReplyFormat(**_shared(stated.response, formats.ReplyFormat)),
     }
     fields = {
         **_shared(stated, Target),

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
-from adapters.target.description import ReplyFormat
+from adapters.target.formats import ReplyFormat
 from adapters.target.parse import Description
 
 SCHEMA_FILE = Path(__file__).with_name("target.schema.json")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from adapters.contract import Fit
     from auditor.samples.samples import Samples
     from auditor.workflows.check.check import Checked
+    from auditor.workflows.check.nearest_miss import Miss
 
 UrlArgument = Annotated[
     str | None,
@@ -29,6 +30,14 @@ WriteOption = Annotated[
 ]
 
 
+TranscriptOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--transcript", help="Save every request and reply, without secrets, to this file."
+    ),
+]
+
+
 @options.grouped
 def check(
     target: options.TargetOptions,
@@ -36,6 +45,7 @@ def check(
     output: options.OutputOptions,
     url: UrlArgument = None,
     write: WriteOption = None,
+    transcript: TranscriptOption = None,
 ) -> None:
     """Try a target: its format where nobody states it, labels, accuracy, latency, batch.
 
@@ -51,17 +61,19 @@ def check(
     target = _at(url, target)
     stated = stated_table(target)
     place = samples_path(samples)
-    if write is not None and write.exists():
-        raise UsageError(f"--write {write} exists already: remove it or choose another name")
+    for option, path in (("--write", write), ("--transcript", transcript)):
+        if path is not None and path.exists():
+            raise UsageError(f"{option} {path} exists already: remove it or choose another name")
     size, fit, background = framing_of(samples, stated.get("input", {}), sized=False)
-    given = load_samples(place, size, fit or "squash", background)
+    given = load_samples(place, size, fit or "squash", background, least=2)
 
     def resized(size: tuple[int, int], fit: Fit) -> Samples:
-        return load_samples(place, size, fit, background)
+        return load_samples(place, size, fit, background, least=2)
 
     progress = make_progress(quiet=output.quiet)
     if "url" in stated:
         note_proxy(build_target(target), progress)
+    exchanges: list[str] | None = None if transcript is None else []
     pending = run_check(
         stated,
         given,
@@ -70,8 +82,14 @@ def check(
         vouched=target.trust_model_file,
         way=Way(size, fit),
         progress=progress,
+        transcript=exchanges,
+        missed=lambda miss: _show_miss(miss, write, output),
     )
-    checked = asyncio.run(pending)
+    try:
+        checked = asyncio.run(pending)
+    finally:
+        if transcript is not None:
+            _save("--transcript", transcript, "\n".join(exchanges or ()))
     if write is not None:
         _write(checked, write)
     _show(checked, given, place, samples.resize, output)
@@ -93,17 +111,18 @@ def _show(
     checked: Checked, given: Samples, place: Path, resize: str | None, output: options.OutputOptions
 ) -> None:
     from auditor.report.console import next_step, show_check
+    from auditor.samples.samples import LEAST_CLASSES
 
     data = checked.as_dict()
     size = checked.found.samples.images.shape[2:]
     changed = f"{size[0]}x{size[1]}" if size != given.images.shape[2:] else None
-    after = next_step(data, str(place), resize or changed)
+    auditable = len(set(given.classes)) >= LEAST_CLASSES
+    after = next_step(data, str(place), resize or changed) if auditable else ""
     show(output, data, "\n".join(part for part in (show_check(data), after) if part))
 
 
 def _write(checked: Checked, path: Path) -> None:
     from adapters.target import target_text
-    from auditor.report.files import write_atomic
 
     rate = checked.result.accuracy
     notes = (
@@ -111,8 +130,21 @@ def _write(checked: Checked, path: Path) -> None:
         *checked.found.notes,
         *(f"PROBLEM: {problem}" for problem in checked.result.problems),
     )
-    try:
-        write_atomic(path, target_text(checked.found.table, notes).encode())
-    except OSError as error:
-        raise AuditError(f"--write {path} cannot be written: {error.strerror}") from error
+    _save("--write", path, target_text(checked.found.table, notes))
     checked.written = str(path)
+
+
+def _show_miss(miss: Miss, write: Path | None, output: options.OutputOptions) -> None:
+    """Show the format that came nearest to a label, and keep its description to finish by hand."""
+    if write is not None:
+        _save("--write", write, miss.description())
+    show(output, miss.as_dict(), miss.text())
+
+
+def _save(option: str, path: Path, text: str) -> None:
+    from auditor.report.files import write_atomic
+
+    try:
+        write_atomic(path, text.encode())
+    except OSError as error:
+        raise AuditError(f"{option} {path} cannot be written: {error.strerror}") from error

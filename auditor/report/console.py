@@ -86,6 +86,8 @@ def show_price(price: Mapping[str, Any]) -> str:
     ]
     if price["worst"]["seconds"] is not None:
         rows.append(("Time", [_time(one["seconds"]) for one in columns.values()]))
+    if price["worst"]["tokens"] is not None:
+        rows.append(("Tokens", [f"{one['tokens']:,}" for one in columns.values()]))
     if price["worst"]["money"] is not None:
         rows.append(("Price", [f"{one['money']:,.2f}" for one in columns.values()]))
     widths = [

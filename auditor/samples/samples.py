@@ -56,6 +56,10 @@ def _refuse_duplicates(
             )
 
 
+LEAST_CLASSES = 3
+"""An audit needs them: its planes run through three classes."""
+
+
 def assemble(
     location: Path | str,
     refs: Sequence[str | int],
@@ -63,16 +67,17 @@ def assemble(
     images: NDArray[Any],
     order: tuple[str, ...] | None,
     notes: tuple[str, ...] = (),
+    least: int = LEAST_CLASSES,
 ) -> Samples:
     """Check pixels and classes, names in their composed form (NFC), and put them together.
 
     Raises:
-        SamplesError: fewer than three classes, an unlisted class, one image under two classes.
+        SamplesError: fewer than ``least`` classes, an unlisted class, one image under two classes.
     """
     _refuse_unprintable(refs, classes)
     classes = _plain_names(classes)
     names = sorted(set(classes), key=class_key)
-    if len(names) < 3:
+    if len(names) < least:
         raise SamplesError(
             f"the samples at {location} hold {len(names)} class"
             f"{'' if len(names) == 1 else 'es'} ({', '.join(name[:60] for name in names)}), "

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 
 from adapters.contract import LabelOracle
-from adapters.target import Limits
+from adapters.target import Limits, Tariff
 from auditor.errors import AuditError, UsageError
 from auditor.measured import label_rates
 from auditor.plan.plan import AuditPlan
@@ -24,7 +25,9 @@ from auditor.workflows.prepare import Prepared, prepare, prepare_images
 from auditor.workflows.request import AuditRequest, Spending
 
 RATE_FILE = "check.json"
-_MEASURED = ("queries_per_second", "request_rate", "requests_per_day")
+_MEASURED = (
+    "queries_per_second", "request_rate", "requests_per_day", "input_tokens", "output_tokens",
+)  # fmt: skip
 _DAY_S = 86_400.0
 UNKNOWN_RATE = "unknown: run xray-audit check first, with the same --output"
 SEARCH_BATCH = 75
@@ -40,7 +43,8 @@ class Cost:
         requests: calls, at the target's largest batch.
         bytes_sent: an estimate; 0 for local models.
         seconds: an estimate, or None.
-        money: queries times the given price, or None.
+        money: queries and tokens times the given prices, or None.
+        tokens: of a language model, or None if xray-audit check saw none.
     """
 
     queries: int
@@ -48,6 +52,7 @@ class Cost:
     bytes_sent: int
     seconds: float | None
     money: float | None
+    tokens: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,22 @@ class _Rates:
 
     limits: Sequence[Limit]
     per_1000: float | None
+    tariff: Tariff = field(default_factory=Tariff)
+    tokens: Mapping[str, float] = field(default_factory=dict)
+
+    def token_count(self, queries: int) -> int | None:
+        """Tokens of these; None if unknown."""
+        return round(queries * sum(self.tokens.values())) if self.tokens else None
+
+    def money(self, queries: int) -> float | None:
+        """Price of these; None without one."""
+        each = [
+            (self.per_1000, 1 / 1e3),
+            (self.tariff.per_million_input_tokens, self.tokens.get("input_tokens", 0) / 1e6),
+            (self.tariff.per_million_output_tokens, self.tokens.get("output_tokens", 0) / 1e6),
+        ]
+        stated = [price * share for price, share in each if price is not None and share]
+        return queries * sum(stated) if stated or self.per_1000 is not None else None
 
     def seconds(self, queries: int, requests: int) -> float | None:
         """The longest of the times that the limits make it."""
@@ -158,10 +179,18 @@ async def price_request(
             request.profile,
         )  # fmt: skip
         limits = _limits(request, flagged, oracle.fingerprint)
-        price = price_audit(oracle, ready.plan, limits, per_1000, decides(found))
+        target, seen = request.target.target, read_check(request.output, oracle.fingerprint)
+        tariff = Tariff() if target is None else target.price
+        if per_1000 is None:
+            per_1000 = tariff.per_1000
+        tokens: dict[str, float] = {n: r for n, r in seen.items() if n.endswith("_tokens")}
+        price = price_audit(
+            oracle, ready.plan, limits, per_1000, decides(found), tariff=tariff, tokens=tokens
+        )
         if ready.plan.by_label is None:
             return price
-        return replace(price, efforts=_efforts(oracle, ready, request, _Rates(limits, per_1000)))
+        rates = _Rates(limits, per_1000, tariff, tokens)
+        return replace(price, efforts=_efforts(oracle, ready, request, rates))
 
 
 def _efforts(
@@ -202,16 +231,20 @@ def price_audit(
     limits: Sequence[Limit],
     per_1000: float | None,
     deciding: str = "",
+    *,
+    tariff: Tariff = Tariff(),  # noqa: B008 - it is frozen
+    tokens: Mapping[str, float] = MappingProxyType({}),
 ) -> Price:
-    """Price ``plan`` within ``limits``, at ``per_1000`` for 1,000 queries; ``oracle`` is asked
-    nothing. ``deciding`` says which verdicts the audit can reach.
+    """Price ``plan`` within ``limits``, at ``per_1000`` for 1,000 queries and at the ``tariff`` for
+    the ``tokens`` of each; ``oracle`` is asked nothing. ``deciding`` says which verdicts the audit
+    can reach.
 
     Raises:
         UsageError: a price below 0 or not a number.
     """
     if per_1000 is not None and not 0 <= per_1000 < math.inf:
         raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
-    rates = _Rates(limits, per_1000)
+    rates = _Rates(limits, per_1000, tariff, tokens)
     sizes = _sizes(plan)
     maps, repeats = plan.most_map_queries, plan.most_extra_repeats
     search = expected_search(plan)
@@ -261,8 +294,8 @@ def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: _Rate
     sent = full * oracle.request_bytes(most) + sum(oracle.request_bytes(n) for n in rest if n)
     # Every further request repeats the bytes around the inputs.
     sent += batches * max(0, 2 * oracle.request_bytes(1) - oracle.request_bytes(2))
-    money = None if rates.per_1000 is None else queries * rates.per_1000 / 1000.0
-    return Cost(queries, requests, sent, rates.seconds(queries, requests), money)
+    seconds, money = rates.seconds(queries, requests), rates.money(queries)
+    return Cost(queries, requests, sent, seconds, money, rates.token_count(queries))
 
 
 def _opening_sizes(plan: AuditPlan) -> list[int]:

@@ -1,4 +1,6 @@
-"""One attempt at one endpoint: deadline, size cap, secrets, classification. It never retries."""
+"""One attempt at one endpoint: deadline, size cap, secrets, classification. It never retries, but
+for a key that ran out.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +11,10 @@ from typing import Literal
 from adapters.contract import PaceHint, WireCount
 from adapters.errors import BadReply, RetryAdvice, TargetError
 from adapters.http.client import failures
-from adapters.http.client.credentials import Credentials, check_header, read_credentials
+from adapters.http.client.credentials import KeyRing, check_header, read_credentials
 from adapters.http.client.endpoint import Endpoint
 from adapters.http.client.exchange import Exchange
+from adapters.http.client.oauth2 import granted_token
 from adapters.http.client.quota_headers import pace_hint
 from adapters.http.client.server_identity import ServerIdentity
 from adapters.http.transport.addresses import AddressGuard
@@ -41,7 +44,7 @@ class Client:
         target: Target,
         endpoint: Endpoint,
         transport: Transport,
-        keys: Credentials,
+        keys: KeyRing,
         server_identity: ServerIdentity,
         proxy: str = "",
     ) -> None:
@@ -51,7 +54,6 @@ class Client:
         self._key_name = target.http.idempotency_header
         self._transport = transport
         self.proxy = proxy
-        self._secrets = keys.secrets
         self._headers = {
             "user-agent": "xray-audit",
             "accept": "application/json",
@@ -78,9 +80,10 @@ class Client:
         headers: Mapping[str, str],
         asking: Asking = "labels",
     ) -> Reply:
-        """Make one attempt and return its 2xx reply, unencoded and complete. ``headers``, in lower
-        case, go over the client's own, and the user's over both. Raises EndpointError for anything
-        else, with a remedy that fits what is asked; no other exception leaves a transport.
+        """Make one attempt, or a second where the key has run out, and return its 2xx reply,
+        unencoded and complete. ``headers``, in lower case, go over the client's own, and the user's
+        over both. Raises EndpointError for anything else, with a remedy that fits what is asked; no
+        other exception leaves a transport.
         """
         if endpoint.origin != self._origin:
             raise BadReply(
@@ -89,11 +92,14 @@ class Client:
             )
         self.wire.requests += 1
         self.wire.bytes_sent += len(body) + HEADER_BYTES
-        every = {**self._headers, **headers, **self._keys.headers}
-        url = endpoint.with_query(self._keys.query)
-        if self._keys.signer is not None:
-            every.update(self._keys.signer.sign(method, url, every, body))
+        keys = await self._keys.current()
+        every = {**self._headers, **headers, **keys.headers}
+        url = endpoint.with_query(keys.query)
+        if keys.signer is not None:
+            every.update(keys.signer.sign(method, url, every, body))
         reply = await self._exchange(method, endpoint, url, every, body)
+        if self._keys.refused(keys, reply.status):
+            return await self.send(method, endpoint, body, headers, asking)
         self.wire.bytes_received += reply.received or len(reply.body)
         self._hint = pace_hint(reply.headers) or self._hint
         secrets, where = self._to_hide(endpoint), endpoint.shown
@@ -124,7 +130,7 @@ class Client:
         )
 
     def _to_hide(self, endpoint: Endpoint) -> tuple[str, ...]:
-        return (*self._secrets, *endpoint.secrets)
+        return (*self._keys.now.secrets, *endpoint.secrets)
 
     def key_header(self, key: str) -> dict[str, str]:
         """The header that carries ``key``; none without a key or a name for it."""
@@ -173,7 +179,7 @@ def open_client(target: Target, endpoint: Endpoint) -> Client:
     TargetError for unusable headers, key, certificates or transport.
     """
     options = target.http
-    keys = read_credentials(options)
+    keys = read_credentials(options, lambda secret: granted_token(target, secret, open_client))
     if options.idempotency_header:
         check_header(options.idempotency_header.lower(), "")
     # Shorter than the attempt, so that "never connected" differs from "no answer".
@@ -184,7 +190,7 @@ def open_client(target: Target, endpoint: Endpoint) -> Client:
     _check_statuses(options)
     transport: Transport
     if endpoint.grpc:
-        if keys.signer is not None or keys.query:
+        if keys.now.signer is not None or keys.now.query or options.auth.type in {"hmac", "query"}:
             raise TargetError(f"auth.type {options.auth.type!r} is for HTTP, not for gRPC")
         transport = GrpcTransport(tls, guard)
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -15,7 +16,7 @@ _MOST_HEADERS = 50
 _NOT_TEXT = 0.3
 """Share of bytes outside printable ASCII from which a body counts as binary."""
 
-_KEY_HEADERS = {"authorization", "proxy-authorization", "cookie", "x-amz-security-token"}
+_KEY_HEADERS = re.compile(r"auth|sign|token|secret|cookie|hmac|api-?key", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Exchange:
 
     def request_text(self) -> str:
         """The request, headers and the start of the body."""
-        shown = {k: "***" if k in _KEY_HEADERS else v for k, v in self.headers.items()}
+        shown = {k: "***" if _KEY_HEADERS.search(k) else v for k, v in self.headers.items()}
         lines = [f"{self.method} {self.url}", *self._header_lines(shown)]
         return "\n".join([*lines, "", *self._body(self.body)])
 

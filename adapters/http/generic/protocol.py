@@ -9,7 +9,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import httpx
@@ -29,6 +29,7 @@ from adapters.http.transport.reading import Reply
 from adapters.images import media_type
 from adapters.target import HttpOptions, ReplyFormat, RequestFormat, Target
 
+_MODEL, _CLASSES, _CLASS_NAMES = '"$MODEL"', '"$CLASSES"', "$CLASS_NAMES"
 _ONE, _MANY = '"$INPUT"', '"$INPUTS"'
 _NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-columns"}
 
@@ -37,11 +38,11 @@ async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Op
     """Check ``target``'s description; nothing is sent. TargetError if it cannot work."""
     if target.shape is None:
         raise TargetError("a generic HTTP endpoint does not state its input; pass --shape C,H,W")
+    shape: tuple[int, int, int] = target.shape
+    target = _with_template(target)
     request = target.http.request
     upload = request.body != "json" or request.value in {"base64", "data-uri"}
-    spec = target.input_spec(
-        target.shape, choose_encoding(target, "upload" if upload else "tensor")
-    )
+    spec = target.input_spec(shape, choose_encoding(target, "upload" if upload else "tensor"))
     names = label_names(target.http.reply, target.classes)
     space = LabelSpace(names or [], open=names is None and target.http.reply.kind in _NAMED_KINDS)
     wire = Wire.of(target, spec)
@@ -66,6 +67,29 @@ async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Op
         poller=_poller(client, target, endpoint),
         description=_facts(target, wire),
     )
+
+
+def _with_template(target: Target) -> Target:
+    """``target`` with its model and classes written into the template, so that they are part of its
+    fingerprint. Raises TargetError if one of them is not stated.
+    """
+    request = target.http.request
+    values: dict[str, tuple[str, Any]] = {
+        _MODEL: ("request.model", request.model),
+        _CLASSES: ("response.classes", list(target.classes or ())),
+        _CLASS_NAMES: ("response.classes", ", ".join(target.classes or ())),
+    }
+    template = request.template
+    for place, (field, value) in values.items():
+        if place not in template:
+            continue
+        if not value:
+            raise TargetError(f"{field} is missing, and the request template says {place}")
+        written = json.dumps(value)
+        template = template.replace(place, written[1:-1] if place == _CLASS_NAMES else written)
+    if template == request.template:
+        return target
+    return replace(target, http=replace(target.http, request=replace(request, template=template)))
 
 
 def _facts(target: Target, wire: Wire) -> dict[str, Any]:
@@ -111,6 +135,8 @@ def _poller(client: Client, target: Target, endpoint: Endpoint) -> Poller | None
 
 def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
     request = options.request
+    if request.form and request.body != "multipart":
+        raise TargetError('request.form needs request.body "multipart"')
     if request.body == "json":
         return _json_writer(request, wire)
     if request.axes != "image":
@@ -126,7 +152,7 @@ def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
     def multipart(batch: Batch) -> Outgoing:
         file = {request.field: (name, wire.files(batch)[0], kind)}
         # httpx writes the body; the URL is only there because a request must have one.
-        made = httpx.Request("POST", "http://multipart", files=file)
+        made = httpx.Request("POST", "http://multipart", data=dict(request.form), files=file)
         return Outgoing(made.read(), {"content-type": made.headers["content-type"]})
 
     return multipart

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import itertools
-import json
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from adapters.contract import Labels, LabelSpace, distinct_names
 from adapters.errors import BadReply, RetryAdvice, ServerFailed, TargetError
+from adapters.http.generic.binary import BinaryRule, check_binary, number_of
+from adapters.http.generic.chosen import ChosenRule
+from adapters.http.generic.scores import as_numbers, score
 from adapters.http.oracle import known_name
 from adapters.http.payload.json_path import JsonPath
 from adapters.http.payload.numbers import numbers, top_labels
-from adapters.quoting import MAX_CHARS, printable
+from adapters.quoting import printable, shown_value
 from adapters.target import ReplyFormat
 
 _SCORED = {"label-score-list", "label-score-dict", "label-score-columns"}
@@ -40,10 +41,14 @@ class ReplyRule:
         self._success = JsonPath.read(reply.success_path)
         self._error = JsonPath.read(reply.error_path)
         self._listed = frozenset(space.names)
+        self._chosen = ChosenRule(reply, space)
+        self._binary = BinaryRule(reply, space.names[:2])
         self._rename = {_composed(a): _composed(b) for a, b in reply.rename.items()}
         self._readers: dict[str, Callable[[Any], int]] = {
             "label": self._name,
             "index": _index,
+            "binary": self._binary.index,
+            "chosen": self._chosen.index,
             "label-score-list": lambda entry: self._best(self._of_list(entry)),
             "label-score-dict": lambda entry: self._best(_of_dict(entry)),
             "label-score-columns": lambda entry: self._best(self._of_columns(entry)),
@@ -52,14 +57,48 @@ class ReplyRule:
     def labels(self, reply: Any, n: int) -> Labels:
         """Labels ``(n,)`` of a parsed reply; ServerFailed if it reports a failure."""
         self._check_success(reply)
+        absent: Any = [] if self._format.no_label or self._format.tag else None
+        found = self._path.get(reply, absent)
         if self._format.kind == "scores":
-            return top_labels(numbers(self._scores(reply, n)), n, self._space)
-        absent: Any = [] if self._format.no_label else None
-        entries = self._entries(self._path.get(reply, absent), n)
-        if len(entries) != n:
-            raise BadReply(f"the target gave {len(entries)} labels for {n} inputs")
+            return self._top(self._scores(reply, found, n), n)
+        entries = self._entries(found, n)
         read = self._readers[self._format.kind]
-        return np.asarray([read(entry) for entry in entries], dtype=np.int64)
+        return np.asarray([self._label(entry, read) for entry in entries], dtype=np.int64)
+
+    def number(self, reply: Any) -> float:
+        """The number about two classes in a parsed reply to one input; BadReply if it is none."""
+        return number_of(self._entries(self._path.get(reply), 1)[0])
+
+    def _label(self, entry: Any, read: Callable[[Any], int]) -> int:
+        if self._is_nothing(entry):
+            return known_name(self._space, self._format.no_label)
+        if entry is None:
+            raise BadReply(
+                "the target answered with null, not with a label; if that says that it found "
+                "nothing, name a class for it in response.no_label"
+            )
+        return read(entry)
+
+    def _is_nothing(self, entry: Any) -> bool:
+        """True if ``entry`` says "nothing found", and the description names a class for that."""
+        if not self._format.no_label:
+            return False
+        # A list without the tag says that the tag is not there.
+        none: tuple[Any, ...] = (None,) if self._format.tag else (None, "", [], {})
+        return entry in none or (isinstance(entry, str) and not entry.strip())
+
+    def _top(self, rows: list[Any], n: int) -> Labels:
+        """Labels of ``n`` rows of scores, of which some may be nothing."""
+        if not self._format.no_label:
+            return top_labels(as_numbers(rows), n, self._space)
+        given = LabelSpace(size=(self._space.size or 1) - 1)
+        labels = [
+            known_name(self._space, self._format.no_label)
+            if self._is_nothing(row) or row == [None] * len(row)
+            else int(top_labels(as_numbers([row]), 1, given)[0])
+            for row in rows
+        ]
+        return np.asarray(labels, dtype=np.int64)
 
     def _check_success(self, reply: Any) -> None:
         """200 does not mean success."""
@@ -67,18 +106,17 @@ class ReplyRule:
         if self._format.error_path:
             error = self._error.first(reply)
             if error is not None:
-                raise ServerFailed(f"the target reports a failure: {_shown(error)}", failed)
+                raise ServerFailed(f"the target reports a failure: {shown_value(error)}", failed)
         if self._format.success_path:
             for state in self._success.every(reply):
-                if _shown(state) != self._format.success_value:
+                if shown_value(state) != self._format.success_value:
                     raise ServerFailed(
-                        f"the target reports {self._format.success_path} = {_shown(state)}, "
+                        f"the target reports {self._format.success_path} = {shown_value(state)}, "
                         f"not {printable(self._format.success_value)}",
                         failed,
                     )
 
-    def _scores(self, reply: Any, n: int) -> list[Any]:
-        value = self._path.get(reply)
+    def _scores(self, reply: Any, value: Any, n: int) -> list[Any]:
         if isinstance(value, dict) and len(value) == 1:
             # MLflow names the model's only output.
             value = next(iter(value.values()))
@@ -88,20 +126,19 @@ class ReplyRule:
             if not sizes or min(sizes) < 0 or math.prod(sizes) != flat.size:
                 raise BadReply("the reply's scores do not fill the shape it states")
             value = flat.reshape(sizes).tolist()
-        entries = self._entries(value, n)
-        if len(entries) != n:
-            raise BadReply(f"the target gave {len(entries)} labels for {n} inputs")
-        return entries
+        return self._entries(value, n)
 
     def _entries(self, value: Any, n: int) -> list[Any]:
         """One entry per input; a lone answer to a lone input needs no list around it."""
-        if self._path.walks:
-            return list(value)
-        if n == 1 and self._is_entry(value):
+        if n == 1 and value == [] and self._is_nothing(value):
+            return [None]
+        if not self._path.walks and n == 1 and (self._is_entry(value) or self._is_nothing(value)):
             return [value]
-        if isinstance(value, list):
-            return value
-        raise BadReply(f"the target gave one answer for {n} inputs, not a list of {n}")
+        if not isinstance(value, list):
+            raise BadReply(f"the target gave one answer for {n} inputs, not a list of {n}")
+        if len(value) != n:
+            raise BadReply(f"the target gave {len(value)} labels for {n} inputs")
+        return value
 
     def _is_entry(self, value: Any) -> bool:
         kind = self._format.kind
@@ -109,11 +146,13 @@ class ReplyRule:
             return isinstance(value, list) and bool(value) and not isinstance(value[0], list)
         if kind == "label-score-list":
             return isinstance(value, list) and (not value or isinstance(value[0], dict))
+        if kind == "binary" and self._format.tag:
+            return not isinstance(value, list) or not any(isinstance(one, list) for one in value)
         return not isinstance(value, list)
 
     def _name(self, entry: Any) -> int:
         if isinstance(entry, bool) or not isinstance(entry, str | int):
-            raise BadReply(f"the target answered with {_shown(entry)}, not with a class name")
+            raise BadReply(f"the target answered with {shown_value(entry)}, not with a class name")
         return known_name(self._space, self._own(entry))
 
     def _best(self, scored: Scored) -> int:
@@ -137,12 +176,14 @@ class ReplyRule:
         return self._rename.get(composed, composed)
 
     def _of_list(self, entry: Any) -> Scored:
-        label, score = self._format.label_key, self._format.score_key
+        label, key = self._format.label_key, self._format.score_key
+        while isinstance(entry, list) and len(entry) == 1 and isinstance(entry[0], list):
+            entry = entry[0]
         if not isinstance(entry, list):
             raise BadReply("the target gave no list of classes for an input")
-        if not all(isinstance(item, dict) and label in item and score in item for item in entry):
-            raise BadReply(f"the target's list of classes lacks {label!r} or {score!r}")
-        return [(item[label], _score(item[score])) for item in entry]
+        if not all(isinstance(item, dict) and label in item and key in item for item in entry):
+            raise BadReply(f"the target's list of classes lacks {label!r} or {key!r}")
+        return _scored((item[label], item[key]) for item in entry)
 
     def _of_columns(self, entry: Any) -> Scored:
         keys = (self._format.label_key, self._format.score_key)
@@ -151,7 +192,7 @@ class ReplyRule:
             raise BadReply(f"the target's answer lacks the lists {keys[0]!r} and {keys[1]!r}")
         if len(names) != len(scores):
             raise BadReply(f"the target named {len(names)} classes and {len(scores)} scores")
-        return [(name, _score(score)) for name, score in zip(names, scores, strict=True)]
+        return _scored(zip(names, scores, strict=True))
 
 
 def _composed(name: str) -> str:
@@ -175,14 +216,18 @@ def label_names(reply: ReplyFormat, classes: tuple[str, ...] | None) -> list[str
 def _check(reply: ReplyFormat, space: LabelSpace) -> None:
     if reply.kind == "classification":
         raise TargetError('response.kind "classification" is only for V2; use another preset')
+    check_binary(reply, space.names[:-1] if reply.no_label else space.names)
+    if reply.no_label and not (space.open or space.names):
+        raise TargetError(f"response.no_label needs response.classes for kind {reply.kind!r}")
     optional: Mapping[str, bool] = {
-        "no_label": bool(reply.no_label),
         "min_score": reply.min_score is not None,
         "unlisted": reply.unlisted == "skip",
     }
     stray = [name for name, stated in optional.items() if stated and reply.kind not in _SCORED]
     if stray:
         raise TargetError(f"response.{stray[0]} needs labels with scores, not kind {reply.kind!r}")
+    if reply.kind == "chosen" and (space.open or not space.names):
+        raise TargetError('response.kind "chosen" needs response.classes to choose among')
     if reply.min_score is not None and not reply.no_label:
         raise TargetError("response.min_score needs response.no_label, a name for what is below it")
     if reply.reshape_from and reply.kind != "scores":
@@ -191,13 +236,18 @@ def _check(reply: ReplyFormat, space: LabelSpace) -> None:
         raise TargetError(f"response.rename needs class names, not kind {reply.kind!r}")
 
 
+def _scored(pairs: Iterable[tuple[Any, Any]]) -> Scored:
+    """Names with their scores; one without a score is left out."""
+    return [(name, score(value)) for name, value in pairs if value is not None]
+
+
 def _of_dict(entry: Any) -> Scored:
     if not isinstance(entry, dict):
         # An empty list is what "nothing there" stands for.
         if entry == []:
             return []
         raise BadReply("the target gave no table of classes for an input")
-    return [(name, _score(score)) for name, score in entry.items()]
+    return _scored(entry.items())
 
 
 def _index(entry: Any) -> int:
@@ -206,19 +256,5 @@ def _index(entry: Any) -> int:
         entry = int(number[1])
     whole = isinstance(entry, int) or (isinstance(entry, float) and entry.is_integer())
     if isinstance(entry, bool) or not whole or abs(entry) > 2**31:
-        raise BadReply(f"the target answered with {_shown(entry)}, not with a class index")
+        raise BadReply(f"the target answered with {shown_value(entry)}, not with a class index")
     return int(entry)
-
-
-def _score(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadReply(f"the target answered with {_shown(value)} where a score should be")
-    return float(value)
-
-
-def _shown(value: Any) -> str:
-    """The start of ``value`` on one line: text as it is, the rest as JSON."""
-    if isinstance(value, str):
-        return printable(value)
-    # Piece by piece: only the start of a list of a million numbers is shown.
-    return printable("".join(itertools.islice(json.JSONEncoder().iterencode(value), MAX_CHARS)))

@@ -30,8 +30,8 @@ class JsonPath:
 
     def get(self, reply: Any, absent: Any = None) -> Any:
         """The value at the path; with ``*`` the list of the values below each entry. Raises
-        BadReply if there is none; only for the path's very last step, ``absent`` counts instead
-        unless it is None.
+        BadReply if there is none; unless it is None, ``absent`` counts instead where the path ends
+        in null, in something empty, or before its very last step.
         """
         if not self.walks:
             return _descend(reply, self.before, absent)
@@ -71,14 +71,20 @@ def _descend(value: Any, steps: tuple[str, ...], absent: Any = None) -> Any:
             value = value[step]
         elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
             value = value[int(step)]
-        elif absent is not None and isinstance(value, dict) and number == len(steps) - 1:
+        elif absent is not None and (value in (None, [], {}) or _lacks(value, number, steps)):
             return absent
         else:
             raise BadReply(f"the reply has no {step!r} where a label should be: {_kind(value)}")
     return value
 
 
+def _lacks(value: Any, number: int, steps: tuple[str, ...]) -> bool:
+    return isinstance(value, dict) and number == len(steps) - 1
+
+
 def _kind(value: Any) -> str:
+    if value is None:
+        return "null"
     if isinstance(value, dict):
         return printable("an object with " + (", ".join(list(value)[:8]) or "no keys"))
     if isinstance(value, list):

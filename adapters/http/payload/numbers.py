@@ -58,6 +58,11 @@ def _leaves(value: Any) -> set[type]:
 
 def top_labels(scores: NDArray[Any], n: int, space: LabelSpace) -> Labels:
     """Labels ``(n,)`` of scores ``(n, classes)``; the first reply teaches the class count."""
+    if len(scores) == n and scores.size == n:
+        raise BadReply(
+            "the target scores a single class, or gives one number about two classes: for that, "
+            'state response.kind = "binary", its two classes and response.threshold'
+        )
     labels = top1(scores, n)
     classes = scores.shape[1]
     if space.size is None and not space.open:

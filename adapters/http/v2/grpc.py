@@ -17,7 +17,7 @@ from adapters.http.transport.reading import Reply
 from adapters.http.v2.input import ImageWriter, Tensor
 from adapters.http.v2.messages import V2Format
 from adapters.http.v2.metadata import MOST_TENSORS, Model
-from adapters.http.v2.output import find_output, labels_of
+from adapters.http.v2.output import find_output
 from adapters.http.v2.protocol import open_model
 from adapters.quoting import printable
 from adapters.target import Target
@@ -96,14 +96,13 @@ class GrpcFormat:
         return Outgoing(request.SerializeToString(), {})
 
     def decode(self, reply: Reply, n: int) -> Labels:
-        """See :meth:`adapters.http.oracle.WireFormat.decode`; padding is cut off."""
+        """See :meth:`adapters.http.oracle.WireFormat.decode`."""
         response = _read(self.messages.ModelInferResponse, reply)
         self.version = printable(response.model_version, 40)
         wire = self.wire
         message, raw = _as_json(response)
         output = find_output(message, raw, wire.output.name if wire.output else "")
-        sent, batched = wire.geometry.sent(n), wire.geometry.batched
-        return labels_of(output, sent, wire.space, batched=batched)[:n]
+        return wire.labels(output, n)
 
     def body_bytes(self, n: int) -> int:
         """See :meth:`adapters.http.oracle.WireFormat.body_bytes`."""

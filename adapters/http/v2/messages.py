@@ -14,7 +14,14 @@ from adapters.http.oracle import Outgoing
 from adapters.http.payload.numbers import flat
 from adapters.http.transport.reading import Reply
 from adapters.http.v2.input import Geometry, ImageWriter, InputWriter, Tensor
-from adapters.http.v2.output import LENGTH_HEADER, find_output, labels_of, read_reply
+from adapters.http.v2.output import (
+    LENGTH_HEADER,
+    Output,
+    find_output,
+    labels_of,
+    read_reply,
+    sides_of,
+)
 from adapters.quoting import printable
 
 _JSON = {"content-type": "application/json"}
@@ -27,6 +34,8 @@ class V2Format:
     Attributes:
         tensor: the model's input, with the datatype that travels.
         output: the output that holds the label; None takes the only one of the reply.
+        threshold: number from which on the only one of an input stands for the second of two
+            classes, or None.
         binary: True if values travel raw behind the JSON.
         classify: True if Triton's classification extension is asked for the label itself.
         version: model version that the newest reply names; the oracle watches it.
@@ -37,6 +46,7 @@ class V2Format:
     geometry: Geometry
     writer: InputWriter | ImageWriter
     space: LabelSpace
+    threshold: float | None = None
     binary: bool = False
     classify: bool = False
     version: str = field(default="", init=False)
@@ -55,14 +65,20 @@ class V2Format:
         return Outgoing(head + flat(_as_text(array)) + tail, _JSON)
 
     def decode(self, reply: Reply, n: int) -> Labels:
-        """See :meth:`adapters.http.oracle.WireFormat.decode`; padding is cut off."""
+        """See :meth:`adapters.http.oracle.WireFormat.decode`."""
         message, raw = read_reply(reply)
         version = message.get("model_version")
         if isinstance(version, str) and version:
             self.version = printable(version, 40)
         output = find_output(message, raw, self.output.name if self.output else "")
-        sent = self.geometry.sent(n)
-        return labels_of(output, sent, self.space, batched=self.geometry.batched)[:n]
+        return self.labels(output, n)
+
+    def labels(self, output: Output, n: int) -> Labels:
+        """Labels ``(n,)`` of the reply's output; padding is cut off."""
+        sent, batched = self.geometry.sent(n), self.geometry.batched
+        if self.threshold is not None:
+            return sides_of(output, sent, self.threshold)[:n]
+        return labels_of(output, sent, self.space, batched=batched)[:n]
 
     def body_bytes(self, n: int) -> int:
         """See :meth:`adapters.http.oracle.WireFormat.body_bytes`."""

@@ -100,6 +100,21 @@ def labels_of(output: Output, sent: int, space: LabelSpace, *, batched: bool) ->
     return top_labels(values.astype(np.float64), sent, space)
 
 
+def sides_of(output: Output, sent: int, threshold: float) -> Labels:
+    """Labels ``(sent,)`` of one number per input: 1 from ``threshold`` on, else 0. Raises BadReply
+    for other values.
+    """
+    if output.datatype == "BYTES" or output.values.size != sent:
+        raise BadReply(
+            f"the output holds {output.datatype} of shape {list(output.values.shape)} for {sent} "
+            'inputs, and response.kind "binary" reads one number for each'
+        )
+    values = output.values.reshape(sent).astype(np.float64)
+    if np.isnan(values).any():
+        raise BadReply("the model returned NaN instead of a score, so it gave no label")
+    return (values >= threshold).astype(np.int64)
+
+
 def _binary_size(output: dict[str, Any]) -> int | None:
     parameters = output.get("parameters")
     size = parameters.get("binary_data_size") if isinstance(parameters, dict) else None

@@ -14,6 +14,7 @@ from adapters.contract import InputSpec, LabelSpace, distinct_names
 from adapters.errors import TargetError
 from adapters.http.client.client import Client
 from adapters.http.client.endpoint import Endpoint
+from adapters.http.generic.binary import check_binary
 from adapters.http.oracle import Opened, WireFormat, comfortable_batch
 from adapters.http.payload.encoding import Wire, choose_encoding
 from adapters.http.v2.input import (
@@ -40,6 +41,7 @@ _FOREIGN = (
     "min_score",
     "unlisted",
     "rename",
+    "tag",
 )
 
 
@@ -79,7 +81,8 @@ def open_model(
     classify = target.http.reply.kind == "classification"
     if classify and output is None:
         raise TargetError("the model lists no output to classify; name it as response.path")
-    wire = V2Format(tensor, output, geometry, writer, space, classify=classify)
+    threshold = target.http.reply.threshold
+    wire = V2Format(tensor, output, geometry, writer, space, threshold, classify=classify)
     carrier = carried(wire)
     return Opened(
         format=carrier,
@@ -136,10 +139,15 @@ def _check_fields(target: Target, *, images: bool) -> None:
     reply = target.http.reply
     if target.upload_size is not None and not images:
         raise TargetError("input.upload_size is for images, and here V2 carries tensors")
-    if reply.kind not in {"scores", "classification"}:
+    if reply.kind not in {"scores", "classification", "binary"}:
         raise TargetError(
             f"response.kind is {reply.kind!r}, and V2 outputs say themselves what they are: "
-            'leave it out, or set "classification"'
+            'leave it out, or set "classification", or "binary" for a single number'
+        )
+    check_binary(reply, list(target.classes or ()))
+    if reply.kind == "binary" and reply.threshold is None:
+        raise TargetError(
+            "state response.threshold, the number from which on the second class counts"
         )
     if target.http.request.axes != "image":
         raise TargetError("request.axes is for generic requests: V2 metadata says the axes")
@@ -182,6 +190,8 @@ def _label_space(target: Target, output: Tensor | None, *, batched: bool) -> Lab
         if target.http.reply.kind == "classification":
             return LabelSpace(size=size)
         return LabelSpace(size=size, open=output is not None and output.datatype == "BYTES")
+    if target.http.reply.kind == "binary":
+        return LabelSpace(list(target.classes))
     if size not in {None, len(target.classes)}:
         raise TargetError(f"classes names {len(target.classes)}, the model scores {size} classes")
     if output is not None and output.datatype == "BYTES":  # a name that is listed twice is one

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelSpace
-from adapters.target import Target, read_target
+from adapters.errors import AdapterError, BadReply
+from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
-from auditor.errors import SamplesError
-from auditor.plan.settings import AuditSettings
-from auditor.samples.fit import range_note
-from auditor.samples.samples import Samples
+from auditor.errors import AuditError, SamplesError
+from auditor.samples.fit import class_indices, range_note
+from auditor.samples.samples import LEAST_CLASSES, Samples
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.client import Asker
 from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct
 from auditor.workflows.check.find import MOST_TRIES, find_format
 from auditor.workflows.check.fits import MOST_FITTING, compare_fits
 from auditor.workflows.check.measure import CheckResult, check_target
+from auditor.workflows.check.nearest_miss import Miss
 from auditor.workflows.check.trial import Found, Resized, Trial, Way
-from auditor.workflows.prepare import Prepared, prepare
+from auditor.workflows.check.two_classes import TOO_FEW
 from auditor.workflows.price import write_rate
 
 MOST_CHECKING = 140
@@ -94,13 +95,16 @@ async def run_check(
     vouched: bool = False,
     way: Way = AS_THEY_ARE,
     progress: Progress | None = None,
+    transcript: list[str] | None = None,
+    missed: Callable[[Miss], None] | None = None,
 ) -> Checked:
     """Check the target that ``stated`` describes; at most ``MOST_QUERIES`` queries.
 
     If it states a URL and no format, the format is found first. ``resized`` loads the samples again
     in another size and fit, ``output`` keeps the measured rate for ``plan``, ``vouched`` is True if
     the user vouches for a model file whose loading runs code, ``way`` is the samples' way to their
-    size so far, and ``progress`` shows each long step.
+    size so far, and ``progress`` shows each long step. Every exchange is added to ``transcript`` as
+    text, and ``missed`` is told which came nearest to a label if none gave one.
 
     Raises:
         AdapterError: the target cannot be asked.
@@ -108,12 +112,20 @@ async def run_check(
         SamplesError: the samples do not fit the target.
     """
     target = read_target(stated, vouched=vouched)
+    if target.http.reply.kind == "chosen" and target.classes is None:
+        stated = over(stated, {"response": {"classes": sorted(set(samples.classes))}})
     asker = Asker(target.limits, progress)
     async with asker.told():
         trial = Trial(
             asker, stated, samples, resized, least=_least(target), vouched=vouched, way=way
         )
-        checked = await _checked(target, trial, stated, output)
+        asker.transcript = transcript
+        try:
+            checked = await _checked(target, trial, stated, output)
+        except (AdapterError, AuditError):
+            if missed is not None and trial.nearest is not None and trial.found.example is None:
+                missed(trial.nearest)
+            raise
     _state_limits(checked, asker.limits())
     return checked
 
@@ -131,7 +143,7 @@ async def _checked(
     discover = target.kind == "http" and not any(name in stated for name in _FORMAT)
     if discover:
         await find_format(trial)
-    first = await _measured(trial, output)
+    first = await _first_measured(trial, output, discover=discover)
     enough = max(least, GOOD_ACCURACY) if discover else least
     if isinstance(first, SamplesError) or first.result.accuracy.rate < enough:
         before = trial.found.table
@@ -148,10 +160,27 @@ async def _checked(
     if await compare_fits(trial):
         first = await _again(trial, first, output)
     first.discovered, first.queries = discover, asker.queries
+    if len(set(trial.found.samples.classes)) < LEAST_CLASSES:
+        first.result.problems.append(TOO_FEW)
     if discover:
         _limit_batch(first)
         _state_range(first)
     return first
+
+
+async def _first_measured(trial: Trial, output: Path, *, discover: bool) -> Checked | SamplesError:
+    """Behaviour of the target; a found format gets a class for answers without a label if one of
+    them comes now.
+    """
+    try:
+        return await _measured(trial, output)
+    except BadReply:
+        last = trial.asker.exchanges[-1:]
+        table = trial.allow_nothing(last[0], trial.found.table) if discover and last else None
+        if table is None:
+            raise
+        trial.found.table = table
+    return await _measured(trial, output)
 
 
 async def _again(trial: Trial, first: Checked, output: Path) -> Checked:
@@ -172,40 +201,40 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
     async with asker.opened(target) as oracle:
         images = trial.fitted(oracle)
         try:
-            ready = prepare(oracle, found.samples, AuditSettings(planes=1, canaries=0))
+            classes, matched_by = class_indices(found.samples, oracle.label_space)
         except SamplesError as error:
             return error
         outside = range_note(found.samples, oracle.input_spec)
         found.notes += [outside] if outside and outside not in found.notes else []
-        names = _shown_names(oracle.label_space, ready)
+        names = _shown_names(oracle.label_space, found.samples, matched_by)
         result = await check_target(
             oracle,
             images,
-            ready.classes,
+            classes,
             least_accuracy=trial.least,
             repeats=target.preflight.determinism_repeats,
             first=lambda number, label: trial.show(number, names.name(label)),
             names=names,
         )
-        write_rate(output, oracle.fingerprint, result.queries_per_second, asker.limits())
+        write_rate(output, oracle.fingerprint, result.queries_per_second, asker.seen())
         return Checked(
             result=result,
             model=oracle.description,
             input=oracle.input_spec.as_record(),
-            matched_by=ready.matched_by,
+            matched_by=matched_by,
             found=found,
             rate_headers=asker.rate_headers,
             queries=asker.queries,
         )
 
 
-def _shown_names(space: LabelSpace, ready: Prepared) -> LabelSpace:
+def _shown_names(space: LabelSpace, samples: Samples, matched_by: str) -> LabelSpace:
     """The names to show of classes that the target only numbers: those of the order that its
     classes were matched by.
     """
-    if space.open or space.names or ready.matched_by == "whole-number class names":
+    if space.open or space.names or matched_by == "whole-number class names":
         return space
-    return LabelSpace(list(ready.samples.class_order))
+    return LabelSpace(list(samples.class_order))
 
 
 def _overruled(stated: Mapping[str, Any], table: Mapping[str, Any]) -> bool:

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.discovery.proposals import GUESS, Proposal
+from adapters.discovery.forms import Proposal
+from adapters.discovery.proposals import GUESS
 from adapters.target import Target, over
 from auditor.workflows.check.class_names import hits
 
@@ -70,7 +71,8 @@ def others(
     """
     if described.get("protocol") in {"v2", "v2-binary"}:
         return _other_v2(table, described)
-    if target.http.protocol != "http" or target.http.request.body == "raw":
+    chat = target.http.reply.kind == "chosen"  # structured output, where it works, is what counts
+    if chat or target.http.protocol != "http" or target.http.request.body == "raw":
         return []
     later = proposals[proposals.index(first) + 1 :]
     if first.why == GUESS and target.http.request.body == "json":

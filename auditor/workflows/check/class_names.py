@@ -104,6 +104,7 @@ def other_orders(given: Sequence[str], size: int | None) -> list[ClassOrder]:
         ClassOrder("in the order given", names),
         ClassOrder("one higher than the list says", ("background", *names)[:count]),
         ClassOrder("one lower than the list says", names[1:]),
+        *([ClassOrder("the other way round", names[::-1])] if len(names) == 2 else []),
         ClassOrder("in alphabetical order", tuple(sorted(names))),
         ClassOrder("in alphabetical order", tuple(sorted(names, key=str.casefold))),
     ]

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters import strict_json
 from adapters.contract import Batch, InputSpec, LabelOracle, Labels, LabelSpace, PaceHint, WireCount
-from adapters.errors import AdapterError, EndpointError, Throttled
+from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
 from adapters.http import open_oracle as open_http
 from adapters.http.client.exchange import Exchange
 from adapters.http.client.quota_headers import stated_limits
 from adapters.registry import open_oracle
+from adapters.secrets import without_secrets
 from adapters.target import Limits, Target
 from auditor.engine.contract import PATIENCE_S, EngineLimits
 from auditor.engine.patience import Patience, Tries, limited_by
@@ -25,6 +28,7 @@ from auditor.engine.rate import Clock, Halt, Pace
 T = TypeVar("T")
 TRYING_ATTEMPTS, COUNTED_ATTEMPTS = 2, 3
 BACKOFF_S, TELL_S, NOTED_PAUSE_S = 0.2, 10.0, 5.0
+MOST_TRANSCRIBED = 5000
 _HOUR, _DAY = 3600.0, 86_400.0
 
 
@@ -35,9 +39,11 @@ class Asker:
         queries: inputs sent so far, repeats included.
         exchanges: requests and replies since :meth:`forget`.
         rate_headers: newest quota headers seen.
+        transcript: every exchange as text, questions about the server too; None for none.
         windows: the limits that headers stated, ``(requests, seconds)``.
         trying: True while formats are tried: many servers answer a body that they cannot read as
             if they were busy, so little patience is due then.
+        tokens, priced: tokens that replies state, by kind, and the number of such replies.
         doing: the present step, in words.
         pace: its own, which the target's refusals teach.
     """
@@ -60,7 +66,10 @@ class Asker:
         self.trying = False
         self.doing = ""
         self.exchanges: list[Exchange] = []
+        self.transcript: list[str] | None = None
         self.rate_headers: dict[str, str] = {}
+        self.tokens: Counter[str] = Counter()
+        self.priced = 0
         self.windows: set[tuple[int, float]] = set()
         self.seconds = 0.0
 
@@ -124,11 +133,28 @@ class Asker:
         found: dict[str, float] = {"request_rate": float(f"{min(rates):.3g}")} if rates else {}
         return {**found, "requests_per_day": int(min(days))} if days else found
 
+    def seen(self) -> dict[str, float]:
+        """The limits, and the tokens per input that a language model's replies state."""
+        used = {name: count / self.priced for name, count in self.tokens.items() if self.priced}
+        return {**self.limits(), **used}
+
     def forget(self) -> None:
         """Drop the exchanges so far."""
         self.exchanges.clear()
 
+    def transcribe(self, exchange: Exchange) -> None:
+        """Write an exchange down, without secrets, if a transcript is wanted."""
+        if self.transcript is not None and len(self.transcript) < MOST_TRANSCRIBED:
+            asked, answered = exchange.request_text(), exchange.reply_text()
+            number = len(self.transcript) + 1
+            whole = f"=== {number}. {self.doing}\n\n{asked}\n\n{answered}\n"
+            self.transcript.append(without_secrets(whole))
+
     def _watch(self, exchange: Exchange) -> None:
+        self.transcribe(exchange)
+        used = tokens_used(exchange) or {}
+        self.priced += bool(used)
+        self.tokens.update(used)
         self.exchanges.append(exchange)
         self.rate_headers.update(exchange.rate_headers())
         self.windows.update(stated_limits(exchange.reply.headers))
@@ -168,6 +194,21 @@ class Asker:
             self._progress.note(
                 f"{step}: {span_text(now - began)} so far, {self.queries} queries sent in all."
             )
+
+
+def tokens_used(exchange: Exchange) -> dict[str, int] | None:
+    """Tokens that a language model's reply to one input states; None if it states none."""
+    if b'"usage"' not in exchange.reply.body:
+        return None
+    try:
+        reply = strict_json.parse(exchange.reply.body)
+    except BadReply:
+        return None
+    usage = reply.get("usage") if isinstance(reply, dict) else None
+    names = {"input_tokens": "prompt_tokens", "output_tokens": "completion_tokens"}
+    found = {ours: usage.get(own) for ours, own in names.items()} if isinstance(usage, dict) else {}
+    good = all(type(count) is int and 0 <= count < 10**9 for count in found.values())
+    return {name: int(count or 0) for name, count in found.items()} if found and good else None
 
 
 class PatientOracle:

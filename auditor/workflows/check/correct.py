@@ -22,6 +22,7 @@ from auditor.workflows.check.client import names_of
 from auditor.workflows.check.input_formats import MOST_ALTERNATIVES, Alternative, alternatives
 from auditor.workflows.check.replies import NAMED_KINDS, answers_under, naming, protocol_of
 from auditor.workflows.check.trial import Table, Trial
+from auditor.workflows.check.two_classes import better_threshold
 
 SAMPLES = 24
 """Labelled samples whose answers are read."""
@@ -85,6 +86,7 @@ async def correct(trial: Trial) -> None:
     measured = await _measure(trial, found.table)
     if measured.rate < trial.least and _repair(trial, measured):
         return
+    _note_threshold(trial, measured)
     better = await _better_input(trial, measured)
     if better is not None:
         found.table = better
@@ -129,7 +131,7 @@ def _other_rule(trial: Trial, measured: CheckSample) -> bool:
         return False
     for guess in trial.readable(measured.replies[0], found.table):
         table = over(found.table, {"response": guess})
-        answers = answers_under(guess, measured.replies, trial.target(table))
+        answers = answers_under(measured.replies, trial.target(table))
         truth = [found.samples.classes[pick] for pick in measured.picks]
         if answers and hits(truth, answers) >= trial.least * len(truth):
             found.table = table
@@ -203,6 +205,23 @@ def _other_names(trial: Trial, measured: CheckSample) -> bool:
         f"half of {len(truth)} answers, right on the other half."
     )
     return True
+
+
+def _note_threshold(trial: Trial, measured: CheckSample) -> None:
+    """Note the threshold that tells the samples apart; to state it is the user's to decide."""
+    target = trial.target(trial.found.table)
+    rule, classes = target.http.reply, target.classes or ()
+    if rule.kind != "binary" or rule.threshold is None or protocol_of(target) != "http":
+        return
+    truth = [trial.found.samples.classes[pick] for pick in measured.picks]
+    threshold, right = better_threshold(rule, classes, measured.replies, truth) or (0.0, 0)
+    if right < max(trial.least, measured.rate + CLEARLY) * len(truth):
+        return
+    trial.found.notes.append(
+        f"The numbers tell the samples apart at {threshold:g} rather than {rule.threshold:g}: "
+        f"{right} of {len(truth)} would be right. State response.threshold = {threshold:g} if that "
+        "is where the service itself draws the line."
+    )
 
 
 async def _better_input(trial: Trial, measured: CheckSample) -> Table | None:

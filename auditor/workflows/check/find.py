@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from adapters.discovery.proposals import MAX_PROPOSALS, Proposal, propose
+from adapters.discovery.forms import Proposal
+from adapters.discovery.proposals import MAX_PROPOSALS, propose
 from adapters.discovery.survey import QUESTIONS, survey
 from adapters.errors import (
     AccessDenied,
@@ -14,17 +15,21 @@ from adapters.errors import (
     TargetError,
     Unreachable,
 )
+from adapters.http.client.exchange import Exchange
 from adapters.target import over
 from auditor.errors import AuditError, SamplesError
 from auditor.workflows.check.choose import COMPARED, MOST_OTHERS, Working, choose, others, right
 from auditor.workflows.check.class_names import spread
 from auditor.workflows.check.client import names_of
 from auditor.workflows.check.trial import Table, Trial
+from auditor.workflows.check.two_classes import may_be_empty
 
 MOST_REQUESTS = len(QUESTIONS)
-MOST_TRIES = MAX_PROPOSALS + 4 + MOST_OTHERS + (1 + MOST_OTHERS) * COMPARED
-"""Most inputs that finding a format sends: one for each, and V2's with a layout of their own; then
-those that choose among all that work."""
+MOST_EMPTY = 3
+"""Further samples that a format is asked whose reply held nothing where a label might be."""
+MOST_TRIES = (1 + MOST_EMPTY) * MAX_PROPOSALS + 4 + MOST_OTHERS + (1 + MOST_OTHERS) * COMPARED
+"""Most inputs that finding a format sends: one for each, more after empty answers, and V2's with a
+layout of their own; then those that choose among all that work."""
 
 
 async def find_format(trial: Trial) -> None:
@@ -35,9 +40,11 @@ async def find_format(trial: Trial) -> None:
         AuditError: no format that was tried gave a label.
     """
     trial.asker.trying, trial.asker.doing = True, "Asking the server what it is"
-    facts = await survey(trial.target(trial.stated), trial.asker.patiently)
+    facts = await survey(trial.target(trial.stated), trial.asker.patiently, trial.asker.transcribe)
     trial.found.asked = facts.asked
-    proposals = propose(facts, trial.found.samples.images.shape[1])
+    proposals = propose(
+        facts, trial.found.samples.images.shape[1], sorted(set(trial.found.samples.classes))
+    )
     first, trial.found.table = await _first_that_answers(trial, proposals, facts.wants_key)
     await _choose(trial, first, proposals)
     trial.asker.trying = False
@@ -56,8 +63,8 @@ async def _first_that_answers(
     key = " The server asked for a key: set XRAY_AUDIT_API_KEY." if wants_key else ""
     raise AuditError(
         f"none of {len(trial.found.tried)} formats gave a label ({tried}).{key} Describe the "
-        "request in a target file (adapters/README.md shows how) and run xray-audit check --target "
-        "FILE"
+        "request in a target file (adapters/README.md shows how; --write FILE begins one) and run "
+        "xray-audit check --target FILE"
     )
 
 
@@ -131,6 +138,7 @@ async def _try(trial: Trial, proposal: Proposal) -> Table | None:
             raise
         except EndpointError as error:
             problem = str(error)
+            trial.missed(table, problem)
             break
         trial.found.tried.append(f"{words}: a label")
         return working
@@ -161,15 +169,27 @@ async def _ask_first(trial: Trial, table: Table) -> Table:
     trial.asker.forget()
     async with trial.asker.opened(trial.target(table)) as oracle:
         images = trial.fitted(oracle)
-        try:
-            await oracle.predict_labels(images[:1])
-        except BadReply:
-            if not trial.asker.exchanges or "response" in trial.stated:
-                raise
-            for guess in trial.readable(trial.asker.exchanges[-1], table):
-                return over(table, {"response": guess})
-            raise
-    return table
+        empty: Exchange | None = None
+        for pick in spread(trial.found.samples.classes, 1 + MOST_EMPTY):
+            try:
+                await oracle.predict_labels(images[pick : pick + 1])
+            except BadReply as error:
+                if not trial.asker.exchanges or "response" in trial.stated:
+                    raise
+                last, failure = trial.asker.exchanges[-1], error
+                for guess in trial.readable(last, table):
+                    return _also_empty(trial, empty, over(table, {"response": guess}))
+                if not may_be_empty(last):
+                    raise
+                empty = empty or last
+            else:
+                return _also_empty(trial, empty, table)
+    raise failure
+
+
+def _also_empty(trial: Trial, empty: Exchange | None, table: Table) -> Table:
+    """``table``, with a class for the answer without a label that came before, if one did."""
+    return table if empty is None else trial.allow_nothing(empty, table) or table
 
 
 def _in_words(proposal: Proposal) -> str:

@@ -10,8 +10,9 @@ from adapters.contract import LabelSpace
 from adapters.discovery.reply_guess import Guess, guesses
 from adapters.errors import BadReply, EndpointError
 from adapters.http.client.exchange import Exchange
-from adapters.http.generic.reply_labels import ReplyRule
+from adapters.http.generic.reply_labels import ReplyRule, label_names
 from adapters.target import Target
+from auditor.workflows.check.two_classes import single_number
 
 NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-columns"}
 """Kinds of reply that hold class names."""
@@ -24,32 +25,41 @@ def protocol_of(target: Target) -> str:
     return "v2" if "/v2/models/" in target.location else "http"
 
 
-def possible_rules(exchange: Exchange) -> Iterator[tuple[Any, Guess]]:
+def possible_rules(exchange: Exchange, target: Target) -> Iterator[tuple[Any, Guess]]:
     """A reply that was answered well, with each rule that may read it."""
     try:
         reply = strict_json.parse(exchange.reply.body)
     except BadReply:
         return
     if 200 <= exchange.reply.status < 300:
-        yield from ((reply, guess) for guess in guesses(reply))
+        found = guesses(reply) if protocol_of(target) == "http" else single_number(reply)
+        yield from ((reply, guess) for guess in found)
 
 
-def read_label(reply: Any, guess: Guess, target: Target, space: LabelSpace | None = None) -> str:
+def space_of(target: Target) -> LabelSpace:
+    """A label space for replies of ``target``, as far as its description makes one."""
+    rule = target.http.reply
+    names = label_names(rule, target.classes)
+    return LabelSpace(names or [], open=names is None and rule.kind in NAMED_KINDS)
+
+
+def read_label(reply: Any, target: Target, space: LabelSpace | None = None) -> str:
     """The label of the one input that ``reply`` answers, as ``target`` reads it.
 
     Raises:
         EndpointError: the rule does not read it.
+        TargetError: the rule cannot work.
     """
-    space = space or LabelSpace(open=guess["kind"] not in {"index", "scores"})
+    space = space or space_of(target)
     label = int(ReplyRule(target.http.reply, space).labels(reply, 1)[0])
     return space.name(label)
 
 
-def answers_under(guess: Guess, replies: Sequence[Exchange], target: Target) -> list[str] | None:
-    """The labels of ``replies`` under the rule ``guess``; None if it does not read one of them."""
-    space = LabelSpace(open=guess["kind"] not in {"index", "scores"})
+def answers_under(replies: Sequence[Exchange], target: Target) -> list[str] | None:
+    """The labels of ``replies`` under ``target``'s rule; None if it does not read one of them."""
+    space = space_of(target)
     try:
-        return [read_label(strict_json.parse(e.reply.body), guess, target, space) for e in replies]
+        return [read_label(strict_json.parse(e.reply.body), target, space) for e in replies]
     except EndpointError:
         return None
 

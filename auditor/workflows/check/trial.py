@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters import strict_json
 from adapters.contract import Fit, LabelSpace
 from adapters.discovery.reply_guess import Guess
 from adapters.errors import BadReply, EndpointError, TargetError
@@ -19,7 +20,9 @@ from auditor.errors import SamplesError
 from auditor.samples.fit import class_indices, to_model_units
 from auditor.samples.samples import Samples
 from auditor.workflows.check.client import Asker, PatientOracle
-from auditor.workflows.check.replies import possible_rules, read_label
+from auditor.workflows.check.nearest_miss import Miss, miss_of
+from auditor.workflows.check.replies import possible_rules, protocol_of, read_label
+from auditor.workflows.check.two_classes import NO_LABEL, completed, may_be_empty
 
 Table = dict[str, Any]
 Resized = Callable[[tuple[int, int], Fit], Samples]
@@ -85,6 +88,7 @@ class Trial:
         size: the size that the samples were brought to, None if they are as they came.
         fit: the way to it.
         fit_is_stated: True if the user states the fit.
+        nearest: the format that came nearest to a label without giving one.
     """
 
     def __init__(
@@ -105,6 +109,7 @@ class Trial:
         self._vouched = vouched
         self.size, self.fit = way.size, way.fit or "squash"
         self.fit_is_stated = way.fit is not None
+        self.nearest: Miss | None = None
         self.found = Found(self.stated, samples, notes=list(samples.notes))
 
     def target(self, table: Mapping[str, Any]) -> Target:
@@ -124,12 +129,44 @@ class Trial:
 
     def readable(self, exchange: Exchange, table: Table) -> Iterator[Guess]:
         """Rules that read a reply which was answered well; nothing is asked for it."""
-        for reply, guess in possible_rules(exchange):
-            try:
-                read_label(reply, guess, self.target(over(table, {"response": guess})))
-            except (BadReply, EndpointError, TargetError):
-                continue
-            yield guess
+        names = sorted(set(self.found.samples.classes))
+        v2 = protocol_of(self.target(table)) != "http"
+        for reply, found in possible_rules(exchange, self.target(table)):
+            for guess in completed(found, names):
+                try:
+                    target = self.target(over(table, {"response": guess}))
+                    if not v2:  # whose own reader is asked instead
+                        read_label(reply, target)
+                except (BadReply, EndpointError, TargetError):
+                    continue
+                yield guess
+
+    def missed(self, table: Table, problem: str) -> None:
+        """Keep the newest exchange, asked as ``table`` says, if none came nearer; a refusal without
+        a reason is no miss.
+        """
+        if self.asker.exchanges:
+            miss = miss_of(table, self.asker.exchanges[-1], problem)
+            near = 1 if self.nearest is None else self.nearest.rank
+            if miss.rank > near:
+                self.nearest = miss
+
+    def allow_nothing(self, exchange: Exchange, table: Table) -> Table | None:
+        """``table`` with a class for answers without a label, if ``exchange`` holds one."""
+        with_class = over(table, {"response": {"no_label": NO_LABEL}})
+        if "response" in self.stated or not may_be_empty(exchange):
+            return None
+        try:
+            target = self.target(with_class)
+            empty = read_label(strict_json.parse(exchange.reply.body), target) == NO_LABEL
+        except (BadReply, EndpointError, TargetError):
+            return None
+        note = (
+            f"The target may answer without a label: response.no_label makes {NO_LABEL!r} a class "
+            "of its own for that."
+        )
+        self.found.notes += [note] if empty and note not in self.found.notes else []
+        return with_class if empty else None
 
     def fitted(self, oracle: PatientOracle) -> NDArray[np.float32]:
         """The samples as the target takes them, resized if it takes another size."""

@@ -175,6 +175,20 @@ def test_uploads_carry_the_eight_bit_picture(
         assert b"Content-Type: image/png" in endpoint.bodies[0]
 
 
+def test_further_fields_of_a_form(mount: Mount, model: Any) -> None:
+    endpoint = _always({"label": 1})
+    options = _options(
+        request_body="multipart",
+        request_form={"model": "small", "lang": "en"},
+        reply_path="label",
+        reply_kind="index",
+    )
+    _ask(_target(mount(endpoint), options, access="image"), model.batch(1))
+    assert b'name="model"\r\n\r\nsmall\r\n' in endpoint.bodies[0]
+    assert b'name="lang"\r\n\r\nen\r\n' in endpoint.bodies[0]
+    assert b'name="file"; filename="input.png"' in endpoint.bodies[0]
+
+
 def test_jpeg_upload(mount: Mount, model: Any) -> None:
     endpoint = _always({"label": 1})
     options = _options(request_body="raw", reply_path="label", reply_kind="index")
@@ -420,6 +434,7 @@ def test_error_in_the_body(mount: Mount, model: Any) -> None:
         ({"request_axes": "grey"}, {}, "the input has 3 channels"),
         ({"request_axes": "flat", "request_value": "base64"}, {"access": "image"}, "has none"),
         ({"request_axes": "flat", "request_body": "raw"}, {"access": "image"}, "carries a file"),
+        ({"request_form": {"a": "b"}}, {}, "request.form needs"),
         ({"reply_path": "a..b"}, {}, "not a path"),
         ({"reply_path": "*.b.*"}, {}, "not a path"),
         (

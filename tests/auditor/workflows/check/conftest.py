@@ -546,7 +546,24 @@ _MORE = (
     rows_of_pixels,
     data_uri,
 )
-KINDS = {f.__name__: f for f in (*_PLAIN, *_MORE)}
+
+
+def brightness(server: Server, *, answer: Callable[[float], Any]) -> str:
+    """Raw picture to one answer about its mean brightness, 0 to 1."""
+
+    def predict(_: Any, body: bytes) -> Any:
+        try:
+            pixels = np.asarray(Image.open(io.BytesIO(body)))
+        except Exception as error:
+            raise Refused(400, {"error": "no picture"}) from error
+        server.queries += 1
+        return answer(float(pixels.mean() / 255))
+
+    server.routes |= {"POST /predict": predict}
+    return "/predict"
+
+
+KINDS = {f.__name__: f for f in (*_PLAIN, *_MORE, brightness)}
 
 
 @pytest.fixture

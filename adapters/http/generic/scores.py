@@ -1,0 +1,57 @@
+"""Numbers as replies write them: plain, or as a percentage in a text."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.errors import BadReply
+from adapters.http.payload.numbers import numbers
+from adapters.quoting import shown_value
+
+_PERCENT = re.compile(r"\s*([-+]?\d{1,10}(?:[.,]\d{1,20})?)\s*%\s*", re.ASCII)
+UNSCORED = -math.inf
+"""Score of a class that a sparse reply leaves null: below every other."""
+
+
+def share_of(text: str) -> float | None:
+    """The share that ``text`` states as a percentage ("93.2 %" is 0.932), or None."""
+    found = _PERCENT.fullmatch(text)
+    return None if found is None else float(found[1].replace(",", ".")) / 100.0
+
+
+def score(value: Any) -> float:
+    """The score that ``value``, from a reply, is. Raises BadReply if it is none."""
+    share = share_of(value) if isinstance(value, str) else None
+    if share is not None:
+        return share
+    if value is None:
+        return UNSCORED
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise BadReply(f"the target answered with {shown_value(value)} where a score should be")
+    return float(value)
+
+
+def as_numbers(rows: list[Any]) -> NDArray[np.float64]:
+    """``rows`` of scores as float64, percentages and nulls too. Raises BadReply for anything else,
+    and for a row of nothing but nulls, which scores no class.
+    """
+    try:
+        found = numbers(rows)  # plain numbers, as they mostly are, are read at once
+    except BadReply:
+        found = numbers(_plain(rows))
+    nested = found.ndim > 2 and found.size == len(rows) * found.shape[-1]
+    return found.reshape(len(rows), -1) if nested else found
+
+
+def _plain(value: Any) -> Any:
+    """``value``, nested lists of scores, with percentages and nulls as numbers."""
+    if not isinstance(value, list):
+        return score(value) if isinstance(value, str) and share_of(value) is not None else value
+    if any(one is not None for one in value):
+        return [UNSCORED if one is None else _plain(one) for one in value]
+    return value
