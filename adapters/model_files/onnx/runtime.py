@@ -55,9 +55,21 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
     """Load ``file`` into this process; only labels of what it computes leave."""
     ort = _runtime()
     session = _session(ort, file, _providers(ort, device), device, threads)
-    output = pick_output(session, file.name)
+    account = {
+        "device": device,
+        "nodes": dict(_nodes(session)),
+        "threads": threads or "runtime default",
+    }
+    return read_session(ort, session, file.name, account)
+
+
+def read_session(ort: Any, session: Any, file: str, account: dict[str, Any]) -> LoadedModel:
+    """The model of an open ``session``, which messages call ``file``; ``account`` is for the report
+    too.
+    """
+    output = pick_output(session, file)
     stated = read_metadata(session, output)
-    dims, dtype, batch = read_input(session, file.name)
+    dims, dtype, batch = read_input(session, file)
     started = list(session.get_providers())
     facts = ModelFacts(
         dims=dims,
@@ -72,14 +84,12 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
         identity=f"{started[0]} onnxruntime {ort.__version__} output {output.name}",
         description={
             "runtime": f"onnxruntime {ort.__version__}",
-            "device": device,
             "providers": started,
             "provider_options": session.get_provider_options(),
-            "nodes": dict(_nodes(session)),
-            "threads": threads or "runtime default",
             "producer": one_line(session.get_modelmeta().producer_name),
             "output": one_line(output.name),
             "ignored_metadata": list(stated.ignored),
+            **account,
         },
     )
     feed = session.get_inputs()[0].name
