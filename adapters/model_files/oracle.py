@@ -40,7 +40,7 @@ class ResolvedModel:
 def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) -> ResolvedModel:
     """Bring together what the user (who wins) and the file say; ``isolation`` is for the report."""
     account = {**file.facts(), "isolation": isolation}
-    return resolve_facts(target, f"sha256:{file.sha256}", facts, account)
+    return resolve_facts(target, f"sha256:{file.digest}", facts, account)
 
 
 def resolve_facts(

@@ -171,7 +171,7 @@ def _session(
     try:
         session = ort.InferenceSession(
             file.data,
-            _options(ort, threads),
+            _options(ort, file, threads),
             providers=providers,
             enable_fallback=0,
             read_config_from_model=0,
@@ -194,14 +194,18 @@ def _session(
     return session
 
 
-def _options(ort: Any, threads: int | None) -> Any:
+def _options(ort: Any, file: ModelFile, threads: int | None) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = _SILENT
     options.use_deterministic_compute = True
     if threads is not None:
         options.intra_op_num_threads = threads
     # A model given as bytes may name any file in the working directory as its weights; under
-    # the null device there is none. The fingerprint's digest then covers all of the model.
+    # the null device there is none. Those read and hashed with the model are handed over, so the
+    # fingerprint's digest covers all of it.
+    if file.beside:
+        held = [(name, part.data, len(part.data)) for name, part in file.beside.items()]
+        options.add_external_initializers_from_files_in_memory(*map(list, zip(*held, strict=True)))
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", os.devnull
     )
