@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,14 @@ _FORMS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Content:
+    """Hex digest and content of a file beside a model file."""
+
+    sha256: str
+    data: bytes | mmap.mmap
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFile:
     """Name (without its folder), hex digest and content of a model file, read once, so that what
     was hashed is what runs.
@@ -31,10 +40,24 @@ class ModelFile:
     name: str
     sha256: str
     data: bytes | mmap.mmap
+    beside: Mapping[str, Content] = field(default_factory=dict)
+    """Files that belong to it, by the names that it has for them."""
+
+    @property
+    def digest(self) -> str:
+        """Digest of the whole model: that of the file, or of the list of all its files."""
+        if not self.beside:
+            return self.sha256
+        lines = sorted(f"{part.sha256} {name}" for name, part in self.beside.items())
+        return hashlib.sha256("\n".join([self.sha256, *lines]).encode()).hexdigest()
 
     def facts(self) -> dict[str, Any]:
         """The JSON-able part, for the report."""
-        return {"file": self.name, "sha256": self.sha256, "bytes": len(self.data)}
+        found = {"file": self.name, "sha256": self.sha256, "bytes": len(self.data)}
+        if not self.beside:
+            return found
+        listed = {name: part.sha256 for name, part in self.beside.items()}
+        return {**found, "files_beside": listed, "sha256_of_all": self.digest}
 
 
 def read_model_file(location: str) -> ModelFile:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Layout
 from adapters.errors import TargetError
-from adapters.model_files.loaded_model import Dims
+from adapters.model_files.loaded_model import Dims, ModelFacts
 from adapters.target import Color, Target
 
 DEFAULT_BATCH = 256
@@ -72,32 +72,22 @@ class InputPlan:
         )
 
 
-def plan_input(
-    target: Target,
-    dims: Dims,
-    dtype: str,
-    *,
-    batch: tuple[int, int | None] = (1, None),
-    default_layout: Layout | None = None,
-    model_range: tuple[float, float] | None = None,
-) -> InputPlan:
+def plan_input(target: Target, facts: ModelFacts) -> InputPlan:
     """Resolve shape, layout, range and batch from what the user (who wins) and the model say."""
-    layout = _layout(target, dims, default_layout)
-    shape = _shape(target, _channels_first(dims, layout))
-    spec = _spec(target, shape, dtype, model_range)
+    layout = _layout(target, facts.dims, facts.layout)
+    shape = _shape(target, _channels_first(facts.dims, layout), facts.shape)
+    spec = _spec(target, shape, facts)
     if target.color == "bgr" and shape[0] != 3:
         raise TargetError(f"color 'bgr' needs 3 channels, the model takes {shape[0]}")
-    fewest, most = batch
+    fewest, most = facts.batch
     own = max(fewest, min(DEFAULT_BATCH, DEFAULT_BATCH_BYTES // (4 * spec.size)))
     limit = target.batch or own
     most_sent = limit if most is None else min(limit, most)
-    return InputPlan(spec, layout, dtype, fewest, most_sent, target.color)
+    return InputPlan(spec, layout, facts.dtype, fewest, most_sent, target.color)
 
 
-def _spec(
-    target: Target, shape: tuple[int, int, int], dtype: str, model_range: tuple[float, float] | None
-) -> InputSpec:
-    if dtype == "uint8" and target.access != "image":
+def _spec(target: Target, shape: tuple[int, int, int], facts: ModelFacts) -> InputSpec:
+    if facts.dtype == "uint8" and target.access != "image":
         raise TargetError("the model takes 8-bit pixels, so it can only be audited in image access")
     encoding = "uint8" if target.access == "image" else "float32"
     if target.encoding not in (None, encoding):
@@ -107,14 +97,27 @@ def _spec(
         )
     if target.value_range is not None:
         return target.input_spec(shape, encoding)
-    if model_range is not None:
-        stated, source = model_range, "model metadata"
-    elif dtype == "uint8":
-        stated, source = (0.0, 255.0), "the model takes 8-bit pixels"
-    else:
+    stated = _stated(target, facts)
+    if not stated:
         return target.input_spec(shape, encoding)
-    spec = replace(target, value_range=stated).input_spec(shape, encoding)
-    return replace(spec, range_source=source)
+    spec = replace(target, **stated).input_spec(shape, encoding)
+    pixels = facts.dtype == "uint8" and facts.value_range is None
+    return replace(
+        spec, range_source="the model takes 8-bit pixels" if pixels else "model metadata"
+    )
+
+
+def _stated(target: Target, facts: ModelFacts) -> dict[str, Any]:
+    """Range, mean and deviation as the model states them; a mean of the user's is the user's."""
+    found: dict[str, Any] = {}
+    if facts.value_range is not None:
+        found["value_range"] = facts.value_range
+    elif facts.dtype == "uint8":
+        found["value_range"] = (0.0, 255.0)
+    if facts.mean is not None and target.mean is None and target.std is None:
+        found |= {"value_range": facts.value_range or (0.0, 1.0)}
+        found |= {"mean": facts.mean, "std": facts.std}
+    return found
 
 
 def _channels_first(dims: Dims, layout: Layout) -> Dims:
@@ -144,12 +147,14 @@ def _layout(target: Target, dims: Dims, default: Layout | None) -> Layout:
     )
 
 
-def _shape(target: Target, dims: Dims) -> tuple[int, int, int]:
+def _shape(target: Target, dims: Dims, usual: tuple[int, int, int] | None) -> tuple[int, int, int]:
     if target.shape is not None:
         if not _fits(target.shape, dims):
             given = ",".join(map(str, target.shape))
             raise TargetError(f"--shape {given} does not fit the model's C,H,W {_axes(dims)}")
         return target.shape
+    if usual is not None and _fits(usual, dims):
+        return usual
     c, h, w = dims
     if c is None or h is None or w is None:
         raise TargetError(f"the model leaves its C,H,W {_axes(dims)} open: give --shape C,H,W")

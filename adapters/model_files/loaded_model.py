@@ -30,6 +30,9 @@ class ModelFacts:
         format: ``onnx``, ``TorchScript`` or ``torch.export``.
         identity: properties of the runtime that decide an answer, in words, for the fingerprint.
         description: facts for the report.
+        mean: per-channel mean that the caller must subtract, None if the model states none.
+        std: per-channel deviation that the caller must divide by.
+        shape: ``(c, h, w)`` that the model was made for, where ``dims`` leaves other sizes open.
     """
 
     dims: Dims
@@ -43,6 +46,9 @@ class ModelFacts:
     format: str
     identity: str
     description: dict[str, Any]
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    shape: tuple[int, int, int] | None = None
 
     def as_json(self) -> dict[str, Any]:
         """A JSON-able copy; see :mod:`adapters.model_files.sandbox.facts` for the way back."""

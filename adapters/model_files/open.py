@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.errors import UntrustedModel
+from adapters.model_files.beside import Part, read_beside
 from adapters.model_files.file import ModelFile, read_model_file, refuse_other_kind
-from adapters.model_files.onnx.check import check_onnx
+from adapters.model_files.onnx.check import check_onnx, files_beside
 from adapters.model_files.oracle import LocalOracle, resolve
 from adapters.model_files.sandbox.sandbox import landlock_abi
 from adapters.target import Target
@@ -19,20 +21,23 @@ from adapters.worker import Worker
 
 TRUSTED = "none: the user vouched for the file, so it ran in the auditor's own process"
 
-Check = Callable[[ModelFile], None]
-"""Looks into a file that the user did not vouch for, before any runtime does."""
+Check = Callable[[ModelFile], Sequence[Part]]
+"""Looks into a file that the user did not vouch for, before any runtime does; returns the files
+beside it that belong to it.
+"""
 
 
-def _check_onnx(file: ModelFile) -> None:
+def _check_onnx(file: ModelFile) -> Sequence[Part]:
     refuse_other_kind(file, "onnx")
-    check_onnx(file)
+    return check_onnx(file)
 
 
-def _check_torch(file: ModelFile) -> None:
+def _check_torch(file: ModelFile) -> Sequence[Part]:
     refuse_other_kind(file, "torchscript")
+    return ()
 
 
-RUNTIMES: dict[str, tuple[str, Check | None]] = {
+RUNTIMES: dict[str, tuple[str, Check]] = {
     "onnx": ("adapters.model_files.onnx.runtime", _check_onnx),
     "torchscript": ("adapters.model_files.torchscript", _check_torch),
 }
@@ -88,6 +93,8 @@ async def _open_here(target: Target, runtime: Any) -> LocalOracle:
         runtime.prepare(target.device, target.threads)
         file = read_model_file(target.location)
         refuse_other_kind(file, target.kind)
+        if target.kind == "onnx":
+            file = replace(file, beside=read_beside(target.location, files_beside(file)))
         model = runtime.load(file, target.device, target.threads)
         return LocalOracle(model.infer, resolve(target, file, model.facts, TRUSTED), worker)
 

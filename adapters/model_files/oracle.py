@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -38,16 +39,19 @@ class ResolvedModel:
 
 def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) -> ResolvedModel:
     """Bring together what the user (who wins) and the file say; ``isolation`` is for the report."""
-    plan = plan_input(
-        target,
-        facts.dims,
-        facts.dtype,
-        batch=facts.batch,
-        default_layout=facts.layout,
-        model_range=facts.value_range,
-    )
+    account = {**file.facts(), "isolation": isolation}
+    return resolve_facts(target, f"sha256:{file.digest}", facts, account)
+
+
+def resolve_facts(
+    target: Target, model: str, facts: ModelFacts, account: dict[str, Any]
+) -> ResolvedModel:
+    """Bring together what the user and the ``facts`` say of the model that ``model`` identifies;
+    ``account`` is what else the report is to hold of it.
+    """
+    plan = plan_input(target, facts)
     space = label_space(target.classes or facts.names, facts.classes, text=facts.text)
-    identity = f"{facts.format} sha256:{file.sha256} {facts.identity}"
+    identity = f"{facts.format} {model} {facts.identity}"
     if facts.text and not space.open:  # the order of the names decides the labels
         identity += f" classes {json.dumps(space.names)}"
     return ResolvedModel(
@@ -56,9 +60,8 @@ def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) 
         f"{identity} {plan.identity()}",
         {
             "kind": target.kind,
-            **file.facts(),
+            **account,
             **facts.description,
-            "isolation": isolation,
             "input": plan.facts(),
         },
     )
@@ -78,14 +81,21 @@ class ModelFileOracle(LabelOracle):
 
 
 class LocalOracle(ModelFileOracle):
-    """A model file that runs in this process, asked on one worker thread, which closes with the
-    oracle.
+    """A model that runs in this process, asked on one worker thread, which closes with the oracle;
+    ``leave`` is called last, and once.
     """
 
-    def __init__(self, infer: Infer, resolved: ResolvedModel, worker: Worker) -> None:
+    def __init__(
+        self,
+        infer: Infer,
+        resolved: ResolvedModel,
+        worker: Worker,
+        leave: Callable[[], None] | None = None,
+    ) -> None:
         super().__init__(resolved)
         self._infer = infer
         self._worker = worker
+        self._leave = leave
 
     async def predict_labels(self, batch: Batch) -> Labels:
         """See :meth:`adapters.contract.LabelOracle.predict_labels`."""
@@ -107,6 +117,9 @@ class LocalOracle(ModelFileOracle):
         """End the worker thread and let go of the model."""
         await self._worker.aclose()
         self._infer = _closed
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
 
 
 def _closed(_: NDArray[Any]) -> NDArray[Any]:

@@ -82,7 +82,7 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
         own = tensor if tensor.flags.writeable else tensor.copy()
         with torch.inference_mode():
             reply = call(torch.from_numpy(own).to(place))
-            return _pick(torch, reply, len(tensor))
+            return pick_reply(torch, reply, len(tensor))
 
     return LoadedModel(infer, facts)
 
@@ -120,7 +120,7 @@ def _quiet() -> Iterator[None]:
     log = logging.getLogger("torch.export")
     with _LOADING, warnings.catch_warnings():
         # torch.jit is deprecated since torch 2.11; the files people have are still to be audited.
-        warnings.filterwarnings("ignore", r".*torch\.jit\.", DeprecationWarning)
+        warnings.filterwarnings("ignore", r".*torch\.jit\.")
         was, log.disabled = log.disabled, True  # a corrupt file logs a traceback
         try:
             yield
@@ -199,7 +199,7 @@ def _classes(outputs: Sequence[Any], file: str) -> int | None:
 # Running
 
 
-def _pick(torch: Any, reply: Any, rows: int) -> NDArray[Any]:
+def pick_reply(torch: Any, reply: Any, rows: int) -> NDArray[Any]:
     """The first tensor of a reply with a label or scores per input, as an array."""
     if isinstance(reply, Mapping):
         parts = list(reply.values())

@@ -19,7 +19,7 @@ from typing import Any
 
 from adapters.errors import AdapterError
 from auditor.api.report import AuditInterrupted, AuditReport
-from auditor.api.targets import FIELDS, AnyTarget, locate_any
+from auditor.api.targets import FIELDS, AnyTarget, locate_any, read_model, sample_shape
 from auditor.engine.progress import Progress, choose_progress
 from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.samples.arrays import samples_from_arrays
@@ -71,6 +71,10 @@ def audit(
               with ``access="image"``), and returns ``n`` class indices or class names. Scores
               are refused: return ``scores.argmax(axis=1)``. It is called on one thread of its
               own, never twice at a time; a coroutine function works too.
+            * a model object: a torch module (a timm model among them), a Keras model, a fitted
+              scikit-learn classifier, a transformers pipeline for image classification or a pair
+              of model and processor, an ONNX Runtime session. It is asked on its device, in
+              inference mode, and has its own mode back afterwards.
             * a URL of a prediction API, or the path of a model file or of a target file (.toml).
             * a :class:`adapters.target.Target`, or an open oracle, which stays open.
         samples: clean, labelled samples of at least three classes: a path (see
@@ -84,8 +88,9 @@ def audit(
         concurrency: most requests in flight; 8 for URLs, 2 for files, 1 for functions.
         patience: longest time in seconds without an answer while the target is down or says
             "wait"; 300 unless its description states another.
-        name: identity of the model that a function asks. Answers are kept under it, so change it
-            whenever the model changes. Without it nothing from earlier calls is used again.
+        name: identity of the model object, or of the model that a function asks. Answers are kept
+            under it, so change it whenever the model changes. Without it nothing from earlier
+            calls is used again.
         progress: True for a line that shows how far it is, False for none, or an object of
             your own.
         **options: any field of :class:`auditor.plan.settings.AuditSettings` (``planes``,
@@ -142,11 +147,12 @@ def _request(
 ) -> AuditRequest:
     _refuse_unknown(options)
     described = {key: value for key, value in options.items() if key in FIELDS}
-    given = _samples(samples, described)
+    model = read_model(target)
+    given = _samples(samples, described if model is None else sample_shape(model, described))
     shown = _progress(progress)
     for note in given.notes:
         shown.note(note)
-    found = locate_any(target, given, described, name)
+    found = locate_any(target, given, described, name, model)
     judged_by = _profile(profile, found.access)
     return AuditRequest(
         target=found,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -243,7 +244,7 @@ def torch_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         if suffix == ".pt":
             with warnings.catch_warnings():
                 # Deprecated, yet these are the files people have.
-                warnings.simplefilter("ignore", DeprecationWarning)
+                warnings.filterwarnings("ignore", r".*torch\.jit\.")
                 torch.jit.save(torch.jit.script(model.train()), path)
         else:
             rows = batch if isinstance(batch, int) else 4
@@ -259,3 +260,114 @@ def torch_file(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
         return path
 
     return write
+
+
+# Model objects of the libraries that people hold them in
+
+
+@pytest.fixture
+def model_object(onnx_file: Callable[..., str]) -> Callable[[str, int], Any]:
+    """Make a model object of a library, with seeded weights; skips where it is missing."""
+
+    def make(library: str, seed: int) -> Any:
+        if library == "session":
+            import onnxruntime  # noqa: PLC0415 - slow to import, and only some tests need it
+
+            return onnxruntime.InferenceSession(onnx_file(f"session{seed}.onnx", seed=seed))
+        return _MAKERS[library](seed)
+
+    return make
+
+
+@pytest.fixture
+def object_labels(
+    reference: Callable[..., NDArray[Any]],
+) -> Callable[[str, Any, NDArray[Any]], NDArray[Any]]:
+    """Labels of a batch by the object itself, or by the linear classifier that it is."""
+
+    def labels(library: str, model: Any, batch: NDArray[Any]) -> NDArray[Any]:
+        if library in {"torch", "keras", "sklearn", "session"}:
+            return reference(batch)
+        import torch  # noqa: PLC0415 - as above
+
+        network = model[0] if isinstance(model, tuple) else getattr(model, "model", model)
+        network.eval()
+        with torch.no_grad():
+            reply = network(torch.from_numpy(np.ascontiguousarray(batch, np.float32)))
+        scores = getattr(reply, "logits", reply)
+        found: NDArray[Any] = scores.argmax(1).numpy()
+        return found
+
+    return labels
+
+
+def _torch_object(seed: int) -> Any:
+    torch = pytest.importorskip("torch")
+    model = torch.nn.Sequential(
+        torch.nn.Flatten(), torch.nn.Linear(90, CLASSES, bias=False), torch.nn.Dropout(0.5)
+    )
+    with torch.no_grad():
+        model[1].weight.copy_(torch.from_numpy(weights(seed).T))
+    return model
+
+
+def _timm_object(seed: int) -> Any:
+    timm = pytest.importorskip("timm")
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(seed)
+    model = timm.create_model("test_efficientnet", pretrained=False, num_classes=CLASSES)
+    torch.nn.init.normal_(model.get_classifier().weight)
+    return model
+
+
+def _transformers_object(seed: int) -> Any:
+    return _pair(seed)[0]
+
+
+def _pair(seed: int) -> Any:
+    transformers = pytest.importorskip("transformers")
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(seed)
+    names = dict(enumerate(("ant", "bee", "cat", "dog")))
+    config = transformers.ResNetConfig(
+        embedding_size=8, hidden_sizes=[8], depths=[1], layer_type="basic", id2label=names
+    )
+    model = transformers.ResNetForImageClassification(config)
+    torch.nn.init.normal_(model.classifier[1].weight)
+    processor = transformers.ViTImageProcessorPil(
+        size={"height": 6, "width": 5}, image_mean=[0.5, 0.4, 0.3], image_std=[0.2, 0.3, 0.4]
+    )
+    return model, processor
+
+
+def _keras_object(seed: int) -> Any:
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    keras = pytest.importorskip("keras")
+    model = keras.Sequential(
+        [
+            keras.Input((6, 5, 3)),
+            keras.layers.Permute((3, 1, 2)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(CLASSES, use_bias=False),
+        ]
+    )
+    model.set_weights([weights(seed)])
+    return model
+
+
+def _sklearn_object(seed: int) -> Any:
+    linear = pytest.importorskip("sklearn.linear_model")
+    model = linear.LogisticRegression()
+    model.classes_, model.n_features_in_ = np.arange(CLASSES), 90
+    model.coef_, model.intercept_ = weights(seed).T, np.zeros(CLASSES)
+    return model
+
+
+_MAKERS: dict[str, Callable[[int], Any]] = {
+    "torch": _torch_object,
+    "timm": _timm_object,
+    "transformers": _transformers_object,
+    "pair": _pair,
+    "keras": _keras_object,
+    "sklearn": _sklearn_object,
+}

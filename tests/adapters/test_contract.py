@@ -21,8 +21,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from adapters.contract import InputSpec, LabelOracle, WireCount
+from adapters.contract import InputSpec, LabelOracle, Layout, WireCount
 from adapters.errors import TargetError
+from adapters.objects.open import open_object, read_object
 from adapters.registry import open_oracle
 from adapters.synthetic import nearest_prototype, synthetic_prototypes
 from adapters.target import HttpOptions, ReplyFormat, RequestFormat, Target
@@ -97,6 +98,25 @@ def generic_case(request: pytest.FixtureRequest, path: str, reply: ReplyFormat) 
     return linear("http", first, second, reference, shape=SHAPE, classes=NAMES, http=options)
 
 
+OBJECTS: dict[str, Any] = {}
+"""Location of a target of kind ``object`` -> the model object that it stands for."""
+
+
+def object_case(request: pytest.FixtureRequest, library: str) -> Case:
+    make = request.getfixturevalue("model_object")
+    for seed in (0, 1):
+        OBJECTS[f"{library} {seed}"] = make(library, seed)
+    labels_of = request.getfixturevalue("object_labels")
+    return Case(
+        Target("object", f"{library} 0", shape=SHAPE, layout=LAYOUTS.get(library)),
+        Target("object", f"{library} 1", shape=SHAPE, layout=LAYOUTS.get(library)),
+        lambda batch: labels_of(library, OBJECTS[f"{library} 0"], batch),
+    )
+
+
+LAYOUTS: dict[str, Layout] = {"sklearn": "NCHW"}
+"""The linear classifier was fitted on pictures flattened in this order."""
+
 CASES: dict[str, Callable[[pytest.FixtureRequest], Case]] = {
     "onnx-nchw": lambda r: onnx_case(r, {}),
     "onnx-isolated": lambda r: onnx_case(r, {}, trust_model_file=False),
@@ -110,6 +130,13 @@ CASES: dict[str, Callable[[pytest.FixtureRequest], Case]] = {
     "torch-pt2": lambda r: torch_case(r, ".pt2"),
     "torch-pt2-fixed-batch": lambda r: torch_case(r, ".pt2", batch=16),
     "torch-labels": lambda r: torch_case(r, ".pt", reply="labels"),
+    "object-torch": lambda r: object_case(r, "torch"),
+    "object-timm": lambda r: object_case(r, "timm"),
+    "object-transformers": lambda r: object_case(r, "transformers"),
+    "object-pair": lambda r: object_case(r, "pair"),
+    "object-keras": lambda r: object_case(r, "keras"),
+    "object-sklearn": lambda r: object_case(r, "sklearn"),
+    "object-session": lambda r: object_case(r, "session"),
     "synthetic": synthetic_case,
     "http-v2": v2_case,
     "http-v2-image": lambda r: v2_case(r, access="image"),
@@ -118,7 +145,13 @@ CASES: dict[str, Callable[[pytest.FixtureRequest], Case]] = {
 }
 
 
-@pytest.fixture(params=sorted(CASES))
+# Keras on its torch backend copies tensors in a way that NumPy 2 deprecates.
+KERAS = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
+
+
+@pytest.fixture(
+    params=[pytest.param(n, marks=[KERAS] if "keras" in n else []) for n in sorted(CASES)]
+)
 def case(request: pytest.FixtureRequest) -> Case:
     return CASES[request.param](request)
 
@@ -169,7 +202,12 @@ def model_server(reference: Reference) -> Iterator[str]:
 
 def using(target: Target, do: Callable[[LabelOracle], Awaitable[T]]) -> T:
     async def go() -> T:
-        oracle = await open_oracle(target)
+        if target.kind == "object":
+            model = read_object(OBJECTS[target.location])
+            assert model is not None
+            oracle = await open_object(model, target, target.location)
+        else:
+            oracle = await open_oracle(target)
         try:
             return await do(oracle)
         finally:

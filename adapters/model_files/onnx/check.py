@@ -1,20 +1,24 @@
 """Looks into an ONNX file before any runtime does: one pass over its bytes, nothing executed.
 
-Refused: weights in other files (at any depth), operators that no image classifier needs or that
-are unknown, tensors whose dimensions and data disagree, absurd dimensions, functions that unfold
-without end, and anything that is not plain ONNX. What passes still runs isolated.
+Refused: weights in other files unless they are the model's own and lie beside it, operators that no
+image classifier needs or that are unknown, tensors whose dimensions and data disagree, absurd
+dimensions, functions that unfold without end, and anything that is not plain ONNX. What passes
+still runs isolated.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from adapters.errors import ModelFileError, ModelRefused
 from adapters.file_kind import LOOK_AT, ONNX, file_kind
 from adapters.model_files import protobuf
+from adapters.model_files.beside import MAX_FILES, Part, refused, why_foreign
 from adapters.model_files.file import ModelFile
 from adapters.model_files.onnx.operators import ALLOWED
 from adapters.model_files.onnx.schema import BITS, MESSAGES
@@ -44,6 +48,10 @@ _NUMBERS = {"tensor": {1, 2, 14}, "dimension": {1}, "sparse": {3}}
 """Fields whose numbers are looked at; of all others only the size counts."""
 
 _EXTERNAL = ("tensor", 13)
+_TOP = 2
+"""Depth of the main graph's own weights. Nothing else may be in another file: no exporter does so,
+and no runtime reads it.
+"""
 
 
 @dataclass
@@ -57,12 +65,25 @@ class _Message:
     texts: dict[int, memoryview] = field(default_factory=dict)
     sizes: Counter[int] = field(default_factory=Counter)
     seen: set[int] = field(default_factory=set)
+    external: dict[str, str] = field(default_factory=dict)
 
 
-def check_onnx(file: ModelFile) -> None:
-    """Check that ``file`` is plain ONNX, complete in itself and made of known operators."""
+def check_onnx(file: ModelFile) -> tuple[Part, ...]:
+    """Check that ``file`` is plain ONNX and made of known operators; the files beside it that it
+    keeps weights in.
+    """
+    look = _Look(file.name)
     with memoryview(file.data) as content:
-        _Look(file.name).check(content)
+        look.check(content)
+    return tuple(Part(name, least) for name, least in look.beside.items())
+
+
+def files_beside(file: ModelFile) -> tuple[Part, ...]:
+    """The files beside ``file`` that it keeps weights in; nothing else of it is judged."""
+    look = _Look(file.name)
+    with contextlib.suppress(NotProtobufError, ModelRefused), memoryview(file.data) as content:
+        look.read(content)
+    return tuple(Part(name, least) for name, least in look.beside.items())
 
 
 class _Look:
@@ -73,11 +94,17 @@ class _Look:
         self._budget = Budget(MAX_FIELDS)
         self._calls: Counter[Key] = Counter()
         self._functions: dict[Key, Counter[Key]] = {}
+        self.beside: dict[str, int] = {}
+        """Name of a file beside the model -> the fewest bytes in it."""
+
+    def read(self, content: memoryview) -> _Message:
+        """Read all of ``content``."""
+        return self._read("model", content, 0)
 
     def check(self, content: memoryview) -> None:
         """Look through all of ``content``; see :func:`check_onnx`."""
         try:
-            model = self._read("model", content, 0)
+            model = self.read(content)
         except NotProtobufError as error:
             raise ModelFileError(f"model file {self._file} {_instead(content, error)}") from error
         if 7 not in model.seen:
@@ -98,25 +125,30 @@ class _Look:
         if kind == "function":
             self._calls = Counter()
         for number, wire, value in fields(content, self._budget):
-            form = self._form(kind, number, found)
+            form = self._form(kind, number, found, depth)
             if form in _WIRES:
                 self._scalar(kind, number, wire, value, found)
             elif not isinstance(value, memoryview):
                 raise NotProtobufError(f"{kind}.{number} is no message")
             elif form != "opaque":
-                self._read(form, value, depth + 1)
+                inner = self._read(form, value, depth + 1)
+                if (kind, number) == _EXTERNAL:
+                    key, said = (
+                        bytes(inner.texts.get(n, b"")).decode("utf-8", "replace") for n in (1, 2)
+                    )
+                    found.external[key] = said
         if kind == "function":
             self._functions[_key(found, domain=10, name=1, overload=13)] = self._calls
             self._calls = outer
         self._judge(kind, found)
         return found
 
-    def _form(self, kind: str, number: int, found: _Message) -> str:
+    def _form(self, kind: str, number: int, found: _Message, depth: int) -> str:
         """Kind of a field in the schema; parsers merge repeats, so only lists may have them."""
         form = MESSAGES[kind].get(number)
         if form is None:
             self._refuse(f"holds a part that is not known here ({kind} {number})")
-        if (kind, number) == _EXTERNAL:
+        if (kind, number) == _EXTERNAL and depth != _TOP:
             self._refuse_external()
         if number in found.seen and not form.endswith("*"):
             raise NotProtobufError(f"{kind} {number} stands there twice")
@@ -158,12 +190,13 @@ class _Look:
 
     def _tensor(self, tensor: _Message) -> None:
         """A tensor may not claim more than it brings: runtimes allocate what is claimed."""
-        if any(tensor.numbers.get(14, ())):
-            self._refuse_external()
         elements = self._elements([signed(dim) for dim in tensor.numbers.get(1, ())])
         kind = tensor.numbers.get(2, [0])[-1]
         if kind != _STRING and kind not in BITS:
             self._refuse(f"holds a tensor of unknown type {kind}")
+        if any(tensor.numbers.get(14, ())) or tensor.external:
+            self._external(tensor.external, math.ceil(elements * BITS.get(kind, 0) / 8))
+            return
         if kind == _STRING:
             return  # a string may be empty, and then it takes no byte
         if 9 in tensor.seen:
@@ -172,6 +205,20 @@ class _Look:
             fits = elements <= 4 * sum(tensor.sizes[number] for number in (4, 5, 7, 10, 11))
         if not fits:
             self._refuse("holds a tensor whose dimensions and data disagree")
+
+    def _external(self, stated: Mapping[str, str], size: int) -> None:
+        """A tensor whose ``size`` bytes are in a file beside the model, as ``stated``."""
+        name = stated.get("location", "")
+        why = why_foreign(self._file, name)
+        if why:
+            self._refuse_external(f"{one_line(name, 80)!r} {why}")
+        start, length = (stated.get(key) or "0" for key in ("offset", "length"))
+        known = all(text.isascii() and text.isdigit() for text in (start, length))
+        if not known or len(start) > 15 or (length != "0" and int(length) != size) or not size:
+            self._refuse("holds a tensor whose dimensions and data disagree")
+        self.beside[name] = max(self.beside.get(name, 0), int(start) + size)
+        if len(self.beside) > MAX_FILES:
+            self._refuse_external(f"more than {MAX_FILES} of them")
 
     def _elements(self, dims: list[int]) -> int:
         elements = math.prod(dims) if len(dims) <= MAX_RANK else -1
@@ -198,12 +245,8 @@ class _Look:
             total += times * (1 + known.get(key, 0))
         return total
 
-    def _refuse_external(self) -> NoReturn:
-        # Not even for trusted files: the report's digest must cover all of the model.
-        raise ModelRefused(
-            f"model file {self._file} keeps weights in another file: store them in the model "
-            f"with onnx.save(onnx.load('{self._file}'), 'whole.onnx')"
-        )
+    def _refuse_external(self, what: str = "within a node or a subgraph") -> NoReturn:
+        raise refused(self._file, what)
 
     def _refuse(self, what: str) -> NoReturn:
         raise ModelRefused(

@@ -55,9 +55,21 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
     """Load ``file`` into this process; only labels of what it computes leave."""
     ort = _runtime()
     session = _session(ort, file, _providers(ort, device), device, threads)
-    output = pick_output(session, file.name)
+    account = {
+        "device": device,
+        "nodes": dict(_nodes(session)),
+        "threads": threads or "runtime default",
+    }
+    return read_session(ort, session, file.name, account)
+
+
+def read_session(ort: Any, session: Any, file: str, account: dict[str, Any]) -> LoadedModel:
+    """The model of an open ``session``, which messages call ``file``; ``account`` is for the report
+    too.
+    """
+    output = pick_output(session, file)
     stated = read_metadata(session, output)
-    dims, dtype, batch = read_input(session, file.name)
+    dims, dtype, batch = read_input(session, file)
     started = list(session.get_providers())
     facts = ModelFacts(
         dims=dims,
@@ -72,14 +84,12 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
         identity=f"{started[0]} onnxruntime {ort.__version__} output {output.name}",
         description={
             "runtime": f"onnxruntime {ort.__version__}",
-            "device": device,
             "providers": started,
             "provider_options": session.get_provider_options(),
-            "nodes": dict(_nodes(session)),
-            "threads": threads or "runtime default",
             "producer": one_line(session.get_modelmeta().producer_name),
             "output": one_line(output.name),
             "ignored_metadata": list(stated.ignored),
+            **account,
         },
     )
     feed = session.get_inputs()[0].name
@@ -161,7 +171,7 @@ def _session(
     try:
         session = ort.InferenceSession(
             file.data,
-            _options(ort, threads),
+            _options(ort, file, threads),
             providers=providers,
             enable_fallback=0,
             read_config_from_model=0,
@@ -184,14 +194,18 @@ def _session(
     return session
 
 
-def _options(ort: Any, threads: int | None) -> Any:
+def _options(ort: Any, file: ModelFile, threads: int | None) -> Any:
     options = ort.SessionOptions()
     options.log_severity_level = _SILENT
     options.use_deterministic_compute = True
     if threads is not None:
         options.intra_op_num_threads = threads
     # A model given as bytes may name any file in the working directory as its weights; under
-    # the null device there is none. The fingerprint's digest then covers all of the model.
+    # the null device there is none. Those read and hashed with the model are handed over, so the
+    # fingerprint's digest covers all of it.
+    if file.beside:
+        held = [(name, part.data, len(part.data)) for name, part in file.beside.items()]
+        options.add_external_initializers_from_files_in_memory(*map(list, zip(*held, strict=True)))
     options.add_session_config_entry(
         "session.model_external_initializers_file_folder_path", os.devnull
     )

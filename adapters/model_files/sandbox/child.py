@@ -54,11 +54,17 @@ def _load(setup: dict[str, Any], sandbox: ModuleType) -> LoadedModel:
     model_file = importlib.import_module("adapters.model_files.file")
     runtime.prepare(setup["device"], setup["threads"])
     sandbox.limit_memory(setup["memory"])
-    size = os.fstat(setup["model"]).st_size
-    with mmap.mmap(setup["model"], size, prot=mmap.PROT_READ) as content:
-        file = model_file.ModelFile(setup["name"], setup["sha256"], content[:])
+    beside = {
+        name: model_file.Content("", _mapped(handle)) for name, handle in setup["beside"].items()
+    }
+    with _mapped(setup["model"]) as content:
+        file = model_file.ModelFile(setup["name"], setup["sha256"], content[:], beside)
     model: LoadedModel = runtime.load(file, setup["device"], setup["threads"])
     return model
+
+
+def _mapped(handle: int) -> mmap.mmap:
+    return mmap.mmap(handle, os.fstat(handle).st_size, prot=mmap.PROT_READ)
 
 
 def _load_failure(error: BaseException, file: str) -> bytes:

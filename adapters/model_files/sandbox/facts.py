@@ -44,6 +44,9 @@ def read_facts(data: bytes) -> tuple[ModelFacts, int]:
         format=_one_of(stated.get("format"), _FORMATS),
         identity=one_line(stated.get("identity")),
         description=_clean(description, 0),
+        mean=_channels(stated.get("mean")),
+        std=_channels(stated.get("std")),
+        shape=_usual_shape(stated.get("shape")),
     )
     return facts, _whole(stated.get("landlock"), 1, 1000)
 
@@ -83,6 +86,22 @@ def _range(value: Any) -> tuple[float, float]:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise ValueError("a value range is empty")
     return low, high
+
+
+def _channels(value: Any) -> tuple[float, ...] | None:
+    if value is None:
+        return None
+    numbers = tuple(float(part) for part in _list(value, 1, 4))
+    if not all(map(math.isfinite, numbers)):
+        raise ValueError("a mean or deviation is no number")
+    return numbers
+
+
+def _usual_shape(value: Any) -> tuple[int, int, int] | None:
+    if value is None:
+        return None
+    c, h, w = (_whole(axis, 1, MAX_AXIS) for axis in _list(value, 3, 3))
+    return c, h, w
 
 
 def _one_of(value: Any, known: tuple[Any, ...]) -> Any:

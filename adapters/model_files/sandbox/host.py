@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from adapters.checks import check_batch, check_labels
 from adapters.contract import MAX_CLASSES, Batch, Labels
 from adapters.errors import BadReply, TargetError
+from adapters.model_files.beside import Part
 from adapters.model_files.file import ModelFile
 from adapters.model_files.oracle import ModelFileOracle, ResolvedModel, resolve, run_failure
 from adapters.model_files.sandbox.allowed_paths import environment_for
@@ -35,7 +36,7 @@ MAX_INPUT_VALUES = 64 * 1024**2
 
 
 async def open_isolated(
-    target: Target, runtime: str, check: Callable[[ModelFile], None] | None
+    target: Target, runtime: str, check: Callable[[ModelFile], Sequence[Part]] | None
 ) -> IsolatedOracle:
     """Load ``target`` in a process of its own, with the module ``runtime``, after ``check`` looked
     into the file. Raises ModelStopped if it crashed, hung or hit a limit while it was loaded, else
@@ -51,11 +52,14 @@ async def open_isolated(
 
 
 def _open(
-    target: Target, runtime: str, check: Callable[[ModelFile], None] | None, reader: Worker
+    target: Target,
+    runtime: str,
+    check: Callable[[ModelFile], Sequence[Part]] | None,
+    reader: Worker,
 ) -> IsolatedOracle:
     with closing(SealedModel(target.location)) as model, ExitStack() as opened:
         if check is not None:
-            check(model.file)
+            model.add(check(model.file))
         slots = opened.enter_context(closing(Slots()))
         oracle = _start(target, runtime, model, slots, reader)
         opened.pop_all()
@@ -69,7 +73,9 @@ def _start(
     limits = _limits(target, gpu=gpu)
     package = "torch" if runtime.endswith("torchscript") else "onnxruntime"
     environment = environment_for(("numpy", package), gpu=gpu)
-    process = ModelProcess(model.file.name, environment, limits, (model.handle, slots.handle))
+    process = ModelProcess(
+        model.file.name, environment, limits, (model.handle, slots.handle, *model.beside.values())
+    )
     try:
         facts, landlock = process.open(
             {
@@ -84,6 +90,7 @@ def _start(
                 "name": model.file.name,
                 "sha256": model.file.sha256,
                 "model": model.handle,
+                "beside": model.beside,
                 "inputs": slots.handle,
             }
         )

@@ -9,6 +9,8 @@ import hashlib
 import mmap
 import os
 import resource
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,36 +18,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.errors import ModelFileError, TargetError
-from adapters.model_files.file import MAX_FILE_BYTES, ModelFile, model_path, unreadable
+from adapters.model_files.beside import Part, find_beside
+from adapters.model_files.file import MAX_FILE_BYTES, Content, ModelFile, model_path, unreadable
 
 _CHUNK = 4 * 1024**2
 
 
 class SealedModel:
     """A model file's content in memory, hashed while it was read, that cannot be changed: what was
-    hashed and checked is what runs, even if the file changes. ``handle`` is the file for the child.
+    hashed and checked is what runs, even if the file changes. ``handle`` is the file for the child,
+    ``beside`` those of the files that belong to it, by name.
     """
 
     def __init__(self, location: str) -> None:
         path = model_path(location)
-        self.handle = os.memfd_create("model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-        try:
-            digest = _copy(path, location, self.handle)
-            seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
-            fcntl.fcntl(self.handle, fcntl.F_ADD_SEALS, seals)
-            content = mmap.mmap(self.handle, 0, prot=mmap.PROT_READ)
-        except BaseException:
-            os.close(self.handle)
-            raise
+        self._location = location
+        self.handle, digest, content = _sealed(path, location)
         self.file = ModelFile(path.name, digest, content)
+        self.beside: dict[str, int] = {}
+
+    def add(self, parts: Sequence[Part]) -> None:
+        """Read the files beside the model that belong to it. Raises ModelRefused as
+        :func:`adapters.model_files.beside.find_beside`.
+        """
+        found: dict[str, Content] = {}
+        try:
+            for part in parts:
+                path = find_beside(self._location, part)
+                self.beside[part.name], digest, content = _sealed(path, part.name)
+                found[part.name] = Content(digest, content)
+        finally:
+            self.file = replace(self.file, beside=found)
 
     def close(self) -> None:
         """Let go of the content; the child has its own hold on it."""
-        assert isinstance(self.file.data, mmap.mmap)
-        # An error on its way up may still hold a view of it: then it goes with the error.
-        with contextlib.suppress(BufferError):
-            self.file.data.close()
-        os.close(self.handle)
+        for content in (self.file.data, *(part.data for part in self.file.beside.values())):
+            assert isinstance(content, mmap.mmap)
+            # An error on its way up may still hold a view of it: then it goes with the error.
+            with contextlib.suppress(BufferError):
+                content.close()
+        for handle in (self.handle, *self.beside.values()):
+            os.close(handle)
+
+
+def _sealed(path: Path, location: str) -> tuple[int, str, mmap.mmap]:
+    """The content of the file at ``path`` in sealed memory: its handle, digest and map."""
+    handle = os.memfd_create("model", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    try:
+        digest = _copy(path, location, handle)
+        seals = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL
+        fcntl.fcntl(handle, fcntl.F_ADD_SEALS, seals)
+        return handle, digest, mmap.mmap(handle, 0, prot=mmap.PROT_READ)
+    except BaseException:
+        os.close(handle)
+        raise
 
 
 def _copy(path: Path, location: str, target: int) -> str:

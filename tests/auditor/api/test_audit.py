@@ -343,3 +343,51 @@ def test_photographs_get_the_shape_in_the_stated_way(tmp_path: Path) -> None:
     assert "Pictures: all cropped to 4x4." in said
     with pytest.raises(UsageError, match=r"fit is the way to another size: state it with shape"):
         audit(label_of, tmp_path / "s", output=tmp_path / "b", fit="crop", **QUICK)
+
+
+# Model objects
+
+
+def torch_model() -> Any:
+    """A torch module that gives the known classifier's labels to most inputs."""
+    torch = pytest.importorskip("torch")
+    places = torch.from_numpy(synthetic_prototypes(1, 5, (1, 4, 4)).reshape(5, -1)).float()
+    layer = torch.nn.Linear(16, 5)
+    with torch.no_grad():  # the nearest prototype, as scores
+        layer.weight.copy_(2 * places)
+        layer.bias.copy_(-(places**2).sum(1))
+    return torch.nn.Sequential(torch.nn.Flatten(), layer)
+
+
+def test_a_model_object_gives_the_labels_of_the_same_function(
+    samples: Samples, tmp_path: Path
+) -> None:
+    model = torch_model().train()
+    one = audit(model, samples, output=tmp_path / "a", name="m", **QUICK)
+    two = audit(label_of, samples, output=tmp_path / "b", **QUICK)
+    assert one.data["planes"] == two.data["planes"]
+    assert one.data["model"]["kind"] == "object"
+    assert one.data["model"]["weights_sha256"]
+    assert model.training
+
+
+def test_a_model_object_is_asked_at_the_size_it_states(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    model = timm.create_model("test_efficientnet", pretrained=False, num_classes=3)
+    for label in range(3):
+        for number in range(3):
+            drawn = np.random.default_rng(10 * label + number).integers(0, 256, (70, 90, 3))
+            picture = Image.fromarray(drawn.astype(np.uint8))
+            (tmp_path / "pictures" / str(label)).mkdir(parents=True, exist_ok=True)
+            picture.save(tmp_path / "pictures" / str(label) / f"{number}.png")
+    report = audit(model, tmp_path / "pictures", output=tmp_path / "o", **QUICK)
+    side = model.pretrained_cfg["input_size"][1]
+    assert report.data["input"]["shape"] == [3, side, side]
+
+
+@pytest.mark.parametrize("option", ["device", "threads"])
+def test_a_model_object_keeps_its_device(option: str, samples: Samples, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=f"{option} is for model files"):
+        audit(torch_model(), samples, output=tmp_path, **{option: 1}, **QUICK)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import importlib
 import json
 import sys
@@ -338,13 +339,92 @@ def test_a_file_beyond_2_gib_is_refused(tmp_path: Path) -> None:
     assert "2 GiB" in refusal(ModelFileError, str(path))
 
 
-@pytest.mark.parametrize("way", ["{name}", "{folder}/{name}", "../..{folder}/{name}"])
-def test_weights_outside_the_file_are_refused(
-    onnx_external: Callable[[str], str], monkeypatch: pytest.MonkeyPatch, way: str
+@pytest.mark.parametrize("way", ["{folder}/{name}", "../..{folder}/{name}"])
+@pytest.mark.parametrize("trust_model_file", [True, False])
+def test_weights_outside_the_folder_are_refused(
+    onnx_external: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+    way: str,
+    *,
+    trust_model_file: bool,
 ) -> None:
     path = onnx_external(way)
     monkeypatch.chdir(Path(path).parent)
-    assert "another file" in refusal(ModelFileError, path)
+    said = refusal(ModelFileError, path, trust_model_file=trust_model_file)
+    assert "another file" in said
+
+
+@pytest.mark.parametrize("trust_model_file", [True, False])
+def test_weights_beside_the_file_are_part_of_the_model(
+    onnx_external: Callable[[str], str],
+    batch: NDArray[np.float32],
+    reference: Reference,
+    *,
+    trust_model_file: bool,
+) -> None:
+    path = onnx_external("{name}")
+    beside = Path(path).parent / "weights.bin"
+    first = opened(path, trust_model_file=trust_model_file)
+    assert ask(path, batch, trust_model_file=trust_model_file)[0].tolist() == (
+        reference(batch).tolist()
+    )
+    assert first.description["files_beside"] == {
+        "weights.bin": hashlib.sha256(beside.read_bytes()).hexdigest()
+    }
+    beside.write_bytes(bytes(len(beside.read_bytes()) - 4) + beside.read_bytes()[-4:])
+    assert opened(path, trust_model_file=trust_model_file).fingerprint != first.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("missing", "'weights.bin', which is missing here"),
+        ("short", "which does not hold all of them"),
+        ("link", "which is a link: copy the file"),
+        ("folder", "which is no file"),
+    ],
+)
+def test_weights_beside_the_file_must_be_there_and_whole(
+    onnx_external: Callable[[str], str], change: str, words: str
+) -> None:
+    path = onnx_external("{name}")
+    beside = Path(path).parent / "weights.bin"
+    content = beside.read_bytes()
+    beside.unlink()
+    if change == "short":
+        beside.write_bytes(content[:-1])
+    elif change == "link":
+        elsewhere = beside.parent / "other"
+        elsewhere.mkdir()
+        (elsewhere / "secret.bin").write_bytes(content)
+        beside.symlink_to(elsewhere / "secret.bin")
+    elif change == "folder":
+        beside.mkdir()
+    assert words in refusal(ModelFileError, path, trust_model_file=False)
+
+
+def test_the_hubs_cache_links_a_model_and_its_weights(
+    onnx_external: Callable[[str], str], batch: NDArray[np.float32], reference: Reference
+) -> None:
+    path = Path(onnx_external("{name}"))
+    blobs, snapshot = path.parent / "blobs", path.parent / "snapshots" / "a"
+    blobs.mkdir()
+    snapshot.mkdir(parents=True)
+    for name in (path.name, "weights.bin"):
+        (path.parent / name).rename(blobs / f"of-{name}")
+        (snapshot / name).symlink_to(Path("../../blobs") / f"of-{name}")
+    labels, _ = ask(str(snapshot / path.name), batch, trust_model_file=False)
+    assert labels.tolist() == reference(batch).tolist()
+
+
+@pytest.mark.parametrize("name", ["secret.txt", ".env", "id_rsa", ""])
+def test_a_file_that_is_not_named_like_weights_is_refused(
+    onnx_external: Callable[[str], str], name: str
+) -> None:
+    path = onnx_external(name or " ")
+    if name:
+        (Path(path).parent / "weights.bin").rename(Path(path).parent / name)
+    assert "not named like weights" in refusal(ModelFileError, path, trust_model_file=False)
 
 
 def test_the_file_never_configures_its_auditor(

@@ -1,0 +1,1 @@
+"""Models that are objects in memory, of every usual library, behind the adapters' contract."""
