@@ -59,7 +59,7 @@ def check(
     def resized(size: tuple[int, int], fit: Fit) -> Samples:
         return load_samples(place, size, fit, background)
 
-    progress = make_progress(quiet=output.quiet)
+    progress = make_progress(output)
     if "url" in stated:
         note_proxy(build_target(target), progress)
     pending = run_check(

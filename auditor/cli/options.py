@@ -262,6 +262,10 @@ class LimitOptions:
     request_rate: float | None = _option(
         "Most requests per second. Default: as many as the target takes.", metavar="N"
     )
+    price_per_1000: float | None = _option(
+        "Price of 1,000 queries, in your currency; plan and progress count with it. Default: none.",
+        metavar="PRICE",
+    )
     concurrency: int | None = _option(
         "Most requests in flight. Default: 8, for files 2.", metavar="N"
     )
@@ -288,6 +292,12 @@ class OutputOptions:
         default=False,
         flags="--json",
         env=False,
+    )
+    progress: Literal["auto", "lines", "json"] = _option(
+        "Form of the progress on standard error: auto is a live display on a terminal and a line "
+        "every 30 s elsewhere; json is a line of JSON for each event. Default: auto.",
+        default="auto",
+        metavar="NAME",
     )
     quiet: bool = _option(
         "No progress on standard error. Default: no.",
