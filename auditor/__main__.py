@@ -9,19 +9,26 @@ from __future__ import annotations
 import asyncio
 import ctypes
 import importlib
+import io
 import os
+import re
 import sys
 import traceback
 
-from auditor.errors import AuditError, ExitCode
+from auditor.errors import AuditError, ExitCode, did_you_mean
 
 DEBUG = "XRAY_AUDIT_DEBUG"
+COMPLETING, COMPLETION = "_XRAY_AUDIT_COMPLETE", {"--install-completion", "--show-completion"}
 _PR_SET_DUMPABLE = 4
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
     harden_process()
+    for stream in (sys.stdout, sys.stderr):
+        # A legacy code page lacks some letters: better a question mark than no report.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     sys.exit(_guarded())
 
 
@@ -44,13 +51,19 @@ def _run() -> int:
     options = importlib.import_module("auditor.cli.options")
     settings = importlib.import_module("auditor.cli.settings")
     values = settings.read_settings(options.option_types())
-    commands = ("plan", "check", "calibrate", "cohort", "report")
+    commands = ("audit", "plan", "check", "calibrate", "cohort", "report")
     # Left to itself, typer ends an interrupted or piped run with 1, as if a backdoor was found.
-    code = cli.app(
-        prog_name="xray-audit",
-        standalone_mode=False,
-        default_map={**values, **dict.fromkeys(commands, values)},
-    )
+    try:
+        code = cli.app(
+            prog_name="xray-audit",
+            standalone_mode=False,
+            default_map={**values, **dict.fromkeys(commands, values)},
+        )
+    except SystemExit as error:
+        # Typer leaves the program so once it has answered the shell or set it up.
+        if error.code == 0 and (COMPLETING in os.environ or COMPLETION & set(sys.argv)):
+            return ExitCode.NO_EVIDENCE
+        raise
     return code if isinstance(code, int) else ExitCode.NO_EVIDENCE
 
 
@@ -65,10 +78,22 @@ def explain(error: BaseException) -> tuple[int, str]:
         return ExitCode.FAILED, ""
     wrong_usage = getattr(error, "format_message", None)
     if wrong_usage is not None:
-        return ExitCode.USAGE, f"{wrong_usage()} (xray-audit --help lists every option)"
+        return ExitCode.USAGE, _usage_message(error, wrong_usage())
     if isinstance(error, ImportError):
         return ExitCode.FAILED, f"this installation is incomplete: {error}"
     return _explain_other(error)
+
+
+def _usage_message(error: BaseException, message: str) -> str:
+    """The parser's sentence, with the nearest option or value where one was mistyped."""
+    more = "(xray-audit --help-all lists every option)"
+    near = getattr(error, "possibilities", None)  # the nearest first
+    if near:
+        return f"{getattr(error, 'message', message)}; did you mean {near[0]}? {more}"
+    message = message.replace(": Value error, ", ": ")
+    choice = re.search(r"'([^']*)' is not one of (.*)\.$", message)
+    hint = did_you_mean(choice[1], re.findall(r"'([^']+)'", choice[2])) if choice else ""
+    return f"{message.removesuffix('.') if hint else message}{hint} {more}"
 
 
 def _explain_other(error: BaseException) -> tuple[int, str]:

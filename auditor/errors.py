@@ -26,6 +26,7 @@ that cannot work exits with 2, any other of them with 4.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import IntEnum
 
 
@@ -40,6 +41,14 @@ class ExitCode(IntEnum):
     LABELS_PENDING = 5
     COME_BACK = 5
     INTERRUPTED = 130
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """The end of a sentence about an unknown ``name``: the known one nearest to it, if any is."""
+    import difflib  # noqa: PLC0415 - only a slip of the pen needs it
+
+    near = difflib.get_close_matches(name.lower(), {one.lower(): one for one in known}, n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 class AuditError(Exception):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import contextvars
-import difflib
 import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
@@ -21,7 +20,7 @@ from adapters.errors import AdapterError
 from auditor.api.report import AuditInterrupted, AuditReport
 from auditor.api.targets import FIELDS, AnyTarget, locate_any, read_model, sample_shape
 from auditor.engine.progress import Progress, choose_progress
-from auditor.errors import AuditError, LabelsPending, UsageError
+from auditor.errors import AuditError, LabelsPending, UsageError, did_you_mean
 from auditor.samples.arrays import samples_from_arrays
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
@@ -169,10 +168,7 @@ def _refuse_unknown(options: Mapping[str, Any]) -> None:
     known = SETTINGS | FIELDS
     for name in options:
         if name not in known:
-            near = difflib.get_close_matches(name, sorted(known), n=1)
-            hint = (
-                f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(sorted(known))}"
-            )
+            hint = did_you_mean(name, known) or f"; it has {', '.join(sorted(known))}"
             raise UsageError(f"audit() has no option {name!r}{hint}")
 
 

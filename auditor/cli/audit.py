@@ -36,8 +36,9 @@ SignKey = Annotated[
     typer.Option(
         "--sign-key",
         help="PEM Ed25519 private key that signs the evidence (openssl genpkey -algorithm "
-        "ed25519 -out audit.key).",
-        rich_help_panel="Result",
+        "ed25519 -out audit.key). Default: none.",
+        rich_help_panel=options.SHOWN,
+        metavar="FILE",
         envvar="XRAY_AUDIT_SIGN_KEY",
         show_envvar=False,
     ),
@@ -46,8 +47,10 @@ AcceptedFile = Annotated[
     Path | None,
     typer.Option(
         "--accepted",
-        help="TOML file of accepted findings, shown beside them; it changes no exit code.",
-        rich_help_panel="Result",
+        help="TOML file of accepted findings, shown beside them; it changes no exit code. "
+        "Default: none.",
+        rich_help_panel=options.JUDGED,
+        metavar="FILE",
         envvar="XRAY_AUDIT_ACCEPTED",
         show_envvar=False,
     ),
@@ -75,6 +78,11 @@ def audit(
     if context.invoked_subcommand is not None:
         _refuse_options_before(context, context.invoked_subcommand)
         return
+    if context.parent is None and samples.samples is None and not _typed(context):
+        from auditor.cli.help import START
+
+        typer.echo(START)
+        return
     from auditor.evidence.attest.signing import read_signer
     from auditor.report.views import view_names, view_settings
     from auditor.workflows.compare.accepted import read_accepted
@@ -94,11 +102,15 @@ def audit(
 
 def _refuse_options_before(context: typer.Context, command: str) -> None:
     """Options belong to the command they follow; before it they would be dropped unseen."""
-    for name in context.params:
-        source = context.get_parameter_source(name)
-        if source is not None and source.name == "COMMANDLINE":
-            flag = "--" + name.removesuffix("_output").replace("_", "-")
-            raise UsageError(f"{flag} stands before {command!r}: options go after the command")
+    for name in _typed(context):
+        flag = "--" + name.removesuffix("_output").replace("_", "-")
+        raise UsageError(f"{flag} stands before {command!r}: options go after the command")
+
+
+def _typed(context: typer.Context) -> list[str]:
+    """Options that stand on the command line, not in the environment or a settings file."""
+    sources = {name: context.get_parameter_source(name) for name in context.params}
+    return [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
 
 
 async def _run(request: AuditRequest) -> AuditResult:

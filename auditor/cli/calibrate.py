@@ -31,7 +31,7 @@ def calibrate(
     from auditor.workflows.profiles import save_profile
     from auditor.workflows.request import merge_settings
 
-    progress = make_progress(quiet=output.quiet)
+    progress = make_progress(output)
     models, given = build_references(references, target), read_samples(samples, progress)
     pending = run_calibration(
         models,

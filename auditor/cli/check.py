@@ -70,7 +70,7 @@ def check(
     def resized(size: tuple[int, int], fit: Fit) -> Samples:
         return load_samples(place, size, fit, background, least=2)
 
-    progress = make_progress(quiet=output.quiet)
+    progress = make_progress(output)
     if "url" in stated:
         note_proxy(build_target(target), progress)
     exchanges: list[str] | None = None if transcript is None else []

@@ -32,7 +32,7 @@ def cohort(
     from auditor.workflows.cohort import run_cohort
     from auditor.workflows.request import merge_settings
 
-    progress = make_progress(quiet=output.quiet)
+    progress = make_progress(output)
     listed, given = build_references(models, target), read_samples(samples, progress)
     ranking, skipped = asyncio.run(
         run_cohort(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from auditor.cli.options import OutputOptions
 from auditor.cli.output import make_progress
 
 
@@ -20,4 +21,4 @@ def demo(
     """Audit a clean and a backdoored model that ship with the tool, over HTTP on loopback."""
     from auditor.workflows.demo.run import run_demo
 
-    asyncio.run(run_demo(output, make_progress(quiet=quiet), typer.echo))
+    asyncio.run(run_demo(output, make_progress(OutputOptions(quiet=quiet)), typer.echo))

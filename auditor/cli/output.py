@@ -13,11 +13,14 @@ if TYPE_CHECKING:
     from auditor.engine.progress import Progress
 
 
-def make_progress(*, quiet: bool) -> Progress:
-    """Progress on standard error, or none."""
-    from auditor.engine.progress import Progress, StreamProgress
+def make_progress(output: OutputOptions, per_1000: float | None = None) -> Progress:
+    """Progress on standard error in the form that ``output`` asks for, or none; with the money
+    spent if 1,000 queries have a price.
+    """
+    from auditor.engine.progress import Progress, choose_progress
 
-    return Progress() if quiet else StreamProgress()
+    price = None if per_1000 is None else per_1000 / 1000
+    return Progress() if output.quiet else choose_progress(output.progress, price)
 
 
 def show(options: OutputOptions, data: dict[str, Any], text: str) -> None:

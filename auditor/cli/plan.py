@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from typing import Annotated
-
-import typer
 
 from auditor.cli import options
 from auditor.cli.output import show
@@ -20,15 +17,12 @@ def plan(
     method: options.MethodOptions,
     limits: options.LimitOptions,
     output: options.OutputOptions,
-    price_per_1000: Annotated[
-        float | None, typer.Option(help="Price of 1,000 queries, in your currency.")
-    ] = None,
 ) -> None:
     """Price an audit without sending it: queries, requests, bytes, time, money."""
     from auditor.report.console import show_price
     from auditor.workflows.price import price_request
 
     request = build_request(target, samples, method, limits, output)
-    price = asyncio.run(price_request(request, spending(limits), price_per_1000))
+    price = asyncio.run(price_request(request, spending(limits), limits.price_per_1000))
     priced = dataclasses.asdict(price)
     show(output, priced, show_price(priced))

@@ -38,7 +38,7 @@ def build_request(
     from auditor.workflows.request import AuditRequest, merge_settings
     from auditor.workflows.targets import locate
 
-    progress = make_progress(quiet=output.quiet)
+    progress = make_progress(output, limits.price_per_1000)
     described = build_target(target)
     if described.source and target.target is None:
         where = described.location.split("?")[0]
@@ -81,6 +81,9 @@ def spending(limits: options.LimitOptions) -> Spending:
     """
     from auditor.workflows.request import Spending
 
+    per_1000 = limits.price_per_1000
+    if per_1000 is not None and not 0 <= per_1000 < float("inf"):
+        raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
     flagged = Spending(limits.max_queries, limits.rate, limits.request_rate, limits.concurrency)
     return flagged.checked(lambda name: f"--{name.replace('_', '-')}")
 

@@ -5,7 +5,6 @@ Precedence: flag > ``XRAY_AUDIT_*`` > ``./xray-audit.toml`` > user file.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tomllib
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from auditor.errors import UsageError
+from auditor.errors import UsageError, did_you_mean
 
 PROJECT_FILE = Path("xray-audit.toml")
 SECRET_WORDS = ("key", "token", "secret", "password")
@@ -153,6 +152,5 @@ def _check_name(name: str, place: str, known: Collection[str]) -> None:
         flag = "--" + name.replace("_", "-")
         raise UsageError(f"{place} holds {name!r}: only the flag {flag} may say so")
     if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, known)
         raise UsageError(f"{place} names {name!r}, which is no option{hint}")

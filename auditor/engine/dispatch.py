@@ -18,9 +18,6 @@ from auditor.engine.requests import Request
 from auditor.engine.state import RunState
 from auditor.engine.store import NOT_ASKED, StoredProbe
 
-NOTED_PAUSE_S = 5.0
-"""Pauses from this length on are shown to the user, who would see nothing happen."""
-
 
 class Dispatcher:
     """Sends the requests of one run."""
@@ -158,8 +155,8 @@ class Dispatcher:
         pace.trouble.begin(request, began, pace.clock.now())
         if pause > engine.patience.seconds:  # the run ends
             return
-        if pace.gate.left <= 0 and pause >= NOTED_PAUSE_S:
-            engine.progress.note(f"The target asks for a pause of {pause:.0f} s.")
+        if pace.gate.left <= 0 and pause > 0:
+            engine.progress.waiting(pause, error.status or "the target asks for it")
         pace.gate.close_for(pause)
 
     def _sent(self, request: Request, began: float, status: str) -> Sent:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from auditor.errors import AuditError, UsageError
+from auditor.errors import AuditError, UsageError, did_you_mean
 from auditor.report.cyclonedx import render_cyclonedx
 from auditor.report.files import write_atomic
 from auditor.report.html.page import render_html
@@ -75,7 +75,8 @@ def _view(word: str) -> ViewName:
         return ViewName(word.lower())
     except ValueError:
         known = ", ".join(ViewName)
-        raise UsageError(f"there is no view {word[:40]!r}: choose from {known}") from None
+        hint = did_you_mean(word[:40], ViewName)
+        raise UsageError(f"there is no view {word[:40]!r}: choose from {known}{hint}") from None
 
 
 FILES: dict[ViewName, str] = {

@@ -24,6 +24,7 @@ from auditor.engine.store import NOT_ASKED, LabelStore
 from auditor.labels.answers import Answers
 from auditor.plan.adaptive import drawings, trigger_search
 from auditor.plan.plan import AuditPlan
+from auditor.probes.leads import Lead, listening
 from auditor.verdict.early_stop import StopRules, decided_early
 from auditor.verdict.evidence import incomplete
 from auditor.verdict.profile import Profile
@@ -103,7 +104,7 @@ async def ask_through(
         return answers
     most = plan.most_map_queries
     note = f"Drawing {plan.settings.pictures} pictures: {most:,} queries."
-    with _shown(engine, progress, most, note):
+    with _shown(engine, progress, most, "Drawing label maps", note):
         drawn = await run_search(engine, drawings(plan), "picture", plan.digest)
     return replace(answers, run=_together(answers.run, drawn), label_maps=drawn.outcome or ())
 
@@ -112,6 +113,7 @@ async def _ask_everything(
     engine: Engine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
 ) -> Answers:
     """Planes, perturbations and trigger search, one after the other."""
+    _phase(progress, f"{plan.settings.planes} planes, samples and repeats")
     fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds())
     answers = await _repeat(engine, Answers(plan, fixed))
     cut_off = not fixed.complete or len(answers.missing_extra_repeats())
@@ -120,6 +122,7 @@ async def _ask_everything(
     # The first questions of perturbations, search and label maps need no plane, so they travel
     # with the planes in batch files.
     if plan.perturbations:
+        _phase(progress, "Disturbed samples")
         answers = await _perturb(engine, answers)
         if not (answers.perturbed or answers.run.deferred):
             return answers
@@ -138,6 +141,7 @@ async def _ask_until_decided(
     """The first planes; then what decides most often; then, unless that suspected the model,
     perturbations and the other planes. Repeats come last, so they straddle all of it.
     """
+    _phase(progress, "First planes and the samples")
     staged = len(plan.search_samples) or plan.perturbations
     if not staged:
         fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds(), rules.planes)
@@ -153,13 +157,16 @@ async def _ask_until_decided(
         if answers.trigger is None:
             return answers
     if plan.perturbations and not rules.suspected(answers):
+        _phase(progress, "Disturbed samples")
         answers = await _perturb(engine, answers, rules.perturbations(answers))
         if not answers.perturbed:
             return answers
     answers = replace(answers, stopped_early=rules.suspected(answers))
     if not answers.stopped_early:
+        _phase(progress, "Remaining planes")
         rest = await engine.run(plan.probes, plan.digest, plan.schedule.rounds(), rules.planes)
         answers = replace(answers, run=_resumed(answers.run, rest))
+    _phase(progress, "Repeats")
     return await _repeat(engine, answers)
 
 
@@ -182,7 +189,16 @@ async def _search(
     plan = answers.plan
     most = expected_search(plan).not_found
     note = f"Searching for a trigger: about {most:,} queries where it finds none, else fewer."
-    with _shown(engine, progress, most, note):
+    names = oracle.label_space.names
+
+    def show(lead: Lead) -> None:
+        label = names[lead.label] if lead.label < len(names) else str(lead.label)
+        tried = "1 lead" if lead.number == 1 else f"{lead.number} leads"
+        (progress or Progress()).found(
+            f"{tried}, best {lead.hits} of {lead.images} \N{RIGHTWARDS ARROW} {label[:40]}"
+        )
+
+    with _shown(engine, progress, most, "Looking for a trigger", note), listening(show):
         found = await run_search(
             engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest
         )
@@ -240,11 +256,18 @@ def _resumed(before: EngineResult, later: EngineResult) -> EngineResult:
     return replace(later, ledger=ledger, budget_reached=reached)
 
 
+def _phase(progress: Progress | None, name: str, note: str = "") -> None:
+    if progress is not None:
+        progress.phase(name, note)
+
+
 @contextmanager
-def _shown(engine: Engine, progress: Progress | None, most: int, note: str) -> Iterator[None]:
+def _shown(
+    engine: Engine, progress: Progress | None, most: int, phase: str, note: str
+) -> Iterator[None]:
     """One progress line for everything an adaptive probe asks, ``most`` queries at most."""
+    _phase(progress, phase, note)
     shown = SearchProgress(progress or Progress(), most)
-    shown.note(note)
     engine.show_on(shown)
     try:
         yield

@@ -7,7 +7,7 @@ from importlib import resources
 from pathlib import Path
 
 from adapters.file_kind import why_unreadable
-from auditor.errors import ProfileError
+from auditor.errors import ProfileError, did_you_mean
 from auditor.verdict.profile import Profile, profile_from_dict
 
 
@@ -35,9 +35,9 @@ def load_profile(name_or_path: str, access: str = "float") -> Profile:
     try:
         text = Path(name_or_path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        known = ", ".join(shipped_profiles())
+        known, hint = ", ".join(shipped_profiles()), did_you_mean(name_or_path, shipped_profiles())
         raise ProfileError(
-            f"there is no profile {name_or_path!r}: not a file, and not one of {known}"
+            f"there is no profile {name_or_path!r}: not a file, and not one of {known}{hint}"
         ) from error
     except (OSError, UnicodeDecodeError) as error:
         why = why_unreadable(Path(name_or_path), error)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Sequence
 from typing import Any
 
 from pydantic import ValidationError
+
+from auditor.errors import did_you_mean
 
 _KINDS = {
     "missing": "is missing",
@@ -32,9 +33,7 @@ def first_mistake(error: ValidationError, item: str, known: Collection[str] = ()
         return f"{place}{': ' if place else ''}{cause}"
     name, kind = _last_name(first["loc"]), first["type"]
     if kind == "extra_forbidden":
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        return f"{place or 'it'} has no field {name!r}{hint}"
+        return f"{place or 'it'} has no field {name!r}{did_you_mean(name, known)}"
     usual = first["msg"][:1].lower() + first["msg"][1:]
     text = _KINDS[kind].format(**first.get("ctx", {})) if kind in _KINDS else usual
     return f"{place}{': ' if place and name else ''}{name} {text}".strip()

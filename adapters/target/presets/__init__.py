@@ -6,6 +6,7 @@ the user states goes over it, field by field.
 
 from __future__ import annotations
 
+import difflib
 import functools
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -49,6 +50,9 @@ def over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 @functools.cache
 def _read(name: str) -> dict[str, Any]:
     if name not in preset_names():
-        raise TargetError(f"there is no preset {name!r}; there are {', '.join(preset_names())}")
+        near = difflib.get_close_matches(name.lower(), preset_names(), n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(preset_names())
+        raise TargetError(f"there is no preset {name!r}; there are {known}{hint}")
     text = resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)

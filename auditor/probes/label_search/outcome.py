@@ -14,6 +14,7 @@ from auditor.probes.label_search.fresh import CONFIDENCE
 from auditor.probes.label_search.judge import LEAST_SHOWN, Judged, judge
 from auditor.probes.label_search.search import LabelSearch, prepare
 from auditor.probes.label_search.settings import Effort, LabelSearchSettings
+from auditor.probes.leads import Lead, tell
 from auditor.probes.trigger_search.patches import Patch
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.sample_set import Asking
@@ -51,9 +52,17 @@ def label_search(
     for stage in run.stages():
         run.findings += yield from stage
         judged = judge(run.findings, null, known)
+        _tell(run)
         if any(one.suspicious(len(null)) for one in judged):
             break
     return _result(run, judged, len(null), ByLabel(effort, known, weakness=False))
+
+
+def _tell(run: LabelSearch) -> None:
+    carried = [one for one in run.findings if one.carried]
+    if carried:
+        best = max(carried, key=lambda one: one.success.rate)
+        tell(Lead(len(carried), best.success.hits, best.success.images, best.label))
 
 
 def _result(

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import Null, trigger_null
+from auditor.probes.leads import Lead, tell
 from auditor.probes.trigger_search.grey_level_search import GreyLevelSearch
 from auditor.probes.trigger_search.judge import natural, p_value
 from auditor.probes.trigger_search.kind_search import KindSearch
@@ -228,6 +229,7 @@ def _check(run: _SearchState, found: PatchCandidate | TransformCandidate) -> Ask
             run.validation_set, transform, found.target, found.share, most, confidence
         )
         run.keep(key, result)
+        _tell(run)
         done = run.convincing(key)
         if isinstance(found, PatchCandidate) and len(found.sources) >= LEAST_SOURCES:
             some = on_sources(result, found.sources, confidence)
@@ -237,6 +239,12 @@ def _check(run: _SearchState, found: PatchCandidate | TransformCandidate) -> Ask
         if done:
             break
     return done
+
+
+def _tell(run: _SearchState) -> None:
+    best = max(run.verified.values(), key=lambda one: one.success.rate)
+    success = best.success
+    tell(Lead(run.verifications, success.hits, success.images, best.target))
 
 
 def _variants(

@@ -13,7 +13,7 @@ from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from auditor.errors import UsageError
+from auditor.errors import UsageError, did_you_mean
 from auditor.report.result.result import Result
 from auditor.report.wording.formal import risks
 
@@ -114,7 +114,8 @@ def load_framework(name: str) -> Framework:
     """
     if name not in set(FrameworkName):
         known = ", ".join(FrameworkName)
-        raise UsageError(f"there is no framework {name[:40]!r}: choose from {known}")
+        hint = did_you_mean(name[:40], FrameworkName)
+        raise UsageError(f"there is no framework {name[:40]!r}: choose from {known}{hint}")
     source = resources.files(__package__) / "frameworks" / f"{name}.toml"
     table = tomllib.loads(source.read_text(encoding="utf-8"))
     clauses = tuple(

@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import io
+import json
+import re
 from typing import Any
 
 import pytest
 
 from auditor.engine.engine import QueryEngine
-from auditor.engine.progress import CLEAR_LINE, SearchProgress, StreamProgress
+from auditor.engine.live_progress import WIDEST, LiveProgress
+from auditor.engine.progress import (
+    EventProgress,
+    JsonProgress,
+    SearchProgress,
+    StreamProgress,
+    choose_progress,
+)
 from auditor.engine.store import LabelStore
 
 
@@ -27,7 +36,7 @@ class Time:
 
 def test_the_eta_comes_from_live_queries_only() -> None:
     stream, time = io.StringIO(), Time()
-    progress = StreamProgress(stream, now=time)
+    progress = StreamProgress(stream, 10.0, now=time)
     progress.start(1000, 500)
     time.now = 10.0
     progress.advance(100, live=True)
@@ -41,7 +50,7 @@ def test_the_eta_comes_from_live_queries_only() -> None:
 
 def test_the_eta_leaves_an_outage_out() -> None:
     stream, time = io.StringIO(), Time()
-    progress = StreamProgress(stream, now=time)
+    progress = StreamProgress(stream, 10.0, now=time)
     progress.start(1000, 0)
     for _ in range(30):
         time.now += 1.0
@@ -55,7 +64,7 @@ def test_the_eta_leaves_an_outage_out() -> None:
 
 def test_the_eta_follows_the_newest_minute_and_a_learnt_pace() -> None:
     stream, time = io.StringIO(), Time()
-    progress = StreamProgress(stream, now=time)
+    progress = StreamProgress(stream, 10.0, now=time)
     progress.start(100_000, 0)
     for rate in [100] * 120 + [10] * 61:
         time.now += 1.0
@@ -69,7 +78,7 @@ def test_the_eta_follows_the_newest_minute_and_a_learnt_pace() -> None:
 
 def test_without_live_queries_there_is_no_eta() -> None:
     stream, time = io.StringIO(), Time()
-    progress = StreamProgress(stream, now=time)
+    progress = StreamProgress(stream, 10.0, now=time)
     progress.start(10, 4)
     progress.finish()
     assert stream.getvalue() == "4 of 10 labels (40%)\n"
@@ -77,7 +86,7 @@ def test_without_live_queries_there_is_no_eta() -> None:
 
 def test_a_log_gets_a_line_now_and_then() -> None:
     stream, time = io.StringIO(), Time()
-    progress = StreamProgress(stream, now=time)
+    progress = StreamProgress(stream, 10.0, now=time)
     progress.start(1000, 0)
     for _ in range(600):
         time.now += 0.1
@@ -88,20 +97,95 @@ def test_a_log_gets_a_line_now_and_then() -> None:
     assert "\x1b" not in stream.getvalue()
 
 
-def test_a_terminal_gets_one_line_that_is_rewritten() -> None:
-    stream, time = Terminal(), Time()
+def test_a_log_gets_a_line_every_half_minute() -> None:
+    stream, time = io.StringIO(), Time()
     progress = StreamProgress(stream, now=time)
-    progress.start(100, 0)
-    for _ in range(100):
-        time.now += 0.5
+    progress.phase("Planes", "44 of them.")
+    progress.start(10_000, 0)
+    for _ in range(3000):
+        time.now += 0.1
         progress.advance(1, live=True)
-    progress.note("Stopping.")
+    note, *lines = stream.getvalue().splitlines()
+    assert note == "44 of them."
+    assert 10 <= len(lines) <= 11
+    assert all(line.startswith("Planes: ") for line in lines)
+
+
+def test_money_counts_over_the_phases() -> None:
+    stream, time = io.StringIO(), Time()
+    progress = StreamProgress(stream, now=time, price=0.5)
+    for _ in range(2):
+        progress.start(10, 0)
+        time.now += 2.0
+        progress.advance(10, live=True)
+        progress.finish()
+    assert stream.getvalue().splitlines()[-1].endswith("10.00 spent")
+
+
+def test_json_is_one_object_a_line() -> None:
+    stream = io.StringIO()
+    progress = JsonProgress(stream)
+    progress.phase("Planes")
+    progress.start(10, 4)
+    progress.waiting(12.0, "429")
+    progress.found("1 lead")
+    progress.note("two\nlines")
+    progress.advance(6, live=False)
     progress.finish()
-    text = stream.getvalue()
-    assert text.count("\n") == 2
-    assert f"{CLEAR_LINE}Stopping.\n" in text
-    assert text.endswith("100 of 100 labels (100%), 2 queries/s, 0 s left\n")
-    assert all(part.startswith(CLEAR_LINE[1:]) for part in text.split("\r")[1:])
+    events = [json.loads(line) for line in stream.getvalue().splitlines()]
+    assert [one["event"] for one in events] == [
+        "phase", "waiting", "found", "note", "end",
+    ]  # fmt: skip
+    assert events[1] == {"event": "waiting", "seconds": 12.0, "why": "429"}
+    assert (events[-1]["phase"], events[-1]["labels"], events[-1]["at_most"]) == ("Planes", 10, 10)
+
+
+def test_events_come_at_most_every_second() -> None:
+    events: list[dict[str, Any]] = []
+    time = Time()
+    progress = EventProgress(events.append, now=time)
+    progress.start(1000, 0)
+    for _ in range(100):
+        time.now += 0.1
+        progress.advance(1, live=True)
+    assert 9 <= len(events) <= 10
+    assert events[-1]["queries_per_second"] == pytest.approx(10.0, rel=0.2)
+
+
+@pytest.mark.parametrize("term", ["dumb", "unknown"])
+def test_a_terminal_that_knows_no_codes_gets_lines(
+    monkeypatch: pytest.MonkeyPatch, term: str
+) -> None:
+    monkeypatch.setattr("sys.stderr", Terminal())
+    monkeypatch.setenv("TERM", term)
+    assert type(choose_progress()) is StreamProgress
+    monkeypatch.setenv("TERM", "xterm")
+    assert type(choose_progress()) is LiveProgress
+    assert type(choose_progress("lines")) is StreamProgress
+    assert type(choose_progress("json")) is JsonProgress
+
+
+def test_the_live_region_is_narrow_and_says_why_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    stream, time = Terminal(), Time()
+    progress = LiveProgress(stream, now=time, ticking=False)
+    progress.phase("Looking for a trigger " * 9)
+    progress.start(100, 0)
+    time.now = 1.0
+    progress.advance(10, live=True)
+    progress.waiting(12.0, "429")
+    assert "waiting, 429: 12 s" in stream.getvalue()
+    progress.found("1 lead, best 13 of 19")
+    time.now = 20.0
+    progress.advance(10, live=True)
+    shown = stream.getvalue()
+    assert "1 lead, best 13 of 19" in shown
+    assert "10 of at most 100 queries (10%)" in shown
+    for line in re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).replace("\r", "\n").split("\n"):
+        assert len(line) <= WIDEST
+    progress.finish()
+    assert stream.getvalue().endswith("\n")
+    assert stream.getvalue().count("\x1b[?25h") == stream.getvalue().count("\x1b[?25l") == 1
 
 
 def test_a_log_gets_a_note_as_a_line() -> None:
@@ -115,7 +199,7 @@ def test_a_log_gets_a_note_as_a_line() -> None:
 )
 def test_durations_read_well(rate: float, left: str) -> None:
     stream, time = io.StringIO(), Time()
-    progress = StreamProgress(stream, now=time)
+    progress = StreamProgress(stream, 10.0, now=time)
     progress.start(60, 0)
     time.now = 1.0 / rate
     progress.advance(1, live=True)
