@@ -88,7 +88,10 @@ def _proof(source: ReportSource) -> Html:
 def _pair(source: ReportSource, keys: tuple[str, str], labels: tuple[int, int]) -> Html | None:
     """A sample as it is and with the change, each above the label that the model gave it."""
     result = source.result
-    states = ("as it is", "with the trigger" if found_trigger(result) else "with the change")
+    states = (
+        "as it is",
+        "with the trigger" if found_trigger(result) else "with the strongest change",
+    )
     figures = []
     for key, state, label in zip(keys, states, labels, strict=True):
         name = called(result, label)

@@ -205,13 +205,18 @@ def mark(index: int) -> Html:
     )
 
 
-EXACT = 120_000
-"""Bytes of a picture that goes into a page pixel by pixel."""
+EXACT, EXACT_OF_MANY = 160_000, 32_000
+"""Bytes up to which a picture goes into a page pixel by pixel, alone and as one of many."""
 
 
-def sample(png: bytes | None, alt: str, *, true_size: bool = False) -> Html | None:
-    """A sample as it was uploaded, as large as its place or in its own pixels; None without one."""
-    made = None if png is None else embedded(png, 256, EXACT)
+def sample(
+    png: bytes | None, alt: str, *, true_size: bool = False, exact: int = EXACT_OF_MANY
+) -> Html | None:
+    """A sample, as large as its place or in its own pixels; None without one.
+
+    It is as it was uploaded where that takes ``exact`` bytes at most, else very near to it.
+    """
+    made = None if png is None else embedded(png, 256, exact)
     if made is None:
         return None
     media, data, size = made

@@ -172,7 +172,7 @@ def embedded(picture: bytes, side: int, exact: int) -> Embedded | None:
     if len(png) <= exact:
         return "image/png", png, plain.size
     buffer = io.BytesIO()
-    plain.save(buffer, "JPEG", quality=82)
+    plain.save(buffer, "JPEG", quality=88, subsampling=0)
     return "image/jpeg", buffer.getvalue(), plain.size
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditor.measured import label_rates
+from auditor.measured import label_rates, search_queries
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
+from auditor.probes.label_search.settings import searched_by_label
 from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
@@ -269,13 +270,12 @@ def _steps(result: Result) -> list[str]:
 
 
 def _remedies(result: Result) -> list[str]:
-    queries, found = result.queries, result.trigger
+    found = result.trigger
     if result.partial:
-        left = max(0, queries.planned - queries.sent_all_runs - queries.deduplicated)
-        how = "with a larger --max-queries" if queries.budget_reached else "again"
+        how = "with a larger --max-queries" if result.queries.budget_reached else "again"
         return [
             f"Run the same command {how}: it goes on where it stopped and pays for nothing twice. "
-            f"Still open: some {text.count(left)} queries of those planned."
+            f"Still open: {_open_queries(result)}."
         ]
     if result.trust is not None and result.trust.findings:
         return ["Ask the vendor which models answer, then audit one of them into a new --output."]
@@ -305,6 +305,23 @@ def _remedies(result: Result) -> list[str]:
         "Such audits miss too many backdoors to clear this model: rest on who trained it, on which "
         "data, or have its weights examined."
     ]
+
+
+def _open_queries(result: Result) -> str:
+    """Queries that a partial audit still needs."""
+    queries, settings = result.queries, result.settings
+    left = max(0, queries.planned - queries.sent_all_runs - queries.deduplicated)
+    planned = f"{text.count(left)} planned queries"
+    if result.trigger is not None or not getattr(settings, "trigger_search", False):
+        return planned
+    rates = label_rates().get(settings.effort)
+    if not searched_by_label(result.input.shape[1:]):
+        most = search_queries().not_found.mean
+    elif rates is None:
+        return f"{planned} and the trigger search"
+    else:
+        most = rates.not_found
+    return f"{planned}, and of the trigger search some {text.count(round(most, -2))} in all"
 
 
 def _dearer(result: Result, found: TriggerPart | None) -> list[str]:
