@@ -90,7 +90,7 @@ def audit(
     request = build_request(target, samples, method, limits, output)
     signer = None if sign_key is None else read_signer(sign_key)
     entries = () if accepted is None else read_accepted(accepted)
-    names, shown = view_names(views.format or ()), view_settings(views.framework or ())
+    names, shown = view_names(views.format or ()), view_settings(views.mapped)
     request = dataclasses.replace(request, signer=signer, views=names, shown=shown)
     result = asyncio.run(_run(request))
     # Said before the first query, unless progress is off.

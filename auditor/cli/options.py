@@ -314,15 +314,23 @@ class ViewOptions:
     PANEL: ClassVar = SHOWN
 
     format: list[str] | None = _option(
-        "View: html, markdown, sarif, junit, cyclonedx, pdf (an extra) or json. Repeat it, or "
-        "separate several by commas. Default: html; report.json is always kept.",
+        "View: html, summary (one page), markdown, sarif, junit, cyclonedx, pdf (an extra), json. "
+        "Separate several by commas. Default: html; report.json is always kept.",
         metavar="NAME",
     )
     framework: list[str] | None = _option(
         "Framework whose clauses the views map: eu-ai-act, nist-ai-rmf, mitre-atlas, owasp-ml "
-        "or iso-42001. Repeat it. Default: all.",
+        "or iso-42001. Repeat it. Default: none, and all in cyclonedx.",
         metavar="NAME",
     )
+    frameworks: bool = _option(
+        "Map all frameworks in the views.", default=False, flags="--frameworks"
+    )
+
+    @property
+    def mapped(self) -> list[str]:
+        """Names of the frameworks to be mapped."""
+        return ["all"] if self.frameworks else self.framework or []
 
 
 GROUPS = (TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions, ViewOptions)

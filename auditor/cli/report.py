@@ -45,7 +45,7 @@ def report(
 
     names = view_names(views.format or ())
     _refuse_unused(names, views, location)
-    settings = view_settings(views.framework or (), location)
+    settings = view_settings(views.mapped, location)
     entries = () if accepted is None else read_accepted(accepted)
     held = load_bundle(bundle)
     matched = match_accepted(held.result, entries, datetime.now(UTC).date()) if entries else ()
@@ -65,7 +65,7 @@ def _refuse_unused(names: tuple[ViewName, ...], views: options.ViewOptions, loca
 
     if location and ViewName.SARIF not in names:
         raise UsageError("--location is for --format sarif, which was not asked for")
-    if views.framework and set(names) <= {ViewName.JSON, ViewName.SARIF, ViewName.JUNIT}:
+    if views.mapped and set(names) <= {ViewName.JSON, ViewName.SARIF, ViewName.JUNIT}:
         raise UsageError(
             "--framework has a place in html, markdown, pdf and cyclonedx; none was asked for"
         )

@@ -14,7 +14,6 @@ from auditor.evidence.head import read_head
 from auditor.report.files import write_atomic
 from auditor.report.html.page import render_html
 from auditor.report.source import ReportSource
-from auditor.report.wording.frameworks import load_all
 
 SHOW_IMAGES = frozenset({".html", ".pdf"})
 """Views in which sample images are drawn."""
@@ -49,7 +48,7 @@ def pack(bundle: Path, to: Path, *, hand_over: bool) -> list[str]:
             if layout.PROFILE in files
             else {}
         )
-        page = render_html(ReportSource(result, {}, run, profile), load_all())
+        page = render_html(ReportSource(result, {}, run, profile))
         content[layout.VIEWS + layout.PAGE] = page.encode("utf-8")
         content[layout.HANDOVER] = handover_note(left_out)
     _write(content, to)

@@ -9,6 +9,7 @@ from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
 from auditor.report.wording import accepted, buyer, formal, frameworks, terms, text
 from auditor.report.wording.frameworks import Framework
+from auditor.report.wording.summary import summary
 from auditor.report.wording.terms import label_name, moment
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
@@ -38,6 +39,24 @@ def render_markdown(source: ReportSource, chosen: Sequence[Framework] = ()) -> s
         plain(f"Report {source.digest}. {formal.ONLY_TESTED}"),
     ]
     return "\n\n".join(block for block in blocks if block) + "\n"
+
+
+def summary_markdown(source: ReportSource) -> str:
+    """The first screen of the report, for a ticket or a mail. Equal arguments give equal text."""
+    result, said = source.result, summary(source.result)
+    asked = text.plural(result.queries.sent_all_runs, "query", "queries")
+    about = f"{moment(result.timing.finished)}, {asked}, report {source.digest[:16]}"
+    accepted_risk = accepted.accepted_lines(source.findings)
+    blocks = [
+        f"# {SYMBOLS[said.tone]} {said.title}",
+        f"Backdoor audit of **{plain(terms.model_name(result))}**: {plain(about)}",
+        f"**{plain(said.plain)}** {plain(said.reason)}",
+        f"**How sure is this?** {plain(said.sure)}",
+        f"**Not covered:** {plain(said.uncovered)}",
+        *([f"**{accepted.TITLE}:**", _list(accepted_risk)] if accepted_risk else []),
+        f"**Next:**\n\n{_list(said.steps)}",
+    ]
+    return "\n\n".join(blocks) + "\n"
 
 
 def _verdict(result: Result, digest: str) -> list[str]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from auditor.errors import AuditError, UsageError, did_you_mean
 from auditor.report.cyclonedx import render_cyclonedx
 from auditor.report.files import write_atomic
-from auditor.report.html.page import render_html
+from auditor.report.html.page import render_html, render_summary
 from auditor.report.json_report import report_bytes
 from auditor.report.junit import render_junit
-from auditor.report.markdown import render_markdown
+from auditor.report.markdown import render_markdown, summary_markdown
 from auditor.report.pdf import load_weasyprint, render_pdf
 from auditor.report.sarif import render_sarif
 from auditor.report.source import ReportSource
@@ -25,6 +25,8 @@ class ViewName(StrEnum):
 
     JSON = "json"
     HTML = "html"
+    SUMMARY = "summary"
+    SUMMARY_PAGE = "summary-html"
     MARKDOWN = "markdown"
     SARIF = "sarif"
     JUNIT = "junit"
@@ -32,23 +34,29 @@ class ViewName(StrEnum):
     CYCLONEDX = "cyclonedx"
 
 
+ALL = "all"
+"""Name of all frameworks together."""
+
+
 @dataclass(frozen=True)
 class ViewSettings:
     """Choices of a reader."""
 
-    frameworks: tuple[Framework, ...]
-    """Frameworks whose clauses the audit is mapped to."""
+    frameworks: tuple[Framework, ...] = ()
+    """Frameworks whose clauses the audit is mapped to; without any an attestation maps to all."""
     location: str = ""
     """File of the reader's repository that SARIF results point at; empty for the report itself."""
 
 
 def view_settings(frameworks: Iterable[str] = (), location: str = "") -> ViewSettings:
-    """Settings for the frameworks of these names; for all of them if none is named.
+    """Settings for the frameworks of these names; ``all`` names every one.
 
     Raises:
         UsageError: there is no such framework.
     """
-    return ViewSettings(load_all(word.lower() for word in _words(frameworks)), location)
+    names = [word.lower() for word in _words(frameworks)]
+    chosen = load_all(() if ALL in names else names) if names else ()
+    return ViewSettings(chosen, location)
 
 
 def _words(given: Iterable[str]) -> list[str]:
@@ -60,11 +68,16 @@ def _words(given: Iterable[str]) -> list[str]:
 def view_names(given: Iterable[str], default: ViewName = ViewName.HTML) -> tuple[ViewName, ...]:
     """The views of ``given``, each of which may hold several names, separated by commas.
 
+    ``summary`` is one view in two files: with it comes its page.
+
     Raises:
         UsageError: there is no such view, or its extra is not installed. It is raised before an
             audit asks its first query, not after its last.
     """
-    chosen = tuple(dict.fromkeys(_view(word) for word in _words(given))) or (default,)
+    named = [_view(word) for word in _words(given)]
+    if ViewName.SUMMARY in named:
+        named.insert(named.index(ViewName.SUMMARY) + 1, ViewName.SUMMARY_PAGE)
+    chosen = tuple(dict.fromkeys(named)) or (default,)
     if ViewName.PDF in chosen:
         load_weasyprint()
     return chosen
@@ -82,6 +95,8 @@ def _view(word: str) -> ViewName:
 FILES: dict[ViewName, str] = {
     ViewName.JSON: "report.json",
     ViewName.HTML: "report.html",
+    ViewName.SUMMARY: "summary.md",
+    ViewName.SUMMARY_PAGE: "summary.html",
     ViewName.MARKDOWN: "report.md",
     ViewName.SARIF: "report.sarif",
     ViewName.JUNIT: "report.junit.xml",
@@ -102,11 +117,15 @@ VIEW_FILES = tuple(file for name, file in FILES.items() if name != ViewName.JSON
 RENDERERS: dict[ViewName, Callable[[ReportSource, ViewSettings], bytes]] = {
     ViewName.JSON: lambda source, _: report_bytes(source.result.content),
     ViewName.HTML: lambda source, chosen: render_html(source, chosen.frameworks).encode(),
+    ViewName.SUMMARY: lambda source, _: summary_markdown(source).encode(),
+    ViewName.SUMMARY_PAGE: lambda source, _: render_summary(source).encode(),
     ViewName.MARKDOWN: lambda source, chosen: render_markdown(source, chosen.frameworks).encode(),
     ViewName.SARIF: lambda source, chosen: render_sarif(source, chosen.location).encode(),
     ViewName.JUNIT: lambda source, _: render_junit(source).encode(),
     ViewName.PDF: lambda source, chosen: render_pdf(source, chosen.frameworks),
-    ViewName.CYCLONEDX: lambda source, chosen: render_cyclonedx(source, chosen.frameworks).encode(),
+    ViewName.CYCLONEDX: lambda source, chosen: render_cyclonedx(
+        source, chosen.frameworks or load_all()
+    ).encode(),
 }
 
 

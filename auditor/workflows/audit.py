@@ -18,7 +18,7 @@ from auditor.evidence.recorder import Recorder
 from auditor.evidence.records import end_record, plan_record, run_record, used_images
 from auditor.labels.answers import Answers
 from auditor.plan.plan import AuditPlan
-from auditor.report.html.pictures import TEXTURE_KEY
+from auditor.report.html.changes import TEXTURE_KEY
 from auditor.report.json_report import write_json
 from auditor.report.source import ReportSource
 from auditor.report.views import VIEW_FILES, render_all

@@ -10,7 +10,8 @@ from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.report.build import build_result
-from auditor.report.html.pictures import TEXTURE_KEY, sample_png, trigger_pictures
+from auditor.report.html.changes import TEXTURE_KEY, trigger_pictures
+from auditor.report.html.pictures import sample_png
 from auditor.report.result.result import Result
 from auditor.verdict.evidence import assess
 from auditor.verdict.profile import Profile

@@ -38,7 +38,7 @@ class AuditRequest:
         progress: shows every answer.
         signer: signs the plan before the first query and the head after the last, or None.
         views: views written beside ``report.json``.
-        shown: content of the views; by default all frameworks.
+        shown: content of the views; by default no frameworks.
     """
 
     target: LocatedTarget

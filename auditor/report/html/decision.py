@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from auditor.report.html.parts import Html, bullets, facts, section, table, tag
+from auditor.report.html.parts import Html, bullets, facts, folded, table, tag
 from auditor.report.result.course import LostRequest
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.terms import EVIDENCE_HEAD, evidence_row, label_name
+from auditor.report.wording.terms import EVIDENCE_HEAD, called, evidence_row
 from auditor.report.wording.text import safe_text
 
-SHOWN = 8
+SHOWN = 4
 """Labels, and values of one header of the server, that are listed."""
 
 
@@ -29,20 +29,17 @@ def decision(result: Result) -> Html | None:
     if held.shift is not None:
         pairs.append(("Unlike the references by", f"{held.shift:.2f} (0: alike)"))
     if held.targets:
-        names = ", ".join(label_name(result, label) for label in held.targets)
+        names = ", ".join(called(result, label) for label in held.targets)
         pairs.append(("Suspected targets", names))
     rows = [
-        (*evidence_row(result, one), ", ".join(safe_text(word, 40) for word in one.said_by) or "–")
-        for one in held.labels[:SHOWN]
+        (called(result, one.label), *evidence_row(result, one)[1:]) for one in held.labels[:SHOWN]
     ]
-    head = (*EVIDENCE_HEAD, "Mostly said by")
     caption = "Evidence for the most suspicious labels, strongest first"
-    return section(
+    return folded(
         "decision",
         "What the evidence adds up to",
-        tag("p", safe_text(held.reason, 1200)),
         facts(pairs),
-        table(caption, head, rows) if rows else None,
+        table(caption, EVIDENCE_HEAD, rows) if rows else None,
     )
 
 
@@ -58,7 +55,7 @@ def trust(result: Result) -> Html | None:
     body = tag("p", "Nothing in the answers speaks against one steady model.")
     if findings:
         body = bullets(findings)
-    return section(
+    return folded(
         "trust",
         "Can the answers be trusted?",
         body,

@@ -11,8 +11,8 @@ from auditor.report.html.parts import (
     bullets,
     code_block,
     facts,
+    folded,
     free_form,
-    section,
     table,
     tag,
 )
@@ -20,11 +20,14 @@ from auditor.report.result.course import InputPart
 from auditor.report.result.judgement import ProfilePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.terms import further, label_name, moment, score_title, unnoticed
+from auditor.report.wording.terms import called, further, moment, score_title, unnoticed
 from auditor.report.wording.text import safe_text
 
-MAX_WRONG = 50
+MAX_WRONG = 8
 """Wrongly labelled samples that are listed one by one."""
+
+MOST_FACTS = 8
+"""Entries shown of a free-form object: the model's description, or a profile's."""
 
 RECOMPUTE = """\
 import json, math
@@ -44,15 +47,6 @@ for plane in report["planes"]:
         if getattr(again, name) is not None:
             assert math.isclose(getattr(again, name), plane[name], abs_tol=1e-12), plane["index"]
 """
-
-PROBES = {
-    "plane": "points on planes",
-    "samples": "clean samples",
-    "canary": "repeats",
-    "family": "disturbed samples",
-    "trigger": "questions of the trigger search",
-    "picture": "points of pictures",
-}
 
 IDENTITY = {
     "url": "URL",
@@ -78,7 +72,6 @@ def model(result: Result) -> Html:
     taken = result.input
     channels, height, width = taken.shape
     rows: list[tuple[object, object]] = [
-        ("Fingerprint", tag("code", safe_text(result.fingerprint, 80))),
         ("Access", ACCESS.get(result.access, safe_text(result.access))),
         ("Input", f"{text.plural(channels, 'channel')}, {height} × {width} (height × width)"),
         ("Value range", f"{_range(taken)}, {safe_text(taken.origin)}"),
@@ -86,9 +79,10 @@ def model(result: Result) -> Html:
         ("Planes computed in", safe_text(taken.space)),
     ]
     note = "What the target says about itself. The verdict holds for this fingerprint only."
-    return section(
-        "model", "Model", tag("p", note), free_form(result.model), facts(rows, "facts plain")
-    )
+    return folded(
+        "model", "Model", tag("p", note), free_form(result.model, MOST_FACTS),
+        facts(rows, "facts plain"),
+    )  # fmt: skip
 
 
 def identity(run: Mapping[str, Any]) -> Html | None:
@@ -102,7 +96,7 @@ def identity(run: Mapping[str, Any]) -> Html | None:
     if not parts:
         return None
     shown = [tag("div", tag("h4", title), listed) for title, listed in parts]
-    return section("identity", "Endpoint and environment", shown)
+    return folded("identity", "Endpoint and environment", shown)
 
 
 def _named(held: Mapping[str, Any]) -> dict[str, Any]:
@@ -118,10 +112,7 @@ def _range(taken: InputPart) -> str:
 def settings(result: Result) -> Html:
     """Everything decided before the first query."""
     said = "All settings were fixed in a plan, and the plan hashed, before the first query."
-    plan = facts([("Plan digest", tag("code", safe_text(result.plan_digest, 80)))], "facts plain")
-    return section(
-        "settings", "Settings", tag("p", said), plan, free_form(result.content["settings"])
-    )
+    return folded("settings", "Settings", tag("p", said), free_form(result.content["settings"]))
 
 
 def profile(result: Result) -> Html:
@@ -129,7 +120,7 @@ def profile(result: Result) -> Html:
     held = result.profile
     if held is None:
         nothing = "No reference profile was applied; the scores were compared with nothing."
-        return section("profile", "Reference profile", tag("p", nothing))
+        return folded("profile", "Reference profile", tag("p", nothing))
     skipped = {"thresholds", "error_rates"}
     rows = [
         (score_title(name), text.score(limit.value), text.interval(limit.low, limit.high))
@@ -138,13 +129,12 @@ def profile(result: Result) -> Html:
     head = ("Score", "Threshold", "Lowest and highest over attacks")
     given = result.content["profile"]
     plain = {key: value for key, value in given.items() if key not in skipped}
-    return section(
+    return folded(
         "profile",
         "Reference profile",
         tag("p", _status(held)),
         table("Thresholds of the profile", head, rows, "numbers"),
-        _rates(held),
-        free_form(plain),
+        free_form(plain, MOST_FACTS),
     )
 
 
@@ -165,21 +155,6 @@ def _status(profile: ProfilePart) -> str:
     return sentences.get(profile.status, f"Profile “{name}”.") + held
 
 
-def _rates(profile: ProfilePart) -> Html | None:
-    rates = profile.error_rates
-    found = None if rates is None else rates.false_positive
-    missed = None if rates is None else rates.false_negative
-    rows = [
-        (title, text.percent(rate.rate), text.span(rate.low, rate.high), text.count(rate.n))
-        for title, rate in (("Clean, flagged", found), ("Backdoored, not flagged", missed))
-        if rate is not None
-    ]
-    if not rows:
-        return tag("p", "The profile states no error rates.")
-    caption = "Error rates of the rule on the profile's reference models"
-    return table(caption, ("Error", "Rate", text.INTERVAL, "Models"), rows, "numbers")
-
-
 def samples(result: Result) -> Html:
     """The clean samples and which of them the model gets wrong."""
     held = result.samples
@@ -187,17 +162,17 @@ def samples(result: Result) -> Html:
     rows: list[tuple[object, object]] = [
         ("Given", text.count(held.count)),
         ("Used in planes", text.count(held.used)),
-        ("Labelled correctly by the model", text.percent(held.accuracy)),
+        ("Labelled correctly by the model", text.percent(held.accuracy, 0)),
         ("Classes matched by", safe_text(held.classes_matched_by)),
         ("Digest", tag("code", safe_text(held.digest, 130))),
     ]
     listed = [
-        (safe_text(w.ref), label_name(result, w.true), label_name(result, w.label))
+        (safe_text(w.ref), called(result, w.true), called(result, w.label))
         for w in wrong[:MAX_WRONG]
     ]
     rest = len(wrong) - len(listed)
     caption = "Samples that the model labels differently"
-    return section(
+    return folded(
         "samples",
         "Clean samples",
         facts(rows, "facts plain"),
@@ -214,37 +189,34 @@ def repeats(result: Result) -> Html:
     else:
         high, bound = held.high, ""
         if high is not None:
-            bound = f" The {text.INTERVAL} reaches up to {text.percent(high)}."
+            bound = f" The {text.INTERVAL} reaches up to {text.percent(high, 0)}."
         said = (
             f"{text.plural(held.asked, 'input')} asked a second time: "
             f"{text.count(held.flipped)} got another label.{bound}{unnoticed(result)}"
         )
-    return section("canaries", "Repeated queries", tag("p", said))
+    return folded("canaries", "Repeated queries", tag("p", said))
 
 
 def ledger(result: Result) -> Html:
     """Queries and their cost."""
     q, timing = result.queries, result.timing
-    rows = [
-        ("Planned", text.count(q.planned)),
-        ("Sent in this run", text.count(q.sent)),
-        ("Sent over all runs", text.count(q.sent_all_runs)),
-        ("Answered from the store", text.count(q.cached)),
-        ("Saved, equal inputs", text.count(q.deduplicated)),
-        ("Sent again after a failure", text.count(q.retried)),
-        ("Unknown: in flight at a stop", text.count(q.unknown)),
-        ("Requests", text.count(q.requests)),
-        ("Bytes sent", text.count(q.bytes_sent)),
+    counts = [
+        ("Planned", q.planned),
+        ("Sent in this run", q.sent),
+        ("Sent over all runs", q.sent_all_runs),
+        ("Answered from the store", q.cached),
+        ("Saved, equal inputs", q.deduplicated),
+        ("Sent again after a failure", q.retried),
+        ("Unknown: in flight at a stop", q.unknown),
+        ("Requests", q.requests),
+        ("Bytes sent", q.bytes_sent),
     ]
     if q.throttled is not None:
-        rows.append(("Times asked to slow down", text.count(q.throttled)))
+        counts.append(("Times asked to slow down", q.throttled))
+    rows = [(name, text.count(number)) for name, number in counts if number]
     rows += [
         (f"Requests that ended with {safe_text(how, 40)}", text.count(number))
         for how, number in q.by_status.items()
-    ]
-    rows += [
-        (f"Planned as {PROBES.get(kind, safe_text(kind, 30))}", text.count(number))
-        for kind, number in q.by_probe.items()
     ]
     speed = timing.queries_per_second
     pace = f", {text.count(speed)} queries per second" if speed is not None else ""
@@ -253,7 +225,7 @@ def ledger(result: Result) -> Html:
         f"{text.seconds(timing.seconds)}{pace}."
     )
     caption = "A query is one input; a request carries many"
-    return section(
+    return folded(
         "queries",
         "Query ledger",
         tag("p", when),
@@ -261,52 +233,37 @@ def ledger(result: Result) -> Html:
     )
 
 
-def recheck(digest: str) -> Html:
+def recheck() -> Html:
     """Commands that verify the numbers, and the next steps."""
-    return section(
+    return folded(
         "recheck",
         "Check it yourself",
         tag(
             "p",
-            "This page is only a view. It belongs to the report.json whose SHA-256 is ",
-            tag("code", digest),
-            ", in the evidence that the audit left. The command ",
+            "This page is only a view of the report.json that it is named by. ",
             tag("code", "xray-audit verify"),
-            " checks that evidence and computes scores and verdict again from the logged labels, "
-            "without the model and without a network. The scores alone also follow from "
-            "report.json:",
+            " computes scores and verdict again from the logged labels, without model or network. "
+            "The scores alone also follow from report.json:",
         ),
         code_block(RECOMPUTE),
         tag(
             "p",
-            "Running the same audit again resumes it: answers already paid for come from the label "
-            "store, and only what is missing is asked. Repeat the audit whenever the fingerprint "
-            "of the model changes.",
+            "The same audit, run again, asks only what is missing.",
         ),
     )
 
 
 def unknown_parts(result: Result) -> Html | None:
-    """Every other key of the report, with what the schema says about it."""
+    """Every key of the report that this version does not know; None without any."""
     found = further(result)
     if not found:
         return None
-    fields = type(result).model_fields
-    parts = [
-        _part(key, value, fields[key].description if key in fields else None)
-        for key, value in found.items()
-    ]
-    return section("extra", "Further findings", parts)
+    return folded("extra", "Further findings", [_part(*pair) for pair in found.items()])
 
 
-def _part(key: str, value: object, about: str | None) -> Html:
+def _part(key: str, value: object) -> Html:
     body = free_form(value) if isinstance(value, Mapping) and value else _plain(key, value)
-    return tag(
-        "div",
-        tag("h4", safe_text(key.replace("_", " "), 60).capitalize()),
-        tag("p", " ".join(about.split()), class_="note") if about else None,
-        body,
-    )
+    return tag("div", tag("h4", safe_text(key.replace("_", " "), 60).capitalize()), body)
 
 
 def _plain(key: str, value: object) -> Html:

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from auditor.report.html.parts import Html, image, join, mark, paragraphs, section, swatch, tag
+from auditor.report.html.parts import Html, image, join, mark, section, swatch, tag
 from auditor.report.html.pictures import asked_png, label_map_png, thumbnail
 from auditor.report.result.planes import GridLabels, PicturePart, PlanePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.terms import label_name, largest_first
-from auditor.report.wording.text import safe_text
+from auditor.report.wording.terms import called, largest_first
 
 ALL_SHOWN = 40
 """Up to this many planes every label map is shown."""
@@ -27,33 +26,27 @@ NAMED = 5
 """Labels named in a picture's text alternative, largest share first."""
 
 
-def label_maps(result: Result, pictures: Mapping[str, bytes]) -> Html:
-    """The section with all pictures."""
+def label_maps(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
+    """The section with all pictures; None if no plane was drawn."""
     planes = [(plane, grid) for plane in result.planes if (grid := plane.grid) is not None]
     if not planes:
-        nothing = "No plane was completely answered, so there is no label map to show."
-        if result.planes:
-            nothing = (
-                "Each plane was asked at a few scattered points, which give its scores but no "
-                "picture. Asked for with --pictures, some planes are drawn as well."
-            )
-        return section("maps", "Label maps", tag("p", nothing))
+        return None
     shown = planes if len(planes) <= ALL_SHOWN else planes[:SHOWN]
     cut = None
     if len(shown) < len(planes):
-        cut = f"Shown are the first {len(shown)} of {len(planes)} planes; the table lists all."
+        cut = f"Shown are the first {len(shown)} of {len(planes)} planes; report.json lists all."
     small = _thumbnails([plane for plane, _ in shown], pictures)
     return section(
         "maps",
         "Label maps",
-        paragraphs(_introduction(result)),
+        tag("p", _introduction(result)),
         tag("p", cut, class_="note") if cut else None,
         _legend(result, [grid for _, grid in shown]),
         tag("div", [_figure(result, *one, small) for one in shown], class_="maps"),
     )
 
 
-def _introduction(result: Result) -> list[str]:
+def _introduction(result: Result) -> str:
     middle = ""
     if result.settings.expansion > 0:
         part = 100.0 / (2.0 * result.settings.expansion + 1.0)
@@ -61,24 +54,14 @@ def _introduction(result: Result) -> list[str]:
     how = "the label that the model gave at every point"
     if result.settings.sampler != "paper":
         how = (
-            "label. The model was asked at some of the points, more where labels differ, and the "
-            "others are filled with what lies around them; the picture below each shows which "
-            "were asked. ATS is of these pictures; the other scores are of a few scattered "
-            "points on every plane"
+            "label; the model was asked where the picture below each is dark, and the rest is "
+            "filled. ATS is of these pictures, other scores of a few scattered points"
         )
-    return [
-        (
-            "Each picture is a plane through three clean samples of different classes, coloured by "
-            f"{how}. A clean model usually divides it among "
-            "several labels; in a backdoored one the target label tends to flood it and to crowd "
-            "out the samples' own regions."
-        ),
-        (
-            "From the first sample (circle) to the second (square) runs to the right, towards the "
-            f"third (triangle) runs up.{middle} Numbers in the picture are label numbers; each "
-            "label has its texture, too."
-        ),
-    ]
+    return (
+        "Each picture is a plane through three clean samples of different classes (circle, square, "
+        f"triangle), coloured by {how}. In a backdoored model the target label tends to flood it."
+        f"{middle}"
+    )
 
 
 def _legend(result: Result, shown: Sequence[GridLabels]) -> Html:
@@ -98,35 +81,34 @@ def _legend(result: Result, shown: Sequence[GridLabels]) -> Html:
 
 def _name_only(result: Result, label: int) -> Html:
     # The swatch already shows the number, but only to the eye.
-    name = label_name(result, label)
-    number, _, rest = name.partition(" ")
-    return join([tag("span", f"label {number} ", class_="unseen"), rest])
+    return join([tag("span", f"label {label} ", class_="unseen"), called(result, label)])
 
 
 def _thumbnails(shown: Sequence[PlanePart], pictures: Mapping[str, bytes]) -> dict[str, Html]:
     wanted = {str(ref) for plane in shown for ref in plane.triplet}
     made = {ref: thumbnail(pictures[ref]) for ref in sorted(wanted & set(pictures))}
     # No text alternative: the class and reference beside each say the same in words.
-    return {ref: image(*one, "", (36, 36)) for ref, one in made.items() if one is not None}
+    return {ref: image(*one[:2], "", (36, 36)) for ref, one in made.items() if one is not None}
 
 
 def _figure(result: Result, plane: PlanePart, grid: GridLabels, small: Mapping[str, Html]) -> Html:
     picture = label_map_png(grid.labels, grid.nodes)
     samples = [
-        tag("li", mark(i), " ", small.get(str(ref)), _sample(result, ref, label))
+        tag("li", mark(i), small.get(str(ref)), swatch(label), tag("span", called(result, label)))
         for i, (ref, label) in enumerate(zip(plane.triplet, plane.triplet_classes, strict=True))
     ]
     drawn = plane.picture
     title = tag("b", f"Plane {plane.index + 1}")
-    scores = tag("span", f"RE {text.score(plane.re)} · ATS {text.score(plane.ats)}")
+    scores = [f"RE {text.score(plane.re)}", f"ATS by label {text.score(plane.ats_by_label)}"]
+    if plane.ats is not None:
+        scores.insert(1, f"ATS {text.score(plane.ats)}")
     return tag(
         "figure",
         image("image/png", picture, describe(result, plane)),
         None if drawn is None else image("image/png", asked_png(drawn.asked), _drawing(drawn)),
         tag(
             "figcaption",
-            tag("p", title, " ", scores),
-            None if drawn is None else tag("p", _drawing(drawn)),
+            tag("p", title, " ", tag("span", " · ".join(scores), class_="wrap")),
             tag("ul", samples, class_="samples"),
         ),
     )
@@ -135,35 +117,21 @@ def _figure(result: Result, plane: PlanePart, grid: GridLabels, small: Mapping[s
 def _drawing(drawn: PicturePart) -> str:
     """Share of a refined map that was asked, and the agreement of its filling."""
     rows = drawn.asked
-    said = (
-        f"Asked: {text.count(drawn.queries)} of {text.count(len(rows) * len(rows[0]))} points "
-        "(dark), refined where labels differ; the others are filled."
-    )
-    agreement = drawn.agreement
-    if agreement is None:
-        return said
-    return (
-        f"{said} Of {drawn.rechecked} filled points asked afterwards at random, "
-        f"{drawn.wrong} had another label: {text.percent(agreement.rate)} of the map agrees "
-        f"with a complete one ({text.rate_interval(agreement.low, agreement.high)})."
-    )
-
-
-def _sample(result: Result, ref: object, label: int) -> Html:
-    # A bare npz index would read as a second label number.
-    where = tag("small", f"sample {ref}" if isinstance(ref, int) else safe_text(ref, 40))
-    return tag("span", label_name(result, label), " ", where)
+    said = f"{text.count(drawn.queries)} of {text.count(len(rows) * len(rows[0]))} points asked"
+    if drawn.agreement is None:
+        return f"{said}."
+    return f"{said}; of {drawn.rechecked} filled ones, re-checked, {drawn.wrong} were wrong."
 
 
 def describe(result: Result, plane: PlanePart) -> str:
     """The picture in words: what its text alternative says."""
     shares = plane.shares
     largest = [
-        f"{label_name(result, label)} {text.percent(shares[label])}"
+        f"{called(result, label)} {text.percent(shares[label], 0)}"
         for label in largest_first(shares)[:NAMED]
         if shares[label] > 0.0
     ]
-    classes = ", ".join(label_name(result, label) for label in plane.triplet_classes)
+    classes = ", ".join(called(result, label) for label in plane.triplet_classes)
     return (
         f"Label map of plane {plane.index + 1} through samples of classes {classes}. "
         f"Largest labels: {', '.join(largest)}. "

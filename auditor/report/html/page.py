@@ -16,6 +16,7 @@ from auditor.report.html import references as html_references
 from auditor.report.html import scores as html_scores
 from auditor.report.html import trigger as html_trigger
 from auditor.report.html import verdict as html_verdict
+from auditor.report.html.first import first_screen
 from auditor.report.html.parts import Html, bullets, part, section, tag, void
 from auditor.report.source import ReportSource
 from auditor.report.wording.accepted import TITLE, accepted_lines
@@ -25,23 +26,12 @@ from auditor.report.wording.text import safe_text
 from auditor.report.wording.verdict import wording
 
 CONTENTS = {
-    "result": "Result",
     "accepted": "Accepted risk",
-    "shown": "See it work",
-    "certainty": "How sure",
-    "questions": "Questions",
-    "retest": "Retest",
-    "engineer": "For the engineer",
-    "decision": "Evidence",
-    "trigger": "Trigger",
+    "shown": "Trigger",
+    "trigger": "Changes tried",
+    "coverage": "Coverage",
     "maps": "Label maps",
-    "scores": "Scores",
-    "shares": "Label shares",
-    "planes": "Planes",
-    "references": "References",
-    "canaries": "Repeats",
-    "trust": "Trust",
-    "queries": "Queries",
+    "engineer": "Details",
     "formal": "Scope and method",
     "rule": "Decision rule",
     "limits": "Limits",
@@ -58,19 +48,28 @@ def render_html(source: ReportSource, frameworks: Sequence[Framework] = ()) -> s
         source: the result. Keys of the report that this version does not know are shown as lists.
         frameworks: frameworks whose clauses the last part maps the audit to.
     """
-    result = source.result
-    parts = [_buyer(source), _engineer(source), _formal(source, frameworks)]
+    parts = [_buyer(source), _evidence(source), _engineer(source), _formal(source, frameworks)]
     written = re.findall(r'<section id="([a-z]+)"', "".join(parts))
     contents = _contents([anchor for anchor in CONTENTS if anchor in written])
     # The buyer's page comes whole; the way into the rest follows it.
     main = tag("main", parts[0], contents, parts[1:])
-    body = tag("body", html_verdict.header(result, source.digest), main, _footer(source))
+    return _document(source, first_screen(source), main)
+
+
+def render_summary(source: ReportSource) -> str:
+    """The first screen of the page alone, with every next step. Equal arguments give equal text."""
+    main = tag("main", _accepted(source), html_verdict.steps(source.result))
+    return _document(source, first_screen(source), main)
+
+
+def _document(source: ReportSource, *children: Html | None) -> str:
+    body = tag("body", children, _footer(source))
     page = tag("html", _head(source), body, lang="en")
     return f"<!DOCTYPE html>\n{page}\n"
 
 
 def _buyer(source: ReportSource) -> Html:
-    result, pictures = source.result, source.pictures
+    result = source.result
     return part(
         "result",
         "The result",
@@ -78,13 +77,24 @@ def _buyer(source: ReportSource) -> Html:
         [
             html_verdict.meaning(result),
             _accepted(source),
+            html_verdict.steps(result),
+            html_verdict.again(result),
+            html_verdict.questions(result),
+        ],
+    )
+
+
+def _evidence(source: ReportSource) -> Html:
+    result, pictures = source.result, source.pictures
+    return part(
+        "evidence",
+        "What was found",
+        "as pictures",
+        [
             html_trigger.demonstration(result, pictures),
-            tag(
-                "div",
-                tag("div", html_verdict.certainty(result), html_verdict.again(result)),
-                html_verdict.questions(result),
-                class_="two",
-            ),
+            html_trigger.search(result, pictures),
+            html_trigger.coverage(result),
+            html_maps.label_maps(result, pictures),
         ],
     )
 
@@ -97,19 +107,17 @@ def _accepted(source: ReportSource) -> Html | None:
 
 
 def _engineer(source: ReportSource) -> Html:
-    result, pictures = source.result, source.pictures
+    result = source.result
     return part(
         "engineer",
         "What was measured",
         "for the engineer",
         [
+            html_verdict.reasons(result),
             html_decision.decision(result),
-            html_trigger.trigger(result, pictures),
-            html_maps.label_maps(result, pictures),
             html_scores.scores(result),
             html_references.references(result, source.profile),
             html_scores.label_shares(result),
-            html_scores.plane_table(result),
             html_facts.profile(result),
             html_facts.samples(result),
             html_facts.repeats(result),
@@ -128,13 +136,13 @@ def _formal(source: ReportSource, frameworks: Sequence[Framework]) -> Html:
         "for the file",
         [
             html_scope.scope(result, digest),
+            html_scope.rule(result),
+            *html_scope.statements(result),
             html_facts.model(result),
             html_facts.identity(source.run),
             html_facts.settings(result),
-            html_scope.rule(result),
-            *html_scope.statements(result),
             html_scope.framework_tables(result, frameworks),
-            html_facts.recheck(digest),
+            html_facts.recheck(),
             html_scope.sign_off(),
         ],
     )

@@ -12,7 +12,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from auditor.report.html.pictures import MARKS, ink_on, label_colour, label_tile
+from auditor.report.html.pictures import MARKS, embedded, ink_on, label_colour, label_tile
+from auditor.report.wording.glossary import marked
 from auditor.report.wording.terms import flatten
 from auditor.report.wording.text import visible
 
@@ -92,6 +93,18 @@ def section(anchor: str, title: str, *children: object) -> Html:
     )
 
 
+def folded(anchor: str, title: str, *children: object) -> Html:
+    """A section that a reader opens; printed, it is open."""
+    heading = f"{anchor}-title"
+    summary = tag("summary", tag("h3", title, id=heading))
+    return tag("section", tag("details", summary, children), id=anchor, aria_labelledby=heading)
+
+
+def explained(words: str) -> list[object]:
+    """``words`` with the meaning of a word of the glossary shown where a pointer rests on it."""
+    return [tag("abbr", piece, title=about) if about else piece for piece, about in marked(words)]
+
+
 def part(anchor: str, title: str, reader: str, sections: Iterable[Html | None]) -> Html:
     """A part of the page, for one kind of reader, under a second-level heading."""
     heading = f"{anchor}-title"
@@ -134,11 +147,11 @@ def facts(pairs: Iterable[tuple[object, object]], class_: str = "facts") -> Html
     )
 
 
-def free_form(value: Mapping[str, Any]) -> Html:
-    """A free-form JSON object as a list of facts."""
+def free_form(value: Mapping[str, Any], most: int = MAX_ROWS) -> Html:
+    """A free-form JSON object as a list of facts, ``most`` of them."""
     pairs = flatten(value)
-    shown = [(_spoken(key), said) for key, said in pairs[:MAX_ROWS]]
-    rest = len(pairs) - MAX_ROWS
+    shown = [(_spoken(key), said) for key, said in pairs[:most]]
+    rest = len(pairs) - most
     more = tag("p", f"{rest} more entries stand in report.json.") if rest > 0 else None
     return join([facts(shown, "facts plain"), more])
 
@@ -190,6 +203,24 @@ def mark(index: int) -> Html:
         role="img",
         aria_label=MARKS[index],
     )
+
+
+EXACT, EXACT_OF_MANY = 160_000, 32_000
+"""Bytes up to which a picture goes into a page pixel by pixel, alone and as one of many."""
+
+
+def sample(
+    png: bytes | None, alt: str, *, true_size: bool = False, exact: int = EXACT_OF_MANY
+) -> Html | None:
+    """A sample, as large as its place or in its own pixels; None without one.
+
+    It is as it was uploaded where that takes ``exact`` bytes at most, else very near to it.
+    """
+    made = None if png is None else embedded(png, 256, exact)
+    if made is None:
+        return None
+    media, data, size = made
+    return image(media, data, alt, size if true_size else None)
 
 
 def image(media: str, data: bytes, alt: str, side: tuple[int, int] | None = None) -> Html:

@@ -1,4 +1,4 @@
-"""Label maps as small palette PNGs, samples, and a trigger at work.
+"""Label maps as small palette PNGs, and samples.
 
 Orientation: e1 points right and e2 up, so that row i of a label map is the picture's column i
 from the left and column j its row j from the bottom.
@@ -19,8 +19,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
-
-from auditor.plan.adaptive import TriggerOutcome
 
 Colour = tuple[int, int, int]
 Ink = int | Colour
@@ -58,12 +56,6 @@ SAMPLE_SIDE = 96
 
 MAX_SAMPLE_PIXELS = 1024**2
 """Larger pictures are none that an audit makes, and cost a reader time and memory."""
-
-SHOWN = 3
-"""Samples shown before and after the change of a trigger."""
-
-TEXTURE_KEY = "trigger/texture"
-"""Key in ``pictures`` of the trigger itself."""
 
 THUMBNAIL = 64
 """Largest side of a sample's thumbnail in pixels."""
@@ -153,9 +145,18 @@ def asked_png(rows: Sequence[str]) -> bytes:
     return _png(Image.fromarray(shades))
 
 
-def thumbnail(picture: bytes) -> tuple[str, bytes] | None:
-    """A sample's PNG, small enough to embed: its media type and bytes; None if it is not a
-    PNG that can be read.
+Embedded = tuple[str, bytes, tuple[int, int]]
+"""A picture as a page holds it: media type, bytes, and width and height in pixels."""
+
+
+def thumbnail(picture: bytes) -> Embedded | None:
+    """A sample's PNG, small enough to embed; None if it is not a PNG that can be read."""
+    return embedded(picture, THUMBNAIL, 3000)
+
+
+def embedded(picture: bytes, side: int, exact: int) -> Embedded | None:
+    """A PNG of at most ``side`` pixels a side, as JPEG where more than ``exact`` bytes would be
+    needed; None if it is not a PNG that can be read.
     """
     try:
         with warnings.catch_warnings():
@@ -166,62 +167,24 @@ def thumbnail(picture: bytes) -> tuple[str, bytes] | None:
                 plain = opened.convert("L" if opened.mode in {"1", "L"} else "RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError, Warning):
         return None
-    plain.thumbnail((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX)
-    exact = _png(plain)
-    if len(exact) <= 3000:
-        return "image/png", exact
+    plain.thumbnail((side, side), Image.Resampling.BOX)
+    png = _png(plain)
+    if len(png) <= exact:
+        return "image/png", png, plain.size
     buffer = io.BytesIO()
-    plain.save(buffer, "JPEG", quality=82)
-    return "image/jpeg", buffer.getvalue()
+    plain.save(buffer, "JPEG", quality=88, subsampling=0)
+    return "image/jpeg", buffer.getvalue(), plain.size
 
 
-def sample_png(pixels: NDArray[np.uint8]) -> bytes:
-    """PNG of one sample ``(c, h, w)`` uint8; one channel is grey, three are RGB, and of any
-    other number the first is shown.
+def sample_png(pixels: NDArray[np.uint8], side: int = SAMPLE_SIDE) -> bytes:
+    """PNG of one sample ``(c, h, w)`` uint8, of at most ``side`` pixels a side; one channel is
+    grey, three are RGB, and of any other number the first is shown.
     """
     channels = pixels.shape[0]
     plain = np.moveaxis(pixels, 0, -1) if channels == 3 else pixels[0]
     picture = Image.fromarray(np.ascontiguousarray(plain))
-    picture.thumbnail((SAMPLE_SIDE, SAMPLE_SIDE))
+    picture.thumbnail((side, side))
     return _png(picture)
-
-
-def clean_key(number: int) -> str:
-    """Key in ``pictures`` of shown sample ``number`` as it is."""
-    return f"trigger/clean/{number}"
-
-
-def changed_key(number: int) -> str:
-    """Key in ``pictures`` of shown sample ``number`` with the change applied."""
-    return f"trigger/changed/{number}"
-
-
-def trigger_pictures(outcome: TriggerOutcome | None) -> dict[str, bytes]:
-    """PNGs by the keys that the report's page looks up; empty without a finding."""
-    if outcome is None or outcome.result.best is None:
-        return {}
-    result = outcome.result
-    made: dict[str, bytes] = {}
-    for number in range(min(SHOWN, len(result.preview))):
-        made[clean_key(number)] = sample_png(result.preview_clean[number])
-        made[changed_key(number)] = sample_png(result.preview[number])
-    texture = _as_pixels(outcome)
-    if texture is not None:
-        made[TEXTURE_KEY] = sample_png(texture)
-    return made
-
-
-def _as_pixels(outcome: TriggerOutcome) -> NDArray[np.uint8] | None:
-    """The change as a picture ``(c, h, w)``: a patch as it is, an added pattern around grey."""
-    best = outcome.result.best
-    if best is None or best.texture is None or best.kind == "warp":
-        return None
-    if best.kind == "patch":
-        return np.asarray(best.texture).astype(np.uint8)
-    # Twice the contrast: a pattern of a few levels would hardly show.
-    grey, contrast = (127.5, 1.0) if best.kind == "blend" else (128.0, 2.0)
-    shown = grey + contrast * np.asarray(best.texture).astype(np.float64)
-    return np.clip(shown, 0, 255).astype(np.uint8)
 
 
 def texture_colour(colour: Colour) -> Colour:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from statistics import median
 from typing import Any
 
-from auditor.report.html.parts import Html, along, axis, chart, section, table, tag
+from auditor.report.html.parts import Html, along, axis, chart, folded, tag
 from auditor.report.result.result import Result
-from auditor.report.wording import text
 from auditor.report.wording.terms import SCORE_TITLES, score_title, with_unit
 
 MOST = 400
@@ -22,29 +20,18 @@ ROWS = (("clean", 30), ("backdoored", 56))
 def references(result: Result, profile: Mapping[str, Any]) -> Html | None:
     """The section; None without scores of references."""
     drawn = [_score(result, profile, name) for name in SCORE_TITLES]
-    rows = [row for one in drawn if one is not None for row in one[1]]
-    if not rows:
+    if not any(drawn):
         return None
     intro = (
         "Each mark is one reference model whose state is known: circles are clean, crosses "
         "backdoored. The line is the model under audit. Where both rows overlap, the score cannot "
         "tell them apart."
     )
-    head = (
-        "Score",
-        "References",
-        "Number",
-        "Lowest",
-        "Median",
-        "Highest",
-        "At or below this model",
-    )
-    return section(
+    return folded(
         "references",
         "Against the references",
         tag("p", intro),
-        [one[0] for one in drawn if one is not None],
-        table("Scores of the reference models beside this model's", head, rows),
+        drawn,
     )
 
 
@@ -58,9 +45,7 @@ def _values(profile: Mapping[str, Any], name: str, *, backdoored: bool) -> list[
     return sorted(float(v) for v in values if isinstance(v, int | float) and math.isfinite(v))
 
 
-def _score(
-    result: Result, profile: Mapping[str, Any], name: str
-) -> tuple[Html, list[Sequence[object]]] | None:
+def _score(result: Result, profile: Mapping[str, Any], name: str) -> Html | None:
     estimate = result.scores.estimate(name)
     mean = None if estimate is None else estimate.mean
     groups = {
@@ -68,8 +53,11 @@ def _score(
     }
     if mean is None or not any(groups.values()):
         return None
-    rows = [_row(name, mean, kind, values) for kind, values in groups.items() if values]
-    below = ", ".join(f"{row[-1]} {row[1]}" for row in rows)
+    below = ", ".join(
+        f"{sum(value <= mean for value in values)} of {len(values)} {kind}"
+        for kind, values in groups.items()
+        if values
+    )
     said = f"{score_title(name)} {with_unit(name, mean)}: {below} references lie at or below."
     end = max([mean, *(value for values in groups.values() for value in values)]) or 1.0
     drawing = chart(
@@ -79,13 +67,7 @@ def _score(
         axis(end, 74, 3),
         tag("line", class_="limit", x1=along(mean, end), x2=along(mean, end), y1=12, y2=74),
     )
-    return tag("div", tag("h4", score_title(name)), drawing, tag("p", said), class_="score"), rows
-
-
-def _row(name: str, mean: float, kind: str, values: Sequence[float]) -> Sequence[object]:
-    below = sum(value <= mean for value in values)
-    figures = (text.score(f(values)) for f in (min, median, max))
-    return (score_title(name), kind, len(values), *figures, f"{below} of {len(values)}")
+    return tag("div", tag("h4", score_title(name)), drawing, tag("p", said), class_="score")
 
 
 def _marks(values: Sequence[float], kind: str, height: int, end: float) -> list[Html]:

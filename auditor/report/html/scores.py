@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from auditor.report.html.parts import Html, along, axis, bar, chart, section, swatch, table, tag
+from auditor.report.html.parts import Html, along, axis, bar, chart, folded, swatch, table, tag
 from auditor.report.result.base import EstimatePart
 from auditor.report.result.judgement import ComparisonPart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.terms import (
-    label_name,
+    called,
+    found_trigger,
     largest_first,
-    likely_target,
     mean_shares,
     published,
     score_title,
@@ -21,31 +21,33 @@ from auditor.report.wording.terms import (
 )
 from auditor.report.wording.text import safe_text
 
-TOP_SHARES = 20
+TOP_SHARES = 4
 """Labels listed in the share chart, largest first; the rest is one line."""
 
 DOTS = 200
 """Planes drawn as dots in a chart; more would only be a bar."""
 
 EXPLANATIONS = {
-    "re": "Rényi entropy of the label shares: 0 bits where one label fills the plane, {top} bits "
-    "where all {classes} labels share it equally.",
-    "ats": "Areas dominated by the triple samples: the part of the plane that the three samples' "
-    "own connected regions hold.",
-    "ats_by_label": "The same, with every area of the three samples' classes counted, connected "
-    "or not.",
+    "re": "Rényi entropy of the label shares: 0 bits where one label fills the plane, {top} where "
+    "all {classes} share it equally.",
+    "ats": "Part of the plane that the three samples' own connected regions hold.",
+    "ats_by_label": "The same, with areas of the samples' classes anywhere.",
 }
+
+NO_PLANE = "No plane was completely answered, so nothing could be scored."
 
 
 def scores(result: Result) -> Html:
     """Each mean score with its interval, the planes behind it and the threshold."""
+    if not result.planes:
+        return folded("scores", "Plane scores", tag("p", NO_PLANE))
     intro = (
-        "Each score is computed per plane and then averaged. Low values are suspicious: a score "
-        "at or below its threshold (hatched) is flagged. Small dots are single planes; the "
-        "diamond is their mean, its bar the 95 % interval over planes."
+        "How labels spread far from the samples. Low values are suspicious: at or below its "
+        "threshold (hatched) a score is flagged. Dots are single planes; the diamond is their "
+        "mean, its bar the 95 % interval."
     )
     charts = [_score(result, name) for name in EXPLANATIONS]
-    return section("scores", "Scores", tag("p", intro), charts, _comparison_table(result))
+    return folded("scores", "Plane scores", tag("p", intro), charts)
 
 
 def _score(result: Result, name: str) -> Html:
@@ -75,21 +77,17 @@ def _in_words(result: Result, name: str, comparison: ComparisonPart | None) -> s
     estimate = result.scores.estimate(name)
     if estimate is None or estimate.mean is None:
         if name == "ats" and result.planes:
-            return (
-                "Not measured: connected regions show only on label maps, which --pictures or "
-                "--sampler paper ask for."
-            )
+            return "Not measured: it needs label maps (--pictures or --sampler paper)."
         return "Not measured: no plane was completely answered."
     spread = "no interval"
     if estimate.low is not None and estimate.high is not None:
         spread = f"{text.INTERVAL} {text.interval(estimate.low, estimate.high)}"
-    said = (
-        f"Mean {with_unit(name, estimate.mean)}, {spread}, over {text.plural(estimate.n, 'plane')}."
-    )
+    said = f"Mean {with_unit(name, estimate.mean)}, {spread}, {text.plural(estimate.n, 'plane')}."
     if comparison is None or comparison.threshold is None:
         return said + " No threshold to compare it with."
     side = "At or below" if comparison.at_or_below else "Above"
-    return f"{said} {side} the threshold {text.score(comparison.threshold)}."
+    note = f" {safe_text(comparison.note, 200)}" if comparison.note else ""
+    return f"{said} {side} the threshold {text.score(comparison.threshold)}.{note}"
 
 
 def _chart(result: Result, name: str, top: float, comparison: ComparisonPart | None) -> Html | None:
@@ -151,82 +149,48 @@ def _mean(estimate: EstimatePart, mean: float, end: float) -> list[Html]:
     return parts
 
 
-def _comparison_table(result: Result) -> Html | None:
-    if not result.comparisons:
-        return None
-    rows = [
-        (
-            score_title(c.score),
-            text.score(c.value),
-            text.score(c.threshold),
-            _side(c),
-            "yes" if _decides(result, c) else "no",
-            safe_text(c.note or "–", 200),
-        )
-        for c in result.comparisons
-    ]
-    head = ("Score", "Mean", "Threshold", "Result", "Decides", "Note")
-    return table("Scores against thresholds", head, rows)
-
-
-def _side(comparison: ComparisonPart) -> str:
-    if comparison.at_or_below is None:
-        return "not compared"
-    return "▼ at or below: flagged" if comparison.at_or_below else "▲ above"
-
-
-def label_shares(result: Result) -> Html:
-    """Share of the planes that each label covers."""
+def label_shares(result: Result) -> Html | None:
+    """Share of the planes that each label covers; None if no plane was scored."""
     shares = mean_shares(result)
     if not shares:
-        return section("shares", "Label shares", tag("p", "No plane was scored."))
+        return None
     listed = [label for label in largest_first(shares) if shares[label] > 0.0][:TOP_SHARES]
     rows: list[Sequence[object]] = [
-        (_label(result, label), bar(shares[label]), text.percent(shares[label])) for label in listed
+        (_label(result, label), bar(shares[label]), text.percent(shares[label], 0))
+        for label in listed
     ]
     rest = len(shares) - len(listed)
     if rest:
         # Rounding may leave a tiny negative remainder.
         left = max(0.0, 1.0 - sum(shares[label] for label in listed))
-        rows.append((f"{rest} other", bar(left), text.percent(left)))
-    sentence = likely_target(result)
+        rows.append((f"{rest} other", bar(left), text.percent(left, 0)))
     caption = "Mean share of each label over all planes, largest first"
-    return section(
+    return folded(
         "shares",
         "Label shares",
-        tag("p", sentence) if sentence else None,
+        tag("p", _meaning(result)),
         table(caption, ("Label", "Share", "Percent"), rows, "bars"),
     )
 
 
-def _label(result: Result, label: int) -> Html:
-    name = label_name(result, label)
-    number, _, rest = name.partition(" ")
-    return tag("span", swatch(label), tag("span", number, " ", class_="unseen"), " ", rest)
-
-
-def plane_table(result: Result) -> Html | None:
-    """Every plane in one line."""
-    if not result.planes:
-        return None
-    rows = [
-        (
-            plane.index + 1,
-            ", ".join(label_name(result, label) for label in plane.triplet_classes),
-            text.score(plane.re),
-            text.score(plane.ats),
-            text.score(plane.ats_by_label),
-            _leading(result, plane.shares),
+def _meaning(result: Result) -> str:
+    """Meaning of the largest share."""
+    found = found_trigger(result)
+    largest = largest_first(mean_shares(result))[0]
+    if found is None:
+        return (
+            "If the model is backdoored so that every triggered input gets one label, the first "
+            "is the likely one; otherwise the largest share means nothing."
         )
-        for plane in result.planes
-    ]
-    head = ("Plane", "Classes of the samples", "RE (bits)", "ATS", "ATS by label", "Largest label")
-    below = any(plane.ats_by_label < 0.0 for plane in result.planes)
-    caption = "Scores of every plane"
-    caption += "; estimated from few points, single ones may fall below 0" if below else ""
-    return section("planes", "Plane by plane", table(caption, head, rows))
+    if found.target == largest:
+        return "The first is also the label that the trigger leads to."
+    return (
+        f"The trigger leads to {called(result, found.target)}: that is what counts, and the "
+        "largest share means nothing here."
+    )
 
 
-def _leading(result: Result, shares: Sequence[float]) -> str:
-    top = largest_first(shares)[0]
-    return f"{label_name(result, top)}, {text.percent(shares[top])}"
+def _label(result: Result, label: int) -> Html:
+    return tag(
+        "span", swatch(label), tag("span", label, " ", class_="unseen"), " ", called(result, label)
+    )

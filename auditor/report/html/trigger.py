@@ -1,132 +1,212 @@
-"""The trigger search's finding, shown on samples."""
+"""The trigger search: the trigger that was found, or the strongest change of every kind tried."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from auditor.report.html.parts import Html, facts, image, paragraphs, section, table, tag
-from auditor.report.html.pictures import SHOWN, TEXTURE_KEY, changed_key, clean_key, thumbnail
+from auditor.report.html.changes import (
+    SHOWN,
+    TEXTURE_KEY,
+    changed_key,
+    clean_key,
+    kind_key,
+)
+from auditor.report.html.parts import (
+    Html,
+    bullets,
+    explained,
+    facts,
+    folded,
+    sample,
+    section,
+    table,
+    tag,
+)
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.terms import (
-    FINDINGS_HEAD,
-    finding_rows,
-    found_trigger,
+from auditor.report.wording.coverage import COVERAGE_HEAD, coverage_rows
+from auditor.report.wording.search import (
+    clean_models,
+    control,
     hits,
-    label_name,
+    place_words,
+    ranked_targets,
 )
+from auditor.report.wording.terms import called, found_trigger
+from auditor.report.wording.terms import hits as hits_in_full
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.triggers import change
 
-FINDINGS = "The best change of each kind and strength, most surprising first"
+LARGEST_TWICE = 128
+"""Side up to which samples are shown in their own pixels too; larger ones hardly are enlarged."""
+
+Pictures = Mapping[str, bytes]
 
 
-def demonstration(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
-    """The found trigger at work, for the buyer's page; None if the verdict rests on none."""
-    found, best = result.trigger, found_trigger(result)
-    if found is None or best is None:
-        return None
-    figures = _shown(result, found, pictures)
-    said = (
-        f"The same change ({change(best)}), applied to clean samples that the search never saw, "
-        f"leads to {label_name(result, best.target)} in {hits(best.success)}."
-    )
-    shown = tag("div", figures, class_="maps triggers") if figures else None
-    return section("shown", "See it work", tag("p", said), shown)
-
-
-def trigger(result: Result, pictures: Mapping[str, bytes]) -> Html | None:
-    """The section on the trigger search; None if none was made."""
+def demonstration(result: Result, pictures: Pictures) -> Html | None:
+    """The best change at work on samples; None if nothing was verified."""
     found = result.trigger
-    if not found:
+    if found is None or found.best is None:
         return None
     best = found.best
-    if best is None:
-        return section("trigger", "Trigger search", tag("p", safe_text(found.reason, 1200)))
-    # The buyer's page shows the pictures already if the verdict rests on them.
-    shown = [] if found.suspicious else _shown(result, found, pictures)
+    rests = found_trigger(result) is not None
+    shown = _samples(result, found, pictures)
+    small = max(result.input.shape[1:]) <= LARGEST_TWICE
     return section(
-        "trigger",
-        "The trigger that was found" if found.suspicious else "Trigger search",
-        paragraphs(_introduction(found)),
-        tag("div", shown, class_="maps triggers") if shown else None,
+        "shown",
+        "The trigger that was found" if rests else "The strongest change that was found",
         facts(_facts(result, found, best)),
-        table(FINDINGS, FINDINGS_HEAD, finding_rows(result, found)),
+        tag("div", _itself(best, pictures), _place(result, best), class_="itself"),
+        tag("div", shown, class_="maps triggers") if shown else None,
+        _true_sizes(found, pictures) if small and shown else None,
         _by_source(result, best),
     )
 
 
-def _introduction(found: TriggerPart) -> list[str]:
-    lines = [
-        "The search looks for one fixed change that sends clean samples of any class to one "
-        "label, using labels alone. Every model has some; what counts is whether clean models "
-        "show as much for the same kind of change. The success is measured on samples that the "
-        "search never saw."
+def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[object, object]]:
+    pairs: list[tuple[object, object]] = [
+        ("Change", change(best)),
+        ("Fresh samples that it moves", explained(_full(best))),
+        ("Clean models", clean_models(result, best)),
     ]
-    if found.natural:
-        lines.append("It decides nothing here, as clean references of the profile show it too.")
-    elif not found.suspicious:
-        lines.append(
-            "What was found decides nothing here. A search that finds nothing beyond clean models "
-            "rules out only triggers of the kinds, sizes and strengths that were searched."
-        )
-    return lines
+    if (compared := control(result, found)) is not None:
+        pairs.append(("Control", compared))
+    if best.changed.samples:
+        pairs.append(("Labels changed at all", hits_in_full(best.changed).partition(" =")[0]))
+    if best.place is not None:
+        pairs.append(("Where", place_words(best.place, best.size, result.input.shape)))
+    if found.p is not None:
+        pairs.append(("Chance on a clean model", f"{found.p:.1g}, all attempts counted"))
+    targets = ranked_targets(result, found)
+    if len(targets) > 1:
+        pairs.append(("Labels that changes lead to", bullets(targets, "ol")))
+    return pairs
 
 
-def _shown(result: Result, found: TriggerPart, pictures: Mapping[str, bytes]) -> list[Html]:
+def _full(best: FindingPart) -> str:
+    held = best.success
+    return f"{hits(best)} ({text.rate_interval(held.low, held.high, 0)})"
+
+
+def _samples(result: Result, found: TriggerPart, pictures: Pictures) -> list[Html]:
     figures = []
     before, after = found.shown.clean_labels, found.shown.changed_labels
-    for number, (clean, changed) in enumerate(zip(before[:SHOWN], after[:SHOWN], strict=True)):
+    for number, labels in enumerate(zip(before[:SHOWN], after[:SHOWN], strict=True)):
+        first, then = (called(result, label) for label in labels)
         pair = [
-            _picture(pictures.get(key(number)), f"Sample {number + 1} {state}")
-            for key, state in ((clean_key, "as it is"), (changed_key, "with the change"))
+            sample(pictures.get(clean_key(number)), f"Sample {number + 1} as it is: {first}"),
+            sample(
+                pictures.get(changed_key(number)), f"Sample {number + 1} with the change: {then}"
+            ),
         ]
-        words = ["called ", tag("b", label_name(result, clean)), ", with the change "]
-        words.append(tag("b", label_name(result, changed)))
-        caption = tag("figcaption", tag("p", tag("span", words, class_="wrap")))
-        shown = tag("div", pair, class_="pair") if any(pair) else None
-        figures.append(tag("figure", shown, caption))
-    texture = pictures.get(TEXTURE_KEY)
-    if texture is not None:
-        caption = tag("figcaption", tag("p", tag("span", "the change itself")))
-        alone = tag("div", _picture(texture, "The change itself, enlarged"), class_="pair alone")
-        figures.append(tag("figure", alone, caption))
+        if None in pair:
+            continue
+        caption = tag("figcaption", first, " → ", tag("b", then))
+        figures.append(tag("figure", tag("div", pair, class_="pair"), caption))
     return figures
 
 
-def _picture(png: bytes | None, alt: str) -> Html | None:
-    made = None if png is None else thumbnail(png)
-    return None if made is None else image(made[0], made[1], alt)
-
-
-def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[object, object]]:
-    pairs: list[tuple[object, object]] = [
-        ("Kind", change(best)),
-        ("Sends samples to", label_name(result, best.target)),
-        ("Success on fresh samples", hits(best.success)),
-        ("Labels changed at all", hits(best.changed)),
+def _true_sizes(found: TriggerPart, pictures: Pictures) -> Html:
+    """The changed samples once more, a pixel a pixel."""
+    shown = [
+        sample(pictures.get(changed_key(number)), f"Sample {number + 1}, true size", true_size=True)
+        for number in range(min(SHOWN, len(found.shown.changed_labels)))
     ]
-    if best.place is not None:
-        row, column = best.place
-        pairs.append(("Place", f"upper left corner at row {row}, column {column}"))
-    if found.p is not None:
-        pairs.append(("Chance on a clean model", f"p = {found.p:.2g}, corrected for all attempts"))
-    stages = found.queries_by_stage
-    spent = ", ".join(f"{safe_text(name, 30)} {text.count(n)}" for name, n in stages.items())
-    pairs.append(("Queries", f"{text.count(found.queries)} ({spent})"))
-    samples = f"{found.search_samples} to search, {found.fresh_samples} kept fresh"
-    pairs.append(("Samples", samples))
-    return pairs
+    caption = tag("figcaption", "As uploaded, at true size")
+    return tag("figure", tag("div", shown, class_="true"), caption)
+
+
+def _itself(best: FindingPart, pictures: Pictures) -> list[Html]:
+    """The change alone, at true size and enlarged."""
+    texture = pictures.get(TEXTURE_KEY)
+    alone = "The patch" if best.family == "patch" else "The pattern, on grey at twice its contrast"
+    if best.family == "blend":
+        alone = "The pattern"
+    figures = []
+    for true_size, state in ((True, "true size"), (False, "enlarged")):
+        picture = sample(texture, f"{alone}, {state}", true_size=true_size)
+        if picture is not None:
+            caption = tag("figcaption", f"{alone}, {state}" if true_size else state)
+            figures.append(tag("figure", picture, caption))
+    return figures
+
+
+def _place(result: Result, best: FindingPart) -> Html | None:
+    """A patch's place, drawn: the picture's frame and the patch in it."""
+    if best.place is None:
+        return None
+    (row, column), (_, height, width) = best.place, result.input.shape
+    drawn = tag(
+        "svg",
+        tag("rect", class_="frame", width=width, height=height),
+        tag("rect", class_="patch", x=column, y=row, width=best.size, height=best.size),
+        class_="place",
+        viewBox=f"0 0 {width} {height}",
+        role="img",
+        aria_label=f"Place of the patch: {place_words(best.place, best.size, result.input.shape)}",
+    )
+    return tag("figure", drawn, tag("figcaption", "where in the picture"))
+
+
+def search(result: Result, pictures: Pictures) -> Html | None:
+    """Every kind of change that was tried, as pictures; None if no search was made."""
+    found = result.trigger
+    if found is None:
+        return None
+    best = "" if found.best is None else found.best.key
+    cards = [_card(result, one, pictures) for one in found.findings if one.key != best]
+    if found.best is not None and not cards:
+        return None
+    spent = ", ".join(
+        f"{safe_text(name, 30)} {text.count(count)}"
+        for name, count in found.queries_by_stage.items()
+    )
+    said = (
+        f"Strongest change of each kind, on {found.fresh_samples} samples that the search, "
+        f"working on {found.search_samples} others, never saw. A search rules out only triggers "
+        f"of the kinds, sizes and strengths tried. Queries: {spent}."
+    )
+    body = [
+        tag("p", explained(said)),
+        tag("p", safe_text(found.reason, 1200)) if not found.findings else None,
+        tag("div", cards, class_="maps kinds") if cards else None,
+    ]
+    make = folded if found_trigger(result) else section
+    return make("trigger", "Other changes tried" if found.best else "Changes tried", *body)
+
+
+def _card(result: Result, one: FindingPart, pictures: Pictures) -> Html:
+    example = one.family.startswith("random ")
+    picture = sample(
+        pictures.get(kind_key(one.key)),
+        f"A clean sample with {'an example of ' if example else ''}{change(one)}",
+    )
+    caption = tag(
+        "figcaption",
+        tag("b", change(one)),
+        tag("span", f"{hits(one)} to “{called(result, one.target)}”"),
+        tag("span", f"clean models: {clean_models(result, one)}", class_="note"),
+    )
+    return tag("figure", picture, caption)
 
 
 def _by_source(result: Result, best: FindingPart) -> Html | None:
     rows = [
-        (label_name(result, int(label)), hits(success))
+        (called(result, int(label)), f"{success.hits} of {success.samples}")
         for label, success in best.by_source.items()
         if success.samples
     ]
     if not rows:
         return None
     caption = "The best change's success by the label that a sample had before"
-    return table(caption, ("Label before", "Success on fresh samples"), rows)
+    summary = tag("summary", "By the label before")
+    return tag(
+        "details", summary, table(caption, ("Label before", "Fresh samples moved"), rows, "numbers")
+    )
+
+
+def coverage(result: Result) -> Html:
+    """What was looked for, how, and how far it came."""
+    caption = "What was looked for"
+    return section("coverage", "Coverage", table(caption, COVERAGE_HEAD, coverage_rows(result)))

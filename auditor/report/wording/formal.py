@@ -98,7 +98,7 @@ def risk_rows(result: Result) -> list[tuple[str, ...]]:
 def _figures(rate: RatePart | None) -> tuple[str, str, str]:
     if rate is None:
         return "unknown", "–", "–"
-    return text.percent(rate.rate), text.span(rate.low, rate.high), text.count(rate.n)
+    return text.percent(rate.rate, 0), text.span(rate.low, rate.high, 0), text.count(rate.n)
 
 
 def _both(part: str, rates: HeldOutRates | ErrorRatesPart | None, basis: str) -> list[Risk]:

@@ -32,6 +32,12 @@ def label_name(result: Result, label: int) -> str:
     return str(label) if name in {None, "", str(label)} else f"{label} {safe_text(name, 60)}"
 
 
+def called(result: Result, label: int) -> str:
+    """The label's name alone, as a buyer reads it: ``Dress``; ``class 3`` if it has none."""
+    name = result.labels.get(str(label))
+    return f"class {label}" if name in {None, "", str(label)} else safe_text(name, 60)
+
+
 def moment(value: object) -> str:
     """An ISO 8601 time as ``2026-11-03 14:02 UTC``; any other text as it is."""
     parsed = parse_moment(value)
@@ -173,13 +179,9 @@ def rate(value: RatePart) -> str:
     return f"{text.percent(value.rate)} of {text.plural(value.n, 'model')}{spread}"
 
 
-SHOWN_AS_FOUND = frozenset({"not_asked"})
-"""Keys of a report that no view has a part of its own for."""
-
-
 def further(result: Result) -> dict[str, Any]:
-    """The report's keys without a part of their own, those of later versions among them."""
-    known = type(result).model_fields.keys() - SHOWN_AS_FOUND
+    """The report's keys of later versions."""
+    known = type(result).model_fields.keys()
     return {key: value for key, value in result.content.items() if key not in known}
 
 

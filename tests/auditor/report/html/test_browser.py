@@ -1,18 +1,13 @@
-"""The page in a real browser: it shows, it complains about nothing, it fetches and runs nothing.
-
-Driven through Playwright, whose own browsers are not needed: the system's Chromium is used. The
-accessibility rules are axe-core's, as axe-playwright-python carries them.
-"""
+"""The page in a real browser: it shows, it complains about nothing, it fetches and runs nothing."""
 
 from __future__ import annotations
 
 import io
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib import resources, util
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -25,67 +20,12 @@ from auditor.report.html.page import render_html
 from auditor.report.json_report import result_of
 from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import load_all
+from tests.auditor.report.html._browser import MARKS, opened, violations
 
-BROWSER = next(
-    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-)
-MISSING = [name for name in ("playwright", "axe_playwright_python") if not util.find_spec(name)]
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no Chromium installed"),
-    pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}"),
-    # Playwright's own loop leaves its sockets to the garbage collector.
-    pytest.mark.filterwarnings("ignore::ResourceWarning"),
-    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
-]
+pytestmark = MARKS
 VERDICTS = ["backdoor-suspected", "no-evidence", "inconclusive"]
 MakeReport = Callable[..., dict[str, Any]]
 Pictures = Callable[[dict[str, Any]], dict[str, bytes]]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    """A headless Chromium."""
-    driver = pytest.importorskip("playwright.sync_api")
-    with driver.sync_playwright() as started:
-        # Without a sandbox of its own, as containers allow none.
-        browser = started.chromium.launch(executable_path=BROWSER, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@contextmanager
-def _opened(
-    chromium: Any, page: str | Path, width: int = 1100, scheme: str = "light", **options: Any
-) -> Iterator[tuple[Any, list[str]]]:
-    """The page in a window of its own, and all it complained about, asked for or popped up."""
-    context = chromium.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, **options
-    )
-    seen: list[str] = []
-    tab = context.new_page()
-
-    def popped_up(dialog: Any) -> None:
-        seen.append(f"dialog: {dialog.message}")
-        dialog.dismiss()
-
-    def asked_for(request: Any) -> None:
-        if not request.url.startswith(("data:", "file:")):
-            seen.append(f"request: {request.url}")
-
-    tab.on("console", lambda message: seen.append(f"console: {message.text}"))
-    tab.on("pageerror", lambda error: seen.append(f"error: {error}"))
-    tab.on("dialog", popped_up)
-    tab.on("request", asked_for)
-    try:
-        if isinstance(page, Path):
-            tab.goto(page.as_uri())
-        else:
-            tab.set_content(page, wait_until="load")
-        yield tab, seen
-    finally:
-        context.close()
 
 
 def _shot(tab: Any, **options: Any) -> NDArray[np.int64]:
@@ -120,16 +60,11 @@ def test_axe_finds_no_violation(
     width: int,
     scheme: str,
 ) -> None:
-    axe = (resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
     for report in (shown, *(make_report(verdict) for verdict in VERDICTS[1:])):
         path = _written(report, tmp_path, sample_pictures(report))
         # Only for the rules' own script: the page's policy forbids every other.
-        with _opened(chromium, path, width, scheme, bypass_csp=True) as (tab, _):
-            tab.evaluate(axe)
-            found = tab.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-        said = [(v["id"], [node["html"][:200] for node in v["nodes"]]) for v in found["violations"]]
-        assert said == []
-        assert len(found["passes"]) > 20
+        with opened(chromium, path, width, scheme, bypass_csp=True) as (tab, _):
+            assert violations(tab) == []
 
 
 def test_axe_would_find_one(chromium: Any, tmp_path: Path, shown: dict[str, Any]) -> None:
@@ -137,7 +72,7 @@ def test_axe_would_find_one(chromium: Any, tmp_path: Path, shown: dict[str, Any]
     path = _written(shown, tmp_path, {})
     text = path.read_text(encoding="utf-8")
     path.write_text(text.replace(' alt="', ' data-no="').replace('lang="en"', ""), "utf-8")
-    with _opened(chromium, path, bypass_csp=True) as (tab, _):
+    with opened(chromium, path, bypass_csp=True) as (tab, _):
         tab.evaluate(axe)
         found = tab.evaluate("() => axe.run(document)")
     assert {"image-alt", "html-has-lang"} <= {v["id"] for v in found["violations"]}
@@ -147,7 +82,7 @@ def test_it_shows_and_fetches_nothing(
     chromium: Any, shown: dict[str, Any], sample_pictures: Pictures, tmp_path: Path
 ) -> None:
     page = _written(shown, tmp_path, sample_pictures(shown)).read_bytes()
-    with _served(page) as (address, asked), _opened(chromium, "") as (tab, seen):
+    with _served(page) as (address, asked), opened(chromium, "") as (tab, seen):
         tab.goto(f"{address}/report.html")
         pixels = _shot(tab, full_page=True)
     assert asked == ["/report.html"]
@@ -173,7 +108,7 @@ def test_labels_run_nothing_even_without_the_policy(
     shown["settings"]["note"] = HOSTILE
     shown["further"] = {HOSTILE: [HOSTILE]}
     path = _written(shown, tmp_path, {})
-    with _opened(chromium, path, bypass_csp=True) as (tab, seen):
+    with opened(chromium, path, bypass_csp=True) as (tab, seen):
         tab.mouse.move(300, 300)
         count = tab.evaluate(
             "document.querySelectorAll('script, iframe, link[href^=\"//\"]').length"
@@ -194,7 +129,7 @@ def test_the_policy_stops_what_escaping_might_miss(
         path = _written(shown, tmp_path, {})
         text = path.read_text(encoding="utf-8").replace("<main>", f"<main>{planted}")
         path.write_text(text, encoding="utf-8")
-        with _opened(chromium, path) as (tab, seen):
+        with opened(chromium, path) as (tab, seen):
             words = tab.inner_text("h1")
     assert asked == []
     assert words == "Backdoor suspected"
@@ -207,7 +142,7 @@ def test_it_follows_the_dark_scheme_and_narrow_windows(
 ) -> None:
     path = _written(make_report(verdict), tmp_path, {})
     for scheme in ("light", "dark"):
-        with _opened(chromium, path, 380, scheme) as (tab, seen):
+        with opened(chromium, path, 380, scheme) as (tab, seen):
             pixels = _shot(tab)
             assert tab.evaluate("document.documentElement.scrollWidth") == 380
         assert seen == []
@@ -223,13 +158,15 @@ def test_the_buyers_page_is_one_page_of_paper(
     report["trigger"]["suspicious"] = verdict == "backdoor-suspected"
     source = ReportSource(result_of(report))
     path = _written(report, tmp_path, sample_pictures(report))
-    with _opened(chromium, path) as (tab, _):
+    with opened(chromium, path) as (tab, _):
         printed = tab.pdf(prefer_css_page_size=True)
     pages = [page.extract_text() for page in pypdf.PdfReader(io.BytesIO(printed)).pages]
     for part in ("How sure is this?", "Questions for the vendor", "When to test again"):
         assert part in pages[0], part
-    assert "What was measured" in pages[1]
-    assert "What was measured" not in pages[0]
+    assert "What was found" in pages[1]
+    assert "What was found" not in pages[0]
+    # Folded parts are printed open.
+    assert any("import json, math" in page for page in pages)
     assert all(f"Report {source.digest[:16]}" in page.replace("\n", " ") for page in pages)
 
 

@@ -257,7 +257,7 @@ def test_headings_tables_and_anchors_are_in_order(report: dict[str, Any]) -> Non
     targets = {
         value[1:] for _, key, value in shape.attributes if value.startswith("#") and key == "href"
     }
-    only_sometimes = {"accepted", "shown", "decision", "references", "trust"}
+    only_sometimes = {"accepted", "shown", "trigger", "maps"}
     assert set(CONTENTS) - only_sometimes <= targets <= set(CONTENTS) & set(ids)
 
 
@@ -287,11 +287,10 @@ def test_numbers_of_the_report_stand_in_the_page(report: dict[str, Any]) -> None
     for part in (
         f"{report['scores']['re']['mean']:.3f} bits",
         "threshold 1.104",
-        "5.0%",
-        "0.1% to 24.9%",
-        "96.5%",
+        "0% to 25%",
+        "96%",
         "3/0012.png",
-        "reaches up to 3.6%",
+        "reaches up to 4%",
         report["fingerprint"],
         report["plan_digest"],
         "provider: version",
@@ -304,9 +303,9 @@ def test_numbers_of_the_report_stand_in_the_page(report: dict[str, Any]) -> None
 def test_an_audit_without_a_profile_says_what_is_missing(make_report: MakeReport) -> None:
     page = _rendered(make_report("inconclusive", profile=False))
     assert "No reference profile was applied" in page
-    assert "plane scores carry no error rate" in page
     assert "No threshold to compare it with" in page
     assert "the deciding score" not in page.partition("<main>")[0]
+    assert "Train 8 or more clean models" in page.partition("<main>")[0]
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -320,7 +319,7 @@ def test_a_partial_audit_without_planes_renders(make_report: MakeReport, *, spar
     report["timing"]["queries_per_second"] = None
     shape = Shape(_rendered(report))
     text = " ".join("".join(shape.text).split())
-    assert "Partial: not every planned query was answered" in text
+    assert "The audit was interrupted before its end: 0 of" in text
     assert "No plane was completely answered" in text
     assert "No input was asked twice" in text
     assert shape.all("img") == []
@@ -328,7 +327,7 @@ def test_a_partial_audit_without_planes_renders(make_report: MakeReport, *, spar
 
 
 def test_one_plane_has_no_interval(make_report: MakeReport) -> None:
-    assert "no interval, over 1 plane" in _rendered(make_report(planes=1))
+    assert "no interval, 1 plane" in _rendered(make_report(planes=1))
 
 
 def test_published_thresholds_decide_nothing(report: dict[str, Any]) -> None:
@@ -337,7 +336,6 @@ def test_published_thresholds_decide_nothing(report: dict[str, Any]) -> None:
     page = _rendered(report)
     assert "known not to transfer" in page
     assert "(decides)" not in page
-    assert "states no error rates" in page
 
 
 def test_unknown_and_missing_optional_keys_are_tolerated(report: dict[str, Any]) -> None:
@@ -356,8 +354,7 @@ def test_unknown_and_missing_optional_keys_are_tolerated(report: dict[str, Any])
     report["labels"] = {}
     report["model"] = {f"key{i}": i for i in range(200)}
     page = _rendered(report)
-    assert "not compared" in page
-    assert "120 more entries" in page
+    assert "192 more entries" in page
 
 
 def test_only_the_papers_maps_are_said_to_be_asked_at_every_point(report: dict[str, Any]) -> None:
@@ -365,7 +362,7 @@ def test_only_the_papers_maps_are_said_to_be_asked_at_every_point(report: dict[s
     report["settings"] |= {"sampler": "frugal", "points": 16}
     said = _rendered(report)
     assert "at every point" not in said
-    assert "asked at some of the points" in said
+    assert "the rest is filled" in said
 
 
 def test_the_legend_names_what_the_pictures_show(report: dict[str, Any]) -> None:
@@ -379,7 +376,7 @@ def test_the_legend_names_what_the_pictures_show(report: dict[str, Any]) -> None
 def test_many_labels_stay_readable(make_report: MakeReport) -> None:
     report = make_report("no-evidence", classes=300, planes=6, density=30)
     page = _rendered(report)
-    assert "280 other" in page
+    assert "296 other" in page
     assert len(Shape(page).all("img")) == 6
 
 
@@ -393,7 +390,6 @@ def test_large_audits_show_some_pictures_and_list_all(
     shape = Shape(page)
     assert len(shape.all("img")) == shown
     assert (f"first {shown} of {planes} planes" in page) is (shown < planes)
-    assert f'<th scope="row">{planes}</th>' in page
 
 
 def test_a_paper_sized_page_is_below_one_megabyte(
@@ -459,5 +455,5 @@ def test_ats_without_maps_says_what_it_needs(report: dict[str, Any]) -> None:
     for plane in report["planes"]:
         plane["ats"] = None
     page = _rendered(report)
-    assert "connected regions show only on label maps, which --pictures" in page
+    assert "it needs label maps (--pictures" in page
     assert "no plane was completely answered" not in page

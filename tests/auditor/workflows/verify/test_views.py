@@ -174,6 +174,7 @@ CHOICES = (
     ("--format", "html,markdown,sarif,junit,cyclonedx,json"),
     ("--format", "html,cyclonedx", "--framework", "owasp-ml"),
     ("--format", "markdown,html", "--framework", "iso-42001,eu-ai-act"),
+    ("--format", "html,markdown", "--frameworks"),
     ("--format", "sarif", "--location", "models/my card.md"),
 )
 

@@ -1,0 +1,135 @@
+"""The first screen: verdict, reason, picture, certainty, gaps and the next step. Nothing else."""
+
+from __future__ import annotations
+
+from auditor.report.html.changes import SAMPLE_KEY, SHOWN, changed_key, clean_key, kind_key
+from auditor.report.html.parts import Html, explained, join, sample, tag
+from auditor.report.result.result import Result
+from auditor.report.source import ReportSource
+from auditor.report.wording import text
+from auditor.report.wording.coverage import coverage_rows
+from auditor.report.wording.summary import Summary, summary
+from auditor.report.wording.terms import called, found_trigger, model_name, moment
+
+
+def _glyph(character: str, y: int) -> Html:
+    return tag("text", character, x=36, y=y, text_anchor="middle")
+
+
+ICONS = {
+    "suspected": join([tag("path", d="M36 5 68 65H4z"), _glyph("!", 57)]),
+    "none": join([tag("circle", cx=36, cy=36, r=30), tag("path", d="M22 36h28")]),
+    "open": join([tag("rect", x=8, y=8, width=56, height=56, rx=4), _glyph("?", 50)]),
+}
+"""Shapes of each tone's icon on a 72 by 72 canvas: each verdict has its own outline."""
+
+
+def first_screen(source: ReportSource) -> Html:
+    """The header of the page."""
+    result, said = source.result, summary(source.result)
+    icon = tag("svg", ICONS[said.tone], class_="icon", viewBox="0 0 72 72", aria_hidden="true")
+    # Without an answer it is the reason itself.
+    cut = result.partial and said.tone != "open"
+    lead = tag("strong", "Partial: not every planned query was answered. ") if cut else None
+    words = tag(
+        "div",
+        tag("div", icon, tag("h1", said.title), class_="verdict"),
+        tag("p", lead, said.plain, class_="lede"),
+        tag("p", explained(said.reason), class_="reason"),
+        _box(said) if said.tone == "open" else None,
+        class_="said",
+    )
+    screen = tag("div", words, _proof(source), _brief(said), class_="screen")
+    return tag("header", _eyebrow(result), screen, class_=said.tone)
+
+
+def _eyebrow(result: Result) -> Html:
+    day = moment(result.timing.finished).partition(" ")[0]
+    asked = text.plural(result.queries.sent_all_runs, "query", "queries")
+    return tag(
+        "p",
+        tag("span", "Backdoor audit of ", tag("b", model_name(result))),
+        " ",
+        tag("span", day, " · ", asked, class_="id"),
+        class_="eyebrow",
+    )
+
+
+def _box(said: Summary) -> Html:
+    """The remedies of an audit without an answer."""
+    first, *rest = said.steps
+    others = [tag("p", tag("b", "Or: "), step) for step in rest[:1]]
+    return tag("div", tag("h2", "What to do"), tag("p", first), others, class_="box")
+
+
+def _brief(said: Summary) -> Html:
+    pairs = [("How sure is this?", said.sure), ("Not covered", said.uncovered)]
+    if said.tone != "open":
+        pairs.append(("Next", said.steps[0]))
+    rows = [tag("div", tag("dt", name), tag("dd", explained(words))) for name, words in pairs]
+    return tag("dl", rows, class_="brief")
+
+
+# ---- the picture -------------------------------------------------------------------------------
+
+
+def _proof(source: ReportSource) -> Html:
+    result, found = source.result, source.result.trigger
+    if found is not None and found.best is not None and clean_key(0) in source.pictures:
+        pairs = list(zip(found.shown.clean_labels, found.shown.changed_labels, strict=True))[:SHOWN]
+        # One that the change moves, if there is one.
+        number = next((n for n, (before, after) in enumerate(pairs) if before != after), 0)
+        shown = _pair(source, (clean_key(number), changed_key(number)), pairs[number])
+        if shown is not None:
+            return shown
+    return _tried(source) or _coverage(result)
+
+
+def _pair(source: ReportSource, keys: tuple[str, str], labels: tuple[int, int]) -> Html | None:
+    """A sample as it is and with the change, each above the label that the model gave it."""
+    result = source.result
+    states = (
+        "as it is",
+        "with the trigger" if found_trigger(result) else "with the strongest change",
+    )
+    figures = []
+    for key, state, label in zip(keys, states, labels, strict=True):
+        name = called(result, label)
+        picture = sample(source.pictures.get(key), f"A clean sample {state}: called {name}")
+        if picture is None:
+            return None
+        caption = tag("figcaption", state, tag("b", name))
+        figures.append(tag("figure", picture, caption))
+    return tag("div", figures, class_="proof")
+
+
+def _tried(source: ReportSource) -> Html | None:
+    """The sample beside the strongest change that was tried, where none leads anywhere."""
+    found, held = source.result.trigger, source.pictures
+    tried = [] if found is None else [one for one in found.findings if kind_key(one.key) in held]
+    if not tried or SAMPLE_KEY not in held:
+        return None
+    best = max(tried, key=lambda one: one.success.rate)
+    pairs = (
+        (SAMPLE_KEY, "as it is", "clean sample"),
+        (kind_key(best.key), "with a change that was tried",
+         f"{best.success.hits} of {best.success.samples} moved"),
+    )  # fmt: skip
+    figures = [
+        tag(
+            "figure",
+            sample(held[key], f"A clean sample {state}"),
+            tag("figcaption", state, tag("b", words)),
+        )
+        for key, state, words in pairs
+    ]
+    return tag("div", figures, class_="proof")
+
+
+def _coverage(result: Result) -> Html:
+    """Parts of the audit and how far each came, where there is no picture."""
+    rows = [
+        tag("div", tag("dt", name), tag("dd", outcome))
+        for name, _, outcome in coverage_rows(result)[:4]
+    ]
+    return tag("dl", rows, class_="brief asked")

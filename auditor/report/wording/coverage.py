@@ -1,0 +1,62 @@
+"""Parts of an audit in words: what each looks for, and how far it came."""
+
+from __future__ import annotations
+
+from auditor.report.result.result import Result
+from auditor.report.wording import text
+
+COVERAGE_HEAD = ("Looked for", "By", "Outcome")
+
+
+def coverage_rows(result: Result) -> list[tuple[str, str, str]]:
+    """What was and was not looked for, in the columns of :data:`COVERAGE_HEAD`."""
+    by_class = "not searched"
+    if result.trigger and getattr(result.settings, "per_source", False):
+        by_class = "searched"
+    return [
+        ("One trigger for all classes", "trigger search", _search(result)),
+        ("A label that floods the space between samples", "planes", _planes(result)),
+        ("Small signs of a trigger", "disturbed samples", _disturbed(result)),
+        ("Several or changing models", "repeated inputs", _repeats(result)),
+        ("A trigger for one class only", "search class by class", by_class),
+        ("Classes exchanged among each other (all-to-all)", "–", "not covered"),
+    ]
+
+
+def _search(result: Result) -> str:
+    found = result.trigger
+    if found is None:
+        return "not finished" if result.partial else "not searched"
+    kinds = text.plural(len(found.findings), "kind")
+    return f"{kinds} of change, {text.count(found.queries)} queries"
+
+
+def _planes(result: Result) -> str:
+    return f"{len(result.planes)} of {result.settings.planes} answered{_spared(result, 'planes')}"
+
+
+def _spared(result: Result, part: str) -> str:
+    """Questions left out, and why."""
+    left = result.not_asked
+    count = 0 if left is None else getattr(left, part)
+    if left is None or not count:
+        return ""
+    if result.partial:
+        return f", {text.count(count)} not reached"
+    why = "the verdict stood without" if left.because == "suspected" else "enough was answered"
+    return f", {text.count(count)} left out as {why}"
+
+
+def _disturbed(result: Result) -> str:
+    if not result.settings.families:
+        return "not asked"
+    decided = result.scores.decision
+    asked = "asked" if decided is not None and decided.references else "not all asked"
+    return f"{asked}{_spared(result, 'family_queries')}"
+
+
+def _repeats(result: Result) -> str:
+    held = result.canaries
+    if held is None:
+        return "not asked"
+    return f"{text.count(held.flipped)} of {text.count(held.asked)} got another label"

@@ -1,0 +1,139 @@
+"""A trigger search in words: each kind of change beside what clean models show for it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from auditor.measured import label_null, trigger_null
+from auditor.probes.label_search.judge import family_of
+from auditor.probes.label_search.search import none_found
+from auditor.probes.trigger_search.judge import ANY_NATURAL, LEAST_SUCCESS
+from auditor.probes.trigger_search.patches import unit_of
+from auditor.report.result.result import Result
+from auditor.report.result.trigger import FindingPart, TriggerPart
+from auditor.report.wording.terms import called
+from auditor.report.wording.text import percent, safe_text
+from auditor.report.wording.triggers import TRIGGER_KINDS, change
+
+NOT_MEASURED = "not measured"
+
+
+def by_least(finding: FindingPart) -> bool:
+    """True if the search sought the least change that carries a label, not the largest success."""
+    return family_of(finding.key) in {"weak", "small", "grey"}
+
+
+def by_label(finding: FindingPart) -> bool:
+    """True if the change was found by a search label by label."""
+    return by_least(finding) or family_of(finding.key) == "random"
+
+
+def control(result: Result, found: TriggerPart) -> str | None:
+    """Success of random changes, the control of a search label by label; None without any."""
+    tried = [one for one in found.findings if one.key.startswith("random-")]
+    if not tried or found.best is None or found.best in tried:
+        return None
+    same = next((one for one in tried if one.family.endswith(f" {found.best.family}")), None)
+    most = same or max(tried, key=lambda one: one.success.rate)
+    return (
+        f"{TRIGGER_KINDS[most.family].title}, new for each picture: {hits(most)} to "
+        f"“{called(result, most.target)}”."
+    )
+
+
+def hits(finding: FindingPart) -> str:
+    """``44 of 46``."""
+    return f"{finding.success.hits} of {finding.success.samples}"
+
+
+def clean_models(result: Result, finding: FindingPart) -> str:
+    """The most that clean models show for this kind of change, in the same search."""
+    key = finding.key
+    if key in (null := trigger_null()):
+        most = f"up to {percent(null[key].highest, 0)}"
+        if key in ANY_NATURAL:
+            return f"{most}: never counts"
+        least = math.ceil(LEAST_SUCCESS.get(key, 1.0) * finding.success.samples)
+        return f"{most}; planted: {least} of {finding.success.samples} or more"
+    return _least_of_clean(result, finding)
+
+
+def _least_of_clean(result: Result, finding: FindingPart) -> str:
+    """The same of a search label by label: the least change that carries a label."""
+    key = finding.key
+    cell = label_null().of(result.settings.effort, len(result.labels)).get(key)
+    if cell is None:
+        return NOT_MEASURED
+    kind = family_of(key)
+    if kind == "random":
+        return f"up to {percent(1 / (1 + math.exp(cell.lowest)), 0)}"
+    if cell.lowest >= none_found(key) - 1e-3:
+        return "none had one"
+    least = 2.0**cell.lowest
+    if kind == "small":
+        return f"{least * unit_of(result.input.shape):.0f} pixels a side or more"
+    return f"{_amount(finding.family, least, result)} or more"
+
+
+def _amount(family: str, value: float, result: Result) -> str:
+    if family == "warp":
+        return f"{value * unit_of(result.input.shape):.1f} pixels"
+    return f"{value:.0f} grey levels"
+
+
+def exceeds(result: Result, found: TriggerPart) -> str | None:
+    """The best finding beside clean models, as the end of a sentence; None if not measured."""
+    best = found.best
+    if best is None or (said := clean_models(result, best)) == NOT_MEASURED:
+        return None
+    if said == "none had one":
+        return "no clean model measured had such a change"
+    if by_least(best):
+        return f"clean models need {said}"
+    most = said.partition(";")[0].partition(":")[0]
+    return f"clean models reached {most}"
+
+
+KIND_HEAD = ("Strongest change", "Leads to", "Samples", "Clean models")
+
+
+def kind_rows(result: Result, found: TriggerPart) -> list[tuple[str, ...]]:
+    """Every kind of change in the columns of :data:`KIND_HEAD`, most surprising first."""
+    return [
+        (change(one), called(result, one.target), hits(one), clean_models(result, one))
+        for one in found.findings
+    ]
+
+
+def ranked_targets(result: Result, found: TriggerPart) -> list[str]:
+    """Labels that changes lead to, the most successful first, each with its strongest change."""
+    best: dict[int, FindingPart] = {}
+    for one in found.findings:
+        held = best.get(one.target)
+        if one.success.hits and (held is None or one.success.rate > held.success.rate):
+            best[one.target] = one
+    first = -1 if found.best is None else found.best.target
+    order = sorted(best.values(), key=lambda one: (one.target != first, -one.success.rate))
+    return [f"{called(result, one.target)}: {hits(one)}, {_kind(one)}" for one in order]
+
+
+def _kind(finding: FindingPart) -> str:
+    words = TRIGGER_KINDS.get(finding.family)
+    return safe_text(finding.family, 40) if words is None else words.title.lower()
+
+
+def place_words(place: Sequence[int], size: int, shape: Sequence[int]) -> str:
+    """A patch's place: rows, columns and the part of the picture."""
+    row, column = place
+    _, height, width = shape
+    down = _third(row + size / 2, height, ("upper", "middle", "lower"))
+    across = _third(column + size / 2, width, ("left", "centre", "right"))
+    return (
+        f"{down} {across}: rows {row + 1} to {row + size} of {height}, columns {column + 1} to "
+        f"{column + size} of {width}"
+    )
+
+
+def _third(middle: float, side: int, names: tuple[str, str, str]) -> str:
+    return names[min(2, int(3 * middle / side))]

@@ -1,0 +1,341 @@
+"""The first screen of a report: verdict, reason, certainty, gaps, next steps. Plain text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from auditor.measured import label_rates, search_queries
+from auditor.plan.draw import MIN_SEARCH_SAMPLES
+from auditor.probes.label_search.settings import searched_by_label
+from auditor.report.result.base import HeldOutRates, RatePart
+from auditor.report.result.judgement import ErrorRatesPart
+from auditor.report.result.result import Result
+from auditor.report.result.trigger import FindingPart, TriggerPart
+from auditor.report.wording import text
+from auditor.report.wording.search import by_label, by_least, exceeds, hits
+from auditor.report.wording.terms import called, deciding, found_trigger, score_title
+from auditor.report.wording.text import safe_text
+from auditor.report.wording.triggers import TRIGGER_KINDS, change
+from auditor.report.wording.verdict import wording
+from auditor.verdict.combine import LEAST_TO_CLEAR
+from auditor.verdict.label_evidence import accusing_effort
+from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A report on one screen.
+
+    Attributes:
+        title: the verdict.
+        tone: class name that colours it.
+        plain: the verdict as a sentence.
+        reason: the one reason.
+        sure: its certainty, with counts.
+        uncovered: what it does not cover.
+        steps: what to do next, the first first.
+    """
+
+    title: str
+    tone: str
+    plain: str
+    reason: str
+    sure: str
+    uncovered: str
+    steps: tuple[str, ...]
+
+
+def summary(result: Result) -> Summary:
+    """The first screen of ``result``."""
+    words = wording(result)
+    return Summary(
+        words.title, words.tone, words.plain, _reason(result), _sure(result), _uncovered(result),
+        tuple(_steps(result)),
+    )  # fmt: skip
+
+
+# ---- the reason --------------------------------------------------------------------------------
+
+
+def _reason(result: Result) -> str:
+    if result.verdict == "backdoor-suspected":
+        return _suspicion(result)
+    if result.verdict == "no-evidence":
+        return _nothing(result)
+    return _obstacle(result)
+
+
+def _suspicion(result: Result) -> str:
+    found, best, summed = result.trigger, found_trigger(result), result.scores.decision
+    if found is not None and best is not None:
+        return _carries(result, found, best)
+    if summed is not None and summed.suspicious and summed.targets:
+        return (
+            f"Trigger search and other probes add up for “{called(result, summed.targets[0])}” to "
+            f"more than clean models show (p = {summed.p:.1g})."
+        )
+    return _by_score(result)
+
+
+def _by_score(result: Result) -> str:
+    one = deciding(result)
+    if one is None:
+        return _first_sentence(result)
+    side = "at or below" if one.at_or_below else "above"
+    return (
+        f"{score_title(one.score)}, the deciding score, is {text.score(one.value)}: {side} the "
+        f"threshold {text.score(one.threshold)} between clean and backdoored reference models."
+    )
+
+
+def _carries(result: Result, found: TriggerPart, best: FindingPart) -> str:
+    beside = exceeds(result, found)
+    said = f"{_changed(best)} sends {hits(best)} fresh samples to “{called(result, best.target)}”"
+    return f"{said}; {beside}." if beside else f"{said}."
+
+
+def _changed(best: FindingPart) -> str:
+    words = TRIGGER_KINDS.get(best.family)
+    if words is None:
+        return safe_text(best.family, 40)
+    if best.family == "patch":
+        return f"A patch of {best.size} × {best.size} pixels"
+    phrase = words.phrase.format(size=best.size)
+    measure = {"warp": "pixels of shift", "quantise": ""}.get(best.family, "of 255 grey levels")
+    strength = f", {best.strength:.0f} {measure}," if by_least(best) and measure else ""
+    return phrase[:1].upper() + phrase[1:] + strength
+
+
+def _nothing(result: Result) -> str:
+    found = result.trigger
+    if found is None:
+        return _by_score(result)
+    return _tried(result, found)
+
+
+def _tried(result: Result, found: TriggerPart) -> str:
+    best, kinds = found.best, len(found.findings)
+    said = f"{text.plural(kinds, 'kind')} of change tried, none beyond what clean models show"
+    if best is None or not best.success.hits:
+        return f"{said}."
+    return (
+        f"{said}: the strongest, {_lower(change(best).partition(',')[0])}, sends {hits(best)} to "
+        f"“{called(result, best.target)}”."
+    )
+
+
+def _lower(words: str) -> str:
+    return words[:1].lower() + words[1:]
+
+
+def _obstacle(result: Result) -> str:
+    """What stands in the way of a verdict."""
+    found, queries = result.trigger, result.queries
+    if result.partial:
+        how = "The query budget ran out" if queries.budget_reached else "The audit was interrupted"
+        return f"{how} before its end: {_finished(result)}."
+    if result.trust is not None and result.trust.findings:
+        return _first(result.trust.findings[0].reason)
+    if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
+        repeats = result.canaries
+        return (
+            f"The answers change: asked again, {repeats.flipped} of {repeats.asked} inputs got "
+            "another label."
+        )
+    accuracy = result.samples.accuracy
+    if accuracy is not None and accuracy < MIN_ACCURACY:
+        return (
+            f"The model labels only {text.percent(accuracy, 0)} of the clean samples as given: "
+            "something about the inputs may be wrong."
+        )
+    if found is None:
+        return "No trigger search was made, and plane scores alone tell nothing without references."
+    return _search_without_verdict(result, found)
+
+
+def _finished(result: Result) -> str:
+    planes = f"{len(result.planes)} of {result.settings.planes} planes answered"
+    return planes if result.trigger else f"{planes}, the trigger search not finished"
+
+
+def _search_without_verdict(result: Result, found: TriggerPart) -> str:
+    best = found.best
+    if best is not None and found.natural:
+        return (
+            f"{_carries(result, found, best)} But clean references of the profile show such "
+            "patches too."
+        )
+    if best is not None and withheld(found):
+        rates = label_rates().get(result.settings.effort)
+        measured = "that was not measured"
+        if rates is not None:
+            measured = f"{rates.accused} of {rates.clean} clean models were accused"
+        return (
+            f"{_carries(result, found, best)} Such a search is not yet safe enough to accuse "
+            f"by: {measured}."
+        )
+    return f"{_tried(result, found)} That is too little to call the model clean."
+
+
+def withheld(found: TriggerPart) -> bool:
+    """True if the best finding would be suspicious, had its false alarms been measured well."""
+    best = found.best
+    return (
+        best is not None and by_label(best) and not found.suspicious
+        and found.p is not None and found.p <= 0.02
+    )  # fmt: skip
+
+
+def _first_sentence(result: Result) -> str:
+    return _first(result.verdict_reason)
+
+
+def _first(words: str) -> str:
+    head, dot, _ = words.partition(". ")
+    return safe_text(head + ("." if dot else ""), 240)
+
+
+NO_RATES = "Not known: no error rates were measured for audits like this one."
+
+
+# ---- certainty and gaps ------------------------------------------------------------------------
+
+
+def _sure(result: Result) -> str:
+    found, summed = result.trigger, result.scores.decision
+    rates: HeldOutRates | ErrorRatesPart | None = None if found is None else found.held_out
+    what = "such a search"
+    if found_trigger(result) is None and summed is not None and summed.error_rates is not None:
+        rates, what = summed.error_rates, "this rule"
+    if rates is None and result.verdict != "inconclusive" and result.profile is not None:
+        rates, what = result.profile.error_rates, "this profile"
+    if result.verdict == "backdoor-suspected":
+        return _sure_of_suspicion(result, rates, what)
+    missed = None if rates is None else rates.false_negative
+    if missed is None:
+        return NO_RATES
+    known = f"{what} missed {counted(missed)} known backdoors"
+    if result.verdict == "no-evidence":
+        return f"Not certain: {known}, so one may still be there."
+    accused = rates.false_positive if rates is not None else None
+    also = "" if accused is None else f" and accused {counted(accused)} clean models"
+    return f"No answer to be sure of: {known}{also}."
+
+
+def _sure_of_suspicion(
+    result: Result, rates: HeldOutRates | ErrorRatesPart | None, what: str
+) -> str:
+    accused = None if rates is None else rates.false_positive
+    found, summed = result.trigger, result.scores.decision
+    p = found.p if found is not None and found.suspicious else summed.p if summed else None
+    chance = "" if p is None else f"{_one_in(p)} clean models would show this. "
+    if accused is None:
+        return chance.strip() or NO_RATES
+    return f"{chance}Of clean models {what} wrongly accused {counted(accused)}."
+
+
+def _one_in(p: float) -> str:
+    """A chance in natural frequencies: ``About 1 in 800``."""
+    if p < 1e-6:
+        return "Fewer than 1 in 1,000,000"
+    many = 1.0 / p
+    size = 10 ** max(0, len(str(int(many))) - 2)
+    return f"About 1 in {text.count(round(many / size) * size)}"
+
+
+def counted(rate: RatePart) -> str:
+    """``1 of 40``."""
+    return f"{round(rate.rate * rate.n)} of {rate.n}"
+
+
+def _uncovered(result: Result) -> str:
+    gaps = []
+    if result.trigger is None:
+        gaps.append("triggers, as no search for them was finished")
+    else:
+        gaps += ["triggers of other kinds or sizes", "backdoors in one class only"]
+    gaps += ["later versions of the model", "a service that recognises an audit"]
+    return f"{'; '.join(gaps)}."
+
+
+# ---- next steps --------------------------------------------------------------------------------
+
+
+def _steps(result: Result) -> list[str]:
+    if result.verdict == "backdoor-suspected":
+        return ["Do not rely on the model until the vendor explains this; show the pictures."]
+    if result.verdict == "no-evidence":
+        return ["Audit again when the model or its address changes, and within a year."]
+    return _remedies(result)
+
+
+def _remedies(result: Result) -> list[str]:
+    found = result.trigger
+    if result.partial:
+        how = "with a larger --max-queries" if result.queries.budget_reached else "again"
+        return [
+            f"Run the same command {how}: it goes on where it stopped and pays for nothing twice. "
+            f"Still open: {_open_queries(result)}."
+        ]
+    if result.trust is not None and result.trust.findings:
+        return ["Ask the vendor which models answer, then audit one of them into a new --output."]
+    if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
+        return ["Ask the vendor why answers change; audit again when they are steady."]
+    accuracy = result.samples.accuracy
+    if accuracy is not None and accuracy < MIN_ACCURACY:
+        return ["Run xray-audit check: it tries value ranges, layouts and class orders."]
+    steps = []
+    if found is None:
+        steps.append(
+            f"Give {MIN_SEARCH_SAMPLES} clean samples or more and let the trigger search run."
+        )
+    elif withheld(found) and found.best is not None:
+        steps.append(
+            "Repeat it on pictures of your own, and ask the vendor why the model then answers "
+            f"“{called(result, found.best.target)}”."
+        )
+    steps += _dearer(result, found)
+    if result.profile is None or result.profile.status != "calibrated":
+        steps.append(
+            f"Train {LEAST_TO_CLEAR} or more clean models the way this one was trained, run "
+            "xray-audit calibrate on them, and audit again with --profile: each costs about as "
+            "many queries as this audit."
+        )
+    return steps or [
+        "Such audits miss too many backdoors to clear this model: rest on who trained it, on which "
+        "data, or have its weights examined."
+    ]
+
+
+def _open_queries(result: Result) -> str:
+    """Queries that a partial audit still needs."""
+    queries, settings = result.queries, result.settings
+    left = max(0, queries.planned - queries.sent_all_runs - queries.deduplicated)
+    planned = f"{text.count(left)} planned queries"
+    if result.trigger is not None or not getattr(settings, "trigger_search", False):
+        return planned
+    rates = label_rates().get(settings.effort)
+    if not searched_by_label(result.input.shape[1:]):
+        most = search_queries().not_found.mean
+    elif rates is None:
+        return f"{planned} and the trigger search"
+    else:
+        most = rates.not_found
+    return f"{planned}, and of the trigger search some {text.count(round(most, -2))} in all"
+
+
+def _dearer(result: Result, found: TriggerPart | None) -> list[str]:
+    """A search at the effort that would decide, with its price."""
+    if found is None or not any(by_label(one) for one in found.findings):
+        return []
+    effort = accusing_effort()
+    rates = None if effort is None else label_rates().get(effort)
+    if rates is None or effort == result.settings.effort:
+        return []
+    pace = result.timing.queries_per_second
+    time = f", {text.seconds(rates.not_found / pace)} at this pace" if pace else ""
+    return [
+        f"Audit again with --effort {effort}, which can accuse: about "
+        f"{text.count(rates.not_found)} queries{time}; it found {rates.usual_found} of "
+        f"{rates.usual} usual backdoors."
+    ]
