@@ -6,7 +6,6 @@ So everything, imports included, runs under one guard, and only a verdict may re
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import importlib
 import os
@@ -56,7 +55,7 @@ def _run() -> int:
 
 def explain(error: BaseException) -> tuple[int, str]:
     """The exit code and the one sentence for a failure; no sentence if none is needed."""
-    if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
+    if isinstance(error, KeyboardInterrupt) or _is_cancelled(error):
         return ExitCode.INTERRUPTED, "stopped; what was answered is saved, run it again to go on"
     if isinstance(error, AuditError):
         return error.exit_code, str(error)
@@ -69,6 +68,12 @@ def explain(error: BaseException) -> tuple[int, str]:
     if isinstance(error, ImportError):
         return ExitCode.FAILED, f"this installation is incomplete: {error}"
     return _explain_other(error)
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """True for asyncio's cancellation; where it was not loaded, nothing was cancelled."""
+    loaded = sys.modules.get("asyncio")
+    return loaded is not None and isinstance(error, loaded.CancelledError)
 
 
 def _explain_other(error: BaseException) -> tuple[int, str]:

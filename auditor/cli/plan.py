@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from typing import Annotated
 
@@ -25,6 +24,8 @@ def plan(
     ] = None,
 ) -> None:
     """Price an audit without sending it: queries, requests, bytes, time, money."""
+    import asyncio
+
     from auditor.report.console import show_price
     from auditor.workflows.price import price_request
 
