@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import os
 import sys
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    __version__: str
     from auditor.api.audit import audit, audit_async
     from auditor.api.report import AuditInterrupted, AuditReport
 
@@ -36,15 +37,27 @@ def _refuse_foreign_adapters() -> None:
 
 def _is_foreign() -> bool:
     """True if ``import adapters`` would give another package; it is found, not imported."""
+    # By file names, as importlib.metadata does, which takes longer to load than all the rest.
+    if any(_holds_distribution(entry or ".") for entry in sys.path):
+        return True
+    spec = importlib.util.find_spec("adapters")
+    ours = Path(__file__).resolve().parent.parent / "adapters" / "__init__.py"
+    if spec is None or spec.origin is None or Path(spec.origin).resolve() != ours:
+        return True
+    return b"XRAY_AUDIT_ADAPTERS = True" not in ours.read_bytes()
+
+
+def _holds_distribution(folder: str) -> bool:
+    """True if ``folder`` holds the metadata of an installed distribution named adapters."""
     try:
-        metadata.distribution("adapters")
-    except metadata.PackageNotFoundError:
-        spec = importlib.util.find_spec("adapters")
-        ours = Path(__file__).resolve().parent.parent / "adapters" / "__init__.py"
-        if spec is None or spec.origin is None or Path(spec.origin).resolve() != ours:
-            return True
-        return b"XRAY_AUDIT_ADAPTERS = True" not in ours.read_bytes()
-    return True
+        names = os.listdir(folder)  # noqa: PTH208 - a Path for each file would cost more
+    except OSError:  # a zip, or not there
+        return False
+    return any(
+        name.lower().startswith(("adapters-", "adapters.egg-info"))
+        and name.endswith((".dist-info", ".egg-info"))
+        for name in names
+    )
 
 
 def _started_as_command() -> bool:
@@ -58,19 +71,24 @@ def _started_as_command() -> bool:
 
 _refuse_foreign_adapters()
 
-try:
-    __version__ = metadata.version("xray-audit")
-except metadata.PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
-
 __all__ = ["AuditInterrupted", "AuditReport", "__version__", "audit", "audit_async"]
 
 
 def __getattr__(name: str) -> Any:
-    """Load the Python API when it is first used: the command line need not pay for it."""
+    """Load version and Python API when they are first used: the command line need not pay."""
+    if name == "__version__":
+        return _version()
     if name in __all__:
         return getattr(importlib.import_module("auditor.api.audit"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _version() -> str:
+    metadata = importlib.import_module("importlib.metadata")
+    try:
+        return str(metadata.version("xray-audit"))
+    except metadata.PackageNotFoundError:  # a source tree that was never installed
+        return "0+unknown"
 
 
 def __dir__() -> list[str]:

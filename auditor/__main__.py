@@ -6,7 +6,6 @@ So everything, imports included, runs under one guard, and only a verdict may re
 
 from __future__ import annotations
 
-import asyncio
 import ctypes
 import importlib
 import io
@@ -69,7 +68,7 @@ def _run() -> int:
 
 def explain(error: BaseException) -> tuple[int, str]:
     """The exit code and the one sentence for a failure; no sentence if none is needed."""
-    if isinstance(error, (KeyboardInterrupt, asyncio.CancelledError)):
+    if isinstance(error, KeyboardInterrupt) or _is_cancelled(error):
         return ExitCode.INTERRUPTED, "stopped; what was answered is saved, run it again to go on"
     if isinstance(error, AuditError):
         return error.exit_code, str(error)
@@ -94,6 +93,12 @@ def _usage_message(error: BaseException, message: str) -> str:
     choice = re.search(r"'([^']*)' is not one of (.*)\.$", message)
     hint = did_you_mean(choice[1], re.findall(r"'([^']+)'", choice[2])) if choice else ""
     return f"{message.removesuffix('.') if hint else message}{hint} {more}"
+
+
+def _is_cancelled(error: BaseException) -> bool:
+    """True for asyncio's cancellation; where it was not loaded, nothing was cancelled."""
+    loaded = sys.modules.get("asyncio")
+    return loaded is not None and isinstance(error, loaded.CancelledError)
 
 
 def _explain_other(error: BaseException) -> tuple[int, str]:

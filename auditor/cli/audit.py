@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import signal
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from auditor import __version__
 from auditor.cli import options
 from auditor.cli.output import show
 from auditor.cli.request import build_request
@@ -27,6 +25,8 @@ if TYPE_CHECKING:
 
 def _show_version(value: bool) -> None:  # noqa: FBT001 - the shape typer's callbacks have
     if value:
+        from auditor import __version__
+
         typer.echo(f"xray-audit {__version__}")
         raise typer.Exit
 
@@ -83,6 +83,8 @@ def audit(
 
         typer.echo(START)
         return
+    import asyncio
+
     from auditor.evidence.attest.signing import read_signer
     from auditor.report.views import view_names, view_settings
     from auditor.workflows.compare.accepted import read_accepted
@@ -115,6 +117,8 @@ def _typed(context: typer.Context) -> list[str]:
 
 async def _run(request: AuditRequest) -> AuditResult:
     """Run the audit; the first Ctrl-C (or SIGTERM) drains and saves, the second stops at once."""
+    import asyncio
+
     from auditor.workflows.audit import run_audit
     from auditor.workflows.stop import TwoStepStop
 

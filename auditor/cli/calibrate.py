@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated
 
 import typer
 
-from auditor import __version__
 from auditor.cli import options
 from auditor.cli.output import make_progress, show
 from auditor.cli.references import ReferenceList, build_references
@@ -26,6 +24,9 @@ def calibrate(
     task: Annotated[str, typer.Option(help="What the references classify, in words.")] = "unnamed",
 ) -> None:
     """Make a reference profile from models whose state is known: OUTPUT/profile.json."""
+    import asyncio
+
+    from auditor import __version__
     from auditor.report.console import show_calibration
     from auditor.workflows.calibrate import run_calibration
     from auditor.workflows.profiles import save_profile

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -53,6 +52,8 @@ def check(
     printed, and where few samples get their label, other value ranges, layouts and colours are
     tried. Usually about 100 queries.
     """
+    import asyncio
+
     from auditor.cli.target_options import build_target, framing_of, stated_table
     from auditor.samples.load import load_samples
     from auditor.workflows.check.check import run_check

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 from typing import Annotated
 
@@ -28,6 +27,8 @@ def cohort(
     ] = 0.05,
 ) -> None:
     """Rank several models of one task against each other; flags outliers, clears nobody."""
+    import asyncio
+
     from auditor.report.console import show_cohort
     from auditor.workflows.cohort import run_cohort
     from auditor.workflows.request import merge_settings

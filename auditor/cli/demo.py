@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Annotated
 
@@ -19,6 +18,8 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Audit a clean and a backdoored model that ship with the tool, over HTTP on loopback."""
+    import asyncio
+
     from auditor.workflows.demo.run import run_demo
 
     asyncio.run(run_demo(output, make_progress(OutputOptions(quiet=quiet)), typer.echo))

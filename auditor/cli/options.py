@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import typing
 from collections.abc import Callable
@@ -336,13 +337,15 @@ class ViewOptions:
 GROUPS = (TargetOptions, SampleOptions, MethodOptions, LimitOptions, OutputOptions, ViewOptions)
 
 
+@functools.cache
+def _types(group: type) -> dict[str, Any]:
+    """Types of a group's fields; reading them takes longer than the whole rest of ``--help``."""
+    return typing.get_type_hints(group)
+
+
 def option_types() -> dict[str, Any]:
     """Type of every option of the groups, by name."""
-    return {
-        one.name: typing.get_type_hints(group)[one.name]
-        for group in GROUPS
-        for one in fields(group)
-    }
+    return {one.name: _types(group)[one.name] for group in GROUPS for one in fields(group)}
 
 
 def option_names() -> set[str]:
@@ -404,6 +407,6 @@ def _parameter(group: Any, one: Field[Any]) -> inspect.Parameter:
         show_default=False,
         autocompletion=completions(one.name),
     )
-    hint: Any = Annotated[typing.get_type_hints(group)[one.name], option]
+    hint: Any = Annotated[_types(group)[one.name], option]
     kind = inspect.Parameter.KEYWORD_ONLY
     return inspect.Parameter(one.name, kind, default=one.default, annotation=hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 
 from auditor.cli import options
@@ -19,6 +18,8 @@ def plan(
     output: options.OutputOptions,
 ) -> None:
     """Price an audit without sending it: queries, requests, bytes, time, money."""
+    import asyncio
+
     from auditor.report.console import show_price
     from auditor.workflows.price import price_request
 

@@ -181,7 +181,7 @@ class Head(Part):
 
 class _Closed:
     # Not strict as a whole: that would refuse the dict that a dataclass is read from.
-    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid")
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(extra="forbid", defer_build=True)
     __slots__ = ()
 
 

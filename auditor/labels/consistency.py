@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.optimize import brentq
-from scipy.stats import binom, hypergeom
 
 from auditor.labels.reasons import Reason
 from auditor.scores.intervals import Rate, binomial_rate
@@ -133,7 +132,7 @@ def check_consistency(
 def fewest_flips(planned: int) -> int:
     """Fewest flips among ``planned`` repeats that :data:`TOLERATED` does not explain."""
     counts = np.arange(planned + 2)
-    return int(np.argmax(binom.sf(counts - 1, planned, TOLERATED) <= ALPHA))
+    return int(np.argmax(_at_least(counts, planned, TOLERATED) <= ALPHA))
 
 
 def chance_of_finding(flip_rate: float, own: int, planned: int) -> float:
@@ -148,9 +147,16 @@ def chance_of_finding(flip_rate: float, own: int, planned: int) -> float:
     """
     fewest = fewest_flips(planned)
     first = np.arange(1, fewest)
-    more = binom.sf(fewest - first - 1, planned - own, flip_rate)
-    later = float(binom.pmf(first, own, flip_rate) @ more)
-    return float(binom.sf(fewest - 1, own, flip_rate)) + later
+    more = _at_least(fewest - first, planned - own, flip_rate)
+    exactly = _at_least(first, own, flip_rate) - _at_least(first + 1, own, flip_rate)
+    return float(_at_least(np.array(fewest), own, flip_rate)) + float(exactly @ more)
+
+
+def _at_least(hits: NDArray[np.int64], n: int, rate: float) -> NDArray[np.float64]:
+    """Chance of ``hits`` or more among ``n`` trials. scipy.stats takes half a second to load."""
+    inside = np.clip(hits, 1, max(n, 1))
+    tail = scipy.special.betainc(inside, n - inside + 1, rate)
+    return np.where(hits <= 0, 1.0, np.where(hits > n, 0.0, tail))
 
 
 def least_caught(own: int, planned: int, power: float = 0.95) -> float | None:
@@ -165,7 +171,12 @@ def least_caught(own: int, planned: int, power: float = 0.95) -> float | None:
     """
     if not own or chance_of_finding(1.0, own, planned) < power:
         return None
-    return float(brentq(lambda r: chance_of_finding(r, own, planned) - power, 0.0, 1.0)) / 2.0
+    low, high = 0.0, 1.0
+    while high - low > 1e-15:
+        middle = (low + high) / 2.0
+        enough = chance_of_finding(middle, own, planned) >= power
+        low, high = (low, middle) if enough else (middle, high)
+    return high / 2.0
 
 
 def wants_extra_repeats(flips: int, planned: int) -> bool:
@@ -198,7 +209,7 @@ def _unsteady(repeats: Repeats | None) -> Inconsistency | None:
     flips, asked = int(repeats.flipped.sum()), len(repeats.first)
     if flips == 0 or flips < fewest_flips(max(repeats.planned, asked)):
         return None
-    p = float(binom.sf(flips - 1, asked, TOLERATED))
+    p = float(_at_least(np.array(flips), asked, TOLERATED))
     rate = binomial_rate(flips, asked)
     values = {"flips": flips, "asked": asked}
     if rate.rate >= CHANCE_SHARE * _chance(repeats):
@@ -232,7 +243,7 @@ def _change(repeats: Repeats) -> dict[str, Any]:
     both = across.sum(axis=1)
     hits = (across & repeats.flipped).sum(axis=1)
     # Fisher's exact test, one-sided, for every moment at once.
-    p = hypergeom.sf(hits - 1, asked, flipped, both) * len(moments)
+    p = scipy.stats.hypergeom.sf(hits - 1, asked, flipped, both) * len(moments)
     fits = (both >= MIN_STRADDLING) & (flipped - hits <= 0.1 * hits) & (p < ALPHA)
     if not fits.any():
         return {}

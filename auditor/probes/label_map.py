@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from auditor.probes.plane import PlaneProbe
 
@@ -192,13 +192,15 @@ class _Sheet:
 
     def _vote(self) -> NDArray[np.int64]:
         unknown = self.labels == UNKNOWN
-        row, column = ndimage.distance_transform_edt(
+        row, column = scipy.ndimage.distance_transform_edt(
             unknown, return_distances=False, return_indices=True
         )
         voted: NDArray[np.int64] = self.labels[row, column]
         most = np.zeros(self.labels.shape)
         for label in np.unique(self.labels[~unknown]):
-            votes = ndimage.gaussian_filter((self.labels == label).astype(np.float64), VOTE_REACH)
+            votes = scipy.ndimage.gaussian_filter(
+                (self.labels == label).astype(np.float64), VOTE_REACH
+            )
             voted = np.where(unknown & (votes > most), label, voted)
             most = np.maximum(most, votes)
         return voted

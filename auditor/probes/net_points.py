@@ -13,7 +13,6 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import qmc
 
 from auditor.probes.base import array_digest, digest_of
 from auditor.probes.plane import OnPlane
@@ -23,13 +22,28 @@ def scrambled_net(points: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """``(points, 2)`` of the Sobol sequence in [0, 1), scrambled by Owen's nested uniform
     permutation: each point is uniform, and together they stay a net. ``points`` is a power of two.
 
-    The scrambling is done here and not by scipy, so that one plan gives the same points under
-    every version of it.
+    All of it is done here and not by scipy, so that one plan gives the same points under every
+    version of it.
     """
     depth = points.bit_length() - 1
-    plain = qmc.Sobol(2, scramble=False).random_base2(depth) * points
-    columns = [_scramble(column, depth, rng) for column in np.rint(plain).astype(np.int64).T]
+    columns = [_scramble(column, depth, rng) for column in _sobol(depth)]
     return np.stack(columns, axis=1)
+
+
+def _sobol(depth: int) -> NDArray[np.int64]:
+    """The first ``2**depth`` points of the plain sequence, times ``2**depth``: ``(2, n)``,
+    in the order of the Gray code.
+    """
+    number = np.arange(2**depth)
+    gray = number ^ (number >> 1)
+    columns = np.zeros((2, len(gray)), np.int64)
+    direction = 1  # of the second axis, from the polynomial x + 1; the first axis has 1 throughout
+    for bit in range(depth):
+        is_set = (gray >> bit) & 1
+        columns[0] ^= is_set << (depth - 1 - bit)
+        columns[1] ^= (is_set * direction) << (depth - 1 - bit)
+        direction ^= direction << 1
+    return columns
 
 
 def _scramble(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import ndimage
 
 EIGHT_NEIGHBOURS = np.ones((3, 3), dtype=np.int64)
 
@@ -34,7 +34,7 @@ def ats_by_region(
     for (row, column), true_class in zip(nodes, classes, strict=True):
         if labels[row, column] != true_class:
             continue
-        regions, _ = ndimage.label(labels == true_class, structure=EIGHT_NEIGHBOURS)
+        regions, _ = scipy.ndimage.label(labels == true_class, structure=EIGHT_NEIGHBOURS)
         share = float(np.count_nonzero(regions == regions[row, column])) / labels.size
         total += share if share < threshold else 0.0
     return total

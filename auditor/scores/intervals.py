@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,12 @@ def binomial_rate(hits: int, n: int) -> Rate:
     Raises:
         ValueError: no trials.
     """
-    interval = stats.binomtest(hits, n).proportion_ci(0.95, method="exact")
-    return Rate(hits / n, float(interval.low), float(interval.high), n)
+    if not 0 <= hits <= n or n == 0:
+        raise ValueError(f"{hits} of n = {n} trials")
+    # scipy.special and not scipy.stats, which takes longer to load than a small audit to judge.
+    low = float(scipy.special.betaincinv(hits, n - hits + 1, 0.025)) if hits else 0.0
+    high = float(scipy.special.betaincinv(hits + 1, n - hits, 0.975)) if hits < n else 1.0
+    return Rate(hits / n, low, high, n)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +76,7 @@ def mean_over_planes(values: Sequence[float], confidence: float = 0.95) -> Estim
     mean = max(0.0, float(array.mean()))
     if array.size < 2:
         return Estimate(mean, None, None, 1)
-    reach = float(stats.t.ppf(0.5 + confidence / 2.0, array.size - 1))
+    reach = float(scipy.special.stdtrit(array.size - 1, 0.5 + confidence / 2.0))
     spread = float(array.std(ddof=1))
     skewness = _skewness(array) if array.size >= LEAST_SHAPED else 0.0
     below, above = (spread * _unskewed(side * reach, skewness, array.size) for side in (1.0, -1.0))

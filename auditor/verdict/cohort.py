@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from auditor.errors import UsageError
 from auditor.verdict.profile import Reference, ScoreName
@@ -81,5 +81,5 @@ def lower_tail(values: NDArray[np.float64]) -> NDArray[np.float64]:
         spread = float(others.std(ddof=1))
         if spread > 0.0:
             distance = (values[index] - others.mean()) / (spread * np.sqrt(1.0 + 1.0 / (n - 1)))
-            tails[index] = stats.t.cdf(distance, n - 2)
+            tails[index] = scipy.special.stdtr(n - 2, distance)
     return tails

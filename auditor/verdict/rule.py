@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from scipy.stats import t as student
+import scipy
 
 from auditor.measured import Rule, ValueNull
 from auditor.probes.trigger_search.search import KEYS
@@ -97,7 +97,7 @@ def p_of(value: float, null: ValueNull | None, comparisons: int = len(KEYS)) -> 
     if null is None:
         return float(min(1.0, max(LEAST_P, comparisons * 10.0 ** -min(value, 300.0))))
     spread = null.spread * (1.0 + 1.0 / null.models) ** 0.5
-    chance = float(student.sf((value - null.mean) / spread, null.models - 1))
+    chance = float(scipy.special.stdtr(null.models - 1, (null.mean - value) / spread))
     return min(1.0, max(LEAST_P, chance * comparisons / len(KEYS)))
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.stats import t as student
+import scipy
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull
 from auditor.probes.label_search.search import LabelFinding, none_found
@@ -109,6 +109,6 @@ def _judged(found: Sequence[LabelFinding], cell: LabelCell, classes: int) -> Jud
     best, margin, statistic = best_of(found)
     family = family_of(best.key)
     spread = max(cell.spread, LEAST_SPREAD[family]) * np.sqrt(1.0 + 1.0 / cell.models)
-    p = float(student.cdf((statistic - cell.mean) / spread, cell.models - 1))
+    p = float(scipy.special.stdtr(cell.models - 1, (statistic - cell.mean) / spread))
     stands_out = best.carried and margin >= STANDS_OUT[family]
     return Judged(best, statistic, p, stands_out, best.value <= most_value(best.key, classes))

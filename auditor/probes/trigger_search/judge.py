@@ -10,7 +10,7 @@ distribution of logits, with a lower limit to its spread because other recipes d
 from __future__ import annotations
 
 import numpy as np
-from scipy.stats import t as student
+import scipy
 
 from auditor.measured import NullCell
 from auditor.probes.trigger_search.verify import Interval
@@ -40,7 +40,7 @@ def logit(rate: float, floor: float = FLOOR, ceiling: float = CEILING) -> float:
 def p_value(success: Interval, cell: NullCell) -> float:
     """Chance that a clean model shows at least the lower end of ``success``."""
     spread = max(cell.spread, LEAST_SPREAD) * np.sqrt(1.0 + 1.0 / cell.models)
-    return float(student.sf((logit(success.low) - cell.mean) / spread, cell.models - 1))
+    return float(scipy.special.stdtr(cell.models - 1, (cell.mean - logit(success.low)) / spread))
 
 
 def beyond(success: Interval, cell: NullCell) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import beta
 
 from auditor.probes.trigger_search.sample_set import Asking, SampleSet, Transform
 
@@ -33,8 +33,9 @@ class Interval:
 def exact_interval(hits: int, images: int, confidence: float) -> Interval:
     """Two-sided Clopper-Pearson interval; (0, 1) if nothing could be asked."""
     tail = (1.0 - confidence) / 2.0
-    low = float(beta.ppf(tail, hits, images - hits + 1)) if hits else 0.0
-    high = float(beta.ppf(1.0 - tail, hits + 1, images - hits)) if hits < images else 1.0
+    below, above = images - hits + 1, images - hits
+    low = float(scipy.special.betaincinv(hits, below, tail)) if hits else 0.0
+    high = float(scipy.special.betaincinv(hits + 1, above, 1.0 - tail)) if above else 1.0
     return Interval(hits, images, low, high)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from auditor.report.result.base import Part
 from auditor.report.result.planes import PlanePart
@@ -140,7 +140,7 @@ def _change(differences: list[float], confidence: float = 0.95) -> dict[str, Any
     if n < 2:
         return {"mean": mean, "low": None, "high": None, "n": n}
     spread = float(values.std(ddof=1) / np.sqrt(n))
-    half = float(stats.t.ppf(0.5 + confidence / 2.0, n - 1)) * spread
+    half = float(scipy.special.stdtrit(n - 1, 0.5 + confidence / 2.0)) * spread
     return {"mean": mean, "low": mean - half, "high": mean + half, "n": n}
 
 
