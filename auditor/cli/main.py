@@ -15,6 +15,7 @@ from auditor.cli.check import check
 from auditor.cli.cohort import cohort
 from auditor.cli.demo import demo
 from auditor.cli.diff import diff
+from auditor.cli.fleet import fleet
 from auditor.cli.pack import pack
 from auditor.cli.plan import plan
 from auditor.cli.report import report
@@ -35,5 +36,5 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.callback(invoke_without_command=True)(audit)
-for command in (plan, check, calibrate, cohort, demo, verify, pack, attest, report, diff):
+for command in (plan, check, calibrate, cohort, fleet, demo, verify, pack, attest, report, diff):
     app.command()(command)
