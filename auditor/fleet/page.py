@@ -142,8 +142,8 @@ def _row(audit: Row) -> Html:
 def _target(audit: Row) -> str:
     if audit.get("label") is None:
         return "–"
-    named = audit.get("label_name")
-    return f"{audit['label']} ({safe_text(named, 40)})" if named else str(audit["label"])
+    label, named = str(audit["label"]), audit.get("label_name")
+    return f"{label} ({safe_text(named, 40)})" if named and named != label else label
 
 
 def _trigger(audit: Row) -> object:

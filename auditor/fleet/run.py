@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import dask
 from distributed import Client, Future, LocalCluster
 
 from auditor.errors import UsageError
@@ -88,11 +89,15 @@ def workers(count: int, scheduler: str | None, *, dashboard: bool = False) -> It
     """
     with contextlib.ExitStack() as stack:
         if scheduler is None:
-            # Without a limit of Dask's: a model's memory is the sandbox's to limit.
+            # Without limits of Dask's on memory, which is the sandbox's to limit, and without its
+            # profiler, which looks at every worker a hundred times a second.
+            quiet = {"distributed.worker.profile.enabled": False}
+            stack.enter_context(dask.config.set(quiet))
             cluster = stack.enter_context(
                 LocalCluster(
                     n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1",
                     dashboard_address="127.0.0.1:0" if dashboard else None, memory_limit=0,
+                    preload="auditor.fleet.preload",
                     silence_logs=50,
                 )
             )  # fmt: skip
@@ -161,7 +166,7 @@ class _Run:
         """Run everything; the rows by name."""
         found: dict[str, Row] = {}
         with self._watched():
-            while self._out or self._waiting:
+            while (self._out or self._waiting) and not (self._told and not self._threads):
                 self._tell_stop()
                 self._hand_out()
                 with contextlib.suppress(queue.Empty):
@@ -173,10 +178,10 @@ class _Run:
 
     def _hand_out(self) -> None:
         """Keep the workers busy; a fleet of thousands is not handed out at once."""
-        if not self._waiting:
-            return
         if time.monotonic() - self._looked > _WORKERS_S:
             self._looked, self._threads = time.monotonic(), sum(self._client.ncores().values())
+            if self._out and not self._threads:
+                self._live.note("No worker is there; the audits wait for one.")
         wanted = AHEAD * max(1, self._threads)
         while self._waiting and len(self._out) < wanted:
             job = self._waiting.pop()
@@ -189,10 +194,11 @@ class _Run:
 
     def _row(self, name: str, future: Future) -> Row:
         """The row of an audit; one that no worker survived gets a row that says so."""
-        error = future.exception()
-        if error is None:
+        try:
             row: Row = future.result()
             return row
+        except Exception as failure:  # noqa: BLE001 - whatever happened to a worker
+            error = failure
         job = self._jobs[name]
         why = f"its worker died or failed, {type(error).__name__}: {' '.join(str(error).split())}"
         made = {"name": name, "digest": job.digest, **failed_row(4, why[:600]), **NOTHING}
