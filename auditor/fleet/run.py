@@ -90,7 +90,8 @@ def workers(count: int, scheduler: str | None, *, dashboard: bool = False) -> It
     with contextlib.ExitStack() as stack:
         if scheduler is None:
             # Without limits of Dask's on memory, which is the sandbox's to limit, and without its
-            # profiler, which looks at every worker a hundred times a second.
+            # profiler: it looks at all threads a hundred times a second, and on CPython 3.11 such
+            # a look was seen to block a worker for good.
             quiet = {"distributed.worker.profile.enabled": False}
             stack.enter_context(dask.config.set(quiet))
             cluster = stack.enter_context(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,10 @@ TOLD_S = 1.0
 """Seconds between two reports of one audit's progress."""
 ASKED_S = 2.0
 """Seconds between two questions to the scheduler if the user has stopped the fleet."""
+_building = threading.Lock()
+"""The first requests import much, and CPython 3.11 fails where two threads read docstrings at once
+(``AST constructor recursion depth mismatch``).
+"""
 
 
 @dataclass(frozen=True)
@@ -64,7 +69,8 @@ def run_job(job: Job) -> dict[str, Any]:
     place, began = Place(job.output), time.monotonic()
     try:
         with place.working(job.entry.name, job.checkpoint_s) as folder:
-            request = _request(job, folder)
+            with _building:
+                request = _request(job, folder)
             result = asyncio.run(_audit(job, request))
             row = audited_row(result, folder, _host(request.target))
     except Exception as error:  # noqa: BLE001 - one audit never ends a fleet
