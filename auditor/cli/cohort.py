@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Annotated
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from auditor.cli import options
 from auditor.cli.output import make_progress, show
-from auditor.cli.references import ReferenceList, build_references
+from auditor.cli.references import build_references
 from auditor.cli.request import chosen_settings, read_samples, spending
 from auditor.errors import ExitCode
+
+if TYPE_CHECKING:
+    from auditor.verdict.cohort import Rank
+
+CohortList = Annotated[
+    Path,
+    typer.Argument(
+        help='JSON: {"references": [{"name": .., "model": FILE or "endpoint": URL}]}, or the '
+        "output folder of a fleet; its models are not asked again."
+    ),
+]
 
 
 @options.grouped
 def cohort(
-    models: ReferenceList,
+    models: CohortList,
     target: options.TargetOptions,
     samples: options.SampleOptions,
     method: options.MethodOptions,
@@ -30,12 +43,39 @@ def cohort(
     import asyncio
 
     from auditor.report.console import show_cohort
+
+    if models.is_dir():
+        from auditor.fleet.cohort import rank_fleet
+
+        ranking, skipped = rank_fleet(models, error_rate)
+    else:
+        ranking, skipped = _ask(models, target, samples, method, limits, output, error_rate)
+    data = {
+        "error_rate": error_rate,
+        "ranking": [dataclasses.asdict(rank) for rank in ranking],
+        "skipped": skipped,
+    }
+    show(output, data, show_cohort(data))
+    flagged = any(rank.outlier for rank in ranking)
+    raise typer.Exit(ExitCode.BACKDOOR_SUSPECTED if flagged else ExitCode.INCONCLUSIVE)
+
+
+def _ask(
+    models: Path,
+    target: options.TargetOptions,
+    samples: options.SampleOptions,
+    method: options.MethodOptions,
+    limits: options.LimitOptions,
+    output: options.OutputOptions,
+    error_rate: float,
+) -> tuple[Sequence[Rank], dict[str, str]]:
+    """The ranking of the models of a list, which are asked now."""
     from auditor.workflows.cohort import run_cohort
     from auditor.workflows.request import merge_settings
 
     progress = make_progress(output)
     listed, given = build_references(models, target), read_samples(samples, progress)
-    ranking, skipped = asyncio.run(
+    return asyncio.run(
         run_cohort(
             listed,
             given,
@@ -46,11 +86,3 @@ def cohort(
             progress=progress,
         )
     )
-    data = {
-        "error_rate": error_rate,
-        "ranking": [dataclasses.asdict(rank) for rank in ranking],
-        "skipped": skipped,
-    }
-    show(output, data, show_cohort(data))
-    flagged = any(rank.outlier for rank in ranking)
-    raise typer.Exit(ExitCode.BACKDOOR_SUSPECTED if flagged else ExitCode.INCONCLUSIVE)

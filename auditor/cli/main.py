@@ -15,6 +15,7 @@ from auditor.cli.check import check
 from auditor.cli.cohort import cohort
 from auditor.cli.demo import demo
 from auditor.cli.diff import diff
+from auditor.cli.fleet import fleet
 from auditor.cli.help import HelpfulCommand, HelpfulGroup
 from auditor.cli.pack import pack
 from auditor.cli.plan import plan
@@ -29,5 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.callback(invoke_without_command=True)(audit)
-for command in (audit, plan, check, calibrate, cohort, demo, verify, pack, attest, report, diff):
+for command in (
+    audit, plan, check, calibrate, cohort, fleet, demo, verify, pack, attest, report, diff,
+):  # fmt: skip
     app.command(cls=HelpfulCommand)(command)

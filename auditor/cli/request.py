@@ -24,8 +24,9 @@ def build_request(
     method: options.MethodOptions,
     limits: options.LimitOptions,
     output: options.OutputOptions,
+    stated: tuple[dict[str, Any], str] | None = None,
 ) -> AuditRequest:
-    """The audit that the options ask for.
+    """The audit that the options ask for, of the target ``stated`` if they name none.
 
     A note names a target that the command line does not.
 
@@ -39,7 +40,7 @@ def build_request(
     from auditor.workflows.targets import locate
 
     progress = make_progress(output, limits.price_per_1000)
-    described = build_target(target)
+    described = build_target(target, stated)
     if described.source and target.target is None:
         where = described.location.split("?")[0]
         progress.note(f"Target: {where}, as {described.source} describes it.")

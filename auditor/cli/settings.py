@@ -129,7 +129,7 @@ def _read(path: Path, known: Mapping[str, Any]) -> dict[str, Setting]:
         if key == "target" and isinstance(value, dict):
             continue  # a target description, read if the command line names none
         name, place = key.replace("-", "_"), f"settings file {path}{_line(text, key)}"
-        _check_name(name, place, known)
+        check_name(name, place, known)
         found[name] = Setting(place, name, value, known[name])
     return found
 
@@ -142,7 +142,12 @@ def _line(text: str, key: str) -> str:
     return "" if found is None else f" (line {text.count(chr(10), 0, found.start()) + 1})"
 
 
-def _check_name(name: str, place: str, known: Collection[str]) -> None:
+def check_name(name: str, place: str, known: Collection[str]) -> None:
+    """Refuse a setting that is no option, or may not stand in a file.
+
+    Raises:
+        UsageError: it is; names the place and a near option.
+    """
     if any(word in name.lower().split("_") for word in SECRET_WORDS):
         raise UsageError(
             f"{place} holds {name!r}: secrets never go into a file that is shared; put the key "

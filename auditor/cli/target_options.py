@@ -27,17 +27,17 @@ from auditor.workflows.targets import is_file, stated_model
 Table = dict[str, Any]
 
 
-def build_target(options: TargetOptions) -> Target:
+def build_target(options: TargetOptions, stated: tuple[Table, str] | None = None) -> Target:
     """The target that ``options`` describe.
 
-    If they name none, ``xray-audit-target.toml`` in this folder counts, else the ``[target]``
-    table of the settings.
+    If they name none, the description ``stated`` and its source count, or without it
+    ``xray-audit-target.toml`` in this folder, else the ``[target]`` table of the settings.
 
     Raises:
         UsageError: none or several of --endpoint, --model and --target, or a malformed value.
         TargetError: the description does not say what it must.
     """
-    table, source = _table(options)
+    table, source = _table(options, stated)
     return read_target(table, source=source, vouched=options.trust_model_file)
 
 
@@ -53,12 +53,12 @@ def stated_table(options: TargetOptions) -> Table:
     return table
 
 
-def _table(options: TargetOptions) -> tuple[Table, str]:
+def _table(options: TargetOptions, stated: tuple[Table, str] | None = None) -> tuple[Table, str]:
     """The table that flags and description give together, and the description's file."""
     if options.input_file is not None or options.labels_file is not None:
         return _exchange(options), ""
     flagged = over(_address(options), _given(options))
-    described, source = _described(options)
+    described, source = _described(options) if stated is None else stated
     return over(described, flagged), source
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -21,6 +21,21 @@ PATIENCE_S = 300.0
 BACKOFF_S = 0.5
 
 
+class SharedLimits(Protocol):
+    """Limits that several audits keep together."""
+
+    async def enter(self, queries: int, check: Callable[[], None]) -> bool:
+        """Wait until ``queries`` more may be sent; False if nothing is left to pay them with.
+
+        ``check`` is called while it waits, and raises once nothing new may be sent.
+        """
+        ...
+
+    async def leave(self) -> None:
+        """Note that a request that entered has ended."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class EngineLimits:
     """Limits of cost and pace.
@@ -34,6 +49,7 @@ class EngineLimits:
             that to the patience.
         backoff_s: pause before the second attempt; it doubles with each further one.
         patience_s: longest time without an answer while the target is down or says "wait".
+        shared: limits kept together with other audits, or None.
     """
 
     max_queries: int | None = None
@@ -43,6 +59,7 @@ class EngineLimits:
     attempts: int | None = None
     backoff_s: float = BACKOFF_S
     patience_s: float = PATIENCE_S
+    shared: SharedLimits | None = None
 
 
 @dataclass(frozen=True)

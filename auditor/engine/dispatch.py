@@ -14,6 +14,7 @@ from adapters.contract import Labels
 from adapters.errors import AdapterError, BadReply, Throttled
 from auditor.engine.observer import Sent
 from auditor.engine.patience import limited_by
+from auditor.engine.rate import HaltedError
 from auditor.engine.requests import Request
 from auditor.engine.state import RunState
 from auditor.engine.store import NOT_ASKED, StoredProbe
@@ -39,9 +40,23 @@ class Dispatcher:
             await pace.slots.acquire()
             try:
                 if await pace.wait_for_turn(len(request.items), halt, request):
-                    return await self._send(request)
+                    return await self._send_within_shared(request)
             finally:
                 pace.slots.release()
+
+    async def _send_within_shared(self, request: Request) -> Labels:
+        """Send ``request`` when the limits that audits keep together allow it."""
+        shared, run = self._engine.limits.shared, self._run
+        if shared is None:
+            return await self._send(request)
+        if not await shared.enter(len(request.items), run.halt.check):
+            run.budget.reached = True
+            run.halt.set()
+            raise HaltedError
+        try:
+            return await self._send(request)
+        finally:
+            await shared.leave()
 
     async def _send(self, request: Request) -> Labels:
         request.sends += 1

@@ -41,21 +41,38 @@ def render_sarif(source: ReportSource, location: str = "") -> str:
         UsageError: ``location`` is no path inside a repository.
     """
     result = source.result
+    return log_of(
+        result.tool.version,
+        _results(source, location),
+        _invocation(result),
+        {"id": f"xray-audit/{source.digest[:16]}"},
+        {"reportSha256": source.digest, "verdict": result.verdict},
+    )
+
+
+def log_of(
+    version: str,
+    results: list[dict[str, Any]],
+    invocation: dict[str, Any],
+    automation: dict[str, Any],
+    properties: dict[str, Any],
+) -> str:
+    """The log of one run of this program's ``version``."""
     driver = {
         "name": "xray-audit",
-        "semanticVersion": _semantic(result.tool.version),
-        "version": safe_text(result.tool.version, 40),
+        "semanticVersion": _semantic(version),
+        "version": safe_text(version, 40),
         "rules": [_rule(rule) for rule in RULES],
         "supportedTaxonomies": [{"name": "MITRE ATLAS", "index": 0}],
     }
     run = {
         "tool": {"driver": driver},
         "taxonomies": [_atlas()],
-        "automationDetails": {"id": f"xray-audit/{source.digest[:16]}"},
-        "invocations": [_invocation(result)],
+        "automationDetails": automation,
+        "invocations": [invocation],
         "columnKind": "utf16CodeUnits",
-        "results": _results(source, location),
-        "properties": {"reportSha256": source.digest, "verdict": result.verdict},
+        "results": results,
+        "properties": properties,
     }
     log = {"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}
     return json.dumps(log, indent=2, ensure_ascii=True) + "\n"

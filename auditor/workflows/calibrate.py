@@ -89,14 +89,61 @@ async def score_reference(
         shares=tuple(round(share, 6) for share in scores["shares"]),
         families=counts,
     )
-    return Scored(reference, report, _doubt(report))
+    return Scored(reference, report, doubt_of(report))
 
 
-def _doubt(report: Mapping[str, Any]) -> str:
+def doubt_of(report: Mapping[str, Any]) -> str:
+    """Reason why the answers of a report support no score, or empty."""
     accuracy = report["samples"]["accuracy"]
     if accuracy is not None and accuracy < MIN_ACCURACY:
         return f"labels only {accuracy:.0%} of the samples as given"
     return "".join(finding["reason"] for finding in report["trust"]["findings"][:1])
+
+
+async def check_models(
+    models: Sequence[ReferenceModel], samples: Samples, settings: AuditSettings
+) -> tuple[list[ReferenceModel], dict[str, str]]:
+    """The models that can be asked, and the others, each with the reason; none is asked here.
+
+    Raises:
+        ProfileError: two of the first are not of one task, as far as that is known.
+    """
+    fitting: list[ReferenceModel] = []
+    skipped: dict[str, str] = {}
+    first: tuple[str, dict[str, object]] | None = None
+    for model in models:
+        try:
+            facts = await _known_facts(model, samples, settings)
+        except (AdapterError, UsageError) as error:
+            skipped[model.name] = str(error)
+            continue
+        fitting.append(model)
+        first = first or (model.name, facts)
+        for field, value in facts.items():
+            if None not in (value, first[1][field]) and value != first[1][field]:
+                raise ProfileError(_DIFFER.format(first[0], model.name, field))
+    return fitting, skipped
+
+
+async def _known_facts(
+    model: ReferenceModel, samples: Samples, settings: AuditSettings
+) -> dict[str, object]:
+    """Facts that models of one task share, None for those that only answers show; the samples
+    must allow the questions.
+    """
+    oracle = await model.open()
+    try:
+        prepare(oracle, samples, settings)
+        spec, space = oracle.input_spec, oracle.label_space
+        names = None if space.open or not space.names else tuple(space.names)
+        return {
+            "access": spec.access,
+            "labels": names,
+            "picture coding": image_coding(spec.encoding),
+            "input shape": spec.shape,
+        }
+    finally:
+        await oracle.aclose()
 
 
 async def score_all(
@@ -107,14 +154,23 @@ async def score_all(
     limits: EngineLimits | None = None,
     progress: Progress | None = None,
 ) -> tuple[list[Scored], dict[str, str]]:
-    """Score every model; one that fails is skipped, with its reason.
+    """Score every model; one that fails is skipped, with its reason. Those that cannot be asked are
+    named before any is.
 
     A run that was cut off continues, since labels are kept per model below ``folder``.
+
+    Raises:
+        ProfileError: two models are not of one task, as far as that is known beforehand.
     """
     progress = progress or Progress()
     scored: list[Scored] = []
-    skipped: dict[str, str] = {}
-    for model in models:
+    fitting, skipped = await check_models(models, samples, settings)
+    if skipped:
+        why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
+        progress.note(
+            f"{len(skipped)} of {len(models)} models are dropped before any is asked: {why}"
+        )
+    for model in fitting:
         progress.note(f"{model.name} ({model.attack or 'clean'})")
         try:
             one = await score_reference(
@@ -152,6 +208,7 @@ async def run_calibration(
     return Calibration(_profile(scored, settings, name, task, provenance), skipped)
 
 
+_DIFFER = "{} and {} differ in {}: only models of one task in one access mode can be compared"
 _TASK: dict[str, Callable[[Mapping[str, Any]], object]] = {
     "access": lambda report: report["access"],
     "labels": lambda report: report["labels"],
@@ -170,10 +227,8 @@ def same_task(scored: Sequence[Scored]) -> None:
         first = scored[0]
         for field, of in _TASK.items():
             if of(first.report) != of(other.report):
-                raise ProfileError(
-                    f"{first.reference.name} and {other.reference.name} differ in {field}: "
-                    "only models of one task in one access mode can be compared"
-                )
+                names = (first.reference.name, other.reference.name)
+                raise ProfileError(_DIFFER.format(*names, field))
 
 
 def _profile(

@@ -1,0 +1,1 @@
+"""Many audits as one: a file that lists them, workers that run them, one summary of all."""
