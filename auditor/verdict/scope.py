@@ -22,7 +22,7 @@ class KnownOnlyFor:
 
     Attributes:
         limit: ``side`` (images of ``sides`` pixels a side), ``coding`` (lossless images, and JPEG
-            of at least ``least_quality``), ``classes`` (tasks of :data:`auditor.measured.FEW_CLASSES`
+            of at least ``least_quality``), ``classes`` (tasks of ``FEW_CLASSES``
             classes and more) or ``search`` (searches that were measured).
         least_quality: lowest JPEG quality that was measured, or None.
         sides: sides, in pixels, that were measured.
