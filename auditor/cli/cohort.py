@@ -40,8 +40,6 @@ def cohort(
     ] = 0.05,
 ) -> None:
     """Rank several models of one task against each other; flags outliers, clears nobody."""
-    import asyncio
-
     from auditor.report.console import show_cohort
 
     if models.is_dir():
@@ -70,6 +68,8 @@ def _ask(
     error_rate: float,
 ) -> tuple[Sequence[Rank], dict[str, str]]:
     """The ranking of the models of a list, which are asked now."""
+    import asyncio
+
     from auditor.workflows.cohort import run_cohort
     from auditor.workflows.request import merge_settings
 

@@ -7,10 +7,11 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from auditor.engine.progress import CLEAR_LINE, span_text
+from auditor.engine.progress import span_text
 from auditor.fleet.rows import FAILED
 from auditor.report.wording.text import safe_text
 
+CLEAR_LINE = "\r\x1b[2K"
 NAMED = 3
 """Running audits that the line names."""
 
