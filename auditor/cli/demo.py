@@ -9,15 +9,19 @@ from typing import Annotated
 import typer
 
 from auditor.cli.output import make_progress
+from auditor.probes.label_search.settings import Effort
 
 
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the demo's reports.")] = Path(
         "xray-audit-demo"
     ),
+    effort: Annotated[
+        Effort, typer.Option(help="Strength of the trigger search; thorough can accuse.")
+    ] = "thorough",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Audit a clean and a backdoored model that ship with the tool, over HTTP on loopback."""
     from auditor.workflows.demo.run import run_demo
 
-    asyncio.run(run_demo(output, make_progress(quiet=quiet), typer.echo))
+    asyncio.run(run_demo(output, effort, make_progress(quiet=quiet), typer.echo))
