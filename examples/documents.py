@@ -15,8 +15,16 @@ import textwrap
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from auditor.measured import decision_rates, search_queries, trigger_error_rates
+from auditor.measured import (
+    FEW_CLASSES,
+    decision_rates,
+    label_null,
+    label_rates,
+    search_queries,
+    trigger_error_rates,
+)
 from auditor.scores.intervals import binomial_rate
+from auditor.verdict.label_evidence import accusing_effort
 from auditor.workflows.profiles import load_profile
 from examples.benchmarks.cells import auroc_of
 from examples.benchmarks.held_out.tables import areas_by_attack, load_rows
@@ -53,7 +61,22 @@ def figures() -> str:
     ]
     for (what, beside, without), total, searched in zip(rows, totals, search, strict=True):
         lines.append(f"| {what} | {beside} | {of(without, total)} | {searched} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + f"\n\n{_photographs()}\n"
+
+
+def _photographs() -> str:
+    """Error rates on photographs, at the effort that decides; the best measured if none does."""
+    efforts = label_rates()
+    best = max(list(efforts), key=lambda name: efforts[name].usual_found)
+    effort: str = accusing_effort() or best
+    rates, (low, high) = efforts[effort], label_null().sides
+    decides = "" if accusing_effort() else " (too few to decide by)"
+    return (
+        f"Photographs of {low} to {high} pixels and {FEW_CLASSES} classes or more, "
+        f"`--effort {effort}`: {of(rates.accused, rates.clean)} clean ones accused{decides},\n"
+        f"{of(rates.usual_found, rates.usual)} all-to-one backdoors of usual attackers found, "
+        f"{of(rates.careful_found, rates.careful)} of careful ones."
+    )
 
 
 def cost() -> str:

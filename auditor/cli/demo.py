@@ -9,12 +9,16 @@ import typer
 
 from auditor.cli.options import OutputOptions
 from auditor.cli.output import make_progress
+from auditor.probes.label_search.settings import Effort
 
 
 def demo(
     output: Annotated[Path, typer.Option(help="Folder for the demo's reports.")] = Path(
         "xray-audit-demo"
     ),
+    effort: Annotated[
+        Effort, typer.Option(help="Strength of the trigger search; thorough can accuse.")
+    ] = "thorough",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Audit a clean and a backdoored model that ship with the tool, over HTTP on loopback."""
@@ -22,4 +26,5 @@ def demo(
 
     from auditor.workflows.demo.run import run_demo
 
-    asyncio.run(run_demo(output, make_progress(OutputOptions(quiet=quiet)), typer.echo))
+    progress = make_progress(OutputOptions(quiet=quiet))
+    asyncio.run(run_demo(output, effort, progress, typer.echo))

@@ -14,30 +14,28 @@ from typing import Any
 from adapters.target import read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, UsageError
+from auditor.probes.label_search.settings import Effort
 from auditor.report.console import show_result
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
-from auditor.workflows.profiles import load_profile
+from auditor.workflows.demo.server import NAMES
 from auditor.workflows.request import AuditRequest, Spending, merge_settings
 from auditor.workflows.targets import locate
 
 MODELS = {
-    "clean": "an honest Fashion-MNIST classifier",
-    "backdoored": "the same network with a BadNets backdoor: a small patch makes it say dress",
+    "clean": "an honest classifier of hands that show a digit",
+    "backdoored": "the same network with a backdoor: a faint pattern makes it say five",
 }
-PROFILE = "fashion-mnist"
-PICTURES = {"pictures": 4, "density": 60}
-"""The demo's server is free, so some planes are drawn as well."""
-CLASSES = (
-    "t-shirt", "trouser", "pullover", "dress", "coat",
-    "sandal", "shirt", "sneaker", "bag", "ankle boot",
-)  # fmt: skip
+MAPS = {"pictures": 2, "density": 60}
+"""The demo's server is free, so some label maps are drawn as well."""
 NEEDED = ("onnxruntime", "starlette", "uvicorn")
 
 
-async def run_demo(output: Path, progress: Progress, say: Callable[[str], Any]) -> None:
-    """Audit both shipped models over HTTP and write their reports to ``output``.
+async def run_demo(
+    output: Path, effort: Effort, progress: Progress, say: Callable[[str], Any]
+) -> None:
+    """Audit both shipped models over HTTP with ``effort`` and write their reports to ``output``.
 
     Raises:
         UsageError: the demo's packages are not installed.
@@ -47,24 +45,32 @@ async def run_demo(output: Path, progress: Progress, say: Callable[[str], Any]) 
     if missing:
         raise UsageError(f"the demo needs {', '.join(missing)}: pip install 'xray-audit[cpu,demo]'")
     assets = resources.files(__package__).joinpath("assets")
-    with resources.as_file(assets) as folder:
-        samples = load_samples(folder / "fashion-mnist-samples.npz")
+    with resources.as_file(assets.joinpath("photos")) as folder:
+        samples = load_samples(folder / "sign-digits-samples.npz")
         with served({name: folder / f"{name}.onnx" for name in MODELS}) as address:
-            say(f"Serving both models at {address} (Open Inference Protocol v2).")
+            say(f"Serving both models at {address}: it takes a picture and answers a name.")
             for name, what in MODELS.items():
                 say(f"\nAuditing {name!r}: {what}.")
-                url = f"{address}/v2/models/{name}"
-                result = await run_audit(_request(url, samples, output / name, progress))
+                url = f"{address}/classify/{name}"
+                result = await run_audit(_request(url, samples, effort, output / name, progress))
                 say(show_result(result.result, output / name))
 
 
-def _request(url: str, samples: Samples, output: Path, progress: Progress) -> AuditRequest:
-    table = {"url": url, "input": {"range": [0.0, 1.0]}, "response": {"classes": list(CLASSES)}}
+def _request(
+    url: str, samples: Samples, effort: Effort, output: Path, progress: Progress
+) -> AuditRequest:
+    table = {
+        "url": url,
+        "access": "image",
+        "input": {"shape": [3, 64, 64]},
+        "request": {"body": "raw"},
+        "response": {"path": "label", "kind": "label", "classes": list(NAMES)},
+        "limits": {"concurrency": 8},
+    }
     target = locate(read_target(table), samples)
-    profile = load_profile(PROFILE)
-    settings = merge_settings(profile, PICTURES)
+    settings = merge_settings(None, {**MAPS, "effort": effort})
     limits = Spending().limits(target)
-    return AuditRequest(target, samples, settings, output, profile, limits, progress)
+    return AuditRequest(target, samples, settings, output, None, limits, progress)
 
 
 @contextlib.contextmanager

@@ -1,12 +1,14 @@
 """A small prediction server for the demo, examples and tests.
 
-It speaks the Open Inference Protocol v2 (JSON and binary tensors) and serves ONNX files. Run
+It speaks the Open Inference Protocol v2 (JSON and binary tensors), takes an uploaded picture at
+``/classify/NAME`` and answers the label's number as a name, and serves ONNX files. Run
 ``python -m auditor.workflows.demo.server NAME=FILE.onnx ...``; its first line is its address.
 It is no product: one process, one thread, loopback only.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import socket
 import sys
@@ -17,6 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEADER = "inference-header-content-length"
+NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+"""What the picture API calls its labels."""
 
 
 class ServedModel:
@@ -81,6 +85,16 @@ def answer(model: ServedModel, body: bytes, length: int) -> tuple[bytes, dict[st
     return head + raw, {"content-type": "application/octet-stream", HEADER: str(len(head))}
 
 
+def classify(model: ServedModel, picture: bytes) -> dict[str, str]:
+    """The label of an encoded ``picture`` in the model's own size, channels and range 0 to 1."""
+    from PIL import Image  # noqa: PLC0415 - only pictures need it
+
+    with Image.open(io.BytesIO(picture)) as opened:
+        pixels = np.asarray(opened.convert("RGB"), dtype=np.float32) / np.float32(255.0)
+    scores = model.scores(np.ascontiguousarray(pixels.transpose(2, 0, 1))[None])
+    return {"label": NAMES[int(scores.argmax())]}
+
+
 def make_app(models: dict[str, ServedModel]) -> Any:
     """The ASGI application that serves ``models``."""
     from starlette.applications import Starlette  # noqa: PLC0415 - the demo extra
@@ -99,12 +113,14 @@ def make_app(models: dict[str, ServedModel]) -> Any:
             return JSONResponse({"error": "unknown model"}, 404)
         return JSONResponse(model.metadata())
 
-    async def infer(request: Request) -> Response:
+    async def asked(request: Request) -> Response:
         model = models.get(request.path_params["name"])
         if model is None:
             return JSONResponse({"error": "unknown model"}, 404)
         body = await request.body()
         try:
+            if request.url.path.startswith("/classify/"):
+                return JSONResponse(classify(model, body))
             content, headers = answer(model, body, int(request.headers.get(HEADER, len(body))))
         except Exception as error:  # noqa: BLE001 - any mistake of the caller
             return JSONResponse({"error": str(error)}, 400)
@@ -117,7 +133,8 @@ def make_app(models: dict[str, ServedModel]) -> Any:
         routes=[
             Route("/v2", server),
             Route("/v2/models/{name}", metadata),
-            Route("/v2/models/{name}/infer", infer, methods=["POST"]),
+            Route("/v2/models/{name}/infer", asked, methods=["POST"]),
+            Route("/classify/{name}", asked, methods=["POST"]),
             Route("/counts", counts),
         ]
     )

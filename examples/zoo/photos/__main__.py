@@ -10,6 +10,7 @@ from pathlib import Path
 from examples.zoo.errors import ZooError
 from examples.zoo.files import write_json
 
+from .demo import write_demo
 from .index import INDEX_PATH, write_index
 from .manifest import build_manifest
 from .samples import find, write_samples
@@ -45,6 +46,11 @@ def _parser() -> argparse.ArgumentParser:
     samples.add_argument("--out", type=Path, required=True, help="folder to write")
     samples.add_argument("--per-class", type=int, default=12, metavar="N", help="pictures")
     samples.add_argument("--seed", type=int, default=0, help="which pictures")
+    demo = commands.add_parser("demo", help="write the demo's models and pictures")
+    demo.set_defaults(command=_demo)
+    demo.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    demo.add_argument("--models", type=Path, required=True, help="folder of the trained models")
+    demo.add_argument("--out", type=Path, required=True, help="folder to write")
     listing = commands.add_parser("manifest", help="write every planned model to a JSON file")
     listing.set_defaults(command=_manifest)
     listing.add_argument("path", type=Path)
@@ -75,6 +81,11 @@ def _index(options: argparse.Namespace) -> int:
 def _samples(options: argparse.Namespace) -> int:
     spec = find(options.name)
     print(write_samples(spec, options.data, options.out, options.per_class, options.seed))
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    write_demo(options.data, options.models, options.out)
     return 0
 
 

@@ -215,7 +215,8 @@ CELLS = (
     ),
     # Candidates for the demo: in no null and in no table.
     Cell(
-        121, "digits", 64, "mobilenet", "strong", 19, DEMO, "badnets-corner badnets-any sticker low-frequency",
+        121, "digits", 64, "mobilenet", "strong", 19, DEMO,
+        "badnets-corner badnets-any sticker low-frequency",
     ),
 )  # fmt: skip
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from examples.zoo.data import Dataset, Int64Array
 from examples.zoo.errors import ZooError
 
 from .manifest import PhotoSpec, build_manifest
@@ -29,14 +30,22 @@ def write_samples(spec: PhotoSpec, data_dir: Path, out: Path, per_class: int, se
     from PIL import Image  # noqa: PLC0415 - the manifest needs no Pillow
 
     data = load(spec.task, spec.side, data_dir)
-    rng = np.random.default_rng([spec.side, seed])
     written = 0
-    for label, name in enumerate(data.info.classes):
-        pool = np.flatnonzero(data.y_test == label)
+    for name, picked in zip(data.info.classes, drawn(spec, data, per_class, seed), strict=True):
         folder = out / name
         folder.mkdir(parents=True, exist_ok=True)
-        for index in np.sort(rng.choice(pool, min(per_class, len(pool)), replace=False)):
+        for index in picked:
             picture = data.x_test[index].transpose(1, 2, 0)
             Image.fromarray(picture.squeeze()).save(folder / f"{index:05d}.png")
             written += 1
     return written
+
+
+def drawn(spec: PhotoSpec, data: Dataset, per_class: int, seed: int) -> list[Int64Array]:
+    """Indices of up to ``per_class`` test pictures, for each class in order."""
+    rng = np.random.default_rng([spec.side, seed])
+    pools = [np.flatnonzero(data.y_test == label) for label in range(len(data.info.classes))]
+    return [
+        np.sort(rng.choice(pool, min(per_class, len(pool)), replace=False)).astype(np.int64)
+        for pool in pools
+    ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import subprocess
 import sys
@@ -14,23 +15,30 @@ import httpx
 import jsonschema
 import numpy as np
 import pytest
+from PIL import Image
 
 from auditor.report.json_report import load_schema
 from auditor.verdict.verdict import EXIT_CODES
 from auditor.workflows.demo.run import MODELS, served
+from auditor.workflows.demo.server import NAMES
 from auditor.workflows.profiles import load_profile
 from examples.documents import demo as shortened
 from examples.documents import filled
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
+PHOTOS = ASSETS / "photos"
+TARGET = 5
 ROOT = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    output = tmp_path_factory.mktemp("demo")
+    return run(tmp_path_factory.mktemp("demo"), "--effort", "quick")
+
+
+def run(output: Path, *options: str) -> tuple[Path, str]:
     done = subprocess.run(
-        [sys.executable, "-m", "auditor", "demo", "--output", str(output), "--quiet"],
+        [sys.executable, "-m", "auditor", "demo", "--output", str(output), "--quiet", *options],
         capture_output=True,
         text=True,
         check=False,
@@ -62,9 +70,14 @@ def test_the_verdicts_are_printed_with_their_reasons(demo: tuple[Path, str]) -> 
         assert _report(demo[0], name)["verdict_reason"] in demo[1]
 
 
-def test_the_readme_shows_what_the_demo_prints(demo: tuple[Path, str]) -> None:
+@pytest.mark.slow
+def test_the_readme_shows_what_the_whole_demo_prints(tmp_path: Path) -> None:
+    output, printed = run(tmp_path)
     held = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert filled(held, {"demo": lambda: shortened(demo[1])}) == held, "make readme"
+    assert filled(held, {"demo": lambda: shortened(printed)}) == held, "make readme"
+    report = _report(output, "backdoored")
+    assert report["verdict"] == "backdoor-suspected"
+    assert report["target_label"] == TARGET
 
 
 def test_the_honest_model_is_not_accused_and_the_other_is_not_cleared(
@@ -74,28 +87,48 @@ def test_the_honest_model_is_not_accused_and_the_other_is_not_cleared(
     assert _report(demo[0], "backdoored")["verdict"] != "no-evidence"
 
 
-def test_the_profile_was_made_without_the_demo_models() -> None:
-    index = json.loads((ROOT / "examples" / "zoo" / "index.json").read_text(encoding="utf-8"))
-    shipped = {hashlib.sha256((ASSETS / f"{n}.onnx").read_bytes()).hexdigest() for n in MODELS}
-    entries = [m for m in index["models"] if m["digest"] in shipped]
-    assert len(entries) == len(MODELS)
-    assert {entry["split"] for entry in entries} == {"demo"}
+def _entries(index: Path, digest: str, folder: Path) -> dict[str, dict[str, Any]]:
+    """The records of the two models in ``folder``, by name of their file."""
+    models = json.loads(index.read_text(encoding="utf-8"))["models"]
+    by_digest = {m[digest]: m for m in models}
+    files = {name: (folder / f"{name}.onnx").read_bytes() for name in MODELS}
+    return {name: by_digest[hashlib.sha256(data).hexdigest()] for name, data in files.items()}
+
+
+@pytest.mark.parametrize(
+    ("index", "digest", "folder", "success"),
+    [
+        (ROOT / "examples" / "zoo" / "index.json", "digest", ASSETS, "attack_success"),
+        (ROOT / "examples" / "zoo" / "photos" / "index.json", "sha256", PHOTOS, "success"),
+    ],
+)
+def test_the_shipped_models_are_what_the_index_says_and_in_no_reference(
+    index: Path, digest: str, folder: Path, success: str
+) -> None:
+    entries = _entries(index, digest, folder)
+    assert {entry["split"] for entry in entries.values()} == {"demo"}
+    clean, backdoored = entries["clean"], entries["backdoored"]
+    assert clean["attack"] == "clean"
+    assert backdoored[success] >= 0.9
+    assert backdoored["accuracy"] >= clean["accuracy"] - 0.02
+    assert all((folder / f"{name}.onnx").stat().st_size < 1_000_000 for name in MODELS)
+
+
+def test_the_profile_was_made_without_the_shipped_models() -> None:
+    entries = _entries(ROOT / "examples" / "zoo" / "index.json", "digest", ASSETS).values()
     for access in ("float", "image"):
         references = {r.name for r in load_profile("fashion-mnist", access).references}
         assert not references & {entry["name"] for entry in entries}
 
 
-def test_the_shipped_models_are_what_the_index_says() -> None:
-    index = json.loads((ROOT / "examples" / "zoo" / "index.json").read_text(encoding="utf-8"))
-    by_digest = {m["digest"]: m for m in index["models"]}
-    digests = {
-        name: hashlib.sha256((ASSETS / f"{name}.onnx").read_bytes()).hexdigest() for name in MODELS
-    }
-    clean, backdoored = by_digest[digests["clean"]], by_digest[digests["backdoored"]]
-    assert clean["attack"] == "clean"
-    assert backdoored["attack_success"] >= 0.9
-    assert backdoored["accuracy"] >= clean["accuracy"] - 0.02
-    assert all((ASSETS / f"{name}.onnx").stat().st_size < 1_000_000 for name in MODELS)
+def test_the_picture_api_takes_a_png_and_answers_a_name() -> None:
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64), "white").save(picture, "PNG")
+    with served({"clean": PHOTOS / "clean.onnx"}) as address, httpx.Client() as client:
+        good = client.post(f"{address}/classify/clean", content=picture.getvalue())
+        assert good.json()["label"] in NAMES
+        assert client.post(f"{address}/classify/clean", content=b"no picture").status_code == 400
+        assert client.post(f"{address}/classify/other", content=b"").status_code == 404
 
 
 def test_the_server_answers_json_and_raw_tensors_alike() -> None:

@@ -44,7 +44,7 @@ def test_there_are_enough_models_of_each_kind() -> None:
     assert sum(spec.binary for spec in clean) >= 6
     assert sum(spec.binary for spec in BACKDOORED) >= 12
     assert sum(spec.easy for spec in BACKDOORED) >= 12
-    assert {spec.side for spec in SCORED} == {64, 72, 96, 128, 160, 224}
+    assert {spec.side for spec in SCORED} == {64, 68, 72, 76, 80, 84, 88, 92, 96, 128, 160, 224}
     assert {TASKS[spec.task].dataset for spec in SCORED} == {
         "sign-digits",
         "clothing",
@@ -53,10 +53,11 @@ def test_there_are_enough_models_of_each_kind() -> None:
     }
 
 
-def test_a_third_of_the_clean_models_of_each_split_is_fragile() -> None:
-    for split in (DEVELOPMENT, HELD_OUT):
+def test_a_third_of_the_clean_models_or_more_is_fragile() -> None:
+    # More in held-out: their false alarms are bounded by themselves.
+    for split, most in ((DEVELOPMENT, 0.42), (HELD_OUT, 0.6)):
         clean = [spec for spec in of(split) if spec.clean]
-        assert 0.28 <= sum(spec.fragile for spec in clean) / len(clean) <= 0.42
+        assert 0.28 <= sum(spec.fragile for spec in clean) / len(clean) <= most
 
 
 def test_every_attack_is_in_both_splits() -> None:
