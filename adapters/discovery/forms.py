@@ -36,7 +36,7 @@ def table_in(value: Any, *steps: str) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class ArrayForm:
     """Form of an array: the axes of an input, and one input or a list."""
 
     axes: str = "image"
@@ -50,18 +50,27 @@ class Way:
         return {**request, "input": {"layout": self.layout}}
 
 
-def ways(channels: int, depth: int) -> list[Way]:
+def ways(channels: int, depth: int) -> list[ArrayForm]:
     """Ways to write a field of ``depth`` nested lists, the likeliest first; 0 is any."""
     grey = channels == 1
     nested = {
-        1: [Way("flat", single=True)],
-        2: [*([Way("grey", single=True)] if grey else []), Way("flat")],
-        3: [*([Way("grey")] if grey else []), Way(single=True), Way(layout="NHWC", single=True)],
-        4: [Way(), Way(layout="NHWC")],
+        1: [ArrayForm("flat", single=True)],
+        2: [*([ArrayForm("grey", single=True)] if grey else []), ArrayForm("flat")],
+        3: [
+            *([ArrayForm("grey")] if grey else []),
+            ArrayForm(single=True),
+            ArrayForm(layout="NHWC", single=True),
+        ],
+        4: [ArrayForm(), ArrayForm(layout="NHWC")],
     }
     if depth:
         return nested.get(depth, [])
-    return [*nested[4], *([Way("grey")] if grey else []), Way("flat"), Way(single=True)]
+    return [
+        *nested[4],
+        *([ArrayForm("grey")] if grey else []),
+        ArrayForm("flat"),
+        ArrayForm(single=True),
+    ]
 
 
 def multipart(url: str, name: str) -> dict[str, Any]:
@@ -75,7 +84,7 @@ def text(url: str, name: str, value: str) -> dict[str, Any]:
     return {"url": url, **UPLOAD, "request": request}
 
 
-def arrays(url: str, key: str, way: Way) -> dict[str, Any]:
+def arrays(url: str, key: str, way: ArrayForm) -> dict[str, Any]:
     """A picture as numbers in JSON."""
     template = json.dumps({key: "$INPUT" if way.single else "$INPUTS"})
     plain = {"url": url, "preset": "http", "request": {"template": template}}

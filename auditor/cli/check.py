@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -62,9 +64,7 @@ def check(
     target = _at(url, target)
     stated = stated_table(target)
     place = samples_path(samples)
-    for option, path in (("--write", write), ("--transcript", transcript)):
-        if path is not None and path.exists():
-            raise UsageError(f"{option} {path} exists already: remove it or choose another name")
+    _refuse_existing(("--write", write), ("--transcript", transcript))
     size, fit, background = framing_of(samples, stated.get("input", {}), sized=False)
     given = load_samples(place, size, fit or "squash", background, least=2)
 
@@ -74,27 +74,40 @@ def check(
     progress = make_progress(output)
     if "url" in stated:
         note_proxy(build_target(target), progress)
-    exchanges: list[str] | None = None if transcript is None else []
-    pending = run_check(
-        stated,
-        given,
-        resized,
-        output.output,
-        vouched=target.trust_model_file,
-        way=Way(size, fit),
-        progress=progress,
-        transcript=exchanges,
-        missed=lambda miss: _show_miss(miss, write, output),
-    )
-    try:
+    with _saved(transcript) as exchanges:
+        pending = run_check(
+            stated,
+            given,
+            resized,
+            output.output,
+            vouched=target.trust_model_file,
+            way=Way(size, fit),
+            progress=progress,
+            transcript=exchanges,
+            missed=lambda miss: _show_miss(miss, write, output),
+        )
         checked = asyncio.run(pending)
-    finally:
-        if transcript is not None:
-            _save("--transcript", transcript, "\n".join(exchanges or ()))
     if write is not None:
         _write(checked, write)
     _show(checked, given, place, samples.resize, output)
     raise typer.Exit(ExitCode.INCONCLUSIVE if checked.result.problems else ExitCode.NO_EVIDENCE)
+
+
+def _refuse_existing(*named: tuple[str, Path | None]) -> None:
+    for option, path in named:
+        if path is not None and path.exists():
+            raise UsageError(f"{option} {path} exists already: remove it or choose another name")
+
+
+@contextlib.contextmanager
+def _saved(transcript: Path | None) -> Iterator[list[str] | None]:
+    """A list of exchanges that is saved as ``transcript`` however the check ends; None for none."""
+    exchanges: list[str] | None = None if transcript is None else []
+    try:
+        yield exchanges
+    finally:
+        if transcript is not None:
+            _save("--transcript", transcript, "\n".join(exchanges or ()))
 
 
 def _at(url: str | None, target: options.TargetOptions) -> options.TargetOptions:

@@ -146,6 +146,8 @@ class ReplyRule:
             return isinstance(value, list) and bool(value) and not isinstance(value[0], list)
         if kind == "label-score-list":
             return isinstance(value, list) and (not value or isinstance(value[0], dict))
+        if kind == "chosen":
+            return not isinstance(value, list) or (bool(value) and isinstance(value[0], dict))
         if kind == "binary" and self._format.tag:
             return not isinstance(value, list) or not any(isinstance(one, list) for one in value)
         return not isinstance(value, list)

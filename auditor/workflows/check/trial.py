@@ -129,6 +129,8 @@ class Trial:
 
     def readable(self, exchange: Exchange, table: Table) -> Iterator[Guess]:
         """Rules that read a reply which was answered well; nothing is asked for it."""
+        if self.target(table).http.reply.kind == "chosen":
+            return  # a chat's reply is full of names and numbers, and only its words are an answer
         names = sorted(set(self.found.samples.classes))
         v2 = protocol_of(self.target(table)) != "http"
         for reply, found in possible_rules(exchange, self.target(table)):

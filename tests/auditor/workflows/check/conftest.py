@@ -548,6 +548,48 @@ _MORE = (
 )
 
 
+def chat(server: Server, *, structured: str = "taken", words: str = "{}", **_: Any) -> str:
+    """Chat completions with pictures, as OpenAI's API describes them: structured output is
+    ``taken``, ``ignored`` or ``refused``.
+    """
+
+    def complete(_: Any, body: bytes) -> Any:
+        asked = json.loads(body)
+        if asked["model"] != "vision-1":
+            raise Refused(404, {"error": {"message": "The model does not exist", "code": "none"}})
+        if "response_format" in asked and structured == "refused":
+            raise Refused(400, {"error": {"message": "response_format is not supported"}})
+        assert (asked["temperature"], [m["role"] for m in asked["messages"]]) == (0, ["user"])
+        text, picture = asked["messages"][0]["content"]
+        assert (text["type"], picture["type"]) == ("text", "image_url")
+        assert all(name in text["text"] for name in CLASSES)
+        head, _, data = picture["image_url"]["url"].partition(",")
+        assert head == "data:image/png;base64"
+        name = CLASSES[int(server.picture_scores(base64_of(data)).argmax())]
+        content = words.format(name.capitalize())
+        if structured == "taken" and "response_format" in asked:
+            schema = asked["response_format"]["json_schema"]["schema"]
+            assert name in schema["properties"]["class"]["enum"]
+            content = json.dumps({"class": name})
+        message = {"role": "assistant", "content": content, "refusal": None}
+        return {
+            "id": "chatcmpl-1",
+            "object": "chat.completion",
+            "model": "vision-1",
+            "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+            "usage": {"prompt_tokens": 120, "completion_tokens": 6, "total_tokens": 126},
+        }
+
+    server.routes |= {
+        "GET /v1/models": lambda *_: {
+            "object": "list",
+            "data": [{"id": "vision-1", "object": "model"}],
+        },
+        "POST /v1/chat/completions": complete,
+    }
+    return ""
+
+
 def brightness(server: Server, *, answer: Callable[[float], Any]) -> str:
     """Raw picture to one answer about its mean brightness, 0 to 1."""
 
@@ -563,7 +605,7 @@ def brightness(server: Server, *, answer: Callable[[float], Any]) -> str:
     return "/predict"
 
 
-KINDS = {f.__name__: f for f in (*_PLAIN, *_MORE, brightness)}
+KINDS = {f.__name__: f for f in (*_PLAIN, *_MORE, brightness, chat)}
 
 
 @pytest.fixture
