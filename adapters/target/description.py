@@ -270,7 +270,8 @@ class Target:
     __pydantic_config__: ClassVar[dict[str, Any]] = READING
 
     kind: str
-    """``onnx``, ``torchscript``, ``http``, ``files`` or ``synthetic``: a name in the registry."""
+    """``onnx``, ``torchscript``, ``keras``, ``tflite``, ``snapshot``, ``http``, ``files`` or
+    ``synthetic``: a name in the registry."""
     location: str
     """A file path or a URL."""
     name: str = ""

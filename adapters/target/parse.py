@@ -35,7 +35,17 @@ Table = Mapping[str, Any]
 TARGET_FILE = Path("xray-audit-target.toml")
 """Read if the command line names no target."""
 
-_MODEL_KINDS = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "torchscript", ".ts": "torchscript"}
+_MODEL_KINDS = {
+    ".onnx": "onnx",
+    ".pt": "torchscript",
+    ".pt2": "torchscript",
+    ".ts": "torchscript",
+    ".keras": "keras",
+    ".h5": "keras",
+    ".hdf5": "keras",
+    ".tflite": "tflite",
+}
+_HUBS = ("hf:", "timm:")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_HEADER = re.compile(
     r"(proxy-)?authorization|cookie|.*(api|access|subscription|auth|account)[-_]?key"
@@ -114,7 +124,8 @@ class Description:
     url: str | None = None
     """URL of the endpoint; ``${NAME}`` stands for an environment variable."""
     model: str | None = None
-    """A model file (.onnx, .pt, .pt2) instead of a URL."""
+    """A model instead of a URL: a file (.onnx, .pt, .pt2, .keras, .h5, .tflite), ``hf:ORG/NAME``,
+    ``timm:NAME``, or a folder with a ``config.json`` and a ``model.safetensors``."""
     access: Access = "float"
     """``float``: tensors reach the model unclipped. ``image``: clipped and 8 bits, as an upload."""
     protocol: parts.Protocol = "auto"
@@ -235,8 +246,13 @@ def with_fields(target: Target, fields: Mapping[str, Any]) -> Target:
 
 
 def model_kind(path: str) -> str | None:
-    """Name of the adapter for the model file ``path``, by its ending; None if there is none."""
-    return _MODEL_KINDS.get(Path(path).suffix.lower())
+    """Name of the adapter for the model ``path``: a name on a hub, a file by its ending, or a
+    folder with a ``config.json``; None if there is none.
+    """
+    if path.startswith(_HUBS):
+        return "snapshot"
+    kind = _MODEL_KINDS.get(Path(path).suffix.lower())
+    return "snapshot" if kind is None and (Path(path) / "config.json").is_file() else kind
 
 
 def _by_files(table: Table) -> Target:
@@ -320,7 +336,8 @@ def _place(stated: Description) -> tuple[str, str]:
     kind = model_kind(stated.model)
     if kind is None:
         raise TargetError(
-            f"model is {stated.model!r}, it must be a file ending in {', '.join(_MODEL_KINDS)}"
+            f"model is {stated.model!r}, it must be a file ending in {', '.join(_MODEL_KINDS)}, "
+            "hf:ORG/NAME, timm:NAME, or a folder with a config.json and a model.safetensors"
         )
     return kind, stated.model
 

@@ -38,7 +38,10 @@ class TargetOptions:
     PANEL: ClassVar = "Target: one of --endpoint, --model, --target, --input-file"
 
     endpoint: str | None = _option("URL of a prediction API (http://host/v2/models/NAME).")
-    model: Path | None = _option("Model file: .onnx, .pt or .pt2.")
+    model: Path | None = _option(
+        "Model: a file (.onnx, .pt, .pt2, .keras, .h5, .tflite), hf:ORG/NAME, timm:NAME, or a "
+        "folder of a hub or of MLflow."
+    )
     target: Path | None = _option(
         "Target description (TOML). Default: xray-audit-target.toml, where it lies here."
     )

@@ -50,6 +50,9 @@ def _load(setup: dict[str, Any], sandbox: ModuleType) -> LoadedModel:
     # torch wants a folder for temporary files as it is imported, but writes nothing to it.
     tempfile: Any = importlib.import_module("tempfile")
     tempfile.tempdir = "/"
+    # It starts a compiler to ask it, which no process here can be; callers know names of their own.
+    ctypes_util: Any = importlib.import_module("ctypes.util")
+    ctypes_util.find_library = lambda _name: None
     runtime = importlib.import_module(setup["runtime"])
     model_file = importlib.import_module("adapters.model_files.file")
     runtime.prepare(setup["device"], setup["threads"])

@@ -31,6 +31,15 @@ MEMORY_GIB = 4.0
 LOAD_S = 120.0
 """Least time for starting a runtime and loading a file, however short a batch is to take."""
 
+_PACKAGES = {
+    "onnx": ("onnxruntime",),
+    "torchscript": ("torch",),
+    "tflite": ("ai_edge_litert", "tflite_runtime"),
+    "keras": ("keras", "h5py", "torch"),
+    "snapshot": ("torch", "safetensors", "transformers", "timm"),
+}
+"""Kind of model file -> the packages that its runtime is made of."""
+
 MAX_INPUT_VALUES = 64 * 1024**2
 """Values in one input; a file that states more would have us allocate them."""
 
@@ -71,8 +80,7 @@ def _start(
 ) -> IsolatedOracle:
     gpu = target.device != "cpu"
     limits = _limits(target, gpu=gpu)
-    package = "torch" if runtime.endswith("torchscript") else "onnxruntime"
-    environment = environment_for(("numpy", package), gpu=gpu)
+    environment = environment_for(("numpy", *_PACKAGES[target.kind]), gpu=gpu)
     process = ModelProcess(
         model.file.name, environment, limits, (model.handle, slots.handle, *model.beside.values())
     )
