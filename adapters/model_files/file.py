@@ -36,6 +36,16 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """The user's word on a model with several outputs or inputs: name of the ``output`` that is
+    meant, empty for the model's likeliest, and the ``constants`` for inputs beside the pictures.
+    """
+
+    output: str = ""
+    constants: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFile:
     """Name (without its folder), hex digest and content of a model file, read once, so that what
     was hashed is what runs.
@@ -48,6 +58,7 @@ class ModelFile:
     """Files that belong to it, by the names that it has for them."""
     vouched: bool = False
     """True if the user vouches for code in it."""
+    wanted: Wanted = field(default_factory=Wanted)
 
     @property
     def digest(self) -> str:

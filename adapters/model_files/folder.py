@@ -88,7 +88,10 @@ _ENDINGS = (".onnx", ".keras", ".pt2", ".h5")
 
 def is_mlflow(folder: Path) -> bool:
     """True if ``folder`` is a model as MLflow keeps them."""
-    return (folder / "MLmodel").is_file()
+    try:
+        return (folder / "MLmodel").is_file()
+    except OSError:  # a path that cannot be is told where it is opened
+        return False
 
 
 def mlflow_file(folder: Path) -> Path:

@@ -17,7 +17,7 @@ from adapters.model_files.beside import Part, read_beside
 from adapters.model_files.file import ModelFile, read_model_file, refuse_other_kind
 from adapters.model_files.folder import snapshot_file, snapshot_parts
 from adapters.model_files.onnx.check import check_onnx, files_beside
-from adapters.model_files.oracle import LocalOracle, resolve
+from adapters.model_files.oracle import LocalOracle, resolve, wanted
 from adapters.model_files.sandbox.sandbox import landlock_abi
 from adapters.target import Target
 from adapters.worker import Worker
@@ -99,7 +99,8 @@ async def _open_here(target: Target, runtime: Any) -> LocalOracle:
         file = read_model_file(target.location)
         refuse_other_kind(file, target.kind)
         parts = files_beside(file) if target.kind == "onnx" else _check(target, file)
-        file = replace(file, beside=read_beside(target.location, parts), vouched=True)
+        beside = read_beside(target.location, parts)
+        file = replace(file, beside=beside, vouched=True, wanted=wanted(target))
         model = runtime.load(file, target.device, target.threads)
         return LocalOracle(model.infer, resolve(target, file, model.facts, TRUSTED), worker)
 

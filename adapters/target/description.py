@@ -6,6 +6,7 @@ checks a description by their types and takes the schema's texts from their docs
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -75,7 +76,8 @@ class ReplyFormat:
 
     path: str = ""
     """Dotted path with indices into the JSON reply, ``predictions.*.label`` style; ``*`` walks
-    a list with one entry per input. Empty: the reply itself. For V2: the name of the output."""
+    a list with one entry per input. Empty: the reply itself. For V2 and for a model file: the name
+    of the output."""
     kind: ReplyKind = "scores"
     """Kind of value there: a class ``label`` (name), an ``index``, ``scores`` (one per class,
     reduced to the top label at once), a ``label-score-list`` (``[{"label": .., "score":
@@ -307,6 +309,8 @@ class Target:
     it white."""
     classes: tuple[str, ...] | None = None
     """Class names in index order, or None."""
+    constants: Mapping[str, Number] = field(default_factory=dict)
+    """Values of a model file's inputs beside the pictures, by name."""
     device: str = "cpu"
     """``cpu``, ``cuda``, ``cuda:1``, ``tensorrt``."""
     batch: Count | None = None

@@ -7,6 +7,7 @@ A description never holds a secret: only the name of the variable, file or keyri
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -93,6 +94,8 @@ class Input:
     background: str | None = None
     """Colour beneath transparent samples and around padded ones, a name or ``#rrggbb``; without
     it white."""
+    constants: Mapping[str, Number] = field(default_factory=dict)
+    """Values of a model file's inputs beside the pictures, by name: a flag, a threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +255,10 @@ def model_kind(path: str) -> str | None:
     if path.startswith(_HUBS):
         return "snapshot"
     kind = _MODEL_KINDS.get(Path(path).suffix.lower())
-    return "snapshot" if kind is None and (Path(path) / "config.json").is_file() else kind
+    with contextlib.suppress(OSError):  # a path that cannot be is told where it is opened
+        if kind is None and (Path(path) / "config.json").is_file():
+            return "snapshot"
+    return kind
 
 
 def _by_files(table: Table) -> Target:

@@ -65,6 +65,12 @@ class TargetOptions:
     shape: str | None = _option("Input shape where the target does not state it.", metavar="C,H,W")
     layout: Literal["NCHW", "NHWC"] | None = _option("Axis order where it is not plain.")
     encoding: str | None = _option("How an image travels: png, jpeg:QUALITY, uint8, float32.")
+    output_name: str | None = _option(
+        "Output of a model file or of a V2 endpoint that carries the label, if it has several."
+    )
+    input_constant: str | None = _option(
+        "NAME=VALUE of further inputs of a model file, separated by commas."
+    )
     classes: Path | None = _option("File with the model's class names, one per line.")
     preset: str | None = _option(
         "Kind of server, where the URL does not tell: xray-audit check finds it.",

@@ -95,7 +95,7 @@ def stated_model(path: Path) -> str:
         UsageError: no such file, or its ending names no known kind.
         ModelFileError: an MLflow folder holds no model that is safe to load.
     """
-    if path.is_dir() and is_mlflow(path):
+    if is_mlflow(path):
         path = mlflow_file(path)
     if not is_file(path) and model_kind(str(path)) != "snapshot":
         if path.is_dir():

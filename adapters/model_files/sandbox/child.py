@@ -7,6 +7,7 @@ is read.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -62,6 +63,7 @@ def _load(setup: dict[str, Any], sandbox: ModuleType) -> LoadedModel:
     }
     with _mapped(setup["model"]) as content:
         file = model_file.ModelFile(setup["name"], setup["sha256"], content[:], beside)
+    file = dataclasses.replace(file, wanted=model_file.Wanted(**setup["wanted"]))
     model: LoadedModel = runtime.load(file, setup["device"], setup["threads"])
     return model
 

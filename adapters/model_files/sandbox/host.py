@@ -7,6 +7,7 @@ import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,13 @@ from adapters.contract import MAX_CLASSES, Batch, Labels
 from adapters.errors import BadReply, TargetError
 from adapters.model_files.beside import Part
 from adapters.model_files.file import ModelFile
-from adapters.model_files.oracle import ModelFileOracle, ResolvedModel, resolve, run_failure
+from adapters.model_files.oracle import (
+    ModelFileOracle,
+    ResolvedModel,
+    resolve,
+    run_failure,
+    wanted,
+)
 from adapters.model_files.sandbox.allowed_paths import environment_for
 from adapters.model_files.sandbox.process import ModelLimits, ModelProcess, ModelReply
 from adapters.model_files.sandbox.shared import SealedModel, Slots
@@ -99,6 +106,7 @@ def _start(
                 "sha256": model.file.sha256,
                 "model": model.handle,
                 "beside": model.beside,
+                "wanted": asdict(wanted(target)),
                 "inputs": slots.handle,
             }
         )
