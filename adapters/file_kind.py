@@ -46,13 +46,19 @@ WEIGHTS = FileKind(
     _EXPORT,
 )
 PICKLE = FileKind("a Python pickle, which is never opened here (it could run any code)", _EXPORT)
-KERAS = FileKind("a Keras model", _CONVERT.format("keras"))
+KERAS = FileKind("a Keras model", "name it so that it ends in .keras", ".keras")
+HDF5 = FileKind("an HDF5 file, as Keras saves models", "name it so that it ends in .h5", ".h5")
+TFLITE = FileKind("a TensorFlow Lite model", "name it so that it ends in .tflite", ".tflite")
 SAVED_MODEL = FileKind(
     "a TensorFlow SavedModel", _CONVERT.format("saved-model").replace("FILE", "FOLDER")
 )
 TEXT = FileKind("a text file", "name the file that is meant")
 ZIP = FileKind("a zip archive", "unpack it and name what is inside")
-SAFETENSORS = FileKind("a safetensors file, which holds weights but no model", _EXPORT)
+SAFETENSORS = FileKind(
+    "a safetensors file, which holds weights but no model",
+    "name the folder of the Hugging Face Hub that it lies in, or " + _EXPORT,
+    ".safetensors",
+)
 CORE_ML = FileKind("a Core ML model", "name the ONNX model that it was made from")
 JSON = FileKind("JSON text, perhaps the error reply of a server", _AGAIN)
 XML = FileKind("an XML page, perhaps the error reply of a server", _AGAIN)
@@ -73,7 +79,7 @@ _STARTS: tuple[tuple[bytes, FileKind], ...] = (
     (b"outs:\n", FileKind("a DVC pointer, not the file itself", "run dvc pull")),
     (b"\x93NUMPY", NPY),
     (b"GGUF", FileKind("a GGUF file, made for language models", _EXPORT)),
-    (b"\x89HDF\r\n\x1a\n", FileKind("an HDF5 file, as Keras saves models (.h5)", KERAS.remedy)),
+    (b"\x89HDF\r\n\x1a\n", HDF5),
     (b"\x1f\x8b", FileKind("a gzip archive", "unpack it (gunzip, or tar -xzf for .tar.gz)")),
     (b"BZh", FileKind("a bzip2 archive", "unpack it with bunzip2 or tar -xjf")),
     (b"\xfd7zXZ\x00", FileKind("an xz archive", "unpack it with unxz or tar -xJf")),
@@ -114,7 +120,7 @@ _IN_ZIP = (
 _HEIC = FileKind("an HEIC picture", "convert it to PNG or JPEG")
 _AVIF = FileKind("an AVIF picture", _PICTURE, ".avif")
 _PLACES: tuple[tuple[int, bytes, FileKind], ...] = (
-    (4, b"TFL3", FileKind("a TensorFlow Lite model", _CONVERT.format("tflite"))),
+    (4, b"TFL3", TFLITE),
     (257, b"ustar", FileKind("a tar archive", "unpack it with tar -xf")),
     (4, b"ftypavi", _AVIF),
     (4, b"ftyphe", _HEIC),
@@ -196,14 +202,10 @@ def kind_of_folder(names: Sequence[str]) -> FileKind | None:
         return FileKind("a folder with one model", f"name the file {models[0]} in it")
     if "saved_model.pb" in names:
         return SAVED_MODEL
-    if {"model.safetensors", "pytorch_model.bin", "tf_model.h5"} & set(names):
+    if {"pytorch_model.bin", "tf_model.h5"} & set(names):
         return FileKind(
-            "a folder of the Hugging Face Hub",
+            "a folder of the Hugging Face Hub without safetensors",
             "export it: optimum-cli export onnx --model FOLDER --task image-classification OUT",
-        )
-    if "MLmodel" in names:
-        return FileKind(
-            "an MLflow model", "serve it (mlflow models serve -m FOLDER) and give its URL"
         )
     if "Manifest.json" in names:
         return CORE_ML

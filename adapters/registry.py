@@ -8,9 +8,10 @@ from adapters.contract import LabelOracle
 from adapters.errors import TargetError
 from adapters.target import Target
 
+MODEL_FILES = ("onnx", "torchscript", "tflite", "keras", "snapshot")
+
 ADAPTERS: dict[str, str] = {
-    "onnx": "adapters.model_files.open",
-    "torchscript": "adapters.model_files.open",
+    **dict.fromkeys(MODEL_FILES, "adapters.model_files.open"),
     "http": "adapters.http",
     "files": "adapters.batch_files",
     "synthetic": "adapters.synthetic",
@@ -18,7 +19,7 @@ ADAPTERS: dict[str, str] = {
 """Adapter name -> module with ``async def open_oracle(target) -> LabelOracle``."""
 
 
-_ORDERS_COLOURS = {"http", "onnx", "torchscript"}
+_ORDERS_COLOURS = {"http", *MODEL_FILES}
 
 
 async def open_oracle(target: Target) -> LabelOracle:

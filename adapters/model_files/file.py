@@ -19,6 +19,10 @@ _FORMS = {
     "onnx": (".onnx", "ONNX"),
     "torchscript": (".pt", "a TorchScript file"),
     "export": (".pt2", "a torch.export file"),
+    "keras": (".keras", "a Keras file"),
+    "h5": (".h5", "a Keras file in HDF5"),
+    "tflite": (".tflite", "a TensorFlow Lite file"),
+    "snapshot": (".safetensors", "a safetensors file"),
 }
 """Form of a model file -> the suffix of its kind, and its name in words."""
 
@@ -32,6 +36,16 @@ class Content:
 
 
 @dataclass(frozen=True, slots=True)
+class Wanted:
+    """The user's word on a model with several outputs or inputs: name of the ``output`` that is
+    meant, empty for the model's likeliest, and the ``constants`` for inputs beside the pictures.
+    """
+
+    output: str = ""
+    constants: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class ModelFile:
     """Name (without its folder), hex digest and content of a model file, read once, so that what
     was hashed is what runs.
@@ -42,6 +56,9 @@ class ModelFile:
     data: bytes | mmap.mmap
     beside: Mapping[str, Content] = field(default_factory=dict)
     """Files that belong to it, by the names that it has for them."""
+    vouched: bool = False
+    """True if the user vouches for code in it."""
+    wanted: Wanted = field(default_factory=Wanted)
 
     @property
     def digest(self) -> str:
@@ -97,8 +114,12 @@ def refuse_other_kind(file: ModelFile, wanted: str) -> None:
     Raises ModelFileError, which says what it is and what to do.
     """
     kind = file_kind(file.data[:LOOK_AT], file.data[-LOOK_AT:])
-    exported = wanted == "torchscript" and file.name.endswith(".pt2")
-    suffix, form = _FORMS["export" if exported else wanted]
+    name = file.name.lower()
+    if wanted == "torchscript" and name.endswith(".pt2"):
+        wanted = "export"
+    if wanted == "keras" and name.endswith((".h5", ".hdf5")):
+        wanted = "h5"
+    suffix, form = _FORMS[wanted]
     if kind is not None and kind.suffix != suffix:
         raise ModelFileError(f"model file {file.name} is not {form} but {kind}")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Sequence
@@ -13,8 +15,9 @@ from adapters.contract import LabelOracle
 from adapters.errors import UntrustedModel
 from adapters.model_files.beside import Part, read_beside
 from adapters.model_files.file import ModelFile, read_model_file, refuse_other_kind
+from adapters.model_files.folder import snapshot_file, snapshot_parts
 from adapters.model_files.onnx.check import check_onnx, files_beside
-from adapters.model_files.oracle import LocalOracle, resolve
+from adapters.model_files.oracle import LocalOracle, resolve, wanted
 from adapters.model_files.sandbox.sandbox import landlock_abi
 from adapters.target import Target
 from adapters.worker import Worker
@@ -26,25 +29,23 @@ Check = Callable[[ModelFile], Sequence[Part]]
 beside it that belong to it.
 """
 
-
-def _check_onnx(file: ModelFile) -> Sequence[Part]:
-    refuse_other_kind(file, "onnx")
-    return check_onnx(file)
-
-
-def _check_torch(file: ModelFile) -> Sequence[Part]:
-    refuse_other_kind(file, "torchscript")
-    return ()
-
-
-RUNTIMES: dict[str, tuple[str, Check]] = {
-    "onnx": ("adapters.model_files.onnx.runtime", _check_onnx),
-    "torchscript": ("adapters.model_files.torchscript", _check_torch),
+RUNTIMES = {
+    "onnx": "adapters.model_files.onnx.runtime",
+    "torchscript": "adapters.model_files.torchscript",
+    "tflite": "adapters.model_files.tflite",
+    "keras": "adapters.objects.keras_file",
+    "snapshot": "adapters.objects.snapshot",
 }
-"""Kind of model file -> the module with ``prepare`` and ``load`` for it, and its check.
-
-The child process imports that module: it must not need a :class:`Target`.
+"""Kind of model file -> the module with ``prepare`` and ``load`` for it. The child process imports
+that module: it must not need a :class:`Target`.
 """
+
+
+def _check(target: Target, file: ModelFile) -> Sequence[Part]:
+    refuse_other_kind(file, target.kind)
+    if target.kind == "onnx":
+        return check_onnx(file)
+    return snapshot_parts(target.location) if target.kind == "snapshot" else ()
 
 
 async def open_oracle(target: Target) -> LabelOracle:
@@ -58,7 +59,9 @@ async def open_oracle(target: Target) -> LabelOracle:
         ModelFileError: the file is missing, corrupt, or not an image classifier.
         TargetError: shape, layout, classes or encoding do not fit the model.
     """
-    runtime, check = RUNTIMES[target.kind]
+    runtime = RUNTIMES[target.kind]
+    if target.kind == "snapshot":
+        target = replace(target, location=await asyncio.to_thread(snapshot_file, target.location))
     if target.trust_model_file:
         return await _open_here(target, importlib.import_module(runtime))
     problem = why_not(target.device)
@@ -68,7 +71,9 @@ async def open_oracle(target: Target) -> LabelOracle:
             "trust where it comes from, run it in this process with --trust-model-file"
         )
     host = importlib.import_module("adapters.model_files.sandbox.host")  # not for Windows
-    opened: LabelOracle = await host.open_isolated(target, runtime, check)
+    opened: LabelOracle = await host.open_isolated(
+        target, runtime, functools.partial(_check, target)
+    )
     return opened
 
 
@@ -93,8 +98,9 @@ async def _open_here(target: Target, runtime: Any) -> LocalOracle:
         runtime.prepare(target.device, target.threads)
         file = read_model_file(target.location)
         refuse_other_kind(file, target.kind)
-        if target.kind == "onnx":
-            file = replace(file, beside=read_beside(target.location, files_beside(file)))
+        parts = files_beside(file) if target.kind == "onnx" else _check(target, file)
+        beside = read_beside(target.location, parts)
+        file = replace(file, beside=beside, vouched=True, wanted=wanted(target))
         model = runtime.load(file, target.device, target.threads)
         return LocalOracle(model.infer, resolve(target, file, model.facts, TRUSTED), worker)
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from adapters.checks import check_batch
 from adapters.contract import Batch, LabelOracle, Labels, LabelSpace, WireCount
 from adapters.errors import BadReply, InputRejected, RetryAdvice
-from adapters.model_files.file import ModelFile
+from adapters.model_files.file import ModelFile, Wanted
 from adapters.model_files.input_plan import InputPlan, plan_input
 from adapters.model_files.labels import label_space, read_labels
 from adapters.model_files.loaded_model import Infer, ModelFacts
@@ -35,6 +35,11 @@ class ResolvedModel:
     space: LabelSpace
     fingerprint: str
     description: dict[str, Any]
+
+
+def wanted(target: Target) -> Wanted:
+    """The part of ``target`` that the model's runtime must know."""
+    return Wanted(target.http.reply.path, dict(target.constants))
 
 
 def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) -> ResolvedModel:

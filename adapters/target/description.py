@@ -6,6 +6,7 @@ checks a description by their types and takes the schema's texts from their docs
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -174,7 +175,8 @@ class Target:
     __pydantic_config__: ClassVar[dict[str, Any]] = READING
 
     kind: str
-    """``onnx``, ``torchscript``, ``http``, ``files`` or ``synthetic``: a name in the registry."""
+    """``onnx``, ``torchscript``, ``keras``, ``tflite``, ``snapshot``, ``http``, ``files`` or
+    ``synthetic``: a name in the registry."""
     location: str
     """A file path or a URL."""
     name: str = ""
@@ -210,6 +212,8 @@ class Target:
     it white."""
     classes: tuple[str, ...] | None = None
     """Class names in index order, or None."""
+    constants: Mapping[str, Number] = field(default_factory=dict)
+    """Values of a model file's inputs beside the pictures, by name."""
     device: str = "cpu"
     """``cpu``, ``cuda``, ``cuda:1``, ``tensorrt``."""
     batch: Count | None = None

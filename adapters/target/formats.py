@@ -64,7 +64,8 @@ class ReplyFormat:
 
     path: str = ""
     """Dotted path with indices into the JSON reply, ``predictions.*.label`` style; ``*`` walks
-    a list with one entry per input. Empty: the reply itself. For V2: the name of the output."""
+    a list with one entry per input. Empty: the reply itself. For V2 and for a model file: the
+    name of the output."""
     kind: ReplyKind = "scores"
     """Kind of value there: a class ``label`` (name), an ``index``, ``scores`` (one per class,
     reduced to the top label at once), a ``label-score-list`` (``[{"label": .., "score":

@@ -7,6 +7,7 @@ A description never holds a secret: only the name of the variable, file or keyri
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import os
@@ -37,7 +38,17 @@ Table = Mapping[str, Any]
 TARGET_FILE = Path("xray-audit-target.toml")
 """Read if the command line names no target."""
 
-_MODEL_KINDS = {".onnx": "onnx", ".pt": "torchscript", ".pt2": "torchscript", ".ts": "torchscript"}
+_MODEL_KINDS = {
+    ".onnx": "onnx",
+    ".pt": "torchscript",
+    ".pt2": "torchscript",
+    ".ts": "torchscript",
+    ".keras": "keras",
+    ".h5": "keras",
+    ".hdf5": "keras",
+    ".tflite": "tflite",
+}
+_HUBS = ("hf:", "timm:")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _SECRET_HEADER = re.compile(
     r"(proxy-)?authorization|cookie|.*(api|access|subscription|auth|account)[-_]?key"
@@ -85,6 +96,8 @@ class Input:
     background: str | None = None
     """Colour beneath transparent samples and around padded ones, a name or ``#rrggbb``; without
     it white."""
+    constants: Mapping[str, Number] = field(default_factory=dict)
+    """Values of a model file's inputs beside the pictures, by name: a flag, a threshold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +129,8 @@ class Description:
     url: str | None = None
     """URL of the endpoint; ``${NAME}`` stands for an environment variable."""
     model: str | None = None
-    """A model file (.onnx, .pt, .pt2) instead of a URL."""
+    """A model instead of a URL: a file (.onnx, .pt, .pt2, .keras, .h5, .tflite), ``hf:ORG/NAME``,
+    ``timm:NAME``, or a folder with a ``config.json`` and a ``model.safetensors``."""
     access: Access = "float"
     """``float``: tensors reach the model unclipped. ``image``: clipped and 8 bits, as an upload."""
     protocol: parts.Protocol = "auto"
@@ -242,8 +256,16 @@ def with_fields(target: Target, fields: Mapping[str, Any]) -> Target:
 
 
 def model_kind(path: str) -> str | None:
-    """Name of the adapter for the model file ``path``, by its ending; None if there is none."""
-    return _MODEL_KINDS.get(Path(path).suffix.lower())
+    """Name of the adapter for the model ``path``: a name on a hub, a file by its ending, or a
+    folder with a ``config.json``; None if there is none.
+    """
+    if path.startswith(_HUBS):
+        return "snapshot"
+    kind = _MODEL_KINDS.get(Path(path).suffix.lower())
+    with contextlib.suppress(OSError):  # a path that cannot be is told where it is opened
+        if kind is None and (Path(path) / "config.json").is_file():
+            return "snapshot"
+    return kind
 
 
 def _by_files(table: Table) -> Target:
@@ -327,7 +349,8 @@ def _place(stated: Description) -> tuple[str, str]:
     kind = model_kind(stated.model)
     if kind is None:
         raise TargetError(
-            f"model is {stated.model!r}, it must be a file ending in {', '.join(_MODEL_KINDS)}"
+            f"model is {stated.model!r}, it must be a file ending in {', '.join(_MODEL_KINDS)}, "
+            "hf:ORG/NAME, timm:NAME, or a folder with a config.json and a model.safetensors"
         )
     return kind, stated.model
 

@@ -68,7 +68,11 @@ class TargetOptions:
         "Prediction API, such as http://host/v2/models/NAME. Name this, --model or --target.",
         metavar="URL",
     )
-    model: Path | None = _option("Model file: .onnx, .pt or .pt2.", metavar="FILE")
+    model: Path | None = _option(
+        "Model: a file (.onnx, .pt, .pt2, .keras, .h5, .tflite), hf:ORG/NAME, timm:NAME, or a "
+        "folder of a hub or of MLflow.",
+        metavar="FILE",
+    )
     target: Path | None = _option(
         "Target description (TOML). Default: xray-audit-target.toml, if it lies here.",
         metavar="FILE",
@@ -97,6 +101,13 @@ class TargetOptions:
     encoding: str | None = _option(
         "How an image travels: png, jpeg:QUALITY, uint8, float32. Default: the target's.",
         metavar="NAME",
+    )
+    output_name: str | None = _option(
+        "Output of a model file or of a V2 endpoint that carries the label. Default: the only one.",
+        metavar="NAME",
+    )
+    input_constant: str | None = _option(
+        "Values of further inputs of a model file. Default: none.", metavar="NAME=VALUE[,...]"
     )
     classes: Path | None = _option(
         "The model's class names, one per line. Default: as the target states them.",

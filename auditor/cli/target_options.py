@@ -115,6 +115,10 @@ def _given(options: TargetOptions) -> Table:
     }
     if options.classes is not None:
         flags["response"]["classes"] = read_class_names(options.classes)
+    if options.output_name is not None:
+        flags["response"]["path"] = options.output_name
+    if options.input_constant is not None:
+        flags["input"]["constants"] = _constants(options.input_constant)
     stated = {
         table: {name: value for name, value in fields.items() if value is not None}
         for table, fields in flags.items()
@@ -168,6 +172,16 @@ def _lists(options: TargetOptions) -> dict[str, Any]:
             raise UsageError(f"--shape is {options.shape!r}, it must be whole numbers like 3,32,32")
         given["shape"] = [int(value) for value in shape]
     return given
+
+
+def _constants(text: str) -> dict[str, float]:
+    found = {}
+    for part in text.split(","):
+        name, stated, value = part.rpartition("=")
+        if not (stated and name.strip()):
+            raise UsageError(f"--input-constant is {text!r}, it must be NAME=VALUE, like flag=0")
+        found[name.strip()] = _numbers("--input-constant", value, 1)[0]
+    return found
 
 
 def _numbers(flag: str, text: str, count: int | None = None) -> list[float]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from adapters.contract import LabelOracle, OfflineOracle
 from adapters.file_kind import foreign_kind, kind_of_folder
+from adapters.model_files.folder import is_mlflow, mlflow_file
 from adapters.registry import open_oracle
 from adapters.target import Target, model_kind
 from auditor.engine.contract import EngineLimits
@@ -87,12 +88,16 @@ def located(oracle: LabelOracle) -> LocatedTarget:
 
 
 def stated_model(path: Path) -> str:
-    """``path`` as a description states a model file.
+    """``path`` as a description states a model: a file, a folder or a name on a hub; the model in
+    an MLflow folder stands for it.
 
     Raises:
         UsageError: no such file, or its ending names no known kind.
+        ModelFileError: an MLflow folder holds no model that is safe to load.
     """
-    if not is_file(path):
+    if is_mlflow(path):
+        path = mlflow_file(path)
+    if not is_file(path) and model_kind(str(path)) != "snapshot":
         if path.is_dir():
             kind = kind_of_folder([entry.name for entry in path.iterdir()])
             raise UsageError(f"{path} is {kind or 'a folder, not a model file: name one in it'}")
@@ -102,7 +107,8 @@ def stated_model(path: Path) -> str:
         if other is not None:
             raise UsageError(f"{path} is {other}")
         raise UsageError(
-            f"{path} is of no known kind: expected a file ending in .onnx, .pt, .pt2, .ts"
+            f"{path} is of no known kind: expected a file ending in .onnx, .pt, .pt2, .ts, .keras, "
+            ".h5, .tflite"
         )
     return str(path)
 

@@ -60,14 +60,14 @@ STATED: dict[str, tuple[bytes, str, str]] = {
     "state dict": (zipped("w/data.pkl", "w/data/0", "w/version"), "checkpoint", "torch.onnx"),
     "old checkpoint": (b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.", "checkpoint", "torch.onnx"),
     "pickle": (pickle.dumps({"a": 1}), "a Python pickle", "torch.onnx.export"),
-    "keras": (zipped("metadata.json", "model.weights.h5"), "a Keras model", "tf2onnx"),
-    "h5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file", "tf2onnx"),
+    "keras": (zipped("metadata.json", "model.weights.h5"), "a Keras model", "ends in .keras"),
+    "h5": (b"\x89HDF\r\n\x1a\n" + bytes(99), "an HDF5 file", "ends in .h5"),
     "saved model": (
         b"\x08\x01\x12\x80\x01" + b"\n\x05serve" * 40,
         "a TensorFlow SavedModel",
         "tf2",
     ),
-    "tflite": (b"\x1c\0\0\0TFL3" + bytes(99), "a TensorFlow Lite model", "--tflite"),
+    "tflite": (b"\x1c\0\0\0TFL3" + bytes(99), "a TensorFlow Lite model", "ends in .tflite"),
     "safetensors": (
         struct.pack("<Q", len(SAFETENSORS)) + SAFETENSORS + bytes(4),
         "a safetensors file",
@@ -167,7 +167,7 @@ def test_random_bytes_get_one_plain_sentence() -> None:
 @pytest.mark.parametrize(
     ("name", "held", "words"),
     [
-        ("model.h5", "h5", "model.h5 is an HDF5 file"),
+        ("model.dat", "h5", "model.dat is an HDF5 file"),
         ("model.safetensors", "safetensors", "is a safetensors file"),
         ("model.pth", "state dict", "is a PyTorch checkpoint"),
         ("model.onnx.gz", "gzip", "is a gzip archive"),
@@ -186,8 +186,7 @@ def test_a_model_by_another_ending(tmp_path: Path, name: str, held: str, words: 
     ("inside", "words"),
     [
         (["saved_model.pb", "variables"], "a TensorFlow SavedModel: convert the model"),
-        (["config.json", "model.safetensors"], "Hugging Face Hub: export it: optimum-cli"),
-        (["MLmodel", "python_env.yaml"], "an MLflow model: serve it (mlflow models serve"),
+        (["pytorch_model.bin"], "Hugging Face Hub without safetensors: export it: optimum-cli"),
         (["readme.md", "best.onnx"], "a folder with one model: name the file best.onnx in it"),
         (["a.onnx", "b.onnx"], "a folder, not a model file: name one in it"),
         ([], "a folder, not a model file"),

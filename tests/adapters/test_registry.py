@@ -16,9 +16,10 @@ from adapters.target import Target
 
 def test_an_unknown_adapter_lists_the_known_ones() -> None:
     with pytest.raises(
-        TargetError, match="known adapters: files, http, onnx, synthetic, torchscript"
+        TargetError,
+        match="known adapters: files, http, keras, onnx, snapshot, synthetic, tflite, torchscript",
     ):
-        asyncio.run(open_oracle(Target("keras", "model.h5")))
+        asyncio.run(open_oracle(Target("caffe", "model.prototxt")))
 
 
 def test_the_registry_opens_what_it_names() -> None:

@@ -20,9 +20,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.errors import MissingExtra, ModelFileError, ProviderUnavailable, TargetError
-from adapters.model_files.file import ModelFile
+from adapters.model_files.file import ModelFile, Wanted
 from adapters.model_files.loaded_model import LoadedModel, ModelFacts
-from adapters.model_files.onnx.signature import pick_output, read_input, read_metadata
+from adapters.model_files.onnx.signature import (
+    pick_output,
+    read_input,
+    read_metadata,
+    split_inputs,
+)
 from adapters.quoting import one_line
 
 DISTRIBUTIONS = (
@@ -60,16 +65,21 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
         "nodes": dict(_nodes(session)),
         "threads": threads or "runtime default",
     }
-    return read_session(ort, session, file.name, account)
+    return read_session(ort, session, file.name, account, file.wanted)
 
 
-def read_session(ort: Any, session: Any, file: str, account: dict[str, Any]) -> LoadedModel:
+def read_session(
+    ort: Any, session: Any, file: str, account: dict[str, Any], wanted: Wanted | None = None
+) -> LoadedModel:
     """The model of an open ``session``, which messages call ``file``; ``account`` is for the report
     too.
     """
-    output = pick_output(session, file)
+    wanted = wanted or Wanted()
+    output, others = pick_output(session, file, wanted.output)
     stated = read_metadata(session, output)
-    dims, dtype, batch = read_input(session, file)
+    source, constants = split_inputs(session, file, wanted.constants)
+    dims, dtype, batch = read_input(source, file)
+    said = "".join(f" {name}={value.tolist()}" for name, value in constants.items())
     started = list(session.get_providers())
     facts = ModelFacts(
         dims=dims,
@@ -81,21 +91,22 @@ def read_session(ort: Any, session: Any, file: str, account: dict[str, Any]) -> 
         classes=output.classes,
         text=output.text,
         format="onnx",
-        identity=f"{started[0]} onnxruntime {ort.__version__} output {output.name}",
+        identity=f"{started[0]} onnxruntime {ort.__version__} output {output.name}{said}",
         description={
             "runtime": f"onnxruntime {ort.__version__}",
             "providers": started,
             "provider_options": session.get_provider_options(),
             "producer": one_line(session.get_modelmeta().producer_name),
             "output": one_line(output.name),
+            **({"other_outputs": others} if others else {}),
+            **({"constants": said.split()} if constants else {}),
             "ignored_metadata": list(stated.ignored),
             **account,
         },
     )
-    feed = session.get_inputs()[0].name
 
     def infer(tensor: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(session.run([output.name], {feed: tensor})[0])
+        return np.asarray(session.run([output.name], {source.name: tensor, **constants})[0])
 
     return LoadedModel(infer, facts)
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
 
 from adapters.contract import MAX_CLASSES
 from adapters.errors import ModelFileError
@@ -20,6 +25,16 @@ INPUT_TYPES = {
 }
 """ONNX input type -> numpy type."""
 
+_CONSTANTS = {
+    **INPUT_TYPES,
+    "tensor(bool)": "bool",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+}
+"""Type of an input beside the pictures -> numpy type."""
+
+_TELLING = re.compile(r"logit|score|prob|softmax|class|label|predict|output", re.IGNORECASE)
+"""Names that exporters give to the output of a classifier."""
 
 _FLOATS = frozenset({"tensor(float)", "tensor(float16)", "tensor(double)"})
 _INTEGERS = frozenset(f"tensor({sign}int{bits})" for sign in ("", "u") for bits in (8, 16, 32, 64))
@@ -43,13 +58,50 @@ class StatedMetadata:
     ignored: tuple[str, ...]
 
 
-def read_input(session: Any, file: str) -> tuple[Dims, str, tuple[int, int | None]]:
-    """Axes, numpy type and batch range of the one input, which must be a batch of images."""
+def split_inputs(
+    session: Any, file: str, stated: Mapping[str, float]
+) -> tuple[Any, dict[str, NDArray[Any]]]:
+    """The input for pictures, and the values of all others as ``stated``. One that is not stated is
+    never guessed: the error proposes a value.
+    """
     inputs = [i for i in session.get_inputs() if not i.type.startswith("optional")]
-    if len(inputs) != 1:
+    others = [i for i in inputs if len(i.shape) != 4 and i.type in _CONSTANTS]
+    unknown = sorted(set(stated) - {i.name for i in others})
+    if unknown:
+        raise ModelFileError(
+            f"model file {file} has no further input {one_line(unknown[0])!r} to give a constant"
+        )
+    missing = [i for i in others if i.name not in stated]
+    if len(inputs) - len(others) != 1 or (missing and len(inputs) == 1):
         names = one_line(", ".join(i.name for i in inputs))
-        raise ModelFileError(f"model file {file} takes {len(inputs)} inputs ({names}), not one")
-    source = inputs[0]
+        if len(inputs) != 1:
+            raise ModelFileError(f"model file {file} takes {len(inputs)} inputs ({names}), not one")
+        return inputs[0], {}
+    if missing:
+        names = one_line(", ".join(i.name for i in inputs))
+        proposed = " ".join(f"--input-constant {one_line(i.name)}={_likely(i)}" for i in missing)
+        raise ModelFileError(
+            f"model file {file} takes {len(inputs)} inputs ({names}), not one: state the others, "
+            f"for example {proposed}"
+        )
+    source = next(i for i in inputs if i not in others)
+    return source, {i.name: _constant(i, stated[i.name]) for i in others}
+
+
+def _likely(source: Any) -> str:
+    """A value to propose for an input beside the pictures, by its name and type."""
+    if "thresh" in source.name.lower() or "score" in source.name.lower():
+        return "0.5"
+    return "0" if _CONSTANTS[source.type].startswith(("int", "bool", "uint")) else "1.0"
+
+
+def _constant(source: Any, value: float) -> NDArray[Any]:
+    shape = [axis if isinstance(axis, int) else 1 for axis in source.shape]
+    return np.full(shape, value, dtype=_CONSTANTS[source.type])
+
+
+def read_input(source: Any, file: str) -> tuple[Dims, str, tuple[int, int | None]]:
+    """Axes, numpy type and batch range of the input ``source``, which must be a batch of images."""
     if source.type not in INPUT_TYPES:
         raise ModelFileError(f"model file {file} takes {source.type}, not an image tensor")
     if len(source.shape) != 4:
@@ -61,19 +113,33 @@ def read_input(session: Any, file: str) -> tuple[Dims, str, tuple[int, int | Non
     return dims, INPUT_TYPES[source.type], (1, None) if fixed is None else (fixed, fixed)
 
 
-def pick_output(session: Any, file: str) -> LabelOutput:
-    """The first output that can carry a label per input; a single class is none."""
+def pick_output(session: Any, file: str, wanted: str = "") -> tuple[LabelOutput, list[str]]:
+    """The output that carries a label per input, and the names of others that may: the one
+    ``wanted``, else the first with a telling name, else the first. A single class is no label.
+    """
     outputs = session.get_outputs()
-    for output in outputs:
-        found = _as_output(output)
-        if found is not None and found.classes == 1:
-            raise ModelFileError(
-                f"model file {file} scores a single class, so it has no decision boundary to audit"
-            )
-        if found is not None:
-            return found
+    named = [o for o in outputs if o.name == wanted] if wanted else outputs
+    found = [(o, _as_output(o)) for o in named]
+    usable = [carried for _, carried in found if carried is not None]
+    if not usable or usable == [one for one in usable if one.classes == 1]:
+        _refuse_outputs(outputs, file, wanted, single=bool(usable))
+    usable = [one for one in usable if one.classes != 1]
+    picked = usable[0]
+    if picked.classes is not None and not wanted and not _TELLING.search(picked.name):
+        picked = next((one for one in usable if _TELLING.search(one.name)), picked)
+    rest = [_as_output(o) for o in outputs]
+    others = [o.name for o in rest if o is not None and o.name != picked.name and o.classes != 1]
+    return picked, [one_line(name) for name in others]
+
+
+def _refuse_outputs(outputs: Sequence[Any], file: str, wanted: str, *, single: bool) -> NoReturn:
+    if single:
+        raise ModelFileError(
+            f"model file {file} scores a single class, so it has no decision boundary to audit"
+        )
     seen = one_line(", ".join(f"{o.name} {o.type} {o.shape}" for o in outputs))
-    raise ModelFileError(f"model file {file} has no output with one label per input: {seen}")
+    which = f"output {one_line(wanted)!r}" if wanted else "output"
+    raise ModelFileError(f"model file {file} has no {which} with one label per input: {seen}")
 
 
 def _as_output(output: Any) -> LabelOutput | None:

@@ -7,6 +7,7 @@ is read.
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import importlib.util
 import json
@@ -50,6 +51,9 @@ def _load(setup: dict[str, Any], sandbox: ModuleType) -> LoadedModel:
     # torch wants a folder for temporary files as it is imported, but writes nothing to it.
     tempfile: Any = importlib.import_module("tempfile")
     tempfile.tempdir = "/"
+    # It starts a compiler to ask it, which no process here can be; callers know names of their own.
+    ctypes_util: Any = importlib.import_module("ctypes.util")
+    ctypes_util.find_library = lambda _name: None
     runtime = importlib.import_module(setup["runtime"])
     model_file = importlib.import_module("adapters.model_files.file")
     runtime.prepare(setup["device"], setup["threads"])
@@ -59,6 +63,7 @@ def _load(setup: dict[str, Any], sandbox: ModuleType) -> LoadedModel:
     }
     with _mapped(setup["model"]) as content:
         file = model_file.ModelFile(setup["name"], setup["sha256"], content[:], beside)
+    file = dataclasses.replace(file, wanted=model_file.Wanted(**setup["wanted"]))
     model: LoadedModel = runtime.load(file, setup["device"], setup["threads"])
     return model
 

@@ -7,6 +7,7 @@ import queue
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,13 @@ from adapters.contract import MAX_CLASSES, Batch, Labels
 from adapters.errors import BadReply, TargetError
 from adapters.model_files.beside import Part
 from adapters.model_files.file import ModelFile
-from adapters.model_files.oracle import ModelFileOracle, ResolvedModel, resolve, run_failure
+from adapters.model_files.oracle import (
+    ModelFileOracle,
+    ResolvedModel,
+    resolve,
+    run_failure,
+    wanted,
+)
 from adapters.model_files.sandbox.allowed_paths import environment_for
 from adapters.model_files.sandbox.process import ModelLimits, ModelProcess, ModelReply
 from adapters.model_files.sandbox.shared import SealedModel, Slots
@@ -30,6 +37,15 @@ SLOTS = 2
 MEMORY_GIB = 4.0
 LOAD_S = 120.0
 """Least time for starting a runtime and loading a file, however short a batch is to take."""
+
+_PACKAGES = {
+    "onnx": ("onnxruntime",),
+    "torchscript": ("torch",),
+    "tflite": ("ai_edge_litert", "tflite_runtime"),
+    "keras": ("keras", "h5py", "torch"),
+    "snapshot": ("torch", "safetensors", "transformers", "timm"),
+}
+"""Kind of model file -> the packages that its runtime is made of."""
 
 MAX_INPUT_VALUES = 64 * 1024**2
 """Values in one input; a file that states more would have us allocate them."""
@@ -71,8 +87,7 @@ def _start(
 ) -> IsolatedOracle:
     gpu = target.device != "cpu"
     limits = _limits(target, gpu=gpu)
-    package = "torch" if runtime.endswith("torchscript") else "onnxruntime"
-    environment = environment_for(("numpy", package), gpu=gpu)
+    environment = environment_for(("numpy", *_PACKAGES[target.kind]), gpu=gpu)
     process = ModelProcess(
         model.file.name, environment, limits, (model.handle, slots.handle, *model.beside.values())
     )
@@ -91,6 +106,7 @@ def _start(
                 "sha256": model.file.sha256,
                 "model": model.handle,
                 "beside": model.beside,
+                "wanted": asdict(wanted(target)),
                 "inputs": slots.handle,
             }
         )

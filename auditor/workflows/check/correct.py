@@ -19,7 +19,12 @@ from auditor.workflows.check.class_names import (
     tested_mapping,
 )
 from auditor.workflows.check.client import names_of
-from auditor.workflows.check.input_formats import MOST_ALTERNATIVES, Alternative, alternatives
+from auditor.workflows.check.input_formats import (
+    MOST_ALTERNATIVES,
+    MOST_OUTPUTS,
+    Alternative,
+    alternatives,
+)
 from auditor.workflows.check.replies import NAMED_KINDS, answers_under, naming, protocol_of
 from auditor.workflows.check.trial import Table, Trial
 from auditor.workflows.check.two_classes import better_threshold
@@ -240,14 +245,15 @@ async def _better_input(trial: Trial, measured: CheckSample) -> Table | None:
     best, winner = max(final, key=lambda pair: pair[0])
     if best < trial.least or best < measured.rate_of(SECOND_ROUND) + CLEARLY:
         trial.found.notes.append(
-            f"None of {len(listed)} other ways to write a picture (value range, layout, colour "
-            "order) is clearly better."
+            f"None of {len(listed)} other ways to ask (value range, layout, colour order, output) "
+            "is clearly better."
         )
         return None
+    subject = "Labels come from" if winner.response else "Pictures fit as"
     trial.found.notes.append(
-        f"Pictures fit as {winner.words}: {best:.0%} of {SECOND_ROUND} samples got their label."
+        f"{subject} {winner.words}: {best:.0%} of {SECOND_ROUND} samples got their label."
     )
-    return over(table, {"input": winner.input})
+    return over(table, winner.fields)
 
 
 async def _alternatives(trial: Trial, table: Table) -> list[Alternative]:
@@ -260,7 +266,9 @@ async def _alternatives(trial: Trial, table: Table) -> list[Alternative]:
     open_layout = "layout" in dict(table.get("input", {})) or (
         described.get("layout_origin") == "assumed"
     )
-    return alternatives(
+    others = described.get("other_outputs", ())[:MOST_OUTPUTS]
+    outputs = [Alternative(f"the output {name}", {}, {"path": name}) for name in others]
+    return outputs + alternatives(
         spec.shape,
         picture=picture,
         layout_is_open=open_layout,
@@ -273,15 +281,19 @@ async def _score(
 ) -> float | None:
     """Share of ``count`` samples that fit under ``alternative``; None if it fails."""
     picks = spread(trial.found.samples.classes, count)
-    trial.asker.doing = f"Trying pictures as {alternative.words}"
+    trial.asker.doing = f"Trying {alternative.words}"
     try:
-        target = trial.target(over(table, {"input": alternative.input}))
+        target = trial.target(over(table, alternative.fields))
         async with trial.asker.opened(target) as oracle:
             answers = await names_of(oracle, trial.fitted(oracle)[picks])
+            # Another output may have other classes.
+            own = trial.expected(oracle.label_space, picks) if alternative.response else None
     except (TargetError, EndpointError, SamplesError):
         trial.found.alternatives.append({"words": alternative.words, "hits": None, "asked": count})
         return None
-    if measured.expected is not None:
+    if own is not None:
+        good = hits(own, answers)
+    elif measured.expected is not None:
         good = hits(measured.expected[: len(picks)], answers)
     else:
         truth = [trial.found.samples.classes[pick] for pick in picks]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 RANGES: tuple[tuple[str, dict[str, Any]], ...] = (
@@ -19,24 +19,46 @@ CIFAR = (
     "CIFAR-10's mean and deviation",
     {"range": [0, 1], "mean": [0.4914, 0.4822, 0.4465], "std": [0.247, 0.2435, 0.2616]},
 )
+CLIP = (
+    "CLIP's mean and deviation",
+    {
+        "range": [0, 1],
+        "mean": [0.4815, 0.4578, 0.4082],
+        "std": [0.2686, 0.2613, 0.2758],
+    },
+)
+CAFFE = (
+    "0 to 255 less ImageNet's mean",
+    {"range": [0, 255], "mean": [123.68, 116.779, 103.939], "std": [1.0]},
+)
 MNIST = ("MNIST's mean and deviation", {"range": [0, 1], "mean": [0.1307], "std": [0.3081]})
 
 
 @dataclass(frozen=True, slots=True)
 class Alternative:
-    """One way to write inputs: its name in words, and the ``[input]`` fields that state it."""
+    """One way to write inputs: its name in words, and the ``[input]`` fields that state it. Or
+    another output to read, with the ``[response]`` fields for it.
+    """
 
     words: str
     input: dict[str, Any]
+    response: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """The tables of a description that it states."""
+        tables = {"input": self.input, "response": self.response}
+        return {name: table for name, table in tables.items() if table}
 
 
-MOST_ALTERNATIVES = 20
+MOST_OUTPUTS = 4
+MOST_ALTERNATIVES = 28 + MOST_OUTPUTS
 
 
 def alternatives(
     shape: tuple[int, int, int], *, picture: bool, layout_is_open: bool, shape_is_open: bool
 ) -> list[Alternative]:
-    """The likely ways to write inputs of ``shape``, the plainest first; at most 20.
+    """The likely ways to write inputs of ``shape``, the plainest first; at most 28.
 
     Args:
         shape: ``(c, h, w)``.
@@ -47,7 +69,7 @@ def alternatives(
     channels = shape[0]
     if picture:
         return _pictures(shape) if shape_is_open else []
-    scales = [*RANGES, *{1: [MNIST], 3: [IMAGENET, CIFAR]}.get(channels, [])]
+    scales = [*RANGES, *{1: [MNIST], 3: [IMAGENET, CIFAR, CLIP, CAFFE]}.get(channels, [])]
     layouts: list[tuple[str, dict[str, Any]]] = [("", {})]
     if layout_is_open:
         layouts = [("NCHW", {"layout": "NCHW"}), ("NHWC", {"layout": "NHWC"})]

@@ -86,7 +86,7 @@ def test_a_bad_field_is_named(changes: dict[str, Any], words: str) -> None:
         ({"preset": [1]}, "preset is .*, it must be a name or a list of names"),
         ({"url": None, "model": None}, "neither url nor model"),
         ({"model": "m.onnx"}, "both url and model"),
-        ({"url": None, "model": "m.h5"}, "it must be a file ending in .onnx"),
+        ({"url": None, "model": "m.caffe"}, "it must be a file ending in .onnx"),
         ({"url": "http://${NO_SUCH_NAME}/x"}, "url names the environment variable 'NO_SUCH_NAME'"),
     ],
 )

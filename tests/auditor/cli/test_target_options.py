@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,9 @@ URL = "http://host.invalid/v2/models/m"
         (".pt", "torchscript"),
         (".pt2", "torchscript"),
         (".ts", "torchscript"),
+        (".keras", "keras"),
+        (".h5", "keras"),
+        (".tflite", "tflite"),
     ],
 )
 def test_a_model_files_ending_tells_its_kind(tmp_path: Path, suffix: str, kind: str) -> None:
@@ -104,7 +108,25 @@ def test_a_bad_option_is_named(
         build_target(TargetOptions(**options))
 
 
-@pytest.mark.parametrize("name", ["model.h5", "model", "model.pth", "model.onnx.zip"])
+@pytest.mark.parametrize("name", ["hf:org/name", "hf:org/name@v1", "timm:resnet18.a1_in1k"])
+def test_a_name_on_a_hub_is_a_model(name: str) -> None:
+    target = build_target(TargetOptions(model=Path(name)))
+    assert (target.kind, target.location) == ("snapshot", name)
+
+
+def test_an_output_and_constants_are_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    path.write_bytes(b"")
+    options = TargetOptions(model=path, output_name="logits", input_constant="flag=0,score=0.5")
+    target = build_target(options)
+    assert target.http.reply.path == "logits"
+    assert target.constants == {"flag": 0.0, "score": 0.5}
+    for bad in ("flag", "=1", "flag=x"):
+        with pytest.raises(UsageError, match="--input-constant is"):
+            build_target(replace(options, input_constant=bad))
+
+
+@pytest.mark.parametrize("name", ["model.caffemodel", "model", "model.pth", "model.onnx.zip"])
 def test_a_file_of_no_known_kind(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"")
     with pytest.raises(UsageError, match=r"no known kind: expected a file ending in \.onnx, \.pt,"):

@@ -13,10 +13,11 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from numpy.typing import NDArray
-from onnx import TensorProto
+from onnx import TensorProto, helper
 
 from adapters.contract import LabelOracle
 from adapters.errors import (
@@ -30,7 +31,7 @@ from adapters.errors import (
 )
 from adapters.model_files.open import open_oracle
 from adapters.model_files.oracle import LocalOracle
-from adapters.target import Target
+from adapters.target import HttpOptions, ReplyFormat, Target
 
 Write = Callable[..., str]
 Reference = Callable[..., NDArray[Any]]
@@ -675,3 +676,68 @@ def test_an_open_file_counts_requests_not_bytes(onnx_file: Write, batch: NDArray
     assert (oracle.wire.requests, oracle.wire.bytes_sent) == (1, 0)
     assert oracle.request_bytes(5) == 0
     assert oracle.take_pace_hint() is None
+
+
+# Several outputs and inputs
+
+
+def model_with(plain: str, outputs: list[str], second: str | None = None) -> str:
+    """The model ``plain``, whose ``outputs`` hold features without meaning, then the true scores.
+
+    ``second`` is the name of a further integer input, which is added to the scores.
+    """
+    model = onnx.load(plain)
+    graph = model.graph
+    features, scores = outputs
+    graph.node.append(helper.make_node("ReduceMean", ["x"], [features], axes=[2, 3], keepdims=0))
+    graph.node.append(helper.make_node("Identity", ["scores"], [scores]))
+    del graph.output[:]
+    for name, width in ((features, 3), (scores, 4)):
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", width]))
+    if second is not None:
+        graph.input.append(helper.make_tensor_value_info(second, TensorProto.INT64, [1]))
+        graph.node.append(helper.make_node("Cast", [second], ["cast"], to=TensorProto.FLOAT))
+        graph.node.append(helper.make_node("Add", ["scores", "cast"], ["shifted"]))
+        graph.node.append(helper.make_node("Identity", ["shifted"], ["unused"]))
+    path = Path(plain).with_name("several.onnx")
+    path.write_bytes(model.SerializeToString())
+    return str(path)
+
+
+def test_an_output_with_a_telling_name_is_taken(
+    onnx_file: Write, batch: NDArray[np.float32], reference: Reference
+) -> None:
+    path = model_with(onnx_file(), ["features", "logits"])
+    labels, oracle = ask(path, batch)
+    assert labels.tolist() == reference(batch).tolist()
+    assert oracle.description["output"] == "logits"
+    assert oracle.description["other_outputs"] == ["features"]
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_an_output_that_is_named_is_taken(
+    onnx_file: Write, batch: NDArray[np.float32], reference: Reference, *, trusted: bool
+) -> None:
+    path = model_with(onnx_file(), ["first", "second"])
+    assert opened(path).description["output"] == "first"
+    how = {"http": HttpOptions(reply=ReplyFormat("second")), "trust_model_file": trusted}
+    labels, oracle = ask(path, batch, **how)
+    assert labels.tolist() == reference(batch).tolist()
+    assert oracle.fingerprint != opened(path, trust_model_file=trusted).fingerprint
+    other = {**how, "http": HttpOptions(reply=ReplyFormat("third"))}
+    assert "no output 'third' with one label" in refusal(ModelFileError, path, **other)
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_a_second_input_is_stated_never_guessed(
+    onnx_file: Write, batch: NDArray[np.float32], reference: Reference, *, trusted: bool
+) -> None:
+    path = model_with(onnx_file(), ["features", "logits"], second="training")
+    said = refusal(ModelFileError, path, trust_model_file=trusted)
+    assert "2 inputs (x, training), not one" in said
+    assert "--input-constant training=0" in said
+    labels, oracle = ask(path, batch, constants={"training": 0}, trust_model_file=trusted)
+    assert labels.tolist() == reference(batch).tolist()
+    assert oracle.description["constants"] == ["training=[0]"]
+    wrong = {"constants": {"train": 0}, "trust_model_file": trusted}
+    assert "no further input 'train'" in refusal(ModelFileError, path, **wrong)

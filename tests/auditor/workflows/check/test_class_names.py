@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import onnx
 import pytest
 
 from adapters.target import read_description
@@ -178,6 +179,32 @@ def test_values_outside_the_range_are_said(
     np.savez(tmp_path / "s.npz", x=x.astype(np.float32), y=np.arange(5).repeat(2))
     ran = command("check", "--model", onnx_of_pictures(), "--samples", tmp_path / "s.npz")
     assert "of the values lie outside 0 to 1, the range of the target: they go from 0" in ran.out
+
+
+def test_another_output_is_taken_where_it_agrees_with_the_samples(
+    command: RunCommand, pictures: Pictures, onnx_of_pictures: Callable[[], str]
+) -> None:
+    """The first output has as many values as there are classes, and means nothing."""
+    model = onnx.load(onnx_of_pictures())
+    weight = np.random.default_rng(0).normal(size=(192, 5)).astype(np.float32)
+    model.graph.initializer.append(onnx.numpy_helper.from_array(weight, "v"))
+    model.graph.node.append(onnx.helper.make_node("MatMul", ["flat", "v"], ["y"]))
+    first = onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, ["n", 5])
+    model.graph.node.append(onnx.helper.make_node("Identity", ["scores"], ["z"]))
+    second = onnx.helper.make_tensor_value_info("z", onnx.TensorProto.FLOAT, ["n", 5])
+    del model.graph.output[:]
+    model.graph.output.extend([first, second])
+    onnx.save(model, "two.onnx")
+    folder = pictures()
+    (folder / "classes.txt").write_text("\n".join(CLASSES))
+    ran = command("check", "--model", "two.onnx", "--samples", folder, "--write", "fixed.toml")
+    assert "Labels come from the output z: 100%" in ran.out, ran.out + ran.err
+    assert read_description(Path("fixed.toml"))["response"] == {"path": "z"}
+    assert audited(command, folder, "fixed.toml") == 1.0
+    named = command(
+        "check", "--model", "two.onnx", "--samples", folder, "--output-name", "z", "--output", "o"
+    )
+    assert named.code == ExitCode.NO_EVIDENCE, named.out + named.err
 
 
 def test_near_names_cover_classes_that_were_not_answered() -> None:
