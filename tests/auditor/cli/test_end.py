@@ -85,7 +85,12 @@ def test_open_shows_the_page(
     command: Any, words: list[str | Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("webbrowser.open", lambda url: bool(opened.append(url)))
+
+    def no_browser(url: str) -> bool:
+        opened.append(url)
+        return False
+
+    monkeypatch.setattr("webbrowser.open", no_browser)
     ran = command(*words, "--open")
     assert opened == [(tmp_path / "xray-audit-report" / "report.html").as_uri()]
     # A machine without a browser gets the path.
