@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from auditor.api.audit import audit, audit_async
-    from auditor.api.report import AuditInterrupted, AuditReport
+    from auditor.api.report import AuditInterrupted, AuditReport, load
 
 FOREIGN_ADAPTERS = (
     "the PyPI package 'adapters' is installed here; it overwrites this tool's own 'adapters' "
@@ -63,7 +63,7 @@ try:
 except metadata.PackageNotFoundError:  # a source tree that was never installed
     __version__ = "0+unknown"
 
-__all__ = ["AuditInterrupted", "AuditReport", "__version__", "audit", "audit_async"]
+__all__ = ["AuditInterrupted", "AuditReport", "__version__", "audit", "audit_async", "load"]
 
 
 def __getattr__(name: str) -> Any:
