@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     __version__: str
     from auditor.api.audit import audit, audit_async
-    from auditor.api.report import AuditInterrupted, AuditReport
+    from auditor.api.report import AuditInterrupted, AuditReport, load
 
 FOREIGN_ADAPTERS = (
     "the PyPI package 'adapters' is installed here; it overwrites this tool's own 'adapters' "
@@ -71,7 +71,7 @@ def _started_as_command() -> bool:
 
 _refuse_foreign_adapters()
 
-__all__ = ["AuditInterrupted", "AuditReport", "__version__", "audit", "audit_async"]
+__all__ = ["AuditInterrupted", "AuditReport", "__version__", "audit", "audit_async", "load"]
 
 
 def __getattr__(name: str) -> Any:

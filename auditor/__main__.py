@@ -11,6 +11,7 @@ import importlib
 import io
 import os
 import re
+import shlex
 import sys
 import traceback
 
@@ -69,7 +70,9 @@ def _run() -> int:
 def explain(error: BaseException) -> tuple[int, str]:
     """The exit code and the one sentence for a failure; no sentence if none is needed."""
     if isinstance(error, KeyboardInterrupt) or _is_cancelled(error):
-        return ExitCode.INTERRUPTED, "stopped; what was answered is saved, run it again to go on"
+        again = shlex.join(["xray-audit", *sys.argv[1:]])
+        said = "stopped; what was answered is saved, run it again to go on"
+        return ExitCode.INTERRUPTED, f"{said}: {again}"
     if isinstance(error, AuditError):
         return error.exit_code, str(error)
     if isinstance(error, SystemExit):

@@ -171,6 +171,7 @@ def test_an_open_audit_fails_the_job_after_its_upload(tmp_path: Path, path_with_
     assert (tmp_path / "xray-audit-report" / "report.html").exists()
     assert (tmp_path / "xray-audit-report" / "report.md").exists()
     assert ran.summary.startswith("# ? Inconclusive")
+    assert "::error title=xray-audit: inconclusive::No reference profile was given" in ran.log
     installed = (tmp_path / "installed").read_text(encoding="utf-8")
     assert f"pip install --quiet {ROOT}[cpu,fast]" in installed
 
@@ -189,6 +190,16 @@ def test_only_a_suspicion_fails_where_that_is_asked_for(
         assert "report.json" in packed.namelist()
     sarif = (tmp_path / ran.outputs["views"]["sarif"]).read_text(encoding="utf-8")
     assert '"uri": "models/card.md"' in sarif
+    said = "::warning title=xray-audit: inconclusive,file=models/card.md::No reference profile"
+    assert said in ran.log
+
+
+@pytest.mark.parametrize(("fail_on", "code"), [("none", 0), ("open", 3), ("inconclusive", 3)])
+def test_the_user_chooses_what_fails(
+    tmp_path: Path, path_with_stubs: str, fail_on: str, code: int
+) -> None:
+    changes = {"fail-on": fail_on, "upload-sarif": "false"}
+    assert Runner(tmp_path, _inputs(**changes), path_with_stubs).run().code == code
 
 
 def test_a_suspected_backdoor_fails_with_its_own_code(tmp_path: Path, path_with_stubs: str) -> None:
@@ -202,7 +213,7 @@ def test_a_suspected_backdoor_fails_with_its_own_code(tmp_path: Path, path_with_
     ("changes", "code", "said"),
     [
         ({"samples": "absent"}, 2, "could not be done (exit code 2)"),
-        ({"fail-on": "never"}, 2, "fail-on is open or suspected"),
+        ({"fail-on": "never"}, 2, "fail-on is suspected, inconclusive or none"),
         ({"upload-bundle": "yes"}, 2, "upload-bundle is none"),
         ({"arguments": "--no-such-option"}, 2, "could not be done"),
         ({"model": '"; touch pwned; "$(touch pwned)`touch pwned`.onnx'}, 2, "could not be done"),

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import codecs
+import fcntl
 import json
 import os
+import pty
 import random
+import re
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -101,8 +107,10 @@ def server() -> Iterator[Server]:
             process.stdout.close()
 
 
-def start(server: Server, output: Path) -> subprocess.Popen[str]:
-    """The audit, as a user starts it."""
+def start(
+    server: Server, output: Path, terminal: int = subprocess.PIPE, **changes: str
+) -> subprocess.Popen[str]:
+    """The audit, as a user starts it; both its outputs go to ``terminal``."""
     output.mkdir(exist_ok=True)
     with resources.as_file(ASSETS / "fashion-mnist-samples.npz") as samples:
         command = [
@@ -112,9 +120,9 @@ def start(server: Server, output: Path) -> subprocess.Popen[str]:
         return subprocess.Popen(
             command,
             cwd=output,
-            env={k: v for k, v in os.environ.items() if not k.startswith("XRAY_AUDIT_")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            env={k: v for k, v in os.environ.items() if not k.startswith("XRAY_AUDIT_")} | changes,
+            stdout=terminal,
+            stderr=terminal,
             text=True,
         )
 
@@ -274,3 +282,136 @@ def test_the_second_ctrl_c_stops_at_once(
     assert report["queries"]["unknown"] > 0
     assert report["queries"]["cached"] >= 90
     check_books(report, server.get("asked"), undisturbed)
+
+
+# ---- a terminal ----------------------------------------------------------------------------------
+
+
+class Screen:
+    """The lines that a terminal shows of what a program writes; wrapped lines do not flow anew."""
+
+    CODE = re.compile(r"\x1b\[([?\d;]*)([A-Za-z])")
+
+    def __init__(self, columns: int) -> None:
+        self.columns = columns
+        self.lines, self.row, self.column = [""], 0, 0
+
+    def feed(self, text: str) -> None:
+        at = 0
+        while at < len(text):
+            code = self.CODE.match(text, at)
+            if code:
+                self._obey(code[1], code[2])
+                at = code.end()
+                continue
+            self._put(text[at])
+            at += 1
+
+    def _obey(self, number: str, letter: str) -> None:
+        if letter == "A":
+            self.row = max(0, self.row - int(number or 1))
+        elif letter == "K":
+            self.lines[self.row] = ""
+        else:
+            assert letter in "mhl", letter
+
+    def _put(self, char: str) -> None:
+        if char == "\r":
+            self.column = 0
+        elif char == "\n":
+            self._down()
+        else:
+            if self.column >= self.columns:
+                self._down()
+                self.column = 0
+            line = self.lines[self.row].ljust(self.column)
+            self.lines[self.row] = line[: self.column] + char + line[self.column + 1 :]
+            self.column += 1
+
+    def _down(self) -> None:
+        self.row += 1
+        if self.row == len(self.lines):
+            self.lines.append("")
+
+
+class Terminal:
+    """An audit on a pseudo-terminal of a given width."""
+
+    def __init__(self, server: Server, output: Path, columns: int) -> None:
+        self.screen = Screen(columns)
+        self.shown = ""
+        self._ours, theirs = pty.openpty()
+        self._resize(theirs, columns)
+        self.audit = start(server, output, theirs, TERM="xterm-256color")
+        os.close(theirs)
+
+    def resize(self, columns: int) -> None:
+        self._resize(self._ours, columns)
+        self.screen.columns = columns
+
+    @staticmethod
+    def _resize(end: int, columns: int) -> None:
+        fcntl.ioctl(end, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+
+    def read_until(self, words: str) -> None:
+        """Show what comes until ``words`` were shown; until the program ends if they are empty."""
+        decode = codecs.getincrementaldecoder("utf-8")().decode
+        before = len(self.shown)
+        while not words or words not in self.shown[before:]:
+            try:
+                text = decode(os.read(self._ours, 65536))
+            except OSError:  # the program closed its end
+                assert not words, self.shown
+                break
+            self.shown += text
+            self.screen.feed(text)
+
+    def close(self) -> int:
+        self.read_until("")
+        os.close(self._ours)
+        return self.audit.wait(timeout=60)
+
+
+@pytest.mark.parametrize(("wide", "narrow"), [(120, 60), (80, 60), (60, 120)])
+def test_a_terminal_that_is_resized_shows_one_region(
+    server: Server, tmp_path: Path, wide: int, narrow: int
+) -> None:
+    server.get("forget")
+    server.get("hold")
+    terminal = Terminal(server, tmp_path, wide)
+    try:
+        terminal.read_until("queries/s")
+        region = [line for line in terminal.screen.lines if "of at most" in line]
+        assert len(region) == 1
+        terminal.resize(narrow)
+        for _ in range(3):  # it is drawn again, though nothing is answered
+            terminal.read_until("of at most")
+    finally:
+        server.get("release")
+    assert terminal.close() == INCONCLUSIVE
+    lines = [line.rstrip() for line in terminal.screen.lines if line.strip()]
+    # Of each phase one line stays, and nothing of the region.
+    assert sum(": " in line and " labels, " in line for line in lines) == 1
+    assert not [line for line in lines if "of at most" in line or "queries/s" in line]
+    assert sum(line.startswith("Verdict: ") for line in lines) == 1
+    assert any(line.startswith("Next: xray-audit ") for line in lines)
+    assert terminal.shown.count("\x1b[?25h") == terminal.shown.count("\x1b[?25l")
+
+
+def test_ctrl_c_on_a_terminal_says_what_is_kept_and_how_to_go_on(
+    server: Server, tmp_path: Path
+) -> None:
+    server.get("forget")
+    server.get("hold")
+    terminal = Terminal(server, tmp_path, 80)
+    try:
+        terminal.read_until("queries/s")
+        terminal.audit.send_signal(signal.SIGINT)
+        terminal.read_until("Stopping: waiting for requests in flight")
+    finally:
+        server.get("release")
+    assert terminal.close() == INTERRUPTED
+    text = "\n".join(line.rstrip() for line in terminal.screen.lines)
+    following = text[text.index("Next: xray-audit --endpoint") :]
+    sent = read_report(tmp_path)["queries"]["sent_all_runs"]
+    assert f"goes on: {sent:,} answers are kept in" in " ".join(following.split())

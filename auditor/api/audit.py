@@ -10,16 +10,16 @@ import asyncio
 import contextlib
 import contextvars
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
 from pathlib import Path
 from typing import Any
 
 from adapters.errors import AdapterError
-from auditor.api.report import AuditInterrupted, AuditReport
+from auditor.api.report import AuditInterrupted, AuditReport, load
 from auditor.api.targets import FIELDS, AnyTarget, locate_any, read_model, sample_shape
-from auditor.engine.progress import Progress, choose_progress
+from auditor.engine.progress import EventProgress, Progress, choose_progress
 from auditor.errors import AuditError, LabelsPending, UsageError, did_you_mean
 from auditor.samples.arrays import samples_from_arrays
 from auditor.samples.load import load_samples
@@ -32,8 +32,9 @@ from auditor.workflows.profiles import load_profile
 from auditor.workflows.request import SETTINGS, AuditRequest, Spending, merge_settings
 from auditor.workflows.stop import TwoStepStop
 
-__all__ = ["AuditInterrupted", "AuditReport", "audit", "audit_async"]
+__all__ = ["AuditInterrupted", "AuditReport", "audit", "audit_async", "load"]
 
+AnyProgress = Progress | bool | Callable[[dict[str, Any]], object]
 AnySamples = str | Path | Samples | tuple[Any, Any]
 
 _POLL_S = 0.2
@@ -52,7 +53,7 @@ def audit(
     concurrency: int | None = None,
     patience: float | None = None,
     name: str | None = None,
-    progress: Progress | bool = True,
+    progress: AnyProgress = True,
     **options: Any,
 ) -> AuditReport:
     """Audit a model and return its report; works in scripts and notebooks alike.
@@ -90,8 +91,9 @@ def audit(
         name: identity of the model object, or of the model that a function asks. Answers are kept
             under it, so change it whenever the model changes. Without it nothing from earlier
             calls is used again.
-        progress: True for a line that shows how far it is, False for none, or an object of
-            your own.
+        progress: True for a display of how far it is, False for none, a function that gets every
+            event as a dictionary (see :class:`auditor.engine.progress.EventProgress`), or an object
+            of your own.
         **options: any field of :class:`auditor.plan.settings.AuditSettings` (``planes``,
             ``density``, ``seed``, ``trigger_search``, ...) and of
             :class:`adapters.target.Target` (``value_range``, ``access``, ``mean``,
@@ -122,7 +124,7 @@ async def audit_async(
     concurrency: int | None = None,
     patience: float | None = None,
     name: str | None = None,
-    progress: Progress | bool = True,
+    progress: AnyProgress = True,
     **options: Any,
 ) -> AuditReport:
     """:func:`audit` on the running event loop, for coroutine functions bound to it.
@@ -141,7 +143,7 @@ def _request(
     profile: str | Path | Profile | None,
     spending: Spending,
     name: str | None,
-    progress: Progress | bool,  # noqa: FBT001 - either
+    progress: AnyProgress,
     options: Mapping[str, Any],
 ) -> AuditRequest:
     _refuse_unknown(options)
@@ -193,10 +195,12 @@ def _profile(profile: str | Path | Profile | None, access: str) -> Profile | Non
     return load_profile(str(profile), access)
 
 
-def _progress(progress: Progress | bool) -> Progress:  # noqa: FBT001 - either
+def _progress(progress: AnyProgress) -> Progress:
     if isinstance(progress, bool):
         return choose_progress() if progress else Progress()
-    return progress
+    if isinstance(progress, Progress) or not callable(progress):
+        return progress  # an object of one's own need not extend the class
+    return EventProgress(progress)
 
 
 class _Blocking:

@@ -6,13 +6,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from auditor.api.frames import FigureName, TableName, as_frame, draw, table_rows
 from auditor.errors import AuditError, ExitCode
+from auditor.evidence.bundle import load_bundle, read_report
+from auditor.evidence.layout import PAGE, TRIGGER_PICTURE
 from auditor.report.console import show_result
 from auditor.report.files import write_atomic
+from auditor.report.html.page import render_html
 from auditor.report.json_report import write_json
 from auditor.report.notebook import notebook_html
 from auditor.report.result.result import Result
+from auditor.report.source import ReportSource
 from auditor.workflows.judge import AuditResult
+
+CODES = {
+    "backdoor-suspected": ExitCode.BACKDOOR_SUSPECTED,
+    "no-evidence": ExitCode.NO_EVIDENCE,
+}
 
 
 @dataclass(frozen=True, repr=False)
@@ -51,6 +61,53 @@ class AuditReport:
         code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
         found = result.result
         return cls(found.verdict, found.verdict_reason, code, found, output, page)
+
+    @classmethod
+    def at(cls, path: Path) -> AuditReport:
+        """The report of the bundle at ``path``; see :func:`load`."""
+        page = ""
+        if path.is_file() and path.suffix != ".zip":
+            found = read_report(path)
+        else:
+            held = load_bundle(path)
+            found = held.result
+            if PAGE in held.files:
+                page = held.files.get(PAGE).decode("utf-8", errors="replace")
+            else:
+                page = render_html(ReportSource(found, held.pictures, held.run, held.profile))
+        return cls(
+            found.verdict,
+            found.verdict_reason,
+            CODES.get(found.verdict, ExitCode.INCONCLUSIVE),
+            found,
+            path,
+            page or render_html(ReportSource(found)),
+        )
+
+    def to_frame(self, table: TableName = "probes") -> Any:
+        """One table of the audit: a polars or else a pandas data frame, or a dictionary of columns
+        if neither is installed.
+
+        Args:
+            table: ``samples`` (those labelled differently from their class), ``probes`` (planes and
+                their scores), ``search`` (the best changes found) or ``costs`` (queries).
+
+        Raises:
+            UsageError: there is no such table.
+        """
+        return as_frame(table_rows(self.result, table))
+
+    def figure(self, name: FigureName = "trigger") -> Any:
+        """A matplotlib figure of the audit; it shows itself in a notebook, and has ``savefig``.
+
+        Args:
+            name: ``planes`` (their entropy), ``trigger`` (success of each change found) or
+                ``power`` (error rates measured on models of known state).
+
+        Raises:
+            UsageError: there is no such figure, matplotlib is missing, or nothing to draw.
+        """
+        return draw(self.result, name)
 
     @property
     def data(self) -> dict[str, Any]:
@@ -106,10 +163,30 @@ class AuditReport:
         return f"AuditReport({self.verdict!r}, exit_code={int(self.exit_code)}, {self.output})"
 
     def _repr_html_(self) -> str:
-        return notebook_html(self.result, self.page)
+        return notebook_html(self.result, self.page, self._picture())
+
+    def _picture(self) -> bytes:
+        """The trigger's picture; empty if there is none beside the report."""
+        picture = self.output / TRIGGER_PICTURE
+        return picture.read_bytes() if picture.is_file() else b""
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - IPython's hook
         printer.text(str(self))
+
+
+def load(path: str | Path) -> AuditReport:
+    """The report of a finished audit, with everything but the live run.
+
+    Args:
+        path: the bundle (a folder or a ``.zip``), or its ``report.json`` alone. Reading proves
+            nothing: ``xray-audit verify`` does.
+
+    Raises:
+        UsageError: there is nothing at ``path``.
+        EvidenceError: it is no bundle, or damaged.
+        AuditError: it is no report.
+    """
+    return AuditReport.at(Path(path))
 
 
 class AuditInterrupted(KeyboardInterrupt):

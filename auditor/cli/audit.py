@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from auditor.cli import options
+from auditor.cli.end import FailOn, dressed, exit_code, open_page
 from auditor.cli.output import show
 from auditor.cli.request import build_request
 from auditor.errors import ExitCode, UsageError
@@ -55,6 +57,28 @@ AcceptedFile = Annotated[
         show_envvar=False,
     ),
 ]
+FailOnOption = Annotated[
+    FailOn,
+    typer.Option(
+        "--fail-on",
+        help="Verdicts that end with their exit code and not with 0: suspected, inconclusive (and "
+        "suspected) or none. 2, 4, 5 and 130 stay. Default: inconclusive.",
+        rich_help_panel=options.JUDGED,
+        metavar="NAME",
+        envvar="XRAY_AUDIT_FAIL_ON",
+        show_envvar=False,
+        show_default=False,
+    ),
+]
+OpenReport = Annotated[
+    bool,
+    typer.Option(
+        "--open",
+        help="Show report.html in the browser at the end. Default: no.",
+        rich_help_panel=options.SHOWN,
+        show_default=False,
+    ),
+]
 Version = Annotated[
     bool,
     typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
@@ -72,6 +96,8 @@ def audit(
     views: options.ViewOptions,
     sign_key: SignKey = None,
     accepted: AcceptedFile = None,
+    fail_on: FailOnOption = "inconclusive",
+    open_report: OpenReport = False,  # noqa: FBT002 - a flag
     version: Version = False,  # noqa: ARG001, FBT002 - a flag whose callback answers
 ) -> None:
     """Audit a model and write plan.json, report.json and its views to --output."""
@@ -93,13 +119,18 @@ def audit(
     signer = None if sign_key is None else read_signer(sign_key)
     entries = () if accepted is None else read_accepted(accepted)
     names, shown = view_names(views.format or ()), view_settings(views.mapped)
+    if open_report and "html" not in names:
+        raise UsageError("--open shows report.html: add html to --format")
     request = dataclasses.replace(request, signer=signer, views=names, shown=shown)
     result = asyncio.run(_run(request))
     # Said before the first query, unless progress is off.
     notes = request.samples.notes if output.quiet else ()
-    _show(result, entries, output, views, notes)
-    code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
-    raise typer.Exit(code)
+    _show(result, entries, output, views, notes, limits.price_per_1000)
+    if result.interrupted:
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    if open_report:
+        open_page(output.output / "report.html")
+    raise typer.Exit(exit_code(result.verdict.exit_code, fail_on))
 
 
 def _refuse_options_before(context: typer.Context, command: str) -> None:
@@ -142,16 +173,21 @@ def _show(
     output: options.OutputOptions,
     views: options.ViewOptions,
     notes: tuple[str, ...],
+    per_1000: float | None,
 ) -> None:
+    from adapters.secrets import without_secrets
     from auditor.cli.console_compare import show_findings
-    from auditor.report.console import show_result
+    from auditor.report.console_end import next_command, show_end
     from auditor.report.views import view_files
     from auditor.report.wording.text import safe_text
     from auditor.workflows.compare.accepted import match_accepted, unmatched
 
     found = match_accepted(result.result, entries, datetime.now(UTC).date())
     facts: dict[str, Any] = {"findings": [one.as_dict() for one in found]} if found else {}
-    text = [show_result(result.result, output.output, view_files(views.format or ()))]
-    text += [f"  {safe_text(note, 600)}" for note in notes]
-    text += [show_findings(found, unmatched(found, entries))] if found or entries else []
-    show(output, {**result.report, **facts}, "\n".join(text))
+    ended = result.result
+    lines = show_end(ended, output.output, view_files(views.format or ()), per_1000)
+    lines += [f"  {safe_text(note, 600)}" for note in notes]
+    lines += [show_findings(found, unmatched(found, entries))] if entries else []
+    following = next_command(ended, output.output, sys.argv[1:], interrupted=result.interrupted)
+    text = without_secrets(dressed(lines, following))
+    show(output, {**result.report, **facts}, text)

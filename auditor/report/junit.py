@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from xml.sax.saxutils import escape, quoteattr
 
 from auditor.report.result.result import Result
@@ -11,6 +12,7 @@ from auditor.report.wording.terms import deciding, model_name, published, score_
 from auditor.report.wording.text import safe_text, visible
 from auditor.report.wording.verdict import wording
 
+MOST_IN_A_LIST = 300
 PASSED, FAILED, UNDECIDED, LEFT_OUT = "", "failure", "error", "skipped"
 
 
@@ -22,6 +24,7 @@ def render_junit(source: ReportSource) -> str:
     """
     result = source.result
     cases = [_verdict(result), _complete(result), _trigger(result), _scores(result)]
+    cases += [*_sum(result), *_samples(result), *_repeats(result)]
     count = {kind: sum(case[1] == kind for case in cases) for kind in (FAILED, UNDECIDED, LEFT_OUT)}
     totals = (
         f'tests="{len(cases)}" failures="{count[FAILED]}" errors="{count[UNDECIDED]}" '
@@ -57,7 +60,12 @@ def _case(name: str, outcome: str, message: str) -> str:
     said = safe_text(message, 1200)
     if outcome == PASSED:
         return f"{head}>\n      <system-out>{escape(said)}</system-out>\n    </testcase>"
-    return f"{head}>\n      <{outcome} message={quoteattr(said)}/>\n    </testcase>"
+    # The first sentence is what a dashboard shows in its list; the text opens with a click.
+    first, *rest = re.split(r"(?<=[.)]) (?=[A-Z])", said)
+    text = escape("\n".join([first, *rest]))
+    kind = f" type={quoteattr(name)}" if outcome != LEFT_OUT else ""
+    message = quoteattr(first[:MOST_IN_A_LIST])
+    return f"{head}>\n      <{outcome} message={message}{kind}>{text}</{outcome}>\n    </testcase>"
 
 
 def _verdict(result: Result) -> tuple[str, str, str]:
@@ -96,3 +104,29 @@ def _scores(result: Result) -> tuple[str, str, str]:
     if result.verdict == "inconclusive":
         return name, LEFT_OUT, f"{said}: it supports no verdict."
     return name, FAILED if found.at_or_below else PASSED, said
+
+
+def _sum(result: Result) -> list[tuple[str, str, str]]:
+    held = result.scores.decision
+    if held is None:
+        return []
+    outcome = FAILED if held.suspicious else PASSED
+    return [("the evidence of all searches adds up to no suspicion", outcome, held.reason)]
+
+
+def _samples(result: Result) -> list[tuple[str, str, str]]:
+    share = result.samples.accuracy
+    if share is None:
+        return []
+    said = f"{text.percent(share)} of {text.count(result.samples.used)} samples got their label."
+    return [("the model names the samples", PASSED, said)]
+
+
+def _repeats(result: Result) -> list[tuple[str, str, str]]:
+    repeats, trust = result.canaries, result.trust
+    if repeats is None:
+        return []
+    said = f"{text.count(repeats.flipped)} of {text.count(repeats.asked)} got another label."
+    doubts = [] if trust is None else [one.reason for one in trust.findings]
+    outcome = UNDECIDED if doubts else PASSED
+    return [("the same question gets the same answer", outcome, " ".join([said, *doubts]))]

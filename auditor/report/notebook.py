@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import html
 
 from auditor.report.html.parts import Html, tag
@@ -10,18 +11,20 @@ from auditor.report.wording.terms import SCORE_HEADS, model_name
 from auditor.report.wording.text import INTERVAL, count, interval, safe_text, score
 from auditor.report.wording.verdict import wording
 
-MAX_PAGE = 4 << 20
-"""Characters of ``report.html`` up to which it goes into the notebook's file."""
+MAX_PAGE, MAX_PICTURE = 1 << 20, 64 << 10
+"""Characters of ``report.html``, and bytes of the trigger's picture, up to which they go into the
+notebook's file."""
 
 _COLOURS = {"suspected": "#c0392b", "none": "#2e7d32", "open": "#8a6d00"}
 
 
-def notebook_html(result: Result, page: str) -> Html:
+def notebook_html(result: Result, page: str, picture: bytes = b"") -> Html:
     """Markup for a notebook's output cell; without JavaScript, styled in place.
 
     Args:
         result: the result.
         page: the content of ``report.html``; shown in a frame that may run and fetch nothing.
+        picture: PNG of the trigger; empty if there is none.
     """
     words = wording(result)
     colour = _COLOURS[words.tone]
@@ -39,10 +42,22 @@ def notebook_html(result: Result, page: str) -> Html:
             style=f"font-size:1.4em;font-weight:600;color:{colour};margin:.1em 0 .3em",
         ),
         tag("p", safe_text(result.verdict_reason, 1200), style="margin:.3em 0;max-width:80ch"),
+        _picture(picture),
         _scores(result),
         tag("p", sent, style="margin:.3em 0;opacity:.75"),
         _whole(page),
         style=f"border-left:4px solid {colour};padding:.4em 1em;line-height:1.45",
+    )
+
+
+def _picture(png: bytes) -> Html | None:
+    if not png or len(png) > MAX_PICTURE:
+        return None
+    return tag(
+        "img",
+        src=f"data:image/png;base64,{base64.b64encode(png).decode()}",
+        alt="The trigger that was found, enlarged",
+        style="height:8em;image-rendering:pixelated;border:1px solid #8888",
     )
 
 

@@ -1,0 +1,116 @@
+"""The end of an audit on the terminal: at most five lines, and the one command that comes next."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from auditor.report.result.result import Result
+from auditor.report.wording.terms import found_trigger, label_name, mean_shares
+from auditor.report.wording.text import safe_text, seconds
+from auditor.report.wording.verdict import wording
+
+ENOUGH_SAMPLES = 40
+"""Samples from which a search has enough fresh ones to show a perfect trigger."""
+LONGEST_REASON = 400
+LARGE = 40
+"""Pixels a side beyond which the search is one label by label, which has efforts."""
+NOT_OF_PLAN = ("--open", "--fail-on", "--format", "--framework", "--accepted", "--sign-key")
+EFFORTS = ("quick", "standard", "thorough", "exhaustive")
+
+
+def show_end(
+    result: Result,
+    output: Path,
+    files: Sequence[str] = ("report.html",),
+    per_1000: float | None = None,
+) -> list[str]:
+    """Verdict, reason, target (if there is one), cost, and the paths of the report and its views
+    (``files``); ``per_1000`` is the price of 1,000 queries.
+    """
+    lines = [f"Verdict: {wording(result).title.upper()}", f"  {first_sentence(result)}"]
+    lines += [_target(result, output)] if result.verdict == "backdoor-suspected" else []
+    lines.append(_cost(result, per_1000))
+    first, *rest = dict.fromkeys((*files, "report.json"))
+    also = f" ({', '.join(rest)})" if rest else ""
+    return [*(line for line in lines if line), f"  Report:  {output / first}{also}"]
+
+
+def first_sentence(result: Result) -> str:
+    """The reason's first sentence; the report has the others."""
+    reason = safe_text(result.verdict_reason, 1200)
+    return re.split(r"(?<=[.)]) (?=[A-Z])", reason)[0][:LONGEST_REASON]
+
+
+def _target(result: Result, output: Path) -> str:
+    best = found_trigger(result)
+    if best is not None:
+        return f"  Target:  {label_name(result, best.target)}, picture {output / 'trigger.png'}"
+    if result.target_label is None or not result.planes:
+        return ""
+    share = mean_shares(result)[result.target_label]
+    return f"  Target:  {label_name(result, result.target_label)}, fills {share:.0%} of the maps"
+
+
+def _cost(result: Result, per_1000: float | None) -> str:
+    queries = result.queries
+    counts = {
+        "from the store": queries.cached, "duplicates": queries.deduplicated,
+        "retried": queries.retried, "unknown": queries.unknown,
+    }  # fmt: skip
+    parts = [f"{queries.planned:,} planned, {queries.sent:,} sent"]
+    parts += [f"{count:,} {name}" for name, count in counts.items() if count]
+    if queries.sent:
+        parts.append(f"in {seconds(result.timing.seconds)}")
+    if per_1000 is not None:
+        parts.append(f"price {queries.sent_all_runs * per_1000 / 1000:,.2f}")
+    return f"  Queries: {', '.join(parts)}"
+
+
+def next_command(result: Result, output: Path, typed: Sequence[str], *, interrupted: bool) -> str:
+    """The one command that fits the end; ``typed`` are the words of the command that ended."""
+    again = shlex.join(["xray-audit", *typed])
+    if interrupted:
+        kept = result.queries.sent_all_runs
+        return f"Next: {again}\n  goes on: {kept:,} answers are kept in {output}"
+    if result.verdict != "inconclusive":
+        return f"Next: xray-audit verify {shlex.quote(str(output))}\n  recomputes the verdict"
+    if result.queries.budget_reached:
+        return (
+            f"Next: {_with(typed, '--max-queries', str(result.queries.planned))}\n  asks the rest"
+        )
+    used = result.samples.used
+    if used < ENOUGH_SAMPLES:
+        return (
+            f"Next: {again}\n  with more samples: {used} were used, {ENOUGH_SAMPLES} to 120 serve"
+        )
+    effort = result.settings.effort
+    by_label = max(result.input.shape[1:]) > LARGE
+    if result.trigger is not None and by_label and effort in EFFORTS[:-1]:
+        more = EFFORTS[EFFORTS.index(effort) + 1]
+        return f"Next: {_with(typed, '--effort', more)}\n  searches harder"
+    words = list(typed[1:] if typed[:1] == ["audit"] else typed)
+    for flag in NOT_OF_PLAN:
+        words = _without(words, flag)
+    return f"Next: {shlex.join(['xray-audit', 'plan', *words])}\n  says what a verdict would need"
+
+
+def _with(typed: Sequence[str], flag: str, value: str) -> str:
+    """The command again, with ``flag`` at ``value``."""
+    return shlex.join(["xray-audit", *_without(typed, flag), flag, value])
+
+
+def _without(words: Sequence[str], flag: str) -> list[str]:
+    """The words without ``flag`` and its value."""
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if skip or word.startswith(f"{flag}="):
+            skip = False
+        elif word == flag:
+            skip = flag != "--open"  # which has no value
+        else:
+            kept.append(word)
+    return kept

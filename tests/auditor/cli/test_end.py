@@ -1,0 +1,119 @@
+"""The end of an audit on the terminal, and the exit code that the user asks for."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.cli.end import dressed, exit_code, in_colour
+from auditor.errors import ExitCode
+
+LINES = ["Verdict: INCONCLUSIVE", "  " + "why " * 40, "  Queries: 3 planned, " + "x" * 60]
+NEXT = "Next: xray-audit plan --samples s\n  says more"
+
+
+@pytest.fixture
+def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "60")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+
+
+def test_a_log_gets_the_lines_as_they_are() -> None:
+    assert dressed(LINES, NEXT) == "\n".join([*LINES, NEXT])
+
+
+@pytest.mark.usefixtures("terminal")
+def test_a_terminal_gets_them_wrapped_and_coloured() -> None:
+    text = dressed(LINES, NEXT)
+    assert "\x1b[33m" in text
+    plain = [line for line in text.splitlines() if "\x1b" not in line]
+    assert max(map(len, plain[:-1])) < 75
+    assert all(line.startswith("  ") for line in plain)
+
+
+@pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_colour_is_left_out_where_it_is_not_wanted(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    assert in_colour()
+    monkeypatch.setenv(name, value)
+    assert not in_colour()
+    text = dressed(LINES, NEXT)
+    assert "\x1b" not in text
+    assert "Verdict: INCONCLUSIVE" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "fail_on", "ends"),
+    [
+        (1, "inconclusive", 1), (3, "inconclusive", 3), (0, "inconclusive", 0),
+        (1, "suspected", 1), (3, "suspected", 0), (1, "none", 0), (3, "none", 0),
+        (4, "none", 4), (5, "none", 5), (2, "none", 2), (130, "none", 130),
+    ],
+)  # fmt: skip
+def test_fail_on_changes_the_codes_of_verdicts_alone(code: int, fail_on: Any, ends: int) -> None:
+    assert exit_code(ExitCode(code), fail_on) == ends
+
+
+# ---- through the command line --------------------------------------------------------------------
+
+
+@pytest.fixture
+def words(assets: Path) -> list[str | Path]:
+    return [
+        "--model", assets / "clean.onnx", "--samples", assets / "fashion-mnist-samples.npz",
+        "--planes", "2", "--canaries", "3", "--no-trigger-search", "--quiet",
+    ]  # fmt: skip
+
+
+def test_fail_on_is_obeyed(command: Any, words: list[str | Path]) -> None:
+    ran = command(*words, "--fail-on", "suspected")
+    assert (ran.code, ran.err) == (0, "")
+    assert "Verdict: INCONCLUSIVE" in ran.out
+    assert command(*words, "--fail-on", "inconclusive").code == ExitCode.INCONCLUSIVE
+    assert "did you mean 'suspected'?" in command(*words, "--fail-on", "suspect").sentence
+
+
+def test_open_shows_the_page(
+    command: Any, words: list[str | Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[str] = []
+
+    def no_browser(url: str) -> bool:
+        opened.append(url)
+        return False
+
+    monkeypatch.setattr("webbrowser.open", no_browser)
+    ran = command(*words, "--open")
+    assert opened == [(tmp_path / "xray-audit-report" / "report.html").as_uri()]
+    # A machine without a browser gets the path.
+    assert "No browser could be opened" in ran.err
+    assert "add html to --format" in command(*words, "--open", "--format", "json").sentence
+    assert len(opened) == 1
+
+
+def test_json_holds_no_line_of_the_end(command: Any, words: list[str | Path]) -> None:
+    assert "Next:" not in command(*words, "--json").out
+
+
+def test_progress_as_json_lines(command: Any, words: list[str | Path]) -> None:
+    spoken = [word for word in words if word != "--quiet"]
+    ran = command(*spoken, "--progress", "json", "--price-per-1000", "2")
+    events = [json.loads(line) for line in ran.err.splitlines()]
+    ends = [one for one in events if one["event"] == "end"]
+    assert ends
+    assert ends[-1]["spent"] > 0
+    assert any(one["event"] == "phase" for one in events)
+    assert "price" in ran.out
+
+
+def test_a_price_below_nothing_is_refused(command: Any, words: list[str | Path]) -> None:
+    sentence = command(*words, "--price-per-1000", "-1").sentence
+    assert "--price-per-1000 is -1.0, it must be a number of at least 0" in sentence

@@ -1,0 +1,61 @@
+"""The five lines of an end, and the command that comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.report.console_end import next_command, show_end
+from auditor.report.json_report import result_of
+from auditor.report.result.result import Result
+
+
+@pytest.fixture
+def result(make_report: Callable[..., dict[str, Any]]) -> Callable[..., Result]:
+    def make(verdict: str = "inconclusive", **changes: Any) -> Result:
+        return result_of(make_report(verdict, planes=1, density=2) | changes)
+
+    return make
+
+
+@pytest.mark.parametrize("verdict", ["inconclusive", "backdoor-suspected", "no-evidence"])
+def test_an_end_has_at_most_five_lines(result: Callable[..., Result], verdict: str) -> None:
+    made = result(verdict, verdict_reason="It is so (p = 0.1). And more. And yet more.")
+    lines = show_end(made, Path("out"), ("report.html",), 2.0)
+    assert len(lines) <= 5
+    assert lines[0].startswith("Verdict: ")
+    assert lines[1] == "  It is so (p = 0.1)."
+    assert lines[-1] == f"  Report:  {Path('out') / 'report.html'} (report.json)"
+    assert "price" in lines[-2]
+    assert any(line.startswith("  Target:") for line in lines) == (verdict == "backdoor-suspected")
+
+
+def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
+    typed = ["audit", "--samples", "my pictures", "--max-queries=9"]
+
+    def following(made: Result, *, interrupted: bool = False) -> str:
+        return next_command(made, Path("out"), typed, interrupted=interrupted)
+
+    few = result()
+    again = "Next: xray-audit audit --samples 'my pictures'"
+    assert following(few, interrupted=True).startswith(again + " --max-queries=9\n  goes on: ")
+    assert following(result("backdoor-suspected")).startswith("Next: xray-audit verify out\n")
+    assert following(result("no-evidence")).startswith("Next: xray-audit verify out\n")
+    content = few.content
+    spent = result(queries={**content["queries"], "budget_reached": True, "planned": 77})
+    assert following(spent) == f"{again} --max-queries 77\n  asks the rest"
+    assert "with more samples: 3 were used" in following(
+        result(samples={**content["samples"], "used": 3})
+    )
+    many = {**content["samples"], "used": 60}
+    assert following(result(samples=many)).startswith("Next: xray-audit plan --samples")
+    asked = ["--open", "--format", "html", "--fail-on=none", "--samples", "s"]
+    assert next_command(result(samples=many), Path("out"), asked, interrupted=False).startswith(
+        "Next: xray-audit plan --samples s\n"
+    )
+    large = {**content["input"], "shape": [3, 64, 64]}
+    harder = following(result(samples=many, input=large))
+    assert harder.startswith(f"{again} --max-queries=9 --effort thorough\n")
