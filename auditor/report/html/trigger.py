@@ -215,6 +215,6 @@ def _by_source(result: Result, best: FindingPart) -> Html | None:
 
 
 def coverage(result: Result) -> Html:
-    """What was looked for, how, and how far it came."""
+    """Everything looked for, by what, and how far it came."""
     caption = "What was looked for"
     return section("coverage", "Coverage", table(caption, COVERAGE_HEAD, coverage_rows(result)))

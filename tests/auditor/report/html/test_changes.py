@@ -50,6 +50,7 @@ def test_a_patch_lies_at_its_place() -> None:
     pattern = np.full((3, 4, 4), 255, dtype=np.uint8)
     patch = Patch(pattern, ((5, 7),))
     shown = applied(_finding("patch", pattern, 255.0, place=(5, 7)), PIXELS)
+    assert shown is not None
     assert np.array_equal(shown, patch.apply(PIXELS))
 
 
