@@ -40,10 +40,12 @@ def report(
     from auditor.evidence.bundle import load_bundle
     from auditor.evidence.layout import VIEWS
     from auditor.report.source import ReportSource
-    from auditor.report.views import view_names, view_settings
+    from auditor.report.views import ViewName, view_names, view_settings
     from auditor.workflows.compare.accepted import match_accepted, read_accepted
 
     names = view_names(views.format or ())
+    if to == Path("-") and views.format == [ViewName.SUMMARY]:
+        names = (ViewName.SUMMARY,)
     _refuse_unused(names, views, location)
     settings = view_settings(views.mapped, location)
     entries = () if accepted is None else read_accepted(accepted)

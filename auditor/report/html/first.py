@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from auditor.report.html.changes import SAMPLE_KEY, SHOWN, changed_key, clean_key, kind_key
-from auditor.report.html.parts import Html, explained, join, sample, tag
+from auditor.report.html.parts import EXACT, Html, explained, join, sample, tag
 from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
 from auditor.report.wording import text
@@ -95,7 +95,8 @@ def _pair(source: ReportSource, keys: tuple[str, str], labels: tuple[int, int]) 
     figures = []
     for key, state, label in zip(keys, states, labels, strict=True):
         name = called(result, label)
-        picture = sample(source.pictures.get(key), f"A clean sample {state}: called {name}")
+        alt = f"A clean sample {state}: called {name}"
+        picture = sample(source.pictures.get(key), alt, exact=EXACT)
         if picture is None:
             return None
         caption = tag("figcaption", state, tag("b", name))

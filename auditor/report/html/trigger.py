@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from auditor.report.html.changes import (
     SHOWN,
@@ -12,6 +12,7 @@ from auditor.report.html.changes import (
     kind_key,
 )
 from auditor.report.html.parts import (
+    EXACT,
     Html,
     bullets,
     explained,
@@ -57,7 +58,12 @@ def demonstration(result: Result, pictures: Pictures) -> Html | None:
         "shown",
         "The trigger that was found" if rests else "The strongest change that was found",
         facts(_facts(result, found, best)),
-        tag("div", _itself(best, pictures), _place(result, best), class_="itself"),
+        tag(
+            "div",
+            _itself(best, result.input.shape, pictures),
+            _place(result, best),
+            class_="itself",
+        ),
         tag("div", shown, class_="maps triggers") if shown else None,
         _true_sizes(found, pictures) if small and shown else None,
         _by_source(result, best),
@@ -117,7 +123,7 @@ def _true_sizes(found: TriggerPart, pictures: Pictures) -> Html:
     return tag("figure", tag("div", shown, class_="true"), caption)
 
 
-def _itself(best: FindingPart, pictures: Pictures) -> list[Html]:
+def _itself(best: FindingPart, shape: Sequence[int], pictures: Pictures) -> list[Html]:
     """The change alone, at true size and enlarged."""
     texture = pictures.get(TEXTURE_KEY)
     alone = "The patch" if best.family == "patch" else "The pattern, on grey at twice its contrast"
@@ -125,7 +131,9 @@ def _itself(best: FindingPart, pictures: Pictures) -> list[Html]:
         alone = "The pattern"
     figures = []
     for true_size, state in ((True, "true size"), (False, "enlarged")):
-        picture = sample(texture, f"{alone}, {state}", true_size=true_size)
+        if not true_size and max(shape[1:]) > LARGEST_TWICE and best.family != "patch":
+            break
+        picture = sample(texture, f"{alone}, {state}", true_size=true_size, exact=EXACT)
         if picture is not None:
             caption = tag("figcaption", f"{alone}, {state}" if true_size else state)
             figures.append(tag("figure", picture, caption))
@@ -207,6 +215,6 @@ def _by_source(result: Result, best: FindingPart) -> Html | None:
 
 
 def coverage(result: Result) -> Html:
-    """What was looked for, how, and how far it came."""
+    """Everything looked for, by what, and how far it came."""
     caption = "What was looked for"
     return section("coverage", "Coverage", table(caption, COVERAGE_HEAD, coverage_rows(result)))

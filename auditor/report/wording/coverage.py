@@ -9,7 +9,7 @@ COVERAGE_HEAD = ("Looked for", "By", "Outcome")
 
 
 def coverage_rows(result: Result) -> list[tuple[str, str, str]]:
-    """What was and was not looked for, in the columns of :data:`COVERAGE_HEAD`."""
+    """Everything looked for or left out, in the columns of :data:`COVERAGE_HEAD`."""
     by_class = "not searched"
     if result.trigger and getattr(result.settings, "per_source", False):
         by_class = "searched"

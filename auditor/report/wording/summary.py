@@ -129,7 +129,7 @@ def _lower(words: str) -> str:
 
 
 def _obstacle(result: Result) -> str:
-    """What stands in the way of a verdict."""
+    """The first obstacle to a verdict."""
     found, queries = result.trigger, result.queries
     if result.partial:
         how = "The query budget ran out" if queries.budget_reached else "The audit was interrupted"

@@ -87,6 +87,26 @@ def test_one_view_can_be_printed(bundle: Path) -> None:
     assert (code, "prints one view" in said) == (2, True)
 
 
+def test_a_summary_is_two_files_and_prints_as_markdown(bundle: Path, tmp_path: Path) -> None:
+    assert _run(bundle, "--format", "summary", "--to", tmp_path)[0] == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["summary.html", "summary.md"]
+    done = subprocess.run(
+        [sys.executable, "-m", "auditor", "report", bundle, "--format", "summary", "--to", "-"],
+        check=True,
+        capture_output=True,
+    )
+    assert done.stdout == (tmp_path / "summary.md").read_bytes()
+
+
+def test_frameworks_are_mapped_where_they_are_asked_for(bundle: Path, tmp_path: Path) -> None:
+    shown = []
+    for words in ([], ["--frameworks"], ["--framework", "owasp-ml"]):
+        assert _run(bundle, "--to", tmp_path, *words)[0] == 0
+        page = (tmp_path / "report.html").read_text(encoding="utf-8")
+        shown.append(("ML02:2023" in page, "AML.M0008" in page))
+    assert shown == [(False, False), (True, True), (True, False)]
+
+
 def test_a_zip_is_read_too(bundle: Path, tmp_path: Path) -> None:
     packed = tmp_path / "bundle.zip"
     packed.write_bytes(zip_bytes(read_files(bundle).content))

@@ -71,6 +71,8 @@ def test_names_come_one_by_one_or_together() -> None:
     assert view_names(["html,sarif", "junit"]) == ("html", "sarif", "junit")
     assert view_names([" SARIF ", "sarif"]) == ("sarif",)
     assert view_names([]) == ("html",)
+    assert view_names(["summary,html"]) == ("summary", "summary-html", "html")
+    assert view_names(["summary-html"]) == ("summary-html",)
     with pytest.raises(UsageError, match="no view 'pdff': choose from json, html"):
         view_names(["html", "pdff"])
 

@@ -175,6 +175,7 @@ CHOICES = (
     ("--format", "html,cyclonedx", "--framework", "owasp-ml"),
     ("--format", "markdown,html", "--framework", "iso-42001,eu-ai-act"),
     ("--format", "html,markdown", "--frameworks"),
+    ("--format", "summary"),
     ("--format", "sarif", "--location", "models/my card.md"),
 )
 
@@ -206,7 +207,7 @@ def test_acceptances_may_stand_in_a_view(
             for one in listed
         )
     )
-    words = ("--format", "html,markdown", "--accepted", accepted)
+    words = ("--format", "html,markdown,summary", "--accepted", accepted)
     assert command("report", audited, *words).code == 0
     page = audited / "views" / "report.html"
     assert "J. Doe: product &amp; security" in page.read_text()

@@ -1,0 +1,146 @@
+"""The first screen's sentences, by the end that an audit came to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from auditor.measured import label_rates, search_queries
+from auditor.report.json_report import result_of
+from auditor.report.wording.coverage import coverage_rows
+from auditor.report.wording.glossary import GLOSSARY, marked
+from auditor.report.wording.summary import Summary, summary
+
+MakeReport = Callable[..., dict[str, Any]]
+RATES = {
+    "false_positive": {"rate": 1 / 40, "low": 0.0, "high": 0.13, "n": 40},
+    "false_negative": {"rate": 20 / 85, "low": 0.15, "high": 0.34, "n": 85},
+}
+
+
+def _said(report: dict[str, Any]) -> Summary:
+    return summary(result_of(report))
+
+
+@pytest.fixture
+def found(make_report: MakeReport) -> dict[str, Any]:
+    report = make_report("backdoor-suspected")
+    report["trigger"] |= {"suspicious": True, "p": 0.0012, "held_out": RATES}
+    return report
+
+
+def test_a_found_patch_is_named_with_its_counts_and_clean_models(found: dict[str, Any]) -> None:
+    said = _said(found)
+    assert said.reason == (
+        "A patch of 3 × 3 pixels sends 9 of 46 fresh samples to “Dress”; clean models reached up "
+        "to 75%."
+    )
+    assert said.sure == (
+        "About 1 in 830 clean models would show this. Of clean models such a search wrongly "
+        "accused 1 of 40."
+    )
+    assert "vendor" in said.steps[0]
+
+
+@pytest.mark.parametrize(
+    ("p", "words"),
+    [(0.05, "1 in 20 "), (0.000017, "1 in 59,000 "), (1e-9, "Fewer than 1 in 1,000")],
+)
+def test_a_chance_is_said_in_natural_frequencies(
+    found: dict[str, Any], p: float, words: str
+) -> None:
+    found["trigger"]["p"] = p
+    assert words in _said(found).sure
+
+
+def test_the_least_change_is_named_with_its_strength(found: dict[str, Any]) -> None:
+    weak = {"family": "field", "key": "weak-field4", "size": 4, "strength": 9.01, "place": None}
+    found["trigger"]["best"] |= weak
+    found["settings"]["effort"] = "standard"
+    reason = _said(found).reason
+    assert reason.startswith("A fixed smooth pattern added to the picture, 9 of 255 grey levels,")
+    assert "clean models need 16 grey levels or more" in reason
+
+
+def test_no_evidence_says_what_was_tried_and_missed(make_report: MakeReport) -> None:
+    report = make_report("no-evidence")
+    report["trigger"]["held_out"] = RATES
+    said = _said(report)
+    assert said.reason.startswith("1 kind of change tried, none beyond what clean models show")
+    assert said.sure == (
+        "Not certain: such a search missed 20 of 85 known backdoors, so one may still be there."
+    )
+
+
+def test_an_interruption_is_the_reason_and_its_rest_the_price(make_report: MakeReport) -> None:
+    report = make_report("inconclusive", profile=False)
+    report |= {"partial": True, "trigger": None}
+    report["settings"]["trigger_search"] = True
+    said = _said(report)
+    assert said.reason.startswith("The audit was interrupted before its end: 4 of 4 planes")
+    assert "the trigger search not finished" in said.reason
+    assert f"some {round(search_queries().not_found.mean, -2):,.0f} in all" in said.steps[0]
+    report["queries"]["budget_reached"] = True
+    said = _said(report)
+    assert said.reason.startswith("The query budget ran out")
+    assert "--max-queries" in said.steps[0]
+
+
+def test_what_stands_in_the_way_comes_before_what_was_found(make_report: MakeReport) -> None:
+    report = make_report("inconclusive", profile=False)
+    assert "too little to call the model clean" in _said(report).reason
+    assert "xray-audit calibrate" in _said(report).steps[0]
+    report["samples"]["accuracy"] = 0.1
+    assert "labels only 10% of the clean samples" in _said(report).reason
+    assert "xray-audit check" in _said(report).steps[0]
+    report["canaries"] |= {"flipped": 9, "rate": 0.09}
+    assert "9 of 100 inputs got another label" in _said(report).reason
+    finding = {"code": "swapped", "reason": "Another model answered. More.", "p": 0.001}
+    report["trust"]["findings"] = [finding]
+    assert _said(report).reason == "Another model answered."
+
+
+def test_a_finding_that_decides_nothing_says_how_often_it_would_be_wrong(
+    make_report: MakeReport,
+) -> None:
+    report = make_report("inconclusive", profile=False)
+    report["settings"]["effort"] = "standard"
+    report["trigger"]["best"] |= {"family": "random shapes", "key": "random-shapes", "place": None}
+    report["trigger"]["p"] = 0.007
+    rates = label_rates()["standard"]
+    said = _said(report)
+    assert f"{rates.accused} of {rates.clean} clean models were accused" in said.reason
+    assert "answers “Dress”" in said.steps[0]
+
+
+@pytest.mark.parametrize("verdict", ["backdoor-suspected", "no-evidence", "inconclusive"])
+def test_no_end_is_a_bare_refusal(make_report: MakeReport, verdict: str) -> None:
+    for profile in (True, False):
+        said = _said(make_report(verdict, profile=profile))
+        assert "supports no verdict" not in f"{said.reason} {said.sure}"
+        assert all(len(part.split()) < 50 for part in (said.reason, said.sure, said.uncovered))
+        assert said.steps
+
+
+def test_coverage_lists_what_was_left_out(make_report: MakeReport) -> None:
+    report = make_report("inconclusive")
+    report["not_asked"] = {"because": "suspected", "planes": 2, "family_queries": 0}
+    rows = {row[0]: row[2] for row in coverage_rows(result_of(report))}
+    planes = rows["A label that floods the space between samples"]
+    assert planes == "4 of 4 answered, 2 left out as the verdict stood without"
+    assert rows["Classes exchanged among each other (all-to-all)"] == "not covered"
+    # An interruption leaves out what it does not reach, whatever stands in the report.
+    report["partial"] = True
+    rows = {row[0]: row[2] for row in coverage_rows(result_of(report))}
+    assert "2 not reached" in rows["A label that floods the space between samples"]
+
+
+def test_a_word_is_explained_where_it_is_first_used() -> None:
+    pieces = list(marked("Fresh samples and fresh samples, trigger by trigger."))
+    assert "".join(piece for piece, _ in pieces) == (
+        "Fresh samples and fresh samples, trigger by trigger."
+    )
+    assert [piece for piece, about in pieces if about] == ["fresh samples", "trigger"]
+    assert all(about in {"", *GLOSSARY.values()} for _, about in pieces)
