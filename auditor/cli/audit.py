@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from auditor.cli import options
-from auditor.cli.output import show
+from auditor.cli.output import finish, show
 from auditor.cli.request import build_request
 from auditor.errors import ExitCode, UsageError
 
@@ -75,8 +75,6 @@ def audit(
     if context.invoked_subcommand is not None:
         _refuse_options_before(context, context.invoked_subcommand)
         return
-    import asyncio
-
     from auditor.evidence.attest.signing import read_signer
     from auditor.report.views import view_names, view_settings
     from auditor.workflows.compare.accepted import read_accepted
@@ -86,7 +84,7 @@ def audit(
     entries = () if accepted is None else read_accepted(accepted)
     names, shown = view_names(views.format or ()), view_settings(views.framework or ())
     request = dataclasses.replace(request, signer=signer, views=names, shown=shown)
-    result = asyncio.run(_run(request))
+    result = finish(_run(request))
     # Said before the first query, unless progress is off.
     notes = request.samples.notes if output.quiet else ()
     _show(result, entries, output, views, notes)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from auditor.cli import options
-from auditor.cli.output import make_progress, show
+from auditor.cli.output import finish, make_progress, show
 from auditor.cli.references import ReferenceList, build_references
 from auditor.cli.request import chosen_settings, read_samples, spending
 from auditor.errors import ExitCode
@@ -27,15 +27,13 @@ def cohort(
     ] = 0.05,
 ) -> None:
     """Rank several models of one task against each other; flags outliers, clears nobody."""
-    import asyncio
-
     from auditor.report.console import show_cohort
     from auditor.workflows.cohort import run_cohort
     from auditor.workflows.request import merge_settings
 
     progress = make_progress(quiet=output.quiet)
     listed, given = build_references(models, target), read_samples(samples, progress)
-    ranking, skipped = asyncio.run(
+    ranking, skipped = finish(
         run_cohort(
             listed,
             given,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from auditor.cli.output import make_progress
+from auditor.cli.output import finish, make_progress
 
 
 def demo(
@@ -17,8 +17,6 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Audit a clean and a backdoored model that ship with the tool, over HTTP on loopback."""
-    import asyncio
-
     from auditor.workflows.demo.run import run_demo
 
-    asyncio.run(run_demo(output, make_progress(quiet=quiet), typer.echo))
+    finish(run_demo(output, make_progress(quiet=quiet), typer.echo))

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from auditor.cli import options
-from auditor.cli.output import show
+from auditor.cli.output import finish, show
 from auditor.cli.request import build_request, spending
 
 
@@ -24,12 +24,10 @@ def plan(
     ] = None,
 ) -> None:
     """Price an audit without sending it: queries, requests, bytes, time, money."""
-    import asyncio
-
     from auditor.report.console import show_price
     from auditor.workflows.price import price_request
 
     request = build_request(target, samples, method, limits, output)
-    price = asyncio.run(price_request(request, spending(limits), price_per_1000))
+    price = finish(price_request(request, spending(limits), price_per_1000))
     priced = dataclasses.asdict(price)
     show(output, priced, show_price(priced))
