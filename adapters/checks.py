@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,8 @@ def check_batch(batch: NDArray[Any], spec: InputSpec, max_batch: int) -> Batch:
         raise TargetError(f"{len(batch)} inputs in one request, the target takes 1 to {max_batch}")
     checked = np.ascontiguousarray(batch, dtype=np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
-        total = checked.sum()  # a NaN or an infinity shows in the sum, which needs no memory
-    if not np.isfinite(total) and not np.isfinite(checked).all():
+        total = float(checked.sum())  # a NaN or an infinity shows in it, which needs no memory
+    if not math.isfinite(total) and not np.isfinite(checked).all():
         raise TargetError("an input holds a value that is not finite")
     return checked
 

@@ -69,7 +69,7 @@ def loads(text: str) -> Any:
     reason.
     """
     try:
-        value = _DECODER.decode(text)
+        value = (_PLAIN_DECODER if _is_plain(text) else _DECODER).decode(text)
     except StrictJsonError:
         raise
     except RecursionError:
@@ -118,6 +118,18 @@ def _finite(digits: str) -> float:
     return number
 
 
+_RUNS = bytes.maketrans(b"0123456789E", b"0000000000e")
+
+
+def _is_plain(text: str) -> bool:
+    """True if no number of JSON ``text`` can be too long or too large, so that none needs a look
+    of its own, which takes longer than all the rest.
+    """
+    runs = text.encode("utf-8", "surrogatepass").translate(_RUNS, b"+")
+    return b"e0" not in runs and b"0" * (MAX_DIGITS + 1) not in runs
+
+
+_PLAIN_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
 _DECODER = json.JSONDecoder(
     object_pairs_hook=_unique, parse_constant=_no_constant, parse_int=_whole, parse_float=_finite
 )

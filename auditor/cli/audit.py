@@ -14,7 +14,7 @@ import typer
 
 from auditor.cli import options
 from auditor.cli.end import FailOn, dressed, exit_code, open_page
-from auditor.cli.output import show
+from auditor.cli.output import finish, show
 from auditor.cli.request import build_request
 from auditor.errors import ExitCode, UsageError
 
@@ -109,8 +109,6 @@ def audit(
 
         typer.echo(START)
         return
-    import asyncio
-
     from auditor.evidence.attest.signing import read_signer
     from auditor.report.views import view_names, view_settings
     from auditor.workflows.compare.accepted import read_accepted
@@ -122,7 +120,7 @@ def audit(
     if open_report and "html" not in names:
         raise UsageError("--open shows report.html: add html to --format")
     request = dataclasses.replace(request, signer=signer, views=names, shown=shown)
-    result = asyncio.run(_run(request))
+    result = finish(_run(request))
     # Said before the first query, unless progress is off.
     notes = request.samples.notes if output.quiet else ()
     _show(result, entries, output, views, notes, limits.price_per_1000)

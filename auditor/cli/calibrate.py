@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from auditor.cli import options
-from auditor.cli.output import make_progress, show
+from auditor.cli.output import finish, make_progress, show
 from auditor.cli.references import ReferenceList, build_references
 from auditor.cli.request import chosen_settings, read_samples, spending
 
@@ -24,8 +24,6 @@ def calibrate(
     task: Annotated[str, typer.Option(help="What the references classify, in words.")] = "unnamed",
 ) -> None:
     """Make a reference profile from models whose state is known: OUTPUT/profile.json."""
-    import asyncio
-
     from auditor import __version__
     from auditor.report.console import show_calibration
     from auditor.workflows.calibrate import run_calibration
@@ -45,7 +43,7 @@ def calibrate(
         limits=spending(limits).limits(),
         progress=progress,
     )
-    made = asyncio.run(pending)
+    made = finish(pending)
     save_profile(made.profile, output.output / "profile.json")
     data = {"profile": made.profile.as_dict(), "skipped": dict(made.skipped)}
     show(output, data, show_calibration(data, output.output / "profile.json"))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.cli import options
-from auditor.cli.output import make_progress, show
+from auditor.cli.output import finish, make_progress, show
 from auditor.cli.request import note_proxy, samples_path
 from auditor.errors import AuditError, ExitCode, UsageError
 
@@ -54,8 +54,6 @@ def check(
     printed, and where few samples get their label, other value ranges, layouts and colours are
     tried. Usually about 100 queries.
     """
-    import asyncio
-
     from auditor.cli.target_options import build_target, framing_of, stated_table
     from auditor.samples.load import load_samples
     from auditor.workflows.check.check import run_check
@@ -86,7 +84,7 @@ def check(
             transcript=exchanges,
             missed=lambda miss: _show_miss(miss, write, output),
         )
-        checked = asyncio.run(pending)
+        checked = finish(pending)
     if write is not None:
         _write(checked, write)
     _show(checked, given, place, samples.resize, output)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from auditor.cli import options
-from auditor.cli.output import make_progress, show
+from auditor.cli.output import finish, make_progress, show
 from auditor.cli.references import build_references
 from auditor.cli.request import chosen_settings, read_samples, spending
 from auditor.errors import ExitCode
@@ -68,14 +68,12 @@ def _ask(
     error_rate: float,
 ) -> tuple[Sequence[Rank], dict[str, str]]:
     """The ranking of the models of a list, which are asked now."""
-    import asyncio
-
     from auditor.workflows.cohort import run_cohort
     from auditor.workflows.request import merge_settings
 
     progress = make_progress(output)
     listed, given = build_references(models, target), read_samples(samples, progress)
-    return asyncio.run(
+    return finish(
         run_cohort(
             listed,
             given,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from auditor.cli.options import OutputOptions
-from auditor.cli.output import make_progress
+from auditor.cli.output import finish, make_progress
 from auditor.probes.label_search.settings import Effort
 
 
@@ -22,9 +22,7 @@ def demo(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Audit a clean and a backdoored model that ship with the tool, over HTTP on loopback."""
-    import asyncio
-
     from auditor.workflows.demo.run import run_demo
 
     progress = make_progress(OutputOptions(quiet=quiet))
-    asyncio.run(run_demo(output, effort, progress, typer.echo))
+    finish(run_demo(output, effort, progress, typer.echo))

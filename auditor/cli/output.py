@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
@@ -11,6 +12,16 @@ from auditor.cli.options import OutputOptions
 
 if TYPE_CHECKING:
     from auditor.engine.progress import Progress
+
+
+T = TypeVar("T")
+
+
+def finish(work: Coroutine[Any, Any, T]) -> T:
+    """The result of ``work``. asyncio is loaded here, so that ``--help`` does without it."""
+    import asyncio
+
+    return asyncio.run(work)
 
 
 def make_progress(output: OutputOptions, per_1000: float | None = None) -> Progress:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from auditor.cli import options
-from auditor.cli.output import show
+from auditor.cli.output import finish, show
 from auditor.cli.request import build_request, spending
 
 
@@ -18,12 +18,10 @@ def plan(
     output: options.OutputOptions,
 ) -> None:
     """Price an audit without sending it: queries, requests, bytes, time, money."""
-    import asyncio
-
     from auditor.report.console import show_price
     from auditor.workflows.price import price_request
 
     request = build_request(target, samples, method, limits, output)
-    price = asyncio.run(price_request(request, spending(limits), limits.price_per_1000))
+    price = finish(price_request(request, spending(limits), limits.price_per_1000))
     priced = dataclasses.asdict(price)
     show(output, priced, show_price(priced))

@@ -69,14 +69,15 @@ async def run_search(
     """
     found: SearchRun[T] = SearchRun()
     try:
-        batch = next(search)
+        probe = BatchProbe(next(search), kind)
         while True:
-            found.last = await engine.run([BatchProbe(batch, kind)], plan_digest)
+            found.last = await engine.run([probe], plan_digest)
+            del probe  # before the search makes the next one: both may be large
             found.ledger = add_ledgers(found.ledger, found.last.ledger)
             if not found.last.complete:
                 search.close()
                 return found
-            batch = search.send(found.last.labels[0].astype(np.int64))
+            probe = BatchProbe(search.send(found.last.labels[0].astype(np.int64)), kind)
     except StopIteration as end:
         found.outcome = end.value
         return found

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 
 from adapters.contract import LabelOracle
 from auditor.engine.contract import EngineLimits, EngineResult
+from auditor.engine.memory import keep_freed_memory
 from auditor.engine.observer import Observer
 from auditor.engine.odd_replies import OddReplies
 from auditor.engine.patience import Patience
@@ -40,6 +41,7 @@ class QueryEngine:
         clock: Clock | None = None,
         observer: Observer | None = None,
     ) -> None:
+        keep_freed_memory()
         clock = clock or Clock()
         self._clock, self._halt = clock, Halt(clock)
         self._state = EngineState(

@@ -19,17 +19,28 @@ from auditor.engine.state import RunState
 from auditor.errors import AuditError
 
 T = TypeVar("T")
+Ask = Callable[[Request], Awaitable[Labels]]
 NOTED_OUTAGE_S = 5.0
 """An outage is shown to the user from this length on, who would see nothing happen."""
 
 
 class RetryPermit:
-    """Permits the attempts at ``request`` that patience and budget allow, and charges each."""
+    """Permits the attempts at ``request`` that patience and budget allow after ``first``, the
+    failure of the first one, and charges each.
+    """
 
-    def __init__(self, run: RunState, request: Request) -> None:
+    def __init__(self, run: RunState, request: Request, first: AdapterError) -> None:
         self._run, self._queries, self._tries = run, len(request.items), Tries()
+        self._first: AdapterError | None = first
         self._refusal: Exception | None = None
         self._odd = 0
+
+    async def attempt(self, ask: Ask, request: Request) -> Labels:
+        """One attempt; the first one was made, and fails as it did."""
+        if self._first is None:
+            return await ask(request)
+        first, self._first = self._first, None
+        raise first
 
     def wait(self, retry_state: RetryCallState) -> float:
         """Seconds until the next attempt."""
@@ -64,9 +75,7 @@ class RetryPermit:
         return self._refusal
 
 
-async def ask_with_retries(
-    run: RunState, request: Request, ask: Callable[[Request], Awaitable[Labels]]
-) -> Labels:
+async def ask_with_retries(run: RunState, request: Request, ask: Ask) -> Labels:
     """Labels of ``request`` by the first attempt of ``ask`` that succeeds.
 
     Raises:
@@ -76,7 +85,17 @@ async def ask_with_retries(
         OutageError: nothing was answered for too long.
         ComeBackError: the target asks for a longer pause than a run waits.
     """
-    permit = RetryPermit(run, request)
+    try:
+        try:
+            return await ask(request)  # tenacity costs as much as sending: only after a failure
+        except AdapterError as error:
+            permit = RetryPermit(run, request, error)
+        return await _retry(run, request, ask, permit)
+    finally:
+        run.engine.pace.trouble.leave(request)
+
+
+async def _retry(run: RunState, request: Request, ask: Ask, permit: RetryPermit) -> Labels:
     # Made anew for each request: one that is shared corrupts its own state.
     retrying = AsyncRetrying(
         retry=retry_if_exception_type(AdapterError),
@@ -85,10 +104,7 @@ async def ask_with_retries(
         sleep=run.halt.pause,
         retry_error_callback=permit.reason,
     )
-    try:
-        outcome: Labels | BaseException = await retrying(ask, request)
-    finally:
-        run.engine.pace.trouble.leave(request)
+    outcome: Labels | BaseException = await retrying(permit.attempt, ask, request)
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome

@@ -47,6 +47,7 @@ class ServerIdentity:
         self.addresses: Collection[str] = guard.seen
         self._now = now
         self._offsets: tuple[float, float] | None = None
+        self._date: tuple[str | None, float] = (None, 0.0)
         self.facts: dict[str, str] = {}
 
     def note(
@@ -60,7 +61,10 @@ class ServerIdentity:
             self.facts[_CERTIFICATE] = certificate
         # The reply's clock: its Date header has whole seconds and the network's delay.
         try:
-            theirs = parsedate_to_datetime(headers["date"]).timestamp()
+            date, theirs = self._date
+            if headers["date"] != date:
+                theirs = parsedate_to_datetime(headers["date"]).timestamp()
+                self._date = (headers["date"], theirs)
         except (KeyError, ValueError, OverflowError):
             return
         offset = theirs - self._now()

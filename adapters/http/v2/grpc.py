@@ -88,7 +88,7 @@ class GrpcFormat:
             # Not as raw contents: OpenVINO Model Server read those as one image until 2023.
             tensor.contents.bytes_contents.extend(wire.writer.files(batch))
         else:
-            request.raw_input_contents.append(wire.writer.raw(batch))
+            request.raw_input_contents.append(bytes(wire.writer.raw(batch)))
         if wire.output is not None:
             wanted = request.outputs.add(name=wire.output.name)
             if wire.classify:

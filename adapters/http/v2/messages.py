@@ -59,7 +59,7 @@ class V2Format:
             size = {"parameters": {"binary_data_size": len(raw)}}
             head = json.dumps(self._message(len(batch), size)).encode()
             kind = {"content-type": "application/octet-stream"}
-            return Outgoing(head + raw, {**kind, LENGTH_HEADER: str(len(head))})
+            return Outgoing(b"".join((head, raw)), {**kind, LENGTH_HEADER: str(len(head))})
         array = self.writer.array(batch)
         head, tail = json.dumps(self._message(len(batch), {"data": 0})).encode().rsplit(b"0", 1)
         return Outgoing(head + flat(_as_text(array)) + tail, _JSON)

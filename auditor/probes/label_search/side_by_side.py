@@ -17,11 +17,26 @@ def side_by_side(procedures: Sequence[Asking[T]]) -> Asking[list[T]]:
     results: dict[int, T] = {}
     asked = _step(procedures, dict.fromkeys(range(len(procedures))), results)
     while asked:
-        labels = yield np.concatenate(list(asked.values()))
         ends = np.cumsum([len(inputs) for inputs in asked.values()])[:-1]
-        answers = dict(zip(asked, np.split(labels, ends), strict=True))
+        numbers, parts = list(asked), list(asked.values())
+        asked.clear()
+        labels = yield _together(parts)
+        answers = dict(zip(numbers, np.split(labels, ends), strict=True))
         asked = _step(procedures, answers, results)
     return [results[number] for number in range(len(procedures))]
+
+
+def _together(parts: list[np.ndarray]) -> np.ndarray:
+    """One array of all ``parts``, which are let go: together they may take a gigabyte."""
+    if len(parts) == 1:
+        return parts.pop()
+    whole = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), parts[0].dtype)
+    end = len(whole)
+    while parts:
+        part = parts.pop()
+        whole[end - len(part) : end] = part
+        end -= len(part)
+    return whole
 
 
 def _step(

@@ -177,16 +177,19 @@ class Quantise:
         # One spare row and two spare columns take the error that would leave the image.
         work = np.zeros((height + 1, width + 2, count, channels))
         work[:height, 1 : width + 1] = pixels.transpose(2, 3, 0, 1)
-        for row in range(height):
-            for column in range(1, width + 1):
-                old = work[row, column].copy()
-                new = np.rint(np.clip(old, 0, 255) / step) * step
-                work[row, column] = new
-                error = (old - new) / 16
-                work[row, column + 1] += 7 * error
-                work[row + 1, column - 1] += 3 * error
-                work[row + 1, column] += 5 * error
-                work[row + 1, column + 1] += error
+        # Row by row means pixel by pixel. Those on one slanted line wait for none of their own, and
+        # every pixel gets its parts of the error in the same order as row by row.
+        for line in range(1, width + 2 * height - 1):
+            row = np.arange(max(0, (line - width + 1) // 2), min(height - 1, (line - 1) // 2) + 1)
+            column = line - 2 * row
+            old = work[row, column]
+            new = np.rint(np.clip(old, 0, 255) / step) * step
+            work[row, column] = new
+            error = (old - new) / 16
+            work[row + 1, column - 1] += 3 * error
+            work[row, column + 1] += 7 * error
+            work[row + 1, column] += 5 * error
+            work[row + 1, column + 1] += error
         return whole_levels(work[:height, 1 : width + 1].transpose(2, 3, 0, 1))
 
     def at(self, strength: float) -> Quantise:  # noqa: ARG002 - its strength is its size
