@@ -29,24 +29,29 @@ from auditor.report.files import write_atomic
 ROWS = ".fleet"
 FILES = "files"
 CHECKPOINT_S = 60.0
-RESUMED_FROM = ("log.jsonl", "plan.json", "plan.dsse.json", "labels.sqlite3", "labels.sqlite3-wal")
+RESUMED_FROM = ("log.jsonl", "plan.json", "plan.dsse.json", "labels.sqlite3")
 """Files from which an audit goes on, in the order of copying: a log that is older than its store is
 brought up to date, a store that is older than its log would ask again.
 """
+_STORE = RESUMED_FROM[-1]
 _COPY = """
-import pathlib, shutil, sys
+import pathlib, shutil, sqlite3, sys
 here, there = map(pathlib.Path, sys.argv[1:3])
-def salt(): return open(here / "labels.sqlite3-wal", "rb").read(32)
+store, writes = sys.argv[-1], sys.argv[-1] + "-wal"
+def begun(): return (here / writes).read_bytes()[:32]
 for attempt in range(20):
-    before = salt()
-    for name in sys.argv[3:]:
+    before = begun()
+    for name in (*sys.argv[3:], writes):
         if (here / name).exists(): shutil.copyfile(here / name, there / name)
-    if salt() == before: sys.exit(0)
-sys.exit(1)
+    if begun() == before: break
+else: sys.exit(1)
+copy = sqlite3.connect(there / store)
+copy.execute("PRAGMA journal_mode = DELETE").fetchall()
+copy.close()
 """
-"""Copies a store in use: everything since the log of writes was last begun stands in that log, so
-a copy is sound if it was not begun anew meanwhile. A process of its own, since closing a file ends
-all locks that a process holds on it.
+"""Copies a store in use, and brings the copy into one file. Everything since its log of writes was
+last begun stands in that log, so a copy is sound if it was not begun anew meanwhile. A process of
+its own, since closing a file ends all locks that a process holds on it.
 """
 
 
@@ -169,14 +174,11 @@ class Place:
         """Copy the files in ``work``, the label store of a closed audit included."""
         base = f"{self._root}/{name}"
         files = [path for path in sorted(work.rglob("*")) if path.is_file()]
-        names = [path.relative_to(work).as_posix() for path in files]
+        # The store first: see RESUMED_FROM.
+        files.sort(key=lambda path: path.name != _STORE)
         try:
-            for path, inside in zip(files, names, strict=True):
-                self._fs.put_file(str(path), f"{base}/{inside}")
-            # A store that was closed has taken in its log of writes.
-            stale = f"{base}/{RESUMED_FROM[-1]}"
-            if RESUMED_FROM[-1] not in names and self._fs.exists(stale):
-                self._fs.rm_file(stale)
+            for path in files:
+                self._fs.put_file(str(path), f"{base}/{path.relative_to(work).as_posix()}")
         except Exception as error:
             raise AuditError(f"--output {self.where} cannot be written: {error}") from error
 
