@@ -92,12 +92,17 @@ def workers(count: int, scheduler: str | None, *, dashboard: bool = False) -> It
             # Without limits of Dask's on memory, which is the sandbox's to limit, and without its
             # profiler: it looks at all threads a hundred times a second, and on CPython 3.11 such
             # a look was seen to block a worker for good.
-            quiet = {"distributed.worker.profile.enabled": False}
-            stack.enter_context(dask.config.set(quiet))
+            settings: dict[str, Any] = {"distributed.worker.profile.enabled": False}
+            if not dashboard:
+                settings |= {
+                    f"distributed.{one}.http.routes": [] for one in ("scheduler", "worker")
+                }
+            stack.enter_context(dask.config.set(settings))
             cluster = stack.enter_context(
                 LocalCluster(
                     n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1",
-                    dashboard_address="127.0.0.1:0" if dashboard else None, memory_limit=0,
+                    dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": dashboard},
+                    memory_limit=0,
                     preload="auditor.fleet.preload",
                     silence_logs=50,
                 )
