@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -122,6 +123,17 @@ class Place:
         except Exception as error:
             raise AuditError(f"{self.where} holds no {name}: {error}") from error
 
+    def sent(self, name: str) -> int:
+        """Queries that the audit ``name`` has sent, as its label store counts them; for audits that
+        left no row.
+        """
+        if self.folder is not None:
+            return queries_sent(self.folder / name)
+        with tempfile.TemporaryDirectory() as copy, contextlib.suppress(FileNotFoundError):
+            self._fs.get_file(f"{self._root}/{name}/{_STORE}", str(Path(copy) / _STORE))
+            return queries_sent(Path(copy))
+        return 0
+
     # ---- the folder that an audit works in ---------------------------------------------------
 
     @contextlib.contextmanager
@@ -181,6 +193,19 @@ class Place:
                 self._fs.put_file(str(path), f"{base}/{path.relative_to(work).as_posix()}")
         except Exception as error:
             raise AuditError(f"--output {self.where} cannot be written: {error}") from error
+
+
+def queries_sent(folder: Path) -> int:
+    """Queries that the label store in ``folder`` counts, over all plans; 0 without a store."""
+    if not (folder / _STORE).exists():
+        return 0
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(folder / _STORE, timeout=1.0)) as db,
+    ):
+        (total,) = db.execute("SELECT sum(value) FROM ledger WHERE entry = 'sent'").fetchone()
+        return int(total or 0)
+    return 0
 
 
 def _file_system(where: str) -> tuple[Any, str]:
