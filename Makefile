@@ -59,7 +59,7 @@ $(RUN): pyproject.toml
 # PyTorch is only for the TorchScript adapter's tests, never for an audit of anything else.
 $(DEV): $(RUN)
 	$(BIN)/python -m pip install --quiet 'torch==2.13.0'
-	$(BIN)/python -m pip install --quiet --editable '.[cpu,demo,fast,pdf,sigstore,sign,timestamp,torchscript]' --group dev
+	$(BIN)/python -m pip install --quiet --editable '.[cpu,demo,fast,fleet,pdf,sigstore,sign,timestamp,torchscript]' --group dev
 	touch $@
 
 clean:

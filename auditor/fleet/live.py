@@ -9,7 +9,7 @@ from typing import Any
 
 from auditor.engine.progress import span_text
 from auditor.fleet.rows import FAILED
-from auditor.report.wording.text import safe_text
+from auditor.report.wording.text import plural, safe_text
 
 CLEAR_LINE = "\r\x1b[2K"
 NAMED = 3
@@ -90,7 +90,7 @@ class Live:
         """The line as it stands."""
         with self._lock:
             running = {n: s for n, s in self._running.items() if s[1]}
-        parts = [f"{self._done + self._ended} of {self._total} audits"]
+        parts = [f"{self._done + self._ended} of {plural(self._total, 'audit')}"]
         parts += [f"{self._suspected} suspected"] if self._suspected else []
         parts += [f"{self._failed} failed"] if self._failed else []
         named = [f"{n} {done / planned:.0%}" for n, (done, planned, _) in running.items()]

@@ -14,6 +14,7 @@ import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
@@ -29,24 +30,29 @@ from auditor.report.files import write_atomic
 ROWS = ".fleet"
 FILES = "files"
 CHECKPOINT_S = 60.0
-RESUMED_FROM = ("log.jsonl", "plan.json", "plan.dsse.json", "labels.sqlite3", "labels.sqlite3-wal")
+RESUMED_FROM = ("log.jsonl", "plan.json", "plan.dsse.json", "labels.sqlite3")
 """Files from which an audit goes on, in the order of copying: a log that is older than its store is
 brought up to date, a store that is older than its log would ask again.
 """
+_STORE = RESUMED_FROM[-1]
 _COPY = """
-import pathlib, shutil, sys
+import pathlib, shutil, sqlite3, sys
 here, there = map(pathlib.Path, sys.argv[1:3])
-def salt(): return open(here / "labels.sqlite3-wal", "rb").read(32)
+store, writes = sys.argv[-1], sys.argv[-1] + "-wal"
+def begun(): return (here / writes).read_bytes()[:32]
 for attempt in range(20):
-    before = salt()
-    for name in sys.argv[3:]:
+    before = begun()
+    for name in (*sys.argv[3:], writes):
         if (here / name).exists(): shutil.copyfile(here / name, there / name)
-    if salt() == before: sys.exit(0)
-sys.exit(1)
+    if begun() == before: break
+else: sys.exit(1)
+copy = sqlite3.connect(there / store)
+copy.execute("PRAGMA journal_mode = DELETE").fetchall()
+copy.close()
 """
-"""Copies a store in use: everything since the log of writes was last begun stands in that log, so
-a copy is sound if it was not begun anew meanwhile. A process of its own, since closing a file ends
-all locks that a process holds on it.
+"""Copies a store in use, and brings the copy into one file. Everything since its log of writes was
+last begun stands in that log, so a copy is sound if it was not begun anew meanwhile. A process of
+its own, since closing a file ends all locks that a process holds on it.
 """
 
 
@@ -117,6 +123,17 @@ class Place:
         except Exception as error:
             raise AuditError(f"{self.where} holds no {name}: {error}") from error
 
+    def sent(self, name: str) -> int:
+        """Queries that the audit ``name`` has sent, as its label store counts them; for audits that
+        left no row.
+        """
+        if self.folder is not None:
+            return queries_sent(self.folder / name)
+        with tempfile.TemporaryDirectory() as copy, contextlib.suppress(FileNotFoundError):
+            self._fs.get_file(f"{self._root}/{name}/{_STORE}", str(Path(copy) / _STORE))
+            return queries_sent(Path(copy))
+        return 0
+
     # ---- the folder that an audit works in ---------------------------------------------------
 
     @contextlib.contextmanager
@@ -169,16 +186,26 @@ class Place:
         """Copy the files in ``work``, the label store of a closed audit included."""
         base = f"{self._root}/{name}"
         files = [path for path in sorted(work.rglob("*")) if path.is_file()]
-        names = [path.relative_to(work).as_posix() for path in files]
+        # The store first: see RESUMED_FROM.
+        files.sort(key=lambda path: path.name != _STORE)
         try:
-            for path, inside in zip(files, names, strict=True):
-                self._fs.put_file(str(path), f"{base}/{inside}")
-            # A store that was closed has taken in its log of writes.
-            stale = f"{base}/{RESUMED_FROM[-1]}"
-            if RESUMED_FROM[-1] not in names and self._fs.exists(stale):
-                self._fs.rm_file(stale)
+            for path in files:
+                self._fs.put_file(str(path), f"{base}/{path.relative_to(work).as_posix()}")
         except Exception as error:
             raise AuditError(f"--output {self.where} cannot be written: {error}") from error
+
+
+def queries_sent(folder: Path) -> int:
+    """Queries that the label store in ``folder`` counts, over all plans; 0 without a store."""
+    if not (folder / _STORE).exists():
+        return 0
+    with (
+        contextlib.suppress(sqlite3.Error),
+        contextlib.closing(sqlite3.connect(folder / _STORE, timeout=1.0)) as db,
+    ):
+        (total,) = db.execute("SELECT sum(value) FROM ledger WHERE entry = 'sent'").fetchone()
+        return int(total or 0)
+    return 0
 
 
 def _file_system(where: str) -> tuple[Any, str]:

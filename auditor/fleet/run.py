@@ -92,12 +92,17 @@ def workers(count: int, scheduler: str | None, *, dashboard: bool = False) -> It
             # Without limits of Dask's on memory, which is the sandbox's to limit, and without its
             # profiler: it looks at all threads a hundred times a second, and on CPython 3.11 such
             # a look was seen to block a worker for good.
-            quiet = {"distributed.worker.profile.enabled": False}
-            stack.enter_context(dask.config.set(quiet))
+            settings: dict[str, Any] = {"distributed.worker.profile.enabled": False}
+            if not dashboard:
+                settings |= {
+                    f"distributed.{one}.http.routes": [] for one in ("scheduler", "worker")
+                }
+            stack.enter_context(dask.config.set(settings))
             cluster = stack.enter_context(
                 LocalCluster(
                     n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1",
-                    dashboard_address="127.0.0.1:0" if dashboard else None, memory_limit=0,
+                    dashboard_address="127.0.0.1:0", scheduler_kwargs={"dashboard": dashboard},
+                    memory_limit=0,
                     preload="auditor.fleet.preload",
                     silence_logs=50,
                 )
@@ -127,7 +132,7 @@ def run_fleet(
     """
     run = secrets.token_hex(6)
     if fleet.limits.capped:
-        Pot(run).fill(_left(fleet, todo))
+        Pot(run).fill(_left(fleet, todo, Place(output)))
     jobs = [
         Job(entry, todo.digests[entry.name], output, run, fleet.limits, build, threads)
         for entry in fleet.entries
@@ -140,11 +145,14 @@ def run_fleet(
         client.unsubscribe_topic(TOPIC)
 
 
-def _left(fleet: Fleet, todo: Due) -> Left:
-    """Queries and money that earlier runs of the fleet's audits left."""
-    limits, rows = fleet.limits, [todo.earlier.get(entry.name, {}) for entry in fleet.entries]
-    queries = sum(row.get("queries", 0) for row in rows)
-    money = sum(row.get("money", 0.0) for row in rows)
+def _left(fleet: Fleet, todo: Due, place: Place) -> Left:
+    """Queries and money that earlier runs of the fleet's audits left, a killed one's included."""
+    limits, queries, money = fleet.limits, 0, 0.0
+    for entry in fleet.entries:
+        row = todo.earlier.get(entry.name)
+        sent = place.sent(entry.name) if entry.name in todo.why else row["queries"] if row else 0
+        queries += sent
+        money += sent * entry.price_per_1000 / 1000.0
     return Left(
         None if limits.max_queries is None else max(0, limits.max_queries - queries),
         None if limits.max_money is None else max(0.0, limits.max_money - money),

@@ -16,7 +16,7 @@ from auditor.fleet.discoveries import by_evidence, expected_accusations, note
 from auditor.fleet.page import page
 from auditor.fleet.place import Place
 from auditor.fleet.rows import DONE, FAILED, PARTIAL, WAITING
-from auditor.report.wording.text import safe_text
+from auditor.report.wording.text import plural, safe_text
 
 Row = Mapping[str, Any]
 FORMAT = "xray-audit-fleet/1"
@@ -115,7 +115,9 @@ def _lines(summary: Mapping[str, Any], where: str) -> str:
     said = [f"{counts[verdict]} {verdict}" for verdict in VERDICTS]
     said += [f"{counts[key]} {key}" for key in ("failed", "waiting", "missing") if counts[key]]
     money = f", {summary['money']:,.2f} spent" if summary["money"] else ""
-    lines = [f"{counts['audits']} audits: {', '.join(said)}; {summary['queries']:,} queries{money}"]
+    lines = [
+        f"{plural(counts['audits'], 'audit')}: {', '.join(said)}; {summary['queries']:,} queries{money}"
+    ]
     rows = {audit["name"]: audit for audit in summary["audits"]}
     for name in summary["by_evidence"]:
         row = rows[name]

@@ -21,7 +21,7 @@ from auditor.engine.engine import QueryEngine
 from auditor.engine.progress import Progress
 from auditor.fleet.entries import Entry, FleetLimits
 from auditor.fleet.limits import Pot, WorkersLimits
-from auditor.fleet.place import CHECKPOINT_S, Place
+from auditor.fleet.place import CHECKPOINT_S, Place, queries_sent
 from auditor.fleet.rows import audited_row, failed_row
 from auditor.workflows.audit import run_audit
 from auditor.workflows.failure import explained
@@ -69,11 +69,8 @@ def run_job(job: Job) -> dict[str, Any]:
     place, began = Place(job.output), time.monotonic()
     try:
         with place.working(job.entry.name, job.checkpoint_s) as folder:
-            with _building:
-                request = _request(job, folder)
-            result = asyncio.run(_audit(job, request))
-            row = audited_row(result, folder, _host(request.target))
-    except Exception as error:  # noqa: BLE001 - one audit never ends a fleet
+            row = _row(job, folder)
+    except Exception as error:  # noqa: BLE001 - the place may fail too, and ends no fleet
         row = failed_row(*explained(error))
     price = job.entry.price_per_1000 * row["queries"] / 1000.0
     ended = datetime.now(UTC).isoformat(timespec="seconds")
@@ -83,6 +80,18 @@ def run_job(job: Job) -> dict[str, Any]:
     }  # fmt: skip
     place.write_row(row)
     return row
+
+
+def _row(job: Job, folder: Path) -> dict[str, Any]:
+    """The row of the audit in ``folder``, with everything that it ever sent."""
+    try:
+        with _building:
+            request = _request(job, folder)
+        result = asyncio.run(_audit(job, request))
+        row = audited_row(result, folder, _host(request.target))
+    except Exception as error:  # noqa: BLE001 - one audit never ends a fleet
+        row = failed_row(*explained(error))
+    return {**row, "queries": queries_sent(folder)}
 
 
 def _request(job: Job, folder: Path) -> AuditRequest:

@@ -58,7 +58,8 @@ def start(file: Path, output: Path) -> subprocess.Popen[str]:
 
 def worker_of(client: int, store: Path) -> int:
     """The child of ``client`` that has ``store`` open."""
-    for child in Path(f"/proc/{client}/task/{client}/children").read_text().split():
+    tasks = Path(f"/proc/{client}/task").glob("*/children")
+    for child in [one for task in tasks for one in task.read_text().split()]:
         for link in Path(f"/proc/{child}/fd").iterdir():
             try:
                 if link.readlink() == store:

@@ -64,7 +64,7 @@ def test_a_copy_of_a_store_in_use_is_sound_and_goes_on_elsewhere(
     def wait_for_copy() -> None:
         for _ in range(300):
             place._fs.invalidate_cache()
-            if place._fs.exists(f"{place._root}/a/labels.sqlite3"):
+            if place._fs.exists(f"{place._root}/a/log.jsonl"):
                 break
             copied.wait(0.1)
         copied.set()
@@ -79,9 +79,10 @@ def test_a_copy_of_a_store_in_use_is_sound_and_goes_on_elsewhere(
         wait_for_copy()
         elsewhere = tmp_path / "elsewhere"
         elsewhere.mkdir()
-        for name in ("labels.sqlite3", "labels.sqlite3-wal"):
-            place._fs.get_file(f"{place._root}/a/{name}", str(elsewhere / name))
-        other = sqlite3.connect(elsewhere / "labels.sqlite3")
+        assert not place._fs.exists(f"{place._root}/a/labels.sqlite3-wal")
+        copy = elsewhere / "labels.sqlite3"
+        place._fs.get_file(f"{place._root}/a/labels.sqlite3", str(copy))
+        other = sqlite3.connect(copy)
         assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert other.execute("SELECT count(*) FROM labels").fetchone() == (1000,)
         other.close()

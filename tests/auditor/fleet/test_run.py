@@ -113,6 +113,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.now = self.most = 0
+        self.answers_left = 1_000_000
         self.lock = threading.Lock()
         self.slow = threading.Event()
 
@@ -131,6 +132,10 @@ class Answer(BaseHTTPRequestHandler):
         self.server.slow.wait(0.005)
         with self.server.lock:
             self.server.now -= 1
+            self.server.answers_left -= 1
+        if self.server.answers_left < 0:
+            self.send_error(403)
+            return
         data = json.dumps({"predictions": scores.tolist()}).encode()
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -206,3 +211,17 @@ def test_ctrl_c_keeps_what_was_paid_for(write_fleet: Write, run: Run, tmp_path: 
     rows, _ = run(write_fleet(FOUR, "stopped.toml"), tmp_path / "stopped")
     assert rows["m000"]["sent_now"] == whole["m000"]["queries"] - paid
     assert {n: r["queries"] for n, r in rows.items()} == {n: r["queries"] for n, r in whole.items()}
+
+
+def test_queries_of_an_audit_that_failed_count(
+    write_fleet: Write, run: Run, tmp_path: Path
+) -> None:
+    with serving() as server:
+        server.answers_left = 4
+        rows, _ = run(
+            write_fleet(served_fleet(server, "concurrency = 1"), "failing.toml"), tmp_path
+        )
+    assert {row["outcome"] for row in rows.values()} == {"failed"}, rows
+    assert all("403" in row["reason"] for row in rows.values())
+    # Four requests were answered, and each audit was refused at least one more.
+    assert sum(row["queries"] for row in rows.values()) >= 4 * 16
