@@ -43,7 +43,7 @@ NPZ = FileKind("an .npz archive of arrays", "pass it as --samples, named .npz", 
 NPY = FileKind("a single array (.npy)", _ARRAYS, ".npy")
 WEIGHTS = FileKind(
     "a PyTorch checkpoint (torch.save: weights or a pickled model), which no runtime can run alone",
-    _EXPORT,
+    _EXPORT + "; or pass the loaded model to auditor.audit(model, ...)",
 )
 PICKLE = FileKind("a Python pickle, which is never opened here (it could run any code)", _EXPORT)
 KERAS = FileKind("a Keras model", "name it so that it ends in .keras", ".keras")

@@ -20,7 +20,7 @@ _USUAL = re.compile(r"(.*[._-])?(data|bin|weights?|pb)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class FileBeside:
     """A file beside a model, as the model names it, and the fewest bytes that it must hold."""
 
     name: str
@@ -40,7 +40,7 @@ def why_foreign(model: str, name: str) -> str:
     return ""
 
 
-def find_beside(location: str, part: Part) -> Path:
+def find_beside(location: str, part: FileBeside) -> Path:
     """The file ``part`` of the model at ``location``. Raises ModelRefused unless it lies within the
     model's own folder itself: a link could lead to any file of the user's.
     """
@@ -66,7 +66,7 @@ def find_beside(location: str, part: Part) -> Path:
     return real
 
 
-def read_beside(location: str, parts: Sequence[Part]) -> dict[str, Content]:
+def read_beside(location: str, parts: Sequence[FileBeside]) -> dict[str, Content]:
     """Read and hash ``parts`` of the model at ``location``. Raises ModelRefused as
     :func:`find_beside`.
     """

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.errors import MissingExtra, ModelFileError
-from adapters.model_files.beside import Part
+from adapters.model_files.beside import FileBeside
 from adapters.quoting import one_line
 
 WEIGHTS, CONFIG, PROCESSOR = "model.safetensors", "config.json", "preprocessor_config.json"
@@ -34,11 +34,11 @@ def snapshot_file(location: str) -> str:
     raise ModelFileError(f"{location} {_why_no_snapshot(names)}")
 
 
-def snapshot_parts(location: str) -> list[Part]:
+def snapshot_parts(location: str) -> list[FileBeside]:
     """The files that belong to the weights file at ``location``."""
     folder = Path(location).parent
     names = [CONFIG, *([PROCESSOR] if (folder / PROCESSOR).exists() else [])]
-    return [Part(name, 2) for name in names]
+    return [FileBeside(name, 2) for name in names]
 
 
 def _why_no_snapshot(names: set[str]) -> str:

@@ -88,7 +88,10 @@ def plan_input(target: Target, facts: ModelFacts) -> InputPlan:
 
 def _spec(target: Target, shape: tuple[int, int, int], facts: ModelFacts) -> InputSpec:
     if facts.dtype == "uint8" and target.access != "image":
-        raise TargetError("the model takes 8-bit pixels, so it can only be audited in image access")
+        raise TargetError(
+            "the model takes 8-bit pixels, so it can only be audited in image access: give "
+            "--access image"
+        )
     encoding = "uint8" if target.access == "image" else "float32"
     if target.encoding not in (None, encoding):
         raise TargetError(

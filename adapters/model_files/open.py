@@ -13,7 +13,7 @@ from typing import Any
 
 from adapters.contract import LabelOracle
 from adapters.errors import UntrustedModel
-from adapters.model_files.beside import Part, read_beside
+from adapters.model_files.beside import FileBeside, read_beside
 from adapters.model_files.file import ModelFile, read_model_file, refuse_other_kind
 from adapters.model_files.folder import snapshot_file, snapshot_parts
 from adapters.model_files.onnx.check import check_onnx, files_beside
@@ -24,7 +24,7 @@ from adapters.worker import Worker
 
 TRUSTED = "none: the user vouched for the file, so it ran in the auditor's own process"
 
-Check = Callable[[ModelFile], Sequence[Part]]
+Check = Callable[[ModelFile], Sequence[FileBeside]]
 """Looks into a file that the user did not vouch for, before any runtime does; returns the files
 beside it that belong to it.
 """
@@ -41,7 +41,7 @@ that module: it must not need a :class:`Target`.
 """
 
 
-def _check(target: Target, file: ModelFile) -> Sequence[Part]:
+def _check(target: Target, file: ModelFile) -> Sequence[FileBeside]:
     refuse_other_kind(file, target.kind)
     if target.kind == "onnx":
         return check_onnx(file)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adapters.errors import MissingExtra, ModelFileError, TargetError
 from adapters.model_files.file import ModelFile
-from adapters.model_files.loaded_model import LoadedModel, ModelFacts
+from adapters.model_files.loaded_model import Dims, LoadedModel, ModelFacts
 from adapters.quoting import one_line
 
 _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
@@ -48,9 +48,16 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
             rows.append(np.array(asked.get_tensor(output["index"])[0]))
         return np.stack(rows)
 
+    facts = _facts(asked, source, output, dtype, dims, classes)
+    return LoadedModel(infer, facts)
+
+
+def _facts(
+    asked: Any, source: Any, output: Any, dtype: str, dims: Dims, classes: int
+) -> ModelFacts:
     scale, zero = source["quantization"]
     name = type(asked).__module__.partition(".")[0]
-    facts = ModelFacts(
+    return ModelFacts(
         dims=dims,
         dtype=dtype,
         batch=(1, None),
@@ -69,7 +76,6 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
             "quantization": [float(scale), int(zero)],
         },
     )
-    return LoadedModel(infer, facts)
 
 
 def _runtime() -> Any:
@@ -85,7 +91,7 @@ def _runtime() -> Any:
     ) from problem
 
 
-def _input(asked: Any, file: str) -> tuple[Any, str, tuple[int | None, int | None, int | None]]:
+def _input(asked: Any, file: str) -> tuple[Any, str, Dims]:
     inputs = asked.get_input_details()
     if len(inputs) != 1:
         names = one_line(", ".join(one["name"] for one in inputs))

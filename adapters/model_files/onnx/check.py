@@ -18,7 +18,7 @@ from typing import NoReturn
 from adapters.errors import ModelFileError, ModelRefused
 from adapters.file_kind import LOOK_AT, ONNX, file_kind
 from adapters.model_files import protobuf
-from adapters.model_files.beside import MAX_FILES, Part, refused, why_foreign
+from adapters.model_files.beside import MAX_FILES, FileBeside, refused, why_foreign
 from adapters.model_files.file import ModelFile
 from adapters.model_files.onnx.operators import ALLOWED
 from adapters.model_files.onnx.schema import BITS, MESSAGES
@@ -68,22 +68,22 @@ class _Message:
     external: dict[str, str] = field(default_factory=dict)
 
 
-def check_onnx(file: ModelFile) -> tuple[Part, ...]:
+def check_onnx(file: ModelFile) -> tuple[FileBeside, ...]:
     """Check that ``file`` is plain ONNX and made of known operators; the files beside it that it
     keeps weights in.
     """
     look = _Look(file.name)
     with memoryview(file.data) as content:
         look.check(content)
-    return tuple(Part(name, least) for name, least in look.beside.items())
+    return tuple(FileBeside(name, least) for name, least in look.beside.items())
 
 
-def files_beside(file: ModelFile) -> tuple[Part, ...]:
+def files_beside(file: ModelFile) -> tuple[FileBeside, ...]:
     """The files beside ``file`` that it keeps weights in; nothing else of it is judged."""
     look = _Look(file.name)
     with contextlib.suppress(NotProtobufError, ModelRefused), memoryview(file.data) as content:
         look.read(content)
-    return tuple(Part(name, least) for name, least in look.beside.items())
+    return tuple(FileBeside(name, least) for name, least in look.beside.items())
 
 
 class _Look:

@@ -15,7 +15,7 @@ import numpy as np
 from adapters.checks import check_batch, check_labels
 from adapters.contract import MAX_CLASSES, Batch, Labels
 from adapters.errors import BadReply, TargetError
-from adapters.model_files.beside import Part
+from adapters.model_files.beside import FileBeside
 from adapters.model_files.file import ModelFile
 from adapters.model_files.oracle import (
     ModelFileOracle,
@@ -52,7 +52,7 @@ MAX_INPUT_VALUES = 64 * 1024**2
 
 
 async def open_isolated(
-    target: Target, runtime: str, check: Callable[[ModelFile], Sequence[Part]] | None
+    target: Target, runtime: str, check: Callable[[ModelFile], Sequence[FileBeside]] | None
 ) -> IsolatedOracle:
     """Load ``target`` in a process of its own, with the module ``runtime``, after ``check`` looked
     into the file. Raises ModelStopped if it crashed, hung or hit a limit while it was loaded, else
@@ -70,7 +70,7 @@ async def open_isolated(
 def _open(
     target: Target,
     runtime: str,
-    check: Callable[[ModelFile], Sequence[Part]] | None,
+    check: Callable[[ModelFile], Sequence[FileBeside]] | None,
     reader: Worker,
 ) -> IsolatedOracle:
     with closing(SealedModel(target.location)) as model, ExitStack() as opened:

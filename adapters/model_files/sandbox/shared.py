@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.errors import ModelFileError, TargetError
-from adapters.model_files.beside import Part, find_beside
+from adapters.model_files.beside import FileBeside, find_beside
 from adapters.model_files.file import MAX_FILE_BYTES, Content, ModelFile, model_path, unreadable
 
 _CHUNK = 4 * 1024**2
@@ -37,7 +37,7 @@ class SealedModel:
         self.file = ModelFile(path.name, digest, content)
         self.beside: dict[str, int] = {}
 
-    def add(self, parts: Sequence[Part]) -> None:
+    def add(self, parts: Sequence[FileBeside]) -> None:
         """Read the files beside the model that belong to it. Raises ModelRefused as
         :func:`adapters.model_files.beside.find_beside`.
         """
