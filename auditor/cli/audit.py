@@ -16,6 +16,7 @@ import typer
 from auditor import __version__
 from auditor.cli import options
 from auditor.cli.end import FailOn, dressed, exit_code, open_page
+from auditor.cli.option_fields import JUDGED, SHOWN
 from auditor.cli.output import show
 from auditor.cli.request import build_request
 from auditor.errors import ExitCode, UsageError
@@ -39,7 +40,7 @@ SignKey = Annotated[
         "--sign-key",
         help="PEM Ed25519 private key that signs the evidence (openssl genpkey -algorithm "
         "ed25519 -out audit.key). Default: none.",
-        rich_help_panel=options.SHOWN,
+        rich_help_panel=SHOWN,
         metavar="FILE",
         envvar="XRAY_AUDIT_SIGN_KEY",
         show_envvar=False,
@@ -51,7 +52,7 @@ AcceptedFile = Annotated[
         "--accepted",
         help="TOML file of accepted findings, shown beside them; it changes no exit code. "
         "Default: none.",
-        rich_help_panel=options.JUDGED,
+        rich_help_panel=JUDGED,
         metavar="FILE",
         envvar="XRAY_AUDIT_ACCEPTED",
         show_envvar=False,
@@ -63,7 +64,7 @@ FailOnOption = Annotated[
         "--fail-on",
         help="Verdicts that end with their exit code and not with 0: suspected, inconclusive (and "
         "suspected) or none. 2, 4, 5 and 130 stay. Default: inconclusive.",
-        rich_help_panel=options.JUDGED,
+        rich_help_panel=JUDGED,
         metavar="NAME",
         envvar="XRAY_AUDIT_FAIL_ON",
         show_envvar=False,
@@ -75,7 +76,7 @@ OpenReport = Annotated[
     typer.Option(
         "--open",
         help="Show report.html in the browser at the end. Default: no.",
-        rich_help_panel=options.SHOWN,
+        rich_help_panel=SHOWN,
         show_default=False,
     ),
 ]
