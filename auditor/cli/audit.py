@@ -102,13 +102,7 @@ def audit(
     version: Version = False,  # noqa: ARG001, FBT002 - a flag whose callback answers
 ) -> None:
     """Audit a model and write plan.json, report.json and its views to --output."""
-    if context.invoked_subcommand is not None:
-        _refuse_options_before(context, context.invoked_subcommand)
-        return
-    if context.parent is None and samples.samples is None and not _typed(context):
-        from auditor.cli.help import START
-
-        typer.echo(START)
+    if _is_no_audit(context, samples):
         return
     from auditor.evidence.attest.signing import read_signer
     from auditor.report.views import view_names, view_settings
@@ -130,6 +124,19 @@ def audit(
     if open_report:
         open_page(output.output / "report.html")
     raise typer.Exit(exit_code(result.verdict.exit_code, fail_on))
+
+
+def _is_no_audit(context: typer.Context, samples: options.SampleOptions) -> bool:
+    """True if another command follows, or nothing was said: then the start page is printed."""
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context, context.invoked_subcommand)
+        return True
+    if context.parent is not None or samples.samples is not None or _typed(context):
+        return False
+    from auditor.cli.help import START
+
+    typer.echo(START)
+    return True
 
 
 def _refuse_options_before(context: typer.Context, command: str) -> None:
