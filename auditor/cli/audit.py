@@ -14,6 +14,7 @@ import typer
 
 from auditor.cli import options
 from auditor.cli.end import FailOn, dressed, exit_code, open_page
+from auditor.cli.option_fields import JUDGED, SHOWN
 from auditor.cli.output import finish, show
 from auditor.cli.request import build_request
 from auditor.errors import ExitCode, UsageError
@@ -39,7 +40,7 @@ SignKey = Annotated[
         "--sign-key",
         help="PEM Ed25519 private key that signs the evidence (openssl genpkey -algorithm "
         "ed25519 -out audit.key). Default: none.",
-        rich_help_panel=options.SHOWN,
+        rich_help_panel=SHOWN,
         metavar="FILE",
         envvar="XRAY_AUDIT_SIGN_KEY",
         show_envvar=False,
@@ -51,7 +52,7 @@ AcceptedFile = Annotated[
         "--accepted",
         help="TOML file of accepted findings, shown beside them; it changes no exit code. "
         "Default: none.",
-        rich_help_panel=options.JUDGED,
+        rich_help_panel=JUDGED,
         metavar="FILE",
         envvar="XRAY_AUDIT_ACCEPTED",
         show_envvar=False,
@@ -63,7 +64,7 @@ FailOnOption = Annotated[
         "--fail-on",
         help="Verdicts that end with their exit code and not with 0: suspected, inconclusive (and "
         "suspected) or none. 2, 4, 5 and 130 stay. Default: inconclusive.",
-        rich_help_panel=options.JUDGED,
+        rich_help_panel=JUDGED,
         metavar="NAME",
         envvar="XRAY_AUDIT_FAIL_ON",
         show_envvar=False,
@@ -75,7 +76,7 @@ OpenReport = Annotated[
     typer.Option(
         "--open",
         help="Show report.html in the browser at the end. Default: no.",
-        rich_help_panel=options.SHOWN,
+        rich_help_panel=SHOWN,
         show_default=False,
     ),
 ]
@@ -101,13 +102,7 @@ def audit(
     version: Version = False,  # noqa: ARG001, FBT002 - a flag whose callback answers
 ) -> None:
     """Audit a model and write plan.json, report.json and its views to --output."""
-    if context.invoked_subcommand is not None:
-        _refuse_options_before(context, context.invoked_subcommand)
-        return
-    if context.parent is None and samples.samples is None and not _typed(context):
-        from auditor.cli.help import START
-
-        typer.echo(START)
+    if _is_no_audit(context, samples):
         return
     from auditor.evidence.attest.signing import read_signer
     from auditor.report.views import view_names, view_settings
@@ -129,6 +124,19 @@ def audit(
     if open_report:
         open_page(output.output / "report.html")
     raise typer.Exit(exit_code(result.verdict.exit_code, fail_on))
+
+
+def _is_no_audit(context: typer.Context, samples: options.SampleOptions) -> bool:
+    """True if another command follows, or nothing was said: then the start page is printed."""
+    if context.invoked_subcommand is not None:
+        _refuse_options_before(context, context.invoked_subcommand)
+        return True
+    if context.parent is not None or samples.samples is not None or _typed(context):
+        return False
+    from auditor.cli.help import START
+
+    typer.echo(START)
+    return True
 
 
 def _refuse_options_before(context: typer.Context, command: str) -> None:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from typer.core import TyperCommand, TyperGroup
 
-from auditor.cli.options import ALL, BASIC, PANELS, option_names
+from auditor.cli.option_fields import ALL, BASIC, PANELS
+from auditor.cli.options import option_names
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,13 +6,24 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable
-from dataclasses import Field, dataclass, field, fields, is_dataclass
+from dataclasses import Field, dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 import typer
 
 from auditor.cli.complete import completions
+from auditor.cli.option_fields import (
+    ALL,
+    AUDITED,
+    EXPERT,
+    HARD,
+    JUDGED,
+    LIMITED,
+    SAMPLED,
+    SHOWN,
+)
+from auditor.cli.option_fields import option as _option
 
 # ruff: noqa: RUF009 - _option makes a dataclass field, once for each class
 ENV = "XRAY_AUDIT_"
@@ -25,37 +36,6 @@ AcceptedFile = Annotated[
     typer.Option("--accepted", help="TOML file of accepted findings: id, reason, owner, until."),
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-
-
-AUDITED, SAMPLED, HARD = "What you audit", "Samples", "How hard"
-LIMITED, JUDGED, SHOWN, EXPERT = "Limits", "Verdict", "Output", "Expert"
-PANELS = (AUDITED, SAMPLED, HARD, LIMITED, JUDGED, SHOWN, EXPERT)
-"""Panels of the help, in their order."""
-BASIC = (
-    "endpoint", "model", "target", "range", "samples", "effort", "max_queries", "rate", "profile",
-    "output",
-)  # fmt: skip
-"""Options that ``--help`` shows; ``--help-all`` shows the others too."""
-
-
-ALL = "xray-audit.help-all"
-"""Key of the context's memory: true if the help shows every option."""
-
-
-def _option(
-    text: str,
-    default: Any = None,
-    *,
-    flags: str = "",
-    metavar: str | None = None,
-    env: bool = True,
-    panel: str = "",
-) -> Any:
-    """A field of a group: an option named after it, and unless ``env`` is false a variable too.
-
-    ``panel`` is that of the help, if it is not the group's.
-    """
-    return field(default=default, metadata={"of": (text, flags, metavar, env, panel)})
 
 
 @dataclass

@@ -18,7 +18,8 @@ import typer
 from auditor.cli.complete import FRAMEWORKS, VIEWS
 from auditor.cli.help import EXAMPLES, START
 from auditor.cli.main import app
-from auditor.cli.options import BASIC, GROUPS, PANELS
+from auditor.cli.option_fields import BASIC, PANELS
+from auditor.cli.options import GROUPS
 from auditor.errors import ExitCode
 from auditor.plan.settings import AuditSettings
 from auditor.report.views import ViewName
