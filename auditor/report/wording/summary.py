@@ -235,9 +235,11 @@ def _sure_of_suspicion(
 
 
 def _one_in(p: float) -> str:
-    """A chance in natural frequencies: ``About 1 in 800``."""
-    if p < 1e-6:
-        return "Fewer than 1 in 1,000,000"
+    """A chance in natural frequencies: ``About 1 in 800``; no smaller than some hundred models
+    tell.
+    """
+    if p < 0.001:
+        return "Fewer than 1 in 1,000"
     many = 1.0 / p
     size = 10 ** max(0, len(str(int(many))) - 2)
     return f"About 1 in {text.count(round(many / size) * size)}"

@@ -46,7 +46,7 @@ def test_a_found_patch_is_named_with_its_counts_and_clean_models(found: dict[str
 
 @pytest.mark.parametrize(
     ("p", "words"),
-    [(0.05, "1 in 20 "), (0.000017, "1 in 59,000 "), (1e-9, "Fewer than 1 in 1,000")],
+    [(0.05, "1 in 20 "), (0.017, "1 in 59 "), (1e-9, "Fewer than 1 in 1,000")],
 )
 def test_a_chance_is_said_in_natural_frequencies(
     found: dict[str, Any], p: float, words: str
