@@ -17,3 +17,22 @@ def test_json_nested_too_deep_is_refused_wherever_it_is_read(depth: int) -> None
 def test_brackets_in_texts_nest_nothing() -> None:
     value = ["[" * 500, '\\"[[' * 100, [[[1]]] * 50]
     assert strict_json.parse(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    "number",
+    ["1e999", "-1E+999", "1e0400", "9" * 400 + ".0", "1" + "0" * 400, "9" * 21, "0." + "1" * 1200],
+)
+def test_numbers_beyond_all_reason_are_refused(number: str) -> None:
+    for text in (f"[{number}]", f'[0.5, {{"a": {number}}}]'):
+        with pytest.raises(BadReply, match=r"infinite|whole number of|number of"):
+            strict_json.parse(text.encode())
+
+
+@pytest.mark.parametrize(
+    "number", ["1e99", "1E-300", "-0.0", "5e-324", "9" * 20, "0." + "1" * 300, "1.5e+05", "12e-7"]
+)
+def test_other_numbers_are_what_python_reads(number: str) -> None:
+    found = strict_json.parse(f'{{"e+1": [{number}, "1e9"]}}'.encode())
+    assert found == json.loads(f'{{"e+1": [{number}, "1e9"]}}')
+    assert type(found["e+1"][0]) is type(json.loads(number))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import binom, binomtest
 
 from auditor.labels.consistency import (
     ALPHA,
@@ -24,6 +25,7 @@ from auditor.labels.consistency import (
 from auditor.plan.plan import EXTRA_REPEATS
 from auditor.plan.settings import AuditSettings
 from auditor.report.wording.reasons import sentence
+from auditor.scores.intervals import binomial_rate
 
 STEADY = np.array([400, 300, 200])
 CANARIES = AuditSettings().canaries
@@ -225,3 +227,22 @@ def test_two_percent_of_answers_from_another_model_are_caught(
 def test_a_model_as_unsteady_as_tolerated_is_seldom_refused() -> None:
     rng = np.random.default_rng(12)
     assert sum(caught(rng, 0.0, 0.0, TOLERATED) for _ in range(500)) <= 10
+
+
+@pytest.mark.parametrize(("own", "planned"), [(1, 1), (2, 5), (40, 40), (150, 150), (150, 450)])
+@pytest.mark.parametrize("rate", [0.0, 0.001, 0.1, 0.5, 1.0])
+def test_chances_are_those_of_the_binomial(own: int, planned: int, rate: float) -> None:
+    fewest = fewest_flips(planned)
+    assert binom.sf(fewest - 1, planned, TOLERATED) <= ALPHA
+    assert fewest == 0 or binom.sf(fewest - 2, planned, TOLERATED) > ALPHA
+    first = np.arange(1, fewest)
+    later = binom.pmf(first, own, rate) @ binom.sf(fewest - first - 1, planned - own, rate)
+    expected = binom.sf(fewest - 1, own, rate) + later
+    assert chance_of_finding(rate, own, planned) == pytest.approx(expected, abs=1e-14)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (0, 20), (3, 20), (20, 20), (7, 200_000)])
+def test_rates_have_exact_intervals(hits: int, n: int) -> None:
+    interval = binomtest(hits, n).proportion_ci(0.95, method="exact")
+    found = binomial_rate(hits, n)
+    assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=1e-11)

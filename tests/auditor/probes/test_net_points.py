@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import qmc
 
-from auditor.probes.net_points import NetPointsProbe, scrambled_net
+from auditor.probes.net_points import NetPointsProbe, _sobol, scrambled_net
 from auditor.probes.plane import PlaneProbe
 
 TRIPLET = np.random.default_rng(1).random((3, 1, 4, 4)).astype(np.float32)
@@ -13,6 +14,12 @@ TRIPLET = np.random.default_rng(1).random((3, 1, 4, 4)).astype(np.float32)
 
 def probe(points: int = 16, seed: tuple[int, ...] = (0, 5, 1), eta: float = 5.0) -> NetPointsProbe:
     return NetPointsProbe(TRIPLET, eta, points, seed)
+
+
+@pytest.mark.parametrize("depth", range(15))
+def test_the_plain_sequence_is_sobols(depth: int) -> None:
+    theirs = qmc.Sobol(2, scramble=False).random_base2(depth) * 2**depth
+    assert _sobol(depth).T.tolist() == theirs.astype(int).tolist()
 
 
 @pytest.mark.parametrize("points", [4, 8, 16, 64])

@@ -89,3 +89,29 @@ def test_upsampling_keeps_constants_and_control_points() -> None:
     assert np.allclose(upsample(np.full((2, 4, 4), 0.5), 9, 7), 0.5)
     control = np.random.default_rng(0).normal(size=(1, 5, 5))
     assert np.allclose(upsample(control, 5, 5), control)
+
+
+def dithered_pixel_by_pixel(image: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    height, width = image.shape
+    step, work = 255.0 / (size - 1), np.zeros((height + 1, width + 2))
+    work[:height, 1:-1] = image
+    for row in range(height):
+        for column in range(1, width + 1):
+            old = work[row, column]
+            work[row, column] = np.rint(np.clip(old, 0, 255) / step) * step
+            error = (old - work[row, column]) / 16
+            work[row, column + 1] += 7 * error
+            work[row + 1, column - 1 : column + 2] += np.array([3, 5, 1]) * error
+    return np.clip(np.rint(work[:height, 1:-1]), 0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(20, 24), (7, 13), (13, 7), (1, 5), (5, 1), (2, 2)])
+@pytest.mark.parametrize("size", [2, 3, 7])
+def test_dithering_gives_each_pixel_its_errors_as_row_by_row(
+    shape: tuple[int, int], size: int
+) -> None:
+    pixels = np.random.default_rng(size).integers(0, 256, (2, 3, *shape)).astype(np.uint8)
+    found = Quantise(size, dithered=True).apply(pixels)
+    for image, channels in zip(pixels, found, strict=True):
+        for channel, made in zip(image, channels, strict=True):
+            assert np.array_equal(made, dithered_pixel_by_pixel(channel, size))
