@@ -19,7 +19,7 @@ from distributed import Event, get_worker
 from auditor.engine.contract import EngineLimits
 from auditor.engine.engine import QueryEngine
 from auditor.engine.progress import Progress
-from auditor.fleet.entries import Entry, FleetLimits
+from auditor.fleet.entries import FleetEntry, FleetLimits
 from auditor.fleet.limits import Pot, WorkersLimits
 from auditor.fleet.place import CHECKPOINT_S, Place, queries_sent
 from auditor.fleet.rows import audited_row, failed_row
@@ -54,12 +54,12 @@ class Job:
         checkpoint_s: seconds between two copies of a label store into a bucket.
     """
 
-    entry: Entry
+    entry: FleetEntry
     digest: str
     output: str
     run: str
     limits: FleetLimits
-    build: Callable[[Entry], AuditRequest]
+    build: Callable[[FleetEntry], AuditRequest]
     threads: int | None = None
     checkpoint_s: float = CHECKPOINT_S
 
