@@ -15,7 +15,7 @@ from auditor.fleet.ci import junit, sarif
 from auditor.fleet.discoveries import by_evidence, expected_accusations, note
 from auditor.fleet.page import page
 from auditor.fleet.place import Place
-from auditor.fleet.rows import DONE, FAILED, PARTIAL, WAITING
+from auditor.fleet.rows import DONE, FAILED, PARTIAL, STOPPED, WAITING
 from auditor.report.wording.text import plural, safe_text
 
 Row = Mapping[str, Any]
@@ -43,7 +43,7 @@ def summarise(names: Sequence[str], rows: Mapping[str, Row]) -> dict[str, Any]:
         **{verdict: sum(row["verdict"] == verdict for row, _ in listed) for verdict in VERDICTS},
         "failed": sum(row["outcome"] == FAILED for row in known),
         "waiting": sum(row["outcome"] == WAITING for row in known),
-        "missing": len(names) - len(known),
+        "missing": len(names) - sum(row["outcome"] != STOPPED for row in known),
     }
     expected = expected_accusations([row for row, _ in listed])
     return {

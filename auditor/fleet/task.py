@@ -19,6 +19,7 @@ from distributed import Event, get_worker
 from auditor.engine.contract import EngineLimits
 from auditor.engine.engine import QueryEngine
 from auditor.engine.progress import Progress
+from auditor.errors import ExitCode
 from auditor.fleet.entries import FleetEntry, FleetLimits
 from auditor.fleet.limits import Pot, WorkersLimits
 from auditor.fleet.place import CHECKPOINT_S, Place, queries_sent
@@ -67,6 +68,15 @@ class Job:
 def run_job(job: Job) -> dict[str, Any]:
     """Run one audit to its end and keep its row; the row says so if it could not be done."""
     place, began = Place(job.output), time.monotonic()
+    if stop_event(job.run).is_set():
+        stopped = failed_row(ExitCode.INTERRUPTED, "the fleet was stopped before it began")
+        return {
+            "name": job.entry.name,
+            "digest": job.digest,
+            **stopped,
+            "seconds": 0.0,
+            "money": 0.0,
+        }
     try:
         with place.working(job.entry.name, job.checkpoint_s) as folder:
             row = _row(job, folder)
