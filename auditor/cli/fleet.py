@@ -16,9 +16,10 @@ from auditor.cli.settings import Setting, check_name
 from auditor.errors import AuditError, ExitCode, UsageError
 
 if TYPE_CHECKING:
-    from auditor.fleet.entries import Entry, Fleet
+    from auditor.fleet.entries import Fleet, FleetEntry
     from auditor.fleet.file import Options
     from auditor.fleet.live import Live
+    from auditor.fleet.place import Place
     from auditor.fleet.run import Due
     from auditor.workflows.request import AuditRequest
 
@@ -26,104 +27,110 @@ NOT_SET = ("output", "json_output", "quiet")
 """Options of an audit that the fleet itself decides."""
 
 
+FleetFile = Annotated[
+    Path, typer.Argument(metavar="FLEET", help="Fleet file: TOML, or CSV with a row an audit.")
+]
+Output = Annotated[
+    str, typer.Option(help="Folder or bucket (s3://, gs://) of all bundles and the summary.")
+]
+Workers = Annotated[
+    int, typer.Option(min=1, help="Audits at a time, in processes on this machine.")
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Use this running Dask cluster (tcp://host:8786)."),
+]
+Only = Annotated[
+    Literal["failed"] | None, typer.Option(help="failed: run only what could not be done.")
+]
+FailOn = Annotated[
+    Literal["suspected", "open", "never"],
+    typer.Option(
+        help="open: exit with 3 for an inconclusive audit too. suspected: only for a suspected or "
+        "failed one. never: only for a failed one."
+    ),
+]
+Trust = Annotated[bool, typer.Option(help="Run the model files in the workers: unchecked.")]
+Dashboard = Annotated[bool, typer.Option(help="Show Dask's dashboard, on 127.0.0.1 only.")]
+DryRun = Annotated[bool, typer.Option(help="List the audits that are due, and run none.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress on stderr.")]
+
+
 def fleet(
-    file: Annotated[
-        Path, typer.Argument(metavar="FLEET", help="Fleet file: TOML, or CSV with a row an audit.")
-    ],
-    output: Annotated[
-        str, typer.Option(help="Folder or bucket (s3://, gs://) of all bundles and the summary.")
-    ] = "xray-audit-fleet",
-    workers: Annotated[
-        int, typer.Option(min=1, help="Audits at a time, in processes on this machine.")
-    ] = 1,
-    scheduler: Annotated[
-        str | None,
-        typer.Option(metavar="ADDRESS", help="Use this running Dask cluster (tcp://host:8786)."),
-    ] = None,
-    only: Annotated[
-        Literal["failed"] | None, typer.Option(help="failed: run only what could not be done.")
-    ] = None,
-    fail_on: Annotated[
-        Literal["suspected", "open", "never"],
-        typer.Option(
-            help="open: exit with 3 for an inconclusive audit too. suspected: only for a suspected "
-            "or failed one. never: only for a failed one."
-        ),
-    ] = "open",
-    trust_model_file: Annotated[  # noqa: FBT002 - a flag
-        bool, typer.Option(help="Run the model files in the workers themselves: unchecked.")
-    ] = False,
-    dashboard: Annotated[  # noqa: FBT002 - a flag
-        bool, typer.Option(help="Show Dask's dashboard, on 127.0.0.1 only.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option(help="List the audits that are due.")] = False,  # noqa: FBT002 - a flag
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,  # noqa: FBT002 - a flag
+    file: FleetFile,
+    output: Output = "xray-audit-fleet",
+    workers: Workers = 1,
+    scheduler: Scheduler = None,
+    only: Only = None,
+    fail_on: FailOn = "open",
+    trust_model_file: Trust = False,  # noqa: FBT002 - a flag
+    dashboard: Dashboard = False,  # noqa: FBT002 - a flag
+    dry_run: DryRun = False,  # noqa: FBT002 - a flag
+    quiet: Quiet = False,  # noqa: FBT002 - a flag
     json_output: options.JsonFlag = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Audit the models of a fleet file on Dask workers; the same command does what is missing."""
+    _need_extra()
     import json
 
-    code, summary, text = _fleet(
-        file, output, workers, scheduler, only, trust=trust_model_file, dashboard=dashboard,
-        dry_run=dry_run, quiet=quiet,
-    )  # fmt: skip
-    typer.echo(json.dumps(summary, ensure_ascii=False) if json_output else text)
-    if fail_on != "open" and code == ExitCode.INCONCLUSIVE:
-        code = ExitCode.NO_EVIDENCE
-    if fail_on == "never" and code == ExitCode.BACKDOOR_SUSPECTED:
-        failed = summary["counts"]["failed"]
-        code = ExitCode.FAILED if failed else ExitCode.NO_EVIDENCE
-    raise typer.Exit(code)
-
-
-def _fleet(
-    file: Path,
-    output: str,
-    count: int,
-    scheduler: str | None,
-    only: str | None,
-    *,
-    trust: bool,
-    dashboard: bool,
-    dry_run: bool,
-    quiet: bool,
-) -> tuple[int, dict[str, Any], str]:
-    """Exit code, summary and text of one run."""
-    try:
-        from auditor.fleet.run import due, run_fleet, workers
-    except ImportError as error:
-        raise AuditError(
-            f"{error.name} is missing, fleets need the extra fleet: pip install 'xray-audit[fleet]'"
-        ) from error
     from auditor.fleet.file import read_fleet
     from auditor.fleet.place import Place
+    from auditor.fleet.run import due
     from auditor.fleet.summary import exit_code, summarise, write_summary
 
     read = read_fleet(file, fleet_options())
-    check_entries(read, trust=trust)
+    check_entries(read, trust=trust_model_file)
     place = Place(output)
     todo = due(read, place, only)
     if dry_run:
         lines = [f"{name}: {why}" for name, why in todo.why.items()] or ["nothing is due"]
-        return ExitCode.NO_EVIDENCE, {"due": dict(todo.why), "counts": {}}, "\n".join(lines)
-    rows = dict(todo.rows)
-    interrupted = False
-    if todo.why:
-        live = _live(read, todo, quiet=quiet)
-        try:
-            with workers(min(count, len(todo.why)), scheduler, dashboard=dashboard) as client:
-                if dashboard:
-                    live.note(f"Dashboard: {client.dashboard_link}")
-                build = build_trusted if trust else build_entry
-                absolute = str(place.folder or output)
-                threads = max(1, (os.cpu_count() or 1) // count) if scheduler is None else None
-                rows |= run_fleet(client, read, todo, absolute, build, live, threads)
-        finally:
-            live.end()
-        interrupted = any(row["outcome"] == "stopped" for row in rows.values())
+        typer.echo(json.dumps(dict(todo.why)) if json_output else "\n".join(lines))
+        return
+    live = _live(read, todo, quiet=quiet)
+    new = _run(read, todo, place, live, workers, scheduler, trust_model_file, dashboard)
+    rows = {**todo.rows, **new}
     summary = summarise([entry.name for entry in read.entries], rows)
     text = write_summary(place, summary, rows)
-    return (ExitCode.INTERRUPTED if interrupted else exit_code(rows)), summary, text
+    typer.echo(json.dumps(summary, ensure_ascii=False) if json_output else text)
+    stopped = any(row["outcome"] == "stopped" for row in new.values())
+    raise typer.Exit(ExitCode.INTERRUPTED if stopped else exit_code(rows, fail_on))
+
+
+def _need_extra() -> None:
+    try:
+        import distributed  # noqa: F401
+        import fsspec  # noqa: F401
+    except ImportError as error:
+        raise AuditError(
+            f"{error.name} is missing, fleets need the extra fleet: pip install 'xray-audit[fleet]'"
+        ) from error
+
+
+def _run(
+    read: Fleet,
+    todo: Due,
+    place: Place,
+    live: Live,
+    count: int,
+    scheduler: str | None,
+    trust: bool,  # noqa: FBT001 - passed on
+    dashboard: bool,  # noqa: FBT001 - passed on
+) -> dict[str, Any]:
+    """Rows of the audits that are due."""
+    from auditor.fleet.run import run_fleet, workers
+
+    if not todo.why:
+        return {}
+    try:
+        with workers(min(count, len(todo.why)), scheduler, dashboard=dashboard) as client:
+            if dashboard:
+                live.note(f"Dashboard: {client.dashboard_link}")
+            build = build_trusted if trust else build_entry
+            threads = max(1, (os.cpu_count() or 1) // count) if scheduler is None else None
+            where = str(place.folder or place.where)
+            return dict(run_fleet(client, read, todo, where, build, live, threads))
+    finally:
+        live.end()
 
 
 def _live(read: Fleet, todo: Due, *, quiet: bool) -> Live:
@@ -189,7 +196,7 @@ def check_entries(read: Fleet, *, trust: bool) -> None:
             raise UsageError(f"{entry.place}: {entry.name}: {error}") from error
 
 
-def _groups(entry: Entry, *, trust: bool = False) -> dict[str, Any]:
+def _groups(entry: FleetEntry, *, trust: bool = False) -> dict[str, Any]:
     """The entry's options in their groups; by the names that a command's parameters have."""
     named = {
         "target": options.TargetOptions, "samples": options.SampleOptions,
@@ -203,7 +210,7 @@ def _groups(entry: Entry, *, trust: bool = False) -> dict[str, Any]:
     }
 
 
-def build_entry(entry: Entry, *, trust: bool = False) -> AuditRequest:
+def build_entry(entry: FleetEntry, *, trust: bool = False) -> AuditRequest:
     """The request of one entry; on a worker, where no settings file counts.
 
     Raises:
@@ -229,6 +236,6 @@ def build_entry(entry: Entry, *, trust: bool = False) -> AuditRequest:
     )
 
 
-def build_trusted(entry: Entry) -> AuditRequest:
+def build_trusted(entry: FleetEntry) -> AuditRequest:
     """:func:`build_entry` for a fleet whose model files the user vouches for."""
     return build_entry(entry, trust=True)

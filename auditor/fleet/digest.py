@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor.evidence.canonical import sha256
-from auditor.fleet.entries import Entry
+from auditor.fleet.entries import FleetEntry
 
 FREE = ("threads", "concurrency", "rate", "request_rate", "timeout", "patience", "device")
 """Options that change the course of an audit and none of its answers."""
@@ -26,7 +26,7 @@ class Digests:
         self.files: dict[str, list[Any]] = dict(known or {})
         self._folders: dict[Path, str] = {}
 
-    def of(self, entry: Entry) -> str:
+    def of(self, entry: FleetEntry) -> str:
         """SHA-256 over the options of ``entry`` and the content of every file they name."""
         stated = {key: value for key, value in entry.stated.items() if key not in FREE}
         paths = {

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 @dataclass(frozen=True)
-class Entry:
+class FleetEntry:
     """One audit of a fleet.
 
     Attributes:
@@ -80,5 +80,5 @@ class Fleet:
     """A fleet file: its audits, in order, and the limits they share."""
 
     path: Path
-    entries: tuple[Entry, ...]
+    entries: tuple[FleetEntry, ...]
     limits: FleetLimits = field(default_factory=FleetLimits)

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from adapters.file_kind import why_unreadable
 from auditor.errors import UsageError
-from auditor.fleet.entries import Entry, Fleet, FleetLimits
+from auditor.fleet.entries import Fleet, FleetEntry, FleetLimits
 from auditor.workflows.references import SAFE_NAME
 from auditor.workflows.validation import first_mistake
 
@@ -140,7 +140,7 @@ def _check_keys(table: Mapping[str, Any], place: Callable[[str], str], known: Op
 
 def _entries(
     stated: Table, number: int, defaults: Table, lines: _Lines, known: Options
-) -> Iterator[Entry]:
+) -> Iterator[FleetEntry]:
     """The audits that one [[audit]] stands for."""
     here = f"audit {number}"
 
@@ -175,7 +175,7 @@ def _globbed(pattern: Any, folder: Path, place: str, prefix: str) -> Iterator[tu
             yield (f"{prefix}-{stem}" if prefix else stem)[:100], Path(file)
 
 
-def _from_csv(path: Path, table: Table, place: str, known: Options) -> Iterator[Entry]:
+def _from_csv(path: Path, table: Table, place: str, known: Options) -> Iterator[FleetEntry]:
     """The audits of a CSV whose first row names the keys; an empty cell leaves a key out."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
@@ -196,7 +196,7 @@ def _from_csv(path: Path, table: Table, place: str, known: Options) -> Iterator[
         raise UsageError(f"{place}: {path} cannot be read: {why}") from error
 
 
-def _entry(table: Table, place: Callable[..., str], folder: Path, known: Options) -> Entry:
+def _entry(table: Table, place: Callable[..., str], folder: Path, known: Options) -> FleetEntry:
     """The audit of one complete table."""
     stated = {key.replace("-", "_"): value for key, value in table.items()}
     at = {key.replace("-", "_"): key for key in table}
@@ -217,7 +217,7 @@ def _entry(table: Table, place: Callable[..., str], folder: Path, known: Options
             f"underscores, since it names a folder too, not {name!r}"
         )
     given = {**stated, **({} if target is None else {"target": target})}
-    return Entry(name, options, given, place("name"), target, price)
+    return FleetEntry(name, options, given, place("name"), target, price)
 
 
 def _price(value: Any, place: str) -> float:
@@ -239,8 +239,8 @@ def _located(value: Any, folder: Path) -> Any:
     return str(path) if path.exists() else value
 
 
-def _unique(entries: tuple[Entry, ...], path: Path) -> tuple[Entry, ...]:
-    seen: dict[str, Entry] = {}
+def _unique(entries: tuple[FleetEntry, ...], path: Path) -> tuple[FleetEntry, ...]:
+    seen: dict[str, FleetEntry] = {}
     for entry in entries:
         if entry.name in seen:
             first = seen[entry.name].place

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from auditor.engine.progress import span_text
-from auditor.fleet.rows import FAILED
+from auditor.fleet.rows import DONE, FAILED, PARTIAL
 from auditor.report.wording.text import plural, safe_text
 
 CLEAR_LINE = "\r\x1b[2K"
@@ -72,7 +72,8 @@ class Live:
         self._queries += row["sent_now"]
         self._paid += row["sent_now"] * self._money.get(row["name"], 0.0) / 1000.0
         self._seconds += row["seconds"]
-        said = row["verdict"] or f"{row['outcome']}: {safe_text(row['reason'], 160)}"
+        said = row["verdict"] if row["outcome"] in {DONE, PARTIAL} else row["outcome"]
+        said += f": {safe_text(row['reason'], 160)}" if not row["verdict"] else ""
         self.note(f"{row['name']}: {said}, {row['queries']:,} queries")
 
     def note(self, message: str) -> None:

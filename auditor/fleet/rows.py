@@ -56,10 +56,10 @@ def audited_row(made: AuditResult, folder: Path, host: str) -> dict[str, Any]:
 
 
 def failed_row(code: int, sentence: str) -> dict[str, Any]:
-    """The row of an audit that could not be done, or not yet."""
-    waiting = code == ExitCode.COME_BACK
+    """The row of an audit that could not be done, or not yet, or was stopped before it began."""
+    outcomes = {ExitCode.COME_BACK: WAITING, ExitCode.INTERRUPTED: STOPPED}
     return {
-        "outcome": WAITING if waiting else FAILED, "code": code, "verdict": None,
+        "outcome": outcomes.get(ExitCode(code), FAILED), "code": code, "verdict": None,
         "reason": sentence, "queries": 0, "sent_now": 0, "p": None, "re": None,
         "false_alarms": None, "sarif": [],
     }  # fmt: skip

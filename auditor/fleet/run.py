@@ -16,7 +16,7 @@ from distributed import Client, Future, LocalCluster
 
 from auditor.errors import UsageError
 from auditor.fleet.digest import Digests
-from auditor.fleet.entries import Entry, Fleet
+from auditor.fleet.entries import Fleet, FleetEntry
 from auditor.fleet.limits import Left, Pot
 from auditor.fleet.live import Live
 from auditor.fleet.place import FILES, Place
@@ -98,6 +98,7 @@ def workers(count: int, scheduler: str | None, *, dashboard: bool = False) -> It
                     f"distributed.{one}.http.routes": [] for one in ("scheduler", "worker")
                 }
             stack.enter_context(dask.config.set(settings))
+            begun = stack.enter_context(_interrupt_later())
             cluster = stack.enter_context(
                 LocalCluster(
                     n_workers=count, threads_per_worker=1, processes=True, host="127.0.0.1",
@@ -107,7 +108,9 @@ def workers(count: int, scheduler: str | None, *, dashboard: bool = False) -> It
                     silence_logs=50,
                 )
             )  # fmt: skip
-            yield stack.enter_context(Client(cluster))
+            client = stack.enter_context(Client(cluster))
+            begun()
+            yield client
             return
         try:
             client = Client(scheduler, timeout=10)
@@ -116,12 +119,31 @@ def workers(count: int, scheduler: str | None, *, dashboard: bool = False) -> It
         yield stack.enter_context(client)
 
 
+@contextlib.contextmanager
+def _interrupt_later() -> Iterator[Callable[[], None]]:
+    """Hold a Ctrl-C back until the function given is called: workers that are half started would
+    not end with it.
+    """
+    pressed: list[object] = []
+    before = signal.signal(signal.SIGINT, lambda *_: pressed.append(None))
+
+    def let_through() -> None:
+        signal.signal(signal.SIGINT, before)
+        if pressed:
+            raise KeyboardInterrupt
+
+    try:
+        yield let_through
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 def run_fleet(
     client: Client,
     fleet: Fleet,
     todo: Due,
     output: str,
-    build: Callable[[Entry], AuditRequest],
+    build: Callable[[FleetEntry], AuditRequest],
     live: Live,
     threads: int | None = None,
 ) -> dict[str, Row]:

@@ -15,7 +15,7 @@ from auditor.fleet.ci import junit, sarif
 from auditor.fleet.discoveries import by_evidence, expected_accusations, note
 from auditor.fleet.page import page
 from auditor.fleet.place import Place
-from auditor.fleet.rows import DONE, FAILED, PARTIAL, WAITING
+from auditor.fleet.rows import DONE, FAILED, PARTIAL, STOPPED, WAITING
 from auditor.report.wording.text import plural, safe_text
 
 Row = Mapping[str, Any]
@@ -43,7 +43,7 @@ def summarise(names: Sequence[str], rows: Mapping[str, Row]) -> dict[str, Any]:
         **{verdict: sum(row["verdict"] == verdict for row, _ in listed) for verdict in VERDICTS},
         "failed": sum(row["outcome"] == FAILED for row in known),
         "waiting": sum(row["outcome"] == WAITING for row in known),
-        "missing": len(names) - len(known),
+        "missing": len(names) - sum(row["outcome"] != STOPPED for row in known),
     }
     expected = expected_accusations([row for row, _ in listed])
     return {
@@ -63,15 +63,18 @@ def summarise(names: Sequence[str], rows: Mapping[str, Row]) -> dict[str, Any]:
 VERDICTS = ("backdoor-suspected", "inconclusive", "no-evidence")
 
 
-def exit_code(rows: Mapping[str, Row]) -> int:
+def exit_code(rows: Mapping[str, Row], fail_on: str = "open") -> int:
     """The worst of the audits' exit codes: a suspicion, then a failure, then labels to come, then
-    an audit that could not decide.
+    an audit that could not decide. ``fail_on`` ``suspected`` leaves the last out, ``never`` the
+    first too.
     """
     codes = {FAILED: int(ExitCode.FAILED), WAITING: int(ExitCode.COME_BACK)}
     found = {codes.get(row["outcome"], row["code"]) for row in rows.values()}
     worst = (
         ExitCode.BACKDOOR_SUSPECTED, ExitCode.FAILED, ExitCode.COME_BACK, ExitCode.INCONCLUSIVE,
     )  # fmt: skip
+    left_out = {"suspected": {ExitCode.INCONCLUSIVE}, "never": {worst[0], ExitCode.INCONCLUSIVE}}
+    found -= left_out.get(fail_on, set())
     return next((int(code) for code in worst if code in found), int(ExitCode.NO_EVIDENCE))
 
 
@@ -115,9 +118,8 @@ def _lines(summary: Mapping[str, Any], where: str) -> str:
     said = [f"{counts[verdict]} {verdict}" for verdict in VERDICTS]
     said += [f"{counts[key]} {key}" for key in ("failed", "waiting", "missing") if counts[key]]
     money = f", {summary['money']:,.2f} spent" if summary["money"] else ""
-    lines = [
-        f"{plural(counts['audits'], 'audit')}: {', '.join(said)}; {summary['queries']:,} queries{money}"
-    ]
+    total = plural(counts["audits"], "audit")
+    lines = [f"{total}: {', '.join(said)}; {summary['queries']:,} queries{money}"]
     rows = {audit["name"]: audit for audit in summary["audits"]}
     for name in summary["by_evidence"]:
         row = rows[name]

@@ -19,7 +19,8 @@ from distributed import Event, get_worker
 from auditor.engine.contract import EngineLimits
 from auditor.engine.engine import QueryEngine
 from auditor.engine.progress import Progress
-from auditor.fleet.entries import Entry, FleetLimits
+from auditor.errors import ExitCode
+from auditor.fleet.entries import FleetEntry, FleetLimits
 from auditor.fleet.limits import Pot, WorkersLimits
 from auditor.fleet.place import CHECKPOINT_S, Place, queries_sent
 from auditor.fleet.rows import audited_row, failed_row
@@ -54,12 +55,12 @@ class Job:
         checkpoint_s: seconds between two copies of a label store into a bucket.
     """
 
-    entry: Entry
+    entry: FleetEntry
     digest: str
     output: str
     run: str
     limits: FleetLimits
-    build: Callable[[Entry], AuditRequest]
+    build: Callable[[FleetEntry], AuditRequest]
     threads: int | None = None
     checkpoint_s: float = CHECKPOINT_S
 
@@ -67,6 +68,15 @@ class Job:
 def run_job(job: Job) -> dict[str, Any]:
     """Run one audit to its end and keep its row; the row says so if it could not be done."""
     place, began = Place(job.output), time.monotonic()
+    if stop_event(job.run).is_set():
+        stopped = failed_row(ExitCode.INTERRUPTED, "the fleet was stopped before it began")
+        return {
+            "name": job.entry.name,
+            "digest": job.digest,
+            **stopped,
+            "seconds": 0.0,
+            "money": 0.0,
+        }
     try:
         with place.working(job.entry.name, job.checkpoint_s) as folder:
             row = _row(job, folder)

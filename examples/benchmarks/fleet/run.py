@@ -144,57 +144,63 @@ def turn(fleet: Fleet, output: Path, count: int, client: Any, made: Measured) ->
 def report(made: Measured) -> list[str]:
     """The page."""
     n, alone = made.audits, made.seconds[0]
-    one, two = made.seconds[1], made.seconds[2]
-    overhead = (one - made.within[1]) / n
-    seconds, queries, stored = alone / n, made.queries / n, made.stored / n
-    busy = max(made.load)
-    tail = made.memory[len(made.memory) // 2 :]
+    processors, most = os.cpu_count() or 1, max(made.load)
+    busy = " It was busy: two workers shared the processors with others."
+    overhead = (made.seconds[1] - made.within[1]) / n
     return [
         "# What a fleet costs beyond its audits",
         "",
         f"{n} tiny ONNX models (28 x 28 pixels, ten classes, every fifth backdoored), default "
-        f"settings, one thread a model, on a machine with {os.cpu_count()} processors whose load "
-        f"was {min(made.load):.0f} to {busy:.0f} while this ran"
-        + (
-            ": it was busy, so two workers shared the processors with others."
-            if busy > 1.2 * (os.cpu_count() or 1)
-            else "."
-        ),
+        f"settings, one thread a model, on a machine with {processors} processors whose load was "
+        f"{min(made.load):.0f} to {most:.0f} before each block.{busy * (most > 1.2 * processors)} "
         "Ratios come from one run, block by block in turn.",
         "",
-        "| | |",
-        "|---|---|",
-        f"| seconds of an audit, one after another | {seconds:.1f} |",
-        f"| efficiency of one worker (time one after another over its time) | {alone / one:.2f} |",
-        f"| efficiency of two workers (the same, over twice their time) | {alone / two / 2:.2f} |",
-        f"| speed of two workers over one | {one / two:.2f} |",
-        f"| seconds of scheduling, collecting and rows, per audit | {overhead:.3f} |",
-        f"| seconds to start one worker and two, imports included | {made.start[1]:.0f}, "
-        f"{made.start[2]:.0f} |",
-        f"| MiB of a worker after the first block, in the middle, at the end | "
-        f"{made.memory[0]:.0f}, {tail[0]:.0f}, {tail[-1]:.0f} |",
-        f"| queries of an audit | {queries:,.0f} |",
-        f"| MiB of a bundle with its label store | {stored / 2**20:.2f} |",
-        "",
+        *_table(_figures(made, overhead)),
         f"## The price of {PRICED:,} models",
         "",
-        "From the figures above, for models as small as these: of larger ones take the time that "
+        "From the figures above, for models as small as these; larger ones take the time that "
         "`xray-audit plan` states.",
         "",
-        "| | |",
-        "|---|---|",
-        *(
-            f"| time on {w} {'worker' if w == 1 else 'workers'} | "
-            f"{span_text(PRICED * (seconds + overhead) / w)} |"
-            for w in (1, 16, 64)
-        ),
-        f"| queries | {PRICED * queries:,.0f} |",
-        f"| money, at 1 a thousand queries | {PRICED * queries / 1000:,.0f} |",
-        f"| store | {PRICED * stored / 2**30:.1f} GiB |",
-        f"| clean models accused on average, at the measured 1 of 40 | {PRICED / 40:.0f} |",
-        "",
-        *limits(seconds),
+        *_table(_price(made, alone / n + overhead)),
+        *limits(alone / n),
     ]
+
+
+def _figures(made: Measured, overhead: float) -> list[tuple[str, str]]:
+    n, alone, (one, two) = made.audits, made.seconds[0], (made.seconds[1], made.seconds[2])
+    middle = made.memory[len(made.memory) // 2]
+    return [
+        ("seconds of an audit, one after another", f"{alone / n:.1f}"),
+        ("efficiency of one worker (time one after another over its time)", f"{alone / one:.2f}"),
+        ("efficiency of two workers (the same, over twice their time)", f"{alone / two / 2:.2f}"),
+        ("speed of two workers over one", f"{one / two:.2f}"),
+        ("seconds of scheduling, collecting and idling, per audit", f"{overhead:.3f}"),
+        (
+            "seconds to start one worker and two, imports included",
+            f"{made.start[1]:.0f}, {made.start[2]:.0f}",
+        ),
+        (
+            "MiB of a worker after the first block, in the middle, at the end",
+            f"{made.memory[0]:.0f}, {middle:.0f}, {made.memory[-1]:.0f}",
+        ),
+        ("queries of an audit", f"{made.queries / n:,.0f}"),
+        ("MiB of a bundle with its label store", f"{made.stored / n / 2**20:.2f}"),
+    ]
+
+
+def _price(made: Measured, seconds: float) -> list[tuple[str, str]]:
+    queries, stored = made.queries / made.audits, made.stored / made.audits
+    return [
+        *((f"time, {w} at a time", span_text(PRICED * seconds / w)) for w in (1, 16, 64)),
+        ("queries", f"{PRICED * queries:,.0f}"),
+        ("money, at 1 a thousand queries", f"{PRICED * queries / 1000:,.0f}"),
+        ("store", f"{PRICED * stored / 2**30:.1f} GiB"),
+        ("clean models accused on average, at the measured 1 of 40", f"{PRICED / 40:.0f}"),
+    ]
+
+
+def _table(rows: list[tuple[str, str]]) -> list[str]:
+    return ["| | |", "|---|---|", *(f"| {what} | {figure} |" for what, figure in rows), ""]
 
 
 def limits(seconds: float) -> list[str]:

@@ -131,13 +131,20 @@ def test_the_lines_name_what_matters(rows: dict[str, Any], tmp_path: Path) -> No
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
 DRIVERS = ("playwright", "axe_playwright_python")
-in_browser = [
+MARKS = [
     pytest.mark.slow,
     pytest.mark.skipif(BROWSER is None, reason="no Chromium installed"),
     pytest.mark.skipif(not all(map(util.find_spec, DRIVERS)), reason="no driver of Chromium"),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
+
+
+def in_browser(test: Any) -> Any:
+    """A test that needs Chromium and its driver."""
+    for mark in MARKS:
+        test = mark(test)
+    return test
 
 
 @pytest.fixture
@@ -157,6 +164,7 @@ def shown_in(chromium: Any, folder: Path, rows: dict[str, Any], **options: Any) 
     return tab
 
 
+@in_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("removed", ["nothing", ".filter"])
@@ -173,6 +181,7 @@ def test_axe_finds_no_violation(
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@in_browser
 def test_rows_are_sorted_and_filtered(chromium: Any, rows: dict[str, Any], tmp_path: Path) -> None:
     rows["clean"]["queries"] = 9
     tab = shown_in(chromium, tmp_path, rows)
@@ -192,7 +201,3 @@ def test_rows_are_sorted_and_filtered(chromium: Any, rows: dict[str, Any], tmp_p
     assert names() == ["bad"]
     assert tab.get_by_role("status").text_content() == "1 of 4 shown"
     assert complaints == []
-
-
-for _test in (test_axe_finds_no_violation, test_rows_are_sorted_and_filtered):
-    _test.pytestmark = [*getattr(_test, "pytestmark", []), *in_browser]  # type: ignore[attr-defined]
