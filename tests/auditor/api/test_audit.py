@@ -257,7 +257,7 @@ def test_a_wrong_option_is_one_sentence(
 
 def test_what_is_no_target_or_no_samples_is_refused(samples: Samples, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="int is no target"):
-        audit(7, samples, output=tmp_path)  # type: ignore[arg-type]  # that is the point
+        audit(7, samples, output=tmp_path)
     with pytest.raises(UsageError, match="samples must be"):
         audit(label_of, 7, output=tmp_path)  # type: ignore[arg-type]  # that is the point
     with pytest.raises(SamplesError, match="the arrays given"):
@@ -389,5 +389,6 @@ def test_a_model_object_is_asked_at_the_size_it_states(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("option", ["device", "threads"])
 def test_a_model_object_keeps_its_device(option: str, samples: Samples, tmp_path: Path) -> None:
+    how: dict[str, Any] = {**QUICK, option: 1}
     with pytest.raises(UsageError, match=f"{option} is for model files"):
-        audit(torch_model(), samples, output=tmp_path, **{option: 1}, **QUICK)
+        audit(torch_model(), samples, output=tmp_path, **how)
