@@ -88,7 +88,9 @@ def _chats(facts: Facts, classes: Sequence[str]) -> Iterator[Proposal]:
     why = "the server lists chat models" if models else "the path of chat completions"
     for model in models[:2] or ["default"]:
         for preset in ("openai-vision", "openai-vision-text"):
-            stated = {"request": {"model": model}, "response": {"classes": list(classes)}}
+            # An audit asks pictures between classes too, of which a model may name none.
+            response = {"classes": list(classes), "no_label": "(no label)"}
+            stated = {"request": {"model": model}, "response": response}
             yield Proposal({"url": url, "preset": preset, **stated}, why, certain=True)
 
 

@@ -98,8 +98,8 @@ class ReplyFormat:
     """The same for the score."""
     no_label: str = ""
     """Name of the class that stands for "the target named nothing": null, or an empty text, list
-    or table in the label's place. Empty: such an answer is a failure, as it must be wherever a
-    label is always due."""
+    or table in the label's place, and for ``chosen`` words without one class. Empty: such an
+    answer is a failure, as it must be wherever a label is always due."""
     min_score: Number | None = None
     """A top label with a lower score counts as ``no_label``."""
     unlisted: Literal["refuse", "skip"] = "refuse"

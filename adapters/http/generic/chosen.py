@@ -23,6 +23,7 @@ class ChosenRule:
 
     def __init__(self, reply: ReplyFormat, space: LabelSpace) -> None:
         names = [name for name in space.names if name != reply.no_label]
+        self._none = space.names.index(reply.no_label) if reply.no_label else None
         renamed = {_plain(a): _plain(b) for a, b in reply.rename.items()}
         self._places = {_plain(name): space.names.index(name) for name in names}
         self._places |= {a: self._places[b] for a, b in renamed.items() if b in self._places}
@@ -33,7 +34,8 @@ class ChosenRule:
 
     def index(self, entry: Any) -> int:
         """Index of the class that ``entry`` names: its whole text, a text in JSON, or the only
-        class in a sentence. Raises BadReply if it names none, several, or says that it is not one.
+        class in a sentence. Where it names none, several, or says that it is not one, the class for
+        no label counts if there is one; else raises BadReply.
         """
         if isinstance(entry, list):  # parts of a message
             parts = [one.get("text") for one in entry if isinstance(one, dict)]
@@ -48,10 +50,12 @@ class ChosenRule:
         found = {self._places[name] for name in self._named.findall(words)}
         if len(found) == 1 and not _DENIED.search(words):
             return found.pop()
+        if self._none is not None:
+            return self._none
         count = len(found) if found else "none"
         raise BadReply(
             f"the target's words {shown_value(entry)!r} name {count} of the classes for certain, "
-            "and one is due: the answer is not guessed"
+            "and one is due: the answer is not guessed (response.no_label makes a class of such)"
         )
 
 

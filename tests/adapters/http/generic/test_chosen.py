@@ -72,7 +72,9 @@ def test_other_words_are_refused(entry: Any) -> None:
 
 
 def test_nothing_and_other_names() -> None:
-    assert chosen("", no_label="(silent)") == "(silent)"
+    for words in ("", "gree", "red or blue", "It is not red."):
+        assert chosen(words, no_label="(silent)") == "(silent)"
+    assert chosen("It is red.", no_label="(silent)") == "red"
     assert chosen("The colour is crimson.", rename={"Crimson": "red"}) == "red"
     with pytest.raises(BadReply, match=r"response\.no_label"):
         chosen(None)

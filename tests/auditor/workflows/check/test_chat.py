@@ -32,6 +32,7 @@ def test_two_commands_lead_from_a_url_to_a_price_in_tokens(
     assert "Determinism: 0 of 10 samples changed their label" in ran.out
     table = read_description(Path("t.toml"))
     assert (table["preset"], table["request"]) == (preset, {"model": "vision-1"})
+    assert table["response"]["no_label"] == "(no label)"
     assert table["response"]["classes"] == ["ant", "bee", "cat", "dog", "elk"]
     asked = server.queries
     prices = "\n[price]\nper_million_input_tokens = 2.5\nper_million_output_tokens = 10\n"
@@ -66,6 +67,10 @@ def test_an_answer_that_names_no_class_ends_the_check(
     pictures: Callable[..., Path],
 ) -> None:
     _, url = make_server("chat", structured="ignored", words="I cannot say. {} perhaps, or dog.")
-    ran = command("check", url, "--samples", pictures())
+    Path("t.toml").write_text(
+        f'url = "{url}/v1/chat/completions"\npreset = "openai-vision"\n'
+        '[input]\nshape = [3, 8, 8]\n[request]\nmodel = "vision-1"\n'
+    )
+    ran = command("check", "--target", "t.toml", "--samples", pictures())
     assert ran.code == ExitCode.FAILED
     assert "the answer is not guessed" in ran.err
