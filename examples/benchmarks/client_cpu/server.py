@@ -1,0 +1,89 @@
+"""A server that reads requests and answers them with fixed scores, as cheaply as Python can."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+CLASSES = 10
+_LENGTH = re.compile(rb"\ncontent-length: *(\d+)", re.IGNORECASE)
+_COUNT = re.compile(rb"/(\d+)/")
+
+
+def _metadata(shape: list[int]) -> bytes:
+    tensor = {"name": "input", "datatype": "FP32", "shape": [-1, *shape]}
+    scores = {"name": "scores", "datatype": "FP32", "shape": [-1, CLASSES]}
+    found = {"name": "m", "platform": "", "versions": ["1"], "inputs": [tensor]}
+    return json.dumps({**found, "outputs": [scores]}).encode()
+
+
+class _Answering(asyncio.Protocol):
+    """One connection; the path holds the number of inputs of a request, ``/64/scores``."""
+
+    def __init__(self, shape: list[int]) -> None:
+        self._metadata = _metadata(shape)
+        self._data = bytearray()
+        self._made: dict[bytes, bytes] = {}
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the way back."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every request that is complete."""
+        self._data += data
+        while (end := self._data.find(b"\r\n\r\n")) >= 0:
+            head = bytes(self._data[:end])
+            length = _LENGTH.search(head)
+            whole = end + 4 + (int(length[1]) if length else 0)
+            if len(self._data) < whole:
+                return
+            del self._data[:whole]
+            path = head.split(b" ", 2)[1]
+            if path not in self._made:
+                self._made[path] = self._reply(path)
+            self._transport.write(self._made[path])
+
+    def _reply(self, path: bytes) -> bytes:
+        found = _COUNT.search(path)
+        count = int(found[1]) if found else 0
+        scores = [[round(0.01 * (k + row % 7), 4) for k in range(CLASSES)] for row in range(count)]
+        body = json.dumps({"predictions": scores}).encode()
+        if path.endswith(b"/infer"):
+            flat = [value for row in scores for value in row]
+            output = {"name": "scores", "datatype": "FP32", "shape": [count, CLASSES], "data": flat}
+            body = json.dumps({"model_name": "m", "outputs": [output]}).encode()
+        elif not path.endswith(b"/scores"):
+            body = self._metadata
+        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+        return head.encode() + b"\r\n\r\n" + body
+
+
+@contextmanager
+def served(shape: tuple[int, ...]) -> Iterator[str]:
+    """The server in a process of its own, at the address given."""
+    command = [sys.executable, "-m", "examples.benchmarks.client_cpu.server", *map(str, shape)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
+        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    finally:
+        process.terminate()
+        process.wait()
+
+
+async def _serve(shape: list[int]) -> None:
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Answering(shape), "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve([int(side) for side in sys.argv[1:]]))
