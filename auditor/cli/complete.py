@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib import resources
 
-VIEWS = ("html", "markdown", "sarif", "junit", "cyclonedx", "pdf", "json")
+VIEWS = (
+    "html", "markdown", "summary", "summary-html", "sarif", "junit", "cyclonedx", "pdf", "json",
+)  # fmt: skip
 FRAMEWORKS = ("eu-ai-act", "nist-ai-rmf", "mitre-atlas", "owasp-ml", "iso-42001")
 
 

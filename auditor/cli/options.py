@@ -316,7 +316,7 @@ class ViewOptions:
         metavar="NAME",
     )
     frameworks: bool = _option(
-        "Map all frameworks in the views.", default=False, flags="--frameworks"
+        "Map all frameworks in the views. Default: none.", default=False, flags="--frameworks"
     )
 
     @property
