@@ -92,7 +92,12 @@ def workers(count: int, scheduler: str | None, *, dashboard: bool = False) -> It
             # Without limits of Dask's on memory, which is the sandbox's to limit, and without its
             # profiler: it looks at all threads a hundred times a second, and on CPython 3.11 such
             # a look was seen to block a worker for good.
-            settings: dict[str, Any] = {"distributed.worker.profile.enabled": False}
+            settings: dict[str, Any] = {
+                "distributed.worker.profile.enabled": False,
+                # Each tick takes the interpreter from the audit, on a busy machine for long.
+                "distributed.admin.tick.interval": "1s",
+                "distributed.admin.system-monitor.interval": "10s",
+            }
             if not dashboard:
                 settings |= {
                     f"distributed.{one}.http.routes": [] for one in ("scheduler", "worker")
