@@ -73,18 +73,11 @@ def check(
     if "url" in stated:
         note_proxy(build_target(target), progress)
     with _saved(transcript) as exchanges:
-        pending = run_check(
-            stated,
-            given,
-            resized,
-            output.output,
-            vouched=target.trust_model_file,
-            way=Way(size, fit),
-            progress=progress,
-            transcript=exchanges,
+        checked = finish(run_check(
+            stated, given, resized, output.output, vouched=target.trust_model_file,
+            way=Way(size, fit), progress=progress, transcript=exchanges,
             missed=lambda miss: _show_miss(miss, write, output),
-        )
-        checked = finish(pending)
+        ))  # fmt: skip
     if write is not None:
         _write(checked, write)
     _show(checked, given, place, samples.resize, output)

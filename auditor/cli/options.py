@@ -73,7 +73,7 @@ class TargetOptions:
         metavar="S[,S,S]",
     )
     shape: str | None = _option(
-        "Input shape. Default: as the target or the samples state it.", metavar="C,H,W"
+        "Input shape. Default: the target's or the samples'.", metavar="C,H,W"
     )
     layout: Literal["NCHW", "NHWC"] | None = _option(
         "Axis order. Default: what the target or the shape tells."
@@ -83,15 +83,13 @@ class TargetOptions:
         metavar="NAME",
     )
     output_name: str | None = _option(
-        "Output of a model file or of a V2 endpoint that carries the label. Default: the only one.",
-        metavar="NAME",
+        "Output of a model file or V2 endpoint with the label. Default: the only.", metavar="NAME"
     )
     input_constant: str | None = _option(
         "Values of further inputs of a model file. Default: none.", metavar="NAME=VALUE[,...]"
     )
     classes: Path | None = _option(
-        "The model's class names, one per line. Default: as the target states them.",
-        metavar="FILE",
+        "The model's class names, one per line. Default: the target's.", metavar="FILE"
     )
     preset: str | None = _option(
         "Kind of server; xray-audit check finds it. Default: what the URL tells.",
@@ -316,7 +314,7 @@ class ViewOptions:
         metavar="NAME",
     )
     frameworks: bool = _option(
-        "Map all frameworks in the views. Default: none.", default=False, flags="--frameworks"
+        "Map all frameworks. Default: none.", default=False, flags="--frameworks"
     )
 
     @property

@@ -9,7 +9,7 @@ from auditor.scores.intervals import binomial_rate
 
 @dataclass(frozen=True, slots=True)
 class Weight:
-    """How much likelier one kind of model ends so than another.
+    """The weight of an end for one kind of model against another.
 
     Attributes:
         ratio: of the two rates; with half a model added to each count, so that none is 0.

@@ -93,7 +93,7 @@ def nothing(values: Values) -> str:
 
 
 def _weight_found(rates: LabelRates | None) -> str:
-    """How much more likely a finding makes a backdoor; empty if it cannot be told."""
+    """The weight of a finding for a backdoor; empty if it cannot be told."""
     if rates is None or not (rates.usual and rates.clean):
         return ""
     weight = likelihood_ratio(rates.usual_found, rates.usual, rates.accused, rates.clean)
@@ -103,7 +103,7 @@ def _weight_found(rates: LabelRates | None) -> str:
 
 
 def _weight_nothing(rates: LabelRates | None) -> str:
-    """How much less likely it makes a backdoor that nothing was found; empty if unknown."""
+    """The weight against a backdoor of a search that found nothing; empty if unknown."""
     if rates is None or not (rates.usual and rates.clean):
         return ""
     weight = likelihood_ratio(rates.cleared, rates.clean, rates.usual_cleared, rates.usual)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 HEADER = "inference-header-content-length"
+SERVER = {"name": "xray-audit-demo", "version": "1", "extensions": ["binary_tensor_data"]}
 NAMES = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 """What the picture API calls its labels."""
 
@@ -103,9 +104,7 @@ def make_app(models: dict[str, ServedModel]) -> Any:
     from starlette.routing import Route  # noqa: PLC0415 - the demo extra
 
     async def server(_: Request) -> Response:
-        return JSONResponse(
-            {"name": "xray-audit-demo", "version": "1", "extensions": ["binary_tensor_data"]}
-        )
+        return JSONResponse(SERVER)
 
     async def metadata(request: Request) -> Response:
         model = models.get(request.path_params["name"])
