@@ -75,9 +75,7 @@ class TargetOptions:
     shape: str | None = _option(
         "Input shape. Default: the target's or the samples'.", metavar="C,H,W"
     )
-    layout: Literal["NCHW", "NHWC"] | None = _option(
-        "Axis order. Default: what the target or the shape tells."
-    )
+    layout: Literal["NCHW", "NHWC"] | None = _option("Axis order. Default: what the shape tells.")
     encoding: str | None = _option(
         "How an image travels: png, jpeg:QUALITY, uint8, float32. Default: the target's.",
         metavar="NAME",
