@@ -71,7 +71,6 @@ def check(
         return load_samples(place, size, fit, background, least=2)
 
     given = loaded(size, fit or "squash")
-    progress = _told_of_proxy(target, stated, output)
     with _saved(transcript) as exchanges:
         pending = run_check(
             stated,
@@ -80,7 +79,7 @@ def check(
             output.output,
             vouched=target.trust_model_file,
             way=Way(size, fit),
-            progress=progress,
+            progress=_told_of_proxy(target, stated, output),
             transcript=exchanges,
             missed=lambda miss: _show_miss(miss, write, output),
         )
