@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,6 +17,7 @@ from auditor.errors import AuditError, ExitCode, UsageError
 
 if TYPE_CHECKING:
     from adapters.contract import Fit
+    from auditor.engine.progress import Progress
     from auditor.samples.samples import Samples
     from auditor.workflows.check.check import Checked
     from auditor.workflows.check.nearest_miss import Miss
@@ -54,7 +55,7 @@ def check(
     printed, and where few samples get their label, other value ranges, layouts and colours are
     tried. Usually about 100 queries.
     """
-    from auditor.cli.target_options import build_target, framing_of, stated_table
+    from auditor.cli.target_options import framing_of, stated_table
     from auditor.samples.load import load_samples
     from auditor.workflows.check.check import run_check
     from auditor.workflows.check.trial import Way
@@ -64,24 +65,34 @@ def check(
     place = samples_path(samples)
     _refuse_existing(("--write", write), ("--transcript", transcript))
     size, fit, background = framing_of(samples, stated.get("input", {}), sized=False)
-    given = load_samples(place, size, fit or "squash", background, least=2)
 
-    def resized(size: tuple[int, int], fit: Fit) -> Samples:
+    def loaded(size: tuple[int, int] | None, fit: Fit) -> Samples:
         return load_samples(place, size, fit, background, least=2)
 
-    progress = make_progress(output)
-    if "url" in stated:
-        note_proxy(build_target(target), progress)
+    given = loaded(size, fit or "squash")
     with _saved(transcript) as exchanges:
         checked = finish(run_check(
-            stated, given, resized, output.output, vouched=target.trust_model_file,
-            way=Way(size, fit), progress=progress, transcript=exchanges,
+            stated, given, loaded, output.output, vouched=target.trust_model_file,
+            way=Way(size, fit), progress=_told_of_proxy(target, stated, output),
+            transcript=exchanges,
             missed=lambda miss: _show_miss(miss, write, output),
         ))  # fmt: skip
     if write is not None:
         _write(checked, write)
     _show(checked, given, place, samples.resize, output)
     raise typer.Exit(ExitCode.INCONCLUSIVE if checked.result.problems else ExitCode.NO_EVIDENCE)
+
+
+def _told_of_proxy(
+    target: options.TargetOptions, stated: Mapping[str, Any], output: options.OutputOptions
+) -> Progress:
+    """The progress to show, which begins with a proxy that is set and not used."""
+    from auditor.cli.target_options import build_target
+
+    progress = make_progress(output)
+    if "url" in stated:
+        note_proxy(build_target(target), progress)
+    return progress
 
 
 def _refuse_existing(*named: tuple[str, Path | None]) -> None:
