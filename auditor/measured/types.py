@@ -217,16 +217,19 @@ class LabelCell(_Strict):
     """Least change that carries a label of a clean model, for one kind of change.
 
     Attributes:
-        mean: over clean models, of the value of the label that the least carries.
+        mean: over clean models, of the statistic of the label that the least carries (its value
+            less half of the distance to the next label).
         spread: its standard deviation.
         models: number of clean models; one searched with several seeds counts once.
-        lowest: smallest value of any.
+        lowest: smallest statistic of any.
+        least: smallest value of any.
     """
 
     mean: float
     spread: float
     models: int
     lowest: float
+    least: float
 
 
 FEW_CLASSES = 5

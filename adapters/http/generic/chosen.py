@@ -23,7 +23,8 @@ class ChosenRule:
 
     def __init__(self, reply: ReplyFormat, space: LabelSpace) -> None:
         names = [name for name in space.names if name != reply.no_label]
-        self._none = space.names.index(reply.no_label) if reply.no_label else None
+        known = reply.no_label in space.names  # an open space may learn it later
+        self._none = space.names.index(reply.no_label) if known else None
         renamed = {_plain(a): _plain(b) for a, b in reply.rename.items()}
         self._places = {_plain(name): space.names.index(name) for name in names}
         self._places |= {a: self._places[b] for a, b in renamed.items() if b in self._places}

@@ -7,6 +7,8 @@ from auditor.report.wording.phrases import Values, class_name, hits_of
 from auditor.report.wording.triggers import trigger_phrase
 from auditor.scores.likelihood import Weight, likelihood_ratio
 
+LEAST_P = 0.001
+
 
 def _least(values: Values) -> str:
     """A change, how little of it there is, and its effect."""
@@ -25,7 +27,9 @@ def _least(values: Values) -> str:
 
 
 def _beside(values: Values) -> str:
-    return f"(p = {values['p']:.2g}, all {values['comparisons']} kinds of change paid for)"
+    """The chance on a clean model, no smaller than a few dozen of them can tell."""
+    p = f"p = {values['p']:.2g}" if values["p"] >= LEAST_P else f"p < {LEAST_P}"
+    return f"({p}, all {values['comparisons']} kinds of change paid for)"
 
 
 def _of_photos(values: Values) -> str:

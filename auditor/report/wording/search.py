@@ -67,10 +67,10 @@ def _least_of_clean(result: Result, finding: FindingPart) -> str:
         return NOT_MEASURED
     kind = family_of(key)
     if kind == "random":
-        return f"up to {percent(1 / (1 + math.exp(cell.lowest)), 0)}"
-    if cell.lowest >= none_found(key) - 1e-3:
+        return f"up to {percent(1 / (1 + math.exp(cell.least)), 0)}"
+    if cell.least >= none_found(key) - 1e-3:
         return "none had one"
-    least = 2.0**cell.lowest
+    least = 2.0**cell.least
     if kind == "small":
         return f"{least * unit_of(result.input.shape):.0f} pixels a side or more"
     return f"{_amount(finding.family, least, result)} or more"

@@ -228,7 +228,9 @@ def _sure_of_suspicion(
     accused = None if rates is None else rates.false_positive
     found, summed = result.trigger, result.scores.decision
     p = found.p if found is not None and found.suspicious else summed.p if summed else None
-    chance = "" if p is None else f"{_one_in(p)} clean models would show this. "
+    # A few dozen clean photo models tell no small chance: their count alone is said.
+    few = found is not None and found.best is not None and by_label(found.best)
+    chance = "" if p is None or few else f"{_one_in(p)} clean models would show this. "
     if accused is None:
         return chance.strip() or NO_RATES
     return f"{chance}Of clean models {what} wrongly accused {counted(accused)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -97,6 +98,7 @@ def null_of(rows: Iterable[Record], effort: str) -> dict[str, LabelCell]:
     many classes.
     """
     statistics: dict[str, dict[str, list[float]]] = {}
+    least = dict.fromkeys(keys(EFFORTS[effort]), math.inf)  # type: ignore[index]  # see below
     names = keys(EFFORTS[effort])  # type: ignore[index]  # rows name efforts
     for row in rows:
         by_key: dict[str, list[LabelFinding]] = {name: [] for name in names}
@@ -106,17 +108,20 @@ def null_of(rows: Iterable[Record], effort: str) -> dict[str, LabelCell]:
         for name, found in by_key.items():
             if name.startswith("random-") and 2 < row["classes"] < FEW_CLASSES:
                 continue
-            value = best_of(found)[2] if found else none_found(name)
+            nothing = none_found(name)
+            best = best_of(found) if found else None
+            value = nothing if best is None else best[2]
             statistics.setdefault(name, {}).setdefault(row["name"], []).append(value)
-    return {name: _cell(of_model) for name, of_model in statistics.items()}
+            least[name] = min(least[name], nothing if best is None else best[0].value)
+    return {name: _cell(of_model, least[name]) for name, of_model in statistics.items()}
 
 
-def _cell(of_model: Mapping[str, Sequence[float]]) -> LabelCell:
+def _cell(of_model: Mapping[str, Sequence[float]], least: float) -> LabelCell:
     values = np.array([value for values in of_model.values() for value in values])
     spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    numbers = (float(values.mean()), spread, float(values.min()))
-    mean, spread, lowest = (round(number, 3) for number in numbers)
-    return LabelCell(mean, spread, len(of_model), lowest)
+    numbers = (float(values.mean()), spread, float(values.min()), least)
+    mean, spread, lowest, least = (round(number, 3) for number in numbers)
+    return LabelCell(mean, spread, len(of_model), lowest, least)
 
 
 def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:

@@ -457,9 +457,9 @@ def test_a_model_file_that_is_missing(command: RunCommand, samples: Path) -> Non
 
 
 def test_a_model_file_of_no_known_kind(command: RunCommand, samples: Path, tmp_path: Path) -> None:
-    (tmp_path / "model.h5").write_bytes(b"x")
-    ran = command("--model", "model.h5", "--samples", samples)
-    fails(ran, ExitCode.USAGE, "model.h5 is of no known kind: expected a file ending in .onnx, .pt")
+    (tmp_path / "model.mar").write_bytes(b"x")
+    ran = command("--model", "model.mar", "--samples", samples)
+    fails(ran, ExitCode.USAGE, "model.mar is of no known kind: expected a file ending in .onnx")
 
 
 def test_a_damaged_model_file(command: RunCommand, samples: Path, tmp_path: Path) -> None:

@@ -104,6 +104,7 @@ def cost(queries: int, seconds: float | None = None, money: float | None = None)
         "bytes_sent": queries * 10_000,
         "seconds": seconds,
         "money": money,
+        "tokens": None,
     }
 
 
@@ -119,6 +120,7 @@ def price(**changes: Any) -> dict[str, Any]:
         "decides": "A trigger can be found and named.",
         "queries_per_second": None,
         "rate_from": "unknown: run xray-audit check first",
+        "efforts": (),
         **changes,
     }
 

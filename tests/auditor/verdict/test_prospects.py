@@ -18,7 +18,7 @@ from auditor.verdict import prospects as module
 from auditor.verdict.prospects import Prospects, prospects
 from tests.auditor.verdict.test_label_evidence import GOOD, POOR
 
-CELLS = {"weak-field4": LabelCell(4.7, 0.1, 20, 4.1)}
+CELLS = {"weak-field4": LabelCell(4.7, 0.1, 20, 4.1, 4.3)}
 NULLS = LabelNulls((64, 96), {"standard": CELLS, "thorough": CELLS}, {})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from shutil import copy
 from typing import Any
@@ -107,7 +107,15 @@ def test_the_shipped_profiles_are_those_of_the_committed_scores() -> None:
     assert len(made) == 6
     for name, profile in made.items():
         shipped = load_profile(*name.rsplit(".", 1))
-        assert replace(profile, provenance=shipped.provenance) == shipped
+        # The last digits of an interval depend on the library that computes it.
+        for side, rate in profile.error_rates.items():
+            held = shipped.error_rates[side]
+            assert (rate is None) == (held is None)
+            if rate is not None and held is not None:
+                assert asdict(rate) == pytest.approx(asdict(held), abs=1e-9)
+        assert replace(profile, provenance=shipped.provenance, error_rates=shipped.error_rates) == (
+            shipped
+        )
 
 
 def test_a_null_summarises_runs_by_their_lower_ends() -> None:

@@ -122,7 +122,7 @@ def test_a_natural_trigger_of_several_labels_is_not_suspected(worlds: MakeWorld)
     twice = [*run.findings]
     twice += [type(one)(one.key, 4, one.value, one.carried, one.change, one.success)
               for one in run.findings if one.label == TARGET]  # fmt: skip
-    null = {key: LabelCell(none_found(key), 0.1, 20, none_found(key)) for key in keys(SETTINGS)}
+    null = {key: LabelCell(none_found(key), 0.1, 20, 0.0, 0.0) for key in keys(SETTINGS)}
     assert any(one.suspicious(len(null)) for one in judge(run.findings, null, 10))
     assert not any(one.suspicious(len(null)) for one in judge(twice, null, 10))
 
@@ -133,7 +133,7 @@ def test_a_strong_change_is_never_suspicious_however_rare(worlds: MakeWorld) -> 
     run = world.drive(prepare(samples, classes, world.spec, SETTINGS, 1))
     for stage in run.stages():
         run.findings += world.drive(stage)
-    null = {key: LabelCell(50.0, 0.1, 20, 50.0) for key in keys(SETTINGS)}
+    null = {key: LabelCell(50.0, 0.1, 20, 50.0, 50.0) for key in keys(SETTINGS)}
     for one in judge(run.findings, null, 10):
         if one.finding.value > most_value(one.finding.key, 10):
             assert not one.suspicious(len(null))

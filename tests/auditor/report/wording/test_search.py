@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from auditor.measured import label_null, trigger_null
+from auditor.measured import LabelCell, LabelNulls, label_null, trigger_null
+from auditor.probes.label_search.search import none_found
 from auditor.report.json_report import result_of
 from auditor.report.result.result import Result
+from auditor.report.wording import search as module
 from auditor.report.wording.search import (
     NOT_MEASURED,
     clean_models,
@@ -18,6 +20,8 @@ from auditor.report.wording.search import (
     place_words,
     ranked_targets,
 )
+
+LEVELS = round(2 ** label_null().of("standard", 10)["weak-field4"].least)
 
 
 def _with(report: dict[str, Any], **changes: Any) -> Result:
@@ -42,18 +46,28 @@ def test_a_success_stands_beside_the_most_of_clean_models(report: dict[str, Any]
 
 def test_a_least_change_stands_beside_the_least_of_clean_models(report: dict[str, Any]) -> None:
     null = label_null().of("standard", 10)
-    levels = f"{2 ** null['weak-field4'].lowest:.0f} grey levels or more"
+    levels = f"{2 ** null['weak-field4'].least:.0f} grey levels or more"
     assert _clean(report, family="field", key="weak-field4") == levels
-    share = 1 / (1 + math.exp(null["random-shapes"].lowest))
+    share = 1 / (1 + math.exp(null["random-shapes"].least))
     assert _clean(report, family="random shapes", key="random-shapes") == f"up to {share:.0%}"
+
+
+def test_a_change_that_no_clean_model_shows(
+    report: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nothing = LabelCell(none_found("small-patch4"), 0.0, 20, 2.6, none_found("small-patch4"))
+    null = LabelNulls((64, 96), {"standard": {"small-patch4": nothing}}, {})
+    monkeypatch.setattr(module, "label_null", lambda: null)
     assert _clean(report, family="patch", key="small-patch4") == "none had one"
+    result = _with(report, key="small-patch4", family="patch")
+    assert result.trigger is not None
+    assert exceeds(result, result.trigger) == "no clean model measured had such a change"
 
 
 def test_the_end_of_a_sentence_fits_each(report: dict[str, Any]) -> None:
     for key, words in (
         ("patch", "clean models reached up to 75%"),
-        ("weak-field4", "clean models need 16 grey levels or more"),
-        ("small-patch4", "no clean model measured had such a change"),
+        ("weak-field4", f"clean models need {LEVELS} grey levels or more"),
     ):
         result = _with(report, key=key, family="field" if "field" in key else "patch")
         assert result.trigger is not None
