@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from auditor.measured import label_rates, search_queries
+from auditor.measured import label_null, label_rates, search_queries
 from auditor.report.json_report import result_of
 from auditor.report.wording.coverage import coverage_rows
 from auditor.report.wording.glossary import GLOSSARY, marked
@@ -61,7 +61,8 @@ def test_the_least_change_is_named_with_its_strength(found: dict[str, Any]) -> N
     found["settings"]["effort"] = "standard"
     reason = _said(found).reason
     assert reason.startswith("A fixed smooth pattern added to the picture, 9 of 255 grey levels,")
-    assert "clean models need 16 grey levels or more" in reason
+    least = 2 ** label_null().of("standard", 10)["weak-field4"].least
+    assert f"clean models need {least:.0f} grey levels or more" in reason
 
 
 def test_no_evidence_says_what_was_tried_and_missed(make_report: MakeReport) -> None:
