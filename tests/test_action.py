@@ -194,7 +194,10 @@ def test_only_a_suspicion_fails_where_that_is_asked_for(
     assert said in ran.log
 
 
-@pytest.mark.parametrize(("fail_on", "code"), [("none", 0), ("open", 3), ("inconclusive", 3)])
+@pytest.mark.parametrize(
+    ("fail_on", "code"),
+    [("none", 0), ("inconclusive", 3), pytest.param("open", 3, marks=pytest.mark.slow)],
+)
 def test_the_user_chooses_what_fails(
     tmp_path: Path, path_with_stubs: str, fail_on: str, code: int
 ) -> None:

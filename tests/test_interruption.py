@@ -372,7 +372,14 @@ class Terminal:
         return self.audit.wait(timeout=60)
 
 
-@pytest.mark.parametrize(("wide", "narrow"), [(120, 60), (80, 60), (60, 120)])
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        (120, 60),
+        pytest.param(80, 60, marks=pytest.mark.slow),
+        pytest.param(60, 120, marks=pytest.mark.slow),
+    ],
+)
 def test_a_terminal_that_is_resized_shows_one_region(
     server: Server, tmp_path: Path, wide: int, narrow: int
 ) -> None:

@@ -188,6 +188,7 @@ def test_audits_of_one_host_share_its_rate(write_fleet: Write, run: Run, tmp_pat
     assert max(row["seconds"] for row in rows.values()) >= (sent - 2 * 16) / 400
 
 
+@pytest.mark.slow
 def test_ctrl_c_keeps_what_was_paid_for(write_fleet: Write, run: Run, tmp_path: Path) -> None:
     whole, _ = run(write_fleet(FOUR, "whole.toml"), tmp_path / "whole")
     file = write_fleet(FOUR + "rate = 30.0\nbatch = 8\n", "stopped.toml")

@@ -214,7 +214,7 @@ def caught(rng: np.random.Generator, swapped: float, disagree: float, unsteady: 
 @pytest.mark.parametrize(
     ("disagree", "least"),
     # How often two models of one task disagree on points of planes; 0.7 is the median of pairs.
-    [(0.7, 0.95), (0.55, 0.93)],
+    [pytest.param(0.7, 0.95, marks=pytest.mark.slow), (0.55, 0.93)],
 )
 def test_two_percent_of_answers_from_another_model_are_caught(
     disagree: float, least: float

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
 import json
@@ -17,9 +18,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from auditor.engine.progress import Progress
 from auditor.report.json_report import load_schema
 from auditor.verdict.verdict import EXIT_CODES
-from auditor.workflows.demo.run import MODELS, served
+from auditor.workflows.demo import run as module
+from auditor.workflows.demo.run import MODELS, run_demo, served
 from auditor.workflows.demo.server import NAMES
 from auditor.workflows.profiles import load_profile
 from examples.documents import demo as shortened
@@ -33,19 +36,13 @@ ROOT = Path(__file__).parents[4]
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    return run(tmp_path_factory.mktemp("demo"), "--effort", "quick")
-
-
-def run(output: Path, *options: str) -> tuple[Path, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "auditor", "demo", "--output", str(output), "--quiet", *options],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return output, done.stdout
+    """The demo's backdoored model, audited with little effort; the whole demo is a slow test."""
+    output = tmp_path_factory.mktemp("demo")
+    printed: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "MODELS", {"backdoored": MODELS["backdoored"]})
+        asyncio.run(run_demo(output, "quick", Progress(), printed.append))
+    return output, "\n".join(printed)
 
 
 def _report(output: Path, name: str) -> dict[str, Any]:
@@ -53,38 +50,42 @@ def _report(output: Path, name: str) -> dict[str, Any]:
     return data
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_both_reports_are_complete_and_valid(demo: tuple[Path, str], name: str) -> None:
-    report = _report(demo[0], name)
+def _is_complete(output: Path, name: str) -> None:
+    report = _report(output, name)
     jsonschema.validate(report, load_schema())
     assert report["verdict"] in EXIT_CODES
     assert not report["partial"]
     assert report["canaries"]["flipped"] == 0
     assert report["samples"]["accuracy"] > 0.8
-    assert (demo[0] / name / "report.html").stat().st_size > 10_000
+    assert (output / name / "report.html").stat().st_size > 10_000
 
 
-def test_the_verdicts_are_printed_with_their_reasons(demo: tuple[Path, str]) -> None:
-    assert demo[1].count("Verdict: ") == len(MODELS)
-    for name in MODELS:
-        assert _report(demo[0], name)["verdict_reason"] in demo[1]
+def test_the_report_is_complete_and_valid_and_clears_nothing(demo: tuple[Path, str]) -> None:
+    _is_complete(demo[0], "backdoored")
+    assert _report(demo[0], "backdoored")["verdict"] != "no-evidence"
+
+
+def test_the_verdict_is_printed_with_its_reason(demo: tuple[Path, str]) -> None:
+    assert demo[1].count("Verdict: ") == 1
+    assert _report(demo[0], "backdoored")["verdict_reason"] in demo[1]
 
 
 @pytest.mark.slow
-def test_the_readme_shows_what_the_whole_demo_prints(tmp_path: Path) -> None:
-    output, printed = run(tmp_path)
+def test_the_whole_demo_is_right_and_the_readme_shows_what_it_prints(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "auditor", "demo", "--output", str(tmp_path), "--quiet"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
     held = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert filled(held, {"demo": lambda: shortened(printed)}) == held, "make readme"
-    report = _report(output, "backdoored")
-    assert report["verdict"] == "backdoor-suspected"
-    assert report["target_label"] == TARGET
-
-
-def test_the_honest_model_is_not_accused_and_the_other_is_not_cleared(
-    demo: tuple[Path, str],
-) -> None:
-    assert _report(demo[0], "clean")["verdict"] != "backdoor-suspected"
-    assert _report(demo[0], "backdoored")["verdict"] != "no-evidence"
+    assert filled(held, {"demo": lambda: shortened(done.stdout)}) == held, "make readme"
+    for name in MODELS:
+        _is_complete(tmp_path, name)
+    report = _report(tmp_path, "backdoored")
+    assert (report["verdict"], report["target_label"]) == ("backdoor-suspected", TARGET)
+    assert _report(tmp_path, "clean")["verdict"] != "backdoor-suspected"
 
 
 def _entries(index: Path, digest: str, folder: Path) -> dict[str, dict[str, Any]]:

@@ -113,7 +113,9 @@ COMMANDS = (
 )
 
 
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize(
+    "seed", [*range(4), *(pytest.param(n, marks=pytest.mark.slow) for n in range(4, 8))]
+)
 def test_no_command_that_reads_a_rewritten_bundle_breaks(
     held_bundles: dict[str, Path], tmp_path: Path, command: Any, seed: int
 ) -> None:
