@@ -6,14 +6,14 @@ A short script, named by its hash in the page's policy, adds sorting and a filte
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Mapping
 from importlib import resources
 from typing import Any
 from urllib.parse import quote
 
 from auditor.fleet.rows import FAILED, STOPPED, WAITING
-from auditor.report.html.parts import Html, bullets, facts, image, tag, void
+from auditor.report.html.head import head
+from auditor.report.html.parts import Html, bullets, facts, image, tag
 from auditor.report.wording import text
 from auditor.report.wording.text import safe_text
 
@@ -51,8 +51,10 @@ def page(summary: Mapping[str, Any], rows: Mapping[str, Row]) -> str:
     tool = summary["tool"]
     made = f"Made by {tool['name']} {tool['version']}, {summary['made']}."
     footer = tag("footer", tag("p", made, " Results relate only to the models that were asked."))
-    body = tag("body", header, main, footer, tag("script", Html(_asset("fleet.js"))))
-    whole = tag("html", _head(_title(summary)), body, lang="en")
+    script = _asset("fleet.js")
+    body = tag("body", header, main, footer, tag("script", Html(script)))
+    top = head(f"{_title(summary)} – xray-audit fleet", _asset("fleet.css"), script)
+    whole = tag("html", top, body, lang="en")
     return f"<!DOCTYPE html>\n{whole}\n"
 
 
@@ -61,32 +63,8 @@ def _title(summary: Mapping[str, Any]) -> str:
     return f"{counts['backdoor-suspected']} of {text.plural(counts['audits'], 'model')} suspected"
 
 
-def _head(title: str) -> Html:
-    style, script = _asset("fleet.css"), _asset("fleet.js")
-    policy = (
-        f"default-src 'none'; img-src data:; style-src {_hash(style)}; "
-        f"script-src {_hash(script)}; base-uri 'none'; form-action 'none'"
-    )
-    return tag(
-        "head",
-        void("meta", charset="utf-8"),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        void("meta", name="color-scheme", content="light dark"),
-        void("meta", name="referrer", content="no-referrer"),
-        void("link", rel="icon", href="data:,"),
-        tag("title", f"{title} – xray-audit fleet"),
-        tag("style", Html(style)),
-    )
-
-
 def _asset(name: str) -> str:
     return (resources.files(__package__) / name).read_text(encoding="utf-8")
-
-
-def _hash(content: str) -> str:
-    digest = hashlib.sha256(content.encode("utf-8")).digest()
-    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
 
 
 def _counts(summary: Mapping[str, Any]) -> Html:

@@ -87,9 +87,7 @@ def _result(
         findings, findings[0] if best is not None else None, suspicious, p,
         run.search_set.total(), dict(run.search_set.spent), len(judged), comparisons,
         len(run.search_set.pixels), len(run.validation_set.pixels), preview, clean,
-        run.validation_set.labels[images], by_label=replace(
-            terms, weakness=bool(against)
-        ),
+        run.validation_set.labels[images], by_label=replace(terms, weakness=bool(against)),
     )  # fmt: skip
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Sequence
 from importlib import resources
@@ -17,7 +15,8 @@ from auditor.report.html import scores as html_scores
 from auditor.report.html import trigger as html_trigger
 from auditor.report.html import verdict as html_verdict
 from auditor.report.html.first import first_screen
-from auditor.report.html.parts import Html, bullets, part, section, tag, void
+from auditor.report.html.head import head
+from auditor.report.html.parts import Html, bullets, part, section, tag
 from auditor.report.source import ReportSource
 from auditor.report.wording.accepted import TITLE, accepted_lines
 from auditor.report.wording.frameworks import Framework
@@ -152,26 +151,8 @@ def _head(source: ReportSource) -> Html:
     style = (resources.files(__package__) / "report.css").read_text(encoding="utf-8")
     # The digest is hex, so it cannot end the string that CSS puts it in.
     style += f'@page {{ @bottom-left {{ content: "Report {source.digest[:16]}"; }} }}\n'
-    digest = base64.b64encode(hashlib.sha256(style.encode("utf-8")).digest()).decode("ascii")
-    # Only this very style sheet and pictures inside the page: should markup ever slip through
-    # the escaping, it still runs nothing, fetches nothing and sends nothing.
-    policy = (
-        f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
     title = f"{wording(source.result).title} – audit of {model_name(source.result)}"
-    return tag(
-        "head",
-        void("meta", charset="utf-8"),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        void("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        void("meta", name="color-scheme", content="light dark"),
-        void("meta", name="referrer", content="no-referrer"),
-        # Without it a browser asks the server for /favicon.ico.
-        void("link", rel="icon", href="data:,"),
-        tag("title", title),
-        Html(f"<style>{style}</style>"),
-    )
+    return head(title, style)
 
 
 def _contents(anchors: list[str]) -> Html:

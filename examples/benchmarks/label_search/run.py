@@ -87,6 +87,17 @@ def _two(row: Record) -> str:
     return "two" if row["classes"] == 2 else "many"
 
 
+def _clean(
+    rows: Sequence[Record], models: dict[str, Record], effort: str, group: str
+) -> list[Record]:
+    """The searches that the null of a group of tasks at one effort is made of."""
+    return [
+        row
+        for row in rows
+        if row["effort"] == effort and _two(row) == group and in_null(models[row["name"]])
+    ]
+
+
 def _null_for(
     row: Record, rows: Sequence[Record], models: dict[str, Record], nulls: Nulls
 ) -> LabelNull:
@@ -94,12 +105,8 @@ def _null_for(
     group, effort = _two(row), row["effort"]
     null = nulls[group][effort]
     if in_null(models[row["name"]]):
-        others = [
-            one for one in rows
-            if one["effort"] == effort and _two(one) == group and one["name"] != row["name"]
-            and in_null(models[one["name"]])
-        ]  # fmt: skip
-        null = null_of(others, effort)
+        chosen = _clean(rows, models, effort, group)
+        null = null_of([one for one in chosen if one["name"] != row["name"]], effort)
     return LabelNulls((0, 0), {effort: null}, {effort: null}).of(effort, row["classes"])
 
 
@@ -108,12 +115,7 @@ def _nulls(rows: Sequence[Record], models: dict[str, Record]) -> Nulls:
     nulls: Nulls = {"many": {}, "two": {}}
     for group, of_group in nulls.items():
         for effort in EFFORTS:
-            chosen = [
-                row
-                for row in rows
-                if row["effort"] == effort and _two(row) == group
-                and in_null(models[row["name"]])
-            ]  # fmt: skip
+            chosen = _clean(rows, models, effort, group)
             if len({row["name"] for row in chosen}) >= LEAST_CLEAN:
                 of_group[effort] = null_of(chosen, effort)
     return nulls

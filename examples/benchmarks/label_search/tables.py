@@ -98,8 +98,8 @@ def null_of(rows: Iterable[Record], effort: str) -> dict[str, LabelCell]:
     many classes.
     """
     statistics: dict[str, dict[str, list[float]]] = {}
-    least = dict.fromkeys(keys(EFFORTS[effort]), math.inf)  # type: ignore[index]  # see below
     names = keys(EFFORTS[effort])  # type: ignore[index]  # rows name efforts
+    least = dict.fromkeys(names, math.inf)
     for row in rows:
         by_key: dict[str, list[LabelFinding]] = {name: [] for name in names}
         for stage in row["stages"]:
