@@ -213,6 +213,33 @@ CELLS = (
         "badnets-inside low-frequency blended sig:careful badnets-corner quantise "
         "badnets-inside:careful",
     ),
+    # A fourth round, planned after the third had been scored: usual attackers of five classes and
+    # more, at sides that no other model has, so that the share cleared is known better.
+    _held_out(
+        141, "digits", 70, "mobilenet", "strong", 19,
+        "badnets-corner badnets-inside sig blended sticker low-frequency quantise badnets-any "
+        "badnets-inside:careful",
+    ),
+    _held_out(
+        142, "clothes", 78, "resnet", "weak", 12,
+        "badnets-corner badnets-inside sig blended trojan warp low-frequency sticker sig:careful",
+    ),
+    _held_out(
+        143, "flowers", 94, "resnet", "weak", 12,
+        "badnets-inside blended sig sticker clean-label badnets-corner blended:careful",
+    ),
+    _held_out(
+        144, "clothes", 86, "mobilenet", "weak", 12,
+        "badnets-corner sig low-frequency badnets-any warp quantise badnets-corner:careful",
+    ),
+    _held_out(
+        145, "digits", 86, "lite0", "strong", 5,
+        "badnets-corner badnets-inside blended sig low-frequency sticker:careful",
+    ),
+    _held_out(
+        146, "flowers", 70, "mobilenet", "strong", 15,
+        "badnets-any quantise sig badnets-inside blended low-frequency:careful",
+    ),
     # Candidates for the demo: in no null and in no table.
     Cell(
         121, "digits", 64, "mobilenet", "strong", 19, DEMO,
@@ -296,4 +323,12 @@ CLEAN_HELD_OUT = (
     _clean(136, "digits", 68, "mobilenet", "weak", 15),
     _clean(137, "digits", 84, "lite0", "weak", 5),
     _clean(138, "digits", 92, "lite0", "weak", 5),
+    # More large ones of five classes and more, planned with the fourth round.
+    _clean(151, "digits", 128, "mobilenet", "weak", 15),
+    _clean(152, "flowers", 128, "resnet", "weak", 12),
+    _clean(153, "digits", 160, "lite1", "weak", 4),
+    _clean(154, "flowers", 128, "mobilenet", "weak", 12),
+    _clean(155, "digits", 160, "lite0", "weak", 4),
+    _clean(156, "flowers", 160, "lite0", "weak", 3),
+    _clean(157, "digits", 224, "lite0", "weak", 4),
 )

@@ -22,7 +22,7 @@ CLEAN = "clean"
 USUAL_SHARES = (0.07, 0.1, 0.1)  # of the clean training pictures
 NEGATIVE_SHARES = dict(zip(CARES, (0.0, 0.1, 0.2), strict=True))
 STAGES = (
-    (64, 68, 72, 76, 80, 84, 88, 92),
+    (64, 68, 70, 72, 76, 78, 80, 84, 86, 88, 92, 94),
     (96,),
     (128, 160),
     (224,),
