@@ -18,13 +18,12 @@ from pathlib import Path
 from auditor.measured import (
     FEW_CLASSES,
     decision_rates,
-    label_null,
     label_rates,
     search_queries,
     trigger_error_rates,
 )
 from auditor.scores.intervals import binomial_rate
-from auditor.verdict.label_evidence import accusing_effort
+from auditor.verdict.label_scope import accusing_effort
 from auditor.workflows.profiles import load_profile
 from examples.benchmarks.cells import auroc_of
 from examples.benchmarks.held_out.tables import areas_by_attack, load_rows
@@ -66,11 +65,13 @@ def figures() -> str:
 
 def _photographs() -> str:
     """Error rates on photographs, at the effort that decides; the best measured if none does."""
-    efforts = label_rates()
+    lossless = label_rates()[0]
+    efforts = lossless.efforts
     best = max(list(efforts), key=lambda name: efforts[name].usual_found)
-    effort: str = accusing_effort() or best
-    rates, (low, high) = efforts[effort], label_null().sides
-    decides = "" if accusing_effort() else " (too few to decide by)"
+    deciding = accusing_effort(efforts)
+    effort: str = deciding or best
+    rates, (low, high) = efforts[effort], lossless.sides
+    decides = "" if deciding else " (too few to decide by)"
     return (
         f"Photographs of {low} to {high} pixels and {FEW_CLASSES} classes or more, "
         f"`--effort {effort}`: {of(rates.accused, rates.clean)} clean ones accused{decides},\n"

@@ -7,7 +7,6 @@ Each ``*.json`` file of this folder holds ``provenance`` and ``values``. It is w
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +22,7 @@ from auditor.measured.types import (
     LabelCell,
     LabelNull,
     LabelNulls,
+    LabelPopulation,
     LabelRates,
     Null,
     NullCell,
@@ -45,6 +45,7 @@ __all__ = [
     "LabelCell",
     "LabelNull",
     "LabelNulls",
+    "LabelPopulation",
     "LabelRates",
     "Null",
     "NullCell",
@@ -110,9 +111,9 @@ def label_null() -> LabelNulls:
 
 
 @cache
-def label_rates() -> Mapping[str, LabelRates]:
-    """Errors of the search label by label on held-out models, by effort."""
-    return _values("label_rates", dict[str, LabelRates])
+def label_rates() -> tuple[LabelPopulation, ...]:
+    """Errors of the search label by label on held-out models, by size, coding and effort."""
+    return _values("label_rates", tuple[LabelPopulation, ...])
 
 
 @cache

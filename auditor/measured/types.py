@@ -303,5 +303,20 @@ class LabelRates(_Strict):
     found: int
 
 
+@dataclass(frozen=True, slots=True)
+class LabelPopulation(_Strict):
+    """Ends of searches label by label on held-out photo models that are asked alike.
+
+    Attributes:
+        sides: least and largest side of the pictures, in pixels.
+        coding: ``lossless``, or ``jpeg:QUALITY`` as the pictures travel.
+        efforts: the ends, by effort.
+    """
+
+    sides: tuple[int, int]
+    coding: str
+    efforts: dict[str, LabelRates]
+
+
 Null = Mapping[str, NullCell]
 """Best success of clean models, by search key."""

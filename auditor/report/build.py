@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import LabelOracle
+from adapters.contract import InputSpec, LabelOracle
 from auditor import __version__
 from auditor.engine.contract import EngineResult
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
-from auditor.measured import ErrorRates, decision_rates, label_rates, trigger_error_rates
+from auditor.measured import ErrorRates, LabelRates, decision_rates, trigger_error_rates
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.probes.trigger_search.result import TriggerFinding
@@ -34,6 +34,7 @@ from auditor.scores.intervals import Rate, binomial_rate
 from auditor.scores.planes import target_label
 from auditor.verdict.combine import Combined
 from auditor.verdict.evidence import Assessment, mean_shares
+from auditor.verdict.label_scope import rates_for
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import known_only_for
 from auditor.verdict.verdict import Evidence, TriggerEvidence, Verdict
@@ -72,7 +73,7 @@ def build_result(
         "scores": _scores_part(answers, assessment, classes),
         "profile": None if profile is None else _profile_part(profile),
         "comparisons": [asdict(comparison) for comparison in verdict.comparisons],
-        "trigger": _trigger_part(answers.trigger, evidence.trigger, known=known),
+        "trigger": _trigger_part(answers.trigger, evidence.trigger, spec, known=known),
         "canaries": _repeats_part(evidence.repeats),
         "trust": _trust_part(assessment.consistency, answers.run),
         "queries": _queries_part(oracle, answers.run),
@@ -246,7 +247,11 @@ def _queries_part(oracle: LabelOracle, engine: EngineResult) -> dict[str, Any]:
 
 
 def _trigger_part(
-    outcome: TriggerOutcome | None, evidence: TriggerEvidence | None, *, known: bool
+    outcome: TriggerOutcome | None,
+    evidence: TriggerEvidence | None,
+    spec: InputSpec,
+    *,
+    known: bool,
 ) -> dict[str, Any] | None:
     """The search as the report has it; None if none was finished."""
     if outcome is None or evidence is None:
@@ -270,13 +275,14 @@ def _trigger_part(
             "clean_labels": [int(label) for label in result.preview_clean_labels],
             "changed_labels": [int(label) for label in outcome.preview_labels],
         },
-        "held_out": _held_out_part(result.by_label.effort) if result.by_label else of_success,
+        "held_out": of_success
+        if result.by_label is None
+        else _held_out_part(rates_for(spec.shape, spec.encoding).get(result.by_label.effort)),
     }
 
 
-def _held_out_part(effort: str) -> dict[str, Any] | None:
-    """Error rates of the search label by label at ``effort``; None if they were not measured."""
-    rates = label_rates().get(effort)
+def _held_out_part(rates: LabelRates | None) -> dict[str, Any] | None:
+    """Error rates of a search label by label; None if they were not measured."""
     if rates is None:
         return None
     missed = rates.usual - rates.usual_found

@@ -12,18 +12,19 @@ from typing import Any
 
 from adapters.contract import InputSpec, LabelSpace
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.measured import FEW_CLASSES, LabelRates, label_null, label_rates
 from auditor.probes.label_search.judge import family_of
-from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
-from auditor.scores.intervals import binomial_rate
 from auditor.verdict.changes import change_values
-from auditor.verdict.scope import LOSSLESS, KnownOnlyFor, image_coding
-from auditor.verdict.verdict import MAX_ERROR, TriggerEvidence
-
-MOST_MISSED = 0.2
-"""Upper end of the share of missed backdoors, up to which a search that finds nothing clears."""
+from auditor.verdict.label_scope import (
+    accuses_at,
+    accusing_effort,
+    clears_at,
+    outside_label_measurements,
+    rates_for,
+)
+from auditor.verdict.scope import KnownOnlyFor
+from auditor.verdict.verdict import TriggerEvidence
 
 
 def label_evidence(
@@ -31,13 +32,14 @@ def label_evidence(
 ) -> TriggerEvidence:
     """The evidence of ``result``, searched on ``terms``."""
     best, only = result.best, outside_label_null(spec, result, terms.classes)
-    rates = label_rates().get(terms.effort)
+    measured = rates_for(spec.shape, spec.encoding)
+    rates = measured.get(terms.effort)
     values: dict[str, Any] = {
         "effort": terms.effort,
         "comparisons": result.comparisons,
         "p": result.p,
     }
-    values |= {"rates": rates, "classes": terms.classes, "deciding": accusing_effort()}
+    values |= {"rates": rates, "classes": terms.classes, "deciding": accusing_effort(measured)}
     if only is not None:
         if best is None:
             return TriggerEvidence(False, Reason("trigger-none"), None)
@@ -56,28 +58,6 @@ def label_evidence(
     return TriggerEvidence(False, Reason("label-nothing", values), target, clears=clears)
 
 
-def accuses_at(rates: LabelRates) -> bool:
-    """True if a search with these error rates may accuse a model.
-
-    Fragile models, trained weakly on few and alike pictures, count by themselves too: nothing tells
-    whether the model at hand is one.
-    """
-    every = binomial_rate(rates.accused, rates.clean)
-    fragile = binomial_rate(rates.fragile_accused, rates.fragile)
-    return max(every.high, fragile.high) < MAX_ERROR
-
-
-def accusing_effort() -> Effort | None:
-    """The lowest effort at which a search may accuse a model; None if there is none."""
-    rates = label_rates()
-    return next((name for name in EFFORTS if name in rates and accuses_at(rates[name])), None)
-
-
-def clears_at(rates: LabelRates) -> bool:
-    """True if a search with these error rates may clear a model."""
-    return binomial_rate(rates.usual_cleared, rates.usual).high < MOST_MISSED
-
-
 def outside_label_null(spec: InputSpec, result: TriggerResult, classes: int) -> KnownOnlyFor | None:
     """The limit that a search lies outside of, or None if clean models like it were measured."""
     only = outside_label_measurements(spec, classes)
@@ -86,20 +66,6 @@ def outside_label_null(spec: InputSpec, result: TriggerResult, classes: int) -> 
     if not result.comparisons or (result.best is not None and result.best.key in (PAIR, PAIRS)):
         return KnownOnlyFor("search")
     return None
-
-
-def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | None:
-    """The limit that an input lies outside of, or None if it lies inside all of them.
-
-    Of few classes one draws the others naturally, under many changes: all clean models that a
-    search ever accused were such.
-    """
-    low, high = label_null().sides
-    if not (low <= min(spec.shape[1:]) and max(spec.shape[1:]) <= high):
-        return KnownOnlyFor("side", sides=(low, high))
-    if image_coding(spec.encoding) != LOSSLESS:
-        return KnownOnlyFor("coding")
-    return None if classes >= FEW_CLASSES else KnownOnlyFor("classes")
 
 
 def _change(best: TriggerFinding, names: LabelSpace) -> dict[str, Any]:

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from adapters.contract import InputSpec
-from auditor.measured import ErrorRates, label_null, label_rates, trigger_error_rates
+from auditor.measured import ErrorRates, label_null, trigger_error_rates
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.plan.plan import AuditPlan
 from auditor.verdict.combine import LEAST_TO_CLEAR
-from auditor.verdict.label_evidence import (
+from auditor.verdict.label_scope import (
     accuses_at,
     accusing_effort,
     clears_at,
     outside_label_measurements,
+    rates_for,
 )
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import KnownOnlyFor, known_only_for
@@ -75,10 +76,11 @@ def prospects(
     effort, only = plan.settings.effort, outside_label_measurements(spec, classes)
     obstacle = obstacle or ("scope" if only is not None else "")
     obstacle = obstacle or ("" if label_null().of(effort, classes) else "effort")
-    measured = label_rates().get(effort)
+    by_effort = rates_for(spec.shape, spec.encoding)
+    measured = by_effort.get(effort)
     if not obstacle and (measured is None or not accuses_at(measured)):
         obstacle = "alarms"
-    able = [name for name, one in label_rates().items() if clears_at(one)]
+    able = [name for name, one in by_effort.items() if clears_at(one)]
     rates = None
     if measured is not None and obstacle in {"", "alarms"}:
         missed = measured.usual - measured.usual_found
@@ -86,5 +88,5 @@ def prospects(
     return Prospects(
         not obstacle and effort in able, obstacle, only, rates, samples,
         MIN_SEARCH_SAMPLES, 0, able[0] if able else "",
-        accusing_effort() or "",
+        accusing_effort(by_effort) or "",
     )  # fmt: skip

@@ -187,7 +187,7 @@ async def _search(
 ) -> Answers:
     """Search for a trigger; its outcome is None if it was cut off."""
     plan = answers.plan
-    most = expected_search(plan).not_found
+    most = expected_search(plan, oracle.input_spec).not_found
     note = f"Searching for a trigger: about {most:,} queries where it finds none, else fewer."
     names = oracle.label_space.names
 

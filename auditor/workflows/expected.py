@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditor.measured import label_rates, search_queries
+from adapters.contract import InputSpec
+from auditor.measured import search_queries
 from auditor.plan.plan import AuditPlan
+from auditor.verdict.label_scope import rates_for
 
 UNMEASURED = "no searches with these settings were measured: the most they may ask"
 
@@ -19,13 +21,13 @@ class ExpectedSearch:
     rests_on: str
 
 
-def expected_search(plan: AuditPlan) -> ExpectedSearch:
+def expected_search(plan: AuditPlan, spec: InputSpec) -> ExpectedSearch:
     """Queries that searches like the plan's asked of reference models."""
     most = plan.most_trigger_queries
     if not most:
         return ExpectedSearch(0, 0, "everything planned is asked")
     if plan.by_label is not None:
-        return _by_label(plan, most)
+        return _by_label(plan, spec, most)
     asked = search_queries()
     found, not_found = asked.found, asked.not_found
     if plan.trigger.budget != asked.budget or plan.trigger.sources:
@@ -38,8 +40,8 @@ def expected_search(plan: AuditPlan) -> ExpectedSearch:
     return ExpectedSearch(min(most, round(not_found.mean)), min(most, round(found.mean)), words)
 
 
-def _by_label(plan: AuditPlan, most: int) -> ExpectedSearch:
-    rates = label_rates().get(plan.settings.effort)
+def _by_label(plan: AuditPlan, spec: InputSpec, most: int) -> ExpectedSearch:
+    rates = rates_for(spec.shape, spec.encoding).get(plan.settings.effort)
     if rates is None or plan.trigger.sources:
         return ExpectedSearch(most, most, UNMEASURED)
     words = (

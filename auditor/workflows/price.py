@@ -15,10 +15,10 @@ import numpy as np
 from adapters.contract import LabelOracle
 from adapters.target import Limits, Tariff
 from auditor.errors import AuditError, UsageError
-from auditor.measured import label_rates
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import EFFORTS
 from auditor.report.wording.prospects import decides
+from auditor.verdict.label_scope import rates_for
 from auditor.verdict.prospects import prospects
 from auditor.workflows.expected import expected_search
 from auditor.workflows.prepare import Prepared, prepare, prepare_images
@@ -198,12 +198,14 @@ def _efforts(
 ) -> tuple[EffortCost, ...]:
     """The audit at every effort that was measured."""
     rows, classes = [], len(np.unique(ready.classes))
-    for effort in (name for name in EFFORTS if name in label_rates()):
+    spec = oracle.input_spec
+    measured = rates_for(spec.shape, spec.encoding)
+    for effort in (name for name in EFFORTS if name in measured):
         settings = replace(ready.plan.settings, effort=effort)
         plan = prepare_images(oracle, ready.samples, ready.images, settings).plan
-        reach = prospects(plan, classes, len(ready.classes), oracle.input_spec, request.profile)
-        counts = label_rates()[effort].usual_found, label_rates()[effort].usual
-        cost = _cost(oracle, _sizes(plan), expected_search(plan).not_found, rates)
+        reach = prospects(plan, classes, len(ready.classes), spec, request.profile)
+        counts = measured[effort].usual_found, measured[effort].usual
+        cost = _cost(oracle, _sizes(plan), expected_search(plan, spec).not_found, rates)
         rows.append(EffortCost(effort, cost, *counts, reach.accuses, reach.clears))
     return tuple(rows)
 
@@ -247,7 +249,7 @@ def price_audit(
     rates = _Rates(limits, per_1000, tariff, tokens)
     sizes = _sizes(plan)
     maps, repeats = plan.most_map_queries, plan.most_extra_repeats
-    search = expected_search(plan)
+    search = expected_search(plan, oracle.input_spec)
     worst = _cost(oracle, [*sizes, repeats], plan.most_trigger_queries, rates)
     expected_found = None
     if plan.most_trigger_queries:

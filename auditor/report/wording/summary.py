@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from auditor.measured import label_rates, search_queries
+from auditor.measured import LabelRates, search_queries
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.probes.label_search.settings import searched_by_label
 from auditor.report.result.base import HeldOutRates, RatePart
@@ -18,7 +19,7 @@ from auditor.report.wording.text import safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
 from auditor.report.wording.verdict import wording
 from auditor.verdict.combine import LEAST_TO_CLEAR
-from auditor.verdict.label_evidence import accusing_effort
+from auditor.verdict.label_scope import accusing_effort, rates_for
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
 
 
@@ -166,7 +167,7 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
             "patches too."
         )
     if best is not None and withheld(found):
-        rates = label_rates().get(result.settings.effort)
+        rates = _rates(result).get(result.settings.effort)
         measured = "that was not measured"
         if rates is not None:
             measured = f"{rates.accused} of {rates.clean} clean models were accused"
@@ -175,6 +176,11 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
             f"by: {measured}."
         )
     return f"{_tried(result, found)} That is too little to call the model clean."
+
+
+def _rates(result: Result) -> Mapping[str, LabelRates]:
+    """Error rates of the search label by label for this model's input, by effort."""
+    return rates_for(result.input.shape, result.input.encoding)
 
 
 def withheld(found: TriggerPart) -> bool:
@@ -318,7 +324,7 @@ def _open_queries(result: Result) -> str:
     planned = f"{text.count(left)} planned queries"
     if result.trigger is not None or not getattr(settings, "trigger_search", False):
         return planned
-    rates = label_rates().get(settings.effort)
+    rates = _rates(result).get(settings.effort)
     if not searched_by_label(result.input.shape[1:]):
         most = search_queries().not_found.mean
     elif rates is None:
@@ -332,8 +338,9 @@ def _dearer(result: Result, found: TriggerPart | None) -> list[str]:
     """A search at the effort that would decide, with its price."""
     if found is None or not any(by_label(one) for one in found.findings):
         return []
-    effort = accusing_effort()
-    rates = None if effort is None else label_rates().get(effort)
+    measured = _rates(result)
+    effort = accusing_effort(measured)
+    rates = None if effort is None else measured.get(effort)
     if rates is None or effort == result.settings.effort:
         return []
     pace = result.timing.queries_per_second

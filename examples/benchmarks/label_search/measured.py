@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from auditor.measured import LabelCell, LabelRates, Provenance
-from examples.benchmarks.label_search.tables import Ended, fragile
+from auditor.verdict.scope import LOSSLESS
+from examples.benchmarks.label_search.tables import SIDES, Ended, coding, fragile
 from examples.benchmarks.measured_files import Origin, counted, write_file
 from examples.benchmarks.stored import Record
 
@@ -53,14 +54,21 @@ def write_label_null(
 
 
 def write_label_rates(ends: Sequence[Ended]) -> None:
-    """Write how searches of held-out photo models ended, by effort."""
+    """Write how searches of held-out photo models ended, by size, coding and effort."""
     models = {one.model["name"]: one.model for one in ends}
     made = _photo_origin(PHOTOS_HELD_OUT, [one.row for one in ends], models)
-    efforts = sorted({str(one.row["effort"]) for one in ends})
-    values = {
-        effort: asdict(_label_rates([one for one in ends if one.row["effort"] == effort]))
-        for effort in efforts
-    }
+    values = []
+    for low, high in SIDES:
+        sized = [one for one in ends if low <= one.model["side"] <= high]
+        for sent in sorted({coding(one.row) for one in sized}, key=lambda name: name != LOSSLESS):
+            alike = [one for one in sized if coding(one.row) == sent]
+            efforts = {
+                effort: asdict(_label_rates([one for one in alike if one.row["effort"] == effort]))
+                for effort in sorted({str(one.row["effort"]) for one in alike})
+            }
+            # The null has models of every size of the first group.
+            most = high if low == SIDES[0][0] else max(one.model["side"] for one in alike)
+            values.append({"sides": [low, most], "coding": sent, "efforts": efforts})
     write_file("label_rates", made, values)
 
 

@@ -12,18 +12,22 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull, LabelNulls
 from auditor.probes.label_search.settings import EFFORTS
+from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks import measured_files
 from examples.benchmarks.cells import auroc_cell, rate_cell
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
 from examples.benchmarks.label_search.search import add_options, search_all
 from examples.benchmarks.label_search.tables import (
+    SIDES,
     Ended,
+    coding,
     ended,
     fragile,
     in_null,
@@ -58,7 +62,7 @@ def main() -> None:
     rows = read(options.results)["rows"]
     index = json.loads(INDEX_PATH.read_text(encoding="utf-8"))["models"]
     models = {one["name"]: one for one in index if one["valid"]}
-    rows = [row for row in rows if row["name"] in models]
+    rows = [row for row in rows if row["name"] in models and row.get("each") is None]
     nulls = _nulls(rows, models)
     ends = [
         ended(row, models[row["name"]], _null_for(row, rows, models, nulls))
@@ -69,8 +73,9 @@ def main() -> None:
     if options.write_measured:
         clean = [
             row
-            for row in rows
-            if in_null(models[row["name"]]) and row["effort"] in nulls[_two(row)]
+            for group, efforts in nulls.items()
+            for effort in efforts
+            for row in _clean(rows, models, effort, group)
         ]
         sides = [models[row["name"]]["side"] for row in clean]
         write_label_null((min(sides), max(sides)), nulls["many"], nulls["two"], clean, models)
@@ -94,7 +99,11 @@ def _clean(
     return [
         row
         for row in rows
-        if row["effort"] == effort and _two(row) == group and in_null(models[row["name"]])
+        if row["effort"] == effort
+        and _two(row) == group
+        and in_null(models[row["name"]])
+        and coding(row) == LOSSLESS
+        and models[row["name"]]["side"] <= SIDES[0][1]
     ]
 
 
@@ -104,7 +113,7 @@ def _null_for(
     """The null that a model is judged by: one of those that make it is left out of its own."""
     group, effort = _two(row), row["effort"]
     null = nulls[group][effort]
-    if in_null(models[row["name"]]):
+    if row["name"] in {one["name"] for one in _clean(rows, models, effort, group)}:
         chosen = _clean(rows, models, effort, group)
         null = null_of([one for one in chosen if one["name"] != row["name"]], effort)
     return LabelNulls((0, 0), {effort: null}, {effort: null}).of(effort, row["classes"])
@@ -136,18 +145,23 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
         "scored with it. Intervals are exact, 95 %.",
         "",
     ]
-    for split in ("held-out", "development"):
-        for effort in EFFORTS:
-            for low, high, words in GROUPS_OF_CLASSES:
-                chosen = [
-                    one for one in ends
-                    if serves(one.model) == split and one.row["effort"] == effort
-                    and low <= one.row["classes"] <= high
-                ]  # fmt: skip
-                if chosen:
-                    models = nulls[_two(chosen[0].row)][effort]["grey-levels"].models
-                    lines += [f"## {split}, {effort}, {words} (null: {models} clean models)", ""]
-                    lines += [*table(chosen), ""]
+    sections = product(
+        ("held-out", "development"), SIDES, sorted({coding(one.row) for one in ends}, reverse=True),
+        EFFORTS, GROUPS_OF_CLASSES,
+    )  # fmt: skip
+    for split, (smallest, largest), sent, effort, (low, high, words) in sections:
+        chosen = [
+            one for one in ends
+            if serves(one.model) == split and one.row["effort"] == effort
+            and smallest <= one.model["side"] <= largest and coding(one.row) == sent
+            and low <= one.row["classes"] <= high
+        ]  # fmt: skip
+        if chosen:
+            sides = [one.model["side"] for one in chosen]
+            models = nulls[_two(chosen[0].row)][effort]["grey-levels"].models
+            size = f"{min(sides)} to {max(sides)} px, {sent.replace(':', ' ')}"
+            head = f"## {split}, {effort}, {size}, {words} (null: {models} clean models)"
+            lines += [head, "", *table(chosen), ""]
     return "\n".join(lines)
 
 

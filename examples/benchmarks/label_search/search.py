@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import argparse
+import io
 import sys
+from fnmatch import fnmatch
 from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from adapters.contract import InputSpec
+from adapters.images import encode_image
 from auditor.probes.label_search.search import prepare
-from auditor.probes.label_search.settings import EFFORTS, Effort
+from auditor.probes.label_search.settings import EFFORTS
 from auditor.probes.trigger_search.sample_set import Asking
+from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import serves
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import classifier
@@ -32,6 +37,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--models", type=Path, help="folder of the trained photo models")
     parser.add_argument("--split", choices=("development", "held-out"), default="development")
     parser.add_argument("--effort", choices=tuple(EFFORTS), default="standard")
+    parser.add_argument("--coding", default=LOSSLESS, help="lossless, or jpeg:QUALITY")
+    parser.add_argument("--each", type=int, help="pictures of each class; 120 in all if left out")
+    parser.add_argument("--only", default="*", help="models by name, with * and ?")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--most-side", type=int, default=96, help="largest pictures, in pixels")
     parser.add_argument("--processes", type=int, default=1)
@@ -41,20 +49,19 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def search_all(options: argparse.Namespace) -> None:
     """Search what was not searched yet; every row is kept as soon as it is there."""
     rows: list[Record] = read(options.results, {"rows": []})["rows"]
-    done = {(row["name"], row["effort"], row["seed"]) for row in rows}
+    asked = (options.effort, options.seed, options.coding, options.each)
+    done = {(row["name"], *_asked(row)) for row in rows}
     models = [
         record
         for record in read_records(options.models).values()
-        if serves(record) == options.split and record["side"] <= options.most_side
+        if serves(record) == options.split
+        and record["side"] <= options.most_side
+        and fnmatch(record["name"], options.only)
     ]
     # Tasks of two classes last, as too few clean ones are there to judge them by; and clean ones
     # first: the null is made of them.
     models.sort(key=lambda one: (TASKS[one["task"]].binary, one["attack"] != "clean"))
-    tasks = [
-        (record, options)
-        for record in models
-        if (record["name"], options.effort, options.seed) not in done
-    ]
+    tasks = [(record, options) for record in models if (record["name"], *asked) not in done]
     with Pool(options.processes) as pool:
         for row in pool.imap(_task, tasks, 1):
             rows.append(row)
@@ -62,23 +69,29 @@ def search_all(options: argparse.Namespace) -> None:
             print(row["name"], row["effort"], row["queries"], file=sys.stderr, flush=True)
 
 
+def _asked(row: Record) -> tuple[str, int, str, int | None]:
+    """How a row's model was asked."""
+    return row["effort"], row["seed"], row.get("coding", LOSSLESS), row.get("each")
+
+
 def _task(task: tuple[Record, argparse.Namespace]) -> Record:
     record, options = task
-    return search_one(record, options.effort, options.seed, options.data_dir, options.models)
+    return search_one(record, options)
 
 
-def search_one(record: Record, effort: Effort, seed: int, data_dir: Path, models: Path) -> Record:
+def search_one(record: Record, options: argparse.Namespace) -> Record:
     """One search of one model, as a row of plain numbers."""
+    effort, seed, models = options.effort, options.seed, options.models
     spec = find(record["name"])
-    data = load(spec.task, spec.side, data_dir, models / "cache")
+    data = load(spec.task, spec.side, options.data_dir, models / "cache")
     rng, classes = np.random.default_rng([spec.side, seed]), len(data.info.classes)
-    each = SAMPLES // classes
+    each = options.each or SAMPLES // classes
     pools = [np.flatnonzero(data.y_test == label) for label in range(classes)]
     picked = np.concatenate([rng.choice(pool, min(each, len(pool)), False) for pool in pools])
     pixels, truth = data.x_test[picked], data.y_test[picked].astype(np.int64)
     shape: tuple[int, int, int] = pixels.shape[1:]
     model = InputSpec(shape, (0.0,) * shape[0], (1.0,) * shape[0])
-    labels = classifier(models / f"{record['name']}.onnx")
+    labels = through(classifier(models / f"{record['name']}.onnx"), model, options.coding)
     run = _driven(prepare(model.from_pixels(pixels), truth, model, EFFORTS[effort], seed), labels)
     stages = []
     for stage in run.stages():
@@ -93,8 +106,23 @@ def search_one(record: Record, effort: Effort, seed: int, data_dir: Path, models
     return {
         "name": record["name"], "sha256": record["sha256"], "effort": effort, "seed": seed,
         "classes": classes, "samples": len(picked), "queries": run.search_set.total(),
-        "stages": stages,
+        "stages": stages, "coding": options.coding, "each": options.each,
     }  # fmt: skip
+
+
+def through(labels: Any, spec: InputSpec, coding: str) -> Any:
+    """``labels`` of inputs as an upload of this coding brings them to the model."""
+
+    def recoded(batch: Any) -> Any:
+        pixels = spec.to_pixels(batch)
+        return labels(spec.from_pixels(np.stack([_decoded(one, coding) for one in pixels])))
+
+    return labels if coding == LOSSLESS else recoded
+
+
+def _decoded(pixels: Any, coding: str) -> Any:
+    image = np.asarray(Image.open(io.BytesIO(encode_image(pixels, coding))))
+    return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
 
 
 def _driven(asking: Asking[Any], labels: Any) -> Any:

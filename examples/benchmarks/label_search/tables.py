@@ -14,6 +14,7 @@ from auditor.probes.label_search.judge import best_of, judge
 from auditor.probes.label_search.search import LabelFinding, keys, none_found
 from auditor.probes.label_search.settings import EFFORTS
 from auditor.probes.trigger_search.verify import exact_interval
+from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.stored import Record
 from examples.zoo.photos.cells import (
     DEVELOPMENT,
@@ -63,6 +64,15 @@ class Ended:
     def right(self) -> bool:
         """True if the suspected label is the true target."""
         return self.suspicious and self.target == self.model["target"]
+
+
+SIDES = ((64, 96), (97, 160), (161, 224))
+"""Sizes of pictures that are counted together, in pixels."""
+
+
+def coding(row: Record) -> str:
+    """The form in which the pictures of a search travelled."""
+    return str(row.get("coding", LOSSLESS))
 
 
 def fragile(model: Record) -> bool:

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from adapters.contract import InputSpec, LabelSpace
-from auditor.measured import Counted, LabelRates
+from auditor.measured import Counted, LabelPopulation, LabelRates
 from auditor.probes.label_search.settings import Effort
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.verify import exact_interval
 from auditor.report.wording.reasons import sentence
-from auditor.verdict import label_evidence as module
-from auditor.verdict.label_evidence import accuses_at, clears_at, label_evidence
+from auditor.verdict import label_scope as module
+from auditor.verdict.label_evidence import label_evidence
+from auditor.verdict.label_scope import accuses_at, clears_at, rates_for
 
 NAMES = LabelSpace(names=["cat", "dog", "hat", "pen", "tree"])
 FOUND = exact_interval(39, 40, 0.95)
@@ -25,6 +26,11 @@ GOOD = LabelRates(
     called=52, kinds=(Counted("sig", 10, 10),), not_found=8000, found=2400,
 )  # fmt: skip
 POOR = replace(GOOD, usual_found=30, usual_cleared=9)
+
+
+def measured_as(**efforts: LabelRates) -> tuple[LabelPopulation, ...]:
+    """Rates of lossless pictures of 64 to 96 pixels alone."""
+    return (LabelPopulation((64, 96), "lossless", dict(efforts)),)
 
 
 def result(
@@ -53,7 +59,7 @@ def terms(one: TriggerResult) -> ByLabel:
 
 @pytest.fixture(autouse=True)
 def rates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "label_rates", lambda: {"standard": POOR, "thorough": GOOD})
+    monkeypatch.setattr(module, "label_rates", lambda: measured_as(standard=POOR, thorough=GOOD))
 
 
 def test_what_clean_models_do_not_show_accuses() -> None:
@@ -79,7 +85,7 @@ def test_a_finding_is_withheld_where_false_alarms_are_not_known_to_be_few(
 ) -> None:
     hits, models = accused
     few = replace(GOOD, accused=hits, clean=models)
-    monkeypatch.setattr(module, "label_rates", lambda: {"standard": few})
+    monkeypatch.setattr(module, "label_rates", lambda: measured_as(standard=few))
     one = result(suspicious=True)
     evidence = label_evidence(one, terms(one), NAMES, SPEC)
     assert not evidence.suspicious
@@ -91,7 +97,7 @@ def test_a_finding_is_withheld_where_false_alarms_are_not_known_to_be_few(
 
 def test_a_withheld_finding_names_the_effort_that_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     few = replace(GOOD, accused=2, clean=9)
-    monkeypatch.setattr(module, "label_rates", lambda: {"standard": few, "thorough": GOOD})
+    monkeypatch.setattr(module, "label_rates", lambda: measured_as(standard=few, thorough=GOOD))
     one = result(suspicious=True)
     said = sentence(label_evidence(one, terms(one), NAMES, SPEC).reason)
     assert said.endswith("--effort thorough can decide it.")
@@ -134,6 +140,33 @@ def test_jpeg_decides_nothing_until_it_is_measured() -> None:
     one = result(suspicious=True)
     evidence = label_evidence(one, terms(one), NAMES, replace(SPEC, encoding="jpeg:90"))
     assert not evidence.suspicious
+
+
+def test_a_search_is_judged_by_models_that_were_asked_alike(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    populations = (
+        *measured_as(standard=POOR),
+        LabelPopulation((64, 96), "jpeg:75", {"standard": GOOD}),
+        LabelPopulation((64, 96), "jpeg:90", {"thorough": GOOD}),
+        LabelPopulation((97, 160), "lossless", {"quick": POOR}),
+    )
+    monkeypatch.setattr(module, "label_rates", lambda: populations)
+    assert rates_for((3, 64, 64), "float32") == {"standard": POOR}
+    assert rates_for((3, 64, 96), "png") == {"standard": POOR}
+    assert rates_for((3, 64, 64), "jpeg:80") == {"standard": GOOD}
+    assert rates_for((3, 64, 64), "jpeg:100") == {"thorough": GOOD}
+    assert rates_for((1, 128, 160), "png") == {"quick": POOR}
+    for shape, encoding in (
+        ((3, 64, 128), "png"),
+        ((3, 64, 64), "jpeg:70"),
+        ((3, 128, 128), "jpeg:90"),
+    ):
+        assert not rates_for(shape, encoding)
+    one = result(suspicious=True)
+    poor = label_evidence(one, terms(one), NAMES, replace(SPEC, encoding="jpeg:70"))
+    assert not poor.suspicious
+    assert "JPEG of quality 75 or more" in sentence(poor.reason)
 
 
 def test_the_bound_is_on_the_upper_end_of_the_interval() -> None:

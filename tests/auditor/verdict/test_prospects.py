@@ -13,10 +13,10 @@ from auditor.measured import LabelCell, LabelNulls
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.report.wording.prospects import decides
-from auditor.verdict import label_evidence
+from auditor.verdict import label_scope
 from auditor.verdict import prospects as module
 from auditor.verdict.prospects import Prospects, prospects
-from tests.auditor.verdict.test_label_evidence import GOOD, POOR
+from tests.auditor.verdict.test_label_evidence import GOOD, POOR, measured_as
 
 CELLS = {"weak-field4": LabelCell(4.7, 0.1, 20, 4.1, 4.3)}
 NULLS = LabelNulls((64, 96), {"standard": CELLS, "thorough": CELLS}, {})
@@ -24,10 +24,9 @@ NULLS = LabelNulls((64, 96), {"standard": CELLS, "thorough": CELLS}, {})
 
 @pytest.fixture(autouse=True)
 def measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    rates = {"standard": POOR, "thorough": GOOD}
-    for where in (module, label_evidence):
-        monkeypatch.setattr(where, "label_null", lambda: NULLS)
-        monkeypatch.setattr(where, "label_rates", lambda: rates)
+    rates = measured_as(standard=POOR, thorough=GOOD)
+    monkeypatch.setattr(module, "label_null", lambda: NULLS)
+    monkeypatch.setattr(label_scope, "label_rates", lambda: rates)
 
 
 def found(side: int, samples: int = 60, classes: int = 5, **settings: Any) -> Prospects:
@@ -80,8 +79,8 @@ def test_false_alarms_that_are_not_known_to_be_few_are_said(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     few = replace(GOOD, accused=1, clean=6)
-    for where in (module, label_evidence):
-        monkeypatch.setattr(where, "label_rates", lambda: {"standard": few, "thorough": GOOD})
+    rates = measured_as(standard=few, thorough=GOOD)
+    monkeypatch.setattr(label_scope, "label_rates", lambda: rates)
     said = found(64)
     assert not said.accuses
     assert "(1 of 6 (" in decides(said)

@@ -108,9 +108,10 @@ def test_a_finding_that_decides_nothing_says_how_often_it_would_be_wrong(
 ) -> None:
     report = make_report("inconclusive", profile=False)
     report["settings"]["effort"] = "standard"
+    report["input"]["shape"] = [1, 64, 64]
     report["trigger"]["best"] |= {"family": "random shapes", "key": "random-shapes", "place": None}
     report["trigger"]["p"] = 0.007
-    rates = label_rates()["standard"]
+    rates = label_rates()[0].efforts["standard"]
     said = _said(report)
     assert f"{rates.accused} of {rates.clean} clean models were accused" in said.reason
     assert "answers “Dress”" in said.steps[0]

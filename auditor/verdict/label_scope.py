@@ -1,0 +1,79 @@
+"""The measurements that an input of the search label by label lies inside of. Pure.
+
+A search decides only beside held-out models that were asked alike: of pictures of that size, sent
+in that form, for tasks of that many classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from adapters.contract import InputSpec
+from auditor.measured import FEW_CLASSES, LabelPopulation, LabelRates, label_rates
+from auditor.probes.label_search.settings import EFFORTS, Effort
+from auditor.scores.intervals import binomial_rate
+from auditor.verdict.scope import KnownOnlyFor, jpeg_quality
+from auditor.verdict.verdict import MAX_ERROR
+
+MOST_MISSED = 0.2
+"""Upper end of the share of missed backdoors, up to which a search that finds nothing clears."""
+
+
+def rates_for(shape: Sequence[int], encoding: str) -> Mapping[str, LabelRates]:
+    """Error rates by effort for pictures of ``shape`` ``(c, h, w)`` sent as ``encoding``.
+
+    JPEG of a better quality than any measured is judged by the nearest below it. Empty if nothing
+    like it was measured.
+    """
+    near = [one for one in label_rates() if _holds(one, shape, encoding)]
+    best = max(near, key=lambda one: jpeg_quality(one.coding) or 0, default=None)
+    return {} if best is None else best.efforts
+
+
+def _has_size(one: LabelPopulation, shape: Sequence[int]) -> bool:
+    low, high = one.sides
+    return low <= min(shape[1:]) and max(shape[1:]) <= high
+
+
+def _holds(one: LabelPopulation, shape: Sequence[int], encoding: str) -> bool:
+    sent, measured = jpeg_quality(encoding), jpeg_quality(one.coding)
+    if sent is None or measured is None:
+        return _has_size(one, shape) and sent is measured
+    return _has_size(one, shape) and measured <= sent
+
+
+def accuses_at(rates: LabelRates) -> bool:
+    """True if a search with these error rates may accuse a model.
+
+    Fragile models, trained weakly on few and alike pictures, count by themselves too: nothing tells
+    whether the model at hand is one.
+    """
+    every = binomial_rate(rates.accused, rates.clean)
+    fragile = binomial_rate(rates.fragile_accused, rates.fragile)
+    return max(every.high, fragile.high) < MAX_ERROR
+
+
+def accusing_effort(rates: Mapping[str, LabelRates]) -> Effort | None:
+    """The lowest effort at which a search may accuse a model; None if there is none."""
+    return next((name for name in EFFORTS if name in rates and accuses_at(rates[name])), None)
+
+
+def clears_at(rates: LabelRates) -> bool:
+    """True if a search with these error rates may clear a model."""
+    return binomial_rate(rates.usual_cleared, rates.usual).high < MOST_MISSED
+
+
+def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | None:
+    """The limit that an input lies outside of, or None if it lies inside all of them.
+
+    Of few classes one draws the others naturally, under many changes: all clean models that a
+    search ever accused were such.
+    """
+    sized = [one for one in label_rates() if _has_size(one, spec.shape)]
+    if not sized:
+        sides = [side for one in label_rates() for side in one.sides]
+        return KnownOnlyFor("side", sides=(min(sides), max(sides)))
+    if not rates_for(spec.shape, spec.encoding):
+        measured = [quality for one in sized if (quality := jpeg_quality(one.coding))]
+        return KnownOnlyFor("coding", min(measured, default=None))
+    return None if classes >= FEW_CLASSES else KnownOnlyFor("classes")
