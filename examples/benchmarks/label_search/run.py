@@ -3,8 +3,8 @@
     python -m examples.benchmarks label_search search --data-dir DATA --models MODELS
     python -m examples.benchmarks label_search [--write-measured]
 
-``search`` asks trained photo models and adds one row per search to ``data.json.gz``; without a step
-the page is written from those rows.
+``search`` asks trained photo models and adds one row per search to ``data.json.gz``; ``beside``
+runs other methods on them (:mod:`beside`); without a step the page is written from both.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from examples.benchmarks import measured_files
 from examples.benchmarks.cells import auroc_cell, rate_cell
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
 from examples.benchmarks.label_search.search import add_options, search_all
+from examples.benchmarks.label_search.sections import beside, fewer_samples
 from examples.benchmarks.label_search.tables import (
     SIDES,
     Ended,
@@ -35,9 +36,11 @@ from examples.benchmarks.label_search.tables import (
     serves,
 )
 from examples.benchmarks.stored import Record, read, write_page
+from examples.zoo.photos.cells import HELD_OUT
 from examples.zoo.photos.index import INDEX_PATH
 
 PAGE = Path(__file__).with_name("README.md")
+BESIDE = Path(__file__).with_name("beside.json.gz")
 LEAST_CLEAN = 8
 """Clean models that a null is made of; with fewer nothing is judged."""
 GROUPS = ("usual", "careful", "adaptive", "easy", "apart")
@@ -52,24 +55,41 @@ Nulls = dict[str, dict[str, dict[str, LabelCell]]]
 def main() -> None:
     """Search, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("step", nargs="?", choices=("search", "report"), default="report")
+    parser.add_argument("step", nargs="?", choices=("search", "beside", "report"), default="report")
     add_options(parser)
+    parser.add_argument(
+        "--minutes", type=float, default=float("inf"), help="beside: start none after"
+    )
     measured_files.add_option(parser)
     options = parser.parse_args()
     if options.step == "search":
         search_all(options)
         return
+    if options.step == "beside":
+        from examples.benchmarks.label_search.beside import (  # noqa: PLC0415 - it needs torch
+            measure_all,
+        )
+
+        measure_all(options)
+        return
     rows = read(options.results)["rows"]
     index = json.loads(INDEX_PATH.read_text(encoding="utf-8"))["models"]
     models = {one["name"]: one for one in index if one["valid"]}
-    rows = [row for row in rows if row["name"] in models and row.get("each") is None]
+    rows = [row for row in rows if row["name"] in models]
     nulls = _nulls(rows, models)
     ends = [
         ended(row, models[row["name"]], _null_for(row, rows, models, nulls))
         for row in rows
         if nulls[_two(row)].get(row["effort"])
     ]
-    write_page(PAGE, report(ends, nulls))
+    fewer, ends = [e for e in ends if e.row.get("each")], [e for e in ends if not e.row.get("each")]
+    many = [
+        one for one in ends
+        if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
+        and coding(one.row) == LOSSLESS and one.model["side"] <= SIDES[0][1]
+    ]  # fmt: skip
+    sections = [*beside(many, read(BESIDE, {})), *fewer_samples(fewer)]
+    write_page(PAGE, "\n".join([report(ends, nulls), *sections]))
     if options.write_measured:
         clean = [
             row
@@ -83,7 +103,7 @@ def main() -> None:
             [
                 one
                 for one in ends
-                if serves(one.model) == "held-out" and one.row["classes"] >= FEW_CLASSES
+                if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
             ]
         )
 
@@ -103,6 +123,7 @@ def _clean(
         and _two(row) == group
         and in_null(models[row["name"]])
         and coding(row) == LOSSLESS
+        and row.get("each") is None
         and models[row["name"]]["side"] <= SIDES[0][1]
     ]
 
