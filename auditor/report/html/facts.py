@@ -237,16 +237,11 @@ def recheck() -> Html:
         "Check it yourself",
         tag(
             "p",
-            "This page is only a view of the report.json that it is named by. ",
             tag("code", "xray-audit verify"),
             " computes scores and verdict again from the logged labels, without model or network. "
             "The scores alone also follow from report.json:",
         ),
         code_block(RECOMPUTE),
-        tag(
-            "p",
-            "The same audit, run again, asks only what is missing.",
-        ),
     )
 
 

@@ -88,7 +88,7 @@ def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[
         pairs.append(("Chance on a clean model", f"{found.p:.1g}, all attempts counted"))
     targets = ranked_targets(result, found)
     if len(targets) > 1:
-        pairs.append(("Labels that changes lead to", bullets(targets, "ol")))
+        pairs.append(("Further labels that changes lead to", bullets(targets[1:], "ol")))
     return pairs
 
 
