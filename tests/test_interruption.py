@@ -253,6 +253,10 @@ def test_the_first_ctrl_c_drains_and_saves(
     partial = read_report(tmp_path)
     assert partial["partial"]
     assert partial["verdict"] == "inconclusive"
+    assert partial["verdict_reason"].startswith("The audit was interrupted")
+    assert partial["not_asked"] is None
+    page = (tmp_path / "report.html").read_text("utf-8")
+    assert "left out as" not in page
     assert partial["queries"]["unknown"] == 0
     assert partial["queries"]["sent"] == server.get("total")
     assert end(start(server, tmp_path))[0] == INCONCLUSIVE

@@ -14,9 +14,10 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as StillRunning
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from adapters.errors import AdapterError
+from auditor.api.options import AuditOptions
 from auditor.api.report import AuditInterrupted, AuditReport, load
 from auditor.api.targets import FIELDS, AnyTarget, locate_any, read_model, sample_shape
 from auditor.engine.progress import EventProgress, Progress, choose_progress
@@ -54,7 +55,7 @@ def audit(
     patience: float | None = None,
     name: str | None = None,
     progress: AnyProgress = True,
-    **options: Any,
+    **options: Unpack[AuditOptions],
 ) -> AuditReport:
     """Audit a model and return its report; works in scripts and notebooks alike.
 
@@ -125,7 +126,7 @@ async def audit_async(
     patience: float | None = None,
     name: str | None = None,
     progress: AnyProgress = True,
-    **options: Any,
+    **options: Unpack[AuditOptions],
 ) -> AuditReport:
     """:func:`audit` on the running event loop, for coroutine functions bound to it.
 

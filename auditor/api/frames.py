@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
@@ -53,7 +54,15 @@ def draw(result: Result, name: str) -> Any:
         raise UsageError(NO_MATPLOTLIB) from error
     figure = figures.Figure(figsize=(7.0, 4.0), layout="constrained")
     artist(result, figure.add_subplot())
+    # A notebook asks an object that no backend of matplotlib manages for its picture itself.
+    figure._repr_png_ = lambda: _png(figure)
     return figure
+
+
+def _png(figure: Any) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png")
+    return buffer.getvalue()
 
 
 def _chosen(known: Mapping[str, Any], name: str, what: str) -> Callable[..., Any]:

@@ -30,7 +30,7 @@ def show_result(result: Result, output: Path, files: Sequence[str] = ("report.ht
         f"{queries.retried:,} retried, {queries.unknown:,} unknown"
     )
     if result.not_asked is not None:
-        lines.append(_left_out(result.not_asked))
+        lines.append(_left_out(result.not_asked, partial=result.partial))
     first, *rest = dict.fromkeys((*files, "report.json"))
     also = f"{', '.join(rest[:-1])} and {rest[-1]}" if len(rest) > 1 else " and ".join(rest)
     joined = (", " if len(rest) > 1 else " and ") + also if rest else ""
@@ -38,10 +38,12 @@ def show_result(result: Result, output: Path, files: Sequence[str] = ("report.ht
     return "\n".join(lines)
 
 
-def _left_out(left_out: NotAskedPart) -> str:
-    """Planned questions that were not asked."""
+def _left_out(left_out: NotAskedPart, *, partial: bool) -> str:
+    """Planned questions that were not asked, for the reason that holds."""
     counts = {"planes": left_out.planes, "disturbed samples": left_out.family_queries}
     parts = [f"{count:,} {name}" for name, count in counts.items() if count]
+    if partial:
+        return f"  Not asked before the audit was cut off: {' and '.join(parts)}"
     return f"  Not asked, as it could not change the verdict: {' and '.join(parts)} (--ask-all)"
 
 

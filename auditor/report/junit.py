@@ -11,6 +11,7 @@ from auditor.report.wording import text
 from auditor.report.wording.terms import deciding, model_name, published, score_title
 from auditor.report.wording.text import safe_text, visible
 from auditor.report.wording.verdict import wording
+from auditor.verdict.verdict import MIN_ACCURACY
 
 MOST_IN_A_LIST = 300
 PASSED, FAILED, UNDECIDED, LEFT_OUT = "", "failure", "error", "skipped"
@@ -119,7 +120,8 @@ def _samples(result: Result) -> list[tuple[str, str, str]]:
     if share is None:
         return []
     said = f"{text.percent(share)} of {text.count(result.samples.used)} samples got their label."
-    return [("the model names the samples", PASSED, said)]
+    outcome = PASSED if share >= MIN_ACCURACY else UNDECIDED
+    return [("the model names the samples", outcome, said)]
 
 
 def _repeats(result: Result) -> list[tuple[str, str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
+from auditor.report.html.changes import TEXTURE_KEY
 from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
 from auditor.report.wording import accepted, buyer, formal, frameworks, terms, text
@@ -47,12 +48,15 @@ def summary_markdown(source: ReportSource) -> str:
     asked = text.plural(result.queries.sent_all_runs, "query", "queries")
     about = f"{moment(result.timing.finished)}, {asked}, report {source.digest[:16]}"
     accepted_risk = accepted.accepted_lines(source.findings)
+    # By its name: GitHub and most trackers show no picture that Markdown carries in itself.
+    shown = terms.found_trigger(result) is not None and TEXTURE_KEY in source.pictures
     blocks = [
         f"# {SYMBOLS[said.tone]} {said.title}",
         f"Backdoor audit of **{plain(terms.model_name(result))}**: {plain(about)}",
         f"**{plain(said.plain)}** {plain(said.reason)}",
         f"**How sure is this?** {plain(said.sure)}",
         f"**Not covered:** {plain(said.uncovered)}",
+        *(["**Picture:** trigger.png, beside the report"] if shown else []),
         *([f"**{accepted.TITLE}:**", _list(accepted_risk)] if accepted_risk else []),
         f"**Next:**\n\n{_list(said.steps)}",
     ]

@@ -113,7 +113,7 @@ async def _ask_everything(
     engine: Engine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
 ) -> Answers:
     """Planes, perturbations and trigger search, one after the other."""
-    _phase(progress, f"{plan.settings.planes} planes, samples and repeats")
+    _phase(progress, f"{_planes(plan, 0, len(plan.planes))}, samples and repeats")
     fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds())
     answers = await _repeat(engine, Answers(plan, fixed))
     cut_off = not fixed.complete or len(answers.missing_extra_repeats())
@@ -141,8 +141,10 @@ async def _ask_until_decided(
     """The first planes; then what decides most often; then, unless that suspected the model,
     perturbations and the other planes. Repeats come last, so they straddle all of it.
     """
-    _phase(progress, "First planes and the samples")
     staged = len(plan.search_samples) or plan.perturbations
+    rounds = plan.schedule.opened if staged else plan.schedule.count
+    first = min(rounds * plan.schedule.per_round, len(plan.planes))
+    _phase(progress, f"{_planes(plan, 0, first)} and the samples")
     if not staged:
         fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds(), rules.planes)
         return await _repeat(engine, Answers(plan, fixed))
@@ -163,7 +165,8 @@ async def _ask_until_decided(
             return answers
     answers = replace(answers, stopped_early=rules.suspected(answers))
     if not answers.stopped_early:
-        _phase(progress, "Remaining planes")
+        if first < len(plan.planes):
+            _phase(progress, _planes(plan, first, len(plan.planes)))
         rest = await engine.run(plan.probes, plan.digest, plan.schedule.rounds(), rules.planes)
         answers = replace(answers, run=_resumed(answers.run, rest))
     _phase(progress, "Repeats")
@@ -254,6 +257,11 @@ def _resumed(before: EngineResult, later: EngineResult) -> EngineResult:
     )
     reached = before.budget_reached or later.budget_reached
     return replace(later, ledger=ledger, budget_reached=reached)
+
+
+def _planes(plan: AuditPlan, done: int, upto: int) -> str:
+    """The planes after the first ``done`` up to number ``upto``, as a phase names them."""
+    return f"Planes {f'{done + 1} to ' if done else ''}{upto} of {len(plan.planes)}"
 
 
 def _phase(progress: Progress | None, name: str, note: str = "") -> None:

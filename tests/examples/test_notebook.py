@@ -19,6 +19,7 @@ def outputs() -> list[dict[str, Any]]:
     """Everything the notebook's cells put out, in order."""
     nbclient = pytest.importorskip("nbclient")
     nbformat = pytest.importorskip("nbformat")
+    pytest.importorskip("matplotlib")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
     assert not any(cell.get("outputs") for cell in notebook.cells), "committed without outputs"
     nbclient.NotebookClient(notebook, timeout=100, kernel_name="python3").execute()
@@ -38,10 +39,28 @@ def test_progress_rewrites_one_line(outputs: list[dict[str, Any]]) -> None:
 
 
 def test_the_report_displays_itself(outputs: list[dict[str, Any]]) -> None:
-    (shown,) = [o["data"] for o in outputs if "text/html" in o.get("data", {})]
+    shown = next(o["data"] for o in outputs if "text/html" in o.get("data", {}))
     assert "Backdoor suspected" in shown["text/html"]
     assert "fresh samples" in shown["text/html"]
+    assert len(shown["text/html"]) < 1_000_000
     assert shown["text/plain"].startswith("Verdict: BACKDOOR SUSPECTED")
+
+
+def test_its_table_and_its_figure_are_shown(outputs: list[dict[str, Any]]) -> None:
+    _, table, figure, _ = [o["data"] for o in outputs if "data" in o]
+    assert "hits" in table["text/plain"]
+    assert "five" in table["text/plain"]
+    assert "image/png" in figure
+
+
+def test_events_reach_a_function_and_nothing_is_asked_twice(outputs: list[dict[str, Any]]) -> None:
+    text = "".join(o["text"] for o in outputs if o["output_type"] == "stream")
+    assert re.search(r"^0 queries: Planes .*; Looking for a trigger; Repeats$", text, re.MULTILINE)
+
+
+def test_a_bundle_is_read_back(outputs: list[dict[str, Any]]) -> None:
+    text = "".join(o["text"] for o in outputs if o["output_type"] == "stream")
+    assert "backdoor-suspected (exit code 1), target five" in text
 
 
 def test_nothing_was_printed_in_alarm(outputs: list[dict[str, Any]]) -> None:

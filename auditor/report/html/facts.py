@@ -20,7 +20,7 @@ from auditor.report.result.course import InputPart
 from auditor.report.result.judgement import ProfilePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.terms import called, further, moment, score_title, unnoticed
+from auditor.report.wording.terms import called, further, score_title, unnoticed
 from auditor.report.wording.text import safe_text
 
 MAX_WRONG = 8
@@ -49,21 +49,20 @@ for plane in report["planes"]:
 """
 
 IDENTITY = {
-    "url": "URL",
     "addresses": "Addresses of its name",
     "certificate": "SHA-256 of its certificate",
     "headers": "Headers",
     "model_version": "Model version",
     "clock_offset_s": "Its clock minus ours, s",
-    "first_query": "First query",
-    "last_query": "Last query",
 }
+SAID = ("url", "access", "encoding")
+"""Of the model's own facts what the page says elsewhere."""
+TOLD = ("url", "first_query", "last_query")
+"""Of the server's identity what the page says elsewhere."""
 
 ACCESS = {
-    "float": "Numbers, unclipped: inputs may leave the natural range of pixels, as the method "
-    "assumes.",
-    "image": "Uploaded pictures: inputs are clipped and rounded to 8 bits, so scores compare only "
-    "with references asked the same way.",
+    "float": "Numbers, unclipped: inputs may leave the natural range of pixels",
+    "image": "Uploaded pictures: scores compare only with references asked the same way",
 }
 
 
@@ -78,9 +77,10 @@ def model(result: Result) -> Html:
         ("Sent as", safe_text(taken.encoding)),
         ("Planes computed in", safe_text(taken.space)),
     ]
+    stated = {key: value for key, value in result.model.items() if key not in SAID}
     note = "What the target says about itself. The verdict holds for this fingerprint only."
     return folded(
-        "model", "Model", tag("p", note), free_form(result.model, MOST_FACTS),
+        "model", "Model", tag("p", note), free_form(stated, MOST_FACTS),
         facts(rows, "facts plain"),
     )  # fmt: skip
 
@@ -100,7 +100,7 @@ def identity(run: Mapping[str, Any]) -> Html | None:
 
 
 def _named(held: Mapping[str, Any]) -> dict[str, Any]:
-    return {IDENTITY.get(key, key): value for key, value in held.items()}
+    return {IDENTITY.get(key, key): value for key, value in held.items() if key not in TOLD}
 
 
 def _range(taken: InputPart) -> str:
@@ -202,13 +202,13 @@ def ledger(result: Result) -> Html:
     q, timing = result.queries, result.timing
     counts = [
         ("Planned", q.planned),
-        ("Sent in this run", q.sent),
+        ("Sent in this run", 0 if q.sent == q.sent_all_runs else q.sent),
         ("Sent over all runs", q.sent_all_runs),
         ("Answered from the store", q.cached),
         ("Saved, equal inputs", q.deduplicated),
         ("Sent again after a failure", q.retried),
         ("Unknown: in flight at a stop", q.unknown),
-        ("Requests", q.requests),
+        ("Requests", 0 if len(q.by_status) == 1 else q.requests),
         ("Bytes sent", q.bytes_sent),
     ]
     if q.throttled is not None:
@@ -220,10 +220,7 @@ def ledger(result: Result) -> Html:
     ]
     speed = timing.queries_per_second
     pace = f", {text.count(speed)} queries per second" if speed is not None else ""
-    when = (
-        f"From {moment(timing.started)} to {moment(timing.finished)}: "
-        f"{text.seconds(timing.seconds)}{pace}."
-    )
+    when = f"{text.seconds(timing.seconds)}{pace}."
     caption = "A query is one input; a request carries many"
     return folded(
         "queries",
@@ -240,16 +237,11 @@ def recheck() -> Html:
         "Check it yourself",
         tag(
             "p",
-            "This page is only a view of the report.json that it is named by. ",
             tag("code", "xray-audit verify"),
             " computes scores and verdict again from the logged labels, without model or network. "
             "The scores alone also follow from report.json:",
         ),
         code_block(RECOMPUTE),
-        tag(
-            "p",
-            "The same audit, run again, asks only what is missing.",
-        ),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from auditor.report.html.parts import Html, image, join, mark, section, swatch, tag
+from auditor.report.html.parts import Html, image, mark, section, swatch, tag
 from auditor.report.html.pictures import asked_png, label_map_png, thumbnail
 from auditor.report.result.planes import GridLabels, PicturePart, PlanePart
 from auditor.report.result.result import Result
@@ -70,18 +70,12 @@ def _legend(result: Result, shown: Sequence[GridLabels]) -> Html:
     order = np.argsort(-counts, kind="stable")
     present = [int(label) for label in order if counts[label]]
     entries = [
-        tag("li", swatch(label), " ", _name_only(result, label))
-        for label in sorted(present[:LEGEND])
+        tag("li", swatch(label), " ", called(result, label)) for label in sorted(present[:LEGEND])
     ]
     rest = len(present) - LEGEND
     if rest > 0:
         entries.append(tag("li", f"and {text.plural(rest, 'smaller label')}"))
     return tag("ul", entries, class_="legend", aria_label="Labels in the pictures")
-
-
-def _name_only(result: Result, label: int) -> Html:
-    # The swatch already shows the number, but only to the eye.
-    return join([tag("span", f"label {label} ", class_="unseen"), called(result, label)])
 
 
 def _thumbnails(shown: Sequence[PlanePart], pictures: Mapping[str, bytes]) -> dict[str, Html]:

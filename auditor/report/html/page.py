@@ -168,7 +168,6 @@ def _footer(source: ReportSource) -> Html:
             "p",
             f"Report {source.digest[:16]}, made by {safe_text(tool.name, 40)} "
             f"{safe_text(tool.version, 40)}, report schema "
-            f"{safe_text(source.result.schema_version, 20)}. "
-            "Results relate only to the model that was asked.",
+            f"{safe_text(source.result.schema_version, 20)}.",
         ),
     )

@@ -42,10 +42,11 @@ def scores(result: Result) -> Html:
     if not result.planes:
         return folded("scores", "Plane scores", tag("p", NO_PLANE))
     intro = (
-        "How labels spread far from the samples. Low values are suspicious: at or below its "
-        "threshold (hatched) a score is flagged. Dots are single planes; the diamond is their "
-        "mean, its bar the 95 % interval."
+        "How labels spread far from the samples. Low values are suspicious. Dots are single "
+        "planes; the diamond is their mean, its bar the 95 % interval. "
     )
+    flagged = "At or below its threshold (hatched) a score is flagged."
+    intro += flagged if result.comparisons else "There is no threshold to compare them with."
     charts = [_score(result, name) for name in EXPLANATIONS]
     return folded("scores", "Plane scores", tag("p", intro), charts)
 
@@ -84,7 +85,7 @@ def _in_words(result: Result, name: str, comparison: ComparisonPart | None) -> s
         spread = f"{text.INTERVAL} {text.interval(estimate.low, estimate.high)}"
     said = f"Mean {with_unit(name, estimate.mean)}, {spread}, {text.plural(estimate.n, 'plane')}."
     if comparison is None or comparison.threshold is None:
-        return said + " No threshold to compare it with."
+        return said
     side = "At or below" if comparison.at_or_below else "Above"
     note = f" {safe_text(comparison.note, 200)}" if comparison.note else ""
     return f"{said} {side} the threshold {text.score(comparison.threshold)}.{note}"
@@ -191,6 +192,4 @@ def _meaning(result: Result) -> str:
 
 
 def _label(result: Result, label: int) -> Html:
-    return tag(
-        "span", swatch(label), tag("span", label, " ", class_="unseen"), " ", called(result, label)
-    )
+    return tag("span", swatch(label), " ", called(result, label))

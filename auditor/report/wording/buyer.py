@@ -11,7 +11,7 @@ from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import DecisionPart, ErrorRatesPart, ProfilePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.terms import deciding, found_trigger, label_name, parse_moment
+from auditor.report.wording.terms import called, deciding, found_trigger, parse_moment
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.triggers import change, level
 
@@ -129,7 +129,7 @@ def _about_the_trigger(result: Result) -> list[str]:
         return []
     return [
         f"Why does one and the same change ({change(best)}) make the model answer "
-        f"{label_name(result, best.target)} for pictures of other classes? Can you repeat it with "
+        f"“{called(result, best.target)}” for pictures of other classes? Can you repeat it with "
         "the pictures shown here?"
     ]
 

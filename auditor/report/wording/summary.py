@@ -13,7 +13,14 @@ from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.search import by_label, by_least, exceeds, hits
+from auditor.report.wording.search import (
+    NOT_MEASURED,
+    by_label,
+    by_least,
+    clean_models,
+    exceeds,
+    hits,
+)
 from auditor.report.wording.terms import called, deciding, found_trigger, score_title
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
@@ -119,9 +126,11 @@ def _tried(result: Result, found: TriggerPart) -> str:
     said = f"{text.plural(kinds, 'kind')} of change tried, none beyond what clean models show"
     if best is None or not best.success.hits:
         return f"{said}."
+    clean = clean_models(result, best)
+    beside = "" if clean == NOT_MEASURED else f" (clean models: {clean})"
     return (
         f"{said}: the strongest, {_lower(change(best).partition(',')[0])}, sends {hits(best)} to "
-        f"“{called(result, best.target)}”."
+        f"“{called(result, best.target)}”{beside}."
     )
 
 
@@ -201,6 +210,7 @@ def _first(words: str) -> str:
     return safe_text(head + ("." if dot else ""), 240)
 
 
+CUT_OFF = "Not at all: what was not asked yet can still change the answer."
 NO_RATES = "Not known: no error rates were measured for audits like this one."
 
 
@@ -217,6 +227,8 @@ def _sure(result: Result) -> str:
         rates, what = result.profile.error_rates, "this profile"
     if result.verdict == "backdoor-suspected":
         return _sure_of_suspicion(result, rates, what)
+    if result.partial and result.verdict == "inconclusive":
+        return CUT_OFF
     missed = None if rates is None else rates.false_negative
     if missed is None:
         return NO_RATES

@@ -74,7 +74,7 @@ def unnoticed(result: Result) -> str:
     return (
         " A second model behind some of the answers would have been noticed with 95 % chance if it "
         f"changed at least {text.percent(share)} of them: the share of queries that it answers "
-        "times the share of inputs that it disagrees on. Less may have gone unnoticed."
+        "times the share of inputs that it disagrees on."
     )
 
 

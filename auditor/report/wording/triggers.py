@@ -78,8 +78,8 @@ TRIGGER_KINDS = {
     ),
 }
 _WEAK = {
-    "field": "{size} × {size} control points, mean change {strength:.3g} grey levels",
-    "wave": "mean change {strength:.3g} grey levels",
+    "field": "{size} × {size} control points, mean change {strength:.0f} grey levels",
+    "wave": "mean change {strength:.0f} grey levels",
     "warp": "{strength:.3g} pixels on average",
 }
 """Measures of a change that was searched for its least strength."""

@@ -38,6 +38,27 @@ def test_a_terminal_gets_them_wrapped_and_coloured() -> None:
 
 
 @pytest.mark.usefixtures("terminal")
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_no_line_of_an_end_is_wider_than_the_terminal(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    monkeypatch.setenv("NO_COLOR", "1")
+    lines = [
+        "Verdict: BACKDOOR SUSPECTED",
+        "  A fixed smooth pattern (mean change 3.0 of 255 levels) sends 38 of 40 samples to "
+        "label 5 (five); clean models need far more, and so do this model's other labels.",
+        "  Target:  5 five, picture xray-audit-report/trigger.png",
+        "  Queries: 6,224 planned, 5,455 sent, in 1 min 20 s, price 5.46",
+        "  Report:  xray-audit-report/report.html (report.json)",
+    ]
+    shown = dressed(lines, NEXT).splitlines()
+    assert max(map(len, shown)) < width
+    assert " ".join(" ".join(shown).split()) == " ".join(" ".join([*lines, NEXT]).split())
+    assert all(line.startswith("  ") for line in shown if line[:8] not in {"Verdict:", "Next: xr"})
+
+
+@pytest.mark.usefixtures("terminal")
 @pytest.mark.parametrize(("name", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
 def test_colour_is_left_out_where_it_is_not_wanted(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str

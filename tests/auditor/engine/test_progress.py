@@ -165,8 +165,11 @@ def test_a_terminal_that_knows_no_codes_gets_lines(
     assert type(choose_progress("json")) is JsonProgress
 
 
-def test_the_live_region_is_narrow_and_says_why_it_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "120")
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_the_live_region_is_narrow_and_says_why_it_waits(
+    monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
     stream, time = Terminal(), Time()
     progress = LiveProgress(stream, now=time, ticking=False)
     progress.phase("Looking for a trigger " * 9)

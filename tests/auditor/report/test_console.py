@@ -90,6 +90,10 @@ def test_what_was_not_asked_is_said(result: MakeResult) -> None:
     text = show_result(result(not_asked=left_out), Path("out"))
     assert "could not change the verdict: 800 disturbed samples (--ask-all)" in text
     assert "Not asked" not in show_result(result(not_asked=None), Path("out"))
+    # A report of an earlier release may claim it of an audit that was cut off.
+    text = show_result(result(not_asked=left_out, partial=True), Path("out"))
+    assert "Not asked before the audit was cut off: 800 disturbed samples" in text
+    assert "could not change" not in text
 
 
 def test_without_a_plane_there_are_no_scores(result: MakeResult) -> None:

@@ -63,3 +63,14 @@ def test_hostile_text_stays_text(report: dict[str, Any], text: str) -> None:
     report["trigger"]["reason"] = text
     suite = _suite(report)
     assert [child.tag for child in suite] == ["properties", *["testcase"] * 6]
+
+
+@pytest.mark.parametrize(("accuracy", "outcome"), [(0.9, "system-out"), (0.2, "error")])
+def test_samples_that_the_model_does_not_name_are_no_pass(
+    make_report: MakeReport, accuracy: float, outcome: str
+) -> None:
+    report = make_report("inconclusive")
+    report["samples"]["accuracy"] = accuracy
+    case = _suite(report).find("testcase[@name='the model names the samples']")
+    assert case is not None
+    assert case.find(outcome) is not None

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from markdown_it import MarkdownIt
 
+from auditor.report.html.changes import TEXTURE_KEY
 from auditor.report.json_report import result_of
-from auditor.report.markdown import render_markdown
+from auditor.report.markdown import render_markdown, summary_markdown
 from auditor.report.source import ReportSource
 from auditor.report.wording.frameworks import load_all
 
@@ -77,3 +78,13 @@ def test_numbers_of_the_report_stand_in_it(report: dict[str, Any]) -> None:
         "9 of 46 = 19.6%",
     ):
         assert part in text, part
+
+
+@pytest.mark.parametrize("suspicious", [True, False])
+def test_the_summary_names_the_picture_of_a_found_trigger(
+    report: dict[str, Any], *, suspicious: bool
+) -> None:
+    report["trigger"]["suspicious"] = suspicious
+    source = ReportSource(result_of(report), {TEXTURE_KEY: b"png"})
+    assert ("trigger.png" in summary_markdown(source)) is suspicious
+    assert "trigger.png" not in summary_markdown(ReportSource(result_of(report)))

@@ -135,12 +135,13 @@ def test_a_pdf_is_the_same_in_every_process(pdf_source: ReportSource, tmp_path: 
     write_views(pdf_source, [ViewName.JSON, ViewName.PDF], view_settings(["owasp-ml"]), tmp_path)
     code = (
         "import json, sys; from pathlib import Path\n"
+        "from auditor.report.json_report import result_of\n"
         "from auditor.report.source import ReportSource as S\n"
         "from auditor.report.views import render, view_settings, ViewName\n"
-        "s = S(json.loads(Path(sys.argv[1]).read_text(encoding='utf-8')))\n"
+        "s = S(result_of(json.loads(Path(sys.argv[1]).read_text(encoding='utf-8'))))\n"
         "sys.stdout.buffer.write(render(ViewName.PDF, s, view_settings(['owasp-ml'])))"
     )
     again = subprocess.run(
         [sys.executable, "-c", code, str(tmp_path / "report.json")], check=True, capture_output=True
     )
-    assert again.stdout == (tmp_path / "report.pdf").read_bytes()
+    assert again.stdout == (tmp_path / FILES[ViewName.PDF]).read_bytes()

@@ -303,7 +303,7 @@ def test_numbers_of_the_report_stand_in_the_page(report: dict[str, Any]) -> None
 def test_an_audit_without_a_profile_says_what_is_missing(make_report: MakeReport) -> None:
     page = _rendered(make_report("inconclusive", profile=False))
     assert "No reference profile was applied" in page
-    assert "No threshold to compare it with" in page
+    assert "There is no threshold to compare them with" in page
     assert "the deciding score" not in page.partition("<main>")[0]
     assert "Train 8 or more clean models" in page.partition("<main>")[0]
 

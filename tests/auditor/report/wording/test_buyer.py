@@ -49,7 +49,7 @@ def test_questions_follow_the_verdict(make_report: MakeReport) -> None:
     report["trigger"] |= {"suspicious": True}
     asked = vendor_questions(result_of(report))
     assert "Patch, 3 × 3 pixels" in asked[0]
-    assert "3 Dress" in asked[0]
+    assert "“Dress”" in asked[0]
     report = make_report("inconclusive", profile=False)
     report["samples"]["accuracy"] = 0.1
     report["canaries"]["flipped"] = 3

@@ -70,6 +70,8 @@ def test_no_evidence_says_what_was_tried_and_missed(make_report: MakeReport) -> 
     report["trigger"]["held_out"] = RATES
     said = _said(report)
     assert said.reason.startswith("1 kind of change tried, none beyond what clean models show")
+    # As a buyer has to compare them, both numbers stand side by side.
+    assert said.reason.endswith("(clean models: up to 75%; planted: 37 of 46 or more).")
     assert said.sure == (
         "Not certain: such a search missed 20 of 85 known backdoors, so one may still be there."
     )
@@ -82,6 +84,7 @@ def test_an_interruption_is_the_reason_and_its_rest_the_price(make_report: MakeR
     said = _said(report)
     assert said.reason.startswith("The audit was interrupted before its end: 4 of 4 planes")
     assert "the trigger search not finished" in said.reason
+    assert said.sure.startswith("Not at all: what was not asked yet")
     assert f"some {round(search_queries().not_found.mean, -2):,.0f} in all" in said.steps[0]
     report["queries"]["budget_reached"] = True
     said = _said(report)
