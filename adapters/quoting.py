@@ -13,14 +13,24 @@ from adapters import strict_json
 from adapters.errors import BadReply
 
 MAX_CHARS = 200
-_NAMES = ("__type", "type", "code", "Code", "status", "error_code", "errorCode", "title")
+_NAMES = (
+    "__type",
+    "type",
+    "code",
+    "Code",
+    "status",
+    "error_code",
+    "errorCode",
+    "errorcode",
+    "title",
+)
 """Keys of an error's name: AWS, TorchServe, Google, MLflow, RFC 9457."""
 _FINE = {"ok", "success", "succeeded", ""}
 _INSIDE = ("error", "Error", "errors", "fault", "exception")
 """Keys that stand for an error wherever they stand."""
 _TEXTS = (
-    "message", "Message", "errorMessage", "error_message", "ErrorMessage", "detail", "details",
-    "error_description", "description", "reason", "msg",
+    "faultstring", "message", "Message", "errorMessage", "error_message", "ErrorMessage",
+    "detail", "details", "error_description", "description", "reason", "msg",
     "errmsg", "error_msg", "body",
 )  # fmt: skip
 _LOOK_AT = 16_384
@@ -108,11 +118,12 @@ def _said(value: Any, depth: int = 0) -> str:
         return ""
     place = value.get("loc")
     at = ".".join(map(str, place[:8])) if isinstance(place, list) else ""
-    held = [_failure(value), *(value.get(key) for key in (*_INSIDE, *_TEXTS))]
-    texts = [said for one in held if (said := _said(one, depth + 1))] or _fields(value, depth)
-    words = ": ".join(dict.fromkeys(filter(None, (at, *texts[:2])))).replace(".: ", ": ")
     names = [value.get(key) for key in _NAMES]
     name = next((n.rpartition("#")[2] for n in names if isinstance(n, str) and ":" not in n), "")
+    held = [_failure(value), *(value.get(key) for key in (*_INSIDE, *_TEXTS))]
+    texts = [said for one in held if (said := _said(one, depth + 1))]
+    texts = texts or ([] if name else _fields(value, depth))
+    words = ": ".join(dict.fromkeys(filter(None, (at, *texts[:2])))).replace(".: ", ": ")
     return f"{words} ({name[:100]})" if words and name and name not in words else words or name
 
 

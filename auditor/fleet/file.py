@@ -111,8 +111,8 @@ def _check_top(table: Table, lines: _Lines) -> None:
     for key in table:
         if key not in {"defaults", "limits", "audit"}:
             close = difflib.get_close_matches(key, ("defaults", "limits", "audit"), n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise UsageError(f"{lines.of('', key)} names {key!r}, which is no table{hint}")
+            hint = f"did you mean {close[0]!r}?" if close else "options go under [defaults]"
+            raise UsageError(f"{lines.of('', key)} names {key!r}, which is no table; {hint}")
     audits = table.get("audit")
     if not isinstance(audits, list) or not all(isinstance(one, dict) for one in audits):
         raise UsageError(f"{lines.of('')} lists no audit: write each as a table [[audit]]")

@@ -41,6 +41,10 @@ SHAPES: list[tuple[Any, str]] = [
     ({"errcode": 40001, "errmsg": "wrong credential"}, "wrong credential"),
     ({"error_code": 17, "error_msg": "daily limit"}, "daily limit"),
     ({"title": "Invalid.", "errors": {"image": ["It is required."]}}, "image: It is required."),
+    (
+        {"fault": {"faultstring": "No such route", "detail": {"errorcode": "steps.404"}}},
+        "No such route: steps.404",
+    ),
     ({"statusCode": 500, "body": '{"error": "bad image"}'}, "bad image"),
 ]
 

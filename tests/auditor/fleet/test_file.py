@@ -126,6 +126,10 @@ def test_a_description_may_stand_in_the_fleet_file(tmp_path: Path) -> None:
             "fleet.toml (line 1) names 'audits', which is no table; did you mean 'audit'?",
         ),
         (
+            'samples = "pictures"\n[[audit]]\nmodel = "a.onnx"\n',
+            "fleet.toml (line 1) names 'samples', which is no table; options go under [defaults]",
+        ),
+        (
             '[limits]\nmax_querys = 3\n[[audit]]\nmodel = "a.onnx"\n',
             "fleet.toml (line 2): it has no field 'max_querys'; did you mean 'max_queries'?",
         ),
