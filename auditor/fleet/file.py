@@ -62,7 +62,7 @@ def read_fleet(path: Path, known: Options) -> Fleet:
         return Fleet(path, _unique(entries, path))
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"fleet file {path} is not TOML: {error}") from error
     lines = _Lines(path, text)
     _check_top(table, lines)
