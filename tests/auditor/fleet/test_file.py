@@ -59,6 +59,8 @@ def test_a_csv_is_a_fleet_and_may_stand_in_one(tmp_path: Path) -> None:
     rows = "name,model,planes,samples\na,a.onnx,5,x.npz\nb,b.onnx,,x.npz\n"
     listed = read(tmp_path, rows, "fleet.csv")
     assert [entry.options.get("planes") for entry in listed.entries] == [5, None]
+    parted = read(tmp_path, "\ufeff" + rows.replace(",", ";"), "parted.csv")
+    assert [entry.options for entry in parted.entries] == [e.options for e in listed.entries]
     within = read(tmp_path, DEFAULTS + '[[audit]]\ncsv = "fleet.csv"\nseed = 3\n')
     assert [(e.name, e.options["seed"]) for e in within.entries] == [("a", 3), ("b", 3)]
     assert within.entries[0].options["samples"] == tmp_path / "x.npz"
@@ -92,6 +94,10 @@ def test_a_description_may_stand_in_the_fleet_file(tmp_path: Path) -> None:
         (
             DEFAULTS + '[[audit]]\nmodel = "a.onnx"\n[[audit]]\nmodel = "zoo/a.onnx"\n',
             "fleet.toml (line 6): the name 'a' is taken already: fleet.toml (line 4)",
+        ),
+        (
+            DEFAULTS + '[[audit]]\nmodel = "a.onnx"\n[[audit]]\nmodel = "zoo/A.onnx"\n',
+            "fleet.toml (line 6): the name 'A' is taken already: fleet.toml (line 4)",
         ),
         (
             DEFAULTS + '[[audit]]\nname = "../a"\nmodel = "a.onnx"\n',
