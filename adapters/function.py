@@ -109,6 +109,11 @@ class FunctionOracle(LabelOracle):
                 f"the function returned {type(answer).__name__}, which is no array of labels: "
                 f"{one_line(error)}"
             ) from error
+        if array.ndim == 0:
+            raise BadReply(
+                f"the function returned {type(answer).__name__} for {n} images: it must return an "
+                "array or a list with one label for each"
+            )
         _refuse_scores(array, n)
         if array.dtype.kind in "USO":
             if array.shape not in {(n,), (n, 1)}:

@@ -13,13 +13,25 @@ from adapters import strict_json
 from adapters.errors import BadReply
 
 MAX_CHARS = 200
-_NAMES = ("__type", "type", "code", "Code", "status", "error_code", "errorCode", "title")
+_NAMES = (
+    "__type",
+    "type",
+    "code",
+    "Code",
+    "status",
+    "error_code",
+    "errorCode",
+    "errorcode",
+    "title",
+)
 """Keys of an error's name: AWS, TorchServe, Google, MLflow, RFC 9457."""
+_FINE = {"ok", "success", "succeeded", ""}
 _INSIDE = ("error", "Error", "errors", "fault", "exception")
 """Keys that stand for an error wherever they stand."""
 _TEXTS = (
-    "message", "Message", "errorMessage", "error_message", "ErrorMessage", "detail", "details",
-    "error_description", "description", "reason", "msg",
+    "faultstring", "message", "Message", "errorMessage", "error_message", "ErrorMessage",
+    "detail", "details", "error_description", "description", "reason", "msg",
+    "errmsg", "error_msg", "body",
 )  # fmt: skip
 _LOOK_AT = 16_384
 _JSON = ("{", "[")
@@ -41,11 +53,18 @@ def shown_value(value: Any) -> str:
     return printable("".join(itertools.islice(json.JSONEncoder().iterencode(value), MAX_CHARS)))
 
 
-def error_text(body: bytes, secrets: Iterable[str] = (), *, failed: bool = True) -> str:
-    """Text of an error reply's ``body``, fit for a message, without ``secrets``; may be empty. JSON
-    without words on an error is quoted only if the reply is known to have ``failed``.
+def error_text(
+    body: bytes, secrets: Iterable[str] = (), charset: str = "", *, failed: bool = True
+) -> str:
+    """Text of an error reply's ``body``, which states ``charset``, fit for a message, without
+    ``secrets``; may be empty. JSON without words on an error is quoted only if the reply is known
+    to have ``failed``.
     """
-    text = _message(body[: 4 * _LOOK_AT], failed=failed)[:_LOOK_AT]
+    try:
+        body = strict_json.decoded(body[: 4 * _LOOK_AT], charset).encode("utf-8", "surrogatepass")
+    except UnicodeDecodeError:
+        body = body[: 4 * _LOOK_AT]
+    text = _message(body, failed=failed)[:_LOOK_AT]
     return printable(" ".join(hidden(text, secrets).split()))
 
 
@@ -62,7 +81,7 @@ def _message(body: bytes, *, failed: bool) -> str:
     except BadReply:
         text = body[:_LOOK_AT].decode("utf-8", errors="replace")
         return _plain(text) if failed or not text.lstrip("\ufeff \r\n\t").startswith(_JSON) else ""
-    said = value if isinstance(value, str) else _said(_error_in(value) or value)
+    said = _said(_error_in(value) or value)
     return said or (body[:_LOOK_AT].decode("utf-8", errors="replace") if failed else "")
 
 
@@ -73,17 +92,24 @@ def _error_in(value: Any) -> Any:
         level = level[: _MOST_PLACES - looked]
         looked += len(level)
         for one in level:
-            if isinstance(one, dict) and any(one.get(key) for key in _INSIDE):
+            if isinstance(one, dict) and (any(one.get(key) for key in _INSIDE) or _failure(one)):
                 return one
         inner = [one.values() if isinstance(one, dict) else one for one in level]
         level = [v for many in inner for v in many if isinstance(v, dict | list)]
     return None
 
 
+def _failure(holder: dict[str, Any]) -> dict[str, Any] | None:
+    """An object ``status`` that describes a failure, as Clarifai writes one; None for others."""
+    status = holder.get("status")
+    words = status.get("description", status.get("message")) if isinstance(status, dict) else ""
+    return status if isinstance(words, str) and words.strip().lower() not in _FINE else None
+
+
 def _said(value: Any, depth: int = 0) -> str:
     """The words of an error in JSON: its place in the request, its sentences, its name."""
     if isinstance(value, str):
-        return value[:_LOOK_AT]
+        return _said_in_text(value[:_LOOK_AT], depth)
     if depth > 3:
         return ""
     if isinstance(value, list):
@@ -92,11 +118,33 @@ def _said(value: Any, depth: int = 0) -> str:
         return ""
     place = value.get("loc")
     at = ".".join(map(str, place[:8])) if isinstance(place, list) else ""
-    texts = [said for key in (*_INSIDE, *_TEXTS) if (said := _said(value.get(key), depth + 1))]
-    words = ": ".join(dict.fromkeys(filter(None, (at, *texts[:2]))))
     names = [value.get(key) for key in _NAMES]
     name = next((n.rpartition("#")[2] for n in names if isinstance(n, str) and ":" not in n), "")
+    held = [_failure(value), *(value.get(key) for key in (*_INSIDE, *_TEXTS))]
+    texts = [said for one in held if (said := _said(one, depth + 1))]
+    texts = texts or ([] if name else _fields(value, depth))
+    words = ": ".join(dict.fromkeys(filter(None, (at, *texts[:2])))).replace(".: ", ": ")
     return f"{words} ({name[:100]})" if words and name and name not in words else words or name
+
+
+def _said_in_text(text: str, depth: int) -> str:
+    """``text``, or the words of the JSON in it: a gateway may pass a reply on as a string."""
+    if depth > 3 or not text.startswith("{"):
+        return text
+    try:
+        return _said(strict_json.loads(text), depth + 1) or text
+    except strict_json.StrictJsonError:
+        return text
+
+
+def _fields(value: dict[str, Any], depth: int) -> list[str]:
+    """Complaints by the field of the request that they are about, where an error holds no more."""
+    complaints = [
+        (key, one[0] if isinstance(one, list) and one else one) for key, one in value.items()
+    ]
+    if not depth or not all(isinstance(one, str) for _, one in complaints):
+        return []
+    return [f"{key[:60]}: {one}" for key, one in complaints[:2]]
 
 
 def _plain(text: str) -> str:

@@ -34,6 +34,8 @@ def span_seconds(text: str) -> float | None:
 
 def finite_number(text: str) -> float | None:
     """The number that ``text`` is; None for any other text, NaN and infinities."""
+    if not text.isascii() or "_" in text:  # float() takes both
+        return None
     try:
         number = float(text)
     except ValueError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import re
 from typing import Any, Never
 
 from adapters.errors import BadReply
@@ -25,6 +27,10 @@ _COSTS = {b"{": 200, b"[": 64, b",": 32, b'"': 28}
 """Bytes of memory that each of these characters leads to, about."""
 _SMALL = 1 << 18
 _WESTERN = {"iso-8859-1", "latin-1", "latin1", "windows-1252", "cp1252"}
+_STATED = re.compile(
+    r"iso-8859-\d\d?|(?:windows-|cp)125\d|gb(?:k|2312|18030)|big5|shift[_-]jis|euc-(?:jp|kr)|koi8-r"
+)
+"""Charsets that are read where a reply states them."""
 
 
 class StrictJsonError(ValueError):
@@ -32,7 +38,7 @@ class StrictJsonError(ValueError):
 
 
 def parse(body: bytes, charset: str = "") -> Any:
-    """The value of a server's reply in UTF-8, UTF-16 or UTF-32, or in the western ``charset`` that
+    """The value of a server's reply in UTF-8, UTF-16 or UTF-32, or in the national ``charset`` that
     it states; BadReply unless it is what :func:`loads` reads, and of bearable size.
     """
     try:
@@ -49,12 +55,17 @@ def parse(body: bytes, charset: str = "") -> Any:
 
 
 def decoded(body: bytes, charset: str = "") -> str:
-    """``body`` as text without its byte order mark. Raises UnicodeDecodeError if it is none."""
+    """``body`` as text without its byte order mark, in ``charset`` if it is not Unicode. Raises
+    UnicodeDecodeError if it is none.
+    """
     try:
         return body.decode(json.detect_encoding(body) if len(body) > 3 else "utf-8-sig")
     except UnicodeDecodeError:
         if charset.lower() in _WESTERN:
             return body.decode("cp1252")
+        if _STATED.fullmatch(charset.lower()):
+            with contextlib.suppress(LookupError):
+                return body.decode(charset)
         raise
 
 

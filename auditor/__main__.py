@@ -7,6 +7,7 @@ So everything, imports included, runs under one guard, and only a verdict may re
 from __future__ import annotations
 
 import ctypes
+import errno
 import importlib
 import io
 import os
@@ -14,17 +15,21 @@ import re
 import shlex
 import sys
 import traceback
+from pathlib import Path
+from typing import TextIO, cast
 
 from auditor.errors import AuditError, ExitCode, did_you_mean
 
 DEBUG = "XRAY_AUDIT_DEBUG"
 COMPLETING, COMPLETION = "_XRAY_AUDIT_COMPLETE", {"--install-completion", "--show-completion"}
 _PR_SET_DUMPABLE = 4
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 
 
 def main() -> None:
     """Run the command line and exit with its code."""
     harden_process()
+    _open_closed_streams()
     for stream in (sys.stdout, sys.stderr):
         # A legacy code page lacks some letters: better a question mark than no report.
         if isinstance(stream, io.TextIOWrapper):
@@ -32,18 +37,40 @@ def main() -> None:
     sys.exit(_guarded())
 
 
+def _open_closed_streams() -> None:
+    """Give the streams that the caller closed (``>&-``) an end, as Python leaves them out."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, _nowhere(mode))
+
+
+def _nowhere(mode: str) -> TextIO:
+    return cast("TextIO", Path(os.devnull).open(mode, encoding="utf-8"))
+
+
 def _guarded() -> int:
     try:
-        return _run()
+        code = _run()
+        sys.stdout.flush()  # a disk that is full must not show in Python's own exit code
+        return code
     except BaseException as error:  # noqa: BLE001 - a sentence and a code, whatever happened
         if os.environ.get(DEBUG):
-            sys.stderr.write(_hidden(traceback.format_exc()))
+            _complain(traceback.format_exc())
         code, message = explain(error)
         if message:
             # Labels that are still to come, or a quota, are no error.
             kind = "" if code == ExitCode.COME_BACK else "error: "
-            sys.stderr.write(f"xray-audit: {kind}{_one_line(_hidden(message))}\n")
+            _complain(f"xray-audit: {kind}{_one_line(_hidden(message))}\n")
         return code
+
+
+def _complain(text: str) -> None:
+    """Write ``text`` without the key to the error stream; where that fails, the exit code tells."""
+    try:
+        sys.stderr.write(_hidden(text))
+        sys.stderr.flush()
+    except OSError:
+        sys.stderr = _nowhere("w")
 
 
 def _run() -> int:
@@ -111,6 +138,9 @@ def _explain_other(error: BaseException) -> tuple[int, str]:
         return ExitCode.USAGE, str(error)
     if isinstance(error, adapters.AdapterError):
         return ExitCode.FAILED, str(error)
+    if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+        place = error.filename or "the output"
+        return ExitCode.FAILED, f"{place} cannot be written: {error.strerror}; free some space"
     kind = type(error).__name__
     return ExitCode.FAILED, f"unexpected {kind}: {error} (a bug; {DEBUG}=1 shows where)"
 

@@ -201,10 +201,10 @@ def read_description(path: Path) -> dict[str, Any]:
     Raises TargetError if it is missing, unreadable or not TOML, or holds a secret.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        data = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise TargetError(f"target file {path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         why = why_unreadable(path, error)
         raise TargetError(f"target file {path} is not TOML: {why}") from error
     table = data.get("target", data)

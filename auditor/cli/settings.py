@@ -16,6 +16,20 @@ from typing import Any, get_args
 from auditor.errors import UsageError, did_you_mean
 
 PROJECT_FILE = Path("xray-audit.toml")
+_ENV = "XRAY_AUDIT_"
+_OTHERS = frozenset(
+    (
+        "accepted",
+        "adapters",
+        "api_key",
+        "debug",
+        "fail_on",
+        "scratch",
+        "sign_key",
+        "sign_passphrase",
+    )
+)
+"""Variables that are no option of every command."""
 SECRET_WORDS = ("key", "token", "secret", "password")
 FLAG_ONLY = ("trust_model_file",)
 """A folder may come from another party, with a settings file: it must not vouch for its model."""
@@ -90,7 +104,20 @@ def read_settings(known: Mapping[str, Any]) -> dict[str, Setting]:
     for path in (user_file(), PROJECT_FILE):
         if _is_there(path):
             merged.update(_read(path, known))
+    _check_environment(known)
     return merged
+
+
+def _check_environment(known: Mapping[str, Any]) -> None:
+    """Refuse a variable whose name is nearly an option's: it would be passed over in silence."""
+    set_here = {name[len(_ENV) :].lower() for name in os.environ if name.startswith(_ENV)}
+    for unknown in sorted(set_here - set(known) - _OTHERS):
+        import difflib  # only a slip of the pen needs it
+
+        for near in difflib.get_close_matches(unknown, known, n=1, cutoff=0.8):
+            raise UsageError(
+                f"{_ENV}{unknown.upper()} sets no option; did you mean {_ENV}{near.upper()}?"
+            )
 
 
 def described_target() -> tuple[Path, dict[str, Any]] | None:
@@ -116,9 +143,9 @@ def _is_there(path: Path) -> bool:
 def _parse(path: Path) -> tuple[dict[str, Any], str]:
     """The file's table and its text."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
         return tomllib.loads(text), text
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"settings file {path} cannot be read: {error}") from error
 
 

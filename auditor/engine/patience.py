@@ -179,7 +179,8 @@ class Patience:
         if asked < _YEAR_S:
             moment = datetime.fromtimestamp(self._clock.wall() + asked, UTC)
             when = f"at {moment:%Y-%m-%d %H:%M:%S} UTC (in {span_text(asked)})"
+        said, patience = str(error).rstrip("."), span_text(self.seconds)
         return (
-            f"{error}; its quota comes back {when}, and --patience is {span_text(self.seconds)}: "
+            f"{said}; its quota comes back {when}, and --patience is {patience}: "
             "run the same command again then, it goes on where it stopped"
         )

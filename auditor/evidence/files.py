@@ -18,7 +18,7 @@ from io import BytesIO
 from pathlib import Path
 
 from auditor.errors import EvidenceError, UsageError
-from auditor.evidence.layout import EARLIER_PLANS, VIEWS, WORKING, largest
+from auditor.evidence.layout import EARLIER_PLANS, HEAD, VIEWS, WORKING, largest
 
 MAX_FILES = 500
 MAX_TOTAL = 2 * 1024**3
@@ -71,6 +71,8 @@ def read_files(where: Path) -> BundleFiles:
     if stat.S_ISDIR(mode):
         return _read_folder(where)
     if stat.S_ISREG(mode):
+        if where.suffix.lower() != ".zip" and (where.parent / HEAD).is_file():
+            raise UsageError(f"{where} is one file of a bundle: name its folder, {where.parent}")
         return _read_zip(where)
     raise UsageError(f"{where} is neither a folder nor a .zip file")
 

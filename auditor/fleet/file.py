@@ -62,7 +62,7 @@ def read_fleet(path: Path, known: Options) -> Fleet:
         return Fleet(path, _unique(entries, path))
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise UsageError(f"fleet file {path} is not TOML: {error}") from error
     lines = _Lines(path, text)
     _check_top(table, lines)
@@ -111,8 +111,8 @@ def _check_top(table: Table, lines: _Lines) -> None:
     for key in table:
         if key not in {"defaults", "limits", "audit"}:
             close = difflib.get_close_matches(key, ("defaults", "limits", "audit"), n=1)
-            hint = f"; did you mean {close[0]!r}?" if close else ""
-            raise UsageError(f"{lines.of('', key)} names {key!r}, which is no table{hint}")
+            hint = f"did you mean {close[0]!r}?" if close else "options go under [defaults]"
+            raise UsageError(f"{lines.of('', key)} names {key!r}, which is no table; {hint}")
     audits = table.get("audit")
     if not isinstance(audits, list) or not all(isinstance(one, dict) for one in audits):
         raise UsageError(f"{lines.of('')} lists no audit: write each as a table [[audit]]")
@@ -179,7 +179,11 @@ def _from_csv(path: Path, table: Table, place: str, known: Options) -> Iterator[
     """The audits of a CSV whose first row names the keys; an empty cell leaves a key out."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
+            heading = file.readline()
+            file.seek(0)
+            # Spreadsheets of many countries part cells by semicolons; no key holds one.
+            mark = ";" if ";" in heading and "," not in heading else ","
+            reader = csv.DictReader(file, strict=True, delimiter=mark)
             columns = [column or "" for column in reader.fieldnames or ()]
             for column in columns:
                 _check_keys({column: ""}, lambda _: f"{path} (line 1)", known)
@@ -242,10 +246,11 @@ def _located(value: Any, folder: Path) -> Any:
 def _unique(entries: tuple[FleetEntry, ...], path: Path) -> tuple[FleetEntry, ...]:
     seen: dict[str, FleetEntry] = {}
     for entry in entries:
-        if entry.name in seen:
-            first = seen[entry.name].place
+        folder = entry.name.casefold()  # one, on a disk that takes both for the same
+        if folder in seen:
+            first = seen[folder].place
             raise UsageError(f"{entry.place}: the name {entry.name!r} is taken already: {first}")
-        seen[entry.name] = entry
+        seen[folder] = entry
     if not 0 < len(entries) <= MAX_ENTRIES:
         raise UsageError(f"{path} lists {len(entries):,} audits, it must be 1 to {MAX_ENTRIES:,}")
     return entries

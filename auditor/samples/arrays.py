@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.file_kind import NPY, NPZ, kind_of_file
+from adapters.file_kind import HDF5, NPY, NPZ, PICKLE, WEIGHTS, kind_of_file
 from auditor.errors import SamplesError
 from auditor.samples.pictures import Framing, framed
 from auditor.samples.samples import Samples, assemble
@@ -68,7 +68,12 @@ def load_arrays(path: Path, framing: Framing) -> FromArrays:
     if kind == NPY:
         return _beside(path, framing)
     if kind is not None and kind != NPZ:
-        raise SamplesError(f"{path} cannot be read as an npz file: it is {kind}")
+        # Remedies of models would mislead here.
+        model = kind in {PICKLE, WEIGHTS, HDF5} or (
+            kind.suffix and kind.remedy.startswith("name it")
+        )
+        said = f"{kind.what}: load it, and {_REMEDY}" if model else kind
+        raise SamplesError(f"{path} cannot be read as an npz file: it is {said}")
     try:
         # numpy leaves a file it opened itself open if the archive is damaged.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:

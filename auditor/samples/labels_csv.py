@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import unicodedata
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
@@ -34,15 +36,26 @@ def read_labels_csv(path: Path) -> ListedSamples:
         SamplesError: unreadable, a line without a file and a label, or a file outside the folder.
     """
     rows = _rows(path, _text(path))
+    whole = rows
     file_at, label_at, rows = _columns(path, rows)
+    width = len(whole[0][1]) if len(rows) < len(whole) else None
     least = max(file_at, label_at)
     bad = next((n for n, r in rows if len(r) <= least or not (r[file_at] and r[label_at])), None)
     if bad is not None:
         raise SamplesError(f"{path} line {bad} does not hold a file name and a label")
+    wide = next((n for n, r in rows if width and any(r[width:])), None)
+    if wide is not None:
+        raise SamplesError(
+            f"{path} line {wide} has more columns than the first line: put a label that holds the "
+            "mark between them into quotes"
+        )
     if not rows:
         raise SamplesError(f"{path} lists no samples")
-    refs = [_ref(path, row[file_at]) for _, row in rows]
-    return ListedSamples(refs, [row[label_at] for _, row in rows], _unlisted(path.parent, refs))
+    refs = _refs(path, [(number, row[file_at]) for number, row in rows])
+    once = Counter(zip(refs, (row[label_at] for _, row in rows), strict=True))
+    again = [(ref, left_out.AGAIN) for (ref, _), n in once.items() for _ in range(n - 1)]
+    left = [*again, *_unlisted(path.parent, refs)]
+    return ListedSamples([ref for ref, _ in once], [label for _, label in once], left)
 
 
 def _text(path: Path) -> str:
@@ -97,10 +110,21 @@ def _columns(path: Path, rows: list[Row]) -> tuple[int, int, list[Row]]:
     first = rows[0][1][0]
     if len(rows[0][1]) > 1 and not _is_file(folder, first) and not _is_file(folder, rows[0][1][1]):
         rows = rows[1:]
-    turned = rows and all(len(r) > 1 and _there(folder, r[1]) for _, r in rows)
+    # A plain number may be the name of a picture without its ending, or count the lines.
+    wide = max((len(row) for _, row in rows), default=0) > 2
+    if wide and not _all_there(folder, rows, 0) and _all_there(folder, rows, 1):
+        raise SamplesError(
+            f"{path} has more than two columns and does not name them: begin it with a line such "
+            "as file,label"
+        )
+    turned = rows and _all_there(folder, rows, 1)
     if turned and not any(_is_file(folder, row[0]) for _, row in rows):
         return 1, 0, rows
     return 0, 1, rows
+
+
+def _all_there(folder: Path, rows: Sequence[Row], column: int) -> bool:
+    return all(len(row) > column and _there(folder, row[column]) for _, row in rows)
 
 
 def _is_file(folder: Path, name: str) -> bool:
@@ -125,10 +149,33 @@ def _found(folder: Path, name: str) -> str | None:
     return slashed
 
 
-def _ref(path: Path, name: str) -> str:
-    if Path(name).is_absolute() or ".." in Path(name.replace("\\", "/")).parts:
-        raise SamplesError(f"{path} names {name!r}, which lies outside the samples folder")
-    return _found(path.parent, name) or name
+def _refs(path: Path, names: Sequence[tuple[int, str]]) -> list[str]:
+    """The file that each line means. One that is not there may be so in other case, or in the
+    other Unicode form, as another system wrote the table.
+    """
+    for _, name in names:
+        if Path(name).is_absolute() or ".." in Path(name.replace("\\", "/")).parts:
+            raise SamplesError(f"{path} names {name!r}, which lies outside the samples folder")
+    found = [(n, name, _found(path.parent, name)) for n, name in names]
+    places = {(path.parent / name).parent for _, name, ref in found if ref is None}
+    near: dict[str, list[str]] = {}
+    for file in (file for place in places if place.is_dir() for file in place.iterdir()):
+        there = file.relative_to(path.parent).as_posix()
+        near.setdefault(_folded(there), []).append(there)
+    refs = []
+    for number, name, ref in found:
+        others = near.get(_folded(PurePosixPath(name).as_posix()), [])
+        if ref is None and len(others) != 1:
+            raise SamplesError(
+                f"sample {path.parent / name} cannot be read as a picture: there is no such file "
+                f"({path.name} line {number})"
+            )
+        refs.append(ref or others[0])
+    return refs
+
+
+def _folded(ref: str) -> str:
+    return unicodedata.normalize("NFC", ref).casefold()
 
 
 def _unlisted(folder: Path, refs: Sequence[str]) -> list[tuple[str, str]]:

@@ -9,6 +9,7 @@ HIDDEN = "hidden or made by a system"
 OUTSIDE = "in no class folder"
 UNLISTED = "not in labels.csv"
 FOLDER = "a folder"
+AGAIN = "listed again in labels.csv"
 
 _JUNK = frozenset(
     ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "ehthumbs.db", "desktop.ini", "__pycache__")
@@ -17,8 +18,10 @@ _NOT_READ = {
     ".heic": "convert it to PNG or JPEG",
     ".heif": "convert it to PNG or JPEG",
     ".hif": "convert it to PNG or JPEG",
-    ".jp2": "convert it to PNG or JPEG",
-    ".jxl": "convert it to PNG or JPEG",
+    **dict.fromkeys(
+        (".jp2", ".jxl", ".ico", ".tga", ".pcx", ".exr", ".pdf", ".eps"),
+        "convert it to PNG or JPEG",
+    ),
     ".svg": "draw it as PNG",
     ".psd": "export it as PNG",
     ".dng": "develop it to PNG or JPEG",

@@ -71,7 +71,10 @@ def _of_files(location: Path, listed: ListedSamples, framing: Framing, least: in
 
 def _is_file(location: Path) -> bool:
     try:
-        return not stat.S_ISDIR(location.stat().st_mode)
+        mode = location.stat().st_mode
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+            raise SamplesError(f"the samples at {location} are no plain file: save them to one")
+        return not stat.S_ISDIR(mode)
     except FileNotFoundError as error:
         raise SamplesError(f"there are no samples at {location}: no such file or folder") from error
     except OSError as error:

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps
 
 from adapters.contract import Fit
-from adapters.file_kind import foreign_kind
+from adapters.file_kind import TEXT, kind_of_file
 from auditor.errors import SamplesError
 
 SUFFIXES = frozenset((
-    ".apng", ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png",
-    ".pnm", ".ppm", ".tif", ".tiff", ".webp",
+    ".apng", ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".pbm", ".pgm",
+    ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 ))  # fmt: skip
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "GIF", "TIFF", "AVIF")
 MAX_PIXELS = 64 * 1024 * 1024
@@ -91,6 +91,8 @@ def read_picture(path: Path, framing: Framing) -> Picture:
     Raises:
         SamplesError: it is no picture that can be read, too large, or of no plain meaning.
     """
+    if path.exists() and not path.is_file():  # to open a pipe would take forever
+        raise SamplesError(f"sample {path} is no plain file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -173,8 +175,8 @@ def _why(path: Path, error: Exception) -> str:
     """Reason why a picture cannot be read, in words."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    kind = foreign_kind(path)
-    if kind is not None and kind.suffix not in SUFFIXES:
+    kind = kind_of_file(path)
+    if kind not in {None, TEXT} and kind.suffix not in SUFFIXES:
         return f"it is {kind}"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"it has more than {MAX_PIXELS:,} pixels"

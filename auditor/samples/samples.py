@@ -120,7 +120,12 @@ def _as_listed(
 
 
 def _refuse_unprintable(refs: Sequence[str | int], classes: Sequence[str]) -> None:
-    """Refuse names that are no Unicode text: digests, reports and stores hold nothing else."""
+    """Refuse names that are no Unicode text: digests, reports and stores hold nothing else. And
+    empty ones, which no reader sees.
+    """
+    empty = next((ref for ref, name in zip(refs, classes, strict=True) if not name.strip()), None)
+    if empty is not None:
+        raise SamplesError(f"sample {empty} has an empty class name: give it one")
     for name in (*refs, *classes):
         if any("\ud800" <= character <= "\udfff" for character in str(name)):
             raise SamplesError(f"the name {str(name)[:60]!r} is not valid Unicode text: rename it")

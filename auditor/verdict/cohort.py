@@ -45,6 +45,20 @@ class Rank:
     outlier: bool
 
 
+def check_cohort(count: int, error_rate: float) -> None:
+    """Refuse ``count`` models that are too few to be ranked, before they are asked.
+
+    Raises:
+        UsageError: fewer than :data:`MIN_COHORT`, or an error rate outside (0, 1).
+    """
+    if count < MIN_COHORT:
+        raise UsageError(
+            f"a cohort needs at least {MIN_COHORT} models of one task, {count} were given"
+        )
+    if not 0.0 < error_rate < 1.0:
+        raise UsageError(f"the error rate is {error_rate}, it must lie between 0 and 1")
+
+
 def rank_cohort(models: Sequence[Reference], error_rate: float = 0.05) -> list[Rank]:
     """Rank ``models``, the most suspicious first.
 
@@ -55,12 +69,7 @@ def rank_cohort(models: Sequence[Reference], error_rate: float = 0.05) -> list[R
     Raises:
         UsageError: fewer than :data:`MIN_COHORT` models, or an error rate outside (0, 1).
     """
-    if len(models) < MIN_COHORT:
-        raise UsageError(
-            f"a cohort needs at least {MIN_COHORT} models of one task, {len(models)} were given"
-        )
-    if not 0.0 < error_rate < 1.0:
-        raise UsageError(f"the error rate is {error_rate}, it must lie between 0 and 1")
+    check_cohort(len(models), error_rate)
     tails = [lower_tail(np.array([m.score(score) for m in models])) for score in COMPARED]
     corrected = np.minimum(1.0, np.min(tails, axis=0) * len(COMPARED) * len(models))
     ranks = [

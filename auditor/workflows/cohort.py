@@ -9,7 +9,7 @@ from auditor.engine.contract import EngineLimits
 from auditor.engine.progress import Progress
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
-from auditor.verdict.cohort import Rank, rank_cohort
+from auditor.verdict.cohort import Rank, check_cohort, rank_cohort
 from auditor.workflows.calibrate import same_task, score_all
 from auditor.workflows.references import ReferenceModel
 
@@ -33,6 +33,7 @@ async def run_cohort(
         ProfileError: the models are not of one task.
         UsageError: too few of them could be scored, or an error rate outside (0, 1).
     """
+    check_cohort(len(models), error_rate)
     scored, skipped = await score_all(models, samples, settings, folder, limits, progress)
     same_task(scored)
     return rank_cohort([one.reference for one in scored], error_rate), skipped

@@ -33,7 +33,7 @@ def load_profile(name_or_path: str, access: str = "float") -> Profile:
     if name_or_path in shipped_profiles():
         return _parse(name_or_path, _shipped_text(name_or_path, access))
     try:
-        text = Path(name_or_path).read_text(encoding="utf-8")
+        text = Path(name_or_path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         known, hint = ", ".join(shipped_profiles()), did_you_mean(name_or_path, shipped_profiles())
         raise ProfileError(

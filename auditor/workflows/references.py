@@ -88,13 +88,18 @@ def read_references(path: Path) -> tuple[ListedReference, ...]:
         UsageError: it cannot be read, or an entry is not as it must be; names the entry.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         why = why_unreadable(path, error)
         raise UsageError(f"reference list {path} cannot be read: {why}") from error
     try:
-        return _ReferenceList.model_validate(data).references
+        listed = _ReferenceList.model_validate(data).references
     except ValidationError as error:
         raise UsageError(
             f"reference list {path}: {first_mistake(error, 'entry', FIELDS)}"
         ) from None
+    names = [one.name for one in listed]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"reference list {path}: two entries have the name {twice!r}")
+    return listed

@@ -33,6 +33,19 @@ SHAPES: list[tuple[Any, str]] = [
     ({"error": True, "reason": "worker busy"}, "worker busy"),
     ({"predictions": [{"label": "a"}, {"error": "decode failed"}]}, "decode failed"),
     ({"status": "queued", "id": "7"}, "queued"),
+    ({"status": {"code": 11102, "description": "Invalid request"}}, "Invalid request"),
+    (
+        {"status": {"description": "Ok"}, "outputs": [{"status": {"description": "No download"}}]},
+        "No download",
+    ),
+    ({"errcode": 40001, "errmsg": "wrong credential"}, "wrong credential"),
+    ({"error_code": 17, "error_msg": "daily limit"}, "daily limit"),
+    ({"title": "Invalid.", "errors": {"image": ["It is required."]}}, "image: It is required."),
+    (
+        {"fault": {"faultstring": "No such route", "detail": {"errorcode": "steps.404"}}},
+        "No such route: steps.404",
+    ),
+    ({"statusCode": 500, "body": '{"error": "bad image"}'}, "bad image"),
 ]
 
 
@@ -55,6 +68,19 @@ def test_the_servers_own_words_are_found(value: Any, words: str, *, failed: bool
 )
 def test_pages_and_plain_text(body: bytes, words: str) -> None:
     assert error_text(body) == words
+
+
+@pytest.mark.parametrize("charset", ["shift_jis", "gbk", "iso-8859-1", "windows-1251"])
+def test_a_reply_is_quoted_in_the_charset_that_it_states(charset: str) -> None:
+    words = {"iso-8859-1": "Größe falsch", "windows-1251": "Плохо"}.get(charset, "無効")
+    for body in (words, f'{{"error": "{words}"}}'):
+        assert error_text(body.encode(charset), charset=charset) == words
+    assert error_text(words.encode(charset), charset="unknown-8").isprintable()
+
+
+def test_an_answer_that_is_fine_says_nothing() -> None:
+    fine = {"status": {"code": 10000, "description": "Ok"}, "outputs": [{"id": "7"}]}
+    assert error_text(json.dumps(fine).encode(), failed=False) == ""
 
 
 def test_an_answer_without_words_on_an_error_is_quoted_only_if_it_failed() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -151,6 +152,34 @@ def test_a_reader_that_leaves_is_no_verdict() -> None:
         )
     assert done.returncode == ExitCode.FAILED
     assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("streams", "words", "code"),
+    [
+        (">&-", "--version", ExitCode.NO_EVIDENCE),
+        (">&- 2>&- <&-", "--version", ExitCode.NO_EVIDENCE),
+        (">&- 2>&-", "--bogus", ExitCode.USAGE),
+        ("2>/dev/full", "--bogus", ExitCode.USAGE),
+        ("2>/dev/full", "--version", ExitCode.NO_EVIDENCE),
+        (">/dev/full", "--version", ExitCode.FAILED),
+        (">/dev/full 2>&1", "--version", ExitCode.FAILED),
+    ],
+)
+def test_closed_streams_and_full_disks_are_no_verdict(
+    streams: str, words: str, code: ExitCode
+) -> None:
+    """Python itself ends such a run with 1 or 120."""
+    done = subprocess.run(
+        ["bash", "-c", f"{shlex.quote(sys.executable)} -m auditor {words} {streams}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert "a bug" not in done.stderr
+    if streams == ">/dev/full":
+        assert "the output cannot be written: No space left" in done.stderr
 
 
 def test_a_missing_dependency_is_one_sentence(tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ class Client:
 
     def odd_metadata(self, reply: Reply, endpoint: Endpoint, problem: str) -> BadReply:
         """The error of an answer at ``endpoint`` that describes no model."""
-        said = error_text(reply.body, self._to_hide(endpoint), failed=False)
+        said = error_text(reply.body, self._to_hide(endpoint), reply.charset, failed=False)
         return BadReply(
             f"{endpoint.shown} answered HTTP {reply.status} without the model's metadata: {problem}"
             f"{f'; it says: {said}' if said else ''}; check the URL: the server, and the model's "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 
 from adapters.errors import TargetError
@@ -62,7 +64,9 @@ def read_endpoint(location: str) -> Endpoint:
     # httpx escapes what cannot be a host name instead of refusing it.
     grpc = url.scheme in {"grpc", "grpcs"}
     if not (url.scheme in {"http", "https"} or grpc) or not url.host or "%" in url.host:
-        raise TargetError("the endpoint must be a URL that starts with http:// or https://")
+        bare = re.fullmatch(r"[\w.-]+(:\d+)?(/[\w./-]*)?", location.strip())
+        hint = f"; did you mean http://{location.strip()}?" if bare else ""
+        raise TargetError(f"the endpoint must be a URL that starts with http:// or https://{hint}")
     if grpc and url.port is None:
         raise TargetError("a gRPC endpoint must name its port: grpc://HOST:8001/NAME")
     if url.port is not None and not 0 < url.port < 65536:

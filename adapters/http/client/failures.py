@@ -33,8 +33,14 @@ _REMEDIES: dict[int, tuple[type[errors.EndpointError], errors.RetryKind, str]] =
     409: (ServerFailed, "transient", "add 409 to retry.throttle if it means 'busy'"),
     410: (NotFound, "gone", "the model was taken away"),
     413: (errors.InputRejected, "too-large", "send fewer inputs per request"),
+    415: (errors.InputRejected, "never", "check request.body, access and the content type"),
+    421: (NotFound, "never", "the server does not serve this host name: check the URL"),
+    424: (ServerFailed, "transient", "the model behind the server failed"),
     425: (ServerFailed, "transient", "the server is not ready for the request"),
+    426: (NotFound, "never", "the server wants another protocol: check the scheme"),
     429: (ServerFailed, "transient", "add 429 to retry.throttle to slow down on it"),
+    431: (AccessDenied, "never", "the headers are too long: check the key and the headers"),
+    499: (ServerFailed, "transient", "a gateway gave up on the request"),
 }
 _SENT_WRONG = "check shape, datatype and request format"
 _WHOLE = "; whole numbers 0 to 255 travel with access image and request.value pixels"
@@ -67,11 +73,11 @@ _KEY_REFUSED = {
     "MissingAuthenticationTokenException",
     "UnrecognizedClientException",
 }
-_TOO_FAST = {
-    "ProvisionedThroughputExceededException",
-    "ThrottlingException",
-    "TooManyRequestsException",
-}
+_TOO_FAST = re.compile(
+    r"(?:Request|EC2)?Thrott\w+|TooManyRequests\w*|SlowDown|PriorRequestNotComplete|"
+    r"(?:Request|Bandwidth)?LimitExceeded(?:Exception)?|ProvisionedThroughputExceeded\w*"
+)
+"""AWS's names of "too fast", by its own clients' list."""
 
 
 def from_exception(
@@ -150,9 +156,12 @@ def _from_chain(
             _MAYBE_DONE,
         )
     hint = "; does the server want a certificate of ours (tls.cert)?" if stranger else ""
+    what = "the connection broke before a complete HTTP reply"
+    if any(map(_is_no_http, chain)):
+        stranger, what = True, "what came back breaks the rules of HTTP"
+        hint = "; check scheme and port, and the log of the server or its gateway"
     return Unreachable(
-        f"{where}: the connection broke before a complete HTTP reply "
-        f"({type(error).__name__}){hint}",
+        f"{where}: {what} ({type(error).__name__}){hint}",
         RetryAdvice("transient", outcome_unknown=True) if stranger else _MAYBE_DONE,
     )
 
@@ -168,13 +177,21 @@ def _is_long_head(cause: BaseException) -> bool:
     )
 
 
+def _is_no_http(cause: BaseException) -> bool:
+    """True if whole bytes came that are no HTTP, in the words of either transport: no outage."""
+    name = type(cause).__name__
+    if name == "RemoteProtocolError":
+        return not str(cause).startswith(("Server disconnected", "peer closed"))
+    return name in {"HttpProcessingError", "BadHttpMessage", "BadStatusLine", "InvalidHeader"}
+
+
 def odd(
     reply: Reply, where: str, why: BadReply, secrets: tuple[str, ...], *, final: bool
 ) -> BadReply:
     """The error of a 2xx without a usable answer, with the server's own reason if it states one;
     ``final`` if its status means that a repeat is in vain.
     """
-    said = error_text(reply.body, secrets, failed=False)
+    said = error_text(reply.body, secrets, reply.charset, failed=False)
     later = "; for answers that always come later, describe poll" if reply.status == 202 else ""
     return BadReply(
         f"{where} answered HTTP {reply.status} without a label for each input"
@@ -198,7 +215,7 @@ def from_reply(
     status = reply.status
     if 200 <= status < 300 and status not in {*retry.throttle, *retry.statuses}:
         return _unusable(reply, where, limit, asking)
-    text = "" if reply.encoded else error_text(reply.body, secrets)
+    text = "" if reply.encoded else error_text(reply.body, secrets, reply.charset)
     quote = f": {text}" if text else ""
     error = _from_status(reply, where, retry, quote, asking)
     if status in retry.final:
@@ -216,7 +233,11 @@ def _from_status(
         # A gateway's page, or a server in words: the model is not there yet.
         return ServerFailed(f"{where} is not ready (HTTP 503){quote}", RetryAdvice("outage", wait))
     asked = wait is not None and 400 <= status < 500 and status not in {429, *_NO_WAIT}
-    if status in retry.throttle or names & _TOO_FAST or (asked and status not in retry.statuses):
+    if (
+        status in retry.throttle
+        or any(map(_TOO_FAST.fullmatch, names))
+        or (asked and status not in retry.statuses)
+    ):
         return errors.Throttled(
             f"{where} asked us to slow down (HTTP {status}){quote}", RetryAdvice("throttled", wait)
         )
@@ -225,7 +246,9 @@ def _from_status(
     if 300 <= status < 400 and status not in retry.statuses:
         return NotFound(
             f"{where} redirects elsewhere (HTTP {status}); redirects are never followed, "
-            f"so give the final URL{_goal(reply)}"
+            f"so give the final URL{_goal(reply)}",
+            # For now, and to a page on maintenance, if it answered before.
+            RetryAdvice("gone" if status in {302, 303, 307} else "never"),
         )
     if status >= 500 or status in retry.statuses:
         down = status in _DOWN or reply.code == "UNAVAILABLE" or _STARTING.search(said)

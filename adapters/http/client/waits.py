@@ -22,13 +22,23 @@ _MOST_VALUE, _MOST_BODY, _MOST_WORDS, _MOST_NODES = 200, 65_536, 4_096, 300
 _EPOCH_FROM = 1e9
 """A number this large is a date, not a span: 1e9 s would be 31 years of waiting."""
 
-_SPAN = rf"\d{{1,9}}(?:\.\d{{1,9}})?\s{{0,2}}(?:{'|'.join(sorted(UNITS, key=len, reverse=True))})"
+_ONE = r"(?:an?|one)\s(?=second|minute|hour|day)"
+_SPAN = (
+    rf"(?:\d{{1,9}}(?:\.\d{{1,9}})?\s{{0,2}}|\b{_ONE})"
+    rf"(?:{'|'.join(sorted(UNITS, key=len, reverse=True))})"
+)
 _SPANS = rf"(?:{_SPAN}(?![a-z])[\s,]{{0,2}}(?:and )?){{1,4}}"
 _DATE = r"\d{4}-\d\d-\d\d[t ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:\s?(?:z|utc|[+-]\d\d:?\d\d))?"
 _WORDS = [
-    re.compile(rf"(?:retry|try|wait|again|available|reset|ready|load)[^\d\n]{{0,60}}?({_SPANS})"),
+    re.compile(
+        rf"(?:retry|try|wait|again|available|reset|ready|load|replenish)[^\d\n]{{0,60}}?({_SPANS})"
+    ),
     re.compile(rf"({_SPANS})[^\d\n]{{0,40}}?(?:before|retry|try again)"),
-    re.compile(r"retry[ _-]after[\s:=\"']{1,4}(\d{1,9}(?:\.\d{1,9})?)(?![\d.%])(?!\s?[a-z])"),
+    re.compile(r"\bin[\s:]{1,3}(\d{1,3}:\d\d:\d\d)(?![\d:])"),
+    re.compile(
+        r"retry[ _-]?after(?:[ _-]?seconds)?[\s:=>\"']{1,4}"
+        r"(\d{1,9}(?:\.\d{1,9})?)(?![\d.%])(?!\s?[a-z])"
+    ),
     re.compile(rf"(?:until|at|after|reset\w{{0,3}})[\s:]{{1,3}}({_DATE})"),
 ]
 _WAIT_KEYS = re.compile(
@@ -100,12 +110,16 @@ def reply_time(headers: Mapping[str, str]) -> float:
 
 def wait_in_headers(headers: Mapping[str, str]) -> float | None:
     """Seconds that ``Retry-After`` or one of its kin asks for."""
-    waits = (
-        seconds_of(headers[name], reply_time(headers), unit)
-        for name, unit in _HEADERS.items()
-        if name in headers
-    )
-    return next((wait for wait in waits if wait is not None), None)
+    now = reply_time(headers)
+    for name, unit in _HEADERS.items():
+        value = headers.get(name, "").partition(";")[0]
+        whole = seconds_of(value, now, unit)
+        # Two such fields of one reply arrive as one list.
+        parts = value[:_MOST_VALUE].split(",") if whole is None else []
+        waits = [whole, *(seconds_of(part, now, unit) for part in parts)]
+        if known := [wait for wait in waits if wait is not None]:
+            return max(known)
+    return None
 
 
 def wait_in_body(body: bytes, now: float, *, words: bool = True) -> float | None:
@@ -124,7 +138,9 @@ def wait_in_body(body: bytes, now: float, *, words: bool = True) -> float | None
         return None
     text = body[:_MOST_WORDS].decode("utf-8", errors="replace").lower()
     found = (pattern.search(text) for pattern in _WORDS)
-    waits = (seconds_of(one[1].removesuffix("and "), now) for one in found if one)
+    waits = (
+        seconds_of(re.sub(_ONE, "1 ", one[1].removesuffix("and ")), now) for one in found if one
+    )
     return next((wait for wait in waits if wait is not None), None)
 
 
@@ -144,8 +160,12 @@ def _fields(value: Any) -> Iterator[tuple[str, Any]]:
 def _field_wait(key: str, value: Any, keys: re.Pattern[str], now: float) -> float | None:
     name, unit = "".join(c for c in key.lower() if "a" <= c <= "z"), 1.0
     if not keys.fullmatch(name):
-        stems = ((name.removesuffix(end).removesuffix("in"), by) for end, by in _KEY_UNITS.items())
-        units = [by for stem, by in stems if stem != name and keys.fullmatch(stem)]
+        stems = ((name.removesuffix(end), by) for end, by in _KEY_UNITS.items())
+        units = [
+            by
+            for stem, by in stems
+            if stem != name and (keys.fullmatch(stem) or keys.fullmatch(stem.removesuffix("in")))
+        ]
         if not units:
             return None
         unit = units[0]

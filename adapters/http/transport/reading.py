@@ -22,6 +22,8 @@ MAX_HEADERS = 400
 
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 """Compressions that are undone although none was asked for, with zlib's name for each."""
+_PLAIN = {"", "identity", "none", "utf-8", "utf8", "binary", "7bit", "8bit", "aws-chunked"}
+"""Words in place of a compression that name none."""
 _MAX_RATIO = 100
 _RATIO_FROM = 1 << 20
 """A reply may grow to this size at any ratio: a list of equal labels compresses very well."""
@@ -53,9 +55,7 @@ class Reply:
 
     def json(self, part: bytes | None = None) -> Any:
         """The value of the body, or of a ``part`` of it. Raises BadReply unless it is JSON."""
-        _, _, stated = self.headers.get("content-type", "").lower().partition("charset=")
-        charset = stated.partition(";")[0].strip(" \"'")
-        return strict_json.parse(self.body if part is None else part, charset)
+        return strict_json.parse(self.body if part is None else part, self.charset)
 
     @property
     def outcome(self) -> str:
@@ -65,8 +65,21 @@ class Reply:
     @property
     def encoded(self) -> bool:
         """True if the body is compressed in a way that is not undone; we never ask for any."""
-        encoding = self.headers.get("content-encoding", "").strip().lower()
-        return not self.unpacked and encoding not in {"", "identity"}
+        return not self.unpacked and content_encoding(self.headers) != ""
+
+    @property
+    def charset(self) -> str:
+        """The charset that the content type states, in lower case; empty if none."""
+        _, _, stated = self.headers.get("content-type", "").lower().partition("charset=")
+        return stated.partition(";")[0].strip(" \"'")
+
+
+def content_encoding(headers: Mapping[str, str]) -> str:
+    """The compressions of a reply, in lower case; empty if it has none, whatever else servers
+    state there.
+    """
+    stated = (part.strip() for part in headers.get("content-encoding", "").lower().split(","))
+    return ", ".join(part for part in stated if part not in _PLAIN)
 
 
 def read_head(pairs: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
@@ -133,7 +146,7 @@ class BodyReader:
 
 
 def _unpacker(headers: Mapping[str, str], limit: int) -> _Unpacker | None:
-    window = _WINDOWS.get(headers.get("content-encoding", "").strip().lower())
+    window = _WINDOWS.get(content_encoding(headers))
     return None if window is None else _Unpacker(window, limit)
 
 

@@ -199,7 +199,9 @@ def _session(
             raise ModelFileError(
                 f"model file {file.name} is not ONNX, or was cut short: fetch or export it again"
             ) from error
-        raise ModelFileError(f"ONNX Runtime does not take {file.name}: {text}") from error
+        newer = "opset version" in text.lower() or "IR version" in text
+        remedy = "; export it for an older opset, or install a newer ONNX Runtime" if newer else ""
+        raise ModelFileError(f"ONNX Runtime does not take {file.name}: {text}{remedy}") from error
     session.disable_fallback()
     _check_started(session, wanted, device, complaint)
     return session

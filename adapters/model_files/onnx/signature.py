@@ -105,10 +105,13 @@ def read_input(source: Any, file: str) -> tuple[Dims, str, tuple[int, int | None
     if source.type not in INPUT_TYPES:
         raise ModelFileError(f"model file {file} takes {source.type}, not an image tensor")
     if len(source.shape) != 4:
+        axes = f"takes inputs of {len(source.shape)} axes, not a batch of images"
         raise ModelFileError(
-            f"model file {file} takes inputs of {len(source.shape)} axes, not a batch of images"
+            f"model file {file} {axes if source.shape else 'does not state the shape of its input'}"
+            ": export it for inputs (n, c, h, w) or (n, h, w, c)"
         )
-    fixed, *rest = (axis if isinstance(axis, int) else None for axis in source.shape)
+    # Some exporters write 0 or -1 for an axis that is open.
+    fixed, *rest = (a if isinstance(a, int) and a > 0 else None for a in source.shape)
     dims: Dims = (rest[0], rest[1], rest[2])
     return dims, INPUT_TYPES[source.type], (1, None) if fixed is None else (fixed, fixed)
 
@@ -137,7 +140,9 @@ def _refuse_outputs(outputs: Sequence[Any], file: str, wanted: str, *, single: b
         raise ModelFileError(
             f"model file {file} scores a single class, so it has no decision boundary to audit"
         )
-    seen = one_line(", ".join(f"{o.name} {o.type} {o.shape}" for o in outputs))
+    seen = one_line(", ".join(f"{o.name} {o.type} {o.shape}" for o in outputs)) or "it has none"
+    if "map(" in seen:  # as skl2onnx writes probabilities
+        seen += "; export the label or a table of scores: options={'zipmap': False}"
     which = f"output {one_line(wanted)!r}" if wanted else "output"
     raise ModelFileError(f"model file {file} has no {which} with one label per input: {seen}")
 

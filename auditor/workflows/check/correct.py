@@ -199,9 +199,14 @@ def _other_names(trial: Trial, measured: CheckSample) -> bool:
     fix = naming(mapping, measured.space, trial.target(found.table))
     shown = ", ".join(f"{a} is {b}" for a, b in list(mapping.items())[:4])
     if fix is None:
+        words = not all(label.isdecimal() for label in mapping)
         found.notes.append(
-            f"The labels are consistent under other names ({shown}, ...): name the model's "
-            "classes in order in response.classes or a classes.txt."
+            f"The labels are consistent under other names ({shown}, ...): "
+            + (
+                "give the classes of the samples the names that the model gives them."
+                if words
+                else "name the model's classes in order in response.classes or a classes.txt."
+            )
         )
         return True
     found.table = over(found.table, {"response": fix})

@@ -59,7 +59,11 @@ async def _first_that_answers(
         table = await _try(trial, proposal)
         if table is not None:
             return proposal, table
-    tried = "; ".join(trial.found.tried[-3:])
+    # Three attempts with each another outcome, of which the first stands for the others.
+    outcomes: dict[str, str] = {}
+    for one in trial.found.tried:
+        outcomes.setdefault(one.rpartition(", because of ")[2].partition(": ")[2], one)
+    tried = "; ".join(list(outcomes.values())[-3:])
     key = " The server asked for a key: set XRAY_AUDIT_API_KEY." if wants_key else ""
     raise AuditError(
         f"none of {len(trial.found.tried)} formats gave a label ({tried}).{key} Describe the "

@@ -69,7 +69,12 @@ def naming(mapping: dict[str, str], space: LabelSpace, target: Target) -> Guess 
     if space.open or space.names:
         named = protocol_of(target) == "http" and target.http.reply.kind in NAMED_KINDS
         plain = named and target.classes is None
-        return {"rename": {a: b for a, b in mapping.items() if a != b}} if plain else None
+        if plain:
+            return {"rename": {a: b for a, b in mapping.items() if a != b}}
+        # Words, and samples numbered in the model's order: the list of its classes.
+        order = {int(name): label for label, name in mapping.items() if name.isdecimal()}
+        whole = space.open and not named and sorted(order) == list(range(len(mapping)))
+        return {"classes": [order[index] for index in sorted(order)]} if whole else None
     numbers = {int(label): name for label, name in mapping.items() if label.isdecimal()}
     size = space.size or (len(numbers) if set(numbers) == set(range(len(numbers))) else None)
     if size is None or len(numbers) != len(mapping) or max(numbers) >= size or size > 2000:

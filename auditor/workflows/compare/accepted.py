@@ -99,7 +99,7 @@ def read_accepted(path: Path) -> tuple[Acceptance, ...]:
     try:
         with path.open("rb") as stream:
             data = stream.read(MAX_BYTES + 1)
-        table = tomllib.loads(data.decode("utf-8"))
+        table = tomllib.loads(data.decode("utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"accepted risks {path} cannot be read: {error}") from error
     if len(data) > MAX_BYTES:

@@ -729,6 +729,8 @@ def test_rekognition(mount: Mount, model: Any, batch: Any) -> None:
     ("name", "kind"),
     [
         ("ThrottlingException", Throttled),
+        ("Throttling", Throttled),
+        ("RequestLimitExceeded", Throttled),
         ("com.amazonaws#ProvisionedThroughputExceededException", Throttled),
         ("ExpiredTokenException", AccessDenied),
         ("InvalidImageFormatException", InputRejected),

@@ -137,6 +137,7 @@ def test_names_of_variables_are_no_secrets(monkeypatch: pytest.MonkeyPatch) -> N
     [
         (b"url = ", "is not TOML"),
         (b"\xff", "is not TOML"),
+        (b"a = " + b"[" * 5000 + b"]" * 5000, "is not TOML"),
         (b"target = 5", r"\[target\] is not a table"),
         (b"[target]\nurl = 'x'\n[limits]\ntimeout = 1\n", r"'limits' stands outside \[target\]"),
     ],
@@ -145,6 +146,11 @@ def test_a_bad_file(tmp_path: Path, content: bytes, words: str) -> None:
     (tmp_path / "t.toml").write_bytes(content)
     with pytest.raises(TargetError, match=words):
         read_description(tmp_path / "t.toml")
+
+
+def test_a_byte_order_mark_before_a_description(tmp_path: Path) -> None:
+    (tmp_path / "t.toml").write_bytes(b"\xef\xbb\xbfurl = 'x'\r\n")
+    assert read_description(tmp_path / "t.toml") == {"url": "x"}
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

@@ -82,6 +82,13 @@ def test_a_bundle_that_is_not_there_is_usage(command: Run) -> None:
         assert command(*words).code == 2
 
 
+def test_one_file_of_a_bundle_is_pointed_at_its_folder(command: Run, audited: Run) -> None:
+    audited("clean", "one")
+    for words in (("verify",), ("report",), ("pack", "a.zip")):
+        ran = command(words[0], "one/report.json", *words[1:])
+        assert (ran.code, "a bundle: name its folder, one" in ran.sentence) == (2, True), words
+
+
 def test_acceptance_is_read_before_anything_is_asked(audited: Run, tmp_path: Path) -> None:
     refused = audited("clean", "one", "--accepted", tmp_path / "none.toml")
     assert (refused.code, "accepted risks" in refused.sentence) == (2, True)

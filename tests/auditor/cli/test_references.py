@@ -100,6 +100,21 @@ def test_a_bad_option_is_one_sentence(
     assert sentence in ran.sentence
 
 
+@pytest.mark.parametrize(
+    ("kept", "words", "sentence"),
+    [(3, [], "at least 4 models"), (4, ["--error-rate", "2"], "between 0 and 1")],
+)
+def test_a_cohort_that_cannot_be_ranked_is_refused_before_any_query(
+    command: RunCommand, references: Path, kept: int, words: list[str], sentence: str
+) -> None:
+    entries = json.loads(references.read_text())["references"][:kept]
+    references.write_text(json.dumps({"references": entries}))
+    ran = command("cohort", references, "--samples", "samples.npz", *SMALL, *words)
+    assert ran.code == ExitCode.USAGE
+    assert sentence in ran.sentence
+    assert "labels" not in ran.out + ran.err
+
+
 def test_a_bad_list_is_one_sentence(command: RunCommand, references: Path) -> None:
     references.write_text('{"references": [{"name": "a", "modle": "a.onnx"}]}')
     ran = command("cohort", references, "--samples", "samples.npz")

@@ -110,6 +110,7 @@ def test_a_file_cannot_vouch_for_a_model(name: str) -> None:
             "sampler = 'forest'\n",
             r"\(line 1\): sampler is 'forest', it must be 'paper' or 'frugal'$",
         ),
+        ("a = " + "[" * 5000 + "]" * 5000, "cannot be read"),
         ("planes = 3.5\n", r"planes is 3.5, it must be a valid integer$"),
     ],
 )
@@ -118,6 +119,22 @@ def test_a_bad_file_is_named(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words) as caught:
         read()
     assert "settings file xray-audit.toml" in str(caught.value)
+
+
+def test_a_byte_order_mark_before_settings() -> None:
+    project("\ufeffplanes = 4\n")
+    assert read() == {"planes": "4"}
+
+
+def test_a_variable_that_is_nearly_an_option_is_not_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("API_KEY", "DEBUG", "SIGN_KEY", "PLANES", "MINE"):
+        monkeypatch.setenv(f"XRAY_AUDIT_{name}", "3")
+    assert read() == {}
+    monkeypatch.setenv("XRAY_AUDIT_MAX_QUERYS", "3")
+    with pytest.raises(UsageError, match="did you mean XRAY_AUDIT_MAX_QUERIES"):
+        read()
 
 
 def test_a_file_that_is_no_text() -> None:

@@ -59,6 +59,8 @@ def test_a_csv_is_a_fleet_and_may_stand_in_one(tmp_path: Path) -> None:
     rows = "name,model,planes,samples\na,a.onnx,5,x.npz\nb,b.onnx,,x.npz\n"
     listed = read(tmp_path, rows, "fleet.csv")
     assert [entry.options.get("planes") for entry in listed.entries] == [5, None]
+    parted = read(tmp_path, "\ufeff" + rows.replace(",", ";"), "parted.csv")
+    assert [entry.options for entry in parted.entries] == [e.options for e in listed.entries]
     within = read(tmp_path, DEFAULTS + '[[audit]]\ncsv = "fleet.csv"\nseed = 3\n')
     assert [(e.name, e.options["seed"]) for e in within.entries] == [("a", 3), ("b", 3)]
     assert within.entries[0].options["samples"] == tmp_path / "x.npz"
@@ -94,6 +96,10 @@ def test_a_description_may_stand_in_the_fleet_file(tmp_path: Path) -> None:
             "fleet.toml (line 6): the name 'a' is taken already: fleet.toml (line 4)",
         ),
         (
+            DEFAULTS + '[[audit]]\nmodel = "a.onnx"\n[[audit]]\nmodel = "zoo/A.onnx"\n',
+            "fleet.toml (line 6): the name 'A' is taken already: fleet.toml (line 4)",
+        ),
+        (
             DEFAULTS + '[[audit]]\nname = "../a"\nmodel = "a.onnx"\n',
             "fleet.toml (line 5): an audit needs a name of letters, digits, dots, dashes and "
             "underscores, since it names a folder too, not '../a'",
@@ -124,6 +130,10 @@ def test_a_description_may_stand_in_the_fleet_file(tmp_path: Path) -> None:
         (
             '[[audits]]\nmodel = "a.onnx"\n',
             "fleet.toml (line 1) names 'audits', which is no table; did you mean 'audit'?",
+        ),
+        (
+            'samples = "pictures"\n[[audit]]\nmodel = "a.onnx"\n',
+            "fleet.toml (line 1) names 'samples', which is no table; options go under [defaults]",
         ),
         (
             '[limits]\nmax_querys = 3\n[[audit]]\nmodel = "a.onnx"\n',

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -109,3 +110,31 @@ def test_a_table_of_another_name_is_pointed_at(flat: Path) -> None:
     (flat / "annotations.csv").write_text(ROWS.format(","))
     with pytest.raises(SamplesError, match=r"1 .csv, .*\(name a list of labels labels.csv\)"):
         load_samples(flat)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        # Each of these gave wrong or doubtful labels.
+        ("0,0.png,cat\n1,1.png,dog\n2,2.png,frog\n", "more than two columns"),
+        ("file,label\n0.png,cat\n1.png,dog\n2.png,frog, green\n", "line 4 has more columns"),
+        ("file,label\n0.png,cat\n1.png,dog\n3.png,frog\n", r"no such file .labels.csv line 4"),
+    ],
+)
+def test_a_table_of_doubtful_meaning_is_refused(flat: Path, text: str, words: str) -> None:
+    (flat / "labels.csv").write_text(text)
+    with pytest.raises(SamplesError, match=words):
+        load_samples(flat)
+
+
+def test_files_in_the_spelling_of_another_system(flat: Path) -> None:
+    (flat / "1.png").rename(flat / unicodedata.normalize("NFD", "\u00e9t\u00e9.png"))
+    (flat / "labels.csv").write_text("0.PNG,cat\n\u00e9t\u00e9.png,dog\n2.png,frog\n")
+    assert load_samples(flat).classes == ("cat", "dog", "frog")
+
+
+def test_a_file_listed_again_counts_once(flat: Path) -> None:
+    (flat / "labels.csv").write_text(ROWS.format(",") + "0.png,cat\n")
+    samples = load_samples(flat)
+    assert samples.refs == ("0.png", "1.png", "2.png")
+    assert samples.notes == ("Left out: 1 file (1 listed again in labels.csv: 0.png).",)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import struct
 import zlib
 from collections.abc import Callable
@@ -649,3 +650,27 @@ def test_a_list_longer_than_the_model_is_refused(folder: Path) -> None:
     (folder / "classes.txt").write_text("cat\ndog\nfrog\ngoat\n")
     with pytest.raises(SamplesError, match=r"classes.txt names 4 classes and the model has 3"):
         class_indices(load_samples(folder), LabelSpace(size=3))
+
+
+def test_a_pipe_among_the_samples_is_refused_at_once(folder: Path) -> None:
+    """To open one would take forever."""
+    (some := next(folder.glob("*/*.png"))).unlink()
+    os.mkfifo(some)
+    refused(folder, "is no plain file")
+    os.mkfifo(folder / "samples.npz")
+    refused(folder / "samples.npz", "no plain file")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_an_empty_class_name_is_refused(tmp_path: Path, name: str) -> None:
+    x = np.random.default_rng(1).integers(0, 256, (4, 5, 5), dtype=np.uint8)
+    np.savez(tmp_path / "s.npz", x=x, y=np.array([name, "b", "c", "d"]))
+    refused(tmp_path / "s.npz", "empty class name")
+
+
+@pytest.mark.parametrize("data", [b"\x80\x04\x95", b"\x89HDF\r\n\x1a\n" + bytes(40)])
+def test_a_file_of_a_model_or_of_objects_gets_the_remedy_of_samples(
+    tmp_path: Path, data: bytes
+) -> None:
+    (tmp_path / "s.dat").write_bytes(data)
+    refused(tmp_path / "s.dat", "np.savez")

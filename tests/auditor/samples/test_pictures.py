@@ -278,6 +278,8 @@ def test_everything_is_said_in_one_line(folder: Path) -> None:
         ),
         ("a.png", b"version https://git-lfs.github.com/spec/v1\n", "it is a Git LFS pointer"),
         ("b.png", b"<!DOCTYPE html><p>404", "it is an HTML page"),
+        ("e.png", b"", "it is an empty file"),
+        ("f.jpg", b'{"error": "no such file"}', "it is JSON text, perhaps the error reply"),
         ("c.gif", b"GIF89a", "it is damaged, cut short, or no picture at all"),
         ("d.webp", b"RIFF\x10\0\0\0WEBPVP8 ", "it is damaged, cut short"),
     ],

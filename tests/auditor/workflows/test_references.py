@@ -58,6 +58,7 @@ def test_a_list_names_files_beside_it_and_endpoints(tmp_path: Path) -> None:
             {"references": [{"name": "a", "model": "x", "atack": "badnets"}]},
             "entry 1 has no field 'atack'; did you mean 'attack'?",
         ),
+        ({"references": [{"name": "a", "model": "x"}] * 2}, "two entries have the name 'a'"),
         ({"references": [], "more": 1}, "it has no field 'more'"),
     ],
 )

@@ -93,7 +93,9 @@ def _fail(
     ("status", "kind", "retry"),
     [
         (301, NotFound, "never"),
-        (307, NotFound, "never"),
+        (302, NotFound, "gone"),
+        (307, NotFound, "gone"),
+        (308, NotFound, "never"),
         (400, InputRejected, "never"),
         (401, AccessDenied, "never"),
         (402, AccessDenied, "never"),
@@ -105,8 +107,13 @@ def _fail(
         (413, InputRejected, "too-large"),
         (415, InputRejected, "never"),
         (418, InputRejected, "never"),
+        (421, NotFound, "never"),
         (422, InputRejected, "never"),
+        (424, ServerFailed, "transient"),
+        (426, NotFound, "never"),
         (429, Throttled, "throttled"),
+        (431, AccessDenied, "never"),
+        (499, ServerFailed, "transient"),
         (500, ServerFailed, "transient"),
         (502, ServerFailed, "outage"),
         (503, Throttled, "throttled"),
@@ -203,13 +210,16 @@ BROKEN = {
     ),
     "bad chunk": (
         _says(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n[[0,1]]\r\n0\r\n\r\n"),
-        "broke",
+        "breaks the rules",
     ),
-    "not http": (_says(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "broke"),
-    "bad length": (_says(b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n[[0,1]]"), "broke"),
+    "not http": (_says(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), "breaks the rules"),
+    "bad length": (
+        _says(b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n[[0,1]]"),
+        "breaks the rules",
+    ),
     "two lengths": (
         _says(b"HTTP/1.1 200 OK\r\ncontent-length: 7\r\ncontent-length: 3\r\n\r\n[[0,1]]"),
-        "broke",
+        "breaks the rules",
     ),
     "huge header": (_says(b"HTTP/1.1 200 OK\r\nx: " + b"a" * 200_000 + b"\r\n\r\n"), "broke"),
 }
@@ -225,7 +235,8 @@ def test_a_broken_connection_has_an_unknown_outcome(
     start = time.perf_counter()
     error = _fail(scripted, script, Unreachable, words, transport=transport, timeout_s=timeout)
     assert time.perf_counter() - start < 2.0
-    assert error.advice.kind == "outage"
+    # A server that speaks something else stays so: that is no outage to wait for.
+    assert error.advice.kind == ("transient" if words == "breaks the rules" else "outage")
     assert error.advice.outcome_unknown
 
 

@@ -76,6 +76,13 @@ def test_what_states_no_wait_is_none(value: Any) -> None:
         ("In 20 seconds you can try again", 20.0),
         ("retry after: 30", 30.0),
         ("Please try again at 2027-01-15T08:00:30Z", 30.0),
+        ("Try again in a minute.", 60.0),
+        ("please wait one hour and 5 minutes", 3900.0),
+        ("Out of call volume quota. Quota will be replenished in 02:01:05.", 7265.0),
+        ("<Error><RetryAfterSeconds>30</RetryAfterSeconds></Error>", 30.0),
+        ({"retry_in_minutes": 2}, 120.0),
+        ({"wait_ms": 200}, 0.2),
+        ("a class that ends at 12:30:00", None),
         ({"error": "10 requests per 60 s are allowed"}, None),
         ({"retry": 3, "wait": True, "eta": None}, None),
         ("try 3 inputs of 20 pixels", None),
@@ -129,6 +136,22 @@ def test_whatever_a_server_writes_is_read_in_no_time(seed: int) -> None:
     wait_in_body(text.encode(), NOW)
     wait_in_body(b'{"error": ' + json.dumps(text).encode() + b"}", NOW)
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("30, 60", 60.0),
+        ("30 ; comment=x", 30.0),
+        ("Fri, 15 Jan 2027 08:01:00 GMT, Fri, 15 Jan 2027 08:02:00 GMT", 60.0),
+        ("\u0663\u0660", None),
+        ("3_0", None),
+        ("soon, later", None),
+    ],
+)
+def test_a_header_given_twice_or_with_a_comment(value: str, seconds: float | None) -> None:
+    date = email.utils.formatdate(NOW, usegmt=True)
+    assert wait_in_headers({"date": date, "retry-after": value}) == seconds
 
 
 def test_a_date_counts_from_the_servers_own_clock() -> None:

@@ -7,7 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from adapters.http.transport.reading import FREE_BYTES, MAX_ERROR_BYTES, BodyReader
+from adapters.http.transport.reading import (
+    FREE_BYTES,
+    MAX_ERROR_BYTES,
+    BodyReader,
+    Reply,
+    content_encoding,
+)
 
 PIECE = 64 * 1024
 LIMIT = 8 * FREE_BYTES
@@ -97,3 +103,20 @@ def test_a_reply_that_is_given_up_lets_the_next_one_in() -> None:
         return len(reply.body)
 
     assert asyncio.run(run()) == LIMIT
+
+
+@pytest.mark.parametrize(
+    ("stated", "compressed"),
+    [
+        ("utf-8", ""),
+        ("none", ""),
+        ("aws-chunked", ""),
+        ("identity, identity", ""),
+        ("GZIP,", "gzip"),
+        ("br", "br"),
+        ("gzip, gzip", "gzip, gzip"),
+    ],
+)
+def test_only_compressions_count_as_such(stated: str, compressed: str) -> None:
+    assert content_encoding({"content-encoding": stated}) == compressed
+    assert Reply(200, {"content-encoding": stated}, b"[]").encoded == bool(compressed)

@@ -269,6 +269,48 @@ def test_a_model_without_labels_is_refused(onnx_file: Write) -> None:
     assert "no output" in refusal(ModelFileError, onnx_file(reply="scaled"))
 
 
+def _changed(place: str, change: Callable[[Any], object]) -> str:
+    model = onnx.load(place)
+    change(model)
+    onnx.save(model, place)
+    return place
+
+
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        (lambda m: setattr(m.opset_import[0], "version", 99), "export it for an older opset"),
+        (lambda m: setattr(m, "ir_version", 99), "export it for an older opset"),
+        (
+            lambda m: m.graph.input[0].type.tensor_type.ClearField("shape"),
+            "does not state the shape",
+        ),
+        (lambda m: m.graph.ClearField("output"), "it has none"),
+    ],
+)
+def test_what_cannot_run_is_said_with_a_remedy(
+    onnx_file: Write, change: Callable[[Any], object], remedy: str
+) -> None:
+    assert remedy in refusal(ModelFileError, _changed(onnx_file(), change))
+
+
+def test_a_table_of_scores_by_name_is_refused_with_a_remedy(onnx_file: Write) -> None:
+    """skl2onnx writes probabilities so; the label beside them would do."""
+
+    def as_maps(model: Any) -> None:
+        scores = model.graph.output.pop()
+        maps = helper.make_map_type_proto(TensorProto.INT64, helper.make_tensor_type_proto(1, None))
+        model.graph.output.append(
+            helper.make_value_info("maps", helper.make_sequence_type_proto(maps))
+        )
+        labels: dict[str, Any] = {"domain": "ai.onnx.ml", "classlabels_int64s": [0, 1, 2]}
+        model.graph.node.append(helper.make_node("ZipMap", [scores.name], ["maps"], **labels))
+        model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+
+    said = refusal(ModelFileError, _changed(onnx_file(), as_maps))
+    assert "options={'zipmap': False}" in said
+
+
 def test_class_names_must_match_the_classes(onnx_file: Write) -> None:
     assert "4 classes" in refusal(TargetError, onnx_file(), classes=("a", "b"))
 

@@ -11,9 +11,11 @@ import numpy as np
 import onnx
 import pytest
 
-from adapters.target import read_description
+from adapters.contract import LabelSpace
+from adapters.target import Target, read_description
 from auditor.errors import ExitCode
 from auditor.workflows.check.class_names import near_names, other_orders
+from auditor.workflows.check.replies import naming
 from tests.auditor.workflows.check.conftest import CLASSES, json_field, prototypes
 
 SMALL = ("--planes", "2", "--canaries", "4", "--no-trigger-search", "--quiet", "--output", "out")
@@ -54,6 +56,16 @@ def audited(command: RunCommand, folder: Path, target: str) -> float:
     assert ran.code == ExitCode.INCONCLUSIVE, ran.err
     accuracy: float = json.loads(Path("out/report.json").read_text())["samples"]["accuracy"]
     return accuracy
+
+
+def test_words_for_samples_numbered_in_the_models_order_become_its_list() -> None:
+    answers = {"dog": "1", "ant": "2", "cat": "0"}
+    model = Target("onnx", "model.onnx")
+    assert naming(answers, LabelSpace([], open=True), model) == {"classes": ["cat", "dog", "ant"]}
+    holes = {"dog": "1", "ant": "5", "cat": "0"}
+    words = {"dog": "hund", "cat": "katze"}
+    for unclear in (holes, words):
+        assert naming(unclear, LabelSpace([], open=True), model) is None
 
 
 @pytest.mark.parametrize(
