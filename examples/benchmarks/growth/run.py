@@ -177,7 +177,7 @@ def _page(rows: dict[Case, dict[str, float]], rounds: int) -> list[str]:
     lines = [
         "# How an audit grows",
         "",
-        f"Made by `make bench BENCH=growth`: medians of {rounds} audits each, every one in a "
+        f"Made by `make bench BENCH=growth`: medians of audits, {rounds} a row, every one in a "
         "process of its own, of a model that answers at once and whose own time is taken out; "
         f"processor seconds, on a machine that was busy with other work. {machine()}.",
         "",
@@ -215,8 +215,9 @@ def _draw(rows: dict[Case, dict[str, float]]) -> None:
     mpl.rcParams.update({"svg.hashsalt": "growth", "svg.fonttype": "none"})
     from matplotlib import pyplot as plt  # noqa: PLC0415 - as above
 
-    figure, axes = plt.subplots(1, 3, figsize=(9, 3), layout="constrained")
-    for series, axis in zip(("queries", "side", "classes"), axes, strict=True):
+    names = list(dict.fromkeys(case.series for case in rows))
+    figure, axes = plt.subplots(1, len(names), figsize=(3 * len(names), 3), layout="constrained")
+    for series, axis in zip(names, axes, strict=True):
         cases = [case for case in rows if case.series == series]
         for name in ("own", "verify", "views", "memory"):
             values = [rows[case][name] for case in cases]

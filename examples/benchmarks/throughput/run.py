@@ -40,6 +40,7 @@ class Case:
     network: str
     side: int
     batch: int
+    planes: int
     density: int
     goal: float
 
@@ -50,22 +51,21 @@ class Case:
 
     @property
     def settings(self) -> AuditSettings:
-        """Four planes, nothing else."""
-        return AuditSettings.paper(
-            planes=4, density=self.density, canaries=0, trigger_search=False, stop_early=False
-        )
+        """A few planes, nothing else."""
+        planes = {"planes": self.planes, "density": self.density, "canaries": 0}
+        return AuditSettings.paper(**planes, trigger_search=False, stop_early=False)
 
 
 CASES = (
-    Case("preactresnet", 32, 64, 40, 0.97),
-    Case("cnn", 32, 64, 56, 0.97),
-    Case("mobilenet", 32, 64, 56, 0.97),
-    Case("vit", 32, 64, 40, 0.97),
-    Case("mobilenetv2", 160, 64, 16, 0.98),
-    Case("mobilenetv2", 224, 64, 12, 0.98),
-    Case("preactresnet", 32, 1, 24, 0.7),
-    Case("mobilenet", 32, 1, 24, 0.7),
-    Case("mobilenetv2", 160, 1, 10, 0.7),
+    Case("preactresnet", 32, 64, 4, 24, 0.97),
+    Case("cnn", 32, 64, 4, 32, 0.97),
+    Case("mobilenet", 32, 64, 4, 32, 0.97),
+    Case("vit", 32, 64, 4, 24, 0.97),
+    Case("mobilenetv2", 160, 64, 2, 8, 0.98),
+    Case("mobilenetv2", 224, 64, 2, 8, 0.98),
+    Case("preactresnet", 32, 1, 4, 8, 0.7),
+    Case("mobilenet", 32, 1, 4, 8, 0.7),
+    Case("mobilenetv2", 160, 1, 2, 5, 0.7),
 )
 
 
