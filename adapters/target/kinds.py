@@ -12,8 +12,8 @@ from typing import Annotated, Any
 
 from adapters.spans import read_span
 
-READING: dict[str, Any] = {"extra": "forbid", "use_attribute_docstrings": True}
-"""Pydantic's configuration for a description: no unknown field, texts from the docstrings."""
+READING: dict[str, Any] = {"extra": "forbid"}
+"""Pydantic's configuration for a description: no unknown field."""
 
 
 @dataclass(frozen=True, slots=True)

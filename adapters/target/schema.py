@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
 from adapters.target.formats import ReplyFormat
+from adapters.target.kinds import READING
 from adapters.target.parse import Description
 
 SCHEMA_FILE = Path(__file__).with_name("target.schema.json")
@@ -25,9 +26,14 @@ class _Untitled(GenerateJsonSchema):
 
 def schema() -> dict[str, Any]:
     """The schema of a whole description."""
-    made = TypeAdapter(Description).json_schema(schema_generator=_Untitled)
-    # Pydantic reads the texts of a class's own fields only.
-    inherited = TypeAdapter(ReplyFormat).json_schema()["properties"]
+    # Texts from the docstrings. Only here: pydantic parses the sources for them, at every start.
+    READING["use_attribute_docstrings"] = True
+    try:
+        made = TypeAdapter(Description).json_schema(schema_generator=_Untitled)
+        # Pydantic reads the texts of a class's own fields only.
+        inherited = TypeAdapter(ReplyFormat).json_schema()["properties"]
+    finally:
+        del READING["use_attribute_docstrings"]
     for name, field in made["$defs"]["Response"]["properties"].items():
         field.setdefault("description", inherited.get(name, {}).get("description"))
     return {

@@ -7,7 +7,7 @@ pure computation on labels.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +23,12 @@ from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
-from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings, searched_by_label
+from auditor.probes.label_search.settings import (
+    EFFORTS,
+    Effort,
+    LabelSearchSettings,
+    searched_by_label,
+)
 from auditor.probes.net_points import NetPointsProbe
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.perturbations.probe import PerturbationProbe
@@ -162,6 +167,11 @@ class AuditPlan:
             probes=[probe.digest for probe in (*self.probes, *self.perturbations)],
         )
         return plan_digest(content, self.version)
+
+    def at_effort(self, effort: Effort) -> AuditPlan:
+        """This plan with the search label by label that it has at ``effort``."""
+        settings = replace(self.settings, effort=effort)
+        return replace(self, settings=settings, by_label=self.by_label and EFFORTS[effort])
 
     def stated_settings(self) -> dict[str, Any]:
         """The settings that this version of plans has."""

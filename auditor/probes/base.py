@@ -60,14 +60,14 @@ class RecordedProbe(ABC):
     def _digest(self) -> str: ...
 
 
-def digest_of(*parts: str | bytes) -> str:
+def digest_of(*parts: str | bytes | memoryview) -> str:
     """Hex SHA-256 over ``parts``, each framed by its length so that no two lists collide.
 
     Probes keep this form: labels that were paid for are kept under their digests.
     """
     state = hashlib.sha256()
     for part in parts:
-        data = part if isinstance(part, bytes) else part.encode()
+        data = part.encode() if isinstance(part, str) else part
         state.update(len(data).to_bytes(8, "big"))
         state.update(data)
     return state.hexdigest()
@@ -75,4 +75,5 @@ def digest_of(*parts: str | bytes) -> str:
 
 def array_digest(array: NDArray[np.float32]) -> str:
     """Hex SHA-256 of an array's shape and float32 values."""
-    return digest_of(str(array.shape), np.ascontiguousarray(array, dtype="<f4").tobytes())
+    flat = np.ascontiguousarray(array, dtype="<f4").reshape(-1)
+    return digest_of(str(array.shape), flat.view(np.uint8).data)

@@ -7,7 +7,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -19,9 +18,10 @@ from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import EFFORTS
 from auditor.report.wording.prospects import decides
 from auditor.verdict.label_scope import rates_for
+from auditor.verdict.profile import Profile
 from auditor.verdict.prospects import prospects
 from auditor.workflows.expected import expected_search
-from auditor.workflows.prepare import Prepared, prepare, prepare_images
+from auditor.workflows.prepare import Prepared, prepare
 from auditor.workflows.request import AuditRequest, Spending
 
 RATE_FILE = "check.json"
@@ -130,13 +130,25 @@ class Limit:
 
 
 @dataclass(frozen=True, slots=True)
-class _Rates:
-    """Limits and price that the user or a check gave; None for no price."""
+class Rates:
+    """Limits and price that the user or a check gave; None for no price.
+
+    Attributes:
+        per_1000: price of 1,000 queries; a UsageError unless it is a number of at least 0.
+        tariff: prices of ``tokens``.
+        tokens: of one query, by kind.
+    """
 
     limits: Sequence[Limit]
     per_1000: float | None
     tariff: Tariff = field(default_factory=Tariff)
     tokens: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.per_1000 is not None and not 0 <= self.per_1000 < math.inf:
+            raise UsageError(
+                f"--price-per-1000 is {self.per_1000}, it must be a number of at least 0"
+            )
 
     def token_count(self, queries: int) -> int | None:
         """Tokens of these; None if unknown."""
@@ -184,26 +196,23 @@ async def price_request(
         if per_1000 is None:
             per_1000 = tariff.per_1000
         tokens: dict[str, float] = {n: r for n, r in seen.items() if n.endswith("_tokens")}
-        price = price_audit(
-            oracle, ready.plan, limits, per_1000, decides(found), tariff=tariff, tokens=tokens
-        )
+        rates = Rates(limits, per_1000, tariff, tokens)
+        price = price_audit(oracle, ready.plan, rates, decides(found))
         if ready.plan.by_label is None:
             return price
-        rates = _Rates(limits, per_1000, tariff, tokens)
-        return replace(price, efforts=_efforts(oracle, ready, request, rates))
+        return replace(price, efforts=_efforts(oracle, ready, request.profile, rates))
 
 
 def _efforts(
-    oracle: LabelOracle, ready: Prepared, request: AuditRequest, rates: _Rates
+    oracle: LabelOracle, ready: Prepared, profile: Profile | None, rates: Rates
 ) -> tuple[EffortCost, ...]:
     """The audit at every effort that was measured."""
     rows, classes = [], len(np.unique(ready.classes))
     spec = oracle.input_spec
     measured = rates_for(spec.shape, spec.encoding)
     for effort in (name for name in EFFORTS if name in measured):
-        settings = replace(ready.plan.settings, effort=effort)
-        plan = prepare_images(oracle, ready.samples, ready.images, settings).plan
-        reach = prospects(plan, classes, len(ready.classes), spec, request.profile)
+        plan = ready.plan.at_effort(effort)
+        reach = prospects(plan, classes, len(ready.classes), spec, profile)
         counts = measured[effort].usual_found, measured[effort].usual
         cost = _cost(oracle, _sizes(plan), expected_search(plan, spec).not_found, rates)
         rows.append(EffortCost(effort, cost, *counts, reach.accuses, reach.clears))
@@ -227,26 +236,10 @@ def _limits(request: AuditRequest, flagged: Spending, fingerprint: str) -> list[
     return [Limit(of, n, source, seconds) for of, n, source, seconds in every if n is not None]
 
 
-def price_audit(
-    oracle: LabelOracle,
-    plan: AuditPlan,
-    limits: Sequence[Limit],
-    per_1000: float | None,
-    deciding: str = "",
-    *,
-    tariff: Tariff = Tariff(),  # noqa: B008 - it is frozen
-    tokens: Mapping[str, float] = MappingProxyType({}),
-) -> Price:
-    """Price ``plan`` within ``limits``, at ``per_1000`` for 1,000 queries and at the ``tariff`` for
-    the ``tokens`` of each; ``oracle`` is asked nothing. ``deciding`` says which verdicts the audit
-    can reach.
-
-    Raises:
-        UsageError: a price below 0 or not a number.
+def price_audit(oracle: LabelOracle, plan: AuditPlan, rates: Rates, deciding: str = "") -> Price:
+    """Price ``plan`` at ``rates``; ``oracle`` is asked nothing, and the audit is ``deciding`` such
+    verdicts, in words.
     """
-    if per_1000 is not None and not 0 <= per_1000 < math.inf:
-        raise UsageError(f"--price-per-1000 is {per_1000}, it must be a number of at least 0")
-    rates = _Rates(limits, per_1000, tariff, tokens)
     sizes = _sizes(plan)
     maps, repeats = plan.most_map_queries, plan.most_extra_repeats
     search = expected_search(plan, oracle.input_spec)
@@ -284,7 +277,7 @@ def _queries_per_second(slowest: Limit | None, worst: Cost) -> float | None:
     return slowest.allowed if slowest.of == "queries" else worst.queries / worst.seconds
 
 
-def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: _Rates) -> Cost:
+def _cost(oracle: LabelOracle, sizes: Sequence[int], searched: int, rates: Rates) -> Cost:
     """Cost of probes of ``sizes``, each in full batches and a rest, and of ``searched`` inputs of
     a search, whose batches end with rests of their own.
     """

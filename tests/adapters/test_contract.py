@@ -410,3 +410,12 @@ def test_a_spec_comes_back_from_its_record() -> None:
     assert record["origin"] == "model metadata"
     assert set(record) == {"shape", "low", "high", "access", "encoding", "origin"}
     assert InputSpec.from_record(record) == spec
+
+
+@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (-1.0, 1.0), (0.0, 255.0), (-2.1, 2.6)])
+def test_pixels_in_float64_and_from_the_faster_ways_are_the_same(low: float, high: float) -> None:
+    pixels = np.arange(256, dtype=np.uint8).reshape(-1, 1, 1, 1)
+    spec = InputSpec((1, 1, 1), (low,), (high,))
+    exact = (low + (high - low) * (pixels.astype(np.float64) / 255.0)).astype(np.float32)
+    assert np.array_equal(spec.from_pixels(pixels), exact)
+    assert np.array_equal(spec.to_pixels(exact), pixels)

@@ -25,8 +25,9 @@ def _metadata(shape: list[int]) -> bytes:
 class _Answering(asyncio.Protocol):
     """One connection; the path holds the number of inputs of a request, ``/64/scores``."""
 
-    def __init__(self, shape: list[int]) -> None:
+    def __init__(self, shape: list[int], delay_s: float) -> None:
         self._metadata = _metadata(shape)
+        self._delay_s = delay_s
         self._data = bytearray()
         self._made: dict[bytes, bytes] = {}
 
@@ -48,7 +49,11 @@ class _Answering(asyncio.Protocol):
             path = head.split(b" ", 2)[1]
             if path not in self._made:
                 self._made[path] = self._reply(path)
-            self._transport.write(self._made[path])
+            if self._delay_s and path.endswith((b"/infer", b"/scores")):
+                loop = asyncio.get_running_loop()
+                loop.call_later(self._delay_s, self._transport.write, self._made[path])
+            else:
+                self._transport.write(self._made[path])
 
     def _reply(self, path: bytes) -> bytes:
         found = _COUNT.search(path)
@@ -66,9 +71,10 @@ class _Answering(asyncio.Protocol):
 
 
 @contextmanager
-def served(shape: tuple[int, ...]) -> Iterator[str]:
-    """The server in a process of its own, at the address given."""
-    command = [sys.executable, "-m", "examples.benchmarks.client_cpu.server", *map(str, shape)]
+def served(shape: tuple[int, ...], delay_s: float = 0.0) -> Iterator[str]:
+    """The server in a process of its own, at the address given; labels come after ``delay_s``."""
+    module = "examples.benchmarks.client_cpu.server"
+    command = [sys.executable, "-m", module, str(delay_s), *map(str, shape)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     try:
@@ -78,12 +84,12 @@ def served(shape: tuple[int, ...]) -> Iterator[str]:
         process.wait()
 
 
-async def _serve(shape: list[int]) -> None:
+async def _serve(shape: list[int], delay_s: float) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Answering(shape), "127.0.0.1", 0)
+    server = await loop.create_server(lambda: _Answering(shape, delay_s), "127.0.0.1", 0)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve([int(side) for side in sys.argv[1:]]))
+    asyncio.run(_serve([int(side) for side in sys.argv[2:]], float(sys.argv[1])))

@@ -17,24 +17,19 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
 from importlib import resources
 from pathlib import Path
-from typing import Any
 
-import httpx
 import numpy as np
 import onnxruntime
-from numpy.typing import NDArray
 
 from adapters.registry import open_oracle
-from adapters.target import HttpOptions, Target
+from adapters.target import Target
 from auditor.engine.contract import EngineLimits
 from auditor.plan.settings import AuditSettings
 from auditor.probes.plane import PlaneProbe
 from auditor.samples.load import load_samples
 from auditor.workflows.audit import run_audit
-from auditor.workflows.demo.run import served
 from auditor.workflows.prepare import prepare
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
@@ -47,7 +42,7 @@ REPEATS = 5
 
 
 def main() -> None:
-    """Run all three parts, or only the memory part in its own process."""
+    """Run all parts, or only the memory part in its own process."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--memory", action="store_true", help="internal: one audit, print its RSS")
     parser.add_argument("--report", type=Path, default=Path(__file__).with_name("README.md"))
@@ -62,7 +57,7 @@ def main() -> None:
         "interleaved repeats, medians of ratios (smallest to largest).",
         "",
     ]
-    lines += throughput() + building() + client_cpu() + memory()
+    lines += throughput() + building() + memory()
     text = "\n".join(lines) + "\n"
     options.report.write_text(text, encoding="utf-8")
     print(text)
@@ -143,123 +138,10 @@ def building() -> list[str]:
         "",
         f"{_spread([100 * ratio for ratio in ratios])} % of CPU time, one plane of 100 x 100.",
         "",
-    ]
-
-
-# ---- client CPU per query over HTTP -----------------------------------------------------------
-
-
-def client_cpu() -> list[str]:
-    """Client CPU per query over loopback HTTP against bare loops with the same payloads."""
-    lines = [
-        "## Client CPU per query over loopback HTTP, audit over a bare loop",
+        "What a request over HTTP costs: [client_cpu](../client_cpu/README.md); networks of more "
+        "sizes: [throughput](../throughput/README.md).",
         "",
-        "Same server, same binary payloads, 8 requests in flight. CPU time of the client "
-        "process, all its work included: planes, labels to disk, scores, report.",
-        "",
-        "| batch | transport | µs per query, audit | over bare httpx | over bare aiohttp |",
-        "|---|---|---|---|---|",
     ]
-    with served({"clean": MODEL}) as address:
-        url = f"{address}/v2/models/clean"
-        lines += [
-            _cpu_line(url, batch, transport, planes)
-            for batch, planes in ((1, 1), (64, 8))
-            for transport in ("aiohttp", "httpx")
-        ]
-    return [*lines, ""]
-
-
-def _cpu_line(url: str, batch: int, transport: Any, planes: int) -> str:
-    audit, stock, fast = [], [], []
-    count = planes * 40**2
-    for _ in range(3):
-        audit.append(_cpu(lambda: _http_audit(url, batch, transport, planes)) / count)
-        stock.append(_cpu(lambda: _bare_httpx(url, batch, count)) / count)
-        fast.append(_cpu(lambda: _bare_aiohttp(url, batch, count)) / count)
-    over_stock = [a / b for a, b in zip(audit, stock, strict=True)]
-    over_fast = [a / b for a, b in zip(audit, fast, strict=True)]
-    middle = statistics.median(audit) * 1e6
-    return (
-        f"| {batch} | {transport} | {middle:,.0f} | {_spread(over_stock)} | {_spread(over_fast)} |"
-    )
-
-
-def _cpu(work: Callable[[], Awaitable[None]]) -> float:
-    async def run() -> float:
-        began = time.process_time()
-        await work()
-        return time.process_time() - began
-
-    return asyncio.run(run())
-
-
-async def _http_audit(url: str, batch: int, transport: Any, planes: int) -> None:
-    target = Target(
-        "http",
-        url,
-        value_range=(0.0, 1.0),
-        batch=batch,
-        http=HttpOptions(protocol="v2-binary", transport=transport),
-    )
-    oracle = await open_oracle(target)
-    settings = AuditSettings.paper(planes=planes, density=40, canaries=0, trigger_search=False)
-    with tempfile.TemporaryDirectory() as folder:
-        await run_audit(
-            AuditRequest(located(oracle), load_samples(SAMPLES), settings, Path(folder))
-        )
-    await oracle.aclose()
-
-
-def _payload(batch: int) -> tuple[dict[str, str], bytes]:
-    inputs: NDArray[np.float32] = np.zeros((batch, 1, 28, 28), dtype=np.float32)
-    raw = inputs.tobytes()
-    tensor = {
-        "name": "input",
-        "shape": list(inputs.shape),
-        "datatype": "FP32",
-        "parameters": {"binary_data_size": len(raw)},
-    }
-    outputs = [{"name": "logits", "parameters": {"binary_data": True}}]
-    head = json.dumps({"inputs": [tensor], "outputs": outputs}).encode()
-    headers = {
-        "Content-Type": "application/octet-stream",
-        "Inference-Header-Content-Length": str(len(head)),
-    }
-    return headers, head + raw
-
-
-async def _in_flight(send: Callable[[], Awaitable[Any]], rounds: int) -> None:
-    left = iter(range(rounds))
-
-    async def worker() -> None:
-        for _ in left:
-            await send()
-
-    await asyncio.gather(*(worker() for _ in range(8)))
-
-
-async def _bare_httpx(url: str, batch: int, count: int) -> None:
-    headers, body = _payload(batch)
-    async with httpx.AsyncClient() as client:
-
-        async def send() -> None:
-            (await client.post(f"{url}/infer", content=body, headers=headers)).raise_for_status()
-
-        await _in_flight(send, count // batch)
-
-
-async def _bare_aiohttp(url: str, batch: int, count: int) -> None:
-    import aiohttp  # noqa: PLC0415 - an extra: the rest of the bench runs without it
-
-    headers, body = _payload(batch)
-    async with aiohttp.ClientSession() as client:
-
-        async def send() -> None:
-            async with client.post(f"{url}/infer", data=body, headers=headers) as reply:
-                await reply.read()
-
-        await _in_flight(send, count // batch)
 
 
 # ---- memory and size ---------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.workflows.prepare import prepare
-from auditor.workflows.price import Limit, Price, price_audit, read_check, write_rate
+from auditor.workflows.price import Limit, Price, Rates, price_audit, read_check, write_rate
 
 MakeOracle = Callable[..., SyntheticOracle]
 
@@ -55,7 +55,7 @@ def price(ready: tuple[SyntheticOracle, AuditPlan], **rates: float | None) -> Pr
     limits = [
         dataclasses.replace(MEANINGS[name], allowed=rate) for name, rate in rates.items() if rate
     ]
-    return price_audit(*ready, limits, per_1000)
+    return price_audit(*ready, Rates(limits, per_1000))
 
 
 def test_counts_by_hand(ready: tuple[SyntheticOracle, AuditPlan]) -> None:
@@ -163,7 +163,8 @@ def test_pictures_are_in_the_price(make_oracle: MakeOracle, samples: Samples) ->
     drawn = AuditSettings(planes=4, density=40, trigger_search=False, pictures=2)
     oracle = make_oracle(max_batch=30)
     without, with_pictures = (
-        price_audit(oracle, prepare(oracle, samples, one).plan, [], 1.0) for one in (plain, drawn)
+        price_audit(oracle, prepare(oracle, samples, one).plan, Rates([], 1.0))
+        for one in (plain, drawn)
     )
     assert with_pictures.picture_queries_most == 2 * 400
     for one, other in ((with_pictures, without),):
