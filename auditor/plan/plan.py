@@ -23,7 +23,12 @@ from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
-from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings, searched_by_label
+from auditor.probes.label_search.settings import (
+    EFFORTS,
+    Effort,
+    LabelSearchSettings,
+    searched_by_label,
+)
 from auditor.probes.net_points import NetPointsProbe
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.perturbations.probe import PerturbationProbe
@@ -55,6 +60,7 @@ class AuditPlan:
             ``(n,)``, images ``(n, c, h, w)`` in model units, true classes ``(n,)``; or empty.
         trigger: settings of the trigger search.
         by_label: settings of the search label by label, which takes the other's place; or None.
+        earlier: efforts of earlier searches label by label of the same model.
         perturbations: probe of the unperturbed samples and probes of the decision rule's
             perturbations; empty without any.
         perturbed: indices of those samples.
@@ -78,6 +84,7 @@ class AuditPlan:
     perturbed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     version: int = PLAN_VERSION
     recorded_digest: str | None = None
+    earlier: tuple[Effort, ...] = ()
 
     @property
     def probes(self) -> tuple[FixedProbe, ...]:
@@ -192,6 +199,8 @@ class AuditPlan:
                 "settings": asdict(self.trigger),
                 **({"by_label": self._by_label()} if self.version >= BY_LABEL else {}),
                 "samples": [refs[index] for index in self.search_samples],
+                # Only of an audit that was raised: others are as they always were.
+                **({"earlier": list(self.earlier)} if self.earlier else {}),
             },
             "families": {
                 "queries": self.perturbation_queries,

@@ -37,7 +37,12 @@ def label_evidence(
         "comparisons": result.comparisons,
         "p": result.p,
     }
-    values |= {"rates": rates, "classes": terms.classes, "deciding": accusing_effort()}
+    values |= {
+        "earlier": terms.earlier,
+        "rates": rates,
+        "classes": terms.classes,
+        "deciding": accusing_effort(),
+    }
     if only is not None:
         if best is None:
             return TriggerEvidence(False, Reason("trigger-none"), None)

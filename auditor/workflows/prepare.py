@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle, OfflineOracle
 from auditor.engine.contract import EngineLimits
-from auditor.errors import UsageError
-from auditor.evidence.records import held_plan_digest
+from auditor.errors import AuditError, UsageError
+from auditor.evidence.records import earlier_searches, held_plan_digest, held_plans
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
@@ -74,6 +74,19 @@ def continued(ready: Prepared, output: Path) -> Prepared:
         if held is not None and version != ready.plan.version and plan.digest == held:
             return replace(ready, plan=plan)
     return ready
+
+
+def raised(ready: Prepared, output: Path, fingerprint: str) -> Prepared:
+    """``ready`` with the earlier searches in ``output`` of the model ``fingerprint``.
+
+    Raises:
+        AuditError: a plan there cannot be read.
+    """
+    try:
+        earlier = earlier_searches(held_plans(output), ready.plan, fingerprint)
+    except OSError as error:
+        raise AuditError(f"--output {output} cannot be read: {error.strerror}") from error
+    return replace(ready, plan=replace(ready.plan, earlier=earlier))
 
 
 def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from auditor.measured import label_rates, search_queries
+from auditor.measured import label_rates
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
-from auditor.probes.label_search.settings import searched_by_label
 from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
+from auditor.report.wording.deciding import deciding_effort, search_cost
 from auditor.report.wording.search import by_label, by_least, exceeds, hits
 from auditor.report.wording.terms import called, deciding, found_trigger, score_title
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
 from auditor.report.wording.verdict import wording
 from auditor.verdict.combine import LEAST_TO_CLEAR
-from auditor.verdict.label_evidence import accusing_effort
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
 
 
@@ -318,13 +317,9 @@ def _open_queries(result: Result) -> str:
     planned = f"{text.count(left)} planned queries"
     if result.trigger is not None or not getattr(settings, "trigger_search", False):
         return planned
-    rates = label_rates().get(settings.effort)
-    if not searched_by_label(result.input.shape[1:]):
-        most = search_queries().not_found.mean
-    elif rates is None:
+    most = search_cost(result)
+    if most is None:
         return f"{planned} and the trigger search"
-    else:
-        most = rates.not_found
     return f"{planned}, and of the trigger search some {text.count(round(most, -2))} in all"
 
 
@@ -332,14 +327,14 @@ def _dearer(result: Result, found: TriggerPart | None) -> list[str]:
     """A search at the effort that would decide, with its price."""
     if found is None or not any(by_label(one) for one in found.findings):
         return []
-    effort = accusing_effort()
-    rates = None if effort is None else label_rates().get(effort)
-    if rates is None or effort == result.settings.effort:
+    reached = deciding_effort(result)
+    if reached is None:
         return []
+    effort, rates = reached
     pace = result.timing.queries_per_second
     time = f", {text.seconds(rates.not_found / pace)} at this pace" if pace else ""
     return [
         f"Audit again with --effort {effort}, which can accuse: about "
         f"{text.count(rates.not_found)} queries{time}; it found {rates.usual_found} of "
-        f"{rates.usual} usual backdoors."
+        f"{rates.usual} usual backdoors. In the same folder it asks only what is new."
     ]
