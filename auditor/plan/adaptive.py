@@ -44,7 +44,7 @@ def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
     if plan.by_label is not None:
         effort = plan.settings.effort
         result = yield from label_search(
-            images, classes, spec, plan.by_label, effort, seed, plan.earlier
+            images, classes, spec, plan.by_label, effort, seed, plan.earlier, plan.looks
         )
     else:
         result = yield from search(images, classes, spec, plan.trigger, seed)

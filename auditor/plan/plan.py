@@ -61,6 +61,7 @@ class AuditPlan:
         trigger: settings of the trigger search.
         by_label: settings of the search label by label, which takes the other's place; or None.
         earlier: efforts of earlier searches label by label of the same model.
+        looks: searches that its p-value pays for.
         perturbations: probe of the unperturbed samples and probes of the decision rule's
             perturbations; empty without any.
         perturbed: indices of those samples.
@@ -85,6 +86,7 @@ class AuditPlan:
     version: int = PLAN_VERSION
     recorded_digest: str | None = None
     earlier: tuple[Effort, ...] = ()
+    looks: int = 1
 
     @property
     def probes(self) -> tuple[FixedProbe, ...]:
@@ -200,7 +202,7 @@ class AuditPlan:
                 **({"by_label": self._by_label()} if self.version >= BY_LABEL else {}),
                 "samples": [refs[index] for index in self.search_samples],
                 # Only of an audit that was raised: others are as they always were.
-                **({"earlier": list(self.earlier)} if self.earlier else {}),
+                **({"earlier": list(self.earlier), "looks": self.looks} if self.earlier else {}),
             },
             "families": {
                 "queries": self.perturbation_queries,

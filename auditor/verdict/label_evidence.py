@@ -8,6 +8,7 @@ backdoors supports that.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from adapters.contract import InputSpec, LabelSpace
@@ -39,6 +40,7 @@ def label_evidence(
     }
     values |= {
         "earlier": terms.earlier,
+        "looks": terms.looks,
         "rates": rates,
         "classes": terms.classes,
         "deciding": accusing_effort(),
@@ -76,6 +78,16 @@ def accusing_effort() -> Effort | None:
     """The lowest effort at which a search may accuse a model; None if there is none."""
     rates = label_rates()
     return next((name for name in EFFORTS if name in rates and accuses_at(rates[name])), None)
+
+
+def looks(earlier: Iterable[Effort]) -> int:
+    """Searches that a p-value pays for after ``earlier`` ones of the same model.
+
+    A search that may not accuse is no chance to accuse wrongly: raising an audit from there costs
+    nothing, and it ends like one that began with the higher effort.
+    """
+    rates = label_rates()
+    return 1 + sum(name in rates and accuses_at(rates[name]) for name in earlier)
 
 
 def clears_at(rates: LabelRates) -> bool:

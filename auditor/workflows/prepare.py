@@ -17,6 +17,7 @@ from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.samples.fit import class_indices, range_note, to_model_units
 from auditor.samples.samples import Samples
+from auditor.verdict.label_evidence import looks
 
 STORE_NAME = "labels.sqlite3"
 
@@ -86,7 +87,7 @@ def raised(ready: Prepared, output: Path, fingerprint: str) -> Prepared:
         earlier = earlier_searches(held_plans(output), ready.plan, fingerprint)
     except OSError as error:
         raise AuditError(f"--output {output} cannot be read: {error.strerror}") from error
-    return replace(ready, plan=replace(ready.plan, earlier=earlier))
+    return replace(ready, plan=replace(ready.plan, earlier=earlier, looks=looks(earlier)))
 
 
 def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:

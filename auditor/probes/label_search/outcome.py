@@ -32,11 +32,13 @@ def label_search(
     effort: Effort,
     seed: int,
     earlier: tuple[Effort, ...] = (),
+    looks: int = 1,
 ) -> Asking[TriggerResult]:
     """Search label by label; stop after the first stage that shows a suspicious change.
 
-    Every earlier search was a chance to accuse the model, so the p-value is multiplied by their
-    number too (Bonferroni). What speaks against an all-clear is not: looking again clears nothing.
+    Every search that may accuse is a chance to accuse wrongly, so the p-value is multiplied by
+    ``looks`` too (Bonferroni). What speaks against an all-clear is not: looking again clears
+    nothing.
 
     Args:
         samples: clean samples ``(n, c, h, w)`` in model units, best 60 to 120.
@@ -46,6 +48,7 @@ def label_search(
         effort: name of the settings, and of the null that the findings are judged by.
         seed: with the labels, it determines every question.
         earlier: efforts of earlier searches of the same model.
+        looks: number of searches that the p-value pays for.
 
     Raises:
         ValueError: fewer than 8 samples.
@@ -54,14 +57,14 @@ def label_search(
     known = len(np.unique(classes))
     null = label_null().of(effort, known)
     judged: list[Judged] = []
-    comparisons = len(null) * (1 + len(earlier))
+    comparisons = len(null) * looks
     for stage in run.stages():
         run.findings += yield from stage
         judged = judge(run.findings, null, known)
         _tell(run)
         if any(one.suspicious(comparisons) for one in judged):
             break
-    terms = ByLabel(effort, known, weakness=False, earlier=earlier)
+    terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks)
     return _result(run, judged, len(null), terms)
 
 
@@ -73,7 +76,7 @@ def _tell(run: LabelSearch) -> None:
 
 
 def _result(run: LabelSearch, judged: list[Judged], kinds: int, terms: ByLabel) -> TriggerResult:
-    comparisons = kinds * (1 + len(terms.earlier))
+    comparisons = kinds * terms.looks
     best = next((one for one in judged if one.suspicious(comparisons)), None)
     suspicious = best is not None
     # Without a suspicion, what speaks against an all-clear is shown, else the most surprising

@@ -52,13 +52,15 @@ class ByLabel:
         classes: number of classes of the samples.
         weakness: True if something was found that is not suspicious, but that too few clean models
             show to call the model free of a trigger.
-        earlier: efforts of earlier searches of the same model, which the p-value pays for too.
+        earlier: efforts of earlier searches of the same model.
+        looks: searches that the p-value pays for: this one, and the earlier ones that could accuse.
     """
 
     effort: Effort
     classes: int
     weakness: bool
     earlier: tuple[Effort, ...] = ()
+    looks: int = 1
 
 
 @dataclass(frozen=True, eq=False)

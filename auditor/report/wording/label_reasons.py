@@ -31,7 +31,7 @@ def _least(values: Values) -> str:
 def _beside(values: Values) -> str:
     """The chance on a clean model, no smaller than a few dozen of them can tell."""
     p = f"p = {values['p']:.2g}" if values["p"] >= LEAST_P else f"p < {LEAST_P}"
-    searches = 1 + len(values["earlier"])
+    searches: int = values["looks"]
     paid = f"all {values['comparisons'] // searches} kinds of change"
     return f"({p}, {paid}{f' in {searches} searches' if searches > 1 else ''} paid for)"
 
@@ -43,8 +43,14 @@ def _raised(values: Values) -> str:
         return ""
     return (
         f" This audit was raised: the same model was searched before in this folder with effort "
-        f"{' and '.join(earlier)}, and the p-value pays for all {1 + len(earlier)} searches."
+        f"{' and '.join(earlier)}. {_paid(values['looks'])}"
     )
+
+
+def _paid(looks: int) -> str:
+    if looks == 1:
+        return "Such a search could not accuse it, so it costs the p-value nothing."
+    return f"The p-value pays for the {looks} searches that could accuse it."
 
 
 def _of_photos(values: Values) -> str:

@@ -24,6 +24,7 @@ from auditor.evidence.records import earlier_searches, plan_record, read_end
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.recorded import plan_from_record, recorded_version
 from auditor.plan.settings import AuditSettings
+from auditor.verdict.label_evidence import looks
 from auditor.verdict.profile import profile_from_dict
 from auditor.workflows.ask import ask_through, stop_rules
 from auditor.workflows.judge import judge
@@ -189,7 +190,8 @@ def _prepared(
     plan = ready.plan if SAMPLES in files else plan_from_record(ready.plan, recorded.plan)
     asked = [data for name, data in files.content.items() if name.startswith(EARLIER_PLANS)]
     earlier = earlier_searches(asked, plan, oracle.fingerprint)
-    return dataclasses.replace(ready, plan=dataclasses.replace(plan, earlier=earlier))
+    plan = dataclasses.replace(plan, earlier=earlier, looks=looks(earlier))
+    return dataclasses.replace(ready, plan=plan)
 
 
 def finished(steps: Coroutine[Any, Any, T]) -> T:
