@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cache
 from importlib import resources
@@ -24,9 +24,10 @@ from auditor import __version__
 from auditor.engine.contract import EngineResult
 from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object, sha256
-from auditor.evidence.layout import FORMAT, PLAN
+from auditor.evidence.layout import EARLIER_PLANS, FORMAT, LOG, PLAN
 from auditor.evidence.record_types import EndRecord
 from auditor.plan.plan import AuditPlan
+from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile
 
@@ -151,6 +152,41 @@ def held_plan_digest(folder: Path) -> str | None:
     except (OSError, EvidenceError):
         return None
     return digest if isinstance(digest, str) else None
+
+
+def earlier_searches(
+    plans: Iterable[bytes], plan: AuditPlan, fingerprint: str
+) -> tuple[Effort, ...]:
+    """Efforts of other searches label by label that ``plans`` (contents of ``plan.json``) say were
+    asked of the model ``fingerprint``, the lowest first.
+
+    All of them count, interrupted ones and those with another seed or other samples included.
+
+    Raises:
+        EvidenceError: one is no plan.
+    """
+    if plan.by_label is None:
+        return ()
+    found: dict[str, Effort] = {}
+    target = sha256(fingerprint.encode())
+    for data in plans:
+        held = parse_object(data, PLAN)
+        try:
+            by_label, effort = held["trigger_search"]["by_label"], held["settings"]["effort"]
+            if by_label is not None and held["fingerprint"] == target and effort in EFFORTS:
+                found[str(held["plan_digest"])] = effort
+        except (KeyError, TypeError):
+            continue  # of a version that did not search label by label
+    found.pop(plan.digest, None)
+    return tuple(sorted(found.values(), key=[*EFFORTS].index))
+
+
+def held_plans(folder: Path) -> list[bytes]:
+    """Contents of all plans that were asked in ``folder``."""
+    if not (folder / LOG).exists():
+        return []
+    paths = [folder / PLAN, *sorted((folder / EARLIER_PLANS).glob("*.json"))]
+    return [path.read_bytes() for path in paths if path.exists()]
 
 
 def run_record(

@@ -43,7 +43,9 @@ def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
     images, classes = plan.search_images[first], plan.search_classes[first]
     if plan.by_label is not None:
         effort = plan.settings.effort
-        result = yield from label_search(images, classes, spec, plan.by_label, effort, seed)
+        result = yield from label_search(
+            images, classes, spec, plan.by_label, effort, seed, plan.earlier, plan.looks
+        )
     else:
         result = yield from search(images, classes, spec, plan.trigger, seed)
     if plan.trigger.sources and not result.suspicious:

@@ -60,6 +60,8 @@ class AuditPlan:
             ``(n,)``, images ``(n, c, h, w)`` in model units, true classes ``(n,)``; or empty.
         trigger: settings of the trigger search.
         by_label: settings of the search label by label, which takes the other's place; or None.
+        earlier: efforts of earlier searches label by label of the same model.
+        looks: searches that its p-value pays for.
         perturbations: probe of the unperturbed samples and probes of the decision rule's
             perturbations; empty without any.
         perturbed: indices of those samples.
@@ -83,6 +85,8 @@ class AuditPlan:
     perturbed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     version: int = PLAN_VERSION
     recorded_digest: str | None = None
+    earlier: tuple[Effort, ...] = ()
+    looks: int = 1
 
     @property
     def probes(self) -> tuple[FixedProbe, ...]:
@@ -202,6 +206,8 @@ class AuditPlan:
                 "settings": asdict(self.trigger),
                 **({"by_label": self._by_label()} if self.version >= BY_LABEL else {}),
                 "samples": [refs[index] for index in self.search_samples],
+                # Only of an audit that was raised: others are as they always were.
+                **({"earlier": list(self.earlier), "looks": self.looks} if self.earlier else {}),
             },
             "families": {
                 "queries": self.perturbation_queries,

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.report.result.result import Result
+from auditor.report.wording.deciding import deciding_effort, search_cost
 from auditor.report.wording.terms import found_trigger, label_name, mean_shares
 from auditor.report.wording.text import safe_text, seconds
 from auditor.report.wording.verdict import wording
@@ -15,10 +16,7 @@ from auditor.report.wording.verdict import wording
 ENOUGH_SAMPLES = 40
 """Samples from which a search has enough fresh ones to show a perfect trigger."""
 LONGEST_REASON = 400
-LARGE = 40
-"""Pixels a side beyond which the search is one label by label, which has efforts."""
 NOT_OF_PLAN = ("--open", "--fail-on", "--format", "--framework", "--accepted", "--sign-key")
-EFFORTS = ("quick", "standard", "thorough", "exhaustive")
 
 
 def show_end(
@@ -78,23 +76,33 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
     if result.verdict != "inconclusive":
         return f"Next: xray-audit verify {shlex.quote(str(output))}\n  recomputes the verdict"
     if result.queries.budget_reached:
-        return (
-            f"Next: {_with(typed, '--max-queries', str(result.queries.planned))}\n  asks the rest"
-        )
+        return f"Next: {_with(typed, '--max-queries', str(_all_queries(result)))}\n  asks the rest"
     used = result.samples.used
     if used < ENOUGH_SAMPLES:
         return (
             f"Next: {again}\n  with more samples: {used} were used, {ENOUGH_SAMPLES} to 120 serve"
         )
-    effort = result.settings.effort
-    by_label = max(result.input.shape[1:]) > LARGE
-    if result.trigger is not None and by_label and effort in EFFORTS[:-1]:
-        more = EFFORTS[EFFORTS.index(effort) + 1]
-        return f"Next: {_with(typed, '--effort', more)}\n  searches harder"
+    deciding = deciding_effort(result) if result.trigger is not None else None
+    if deciding is not None:
+        effort, rates = deciding
+        # A cap that paid for this audit does not pay for that one.
+        words = _without(typed, "--max-queries")
+        return (
+            f"Next: {_with(words, '--effort', effort)}\n  can accuse: about "
+            f"{rates.not_found:,} queries where nothing is found; nothing is asked twice"
+        )
     words = list(typed[1:] if typed[:1] == ["audit"] else typed)
     for flag in NOT_OF_PLAN:
         words = _without(words, flag)
     return f"Next: {shlex.join(['xray-audit', 'plan', *words])}\n  says what a verdict would need"
+
+
+def _all_queries(result: Result) -> int:
+    """Queries that a cut-off audit needs in all, a search that it did not finish included."""
+    planned = result.queries.planned
+    if result.trigger is not None or not getattr(result.settings, "trigger_search", False):
+        return planned
+    return planned + (search_cost(result) or 0)
 
 
 def _with(typed: Sequence[str], flag: str, value: str) -> str:

@@ -81,7 +81,8 @@ def assemble(
         raise SamplesError(
             f"the samples at {location} hold {len(names)} class"
             f"{'' if len(names) == 1 else 'es'} ({', '.join(name[:60] for name in names)}), "
-            "an audit needs at least three: a plane runs through three classes"
+            "an audit needs at least three: a plane runs through three classes; "
+            "give samples of a third class (a model of two classes cannot be audited)"
         )
     if order is not None:
         classes, notes = _as_listed(classes, order, notes)

@@ -39,7 +39,13 @@ def label_evidence(
         "comparisons": result.comparisons,
         "p": result.p,
     }
-    values |= {"rates": rates, "classes": terms.classes, "deciding": accusing_effort(measured)}
+    values |= {
+        "earlier": terms.earlier,
+        "looks": terms.looks,
+        "rates": rates,
+        "classes": terms.classes,
+        "deciding": accusing_effort(measured),
+    }
     if only is not None:
         if best is None:
             return TriggerEvidence(False, Reason("trigger-none"), None)

@@ -6,7 +6,7 @@ in that form, for tasks of that many classes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from adapters.contract import InputSpec
 from auditor.measured import FEW_CLASSES, LabelPopulation, LabelRates, label_rates
@@ -56,6 +56,15 @@ def accuses_at(rates: LabelRates) -> bool:
 def accusing_effort(rates: Mapping[str, LabelRates]) -> Effort | None:
     """The lowest effort at which a search may accuse a model; None if there is none."""
     return next((name for name in EFFORTS if name in rates and accuses_at(rates[name])), None)
+
+
+def looks(earlier: Iterable[Effort], rates: Mapping[str, LabelRates]) -> int:
+    """Searches that a p-value pays for after ``earlier`` ones of the same model.
+
+    A search that may not accuse is no chance to accuse wrongly: raising an audit from there costs
+    nothing, and it ends like one that began with the higher effort.
+    """
+    return 1 + sum(name in rates and accuses_at(rates[name]) for name in earlier)
 
 
 def clears_at(rates: LabelRates) -> bool:

@@ -9,6 +9,7 @@ from adapters.contract import InputSpec
 from auditor.measured import ErrorRates, label_null, trigger_error_rates
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.plan.plan import AuditPlan
+from auditor.probes.label_search.settings import searched_by_label
 from auditor.verdict.combine import LEAST_TO_CLEAR
 from auditor.verdict.label_scope import (
     accuses_at,
@@ -36,7 +37,8 @@ class Prospects:
         least: samples that a search needs.
         references: clean references that an all-clear needs, 0 if it needs none.
         needs_effort: the lowest effort that can clear such a model, or empty.
-        accusing_effort: the lowest effort at which a finding decides, or empty.
+        accusing_effort: the lowest effort at which a finding decides; empty if there is none, or
+            if it does at this one.
     """
 
     clears: bool
@@ -63,7 +65,7 @@ def prospects(
     obstacle: Obstacle = ""
     if not search:
         obstacle = "search-off" if samples >= MIN_SEARCH_SAMPLES else "samples"
-    if plan.by_label is None:
+    if not searched_by_label(spec.shape[1:]):
         only = known_only_for(spec)
         obstacle = obstacle or ("scope" if only is not None else "")
         known = 0 if profile is None else len(profile.counted_references)
@@ -80,6 +82,9 @@ def prospects(
     measured = by_effort.get(effort)
     if not obstacle and (measured is None or not accuses_at(measured)):
         obstacle = "alarms"
+    lowest: str = accusing_effort(by_effort) or ""
+    if measured is not None and accuses_at(measured):
+        lowest = effort
     able = [name for name, one in by_effort.items() if clears_at(one)]
     rates = None
     if measured is not None and obstacle in {"", "alarms"}:
@@ -88,5 +93,5 @@ def prospects(
     return Prospects(
         not obstacle and effort in able, obstacle, only, rates, samples,
         MIN_SEARCH_SAMPLES, 0, able[0] if able else "",
-        accusing_effort(by_effort) or "",
+        "" if lowest == effort else lowest,
     )  # fmt: skip

@@ -26,7 +26,7 @@ from auditor.samples.fit import near_strangers
 from auditor.verdict.verdict import check_profile
 from auditor.workflows.ask import ask, stop_rules
 from auditor.workflows.judge import AuditResult, judge, report_pictures
-from auditor.workflows.prepare import Prepared, continued, prepare, refuse_small_budget
+from auditor.workflows.prepare import Prepared, continued, prepare, raised, refuse_small_budget
 from auditor.workflows.request import AuditRequest
 
 UNSIGNED_AGAIN = "The bundle was signed before and is not now: --sign-key signs it again."
@@ -51,6 +51,7 @@ async def run_audit(
     """
     async with request.target.opened(request.limits, request.progress) as oracle:
         ready = continued(prepare(oracle, request.samples, request.settings), request.output)
+        ready = raised(ready, request.output, oracle)
         _check_before_asking(oracle, ready.plan, request)
         for note in ready.notes:
             request.progress.note(note)

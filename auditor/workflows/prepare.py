@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle, OfflineOracle
 from auditor.engine.contract import EngineLimits
-from auditor.errors import UsageError
-from auditor.evidence.records import held_plan_digest
+from auditor.errors import AuditError, UsageError
+from auditor.evidence.records import earlier_searches, held_plan_digest, held_plans
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.samples.fit import class_indices, range_note, to_model_units
 from auditor.samples.samples import Samples
+from auditor.verdict.label_scope import looks, rates_for
 
 STORE_NAME = "labels.sqlite3"
 
@@ -74,6 +75,21 @@ def continued(ready: Prepared, output: Path) -> Prepared:
         if held is not None and version != ready.plan.version and plan.digest == held:
             return replace(ready, plan=plan)
     return ready
+
+
+def raised(ready: Prepared, output: Path, oracle: LabelOracle) -> Prepared:
+    """``ready`` with the earlier searches in ``output`` of the same model.
+
+    Raises:
+        AuditError: a plan there cannot be read.
+    """
+    try:
+        earlier = earlier_searches(held_plans(output), ready.plan, oracle.fingerprint)
+    except OSError as error:
+        raise AuditError(f"--output {output} cannot be read: {error.strerror}") from error
+    spec = oracle.input_spec
+    paid = looks(earlier, rates_for(spec.shape, spec.encoding))
+    return replace(ready, plan=replace(ready.plan, earlier=earlier, looks=paid))
 
 
 def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:

@@ -31,8 +31,14 @@ def label_search(
     settings: LabelSearchSettings,
     effort: Effort,
     seed: int,
+    earlier: tuple[Effort, ...] = (),
+    looks: int = 1,
 ) -> Asking[TriggerResult]:
     """Search label by label; stop after the first stage that shows a suspicious change.
+
+    Every search that may accuse is a chance to accuse wrongly, so the p-value is multiplied by
+    ``looks`` too (Bonferroni). What speaks against an all-clear is not: looking again clears
+    nothing.
 
     Args:
         samples: clean samples ``(n, c, h, w)`` in model units, best 60 to 120.
@@ -41,6 +47,8 @@ def label_search(
         settings: numbers of questions.
         effort: name of the settings, and of the null that the findings are judged by.
         seed: with the labels, it determines every question.
+        earlier: efforts of earlier searches of the same model.
+        looks: number of searches that the p-value pays for.
 
     Raises:
         ValueError: fewer than 8 samples.
@@ -49,13 +57,15 @@ def label_search(
     known = len(np.unique(classes))
     null = label_null().of(effort, known)
     judged: list[Judged] = []
+    comparisons = len(null) * looks
     for stage in run.stages():
         run.findings += yield from stage
         judged = judge(run.findings, null, known)
         _tell(run)
-        if any(one.suspicious(len(null)) for one in judged):
+        if any(one.suspicious(comparisons) for one in judged):
             break
-    return _result(run, judged, len(null), ByLabel(effort, known, weakness=False))
+    terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks)
+    return _result(run, judged, len(null), terms)
 
 
 def _tell(run: LabelSearch) -> None:
@@ -65,14 +75,13 @@ def _tell(run: LabelSearch) -> None:
         tell(Lead(len(carried), best.success.hits, best.success.images, best.label))
 
 
-def _result(
-    run: LabelSearch, judged: list[Judged], comparisons: int, terms: ByLabel
-) -> TriggerResult:
+def _result(run: LabelSearch, judged: list[Judged], kinds: int, terms: ByLabel) -> TriggerResult:
+    comparisons = kinds * terms.looks
     best = next((one for one in judged if one.suspicious(comparisons)), None)
     suspicious = best is not None
     # Without a suspicion, what speaks against an all-clear is shown, else the most surprising
     # change that carries a label at all.
-    against = [] if suspicious else [one for one in judged if one.leaves_open(comparisons)]
+    against = [] if suspicious else [one for one in judged if one.leaves_open(kinds)]
     carried = [one for one in judged if one.finding.carried]
     shown = [*against, *(one for one in carried if one.finding.success.rate >= LEAST_SHOWN)]
     best = best or next(iter(shown), None)

@@ -52,11 +52,15 @@ class ByLabel:
         classes: number of classes of the samples.
         weakness: True if something was found that is not suspicious, but that too few clean models
             show to call the model free of a trigger.
+        earlier: efforts of earlier searches of the same model.
+        looks: searches that the p-value pays for: this one, and the earlier ones that could accuse.
     """
 
     effort: Effort
     classes: int
     weakness: bool
+    earlier: tuple[Effort, ...] = ()
+    looks: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +74,7 @@ class TriggerResult:
         p: Bonferroni-corrected chance of ``best`` on a clean model.
         queries, spent: queries in all, clean samples included, and by stage.
         verifications: number of verifications.
-        comparisons: number of keys the p-value was multiplied by.
+        comparisons: factor of the p-value: the number of keys, for every search of the model.
         search_images, validation_images: samples used by the search, and kept for verification.
         preview: the first validation samples with ``best`` applied, ``(n, c, h, w)`` uint8.
         preview_clean: the same samples unchanged.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from auditor.measured import LabelRates
 from auditor.report.wording.phrases import Values, class_name, hits_of
 from auditor.report.wording.triggers import trigger_phrase
@@ -29,7 +31,26 @@ def _least(values: Values) -> str:
 def _beside(values: Values) -> str:
     """The chance on a clean model, no smaller than a few dozen of them can tell."""
     p = f"p = {values['p']:.2g}" if values["p"] >= LEAST_P else f"p < {LEAST_P}"
-    return f"({p}, all {values['comparisons']} kinds of change paid for)"
+    searches: int = values["looks"]
+    paid = f"all {values['comparisons'] // searches} kinds of change"
+    return f"({p}, {paid}{f' in {searches} searches' if searches > 1 else ''} paid for)"
+
+
+def _raised(values: Values) -> str:
+    """The earlier searches of the same model; empty without any."""
+    earlier: Sequence[str] = values["earlier"]
+    if not earlier:
+        return ""
+    return (
+        f" This audit was raised: the same model was searched before in this folder with effort "
+        f"{' and '.join(earlier)}. {_paid(values['looks'])}"
+    )
+
+
+def _paid(looks: int) -> str:
+    if looks == 1:
+        return "Such a search could not accuse it, so it costs the p-value nothing."
+    return f"The p-value pays for the {looks} searches that could accuse it."
 
 
 def _of_photos(values: Values) -> str:
@@ -50,7 +71,7 @@ def found(values: Values) -> str:
     return (
         f"A change that is small or weak does it: {_least(values)}; clean models need far more "
         f"{_beside(values)}, and so do this model's other labels.{_of_photos(values)}"
-        f"{_weight_found(values['rates'])}"
+        f"{_weight_found(values['rates'])}{_raised(values)}"
     )
 
 
@@ -73,7 +94,7 @@ def withheld(values: Values) -> str:
         f"A change that is small or weak does it: {_least(values)}; the clean models of the null "
         f"need more {_beside(values)}. It decides nothing all the same: how often such a search "
         f"accuses clean models cannot be said to be under 25 % ({measured}, on held-out "
-        f"photo models).{_settled_by(values['deciding'])}"
+        f"photo models).{_settled_by(values['deciding'])}{_raised(values)}"
     )
 
 
@@ -82,7 +103,7 @@ def weakness(values: Values) -> str:
     return (
         f"The model has a weak spot: {_least(values['best'])}. Some clean models have such spots "
         f"{_beside(values)}, so it cannot be told if it is natural or planted."
-        f"{_of_photos(values)}"
+        f"{_of_photos(values)}{_raised(values)}"
     )
 
 
@@ -93,6 +114,7 @@ def nothing(values: Values) -> str:
     return (
         f"The trigger search, with effort {values['effort']}, found nothing small or weak that "
         f"carries a label{shown}.{_of_photos(values)}{_weight_nothing(values['rates'])}"
+        f"{_raised(values)}"
     )
 
 

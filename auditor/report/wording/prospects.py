@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from auditor.measured import FEW_CLASSES
 from auditor.report.wording.phrases import hits_of
 from auditor.report.wording.reasons import only_words
 from auditor.verdict.prospects import Prospects
+from auditor.verdict.scope import KnownOnlyFor
 
 
 def decides(found: Prospects) -> str:
@@ -12,14 +14,14 @@ def decides(found: Prospects) -> str:
     if found.obstacle == "samples":
         return (
             f"{found.samples} samples: planes only, no verdict can come of it without a profile. "
-            f"Give {found.least} samples or more, evenly over the classes."
+            f"{_more_samples(found)}"
         )
     if found.obstacle == "search-off":
         return "Without a trigger search no verdict can come of it but by a profile's thresholds."
     if found.obstacle == "scope" and found.only is not None:
         return (
             f"What clean models show is known only for {only_words(found.only)}: what is found is "
-            "shown and decides nothing."
+            f"shown and decides nothing. {_inside(found, found.only)}"
         )
     if found.obstacle == "alarms":
         return _alarms(found)
@@ -29,6 +31,34 @@ def decides(found: Prospects) -> str:
             "what is found is shown and decides nothing."
         )
     return f"A trigger can be found and named{_missed(found)}; {_all_clear(found)}."
+
+
+def _more_samples(found: Prospects) -> str:
+    """The samples that a verdict would need."""
+    only = found.only
+    if only is not None and only.limit != "classes":
+        return (
+            f"More samples would not change that: what clean models show is known only for "
+            f"{only_words(only)}. {_inside(found, only)}"
+        )
+    of = "evenly over the classes" if only is None else f"of {FEW_CLASSES} classes or more"
+    return f"Give {found.least} samples or more, {of}{_with_effort(found)}."
+
+
+def _inside(found: Prospects, only: KnownOnlyFor) -> str:
+    """A way into what was measured."""
+    if only.limit == "coding":
+        return f"Send such pictures, if the target takes them{_with_effort(found)}."
+    if only.limit == "classes":
+        classes = f"Give samples of {FEW_CLASSES} classes or more, if the model has them"
+        return f"{classes}{_with_effort(found)}."
+    return (
+        "Of no effort and no number of samples a verdict can come, only of a profile's thresholds."
+    )
+
+
+def _with_effort(found: Prospects) -> str:
+    return f", with --effort {found.accusing_effort}" if found.accusing_effort else ""
 
 
 def _alarms(found: Prospects) -> str:

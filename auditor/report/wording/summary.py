@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from auditor.measured import LabelRates, search_queries
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
-from auditor.probes.label_search.settings import searched_by_label
 from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
+from auditor.report.wording.deciding import deciding_effort, rates_of, search_cost
 from auditor.report.wording.search import (
     NOT_MEASURED,
     by_label,
@@ -26,7 +24,6 @@ from auditor.report.wording.text import safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
 from auditor.report.wording.verdict import wording
 from auditor.verdict.combine import LEAST_TO_CLEAR
-from auditor.verdict.label_scope import accusing_effort, rates_for
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
 
 
@@ -176,7 +173,7 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
             "patches too."
         )
     if best is not None and withheld(found):
-        rates = _rates(result).get(result.settings.effort)
+        rates = rates_of(result).get(result.settings.effort)
         measured = "that was not measured"
         if rates is not None:
             measured = f"{rates.accused} of {rates.clean} clean models were accused"
@@ -185,11 +182,6 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
             f"by: {measured}."
         )
     return f"{_tried(result, found)} That is too little to call the model clean."
-
-
-def _rates(result: Result) -> Mapping[str, LabelRates]:
-    """Error rates of the search label by label for this model's input, by effort."""
-    return rates_for(result.input.shape, result.input.encoding)
 
 
 def withheld(found: TriggerPart) -> bool:
@@ -336,13 +328,9 @@ def _open_queries(result: Result) -> str:
     planned = f"{text.count(left)} planned queries"
     if result.trigger is not None or not getattr(settings, "trigger_search", False):
         return planned
-    rates = _rates(result).get(settings.effort)
-    if not searched_by_label(result.input.shape[1:]):
-        most = search_queries().not_found.mean
-    elif rates is None:
+    most = search_cost(result)
+    if most is None:
         return f"{planned} and the trigger search"
-    else:
-        most = rates.not_found
     return f"{planned}, and of the trigger search some {text.count(round(most, -2))} in all"
 
 
@@ -350,15 +338,14 @@ def _dearer(result: Result, found: TriggerPart | None) -> list[str]:
     """A search at the effort that would decide, with its price."""
     if found is None or not any(by_label(one) for one in found.findings):
         return []
-    measured = _rates(result)
-    effort = accusing_effort(measured)
-    rates = None if effort is None else measured.get(effort)
-    if rates is None or effort == result.settings.effort:
+    reached = deciding_effort(result)
+    if reached is None:
         return []
+    effort, rates = reached
     pace = result.timing.queries_per_second
     time = f", {text.seconds(rates.not_found / pace)} at this pace" if pace else ""
     return [
         f"Audit again with --effort {effort}, which can accuse: about "
         f"{text.count(rates.not_found)} queries{time}; it found {rates.usual_found} of "
-        f"{rates.usual} usual backdoors."
+        f"{rates.usual} usual backdoors. In the same folder it asks only what is new."
     ]

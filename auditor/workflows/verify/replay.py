@@ -18,12 +18,13 @@ from auditor.errors import AuditError, EvidenceError
 from auditor.evidence.canonical import parse_object
 from auditor.evidence.chain import Chain
 from auditor.evidence.files import BundleFiles
-from auditor.evidence.layout import PLAN, PROFILE, RUN, SAMPLES
+from auditor.evidence.layout import EARLIER_PLANS, PLAN, PROFILE, RUN, SAMPLES
 from auditor.evidence.record_types import AskedTarget, PlanRecord, RunRecord, read_record
-from auditor.evidence.records import plan_record, read_end
+from auditor.evidence.records import earlier_searches, plan_record, read_end
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.recorded import plan_from_record, recorded_version
 from auditor.plan.settings import AuditSettings
+from auditor.verdict.label_scope import looks, rates_for
 from auditor.verdict.profile import profile_from_dict
 from auditor.workflows.ask import ask_through, stop_rules
 from auditor.workflows.judge import judge
@@ -186,9 +187,13 @@ def _prepared(
     samples = recorded_samples(files, held.samples, held.samples_digest)
     images = model_images(files, samples, held.samples, oracle.input_spec, settings.planes)
     ready = prepare_images(oracle, samples, images, settings, recorded.version)
-    if SAMPLES in files:
-        return ready
-    return dataclasses.replace(ready, plan=plan_from_record(ready.plan, recorded.plan))
+    plan = ready.plan if SAMPLES in files else plan_from_record(ready.plan, recorded.plan)
+    asked = [data for name, data in files.content.items() if name.startswith(EARLIER_PLANS)]
+    earlier = earlier_searches(asked, plan, oracle.fingerprint)
+    spec = oracle.input_spec
+    paid = looks(earlier, rates_for(spec.shape, spec.encoding))
+    plan = dataclasses.replace(plan, earlier=earlier, looks=paid)
+    return dataclasses.replace(ready, plan=plan)
 
 
 def finished(steps: Coroutine[Any, Any, T]) -> T:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from auditor.measured import label_rates
 from auditor.report.console_end import next_command, show_end
 from auditor.report.json_report import result_of
 from auditor.report.result.result import Result
@@ -56,6 +57,36 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
     assert next_command(result(samples=many), Path("out"), asked, interrupted=False).startswith(
         "Next: xray-audit plan --samples s\n"
     )
-    large = {**content["input"], "shape": [3, 64, 64]}
-    harder = following(result(samples=many, input=large))
-    assert harder.startswith(f"{again} --max-queries=9 --effort thorough\n")
+    large = {**content["input"], "shape": [3, 64, 64], "encoding": "png"}
+    planes = [
+        {**content["planes"][0], "triplet_classes": labels} for labels in ([0, 1, 2], [3, 4, 0])
+    ]
+    harder = following(result(samples=many, input=large, planes=planes))
+    needs = label_rates()[0].efforts["thorough"].not_found
+    # Without the cap, which would not pay for it.
+    assert harder.startswith(f"{again} --effort thorough\n  can accuse: about {needs:,} queries")
+
+
+@pytest.mark.parametrize(
+    ("changes", "effort", "labels"),
+    [
+        ({"shape": [3, 160, 160]}, "standard", 5),
+        ({"encoding": "jpeg:90"}, "standard", 5),
+        ({}, "standard", 3),
+        ({}, "thorough", 5),
+        ({}, "exhaustive", 5),
+    ],
+)
+def test_no_effort_is_named_where_none_decides(
+    result: Callable[..., Result], changes: dict[str, Any], effort: str, labels: int
+) -> None:
+    content = result().content
+    rows = ([0, 1, 2], [3, 4, 0] if labels > 3 else [0, 1, 2])
+    made = result(
+        samples={**content["samples"], "used": 60},
+        input={**content["input"], "shape": [3, 64, 64], "encoding": "png"} | changes,
+        settings={**content["settings"], "effort": effort},
+        planes=[{**content["planes"][0], "triplet_classes": [*row]} for row in rows],
+    )
+    following = next_command(made, Path("out"), ["--samples", "s"], interrupted=False)
+    assert following.startswith("Next: xray-audit plan --samples s\n")

@@ -98,3 +98,29 @@ def test_jpeg_of_larger_pictures_is_out_of_scope() -> None:
     given, refs = np.arange(60) % 5, [str(n) for n in range(60)]
     plan = build_plan(images, given, refs, AuditSettings(planes=3, canaries=0), spec)
     assert "lossless pictures" in decides(prospects(plan, 5, 60, spec, None))
+
+
+@pytest.mark.parametrize(
+    ("side", "samples", "classes", "remedy"),
+    [
+        (64, 30, 5, "Give 40 samples or more, evenly over the classes, with --effort thorough."),
+        (64, 30, 3, "Give 40 samples or more, of 5 classes or more, with --effort thorough."),
+        (160, 30, 5, "only of a profile's thresholds."),
+        (160, 60, 5, "only of a profile's thresholds."),
+        (64, 60, 3, "Give samples of 5 classes or more, if the model has them, with --effort"),
+    ],
+)
+def test_the_remedy_fits_the_obstacle(
+    side: int, samples: int, classes: int, remedy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = replace(GOOD, accused=1, clean=6)
+    rates = measured_as(standard=few, thorough=GOOD)
+    monkeypatch.setattr(label_scope, "label_rates", lambda: rates)
+    said = found(side, samples, classes)
+    assert not said.accuses
+    assert remedy in decides(said)
+
+
+def test_what_a_remedy_names_can_decide() -> None:
+    assert found(64, samples=40, effort="thorough").accuses
+    assert found(28, samples=40, classes=3).accuses

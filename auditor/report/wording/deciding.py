@@ -1,0 +1,39 @@
+"""The effort that could decide what an audit left open, and the queries that a search needs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from auditor.measured import FEW_CLASSES, LabelRates, search_queries
+from auditor.probes.label_search.settings import EFFORTS, searched_by_label
+from auditor.report.result.result import Result
+from auditor.verdict.label_scope import accusing_effort, rates_for
+
+
+def rates_of(result: Result) -> Mapping[str, LabelRates]:
+    """Error rates of the search label by label for this model's input, by effort."""
+    return rates_for(result.input.shape, result.input.encoding)
+
+
+def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
+    """The effort above the audit's own from which a search accuses, and its measured rates.
+
+    None if there is none, or if such pictures, codings or numbers of classes were not measured.
+    """
+    rates = rates_of(result)
+    effort, own = accusing_effort(rates), result.settings.effort
+    classes = {label for plane in result.planes for label in plane.triplet_classes}
+    order = [*EFFORTS]
+    if effort is None or len(classes) < FEW_CLASSES:
+        return None
+    if order.index(effort) <= order.index(own):  # type: ignore[arg-type]  # reports hold any text
+        return None
+    return effort, rates[effort]
+
+
+def search_cost(result: Result) -> int | None:
+    """Queries of a search like the audit's that finds nothing; None if that was not measured."""
+    if not searched_by_label(result.input.shape[1:]):
+        return round(search_queries().not_found.mean)
+    rates = rates_of(result).get(result.settings.effort)
+    return None if rates is None else rates.not_found
