@@ -13,7 +13,7 @@ import typer
 
 from auditor.cli import options
 from auditor.cli.settings import Setting, check_name
-from auditor.errors import AuditError, ExitCode, UsageError
+from auditor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from auditor.fleet.entries import Fleet, FleetEntry
@@ -70,14 +70,15 @@ def fleet(
     json_output: options.JsonFlag = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Audit the models of a fleet file on Dask workers; the same command does what is missing."""
-    _need_extra()
     import json
 
+    from auditor.fleet import need_extra
     from auditor.fleet.file import read_fleet
     from auditor.fleet.place import Place
     from auditor.fleet.run import due
     from auditor.fleet.summary import exit_code, summarise, write_summary
 
+    need_extra()
     read = read_fleet(file, fleet_options())
     check_entries(read, trust=trust_model_file)
     place = Place(output)
@@ -94,16 +95,6 @@ def fleet(
     typer.echo(json.dumps(summary, ensure_ascii=False) if json_output else text)
     stopped = any(row["outcome"] == "stopped" for row in new.values())
     raise typer.Exit(ExitCode.INTERRUPTED if stopped else exit_code(rows, fail_on))
-
-
-def _need_extra() -> None:
-    try:
-        import distributed  # noqa: F401
-        import fsspec  # noqa: F401
-    except ImportError as error:
-        raise AuditError(
-            f"{error.name} is missing, fleets need the extra fleet: pip install 'xray-audit[fleet]'"
-        ) from error
 
 
 def _run(
