@@ -80,7 +80,8 @@ def audit(
               inference mode, and has its own mode back afterwards.
             * a URL of a prediction API, or the path of a model file or of a target file (.toml).
             * a :class:`adapters.target.Target`, or an open oracle, which stays open.
-        samples: clean, labelled samples of at least three classes: a path (see
+        samples: clean, labelled samples of three classes or more (of two a search is made, and
+            no verdict can come of it): a path (see
             :func:`auditor.samples.load.load_samples`), ``(x, y)`` arrays (see
             :func:`auditor.samples.arrays.samples_from_arrays`), or loaded samples.
         output: folder for labels, plan and reports; the same call continues what is in it.

@@ -7,7 +7,7 @@ pure computation on labels.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -44,8 +44,10 @@ class AuditPlan:
 
     Attributes:
         settings: of the audit.
-        triplets: ``(planes, 3)`` sample indices, three true classes each.
-        used: indices of the samples that occur in a triplet, ascending.
+        triplets: ``(planes, 3)`` sample indices, three true classes each; none if the samples are
+            of two classes.
+        used: indices of the samples that occur in a triplet, ascending; without planes some of
+            every class.
         samples: probe of those samples themselves, to count the model's errors.
         planes: one probe per triplet.
         repeats: probe that asks some inputs again, or None.
@@ -229,10 +231,15 @@ def build_plan(
     Raises:
         SamplesError: too few samples, or three that span no plane.
     """
-    draw_all = draw.draw_in_turn if settings.sampler == "frugal" else draw.draw_triplets
-    triplets = draw_all(classes, settings.planes, settings.seed)
+    if len(np.unique(classes)) < draw.PLANE_CLASSES:
+        settings = replace(settings, planes=0, pictures=0)
+    elif not settings.planes:
+        raise SamplesError("the plan has no planes although the samples allow them")
+    triplets = _triplets(classes, settings)
     planes = _planes(images, triplets, refs, settings)
     used = np.unique(triplets)
+    if not planes:
+        used = draw.pick_evenly(classes, settings.seed, draw.MAX_SEARCH_SAMPLES)
     samples = SampleProbe(images[used])
     repeats, extra_repeats = _repeats(samples, planes, settings)
     few = draw.pick_search_samples(classes, settings.seed)
@@ -261,6 +268,18 @@ def build_plan(
         perturbed=few if perturbations else few[:0],
         version=version,
     )
+
+
+def _triplets(classes: NDArray[np.int64], settings: AuditSettings) -> NDArray[np.int64]:
+    """Samples of each plane.
+
+    Raises:
+        SamplesError: too few samples.
+    """
+    if not settings.planes:
+        return np.empty((0, 3), dtype=np.int64)
+    draw_all = draw.draw_in_turn if settings.sampler == "frugal" else draw.draw_triplets
+    return draw_all(classes, settings.planes, settings.seed)
 
 
 def _planes(

@@ -13,6 +13,7 @@ from typing import Any
 from adapters.contract import InputSpec, LabelSpace
 from auditor.labels.reasons import Reason, ReasonCode
 from auditor.measured import FEW_CLASSES, LabelRates, label_null, label_rates
+from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.judge import family_of
 from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
@@ -94,6 +95,8 @@ def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | 
     Of few classes one draws the others naturally, under many changes: all clean models that a
     search ever accused were such.
     """
+    if classes < PLANE_CLASSES:
+        return KnownOnlyFor("classes")
     low, high = label_null().sides
     if not (low <= min(spec.shape[1:]) and max(spec.shape[1:]) <= high):
         return KnownOnlyFor("side", sides=(low, high))

@@ -113,7 +113,8 @@ async def _ask_everything(
     engine: Engine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
 ) -> Answers:
     """Planes, perturbations and trigger search, one after the other."""
-    _phase(progress, f"{plan.settings.planes} planes, samples and repeats")
+    planes = f"{len(plan.planes)} planes, " if plan.planes else ""
+    _phase(progress, f"{planes}samples and repeats")
     fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds())
     answers = await _repeat(engine, Answers(plan, fixed))
     cut_off = not fixed.complete or len(answers.missing_extra_repeats())

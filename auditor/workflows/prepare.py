@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle, OfflineOracle
 from auditor.engine.contract import EngineLimits
-from auditor.errors import UsageError
+from auditor.errors import SamplesError, UsageError
 from auditor.evidence.records import held_plan_digest
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS
 from auditor.plan.plan import AuditPlan, build_plan
@@ -74,6 +74,19 @@ def continued(ready: Prepared, output: Path) -> Prepared:
         if held is not None and version != ready.plan.version and plan.digest == held:
             return replace(ready, plan=plan)
     return ready
+
+
+def refuse_without_planes(plan: AuditPlan) -> None:
+    """Refuse to compare the planes of a plan that has none.
+
+    Raises:
+        SamplesError: the samples are of two classes.
+    """
+    if not plan.planes:
+        raise SamplesError(
+            "the samples hold two classes and planes run through three, so there is nothing to "
+            "compare with other models: audit without a profile"
+        )
 
 
 def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:

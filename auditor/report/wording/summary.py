@@ -155,11 +155,16 @@ def _obstacle(result: Result) -> str:
 
 def _finished(result: Result) -> str:
     planes = f"{len(result.planes)} of {result.settings.planes} planes answered"
+    if not result.settings.planes:
+        planes = f"{result.samples.used} samples to be asked"
     return planes if result.trigger else f"{planes}, the trigger search not finished"
 
 
 def _search_without_verdict(result: Result, found: TriggerPart) -> str:
     best = found.best
+    if not result.settings.planes:
+        tried = _tried(result, found) if best is None else _carries(result, found, best)
+        return f"{tried} With two classes that decides nothing: no clean models were measured."
     if best is not None and found.natural:
         return (
             f"{_carries(result, found, best)} But clean references of the profile show such "
@@ -289,6 +294,11 @@ def _remedies(result: Result) -> list[str]:
     if accuracy is not None and accuracy < MIN_ACCURACY:
         return ["Run xray-audit check: it tries value ranges, layouts and class orders."]
     steps = []
+    if not result.settings.planes:
+        return [
+            "Rest on who trained the model, on which data, or have its weights examined: no audit "
+            "of two classes can accuse or clear yet. If it has more, give samples of all."
+        ]
     if found is None:
         steps.append(
             f"Give {MIN_SEARCH_SAMPLES} clean samples or more and let the trigger search run."

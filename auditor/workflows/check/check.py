@@ -12,8 +12,9 @@ from adapters.errors import AdapterError, BadReply
 from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
+from auditor.plan.draw import PLANE_CLASSES
 from auditor.samples.fit import class_indices, range_note
-from auditor.samples.samples import LEAST_CLASSES, Samples
+from auditor.samples.samples import Samples
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.client import Asker
 from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct
@@ -22,7 +23,7 @@ from auditor.workflows.check.fits import MOST_FITTING, compare_fits
 from auditor.workflows.check.measure import CheckResult, check_target
 from auditor.workflows.check.nearest_miss import Miss
 from auditor.workflows.check.trial import Found, Resized, Trial, Way
-from auditor.workflows.check.two_classes import TOO_FEW
+from auditor.workflows.check.two_classes import TWO_CLASSES
 from auditor.workflows.price import write_rate
 
 MOST_CHECKING = 140
@@ -160,8 +161,8 @@ async def _checked(
     if await compare_fits(trial):
         first = await _again(trial, first, output)
     first.discovered, first.queries = discover, asker.queries
-    if len(set(trial.found.samples.classes)) < LEAST_CLASSES:
-        first.result.problems.append(TOO_FEW)
+    if len(set(trial.found.samples.classes)) < PLANE_CLASSES:
+        first.found.notes.append(TWO_CLASSES)
     if discover:
         _limit_batch(first)
         _state_range(first)
