@@ -7,7 +7,7 @@ pure computation on labels.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -168,6 +168,8 @@ class AuditPlan:
     def stated_settings(self) -> dict[str, Any]:
         """The settings that this version of plans has."""
         settings = asdict(self.settings)
+        if not self.planes:
+            settings |= {"planes": 0, "pictures": 0}
         if self.version < BY_LABEL:
             del settings["effort"]
         return settings
@@ -231,10 +233,6 @@ def build_plan(
     Raises:
         SamplesError: too few samples, or three that span no plane.
     """
-    if len(np.unique(classes)) < draw.PLANE_CLASSES:
-        settings = replace(settings, planes=0, pictures=0)
-    elif not settings.planes:
-        raise SamplesError("the plan has no planes although the samples allow them")
     triplets = _triplets(classes, settings)
     planes = _planes(images, triplets, refs, settings)
     used = np.unique(triplets)
@@ -271,12 +269,12 @@ def build_plan(
 
 
 def _triplets(classes: NDArray[np.int64], settings: AuditSettings) -> NDArray[np.int64]:
-    """Samples of each plane.
+    """Samples of each plane; none if there are fewer classes than a plane needs.
 
     Raises:
         SamplesError: too few samples.
     """
-    if not settings.planes:
+    if len(np.unique(classes)) < draw.PLANE_CLASSES:
         return np.empty((0, 3), dtype=np.int64)
     draw_all = draw.draw_in_turn if settings.sampler == "frugal" else draw.draw_triplets
     return draw_all(classes, settings.planes, settings.seed)

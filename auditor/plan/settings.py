@@ -26,8 +26,8 @@ class AuditSettings:
     published ones.
 
     Attributes:
-        planes: N, at least 1; a plan for samples of two classes has 0. The default's 44 planes of
-            16 points, their samples and 150 repeats stay below 1,000 queries.
+        planes: N, at least 1. The default's 44 planes of 16 points, their samples and 150 repeats
+            stay below 1,000 queries.
         density: S, grid points per side, at least 2; with the frugal sampler only of label maps.
         expansion: eta, margin on each side in box lengths, at least 0.
         alpha: order of the Rényi entropy, at least 1.
@@ -76,12 +76,15 @@ class AuditSettings:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> AuditSettings:
-        """The settings that a plan or a report states; one without a sampler has the paper's.
+        """The settings that a plan or a report states; one without a sampler has the paper's, and
+        one of two classes states 0 planes, whatever was asked for.
 
         Raises:
             UsageError: a setting out of its range.
             TypeError: it states something that is no setting.
         """
+        if record.get("planes") == 0:
+            record = {**record, "planes": 1}
         paper = record.get("sampler", "paper") == "paper"
         return cls.paper(**record) if paper else cls(**record)
 
@@ -91,7 +94,7 @@ class AuditSettings:
         for name in ("expansion", "alpha", "ats_threshold"):
             self._refuse_other_than(name, (int, float), "a number")
         checks = (
-            (0 <= self.planes <= MAX_PLANES, "planes", f"from 1 to {MAX_PLANES:,}"),
+            (1 <= self.planes <= MAX_PLANES, "planes", f"from 1 to {MAX_PLANES:,}"),
             (2 <= self.density <= MAX_DENSITY, "density", f"from 2 to {MAX_DENSITY:,}"),
             (0 <= self.expansion <= MAX_EXPANSION, "expansion", f"from 0 to {MAX_EXPANSION:,}"),
             # JSON has no infinity, so a plan and a report could not state it.
@@ -134,8 +137,6 @@ def choose_settings(chosen: Mapping[str, Any]) -> AuditSettings:
         UsageError: a setting out of its range, or one without a meaning for the sampler.
     """
     by_grid = "density" in chosen and not {"points", "pictures"} & set(chosen)
-    if chosen.get("planes") == 0:
-        raise UsageError(f"planes is 0, it must be from 1 to {MAX_PLANES:,}")
     sampler = str(chosen.get("sampler", "paper" if by_grid else AuditSettings().sampler))
     if sampler == "frugal" and "density" in chosen and not chosen.get("pictures"):
         raise UsageError(

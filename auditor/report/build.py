@@ -63,7 +63,7 @@ def build_result(
     plan, spec = answers.plan, oracle.input_spec
     evidence, shares = assessment.evidence, mean_shares(assessment.scores)
     known = known_only_for(spec, len(np.unique(classes))) is None
-    undrawn = len(answers.label_maps) < plan.settings.pictures
+    undrawn = len(answers.label_maps) < len(plan.mapped_planes)
     partial = evidence.problem is not None or undrawn
     content = {
         **_outcome(verdict, _target(shares, evidence), partial=partial),

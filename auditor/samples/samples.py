@@ -74,8 +74,9 @@ def assemble(
     names = sorted(set(classes), key=class_key)
     if len(names) < 2:
         raise SamplesError(
-            f"the samples at {location} hold a single class ({', '.join(n[:60] for n in names)}), "
-            "and an audit needs two at least, three for its planes"
+            f"the samples at {location} hold {len(names)} class"
+            f"{'' if names else 'es'} ({', '.join(name[:60] for name in names)}), "
+            "an audit needs at least two, and three for its planes"
         )
     if order is not None:
         classes, notes = _as_listed(classes, order, notes)

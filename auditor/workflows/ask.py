@@ -100,7 +100,7 @@ async def ask_through(
     else:
         answers = await _ask_until_decided(engine, oracle, plan, progress, rules)
     cut_off = incomplete(answers, 0) is not None and not answers.run.deferred
-    if not plan.settings.pictures or cut_off:
+    if not plan.mapped_planes or cut_off:
         return answers
     most = plan.most_map_queries
     note = f"Drawing {plan.settings.pictures} pictures: {most:,} queries."

@@ -155,8 +155,6 @@ def _obstacle(result: Result) -> str:
 
 def _finished(result: Result) -> str:
     planes = f"{len(result.planes)} of {result.settings.planes} planes answered"
-    if not result.settings.planes:
-        planes = f"{result.samples.used} samples to be asked"
     return planes if result.trigger else f"{planes}, the trigger search not finished"
 
 
