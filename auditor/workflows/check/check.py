@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelSpace
-from adapters.errors import AdapterError, BadReply
+from adapters.errors import AdapterError, BadReply, ModelFileError
 from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
@@ -17,7 +17,7 @@ from auditor.samples.fit import class_indices, range_note
 from auditor.samples.samples import Samples
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.client import Asker
-from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct
+from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct, read_one_number
 from auditor.workflows.check.find import MOST_TRIES, find_format
 from auditor.workflows.check.fits import MOST_FITTING, compare_fits
 from auditor.workflows.check.measure import CheckResult, check_target
@@ -171,11 +171,14 @@ async def _checked(
 
 async def _first_measured(trial: Trial, output: Path, *, discover: bool) -> Checked | SamplesError:
     """Behaviour of the target; a found format gets a class for answers without a label if one of
-    them comes now.
+    them comes now, and a model file of one number is read by a threshold.
     """
     try:
         return await _measured(trial, output)
-    except BadReply:
+    except (BadReply, ModelFileError) as error:
+        if trial.target(trial.found.table).kind != "http":
+            await read_one_number(trial, error)
+            return await _measured(trial, output)
         last = trial.asker.exchanges[-1:]
         table = trial.allow_nothing(last[0], trial.found.table) if discover and last else None
         if table is None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
+from adapters.target import read_description
 from auditor.errors import ExitCode
 
 SIDE = 32
@@ -158,6 +159,39 @@ def test_a_service_found_by_its_url(command: Command, pets: Path, url: str) -> N
     assert report["labels"] == {"0": "cat", "1": "dog"}
     assert report["trigger"] is not None
     assert command("verify", "out").code == ExitCode.NO_EVIDENCE
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_file_of_one_number_is_read_by_what_check_proposes(
+    command: Command, pets: Path, tmp_path: Path, order: int
+) -> None:
+    flat = prototypes().reshape(2, -1)[::order]
+    constants = {"w": 2.0 * (flat[1] - flat[0])[:, None] / SIDE, "b": (flat**2).sum(axis=1)}
+    constants["b"] = (constants["b"][:1] - constants["b"][1:]) / SIDE
+    graph = helper.make_graph(
+        [
+            helper.make_node("Flatten", ["x"], ["flat"]),
+            helper.make_node("Gemm", ["flat", "w", "b"], ["logit"]),
+            helper.make_node("Sigmoid", ["logit"], ["chance"]),
+        ],
+        "pets",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info("chance", TensorProto.FLOAT, ["n", 1])],
+        [numpy_helper.from_array(v.astype(np.float32), name) for name, v in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    model = tmp_path / "one.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), model)
+    ran = command("plan", "--model", model, "--samples", pets)
+    assert "--threshold 0.5 for a probability" in ran.sentence
+    checked = command("check", "--model", model, "--samples", pets, "--write", "t.toml")
+    assert checked.code == ExitCode.NO_EVIDENCE, checked.out + checked.err
+    assert "The model answers with one number: from response.threshold = 0.5 on" in checked.out
+    described = read_description(Path("t.toml"))["response"]
+    names = ["cat", "dog"][::order]
+    assert described == {"kind": "binary", "threshold": 0.5, "classes": names}
+    planned = command("plan", "--model", model, "--samples", pets, "--threshold", "0.5")
+    assert planned.code == ExitCode.NO_EVIDENCE
 
 
 def test_nothing_is_compared_without_planes(
