@@ -47,7 +47,7 @@ def scores(batch: Batch) -> NDArray[Any]:
 
 def second(numbers: NDArray[Any], threshold: float) -> list[int]:
     """Labels of two classes; both must occur, and none lie at the threshold."""
-    labels = (numbers >= threshold).astype(int).tolist()
+    labels = [int(above) for above in numbers >= threshold]
     assert 0 < sum(labels) < len(labels)
     assert np.abs(numbers - threshold).min() > 1e-3
     return labels
