@@ -6,6 +6,7 @@ import os
 import sys
 import typing
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -63,6 +64,7 @@ def fleet(
     scheduler: Scheduler = None,
     only: Only = None,
     fail_on: FailOn = "open",
+    accepted: options.AcceptedFile = None,
     trust_model_file: Trust = False,  # noqa: FBT002 - a flag
     dashboard: Dashboard = False,  # noqa: FBT002 - a flag
     dry_run: DryRun = False,  # noqa: FBT002 - a flag
@@ -73,12 +75,15 @@ def fleet(
     import json
 
     from auditor.fleet import need_extra
+    from auditor.fleet.accepted import with_accepted
     from auditor.fleet.file import read_fleet
     from auditor.fleet.place import Place
     from auditor.fleet.run import due
     from auditor.fleet.summary import exit_code, summarise, write_summary
+    from auditor.workflows.compare.accepted import read_accepted
 
     need_extra()
+    entries = () if accepted is None else read_accepted(accepted)
     read = read_fleet(file, fleet_options())
     check_entries(read, trust=trust_model_file)
     place = Place(output)
@@ -89,7 +94,7 @@ def fleet(
         return
     live = _live(read, todo, quiet=quiet)
     new = _run(read, todo, place, live, workers, scheduler, trust_model_file, dashboard)
-    rows = {**todo.rows, **new}
+    rows = with_accepted({**todo.rows, **new}, entries, datetime.now(UTC).date())
     summary = summarise([entry.name for entry in read.entries], rows)
     text = write_summary(place, summary, rows)
     typer.echo(json.dumps(summary, ensure_ascii=False) if json_output else text)

@@ -59,7 +59,7 @@ def drawn(count: int, height: int, width: int) -> NDArray[np.uint8]:
     random = np.random.default_rng(11)
     base = random.integers(0, 256, (count, 3, 1, 1))
     noise = random.integers(-80, 81, (count, 3, height, width))
-    return np.clip(base + noise, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(base + noise, 0, 255), dtype=np.uint8)
 
 
 def as_images(pixels: NDArray[np.uint8]) -> list[Image.Image]:
@@ -146,8 +146,8 @@ def test_a_folder_that_mlflow_wrote(
     place = stated_model(folder)
     kind = model_kind(place)
     assert kind is not None
-    how = {"value_range": (0.0, 1.0)} if flavour == "onnx" else {}
-    assert labels_of(open_oracle(Target(kind, place, **how)), pixels) == own
+    target = Target(kind, place, value_range=(0.0, 1.0) if flavour == "onnx" else None)
+    assert labels_of(open_oracle(target), pixels) == own
 
 
 class Hub(BaseHTTPRequestHandler):
