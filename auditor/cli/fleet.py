@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import typing
@@ -72,9 +73,9 @@ def fleet(
     json_output: options.JsonFlag = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Audit the models of a fleet file on Dask workers; the same command does what is missing."""
-    import json
-
     from auditor.fleet import need_extra
+
+    need_extra()
     from auditor.fleet.accepted import with_accepted
     from auditor.fleet.file import read_fleet
     from auditor.fleet.place import Place
@@ -82,24 +83,28 @@ def fleet(
     from auditor.fleet.summary import exit_code, summarise, write_summary
     from auditor.workflows.compare.accepted import read_accepted
 
-    need_extra()
     entries = () if accepted is None else read_accepted(accepted)
     read = read_fleet(file, fleet_options())
     check_entries(read, trust=trust_model_file)
     place = Place(output)
     todo = due(read, place, only)
     if dry_run:
-        lines = [f"{name}: {why}" for name, why in todo.why.items()] or ["nothing is due"]
-        typer.echo(json.dumps(dict(todo.why)) if json_output else "\n".join(lines))
-        return
+        return _list(todo, as_json=json_output)
     live = _live(read, todo, quiet=quiet)
     new = _run(read, todo, place, live, workers, scheduler, trust_model_file, dashboard)
     rows = with_accepted({**todo.rows, **new}, entries, datetime.now(UTC).date())
     summary = summarise([entry.name for entry in read.entries], rows)
     text = write_summary(place, summary, rows)
     typer.echo(json.dumps(summary, ensure_ascii=False) if json_output else text)
-    stopped = any(row["outcome"] == "stopped" for row in new.values())
-    raise typer.Exit(ExitCode.INTERRUPTED if stopped else exit_code(rows, fail_on))
+    if any(row["outcome"] == "stopped" for row in new.values()):
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    raise typer.Exit(exit_code(rows, fail_on))
+
+
+def _list(todo: Due, *, as_json: bool) -> None:
+    """Print the audits that are due."""
+    lines = "\n".join(f"{name}: {why}" for name, why in todo.why.items()) or "nothing is due"
+    typer.echo(json.dumps(dict(todo.why)) if as_json else lines)
 
 
 def _run(

@@ -35,7 +35,9 @@ def pick_search_samples(
     return pick_evenly(classes, seed, most)
 
 
-def pick_evenly(classes: NDArray[np.int64], seed: int, most: int) -> NDArray[np.int64]:
+def pick_evenly(
+    classes: NDArray[np.int64], seed: int, most: int = MAX_SEARCH_SAMPLES
+) -> NDArray[np.int64]:
     """At most ``most`` samples, evenly over their classes; ascending indices."""
     order = np.random.default_rng([seed, SEARCH_STREAM]).permutation(len(classes))
     turn: dict[int, int] = {}

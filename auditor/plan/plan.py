@@ -235,9 +235,7 @@ def build_plan(
     """
     triplets = _triplets(classes, settings)
     planes = _planes(images, triplets, refs, settings)
-    used = np.unique(triplets)
-    if not planes:
-        used = draw.pick_evenly(classes, settings.seed, draw.MAX_SEARCH_SAMPLES)
+    used = np.unique(triplets) if planes else draw.pick_evenly(classes, settings.seed)
     samples = SampleProbe(images[used])
     repeats, extra_repeats = _repeats(samples, planes, settings)
     few = draw.pick_search_samples(classes, settings.seed)
