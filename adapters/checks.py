@@ -26,6 +26,13 @@ def check_batch(batch: NDArray[Any], spec: InputSpec, max_batch: int) -> Batch:
     return checked
 
 
+ONE_NUMBER = (
+    "scores a single class, or gives one number about two classes: for that, state from which "
+    "number on it means the second (--threshold 0.5 for a probability, 0 for a logit)"
+)
+"""The end of a sentence about a model whose output holds one number for each input."""
+
+
 def top1(scores: NDArray[Any], n: int) -> Labels:
     """Labels ``(n,)`` of scores ``(n, classes)``; ties go to the lower index. Raises BadReply for a
     wrong shape, a single class or a score that is NaN.
@@ -36,7 +43,7 @@ def top1(scores: NDArray[Any], n: int) -> Labels:
     if scores.ndim != 2 or len(scores) != n:
         raise BadReply(f"the model returned shape {scores.shape} for {n} inputs, not (n, classes)")
     if scores.shape[1] < 2:
-        raise BadReply("the model scores a single class, so it has no decision boundary to audit")
+        raise BadReply(f"the model {ONE_NUMBER}")
     if np.isnan(scores).any():
         raise BadReply("the model returned NaN instead of a score, so it gave no label")
     labels: Labels = scores.argmax(axis=1).astype(np.int64)

@@ -33,6 +33,11 @@ async def open_oracle(target: Target) -> LabelOracle:
         raise TargetError(f"there is no adapter {target.kind!r}; known adapters: {known}")
     if target.upload_size is not None and target.kind != "http":
         raise TargetError(f"input.upload_size is for endpoints, and the target is {target.kind}")
+    binary = target.kind in MODEL_FILES or target.http.reply.kind == "binary"
+    if target.threshold is not None and not binary:
+        raise TargetError(
+            'a threshold is for model files; an endpoint states it with response.kind = "binary"'
+        )
     if target.color != "rgb" and target.kind not in _ORDERS_COLOURS:
         raise TargetError(
             f"input.color is for endpoints and model files, and the target is {target.kind}"

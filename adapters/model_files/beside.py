@@ -21,10 +21,13 @@ _USUAL = re.compile(r"(.*[._-])?(data|bin|weights?|pb)", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class FileBeside:
-    """A file beside a model, as the model names it, and the fewest bytes that it must hold."""
+    """A file beside a model, as the model names it, and the fewest bytes that it must hold; its
+    ``place`` if that is another than the name in the model's folder.
+    """
 
     name: str
     least: int
+    place: Path | None = None
 
 
 def why_foreign(model: str, name: str) -> str:
@@ -45,7 +48,7 @@ def find_beside(location: str, part: FileBeside) -> Path:
     model's own folder itself: a link could lead to any file of the user's.
     """
     model = Path(location)
-    stated = model.parent.resolve() / part.name
+    stated = part.place or model.parent.resolve() / part.name
     try:
         real = stated.resolve(strict=True)
         # The cache of the Hugging Face Hub links both names into one folder of contents.

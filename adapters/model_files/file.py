@@ -38,11 +38,13 @@ class Content:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """The user's word on a model with several outputs or inputs: name of the ``output`` that is
-    meant, empty for the model's likeliest, and the ``constants`` for inputs beside the pictures.
+    meant, empty for the model's likeliest, the ``constants`` for inputs beside the pictures, and
+    the ``threshold`` from which on an output of one number means the second of two classes.
     """
 
     output: str = ""
     constants: Mapping[str, float] = field(default_factory=dict)
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

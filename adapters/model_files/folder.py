@@ -35,10 +35,13 @@ def snapshot_file(location: str) -> str:
 
 
 def snapshot_parts(location: str) -> list[FileBeside]:
-    """The files that belong to the weights file at ``location``."""
+    """The files that belong to the weights file at ``location``; MLflow keeps one elsewhere."""
     folder = Path(location).parent
-    names = [CONFIG, *([PROCESSOR] if (folder / PROCESSOR).exists() else [])]
-    return [FileBeside(name, 2) for name in names]
+    kept = folder.resolve().parent / "components" / "image_processor" / PROCESSOR
+    if (folder / PROCESSOR).exists():
+        return [FileBeside(CONFIG, 2), FileBeside(PROCESSOR, 2)]
+    elsewhere = [FileBeside(PROCESSOR, 2, kept)] if kept.exists() else []
+    return [FileBeside(CONFIG, 2), *elsewhere]
 
 
 def _why_no_snapshot(names: set[str]) -> str:

@@ -41,7 +41,7 @@ def read_labels(reply: NDArray[Any], rows: int, space: LabelSpace) -> Labels:
         return np.array([_index(name, space) for name in reply.ravel()], dtype=np.int64)
     if flat and reply.dtype.kind in "iu":
         return check_labels(reply, rows, space.size)
-    labels = top1(reply, rows)
+    labels = top1(reply[:, None] if reply.shape == (rows,) else reply, rows)
     classes = reply.size // rows
     if space.size is None:
         space.size = classes

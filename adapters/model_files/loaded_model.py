@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Layout
+from adapters.errors import BadReply
 
 Dims = tuple[int | None, int | None, int | None]
 """The input's axes after the batch axis, as the model orders them; None if it is free."""
@@ -61,3 +63,26 @@ class LoadedModel:
 
     infer: Infer
     facts: ModelFacts
+
+    def by_threshold(self, threshold: float | None) -> LoadedModel:
+        """This model as one of two classes, if a ``threshold`` is stated: its one number for each
+        input means the second class from there on.
+        """
+        if threshold is None:
+            return self
+
+        def infer(tensor: NDArray[Any]) -> NDArray[Any]:
+            reply, rows = np.asarray(self.infer(tensor)), len(tensor)
+            if reply.size != rows or reply.dtype.kind not in "fiu":
+                raise BadReply(
+                    f"the model returned shape {reply.shape} for {rows} inputs, and a threshold is "
+                    "for one number each"
+                )
+            if np.isnan(reply).any():
+                raise BadReply("the model returned NaN instead of a number, so it gave no label")
+            return (reply.reshape(rows) >= threshold).astype(np.int64)
+
+        identity = f"{self.facts.identity} second class from {threshold:g}"
+        description = {**self.facts.description, "threshold": threshold}
+        facts = replace(self.facts, classes=2, identity=identity, description=description)
+        return LoadedModel(infer, facts)

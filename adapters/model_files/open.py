@@ -101,7 +101,7 @@ async def _open_here(target: Target, runtime: Any) -> LocalOracle:
         parts = files_beside(file) if target.kind == "onnx" else _check(target, file)
         beside = read_beside(target.location, parts)
         file = replace(file, beside=beside, vouched=True, wanted=wanted(target))
-        model = runtime.load(file, target.device, target.threads)
+        model = runtime.load(file, target.device, target.threads).by_threshold(target.threshold)
         return LocalOracle(model.infer, resolve(target, file, model.facts, TRUSTED), worker)
 
     try:

@@ -39,7 +39,7 @@ class ResolvedModel:
 
 def wanted(target: Target) -> Wanted:
     """The part of ``target`` that the model's runtime must know."""
-    return Wanted(target.http.reply.path, dict(target.constants))
+    return Wanted(target.http.reply.path, dict(target.constants), target.threshold)
 
 
 def resolve(target: Target, file: ModelFile, facts: ModelFacts, isolation: Any) -> ResolvedModel:

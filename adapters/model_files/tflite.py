@@ -35,7 +35,7 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
     except Exception as error:
         raise ModelFileError(f"LiteRT does not take {file.name}: {one_line(error)}") from error
     source, dtype, dims = _input(asked, file.name)
-    output, classes = _output(asked, file.name)
+    output, classes = _output(asked, file)
     signed = np.dtype(source["dtype"]).name == "int8"
 
     def infer(batch: NDArray[Any]) -> NDArray[Any]:
@@ -102,12 +102,13 @@ def _input(asked: Any, file: str) -> tuple[Any, str, Dims]:
     return inputs[0], _TYPES[dtype], (shape[1], shape[2], shape[3])
 
 
-def _output(asked: Any, file: str) -> tuple[Any, int]:
-    """The first output of scores ``(1, classes)``."""
+def _output(asked: Any, file: ModelFile) -> tuple[Any, int]:
+    """The first output of scores ``(1, classes)``, or of one number if a threshold reads it."""
+    least = 2 if file.wanted.threshold is None else 1
     outputs = asked.get_output_details()
     for output in outputs:
         shape = [int(side) for side in output["shape"]]
-        if len(shape) >= 2 and shape[0] == 1 and shape[1] > 1 and np.prod(shape) == shape[1]:
+        if len(shape) >= 2 and shape[0] == 1 and shape[1] >= least and np.prod(shape) == shape[1]:
             return output, shape[1]
     seen = one_line(", ".join(f"{one['name']} {list(one['shape'])}" for one in outputs))
-    raise ModelFileError(f"model file {file} has no output with one row of scores: {seen}")
+    raise ModelFileError(f"model file {file.name} has no output with one row of scores: {seen}")

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.checks import ONE_NUMBER
 from adapters.errors import BadReply, MissingExtra, ModelFileError, ProviderUnavailable, TargetError
 from adapters.model_files.file import ModelFile
 from adapters.model_files.loaded_model import Dims, LoadedModel, ModelFacts
@@ -166,7 +167,7 @@ def _load_export(torch: Any, file: ModelFile, device: Any) -> _Loaded:
     outputs = [values.get(name) for name in program.graph_signature.user_outputs]
     batch = _batch_range(source.shape[0], program.range_constraints)
     dims = (axes[1], axes[2], axes[3])
-    return module, dims, str(source.dtype), batch, _classes(outputs, file.name)
+    return module, dims, str(source.dtype), batch, _classes(outputs, file)
 
 
 def _batch_range(axis: Any, ranges: Mapping[Any, Any]) -> tuple[int, int | None]:
@@ -180,16 +181,13 @@ def _batch_range(axis: Any, ranges: Mapping[Any, Any]) -> tuple[int, int | None]
     return max(1, int(allowed.lower)), most
 
 
-def _classes(outputs: Sequence[Any], file: str) -> int | None:
+def _classes(outputs: Sequence[Any], file: ModelFile) -> int | None:
     """Number of classes, from the first output that looks like scores ``(n, classes)``."""
     for output in outputs:
         shape = tuple(getattr(output, "shape", ()))
         if len(shape) == 2 and output.is_floating_point() and isinstance(shape[1], int):
-            if shape[1] == 1:
-                raise ModelFileError(
-                    f"model file {file} scores a single class, so it has no decision boundary "
-                    "to audit"
-                )
+            if shape[1] == 1 and file.wanted.threshold is None:
+                raise ModelFileError(f"model file {file.name} {ONE_NUMBER}")
             return shape[1]
         if shape:
             return None
@@ -205,12 +203,18 @@ def pick_reply(torch: Any, reply: Any, rows: int) -> NDArray[Any]:
         parts = list(reply.values())
     else:
         parts = list(reply) if isinstance(reply, list | tuple) else [reply]
-    for part in parts:
-        if isinstance(part, torch.Tensor) and _carries_labels(part, rows):
+    tensors = [part for part in parts if isinstance(part, torch.Tensor)]
+    # One number for each input is no label by itself, and a threshold may read it.
+    for usable in (_carries_labels, _is_one_number):
+        for part in (one for one in tensors if usable(one, rows)):
             # numpy has no 16-bit brain floats; widening keeps their order.
             known = part.float() if part.dtype == torch.bfloat16 else part
             return np.asarray(known.cpu().numpy())
     raise BadReply("the model returned no tensor with one label or one row of scores per input")
+
+
+def _is_one_number(part: Any, rows: int) -> bool:
+    return tuple(part.shape) == (rows,)
 
 
 def _carries_labels(part: Any, rows: int) -> bool:

@@ -81,12 +81,14 @@ def facts_of(keras: Any, model: Any) -> ModelFacts:
 def pick(reply: Any, rows: int) -> NDArray[Any]:
     """The first output with one label or one row of scores for each input."""
     parts = list(reply.values()) if isinstance(reply, Mapping) else reply
-    for part in parts if isinstance(parts, list | tuple) else [parts]:
-        array = np.asarray(part)
+    arrays = [np.asarray(p) for p in (parts if isinstance(parts, list | tuple) else [parts])]
+    for array in arrays:
         if array.ndim > 1 and len(array) == rows and array.size == rows * array.shape[1]:
             return array
         if array.shape == (rows,) and array.dtype.kind in "iu":
             return array
+    if arrays and arrays[0].shape == (rows,):  # one number each, which a threshold may read
+        return arrays[0]
     raise BadReply("the model returned no array with one label or one row of scores per input")
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from adapters.contract import Fit, InputSpec
+from adapters.model_files.file import Wanted
 from adapters.model_files.onnx.runtime import read_session
 
 
@@ -25,7 +26,13 @@ class SessionObject:
     digest = ""
 
     def __init__(self, session: Any) -> None:
-        loaded = read_session(importlib.import_module("onnxruntime"), session, "of the session", {})
+        loaded = read_session(
+            importlib.import_module("onnxruntime"),
+            session,
+            "of the session",
+            {},
+            Wanted(threshold=0.0),
+        )
         self.facts, self._infer = loaded.facts, loaded.infer
 
     def enter(self, spec: InputSpec) -> None:

@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from adapters.contract import LabelOracle
+from adapters.model_files.loaded_model import LoadedModel
 from adapters.model_files.oracle import LocalOracle, resolve_facts
 from adapters.objects.kinds import READERS, library_of
 from adapters.objects.model_object import ModelObject
@@ -34,6 +35,7 @@ async def open_object(model: ModelObject, target: Target, name: str) -> LabelOra
     account = {"name": name, "isolation": ISOLATION}
     if model.digest:
         account["weights_sha256"] = model.digest
-    resolved = resolve_facts(target, f"object {name}{weights}", model.facts, account)
+    loaded = LoadedModel(model.infer, model.facts).by_threshold(target.threshold)
+    resolved = resolve_facts(target, f"object {name}{weights}", loaded.facts, account)
     model.enter(resolved.plan.spec)
-    return LocalOracle(model.infer, resolved, Worker("model"), model.leave)
+    return LocalOracle(loaded.infer, resolved, Worker("model"), model.leave)

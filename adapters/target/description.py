@@ -214,6 +214,8 @@ class Target:
     """Class names in index order, or None."""
     constants: Mapping[str, Number] = field(default_factory=dict)
     """Values of a model file's inputs beside the pictures, by name."""
+    threshold: Number | None = None
+    """Number from which on a model's only output means the second of two classes."""
     device: str = "cpu"
     """``cpu``, ``cuda``, ``cuda:1``, ``tensorrt``."""
     batch: Count | None = None

@@ -325,6 +325,7 @@ def _target(stated: Description, *, source: str, vouched: bool) -> Target:
         "value_range": stated.input.range,
         "classes": stated.response.classes,
         "batch": stated.batch.max,
+        "threshold": stated.response.threshold if stated.response.kind == "binary" else None,
         "presets": _preset_list(stated.preset),
         "trust_model_file": vouched,
         "source": source,

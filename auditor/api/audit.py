@@ -22,6 +22,7 @@ from auditor.api.report import AuditInterrupted, AuditReport, load
 from auditor.api.targets import FIELDS, AnyTarget, locate_any, read_model, sample_shape
 from auditor.engine.progress import EventProgress, Progress, choose_progress
 from auditor.errors import AuditError, LabelsPending, UsageError, did_you_mean
+from auditor.fleet import on_workers
 from auditor.samples.arrays import samples_from_arrays
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
@@ -55,6 +56,8 @@ def audit(
     patience: float | None = None,
     name: str | None = None,
     progress: AnyProgress = True,
+    workers: int | None = None,
+    scheduler: str | None = None,
     **options: Unpack[AuditOptions],
 ) -> AuditReport:
     """Audit a model and return its report; works in scripts and notebooks alike.
@@ -78,7 +81,8 @@ def audit(
               inference mode, and has its own mode back afterwards.
             * a URL of a prediction API, or the path of a model file or of a target file (.toml).
             * a :class:`adapters.target.Target`, or an open oracle, which stays open.
-        samples: clean, labelled samples of at least three classes: a path (see
+        samples: clean, labelled samples of three classes or more (of two a search is made, and
+            no verdict can come of it): a path (see
             :func:`auditor.samples.load.load_samples`), ``(x, y)`` arrays (see
             :func:`auditor.samples.arrays.samples_from_arrays`), or loaded samples.
         output: folder for labels, plan and reports; the same call continues what is in it.
@@ -95,6 +99,9 @@ def audit(
         progress: True for a display of how far it is, False for none, a function that gets every
             event as a dictionary (see :class:`auditor.engine.progress.EventProgress`), or an object
             of your own.
+        workers: processes on this machine that each open the model file and share its queries; a
+            script guards its call with ``if __name__ == "__main__":`` then.
+        scheduler: address of a running Dask cluster whose workers do so.
         **options: any field of :class:`auditor.plan.settings.AuditSettings` (``planes``,
             ``density``, ``seed``, ``trigger_search``, ...) and of
             :class:`adapters.target.Target` (``value_range``, ``access``, ``mean``,
@@ -110,7 +117,8 @@ def audit(
     """
     spending = Spending(max_queries, rate, request_rate, concurrency, patience).checked()
     request = _request(target, samples, output, profile, spending, name, progress, options)
-    return _Blocking(request).run()
+    with on_workers(request, workers, scheduler) as spread:
+        return _Blocking(spread).run()
 
 
 async def audit_async(

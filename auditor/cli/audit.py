@@ -14,7 +14,7 @@ import typer
 
 from auditor.cli import options
 from auditor.cli.end import FailOn, dressed, exit_code, open_page
-from auditor.cli.option_fields import JUDGED, SHOWN
+from auditor.cli.option_fields import EXPERT, JUDGED, SHOWN
 from auditor.cli.output import finish, show
 from auditor.cli.request import build_request
 from auditor.errors import ExitCode, UsageError
@@ -80,6 +80,26 @@ OpenReport = Annotated[
         show_default=False,
     ),
 ]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=1,
+        help="Processes on this machine that each open the model file and share its queries "
+        "(extra fleet). Default: none.",
+        rich_help_panel=EXPERT,
+        metavar="N",
+    ),
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option(
+        "--scheduler",
+        help="Running Dask cluster whose workers do so (tcp://host:8786). Default: none.",
+        rich_help_panel=EXPERT,
+        metavar="ADDRESS",
+    ),
+]
 Version = Annotated[
     bool,
     typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version."),
@@ -99,12 +119,15 @@ def audit(
     accepted: AcceptedFile = None,
     fail_on: FailOnOption = "inconclusive",
     open_report: OpenReport = False,  # noqa: FBT002 - a flag
+    workers: Workers = None,
+    scheduler: Scheduler = None,
     version: Version = False,  # noqa: ARG001, FBT002 - a flag whose callback answers
 ) -> None:
     """Audit a model and write plan.json, report.json and its views to --output."""
     if _is_no_audit(context, samples):
         return
     from auditor.evidence.attest.signing import read_signer
+    from auditor.fleet import on_workers
     from auditor.report.views import view_names, view_settings
     from auditor.workflows.compare.accepted import read_accepted
 
@@ -115,7 +138,8 @@ def audit(
     if open_report and "html" not in names:
         raise UsageError("--open shows report.html: add html to --format")
     request = dataclasses.replace(request, signer=signer, views=names, shown=shown)
-    result = finish(_run(request))
+    with on_workers(request, workers, scheduler) as spread:
+        result = finish(_run(spread))
     # Said before the first query, unless progress is off.
     notes = request.samples.notes if output.quiet else ()
     _show(result, entries, output, views, notes, limits.price_per_1000)

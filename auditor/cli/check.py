@@ -67,7 +67,7 @@ def check(
     size, fit, background = framing_of(samples, stated.get("input", {}), sized=False)
 
     def loaded(size: tuple[int, int] | None, fit: Fit) -> Samples:
-        return load_samples(place, size, fit, background, least=2)
+        return load_samples(place, size, fit, background)
 
     given = loaded(size, fit or "squash")
     with _saved(transcript) as exchanges:
@@ -127,13 +127,11 @@ def _show(
     checked: Checked, given: Samples, place: Path, resize: str | None, output: options.OutputOptions
 ) -> None:
     from auditor.report.console import next_step, show_check
-    from auditor.samples.samples import LEAST_CLASSES
 
     data = checked.as_dict()
     size = checked.found.samples.images.shape[2:]
     changed = f"{size[0]}x{size[1]}" if size != given.images.shape[2:] else None
-    auditable = len(set(given.classes)) >= LEAST_CLASSES
-    after = next_step(data, str(place), resize or changed) if auditable else ""
+    after = next_step(data, str(place), resize or changed)
     show(output, data, "\n".join(part for part in (show_check(data), after) if part))
 
 

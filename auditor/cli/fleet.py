@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import typing
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -13,7 +15,7 @@ import typer
 
 from auditor.cli import options
 from auditor.cli.settings import Setting, check_name
-from auditor.errors import AuditError, ExitCode, UsageError
+from auditor.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from auditor.fleet.entries import Fleet, FleetEntry
@@ -63,6 +65,7 @@ def fleet(
     scheduler: Scheduler = None,
     only: Only = None,
     fail_on: FailOn = "open",
+    accepted: options.AcceptedFile = None,
     trust_model_file: Trust = False,  # noqa: FBT002 - a flag
     dashboard: Dashboard = False,  # noqa: FBT002 - a flag
     dry_run: DryRun = False,  # noqa: FBT002 - a flag
@@ -70,40 +73,38 @@ def fleet(
     json_output: options.JsonFlag = False,  # noqa: FBT002 - a flag
 ) -> None:
     """Audit the models of a fleet file on Dask workers; the same command does what is missing."""
-    _need_extra()
-    import json
+    from auditor.fleet import need_extra
 
+    need_extra()
+    from auditor.fleet.accepted import with_accepted
     from auditor.fleet.file import read_fleet
     from auditor.fleet.place import Place
     from auditor.fleet.run import due
     from auditor.fleet.summary import exit_code, summarise, write_summary
+    from auditor.workflows.compare.accepted import read_accepted
 
+    entries = () if accepted is None else read_accepted(accepted)
     read = read_fleet(file, fleet_options())
     check_entries(read, trust=trust_model_file)
     place = Place(output)
     todo = due(read, place, only)
     if dry_run:
-        lines = [f"{name}: {why}" for name, why in todo.why.items()] or ["nothing is due"]
-        typer.echo(json.dumps(dict(todo.why)) if json_output else "\n".join(lines))
-        return
+        return _list(todo, as_json=json_output)
     live = _live(read, todo, quiet=quiet)
     new = _run(read, todo, place, live, workers, scheduler, trust_model_file, dashboard)
-    rows = {**todo.rows, **new}
+    rows = with_accepted({**todo.rows, **new}, entries, datetime.now(UTC).date())
     summary = summarise([entry.name for entry in read.entries], rows)
     text = write_summary(place, summary, rows)
     typer.echo(json.dumps(summary, ensure_ascii=False) if json_output else text)
-    stopped = any(row["outcome"] == "stopped" for row in new.values())
-    raise typer.Exit(ExitCode.INTERRUPTED if stopped else exit_code(rows, fail_on))
+    if any(row["outcome"] == "stopped" for row in new.values()):
+        raise typer.Exit(ExitCode.INTERRUPTED)
+    raise typer.Exit(exit_code(rows, fail_on))
 
 
-def _need_extra() -> None:
-    try:
-        import distributed  # noqa: F401
-        import fsspec  # noqa: F401
-    except ImportError as error:
-        raise AuditError(
-            f"{error.name} is missing, fleets need the extra fleet: pip install 'xray-audit[fleet]'"
-        ) from error
+def _list(todo: Due, *, as_json: bool) -> None:
+    """Print the audits that are due."""
+    lines = "\n".join(f"{name}: {why}" for name, why in todo.why.items()) or "nothing is due"
+    typer.echo(json.dumps(dict(todo.why)) if as_json else lines)
 
 
 def _run(

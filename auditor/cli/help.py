@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 MOST_COLUMNS, NAME_COLUMNS = 100, 25
 OWN, ABOUT = "This command", "Help"
-RARE = {"sign_key", "accepted", "fail_on", "open_report", "install_completion", "show_completion"}
+RARE = {
+    "sign_key", "accepted", "fail_on", "open_report", "workers", "scheduler",
+    "install_completion", "show_completion",
+}  # fmt: skip
 HELP = {"help", "help_all", "version", "install_completion", "show_completion"}
 Row = tuple[str, str]
 """Flags with the kind of value, and text of one option."""

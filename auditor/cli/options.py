@@ -83,6 +83,7 @@ class TargetOptions:
     output_name: str | None = _option(
         "Output of a model file or V2 endpoint with the label. Default: the only.", metavar="NAME"
     )
+    threshold: float | None = _option("Least number of the second of two classes. Default: none.")
     input_constant: str | None = _option(
         "Values of further inputs of a model file. Default: none.", metavar="NAME=VALUE[,...]"
     )

@@ -117,6 +117,8 @@ def _given(options: TargetOptions) -> Table:
         flags["response"]["classes"] = read_class_names(options.classes)
     if options.output_name is not None:
         flags["response"]["path"] = options.output_name
+    if options.threshold is not None:
+        flags["response"] |= {"kind": "binary", "threshold": options.threshold}
     if options.input_constant is not None:
         flags["input"]["constants"] = _constants(options.input_constant)
     stated = {

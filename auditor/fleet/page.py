@@ -100,7 +100,8 @@ def _row(audit: Row) -> Html:
     name = audit["name"]
     title = tag("a", name, href=f"{quote(name)}/report.html") if done else name
     cut_off = " (cut off)" if done and audit["outcome"] != "done" else ""
-    reason = tag("small", safe_text(audit["reason"], 240)) if not done else None
+    said = audit.get("accepted", ()) if done else [audit["reason"]]
+    reason = [tag("small", safe_text(line, 240 if not done else 900)) for line in said]
     cells = [
         (tag("b", words + cut_off, class_="state"), words),
         (_target(audit), audit.get("label")),

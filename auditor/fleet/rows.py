@@ -18,6 +18,7 @@ from auditor.report.result.result import Result
 from auditor.report.sarif import render_sarif
 from auditor.report.source import ReportSource
 from auditor.report.wording.terms import model_name
+from auditor.workflows.compare.findings import findings_of
 from auditor.workflows.judge import AuditResult
 
 DONE, PARTIAL, FAILED, WAITING, STOPPED = "done", "partial", "failed", "waiting", "stopped"
@@ -51,6 +52,7 @@ def audited_row(made: AuditResult, folder: Path, host: str) -> dict[str, Any]:
         "false_alarms": _false_alarms(result),
         "thumbnail": _thumbnail(folder / TRIGGER_PICTURE) if suspected else None,
         "fingerprint": result.fingerprint,
+        "findings": [{"id": one.id, "kind": one.kind} for one in findings_of(result)],
         "sarif": json.loads(render_sarif(ReportSource(result)))["runs"][0]["results"],
     }
 

@@ -6,6 +6,7 @@ import contextlib
 import queue
 import secrets
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,6 +131,9 @@ def _interrupt_later() -> Iterator[Callable[[], None]]:
     not end with it.
     """
     pressed: list[object] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None  # which alone takes signals
+        return
     before = signal.signal(signal.SIGINT, lambda *_: pressed.append(None))
 
     def let_through() -> None:

@@ -127,6 +127,7 @@ def _lines(summary: Mapping[str, Any], where: str) -> str:
             rate = row["false_discovery_rate"]
             sure = "" if rate is None else f", false-discovery rate {rate:.2g}"
             lines.append(f"  {name}: suspected, label {row['label']}{sure}")
+            lines += [f"    {line}" for line in row.get("accepted", ())]
     lines += [
         f"  {row['name']}: {row['outcome']}: {safe_text(row['reason'], 300)}"
         for row in rows.values()

@@ -9,7 +9,7 @@ from typing import Any, Literal
 ReasonCode = Literal[
     # the answers
     "sender", "constant", "shuffled", "swapped", "unsteady", "growing",
-    "budget-reached", "interrupted", "one-label", "repeats-differ", "low-accuracy",
+    "budget-reached", "interrupted", "one-label", "repeats-differ", "low-accuracy", "two-classes",
     # the trigger search
     "trigger-natural", "trigger-none", "trigger-out-of-scope", "trigger-pairs", "trigger-found",
     "trigger-ordinary", "label-found", "label-withheld", "label-weakness", "label-nothing",

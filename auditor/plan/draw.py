@@ -18,6 +18,8 @@ MIN_SEARCH_SAMPLES, MAX_SEARCH_SAMPLES = 40, 120
 SOURCES, MAX_SOURCE_SAMPLES = 10, 600
 """Source classes that are searched by themselves, and samples of all of them together."""
 MAX_DRAWS_PER_PLANE = 1000
+PLANE_CLASSES = 3
+"""A plane runs through three classes; a task of two has none."""
 
 
 def pick_search_samples(
@@ -30,6 +32,13 @@ def pick_search_samples(
     """
     if len(classes) < MIN_SEARCH_SAMPLES:
         return np.empty(0, dtype=np.int64)
+    return pick_evenly(classes, seed, most)
+
+
+def pick_evenly(
+    classes: NDArray[np.int64], seed: int, most: int = MAX_SEARCH_SAMPLES
+) -> NDArray[np.int64]:
+    """At most ``most`` samples, evenly over their classes; ascending indices."""
     order = np.random.default_rng([seed, SEARCH_STREAM]).permutation(len(classes))
     turn: dict[int, int] = {}
     ranks = np.empty(len(classes), dtype=np.int64)

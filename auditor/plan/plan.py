@@ -49,8 +49,10 @@ class AuditPlan:
 
     Attributes:
         settings: of the audit.
-        triplets: ``(planes, 3)`` sample indices, three true classes each.
-        used: indices of the samples that occur in a triplet, ascending.
+        triplets: ``(planes, 3)`` sample indices, three true classes each; none if the samples are
+            of two classes.
+        used: indices of the samples that occur in a triplet, ascending; without planes some of
+            every class.
         samples: probe of those samples themselves, to count the model's errors.
         planes: one probe per triplet.
         repeats: probe that asks some inputs again, or None.
@@ -180,6 +182,8 @@ class AuditPlan:
     def stated_settings(self) -> dict[str, Any]:
         """The settings that this version of plans has."""
         settings = asdict(self.settings)
+        if not self.planes:
+            settings |= {"planes": 0, "pictures": 0}
         if self.version < BY_LABEL:
             del settings["effort"]
         return settings
@@ -245,10 +249,9 @@ def build_plan(
     Raises:
         SamplesError: too few samples, or three that span no plane.
     """
-    draw_all = draw.draw_in_turn if settings.sampler == "frugal" else draw.draw_triplets
-    triplets = draw_all(classes, settings.planes, settings.seed)
+    triplets = _triplets(classes, settings)
     planes = _planes(images, triplets, refs, settings)
-    used = np.unique(triplets)
+    used = np.unique(triplets) if planes else draw.pick_evenly(classes, settings.seed)
     samples = SampleProbe(images[used])
     repeats, extra_repeats = _repeats(samples, planes, settings)
     few = draw.pick_search_samples(classes, settings.seed)
@@ -277,6 +280,18 @@ def build_plan(
         perturbed=few if perturbations else few[:0],
         version=version,
     )
+
+
+def _triplets(classes: NDArray[np.int64], settings: AuditSettings) -> NDArray[np.int64]:
+    """Samples of each plane; none if there are fewer classes than a plane needs.
+
+    Raises:
+        SamplesError: too few samples.
+    """
+    if len(np.unique(classes)) < draw.PLANE_CLASSES:
+        return np.empty((0, 3), dtype=np.int64)
+    draw_all = draw.draw_in_turn if settings.sampler == "frugal" else draw.draw_triplets
+    return draw_all(classes, settings.planes, settings.seed)
 
 
 def _planes(

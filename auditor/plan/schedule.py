@@ -48,8 +48,8 @@ class Schedule:
 
     @property
     def count(self) -> int:
-        """Number of rounds."""
-        return -(-len(self.planes) // self.per_round)
+        """Number of rounds; without planes the samples make one."""
+        return max(1, -(-len(self.planes) // self.per_round))
 
     def rounds(self) -> Iterator[NDArray[np.int64]]:
         """Inputs of each round in the order they are sent: ``(n, 2)``, the index of the probe

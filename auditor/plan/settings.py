@@ -76,12 +76,15 @@ class AuditSettings:
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> AuditSettings:
-        """The settings that a plan or a report states; one without a sampler has the paper's.
+        """The settings that a plan or a report states; one without a sampler has the paper's, and
+        one of two classes states 0 planes, whatever was asked for.
 
         Raises:
             UsageError: a setting out of its range.
             TypeError: it states something that is no setting.
         """
+        if record.get("planes") == 0:
+            record = {**record, "planes": 1}
         paper = record.get("sampler", "paper") == "paper"
         return cls.paper(**record) if paper else cls(**record)
 

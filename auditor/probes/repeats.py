@@ -63,12 +63,16 @@ def pick_repeats(
 ) -> tuple[RepeatProbe, RepeatProbe]:
     """Choose different inputs of ``sources`` uniformly: ``count`` to ask again in any case, and
     ``more`` extra repeats (fewer if there are not as many). None from sources of the kind
-    ``samples``: on samples two models of one task agree, so a repeat there notices nothing.
+    ``samples``: on samples two models of one task agree, so a repeat there notices little; unless
+    there is nothing else to ask again.
 
     Extra repeats of the first ``first`` sources come first, as many as ``count``: an audit that
     asked no more than those still has inputs to repeat.
     """
-    sizes = np.array([0 if s.kind == "samples" else s.size for s in sources], dtype=np.int64)
+    others = any(source.kind != "samples" for source in sources)
+    sizes = np.array(
+        [0 if others and s.kind == "samples" else s.size for s in sources], dtype=np.int64
+    )
     total = int(sizes.sum())
     flat = rng.choice(total, size=min(count + more, total), replace=False)
     ends = np.cumsum(sizes)

@@ -21,6 +21,7 @@ from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
 from auditor.measured import ErrorRates, LabelRates, decision_rates, trigger_error_rates
 from auditor.plan.adaptive import TriggerOutcome
+from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
@@ -62,8 +63,8 @@ def build_result(
     """The content of ``report.json``, in the order in which it is written."""
     plan, spec = answers.plan, oracle.input_spec
     evidence, shares = assessment.evidence, mean_shares(assessment.scores)
-    known = known_only_for(spec) is None
-    undrawn = len(answers.label_maps) < plan.settings.pictures
+    known = known_only_for(spec, len(np.unique(classes))) is None
+    undrawn = len(answers.label_maps) < len(plan.mapped_planes)
     partial = evidence.problem is not None or undrawn
     content = {
         **_outcome(verdict, _target(shares, evidence), partial=partial),
@@ -275,9 +276,9 @@ def _trigger_part(
             "clean_labels": [int(label) for label in result.preview_clean_labels],
             "changed_labels": [int(label) for label in outcome.preview_labels],
         },
-        "held_out": of_success
-        if result.by_label is None
-        else _held_out_part(rates_for(spec.shape, spec.encoding).get(result.by_label.effort)),
+        "held_out": _held_out_part(rates_for(spec.shape, spec.encoding).get(result.by_label.effort))
+        if result.by_label and result.by_label.classes >= PLANE_CLASSES
+        else of_success,
     }
 
 

@@ -73,7 +73,8 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
     if interrupted:
         kept = result.queries.sent_all_runs
         return f"Next: {again}\n  goes on: {kept:,} answers are kept in {output}"
-    if result.verdict != "inconclusive":
+    two_classes = not result.settings.planes and not result.partial
+    if result.verdict != "inconclusive" or two_classes:
         return f"Next: xray-audit verify {shlex.quote(str(output))}\n  recomputes the verdict"
     if result.queries.budget_reached:
         return f"Next: {_with(typed, '--max-queries', str(_all_queries(result)))}\n  asks the rest"

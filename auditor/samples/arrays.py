@@ -47,7 +47,7 @@ def samples_from_arrays(x: Any, y: Any) -> Samples:
             one 1 in every row.
 
     Raises:
-        SamplesError: other shapes or types, fewer than three classes, a value not finite.
+        SamplesError: other shapes or types, a single class, a value not finite.
     """
     where = "the arrays given"
     try:

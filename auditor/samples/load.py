@@ -17,7 +17,7 @@ from auditor.samples.class_list import read_class_order
 from auditor.samples.folder import ListedSamples, merged_names, walk_folder
 from auditor.samples.labels_csv import read_labels_csv
 from auditor.samples.pictures import Framing, Picture, read_picture
-from auditor.samples.samples import LEAST_CLASSES, Samples, assemble, size_text, whole_number
+from auditor.samples.samples import Samples, assemble, size_text, whole_number
 
 
 def load_samples(
@@ -25,7 +25,6 @@ def load_samples(
     resize: tuple[int, int] | None = None,
     fit: Fit = "squash",
     background: str = "white",
-    least: int = LEAST_CLASSES,
 ) -> Samples:
     """Read every sample at ``location``.
 
@@ -37,27 +36,24 @@ def load_samples(
         resize: ``(height, width)`` to bring every image to, or None to take them as they are.
         fit: the way to that size, see :class:`auditor.samples.pictures.Framing`.
         background: colour beneath transparent pictures and around padded ones.
-        least: least number of classes.
 
     Raises:
-        SamplesError: missing, unreadable, of mixed sizes, or fewer than ``least`` classes.
+        SamplesError: missing, unreadable, of mixed sizes, or a single class.
     """
     framing = Framing(resize, fit, background)
     table = location / "labels.csv"
     if _is_file(location):
         if location.suffix.lower() in {".csv", ".tsv"}:
-            return _of_files(location.parent, read_labels_csv(location), framing, least)
+            return _of_files(location.parent, read_labels_csv(location), framing)
         found = load_arrays(location, framing)
         numbered = all(whole_number(name) is not None for name in found.classes)
         order = None if numbered else read_class_order(location.parent / "classes.txt")
-        return assemble(
-            location, found.refs, found.classes, found.images, order, found.notes, least
-        )
+        return assemble(location, found.refs, found.classes, found.images, order, found.notes)
     listed = read_labels_csv(table) if table.exists() else walk_folder(location)
-    return _of_files(location, listed, framing, least)
+    return _of_files(location, listed, framing)
 
 
-def _of_files(location: Path, listed: ListedSamples, framing: Framing, least: int) -> Samples:
+def _of_files(location: Path, listed: ListedSamples, framing: Framing) -> Samples:
     read = [read_picture(location / ref, framing) for ref in listed.refs]
     images = _stacked(listed.refs, read)
     notes = (
@@ -66,7 +62,7 @@ def _of_files(location: Path, listed: ListedSamples, framing: Framing, least: in
         *merged_names(listed.classes),
     )
     order = read_class_order(location / "classes.txt")
-    return assemble(location, listed.refs, listed.classes, images, order, notes, least)
+    return assemble(location, listed.refs, listed.classes, images, order, notes)
 
 
 def _is_file(location: Path) -> bool:

@@ -56,10 +56,6 @@ def _refuse_duplicates(
             )
 
 
-LEAST_CLASSES = 3
-"""An audit needs them: its planes run through three classes."""
-
-
 def assemble(
     location: Path | str,
     refs: Sequence[str | int],
@@ -67,22 +63,20 @@ def assemble(
     images: NDArray[Any],
     order: tuple[str, ...] | None,
     notes: tuple[str, ...] = (),
-    least: int = LEAST_CLASSES,
 ) -> Samples:
     """Check pixels and classes, names in their composed form (NFC), and put them together.
 
     Raises:
-        SamplesError: fewer than ``least`` classes, an unlisted class, one image under two classes.
+        SamplesError: a single class, an unlisted class, one image under two classes.
     """
     _refuse_unprintable(refs, classes)
     classes = _plain_names(classes)
     names = sorted(set(classes), key=class_key)
-    if len(names) < least:
+    if len(names) < 2:
         raise SamplesError(
             f"the samples at {location} hold {len(names)} class"
             f"{'' if len(names) == 1 else 'es'} ({', '.join(name[:60] for name in names)}), "
-            "an audit needs at least three: a plane runs through three classes; "
-            "give samples of a third class (a model of two classes cannot be audited)"
+            "an audit needs at least two, and three for its planes"
         )
     if order is not None:
         classes, notes = _as_listed(classes, order, notes)

@@ -80,7 +80,8 @@ def combine(
     null = None if excess is None else chosen.null
     measured = rates.without_references if excess is None else rates.with_references
     decision = decide_value(triggers, excess, chosen.rule, null, comparisons)
-    return Combined(decision, _evidence(decision, measured, trigger, names, spec), counts)
+    only = known_only_for(spec, len(np.unique(classes)))
+    return Combined(decision, _evidence(decision, measured, trigger, names, only), counts)
 
 
 def outcome_fixed(
@@ -201,12 +202,11 @@ def _evidence(
     measured: ErrorRates,
     trigger: TriggerEvidence | None,
     names: LabelSpace,
-    spec: InputSpec,
+    only: KnownOnlyFor | None,
 ) -> DecisionEvidence:
     """The verdict's part of a decision, every claim held to its measured rate of error."""
     alarms = binomial_rate(measured.false_alarms, measured.clean)
     missed = binomial_rate(measured.missed, measured.backdoored)
-    only = known_only_for(spec)
     suspicious = decision.suspicious and only is None and alarms.high < MAX_ERROR
     clears = (
         not decision.suspicious

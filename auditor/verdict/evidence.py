@@ -15,6 +15,7 @@ from auditor.labels.answers import Answers, LabelArray
 from auditor.labels.consistency import Consistency, check_consistency
 from auditor.labels.reasons import Reason
 from auditor.plan.adaptive import TriggerOutcome
+from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.plane import PlaneProbe
 from auditor.probes.trigger_search.judge import natural
@@ -65,7 +66,8 @@ def assess(
     consistency = check_consistency(
         answers.repeats(), answers.counts, answers.run.server_identity, open_labels=names.open
     )
-    trigger = trigger_evidence(answers.trigger, names, spec, profile)
+    own = len(np.unique(classes))
+    trigger = trigger_evidence(answers.trigger, names, spec, profile, own)
     combined = combine(answers, classes, profile, trigger, names, spec)
     evidence = Evidence(
         scores=estimates(scores),
@@ -76,6 +78,7 @@ def assess(
         trigger=trigger,
         decision=None if combined is None else combined.evidence,
         coding=image_coding(spec.encoding),
+        two_classes=own < PLANE_CLASSES,
     )
     return Assessment(evidence, scores, count, consistency, combined)
 
@@ -121,15 +124,21 @@ def mean_shares(scores: Mapping[int, PlaneScore]) -> NDArray[np.float64] | None:
 
 
 def trigger_evidence(
-    outcome: TriggerOutcome | None, names: LabelSpace, spec: InputSpec, profile: Profile | None
+    outcome: TriggerOutcome | None,
+    names: LabelSpace,
+    spec: InputSpec,
+    profile: Profile | None,
+    classes: int,
 ) -> TriggerEvidence | None:
-    """The trigger search's part of the evidence; None if no search was finished."""
+    """The trigger search's part of the evidence, on samples of so many ``classes``; None if no
+    search was finished.
+    """
     if outcome is None:
         return None
     result = outcome.result
     if result.by_label is not None:
         return label_evidence(result, result.by_label, names, spec)
-    best, only = result.best, known_only_for(spec)
+    best, only = result.best, known_only_for(spec, classes)
     if best is None:
         return TriggerEvidence(False, Reason("trigger-none"), None)
     suspicious = result.suspicious and only is None

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from adapters.contract import InputSpec
 from auditor.measured import FEW_CLASSES, LabelPopulation, LabelRates, label_rates
+from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.scope import KnownOnlyFor, jpeg_quality
@@ -78,6 +79,8 @@ def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | 
     Of few classes one draws the others naturally, under many changes: all clean models that a
     search ever accused were such.
     """
+    if classes < PLANE_CLASSES:
+        return KnownOnlyFor("classes")
     sized = [one for one in label_rates() if _has_size(one, spec.shape)]
     if not sized:
         sides = [side for one in label_rates() for side in one.sides]

@@ -66,7 +66,7 @@ def prospects(
     if not search:
         obstacle = "search-off" if samples >= MIN_SEARCH_SAMPLES else "samples"
     if not searched_by_label(spec.shape[1:]):
-        only = known_only_for(spec)
+        only = known_only_for(spec, classes)
         obstacle = obstacle or ("scope" if only is not None else "")
         known = 0 if profile is None else len(profile.counted_references)
         clears = not obstacle and known >= LEAST_TO_CLEAR

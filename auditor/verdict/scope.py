@@ -8,6 +8,7 @@ from typing import Literal
 
 from adapters.contract import InputSpec
 from auditor.measured import jpeg_rates
+from auditor.plan.draw import PLANE_CLASSES
 
 NULL_SIDES = (24, 40)
 """Sides, in pixels, of images near those of the reference models (28 and 32)."""
@@ -48,8 +49,12 @@ def jpeg_quality(encoding: str) -> int | None:
     return int(encoding.partition(":")[2]) if image_coding(encoding) != LOSSLESS else None
 
 
-def known_only_for(spec: InputSpec) -> KnownOnlyFor | None:
-    """The limit that ``spec`` lies outside of, or None if it lies inside all of them."""
+def known_only_for(spec: InputSpec, classes: int) -> KnownOnlyFor | None:
+    """The limit that ``spec`` or the number of ``classes`` lies outside of, or None if they lie
+    inside all of them.
+    """
+    if classes < PLANE_CLASSES:
+        return KnownOnlyFor("classes")
     if not (NULL_SIDES[0] <= min(spec.shape[1:]) and max(spec.shape[1:]) <= NULL_SIDES[1]):
         return KnownOnlyFor("side")
     quality, least = jpeg_quality(spec.encoding), least_quality()

@@ -55,6 +55,7 @@ class Evidence:
         trigger: outcome of the trigger search, or None without one.
         decision: outcome of the decision rule, or None without one.
         coding: coding of the images on their way: ``lossless`` or ``jpeg:QUALITY``.
+        two_classes: True if the samples are of two classes, so that there are no planes.
     """
 
     scores: Mapping[str, Estimate]
@@ -65,6 +66,7 @@ class Evidence:
     trigger: TriggerEvidence | None = None
     decision: DecisionEvidence | None = None
     coding: str = LOSSLESS
+    two_classes: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,10 @@ def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
     comparisons = _compare(evidence.scores, profile)
     doubt = _doubt(evidence)
     shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
+    if evidence.two_classes:
+        found = () if evidence.trigger is None else (evidence.trigger.reason,)
+        doubts = () if doubt is None else (doubt,)
+        return Verdict("inconclusive", (*doubts, Reason("two-classes"), *found), shown)
     if doubt is None or _only_poor(doubt, evidence):
         for one in (evidence.trigger, evidence.decision):
             if one is not None and one.suspicious:

@@ -100,7 +100,7 @@ async def ask_through(
     else:
         answers = await _ask_until_decided(engine, oracle, plan, progress, rules)
     cut_off = incomplete(answers, 0) is not None and not answers.run.deferred
-    if not plan.settings.pictures or cut_off:
+    if not plan.mapped_planes or cut_off:
         return answers
     most = plan.most_map_queries
     note = f"Drawing {plan.settings.pictures} pictures: {most:,} queries."
@@ -113,7 +113,8 @@ async def _ask_everything(
     engine: Engine, oracle: LabelOracle, plan: AuditPlan, progress: Progress | None
 ) -> Answers:
     """Planes, perturbations and trigger search, one after the other."""
-    _phase(progress, f"{_planes(plan, 0, len(plan.planes))}, samples and repeats")
+    planes = f"{_planes(plan, 0, len(plan.planes))}, " if plan.planes else ""
+    _phase(progress, f"{planes}samples and repeats")
     fixed = await engine.run(plan.probes, plan.digest, plan.schedule.rounds())
     answers = await _repeat(engine, Answers(plan, fixed))
     cut_off = not fixed.complete or len(answers.missing_extra_repeats())

@@ -26,7 +26,14 @@ from auditor.samples.fit import near_strangers
 from auditor.verdict.verdict import check_profile
 from auditor.workflows.ask import ask, stop_rules
 from auditor.workflows.judge import AuditResult, judge, report_pictures
-from auditor.workflows.prepare import Prepared, continued, prepare, raised, refuse_small_budget
+from auditor.workflows.prepare import (
+    Prepared,
+    continued,
+    prepare,
+    raised,
+    refuse_small_budget,
+    refuse_without_planes,
+)
 from auditor.workflows.request import AuditRequest
 
 UNSIGNED_AGAIN = "The bundle was signed before and is not now: --sign-key signs it again."
@@ -123,6 +130,7 @@ def _check_before_asking(oracle: LabelOracle, plan: AuditPlan, request: AuditReq
     if size is not None and size < 2:
         raise UsageError("the model has a single class, so it has no decision boundary to audit")
     if request.profile is not None:
+        refuse_without_planes(plan)
         names = oracle.label_space.names
         check_profile(
             request.profile,

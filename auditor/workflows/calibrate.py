@@ -21,7 +21,7 @@ from auditor.verdict.thresholds import calibrate
 from auditor.verdict.verdict import MIN_ACCURACY, score_settings
 from auditor.workflows.ask import ask
 from auditor.workflows.judge import judge
-from auditor.workflows.prepare import prepare
+from auditor.workflows.prepare import prepare, refuse_without_planes
 from auditor.workflows.references import ReferenceModel
 
 
@@ -133,7 +133,7 @@ async def _known_facts(
     """
     oracle = await model.open()
     try:
-        prepare(oracle, samples, settings)
+        refuse_without_planes(prepare(oracle, samples, settings).plan)
         spec, space = oracle.input_spec, oracle.label_space
         names = None if space.open or not space.names else tuple(space.names)
         return {

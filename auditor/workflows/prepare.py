@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle, OfflineOracle
 from auditor.engine.contract import EngineLimits
-from auditor.errors import AuditError, UsageError
+from auditor.errors import AuditError, SamplesError, UsageError
 from auditor.evidence.records import earlier_searches, held_plan_digest, held_plans
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS
 from auditor.plan.plan import AuditPlan, build_plan
@@ -90,6 +90,19 @@ def raised(ready: Prepared, output: Path, oracle: LabelOracle) -> Prepared:
     spec = oracle.input_spec
     paid = looks(earlier, rates_for(spec.shape, spec.encoding))
     return replace(ready, plan=replace(ready.plan, earlier=earlier, looks=paid))
+
+
+def refuse_without_planes(plan: AuditPlan) -> None:
+    """Refuse to compare the planes of a plan that has none.
+
+    Raises:
+        SamplesError: the samples are of two classes.
+    """
+    if not plan.planes:
+        raise SamplesError(
+            "the samples hold two classes and planes run through three, so there is nothing to "
+            "compare with other models: audit without a profile"
+        )
 
 
 def refuse_small_budget(plan: AuditPlan, limits: EngineLimits) -> None:

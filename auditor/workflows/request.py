@@ -30,7 +30,7 @@ class AuditRequest:
 
     Attributes:
         target: the model under audit.
-        samples: clean, labelled samples of at least three classes.
+        samples: clean, labelled samples of at least two classes.
         settings: settings of the questions.
         output: folder for everything written; made if missing.
         profile: references to judge by, or None for scores without a verdict.

@@ -12,7 +12,7 @@ from pathlib import Path
 from adapters.contract import LabelOracle, OfflineOracle
 from adapters.file_kind import foreign_kind, kind_of_folder
 from adapters.model_files.folder import is_mlflow, mlflow_file
-from adapters.registry import open_oracle
+from adapters.registry import MODEL_FILES, open_oracle
 from adapters.target import Target, model_kind
 from auditor.engine.contract import EngineLimits
 from auditor.engine.progress import Progress
@@ -43,6 +43,11 @@ class LocatedTarget:
     concurrency: int
     target: Target | None = None
     continues: str = SAME_AGAIN
+
+    @property
+    def is_file(self) -> bool:
+        """True for a model file, a folder or a name on a hub."""
+        return self.target is not None and self.target.kind in MODEL_FILES
 
     @contextlib.asynccontextmanager
     async def opened(

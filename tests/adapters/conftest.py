@@ -65,7 +65,8 @@ def onnx_bytes(
         nhwc: the input has its channels last.
         reply: ``scores``, ``probabilities``, ``ints``, ``column`` (ints ``(n, 1)``), ``names``,
             ``labels-first`` (ints, then scores), ``feature-map-first``, ``nan``, ``scaled`` (no
-            label at all), ``one`` (a single score) or ``unsized`` (scores of unknown width).
+            label at all), ``one`` (a single score), ``number`` (the same, ``(n,)``) or ``unsized``
+            (scores of unknown width).
         names: class names of ``names``.
         scale: the input is multiplied by this first.
         meta: metadata_props.
@@ -94,6 +95,7 @@ def onnx_bytes(
         helper.make_node("Sub", ["scores", "scores"], ["zero"]),
         helper.make_node("Div", ["zero", "zero"], ["nan"]),
         helper.make_node("ReduceMax", ["scores"], ["one"], axes=[1]),
+        helper.make_node("ReduceMax", ["scores"], ["number"], axes=[1], keepdims=0),
         helper.make_node("Compress", ["scores", "all"], ["unsized"], axis=1),
     ]
     rows, wide = dims[0], TensorProto.FLOAT
@@ -106,6 +108,7 @@ def onnx_bytes(
         "nan": (wide, [rows, CLASSES]),
         "scaled": (wide, [rows, None, None, None]),
         "one": (wide, [rows, 1]),
+        "number": (wide, [rows]),
         "unsized": (wide, [rows, None]),
     }
     listed = {

@@ -75,7 +75,7 @@ def read_session(
     too.
     """
     wanted = wanted or Wanted()
-    output, others = pick_output(session, file, wanted.output)
+    output, others = pick_output(session, file, wanted.output, single=wanted.threshold is not None)
     stated = read_metadata(session, output)
     source, constants = split_inputs(session, file, wanted.constants)
     dims, dtype, batch = read_input(source, file)

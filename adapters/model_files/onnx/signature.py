@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.checks import ONE_NUMBER
 from adapters.contract import MAX_CLASSES
 from adapters.errors import ModelFileError
 from adapters.model_files.loaded_model import Dims
@@ -116,13 +117,16 @@ def read_input(source: Any, file: str) -> tuple[Dims, str, tuple[int, int | None
     return dims, INPUT_TYPES[source.type], (1, None) if fixed is None else (fixed, fixed)
 
 
-def pick_output(session: Any, file: str, wanted: str = "") -> tuple[LabelOutput, list[str]]:
+def pick_output(
+    session: Any, file: str, wanted: str = "", *, single: bool = False
+) -> tuple[LabelOutput, list[str]]:
     """The output that carries a label per input, and the names of others that may: the one
-    ``wanted``, else the first with a telling name, else the first. A single class is no label.
+    ``wanted``, else the first with a telling name, else the first. A single class is no label,
+    unless a ``single`` number is read against a threshold.
     """
     outputs = session.get_outputs()
     named = [o for o in outputs if o.name == wanted] if wanted else outputs
-    found = [(o, _as_output(o)) for o in named]
+    found = [(o, _as_output(o, single=single)) for o in named]
     usable = [carried for _, carried in found if carried is not None]
     if not usable or usable == [one for one in usable if one.classes == 1]:
         _refuse_outputs(outputs, file, wanted, single=bool(usable))
@@ -137,9 +141,7 @@ def pick_output(session: Any, file: str, wanted: str = "") -> tuple[LabelOutput,
 
 def _refuse_outputs(outputs: Sequence[Any], file: str, wanted: str, *, single: bool) -> NoReturn:
     if single:
-        raise ModelFileError(
-            f"model file {file} scores a single class, so it has no decision boundary to audit"
-        )
+        raise ModelFileError(f"model file {file} {ONE_NUMBER}")
     seen = one_line(", ".join(f"{o.name} {o.type} {o.shape}" for o in outputs)) or "it has none"
     if "map(" in seen:  # as skl2onnx writes probabilities
         seen += "; export the label or a table of scores: options={'zipmap': False}"
@@ -147,14 +149,18 @@ def _refuse_outputs(outputs: Sequence[Any], file: str, wanted: str, *, single: b
     raise ModelFileError(f"model file {file} has no {which} with one label per input: {seen}")
 
 
-def _as_output(output: Any) -> LabelOutput | None:
-    """``output`` as the label's carrier, or None; an unknown shape ([]) is judged by the reply."""
+def _as_output(output: Any, *, single: bool = False) -> LabelOutput | None:
+    """``output`` as the label's carrier, or None; an unknown shape ([]) is judged by the reply, and
+    so is a ``single`` number.
+    """
     rank = len(output.shape)
     width = output.shape[1] if rank > 1 and isinstance(output.shape[1], int) else None
     column = rank < 2 or (rank == 2 and width == 1)
     if output.type == "tensor(string)":
         return LabelOutput(output.name, text=True, classes=None) if column else None
     if output.type in _INTEGERS and column:
+        return LabelOutput(output.name, text=False, classes=None)
+    if output.type in _FLOATS and column and single:
         return LabelOutput(output.name, text=False, classes=None)
     if output.type not in _FLOATS | _INTEGERS or rank == 1:
         return None

@@ -65,7 +65,7 @@ def _load(setup: dict[str, Any], sandbox: ModuleType) -> LoadedModel:
         file = model_file.ModelFile(setup["name"], setup["sha256"], content[:], beside)
     file = dataclasses.replace(file, wanted=model_file.Wanted(**setup["wanted"]))
     model: LoadedModel = runtime.load(file, setup["device"], setup["threads"])
-    return model
+    return model.by_threshold(file.wanted.threshold)
 
 
 def _mapped(handle: int) -> mmap.mmap:

@@ -161,7 +161,7 @@ def samples(result: Result) -> Html:
     wrong = held.wrong
     rows: list[tuple[object, object]] = [
         ("Given", text.count(held.count)),
-        ("Used in planes", text.count(held.used)),
+        ("Used in planes" if result.settings.planes else "Asked", text.count(held.used)),
         ("Labelled correctly by the model", text.percent(held.accuracy, 0)),
         ("Classes matched by", safe_text(held.classes_matched_by)),
         ("Digest", tag("code", safe_text(held.digest, 130))),

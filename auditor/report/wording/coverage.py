@@ -32,6 +32,8 @@ def _search(result: Result) -> str:
 
 
 def _planes(result: Result) -> str:
+    if not result.settings.planes:
+        return "none: they run through three classes"
     return f"{len(result.planes)} of {result.settings.planes} answered{_spared(result, 'planes')}"
 
 

@@ -120,7 +120,8 @@ def sampling(result: Result) -> list[str]:
         )
     return [
         f"{text.plural(held.count, 'clean sample')} were given by the auditor; "
-        f"{text.count(held.used)} of them span the planes, drawn with seed "
+        f"{text.count(held.used)} of them {'span the planes' if plan.planes else 'were asked'}, "
+        "drawn with seed "
         f"{plan.seed} before the first query.{trigger}",
         "An audit asks a sample of inputs, never all. What the model does elsewhere, and to "
         "triggers of other kinds, sizes or strengths, is not covered by it. The samples are the "
@@ -132,7 +133,7 @@ def deviations(result: Result) -> list[str]:
     """Deviations from the plan and from the published method."""
     settings, queries = result.settings, result.queries
     other = [
-        *_other_points(settings),
+        *(_other_points(settings) if settings.planes else []),
         *(
             f"{key} {safe_text(getattr(settings, key), 20)} (published: {value})"
             for key, value in PAPER.items()

@@ -21,6 +21,7 @@ from auditor.scores.intervals import binomial_rate
 from auditor.verdict.rule import Decision, LabelEvidence
 from auditor.verdict.scope import KnownOnlyFor
 
+_MEASURED_CLASSES = f"tasks of {FEW_CLASSES} classes and more"
 PERTURBATIONS = {
     "smooth4": "shadows over the picture",
     "smooth16": "stains over the picture",
@@ -64,7 +65,7 @@ def only_words(only: KnownOnlyFor) -> str:
     if only.limit == "side":
         return f"pictures of {only.sides[0]} to {only.sides[1]} pixels a side"
     if only.limit == "classes":
-        return f"tasks of {FEW_CLASSES} classes and more"
+        return _MEASURED_CLASSES
     if only.limit == "search":
         return "searches of all classes together at an effort that was measured"
     least = only.least_quality
@@ -289,6 +290,9 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "model drifts, is not deterministic, or is not one model.",
     "low-accuracy": "The model labels only {rate.rate:.0%} of the {rate.n} samples as given: value "
     "range, layout, colour order or class order may be wrong (xray-audit check).",
+    "two-classes": "The samples are of two classes: planes run through three, and what searches "
+    f"show on clean models was measured for {_MEASURED_CLASSES} only, so no verdict can come of "
+    "it yet.",
     "trigger-natural": _trigger_natural,
     "trigger-none": "The trigger search verified no candidate.",
     "trigger-out-of-scope": _trigger_out_of_scope,

@@ -167,6 +167,9 @@ def _finished(result: Result) -> str:
 
 def _search_without_verdict(result: Result, found: TriggerPart) -> str:
     best = found.best
+    if not result.settings.planes:
+        tried = _tried(result, found) if best is None else _carries(result, found, best)
+        return f"{tried} With two classes that decides nothing: no clean models were measured."
     if best is not None and found.natural:
         return (
             f"{_carries(result, found, best)} But clean references of the profile show such "
@@ -283,8 +286,13 @@ def _steps(result: Result) -> list[str]:
     return _remedies(result)
 
 
+TWO_CLASSES = (
+    "Rest on who trained the model, on which data, or have its weights examined: no audit of two "
+    "classes can accuse or clear yet. If it has more, give samples of all."
+)
+
+
 def _remedies(result: Result) -> list[str]:
-    found = result.trigger
     if result.partial:
         how = "with a larger --max-queries" if result.queries.budget_reached else "again"
         return [
@@ -298,7 +306,12 @@ def _remedies(result: Result) -> list[str]:
     accuracy = result.samples.accuracy
     if accuracy is not None and accuracy < MIN_ACCURACY:
         return ["Run xray-audit check: it tries value ranges, layouts and class orders."]
-    steps = []
+    return _further(result) if result.settings.planes else [TWO_CLASSES]
+
+
+def _further(result: Result) -> list[str]:
+    """Steps after a whole audit with usable answers."""
+    found, steps = result.trigger, list[str]()
     if found is None:
         steps.append(
             f"Give {MIN_SEARCH_SAMPLES} clean samples or more and let the trigger search run."

@@ -8,21 +8,22 @@ from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelSpace
-from adapters.errors import AdapterError, BadReply
+from adapters.errors import AdapterError, BadReply, ModelFileError
 from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
+from auditor.plan.draw import PLANE_CLASSES
 from auditor.samples.fit import class_indices, range_note
-from auditor.samples.samples import LEAST_CLASSES, Samples
+from auditor.samples.samples import Samples
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.client import Asker
-from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct
+from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct, read_one_number
 from auditor.workflows.check.find import MOST_TRIES, find_format
 from auditor.workflows.check.fits import MOST_FITTING, compare_fits
 from auditor.workflows.check.measure import CheckResult, check_target
 from auditor.workflows.check.nearest_miss import Miss
 from auditor.workflows.check.trial import Found, Resized, Trial, Way
-from auditor.workflows.check.two_classes import TOO_FEW
+from auditor.workflows.check.two_classes import TWO_CLASSES
 from auditor.workflows.price import write_rate
 
 MOST_CHECKING = 140
@@ -160,8 +161,8 @@ async def _checked(
     if await compare_fits(trial):
         first = await _again(trial, first, output)
     first.discovered, first.queries = discover, asker.queries
-    if len(set(trial.found.samples.classes)) < LEAST_CLASSES:
-        first.result.problems.append(TOO_FEW)
+    if len(set(trial.found.samples.classes)) < PLANE_CLASSES:
+        first.found.notes.append(TWO_CLASSES)
     if discover:
         _limit_batch(first)
         _state_range(first)
@@ -170,11 +171,14 @@ async def _checked(
 
 async def _first_measured(trial: Trial, output: Path, *, discover: bool) -> Checked | SamplesError:
     """Behaviour of the target; a found format gets a class for answers without a label if one of
-    them comes now.
+    them comes now, and a model file of one number is read by a threshold.
     """
     try:
         return await _measured(trial, output)
-    except BadReply:
+    except (BadReply, ModelFileError) as error:
+        if trial.target(trial.found.table).kind != "http":
+            await read_one_number(trial, error)
+            return await _measured(trial, output)
         last = trial.asker.exchanges[-1:]
         table = trial.allow_nothing(last[0], trial.found.table) if discover and last else None
         if table is None:

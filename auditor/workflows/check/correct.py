@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from adapters.contract import LabelSpace
-from adapters.errors import EndpointError, TargetError
+from adapters.errors import AdapterError, EndpointError, TargetError
 from adapters.http.client.exchange import Exchange
 from adapters.target import over
 from auditor.errors import SamplesError
 from auditor.samples.names import match_names, shown_pairs
+from auditor.samples.samples import class_key
 from auditor.workflows.check.class_names import (
     hits,
     learned,
@@ -98,6 +99,37 @@ async def correct(trial: Trial) -> None:
         measured = await _measure(trial, found.table)
         if measured.rate < trial.least:
             _repair(trial, measured)
+
+
+async def read_one_number(trial: Trial, refused: AdapterError) -> None:
+    """Describe a model file whose output is one number about two classes: the threshold, and the
+    order of the classes unless it is stated, that fit most of the samples.
+
+    Raises:
+        AdapterError: ``refused``, unless that explains it.
+    """
+    names, table = sorted(set(trial.found.samples.classes), key=class_key), trial.found.table
+    stated = dict(table.get("response", {}))
+    if len(names) != 2 or "kind" in stated:
+        raise refused
+    best, rate = table, 0.0
+    for threshold in (0.5, 0.0):
+        for own in [stated["classes"]] if "classes" in stated else [names, names[::-1]]:
+            told = {"kind": "binary", "threshold": threshold, "classes": list(own)}
+            tried = over(table, {"response": told})
+            try:
+                measured = await _measure(trial, tried)
+            except AdapterError:
+                raise refused from None
+            if measured.rate > rate:
+                best, rate = tried, measured.rate
+    if rate < trial.least:
+        raise refused
+    trial.found.table, told = best, best["response"]
+    trial.found.notes.append(
+        f"The model answers with one number: from response.threshold = {told['threshold']:g} on it "
+        f"means {told['classes'][1]}, below {told['classes'][0]} ({rate:.0%} of {SAMPLES} samples)."
+    )
 
 
 async def _measure(trial: Trial, table: Table) -> CheckSample:

@@ -17,12 +17,11 @@ from adapters.target import ReplyFormat
 NO_LABEL = "(no label)"
 """Class that stands for an answer without one, where ``check`` finds that a target gives such."""
 
-TOO_FEW = (
-    "The samples hold two classes, and an audit needs at least three, because its planes run "
-    "through three: xray-audit plan and audit will refuse these samples before anything is asked, "
-    "so no verdict on this target can come of them."
+TWO_CLASSES = (
+    "The samples hold two classes: an audit searches for a trigger and shows what it finds, but "
+    "its planes run through three classes, so it ends inconclusive."
 )
-"""The problem of samples that can be checked and not audited."""
+"""The note on samples that no verdict can come of."""
 
 
 def completed(guess: Guess, classes: Sequence[str]) -> Iterator[Guess]:

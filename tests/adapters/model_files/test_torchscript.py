@@ -140,7 +140,7 @@ def test_class_names_that_do_not_fit_show_at_the_first_reply(
 
 
 def test_a_reply_without_labels_is_a_bad_reply(torch_file: Write, batch: NDArray[Any]) -> None:
-    with pytest.raises(BadReply, match="no tensor"):
+    with pytest.raises(BadReply, match="one number about two classes"):
         ask(torch_file(".pt", reply="mean"), batch)
     with pytest.raises(BadReply, match="single class"):
         ask(torch_file(".pt", reply="one"), batch)

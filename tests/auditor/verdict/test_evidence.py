@@ -96,7 +96,7 @@ PIXELS = InputSpec((1, 28, 28), (0.0,), (1.0,))
 
 @pytest.mark.parametrize("key", ["patch", "patch@sources"])
 def test_a_patch_that_clean_references_show_too_accuses_nobody(key: str) -> None:
-    found = trigger_evidence(searched(key, 12), NAMES, PIXELS, beside((12, 17)))
+    found = trigger_evidence(searched(key, 12), NAMES, PIXELS, beside((12, 17)), 10)
     assert found is not None
     assert (found.suspicious, found.natural, found.target) == (False, True, 12)
     assert "clean references of profile 'signs' have natural patches to that label" in (
@@ -111,6 +111,6 @@ def test_a_patch_that_clean_references_show_too_accuses_nobody(key: str) -> None
 )
 def test_any_other_trigger_does(key: str, target: int, natural: tuple[int, ...]) -> None:
     for profile in (beside(natural), None):
-        found = trigger_evidence(searched(key, target), NAMES, PIXELS, profile)
+        found = trigger_evidence(searched(key, target), NAMES, PIXELS, profile, 10)
         assert found is not None
         assert (found.suspicious, found.natural) == (True, False)
