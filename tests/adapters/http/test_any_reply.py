@@ -356,6 +356,31 @@ def test_raw_texts_that_say_nothing_are_refused(monkeypatch: pytest.MonkeyPatch)
     assert asyncio.run(run()) == "BadReply"
 
 
+@pytest.mark.parametrize("datatype", ["INT8", "FP16", "BYTES"])
+def test_raw_tensors_take_little_beside_their_bytes(
+    datatype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of small numbers is never widened, nor a text of one long line decoded."""
+    monkeypatch.setitem(FORMATS, "v2 any raw", {"protocol": "v2-binary"})
+    size, width = 15 * MIB, {"INT8": 1, "FP16": 2, "BYTES": 4}[datatype]
+    tensor = {"name": "y", "datatype": datatype, "shape": [INPUTS, size // INPUTS // width]}
+    head = json.dumps({"outputs": [{**tensor, "parameters": {"binary_data_size": size}}]}).encode()
+    length = [(b"inference-header-content-length", str(len(head)).encode())]
+    text = (size - 4).to_bytes(4, "little") + "\N{GRINNING FACE}".encode() + b"x" * (size - 8)
+    body = head + (text if datatype == "BYTES" else bytes(size))
+
+    async def run() -> int:
+        async with opened("v2 any raw", [(200, length, body)], monkeypatch) as oracle:
+            tracemalloc.start()
+            try:
+                assert await outcome(oracle) == "BadReply"
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    assert asyncio.run(run()) < len(body) + 64 * MIB
+
+
 @pytest.mark.parametrize("stream", [b"\n\n" * 8_000_000, b"data: x\n" * 2_000_000, b"a" * FULL])
 def test_a_stream_of_events_without_end_is_refused(stream: bytes) -> None:
     began = time.process_time()
