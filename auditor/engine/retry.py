@@ -32,10 +32,10 @@ class RetryPermit:
     """
 
     def __init__(self, run: RunState, request: Request, first: AdapterError) -> None:
-        self._run, self._queries, self._tries = run, len(request.items), Tries()
+        self._run, self._request, self._tries = run, request, Tries()
         self._first: AdapterError | None = first
         self._refusal: Exception | None = None
-        self._odd, self._quick = 0, False
+        self._quick = False
 
     async def attempt(self, ask: Ask, request: Request) -> Labels:
         """One attempt; the first one was made, and fails as it did."""
@@ -52,7 +52,7 @@ class RetryPermit:
         try:
             self._run.halt.check()
             seconds = self._wait(error)
-            self._run.pay_again(self._queries)
+            self._run.pay_again(len(self._request.items))
         except (AdapterError, HaltedError, AuditError) as refusal:
             self._refusal = refusal
             return 0.0
@@ -67,9 +67,9 @@ class RetryPermit:
             if isinstance(error, Throttled) and not error.advice.retry_after_s:
                 wait /= self._hurry()
             return wait
-        self._odd += 1
-        engine.odd.check(error, self._odd, engine.patience.answers)
-        return backoff(engine.limits.backoff_s, self._odd)
+        self._request.odd += 1
+        engine.odd.check(error, self._request.odd, engine.patience.answers)
+        return backoff(engine.limits.backoff_s, self._request.odd)
 
     def _hurry(self) -> float:
         """Divisor of the pause after a refusal that states none."""
