@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import random
-import re
 import struct
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +23,7 @@ from adapters.http import open_oracle
 from adapters.http.transport.reading import Reply
 from adapters.http.v2.message_size import check_size
 from adapters.target import read_target
+from tests.adapters.http._memory import forget_peak, resident
 
 grpc = pytest.importorskip("grpc")
 pb = pytest.importorskip("tritonclient.grpc.service_pb2")
@@ -241,21 +239,6 @@ BOMBS: dict[str, bytes] = {
         "BYTES", [1], struct.pack("<I", FULL) + "\N{GRINNING FACE}".encode() + b"x" * (FULL - 4)
     ),
 }
-
-
-def forget_peak() -> None:
-    """Let the process's peak of memory be what it takes now, without what earlier work left free,
-    which would serve.
-    """
-    ctypes.CDLL(None).malloc_trim(0)
-    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
-
-
-def resident(name: str) -> int:
-    """A figure of this process's memory in bytes."""
-    found = re.search(rf"{name}:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
-    assert found is not None
-    return int(found[1]) << 10
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from Linux's /proc")
