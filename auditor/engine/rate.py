@@ -12,6 +12,8 @@ from adapters.contract import PaceHint
 from auditor.engine.contract import EngineLimits
 from auditor.engine.learnt_pace import LearntPace
 
+LATE_S = 0.1
+"""Turns that went by while a request waited are made up for up to so long after."""
 NEAR = 1.3
 """A learnt interval up to this many times the stated one adds nothing to it."""
 
@@ -277,6 +279,7 @@ class Pace:
         Raises:
             HaltedError: nothing new may be sent.
         """
+        asked = self.clock.now()
         # One waits for the next turn, the others for that one: turns that several had taken and a
         # pause made void would be lost.
         async with self._turn:
@@ -284,9 +287,13 @@ class Pace:
                 halt.check()
                 if (left := self.gate.left) > 0:
                     await halt.sleep(left)
+                    asked = self.clock.now()
                     continue
                 now = self.clock.now()
-                turn = self._limiter.next_turn(now, self.learnt.interval)
+                # A machine that wakes late would lose turns of the user's own limit. A target that
+                # taught a pace may mind two requests at once.
+                since = now if self.learnt.interval else max(asked, now - LATE_S)
+                turn = self._limiter.next_turn(since, self.learnt.interval)
                 if turn > now:
                     await halt.sleep(turn - now)
                 if self.gate.left <= 0 and not self.trouble.holds_up(request):

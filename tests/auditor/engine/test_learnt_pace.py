@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import deque
 from collections.abc import Callable
@@ -159,6 +160,22 @@ def test_the_stated_rate_is_reached_although_a_tenth_is_refused_by_chance(
     assert lab.run([lab.Probe(plan)], oracle, concurrency=8, requests_per_s=50).complete
     assert len(plan) / (oracle.clock.time - 1000.0) >= 0.95 * 45
     assert oracle.queries <= 1.15 * len(plan)
+
+
+def test_the_stated_rate_is_reached_on_a_machine_that_wakes_late(lab: Any) -> None:
+    late = random.Random(9)
+    clock = lab.FakeClock()
+    on_time = clock.sleep
+
+    async def sleep(seconds: float) -> None:
+        await on_time(seconds + late.expovariate(100.0))
+
+    clock.clock = dataclasses.replace(clock.clock, sleep=sleep)
+    oracle = lab.Oracle(refusing(0.0, bucket(5, 50.0)), max_batch=1, clock=clock)
+    plan = tuple(float(i) for i in range(600))
+    result = lab.run([lab.Probe(plan)], oracle, concurrency=8, requests_per_s=50)
+    assert len(plan) / (clock.time - 1000.0) >= 0.97 * 50
+    assert result.ledger.retried == 0
 
 
 @pytest.mark.parametrize(("share", "concurrency"), [(0.02, 1), (0.02, 8), (0.1, 8)])
