@@ -10,9 +10,10 @@ MOST_FASTER = 2.0
 LONG, MOST_STRIKES = 100, 4
 """Answers that a pace near a limit gives at least before a refusal. A target that refuses sooner
 again and again, although the pace gets slower, refuses by chance."""
-MOST_SLOWER, MOST_CHANCE = 4.0, 1.0
-"""A single span slows the pace by so many times at most; a larger share of refusals is no
-chance."""
+MOST_SLOWER = 4.0
+"""A single span slows the pace by so many times at most."""
+BUNCH = 1
+"""More refusals one after the other than this are no chance, although they state no pause."""
 AGAIN, FEW = 3.0, 8
 """Chance that refuses so many times more often than it did, in so many refusals at least, is none
 any more."""
@@ -69,7 +70,7 @@ class LearntPace:
             self._refused_at = now
             if self._faster:  # back to the pace before the one that was tried
                 self.interval = max(self.interval, self._good)
-        self._counts = self._counts or pause > 0 or self._refusals > 1 or self.interval > 0
+        self._counts = self._counts or pause > 0 or self._refusals > BUNCH or self.interval > 0
         if self.by_chance and self._all_refusals >= FEW:
             if self._all_refusals > AGAIN * self._share * self._all_answers:
                 self._forget()
@@ -102,14 +103,14 @@ class LearntPace:
         elif self._faster:
             self._streak = min(2 * self._streak, LONGEST_STREAK)
             self.interval = min(interval, self._good)
-        elif answers >= (min(LONG, 0.25 / self._share) if self._share else LONG):
+        elif answers >= LONG:
             self._strikes = max(0, self._strikes - 1)
             self.interval /= SLOWER
         else:
             self._strikes += paced >= before
             self.interval = max(paced, min(interval, MOST_SLOWER * paced))
-        share = self._all_refusals / self._all_answers
-        if self._strikes > MOST_STRIKES and share < MOST_CHANCE:
+        if self._strikes > MOST_STRIKES:
+            share = self._all_refusals / self._all_answers
             self._forget()
             self.by_chance, self._share = True, share
         self._clean = self._faster = 0
