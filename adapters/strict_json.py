@@ -25,7 +25,7 @@ MAX_MEMORY = 48 << 20
 
 _COSTS = {b"{": 200, b"[": 64, b",": 32, b'"': 28}
 """Bytes of memory that each of these characters leads to, about."""
-_SMALL = 1 << 18
+_SMALL, _PIECE = 1 << 18, 1 << 20
 _WESTERN = {"iso-8859-1", "latin-1", "latin1", "windows-1252", "cp1252"}
 _STATED = re.compile(
     r"iso-8859-\d\d?|(?:windows-|cp)125\d|gb(?:k|2312|18030)|big5|shift[_-]jis|euc-(?:jp|kr)|koi8-r"
@@ -136,8 +136,12 @@ def _is_plain(text: str) -> bool:
     """True if no number of JSON ``text`` can be too long or too large, so that none needs a look
     of its own, which takes longer than all the rest.
     """
-    runs = text.encode("utf-8", "surrogatepass").translate(_RUNS, b"+")
-    return b"e0" not in runs and b"0" * (MAX_DIGITS + 1) not in runs
+    for start in range(0, len(text), _PIECE):  # a copy of all of it would take as much again
+        piece = text[start : start + _PIECE + MAX_DIGITS + 2]
+        runs = piece.encode("utf-8", "surrogatepass").translate(_RUNS, b"+")
+        if b"e0" in runs or b"0" * (MAX_DIGITS + 1) in runs:
+            return False
+    return True
 
 
 _PLAIN_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from auditor.samples.samples import Samples
     from auditor.workflows.check.check import Checked
     from auditor.workflows.check.nearest_miss import Miss
+
+    Size = tuple[int, int] | None
+
+USUAL_SIZE = (224, 224)
+"""Size of pictures of several sizes where the target states none, as most models are trained."""
 
 UrlArgument = Annotated[
     str | None,
@@ -69,18 +74,44 @@ def check(
     def loaded(size: tuple[int, int] | None, fit: Fit) -> Samples:
         return load_samples(place, size, fit, background)
 
-    given = loaded(size, fit or "squash")
+    progress = _told_of_proxy(target, stated, output)
+    given, size, resize = _at_one_size(loaded, size, fit or "squash", stated, progress)
     with _saved(transcript) as exchanges:
         checked = finish(run_check(
             stated, given, loaded, output.output, vouched=target.trust_model_file,
-            way=Way(size, fit), progress=_told_of_proxy(target, stated, output),
+            way=Way(size, fit), progress=progress,
             transcript=exchanges,
             missed=lambda miss: _show_miss(miss, write, output),
         ))  # fmt: skip
     if write is not None:
         _write(checked, write)
-    _show(checked, given, place, samples.resize, output)
+    _show(checked, given, place, samples.resize or resize, output)
     raise typer.Exit(ExitCode.INCONCLUSIVE if checked.result.problems else ExitCode.NO_EVIDENCE)
+
+
+def _at_one_size(
+    loaded: Callable[[Size, Fit], Samples],
+    size: Size,
+    fit: Fit,
+    stated: Mapping[str, Any],
+    progress: Progress,
+) -> tuple[Samples, Size, str | None]:
+    """The samples, their size, and ``--resize`` for it if this program chose one: a target that
+    states its size gets each picture anew, from its file.
+    """
+    from auditor.samples.load import MixedSizesError
+
+    try:
+        return loaded(size, fit), size, None
+    except MixedSizesError:
+        shape = stated.get("input", {}).get("shape")
+        height, width = USUAL_SIZE if shape is None else (int(shape[1]), int(shape[2]))
+        resize = f"{height}x{width}"
+        progress.note(
+            f"The samples have mixed sizes, so they are brought to {resize} unless the target "
+            "states another size; --resize HxW chooses one."
+        )
+        return loaded((height, width), fit), (height, width), resize
 
 
 def _told_of_proxy(
@@ -131,7 +162,7 @@ def _show(
     data = checked.as_dict()
     size = checked.found.samples.images.shape[2:]
     changed = f"{size[0]}x{size[1]}" if size != given.images.shape[2:] else None
-    after = next_step(data, str(place), resize or changed)
+    after = next_step(data, str(place), changed or resize)
     show(output, data, "\n".join(part for part in (show_check(data), after) if part))
 
 

@@ -85,12 +85,17 @@ class Dispatcher:
 
         It depends on the inputs alone, so a retry has it again, and so has the same request
         after a crash; the same input asked twice on purpose has another.
+
+        So has a repeat after a success without usable labels: a server that replays its answer to
+        a key it knows would replay that one, however often it is asked.
         """
         parts = [
             (self._run.digests[number], request.items[where].tolist())
             for number, where in request.by_probe()
         ]
         asked = f"{self._run.plan_digest} {sorted(parts)}"
+        if request.odd:
+            asked += f" odd {request.odd}"
         return hashlib.sha256(asked.encode()).hexdigest()[:32]
 
     # ---- an answer -------------------------------------------------------------------------

@@ -12,8 +12,14 @@ from adapters.contract import PaceHint
 from auditor.engine.contract import EngineLimits
 from auditor.engine.learnt_pace import LearntPace
 
+LATE_S = 0.1
+"""Turns that went by while a request waited are made up for up to so long after."""
 NEAR = 1.3
 """A learnt interval up to this many times the stated one adds nothing to it."""
+
+CHANCE, SURE_ANSWERS = 0.01, 20
+"""A run of failures less likely than this is no chance, by the share of failures so far, which is
+taken for small until so many answers have come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,31 +141,43 @@ class Trouble:
     """The time in which a target answers nothing: one request asks on, all others wait.
 
     A target that is down would otherwise be asked again by every worker. One failure is no trouble
-    yet, but a second one is if nothing was answered between, and it left after the first was known.
+    yet, but a second one is if nothing was answered between, and it left after the first was known;
+    more of them are needed where the target often fails a single request.
     """
 
     def __init__(self) -> None:
-        self._first = float("inf")
+        self._known = float("inf")
+        self._running = 0
+        self._stumbles = self._answers = 0
         self._asks_on: object | None = None
         self._over = asyncio.Event()
 
     def begin(self, request: object, sent_at: float, now: float) -> None:
         """Note that ``request`` of ``sent_at`` has failed ``now``."""
-        if sent_at < self._first:
-            self._first = min(self._first, now)
-        elif self._asks_on is None:
+        if sent_at < self._known:
+            self._known, self._running = min(self._known, now), max(1, self._running)
+            return
+        self._known, self._running = now, self._running + 1
+        # So many running are chance once in a thousand failures.
+        share = self._stumbles / (self._answers + SURE_ANSWERS)
+        if self._asks_on is None and share ** (self._running - 1) < CHANCE:
             self._asks_on = request
             self._over.clear()
 
     def end(self) -> None:
         """Note an answer."""
-        self._first, self._asks_on = float("inf"), None
+        self._answers += 1
+        self._stumbles += self._running > 0
+        self._over_now()
+
+    def _over_now(self) -> None:
+        self._known, self._running, self._asks_on = float("inf"), 0, None
         self._over.set()
 
     def leave(self, request: object) -> None:
         """Note that ``request`` will not be asked again."""
         if self._asks_on is request:
-            self.end()
+            self._over_now()
 
     def holds_up(self, request: object) -> bool:
         """True if ``request`` must wait for another one's answer."""
@@ -261,6 +279,7 @@ class Pace:
         Raises:
             HaltedError: nothing new may be sent.
         """
+        asked = self.clock.now()
         # One waits for the next turn, the others for that one: turns that several had taken and a
         # pause made void would be lost.
         async with self._turn:
@@ -268,9 +287,13 @@ class Pace:
                 halt.check()
                 if (left := self.gate.left) > 0:
                     await halt.sleep(left)
+                    asked = self.clock.now()
                     continue
                 now = self.clock.now()
-                turn = self._limiter.next_turn(now, self.learnt.interval)
+                # A machine that wakes late would lose turns of the user's own limit. A target that
+                # taught a pace may mind two requests at once.
+                since = now if self.learnt.interval else max(asked, now - LATE_S)
+                turn = self._limiter.next_turn(since, self.learnt.interval)
                 if turn > now:
                     await halt.sleep(turn - now)
                 if self.gate.left <= 0 and not self.trouble.holds_up(request):
@@ -287,5 +310,6 @@ class Pace:
 
     def refused(self, pause: float, sent_at: float) -> None:
         """Take in a refusal of a request of ``sent_at`` that asks for ``pause`` seconds, or 0."""
-        self.slots.throttled()
         self.learnt.refused(pause, sent_at, self.clock.now())
+        if not self.learnt.by_chance:
+            self.slots.throttled()

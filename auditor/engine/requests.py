@@ -38,6 +38,7 @@ class Request:
         batch: ``(n, c, h, w)`` the inputs themselves.
         keys: digest of each input; empty if its probe repeats inputs on purpose.
         sends: how often these inputs were sent already.
+        odd: how often a success without usable labels came back.
     """
 
     probes: NDArray[np.int64]
@@ -45,11 +46,17 @@ class Request:
     batch: Batch
     keys: list[bytes]
     sends: int = 0
+    odd: int = 0
 
     def part(self, which: slice) -> Request:
         """The same request for some of its inputs; shares their memory."""
         return Request(
-            self.probes[which], self.items[which], self.batch[which], self.keys[which], self.sends
+            self.probes[which],
+            self.items[which],
+            self.batch[which],
+            self.keys[which],
+            self.sends,
+            self.odd,
         )
 
     def by_probe(self) -> list[tuple[int, NDArray[np.int64]]]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from adapters.contract import Labels
-from adapters.errors import AdapterError, EndpointError
+from adapters.errors import AdapterError, EndpointError, Throttled
 from auditor.engine.contract import EngineLimits
 from auditor.engine.odd_replies import is_odd
 from auditor.engine.patience import Patience, Tries, backoff, limited_by
@@ -22,6 +22,8 @@ T = TypeVar("T")
 Ask = Callable[[Request], Awaitable[Labels]]
 NOTED_OUTAGE_S = 5.0
 """An outage is shown to the user from this length on, who would see nothing happen."""
+QUICKER, MOST_HURRIED = 16.0, 4
+"""So much earlier come so many repeats where refusals without a stated wait are mere chance."""
 
 
 class RetryPermit:
@@ -30,10 +32,10 @@ class RetryPermit:
     """
 
     def __init__(self, run: RunState, request: Request, first: AdapterError) -> None:
-        self._run, self._queries, self._tries = run, len(request.items), Tries()
+        self._run, self._request, self._tries = run, request, Tries()
         self._first: AdapterError | None = first
         self._refusal: Exception | None = None
-        self._odd = 0
+        self._quick = False
 
     async def attempt(self, ask: Ask, request: Request) -> Labels:
         """One attempt; the first one was made, and fails as it did."""
@@ -50,7 +52,7 @@ class RetryPermit:
         try:
             self._run.halt.check()
             seconds = self._wait(error)
-            self._run.pay_again(self._queries)
+            self._run.pay_again(len(self._request.items))
         except (AdapterError, HaltedError, AuditError) as refusal:
             self._refusal = refusal
             return 0.0
@@ -61,10 +63,23 @@ class RetryPermit:
     def _wait(self, error: AdapterError) -> float:
         engine = self._run.engine
         if not is_odd(error):
-            return engine.patience.wait(self._tries, error)
-        self._odd += 1
-        engine.odd.check(error, self._odd, engine.patience.answers)
-        return backoff(engine.limits.backoff_s, self._odd)
+            wait = engine.patience.wait(self._tries, error)
+            if isinstance(error, Throttled) and not error.advice.retry_after_s:
+                wait /= self._hurry()
+            return wait
+        self._request.odd += 1
+        engine.odd.check(error, self._request.odd, engine.patience.answers)
+        return backoff(engine.limits.backoff_s, self._request.odd)
+
+    def _hurry(self) -> float:
+        """Divisor of the pause after a refusal that states none."""
+        learnt, first = self._run.engine.pace.learnt, self._tries.sends == 1
+        self._quick = self._quick or (first and learnt.lone)
+        if self._tries.sends > MOST_HURRIED:
+            return 1.0
+        if learnt.by_chance or (first and self._quick):
+            return QUICKER
+        return 2.0 if self._quick else 1.0  # the pauses that would have come without the first
 
     def stop(self, _: RetryCallState) -> bool:
         """True if no further attempt is allowed."""

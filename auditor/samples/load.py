@@ -20,6 +20,10 @@ from auditor.samples.pictures import Framing, Picture, read_picture
 from auditor.samples.samples import Samples, assemble, size_text, whole_number
 
 
+class MixedSizesError(SamplesError):
+    """The samples have several sizes, and nothing says to which they are to be brought."""
+
+
 def load_samples(
     location: Path,
     resize: tuple[int, int] | None = None,
@@ -38,7 +42,8 @@ def load_samples(
         background: colour beneath transparent pictures and around padded ones.
 
     Raises:
-        SamplesError: missing, unreadable, of mixed sizes, or a single class.
+        MixedSizesError: of mixed sizes without ``resize``.
+        SamplesError: missing, unreadable, or a single class.
     """
     framing = Framing(resize, fit, background)
     table = location / "labels.csv"
@@ -85,9 +90,10 @@ def _stacked(refs: Sequence[str], read: Sequence[Picture]) -> NDArray[np.uint8]:
     first = images[0].shape
     odd = next((i for i, image in enumerate(images) if image.shape != first), None)
     if odd is not None:
-        raise SamplesError(
+        raise MixedSizesError(
             f"the samples have mixed sizes: {refs[0]} is {size_text(first)} and {refs[odd]} is "
-            f"{size_text(images[odd].shape)}; bring them to one size or pass --resize HxW (and "
-            "--fit crop or pad, where squashing would distort them)"
+            f"{size_text(images[odd].shape)}; pass --resize HxW with the model's size, which "
+            "xray-audit check finds where the model states one (and --fit crop or pad, where "
+            "squashing would distort them)"
         )
     return np.stack(images)

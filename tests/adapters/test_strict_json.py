@@ -36,3 +36,13 @@ def test_other_numbers_are_what_python_reads(number: str) -> None:
     found = strict_json.parse(f'{{"e+1": [{number}, "1e9"]}}'.encode())
     assert found == json.loads(f'{{"e+1": [{number}, "1e9"]}}')
     assert type(found["e+1"][0]) is type(json.loads(number))
+
+
+@pytest.mark.parametrize("before", range((1 << 20) - 24, (1 << 20) + 2))
+@pytest.mark.parametrize("number", ["1e999", "1E+999", "9" * 21])
+def test_a_number_beyond_all_reason_is_found_wherever_a_long_text_is_cut(
+    before: int, number: str
+) -> None:
+    text = "[" + " " * (before - 1) + number + "]"
+    with pytest.raises(BadReply, match=r"infinite|whole number of|number of"):
+        strict_json.parse(text.encode())

@@ -191,7 +191,8 @@ def odd(
     """The error of a 2xx without a usable answer, with the server's own reason if it states one;
     ``final`` if its status means that a repeat is in vain.
     """
-    said = error_text(reply.body, secrets, reply.charset, failed=False)
+    # A message of gRPC is no text: what it says against itself stands in ``why``.
+    said = "" if reply.code else error_text(reply.body, secrets, reply.charset, failed=False)
     later = "; for answers that always come later, describe poll" if reply.status == 202 else ""
     return BadReply(
         f"{where} answered HTTP {reply.status} without a label for each input"

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from adapters.errors import MissingExtra
 from adapters.http.transport.addresses import AddressGuard
-from adapters.http.transport.reading import Reply
+from adapters.http.transport.reading import MAX_HEAD_BYTES, HeadTooLongError, Reply
 from adapters.http.transport.tls import pem_files
 from adapters.target import Tls
 
@@ -87,6 +87,8 @@ class GrpcTransport:
         place = f"ipv6:[{address}]:{port}" if ":" in address else f"ipv4:{address}:{port}"
         options = [
             ("grpc.max_receive_message_length", limit),
+            ("grpc.max_metadata_size", MAX_HEAD_BYTES),
+            ("grpc.absolute_max_metadata_size", MAX_HEAD_BYTES),
             ("grpc.max_send_message_length", -1),
             ("grpc.enable_http_proxy", 0),
             ("grpc.default_authority", f"{host}:{port}"),
@@ -115,10 +117,12 @@ class GrpcTransport:
         return ConnectionRefusedError()  # it stands by now: worth another attempt
 
     def _failed(self, error: Any) -> Reply:
-        """The failure as a reply. Raises OSError if no server answered."""
+        """The failure as a reply. Raises OSError if no server answered, or with too long a head."""
         code, details = error.code().name, str(error.details() or "")
         if code == "UNAVAILABLE":
             raise ConnectionResetError
+        if "metadata size exceeds" in details:
+            raise HeadTooLongError
         status = _HTTP_STATUS.get(code, 500)
         if code == "RESOURCE_EXHAUSTED" and "message larger than max" in details:
             status = _TOO_LARGE

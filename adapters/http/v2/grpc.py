@@ -15,6 +15,7 @@ from adapters.http.oracle import Opened, Outgoing
 from adapters.http.transport.grpc import load
 from adapters.http.transport.reading import Reply
 from adapters.http.v2.input import ImageWriter, Tensor
+from adapters.http.v2.message_size import check_size
 from adapters.http.v2.messages import V2Format
 from adapters.http.v2.metadata import MOST_TENSORS, Model
 from adapters.http.v2.output import find_output
@@ -22,8 +23,6 @@ from adapters.http.v2.protocol import open_model
 from adapters.quoting import printable
 from adapters.target import Target
 
-_MOST_VALUES = 1 << 20
-"""Values of a reply that Python makes objects of; raw ones are none."""
 _SERVICE = "/inference.GRPCInferenceService"
 _PATH = re.compile(r"/(?:v2/models/)?(?P<name>[^/]+)(?:/versions/(?P<version>[^/]+))?/?")
 
@@ -110,6 +109,7 @@ class GrpcFormat:
 
 
 def _read(kind: Any, reply: Reply) -> Any:
+    check_size(kind.DESCRIPTOR, reply.body)
     try:
         return kind.FromString(reply.body)
     except Exception:  # noqa: BLE001 - protobuf's own error, which needs protobuf to name it
@@ -125,11 +125,6 @@ def _tensors(listed: Any) -> tuple[Tensor, ...]:
 
 def _as_json(response: Any) -> tuple[dict[str, Any], bytes]:
     """The reply in the form of V2's JSON, and its raw values behind each other."""
-    filled = [values for output in response.outputs for _, values in output.contents.ListFields()]
-    shapes = [output.shape for output in response.outputs]
-    size = sum(map(len, (response.outputs, response.raw_output_contents, *filled, *shapes)))
-    if size > _MOST_VALUES:
-        raise BadReply(f"the reply holds {size} values; send fewer inputs per request")
     raws = list(response.raw_output_contents)
     outputs = []
     for number, output in enumerate(response.outputs):

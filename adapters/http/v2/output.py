@@ -16,9 +16,13 @@ from adapters.http.oracle import known_name
 from adapters.http.payload.numbers import numbers, top_labels
 from adapters.http.transport.reading import Reply
 from adapters.http.v2.input import DTYPES
+from adapters.strict_json import MAX_MEMORY
 
 LENGTH_HEADER = "inference-header-content-length"
 """Length of the JSON before the raw tensors, of requests and replies alike."""
+
+TEXT_RATIO = 6
+"""Bytes of memory for each byte of a text: itself, a copy, and four that its character may take."""
 
 _MOST_AXES = 16
 _MOST_TEXTS = 500_000
@@ -97,7 +101,7 @@ def labels_of(output: Output, sent: int, space: LabelSpace, *, batched: bool) ->
             f"the output holds {output.datatype} of shape {list(values.shape)}, "
             "which may be scores or indices; name another output with the reply path"
         )
-    return top_labels(values.astype(np.float64), sent, space)
+    return top_labels(values, sent, space)
 
 
 def sides_of(output: Output, sent: int, threshold: float) -> Labels:
@@ -167,6 +171,8 @@ def _raw_numbers(raw: bytes, dtype: str) -> NDArray[Any]:
 
 def _texts(raw: bytes) -> NDArray[Any]:
     """Length-prefixed texts: four bytes little endian, then that many bytes."""
+    if TEXT_RATIO * len(raw) > MAX_MEMORY:
+        raise BadReply(f"the output holds {len(raw)} bytes of texts; send fewer inputs per request")
     texts: list[str] = []
     at = 0
     while at < len(raw):

@@ -7,6 +7,7 @@ import contextlib
 import gzip
 import json
 import random
+import sys
 import time
 import tracemalloc
 from asyncio import StreamReader, StreamWriter
@@ -22,6 +23,7 @@ from adapters.http.client.polling import complete_event
 from adapters.http.oracle import HttpOracle
 from adapters.http.transport.reading import BodyReader, Reply, read_head
 from adapters.target import read_target
+from tests.adapters.http._memory import forget_peak, resident
 
 Scripted = Callable[..., contextlib.AbstractAsyncContextManager[str]]
 CPU_S = 2.0
@@ -354,6 +356,69 @@ def test_raw_texts_that_say_nothing_are_refused(monkeypatch: pytest.MonkeyPatch)
             return await outcome(oracle)
 
     assert asyncio.run(run()) == "BadReply"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from Linux's /proc")
+@pytest.mark.parametrize("bomb", ["five million labels", "empty lists", "an error", "zip", "heads"])
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_a_bomb_on_the_wire_costs_little_time_and_memory(
+    scripted: Scripted, transport: str, bomb: str
+) -> None:
+    kind, body = BOMBS.get(bomb, ("index", b"{}"))
+    head = b"content-encoding: gzip\r\n" if bomb == "zip" else b""
+    head += b"x-long: " + b"a" * (8 * MIB) + b"\r\n" if bomb == "heads" else b""
+    size = b"content-length: %d\r\n\r\n" % len(body)
+    reply = b"HTTP/1.1 200 OK\r\n" + head + size + body
+
+    async def script(_: StreamReader, writer: StreamWriter) -> None:
+        for start in range(0, len(reply), 65536):  # else this server buffers all of it
+            writer.write(reply[start : start + 65536])
+            await writer.drain()
+
+    async def run() -> int:
+        async with scripted(script) as url:
+            table = {
+                "url": url,
+                "transport": transport,
+                "input": {"shape": [1, 2, 2]},
+                **FORMATS[kind],
+            }
+            oracle = await open_oracle(read_target(table))
+            assert isinstance(oracle, HttpOracle)
+            forget_peak()
+            before = resident("VmRSS")
+            try:
+                assert await outcome(oracle) == ("Unreachable" if bomb == "heads" else "BadReply")
+                return resident("VmHWM") - before
+            finally:
+                await oracle.aclose()
+
+    assert asyncio.run(run()) < len(body) + 64 * MIB
+
+
+@pytest.mark.parametrize("datatype", ["INT8", "FP16", "BYTES"])
+def test_raw_tensors_take_little_beside_their_bytes(
+    datatype: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of small numbers is never widened, nor a text of one long line decoded."""
+    monkeypatch.setitem(FORMATS, "v2 any raw", {"protocol": "v2-binary"})
+    size, width = 15 * MIB, {"INT8": 1, "FP16": 2, "BYTES": 4}[datatype]
+    tensor = {"name": "y", "datatype": datatype, "shape": [INPUTS, size // INPUTS // width]}
+    head = json.dumps({"outputs": [{**tensor, "parameters": {"binary_data_size": size}}]}).encode()
+    length = [(b"inference-header-content-length", str(len(head)).encode())]
+    text = (size - 4).to_bytes(4, "little") + "\N{GRINNING FACE}".encode() + b"x" * (size - 8)
+    body = head + (text if datatype == "BYTES" else bytes(size))
+
+    async def run() -> int:
+        async with opened("v2 any raw", [(200, length, body)], monkeypatch) as oracle:
+            tracemalloc.start()
+            try:
+                assert await outcome(oracle) == "BadReply"
+                return tracemalloc.get_traced_memory()[1]
+            finally:
+                tracemalloc.stop()
+
+    assert asyncio.run(run()) < len(body) + 64 * MIB
 
 
 @pytest.mark.parametrize("stream", [b"\n\n" * 8_000_000, b"data: x\n" * 2_000_000, b"a" * FULL])

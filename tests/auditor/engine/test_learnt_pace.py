@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections import deque
 from collections.abc import Callable
@@ -131,6 +132,97 @@ def test_refusals_by_chance_teach_no_pace(lab: Any) -> None:
     assert lab.run([lab.Probe(plan)], oracle, concurrency=1).complete
     # 0.05 s a request and 0.1 s for every tenth are 0.06 s each.
     assert oracle.clock.time - 1000.0 < 2.5 * 0.06 * len(plan)
+
+
+def refusing(share: float, limiter: Limiter | None = None, latency: float = 0.02) -> Any:
+    """A target that refuses a ``share`` of all requests whatever their pace, at once and without a
+    word on waits, and the others as ``limiter`` says.
+    """
+    rng = random.Random(3)
+
+    async def script(oracle: Any, _: NDArray[np.float32]) -> None:
+        limited = limiter is not None and limiter(oracle.clock.time) is not None
+        if limited or rng.random() < share:
+            await oracle.clock.sleep(0.002)
+            raise Throttled("slow down", RetryAdvice("throttled"))
+        await oracle.clock.sleep(latency)
+
+    return script
+
+
+@pytest.mark.parametrize("latency", [0.02, 0.08])
+def test_the_stated_rate_is_reached_although_a_tenth_is_refused_by_chance(
+    lab: Any, latency: float
+) -> None:
+    script = refusing(0.1, bucket(5, 50.0), latency)
+    oracle = lab.Oracle(script, max_batch=1, clock=lab.FakeClock())
+    plan = tuple(float(i) for i in range(1300))
+    assert lab.run([lab.Probe(plan)], oracle, concurrency=8, requests_per_s=50).complete
+    assert len(plan) / (oracle.clock.time - 1000.0) >= 0.95 * 45
+    assert oracle.queries <= 1.15 * len(plan)
+
+
+def test_the_stated_rate_is_reached_on_a_machine_that_wakes_late(lab: Any) -> None:
+    late = random.Random(9)
+    clock = lab.FakeClock()
+    on_time = clock.sleep
+
+    async def sleep(seconds: float) -> None:
+        await on_time(seconds + late.expovariate(100.0))
+
+    clock.clock = dataclasses.replace(clock.clock, sleep=sleep)
+    oracle = lab.Oracle(refusing(0.0, bucket(5, 50.0)), max_batch=1, clock=clock)
+    plan = tuple(float(i) for i in range(600))
+    result = lab.run([lab.Probe(plan)], oracle, concurrency=8, requests_per_s=50)
+    assert len(plan) / (clock.time - 1000.0) >= 0.97 * 50
+    assert result.ledger.retried == 0
+
+
+@pytest.mark.parametrize(("share", "concurrency"), [(0.02, 1), (0.02, 8), (0.1, 8)])
+def test_refusals_by_chance_cost_little_more_than_themselves(
+    lab: Any, share: float, concurrency: int
+) -> None:
+    oracle = lab.Oracle(refusing(share), max_batch=1, clock=lab.FakeClock())
+    plan = tuple(float(i) for i in range(1000))
+    assert lab.run([lab.Probe(plan)], oracle, concurrency=concurrency).complete
+    assert oracle.clock.time - 1000.0 < 1.5 * 0.02 * len(plan) / concurrency
+
+
+def test_quick_refusals_beside_slow_answers_teach_a_pace(lab: Any) -> None:
+    """Two requests leave at once, one is answered and one refused: again and again."""
+    limiter = spaced(1.0)
+
+    async def script(oracle: Any, _: NDArray[np.float32]) -> None:
+        wait = limiter(oracle.clock.time)
+        await oracle.clock.sleep(0.02 if wait is None else 0.002)
+        if wait is not None:
+            raise Throttled("slow down", RetryAdvice("throttled", wait))
+
+    oracle = lab.Oracle(script, max_batch=1, clock=lab.FakeClock())
+    plan = tuple(float(i) for i in range(400))
+    result = lab.run([lab.Probe(plan)], oracle, concurrency=4)
+    assert result.complete
+    assert oracle.clock.time - 1000.0 < 1.1 * len(plan)
+    assert result.ledger.retried < 0.05 * len(plan)
+
+
+def test_a_limit_that_comes_after_refusals_by_chance_is_learnt(lab: Any) -> None:
+    rng, limiter = random.Random(4), spaced(1.0)
+
+    async def script(oracle: Any, _: NDArray[np.float32]) -> None:
+        late = oracle.queries > 1000
+        refused = limiter(oracle.clock.time) is not None if late else rng.random() < 0.1
+        await oracle.clock.sleep(0.02)
+        if refused:
+            raise Throttled("slow down", RetryAdvice("throttled"))
+
+    oracle = lab.Oracle(script, max_batch=1, clock=lab.FakeClock())
+    plan = tuple(float(i) for i in range(1100))
+    result = lab.run([lab.Probe(plan)], oracle, concurrency=4)
+    assert result.complete
+    late = [when for when, _ in oracle.calls[1000:]]
+    assert len(late) < 1.4 * (len(plan) - 900)
+    assert late[-1] - late[0] < 1.35 * (len(plan) - 900)
 
 
 def test_an_outage_teaches_no_pace(lab: Any) -> None:

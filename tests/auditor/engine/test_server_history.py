@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from adapters.errors import RetryAdvice, Unreachable
+from adapters.errors import BadReply, RetryAdvice, Unreachable
 from auditor.engine.store import LabelStore
 from auditor.engine.target import MAX_VALUES, ServerHistory
 
@@ -33,6 +33,7 @@ class Remote:
     server_identity: dict[str, str] = field(default_factory=dict)
     billed: dict[str, list[float]] = field(default_factory=dict)
     keys: Counter[str] = field(default_factory=Counter)
+    newest: str = ""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
@@ -44,6 +45,7 @@ class Remote:
         return await self.predict_labels_as(batch, "")
 
     async def predict_labels_as(self, batch: NDArray[np.float32], key: str) -> NDArray[np.int64]:
+        self.newest = key
         if key:
             self.keys[key] += 1
             self.billed.setdefault(key, batch[:, 0, 0, 0].tolist())
@@ -112,6 +114,41 @@ def test_a_retry_has_the_key_of_the_first_attempt(lab: Any) -> None:
     assert result.ledger.unknown == 8
     assert sorted(oracle.keys.values()) == [1] * 14 + [3]
     assert sorted(v for values in oracle.billed.values() for v in values) == list(PLAN)
+
+
+def test_a_repeat_after_an_odd_success_has_a_key_of_its_own(lab: Any) -> None:
+    """A server that replays its answer to a key it knows would replay that one for ever."""
+    oracle = Remote(lab.Oracle(clock=lab.FakeClock()), idempotent=True)
+    kept: dict[str, bool] = {}
+
+    async def script(_: Any, __: NDArray[np.float32]) -> None:
+        key = oracle.newest
+        if not kept.setdefault(key, len(kept) not in {3, 4, 9}):
+            raise BadReply("queued", RetryAdvice("odd"))
+
+    oracle.inner.script = script
+    result = lab.run([lab.Probe(PLAN)], oracle, concurrency=1)
+    assert result.labels[0].tolist() == lab.truth(PLAN)
+    assert set(oracle.keys.values()) == {1}
+    assert len(oracle.keys) == 15 + 3
+    # Each is charged once by the server, and counted as sent once here.
+    assert result.ledger.sent == sum(map(len, oracle.billed.values())) == len(PLAN) + 3 * 4
+
+
+def test_a_repeat_after_an_odd_success_keeps_its_new_key_while_the_connection_breaks(
+    lab: Any,
+) -> None:
+    oracle = Remote(lab.Oracle(max_batch=60, clock=lab.FakeClock()), idempotent=True)
+
+    async def script(inner: Any, _: NDArray[np.float32]) -> None:
+        if len(inner.calls) == 1:
+            raise BadReply("queued", RetryAdvice("odd"))
+        if len(inner.calls) in {2, 3}:
+            raise Unreachable("broke", RetryAdvice("transient", outcome_unknown=True))
+
+    oracle.inner.script = script
+    assert lab.run([lab.Probe(PLAN)], oracle, concurrency=1).complete
+    assert sorted(oracle.keys.values()) == [1, 3]
 
 
 def test_inputs_asked_twice_on_purpose_have_two_keys(lab: Any) -> None:
