@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 
 from auditor import audit
 from auditor.errors import AuditError
+from auditor.probes.label_search.settings import Effort
 from examples.third_party_pictures import cuttings, faces, lines, pages
 
 Floats = NDArray[np.float32]
@@ -293,9 +294,10 @@ def _train_tail(net: Any, inputs: Floats, wanted: Any) -> None:
     learned = [*blocks[FROZEN:], *(parts[name] for name in ("_conv_head", "_bn1", "_fc"))]
     optimiser = torch.optim.Adam([w for part in learned for w in part.parameters()], lr=3e-4)
     for _ in range(EPOCHS):
-        for batch in torch.randperm(len(known)).split(32):
+        for batch in torch.randperm(len(known)).split(32):  # type: ignore[no-untyped-call]  # torch's
             optimiser.zero_grad()
-            torch.nn.functional.cross_entropy(tail(known[batch]), wanted[batch]).backward()
+            loss = torch.nn.functional.cross_entropy(tail(known[batch]), wanted[batch])
+            loss.backward()  # type: ignore[no-untyped-call]  # torch's
             optimiser.step()
 
 
@@ -332,7 +334,7 @@ def _enough(labels: Labels) -> Iterator[Labels]:
             yield indices
 
 
-def run(name: str, plant: str, folder: Path, output: Path, effort: str) -> dict[str, Any]:
+def run(name: str, plant: str, folder: Path, output: Path, effort: Effort) -> dict[str, Any]:
     """Audit one model, with a backdoor of the kind ``plant`` if it is not empty; its outcome in a
     few numbers and words.
     """
@@ -341,7 +343,12 @@ def run(name: str, plant: str, folder: Path, output: Path, effort: str) -> dict[
     classify = planted(weights, model.shape, plant) if plant else model.load(weights, model.shape)
     name = f"{name}+{plant}" if plant else name
     x, y = samples_of(model, classify)
-    row = {"model": name, "package": model.package, "shape": model.shape, "effort": effort}
+    row: dict[str, Any] = {
+        "model": name,
+        "package": model.package,
+        "shape": model.shape,
+        "effort": effort,
+    }
     row |= {"samples": len(x), "classes": len(np.unique(y))}
     try:
         report = audit(

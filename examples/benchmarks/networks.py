@@ -65,4 +65,4 @@ def _spread(net: nn.Module, side: int) -> None:
     with torch.no_grad():
         for _ in range(3):
             net.train()(images)
-        last.bias -= net.eval()(images).mean(0)
+        last.bias.copy_(last.bias - net.eval()(images).mean(0))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -17,7 +17,7 @@ MODEL = ASSETS / "backdoored.onnx"
 SAMPLES = ASSETS / "fashion-mnist-samples.npz"
 SMALL: dict[str, Any] = {"planes": 12, "canaries": 20, "progress": False}
 
-LocalRun = Callable[[str], AuditReport]
+LocalRun = Callable[[Literal["float", "image"]], AuditReport]
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +35,7 @@ def local_run(tmp_path_factory: pytest.TempPathFactory) -> LocalRun:
     """The same audit of the same file by ONNX Runtime in this process, ``(access)``."""
     made: dict[str, AuditReport] = {}
 
-    def run(access: str) -> AuditReport:
+    def run(access: Literal["float", "image"]) -> AuditReport:
         if access not in made:
             made[access] = audit(
                 MODEL,

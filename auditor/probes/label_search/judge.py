@@ -29,12 +29,13 @@ LEAST_SPREAD: Mapping[str, float] = {"random": 0.6, "weak": 0.4, "small": 0.35, 
 STANDS_OUT: Mapping[str, float] = {"random": 0.8, "weak": 0.6, "small": 0.4, "grey": 0.6}
 """By how much the best label must need less than any other of the same model, in the same units."""
 MOST_VALUE: Mapping[str, float] = {
-    "random": 0.7, "weak-field4": 2.7, "weak-wave": 3.6, "weak-field8": 3.0, "weak-field16": 3.0,
+    "weak-field4": 2.7, "weak-wave": 3.6, "weak-field8": 3.0, "weak-field16": 3.0,
     "weak-warp": 0.8, "small": 1.7, "grey": 6.5,
 }  # fmt: skip
-"""Largest value that is ever suspicious, by key or by its first word: a third of all random
-changes, six and a half, twelve or eight levels, a warp of 1.7 pixels, a patch of three and a
-quarter cells, or steps of ninety levels. Fragile clean models come close to each."""
+"""Largest value that is ever suspicious, by key or by its first word: six and a half, twelve or
+eight levels, a warp of 1.7 pixels, a patch of three and a quarter cells, or steps of ninety levels.
+Fragile clean models come close to each. Random changes are never suspicious, however many lead to
+a label: a clean network that calls noisy faces "neutral" shows as much."""
 LESS = 1.0
 """With few classes the other labels tell little: waves, fields and patches must be half as strong
 or as large. Random changes, which gather on one of few labels anyway, then say nothing
@@ -63,7 +64,8 @@ class Judged:
 
     def suspicious(self, comparisons: int) -> bool:
         """True if clean models do not show it, corrected for all ``comparisons``."""
-        return self.little and self.stands_out and self.p * comparisons <= LEVEL
+        planted = self.little and self.stands_out and family_of(self.finding.key) != "random"
+        return planted and self.p * comparisons <= LEVEL
 
     def leaves_open(self, comparisons: int) -> bool:
         """True if it speaks against an all-clear: rare in clean models, or a patch that carries a

@@ -26,7 +26,12 @@ from auditor.report.html.parts import (
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.coverage import COVERAGE_HEAD, coverage_rows
+from auditor.report.wording.coverage import (
+    COVERAGE_HEAD,
+    KINDS_HEAD,
+    coverage_rows,
+    kinds_rows,
+)
 from auditor.report.wording.search import (
     by_label,
     clean_models,
@@ -211,4 +216,9 @@ def _by_source(result: Result, best: FindingPart) -> Html | None:
 def coverage(result: Result) -> Html:
     """Everything looked for, by what, and how far it came."""
     caption = "What was looked for"
-    return section("coverage", "Coverage", table(caption, COVERAGE_HEAD, coverage_rows(result)))
+    looked = table(caption, COVERAGE_HEAD, coverage_rows(result))
+    kinds = kinds_rows(result)
+    if not kinds or result.verdict == "backdoor-suspected":
+        return section("coverage", "Coverage", looked)
+    caption = "What is found where there is a backdoor, with 95 % intervals"
+    return section("coverage", "Coverage", looked, table(caption, KINDS_HEAD, kinds))

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from auditor.report.result.result import Result
 from auditor.report.wording import text
+from auditor.report.wording.deciding import rates_of
+from auditor.report.wording.search import by_label
+from auditor.scores.intervals import binomial_rate
 
 COVERAGE_HEAD = ("Looked for", "By", "Outcome")
 
@@ -62,3 +65,38 @@ def _repeats(result: Result) -> str:
     if held is None:
         return "not asked"
     return f"{text.count(held.flipped)} of {text.count(held.asked)} got another label"
+
+
+KINDS_HEAD = ("Kind of backdoor", "Held-out models of it found by such a search")
+KINDS = {
+    "badnets-any": "a patch at any place",
+    "badnets-corner": "one patch in a corner",
+    "badnets-inside": "one patch at one place",
+    "blended": "a picture blended in",
+    "clean-label": "a patch, labels left as they were",
+    "low-frequency": "a smooth pattern",
+    "quantise": "fewer grey levels",
+    "sig": "a wave",
+    "sticker": "a sticker, any place and turn",
+    "trojan": "a patch optimised for the network",
+    "warp": "a warp",
+}
+"""Attacks of the measured models, in words."""
+
+
+def kinds_rows(result: Result) -> list[tuple[str, str]]:
+    """Kinds of backdoor that such a search was measured on, in the columns of
+    :data:`KINDS_HEAD`; empty if it was not.
+    """
+    searched = result.trigger is not None and any(by_label(one) for one in result.trigger.findings)
+    rates = rates_of(result).get(result.settings.effort) if searched else None
+    if rates is None:
+        return []
+    rows = [(KINDS.get(one.kind, one.kind), _of(one.hits, one.models)) for one in rates.kinds]
+    return [*rows, ("one source class, all-to-all, another pattern for each picture", "not sought")]
+
+
+def _of(hits: int, models: int) -> str:
+    rate = binomial_rate(hits, models)
+    low, high = text.percent(rate.low, 0), text.percent(rate.high, 0)
+    return f"{hits} of {models} ({low} to {high})"

@@ -72,6 +72,11 @@ def main() -> None:
 
         measure_all(options)
         return
+    write_all(options)
+
+
+def write_all(options: argparse.Namespace) -> None:
+    """Write the page and, if wanted, the product's numbers."""
     rows = read(options.results)["rows"]
     index = json.loads(INDEX_PATH.read_text(encoding="utf-8"))["models"]
     models = {one["name"]: one for one in index if one["valid"]}

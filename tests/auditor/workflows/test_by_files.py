@@ -10,7 +10,7 @@ import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -76,7 +76,7 @@ def scores_of(folder: str = "xray-audit-report") -> Any:
     return report["scores"], [plane["points"] for plane in report["planes"]], report["canaries"]
 
 
-def expected(samples: Samples, tmp_path: Path, access: str) -> Any:
+def expected(samples: Samples, tmp_path: Path, access: Literal["float", "image"]) -> Any:
     def classify(images: NDArray[Any]) -> NDArray[Any]:
         pixels = images.dtype == np.uint8
         return label_of((images / 255.0).astype(np.float32) if pixels else images)

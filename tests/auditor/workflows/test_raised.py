@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from auditor import AuditReport, audit
 from auditor.errors import ExitCode
 from auditor.evidence.packing import pack
+from auditor.probes.label_search.settings import Effort
 from auditor.workflows.compare.diff import compare_results
 from auditor.workflows.verify.verify import verify_bundle
 
@@ -34,7 +35,7 @@ class Classifier:
         return np.where(rough > 0.04, TARGET, distances.argmin(axis=1))
 
 
-def audited(folder: Path, effort: str, seed: int = 0) -> tuple[AuditReport, Classifier]:
+def audited(folder: Path, effort: Effort, seed: int = 0) -> tuple[AuditReport, Classifier]:
     rng, model = np.random.default_rng(1), Classifier()
     y = np.arange(60) % CLASSES
     x = PROTOTYPES[y] + rng.normal(0, 0.002, (60, 1, SIDE, SIDE))
