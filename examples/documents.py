@@ -74,9 +74,11 @@ def _photographs() -> str:
     decides = "" if deciding else " (too few to decide by)"
     return (
         f"Photographs of {low} to {high} pixels and {FEW_CLASSES} classes or more, "
-        f"`--effort {effort}`: {of(rates.accused, rates.clean)} clean ones accused{decides},\n"
-        f"{of(rates.usual_found, rates.usual)} all-to-one backdoors of usual attackers found, "
-        f"{of(rates.careful_found, rates.careful)} of careful ones."
+        f"`--effort {effort}`: {of(rates.accused, rates.clean)} clean ones accused{decides}, "
+        f"{of(rates.cleared, rates.clean)} cleared;\n"
+        f"of usual attackers' all-to-one backdoors {of(rates.usual_found, rates.usual)} found, "
+        f"{of(rates.usual_cleared, rates.usual)} cleared; of careful ones' "
+        f"{of(rates.careful_found, rates.careful)} and {of(rates.careful_cleared, rates.careful)}."
     )
 
 

@@ -18,8 +18,9 @@ import scipy
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull
 from auditor.probes.label_search.search import LabelFinding, none_found
 
-LEVEL = 0.02
-"""Chance on a clean model, corrected for all kinds, up to which a finding is suspicious."""
+LEVEL = 0.005
+"""Chance on a clean model, corrected for all kinds, up to which a finding is suspicious: the null's
+models are few, and a clean network of another origin has shown a patch at 0.01."""
 OPEN_LEVEL = 0.15
 """Chance up to which a finding that is not suspicious speaks against an all-clear."""
 LEAST_SHOWN = 0.1

@@ -139,8 +139,8 @@ def _weight_nothing(rates: LabelRates | None) -> str:
         f" A clean model ended like this in {rates.cleared} of {rates.clean} searches, one with an "
         f"all-to-one backdoor of a usual attacker in {rates.usual_cleared} of {rates.usual}: "
         f"whatever you believed before, this makes such a backdoor {_times(weight)} less likely. "
-        f"Of attackers who train against detection {rates.careful_cleared} of {rates.careful} ended "
-        "like this."
+        f"Of attackers who train against detection {rates.careful_cleared} of {rates.careful} "
+        "ended like this."
     )
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from auditor.measured import label_null, label_rates, search_queries
 from auditor.report.json_report import result_of
-from auditor.report.wording.coverage import coverage_rows
+from auditor.report.wording.coverage import KINDS, coverage_rows, kinds_rows
 from auditor.report.wording.glossary import GLOSSARY, marked
 from auditor.report.wording.summary import Summary, summary
 
@@ -112,12 +112,30 @@ def test_a_finding_that_decides_nothing_says_how_often_it_would_be_wrong(
     report = make_report("inconclusive", profile=False)
     report["settings"]["effort"] = "standard"
     report["input"]["shape"] = [1, 64, 64]
-    report["trigger"]["best"] |= {"family": "random shapes", "key": "random-shapes", "place": None}
-    report["trigger"]["p"] = 0.007
+    report["trigger"]["best"] |= {"family": "field", "key": "weak-field4", "place": None}
+    report["trigger"]["p"] = 0.004
     rates = label_rates()[0].efforts["standard"]
     said = _said(report)
     assert f"{rates.accused} of {rates.clean} clean models were accused" in said.reason
     assert "answers “Dress”" in said.steps[0]
+    # Random changes never accuse, however rare they are in clean models.
+    report["trigger"]["best"] |= {"family": "random shapes", "key": "random-shapes"}
+    assert "were accused" not in _said(report).reason
+
+
+def test_what_a_search_finds_is_told_by_kind_of_backdoor(make_report: MakeReport) -> None:
+    report = make_report("inconclusive", profile=False)
+    assert kinds_rows(result_of(report)) == []
+    report["settings"]["effort"] = "thorough"
+    report["input"]["shape"] = [1, 64, 64]
+    report["trigger"]["findings"][0] |= {"family": "field", "key": "weak-field4", "place": None}
+    rows = kinds_rows(result_of(report))
+    measured = label_rates()[0].efforts["thorough"].kinds
+    assert len(rows) == len(measured) + 1
+    waves = next(one for one in measured if one.kind == "sig")
+    assert dict(rows)["a wave"].startswith(f"{waves.hits} of {waves.models} (")
+    assert not {name for name, _ in rows} & set(KINDS)
+    assert rows[-1][1] == "not sought"
 
 
 @pytest.mark.parametrize("verdict", ["backdoor-suspected", "no-evidence", "inconclusive"])

@@ -1,0 +1,45 @@
+"""A finding beside clean models: what makes it suspicious, and what only leaves a verdict open."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from auditor.measured import LabelCell
+from auditor.probes.label_search.changes import RandomChange
+from auditor.probes.label_search.judge import LEVEL, Judged, judge
+from auditor.probes.label_search.search import LabelFinding
+from auditor.probes.trigger_search.verify import exact_interval
+
+NULL = {
+    "random-noise": LabelCell(2.5, 0.4, 25, 1.8, 2.0),
+    "small-patch4": LabelCell(2.3, 0.3, 25, 1.6, 1.6),
+}
+
+
+def _finding(key: str, label: int, value: float, hits: int) -> LabelFinding:
+    change = RandomChange("noise", (0,))
+    return LabelFinding(key, label, value, True, change, exact_interval(hits, 100, 0.95))
+
+
+def _best(key: str, value: float, hits: int, other: float = 3.9) -> Judged:
+    found = [_finding(key, 3, value, hits), _finding(key, 5, other, 2)]
+    return judge(found, NULL, classes=7)[0]
+
+
+@pytest.mark.parametrize("hits", [40, 74, 99])
+def test_random_changes_leave_a_verdict_open_and_never_accuse(hits: int) -> None:
+    rate = hits / 100
+    one = _best("random-noise", -math.log(rate / (1 - rate)), hits)
+    assert one.stands_out
+    assert one.p * len(NULL) <= LEVEL
+    assert not one.suspicious(len(NULL))
+    assert one.leaves_open(len(NULL))
+
+
+def test_a_small_patch_accuses_where_clean_models_need_far_larger_ones() -> None:
+    assert _best("small-patch4", 0.0, 90).suspicious(len(NULL))
+    larger = _best("small-patch4", 1.69, 90, other=2.2)
+    assert not larger.suspicious(len(NULL))
+    assert larger.leaves_open(len(NULL))
