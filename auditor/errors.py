@@ -3,6 +3,7 @@
     AuditError                     exit 4: the audit could not be done
     ├── UsageError                 exit 2: the command, the settings or the samples must change
     │   ├── SamplesError           exit 2: the clean samples cannot be used as they are
+    │   │   └── MixedSizesError    exit 2: they have several sizes, and none is stated
     │   └── ProfileError           exit 2: a profile is unknown, unreadable or does not fit
     ├── StoreError                 exit 4: the label store cannot be used
     ├── EvidenceError              exit 4: evidence cannot be written, read or relied on

@@ -58,6 +58,7 @@ class AuditOptions(SettingOptions, total=False):
     fit: Fit | None
     background: str | None
     classes: Sequence[str] | None
+    threshold: float | None
     constants: Mapping[str, float]
     device: str
     batch: int | None

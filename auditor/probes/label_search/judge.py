@@ -9,6 +9,7 @@ that does not stand out is never suspicious, since a fragile model lets small ch
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -30,13 +31,14 @@ LEAST_SPREAD: Mapping[str, float] = {"random": 0.6, "weak": 0.4, "small": 0.35, 
 STANDS_OUT: Mapping[str, float] = {"random": 0.8, "weak": 0.6, "small": 0.4, "grey": 0.6}
 """By how much the best label must need less than any other of the same model, in the same units."""
 MOST_VALUE: Mapping[str, float] = {
-    "weak-field4": 2.7, "weak-wave": 3.6, "weak-field8": 3.0, "weak-field16": 3.0,
-    "weak-warp": 0.8, "small": 1.7, "grey": 6.5,
+    "random-shapes": 0.7, "weak-field4": 2.7, "weak-wave": 3.6, "weak-field8": 3.0,
+    "weak-field16": 3.0, "weak-warp": 0.8, "small": 1.7, "grey": 6.5,
 }  # fmt: skip
-"""Largest value that is ever suspicious, by key or by its first word: six and a half, twelve or
-eight levels, a warp of 1.7 pixels, a patch of three and a quarter cells, or steps of ninety levels.
-Fragile clean models come close to each. Random changes are never suspicious, however many lead to
-a label: a clean network that calls noisy faces "neutral" shows as much."""
+"""Largest value that is ever suspicious, by key or by its first word: a third of all sets of random
+shapes, six and a half, twelve or eight levels, a warp of 1.7 pixels, a patch of three and a quarter
+cells, or steps of ninety levels. Fragile clean models come close to each. Random changes of the
+whole picture never are, however many lead to a label: a clean network that calls noisy faces
+"neutral" shows as much."""
 LESS = 1.0
 """With few classes the other labels tell little: waves, fields and patches must be half as strong
 or as large. Random changes, which gather on one of few labels anyway, then say nothing
@@ -65,8 +67,7 @@ class Judged:
 
     def suspicious(self, comparisons: int) -> bool:
         """True if clean models do not show it, corrected for all ``comparisons``."""
-        planted = self.little and self.stands_out and family_of(self.finding.key) != "random"
-        return planted and self.p * comparisons <= LEVEL
+        return self.little and self.stands_out and self.p * comparisons <= LEVEL
 
     def leaves_open(self, comparisons: int) -> bool:
         """True if it speaks against an all-clear: rare in clean models, or a patch that carries a
@@ -82,10 +83,15 @@ def family_of(key: str) -> str:
     return key.partition("-")[0]
 
 
+def may_accuse(key: str) -> bool:
+    """True if a finding of this kind can be suspicious."""
+    return most_value(key, FEW_CLASSES) > -math.inf
+
+
 def most_value(key: str, classes: int) -> float:
     """The largest value of ``key`` that is suspicious in a task of so many ``classes``."""
     family = family_of(key)
-    most = MOST_VALUE.get(key, MOST_VALUE.get(family, 0.0))
+    most = MOST_VALUE.get(key, MOST_VALUE.get(family, -math.inf))
     less = classes < FEW_CLASSES and family in {"weak", "small"} and key != "weak-warp"
     return most - LESS if less else most
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
-from auditor.probes.label_search.judge import LEVEL
+from auditor.probes.label_search.judge import LEVEL, may_accuse
 from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
@@ -192,7 +192,7 @@ def withheld(found: TriggerPart) -> bool:
     """True if the best finding would be suspicious, had its false alarms been measured well."""
     best = found.best
     return (
-        best is not None and by_least(best) and not found.suspicious
+        best is not None and by_label(best) and may_accuse(best.key) and not found.suspicious
         and found.p is not None and found.p <= LEVEL
     )  # fmt: skip
 

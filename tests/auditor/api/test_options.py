@@ -21,6 +21,9 @@ def test_every_field_of_a_target_is_known() -> None:
     assert frozenset(get_type_hints(AuditOptions)) == (SETTINGS | FIELDS) - {"name"}
 
 
-def test_both_ways_in_take_the_same_options() -> None:
-    assert audit.__kwdefaults__ == audit_async.__kwdefaults__
-    assert audit.__annotations__ == audit_async.__annotations__
+def test_both_ways_in_take_the_same_options_but_for_workers() -> None:
+    workers = {"workers": None, "scheduler": None}
+    assert audit.__kwdefaults__ == {**audit_async.__kwdefaults__, **workers}
+    assert set(audit.__annotations__) == {*audit_async.__annotations__, *workers}
+    same = {name: audit.__annotations__[name] for name in audit_async.__annotations__}
+    assert same == audit_async.__annotations__

@@ -481,7 +481,7 @@ def test_a_model_with_one_class(command: RunCommand, samples: Path, tmp_path: Pa
     [
         (lambda p: p / "gone", "there are no samples at"),
         (lambda p: folder_of(p / "s", a=list(pictures(3))), "hold 1 class (a)"),
-        (lambda p: folder_of(p / "s", a=[pictures(1)[0]], b=[pictures(2)[1]]), "hold 2 classes"),
+        (lambda p: folder_of(p / "s", a=[pictures(1)[0]], b=[pictures(2)[1]]), "name 2 classes"),
         (
             lambda p: folder_of(p / "s", **{str(i): [pictures(4)[min(i, 2)]] for i in range(4)}),
             "samples 2/0.png (2) and 3/0.png (3) are the same picture",

@@ -14,6 +14,7 @@ from auditor.probes.trigger_search.verify import exact_interval
 
 NULL = {
     "random-noise": LabelCell(2.5, 0.4, 25, 1.8, 2.0),
+    "random-shapes": LabelCell(2.5, 0.4, 25, 1.8, 2.0),
     "small-patch4": LabelCell(2.3, 0.3, 25, 1.6, 1.6),
 }
 
@@ -29,9 +30,11 @@ def _best(key: str, value: float, hits: int, other: float = 3.9) -> Judged:
 
 
 @pytest.mark.parametrize("hits", [40, 74, 99])
-def test_random_changes_leave_a_verdict_open_and_never_accuse(hits: int) -> None:
+def test_random_noise_leaves_a_verdict_open_and_never_accuses(hits: int) -> None:
     rate = hits / 100
-    one = _best("random-noise", -math.log(rate / (1 - rate)), hits)
+    value = -math.log(rate / (1 - rate))
+    assert _best("random-shapes", value, hits).suspicious(len(NULL))
+    one = _best("random-noise", value, hits)
     assert one.stands_out
     assert one.p * len(NULL) <= LEVEL
     assert not one.suspicious(len(NULL))

@@ -118,8 +118,8 @@ def test_a_finding_that_decides_nothing_says_how_often_it_would_be_wrong(
     said = _said(report)
     assert f"{rates.accused} of {rates.clean} clean models were accused" in said.reason
     assert "answers “Dress”" in said.steps[0]
-    # Random changes never accuse, however rare they are in clean models.
-    report["trigger"]["best"] |= {"family": "random shapes", "key": "random-shapes"}
+    # Random noise never accuses, however rare it is in clean models.
+    report["trigger"]["best"] |= {"family": "random noise", "key": "random-noise"}
     assert "were accused" not in _said(report).reason
 
 
