@@ -23,7 +23,7 @@ def test_every_field_of_a_target_is_known() -> None:
 
 def test_both_ways_in_take_the_same_options_but_for_workers() -> None:
     workers = {"workers": None, "scheduler": None}
-    assert audit.__kwdefaults__ == {**audit_async.__kwdefaults__, **workers}
+    assert audit.__kwdefaults__ == {**(audit_async.__kwdefaults__ or {}), **workers}
     assert set(audit.__annotations__) == {*audit_async.__annotations__, *workers}
     same = {name: audit.__annotations__[name] for name in audit_async.__annotations__}
     assert same == audit_async.__annotations__
