@@ -223,7 +223,7 @@ def test_a_place_that_is_none_is_a_stumble(mount: Mount, url: str, field: str) -
     async def answer(_: Request) -> Response:
         return Response(json.dumps({"at": url}), 202)
 
-    poll = {"statuses": [202], field: "at", "url": "{url}/{id}", "interval": 0.01, "timeout": 2}
+    poll = {"statuses": [202], field: "at", "url": "{url}/{id}", "interval": 0.01, "timeout": 0.5}
     error = failure(mount(answer), poll=poll, limits={"timeout": 2})
     assert isinstance(error, EndpointError)
     assert str(error).isprintable()
