@@ -22,6 +22,8 @@ from auditor.probes.label_search.settings import EFFORTS
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks import measured_files
 from examples.benchmarks.cells import auroc_cell, rate_cell
+from examples.benchmarks.label_search.beside import DATA as BESIDE
+from examples.benchmarks.label_search.beside import measure_all
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
 from examples.benchmarks.label_search.search import add_options, search_all
 from examples.benchmarks.label_search.sections import beside, fewer_samples
@@ -40,7 +42,6 @@ from examples.zoo.photos.cells import HELD_OUT
 from examples.zoo.photos.index import INDEX_PATH
 
 PAGE = Path(__file__).with_name("README.md")
-BESIDE = Path(__file__).with_name("beside.json.gz")
 LEAST_CLEAN = 8
 """Clean models that a null is made of; with fewer nothing is judged."""
 GROUPS = ("usual", "careful", "adaptive", "easy", "apart")
@@ -60,16 +61,13 @@ def main() -> None:
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="beside: start none after"
     )
+    parser.add_argument("--white-box", action="store_true", help="beside: with torch")
     measured_files.add_option(parser)
     options = parser.parse_args()
     if options.step == "search":
         search_all(options)
         return
     if options.step == "beside":
-        from examples.benchmarks.label_search.beside import (  # noqa: PLC0415 - it needs torch
-            measure_all,
-        )
-
         measure_all(options)
         return
     write_all(options)

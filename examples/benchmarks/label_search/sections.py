@@ -24,19 +24,23 @@ def beside(ends: Sequence[Ended], rows: Mapping[str, Record]) -> list[str]:
     both = [one for one in ends if one.row["effort"] == "thorough" and one.row["name"] in rows]
     if not both:
         return []
-    columns: Mapping[str, Callable[[Ended], float]] = {
+    columns: dict[str, Callable[[Ended], float]] = {
         "search, hard labels": lambda one: -np.log10(max(one.p, 1e-12)),
         "RE": lambda one: -float(rows[one.row["name"]]["re"]),
         "ATS": lambda one: -float(rows[one.row["name"]]["ats"]),
-        "Neural Cleanse": lambda one: _white_box(rows, one).index,
-        "MM-BD": lambda one: _white_box(rows, one).surprise,
     }
+    seen = all("norms" in rows[one.row["name"]] for one in both)
+    if seen:
+        columns |= {
+            "Neural Cleanse": lambda one: _white_box(rows, one).index,
+            "MM-BD": lambda one: _white_box(rows, one).surprise,
+        }
     clean = [one for one in both if one.group == "clean"]
     lines = [
         "## Beside other methods, on the same held-out models of five classes and more", "",
         f"AUROC beside {len(clean)} clean models. RE and ATS as the paper has them: a backdoored "
-        "model's are the smaller. Neural Cleanse and MM-BD see gradients and logits (own "
-        "implementations of `white_box`, fewer steps than published).", "",
+        "model's are the smaller. Neural Cleanse and MM-BD, where they were run, see gradients and "
+        "logits (own implementations of `white_box`, fewer steps than published).", "",
         f"| backdoors | {' | '.join(columns)} |", "|---|" + "---|" * len(columns),
     ]  # fmt: skip
     groups = {name: [one for one in both if one.group == name] for name in GROUPS}
@@ -47,12 +51,17 @@ def beside(ends: Sequence[Ended], rows: Mapping[str, Record]) -> list[str]:
         cells = [auroc_cell([f(one) for one in clean], [f(one) for one in group])
                  for f in columns.values()]  # fmt: skip
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    flags: Mapping[str, Callable[[Ended], bool]] = {
-        "search, thorough": lambda one: one.suspicious,
-        "Neural Cleanse, index above 2": lambda one: _white_box(rows, one).cleanse_flags,
-        "MM-BD, p ≤ 0.05": lambda one: _white_box(rows, one).margin_flags,
-    }
-    lines += ["", "| called backdoored | clean | usual | careful |", "|---|---|---|---|"]
+    flags: dict[str, Callable[[Ended], bool]] = (
+        {}
+        if not seen
+        else {
+            "search, thorough": lambda one: one.suspicious,
+            "Neural Cleanse, index above 2": lambda one: _white_box(rows, one).cleanse_flags,
+            "MM-BD, p ≤ 0.05": lambda one: _white_box(rows, one).margin_flags,
+        }
+    )
+    if flags:
+        lines += ["", "| called backdoored | clean | usual | careful |", "|---|---|---|---|"]
     for name, flag in flags.items():
         counts = [rate_cell(sum(map(flag, group)), len(group))
                   for group in (clean, groups["usual"], groups["careful"])]  # fmt: skip
