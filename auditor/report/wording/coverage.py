@@ -67,7 +67,7 @@ def _repeats(result: Result) -> str:
     return f"{text.count(held.flipped)} of {text.count(held.asked)} got another label"
 
 
-KINDS_HEAD = ("Kind of backdoor", "Held-out models of it found by such a search")
+KINDS_HEAD = ("Kind of backdoor", "Found in held-out models")
 KINDS = {
     "badnets-any": "a patch at any place",
     "badnets-corner": "one patch in a corner",
@@ -93,10 +93,9 @@ def kinds_rows(result: Result) -> list[tuple[str, str]]:
     if rates is None:
         return []
     rows = [(KINDS.get(one.kind, one.kind), _of(one.hits, one.models)) for one in rates.kinds]
-    return [*rows, ("one source class, all-to-all, another pattern for each picture", "not sought")]
+    return [*rows, ("one source class, all-to-all, a pattern per picture", "not sought")]
 
 
 def _of(hits: int, models: int) -> str:
     rate = binomial_rate(hits, models)
-    low, high = text.percent(rate.low, 0), text.percent(rate.high, 0)
-    return f"{hits} of {models} ({low} to {high})"
+    return f"{hits} of {models} ({100 * rate.low:.0f}\N{EN DASH}{100 * rate.high:.0f}%)"

@@ -81,6 +81,8 @@ def test_the_whole_demo_is_right_and_the_readme_shows_what_it_prints(tmp_path: P
     assert done.returncode == 0, done.stderr
     held = (ROOT / "README.md").read_text(encoding="utf-8")
     assert filled(held, {"demo": lambda: shortened(done.stdout)}) == held, "make readme"
+    verdicts = {name: _report(tmp_path, name)["verdict"] for name in MODELS}
+    assert verdicts == {"clean": "no-evidence", "backdoored": "backdoor-suspected"}
     for name in MODELS:
         _is_complete(tmp_path, name)
     report = _report(tmp_path, "backdoored")
