@@ -17,6 +17,7 @@ from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.verdict.changes import change_values
 from auditor.verdict.label_scope import (
+    LEAST_CLEARING,
     accuses_at,
     accusing_effort,
     clears_at,
@@ -60,7 +61,8 @@ def label_evidence(
     values |= {"best": None if best is None else _change(best, names)}
     if terms.weakness:
         return TriggerEvidence(False, Reason("label-weakness", values), target)
-    clears = rates is not None and clears_at(rates)
+    samples = result.search_images + result.validation_images
+    clears = rates is not None and clears_at(rates) and samples >= LEAST_CLEARING
     return TriggerEvidence(False, Reason("label-nothing", values), target, clears=clears)
 
 

@@ -20,6 +20,10 @@ MOST_MISSED = 0.2
 """Upper end of the share of missed backdoors, up to which a search that finds nothing clears."""
 
 
+LEAST_CLEARING = 100
+"""Samples that an all-clear needs: the measured searches had 120."""
+
+
 def rates_for(shape: Sequence[int], encoding: str) -> Mapping[str, LabelRates]:
     """Error rates by effort for pictures of ``shape`` ``(c, h, w)`` sent as ``encoding``.
 

@@ -12,6 +12,7 @@ from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import searched_by_label
 from auditor.verdict.combine import LEAST_TO_CLEAR
 from auditor.verdict.label_scope import (
+    LEAST_CLEARING,
     accuses_at,
     accusing_effort,
     clears_at,
@@ -71,10 +72,8 @@ def prospects(
         known = 0 if profile is None else len(profile.counted_references)
         clears = not obstacle and known >= LEAST_TO_CLEAR
         rates = None if obstacle else trigger_error_rates()
-        return Prospects(
-            clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES,
-            LEAST_TO_CLEAR, "",
-        )  # fmt: skip
+        least = MIN_SEARCH_SAMPLES
+        return Prospects(clears, obstacle, only, rates, samples, least, LEAST_TO_CLEAR, "")
     effort, only = plan.settings.effort, outside_label_measurements(spec, classes)
     obstacle = obstacle or ("scope" if only is not None else "")
     obstacle = obstacle or ("" if label_null().of(effort, classes) else "effort")
@@ -90,8 +89,8 @@ def prospects(
     if measured is not None and obstacle in {"", "alarms"}:
         missed = measured.usual - measured.usual_found
         rates = ErrorRates(measured.accused, measured.clean, missed, measured.usual)
+    clears = not obstacle and effort in able and samples >= LEAST_CLEARING
     return Prospects(
-        not obstacle and effort in able, obstacle, only, rates, samples,
-        MIN_SEARCH_SAMPLES, 0, able[0] if able else "",
-        "" if lowest == effort else lowest,
+        clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, 0,
+        able[0] if able else "", "" if lowest == effort else lowest,
     )  # fmt: skip

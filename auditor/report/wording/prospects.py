@@ -5,6 +5,7 @@ from __future__ import annotations
 from auditor.measured import FEW_CLASSES
 from auditor.report.wording.phrases import hits_of
 from auditor.report.wording.reasons import only_words
+from auditor.verdict.label_scope import LEAST_CLEARING
 from auditor.verdict.prospects import Prospects
 from auditor.verdict.scope import KnownOnlyFor
 
@@ -82,7 +83,9 @@ def _all_clear(found: Prospects) -> str:
     if found.clears:
         return "an all-clear is possible"
     if found.needs_effort:
-        return f"an all-clear needs --effort {found.needs_effort}"
+        few = found.samples < LEAST_CLEARING
+        more = f" and {LEAST_CLEARING} samples or more" if few else ""
+        return f"an all-clear needs --effort {found.needs_effort}{more}"
     if found.references:
         return f"an all-clear needs a profile with {found.references} clean references"
     return "an all-clear is not possible: too many backdoors are missed"

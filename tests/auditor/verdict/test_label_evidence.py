@@ -107,6 +107,8 @@ def test_a_search_that_finds_nothing_clears_only_if_few_backdoors_end_like_this(
     for effort, clears in (("standard", False), ("thorough", True), ("quick", False)):
         one = result(effort=effort)  # type: ignore[arg-type]  # the efforts of the loop
         assert label_evidence(one, terms(one), NAMES, SPEC).clears is clears
+        few = replace(one, search_images=40, validation_images=40)
+        assert not label_evidence(few, terms(few), NAMES, SPEC).clears
 
 
 @pytest.mark.parametrize("classes", [2, 4])

@@ -61,7 +61,11 @@ def test_an_effort_that_cannot_clear_names_the_one_that_can() -> None:
     assert not standard.clears
     assert "it missed 10 of 40" in decides(standard)
     assert "an all-clear needs --effort thorough" in decides(standard)
-    assert "an all-clear is possible" in decides(found(64, effort="thorough"))
+    assert "an all-clear is possible" in decides(found(64, 120, effort="thorough"))
+    few = found(64, 60, effort="thorough")
+    assert few.accuses
+    assert not few.clears
+    assert "an all-clear needs --effort thorough and 100 samples or more" in decides(few)
 
 
 @pytest.mark.parametrize("side", [48, 128])
