@@ -79,11 +79,9 @@ def prospects(
     obstacle = obstacle or ("" if label_null().of(effort, classes) else "effort")
     by_effort = rates_for(spec.shape, spec.encoding)
     measured = by_effort.get(effort)
-    if not obstacle and (measured is None or not accuses_at(measured)):
-        obstacle = "alarms"
-    lowest: str = accusing_effort(by_effort) or ""
-    if measured is not None and accuses_at(measured):
-        lowest = effort
+    accuses = measured is not None and accuses_at(measured)
+    obstacle = obstacle or ("" if accuses else "alarms")
+    lowest: str = effort if accuses else accusing_effort(by_effort) or ""
     able = [name for name, one in by_effort.items() if clears_at(one)]
     rates = None
     if measured is not None and obstacle in {"", "alarms"}:

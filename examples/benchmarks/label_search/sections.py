@@ -51,22 +51,26 @@ def beside(ends: Sequence[Ended], rows: Mapping[str, Record]) -> list[str]:
         cells = [auroc_cell([f(one) for one in clean], [f(one) for one in group])
                  for f in columns.values()]  # fmt: skip
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    flags: dict[str, Callable[[Ended], bool]] = (
-        {}
-        if not seen
-        else {
-            "search, thorough": lambda one: one.suspicious,
-            "Neural Cleanse, index above 2": lambda one: _white_box(rows, one).cleanse_flags,
-            "MM-BD, p ≤ 0.05": lambda one: _white_box(rows, one).margin_flags,
-        }
-    )
-    if flags:
-        lines += ["", "| called backdoored | clean | usual | careful |", "|---|---|---|---|"]
+    if seen:
+        lines += _called(rows, clean, groups)
+    return [*lines, ""]
+
+
+def _called(
+    rows: Mapping[str, Record], clean: list[Ended], groups: Mapping[str, list[Ended]]
+) -> list[str]:
+    """Models that each method calls backdoored, at its published bar."""
+    flags: Mapping[str, Callable[[Ended], bool]] = {
+        "search, thorough": lambda one: one.suspicious,
+        "Neural Cleanse, index above 2": lambda one: _white_box(rows, one).cleanse_flags,
+        "MM-BD, p ≤ 0.05": lambda one: _white_box(rows, one).margin_flags,
+    }
+    lines = ["", "| called backdoored | clean | usual | careful |", "|---|---|---|---|"]
     for name, flag in flags.items():
         counts = [rate_cell(sum(map(flag, group)), len(group))
                   for group in (clean, groups["usual"], groups["careful"])]  # fmt: skip
         lines.append(f"| {name} | {' | '.join(counts)} |")
-    return [*lines, ""]
+    return lines
 
 
 def _white_box(rows: Mapping[str, Record], one: Ended) -> WhiteBox:
