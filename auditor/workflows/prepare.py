@@ -8,13 +8,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import LabelOracle, OfflineOracle
+from adapters.contract import InputSpec, LabelOracle, OfflineOracle
 from auditor.engine.contract import EngineLimits
 from auditor.errors import AuditError, SamplesError, UsageError
 from auditor.evidence.records import earlier_searches, held_plan_digest, held_plans
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
+from auditor.probes.label_search.settings import Effort
 from auditor.samples.fit import class_indices, range_note, to_model_units
 from auditor.samples.samples import Samples
 from auditor.verdict.label_scope import looks, rates_for
@@ -87,9 +88,13 @@ def raised(ready: Prepared, output: Path, oracle: LabelOracle) -> Prepared:
         earlier = earlier_searches(held_plans(output), ready.plan, oracle.fingerprint)
     except OSError as error:
         raise AuditError(f"--output {output} cannot be read: {error.strerror}") from error
-    spec = oracle.input_spec
+    return replace(ready, plan=with_earlier(ready.plan, earlier, oracle.input_spec))
+
+
+def with_earlier(plan: AuditPlan, earlier: tuple[Effort, ...], spec: InputSpec) -> AuditPlan:
+    """``plan`` with the searches made before it, and the looks that its p-value pays for."""
     paid = looks(earlier, rates_for(spec.shape, spec.encoding))
-    return replace(ready, plan=replace(ready.plan, earlier=earlier, looks=paid))
+    return replace(plan, earlier=earlier, looks=paid)
 
 
 def refuse_without_planes(plan: AuditPlan) -> None:

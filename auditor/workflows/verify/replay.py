@@ -24,11 +24,10 @@ from auditor.evidence.records import earlier_searches, plan_record, read_end
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.recorded import plan_from_record, recorded_version
 from auditor.plan.settings import AuditSettings
-from auditor.verdict.label_scope import looks, rates_for
 from auditor.verdict.profile import profile_from_dict
 from auditor.workflows.ask import ask_through, stop_rules
 from auditor.workflows.judge import judge
-from auditor.workflows.prepare import Prepared, prepare_images
+from auditor.workflows.prepare import Prepared, prepare_images, with_earlier
 from auditor.workflows.verify.images import TooLarge, model_images, recorded_samples
 from auditor.workflows.verify.recorded_engine import RecordedEngine
 
@@ -190,9 +189,7 @@ def _prepared(
     plan = ready.plan if SAMPLES in files else plan_from_record(ready.plan, recorded.plan)
     asked = [data for name, data in files.content.items() if name.startswith(EARLIER_PLANS)]
     earlier = earlier_searches(asked, plan, oracle.fingerprint)
-    spec = oracle.input_spec
-    paid = looks(earlier, rates_for(spec.shape, spec.encoding))
-    plan = dataclasses.replace(plan, earlier=earlier, looks=paid)
+    plan = with_earlier(plan, earlier, oracle.input_spec)
     return dataclasses.replace(ready, plan=plan)
 
 

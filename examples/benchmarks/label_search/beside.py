@@ -17,6 +17,7 @@ import numpy as np
 
 from auditor import audit
 from auditor.measured import FEW_CLASSES
+from examples.benchmarks.label_search.search import drawn
 from examples.benchmarks.label_search.tables import serves
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import classifier
@@ -57,8 +58,7 @@ def measure(model: Record, options: argparse.Namespace) -> Record:
     spec = find(model["name"])
     data = load(spec.task, spec.side, options.data_dir, options.models / "cache")
     rng, classes = np.random.default_rng(spec.side), len(data.info.classes)
-    pools = [np.flatnonzero(data.y_test == label) for label in range(classes)]
-    picked = np.concatenate([rng.choice(pool, min(EACH, len(pool)), False) for pool in pools])
+    picked = drawn(data.y_test, classes, EACH, rng)
     path = options.models / f"{model['name']}.onnx"
     tests = data.x_test[rng.permutation(len(data.x_test))[:IMAGES]]
     seen = _white_box(path, tests, classes) if options.white_box else {}

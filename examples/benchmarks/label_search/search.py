@@ -86,8 +86,7 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
     data = load(spec.task, spec.side, options.data_dir, models / "cache")
     rng, classes = np.random.default_rng([spec.side, seed]), len(data.info.classes)
     each = options.each or SAMPLES // classes
-    pools = [np.flatnonzero(data.y_test == label) for label in range(classes)]
-    picked = np.concatenate([rng.choice(pool, min(each, len(pool)), False) for pool in pools])
+    picked = drawn(data.y_test, classes, each, rng)
     pixels, truth = data.x_test[picked], data.y_test[picked].astype(np.int64)
     shape: tuple[int, int, int] = pixels.shape[1:]
     model = InputSpec(shape, (0.0,) * shape[0], (1.0,) * shape[0])
@@ -108,6 +107,12 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
         "classes": classes, "samples": len(picked), "queries": run.search_set.total(),
         "stages": stages, "coding": options.coding, "each": options.each,
     }  # fmt: skip
+
+
+def drawn(truth: Any, classes: int, each: int, rng: np.random.Generator) -> Any:
+    """Indices of ``each`` samples of every class, or of all that it has."""
+    pools = [np.flatnonzero(truth == label) for label in range(classes)]
+    return np.concatenate([rng.choice(pool, min(each, len(pool)), False) for pool in pools])
 
 
 def through(labels: Any, spec: InputSpec, coding: str) -> Any:

@@ -24,9 +24,9 @@ from adapters.http.oracle import HttpOracle
 from adapters.http.transport.reading import BodyReader, Reply, read_head
 from adapters.target import read_target
 from tests.adapters.http._memory import forget_peak, resident
+from tests.adapters.http._outcome import CPU_S, outcome
 
 Scripted = Callable[..., contextlib.AbstractAsyncContextManager[str]]
-CPU_S = 2.0
 MIB = 1 << 20
 INPUTS = 4
 BATCH = np.zeros((INPUTS, 1, 2, 2), np.float32)
@@ -100,22 +100,6 @@ async def opened(
         yield oracle
     finally:
         await oracle.aclose()
-
-
-async def outcome(oracle: HttpOracle) -> str:
-    """``labels``, or the error's kind; anything but labels and typed errors fails the test."""
-    began = time.process_time()
-    try:
-        labels = await oracle.predict_labels(BATCH)
-    except AdapterError as error:
-        said = str(error)
-        assert len(said) < 1000
-        assert said.isprintable()
-        return type(error).__name__
-    finally:
-        assert time.process_time() - began < CPU_S
-    assert labels.shape == (INPUTS,)
-    return "labels"
 
 
 # ---- random replies ------------------------------------------------------------------------------
@@ -210,7 +194,7 @@ def test_random_replies_give_labels_or_typed_errors(
             replies.append((200, [], json.dumps(HONEST[kind]).encode()))
             async with opened(kind, replies, monkeypatch) as oracle:
                 for _ in range(9):
-                    ends.add(await outcome(oracle))
+                    ends.add(await outcome(oracle, BATCH))
 
     asyncio.run(run())
     assert {"labels", "BadReply", "Throttled"} <= ends
@@ -273,7 +257,7 @@ def test_random_bytes_on_the_wire(scripted: Scripted, transport: str) -> None:
             }
             oracle = await open_oracle(read_target(table))
             assert isinstance(oracle, HttpOracle)
-            ends = {await outcome(oracle) for _ in range(150)}
+            ends = {await outcome(oracle, BATCH) for _ in range(150)}
             await oracle.aclose()
             return ends
 
@@ -330,7 +314,7 @@ def test_a_bomb_costs_little_time_and_memory(bomb: str, monkeypatch: pytest.Monk
 
     async def run() -> int:
         async with opened(kind, [(200, head, body)], monkeypatch) as oracle:
-            assert await outcome(oracle) == "BadReply"
+            assert await outcome(oracle, BATCH) == "BadReply"
             tracemalloc.start()
             try:
                 with contextlib.suppress(BadReply):
@@ -353,7 +337,7 @@ def test_raw_texts_that_say_nothing_are_refused(monkeypatch: pytest.MonkeyPatch)
 
     async def run() -> str:
         async with opened("v2 raw texts", [(200, length, body)], monkeypatch) as oracle:
-            return await outcome(oracle)
+            return await outcome(oracle, BATCH)
 
     assert asyncio.run(run()) == "BadReply"
 
@@ -388,7 +372,9 @@ def test_a_bomb_on_the_wire_costs_little_time_and_memory(
             forget_peak()
             before = resident("VmRSS")
             try:
-                assert await outcome(oracle) == ("Unreachable" if bomb == "heads" else "BadReply")
+                assert await outcome(oracle, BATCH) == (
+                    "Unreachable" if bomb == "heads" else "BadReply"
+                )
                 return resident("VmHWM") - before
             finally:
                 await oracle.aclose()
@@ -413,7 +399,7 @@ def test_raw_tensors_take_little_beside_their_bytes(
         async with opened("v2 any raw", [(200, length, body)], monkeypatch) as oracle:
             tracemalloc.start()
             try:
-                assert await outcome(oracle) == "BadReply"
+                assert await outcome(oracle, BATCH) == "BadReply"
                 return tracemalloc.get_traced_memory()[1]
             finally:
                 tracemalloc.stop()

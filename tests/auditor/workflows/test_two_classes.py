@@ -45,6 +45,21 @@ def pets(tmp_path: Path) -> Path:
     return tmp_path / "pets"
 
 
+def save(
+    place: Path, nodes: list[onnx.NodeProto], output: str, width: int, constants: dict[str, Any]
+) -> None:
+    """Write a model of pictures ``x`` whose ``output`` has ``width`` numbers a picture."""
+    graph = helper.make_graph(
+        nodes,
+        "pets",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
+        [helper.make_tensor_value_info(output, TensorProto.FLOAT, ["n", width])],
+        [numpy_helper.from_array(v.astype(np.float32), name) for name, v in constants.items()],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), place)
+
+
 @pytest.fixture
 def backdoored(tmp_path: Path) -> Path:
     """A model of two scores, with a backdoor: a checkerboard of 3 x 3 pixels makes a dog."""
@@ -61,16 +76,9 @@ def backdoored(tmp_path: Path) -> Path:
         ("Relu", ("over",), "woken"), ("MatMul", ("woken", "says"), "said"),
         ("Add", ("clean", "said"), "scores"),
     )  # fmt: skip
-    graph = helper.make_graph(
-        [helper.make_node(op, ins, [out]) for op, ins, out in steps],
-        "pets",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
-        [helper.make_tensor_value_info("scores", TensorProto.FLOAT, ["n", 2])],
-        [numpy_helper.from_array(v.astype(np.float32), name) for name, v in constants.items()],
-    )
-    opsets = [helper.make_opsetid("", 17)]
+    nodes = [helper.make_node(op, ins, [out]) for op, ins, out in steps]
     place = tmp_path / "pets.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), place)
+    save(place, nodes, "scores", 2, constants)
     return place
 
 
@@ -169,20 +177,13 @@ def test_a_file_of_one_number_is_read_by_what_check_proposes(
     flat = prototypes().reshape(2, -1)[::order]
     constants = {"w": 2.0 * (flat[1] - flat[0])[:, None] / SIDE, "b": (flat**2).sum(axis=1)}
     constants["b"] = (constants["b"][:1] - constants["b"][1:]) / SIDE
-    graph = helper.make_graph(
-        [
-            helper.make_node("Flatten", ["x"], ["flat"]),
-            helper.make_node("Gemm", ["flat", "w", "b"], ["logit"]),
-            helper.make_node("Sigmoid", ["logit"], ["chance"]),
-        ],
-        "pets",
-        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, SIDE, SIDE])],
-        [helper.make_tensor_value_info("chance", TensorProto.FLOAT, ["n", 1])],
-        [numpy_helper.from_array(v.astype(np.float32), name) for name, v in constants.items()],
-    )
-    opsets = [helper.make_opsetid("", 17)]
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["flat"]),
+        helper.make_node("Gemm", ["flat", "w", "b"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["chance"]),
+    ]
     model = tmp_path / "one.onnx"
-    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=8), model)
+    save(model, nodes, "chance", 1, constants)
     ran = command("plan", "--model", model, "--samples", pets)
     assert "--threshold 0.5 for a probability" in ran.sentence
     checked = command("check", "--model", model, "--samples", pets, "--write", "t.toml")
