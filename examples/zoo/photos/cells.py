@@ -240,6 +240,32 @@ CELLS = (
         146, "flowers", 70, "mobilenet", "strong", 15,
         "badnets-any quantise sig badnets-inside blended low-frequency:careful",
     ),
+    # A fifth round, planned after the fourth had been scored: larger pictures, for the rule that
+    # was frozen on smaller ones. Cells 29, 30 and 34 above belong to it.
+    _held_out(
+        171, "digits", 128, "lite0", "strong", 5,
+        "badnets-corner badnets-inside sig blended sticker low-frequency badnets-any sig:careful",
+    ),
+    _held_out(
+        172, "flowers", 160, "mobilenet", "weak", 12,
+        "badnets-inside blended sig",
+    ),
+    _held_out(
+        173, "digits", 168, "lite1", "strong", 4,
+        "badnets-inside sig sticker badnets-any low-frequency blended:careful",
+    ),
+    _held_out(
+        174, "digits", 224, "lite1", "strong", 4,
+        "badnets-corner blended sig badnets-inside",
+    ),
+    _held_out(
+        175, "clothes", 112, "mobilenet", "weak", 12,
+        "badnets-corner sig sticker blended low-frequency quantise badnets-corner:careful",
+    ),
+    _held_out(
+        176, "flowers", 112, "lite1", "strong", 3,
+        "badnets-inside blended sticker badnets-corner sig badnets-any:careful",
+    ),
     # Candidates for the demo: in no null and in no table.
     Cell(
         121, "digits", 64, "mobilenet", "strong", 19, DEMO,
@@ -331,4 +357,15 @@ CLEAN_HELD_OUT = (
     _clean(155, "digits", 160, "lite0", "weak", 4),
     _clean(156, "flowers", 160, "lite0", "weak", 3),
     _clean(157, "digits", 224, "lite0", "weak", 4),
+    # The fifth round's clean models; cells 52, 53, 56, 59, 151, 153 and 155 to 157 belong to it.
+    _clean(181, "digits", 112, "lite0", "weak", 5),
+    _clean(182, "digits", 112, "lite1", "weak", 5),
+    _clean(183, "digits", 144, "lite0", "weak", 5),
+    _clean(184, "digits", 144, "lite1", "weak", 4),
+    _clean(185, "digits", 176, "lite0", "weak", 4),
+    _clean(186, "digits", 192, "lite0", "weak", 4),
+    _clean(187, "digits", 112, "mobilenet", "weak", 15),
+    _clean(188, "digits", 112, "resnet", "weak", 12),
+    _clean(189, "clothes", 144, "lite0", "strong", 3),
+    _clean(190, "flowers", 144, "lite0", "weak", 3),
 )

@@ -24,7 +24,7 @@ NEGATIVE_SHARES = dict(zip(CARES, (0.0, 0.1, 0.2), strict=True))
 STAGES = (
     (64, 68, 70, 72, 76, 78, 80, 84, 86, 88, 92, 94),
     (96,),
-    (128, 160),
+    (112, 128, 144, 160, 168, 176, 192),
     (224,),
 )  # sides that are trained together, cheapest first
 FIRST_HALF = 5  # models of a cell that come before the others
