@@ -15,11 +15,12 @@ from PIL import Image
 
 from adapters.contract import InputSpec
 from adapters.images import encode_image
+from auditor.measured import label_null
 from auditor.probes.label_search.search import prepare
 from auditor.probes.label_search.settings import EFFORTS
 from auditor.probes.trigger_search.sample_set import Asking
 from auditor.verdict.scope import LOSSLESS
-from examples.benchmarks.label_search.tables import serves
+from examples.benchmarks.label_search.tables import ended, serves
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import classifier
 from examples.zoo.photos.index import read_records
@@ -42,6 +43,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--only", default="*", help="models by name, with * and ?")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--most-side", type=int, default=96, help="largest pictures, in pixels")
+    parser.add_argument(
+        "--until-found", action="store_true", help="ask no further stage once one is suspicious"
+    )
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--results", type=Path, default=DATA)
 
@@ -92,7 +96,12 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
     model = InputSpec(shape, (0.0,) * shape[0], (1.0,) * shape[0])
     labels = through(classifier(models / f"{record['name']}.onnx"), model, options.coding)
     run = _driven(prepare(model.from_pixels(pixels), truth, model, EFFORTS[effort], seed), labels)
-    stages = []
+    row: Record = {
+        "name": record["name"], "sha256": record["sha256"], "effort": effort, "seed": seed,
+        "classes": classes, "samples": len(picked), "stages": [], "coding": options.coding,
+        "each": options.each,
+    }  # fmt: skip
+    null = label_null().of(effort, classes)
     for stage in run.stages():
         before = run.search_set.total()
         found = _driven(stage, labels)
@@ -101,12 +110,12 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
              one.success.images]
             for one in found
         ]  # fmt: skip
-        stages.append({"queries": run.search_set.total() - before, "findings": findings})
-    return {
-        "name": record["name"], "sha256": record["sha256"], "effort": effort, "seed": seed,
-        "classes": classes, "samples": len(picked), "queries": run.search_set.total(),
-        "stages": stages, "coding": options.coding, "each": options.each,
-    }  # fmt: skip
+        asked = run.search_set.total()
+        row["stages"].append({"queries": asked - before, "findings": findings})
+        row["queries"] = asked
+        if options.until_found and ended(row, record, null).suspicious:
+            break
+    return row
 
 
 def drawn(truth: Any, classes: int, each: int, rng: np.random.Generator) -> Any:

@@ -66,7 +66,7 @@ class Ended:
         return self.suspicious and self.target == self.model["target"]
 
 
-SIDES = ((64, 96), (97, 160), (161, 224))
+SIDES = ((64, 96), (97, 224))
 """Sizes of pictures that are counted together, in pixels."""
 
 
