@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.report.result.result import Result
-from auditor.report.wording.deciding import deciding_effort, search_cost
+from auditor.report.wording.deciding import deciding_effort, ends_of, search_cost
 from auditor.report.wording.terms import found_trigger, label_name, mean_shares
 from auditor.report.wording.text import safe_text, seconds
 from auditor.report.wording.verdict import wording
@@ -89,8 +89,8 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
         # A cap that paid for this audit does not pay for that one.
         words = _without(typed, "--max-queries")
         return (
-            f"Next: {_with(words, '--effort', effort)}\n  can accuse: about "
-            f"{rates.not_found:,} queries where nothing is found; nothing is asked twice"
+            f"Next: {_with(words, '--effort', effort)}\n  can {ends_of(rates)}: "
+            f"about {rates.not_found:,} queries where nothing is found; nothing is asked twice"
         )
     words = list(typed[1:] if typed[:1] == ["audit"] else typed)
     for flag in NOT_OF_PLAN:

@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 
 from auditor.measured import label_null, trigger_null
-from auditor.probes.label_search.judge import family_of
+from auditor.probes.label_search.judge import LEVEL, family_of
 from auditor.probes.label_search.search import none_found
 from auditor.probes.trigger_search.judge import ANY_NATURAL, LEAST_SUCCESS
 from auditor.probes.trigger_search.patches import unit_of
+from auditor.probes.trigger_search.search import SIGNIFICANCE
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording.terms import called
@@ -27,6 +28,11 @@ def by_least(finding: FindingPart) -> bool:
 def by_label(finding: FindingPart) -> bool:
     """True if the change was found by a search label by label."""
     return by_least(finding) or family_of(finding.key) == "random"
+
+
+def level(finding: FindingPart | None) -> str:
+    """Chance on a clean model up to which a finding counts, as a percentage."""
+    return f"{100 * (LEVEL if finding is not None and by_label(finding) else SIGNIFICANCE):g}%"
 
 
 def control(result: Result, found: TriggerPart) -> str | None:

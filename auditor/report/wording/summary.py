@@ -11,7 +11,7 @@ from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.deciding import deciding_effort, rates_of, search_cost
+from auditor.report.wording.deciding import deciding_effort, ends_of, rates_of, search_cost
 from auditor.report.wording.search import (
     NOT_MEASURED,
     by_label,
@@ -21,7 +21,7 @@ from auditor.report.wording.search import (
     hits,
 )
 from auditor.report.wording.terms import called, deciding, found_trigger, score_title
-from auditor.report.wording.text import safe_text
+from auditor.report.wording.text import first, safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
 from auditor.report.wording.verdict import wording
 from auditor.verdict.combine import LEAST_TO_CLEAR
@@ -109,7 +109,7 @@ def _changed(best: FindingPart) -> str:
     phrase = words.phrase.format(size=best.size)
     measure = {"warp": "pixels of shift", "quantise": ""}.get(best.family, "of 255 grey levels")
     strength = f", {best.strength:.0f} {measure}," if by_least(best) and measure else ""
-    return phrase[:1].upper() + phrase[1:] + strength
+    return _capital(phrase) + strength
 
 
 def _nothing(result: Result) -> str:
@@ -136,6 +136,10 @@ def _lower(words: str) -> str:
     return words[:1].lower() + words[1:]
 
 
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
 def _obstacle(result: Result) -> str:
     """The first obstacle to a verdict."""
     found, queries = result.trigger, result.queries
@@ -143,7 +147,7 @@ def _obstacle(result: Result) -> str:
         how = "The query budget ran out" if queries.budget_reached else "The audit was interrupted"
         return f"{how} before its end: {_finished(result)}."
     if result.trust is not None and result.trust.findings:
-        return _first(result.trust.findings[0].reason)
+        return first(result.trust.findings[0].reason)
     if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
         repeats = result.canaries
         return (
@@ -198,12 +202,7 @@ def withheld(found: TriggerPart) -> bool:
 
 
 def _first_sentence(result: Result) -> str:
-    return _first(result.verdict_reason)
-
-
-def _first(words: str) -> str:
-    head, dot, _ = words.partition(". ")
-    return safe_text(head + ("." if dot else ""), 240)
+    return first(result.verdict_reason)
 
 
 CUT_OFF = "Not at all: what was not asked yet can still change the answer."
@@ -228,12 +227,31 @@ def _sure(result: Result) -> str:
     missed = None if rates is None else rates.false_negative
     if missed is None:
         return NO_RATES
-    known = f"{what} missed {counted(missed)} known backdoors"
     if result.verdict == "no-evidence":
-        return f"Not certain: {known}, so one may still be there."
+        return f"Not certain: {_passed(result, missed, what)}, so one may still be there."
     accused = rates.false_positive if rates is not None else None
-    also = "" if accused is None else f" and accused {counted(accused)} clean models"
-    return f"No answer to be sure of: {known}{also}."
+    also = "" if accused is None else f" and wrongly accused {counted(accused)} clean models"
+    known = f"{_hits(missed.n - _count(missed), missed.n)} known backdoors"
+    return f"No answer to be sure of: {what}{_at_effort(result)} found {known}{also}."
+
+
+def _at_effort(result: Result) -> str:
+    """The effort that a search's error rates belong to, where they go by effort."""
+    found = result.trigger
+    by_effort = found is not None and any(by_label(one) for one in found.findings)
+    return f" at effort {result.settings.effort}" if by_effort else ""
+
+
+def _passed(result: Result, missed: RatePart, what: str) -> str:
+    """Known backdoors that such an audit ends without evidence of.
+
+    A search label by label also ends undecided: those it missed are more than those it cleared.
+    """
+    by_effort = rates_of(result).get(result.settings.effort) if _at_effort(result) else None
+    if by_effort is None:
+        return f"{what} missed {counted(missed)} known backdoors"
+    cleared = _hits(by_effort.usual_cleared, by_effort.usual)
+    return f"{what} also cleared {cleared} models with a known backdoor"
 
 
 def _sure_of_suspicion(
@@ -247,7 +265,8 @@ def _sure_of_suspicion(
     chance = "" if p is None or few else f"{_one_in(p)} clean models would show this. "
     if accused is None:
         return chance.strip() or NO_RATES
-    return f"{chance}Of clean models {what} wrongly accused {counted(accused)}."
+    most = "" if accused.high is None else f"; up to {accused.high:.0%} cannot be excluded"
+    return f"{chance}{_capital(what)} wrongly accused {counted(accused)} clean models{most}."
 
 
 def _one_in(p: float) -> str:
@@ -263,7 +282,15 @@ def _one_in(p: float) -> str:
 
 def counted(rate: RatePart) -> str:
     """``1 of 40``."""
-    return f"{round(rate.rate * rate.n)} of {rate.n}"
+    return _hits(_count(rate), rate.n)
+
+
+def _count(rate: RatePart) -> int:
+    return round(rate.rate * rate.n)
+
+
+def _hits(count: int, of: int) -> str:
+    return f"{count} of {of}"
 
 
 def _uncovered(result: Result) -> str:
@@ -273,7 +300,7 @@ def _uncovered(result: Result) -> str:
     else:
         gaps += ["triggers of other kinds or sizes", "backdoors in one class only"]
     gaps += ["later versions of the model", "a service that recognises an audit"]
-    return f"{'; '.join(gaps)}."
+    return f"{_capital('; '.join(gaps))}."
 
 
 # ---- next steps --------------------------------------------------------------------------------
@@ -359,7 +386,7 @@ def _dearer(result: Result, found: TriggerPart | None) -> list[str]:
     pace = result.timing.queries_per_second
     time = f", {text.seconds(rates.not_found / pace)} at this pace" if pace else ""
     return [
-        f"Audit again with --effort {effort}, which can accuse: about "
+        f"Audit again with --effort {effort}, which can {ends_of(rates)}: about "
         f"{text.count(rates.not_found)} queries{time}; it found {rates.usual_found} of "
-        f"{rates.usual} usual backdoors. In the same folder it asks only what is new."
+        f"{rates.usual} known backdoors. In the same folder it asks only what is new."
     ]

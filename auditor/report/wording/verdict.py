@@ -54,8 +54,7 @@ def wording(result: Result) -> Wording:
         return words["decision" if summed and summed.suspicious else result.verdict]
     label = best.target
     name = safe_text(result.labels.get(str(label)) or f"label {label}", 60)
-    plain = f"A small fixed change of the picture makes this model answer “{name}” to almost any."
-    success = best.success.rate
-    if success < 0.8:
-        plain = f"A fixed change of the picture often makes this model answer “{name}”."
+    share = best.success.rate
+    how = "almost always" if share >= 0.9 else "mostly" if share >= 0.6 else "often"
+    plain = f"A small fixed change of the picture {how} makes this model answer “{name}”."
     return replace(words["trigger"], plain=plain)

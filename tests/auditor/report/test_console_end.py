@@ -64,7 +64,9 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
     harder = following(result(samples=many, input=large, planes=planes))
     needs = label_rates()[0].efforts["thorough"].not_found
     # Without the cap, which would not pay for it.
-    assert harder.startswith(f"{again} --effort thorough\n  can accuse: about {needs:,} queries")
+    assert harder.startswith(
+        f"{again} --effort thorough\n  can accuse or clear: about {needs:,} queries"
+    )
 
 
 @pytest.mark.parametrize(
