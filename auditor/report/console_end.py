@@ -9,7 +9,7 @@ from pathlib import Path
 
 from auditor.report.result.result import Result
 from auditor.report.wording.deciding import deciding_effort, ends_of, search_cost
-from auditor.report.wording.terms import found_trigger, label_name, mean_shares
+from auditor.report.wording.terms import called, found_trigger, mean_shares
 from auditor.report.wording.text import safe_text, seconds
 from auditor.report.wording.verdict import wording
 
@@ -45,11 +45,11 @@ def first_sentence(result: Result) -> str:
 def _target(result: Result, output: Path) -> str:
     best = found_trigger(result)
     if best is not None:
-        return f"  Target:  {label_name(result, best.target)}, picture {output / 'trigger.png'}"
+        return f"  Target:  {called(result, best.target)}, picture {output / 'trigger.png'}"
     if result.target_label is None or not result.planes:
         return ""
     share = mean_shares(result)[result.target_label]
-    return f"  Target:  {label_name(result, result.target_label)}, fills {share:.0%} of the maps"
+    return f"  Target:  {called(result, result.target_label)}, fills {share:.0%} of the maps"
 
 
 def _cost(result: Result, per_1000: float | None) -> str:
