@@ -55,6 +55,6 @@ def wording(result: Result) -> Wording:
     label = best.target
     name = safe_text(result.labels.get(str(label)) or f"label {label}", 60)
     share = best.success.rate
-    how = "almost always" if share >= 0.9 else "mostly" if share >= 0.6 else "often"
-    plain = f"A small fixed change of the picture {how} makes this model answer “{name}”."
+    which = "almost every picture" if share >= 0.9 else "most pictures" if share >= 0.6 else "many"
+    plain = f"A small fixed change of the picture makes this model answer “{name}” to {which}."
     return replace(words["trigger"], plain=plain)
