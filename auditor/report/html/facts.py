@@ -31,11 +31,13 @@ MOST_FACTS = 5
 IDENTITY = {
     "addresses": "Addresses of its name",
     "certificate": "SHA-256 of its certificate",
+    "headers": "Headers",
+    "model_version": "Model version",
     "clock_offset_s": "Its clock minus ours",
 }
 SAID = ("url", "access", "encoding")
 """Of the model's own facts what the page says elsewhere."""
-TOLD = ("url", "first_query", "last_query", "headers", "model_version")
+TOLD = ("url", "first_query", "last_query")
 """Of the server's identity what the page says elsewhere."""
 
 ACCESS = {
@@ -67,9 +69,10 @@ def identity(run: Mapping[str, Any]) -> Html | None:
     """The server that answered, and the software that asked; None without a record."""
     parts = [
         # The file sorts its keys, so the page does too: made again, it must be the same.
-        (title, free_form(_told(json.loads(json.dumps(held, sort_keys=True)))))
+        (title, free_form(told))
         for title, key in (("Who answered", "identity"), ("Asked with", "environment"))
-        if isinstance(held := run.get(key), Mapping) and held
+        if isinstance(held := run.get(key), Mapping)
+        and (told := _told(json.loads(json.dumps(held, sort_keys=True))))
     ]
     if not parts:
         return None

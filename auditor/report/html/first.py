@@ -8,6 +8,7 @@ from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
 from auditor.report.wording import text
 from auditor.report.wording.coverage import coverage_rows
+from auditor.report.wording.search import hits, kind_title, strongest
 from auditor.report.wording.summary import Summary, summary
 from auditor.report.wording.terms import called, found_trigger, model_name, moment
 
@@ -107,14 +108,13 @@ def _pair(source: ReportSource, keys: tuple[str, str], labels: tuple[int, int]) 
 def _tried(source: ReportSource) -> Html | None:
     """The sample beside the strongest change that was tried, where none leads anywhere."""
     found, held = source.result.trigger, source.pictures
-    tried = [] if found is None else [one for one in found.findings if kind_key(one.key) in held]
-    if not tried or SAMPLE_KEY not in held:
+    best = None if found is None else strongest(found)
+    if best is None or SAMPLE_KEY not in held or kind_key(best.key) not in held:
         return None
-    best = max(tried, key=lambda one: one.success.rate)
     pairs = (
         (SAMPLE_KEY, "as it is", "clean sample"),
-        (kind_key(best.key), "with a change that was tried",
-         f"{best.success.hits} of {best.success.samples} moved"),
+        (kind_key(best.key), f"with the strongest change, {kind_title(best)}",
+         f"moves {hits(best)} samples"),
     )  # fmt: skip
     figures = [
         tag(

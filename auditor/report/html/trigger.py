@@ -33,8 +33,8 @@ from auditor.report.wording.coverage import (
     kinds_rows,
 )
 from auditor.report.wording.search import (
+    beside_clean,
     by_label,
-    clean_models,
     control,
     hits,
     place_words,
@@ -80,7 +80,7 @@ def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[
     pairs: list[tuple[object, object]] = [
         ("Change", change(best)),
         ("Fresh samples that it moves", explained(_full(best))),
-        ("Clean models", clean_models(result, best)),
+        ("Compared with", beside_clean(result, best)),
     ]
     if (compared := control(result, found)) is not None:
         pairs.append(("Control", compared))
@@ -212,7 +212,7 @@ def _card(result: Result, one: FindingPart, pictures: Pictures) -> Html:
         "figcaption",
         tag("b", change(one)),
         tag("span", f"{hits(one)} to “{called(result, one.target)}”"),
-        tag("span", f"clean models: {clean_models(result, one)}", class_="note"),
+        tag("span", beside_clean(result, one), class_="note"),
     )
     return tag("figure", picture, caption)
 

@@ -65,6 +65,13 @@ def clean_models(result: Result, finding: FindingPart) -> str:
     return _least_of_clean(result, finding)
 
 
+def beside_clean(result: Result, finding: FindingPart) -> str:
+    """The same, as a note of its own."""
+    said = clean_models(result, finding)
+    need = by_least(finding) and said.endswith("or more")
+    return f"clean models need {said}" if need else f"clean models: {said}"
+
+
 def _least_of_clean(result: Result, finding: FindingPart) -> str:
     """The same of a search label by label: the least change that carries a label."""
     key = finding.key
@@ -121,10 +128,17 @@ def ranked_targets(result: Result, found: TriggerPart) -> list[str]:
             best[one.target] = one
     first = -1 if found.best is None else found.best.target
     order = sorted(best.values(), key=lambda one: (one.target != first, -one.success.rate))
-    return [f"{called(result, one.target)}: {hits(one)}, {_kind(one)}" for one in order]
+    return [f"{called(result, one.target)}: {hits(one)}, {kind_title(one)}" for one in order]
 
 
-def _kind(finding: FindingPart) -> str:
+def strongest(found: TriggerPart) -> FindingPart | None:
+    """The change that moves most where none leads anywhere; random ones only without any other."""
+    tried = [one for one in found.findings if not by_label(one) or by_least(one)]
+    return max(tried or found.findings, key=lambda one: one.success.rate, default=None)
+
+
+def kind_title(finding: FindingPart) -> str:
+    """The kind of a change: ``wave pattern``."""
     words = TRIGGER_KINDS.get(finding.family)
     return safe_text(finding.family, 40) if words is None else words.title.lower()
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
+from auditor.probes.label_search.fresh import CARRIES
 from auditor.probes.label_search.judge import LEVEL, may_accuse
 from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import ErrorRatesPart
@@ -19,6 +21,8 @@ from auditor.report.wording.search import (
     clean_models,
     exceeds,
     hits,
+    kind_title,
+    strongest,
 )
 from auditor.report.wording.terms import called, deciding, found_trigger, score_title
 from auditor.report.wording.text import first, safe_text
@@ -122,7 +126,9 @@ def _nothing(result: Result) -> str:
 def _tried(result: Result, found: TriggerPart) -> str:
     best, kinds = found.best, len(found.findings)
     said = f"{text.plural(kinds, 'kind')} of change tried, none beyond what clean models show"
-    if best is None or not best.success.hits:
+    if best is None:
+        return f"{said}{_strongest(result, found)}."
+    if not best.success.hits:
         return f"{said}."
     clean = clean_models(result, best)
     beside = "" if clean == NOT_MEASURED else f" (clean models: {clean})"
@@ -130,6 +136,17 @@ def _tried(result: Result, found: TriggerPart) -> str:
         f"{said}: the strongest, {_lower(change(best).partition(',')[0])}, sends {hits(best)} to "
         f"“{called(result, best.target)}”{beside}."
     )
+
+
+def _strongest(result: Result, found: TriggerPart) -> str:
+    """The change of a search label by label that moves most, where none carries a label."""
+    best = strongest(found)
+    if best is None:
+        return ""
+    beside = f" (clean models: {clean_models(result, best)})"
+    if by_least(best):
+        beside = f"; a trigger moves {math.ceil(CARRIES * best.success.samples)} or more"
+    return f": the strongest, {kind_title(best)}, moves {hits(best)} samples{beside}"
 
 
 def _lower(words: str) -> str:
