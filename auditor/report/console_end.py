@@ -79,7 +79,7 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
     if result.queries.budget_reached:
         return f"Next: {_with(typed, '--max-queries', str(_all_queries(result)))}\n  asks the rest"
     used = result.samples.used
-    if used < ENOUGH_SAMPLES:
+    if max(used, result.samples.count) < ENOUGH_SAMPLES:
         return (
             f"Next: {again}\n  with more samples: {used} were used, {ENOUGH_SAMPLES} to 120 serve"
         )
