@@ -48,13 +48,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown ``name``: the known one nearest to it, if any is."""
     import difflib  # noqa: PLC0415 - only a slip of the pen needs it
 
-    lowered = {one.lower() for one in known}
-    # Of a name in parts those that begin alike: triton-servr is meant to be of triton.
-    kin = {
-        one for one in lowered if "-" in name and one.split("-")[0] == name.lower().split("-")[0]
-    }
-    near = difflib.get_close_matches(name.lower(), sorted(kin), n=1, cutoff=0.4)
-    near = near or difflib.get_close_matches(name.lower(), sorted(lowered), n=1)
+    near = difflib.get_close_matches(name.lower(), {one.lower(): one for one in known}, n=1)
     return f"; did you mean {near[0]!r}?" if near else ""
 
 
