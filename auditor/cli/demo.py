@@ -17,7 +17,7 @@ def demo(
         "xray-audit-demo"
     ),
     effort: Annotated[
-        Effort, typer.Option(help="Strength of the trigger search; thorough can accuse.")
+        Effort, typer.Option(help="Strength of the trigger search; thorough can accuse or clear.")
     ] = "thorough",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,  # noqa: FBT002 - a flag
 ) -> None:

@@ -78,8 +78,14 @@ def _proof(source: ReportSource) -> Html:
     result, found = source.result, source.result.trigger
     if found is not None and found.best is not None and clean_key(0) in source.pictures:
         pairs = list(zip(found.shown.clean_labels, found.shown.changed_labels, strict=True))[:SHOWN]
-        # One that the change moves, if there is one.
-        number = next((n for n, (before, after) in enumerate(pairs) if before != after), 0)
+        misread = {source.pictures.get(str(wrong.ref)) for wrong in result.samples.wrong}
+
+        def tells(number: int) -> tuple[bool, bool]:
+            """True for a sample that the change moves, and for one named right without it."""
+            before, after = pairs[number]
+            return before != after, source.pictures.get(clean_key(number)) not in misread
+
+        number = max(range(len(pairs)), key=tells)
         shown = _pair(source, (clean_key(number), changed_key(number)), pairs[number])
         if shown is not None:
             return shown
