@@ -81,7 +81,7 @@ def identity(run: Mapping[str, Any]) -> Html | None:
 
 
 def _told(held: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known and not said elsewhere, by names for readers; libraries in one line."""
+    """Facts that are not said elsewhere, by names for readers; libraries in one line."""
     told = {
         IDENTITY.get(key, key): value
         for key, value in held.items()

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from auditor.measured import label_null, trigger_null
-from auditor.probes.label_search.judge import LEVEL, family_of
+from auditor.probes.label_search.judge import LEVEL, family_of, may_accuse
 from auditor.probes.label_search.search import none_found
 from auditor.probes.trigger_search.judge import ANY_NATURAL, LEAST_SUCCESS
 from auditor.probes.trigger_search.patches import unit_of
@@ -33,6 +33,15 @@ def by_label(finding: FindingPart) -> bool:
 def level(finding: FindingPart | None) -> str:
     """Chance on a clean model up to which a finding counts, as a percentage."""
     return f"{100 * (LEVEL if finding is not None and by_label(finding) else SIGNIFICANCE):g}%"
+
+
+def withheld(found: TriggerPart) -> bool:
+    """True if the best finding would be suspicious, had its false alarms been measured well."""
+    best = found.best
+    return (
+        best is not None and by_label(best) and may_accuse(best.key) and not found.suspicious
+        and found.p is not None and found.p <= LEVEL
+    )  # fmt: skip
 
 
 def control(result: Result, found: TriggerPart) -> str | None:
