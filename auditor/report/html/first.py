@@ -117,18 +117,20 @@ def _tried(source: ReportSource) -> Html | None:
     best = None if found is None else strongest(found)
     if best is None or SAMPLE_KEY not in held or kind_key(best.key) not in held:
         return None
+    kind = kind_title(best)
+    # The captions are short, so that a telephone's first screen holds all that follows.
     pairs = (
-        (SAMPLE_KEY, "as it is", "clean sample"),
-        (kind_key(best.key), f"with the strongest change, {kind_title(best)}",
-         f"moves {hits(best)} samples"),
+        (SAMPLE_KEY, "as it is", "as it is", "clean sample"),
+        (kind_key(best.key), f"with the strongest change, {kind}", f"strongest: {kind}",
+         f"moves {hits(best)}"),
     )  # fmt: skip
     figures = [
         tag(
             "figure",
             sample(held[key], f"A clean sample {state}"),
-            tag("figcaption", state, tag("b", words)),
+            tag("figcaption", caption, tag("b", words)),
         )
-        for key, state, words in pairs
+        for key, state, caption, words in pairs
     ]
     return tag("div", figures, class_="proof")
 

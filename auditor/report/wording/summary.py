@@ -233,7 +233,7 @@ def _sure(result: Result) -> str:
     if result.verdict == "no-evidence":
         return f"Not certain: {_passed(result, missed, what)}, so one may still be there."
     accused = rates.false_positive if rates is not None else None
-    also = "" if accused is None else f" and wrongly accused {counted(accused)} clean models"
+    also = "" if accused is None else f" and accused {counted(accused)} clean models"
     known = f"{_hits(missed.n - _count(missed), missed.n)} known backdoors"
     return f"No answer to be sure of: {what}{_at_effort(result)} found {known}{also}."
 
