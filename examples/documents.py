@@ -135,7 +135,7 @@ def demo(printed: str) -> str:
     for block in printed.split("\n\n")[1:]:
         said = block.splitlines()
         reason = re.split(r"(?<=[.)]) (?=[A-Z])", said[2].strip())[0]
-        queries = next(line for line in said if "Queries:" in line)
+        queries = next(line for line in said if "Queries:" in line).partition(", in ")[0]
         lines += [*said[:2], *textwrap.wrap(f"{reason} ...", WIDTH, initial_indent="  ",
                                             subsequent_indent="  "), queries, ""]  # fmt: skip
     return "```text\n" + "\n".join(lines).rstrip() + "\n```\n"

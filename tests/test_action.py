@@ -23,6 +23,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "auditor" / "workflows" / "demo" / "assets"
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
+ARTIFACT = "https://github.example/artifacts"
 SMALL = "--range=0,1\n--planes=3\n--canaries=5\n"
 
 
@@ -80,6 +81,8 @@ class Runner:
             if "uses" in step:
                 given = {key: self.text(value) for key, value in step.get("with", {}).items()}
                 self.ran.used[step["uses"]] = given
+                if "id" in step:
+                    self.ran.outputs[step["id"]] = {"artifact-url": f"{ARTIFACT}/{step['id']}"}
                 continue
             self._shell(step)
             if self.ran.code:
@@ -171,6 +174,8 @@ def test_an_open_audit_fails_the_job_after_its_upload(tmp_path: Path, path_with_
     assert (tmp_path / "xray-audit-report" / "report.html").exists()
     assert (tmp_path / "xray-audit-report" / "report.md").exists()
     assert ran.summary.startswith("# ? Inconclusive")
+    assert ARTIFACT not in ran.summary  # its page, with a sample, was not asked for
+    assert "actions/upload-artifact@v7" not in ran.used
     assert "::error title=xray-audit: inconclusive::No reference profile was given" in ran.log
     installed = (tmp_path / "installed").read_text(encoding="utf-8")
     assert f"pip install --quiet {ROOT}[cpu,fast]" in installed
@@ -206,8 +211,15 @@ def test_the_user_chooses_what_fails(
 
 
 def test_a_suspected_backdoor_fails_with_its_own_code(tmp_path: Path, path_with_stubs: str) -> None:
-    ran = Runner(tmp_path, _inputs("backdoored", arguments=SMALL), path_with_stubs).run()
+    changes = {"arguments": SMALL, "upload-page": "true"}
+    ran = Runner(tmp_path, _inputs("backdoored", **changes), path_with_stubs).run()
     assert ran.code == 1, ran.log
+    # The pictures in words, and a page that GitHub serves as it is.
+    assert "**Without and with the trigger:**" in ran.summary
+    assert ran.summary.endswith(f"[The same page with its pictures]({ARTIFACT}/page)\n")
+    page = ran.used["actions/upload-artifact@v7"]
+    assert page["archive"] == "False"
+    assert "data:image/png;base64," in (tmp_path / page["path"]).read_text(encoding="utf-8")
     assert ran.outputs["audit"]["verdict"] == "backdoor-suspected"
     assert ran.used["github/codeql-action/upload-sarif@v3"]["category"] == "xray-audit"
 

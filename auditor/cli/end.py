@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 import textwrap
@@ -33,6 +34,14 @@ def in_colour() -> bool:
     return sys.stdout.isatty()
 
 
+def _wrapped(line: str, width: int) -> str:
+    """``line`` in lines of ``width``; a number and its unit stay together."""
+    hold = re.sub(r"(?<=\d) (?=(?:s|min|h)\b)", "\xa0", line)
+    indent = INDENT if line[:11].rstrip().endswith(":") else "  "
+    filled = textwrap.fill(hold, width, subsequent_indent=indent, break_on_hyphens=False)
+    return filled.replace("\xa0", " ")
+
+
 def dressed(lines: Sequence[str], following: str) -> str:
     """The lines of an end and the command that follows: on a terminal wrapped to its width, and in
     colour if it shows any.
@@ -40,15 +49,7 @@ def dressed(lines: Sequence[str], following: str) -> str:
     shown = list(lines)
     if sys.stdout.isatty():
         width = max(shutil.get_terminal_size().columns - 1, 30)
-        shown = [
-            textwrap.fill(
-                one,
-                width,
-                subsequent_indent=INDENT if one[:11].rstrip().endswith(":") else "  ",
-                break_on_hyphens=False,
-            )
-            for one in lines
-        ]
+        shown = [_wrapped(one, width) for one in lines]
     if in_colour():
         word = lines[0].removeprefix("Verdict: ")
         shown[0] = "Verdict: " + typer.style(word, fg=COLOURS.get(word, "yellow"), bold=True)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 MOST_COLUMNS, NAME_COLUMNS = 100, 25
+ALL_SHOWN = 15
+"""Options and arguments up to which a command hides none."""
 OWN, ABOUT = "This command", "Help"
 RARE = {
     "sign_key", "accepted", "fail_on", "open_report", "workers", "scheduler",
@@ -114,18 +116,18 @@ def _short(text: str) -> str:
 
 def _panels(command: Any, context: Any, *, everything: bool) -> tuple[dict[str, list[Row]], int]:
     """The rows of each panel, in their order, and the number of options that are left out."""
+    shown = [one for one in command.get_params(context) if one.get_help_record(context)]
     rare = {*option_names(), *RARE} - set(BASIC)
+    if len(shown) <= ALL_SHOWN:
+        rare = set()
     found: dict[str, list[Row]] = {name: [] for name in (OWN, *PANELS, ABOUT)}
     left_out = 0
-    for one in command.get_params(context):
-        record = one.get_help_record(context)
-        if record is None:
-            continue
+    for one in shown:
         if one.name in rare and not everything:
             left_out += 1
             continue
         panel = ABOUT if one.name in HELP else getattr(one, "rich_help_panel", None) or OWN
-        found[panel].append((record[0], record[1]))
+        found[panel].append(one.get_help_record(context))
     return {name: rows for name, rows in found.items() if rows}, left_out
 
 

@@ -88,7 +88,9 @@ class LiveProgress(StreamProgress):
         region.stop()
         line = Text(f"{self._phase or 'Asked'}: {self._done:,} labels")
         line.append(f", {duration(self._now() - self._began)}")
-        line.append(f"; {self._best}" if self._best else "")
+        # Half of a count would be another count.
+        if self._best and len(line) + len(self._best) + 2 < self._console.width:
+            line.append(f"; {self._best}")
         line.truncate(self._console.width - 1, overflow="ellipsis")
         self._console.print(line)
         self._planned = 0

@@ -10,7 +10,15 @@ from typing import Any
 from auditor.report.result.course import NotAskedPart
 from auditor.report.result.result import Result
 from auditor.report.wording.terms import SCORE_HEADS, found_trigger, mean_shares
-from auditor.report.wording.text import INTERVAL, interval, percent, rate_interval, safe_text, score
+from auditor.report.wording.text import (
+    INTERVAL,
+    interval,
+    percent,
+    rate_interval,
+    safe_text,
+    score,
+    seconds,
+)
 from auditor.report.wording.verdict import wording
 
 _MOST_LINES = 24
@@ -84,8 +92,9 @@ def show_price(price: Mapping[str, Any]) -> str:
         ("", list(columns)),
         ("Queries", [f"{one['queries']:,}" for one in columns.values()]),
         ("Requests", [f"{one['requests']:,}" for one in columns.values()]),
-        ("Upload", [f"{one['bytes_sent'] / 1e6:,.1f} MB" for one in columns.values()]),
     ]
+    if price["worst"]["bytes_sent"]:
+        rows.append(("Upload", [_megabytes(one) for one in columns.values()]))
     if price["worst"]["seconds"] is not None:
         rows.append(("Time", [_time(one["seconds"]) for one in columns.values()]))
     if price["worst"]["tokens"] is not None:
@@ -116,7 +125,7 @@ def _effort_lines(efforts: Sequence[Mapping[str, Any]]) -> list[str]:
         ends = ["suspected"] * one["suspects"] + ["no evidence"] * one["clears"]
         rows.append([
             one["effort"], f"{cost['queries']:,}", f"{cost['requests']:,}",
-            f"{cost['bytes_sent'] / 1e6:,.1f} MB",
+            _megabytes(cost) if cost["bytes_sent"] else "",
             "" if cost["seconds"] is None else _time(cost["seconds"]),
             "" if cost["money"] is None else f"{cost['money']:,.2f}",
             f"{one['found']} of {one['of']}",
@@ -131,13 +140,18 @@ def _effort_lines(efforts: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["Where nothing is found, by effort:", *table] if table else []
 
 
-def _time(seconds: float) -> str:
-    """A time in minutes, from two hours on in hours, from two days on in days."""
-    sizes = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "h"))
-    size, unit = next(
-        ((size, unit) for least, size, unit in sizes if seconds >= least), (60, "min")
-    )
-    return f"{seconds / size:,.1f} {unit}"
+def _megabytes(cost: Mapping[str, Any]) -> str:
+    return f"{cost['bytes_sent'] / 1e6:,.1f} MB"
+
+
+def _time(span: float) -> str:
+    """A time in seconds, from a minute on in minutes, from two hours on in hours, from two days on
+    in days.
+    """
+    sizes = ((2 * 86_400, 86_400, "days"), (2 * 3600, 3600, "h"), (60, 60, "min"))
+    fits = ((size, unit) for least, size, unit in sizes if span >= least)
+    size, unit = next(fits, (0, ""))
+    return f"{span / size:,.1f} {unit}" if size else seconds(span)
 
 
 def show_calibration(data: Mapping[str, Any], path: Path) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.report.result.result import Result
-from auditor.report.wording.deciding import deciding_effort, search_cost
-from auditor.report.wording.terms import found_trigger, label_name, mean_shares
+from auditor.report.wording.deciding import deciding_effort, ends_of, search_cost
+from auditor.report.wording.terms import called, found_trigger, mean_shares
 from auditor.report.wording.text import safe_text, seconds
 from auditor.report.wording.verdict import wording
 
@@ -45,11 +45,11 @@ def first_sentence(result: Result) -> str:
 def _target(result: Result, output: Path) -> str:
     best = found_trigger(result)
     if best is not None:
-        return f"  Target:  {label_name(result, best.target)}, picture {output / 'trigger.png'}"
+        return f"  Target:  {called(result, best.target)}, picture {output / 'trigger.png'}"
     if result.target_label is None or not result.planes:
         return ""
     share = mean_shares(result)[result.target_label]
-    return f"  Target:  {label_name(result, result.target_label)}, fills {share:.0%} of the maps"
+    return f"  Target:  {called(result, result.target_label)}, fills {share:.0%} of the maps"
 
 
 def _cost(result: Result, per_1000: float | None) -> str:
@@ -79,7 +79,7 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
     if result.queries.budget_reached:
         return f"Next: {_with(typed, '--max-queries', str(_all_queries(result)))}\n  asks the rest"
     used = result.samples.used
-    if used < ENOUGH_SAMPLES:
+    if max(used, result.samples.count) < ENOUGH_SAMPLES:
         return (
             f"Next: {again}\n  with more samples: {used} were used, {ENOUGH_SAMPLES} to 120 serve"
         )
@@ -89,8 +89,8 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
         # A cap that paid for this audit does not pay for that one.
         words = _without(typed, "--max-queries")
         return (
-            f"Next: {_with(words, '--effort', effort)}\n  can accuse: about "
-            f"{rates.not_found:,} queries where nothing is found; nothing is asked twice"
+            f"Next: {_with(words, '--effort', effort)}\n  can {ends_of(rates)}: "
+            f"about {rates.not_found:,} queries where nothing is found; nothing is asked twice"
         )
     words = list(typed[1:] if typed[:1] == ["audit"] else typed)
     for flag in NOT_OF_PLAN:

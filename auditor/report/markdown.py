@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 
-from auditor.report.html.changes import TEXTURE_KEY
+from auditor.report.html.changes import SHOWN, TEXTURE_KEY
 from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
 from auditor.report.wording import accepted, buyer, formal, frameworks, terms, text
@@ -48,19 +48,37 @@ def summary_markdown(source: ReportSource) -> str:
     asked = text.plural(result.queries.sent_all_runs, "query", "queries")
     about = f"{moment(result.timing.finished)}, {asked}, report {source.digest[:16]}"
     accepted_risk = accepted.accepted_lines(source.findings)
-    # By its name: GitHub and most trackers show no picture that Markdown carries in itself.
-    shown = terms.found_trigger(result) is not None and TEXTURE_KEY in source.pictures
     blocks = [
         f"# {SYMBOLS[said.tone]} {said.title}",
         f"Backdoor audit of **{plain(terms.model_name(result))}**: {plain(about)}",
         f"**{plain(said.plain)}** {plain(said.reason)}",
         f"**How sure is this?** {plain(said.sure)}",
         f"**Not covered:** {plain(said.uncovered)}",
-        *(["**Picture:** trigger.png, beside the report"] if shown else []),
+        *_pictures(source),
         *([f"**{accepted.TITLE}:**", _list(accepted_risk)] if accepted_risk else []),
         f"**Next:**\n\n{_list(said.steps)}",
     ]
     return "\n\n".join(blocks) + "\n"
+
+
+def _pictures(source: ReportSource) -> list[str]:
+    """The pictures of a found trigger in words, and their files.
+
+    By their names: GitHub and most trackers show no picture that Markdown carries in itself.
+    """
+    result = source.result
+    if terms.found_trigger(result) is None or TEXTURE_KEY not in source.pictures:
+        return []
+    shown = result.trigger.shown if result.trigger else None
+    pairs = [] if shown is None else zip(shown.clean_labels, shown.changed_labels, strict=True)
+    moved = "; ".join(
+        f"{terms.called(result, before)} → {terms.called(result, after)}"
+        for before, after in [*pairs][:SHOWN]
+    )
+    return [
+        f"**Without and with the trigger:** {plain(moved)}",
+        "**Pictures:** summary.html shows them; the trigger alone is trigger.png",
+    ]
 
 
 def _verdict(result: Result, digest: str) -> list[str]:

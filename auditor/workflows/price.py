@@ -29,7 +29,7 @@ _MEASURED = (
     "queries_per_second", "request_rate", "requests_per_day", "input_tokens", "output_tokens",
 )  # fmt: skip
 _DAY_S = 86_400.0
-UNKNOWN_RATE = "unknown: run xray-audit check first, with the same --output"
+UNKNOWN_RATE = "unknown; run xray-audit check first, with the same --output"
 SEARCH_BATCH = 75
 """Mean batch of a trigger search, over searches of four reference models (9 to 80 batches of 77 to
 103 inputs)."""

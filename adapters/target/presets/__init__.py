@@ -50,9 +50,12 @@ def over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
 @functools.cache
 def _read(name: str) -> dict[str, Any]:
     if name not in preset_names():
-        near = difflib.get_close_matches(name.lower(), preset_names(), n=1)
+        # First those of the same server: triton-servr is meant to be triton-classification.
+        kin = [one for one in preset_names() if one.split("-")[0] == name.lower().split("-")[0]]
+        known, least = (kin, 0.3) if kin else (preset_names(), 0.6)
+        near = difflib.get_close_matches(name.lower(), known, 1, least)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        known = ", ".join(preset_names())
-        raise TargetError(f"there is no preset {name!r}; there are {known}{hint}")
+        every = ", ".join(preset_names())
+        raise TargetError(f"there is no preset {name!r}; there are {every}{hint}")
     text = resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")
     return tomllib.loads(text)

@@ -9,23 +9,20 @@ from auditor.report.result.course import LostRequest
 from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.terms import EVIDENCE_HEAD, called, evidence_row
-from auditor.report.wording.text import safe_text
+from auditor.report.wording.text import first, safe_text
 
 SHOWN = 4
 """Labels, and values of one header of the server, that are listed."""
 
 
 def decision(result: Result) -> Html | None:
-    """The decision rule's value, and the labels that it is made of; None if it was not asked."""
+    """The decision rule's sum, where it is not among the verdict's reasons, and the labels that it
+    is made of; None if it was not asked. Its error rates stand beside the rule.
+    """
     held = result.scores.decision
     if held is None:
         return None
-    pairs: list[tuple[object, object]] = [
-        ("Value", f"{held.value:.2f}, higher is more suspicious"),
-        ("Chance on a clean model", f"p = {held.p:.2g}"),
-        ("Suspicious up to", f"p = {held.level:.2g}, the stated rate of false alarms"),
-        ("Clean references", text.count(held.references)),
-    ]
+    pairs = list[tuple[object, object]]()
     if held.shift is not None:
         pairs.append(("Unlike the references by", f"{held.shift:.2f} (0: alike)"))
     if held.targets:
@@ -38,7 +35,8 @@ def decision(result: Result) -> Html | None:
     return folded(
         "decision",
         "What the evidence adds up to",
-        facts(pairs),
+        None if held.reason in result.verdict_reason else tag("p", first(held.reason)),
+        facts(pairs) if pairs else None,
         table(caption, EVIDENCE_HEAD, rows) if rows else None,
     )
 

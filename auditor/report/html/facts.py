@@ -9,7 +9,6 @@ from typing import Any
 from auditor.report.html.parts import (
     Html,
     bullets,
-    code_block,
     facts,
     folded,
     free_form,
@@ -23,37 +22,18 @@ from auditor.report.wording import text
 from auditor.report.wording.terms import called, further, score_title, unnoticed
 from auditor.report.wording.text import safe_text
 
-MAX_WRONG = 8
+MAX_WRONG = 5
 """Wrongly labelled samples that are listed one by one."""
 
-MOST_FACTS = 8
+MOST_FACTS = 5
 """Entries shown of a free-form object: the model's description, or a profile's."""
-
-RECOMPUTE = """\
-import json, math
-import numpy as np
-from auditor.scores.planes import score_plane, score_points
-
-report = json.load(open("report.json", encoding="utf-8"))
-settings = report["settings"]
-for plane in report["planes"]:
-    rest = (plane["triplet_classes"], len(plane["shares"]), settings["alpha"],
-            settings["ats_threshold"])
-    if plane.get("points"):
-        again = score_points(np.array(plane["points"]["labels"]), *rest)
-    else:
-        again = score_plane(np.array(plane["label_map"]), np.array(plane["nodes"]), *rest)
-    for name in ("re", "ats", "ats_by_label"):
-        if getattr(again, name) is not None:
-            assert math.isclose(getattr(again, name), plane[name], abs_tol=1e-12), plane["index"]
-"""
 
 IDENTITY = {
     "addresses": "Addresses of its name",
     "certificate": "SHA-256 of its certificate",
     "headers": "Headers",
     "model_version": "Model version",
-    "clock_offset_s": "Its clock minus ours, s",
+    "clock_offset_s": "Its clock minus ours",
 }
 SAID = ("url", "access", "encoding")
 """Of the model's own facts what the page says elsewhere."""
@@ -89,9 +69,10 @@ def identity(run: Mapping[str, Any]) -> Html | None:
     """The server that answered, and the software that asked; None without a record."""
     parts = [
         # The file sorts its keys, so the page does too: made again, it must be the same.
-        (title, free_form(_named(json.loads(json.dumps(held, sort_keys=True)))))
+        (title, free_form(told))
         for title, key in (("Who answered", "identity"), ("Asked with", "environment"))
-        if isinstance(held := run.get(key), Mapping) and held
+        if isinstance(held := run.get(key), Mapping)
+        and (told := _told(json.loads(json.dumps(held, sort_keys=True))))
     ]
     if not parts:
         return None
@@ -99,8 +80,19 @@ def identity(run: Mapping[str, Any]) -> Html | None:
     return folded("identity", "Endpoint and environment", shown)
 
 
-def _named(held: Mapping[str, Any]) -> dict[str, Any]:
-    return {IDENTITY.get(key, key): value for key, value in held.items() if key not in TOLD}
+def _told(held: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts that are not said elsewhere, by names for readers; libraries in one line."""
+    told = {
+        IDENTITY.get(key, key): value
+        for key, value in held.items()
+        if key not in TOLD and value is not None
+    }
+    if isinstance(clock := told.get(IDENTITY["clock_offset_s"]), Mapping):
+        ends = f"{clock.get('low')} to {clock.get('high')} s"
+        told[IDENTITY["clock_offset_s"]] = ends
+    if isinstance(versions := told.get("libraries"), Mapping):
+        told["libraries"] = ", ".join(f"{name} {version}" for name, version in versions.items())
+    return told
 
 
 def _range(taken: InputPart) -> str:
@@ -111,7 +103,7 @@ def _range(taken: InputPart) -> str:
 
 def settings(result: Result) -> Html:
     """Everything decided before the first query."""
-    said = "All settings were fixed in a plan, and the plan hashed, before the first query."
+    said = "Fixed in a plan, and the plan hashed, before the first query."
     return folded("settings", "Settings", tag("p", said), free_form(result.content["settings"]))
 
 
@@ -121,7 +113,8 @@ def profile(result: Result) -> Html:
     if held is None:
         nothing = "No reference profile was applied; the scores were compared with nothing."
         return folded("profile", "Reference profile", tag("p", nothing))
-    skipped = {"thresholds", "error_rates"}
+    # Said by the sentence, or by the audit itself, which fits them.
+    skipped = {"thresholds", "error_rates", "name", "status", "access", "coding", "references"}
     rows = [
         (score_title(name), text.score(limit.value), text.interval(limit.low, limit.high))
         for name, limit in held.thresholds.items()
@@ -231,17 +224,16 @@ def ledger(result: Result) -> Html:
 
 
 def recheck() -> Html:
-    """Commands that verify the numbers, and the next steps."""
+    """Command that verifies the numbers."""
     return folded(
         "recheck",
         "Check it yourself",
         tag(
             "p",
             tag("code", "xray-audit verify"),
-            " computes scores and verdict again from the logged labels, without model or network. "
-            "The scores alone also follow from report.json:",
+            " computes scores and verdict again from the logged labels, without model or network; "
+            "a program of a few lines in its documentation (auditor/report) the scores alone.",
         ),
-        code_block(RECOMPUTE),
     )
 
 

@@ -8,6 +8,7 @@ from auditor.report.result.result import Result
 from auditor.report.source import ReportSource
 from auditor.report.wording import text
 from auditor.report.wording.coverage import coverage_rows
+from auditor.report.wording.search import hits, kind_title, strongest
 from auditor.report.wording.summary import Summary, summary
 from auditor.report.wording.terms import called, found_trigger, model_name, moment
 
@@ -77,8 +78,14 @@ def _proof(source: ReportSource) -> Html:
     result, found = source.result, source.result.trigger
     if found is not None and found.best is not None and clean_key(0) in source.pictures:
         pairs = list(zip(found.shown.clean_labels, found.shown.changed_labels, strict=True))[:SHOWN]
-        # One that the change moves, if there is one.
-        number = next((n for n, (before, after) in enumerate(pairs) if before != after), 0)
+        misread = {source.pictures.get(str(wrong.ref)) for wrong in result.samples.wrong}
+
+        def tells(number: int) -> tuple[bool, bool]:
+            """True for a sample that the change moves, and for one named right without it."""
+            before, after = pairs[number]
+            return before != after, source.pictures.get(clean_key(number)) not in misread
+
+        number = max(range(len(pairs)), key=tells)
         shown = _pair(source, (clean_key(number), changed_key(number)), pairs[number])
         if shown is not None:
             return shown
@@ -107,22 +114,23 @@ def _pair(source: ReportSource, keys: tuple[str, str], labels: tuple[int, int]) 
 def _tried(source: ReportSource) -> Html | None:
     """The sample beside the strongest change that was tried, where none leads anywhere."""
     found, held = source.result.trigger, source.pictures
-    tried = [] if found is None else [one for one in found.findings if kind_key(one.key) in held]
-    if not tried or SAMPLE_KEY not in held:
+    best = None if found is None else strongest(found)
+    if best is None or SAMPLE_KEY not in held or kind_key(best.key) not in held:
         return None
-    best = max(tried, key=lambda one: one.success.rate)
+    kind = kind_title(best)
+    # The captions are short, so that a telephone's first screen holds all that follows.
     pairs = (
-        (SAMPLE_KEY, "as it is", "clean sample"),
-        (kind_key(best.key), "with a change that was tried",
-         f"{best.success.hits} of {best.success.samples} moved"),
+        (SAMPLE_KEY, "as it is", "as it is", "clean sample"),
+        (kind_key(best.key), f"with the strongest change, {kind}", f"strongest: {kind}",
+         f"moves {hits(best)}"),
     )  # fmt: skip
     figures = [
         tag(
             "figure",
             sample(held[key], f"A clean sample {state}"),
-            tag("figcaption", state, tag("b", words)),
+            tag("figcaption", caption, tag("b", words)),
         )
-        for key, state, words in pairs
+        for key, state, caption, words in pairs
     ]
     return tag("div", figures, class_="proof")
 

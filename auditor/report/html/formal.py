@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from auditor.report.html.parts import Html, bullets, facts, paragraphs, section, table, tag
 from auditor.report.result.result import Result
-from auditor.report.wording import formal, frameworks
+from auditor.report.wording import formal, frameworks, text
 from auditor.report.wording.frameworks import Framework
 from auditor.report.wording.terms import model_name, moment
 from auditor.report.wording.text import safe_text
@@ -31,12 +31,15 @@ def scope(result: Result, digest: str) -> Html:
 
 def rule(result: Result) -> Html:
     """The decision rule with the risk of a false reject and of a false accept."""
-    rows = [(kind.capitalize(), *rest) for kind, *rest in formal.risk_rows(result)]
-    caption = "False reject: a clean model is suspected. False accept: a backdoored one is not"
+    rows = [(part.capitalize(), *rest) for part, *rest in formal.risk_rows(result)]
+    caption = (
+        "False reject: a clean model is suspected; false accept: a backdoored one is not; "
+        f"{text.INTERVAL}s"
+    )
     return section(
         "rule",
         "Decision rule and its risks",
-        paragraphs(formal.decision_rule(result)),
+        paragraphs(formal.rule_words(result)),
         table(caption, formal.RISK_HEAD, rows)
         if rows
         else tag("p", "No part of the rule has known error rates here."),

@@ -50,17 +50,18 @@ def _introduction(result: Result) -> str:
     middle = ""
     if result.settings.expansion > 0:
         part = 100.0 / (2.0 * result.settings.expansion + 1.0)
-        middle = f" The samples span only the middle {part:.0f}% of each side."
-    how = "the label that the model gave at every point"
+        middle = f" They span only the middle {part:.0f}% of each side."
+    everywhere, how = " at every point", ""
     if result.settings.sampler != "paper":
+        everywhere = ""
         how = (
-            "label; the model was asked where the picture below each is dark, and the rest is "
-            "filled. ATS is of these pictures, other scores of a few scattered points"
+            " The model was asked where the picture below each is dark; the rest is filled. ATS is "
+            "of these pictures, other scores of scattered points."
         )
     return (
-        "Each picture is a plane through three clean samples of different classes (circle, square, "
-        f"triangle), coloured by {how}. In a backdoored model the target label tends to flood it."
-        f"{middle}"
+        "Each is a plane through three clean samples (circle, square, triangle), coloured by the "
+        f"model's label{everywhere}.{middle} In a backdoored model the target tends to flood it."
+        f"{how}"
     )
 
 
@@ -102,7 +103,7 @@ def _figure(result: Result, plane: PlanePart, grid: GridLabels, small: Mapping[s
         None if drawn is None else image("image/png", asked_png(drawn.asked), _drawing(drawn)),
         tag(
             "figcaption",
-            tag("p", title, " ", tag("span", " · ".join(scores), class_="wrap")),
+            tag("p", title, " ", tag("span", ", ".join(scores), class_="wrap")),
             tag("ul", samples, class_="samples"),
         ),
     )

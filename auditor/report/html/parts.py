@@ -79,12 +79,6 @@ def _escaped(value: object) -> str:
     return html.escape(visible(str(value)), quote=True)
 
 
-def code_block(lines: str) -> Html:
-    """A program, line by line; everywhere else a line break in a text would be spelled out."""
-    escaped = "\n".join(_escaped(line) for line in lines.splitlines())
-    return tag("pre", tag("code", Html(escaped)), tabindex="0")
-
-
 def section(anchor: str, title: str, *children: object) -> Html:
     """A section of a part, under a third-level heading."""
     heading = f"{anchor}-title"

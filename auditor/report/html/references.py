@@ -23,9 +23,8 @@ def references(result: Result, profile: Mapping[str, Any]) -> Html | None:
     if not any(drawn):
         return None
     intro = (
-        "Each mark is one reference model whose state is known: circles are clean, crosses "
-        "backdoored. The line is the model under audit. Where both rows overlap, the score cannot "
-        "tell them apart."
+        "Each mark is a reference model: circles are clean, crosses backdoored. The line is the "
+        "audited one. Where the rows overlap, the score cannot tell them apart."
     )
     return folded(
         "references",
@@ -53,12 +52,12 @@ def _score(result: Result, profile: Mapping[str, Any], name: str) -> Html | None
     }
     if mean is None or not any(groups.values()):
         return None
-    below = ", ".join(
+    below = " and ".join(
         f"{sum(value <= mean for value in values)} of {len(values)} {kind}"
         for kind, values in groups.items()
         if values
     )
-    said = f"{score_title(name)} {with_unit(name, mean)}: {below} references lie at or below."
+    said = f"{below} references lie at or below {with_unit(name, mean)}."
     end = max([mean, *(value for values in groups.values() for value in values)]) or 1.0
     drawing = chart(
         96,

@@ -42,8 +42,8 @@ def scores(result: Result) -> Html:
     if not result.planes:
         return folded("scores", "Plane scores", tag("p", NO_PLANE))
     intro = (
-        "How labels spread far from the samples. Low values are suspicious. Dots are single "
-        "planes; the diamond is their mean, its bar the 95 % interval. "
+        "How labels spread far from the samples; low values are suspicious. Dots are planes, the "
+        "diamond is their mean with its 95 % interval. "
     )
     flagged = "At or below its threshold (hatched) a score is flagged."
     intro += flagged if result.comparisons else "There is no threshold to compare them with."
@@ -180,8 +180,8 @@ def _meaning(result: Result) -> str:
     largest = largest_first(mean_shares(result))[0]
     if found is None:
         return (
-            "If the model is backdoored so that every triggered input gets one label, the first "
-            "is the likely one; otherwise the largest share means nothing."
+            "If a backdoor sends every triggered input to one label, it is likely the first; "
+            "otherwise the largest share means nothing."
         )
     if found.target == largest:
         return "The first is also the label that the trigger leads to."

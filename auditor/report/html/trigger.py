@@ -33,8 +33,8 @@ from auditor.report.wording.coverage import (
     kinds_rows,
 )
 from auditor.report.wording.search import (
+    beside_clean,
     by_label,
-    clean_models,
     control,
     hits,
     place_words,
@@ -72,7 +72,7 @@ def demonstration(result: Result, pictures: Pictures) -> Html | None:
         ),
         tag("div", shown, class_="maps triggers") if shown else None,
         _true_sizes(found, pictures) if small and shown else None,
-        _by_source(result, best),
+        _by_source(result, best) if rests else None,
     )
 
 
@@ -80,18 +80,18 @@ def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[
     pairs: list[tuple[object, object]] = [
         ("Change", change(best)),
         ("Fresh samples that it moves", explained(_full(best))),
-        ("Clean models", clean_models(result, best)),
+        ("Compared with", beside_clean(result, best)),
     ]
     if (compared := control(result, found)) is not None:
         pairs.append(("Control", compared))
-    if best.changed.samples:
+    if best.changed.samples and found.suspicious:
         pairs.append(("Labels changed at all", hits_in_full(best.changed).partition(" =")[0]))
     if best.place is not None:
         pairs.append(("Where", place_words(best.place, best.size, result.input.shape)))
     # The counts of a few dozen clean photo models tell no small chance.
     if found.p is not None and not by_label(best):
         pairs.append(("Chance on a clean model", f"{found.p:.1g}, all attempts counted"))
-    targets = ranked_targets(result, found)
+    targets = ranked_targets(result, found) if found.suspicious else []
     if len(targets) > 1:
         pairs.append(("Further labels that changes lead to", bullets(targets[1:], "ol")))
     return pairs
@@ -169,11 +169,13 @@ def search(result: Result, pictures: Pictures) -> Html | None:
     found = result.trigger
     if found is None:
         return None
-    best = "" if found.best is None else found.best.key
-    cards = [_card(result, one, pictures) for one in found.findings if one.key != best]
+    best = None if found.best is None else _kind(found.best)
+    cards = [
+        _card(result, one, pictures) for one in _strongest(found.findings) if _kind(one) != best
+    ]
     if found.best is not None and not cards:
         return None
-    said = "Strongest change of each kind, on samples that the search never saw."
+    said = "Strongest change of each kind, on fresh samples."
     body = [
         tag("p", explained(said)),
         tag("p", safe_text(found.reason, 1200)) if not found.findings else None,
@@ -181,6 +183,23 @@ def search(result: Result, pictures: Pictures) -> Html | None:
     ]
     make = folded if found_trigger(result) else section
     return make("trigger", "Other changes tried" if found.best else "Changes tried", *body)
+
+
+def _kind(one: FindingPart) -> str:
+    """The kind that a change is the strongest of. In a search label by label every change is one,
+    as each has the least strength that works.
+    """
+    return one.key if by_label(one) else one.family
+
+
+def _strongest(findings: Sequence[FindingPart]) -> list[FindingPart]:
+    """Of every kind the change that moves most, in order."""
+    best: dict[str, FindingPart] = {}
+    for one in findings:
+        kind = _kind(one)
+        if kind not in best or one.success.rate > best[kind].success.rate:
+            best[kind] = one
+    return [one for one in findings if one in best.values()]
 
 
 def _card(result: Result, one: FindingPart, pictures: Pictures) -> Html:
@@ -193,7 +212,7 @@ def _card(result: Result, one: FindingPart, pictures: Pictures) -> Html:
         "figcaption",
         tag("b", change(one)),
         tag("span", f"{hits(one)} to “{called(result, one.target)}”"),
-        tag("span", f"clean models: {clean_models(result, one)}", class_="note"),
+        tag("span", beside_clean(result, one), class_="note"),
     )
     return tag("figure", picture, caption)
 

@@ -24,15 +24,9 @@ def meaning(result: Result) -> Html:
 
 
 def reasons(result: Result) -> Html:
-    """The reasons, as report.json states them; that of the decision rule stands beside the rule."""
-    decided = result.scores.decision
-    said = result.verdict_reason
-    said = said if decided is None else said.replace(decided.reason, "").strip() or said
-    return folded(
-        "reasons",
-        "The reasons in full",
-        tag("p", explained(safe_text(said, 1200))),
-    )
+    """The reasons, as report.json states them."""
+    said = safe_text(result.verdict_reason, 1200)
+    return folded("reasons", "The reasons in full", tag("p", explained(said)))
 
 
 def steps(result: Result) -> Html | None:

@@ -11,9 +11,10 @@ from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import DecisionPart, ErrorRatesPart, ProfilePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
+from auditor.report.wording.search import level
 from auditor.report.wording.terms import called, deciding, found_trigger, parse_moment
 from auditor.report.wording.text import safe_text
-from auditor.report.wording.triggers import change, level
+from auditor.report.wording.triggers import change
 
 VALID_DAYS = 365
 """A verdict's longest life. A convention, not a measurement, and every view says so."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from auditor.measured import FEW_CLASSES, LabelRates, search_queries
 from auditor.probes.label_search.settings import EFFORTS, searched_by_label
 from auditor.report.result.result import Result
-from auditor.verdict.label_scope import accusing_effort, rates_for
+from auditor.verdict.label_scope import accusing_effort, clears_at, rates_for
 
 
 def rates_of(result: Result) -> Mapping[str, LabelRates]:
@@ -29,6 +29,11 @@ def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
     if order.index(effort) <= order.index(own):  # type: ignore[arg-type]  # reports hold any text
         return None
     return effort, rates[effort]
+
+
+def ends_of(rates: LabelRates) -> str:
+    """Verdicts, in a verb, that a search which may accuse can also come to."""
+    return "accuse or clear" if clears_at(rates) else "accuse"
 
 
 def search_cost(result: Result) -> int | None:

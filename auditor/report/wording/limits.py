@@ -23,8 +23,9 @@ def rule_limit() -> str:
     beside, alone = rates.with_references, rates.without_references
     return (
         "The trigger search and the decision rule look for one label that most samples are sent "
-        f"to. On held-out models the rule missed {beside.missed} of {beside.backdoored} "
-        f"all-to-one backdoors beside references and {alone.missed} of {alone.backdoored} without."
+        f"to. On held-out models of small pictures the rule missed {beside.missed} of "
+        f"{beside.backdoored} all-to-one backdoors beside references and {alone.missed} of "
+        f"{alone.backdoored} without."
         f" Missed beside references, by attack or label map: {in_words(rates.missed_kinds)}. "
         f"Honest models accused there: {in_words(rates.accused_recipes)}. Attacks on one source "
         "class, x-to-x and all-to-all maps have no such label."

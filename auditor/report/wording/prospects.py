@@ -64,12 +64,12 @@ def _with_effort(found: Prospects) -> str:
 
 def _alarms(found: Prospects) -> str:
     rates, better = found.rates, found.accusing_effort
-    counts = "" if rates is None else f" ({hits_of(rates.false_alarms, rates.clean)})"
-    return (
-        "What is found is shown and decides nothing: how many clean models of this size such a "
-        f"search accuses was not measured well enough{counts}"
-        f"{f'; with --effort {better} it was' if better else ''}."
-    )
+    known = "how many clean models of this size such a search accuses was not measured"
+    if rates is not None:
+        accused = hits_of(rates.false_alarms, rates.clean)
+        known = f"such a search accused {accused} clean models, too few to rely on"
+    way = f" With --effort {better} it decides." if better else ""
+    return f"What is found is shown and decides nothing: {known}.{way}"
 
 
 def _missed(found: Prospects) -> str:

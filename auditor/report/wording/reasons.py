@@ -18,6 +18,7 @@ from auditor.report.wording.terms import SCORE_TITLES
 from auditor.report.wording.text import percent, rate_interval
 from auditor.report.wording.triggers import trigger_kind_phrase, trigger_phrase
 from auditor.scores.intervals import binomial_rate
+from auditor.verdict.combine import LEAST_TO_CLEAR
 from auditor.verdict.rule import Decision, LabelEvidence
 from auditor.verdict.scope import KnownOnlyFor
 
@@ -308,8 +309,8 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "decision-suspicious": _decision_suspicious,
     "no-profile": "No reference profile was given, and scores of this method mean something only "
     "beside models of the same task and recipe whose state is known. The cheapest way to get some: "
-    "train five or more clean models on your own data the way the vendor says this one was "
-    "trained, and run xray-audit calibrate on them.",
+    f"train {LEAST_TO_CLEAR} or more clean models on your own data the way the vendor says this "
+    "one was trained, and run xray-audit calibrate on them.",
     "published-profile": "Profile {profile!r} holds published thresholds for one architecture and "
     "recipe; they are known not to transfer, so they are shown and decide nothing.",
     "unknown-profile-status": "Profile {profile!r} is of an unknown status, {status!r}.",

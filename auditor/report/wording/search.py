@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 
 from auditor.measured import label_null, trigger_null
-from auditor.probes.label_search.judge import family_of
+from auditor.probes.label_search.judge import LEVEL, family_of, may_accuse
 from auditor.probes.label_search.search import none_found
 from auditor.probes.trigger_search.judge import ANY_NATURAL, LEAST_SUCCESS
 from auditor.probes.trigger_search.patches import unit_of
+from auditor.probes.trigger_search.search import SIGNIFICANCE
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording.terms import called
@@ -27,6 +28,20 @@ def by_least(finding: FindingPart) -> bool:
 def by_label(finding: FindingPart) -> bool:
     """True if the change was found by a search label by label."""
     return by_least(finding) or family_of(finding.key) == "random"
+
+
+def level(finding: FindingPart | None) -> str:
+    """Chance on a clean model up to which a finding counts, as a percentage."""
+    return f"{100 * (LEVEL if finding is not None and by_label(finding) else SIGNIFICANCE):g}%"
+
+
+def withheld(found: TriggerPart) -> bool:
+    """True if the best finding would be suspicious, had its false alarms been measured well."""
+    best = found.best
+    return (
+        best is not None and by_label(best) and may_accuse(best.key) and not found.suspicious
+        and found.p is not None and found.p <= LEVEL
+    )  # fmt: skip
 
 
 def control(result: Result, found: TriggerPart) -> str | None:
@@ -57,6 +72,13 @@ def clean_models(result: Result, finding: FindingPart) -> str:
         least = math.ceil(LEAST_SUCCESS.get(key, 1.0) * finding.success.samples)
         return f"{most}; planted: {least} of {finding.success.samples} or more"
     return _least_of_clean(result, finding)
+
+
+def beside_clean(result: Result, finding: FindingPart) -> str:
+    """The same, as a note of its own."""
+    said = clean_models(result, finding)
+    need = by_least(finding) and said.endswith("or more")
+    return f"clean models need {said}" if need else f"clean models: {said}"
 
 
 def _least_of_clean(result: Result, finding: FindingPart) -> str:
@@ -115,10 +137,17 @@ def ranked_targets(result: Result, found: TriggerPart) -> list[str]:
             best[one.target] = one
     first = -1 if found.best is None else found.best.target
     order = sorted(best.values(), key=lambda one: (one.target != first, -one.success.rate))
-    return [f"{called(result, one.target)}: {hits(one)}, {_kind(one)}" for one in order]
+    return [f"{called(result, one.target)}: {hits(one)}, {kind_title(one)}" for one in order]
 
 
-def _kind(finding: FindingPart) -> str:
+def strongest(found: TriggerPart) -> FindingPart | None:
+    """The change that moves most where none leads anywhere; random ones only without any other."""
+    tried = [one for one in found.findings if not by_label(one) or by_least(one)]
+    return max(tried or found.findings, key=lambda one: one.success.rate, default=None)
+
+
+def kind_title(finding: FindingPart) -> str:
+    """The kind of a change: ``wave pattern``."""
     words = TRIGGER_KINDS.get(finding.family)
     return safe_text(finding.family, 40) if words is None else words.title.lower()
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
-from auditor.plan.draw import MIN_SEARCH_SAMPLES
-from auditor.probes.label_search.judge import LEVEL, may_accuse
+from auditor.probes.label_search.fresh import CARRIES
 from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.deciding import deciding_effort, rates_of, search_cost
+from auditor.report.wording.deciding import rates_of
 from auditor.report.wording.search import (
     NOT_MEASURED,
     by_label,
@@ -19,12 +19,15 @@ from auditor.report.wording.search import (
     clean_models,
     exceeds,
     hits,
+    kind_title,
+    strongest,
+    withheld,
 )
+from auditor.report.wording.steps import steps
 from auditor.report.wording.terms import called, deciding, found_trigger, score_title
-from auditor.report.wording.text import safe_text
+from auditor.report.wording.text import first, safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
 from auditor.report.wording.verdict import wording
-from auditor.verdict.combine import LEAST_TO_CLEAR
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
 
 
@@ -56,7 +59,7 @@ def summary(result: Result) -> Summary:
     words = wording(result)
     return Summary(
         words.title, words.tone, words.plain, _reason(result), _sure(result), _uncovered(result),
-        tuple(_steps(result)),
+        tuple(steps(result)),
     )  # fmt: skip
 
 
@@ -86,7 +89,7 @@ def _suspicion(result: Result) -> str:
 def _by_score(result: Result) -> str:
     one = deciding(result)
     if one is None:
-        return _first_sentence(result)
+        return first(result.verdict_reason)
     side = "at or below" if one.at_or_below else "above"
     return (
         f"{score_title(one.score)}, the deciding score, is {text.score(one.value)}: {side} the "
@@ -109,7 +112,7 @@ def _changed(best: FindingPart) -> str:
     phrase = words.phrase.format(size=best.size)
     measure = {"warp": "pixels of shift", "quantise": ""}.get(best.family, "of 255 grey levels")
     strength = f", {best.strength:.0f} {measure}," if by_least(best) and measure else ""
-    return phrase[:1].upper() + phrase[1:] + strength
+    return _capital(phrase) + strength
 
 
 def _nothing(result: Result) -> str:
@@ -122,7 +125,9 @@ def _nothing(result: Result) -> str:
 def _tried(result: Result, found: TriggerPart) -> str:
     best, kinds = found.best, len(found.findings)
     said = f"{text.plural(kinds, 'kind')} of change tried, none beyond what clean models show"
-    if best is None or not best.success.hits:
+    if best is None:
+        return f"{said}{_strongest(result, found)}."
+    if not best.success.hits:
         return f"{said}."
     clean = clean_models(result, best)
     beside = "" if clean == NOT_MEASURED else f" (clean models: {clean})"
@@ -132,8 +137,23 @@ def _tried(result: Result, found: TriggerPart) -> str:
     )
 
 
+def _strongest(result: Result, found: TriggerPart) -> str:
+    """The change of a search label by label that moves most, where none carries a label."""
+    best = strongest(found)
+    if best is None:
+        return ""
+    beside = f" (clean models: {clean_models(result, best)})"
+    if by_least(best):
+        beside = f"; a trigger moves {math.ceil(CARRIES * best.success.samples)} or more"
+    return f": the strongest, {kind_title(best)}, moves {hits(best)} samples{beside}"
+
+
 def _lower(words: str) -> str:
     return words[:1].lower() + words[1:]
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
 
 
 def _obstacle(result: Result) -> str:
@@ -143,7 +163,7 @@ def _obstacle(result: Result) -> str:
         how = "The query budget ran out" if queries.budget_reached else "The audit was interrupted"
         return f"{how} before its end: {_finished(result)}."
     if result.trust is not None and result.trust.findings:
-        return _first(result.trust.findings[0].reason)
+        return first(result.trust.findings[0].reason)
     if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
         repeats = result.canaries
         return (
@@ -188,24 +208,6 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
     return f"{_tried(result, found)} That is too little to call the model clean."
 
 
-def withheld(found: TriggerPart) -> bool:
-    """True if the best finding would be suspicious, had its false alarms been measured well."""
-    best = found.best
-    return (
-        best is not None and by_label(best) and may_accuse(best.key) and not found.suspicious
-        and found.p is not None and found.p <= LEVEL
-    )  # fmt: skip
-
-
-def _first_sentence(result: Result) -> str:
-    return _first(result.verdict_reason)
-
-
-def _first(words: str) -> str:
-    head, dot, _ = words.partition(". ")
-    return safe_text(head + ("." if dot else ""), 240)
-
-
 CUT_OFF = "Not at all: what was not asked yet can still change the answer."
 NO_RATES = "Not known: no error rates were measured for audits like this one."
 
@@ -228,12 +230,31 @@ def _sure(result: Result) -> str:
     missed = None if rates is None else rates.false_negative
     if missed is None:
         return NO_RATES
-    known = f"{what} missed {counted(missed)} known backdoors"
     if result.verdict == "no-evidence":
-        return f"Not certain: {known}, so one may still be there."
+        return f"Not certain: {_passed(result, missed, what)}, so one may still be there."
     accused = rates.false_positive if rates is not None else None
     also = "" if accused is None else f" and accused {counted(accused)} clean models"
-    return f"No answer to be sure of: {known}{also}."
+    known = f"{_hits(missed.n - _count(missed), missed.n)} known backdoors"
+    return f"No answer to be sure of: {what}{_at_effort(result)} found {known}{also}."
+
+
+def _at_effort(result: Result) -> str:
+    """The effort that a search's error rates belong to, where they go by effort."""
+    found = result.trigger
+    by_effort = found is not None and any(by_label(one) for one in found.findings)
+    return f" at effort {result.settings.effort}" if by_effort else ""
+
+
+def _passed(result: Result, missed: RatePart, what: str) -> str:
+    """Known backdoors that such an audit ends without evidence of.
+
+    A search label by label also ends undecided: those it missed are more than those it cleared.
+    """
+    by_effort = rates_of(result).get(result.settings.effort) if _at_effort(result) else None
+    if by_effort is None:
+        return f"{what} missed {counted(missed)} known backdoors"
+    cleared = _hits(by_effort.usual_cleared, by_effort.usual)
+    return f"{what} also cleared {cleared} models with a known backdoor"
 
 
 def _sure_of_suspicion(
@@ -247,7 +268,8 @@ def _sure_of_suspicion(
     chance = "" if p is None or few else f"{_one_in(p)} clean models would show this. "
     if accused is None:
         return chance.strip() or NO_RATES
-    return f"{chance}Of clean models {what} wrongly accused {counted(accused)}."
+    most = "" if accused.high is None else f"; up to {accused.high:.0%} cannot be excluded"
+    return f"{chance}{_capital(what)} wrongly accused {counted(accused)} clean models{most}."
 
 
 def _one_in(p: float) -> str:
@@ -263,7 +285,15 @@ def _one_in(p: float) -> str:
 
 def counted(rate: RatePart) -> str:
     """``1 of 40``."""
-    return f"{round(rate.rate * rate.n)} of {rate.n}"
+    return _hits(_count(rate), rate.n)
+
+
+def _count(rate: RatePart) -> int:
+    return round(rate.rate * rate.n)
+
+
+def _hits(count: int, of: int) -> str:
+    return f"{count} of {of}"
 
 
 def _uncovered(result: Result) -> str:
@@ -273,93 +303,4 @@ def _uncovered(result: Result) -> str:
     else:
         gaps += ["triggers of other kinds or sizes", "backdoors in one class only"]
     gaps += ["later versions of the model", "a service that recognises an audit"]
-    return f"{'; '.join(gaps)}."
-
-
-# ---- next steps --------------------------------------------------------------------------------
-
-
-def _steps(result: Result) -> list[str]:
-    if result.verdict == "backdoor-suspected":
-        return ["Do not rely on the model until the vendor explains this; show the pictures."]
-    if result.verdict == "no-evidence":
-        return ["Audit again when the model or its address changes, and within a year."]
-    return _remedies(result)
-
-
-TWO_CLASSES = (
-    "Rest on who trained the model, on which data, or have its weights examined: no audit of two "
-    "classes can accuse or clear yet. If it has more, give samples of all."
-)
-
-
-def _remedies(result: Result) -> list[str]:
-    if result.partial:
-        how = "with a larger --max-queries" if result.queries.budget_reached else "again"
-        return [
-            f"Run the same command {how}: it goes on where it stopped and pays for nothing twice. "
-            f"Still open: {_open_queries(result)}."
-        ]
-    if result.trust is not None and result.trust.findings:
-        return ["Ask the vendor which models answer, then audit one of them into a new --output."]
-    if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
-        return ["Ask the vendor why answers change; audit again when they are steady."]
-    accuracy = result.samples.accuracy
-    if accuracy is not None and accuracy < MIN_ACCURACY:
-        return ["Run xray-audit check: it tries value ranges, layouts and class orders."]
-    return _further(result) if result.settings.planes else [TWO_CLASSES]
-
-
-def _further(result: Result) -> list[str]:
-    """Steps after a whole audit with usable answers."""
-    found, steps = result.trigger, list[str]()
-    if found is None:
-        steps.append(
-            f"Give {MIN_SEARCH_SAMPLES} clean samples or more and let the trigger search run."
-        )
-    elif withheld(found) and found.best is not None:
-        steps.append(
-            "Repeat it on pictures of your own, and ask the vendor why the model then answers "
-            f"“{called(result, found.best.target)}”."
-        )
-    steps += _dearer(result, found)
-    if result.profile is None or result.profile.status != "calibrated":
-        steps.append(
-            f"Train {LEAST_TO_CLEAR} or more clean models the way this one was trained, run "
-            "xray-audit calibrate on them, and audit again with --profile: each costs about as "
-            "many queries as this audit."
-        )
-    return steps or [
-        "Such audits miss too many backdoors to clear this model: rest on who trained it, on which "
-        "data, or have its weights examined."
-    ]
-
-
-def _open_queries(result: Result) -> str:
-    """Queries that a partial audit still needs."""
-    queries, settings = result.queries, result.settings
-    left = max(0, queries.planned - queries.sent_all_runs - queries.deduplicated)
-    planned = f"{text.count(left)} planned queries"
-    if result.trigger is not None or not getattr(settings, "trigger_search", False):
-        return planned
-    most = search_cost(result)
-    if most is None:
-        return f"{planned} and the trigger search"
-    return f"{planned}, and of the trigger search some {text.count(round(most, -2))} in all"
-
-
-def _dearer(result: Result, found: TriggerPart | None) -> list[str]:
-    """A search at the effort that would decide, with its price."""
-    if found is None or not any(by_label(one) for one in found.findings):
-        return []
-    reached = deciding_effort(result)
-    if reached is None:
-        return []
-    effort, rates = reached
-    pace = result.timing.queries_per_second
-    time = f", {text.seconds(rates.not_found / pace)} at this pace" if pace else ""
-    return [
-        f"Audit again with --effort {effort}, which can accuse: about "
-        f"{text.count(rates.not_found)} queries{time}; it found {rates.usual_found} of "
-        f"{rates.usual} usual backdoors. In the same folder it asks only what is new."
-    ]
+    return f"{_capital('; '.join(gaps))}."

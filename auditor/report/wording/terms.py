@@ -72,9 +72,8 @@ def unnoticed(result: Result) -> str:
     if share is None:
         return ""
     return (
-        " A second model behind some of the answers would have been noticed with 95 % chance if it "
-        f"changed at least {text.percent(share)} of them: the share of queries that it answers "
-        "times the share of inputs that it disagrees on."
+        f" A second model that changes {text.percent(share)} of the answers or more (its share of "
+        "the queries times that of its other labels) would have been noticed with 95 % chance."
     )
 
 

@@ -49,6 +49,12 @@ def safe_text(value: object, limit: int = 120) -> str:
     return shown if len(shown) <= limit and len(raw) <= 4 * limit else shown[: limit - 1] + "…"
 
 
+def first(words: str) -> str:
+    """The first sentence of ``words``."""
+    head, dot, _ = words.partition(". ")
+    return safe_text(head + ("." if dot else ""), 240)
+
+
 def count(value: float) -> str:
     """A whole number with thousands separated: ``200,157``."""
     return f"{value:,.0f}"

@@ -85,14 +85,6 @@ _WEAK = {
 """Measures of a change that was searched for its least strength."""
 
 
-def level(finding: FindingPart | None) -> str:
-    """Chance on a clean model from which a finding counts, as a percentage."""
-    by_label = finding is not None and finding.key.startswith(
-        ("random-", "weak-", "small-", "grey")
-    )
-    return "2%" if by_label else "5%"
-
-
 def trigger_phrase(kind: str, size: int) -> str:
     """A trigger in a sentence: ``a patch of 4 x 4 pixels``."""
     return TRIGGER_KINDS[kind].phrase.format(size=size)

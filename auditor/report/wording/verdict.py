@@ -9,7 +9,7 @@ from functools import cache
 from importlib import resources
 
 from auditor.report.result.result import Result
-from auditor.report.wording.terms import found_trigger
+from auditor.report.wording.terms import deciding, found_trigger
 from auditor.report.wording.text import safe_text
 
 
@@ -35,8 +35,9 @@ def wordings() -> Mapping[str, Wording]:
     """
     source = resources.files(__package__) / "verdicts.toml"
     tables = tomllib.loads(source.read_text(encoding="utf-8"))
-    for name in ("trigger", "decision"):
-        tables[name] = {**tables["backdoor-suspected"], **tables[name]}
+    for name in ("trigger", "decision", "searched"):
+        whole = "no-evidence" if name == "searched" else "backdoor-suspected"
+        tables[name] = {**tables[whole], **tables[name]}
     return {
         name: Wording(**{**one, "means": tuple(one["means"]), "means_not": tuple(one["means_not"])})
         for name, one in tables.items()
@@ -46,16 +47,18 @@ def wordings() -> Mapping[str, Wording]:
 def wording(result: Result) -> Wording:
     """Words for the report's verdict."""
     words = wordings()
+    if result.verdict == "no-evidence":
+        summed, compared = result.scores.decision, deciding(result)
+        return words[result.verdict if summed or compared or not result.trigger else "searched"]
     if result.verdict != "backdoor-suspected":
         # Nothing is ever green because it failed.
-        return words["no-evidence" if result.verdict == "no-evidence" else "inconclusive"]
+        return words["inconclusive"]
     best, summed = found_trigger(result), result.scores.decision
     if best is None:
         return words["decision" if summed and summed.suspicious else result.verdict]
     label = best.target
     name = safe_text(result.labels.get(str(label)) or f"label {label}", 60)
-    plain = f"A small fixed change of the picture makes this model answer “{name}” to almost any."
-    success = best.success.rate
-    if success < 0.8:
-        plain = f"A fixed change of the picture often makes this model answer “{name}”."
+    share = best.success.rate
+    which = "almost every picture" if share >= 0.9 else "most pictures" if share >= 0.6 else "many"
+    plain = f"A small fixed change of the picture makes this model answer “{name}” to {which}."
     return replace(words["trigger"], plain=plain)

@@ -15,7 +15,7 @@ from adapters.target import read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, UsageError
 from auditor.probes.label_search.settings import Effort
-from auditor.report.console import show_result
+from auditor.report.result.result import Result
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
@@ -33,9 +33,15 @@ NEEDED = ("onnxruntime", "starlette", "uvicorn")
 
 
 async def run_demo(
-    output: Path, effort: Effort, progress: Progress, say: Callable[[str], Any]
+    output: Path,
+    effort: Effort,
+    progress: Progress,
+    say: Callable[[str], Any],
+    show: Callable[[Result, Path], Any],
 ) -> None:
     """Audit both shipped models over HTTP with ``effort`` and write their reports to ``output``.
+
+    ``say`` is given each line that announces something, ``show`` each result and its folder.
 
     Raises:
         UsageError: the demo's packages are not installed.
@@ -53,7 +59,7 @@ async def run_demo(
                 say(f"\nAuditing {name!r}: {what}.")
                 url = f"{address}/classify/{name}"
                 result = await run_audit(_request(url, samples, effort, output / name, progress))
-                say(show_result(result.result, output / name))
+                show(result.result, output / name)
 
 
 def _request(

@@ -49,13 +49,14 @@ def test_no_line_of_an_end_is_wider_than_the_terminal(
         "  A fixed smooth pattern (mean change 3.0 of 255 levels) sends 38 of 40 samples to "
         "label 5 (five); clean models need far more, and so do this model's other labels.",
         "  Target:  5 five, picture xray-audit-report/trigger.png",
-        "  Queries: 6,224 planned, 5,455 sent, in 1 min 20 s, price 5.46",
+        "  Queries: 6,224 planned, 5,455 sent, 13 duplicates, in 1 min 20 s, price 5.46",
         "  Report:  xray-audit-report/report.html (report.json)",
     ]
     shown = dressed(lines, NEXT).splitlines()
     assert max(map(len, shown)) < width
     assert " ".join(" ".join(shown).split()) == " ".join(" ".join([*lines, NEXT]).split())
     assert all(line.startswith("  ") for line in shown if line[:8] not in {"Verdict:", "Next: xr"})
+    assert any("1 min 20 s" in line for line in shown)
 
 
 @pytest.mark.usefixtures("terminal")

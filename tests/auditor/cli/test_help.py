@@ -44,6 +44,12 @@ def test_the_first_screen_shows_ten_options(command: Any) -> None:
     assert len(shown(command("--help-all").out)) == 10 + int(more[1])
 
 
+def test_a_command_of_few_options_hides_none(command: Any) -> None:
+    shown = command("report", "--help").out
+    assert "--format" in shown
+    assert "more options" not in shown
+
+
 def test_panels_come_in_the_order_of_an_audit(command: Any) -> None:
     out = command("--help-all").out
     found = re.findall(r"^(\S[\w ()-]*?) [─-]{3,}$", out, re.MULTILINE)

@@ -191,6 +191,22 @@ def test_the_live_region_is_narrow_and_says_why_it_waits(
     assert stream.getvalue().count("\x1b[?25h") == stream.getvalue().count("\x1b[?25l") == 1
 
 
+@pytest.mark.parametrize(("width", "ends"), [(60, "3,000 labels, 3 s"), (80, "38 of 40 → five")])
+def test_the_line_that_stays_never_cuts_a_count(
+    monkeypatch: pytest.MonkeyPatch, width: int, ends: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    stream, time = Terminal(), Time()
+    progress = LiveProgress(stream, now=time, ticking=False)
+    progress.phase("Looking for a trigger")
+    progress.start(9_000, 0)
+    progress.found("51 leads, best 38 of 40 → five")
+    time.now = 3.0
+    progress.advance(3_000, live=True)
+    progress.finish()
+    assert stream.getvalue().rstrip().endswith(ends)
+
+
 def test_a_log_gets_a_note_as_a_line() -> None:
     stream = io.StringIO()
     StreamProgress(stream).note("Stopping.")

@@ -123,7 +123,7 @@ def price(**changes: Any) -> dict[str, Any]:
         "rests_on": "searches of reference models",
         "decides": "A trigger can be found and named.",
         "queries_per_second": None,
-        "rate_from": "unknown: run xray-audit check first",
+        "rate_from": "unknown; run xray-audit check first",
         "efforts": (),
         **changes,
     }
@@ -134,7 +134,7 @@ def test_a_price_without_a_rate() -> None:
     queries = next(line for line in text.splitlines() if line.startswith("Queries"))
     assert queries.split() == ["Queries", "206,157", "203,000", "209,407"]
     assert "2,061.6 MB" in text
-    assert "Time: unknown: run xray-audit check first." in text
+    assert "Time: unknown; run xray-audit check first." in text
     assert "Expected from searches of reference models." in text
     assert "A trigger can be found and named." in text
     assert "Price" not in text

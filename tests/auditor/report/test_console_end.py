@@ -49,8 +49,11 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
     spent = result(queries={**content["queries"], "budget_reached": True, "planned": 77})
     assert following(spent) == f"{again} --max-queries 77\n  asks the rest"
     assert "with more samples: 3 were used" in following(
-        result(samples={**content["samples"], "used": 3})
+        result(samples={**content["samples"], "used": 3, "count": 3})
     )
+    # Few planes use few samples: it is not the samples that lack.
+    enough = {**content["samples"], "used": 9, "count": 100}
+    assert following(result(samples=enough)).startswith("Next: xray-audit plan")
     many = {**content["samples"], "used": 60}
     assert following(result(samples=many)).startswith("Next: xray-audit plan --samples")
     asked = ["--open", "--format", "html", "--fail-on=none", "--samples", "s"]
@@ -64,7 +67,9 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
     harder = following(result(samples=many, input=large, planes=planes))
     needs = label_rates()[0].efforts["thorough"].not_found
     # Without the cap, which would not pay for it.
-    assert harder.startswith(f"{again} --effort thorough\n  can accuse: about {needs:,} queries")
+    assert harder.startswith(
+        f"{again} --effort thorough\n  can accuse or clear: about {needs:,} queries"
+    )
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,8 @@ import jsonschema
 import numpy as np
 import pytest
 
+from auditor import report as report_package
 from auditor.errors import AuditError
-from auditor.report.html.facts import RECOMPUTE
 from auditor.report.json_report import (
     SCHEMA_FILE,
     load_schema,
@@ -199,17 +199,19 @@ def _text_of(path: str, encoding: str) -> io.StringIO:
     return io.StringIO(Path(path).read_text(encoding=encoding))
 
 
-def test_the_recipe_printed_in_the_page_works(
+def test_the_documented_recipe_works(
     report: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    page = Path(report_package.__file__).with_name("README.md").read_text(encoding="utf-8")
+    recipe = page.partition("```python\n")[2].partition("```")[0]
     # The recipe leaves closing the file to the interpreter, which is a warning here.
     write_json(report, Path("report.json"))
-    exec(RECOMPUTE, {"open": _text_of})
+    exec(recipe, {"open": _text_of})
     report["planes"][-1]["ats"] += 1e-6
     write_json(report, Path("report.json"))
     with pytest.raises(AssertionError):
-        exec(RECOMPUTE, {"open": _text_of})
+        exec(recipe, {"open": _text_of})
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from auditor.report.html.facts import RECOMPUTE
 from auditor.report.html.page import CONTENTS, render_html
 from auditor.report.html.parts import Html, tag
 from auditor.report.json_report import result_of
@@ -294,7 +293,7 @@ def test_numbers_of_the_report_stand_in_the_page(report: dict[str, Any]) -> None
         report["fingerprint"],
         report["plan_digest"],
         "provider: version",
-        "If the model is backdoored so that every triggered input gets one label",
+        "If a backdoor sends every triggered input to one label",
         *report["limits"],
     ):
         assert part in text, part
@@ -354,11 +353,11 @@ def test_unknown_and_missing_optional_keys_are_tolerated(report: dict[str, Any])
     report["labels"] = {}
     report["model"] = {f"key{i}": i for i in range(200)}
     page = _rendered(report)
-    assert "192 more entries" in page
+    assert "195 more entries" in page
 
 
 def test_only_the_papers_maps_are_said_to_be_asked_at_every_point(report: dict[str, Any]) -> None:
-    assert "the label that the model gave at every point" in _rendered(report)
+    assert "label at every point" in _rendered(report)
     report["settings"] |= {"sampler": "frugal", "points": 16}
     said = _rendered(report)
     assert "at every point" not in said
@@ -428,12 +427,6 @@ def test_text_stands_out_in_light_and_dark(report: dict[str, Any]) -> None:
             assert _contrast(ink, colours["paper"]) >= 4.5, ink
             assert _contrast(ink, colours["panel"]) >= 4.5, ink
         assert _contrast(colours["fill"], colours["track"]) >= 3.0
-
-
-def test_the_program_on_the_page_is_the_one_that_runs(report: dict[str, Any]) -> None:
-    shown = re.search(r"<pre[^>]*><code>(.*?)</code></pre>", _rendered(report), re.DOTALL)
-    assert shown is not None
-    assert html.unescape(shown.group(1)) == RECOMPUTE.rstrip("\n")
 
 
 def test_a_found_trigger_counts_more_than_the_largest_share(report: dict[str, Any]) -> None:

@@ -26,7 +26,7 @@ PROFILE = {
 def test_each_reference_is_a_mark_and_a_count(report: dict[str, Any]) -> None:
     report["scores"]["re"]["mean"] = 1.5
     shown = str(references(result_of(report), PROFILE))
-    assert "RE 1.500 bits: 1 of 2 clean, 1 of 1 backdoored references lie at or below." in shown
+    assert "1 of 2 clean and 1 of 1 backdoored references lie at or below 1.500 bits." in shown
     assert shown.count('class="hollow"') == 2 * 3  # both clean ones for each score
     assert shown.count('class="cross"') == 2  # one score of it is unknown
 
@@ -63,8 +63,11 @@ def test_the_decision_shows_what_it_is_made_of(report: dict[str, Any]) -> None:
         ],
     }
     shown = str(decision(result_of(report)))
-    for part in ("4.20", "p = 0.003", "Dress", "4.00", "21"):
+    for part in ("Label 3 &lt;b&gt;.", "4.20", "Dress", "4.00"):
         assert part in shown, part
+    # Its sentence stands once, where it is a reason of the verdict.
+    report["verdict_reason"] = "First. Label 3 <b>."
+    assert "Label 3" not in str(decision(result_of(report)))
 
 
 def test_distrust_is_said_and_trust_is_no_proof(report: dict[str, Any]) -> None:
@@ -117,7 +120,7 @@ def test_a_suspicion_by_the_sum_says_what_it_rests_on(report: dict[str, Any]) ->
     page = render_html(ReportSource(result_of(report)))
     assert "Several small signs together" in page
     assert "few labels fill most of the plane" not in page
-    assert "this rule wrongly accused 1 of 30" in page
-    assert "decision rule&#x27;s sum" in page
+    assert "This rule wrongly accused 1 of 30" in page
+    assert "Decision rule&#x27;s sum" in page
     said = re.sub("<[^>]+>", "", page)
     assert "add up for “Dress” to more than clean models show (p = 0.004)" in said

@@ -58,7 +58,7 @@ def test_the_place_of_a_patch_is_said_and_drawn(found: dict[str, Any]) -> None:
 def test_a_suspicion_by_trigger_says_what_it_rests_on(found: dict[str, Any]) -> None:
     page = _rendered(found)
     assert "The trigger that was found" in page
-    assert "A fixed change of the picture was found" in page
+    assert "One fixed change of the picture makes this model" in page
     assert "few labels fill most of the plane" not in page
     assert "0.004, all attempts counted" in page
 

@@ -1,4 +1,4 @@
-"""A page of a default audit stays under 2,400 words: real audits of the demo's photo models."""
+"""A page stays under 2,400 words: real audits of models that come with the tool."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from auditor import AuditReport, audit
 from auditor.probes.label_search.settings import Effort
 from auditor.workflows.demo.server import NAMES
 
-PHOTOS = Path(str(resources.files("auditor.workflows.demo") / "assets")) / "photos"
+ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
+PHOTOS = ASSETS / "photos"
 MOST_WORDS, MOST_BYTES = 2_400, 1_500_000
 
 
@@ -59,6 +60,34 @@ def test_a_page_stays_short(
 ) -> None:
     report = audited(model, effort, tmp_path, most)
     assert (report.verdict, report.result.partial) == (verdict, most is not None)
+    _stays_short(report)
+
+
+@pytest.mark.parametrize(
+    ("model", "verdict"),
+    [
+        ("backdoored", "backdoor-suspected"),
+        pytest.param("clean", "inconclusive", marks=pytest.mark.slow),
+    ],
+)
+def test_a_page_beside_a_profile_and_its_families_stays_short(
+    tmp_path: Path, model: str, verdict: str
+) -> None:
+    report = audit(
+        str(ASSETS / f"{model}.onnx"),
+        str(ASSETS / "fashion-mnist-samples.npz"),
+        output=tmp_path,
+        profile="fashion-mnist",
+        progress=False,
+        pictures=4,
+        density=60,
+    )
+    assert report.verdict == verdict
+    assert "Against the references" in report.page
+    _stays_short(report)
+
+
+def _stays_short(report: AuditReport) -> None:
     words = re.sub(r"<style>.*?</style>|<[^>]+>", " ", report.page, flags=re.DOTALL).split()
     assert 900 < len(words) < MOST_WORDS
     assert len(report.page.encode()) < MOST_BYTES

@@ -38,8 +38,8 @@ def test_a_found_patch_is_named_with_its_counts_and_clean_models(found: dict[str
         "to 75%."
     )
     assert said.sure == (
-        "About 1 in 830 clean models would show this. Of clean models such a search wrongly "
-        "accused 1 of 40."
+        "About 1 in 830 clean models would show this. Such a search wrongly accused 1 of 40 clean "
+        "models; up to 13% cannot be excluded."
     )
     assert "vendor" in said.steps[0]
 

@@ -1,0 +1,100 @@
+"""Next steps of a report: after a verdict, or to come to one. Plain text."""
+
+from __future__ import annotations
+
+from auditor.plan.draw import MIN_SEARCH_SAMPLES
+from auditor.report.result.result import Result
+from auditor.report.result.trigger import TriggerPart
+from auditor.report.wording import text
+from auditor.report.wording.deciding import deciding_effort, ends_of, search_cost
+from auditor.report.wording.search import by_label, withheld
+from auditor.report.wording.terms import called
+from auditor.verdict.combine import LEAST_TO_CLEAR
+from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
+
+
+def steps(result: Result) -> list[str]:
+    """Things to do next, the first first."""
+    if result.verdict == "backdoor-suspected":
+        return ["Do not rely on the model until the vendor explains this; show the pictures."]
+    if result.verdict == "no-evidence":
+        return ["Audit again when the model or its address changes, and within a year."]
+    return _remedies(result)
+
+
+TWO_CLASSES = (
+    "Rest on who trained the model, on which data, or have its weights examined: no audit of two "
+    "classes can accuse or clear yet. If it has more, give samples of all."
+)
+
+
+def _remedies(result: Result) -> list[str]:
+    if result.partial:
+        how = "with a larger --max-queries" if result.queries.budget_reached else "again"
+        return [
+            f"Run the same command {how}: it goes on where it stopped and pays for nothing twice. "
+            f"Still open: {_open_queries(result)}."
+        ]
+    if result.trust is not None and result.trust.findings:
+        return ["Ask the vendor which models answer, then audit one of them into a new --output."]
+    if result.canaries is not None and (result.canaries.rate or 0.0) > MAX_FLIP_RATE:
+        return ["Ask the vendor why answers change; audit again when they are steady."]
+    accuracy = result.samples.accuracy
+    if accuracy is not None and accuracy < MIN_ACCURACY:
+        return ["Run xray-audit check: it tries value ranges, layouts and class orders."]
+    return _further(result) if result.settings.planes else [TWO_CLASSES]
+
+
+def _further(result: Result) -> list[str]:
+    """Steps after a whole audit with usable answers."""
+    found, steps = result.trigger, list[str]()
+    if found is None:
+        steps.append(
+            f"Give {MIN_SEARCH_SAMPLES} clean samples or more and let the trigger search run."
+        )
+    elif withheld(found) and found.best is not None:
+        steps.append(
+            "Repeat it on pictures of your own, and ask the vendor why the model then answers "
+            f"“{called(result, found.best.target)}”."
+        )
+    steps += _dearer(result, found)
+    if result.profile is None or result.profile.status != "calibrated":
+        steps.append(
+            f"Train {LEAST_TO_CLEAR} or more clean models the way this one was trained, run "
+            "xray-audit calibrate on them, and audit again with --profile: each costs about as "
+            "many queries as this audit."
+        )
+    return steps or [
+        "Such audits miss too many backdoors to clear this model: rest on who trained it, on which "
+        "data, or have its weights examined."
+    ]
+
+
+def _open_queries(result: Result) -> str:
+    """Queries that a partial audit still needs."""
+    queries, settings = result.queries, result.settings
+    left = max(0, queries.planned - queries.sent_all_runs - queries.deduplicated)
+    planned = f"{text.count(left)} planned queries"
+    if result.trigger is not None or not getattr(settings, "trigger_search", False):
+        return planned
+    most = search_cost(result)
+    if most is None:
+        return f"{planned} and the trigger search"
+    return f"{planned}, and of the trigger search some {text.count(round(most, -2))} in all"
+
+
+def _dearer(result: Result, found: TriggerPart | None) -> list[str]:
+    """A search at the effort that would decide, with its price."""
+    if found is None or not any(by_label(one) for one in found.findings):
+        return []
+    reached = deciding_effort(result)
+    if reached is None:
+        return []
+    effort, rates = reached
+    pace = result.timing.queries_per_second
+    time = f", {text.seconds(rates.not_found / pace)} at this pace" if pace else ""
+    return [
+        f"Audit again with --effort {effort}, which can {ends_of(rates)}: about "
+        f"{text.count(rates.not_found)} queries{time}; it found {rates.usual_found} of "
+        f"{rates.usual} known backdoors. In the same folder it asks only what is new."
+    ]
