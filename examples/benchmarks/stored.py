@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from examples.zoo.index import INDEX_PATH
 
@@ -13,6 +14,16 @@ BENCHMARKS = Path(__file__).parent
 ROOT = BENCHMARKS.parents[1]
 Record = dict[str, Any]
 BY_HAND = "<!-- From here on written by hand; the commands above keep it. -->"
+
+
+class Named(Protocol):
+    """A row of a page, which has a name."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - documented on the class
+
+
+C = TypeVar("C", bound=Named)
 
 
 def read(path: Path, default: Any = None) -> Any:
@@ -45,3 +56,16 @@ def write_page(path: Path, text: str) -> None:
     now = path.read_text(encoding="utf-8") if path.exists() else ""
     _, marker, notes = now.partition(BY_HAND)
     path.write_text(f"{text.rstrip()}\n" + (f"\n{marker}{notes}" if marker else ""), "utf-8")
+
+
+def write_rows(
+    path: Path, head: Sequence[str], cases: Sequence[C], row: Callable[[C], str], only: str
+) -> None:
+    """Print the row of each case whose name holds ``only``; without one, write all as a page."""
+    lines = list(head)
+    for case in cases:
+        if only in case.name:
+            lines.append(row(case))
+            print(lines[-1], flush=True)
+    if not only:
+        write_page(path, "\n".join(lines))

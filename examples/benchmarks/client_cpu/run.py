@@ -40,7 +40,7 @@ from auditor.evidence.label_log import LabelLog
 from auditor.probes.plane import PlaneProbe
 from examples.benchmarks.client_cpu.server import CLASSES, served
 from examples.benchmarks.machine import machine
-from examples.benchmarks.stored import write_page
+from examples.benchmarks.stored import write_rows
 
 PAGE = Path(__file__).with_name("README.md")
 IN_FLIGHT = 8
@@ -237,12 +237,7 @@ def main() -> None:
         "tool / bare loop | goal |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    for case in CASES:
-        if options.only in case.name:
-            lines.append(_row(case, options.rounds))
-            print(lines[-1], flush=True)
-    if not options.only:
-        write_page(PAGE, "\n".join(lines))
+    write_rows(PAGE, lines, CASES, lambda case: _row(case, options.rounds), options.only)
 
 
 class _OwnProcess:

@@ -27,7 +27,7 @@ from auditor.workflows.prepare import prepare
 from examples.benchmarks.audited import Clocks, asked, made_samples
 from examples.benchmarks.machine import machine
 from examples.benchmarks.networks import write_network
-from examples.benchmarks.stored import write_page
+from examples.benchmarks.stored import write_rows
 
 PAGE = Path(__file__).with_name("README.md")
 CLASSES = 10
@@ -94,12 +94,7 @@ def main() -> None:
         "| goal, labels per second |",
         "|---|---|---|---|---|---|---|",
     ]
-    for case in CASES:
-        if options.only in case.name:
-            lines.append(_row(case, options.rounds))
-            print(lines[-1], flush=True)
-    if not options.only:
-        write_page(PAGE, "\n".join(lines))
+    write_rows(PAGE, lines, CASES, lambda case: _row(case, options.rounds), options.only)
 
 
 def _row(case: Case, rounds: int) -> str:
