@@ -116,18 +116,19 @@ def _short(text: str) -> str:
 
 def _panels(command: Any, context: Any, *, everything: bool) -> tuple[dict[str, list[Row]], int]:
     """The rows of each panel, in their order, and the number of options that are left out."""
-    shown = [one for one in command.get_params(context) if one.get_help_record(context)]
+    params = [(one, one.get_help_record(context)) for one in command.get_params(context)]
+    shown = [(one, record) for one, record in params if record is not None]
     rare = {*option_names(), *RARE} - set(BASIC)
     if len(shown) <= ALL_SHOWN:
         rare = set()
     found: dict[str, list[Row]] = {name: [] for name in (OWN, *PANELS, ABOUT)}
     left_out = 0
-    for one in shown:
+    for one, (name, text) in shown:
         if one.name in rare and not everything:
             left_out += 1
             continue
         panel = ABOUT if one.name in HELP else getattr(one, "rich_help_panel", None) or OWN
-        found[panel].append(one.get_help_record(context))
+        found[panel].append((name, text))
     return {name: rows for name, rows in found.items() if rows}, left_out
 
 

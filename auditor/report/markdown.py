@@ -66,14 +66,12 @@ def _pictures(source: ReportSource) -> list[str]:
 
     By their names: GitHub and most trackers show no picture that Markdown carries in itself.
     """
-    result = source.result
-    if terms.found_trigger(result) is None or TEXTURE_KEY not in source.pictures:
+    result, found = source.result, source.result.trigger
+    if found is None or terms.found_trigger(result) is None or TEXTURE_KEY not in source.pictures:
         return []
-    shown = result.trigger.shown if result.trigger else None
-    pairs = [] if shown is None else zip(shown.clean_labels, shown.changed_labels, strict=True)
     moved = "; ".join(
         f"{terms.called(result, before)} → {terms.called(result, after)}"
-        for before, after in [*pairs][:SHOWN]
+        for before, after in found.shown.pairs[:SHOWN]
     )
     return [
         f"**Without and with the trigger:** {plain(moved)}",

@@ -88,8 +88,7 @@ def _told(held: Mapping[str, Any]) -> dict[str, Any]:
         if key not in TOLD and value is not None
     }
     if isinstance(clock := told.get(IDENTITY["clock_offset_s"]), Mapping):
-        ends = f"{clock.get('low')} to {clock.get('high')} s"
-        told[IDENTITY["clock_offset_s"]] = ends
+        told[IDENTITY["clock_offset_s"]] = f"{clock.get('low')} to {clock.get('high')} s"
     if isinstance(versions := told.get("libraries"), Mapping):
         told["libraries"] = ", ".join(f"{name} {version}" for name, version in versions.items())
     return told

@@ -77,7 +77,7 @@ def _brief(said: Summary) -> Html:
 def _proof(source: ReportSource) -> Html:
     result, found = source.result, source.result.trigger
     if found is not None and found.best is not None and clean_key(0) in source.pictures:
-        pairs = list(zip(found.shown.clean_labels, found.shown.changed_labels, strict=True))[:SHOWN]
+        pairs = found.shown.pairs[:SHOWN]
         misread = {source.pictures.get(str(wrong.ref)) for wrong in result.samples.wrong}
 
         def tells(number: int) -> tuple[bool, bool]:

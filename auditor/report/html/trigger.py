@@ -104,8 +104,7 @@ def _full(best: FindingPart) -> str:
 
 def _samples(result: Result, found: TriggerPart, pictures: Pictures) -> list[Html]:
     figures = []
-    before, after = found.shown.clean_labels, found.shown.changed_labels
-    for number, labels in enumerate(zip(before[:SHOWN], after[:SHOWN], strict=True)):
+    for number, labels in enumerate(found.shown.pairs[:SHOWN]):
         first, then = (called(result, label) for label in labels)
         pair = [
             sample(pictures.get(clean_key(number)), f"Sample {number + 1} as it is: {first}"),
@@ -124,7 +123,7 @@ def _true_sizes(found: TriggerPart, pictures: Pictures) -> Html:
     """The changed samples once more, a pixel a pixel."""
     shown = [
         sample(pictures.get(changed_key(number)), f"Sample {number + 1}, true size", true_size=True)
-        for number in range(min(SHOWN, len(found.shown.changed_labels)))
+        for number in range(len(found.shown.pairs[:SHOWN]))
     ]
     caption = tag("figcaption", "As uploaded, at true size")
     return tag("figure", tag("div", shown, class_="true"), caption)
@@ -194,11 +193,8 @@ def _kind(one: FindingPart) -> str:
 
 def _strongest(findings: Sequence[FindingPart]) -> list[FindingPart]:
     """Of every kind the change that moves most, in order."""
-    best: dict[str, FindingPart] = {}
-    for one in findings:
-        kind = _kind(one)
-        if kind not in best or one.success.rate > best[kind].success.rate:
-            best[kind] = one
+    weakest_first = sorted(findings[::-1], key=lambda one: one.success.rate)
+    best = {_kind(one): one for one in weakest_first}  # the last of a kind stays
     return [one for one in findings if one in best.values()]
 
 

@@ -102,6 +102,11 @@ class RatePart(Part):
     n: Count
     """Number of reference models the rate was measured on."""
 
+    @property
+    def count(self) -> int:
+        """Reference models that the rule judges wrongly."""
+        return round(self.rate * self.n)
+
 
 class SharePart(Part):
     """A share of samples with its exact (Clopper-Pearson) 95 % interval."""

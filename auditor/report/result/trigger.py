@@ -56,6 +56,11 @@ class ShownLabels(Part):
     changed_labels: Many[Label]
     """Label of the same sample with the change applied."""
 
+    @property
+    def pairs(self) -> list[tuple[int, int]]:
+        """Label of each shown sample as it is and with the change."""
+        return list(zip(self.clean_labels, self.changed_labels, strict=True))
+
 
 class TriggerPart(Part):
     """Outcome of the search for a universal trigger."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.deciding import rates_of
-from auditor.report.wording.search import by_label
+from auditor.report.wording.deciding import own_rates
+from auditor.report.wording.search import asked_by_label
 from auditor.scores.intervals import binomial_rate
 
 COVERAGE_HEAD = ("Looked for", "By", "Outcome")
@@ -88,8 +88,7 @@ def kinds_rows(result: Result) -> list[tuple[str, str]]:
     """Kinds of backdoor that such a search was measured on, in the columns of
     :data:`KINDS_HEAD`; empty if it was not.
     """
-    searched = result.trigger is not None and any(by_label(one) for one in result.trigger.findings)
-    rates = rates_of(result).get(result.settings.effort) if searched else None
+    rates = own_rates(result) if asked_by_label(result) else None
     if rates is None:
         return []
     rows = [(KINDS.get(one.kind, one.kind), _of(one.hits, one.models)) for one in rates.kinds]

@@ -15,6 +15,11 @@ def rates_of(result: Result) -> Mapping[str, LabelRates]:
     return rates_for(result.input.shape, result.input.encoding)
 
 
+def own_rates(result: Result) -> LabelRates | None:
+    """The same at the audit's own effort; None if it was not measured."""
+    return rates_of(result).get(result.settings.effort)
+
+
 def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
     """The effort above the audit's own from which a search accuses, and its measured rates.
 
@@ -40,5 +45,5 @@ def search_cost(result: Result) -> int | None:
     """Queries of a search like the audit's that finds nothing; None if that was not measured."""
     if not searched_by_label(result.input.shape[1:]):
         return round(search_queries().not_found.mean)
-    rates = rates_of(result).get(result.settings.effort)
+    rates = own_rates(result)
     return None if rates is None else rates.not_found

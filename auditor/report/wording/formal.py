@@ -107,7 +107,7 @@ def risk_rows(result: Result) -> list[tuple[str, ...]]:
 def _figures(rate: RatePart | None) -> str:
     if rate is None:
         return "unknown"
-    return f"{round(rate.rate * rate.n)} of {rate.n} ({text.span(rate.low, rate.high, 0)})"
+    return f"{rate.count} of {rate.n} ({text.span(rate.low, rate.high, 0)})"
 
 
 def _both(part: str, rates: HeldOutRates | ErrorRatesPart | None, basis: str) -> list[Risk]:

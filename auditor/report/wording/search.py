@@ -30,6 +30,11 @@ def by_label(finding: FindingPart) -> bool:
     return by_least(finding) or family_of(finding.key) == "random"
 
 
+def asked_by_label(result: Result) -> bool:
+    """True if the trigger search went label by label."""
+    return result.trigger is not None and any(by_label(one) for one in result.trigger.findings)
+
+
 def level(finding: FindingPart | None) -> str:
     """Chance on a clean model up to which a finding counts, as a percentage."""
     return f"{100 * (LEVEL if finding is not None and by_label(finding) else SIGNIFICANCE):g}%"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.report.result.result import Result
-from auditor.report.result.trigger import TriggerPart
 from auditor.report.wording import text
 from auditor.report.wording.deciding import deciding_effort, ends_of, search_cost
-from auditor.report.wording.search import by_label, withheld
+from auditor.report.wording.search import asked_by_label, withheld
 from auditor.report.wording.terms import called
 from auditor.verdict.combine import LEAST_TO_CLEAR
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
@@ -57,7 +56,7 @@ def _further(result: Result) -> list[str]:
             "Repeat it on pictures of your own, and ask the vendor why the model then answers "
             f"“{called(result, found.best.target)}”."
         )
-    steps += _dearer(result, found)
+    steps += _dearer(result)
     if result.profile is None or result.profile.status != "calibrated":
         steps.append(
             f"Train {LEAST_TO_CLEAR} or more clean models the way this one was trained, run "
@@ -83,9 +82,9 @@ def _open_queries(result: Result) -> str:
     return f"{planned}, and of the trigger search some {text.count(round(most, -2))} in all"
 
 
-def _dearer(result: Result, found: TriggerPart | None) -> list[str]:
+def _dearer(result: Result) -> list[str]:
     """A search at the effort that would decide, with its price."""
-    if found is None or not any(by_label(one) for one in found.findings):
+    if not asked_by_label(result):
         return []
     reached = deciding_effort(result)
     if reached is None:

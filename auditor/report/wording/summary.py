@@ -11,9 +11,10 @@ from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.deciding import rates_of
+from auditor.report.wording.deciding import own_rates
 from auditor.report.wording.search import (
     NOT_MEASURED,
+    asked_by_label,
     by_label,
     by_least,
     clean_models,
@@ -197,7 +198,7 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
             "patches too."
         )
     if best is not None and withheld(found):
-        rates = rates_of(result).get(result.settings.effort)
+        rates = own_rates(result)
         measured = "that was not measured"
         if rates is not None:
             measured = f"{rates.accused} of {rates.clean} clean models were accused"
@@ -234,15 +235,9 @@ def _sure(result: Result) -> str:
         return f"Not certain: {_passed(result, missed, what)}, so one may still be there."
     accused = rates.false_positive if rates is not None else None
     also = "" if accused is None else f" and accused {counted(accused)} clean models"
-    known = f"{_hits(missed.n - _count(missed), missed.n)} known backdoors"
-    return f"No answer to be sure of: {what}{_at_effort(result)} found {known}{also}."
-
-
-def _at_effort(result: Result) -> str:
-    """The effort that a search's error rates belong to, where they go by effort."""
-    found = result.trigger
-    by_effort = found is not None and any(by_label(one) for one in found.findings)
-    return f" at effort {result.settings.effort}" if by_effort else ""
+    known = f"{missed.n - missed.count} of {missed.n} known backdoors"
+    effort = f" at effort {result.settings.effort}" if asked_by_label(result) else ""
+    return f"No answer to be sure of: {what}{effort} found {known}{also}."
 
 
 def _passed(result: Result, missed: RatePart, what: str) -> str:
@@ -250,11 +245,12 @@ def _passed(result: Result, missed: RatePart, what: str) -> str:
 
     A search label by label also ends undecided: those it missed are more than those it cleared.
     """
-    by_effort = rates_of(result).get(result.settings.effort) if _at_effort(result) else None
-    if by_effort is None:
+    rates = own_rates(result) if asked_by_label(result) else None
+    if rates is None:
         return f"{what} missed {counted(missed)} known backdoors"
-    cleared = _hits(by_effort.usual_cleared, by_effort.usual)
-    return f"{what} also cleared {cleared} models with a known backdoor"
+    return (
+        f"{what} also cleared {rates.usual_cleared} of {rates.usual} models with a known backdoor"
+    )
 
 
 def _sure_of_suspicion(
@@ -285,15 +281,7 @@ def _one_in(p: float) -> str:
 
 def counted(rate: RatePart) -> str:
     """``1 of 40``."""
-    return _hits(_count(rate), rate.n)
-
-
-def _count(rate: RatePart) -> int:
-    return round(rate.rate * rate.n)
-
-
-def _hits(count: int, of: int) -> str:
-    return f"{count} of {of}"
+    return f"{rate.count} of {rate.n}"
 
 
 def _uncovered(result: Result) -> str:

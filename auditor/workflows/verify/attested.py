@@ -12,7 +12,7 @@ from auditor.evidence.attest.keyless import Signatory, check_keyless, signed_sta
 from auditor.evidence.attest.timestamps import Authorities, check_stamp, stamp_time
 from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import ATTESTATIONS, ATTESTED, HEAD, SIGSTORE, STAMP
-from auditor.workflows.verify.outcome import Conclusion, Verification
+from auditor.workflows.verify.outcome import Conclusion, Verification, sentence
 
 NONE = "The bundle has none, and {} asks for one."
 
@@ -55,9 +55,9 @@ def _concluded(done: Verification, name: str, conclude: Callable[[], Conclusion]
     try:
         done.add(name, *conclude())
     except EvidenceError as error:
-        done.add(name, "failed", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        done.add(name, "failed", sentence(error))
     except UsageError as error:
-        done.add(name, "not done", f"{str(error)[:1].upper()}{str(error)[1:]}.")
+        done.add(name, "not done", sentence(error))
 
 
 def _stamp(files: BundleFiles, trusted: Authorities | None) -> Conclusion:

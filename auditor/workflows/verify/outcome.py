@@ -36,6 +36,11 @@ SIGNED = (
 )
 
 
+def sentence(error: Exception) -> str:
+    """An error's words as a check's reason."""
+    return f"{str(error)[:1].upper()}{str(error)[1:]}."
+
+
 @dataclass(frozen=True)
 class Check:
     """One check: its name, its end, and the reason in words."""

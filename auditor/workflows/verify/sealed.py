@@ -25,7 +25,7 @@ from auditor.evidence.layout import (
 )
 from auditor.evidence.packing import handover_note
 from auditor.workflows.verify.inputs import Requests
-from auditor.workflows.verify.outcome import SHOWN, Conclusion, Verification
+from auditor.workflows.verify.outcome import SHOWN, Conclusion, Verification, sentence
 
 WHOSE = "Compare the key with one that its owner gave you: verify BUNDLE --key FILE does."
 
@@ -124,16 +124,12 @@ def signature_conclusion(
         return "failed", f"{error}."
     except UsageError as error:
         done.unchecked = True
-        return "not done", _sentence(error)
+        return "not done", sentence(error)
     if other := _by_another(signer, trusted):
         return "failed", other
     done.signer, done.trusted = signer.keyid, trusted is not None
     whose = "the key given." if trusted is not None else f"the key {signer.keyid[:16]}. {WHOSE}"
     return "ok", f"Valid, by {whose}"
-
-
-def _sentence(error: UsageError) -> str:
-    return f"{str(error)[:1].upper()}{str(error)[1:]}."
 
 
 def _by_another(signer: PublicKey, trusted: PublicKey | None) -> str:
@@ -188,7 +184,7 @@ def _plan_signature(
     except EvidenceError as error:
         return "failed", f"{error}."
     except UsageError as error:
-        return "not done", _sentence(error)
+        return "not done", sentence(error)
     if other := _by_another(key, trusted):
         return "failed", other
     text = f"Valid, by the key {key.keyid[:16]}."

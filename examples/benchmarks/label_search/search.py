@@ -1,4 +1,4 @@
-"""Searches of the photo models, every stage to its end, one row per search."""
+"""Searches of the photo models, one row per search."""
 
 from __future__ import annotations
 

@@ -87,8 +87,8 @@ def test_false_alarms_that_are_not_known_to_be_few_are_said(
     monkeypatch.setattr(label_scope, "label_rates", lambda: rates)
     said = found(64)
     assert not said.accuses
-    assert "(1 of 6 (" in decides(said)
-    assert decides(said).endswith("with --effort thorough it was.")
+    assert "accused 1 of 6 (" in decides(said)
+    assert decides(said).endswith("With --effort thorough it decides.")
 
 
 def test_a_search_left_out_is_said() -> None:
