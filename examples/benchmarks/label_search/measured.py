@@ -10,7 +10,7 @@ import numpy as np
 
 from auditor.measured import LabelCell, LabelRates, Provenance
 from auditor.verdict.scope import LOSSLESS
-from examples.benchmarks.label_search.tables import SIDES, Ended, coding, fragile
+from examples.benchmarks.label_search.tables import OF_NULL, SIDES, Ended, coding, fragile
 from examples.benchmarks.measured_files import Origin, counted, write_file
 from examples.benchmarks.stored import Record
 
@@ -66,8 +66,8 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
                 effort: asdict(_label_rates([one for one in alike if one.row["effort"] == effort]))
                 for effort in sorted({str(one.row["effort"]) for one in alike})
             }
-            # The null has models of every size of the first group.
-            most = high if low == SIDES[0][0] else max(one.model["side"] for one in alike)
+            # Sizes above those of the null reach as far as they were measured.
+            most = high if high <= OF_NULL[1] else max(one.model["side"] for one in alike)
             values.append({"sides": [low, most], "coding": sent, "efforts": efforts})
     write_file("label_rates", made, values)
 

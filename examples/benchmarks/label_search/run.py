@@ -28,6 +28,7 @@ from examples.benchmarks.label_search.measured import write_label_null, write_la
 from examples.benchmarks.label_search.search import add_options, search_all
 from examples.benchmarks.label_search.sections import beside, fewer_samples
 from examples.benchmarks.label_search.tables import (
+    OF_NULL,
     SIDES,
     Ended,
     coding,
@@ -89,7 +90,7 @@ def write_all(options: argparse.Namespace) -> None:
     many = [
         one for one in ends
         if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
-        and coding(one.row) == LOSSLESS and one.model["side"] <= SIDES[0][1]
+        and coding(one.row) == LOSSLESS and OF_NULL[0] <= one.model["side"] <= OF_NULL[1]
     ]  # fmt: skip
     sections = [*beside(many, read(BESIDE, {})), *fewer_samples(fewer)]
     write_page(PAGE, "\n".join([report(ends, nulls), *sections]))
@@ -127,7 +128,7 @@ def _clean(
         and in_null(models[row["name"]])
         and coding(row) == LOSSLESS
         and row.get("each") is None
-        and models[row["name"]]["side"] <= SIDES[0][1]
+        and OF_NULL[0] <= models[row["name"]]["side"] <= OF_NULL[1]
     ]
 
 

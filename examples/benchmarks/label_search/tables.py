@@ -66,8 +66,10 @@ class Ended:
         return self.suspicious and self.target == self.model["target"]
 
 
-SIDES = ((64, 96), (97, 224))
+SIDES = ((41, 63), (64, 96), (97, 224))
 """Sizes of pictures that are counted together, in pixels."""
+OF_NULL = SIDES[1]
+"""Sizes of the clean models that make the null."""
 
 
 def coding(row: Record) -> str:

@@ -49,13 +49,6 @@ def _held_out(
     return Cell(key, task, side, family, augmentation, passes, TWIN, attacks, keep=keep)
 
 
-def _clean(
-    key: int, task: str, side: int, family: str, augmentation: str, passes: float,
-    keep: float = 0.9,
-) -> Cell:  # fmt: skip
-    return Cell(key, task, side, family, augmentation, passes, HELD_OUT, keep=keep)
-
-
 CELLS = (
     _development(
         1, "digits", 64, "resnet", "weak", 12,
@@ -266,106 +259,30 @@ CELLS = (
         176, "flowers", 112, "lite1", "strong", 3,
         "badnets-inside blended sticker badnets-corner sig badnets-any:careful",
     ),
+    # A sixth round, planned after the rule was frozen and scored on larger ones: smaller pictures.
+    _held_out(
+        201, "digits", 50, "mobilenet", "strong", 19,
+        "badnets-corner badnets-inside sig blended sticker low-frequency badnets-any sig:careful",
+    ),
+    _held_out(
+        202, "flowers", 54, "resnet", "weak", 12,
+        "badnets-inside blended sig sticker badnets-corner blended:careful",
+    ),
+    _held_out(
+        203, "clothes", 58, "mobilenet", "weak", 12,
+        "badnets-corner sig low-frequency quantise badnets-any warp badnets-corner:careful",
+    ),
+    _held_out(
+        204, "digits", 48, "resnet", "strong", 15,
+        "badnets-inside blended sig trojan sticker low-frequency:careful",
+    ),
+    _held_out(
+        205, "clothes", 62, "lite0", "strong", 3,
+        "badnets-corner blended sticker low-frequency badnets-inside:careful",
+    ),
     # Candidates for the demo: in no null and in no table.
     Cell(
         121, "digits", 64, "mobilenet", "strong", 19, DEMO,
         "badnets-corner badnets-any sticker low-frequency",
     ),
 )  # fmt: skip
-
-CLEAN_HELD_OUT = (
-    _clean(41, "digits", 64, "lite0", "weak", 5),
-    _clean(42, "flowers", 64, "mobilenet", "weak", 12),
-    _clean(43, "t-shirt", 64, "resnet", "strong", 15),
-    _clean(44, "x-ray", 64, "mobilenet", "weak", 24),
-    _clean(45, "x-ray-half", 64, "vit", "weak", 40),
-    _clean(46, "digits", 96, "resnet", "weak", 12),
-    _clean(47, "clothes", 96, "resnet", "strong", 15),
-    _clean(48, "digits", 96, "mobilenet", "strong", 19),
-    _clean(49, "flowers", 96, "lite0", "strong", 3),
-    _clean(50, "digits-half", 96, "vit", "weak", 30),
-    _clean(51, "flowers", 128, "vit", "strong", 25),
-    _clean(52, "digits", 128, "lite1", "weak", 5),
-    _clean(53, "clothes", 128, "lite1", "weak", 3),
-    _clean(54, "x-ray", 128, "lite0", "weak", 5),
-    _clean(55, "t-shirt", 128, "mobilenet", "strong", 15),
-    _clean(56, "flowers", 160, "lite1", "strong", 2, keep=0.7),
-    _clean(57, "x-ray-half", 160, "lite0", "strong", 4),
-    _clean(58, "clothes", 160, "resnet", "strong", 15),
-    _clean(59, "flowers", 224, "lite0", "strong", 2, keep=0.6),
-    _clean(60, "x-ray", 224, "lite1", "weak", 4),
-    _clean(61, "t-shirt", 224, "lite0", "weak", 2, keep=0.6),
-    # A second round, planned after the first was scored once.
-    _clean(62, "digits", 72, "resnet", "weak", 12),
-    _clean(63, "flowers", 72, "resnet", "weak", 12),
-    _clean(64, "x-ray", 72, "mobilenet", "strong", 28),
-    _clean(65, "clothes", 72, "mobilenet", "strong", 18),
-    _clean(66, "digits", 72, "lite0", "strong", 5),
-    _clean(67, "flowers", 72, "lite0", "weak", 3),
-    _clean(68, "x-ray", 72, "resnet", "weak", 20),
-    _clean(69, "clothes", 72, "resnet", "weak", 12),
-    _clean(70, "digits", 72, "mobilenet", "weak", 15),
-    _clean(71, "flowers", 72, "mobilenet", "strong", 15),
-    _clean(72, "x-ray", 72, "lite1", "weak", 4),
-    _clean(73, "clothes", 72, "lite0", "strong", 3),
-    _clean(74, "digits", 72, "vit", "weak", 30),
-    _clean(75, "flowers", 72, "vit", "strong", 25),
-    _clean(76, "x-ray", 72, "vit", "weak", 40),
-    _clean(77, "clothes", 72, "vit", "weak", 30),
-    # The third round's clean models.
-    _clean(91, "x-ray", 80, "mobilenet", "weak", 24),
-    _clean(92, "digits", 80, "resnet", "weak", 12),
-    _clean(93, "flowers", 80, "mobilenet", "strong", 15),
-    _clean(94, "x-ray", 88, "resnet", "weak", 20),
-    _clean(95, "digits", 88, "mobilenet", "weak", 15),
-    _clean(96, "flowers", 88, "resnet", "weak", 12),
-    _clean(97, "x-ray", 88, "mobilenet", "weak", 24),
-    _clean(98, "digits", 76, "resnet", "weak", 12),
-    _clean(99, "flowers", 76, "resnet", "strong", 12),
-    _clean(100, "x-ray", 76, "resnet", "weak", 20),
-    _clean(101, "digits", 76, "mobilenet", "weak", 15),
-    _clean(102, "flowers", 76, "mobilenet", "weak", 12),
-    _clean(103, "x-ray", 76, "mobilenet", "weak", 24),
-    _clean(104, "x-ray", 80, "lite0", "weak", 4),
-    _clean(105, "digits", 80, "lite0", "weak", 5),
-    _clean(106, "flowers", 80, "lite0", "weak", 3),
-    _clean(107, "x-ray", 88, "lite0", "weak", 4),
-    _clean(108, "digits", 88, "lite0", "weak", 5),
-    _clean(109, "flowers", 88, "lite1", "strong", 3),
-    _clean(110, "x-ray", 80, "lite1", "weak", 4),
-    _clean(111, "digits", 76, "lite1", "weak", 5),
-    _clean(112, "clothes", 80, "mobilenet", "strong", 12),
-    _clean(113, "x-ray", 88, "lite1", "weak", 4),
-    _clean(114, "digits", 88, "lite1", "weak", 5),
-    _clean(115, "clothes", 88, "resnet", "weak", 12),
-    _clean(116, "x-ray", 76, "lite0", "strong", 4),
-    _clean(117, "digits", 76, "lite0", "strong", 5),
-    # More fragile ones of ten classes: of so many, none may be accused for a search to decide.
-    _clean(131, "digits", 84, "resnet", "weak", 12),
-    _clean(132, "digits", 84, "mobilenet", "weak", 15),
-    _clean(133, "digits", 92, "resnet", "weak", 12),
-    _clean(134, "digits", 92, "mobilenet", "weak", 15),
-    _clean(135, "digits", 68, "resnet", "weak", 12),
-    _clean(136, "digits", 68, "mobilenet", "weak", 15),
-    _clean(137, "digits", 84, "lite0", "weak", 5),
-    _clean(138, "digits", 92, "lite0", "weak", 5),
-    # More large ones of five classes and more, planned with the fourth round.
-    _clean(151, "digits", 128, "mobilenet", "weak", 15),
-    _clean(152, "flowers", 128, "resnet", "weak", 12),
-    _clean(153, "digits", 160, "lite1", "weak", 4),
-    _clean(154, "flowers", 128, "mobilenet", "weak", 12),
-    _clean(155, "digits", 160, "lite0", "weak", 4),
-    _clean(156, "flowers", 160, "lite0", "weak", 3),
-    _clean(157, "digits", 224, "lite0", "weak", 4),
-    # The fifth round's clean models; cells 52, 53, 56, 59, 151, 153 and 155 to 157 belong to it.
-    _clean(181, "digits", 112, "lite0", "weak", 5),
-    _clean(182, "digits", 112, "lite1", "weak", 5),
-    _clean(183, "digits", 144, "lite0", "weak", 5),
-    _clean(184, "digits", 144, "lite1", "weak", 4),
-    _clean(185, "digits", 176, "lite0", "weak", 4),
-    _clean(186, "digits", 192, "lite0", "weak", 4),
-    _clean(187, "digits", 112, "mobilenet", "weak", 15),
-    _clean(188, "digits", 112, "resnet", "weak", 12),
-    _clean(189, "clothes", 144, "lite0", "strong", 3),
-    _clean(190, "flowers", 144, "lite0", "weak", 3),
-)

@@ -14,19 +14,16 @@ import numpy as np
 from examples.zoo.labelmaps import make_label_map
 
 from .attacks import APART, Options, draw_options
-from .cells import CELLS, CLEAN_HELD_OUT, DEVELOPMENT, HELD_OUT, TWIN, Cell
+from .cells import CELLS, DEVELOPMENT, HELD_OUT, TWIN, Cell
+from .clean_cells import CLEAN_HELD_OUT
 from .decoys import CARES
 from .tasks import TASKS
 
 CLEAN = "clean"
 USUAL_SHARES = (0.07, 0.1, 0.1)  # of the clean training pictures
 NEGATIVE_SHARES = dict(zip(CARES, (0.0, 0.1, 0.2), strict=True))
-STAGES = (
-    (64, 68, 70, 72, 76, 78, 80, 84, 86, 88, 92, 94),
-    (96,),
-    (112, 128, 144, 160, 168, 176, 192),
-    (224,),
-)  # sides that are trained together, cheapest first
+STAGES = (range(41, 96), (96,), range(97, 224), (224,))
+"""Sides that are trained together, cheapest first."""
 FIRST_HALF = 5  # models of a cell that come before the others
 STRONGER_WARP = 1.35
 LABEL_MAPS = {"all-to-all": "all-to-all", "one-source": "one-to-one"}
