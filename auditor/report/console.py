@@ -206,6 +206,7 @@ def show_check(found: Mapping[str, Any]) -> str:
     lines = [*_search(found), *_example(found["example"]), *_behaviour(found)]
     lines += [f"Note:        {safe_text(note, 600)}" for note in found["notes"]]
     lines += [f"PROBLEM: {safe_text(problem, 600)}" for problem in found["problems"]]
+    lines += [f"Decides:     {safe_text(found['decides'], 600)}"]
     return "\n".join(lines)
 
 

@@ -7,14 +7,20 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from adapters.contract import LabelSpace
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import LabelOracle, LabelSpace
 from adapters.errors import AdapterError, BadReply, ModelFileError
 from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
 from auditor.plan.draw import PLANE_CLASSES
+from auditor.plan.settings import AuditSettings
+from auditor.report.wording.prospects import decides
 from auditor.samples.fit import class_indices, range_note
 from auditor.samples.samples import Samples
+from auditor.verdict.prospects import prospects
 from auditor.verdict.verdict import MIN_ACCURACY
 from auditor.workflows.check.client import Asker
 from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct, read_one_number
@@ -24,6 +30,7 @@ from auditor.workflows.check.measure import CheckResult, check_target
 from auditor.workflows.check.nearest_miss import Miss
 from auditor.workflows.check.trial import Found, Resized, Trial, Way
 from auditor.workflows.check.two_classes import TWO_CLASSES
+from auditor.workflows.prepare import prepare_images
 from auditor.workflows.price import write_rate
 
 MOST_CHECKING = 140
@@ -53,6 +60,7 @@ class Checked:
         found: the description, and the way to it.
         rate_headers: quota headers of the replies.
         queries: inputs sent in all.
+        decides: the verdicts that a default audit of these samples can reach, in words.
         discovered: True if the format was found rather than stated.
         written: file that the description was written to, or empty.
     """
@@ -64,6 +72,7 @@ class Checked:
     found: Found
     rate_headers: dict[str, str]
     queries: int
+    decides: str = ""
     discovered: bool = False
     written: str = ""
 
@@ -75,6 +84,7 @@ class Checked:
             "classes_matched_by": self.matched_by,
             **self.result.as_dict(),
             "queries": self.queries,
+            "decides": self.decides,
             "rate_headers": self.rate_headers,
             "example": None if self.found.example is None else asdict(self.found.example),
             "discovered": self.discovered,
@@ -229,7 +239,18 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
             found=found,
             rate_headers=asker.rate_headers,
             queries=asker.queries,
+            decides=_decided(oracle, found.samples, images),
         )
+
+
+def _decided(oracle: LabelOracle, samples: Samples, images: NDArray[np.float32]) -> str:
+    """What a default audit of these samples can decide, before it is paid for."""
+    try:
+        plan = prepare_images(oracle, samples, images, AuditSettings()).plan
+    except SamplesError as error:
+        return f"An audit would refuse these samples: {error}."
+    classes = len(set(samples.classes))
+    return decides(prospects(plan, classes, len(samples.classes), oracle.input_spec, None))
 
 
 def _shown_names(space: LabelSpace, samples: Samples, matched_by: str) -> LabelSpace:

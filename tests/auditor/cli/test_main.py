@@ -236,12 +236,16 @@ def test_check_counts_what_it_asks_and_tries_other_ways_where_few_are_right(
     ran = command("check", *given, "--json", "--output", "out")
     found = json.loads(ran.out)
     assert sum(asked) == found["queries"] <= MOST_QUERIES
+    priced = json.loads(command("plan", *given, *SMALL, "--json", "--output", "out").out)
+    reason = found["decides"].removeprefix("An audit would refuse these samples: ").rstrip(".")
+    assert reason in command("plan", *given).err
     assert {way["words"] for way in found["alternatives"]} >= {"0 to 1", "0 to 255"}
     assert set(found) == {
         "model",
         "input",
         "classes_matched_by",
         "queries",
+        "decides",
         "labels_seen",
         "label_count",
         "accuracy",
@@ -266,16 +270,19 @@ def test_check_counts_what_it_asks_and_tries_other_ways_where_few_are_right(
     # Random weights label few of the samples right: said, and no success.
     assert ran.code == ExitCode.INCONCLUSIVE
     assert len(found["problems"]) == 1
-    priced = json.loads(command("plan", *given, *SMALL, "--json", "--output", "out").out)
     assert priced["rate_from"] == "measured by xray-audit check"
     assert priced["queries_per_second"] == found["queries_per_second"]
 
 
 def test_check_of_a_sound_target(command: RunCommand, assets: Path) -> None:
-    ran = command(
-        "check", "--model", assets / "clean.onnx", "--samples", assets / "fashion-mnist-samples.npz"
-    )
+    target = (
+        "--model", assets / "clean.onnx", "--samples", assets / "fashion-mnist-samples.npz",
+    )  # fmt: skip
+    ran = command("check", *target)
     assert (ran.code, ran.err) == (0, "")
+    decides = ran.out.splitlines()[-1].removeprefix("Decides:").strip()
+    assert decides.startswith("A trigger can be found")
+    assert decides in command("plan", *target).out
     for word in ("Input:", "Classes:", "Accuracy:", "Determinism:", "Latency:", "Best batch:"):
         assert word in ran.out
     assert "PROBLEM" not in ran.out

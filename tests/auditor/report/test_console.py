@@ -173,6 +173,7 @@ def test_a_check_names_its_problems_and_no_control_characters() -> None:
         "queries_per_second": 200.0,
         "queries": 44,
         "problems": ["One.", "Two."],
+        "decides": "A trigger can be found.",
         "notes": [HOSTILE],
         "rate_headers": {"ratelimit": HOSTILE},
         "example": {
@@ -193,5 +194,5 @@ def test_a_check_names_its_problems_and_no_control_characters() -> None:
     assert "number unknown, 20 seen" in text
     assert "25% of 30 samples (classes matched by class names)" in text
     assert "1: 10.0 ms, 4: 20.0 ms" in text
-    assert text.endswith("PROBLEM: One.\nPROBLEM: Two.")
+    assert text.endswith("PROBLEM: One.\nPROBLEM: Two.\nDecides:     A trigger can be found.")
     assert "\x1b" not in text
