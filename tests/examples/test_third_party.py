@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from examples.third_party import MODELS, stamped
+from examples.third_party import MODELS
 from examples.third_party_pictures import lines, pages
+from examples.third_party_planting import stamped
 
 ROOT = Path(__file__).parents[2]
 

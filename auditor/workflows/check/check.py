@@ -244,7 +244,7 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
 
 
 def _decided(oracle: LabelOracle, samples: Samples, images: NDArray[np.float32]) -> str:
-    """What a default audit of these samples can decide, before it is paid for."""
+    """The verdicts that a default audit of these samples can reach, before it is paid for."""
     try:
         plan = prepare_images(oracle, samples, images, AuditSettings()).plan
     except SamplesError as error:
