@@ -39,6 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (train, index):
         command.add_argument("--out", type=Path, required=True, help="folder of the models")
     index.add_argument("--index", type=Path, default=INDEX_PATH, help="index to write")
+    index.add_argument("--add", action="store_true", help="keep what it holds, add what it lacks")
     samples = commands.add_parser("samples", help="write test pictures of a model, for an audit")
     samples.set_defaults(command=_samples)
     samples.add_argument("name", help="the model")
@@ -74,7 +75,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _index(options: argparse.Namespace) -> int:
-    print(write_index(options.out, options.index))
+    print(write_index(options.out, options.index, add=options.add))
     return 0
 
 

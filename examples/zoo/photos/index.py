@@ -115,10 +115,17 @@ def _kind(model: Record) -> str:
     return "apart" if apart else str(model["care"])
 
 
-def write_index(out: Path, path: Path = INDEX_PATH) -> dict[str, Any]:
-    """Write the index of what is below ``out``; returns its summary."""
+def write_index(out: Path, path: Path = INDEX_PATH, *, add: bool = False) -> dict[str, Any]:
+    """Write the index of what is below ``out``; returns its summary.
+
+    With ``add`` what the index holds stays, and only models that it lacks are added: those of one
+    index need not have been trained on one machine.
+    """
     manifest = build_manifest()
     records = read_records(out)
+    if add and path.exists():
+        held = json.loads(path.read_text(encoding="utf-8"))["models"]
+        records |= {record["name"]: record for record in held}
     models = judge(records[spec.name] for spec in manifest if spec.name in records)
     counts = summary(models, len(manifest))
     lines = ",\n".join(json.dumps(model) for model in models)  # one a line, for small diffs

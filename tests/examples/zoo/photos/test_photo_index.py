@@ -93,3 +93,19 @@ def test_the_index_holds_one_model_a_line_in_the_order_of_training(tmp_path: Pat
     assert [model["name"] for model in index["models"]] == [TWIN.name, SPEC.name]
     assert index["models"][1]["valid"]
     assert sum(line.startswith('{"name"') for line in text.splitlines()) == 2
+
+
+def test_models_of_several_machines_come_together_in_one_index(tmp_path: Path) -> None:
+    here, there, path = tmp_path / "here", tmp_path / "there", tmp_path / "index.json"
+    for out, records in (
+        (here, [record(TWIN, 0.9)]),
+        (there, [record(TWIN, 0.1), record(SPEC, 0.9, 1.0)]),
+    ):
+        out.mkdir()
+        for one in records:
+            append_record(out, one)
+        counts = write_index(out, path, add=True)
+    first, second = json.loads(path.read_text(encoding="utf-8"))["models"]
+    assert (first["name"], first["accuracy"]) == (TWIN.name, 0.9)
+    assert (second["name"], second["valid"]) == (SPEC.name, True)
+    assert counts["trained"] == 2
