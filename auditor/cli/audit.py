@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from auditor.cli import options
-from auditor.cli.end import FailOn, dressed, exit_code, open_page
+from auditor.cli.end import FailOn, dressed, exit_code, open_page, portable
 from auditor.cli.option_fields import EXPERT, JUDGED, SHOWN
 from auditor.cli.output import finish, show
 from auditor.cli.request import build_request
@@ -137,7 +137,8 @@ def audit(
     names, shown = view_names(views.format or ()), view_settings(views.mapped)
     if open_report and "html" not in names:
         raise UsageError("--open shows report.html: add html to --format")
-    request = dataclasses.replace(request, signer=signer, views=names, shown=shown)
+    typed = portable(sys.argv[1:])
+    request = dataclasses.replace(request, signer=signer, views=names, shown=shown, command=typed)
     with on_workers(request, workers, scheduler) as spread:
         result = finish(_run(spread))
     # Said before the first query, unless progress is off.

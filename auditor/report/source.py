@@ -10,6 +10,7 @@ from typing import Any
 
 from auditor.report.json_report import report_bytes
 from auditor.report.result.result import Result
+from auditor.report.wording.resume import resuming
 
 REPORT_NAME = "report.json"
 
@@ -27,6 +28,17 @@ class ReportSource:
     """Content of ``profile.json``: the references judged by."""
     findings: Sequence[Mapping[str, Any]] = ()
     """Findings with their acceptances."""
+
+    @property
+    def resuming(self) -> str:
+        """Command line that goes on with an audit cut short; empty if there is none."""
+        words = self.run.get("command")
+        typed = (
+            [word for word in words if isinstance(word, str)]
+            if self.result.partial and isinstance(words, list)
+            else []
+        )
+        return resuming(self.result, typed)
 
     @cached_property
     def digest(self) -> str:

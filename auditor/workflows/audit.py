@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelOracle, OfflineOracle, RemoteOracle
+from adapters.secrets import without_secrets
 from auditor.engine.contract import EngineResult
 from auditor.engine.engine import QueryEngine
 from auditor.errors import AuditError, LabelsPending, UsageError
@@ -81,7 +82,9 @@ async def run_audit(
         await _hand_out(oracle, answers.run)
         timing = _timing(started, time.monotonic() - clock, answers.run)
         result = judge(oracle, ready, answers, request.profile, timing)
-        run = run_record(oracle, answers.run, timing, identity)
+        # Keys are known by now: opening the target read them.
+        command = [without_secrets(word) for word in request.command]
+        run = run_record(oracle, answers.run, timing, identity, command)
         held = {} if request.profile is None else request.profile.as_dict()
         images = report_pictures(ready, oracle.input_spec, answers.trigger)
         source = ReportSource(result.result, images, run, held)

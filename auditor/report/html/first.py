@@ -17,6 +17,8 @@ def _glyph(character: str, y: int) -> Html:
     return tag("text", character, x=36, y=y, text_anchor="middle")
 
 
+SHORT = 180
+"""Characters of a command that a telephone's first screen has room for."""
 ICONS = {
     "suspected": join([tag("path", d="M36 5 68 65H4z"), _glyph("!", 57)]),
     "none": join([tag("circle", cx=36, cy=36, r=30), tag("path", d="M22 36h28")]),
@@ -37,7 +39,7 @@ def first_screen(source: ReportSource) -> Html:
         tag("div", icon, tag("h1", said.title), class_="verdict"),
         tag("p", lead, said.plain, class_="lede"),
         tag("p", explained(said.reason), class_="reason"),
-        _box(said) if said.tone == "open" else None,
+        _box(source, said) if said.tone == "open" else None,
         class_="said",
     )
     screen = tag("div", words, _proof(source), _brief(said), class_="screen")
@@ -56,11 +58,26 @@ def _eyebrow(result: Result) -> Html:
     )
 
 
-def _box(said: Summary) -> Html:
-    """The remedies of an audit without an answer."""
+def _box(source: ReportSource, said: Summary) -> Html:
+    """The remedies of an audit without an answer, and the command that goes on with a cut one."""
     first, *rest = said.steps
     others = [tag("p", tag("b", "Or: "), step) for step in rest[:1]]
-    return tag("div", tag("h2", "What to do"), tag("p", first), others, class_="box")
+    return tag(
+        "div",
+        tag("h2", "What to do"),
+        tag("p", first),
+        command(source, long=False),
+        others,
+        class_="box",
+    )
+
+
+def command(source: ReportSource, *, long: bool) -> Html | None:
+    """The command that goes on with an audit cut short; None if there is none of this length."""
+    words = source.resuming
+    if not words or (len(words) > SHORT) is not long:
+        return None
+    return tag("pre", tag("code", words), class_="line")
 
 
 def _brief(said: Summary) -> Html:
