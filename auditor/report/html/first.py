@@ -77,7 +77,9 @@ def command(source: ReportSource, *, long: bool) -> Html | None:
     words = source.resuming
     if not words or (len(words) > SHORT) is not long:
         return None
-    return tag("pre", tag("code", words), class_="line")
+    # A flag is not torn at its hyphens.
+    spans = [part for word in words.split(" ") for part in (" ", tag("span", word))]
+    return tag("pre", tag("code", spans[1:]), class_="line")
 
 
 def _brief(said: Summary) -> Html:
