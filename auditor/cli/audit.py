@@ -131,12 +131,12 @@ def audit(
     from auditor.report.views import view_names, view_settings
     from auditor.workflows.compare.accepted import read_accepted
 
-    request = build_request(target, samples, method, limits, output)
-    signer = None if sign_key is None else read_signer(sign_key)
-    entries = () if accepted is None else read_accepted(accepted)
     names, shown = view_names(views.format or ()), view_settings(views.mapped)
     if open_report and "html" not in names:
         raise UsageError("--open shows report.html: add html to --format")
+    request = build_request(target, samples, method, limits, output)
+    signer = None if sign_key is None else read_signer(sign_key)
+    entries = () if accepted is None else read_accepted(accepted)
     typed = portable(sys.argv[1:])
     request = dataclasses.replace(request, signer=signer, views=names, shown=shown, command=typed)
     with on_workers(request, workers, scheduler) as spread:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -90,7 +90,7 @@ async def run_audit(
         source = ReportSource(result.result, images, run, held)
         made = render_all(source, request.views, request.shown)
         _write_bundle(record, source, request.output, ready, made)
-        return result
+        return replace(result, pictures=images)
 
 
 async def _ask_on_record(
