@@ -29,8 +29,8 @@ def notebook_html(source: ReportSource, page: Path | None = None) -> Html:
     result, said = source.result, summary(source.result)
     colour = _COLOURS[said.tone]
     asked = plural(result.queries.sent_all_runs, "query", "queries")
-    lines = (("How sure is this?", said.sure), ("Not covered", said.uncovered),
-             ("Next", said.steps[0]))  # fmt: skip
+    lines = (("How sure is this?", said.sure), ("Not covered:", said.uncovered),
+             ("Next:", said.steps[0]))  # fmt: skip
     figures = [figure for one in pictures_shown(source) if (figure := _figure(source, one))]
     return tag(
         "div",
