@@ -19,7 +19,7 @@ def _glyph(character: str, y: int) -> Html:
     return tag("text", character, x=36, y=y, text_anchor="middle")
 
 
-SHORT = 180
+SHORT = 120
 """Characters of a command that a telephone's first screen has room for."""
 ICONS = {
     "suspected": join([tag("path", d="M36 5 68 65H4z"), _glyph("!", 57)]),
