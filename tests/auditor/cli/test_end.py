@@ -147,7 +147,7 @@ def test_a_price_below_nothing_is_refused(command: Any, words: list[str | Path])
     ("typed", "kept"),
     [
         ("pictures/", "pictures/"), ("a/b.npz", "a/b.npz"), ("--output=x", "--output=x"),
-        ("/home/ann/m.onnx", "…/m.onnx"), ("--model=/home/ann/m.onnx", "--model=…/m.onnx"),
+        ("/data/ann/m.onnx", "…/m.onnx"), ("--model=/data/ann/m.onnx", "--model=…/m.onnx"),
         ("~/ann/pictures/", "…/pictures"), (r"C:\\ann\\m.onnx", "…/m.onnx"), (r"\\\\ann\\m", "…/m"),
         ("http://host/v2/models/m", "http://host/v2/models/m"), ("0,1", "0,1"),
     ],
