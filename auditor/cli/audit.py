@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -137,11 +138,10 @@ def audit(
     signer = None if sign_key is None else read_signer(sign_key)
     entries = () if accepted is None else read_accepted(accepted)
     typed = portable(sys.argv[1:])
-    request = dataclasses.replace(request, signer=signer, views=names, shown=shown, command=typed)
+    request = replace(request, signer=signer, views=names, shown=shown, command=typed)
     with on_workers(request, workers, scheduler) as spread:
         result = finish(_run(spread))
-    # Said before the first query, unless progress is off.
-    notes = request.samples.notes if output.quiet else ()
+    notes = request.samples.notes if output.quiet else ()  # else said before the first query
     _show(result, entries, output, views, notes, limits.price_per_1000)
     if result.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)

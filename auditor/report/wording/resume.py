@@ -9,6 +9,9 @@ from auditor.report.result.result import Result
 from auditor.report.wording.deciding import search_cost
 from auditor.report.wording.text import visible
 
+MOST_WORDS = 200
+"""Words of a command that a report shows: a record may be a stranger's."""
+
 
 def resuming(result: Result, typed: Sequence[str]) -> str:
     """The command, ``typed`` before, that asks what is left; with a larger budget if that ended it.
@@ -17,7 +20,7 @@ def resuming(result: Result, typed: Sequence[str]) -> str:
     """
     if not typed:
         return ""
-    words = [visible(word)[:400] for word in typed]
+    words = [visible(word[:400]) for word in typed[:MOST_WORDS]]
     if result.queries.budget_reached:
         return with_option(words, "--max-queries", str(_all_queries(result)))
     return shown(words)
