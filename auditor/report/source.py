@@ -11,6 +11,7 @@ from typing import Any
 from auditor.report.json_report import report_bytes
 from auditor.report.result.result import Result
 from auditor.report.wording.resume import resuming
+from auditor.report.wording.text import visible
 
 REPORT_NAME = "report.json"
 
@@ -33,12 +34,10 @@ class ReportSource:
     def resuming(self) -> str:
         """Command line that goes on with an audit cut short; empty if there is none."""
         words = self.run.get("command")
-        typed = (
-            [word for word in words if isinstance(word, str)]
-            if self.result.partial and isinstance(words, list)
-            else []
-        )
-        return resuming(self.result, typed)
+        if not self.result.partial or not isinstance(words, list):
+            return ""
+        # The record may be a stranger's.
+        return resuming(self.result, [visible(str(word)[:400]) for word in words[:200]])
 
     @cached_property
     def digest(self) -> str:

@@ -7,10 +7,6 @@ from collections.abc import Sequence
 
 from auditor.report.result.result import Result
 from auditor.report.wording.deciding import search_cost
-from auditor.report.wording.text import visible
-
-MOST_WORDS = 200
-"""Words of a command that a report shows: a record may be a stranger's."""
 
 
 def resuming(result: Result, typed: Sequence[str]) -> str:
@@ -20,10 +16,9 @@ def resuming(result: Result, typed: Sequence[str]) -> str:
     """
     if not typed:
         return ""
-    words = [visible(word[:400]) for word in typed[:MOST_WORDS]]
     if result.queries.budget_reached:
-        return with_option(words, "--max-queries", str(_all_queries(result)))
-    return shown(words)
+        return with_option(typed, "--max-queries", str(_all_queries(result)))
+    return shown(typed)
 
 
 def shown(words: Sequence[str]) -> str:
