@@ -13,6 +13,15 @@ if TYPE_CHECKING:
     __version__: str
     from auditor.api.audit import audit, audit_async
     from auditor.api.report import AuditInterrupted, AuditReport, load
+    from auditor.errors import (
+        AuditError,
+        EvidenceError,
+        LabelsPending,
+        ProfileError,
+        SamplesError,
+        StoreError,
+        UsageError,
+    )
 
 FOREIGN_ADAPTERS = (
     "the PyPI package 'adapters' is installed here; it overwrites this tool's own 'adapters' "
@@ -71,7 +80,11 @@ def _started_as_command() -> bool:
 
 _refuse_foreign_adapters()
 
-__all__ = ["AuditInterrupted", "AuditReport", "__version__", "audit", "audit_async", "load"]
+__all__ = [
+    "AuditError", "AuditInterrupted", "AuditReport", "EvidenceError", "LabelsPending",
+    "ProfileError", "SamplesError", "StoreError", "UsageError", "__version__", "audit",
+    "audit_async", "load",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
@@ -79,7 +92,9 @@ def __getattr__(name: str) -> Any:
     if name == "__version__":
         return _version()
     if name in __all__:
-        return getattr(importlib.import_module("auditor.api.audit"), name)
+        errors = importlib.import_module("auditor.errors")
+        found = getattr(errors, name, None)
+        return found or getattr(importlib.import_module("auditor.api.audit"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

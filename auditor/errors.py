@@ -48,7 +48,9 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """The end of a sentence about an unknown ``name``: the known one nearest to it, if any is."""
     import difflib  # noqa: PLC0415 - only a slip of the pen needs it
 
-    near = difflib.get_close_matches(name.lower(), {one.lower(): one for one in known}, n=1)
+    names = [one.lower() for one in known]
+    begun = [one for one in names if len(name) > 1 and one.startswith(name.lower())]
+    near = difflib.get_close_matches(name.lower(), names, n=1) or begun
     return f"; did you mean {near[0]!r}?" if near else ""
 
 

@@ -41,7 +41,10 @@ def _remedy(cls: type[Any], steps: tuple[str, ...], errors: Sequence[Mapping[str
     """The end of the sentence "... it must ..."."""
     kind, context = errors[0]["type"], errors[0].get("ctx", {})
     if kind == "literal_error":
-        return f"be one of {', '.join(_QUOTED.findall(context['expected']))}"
+        known = _QUOTED.findall(context["expected"])
+        close = difflib.get_close_matches(str(errors[0]["input"]), known, n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        return f"be one of {', '.join(known)}{hint}"
     if kind == "too_long":
         return f"hold {context['max_length']} values"
     if kind == "missing":  # of a list: its last place is named last

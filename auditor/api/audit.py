@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from adapters.errors import AdapterError
-from auditor.api.options import AuditOptions
+from auditor.api.options import AuditOptions, spelled
 from auditor.api.report import AuditInterrupted, AuditReport, load
 from auditor.api.targets import FIELDS, AnyTarget, locate_any, read_model, sample_shape
 from auditor.engine.progress import EventProgress, Progress, choose_progress
@@ -43,6 +43,7 @@ _POLL_S = 0.2
 """Seconds between two polls of the waiting thread; some systems deliver Ctrl-C only then."""
 
 
+@spelled
 def audit(
     target: AnyTarget,
     samples: AnySamples,
@@ -121,6 +122,7 @@ def audit(
         return _Blocking(spread).run()
 
 
+@spelled
 async def audit_async(
     target: AnyTarget,
     samples: AnySamples,

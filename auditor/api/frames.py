@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from auditor.errors import UsageError
+from auditor.errors import UsageError, did_you_mean
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart
 from auditor.report.wording.terms import label_name
@@ -67,7 +67,8 @@ def _png(figure: Any) -> bytes:
 
 def _chosen(known: Mapping[str, Any], name: str, what: str) -> Callable[..., Any]:
     if name not in known:
-        raise UsageError(f"there is no {what} {name!r}: choose from {', '.join(known)}")
+        near = did_you_mean(name, known)
+        raise UsageError(f"there is no {what} {name!r}: choose from {', '.join(known)}{near}")
     made: Callable[..., Any] = known[name]
     return made
 

@@ -6,8 +6,9 @@ Their values' meaning stands at :class:`auditor.plan.settings.AuditSettings` and
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TypedDict
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict, TypeVar
 
 from adapters.contract import Access, Fit, Layout
 from adapters.target.description import (
@@ -20,6 +21,8 @@ from adapters.target.description import (
 )
 from auditor.plan.settings import SamplerName
 from auditor.probes.label_search.settings import Effort
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class SettingOptions(TypedDict, total=False):
@@ -71,3 +74,15 @@ class AuditOptions(SettingOptions, total=False):
     limits: Limits
     price: Tariff
     preflight: Preflight
+
+
+def spelled(function: F) -> F:
+    """``function`` with the options in its signature, from which a console completes them."""
+    own = inspect.signature(function)
+    named = [one for one in own.parameters.values() if one.kind is not one.VAR_KEYWORD]
+    named += [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=..., annotation=kind)
+        for name, kind in AuditOptions.__annotations__.items()
+    ]
+    vars(function)["__signature__"] = own.replace(parameters=named)
+    return function

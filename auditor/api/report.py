@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 from auditor.api.frames import FigureName, TableName, as_frame, draw, table_rows
 from auditor.errors import AuditError, ExitCode
 from auditor.evidence.bundle import load_bundle, read_report
-from auditor.evidence.layout import PAGE, TRIGGER_PICTURE
+from auditor.evidence.layout import PAGE
 from auditor.report.console import show_result
 from auditor.report.files import write_atomic
 from auditor.report.html.page import render_html
@@ -38,6 +39,7 @@ class AuditReport:
         result: the typed result.
         output: folder with the labels, ``plan.json``, ``report.json`` and ``report.html``.
         page: the content of ``report.html``.
+        pictures: PNGs that it shows, by their keys; empty if they were withheld.
     """
 
     verdict: str
@@ -46,6 +48,7 @@ class AuditReport:
     result: Result
     output: Path
     page: str = field(repr=False)
+    pictures: Mapping[str, bytes] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, result: AuditResult, output: Path) -> AuditReport:
@@ -60,17 +63,19 @@ class AuditReport:
             raise AuditError(f"the report in {output} cannot be read: {error.strerror}") from error
         code = ExitCode.INTERRUPTED if result.interrupted else result.verdict.exit_code
         found = result.result
-        return cls(found.verdict, found.verdict_reason, code, found, output, page)
+        return cls(
+            found.verdict, found.verdict_reason, code, found, output, page, result.pictures
+        )  # fmt: skip
 
     @classmethod
     def at(cls, path: Path) -> AuditReport:
         """The report of the bundle at ``path``; see :func:`load`."""
-        page = ""
+        page, pictures = "", dict[str, bytes]()
         if path.is_file() and path.suffix != ".zip":
             found = read_report(path)
         else:
             held = load_bundle(path)
-            found = held.result
+            found, pictures = held.result, dict(held.pictures)
             if PAGE in held.files:
                 page = held.files.get(PAGE).decode("utf-8", errors="replace")
             else:
@@ -82,6 +87,7 @@ class AuditReport:
             found,
             path,
             page or render_html(ReportSource(found)),
+            pictures,
         )
 
     def to_frame(self, table: TableName = "probes") -> Any:
@@ -163,12 +169,9 @@ class AuditReport:
         return f"AuditReport({self.verdict!r}, exit_code={int(self.exit_code)}, {self.output})"
 
     def _repr_html_(self) -> str:
-        return notebook_html(self.result, self.page, self._picture())
-
-    def _picture(self) -> bytes:
-        """The trigger's picture; empty if there is none beside the report."""
-        picture = self.output / TRIGGER_PICTURE
-        return picture.read_bytes() if picture.is_file() else b""
+        page = self.output / PAGE
+        source = ReportSource(self.result, self.pictures)
+        return notebook_html(source, page if page.is_file() else None)
 
     def _repr_pretty_(self, printer: Any, cycle: bool) -> None:  # noqa: ARG002, FBT001 - IPython's hook
         printer.text(str(self))

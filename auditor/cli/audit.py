@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import signal
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from auditor.cli import options
-from auditor.cli.end import FailOn, dressed, exit_code, open_page
+from auditor.cli.end import FailOn, dressed, exit_code, open_page, portable
 from auditor.cli.option_fields import EXPERT, JUDGED, SHOWN
 from auditor.cli.output import finish, show
 from auditor.cli.request import build_request
@@ -131,17 +131,17 @@ def audit(
     from auditor.report.views import view_names, view_settings
     from auditor.workflows.compare.accepted import read_accepted
 
-    request = build_request(target, samples, method, limits, output)
-    signer = None if sign_key is None else read_signer(sign_key)
-    entries = () if accepted is None else read_accepted(accepted)
     names, shown = view_names(views.format or ()), view_settings(views.mapped)
     if open_report and "html" not in names:
         raise UsageError("--open shows report.html: add html to --format")
-    request = dataclasses.replace(request, signer=signer, views=names, shown=shown)
+    request = build_request(target, samples, method, limits, output)
+    signer = None if sign_key is None else read_signer(sign_key)
+    entries = () if accepted is None else read_accepted(accepted)
+    typed = portable(sys.argv[1:])
+    request = replace(request, signer=signer, views=names, shown=shown, command=typed)
     with on_workers(request, workers, scheduler) as spread:
         result = finish(_run(spread))
-    # Said before the first query, unless progress is off.
-    notes = request.samples.notes if output.quiet else ()
+    notes = request.samples.notes if output.quiet else ()  # else said before the first query
     _show(result, entries, output, views, notes, limits.price_per_1000)
     if result.interrupted:
         raise typer.Exit(ExitCode.INTERRUPTED)

@@ -8,7 +8,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Literal
 
 import typer
@@ -19,6 +19,9 @@ FailOn = Literal["suspected", "inconclusive", "none"]
 COLOURS = {"BACKDOOR SUSPECTED": "red", "NO EVIDENCE": "green"}
 """Colours of the verdict's words; anything else is yellow, and every word is there without them."""
 INDENT = " " * 11
+ELSEWHERE = "…"
+"""Stands for a folder of this machine, which a report that is handed on does not name."""
+_ROOTED = re.compile(r"(?:~|/|\\\\|[A-Za-z]:[\\/])")
 
 
 def exit_code(code: ExitCode, fail_on: FailOn) -> ExitCode:
@@ -66,3 +69,18 @@ def open_page(page: Path) -> None:
 
     if not webbrowser.open(page.resolve().as_uri()):
         typer.echo(f"No browser could be opened; the page is {page}", err=True)
+
+
+def portable(typed: Sequence[str]) -> tuple[str, ...]:
+    """The words of a command line as a record keeps them: of a path from the root of a disk the
+    last name only.
+    """
+    return tuple(_portable(word) for word in typed)
+
+
+def _portable(word: str) -> str:
+    flag, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if not _ROOTED.match(value):
+        return word
+    path = PureWindowsPath(value) if "\\" in value else PurePosixPath(value)
+    return f"{flag}{equals}{ELSEWHERE}/{path.name}"

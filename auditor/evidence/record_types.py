@@ -147,6 +147,8 @@ class RunRecord(Part):
     timing: TimingPart
     tool: FreeForm
     environment: FreeForm
+    command: Many[str] = ()
+    """Words of the command line, if the run was cut short: they go on with it."""
 
 
 # ---- head.json -----------------------------------------------------------------------------------

@@ -194,9 +194,13 @@ def run_record(
     engine: EngineResult,
     timing: Mapping[str, Any],
     identity: Mapping[str, Any],
+    command: Sequence[str] = (),
 ) -> dict[str, Any]:
-    """``run.json``: everything that judging needs besides the plan, the samples and the labels."""
+    """``run.json``: everything that judging needs besides the plan, the samples and the labels,
+    and the ``command`` that goes on with a run that was cut short.
+    """
     space = oracle.label_space
+    cut = engine.stopped or engine.budget_reached
     return {
         "format": FORMAT,
         "target": {
@@ -212,6 +216,7 @@ def run_record(
         "timing": dict(timing),
         "tool": tool(),
         "environment": environment(),
+        **({"command": list(command)} if command and cut else {}),
     }
 
 

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.report.result.result import Result
-from auditor.report.wording.deciding import deciding_effort, ends_of, search_cost
+from auditor.report.wording.deciding import deciding_effort, ends_of
+from auditor.report.wording.resume import resuming, shown, with_option, without_option
 from auditor.report.wording.terms import called, found_trigger, mean_shares
 from auditor.report.wording.text import safe_text, seconds
 from auditor.report.wording.verdict import wording
@@ -69,7 +70,7 @@ def _cost(result: Result, per_1000: float | None) -> str:
 
 def next_command(result: Result, output: Path, typed: Sequence[str], *, interrupted: bool) -> str:
     """The one command that fits the end; ``typed`` are the words of the command that ended."""
-    again = shlex.join(["xray-audit", *typed])
+    again = shown(typed)
     if interrupted:
         kept = result.queries.sent_all_runs
         return f"Next: {again}\n  goes on: {kept:,} answers are kept in {output}"
@@ -77,7 +78,7 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
     if result.verdict != "inconclusive" or two_classes:
         return f"Next: xray-audit verify {shlex.quote(str(output))}\n  recomputes the verdict"
     if result.queries.budget_reached:
-        return f"Next: {_with(typed, '--max-queries', str(_all_queries(result)))}\n  asks the rest"
+        return f"Next: {resuming(result, typed)}\n  asks the rest"
     used = result.samples.used
     if max(used, result.samples.count) < ENOUGH_SAMPLES:
         return (
@@ -87,39 +88,12 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
     if deciding is not None:
         effort, rates = deciding
         # A cap that paid for this audit does not pay for that one.
-        words = _without(typed, "--max-queries")
+        words = without_option(typed, "--max-queries")
         return (
-            f"Next: {_with(words, '--effort', effort)}\n  can {ends_of(rates)}: "
+            f"Next: {with_option(words, '--effort', effort)}\n  can {ends_of(rates)}: "
             f"about {rates.not_found:,} queries where nothing is found; nothing is asked twice"
         )
     words = list(typed[1:] if typed[:1] == ["audit"] else typed)
     for flag in NOT_OF_PLAN:
-        words = _without(words, flag)
-    return f"Next: {shlex.join(['xray-audit', 'plan', *words])}\n  says what a verdict would need"
-
-
-def _all_queries(result: Result) -> int:
-    """Queries that a cut-off audit needs in all, a search that it did not finish included."""
-    planned = result.queries.planned
-    if result.trigger is not None or not getattr(result.settings, "trigger_search", False):
-        return planned
-    return planned + (search_cost(result) or 0)
-
-
-def _with(typed: Sequence[str], flag: str, value: str) -> str:
-    """The command again, with ``flag`` at ``value``."""
-    return shlex.join(["xray-audit", *_without(typed, flag), flag, value])
-
-
-def _without(words: Sequence[str], flag: str) -> list[str]:
-    """The words without ``flag`` and its value."""
-    kept: list[str] = []
-    skip = False
-    for word in words:
-        if skip or word.startswith(f"{flag}="):
-            skip = False
-        elif word == flag:
-            skip = flag != "--open"  # which has no value
-        else:
-            kept.append(word)
-    return kept
+        words = without_option(words, flag)
+    return f"Next: {shown(['plan', *words])}\n  says what a verdict would need"

@@ -57,6 +57,7 @@ def summary_markdown(source: ReportSource) -> str:
         *_pictures(source),
         *([f"**{accepted.TITLE}:**", _list(accepted_risk)] if accepted_risk else []),
         f"**Next:**\n\n{_list(said.steps)}",
+        *([f"~~~\n{source.resuming}\n~~~"] if source.resuming else []),
     ]
     return "\n\n".join(blocks) + "\n"
 

@@ -1,92 +1,55 @@
-"""A report as a notebook shows it: the verdict at once, the whole page one click away."""
+"""A report as a notebook shows it: the first screen, small enough for the notebook's file."""
 
 from __future__ import annotations
 
-import base64
-import html
+from pathlib import Path
 
-from auditor.report.html.parts import Html, tag
-from auditor.report.result.result import Result
-from auditor.report.wording.terms import SCORE_HEADS, model_name
-from auditor.report.wording.text import INTERVAL, count, interval, safe_text, score
-from auditor.report.wording.verdict import wording
+from auditor.report.html.first import Shown, pictures_shown
+from auditor.report.html.parts import Html, image, tag
+from auditor.report.html.pictures import embedded
+from auditor.report.source import ReportSource
+from auditor.report.wording.summary import summary
+from auditor.report.wording.terms import model_name
+from auditor.report.wording.text import plural
 
-MAX_PAGE, MAX_PICTURE = 1 << 20, 64 << 10
-"""Characters of ``report.html``, and bytes of the trigger's picture, up to which they go into the
-notebook's file."""
+SIDE, EXACT = 128, 16_000
+"""Largest side of a thumbnail in pixels, and bytes up to which a picture stays as it is."""
 
-_COLOURS = {"suspected": "#c0392b", "none": "#2e7d32", "open": "#8a6d00"}
+# Colours that a light and a dark notebook have enough contrast with.
+_COLOURS = {"suspected": "#d64c3e", "none": "#2d8a45", "open": "#9a7500"}
 
 
-def notebook_html(result: Result, page: str, picture: bytes = b"") -> Html:
+def notebook_html(source: ReportSource, page: Path | None = None) -> Html:
     """Markup for a notebook's output cell; without JavaScript, styled in place.
 
     Args:
-        result: the result.
-        page: the content of ``report.html``; shown in a frame that may run and fetch nothing.
-        picture: PNG of the trigger; empty if there is none.
+        source: the result and its pictures.
+        page: the file that holds the whole report; None without one.
     """
-    words = wording(result)
-    colour = _COLOURS[words.tone]
-    asked = result.queries
-    sent = (
-        f"{count(asked.sent)} queries sent, {count(asked.cached)} labels from the store, "
-        f"{count(asked.unknown)} unknown"
-    )
+    result, said = source.result, summary(source.result)
+    colour = _COLOURS[said.tone]
+    asked = plural(result.queries.sent_all_runs, "query", "queries")
+    lines = (("How sure is this?", said.sure), ("Not covered:", said.uncovered),
+             ("Next:", said.steps[0]))  # fmt: skip
+    figures = [figure for one in pictures_shown(source) if (figure := _figure(source, one))]
     return tag(
         "div",
-        tag("div", "Backdoor audit of ", tag("b", model_name(result)), style="opacity:.75"),
-        tag(
-            "div",
-            words.title,
-            style=f"font-size:1.4em;font-weight:600;color:{colour};margin:.1em 0 .3em",
-        ),
-        tag("p", safe_text(result.verdict_reason, 1200), style="margin:.3em 0;max-width:80ch"),
-        _picture(picture),
-        _scores(result),
-        tag("p", sent, style="margin:.3em 0;opacity:.75"),
-        _whole(page),
-        style=f"border-left:4px solid {colour};padding:.4em 1em;line-height:1.45",
+        tag("div", "Backdoor audit of ", tag("b", model_name(result)), f", {asked}"),
+        tag("div", said.title, style=f"font-size:1.4em;font-weight:600;color:{colour}"),
+        tag("p", tag("b", said.plain), " ", said.reason, style="margin:.3em 0"),
+        tag("div", figures, style="display:flex;gap:1em;margin:.5em 0") if figures else None,
+        [tag("p", tag("b", name), " ", text, style="margin:.2em 0") for name, text in lines],
+        tag("p", f"The whole report: {page}", style="margin:.3em 0;opacity:.75") if page else None,
+        style=f"border-left:4px solid {colour};padding:.4em 1em;line-height:1.45;max-width:80ch",
     )
 
 
-def _picture(png: bytes) -> Html | None:
-    if not png or len(png) > MAX_PICTURE:
+def _figure(source: ReportSource, one: Shown) -> Html | None:
+    made = embedded(source.pictures[one.key], SIDE, EXACT)
+    if made is None:
         return None
-    return tag(
-        "img",
-        src=f"data:image/png;base64,{base64.b64encode(png).decode()}",
-        alt="The trigger that was found, enlarged",
-        style="height:8em;image-rendering:pixelated;border:1px solid #8888",
-    )
-
-
-def _scores(result: Result) -> Html | None:
-    limits = {c.score: c.threshold for c in result.comparisons}
-    rows = [
-        tag(
-            "tr",
-            tag("th", title, scope="row", style="text-align:left"),
-            tag("td", score(estimate.mean)),
-            tag("td", interval(estimate.low, estimate.high)),
-            tag("td", score(limits.get(name))),
-        )
-        for name, title in SCORE_HEADS.items()
-        if (estimate := result.scores.estimate(name)) is not None
-    ]
-    if not rows:
-        return None
-    head = [tag("th", text, scope="col") for text in ("score", "mean", INTERVAL, "threshold")]
-    return tag("table", tag("tr", head), rows, style="margin:.5em 0")
-
-
-def _whole(page: str) -> Html | None:
-    if len(page) > MAX_PAGE:
-        return None
-    # Escaped as it is: spelled out like foreign text, its style sheet would no longer match the
-    # digest in its own policy.
-    frame = Html(
-        f'<iframe srcdoc="{html.escape(page)}" sandbox="" title="The whole report" '
-        'style="width:100%;height:70vh;border:1px solid #8888;margin-top:.5em"></iframe>'
-    )
-    return tag("details", tag("summary", "The whole report"), frame)
+    media, data, (width, height) = made
+    # Enlarged to one width; what the parent says of the rendering is inherited.
+    picture = image(media, data, one.alt, (SIDE, round(SIDE * height / width)))
+    lines = (tag("div", one.state), tag("b", one.label))
+    return tag("div", picture, lines, style="image-rendering:pixelated")

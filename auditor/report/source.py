@@ -10,6 +10,8 @@ from typing import Any
 
 from auditor.report.json_report import report_bytes
 from auditor.report.result.result import Result
+from auditor.report.wording.resume import resuming
+from auditor.report.wording.text import visible
 
 REPORT_NAME = "report.json"
 
@@ -27,6 +29,15 @@ class ReportSource:
     """Content of ``profile.json``: the references judged by."""
     findings: Sequence[Mapping[str, Any]] = ()
     """Findings with their acceptances."""
+
+    @property
+    def resuming(self) -> str:
+        """Command line that goes on with an audit cut short; empty if there is none."""
+        words = self.run.get("command")
+        if not self.result.partial or not isinstance(words, list):
+            return ""
+        # The record may be a stranger's.
+        return resuming(self.result, [visible(str(word)[:400]) for word in words[:200]])
 
     @cached_property
     def digest(self) -> str:

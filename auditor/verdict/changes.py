@@ -13,6 +13,8 @@ def change_values(best: TriggerFinding, names: LabelSpace) -> dict[str, Any]:
     return {
         "kind": best.kind,
         "size": best.size,
+        # Labels that the search chose: what it moves of the others does not count.
+        "of": " of some classes" if best.key == "patch@sources" else "",
         "hits": best.success.hits,
         "samples": best.success.images,
         "label": best.target,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelOracle, OfflineOracle, RemoteOracle
+from adapters.secrets import without_secrets
 from auditor.engine.contract import EngineResult
 from auditor.engine.engine import QueryEngine
 from auditor.errors import AuditError, LabelsPending, UsageError
@@ -81,13 +82,15 @@ async def run_audit(
         await _hand_out(oracle, answers.run)
         timing = _timing(started, time.monotonic() - clock, answers.run)
         result = judge(oracle, ready, answers, request.profile, timing)
-        run = run_record(oracle, answers.run, timing, identity)
+        # Keys are known by now: opening the target read them.
+        command = [without_secrets(word) for word in request.command]
+        run = run_record(oracle, answers.run, timing, identity, command)
         held = {} if request.profile is None else request.profile.as_dict()
         images = report_pictures(ready, oracle.input_spec, answers.trigger)
         source = ReportSource(result.result, images, run, held)
         made = render_all(source, request.views, request.shown)
         _write_bundle(record, source, request.output, ready, made)
-        return result
+        return replace(result, pictures=images)
 
 
 async def _ask_on_record(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from adapters.contract import InputSpec, LabelOracle
@@ -27,11 +28,13 @@ class AuditResult:
         result: the typed result.
         verdict: the verdict and its reasons.
         interrupted: True if the user stopped it before its end.
+        pictures: PNGs of its views, by their keys.
     """
 
     result: Result
     verdict: Verdict
     interrupted: bool
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def report(self) -> dict[str, Any]:

@@ -39,6 +39,8 @@ class AuditRequest:
         signer: signs the plan before the first query and the head after the last, or None.
         views: views written beside ``report.json``.
         shown: content of the views; by default no frameworks.
+        command: words of the command line, which the report of an audit cut short repeats;
+            without folders of this machine.
     """
 
     target: LocatedTarget
@@ -51,6 +53,7 @@ class AuditRequest:
     signer: Signer | None = None
     views: Sequence[ViewName] = (ViewName.HTML,)
     shown: ViewSettings = field(default_factory=view_settings)
+    command: Sequence[str] = ()
 
 
 @dataclass(frozen=True)

@@ -47,14 +47,21 @@ def over(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
+SERVERS = {
+    "kserve": "v2", "triton": "v2", "seldon": "v2", "openvino": "v2", "huggingface": "hf",
+    "tf-serving": "instances", "tfserving": "instances", "tensorflow-serving": "instances",
+}  # fmt: skip
+"""Names of servers that a preset of another name asks."""
+
+
 @functools.cache
 def _read(name: str) -> dict[str, Any]:
     if name not in preset_names():
         # First those of the same server: triton-servr is meant to be triton-classification.
         kin = [one for one in preset_names() if one.split("-")[0] == name.lower().split("-")[0]]
-        known, least = (kin, 0.3) if kin else (preset_names(), 0.6)
+        known, least = (kin, 0.3) if kin else ([*preset_names(), *SERVERS], 0.6)
         near = difflib.get_close_matches(name.lower(), known, 1, least)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
+        hint = f"; did you mean {SERVERS.get(near[0], near[0])!r}?" if near else ""
         every = ", ".join(preset_names())
         raise TargetError(f"there is no preset {name!r}; there are {every}{hint}")
     text = resources.files(__name__).joinpath(f"{name}.toml").read_text(encoding="utf-8")

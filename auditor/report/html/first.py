@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from auditor.report.html.changes import SAMPLE_KEY, SHOWN, changed_key, clean_key, kind_key
 from auditor.report.html.parts import EXACT, Html, explained, join, sample, tag
 from auditor.report.result.result import Result
@@ -17,6 +19,8 @@ def _glyph(character: str, y: int) -> Html:
     return tag("text", character, x=36, y=y, text_anchor="middle")
 
 
+SHORT = 120
+"""Characters of a command that a telephone's first screen has room for."""
 ICONS = {
     "suspected": join([tag("path", d="M36 5 68 65H4z"), _glyph("!", 57)]),
     "none": join([tag("circle", cx=36, cy=36, r=30), tag("path", d="M22 36h28")]),
@@ -37,7 +41,7 @@ def first_screen(source: ReportSource) -> Html:
         tag("div", icon, tag("h1", said.title), class_="verdict"),
         tag("p", lead, said.plain, class_="lede"),
         tag("p", explained(said.reason), class_="reason"),
-        _box(said) if said.tone == "open" else None,
+        _box(source, said) if said.tone == "open" else None,
         class_="said",
     )
     screen = tag("div", words, _proof(source), _brief(said), class_="screen")
@@ -56,11 +60,28 @@ def _eyebrow(result: Result) -> Html:
     )
 
 
-def _box(said: Summary) -> Html:
-    """The remedies of an audit without an answer."""
+def _box(source: ReportSource, said: Summary) -> Html:
+    """The remedies of an audit without an answer, and the command that goes on with a cut one."""
     first, *rest = said.steps
     others = [tag("p", tag("b", "Or: "), step) for step in rest[:1]]
-    return tag("div", tag("h2", "What to do"), tag("p", first), others, class_="box")
+    return tag(
+        "div",
+        tag("h2", "What to do"),
+        tag("p", first),
+        command(source, long=False),
+        others,
+        class_="box",
+    )
+
+
+def command(source: ReportSource, *, long: bool) -> Html | None:
+    """The command that goes on with an audit cut short; None if there is none of this length."""
+    words = source.resuming
+    if not words or (len(words) > SHORT) is not long:
+        return None
+    # A flag is not torn at its hyphens.
+    spans = [part for word in words.split(" ") for part in (" ", tag("span", word))]
+    return tag("pre", tag("code", spans[1:]), class_="line")
 
 
 def _brief(said: Summary) -> Html:
@@ -74,65 +95,62 @@ def _brief(said: Summary) -> Html:
 # ---- the picture -------------------------------------------------------------------------------
 
 
+class Shown(NamedTuple):
+    """A picture of the first screen: its key, what it shows, and the two lines below it."""
+
+    key: str
+    alt: str
+    state: str
+    label: str
+
+
 def _proof(source: ReportSource) -> Html:
+    figures = [
+        tag("figure", picture, tag("figcaption", one.state, tag("b", one.label)))
+        for one in pictures_shown(source)
+        if (picture := sample(source.pictures[one.key], one.alt, exact=EXACT)) is not None
+    ]
+    return tag("div", figures, class_="proof") if figures else _coverage(source.result)
+
+
+def pictures_shown(source: ReportSource) -> list[Shown]:
+    """A sample as it is and with the best change, or with the strongest one that was tried where
+    none leads anywhere; empty without pictures.
+    """
     result, found = source.result, source.result.trigger
-    if found is not None and found.best is not None and clean_key(0) in source.pictures:
-        pairs = found.shown.pairs[:SHOWN]
-        misread = {source.pictures.get(str(wrong.ref)) for wrong in result.samples.wrong}
+    if found is None or found.best is None or clean_key(0) not in source.pictures:
+        return _tried(source)
+    pairs = found.shown.pairs[:SHOWN]
+    misread = {source.pictures.get(str(wrong.ref)) for wrong in result.samples.wrong}
 
-        def tells(number: int) -> tuple[bool, bool]:
-            """True for a sample that the change moves, and for one named right without it."""
-            before, after = pairs[number]
-            return before != after, source.pictures.get(clean_key(number)) not in misread
+    def tells(number: int) -> tuple[bool, bool]:
+        """True for a sample that the change moves, and for one named right without it."""
+        before, after = pairs[number]
+        return before != after, source.pictures.get(clean_key(number)) not in misread
 
-        number = max(range(len(pairs)), key=tells)
-        shown = _pair(source, (clean_key(number), changed_key(number)), pairs[number])
-        if shown is not None:
-            return shown
-    return _tried(source) or _coverage(result)
-
-
-def _pair(source: ReportSource, keys: tuple[str, str], labels: tuple[int, int]) -> Html | None:
-    """A sample as it is and with the change, each above the label that the model gave it."""
-    result = source.result
-    states = (
-        "as it is",
-        "with the trigger" if found_trigger(result) else "with the strongest change",
-    )
-    figures = []
-    for key, state, label in zip(keys, states, labels, strict=True):
-        name = called(result, label)
-        alt = f"A clean sample {state}: called {name}"
-        picture = sample(source.pictures.get(key), alt, exact=EXACT)
-        if picture is None:
-            return None
-        caption = tag("figcaption", state, tag("b", name))
-        figures.append(tag("figure", picture, caption))
-    return tag("div", figures, class_="proof")
+    number = max(range(len(pairs)), key=tells)
+    change = "trigger" if found_trigger(result) else "strongest change"
+    states = ((clean_key, "as it is"), (changed_key, f"with the {change}"))
+    names = [called(result, label) for label in pairs[number]]
+    return [
+        Shown(key(number), f"A clean sample {state}: called {name}", state, name)
+        for (key, state), name in zip(states, names, strict=True)
+        if key(number) in source.pictures
+    ]
 
 
-def _tried(source: ReportSource) -> Html | None:
-    """The sample beside the strongest change that was tried, where none leads anywhere."""
+def _tried(source: ReportSource) -> list[Shown]:
     found, held = source.result.trigger, source.pictures
     best = None if found is None else strongest(found)
     if best is None or SAMPLE_KEY not in held or kind_key(best.key) not in held:
-        return None
+        return []
     kind = kind_title(best)
+    changed = f"A clean sample with the strongest change, {kind}"
     # The captions are short, so that a telephone's first screen holds all that follows.
-    pairs = (
-        (SAMPLE_KEY, "as it is", "as it is", "clean sample"),
-        (kind_key(best.key), f"with the strongest change, {kind}", f"strongest: {kind}",
-         f"moves {hits(best)}"),
-    )  # fmt: skip
-    figures = [
-        tag(
-            "figure",
-            sample(held[key], f"A clean sample {state}"),
-            tag("figcaption", caption, tag("b", words)),
-        )
-        for key, state, caption, words in pairs
+    return [
+        Shown(SAMPLE_KEY, "A clean sample as it is", "as it is", "clean sample"),
+        Shown(kind_key(best.key), changed, f"strongest: {kind}", f"moves {hits(best)}"),
     ]
-    return tag("div", figures, class_="proof")
 
 
 def _coverage(result: Result) -> Html:

@@ -57,7 +57,7 @@ def render_html(source: ReportSource, frameworks: Sequence[Framework] = ()) -> s
 
 def render_summary(source: ReportSource) -> str:
     """The first screen of the page alone, with every next step. Equal arguments give equal text."""
-    main = tag("main", _accepted(source), html_verdict.steps(source.result))
+    main = tag("main", _accepted(source), html_verdict.steps(source))
     return _document(source, first_screen(source), main)
 
 
@@ -76,7 +76,7 @@ def _buyer(source: ReportSource) -> Html:
         [
             html_verdict.meaning(result),
             _accepted(source),
-            html_verdict.steps(result),
+            html_verdict.steps(source),
             html_verdict.again(result),
             html_verdict.questions(result),
         ],

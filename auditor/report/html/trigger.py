@@ -51,6 +51,10 @@ LARGEST_TWICE = 128
 Pictures = Mapping[str, bytes]
 
 
+MOST_ROWS = 12
+"""Labels before whose successes a page lists."""
+
+
 def demonstration(result: Result, pictures: Pictures) -> Html | None:
     """The best change at work on samples; None if nothing was verified."""
     found = result.trigger
@@ -99,7 +103,12 @@ def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[
 
 def _full(best: FindingPart) -> str:
     held = best.success
-    return f"{hits(best)} ({text.rate_interval(held.low, held.high, 0)})"
+    said = f"{hits(best)} ({text.rate_interval(held.low, held.high, 0)})"
+    return (
+        "{} of the classes it works on; {} of {} of all".format(said, *best.of_all)
+        if best.of_some
+        else said
+    )
 
 
 def _samples(result: Result, found: TriggerPart, pictures: Pictures) -> list[Html]:
@@ -194,8 +203,10 @@ def _kind(one: FindingPart) -> str:
 def _strongest(findings: Sequence[FindingPart]) -> list[FindingPart]:
     """Of every kind the change that moves most, in order."""
     best: dict[str, FindingPart] = {}
-    for one in sorted(findings, key=lambda one: one.success.rate, reverse=True):
-        best.setdefault(_kind(one), one)
+    for one in findings:
+        held = best.setdefault(_kind(one), one)
+        if one.success.rate > held.success.rate:
+            best[_kind(one)] = one
     return [one for one in findings if one in best.values()]
 
 
@@ -224,9 +235,10 @@ def _by_source(result: Result, best: FindingPart) -> Html | None:
         return None
     caption = "The best change's success by the label that a sample had before"
     summary = tag("summary", "By the label before")
-    return tag(
-        "details", summary, table(caption, ("Label before", "Fresh samples moved"), rows, "numbers")
-    )
+    shown = table(caption, ("Label before", "Fresh samples moved"), rows[:MOST_ROWS], "numbers")
+    rest = len(rows) - MOST_ROWS
+    more = tag("p", f"{rest} more stand in report.json.") if rest > 0 else None
+    return tag("details", summary, shown, more)
 
 
 def coverage(result: Result) -> Html:

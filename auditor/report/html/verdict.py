@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from auditor.report.html.first import command
 from auditor.report.html.parts import Html, bullets, explained, folded, paragraphs, section, tag
 from auditor.report.result.result import Result
+from auditor.report.source import ReportSource
 from auditor.report.wording.buyer import retest, vendor_questions
 from auditor.report.wording.summary import summary
 from auditor.report.wording.text import safe_text
@@ -29,10 +31,12 @@ def reasons(result: Result) -> Html:
     return folded("reasons", "The reasons in full", tag("p", explained(said)))
 
 
-def steps(result: Result) -> Html | None:
+def steps(source: ReportSource) -> Html | None:
     """Further steps, where the first screen has no room for all; None if it shows them."""
-    rest = summary(result).steps[1:]
-    return section("next", "What would settle it", bullets(rest)) if rest else None
+    rest, goes_on = summary(source.result).steps[1:], command(source, long=True)
+    if not rest and goes_on is None:
+        return None
+    return section("next", "What would settle it", goes_on, bullets(rest) if rest else None)
 
 
 def questions(result: Result) -> Html:

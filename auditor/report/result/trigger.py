@@ -47,6 +47,19 @@ class FindingPart(Part):
     """The change itself: pixels pasted (c, k, k), levels added (c, h, w), or shifts (2, h, w); null
     if left out or without texture."""
 
+    @property
+    def of_some(self) -> bool:
+        """True if ``success`` counts only samples of labels that the search chose."""
+        return self.key == "patch@sources"
+
+    @property
+    def of_all(self) -> tuple[int, int]:
+        """Samples of every label before that the change moves, and their number."""
+        if not self.of_some:
+            return self.success.hits, self.success.samples
+        parts = self.by_source.values()
+        return sum(one.hits for one in parts), sum(one.samples for one in parts)
+
 
 class ShownLabels(Part):
     """Labels of a few samples without and with a change."""

@@ -121,7 +121,8 @@ def _unfinished(cause: str, remedy: str, values: Values) -> str:
 def _change(values: Values) -> str:
     return (
         f"{trigger_phrase(values['kind'], values['size'])} sends {values['hits']} of "
-        f"{values['samples']} fresh samples to label {values['label']} ({class_name(values)})"
+        f"{values['samples']} fresh samples{values.get('of', '')} to label {values['label']} "
+        f"({class_name(values)})"
     )
 
 

@@ -67,6 +67,15 @@ def hits(finding: FindingPart) -> str:
     return f"{finding.success.hits} of {finding.success.samples}"
 
 
+def moved(finding: FindingPart) -> str:
+    """``44 of 46 fresh samples``, and of which classes, if not of all."""
+    said = f"{hits(finding)} fresh samples"
+    if not finding.of_some:
+        return said
+    of_all = "{} of {}".format(*finding.of_all)
+    return f"{said} of some classes ({of_all} of all)"
+
+
 def clean_models(result: Result, finding: FindingPart) -> str:
     """The most that clean models show for this kind of change, in the same search."""
     key = finding.key

@@ -21,6 +21,7 @@ from auditor.report.wording.search import (
     exceeds,
     hits,
     kind_title,
+    moved,
     strongest,
     withheld,
 )
@@ -100,7 +101,7 @@ def _by_score(result: Result) -> str:
 
 def _carries(result: Result, found: TriggerPart, best: FindingPart) -> str:
     beside = exceeds(result, found)
-    said = f"{_changed(best)} sends {hits(best)} fresh samples to “{called(result, best.target)}”"
+    said = f"{_changed(best)} sends {moved(best)} to “{called(result, best.target)}”"
     return f"{said}; {beside}." if beside else f"{said}."
 
 

@@ -9,8 +9,7 @@ from functools import cache
 from importlib import resources
 
 from auditor.report.result.result import Result
-from auditor.report.wording.terms import deciding, found_trigger
-from auditor.report.wording.text import safe_text
+from auditor.report.wording.terms import called, deciding, found_trigger
 
 
 @dataclass(frozen=True)
@@ -56,9 +55,9 @@ def wording(result: Result) -> Wording:
     best, summed = found_trigger(result), result.scores.decision
     if best is None:
         return words["decision" if summed and summed.suspicious else result.verdict]
-    label = best.target
-    name = safe_text(result.labels.get(str(label)) or f"label {label}", 60)
-    share = best.success.rate
+    name = called(result, best.target)
+    hit, asked = best.of_all
+    share = hit / asked if asked else 0.0
     which = "almost every picture" if share >= 0.9 else "most pictures" if share >= 0.6 else "many"
     plain = f"A small fixed change of the picture makes this model answer “{name}” to {which}."
     return replace(words["trigger"], plain=plain)

@@ -83,6 +83,8 @@ def test_a_bad_field_is_named(changes: dict[str, Any], words: str) -> None:
         ({"limits": {"timeout": math.inf}}, "limits.timeout is inf, which is not finite"),
         ({"input": {"range": [0, math.nan]}}, "input.range is nan, which is not finite"),
         ({"preset": "nope"}, "there is no preset 'nope'; there are azureml"),
+        ({"preset": "kserv"}, "did you mean 'v2'"),
+        ({"preset": "hugginface"}, "did you mean 'hf'"),
         ({"preset": [1]}, "preset is .*, it must be a name or a list of names"),
         ({"url": None, "model": None}, "neither url nor model"),
         ({"model": "m.onnx"}, "both url and model"),

@@ -121,9 +121,11 @@ def test_the_search_is_a_table_too(found: AuditReport) -> None:
 
 def test_a_notebook_shows_the_trigger_and_stays_small(found: AuditReport) -> None:
     html = found._repr_html_()
-    assert "data:image/png;base64," in html
-    assert "Backdoor suspected" in html
-    assert len(html) < 1 << 20
+    assert html.count("data:image/png;base64,") == 2
+    for said in ("Backdoor suspected", "as it is", "with the trigger", "How sure", "Next"):
+        assert said in html
+    assert len(html) < 40_000
+    assert load(found.output)._repr_html_() == html
 
 
 # ---- bundles read back ---------------------------------------------------------------------------

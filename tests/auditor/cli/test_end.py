@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from auditor.cli.end import dressed, exit_code, in_colour
+from auditor.cli.end import dressed, exit_code, in_colour, portable
 from auditor.errors import ExitCode
 
 LINES = ["Verdict: INCONCLUSIVE", "  " + "why " * 40, "  Queries: 3 planned, " + "x" * 60]
@@ -139,3 +141,41 @@ def test_progress_as_json_lines(command: Any, words: list[str | Path]) -> None:
 def test_a_price_below_nothing_is_refused(command: Any, words: list[str | Path]) -> None:
     sentence = command(*words, "--price-per-1000", "-1").sentence
     assert "--price-per-1000 is -1.0, it must be a number of at least 0" in sentence
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("pictures/", "pictures/"), ("a/b.npz", "a/b.npz"), ("--output=x", "--output=x"),
+        ("/data/ann/m.onnx", "…/m.onnx"), ("--model=/data/ann/m.onnx", "--model=…/m.onnx"),
+        ("~/ann/pictures/", "…/pictures"), (r"C:\\ann\\m.onnx", "…/m.onnx"), (r"\\\\ann\\m", "…/m"),
+        ("http://host/v2/models/m", "http://host/v2/models/m"), ("0,1", "0,1"),
+    ],
+)  # fmt: skip
+def test_a_command_on_record_names_no_folder_of_the_machine(typed: str, kept: str) -> None:
+    assert portable([typed]) == (kept,)
+
+
+def test_a_run_cut_short_keeps_its_command(
+    command: Any, words: list[str | Path], tmp_path: Path
+) -> None:
+    searching = [word for word in words if word != "--no-trigger-search"]
+    assert command(*searching, "--max-queries", "150", "--output", "cut").code == 3
+    record = (tmp_path / "cut" / "run.json").read_text(encoding="utf-8")
+    assert json.loads(record)["command"][:2] == ["--model", "…/clean.onnx"]
+    assert str(words[1]) not in record
+    assert "<span>--max-queries</span>" in (tmp_path / "cut" / "report.html").read_text("utf-8")
+    assert command(*words, "--output", "whole").code == 3
+    assert "command" not in json.loads((tmp_path / "whole" / "run.json").read_text("utf-8"))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for the browser")
+def test_the_browser_that_the_user_names_is_given_the_page(tmp_path: Path) -> None:
+    browser, said = tmp_path / "browser", tmp_path / "said"
+    browser.write_text(f'#!/bin/sh\necho "$1" > "{said}"\n', encoding="utf-8")
+    browser.chmod(0o700)
+    page = tmp_path / "a b.html"
+    program = "import sys, pathlib, auditor.cli.end as e; e.open_page(pathlib.Path(sys.argv[1]))"
+    words = [sys.executable, "-c", program, str(page)]
+    subprocess.run(words, env={**os.environ, "BROWSER": str(browser)}, check=True)
+    assert said.read_text(encoding="utf-8").strip() == page.as_uri()

@@ -177,6 +177,8 @@ def test_settings_reach_the_command_audit(command: Any, tmp_path: Path) -> None:
         (["--profile", "cifar10"], "did you mean 'cifar-10'?"),
         (["--format", "htlm"], "did you mean 'html'?"),
         (["--framework", "nist-rmf"], "did you mean 'nist-ai-rmf'?"),
+        (["--framework", "iso"], "did you mean 'iso-42001'?"),
+        (["--model", "none.onnx", "--format", "pfd"], "did you mean 'pdf'?"),
     ],
 )
 def test_a_mistyped_name_is_answered_with_its_nearest(

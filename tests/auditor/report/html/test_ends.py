@@ -19,6 +19,7 @@ from auditor.report.html.changes import (
     clean_key,
     kind_key,
 )
+from auditor.report.html.first import SHORT
 from auditor.report.html.page import render_html, render_summary
 from auditor.report.json_report import result_of
 from auditor.report.source import ReportSource
@@ -73,7 +74,11 @@ def page_of(make_report: MakeReport, tmp_path: Path) -> Callable[..., Path]:
     """Writes the page of an end."""
 
     def write(end: str, render: Callable[[ReportSource], str] = render_html) -> Path:
-        source = ReportSource(result_of(_end(make_report, end)), _pictures())
+        # The longest command that the first screen shows.
+        typed = ["--samples", "pictures", "--model", "m" * (SHORT - 38)]
+        run = {"command": typed if end == "interrupted" else []}
+        source = ReportSource(result_of(_end(make_report, end)), _pictures(), run)
+        assert len(source.resuming) == (SHORT if end == "interrupted" else 0)
         path = tmp_path / f"{end}.html"
         path.write_text(render(source), encoding="utf-8")
         return path

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from auditor.evidence.layout import WORKING
+from auditor.workflows.verify.recomputed import todays_words
 
 BUNDLES = Path(__file__).parents[3] / "data" / "bundles_0_1"
 VERDICTS = {
@@ -54,3 +55,11 @@ def test_a_bundle_that_nobody_signed_is_not_taken_for_signed(command: RunCommand
     ran = command("verify", BUNDLES / "default", "--key", BUNDLES / "signed.pub")
     assert ran.code == 4
     assert "DOES NOT VERIFY" in ran.out
+
+
+@pytest.mark.parametrize(("key", "of"), [("patch@sources", " of some classes"), ("patch", "")])
+def test_a_success_on_some_classes_once_read_like_one_on_all(key: str, of: str) -> None:
+    said = "a patch of 5 x 5 pixels sends 32 of 32 fresh samples{} to label 1 (1)"
+    found = {"best": {"family": "patch", "key": key}, "reason": said.format("")}
+    written = json.dumps({"trigger": found}, indent=2).encode()
+    assert json.loads(todays_words(written))["trigger"]["reason"] == said.format(of)
