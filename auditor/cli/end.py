@@ -73,13 +73,16 @@ def open_page(page: Path) -> None:
 
 def portable(typed: Sequence[str]) -> tuple[str, ...]:
     """The words of a command line as a record keeps them: of a path from the root of a disk the
-    last name only.
+    last name only, and of a URL nothing behind its question mark, where a key may stand.
     """
     return tuple(_portable(word) for word in typed)
 
 
 def _portable(word: str) -> str:
     flag, equals, value = word.partition("=") if word.startswith("--") else ("", "", word)
+    if "://" in value:
+        url, asked, _ = value.partition("?")
+        return f"{flag}{equals}{url}{asked}{ELSEWHERE if asked else ''}"
     if not _ROOTED.match(value):
         return word
     path = PureWindowsPath(value) if "\\" in value else PurePosixPath(value)

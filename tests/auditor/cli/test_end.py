@@ -150,9 +150,11 @@ def test_a_price_below_nothing_is_refused(command: Any, words: list[str | Path])
         ("/data/ann/m.onnx", "…/m.onnx"), ("--model=/data/ann/m.onnx", "--model=…/m.onnx"),
         ("~/ann/pictures/", "…/pictures"), (r"C:\\ann\\m.onnx", "…/m.onnx"), (r"\\\\ann\\m", "…/m"),
         ("http://host/v2/models/m", "http://host/v2/models/m"), ("0,1", "0,1"),
+        ("https://host/p?key=s3cret", "https://host/p?…"),
+        ("--endpoint=https://host/p?key=s3cret&v=1", "--endpoint=https://host/p?…"),
     ],
 )  # fmt: skip
-def test_a_command_on_record_names_no_folder_of_the_machine(typed: str, kept: str) -> None:
+def test_a_command_on_record_names_no_folder_of_the_machine_and_no_key(typed: str, kept: str) -> None:
     assert portable([typed]) == (kept,)
 
 
