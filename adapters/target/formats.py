@@ -74,7 +74,8 @@ class ReplyFormat:
     ``score:index[:label]``) or one answer about two classes, ``binary`` (a number and
     ``threshold``, yes or no, or a ``tag`` that is there or not), or a text that names the class
     ``chosen`` among ``classes``, alone, in JSON or in a sentence: "The answer is: Red."; one that
-    names none, or more than one, is refused."""
+    names none, or more than one, is refused. A model file states it only where its output is one
+    number for each input: ``binary``, with ``threshold`` and two ``classes``."""
     threshold: Number | None = None
     """For ``binary``: a number from here on stands for the second of ``classes``, a lower one for
     the first. 0.5 for a probability, 50 for a percentage, 0 for a logit. A text with a percent

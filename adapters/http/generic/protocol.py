@@ -128,8 +128,6 @@ def _poller(client: Client, target: Target, endpoint: Endpoint) -> Poller | None
     poll = target.http.poll
     if poll is None:
         return None
-    if not (poll.url_path or (poll.id_path and "{id}" in poll.url)):
-        raise TargetError('poll needs url_path, or id_path and a url that holds "{id}"')
     return Poller(client, poll, target.http.reply.success_path, endpoint)
 
 
