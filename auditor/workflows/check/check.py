@@ -16,6 +16,7 @@ from auditor.plan.draw import PLANE_CLASSES
 from auditor.samples.fit import class_indices, range_note
 from auditor.samples.samples import Samples
 from auditor.verdict.verdict import MIN_ACCURACY
+from auditor.workflows.check.between import MOST_BETWEEN, ask_between
 from auditor.workflows.check.client import Asker
 from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct, read_one_number
 from auditor.workflows.check.find import MOST_TRIES, find_format
@@ -29,7 +30,7 @@ from auditor.workflows.price import write_rate
 MOST_CHECKING = 140
 """30 samples, at most 30 of them again, 50 in larger requests, 30 if one of those fails."""
 
-MOST_QUERIES = MOST_TRIES + 3 * MOST_CHECKING + MOST_CORRECTING + MOST_FITTING
+MOST_QUERIES = MOST_TRIES + 3 * MOST_CHECKING + MOST_CORRECTING + MOST_FITTING + MOST_BETWEEN
 """Most inputs that a whole check sends, repeats that the target asks for not counted."""
 
 AS_THEY_ARE = Way()
@@ -160,12 +161,13 @@ async def _checked(
         raise first
     if await compare_fits(trial):
         first = await _again(trial, first, output)
-    first.discovered, first.queries = discover, asker.queries
     if len(set(trial.found.samples.classes)) < PLANE_CLASSES:
         first.found.notes.append(TWO_CLASSES)
     if discover:
+        await ask_between(trial)
         _limit_batch(first)
         _state_range(first)
+    first.discovered, first.queries = discover, asker.queries
     return first
 
 

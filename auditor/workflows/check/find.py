@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from adapters.discovery.forms import Proposal
 from adapters.discovery.job_guess import job_polls, refined, results
 from adapters.discovery.openapi import look_routes
 from adapters.discovery.proposals import MAX_PROPOSALS, propose
+from adapters.discovery.refusal_hints import MAX_HINTS, hinted
 from adapters.discovery.survey import QUESTIONS, survey
 from adapters.errors import (
     AccessDenied,
@@ -32,7 +34,11 @@ MOST_REQUESTS = len(QUESTIONS)
 MOST_EMPTY = 3
 """Further samples that a format is asked whose reply held nothing where a label might be."""
 MOST_TRIES = (
-    (1 + MOST_EMPTY) * MAX_PROPOSALS + MOST_JOBS + 4 + MOST_OTHERS + (1 + MOST_OTHERS) * COMPARED
+    (1 + MOST_EMPTY) * (MAX_PROPOSALS + MAX_HINTS)
+    + MOST_JOBS
+    + 4
+    + MOST_OTHERS
+    + (1 + MOST_OTHERS) * COMPARED
 )
 """Most inputs that finding a format sends: one for each, more after empty answers and for jobs, and
 V2's with a layout of their own; then those that choose among all that work."""
@@ -53,7 +59,7 @@ async def find_format(trial: Trial) -> None:
         facts, trial.found.samples.images.shape[1], sorted(set(trial.found.samples.classes))
     )
     first, trial.found.table = await _first_that_answers(trial, proposals, facts.wants_key)
-    await _choose(trial, first, proposals)
+    await _choose(trial, first, proposals if first in proposals else [first, *proposals])
     trial.asker.trying = False
 
 
@@ -62,10 +68,15 @@ async def _first_that_answers(
     proposals: list[Proposal],
     wants_key: bool,  # noqa: FBT001 - one caller
 ) -> tuple[Proposal, Table]:
-    for proposal in proposals:
+    waiting, known = list(proposals), {json.dumps(one.table, sort_keys=True) for one in proposals}
+    left = MAX_HINTS
+    while waiting:
+        proposal = waiting.pop(0)
         table = await _try(trial, proposal)
         if table is not None:
             return proposal, table
+        hints = _hints(trial, proposal, known)[:left]
+        waiting[:0], left = hints, left - len(hints)
     # Three attempts with each another outcome, of which the first stands for the others.
     outcomes: dict[str, str] = {}
     for one in trial.found.tried:
@@ -77,6 +88,17 @@ async def _first_that_answers(
         "request in a target file (adapters/README.md shows how; --write FILE begins one) and run "
         "xray-audit check --target FILE"
     )
+
+
+def _hints(trial: Trial, proposal: Proposal, known: set[str]) -> list[Proposal]:
+    """Requests that the newest refusal asks for and that are not ``known``; they are from now."""
+    if not trial.asker.exchanges or "url" not in proposal.table:
+        return []
+    found = hinted(trial.asker.exchanges[-1], proposal.table)
+    fresh = {json.dumps(one.table, sort_keys=True): one for one in found}
+    new = [one for key, one in fresh.items() if key not in known]
+    known.update(fresh)
+    return new
 
 
 async def _choose(trial: Trial, first: Proposal, proposals: list[Proposal]) -> None:

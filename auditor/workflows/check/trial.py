@@ -140,7 +140,7 @@ class Trial:
             return  # a chat's reply is full of names and numbers, and only its words are an answer
         names = sorted(set(self.found.samples.classes))
         v2 = protocol_of(self.target(table)) != "http"
-        for reply, found in possible_rules(exchange, self.target(table)):
+        for reply, found in possible_rules(exchange, self.target(table), names):
             for guess in completed(found, names):
                 try:
                     target = self.target(over(table, {"response": guess}))

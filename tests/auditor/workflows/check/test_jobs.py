@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -215,8 +215,8 @@ def shop(empty_server: Any) -> Callable[[Any], tuple[Shop, str]]:
     return make
 
 
-def slowly(*kinds: Any) -> Iterator[Any]:
-    yield from (pytest.param(kind, marks=pytest.mark.slow) for kind in kinds)
+def slowly(*kinds: Any) -> list[Any]:
+    return [pytest.param(kind, marks=pytest.mark.slow) for kind in kinds]
 
 
 @pytest.mark.parametrize(
