@@ -49,9 +49,7 @@ PICKLE = FileKind("a Python pickle, which is never opened here (it could run any
 KERAS = FileKind("a Keras model", "name it so that it ends in .keras", ".keras")
 HDF5 = FileKind("an HDF5 file, as Keras saves models", "name it so that it ends in .h5", ".h5")
 TFLITE = FileKind("a TensorFlow Lite model", "name it so that it ends in .tflite", ".tflite")
-SAVED_MODEL = FileKind(
-    "a TensorFlow SavedModel", _CONVERT.format("saved-model").replace("FILE", "FOLDER")
-)
+SAVED_MODEL = FileKind("a TensorFlow SavedModel", "name the folder that it lies in", ".pb")
 TEXT = FileKind("a text file", "name the file that is meant")
 ZIP = FileKind("a zip archive", "unpack it and name what is inside")
 SAFETENSORS = FileKind(
@@ -113,7 +111,10 @@ _IN_ZIP = (
     (b"data.pkl", WEIGHTS),
     (b"model.weights.h5", KERAS),
     (b"MAR-INF/", FileKind("a TorchServe archive", "unpack it and name the model in it")),
-    (b"saved_model.pb", FileKind("a zip archive with a SavedModel", SAVED_MODEL.remedy)),
+    (
+        b"saved_model.pb",
+        FileKind("a zip archive with a SavedModel", "unpack it and name the folder inside"),
+    ),
 )
 """A name in a zip archive -> its kind, the first that is there."""
 

@@ -187,8 +187,8 @@ class Target:
     __pydantic_config__: ClassVar[dict[str, Any]] = READING
 
     kind: str
-    """``onnx``, ``torchscript``, ``keras``, ``tflite``, ``snapshot``, ``http``, ``files`` or
-    ``synthetic``: a name in the registry."""
+    """``onnx``, ``torchscript``, ``keras``, ``tflite``, ``savedmodel``, ``snapshot``, ``http``,
+    ``files`` or ``synthetic``: a name in the registry."""
     location: str
     """A file path or a URL."""
     name: str = ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelSpace
-from adapters.errors import AdapterError, BadReply, ModelFileError
+from adapters.errors import AdapterError, BadReply, ModelFileError, PixelsOnly
 from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
@@ -177,6 +177,11 @@ async def _first_measured(trial: Trial, output: Path, *, discover: bool) -> Chec
     """
     try:
         return await _measured(trial, output)
+    except PixelsOnly:
+        if "access" in trial.stated:
+            raise
+        trial.found.table = {**trial.found.table, "access": "image"}
+        trial.found.notes.append("The model takes 8-bit pixels: access is image.")
     except (BadReply, ModelFileError) as error:
         if trial.target(trial.found.table).kind != "http":
             await read_one_number(trial, error)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from adapters.discovery.proposals import MAX_PROPOSALS
 from adapters.target import read_description
 from auditor.errors import ExitCode
 from auditor.workflows.check.trial import MOST_JOBS
@@ -245,4 +246,4 @@ def test_a_job_whose_answer_is_nowhere_is_the_nearest_miss(
     assert ran.code == ExitCode.FAILED
     assert "describe poll" in ran.err
     assert "job_id = 0" in ran.out
-    assert len(made.labels) <= 1 + MOST_JOBS
+    assert len(made.labels) <= MOST_JOBS + MAX_PROPOSALS
