@@ -49,7 +49,12 @@ PICKLE = FileKind("a Python pickle, which is never opened here (it could run any
 KERAS = FileKind("a Keras model", "name it so that it ends in .keras", ".keras")
 HDF5 = FileKind("an HDF5 file, as Keras saves models", "name it so that it ends in .h5", ".h5")
 TFLITE = FileKind("a TensorFlow Lite model", "name it so that it ends in .tflite", ".tflite")
-SAVED_MODEL = FileKind("a TensorFlow SavedModel", "name the folder that it lies in", ".pb")
+SAVED_MODEL = FileKind(
+    "a TensorFlow SavedModel",
+    "name the folder that it lies in, or "
+    + _CONVERT.format("saved-model").replace("FILE", "FOLDER"),
+    ".pb",
+)
 TEXT = FileKind("a text file", "name the file that is meant")
 ZIP = FileKind("a zip archive", "unpack it and name what is inside")
 SAFETENSORS = FileKind(
