@@ -3,6 +3,7 @@
     AdapterError
     ├── TargetError               the target description cannot work as written; nothing was asked
     │   ├── MissingExtra          an optional package is not installed
+    │   ├── PixelsOnly            the model takes 8-bit pixels, and float access was asked for
     │   ├── ProviderUnavailable   the execution provider asked for did not start
     │   └── UntrustedModel        it cannot be isolated here, and the user did not vouch for it
     ├── ModelFileError            the model file is missing, corrupt or unsupported
@@ -83,6 +84,10 @@ class AdapterError(Exception):
 
 class TargetError(AdapterError):
     """The target description cannot work as written; nothing was asked."""
+
+
+class PixelsOnly(TargetError):
+    """The model takes 8-bit pixels, and another access mode was stated or is the default."""
 
 
 class MissingExtra(TargetError):

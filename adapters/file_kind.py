@@ -50,7 +50,10 @@ KERAS = FileKind("a Keras model", "name it so that it ends in .keras", ".keras")
 HDF5 = FileKind("an HDF5 file, as Keras saves models", "name it so that it ends in .h5", ".h5")
 TFLITE = FileKind("a TensorFlow Lite model", "name it so that it ends in .tflite", ".tflite")
 SAVED_MODEL = FileKind(
-    "a TensorFlow SavedModel", _CONVERT.format("saved-model").replace("FILE", "FOLDER")
+    "a TensorFlow SavedModel",
+    "name the folder that it lies in, or "
+    + _CONVERT.format("saved-model").replace("FILE", "FOLDER"),
+    ".pb",
 )
 TEXT = FileKind("a text file", "name the file that is meant")
 ZIP = FileKind("a zip archive", "unpack it and name what is inside")
@@ -113,7 +116,10 @@ _IN_ZIP = (
     (b"data.pkl", WEIGHTS),
     (b"model.weights.h5", KERAS),
     (b"MAR-INF/", FileKind("a TorchServe archive", "unpack it and name the model in it")),
-    (b"saved_model.pb", FileKind("a zip archive with a SavedModel", SAVED_MODEL.remedy)),
+    (
+        b"saved_model.pb",
+        FileKind("a zip archive with a SavedModel", "unpack it and name the folder inside"),
+    ),
 )
 """A name in a zip archive -> its kind, the first that is there."""
 

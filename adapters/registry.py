@@ -8,7 +8,7 @@ from adapters.contract import LabelOracle
 from adapters.errors import TargetError
 from adapters.target import Target
 
-MODEL_FILES = ("onnx", "torchscript", "tflite", "keras", "snapshot")
+MODEL_FILES = ("onnx", "torchscript", "tflite", "keras", "savedmodel", "snapshot")
 
 ADAPTERS: dict[str, str] = {
     **dict.fromkeys(MODEL_FILES, "adapters.model_files.open"),

@@ -78,6 +78,12 @@ def multipart(url: str, name: str) -> dict[str, Any]:
     return {"url": url, **UPLOAD, "request": {"body": "multipart", "field": name}}
 
 
+def urlencoded(url: str, name: str) -> dict[str, Any]:
+    """A picture as base64 in the field ``name`` of an urlencoded form."""
+    request = {"body": "form", "field": name, "value": "base64"}
+    return {"url": url, **UPLOAD, "request": request}
+
+
 def text(url: str, name: str, value: str) -> dict[str, Any]:
     """A picture as a text in JSON, in the form ``value``."""
     request = {"template": json.dumps({name: "$INPUT"}), "value": value}

@@ -15,6 +15,7 @@ from adapters.target import over
 _LIKELY = re.compile(
     r"predict|infer|classif|score|invoc|detect|label|moderat|recogni|analy", re.IGNORECASE
 )
+_JOB = re.compile(r"job|task|status|result|request|prediction|operation|poll", re.IGNORECASE)
 _RISKY = re.compile(
     r"\b(train|fit|learn|enrol+|register|create|delete|remove|admin|users?|login|auth|tokens?"
     r"|feedback|reload|unload|shutdown|reset|webhooks?)\b",
@@ -78,12 +79,30 @@ def likely_routes(document: Any) -> list[str]:
     return [route for route in routes if _LIKELY.search(route) and "{" not in route]
 
 
-def _operations(document: Any) -> Iterator[tuple[str, Any]]:
-    """Routes that a picture may be sent to, the likeliest first, and their descriptions."""
+def look_routes(document: Any) -> list[str]:
+    """Routes with one parameter that are asked for something that is there already, such as a job;
+    those that sound like one first.
+    """
+    paths = table_in(document, "paths")
+    found = [
+        _prefix(document) + str(route)
+        for route in list(paths)[:_MOST_ROUTES]
+        if str(route).count("{") == 1 and isinstance(dig(paths[route], "get"), dict)
+    ]
+    return sorted(found, key=lambda route: not _JOB.search(route))[:_MOST_SLOTS]
+
+
+def _prefix(document: Any) -> str:
+    """The path that stands before all routes."""
     servers = dig(document, "servers")
     first = dig(servers[0], "url") if isinstance(servers, list) and servers else None
     base = first if isinstance(first, str) and first.startswith("/") else None
-    prefix = (base or str(dig(document, "basePath") or "")).rstrip("/")
+    return (base or str(dig(document, "basePath") or "")).rstrip("/")
+
+
+def _operations(document: Any) -> Iterator[tuple[str, Any]]:
+    """Routes that a picture may be sent to, the likeliest first, and their descriptions."""
+    prefix = _prefix(document)
     found = [
         (prefix + str(route), dig(methods, "post"))
         for route, methods in list(table_in(document, "paths").items())[:_MOST_ROUTES]

@@ -11,7 +11,17 @@ from urllib.parse import quote
 
 import httpx
 
-from adapters.discovery.forms import UPLOAD, Proposal, arrays, dig, multipart, table_in, text, ways
+from adapters.discovery.forms import (
+    UPLOAD,
+    Proposal,
+    arrays,
+    dig,
+    multipart,
+    table_in,
+    text,
+    urlencoded,
+    ways,
+)
 from adapters.discovery.openapi import kind_of, likely_routes, openapi_proposals
 from adapters.discovery.survey import Facts, model_names
 from adapters.target import over
@@ -206,6 +216,7 @@ def _any_format(url: str, channels: int) -> Iterator[Proposal]:
     for name in _FILE_FIELDS:
         yield Proposal(multipart(url, name), GUESS)
     yield Proposal(text(url, _FILE_FIELDS[0], "base64"), GUESS)
+    yield Proposal(urlencoded(url, _FILE_FIELDS[0]), GUESS)
     for way in ways(channels, 0):
         for key in _ARRAY_KEYS:
             yield Proposal(arrays(url, key, way), GUESS)

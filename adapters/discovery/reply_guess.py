@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from adapters.discovery.named_guess import named_guesses
 from adapters.http.generic.scores import share_of
+from adapters.http.payload.json_path import unpacked
 
 MAX_GUESSES = 8
 _MAX_DEPTH = 5
 _LABEL = re.compile(
-    r"(predicted|pred|top)?[-_ ]?(labels?|class(_?name|es)?|categor(y|ies)|predictions?|outputs?"
-    r"|results?|names?|answer)",
+    r"(predicted|pred|top|best)?[-_ ]?(labels?|class(_?name|es)?|categor(y|ies)|predictions?"
+    r"|outputs?|results?|names?|answer|top|best|etiquetas?|clases?|categor[ií]as?|resultados?"
+    r"|nombre|klassen?|kategorien?|ergebnis|bezeichnung|classes?|[ée]tiquettes?|cat[ée]gories?"
+    r"|r[ée]sultats?|nom|classe|categoria|rótulo|etichetta|标签|类别|名称|结果|ラベル|クラス|분류|метка|класс)",
     re.IGNORECASE,
 )
+"""Keys of a label in the languages that services are most often written in."""
 _TAGS = re.compile(r"tags?|keywords?|concepts?", re.IGNORECASE)
-_SCORE = re.compile(r"(scores?|confidences?|prob.*|value|values)", re.IGNORECASE)
+_SCORE = re.compile(
+    r"(?:^|\.)(scores?|confidences?|conf|prob.*|values?|confian[zç]a|wahrscheinlichkeit|rate)$",
+    re.IGNORECASE,
+)
 _INDEX = re.compile(r".*(index|idx|_id|class_id)", re.IGNORECASE)
 _NO_ANSWER = re.compile(
     r".*(time|latency|duration|took|elapsed|_ms|version|width|height|size|count|total|code|status"
@@ -33,11 +41,14 @@ empty: the samples name them.
 """
 
 
-def guesses(reply: Any) -> list[Guess]:
-    """Rules for ``reply``, a parsed reply to one input; none for one that reports a failure."""
+def guesses(reply: Any, classes: Sequence[str] = ()) -> list[Guess]:
+    """Rules for ``reply``, a parsed reply to one input of one of ``classes``; none for a reply that
+    reports a failure.
+    """
     if isinstance(reply, dict) and any(_FAILED.fullmatch(k) and v for k, v in reply.items()):
         return []
-    found = sorted(_walk(reply, (), ""), key=lambda pair: pair[0])
+    walked = (*_walk(reply, (), ""), *named_guesses(reply, classes))
+    found = sorted(walked, key=lambda pair: pair[0])
     rules: list[Guess] = []
     for _, rule in found:
         if rule not in rules:
@@ -47,6 +58,7 @@ def guesses(reply: Any) -> list[Guess]:
 
 def _walk(value: Any, steps: tuple[str, ...], key: str) -> Iterator[tuple[int, Guess]]:
     """Pairs of rank (lower is likelier) and rule."""
+    value = unpacked(value)
     rule = _rule_at(value, steps, key)
     if rule is not None:
         yield rule
@@ -93,7 +105,7 @@ def _two_classes(value: Any, steps: tuple[str, ...], key: str) -> Iterator[tuple
         yield 60 + depth, {**rule, "tag": ""}
     if not steps or _NO_ANSWER.fullmatch(key) or not isinstance(value, int | float):
         return
-    rank = (45 if _SCORE.fullmatch(key) else 50) + depth
+    rank = (45 if _SCORE.search(key) else 50) + depth
     if isinstance(value, bool):
         yield rank, rule
         return
@@ -128,14 +140,30 @@ def _of_entries(value: list[Any], path: str, depth: int) -> tuple[int, Guess] | 
     """``[{"label": .., "score": ..}]`` under any names."""
     first = value[0]
     label = next((k for k, v in first.items() if isinstance(v, str) and _LABEL.fullmatch(k)), "")
-    label = label or next((k for k, v in first.items() if isinstance(v, str)), "")
-    score = next((k for k, v in first.items() if _score_like(v) and _SCORE.fullmatch(k)), "")
-    score = score or next((k for k, v in first.items() if isinstance(v, float)), "")
-    whole = all(label in entry and score in entry for entry in value)
+    label = label or next((k for k, v in first.items() if _is_name(v)), "")
+    parts = [*first.items(), *_inner(first)]
+    score = next((k for k, v in parts if _score_like(v) and _SCORE.search(k)), "")
+    score = score or next((k for k, v in parts if isinstance(v, float) or _is_percent(v)), "")
+    whole = all(label in entry and score.split(".")[0] in entry for entry in value)
     if not label or not score or not whole:
         return None
     keys = {"label_key": label, "score_key": score}
     return 20 + depth, {"path": path, "kind": "label-score-list", **keys}
+
+
+def _inner(entry: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Fields of the tables in an entry, by their paths."""
+    for name, table in entry.items():
+        if isinstance(table, dict) and "." not in name:
+            yield from ((f"{name}.{key}", value) for key, value in table.items())
+
+
+def _is_name(value: Any) -> bool:
+    return isinstance(value, str) and share_of(value) is None
+
+
+def _is_percent(value: Any) -> bool:
+    return isinstance(value, str) and share_of(value) is not None
 
 
 def _of_dict(value: dict[str, Any], path: str, depth: int) -> tuple[int, Guess] | None:

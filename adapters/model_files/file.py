@@ -22,6 +22,7 @@ _FORMS = {
     "keras": (".keras", "a Keras file"),
     "h5": (".h5", "a Keras file in HDF5"),
     "tflite": (".tflite", "a TensorFlow Lite file"),
+    "savedmodel": (".pb", "a SavedModel"),
     "snapshot": (".safetensors", "a safetensors file"),
 }
 """Form of a model file -> the suffix of its kind, and its name in words."""

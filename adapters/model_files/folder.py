@@ -11,6 +11,7 @@ from adapters.errors import MissingExtra, ModelFileError
 from adapters.model_files.beside import FileBeside
 from adapters.quoting import one_line
 
+GRAPH = "saved_model.pb"
 WEIGHTS, CONFIG, PROCESSOR = "model.safetensors", "config.json", "preprocessor_config.json"
 
 _HUB = re.compile(
@@ -42,6 +43,12 @@ def snapshot_parts(location: str) -> list[FileBeside]:
         return [FileBeside(CONFIG, 2), FileBeside(PROCESSOR, 2)]
     elsewhere = [FileBeside(PROCESSOR, 2, kept)] if kept.exists() else []
     return [FileBeside(CONFIG, 2), *elsewhere]
+
+
+def variables_of(location: str) -> list[FileBeside]:
+    """The files with the variables of the SavedModel whose graph is the file at ``location``."""
+    found = sorted((Path(location).parent / "variables").glob("variables.*"))
+    return [FileBeside(f"variables/{path.name}", 1) for path in found]
 
 
 def _why_no_snapshot(names: set[str]) -> str:

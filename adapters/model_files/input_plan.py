@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Layout
-from adapters.errors import TargetError
+from adapters.errors import PixelsOnly, TargetError
 from adapters.model_files.loaded_model import Dims, ModelFacts
 from adapters.target import Color, Target
 
@@ -88,7 +88,7 @@ def plan_input(target: Target, facts: ModelFacts) -> InputPlan:
 
 def _spec(target: Target, shape: tuple[int, int, int], facts: ModelFacts) -> InputSpec:
     if facts.dtype == "uint8" and target.access != "image":
-        raise TargetError(
+        raise PixelsOnly(
             "the model takes 8-bit pixels, so it can only be audited in image access: give "
             "--access image"
         )

@@ -15,7 +15,7 @@ from adapters.contract import LabelOracle
 from adapters.errors import UntrustedModel
 from adapters.model_files.beside import FileBeside, read_beside
 from adapters.model_files.file import ModelFile, read_model_file, refuse_other_kind
-from adapters.model_files.folder import snapshot_file, snapshot_parts
+from adapters.model_files.folder import GRAPH, snapshot_file, snapshot_parts, variables_of
 from adapters.model_files.onnx.check import check_onnx, files_beside
 from adapters.model_files.oracle import LocalOracle, resolve, wanted
 from adapters.model_files.sandbox.sandbox import landlock_abi
@@ -34,6 +34,7 @@ RUNTIMES = {
     "torchscript": "adapters.model_files.torchscript",
     "tflite": "adapters.model_files.tflite",
     "keras": "adapters.objects.keras_file",
+    "savedmodel": "adapters.objects.saved_model",
     "snapshot": "adapters.objects.snapshot",
 }
 """Kind of model file -> the module with ``prepare`` and ``load`` for it. The child process imports
@@ -45,6 +46,8 @@ def _check(target: Target, file: ModelFile) -> Sequence[FileBeside]:
     refuse_other_kind(file, target.kind)
     if target.kind == "onnx":
         return check_onnx(file)
+    if target.kind == "savedmodel":
+        return variables_of(target.location)
     return snapshot_parts(target.location) if target.kind == "snapshot" else ()
 
 
@@ -62,6 +65,8 @@ async def open_oracle(target: Target) -> LabelOracle:
     runtime = RUNTIMES[target.kind]
     if target.kind == "snapshot":
         target = replace(target, location=await asyncio.to_thread(snapshot_file, target.location))
+    if target.kind == "savedmodel":
+        target = replace(target, location=str(Path(target.location) / GRAPH))
     if target.trust_model_file:
         return await _open_here(target, importlib.import_module(runtime))
     problem = why_not(target.device)

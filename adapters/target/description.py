@@ -65,23 +65,35 @@ class Retry:
 
 @dataclass(frozen=True, slots=True)
 class Poll:
-    """Retrieval of an answer that comes later."""
+    """Retrieval of an answer that comes later: the reply names a job, which is asked for."""
 
     pending: tuple[str, ...] = ()
-    """Values of ``success_path`` that mean "not yet"."""
+    """States that mean "not yet", in either case of letters."""
+    done: tuple[str, ...] = ()
+    """States that mean that the answer is there; any that is neither here nor in ``pending`` is a
+    failure then. Empty: every state that is not in ``pending``."""
+    state_path: str = ""
+    """Path of the state in a reply; empty: ``response.success_path``."""
     statuses: Statuses = ()
-    """Statuses of the first reply that mean "not yet", independent of its body."""
+    """HTTP statuses that mean "not yet", independent of the body."""
+    header: str = ""
+    """Header of the first reply with the URL to ask, such as ``Location``; it must be on the same
+    server."""
     url_path: str = ""
-    """Path in the first reply of the URL to ask; it must be on the same server."""
+    """The same as a path in the first reply."""
     id_path: str = ""
     """Path in the first reply of the job's name, for ``url``."""
     url: str = ""
     """URL to ask, where ``{url}`` is the endpoint's own and ``{id}`` the job's name."""
+    result_path: str = ""
+    """Path of the URL of the answer, in the reply that says that it is there or in the first one;
+    empty if that reply holds the answer itself."""
     format: Literal["json", "events"] = "json"
     """``json``, or ``events``: a stream of server-sent events that ends with ``complete`` or
     ``error``."""
     interval: Seconds = 0.5
-    """Seconds between two requests for the answer."""
+    """Seconds until the first request for the answer. Each further one waits half as long again, up
+    to 2 seconds, or as long as the target says."""
     timeout: Seconds = 300.0
     """Seconds until the answer counts as lost."""
 
@@ -175,8 +187,8 @@ class Target:
     __pydantic_config__: ClassVar[dict[str, Any]] = READING
 
     kind: str
-    """``onnx``, ``torchscript``, ``keras``, ``tflite``, ``snapshot``, ``http``, ``files`` or
-    ``synthetic``: a name in the registry."""
+    """``onnx``, ``torchscript``, ``keras``, ``tflite``, ``savedmodel``, ``snapshot``, ``http``,
+    ``files`` or ``synthetic``: a name in the registry."""
     location: str
     """A file path or a URL."""
     name: str = ""

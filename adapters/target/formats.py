@@ -27,15 +27,16 @@ class RequestFormat:
 
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     """HTTP method."""
-    body: Literal["json", "multipart", "raw"] = "json"
-    """``json`` (a template), ``multipart`` (a file field) or ``raw`` (the file's bytes)."""
+    body: Literal["json", "multipart", "form", "raw"] = "json"
+    """``json`` (a template), ``multipart`` (a file field), ``form`` (a picture as base64 or, by
+    ``value``, as a data URI in a field of an urlencoded form) or ``raw`` (the file's bytes)."""
     content_type: str = ""
     """Content-Type of a raw body or of a multipart file if the server wants another one than
     the encoding's own."""
     field: str = "file"
-    """Multipart field name."""
+    """Name of the picture's field in a form."""
     form: Texts = dataclasses.field(default_factory=dict)
-    """Further fields of a multipart request, such as ``{"model" = "small"}``."""
+    """Further fields of a form, such as ``{"model" = "small"}``."""
     template: str = '{"inputs": "$INPUTS"}'
     """JSON text; the string "$INPUT" stands for one input and "$INPUTS" for the list of all
     inputs of the request (then ``batch`` may exceed 1), "$MODEL" for ``model`` and "$CLASSES" for
@@ -74,7 +75,8 @@ class ReplyFormat:
     ``score:index[:label]``) or one answer about two classes, ``binary`` (a number and
     ``threshold``, yes or no, or a ``tag`` that is there or not), or a text that names the class
     ``chosen`` among ``classes``, alone, in JSON or in a sentence: "The answer is: Red."; one that
-    names none, or more than one, is refused."""
+    names none, or more than one, is refused. A model file states it only where its output is one
+    number for each input: ``binary``, with ``threshold`` and two ``classes``."""
     threshold: Number | None = None
     """For ``binary``: a number from here on stands for the second of ``classes``, a lower one for
     the first. 0.5 for a probability, 50 for a percentage, 0 for a logit. A text with a percent
@@ -92,10 +94,10 @@ class ReplyFormat:
     error_path: str = ""
     """Path of an error message; present and not null means the request failed."""
     label_key: str = "label"
-    """Name of the label in an entry of a ``label-score-list``, or of the list of labels in
-    ``label-score-columns``."""
+    """Name of the label in an entry of a ``label-score-list``, or its dotted path there (``0`` for
+    pairs), or name of the list of labels in ``label-score-columns``."""
     score_key: str = "score"
-    """The same for the score."""
+    """The same for the score, also where a ``label-score-dict`` holds a table for each name."""
     no_label: str = ""
     """Name of the class that stands for "the target named nothing": null, or an empty text, list
     or table in the label's place, and for ``chosen`` words without one class. Empty: such an
@@ -107,3 +109,5 @@ class ReplyFormat:
     it and take the best one that is listed."""
     rename: Texts = dataclasses.field(default_factory=dict)
     """Table of the target's class names to those of the samples."""
+    body: Literal["json", "text"] = "json"
+    """``json``, or ``text``: the whole body is one text, such as a class's name."""

@@ -257,7 +257,7 @@ def with_fields(target: Target, fields: Mapping[str, Any]) -> Target:
 
 def model_kind(path: str) -> str | None:
     """Name of the adapter for the model ``path``: a name on a hub, a file by its ending, or a
-    folder with a ``config.json``; None if there is none.
+    folder with a ``config.json`` or a ``saved_model.pb``; None if there is none.
     """
     if path.startswith(_HUBS):
         return "snapshot"
@@ -265,6 +265,8 @@ def model_kind(path: str) -> str | None:
     with contextlib.suppress(OSError):  # a path that cannot be is told where it is opened
         if kind is None and (Path(path) / "config.json").is_file():
             return "snapshot"
+        if kind is None and (Path(path) / "saved_model.pb").is_file():
+            return "savedmodel"
     return kind
 
 

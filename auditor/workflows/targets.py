@@ -102,7 +102,7 @@ def stated_model(path: Path) -> str:
     """
     if is_mlflow(path):
         path = mlflow_file(path)
-    if not is_file(path) and model_kind(str(path)) != "snapshot":
+    if not is_file(path) and model_kind(str(path)) not in {"snapshot", "savedmodel"}:
         if path.is_dir():
             kind = kind_of_folder([entry.name for entry in path.iterdir()])
             raise UsageError(f"{path} is {kind or 'a folder, not a model file: name one in it'}")

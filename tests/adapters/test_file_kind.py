@@ -185,7 +185,6 @@ def test_a_model_by_another_ending(tmp_path: Path, name: str, held: str, words: 
 @pytest.mark.parametrize(
     ("inside", "words"),
     [
-        (["saved_model.pb", "variables"], "a TensorFlow SavedModel: convert the model"),
         (["pytorch_model.bin"], "Hugging Face Hub without safetensors: export it: optimum-cli"),
         (["readme.md", "best.onnx"], "a folder with one model: name the file best.onnx in it"),
         (["a.onnx", "b.onnx"], "a folder, not a model file: name one in it"),

@@ -32,6 +32,9 @@ that comes later."""
 HEADER_BYTES = 300
 """Rough size of one request's head, for estimates and counts."""
 
+MOVED = (301, 302, 303, 307, 308)
+"""Statuses of a redirect: a look for an answer may be sent on to it, nothing else is."""
+
 _MAX_CONNECT_S = 10.0
 _ANSWERED = 200
 
@@ -104,7 +107,10 @@ class Client:
         self._hint = pace_hint(reply.headers) or self._hint
         secrets, where = self._to_hide(endpoint), endpoint.shown
         if self.watch is not None:
-            self.watch(Exchange(method, where, every, body, reply, secrets))
+            look = asking == "answer"
+            self.watch(Exchange(method, where, every, body, reply, secrets, look=look))
+        if asking == "answer" and reply.status in MOVED and "location" in reply.headers:
+            return reply
         limit = self._limits.max_reply_bytes
         error = failures.from_reply(reply, where, self._retry, limit, secrets, asking)
         if error is not None:

@@ -21,7 +21,9 @@ _KEY_HEADERS = re.compile(r"auth|sign|token|secret|cookie|hmac|api-?key", re.IGN
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request (headers as sent, the key included), its reply, and the ``secrets`` to hide."""
+    """One request (headers as sent, the key included), its reply, and the ``secrets`` to hide;
+    ``look`` if it asks for the answer to an earlier one.
+    """
 
     method: str
     url: str
@@ -29,6 +31,7 @@ class Exchange:
     body: bytes = field(repr=False)
     reply: Reply = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    look: bool = False
 
     def request_text(self) -> str:
         """The request, headers and the start of the body."""

@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import numpy as np
@@ -21,7 +22,7 @@ from adapters.errors import TargetError
 from adapters.http.client.client import Client
 from adapters.http.client.endpoint import Endpoint
 from adapters.http.client.polling import Poller
-from adapters.http.generic.reply_labels import ReplyRule, label_names
+from adapters.http.generic.reply_labels import ReplyRule, content, label_names
 from adapters.http.oracle import Opened, Outgoing, comfortable_batch
 from adapters.http.payload.encoding import Wire, choose_encoding
 from adapters.http.payload.numbers import nested
@@ -52,7 +53,7 @@ async def open_generic(client: Client, target: Target, endpoint: Endpoint) -> Op
     one = len(writer(spec.from_pixels(noise)).body)
     batched = request.body == "json" and _MANY in request.template
     return Opened(
-        format=_Generic(writer, ReplyRule(target.http.reply, space), one),
+        format=_Generic(writer, ReplyRule(target.http.reply, space), target.http.reply, one),
         base=endpoint,
         endpoint=endpoint,
         method=request.method,
@@ -114,11 +115,12 @@ class _Generic:
 
     encode: Callable[[Batch], Outgoing]
     rule: ReplyRule
+    form: ReplyFormat
     one_bytes: int
     version: str = ""
 
     def decode(self, reply: Reply, n: int) -> Labels:
-        return self.rule.labels(reply.json(), n)
+        return self.rule.labels(content(reply, self.form), n)
 
     def body_bytes(self, n: int) -> int:
         return n * self.one_bytes
@@ -128,15 +130,13 @@ def _poller(client: Client, target: Target, endpoint: Endpoint) -> Poller | None
     poll = target.http.poll
     if poll is None:
         return None
-    if not (poll.url_path or (poll.id_path and "{id}" in poll.url)):
-        raise TargetError('poll needs url_path, or id_path and a url that holds "{id}"')
     return Poller(client, poll, target.http.reply.success_path, endpoint)
 
 
 def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
     request = options.request
-    if request.form and request.body != "multipart":
-        raise TargetError('request.form needs request.body "multipart"')
+    if request.form and request.body not in {"multipart", "form"}:
+        raise TargetError('request.form needs request.body "multipart" or "form"')
     if request.body == "json":
         return _json_writer(request, wire)
     if request.axes != "image":
@@ -147,6 +147,8 @@ def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
     kind = request.content_type or media_type(wire.spec.encoding)
     if request.body == "raw":
         return lambda batch: Outgoing(wire.files(batch)[0], {"content-type": kind})
+    if request.body == "form":
+        return _form_writer(request, wire)
     name = "input." + (kind.partition("/")[2] if kind.startswith("image/") else "bin")
 
     def multipart(batch: Batch) -> Outgoing:
@@ -156,6 +158,19 @@ def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
         return Outgoing(made.read(), {"content-type": made.headers["content-type"]})
 
     return multipart
+
+
+def _form_writer(request: RequestFormat, wire: Wire) -> Callable[[Batch], Outgoing]:
+    """A writer of urlencoded forms, with the picture as text in one of the fields."""
+    uri = request.value == "data-uri"
+    prefix = f"data:{media_type(wire.spec.encoding)};base64," if uri else ""
+    kind = {"content-type": "application/x-www-form-urlencoded"}
+
+    def write(batch: Batch) -> Outgoing:
+        picture = prefix + base64.b64encode(wire.files(batch)[0]).decode()
+        return Outgoing(urlencode({**request.form, request.field: picture}).encode(), kind)
+
+    return write
 
 
 def _json_writer(request: RequestFormat, wire: Wire) -> Callable[[Batch], Outgoing]:

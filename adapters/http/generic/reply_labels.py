@@ -10,23 +10,36 @@ from typing import Any
 
 import numpy as np
 
+from adapters import strict_json
 from adapters.contract import Labels, LabelSpace, distinct_names
 from adapters.errors import BadReply, RetryAdvice, ServerFailed, TargetError
 from adapters.http.generic.binary import BinaryRule, check_binary, number_of
 from adapters.http.generic.chosen import ChosenRule
-from adapters.http.generic.scores import as_numbers, score
+from adapters.http.generic.scores import as_numbers, one_hot, score
 from adapters.http.oracle import known_name
-from adapters.http.payload.json_path import JsonPath
+from adapters.http.payload.json_path import JsonPath, unpacked
 from adapters.http.payload.numbers import numbers, top_labels
+from adapters.http.transport.reading import Reply
 from adapters.quoting import printable, shown_value
 from adapters.target import ReplyFormat
 
 _SCORED = {"label-score-list", "label-score-dict", "label-score-columns"}
+_MOST_TEXT = 20_000
 _WHOLE = re.compile(r"\s*(\d{1,10})(?:\.0*)?\s*")
 """A class index as text: data tools write 6 as 6.0."""
 
 Scored = list[tuple[Any, float]]
 """Names with their scores, of one input."""
+
+
+def content(reply: Reply, form: ReplyFormat) -> Any:
+    """The value that the body of ``reply`` is, in this form. Raises BadReply if it is none."""
+    if form.body == "json":
+        return reply.json()
+    try:
+        return strict_json.decoded(reply.body[:_MOST_TEXT], reply.charset).strip()
+    except UnicodeDecodeError:
+        raise BadReply("the reply is not UTF-8 text") from None
 
 
 class ReplyRule:
@@ -50,7 +63,7 @@ class ReplyRule:
             "binary": self._binary.index,
             "chosen": self._chosen.index,
             "label-score-list": lambda entry: self._best(self._of_list(entry)),
-            "label-score-dict": lambda entry: self._best(_of_dict(entry)),
+            "label-score-dict": lambda entry: self._best(self._of_dict(entry)),
             "label-score-columns": lambda entry: self._best(self._of_columns(entry)),
         }
 
@@ -59,6 +72,8 @@ class ReplyRule:
         self._check_success(reply)
         absent: Any = [] if self._format.no_label or self._format.tag else None
         found = self._path.get(reply, absent)
+        if self._format.kind in {"scores", *_SCORED}:
+            found = unpacked(found)
         if self._format.kind == "scores":
             return self._top(self._scores(reply, found, n), n)
         entries = self._entries(found, n)
@@ -145,7 +160,9 @@ class ReplyRule:
         if kind == "scores":
             return isinstance(value, list) and bool(value) and not isinstance(value[0], list)
         if kind == "label-score-list":
-            return isinstance(value, list) and (not value or isinstance(value[0], dict))
+            return isinstance(value, list) and (not value or _is_scored(value[0]))
+        if kind == "label-score-dict":
+            return not isinstance(value, list) or all(_is_single(one) for one in value)
         if kind == "chosen":
             return not isinstance(value, list) or (bool(value) and isinstance(value[0], dict))
         if kind == "binary" and self._format.tag:
@@ -180,12 +197,30 @@ class ReplyRule:
     def _of_list(self, entry: Any) -> Scored:
         label, key = self._format.label_key, self._format.score_key
         while isinstance(entry, list) and len(entry) == 1 and isinstance(entry[0], list):
+            if _is_scored(entry[0]):
+                break  # a single pair
             entry = entry[0]
         if not isinstance(entry, list):
             raise BadReply("the target gave no list of classes for an input")
-        if not all(isinstance(item, dict) and label in item and key in item for item in entry):
+        if not all(_has(item, label) and _has(item, key) for item in entry):
             raise BadReply(f"the target's list of classes lacks {label!r} or {key!r}")
-        return _scored((item[label], item[key]) for item in entry)
+        return _scored((_inside(item, label), _inside(item, key)) for item in entry)
+
+    def _of_dict(self, entry: Any) -> Scored:
+        if isinstance(entry, list) and all(map(_is_single, entry)):
+            # An empty list is what "nothing there" stands for; else one table for each name.
+            pairs = [pair for one in entry for pair in one.items()]
+        elif isinstance(entry, dict):
+            pairs = list(entry.items())
+        else:
+            raise BadReply("the target gave no table of classes for an input")
+        key = self._format.score_key
+        if any(isinstance(value, dict) and not _has(value, key) for _, value in pairs):
+            raise BadReply(f"the target's tables of classes lack {key!r}")
+        return _scored(
+            (name, _inside(value, key) if isinstance(value, dict) else value)
+            for name, value in pairs
+        )
 
     def _of_columns(self, entry: Any) -> Scored:
         keys = (self._format.label_key, self._format.score_key)
@@ -228,6 +263,12 @@ def _check(reply: ReplyFormat, space: LabelSpace) -> None:
     stray = [name for name, stated in optional.items() if stated and reply.kind not in _SCORED]
     if stray:
         raise TargetError(f"response.{stray[0]} needs labels with scores, not kind {reply.kind!r}")
+    if reply.body == "text" and (space.open or not space.names):
+        raise TargetError(
+            'response.body "text" needs response.classes: else any page would count as a class'
+        )
+    if reply.body == "text" and (reply.path or reply.success_path or reply.error_path):
+        raise TargetError('response.body "text" has no parts: leave the paths in [response] out')
     if reply.kind == "chosen" and (space.open or not space.names):
         raise TargetError('response.kind "chosen" needs response.classes to choose among')
     if reply.min_score is not None and not reply.no_label:
@@ -240,16 +281,28 @@ def _check(reply: ReplyFormat, space: LabelSpace) -> None:
 
 def _scored(pairs: Iterable[tuple[Any, Any]]) -> Scored:
     """Names with their scores; one without a score is left out."""
-    return [(name, score(value)) for name, value in pairs if value is not None]
+    stated = one_hot([(name, value) for name, value in pairs if value is not None])
+    return [(name, score(value)) for name, value in stated]
 
 
-def _of_dict(entry: Any) -> Scored:
-    if not isinstance(entry, dict):
-        # An empty list is what "nothing there" stands for.
-        if entry == []:
-            return []
-        raise BadReply("the target gave no table of classes for an input")
-    return _scored(entry.items())
+def _inside(item: Any, key: str) -> Any:
+    """The value of ``key`` in an entry: its name there, or a path."""
+    return item[key] if isinstance(item, dict) and key in item else JsonPath.read(key).find(item)
+
+
+def _has(item: Any, key: str) -> bool:
+    """True if the entry has that, be it null."""
+    return (isinstance(item, dict) and key in item) or _inside(item, key) is not None
+
+
+def _is_scored(item: Any) -> bool:
+    """True for an entry of a list of scored classes: a table, or a pair."""
+    pair = isinstance(item, list) and len(item) == 2
+    return isinstance(item, dict) or (pair and isinstance(item[0], str | int))
+
+
+def _is_single(item: Any) -> bool:
+    return isinstance(item, dict) and len(item) == 1
 
 
 def _index(entry: Any) -> int:

@@ -36,6 +36,18 @@ def score(value: Any) -> float:
     return float(value)
 
 
+def one_hot(scored: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Names with their scores as they are, or the one that is true where all are truth values.
+    Raises BadReply if several are: none of them is the best.
+    """
+    if not all(isinstance(value, bool) for _, value in scored):
+        return scored
+    true = [(name, 1.0) for name, value in scored if value]
+    if len(true) > 1:
+        raise BadReply(f"the target says that {len(true)} classes are true, and one is due")
+    return true
+
+
 def as_numbers(rows: list[Any]) -> NDArray[np.float64]:
     """``rows`` of scores as float64, percentages and nulls too. Raises BadReply for anything else,
     and for a row of nothing but nulls, which scores no class.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import Any
 
+from adapters import strict_json
 from adapters.errors import BadReply, TargetError
 from adapters.quoting import printable
 
@@ -65,8 +67,17 @@ class JsonPath:
         return found
 
 
+def unpacked(value: Any) -> Any:
+    """The value of the JSON that a text holds, as gateways write it; anything else as it is."""
+    if isinstance(value, str) and value.lstrip()[:1] in {"{", "["}:
+        with contextlib.suppress(strict_json.StrictJsonError):
+            return strict_json.loads(value)
+    return value
+
+
 def _descend(value: Any, steps: tuple[str, ...], absent: Any = None) -> Any:
     for number, step in enumerate(steps):
+        value = unpacked(value)
         if isinstance(value, dict) and step in value:
             value = value[step]
         elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):

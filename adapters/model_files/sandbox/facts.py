@@ -14,7 +14,16 @@ from adapters.quoting import one_line
 MAX_AXIS = 1 << 20
 MAX_NAME = 1000
 _DTYPES = ("float32", "float16", "float64", "uint8")
-_FORMATS = ("onnx", "TorchScript", "torch.export", "keras", "tflite", "timm", "transformers")
+_FORMATS = (
+    "onnx",
+    "TorchScript",
+    "torch.export",
+    "keras",
+    "tflite",
+    "SavedModel",
+    "timm",
+    "transformers",
+)
 _MAX_ITEMS, _MAX_DEPTH = 200, 4
 
 

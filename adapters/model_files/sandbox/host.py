@@ -43,6 +43,7 @@ _PACKAGES = {
     "torchscript": ("torch",),
     "tflite": ("ai_edge_litert", "tflite_runtime"),
     "keras": ("keras", "h5py", "torch"),
+    "savedmodel": ("tensorflow",),
     "snapshot": ("torch", "safetensors", "transformers", "timm"),
 }
 """Kind of model file -> the packages that its runtime is made of."""

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle, LabelSpace
-from adapters.errors import AdapterError, BadReply, ModelFileError
+from adapters.errors import AdapterError, BadReply, ModelFileError, PixelsOnly
 from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
@@ -22,6 +22,7 @@ from auditor.samples.fit import class_indices, range_note
 from auditor.samples.samples import Samples
 from auditor.verdict.prospects import prospects
 from auditor.verdict.verdict import MIN_ACCURACY
+from auditor.workflows.check.between import MOST_BETWEEN, ask_between
 from auditor.workflows.check.client import Asker
 from auditor.workflows.check.correct import GOOD_ACCURACY, MOST_CORRECTING, correct, read_one_number
 from auditor.workflows.check.find import MOST_TRIES, find_format
@@ -36,7 +37,7 @@ from auditor.workflows.price import write_rate
 MOST_CHECKING = 140
 """30 samples, at most 30 of them again, 50 in larger requests, 30 if one of those fails."""
 
-MOST_QUERIES = MOST_TRIES + 3 * MOST_CHECKING + MOST_CORRECTING + MOST_FITTING
+MOST_QUERIES = MOST_TRIES + 3 * MOST_CHECKING + MOST_CORRECTING + MOST_FITTING + MOST_BETWEEN
 """Most inputs that a whole check sends, repeats that the target asks for not counted."""
 
 AS_THEY_ARE = Way()
@@ -170,12 +171,13 @@ async def _checked(
         raise first
     if await compare_fits(trial):
         first = await _again(trial, first, output)
-    first.discovered, first.queries = discover, asker.queries
     if len(set(trial.found.samples.classes)) < PLANE_CLASSES:
         first.found.notes.append(TWO_CLASSES)
     if discover:
+        await ask_between(trial)
         _limit_batch(first)
         _state_range(first)
+    first.discovered, first.queries = discover, asker.queries
     return first
 
 
@@ -185,6 +187,11 @@ async def _first_measured(trial: Trial, output: Path, *, discover: bool) -> Chec
     """
     try:
         return await _measured(trial, output)
+    except PixelsOnly:
+        if "access" in trial.stated:
+            raise
+        trial.found.table = {**trial.found.table, "access": "image"}
+        trial.found.notes.append("The model takes 8-bit pixels: access is image.")
     except (BadReply, ModelFileError) as error:
         if trial.target(trial.found.table).kind != "http":
             await read_one_number(trial, error)

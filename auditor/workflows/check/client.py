@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import numpy as np
@@ -155,7 +156,10 @@ class Asker:
         used = tokens_used(exchange) or {}
         self.priced += bool(used)
         self.tokens.update(used)
-        self.exchanges.append(exchange)
+        if exchange.look and self.exchanges:  # the request's own reply at last
+            self.exchanges[-1] = replace(self.exchanges[-1], reply=exchange.reply)
+        else:
+            self.exchanges.append(exchange)
         self.rate_headers.update(exchange.rate_headers())
         self.windows.update(stated_limits(exchange.reply.headers))
 

@@ -89,14 +89,14 @@ async def correct(trial: Trial) -> None:
         AdapterError: the target does not answer.
     """
     found = trial.found
-    measured = await _measure(trial, found.table)
-    if measured.rate < trial.least and _repair(trial, measured):
+    measured = await measure_sample(trial, found.table)
+    if (_repair if measured.rate < trial.least else _other_rule)(trial, measured):
         return
     _note_threshold(trial, measured)
     better = await _better_input(trial, measured)
     if better is not None:
         found.table = better
-        measured = await _measure(trial, found.table)
+        measured = await measure_sample(trial, found.table)
         if measured.rate < trial.least:
             _repair(trial, measured)
 
@@ -118,7 +118,7 @@ async def read_one_number(trial: Trial, refused: AdapterError) -> None:
             told = {"kind": "binary", "threshold": threshold, "classes": list(own)}
             tried = over(table, {"response": told})
             try:
-                measured = await _measure(trial, tried)
+                measured = await measure_sample(trial, tried)
             except AdapterError:
                 raise refused from None
             if measured.rate > rate:
@@ -132,7 +132,8 @@ async def read_one_number(trial: Trial, refused: AdapterError) -> None:
     )
 
 
-async def _measure(trial: Trial, table: Table) -> CheckSample:
+async def measure_sample(trial: Trial, table: Table) -> CheckSample:
+    """The answers to some labelled samples, one by one, as ``table`` describes the target."""
     picks = spread(trial.found.samples.classes, SAMPLES)
     trial.asker.doing = "Looking for the reason of the low accuracy"
     replies: list[Exchange] = []
@@ -161,16 +162,16 @@ def _repair(trial: Trial, measured: CheckSample) -> bool:
 
 
 def _other_rule(trial: Trial, measured: CheckSample) -> bool:
-    """A rule under which the same replies hold the right labels."""
+    """A rule under which the same replies hold the right labels, clearly more than as read now."""
     found = trial.found
-    target = trial.target(found.table)
+    target, least = trial.target(found.table), max(trial.least, measured.rate + CLEARLY)
     if "response" in trial.stated or target.kind != "http" or protocol_of(target) != "http":
         return False
     for guess in trial.readable(measured.replies[0], found.table):
         table = over(found.table, {"response": guess})
         answers = answers_under(measured.replies, trial.target(table))
         truth = [found.samples.classes[pick] for pick in measured.picks]
-        if answers and hits(truth, answers) >= trial.least * len(truth):
+        if answers and hits(truth, answers) >= least * len(truth):
             found.table = table
             found.notes.append(f"The label was read at {guess['path']!r} instead.")
             return True

@@ -2,34 +2,46 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 from adapters.discovery.forms import Proposal
+from adapters.discovery.job_guess import job_polls, refined, results
+from adapters.discovery.openapi import look_routes
 from adapters.discovery.proposals import MAX_PROPOSALS, propose
+from adapters.discovery.refusal_hints import MAX_HINTS, hinted
 from adapters.discovery.survey import QUESTIONS, survey
 from adapters.errors import (
     AccessDenied,
     AdapterError,
     BadReply,
     EndpointError,
+    ServerFailed,
     TargetError,
     Unreachable,
 )
+from adapters.http.client.endpoint import read_endpoint
 from adapters.http.client.exchange import Exchange
 from adapters.target import over
 from auditor.errors import AuditError, SamplesError
 from auditor.workflows.check.choose import COMPARED, MOST_OTHERS, Working, choose, others, right
 from auditor.workflows.check.class_names import spread
 from auditor.workflows.check.client import names_of
-from auditor.workflows.check.trial import Table, Trial
+from auditor.workflows.check.trial import MOST_JOBS, Table, Trial
 from auditor.workflows.check.two_classes import may_be_empty
 
 MOST_REQUESTS = len(QUESTIONS)
 MOST_EMPTY = 3
 """Further samples that a format is asked whose reply held nothing where a label might be."""
-MOST_TRIES = (1 + MOST_EMPTY) * MAX_PROPOSALS + 4 + MOST_OTHERS + (1 + MOST_OTHERS) * COMPARED
-"""Most inputs that finding a format sends: one for each, more after empty answers, and V2's with a
-layout of their own; then those that choose among all that work."""
+MOST_TRIES = (
+    (1 + MOST_EMPTY) * (MAX_PROPOSALS + MAX_HINTS)
+    + MOST_JOBS
+    + 4
+    + MOST_OTHERS
+    + (1 + MOST_OTHERS) * COMPARED
+)
+"""Most inputs that finding a format sends: one for each, more after empty answers and for jobs, and
+V2's with a layout of their own; then those that choose among all that work."""
 
 
 async def find_format(trial: Trial) -> None:
@@ -42,11 +54,12 @@ async def find_format(trial: Trial) -> None:
     trial.asker.trying, trial.asker.doing = True, "Asking the server what it is"
     facts = await survey(trial.target(trial.stated), trial.asker.patiently, trial.asker.transcribe)
     trial.found.asked = facts.asked
+    trial.looks = look_routes(facts.answers.get("/openapi.json"))
     proposals = propose(
         facts, trial.found.samples.images.shape[1], sorted(set(trial.found.samples.classes))
     )
     first, trial.found.table = await _first_that_answers(trial, proposals, facts.wants_key)
-    await _choose(trial, first, proposals)
+    await _choose(trial, first, proposals if first in proposals else [first, *proposals])
     trial.asker.trying = False
 
 
@@ -55,10 +68,15 @@ async def _first_that_answers(
     proposals: list[Proposal],
     wants_key: bool,  # noqa: FBT001 - one caller
 ) -> tuple[Proposal, Table]:
-    for proposal in proposals:
+    waiting, known = list(proposals), {json.dumps(one.table, sort_keys=True) for one in proposals}
+    left = MAX_HINTS
+    while waiting:
+        proposal = waiting.pop(0)
         table = await _try(trial, proposal)
         if table is not None:
             return proposal, table
+        hints = _hints(trial, proposal, known)[:left]
+        waiting[:0], left = hints, left - len(hints)
     # Three attempts with each another outcome, of which the first stands for the others.
     outcomes: dict[str, str] = {}
     for one in trial.found.tried:
@@ -70,6 +88,17 @@ async def _first_that_answers(
         "request in a target file (adapters/README.md shows how; --write FILE begins one) and run "
         "xray-audit check --target FILE"
     )
+
+
+def _hints(trial: Trial, proposal: Proposal, known: set[str]) -> list[Proposal]:
+    """Requests that the newest refusal asks for and that are not ``known``; they are from now."""
+    if not trial.asker.exchanges or "url" not in proposal.table:
+        return []
+    found = hinted(trial.asker.exchanges[-1], proposal.table)
+    fresh = {json.dumps(one.table, sort_keys=True): one for one in found}
+    new = [one for key, one in fresh.items() if key not in known]
+    known.update(fresh)
+    return new
 
 
 async def _choose(trial: Trial, first: Proposal, proposals: list[Proposal]) -> None:
@@ -177,10 +206,16 @@ async def _ask_first(trial: Trial, table: Table) -> Table:
         for pick in spread(trial.found.samples.classes, 1 + MOST_EMPTY):
             try:
                 await oracle.predict_labels(images[pick : pick + 1])
-            except BadReply as error:
-                if not trial.asker.exchanges or "response" in trial.stated:
+            except (BadReply, ServerFailed) as error:
+                if not trial.asker.exchanges:
                     raise
                 last, failure = trial.asker.exchanges[-1], error
+                later = await _ask_later(trial, table, last)
+                if later is not None:
+                    return _also_empty(trial, empty, later)
+                trial.asker.exchanges[:] = [last]
+                if isinstance(error, ServerFailed) or "response" in trial.stated:
+                    raise
                 for guess in trial.readable(last, table):
                     return _also_empty(trial, empty, over(table, {"response": guess}))
                 if not may_be_empty(last):
@@ -189,6 +224,39 @@ async def _ask_first(trial: Trial, table: Table) -> Table:
             else:
                 return _also_empty(trial, empty, table)
     raise failure
+
+
+async def _ask_later(trial: Trial, table: Table, last: Exchange) -> Table | None:
+    """``table`` with the way to answers that come later, if ``last`` holds a job in place of one
+    and the way is found.
+    """
+    poll, known = table.get("poll"), trial.target(table).http.poll
+    if not 200 <= last.reply.status < 300 or (poll is None and known is not None):
+        return None
+    try:
+        body = last.reply.json()
+    except BadReply:
+        body = None
+    if poll is None:
+        found = job_polls(
+            last.reply, body, read_endpoint(trial.target(table).location).path, trial.looks
+        )
+    else:
+        better = refined(poll, body)
+        found = [better] if better else results(poll, body)
+    for one in found:
+        if not trial.jobs:
+            break
+        trial.jobs -= 1
+        trial.asker.doing = "Waiting for the answer of a job"
+        try:
+            return await _ask_first(trial, over(table, {"poll": one}))
+        except (AccessDenied, Unreachable):
+            raise
+        except EndpointError as error:
+            if error.advice.outcome_unknown:  # it was the right place, and no answer came in time
+                raise
+    return None
 
 
 def _also_empty(trial: Trial, empty: Exchange | None, table: Table) -> Table:

@@ -10,8 +10,8 @@ from adapters.contract import LabelSpace
 from adapters.discovery.reply_guess import Guess, guesses
 from adapters.errors import BadReply, EndpointError
 from adapters.http.client.exchange import Exchange
-from adapters.http.generic.reply_labels import ReplyRule, label_names
-from adapters.target import Target
+from adapters.http.generic.reply_labels import ReplyRule, content, label_names
+from adapters.target import ReplyFormat, Target
 from auditor.workflows.check.two_classes import single_number
 
 NAMED_KINDS = {"label", "label-score-list", "label-score-dict", "label-score-columns"}
@@ -25,15 +25,31 @@ def protocol_of(target: Target) -> str:
     return "v2" if "/v2/models/" in target.location else "http"
 
 
-def possible_rules(exchange: Exchange, target: Target) -> Iterator[tuple[Any, Guess]]:
-    """A reply that was answered well, with each rule that may read it."""
+def possible_rules(
+    exchange: Exchange, target: Target, classes: Sequence[str]
+) -> Iterator[tuple[Any, Guess]]:
+    """A reply that was answered well, with each rule that may read it: samples of ``classes``."""
+    if not 200 <= exchange.reply.status < 300:
+        return
+    http = protocol_of(target) == "http"
     try:
         reply = strict_json.parse(exchange.reply.body)
     except BadReply:
+        if http:
+            yield from _of_text(exchange, classes)
         return
-    if 200 <= exchange.reply.status < 300:
-        found = guesses(reply) if protocol_of(target) == "http" else single_number(reply)
-        yield from ((reply, guess) for guess in found)
+    found = guesses(reply, classes) if http else single_number(reply)
+    yield from ((reply, guess) for guess in found)
+
+
+def _of_text(exchange: Exchange, classes: Sequence[str]) -> Iterator[tuple[Any, Guess]]:
+    """A body that is no JSON, if its words name one of ``classes``."""
+    rule: Guess = {"body": "text", "path": "", "kind": "chosen", "classes": list(classes)}
+    try:
+        text = content(exchange.reply, ReplyFormat(body="text"))
+    except BadReply:
+        return
+    yield text, rule
 
 
 def space_of(target: Target) -> LabelSpace:
@@ -59,7 +75,8 @@ def answers_under(replies: Sequence[Exchange], target: Target) -> list[str] | No
     """The labels of ``replies`` under ``target``'s rule; None if it does not read one of them."""
     space = space_of(target)
     try:
-        return [read_label(strict_json.parse(e.reply.body), target, space) for e in replies]
+        form = target.http.reply
+        return [read_label(content(e.reply, form), target, space) for e in replies]
     except EndpointError:
         return None
 

@@ -24,6 +24,9 @@ from auditor.workflows.check.nearest_miss import Miss, miss_of
 from auditor.workflows.check.replies import possible_rules, protocol_of, read_label
 from auditor.workflows.check.two_classes import NO_LABEL, completed, may_be_empty
 
+MOST_JOBS = 40
+"""Most further inputs that finding the way to answers that come later sends."""
+
 Table = dict[str, Any]
 Resized = Callable[[tuple[int, int], Fit], Samples]
 
@@ -89,6 +92,8 @@ class Trial:
         fit: the way to it.
         fit_is_stated: True if the user states the fit.
         nearest: the format that came nearest to a label without giving one.
+        looks: routes that the server describes, which may tell of a job.
+        jobs: jobs that may still be begun to find the way to their answer.
     """
 
     def __init__(
@@ -110,6 +115,8 @@ class Trial:
         self.size, self.fit = way.size, way.fit or "squash"
         self.fit_is_stated = way.fit is not None
         self.nearest: Miss | None = None
+        self.looks: list[str] = []
+        self.jobs = MOST_JOBS
         self.found = Found(self.stated, samples, notes=list(samples.notes))
 
     def target(self, table: Mapping[str, Any]) -> Target:
@@ -133,7 +140,7 @@ class Trial:
             return  # a chat's reply is full of names and numbers, and only its words are an answer
         names = sorted(set(self.found.samples.classes))
         v2 = protocol_of(self.target(table)) != "http"
-        for reply, found in possible_rules(exchange, self.target(table)):
+        for reply, found in possible_rules(exchange, self.target(table), names):
             for guess in completed(found, names):
                 try:
                     target = self.target(over(table, {"response": guess}))

@@ -124,3 +124,30 @@ def test_nothing_is_read_into_a_failure_or_into_nothing(reply: Any) -> None:
     found = guesses(reply)
     assert len(found) <= MAX_GUESSES
     assert [rule for rule in found if rule["path"] != "*.label"] == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "rule"),
+    [
+        ({"verdict": "Bee", "took": 3}, {"path": "verdict", "kind": "label"}),
+        ({"x": {"ant": 91.2, "bee": 8.8}}, {"path": "x", "kind": "label-score-dict"}),
+        ({"ant": False, "bee": True}, {"path": "", "kind": "label-score-dict"}),
+        ({"y": '{"v": "ant"}'}, {"path": "y.v", "kind": "label"}),
+        (
+            {"p": [[0.1, 0.9]], "names": ["bee", "ant"]},
+            {"path": "p", "kind": "scores", "classes": ["bee", "ant"]},
+        ),
+        (
+            [["bee", 0.2], ["ant", 0.8]],
+            {"path": "", "kind": "label-score-list", "label_key": "0", "score_key": "1"},
+        ),
+        (
+            {"answer": "I see an ant here."},
+            {"path": "answer", "kind": "chosen", "classes": ["ant", "bee"]},
+        ),
+    ],
+)
+def test_the_samples_own_classes_are_found_under_any_key(reply: Any, rule: Any) -> None:
+    assert rule in guesses(reply, ["ant", "bee"])
+    if rule["kind"] != "chosen":
+        assert guesses(reply, ["ant", "bee"])[0] == rule

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from adapters.errors import ModelFileError
-from adapters.model_files.folder import mlflow_file, snapshot_file, snapshot_parts
+from adapters.model_files.folder import mlflow_file, snapshot_file, snapshot_parts, variables_of
 from adapters.target import model_kind
-from auditor.errors import UsageError
 from auditor.workflows.targets import stated_model
 
 
@@ -95,6 +94,8 @@ def test_an_mlflow_folder_of_several_models_is_refused(tmp_path: Path) -> None:
         mlflow_file(filled(tmp_path, "MLmodel", "a.onnx", "b.onnx"))
 
 
-def test_a_saved_model_has_a_way_on(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="SavedModel: convert the model"):
-        stated_model(filled(tmp_path, "saved_model.pb"))
+def test_a_folder_with_a_saved_model_is_one(tmp_path: Path) -> None:
+    folder = filled(tmp_path, "saved_model.pb", "variables/variables.index")
+    assert model_kind(str(folder)) == "savedmodel"
+    parts = variables_of(str(folder / "saved_model.pb"))
+    assert [part.name for part in parts] == ["variables/variables.index"]

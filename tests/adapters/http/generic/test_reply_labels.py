@@ -8,7 +8,8 @@ import pytest
 
 from adapters.contract import LabelSpace
 from adapters.errors import BadReply, TargetError
-from adapters.http.generic.reply_labels import ReplyRule, label_names
+from adapters.http.generic.reply_labels import ReplyRule, content, label_names
+from adapters.http.transport.reading import Reply
 from adapters.target import ReplyFormat
 
 TWO = ("safe", "nsfw")
@@ -177,3 +178,45 @@ def test_percentages_nested_sparse_and_unordered_scores(reply: Any, rule: dict[s
         reply, classes=(*TWO, "x") if sparse else TWO, **({"kind": "label-score-list"} | rule)
     )
     assert found == ["safe" if sparse else "nsfw"]
+
+
+@pytest.mark.parametrize(
+    ("entry", "rule"),
+    [
+        ([{"n": "a", "c": {"v": 0.1}}, {"n": "b", "c": {"v": 0.9}}], {"label_key": "n"}),
+        ([["a", 0.1], ["b", 0.9]], {"label_key": "0", "score_key": "1"}),
+        ([["b", 0.4]], {"label_key": "0", "score_key": "1"}),
+        ([{"a": 0.1}, {"b": 0.9}], {}),
+        ({"a": {"c": {"v": 0.1}}, "b": {"c": {"v": 0.9}}}, {}),
+        ({"a": False, "b": True}, {}),
+        ('{"a": 0.1, "b": 0.9}', {}),
+    ],
+)
+def test_scores_in_every_wrapping(entry: Any, rule: dict[str, str]) -> None:
+    kind = "label-score-list" if "label_key" in rule else "label-score-dict"
+    stated: dict[str, Any] = {"kind": kind, "score_key": "c.v", **rule, "path": "r"}
+    assert names({"r": entry}, classes=("a", "b"), **stated) == ["b"]
+
+
+@pytest.mark.parametrize("entry", [{"a": True, "b": True}, {"a": 0.2, "b": True}, {"a": {"x": 1}}])
+def test_scores_that_name_no_single_best_are_refused(entry: Any) -> None:
+    with pytest.raises(BadReply):
+        names(entry, classes=("a", "b"), kind="label-score-dict")
+
+
+def test_no_truth_at_all_is_nothing() -> None:
+    nothing = {"a": False, "b": False}
+    stated: dict[str, Any] = {"kind": "label-score-dict", "no_label": "none"}
+    assert names(nothing, classes=("a", "b"), **stated) == ["none"]
+
+
+def test_a_text_body_is_a_class_or_nothing() -> None:
+    reply = Reply(200, {}, b"\xef\xbb\xbfbee\n")
+    form = ReplyFormat(body="text", kind="label")
+    assert names(content(reply, form), classes=("ant", "bee"), body="text", kind="label") == ["bee"]
+    with pytest.raises(BadReply):
+        names("<html>", classes=("ant", "bee"), body="text", kind="label")
+    with pytest.raises(TargetError, match=r"any page would count as a class"):
+        names("bee", classes=None, body="text", kind="label")
+    with pytest.raises(TargetError, match="has no parts"):
+        names("bee", classes=("ant", "bee"), body="text", kind="label", path="x")

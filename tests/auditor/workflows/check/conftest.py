@@ -38,11 +38,11 @@ def prototypes(channels: int) -> NDArray[np.float64]:
 
 
 class Refused(Exception):
-    """Refusal of a request that the server does not take."""
+    """Refusal of a request that the server does not take, or any reply that is no plain 200."""
 
-    def __init__(self, status: int, body: Any) -> None:
+    def __init__(self, status: int, body: Any, headers: dict[str, str] | None = None) -> None:
         super().__init__(str(body))
-        self.status, self.body = status, body
+        self.status, self.body, self.headers = status, body, headers or {}
 
 
 @dataclass
@@ -50,7 +50,8 @@ class Server:
     """One endpoint: routes to functions of ``(headers, body)``; keeps what came in.
 
     Attributes:
-        routes: ``"POST /path"`` -> what answers; ``GET`` ones get an empty body.
+        routes: ``"POST /path"`` -> what answers; ``GET`` ones get an empty body. A ``*`` stands for
+            the last step of a path.
         queries: pictures that were asked.
         locked: refuse everything for want of a key.
         requests: ``METHOD /path`` in order.
@@ -66,9 +67,9 @@ class Server:
     url: str = ""
     locked: bool = False
 
-    def refuse(self, status: int, body: Any) -> Any:
-        """Refuse a request."""
-        raise Refused(status, body)
+    def refuse(self, status: int, body: Any, headers: dict[str, str] | None = None) -> Any:
+        """Refuse a request, or give any reply that is no plain 200."""
+        raise Refused(status, body, headers)
 
     def scores(self, pixels: Any) -> NDArray[np.float64]:
         """Scores ``(n, 5)`` of ``(n, c, 8, 8)`` 8-bit values: minus the distance to each class."""
@@ -141,19 +142,20 @@ class _Handler(BaseHTTPRequestHandler):
         data.keys += [v for k in ("authorization", "x-api-key") if (v := self.headers.get(k))]
         status: int = 404
         value: Any = {"error": "not found"}
+        headers: dict[str, str] = {}
         if data.locked:
             status = 401
-        route = (
-            None if data.locked else data.routes.get(f"{self.command} {self.path.split('?')[0]}")
-        )
+        asked = f"{self.command} {self.path.split('?')[0]}"
+        any_last = f"{asked.rpartition('/')[0]}/*"
+        route = None if data.locked else data.routes.get(asked) or data.routes.get(any_last)
         if route is not None:
             try:
                 status, value = 200, route(self.headers, body)
             except Refused as refusal:
-                status, value = refusal.status, refusal.body
+                status, value, headers = refusal.status, refusal.body, refusal.headers
         content = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
-        for name, text in data.headers.items():
+        for name, text in {**data.headers, **headers}.items():
             self.send_header(name, text)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
@@ -618,6 +620,14 @@ def make_server(serve: Callable[[Server], str]) -> Callable[..., tuple[Server, s
         return server, serve(server) + path
 
     return make
+
+
+@pytest.fixture
+def empty_server(serve: Callable[[Server], str]) -> Server:
+    """A server without routes, to be filled; ``url`` is its own."""
+    server = Server()
+    serve(server)
+    return server
 
 
 @pytest.fixture
