@@ -155,8 +155,9 @@ class Run:
         return self._result(early)
 
     async def _close_books(self) -> None:
-        self._supply.take_duplicates()
         store, state = self._engine.store, self._state
+        await store.commit()  # labels reach the arrays with their commit
+        self._supply.take_duplicates()
         await store.commit()
         self._unknown = await store.unknown(state.plan_digest)
         totals = await store.ledger(state.plan_digest)
@@ -187,13 +188,15 @@ class Run:
     ) -> list[NDArray[np.uint16]] | None:
         """Ask round after round; the labels that decided if some did, else None."""
         state = self._state
-        answered = AnsweredRounds([stored.labels for stored in state.stored])
+        known = [stored.labels for stored in state.stored]
+        answered = AnsweredRounds(known if decided is not None else ())
         for order in rounds:
             self._supply.begin_round(order)
             await self._work()
             if decided is not None:
-                self._supply.take_duplicates()
                 await self._engine.store.commit()  # labels reach the arrays with their commit
+                self._supply.take_duplicates()
+                await self._engine.store.commit()
                 # Stop, budget and delays leave their round incomplete.
                 if self._failure is not None or not answered.add(order):
                     break
@@ -238,7 +241,6 @@ class Run:
             if error.advice.kind != "too-large" or len(request.items) == 1:
                 raise
         else:
-            self._supply.source.answered(request, labels)
             self._engine.progress.advance(len(labels), live=True)
             return
         half = (len(request.items) + 1) // 2
