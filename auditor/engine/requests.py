@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import Batch, InputSpec, Labels
+from adapters.contract import Batch, InputSpec
 from auditor.engine.dedup import TakenInputs
 from auditor.engine.store import NOT_ASKED, StoredProbe
 from auditor.probes.base import FixedProbe
@@ -188,8 +188,7 @@ class RequestSource:
                 for twin, twin_item in self._waiting.pop(place):
                     found[twin].append((twin_item, label))
         return [
-            (number, *np.array(sorted(pairs), dtype=np.int64).T)
-            for number, pairs in found.items()
+            (number, *np.array(sorted(pairs), dtype=np.int64).T) for number, pairs in found.items()
         ]
 
     def _ask_again(self, *, mixed: bool) -> Iterator[Request | None]:

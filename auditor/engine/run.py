@@ -43,7 +43,7 @@ class Supply:
         spec = engine.connection.oracle.input_spec
         self.source = RequestSource(run.probes, run.stored, spec, engine.batch, again)
         self.deferred = 0
-        self._inline = engine.batch * spec.size * 8 <= INLINE_BYTES
+        self._input_bytes = 8 * spec.size
         self._turn = asyncio.Lock()
         self._steps: Iterator[Request | None] = iter(())
 
@@ -79,7 +79,7 @@ class Supply:
 
     def shrink(self, batch: int) -> None:
         """Build no request of more than ``batch`` inputs, in later runs neither."""
-        self._engine.batch = self.source.batch = min(self._engine.batch, batch)
+        self._engine.most = min(self._engine.most, batch)
 
     def _within_budget(self, request: Request) -> Request | None:
         granted = self._run.budget.take(len(request.items))
@@ -91,13 +91,13 @@ class Supply:
         return paid
 
     async def _next_step(self) -> object:
-        if self._inline:
-            step = next(self._steps, _DONE)
-            self.take_duplicates()
-            return step
         async with self._turn:
             self._run.halt.check()
-            step = await asyncio.to_thread(next, self._steps, _DONE)
+            self.source.batch = self._engine.batch
+            if self.source.batch * self._input_bytes <= INLINE_BYTES:
+                step = next(self._steps, _DONE)
+            else:
+                step = await asyncio.to_thread(next, self._steps, _DONE)
             self.take_duplicates()
             return step
 

@@ -13,7 +13,7 @@ from auditor.engine.dedup import KEY_BYTES, TakenInputs
 def test_it_answers_like_a_dictionary(count: int) -> None:
     rng = random.Random(count)
     some = [rng.randbytes(KEY_BYTES) for _ in range(1000)]
-    places = rng.sample(range(count), 2999) + [count - 1]
+    places = [*rng.sample(range(count), 2999), count - 1]
     keys = {place: rng.choice(some) for place in places}
     table, plain = TakenInputs(count, keys.__getitem__), dict[bytes, int]()
     for place, key in keys.items():
