@@ -121,7 +121,7 @@ class RequestSource:
         self._spec = spec
         self.batch = batch
         # Taken now: answers that arrive later must not look like labels of an earlier run.
-        self.missing = [probe.missing() for probe in stored]
+        self.missing = [known == NOT_ASKED for known in self._known]
         self._learned: set[int] = set()
         # An input's place is its number counted through all probes.
         self._starts = [0, *itertools.accumulate(probe.size for probe in probes)]
@@ -139,10 +139,11 @@ class RequestSource:
 
     def _in_sequence(self) -> Iterator[Request | None]:
         yield from self._ask_again(mixed=False)
-        last = max((n for n, missing in enumerate(self.missing) if len(missing)), default=-1)
+        last = max((n for n, missing in enumerate(self.missing) if missing.any()), default=-1)
         for number in range(last + 1):
             yield from self._learn_known(number)
-            missing = self.missing[number][~self._was_asked_again(number, self.missing[number])]
+            missing = np.flatnonzero(self.missing[number])
+            missing = missing[~self._was_asked_again(number, missing)]
             for part in self._parts(len(missing)):
                 items = missing[part]
                 # No name for it: this frame lives on, and must not keep the inputs alive.
@@ -225,9 +226,7 @@ class RequestSource:
         if probe.repeat or number in self._learned:
             return
         self._learned.add(number)
-        was_known = np.ones(probe.size, dtype=bool)
-        was_known[self.missing[number]] = False
-        known = np.flatnonzero(was_known)
+        known = np.flatnonzero(~self.missing[number])
         for part in self._parts(len(known)):
             items = known[part]
             keys = input_keys(self._spec, probe.inputs(items))

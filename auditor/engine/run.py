@@ -133,7 +133,7 @@ class Run:
         state = RunState(engine, plan_digest, probes, stored, budget, server, names, halt)
         run = cls(state, await store.unknown(plan_digest))
         for probe, missing in zip(probes, run._supply.source.missing, strict=True):
-            state.ledger.plan(probe.kind, probe.size, probe.size - len(missing))
+            state.ledger.plan(probe.kind, probe.size, probe.size - int(missing.sum()))
         engine.progress.start(state.ledger.planned, state.ledger.cached)
         return run
 
