@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from auditor.errors import AuditError, UsageError, did_you_mean
 from auditor.report.files import write_atomic
-from auditor.report.wording.frameworks import Framework, load_all
 
 if TYPE_CHECKING:
     from auditor.report.source import ReportSource
+    from auditor.report.wording.frameworks import Framework
 
 
 class ViewName(StrEnum):
@@ -52,8 +52,10 @@ def view_settings(frameworks: Iterable[str] = (), location: str = "") -> ViewSet
         UsageError: there is no such framework.
     """
     names = [word.lower() for word in _words(frameworks)]
-    chosen = load_all(() if ALL in names else names) if names else ()
-    return ViewSettings(chosen, location)
+    if not names:
+        return ViewSettings(location=location)
+    load_all = import_module("auditor.report.wording.frameworks").load_all
+    return ViewSettings(load_all(() if ALL in names else names), location)
 
 
 def _words(given: Iterable[str]) -> list[str]:
