@@ -297,6 +297,16 @@ class IdempotentOracle(Protocol):
 
 
 @runtime_checkable
+class GroupingOracle(Protocol):
+    """An oracle of a model that takes one input at a time, but whose calls may carry more: it asks
+    the model about one after the other. ``group`` is the most that a call may carry now; it only
+    grows.
+    """
+
+    group: int
+
+
+@runtime_checkable
 class OfflineOracle(Protocol):
     """An oracle that may answer only in a later run, such as one behind files. The engine asks it
     about each request first, and leaves out those without an answer yet.

@@ -82,7 +82,7 @@ class Server(ThreadingHTTPServer):
 def server() -> Iterator[Server]:
     made = Server(("127.0.0.1", 0), Handler)
     made.seen, made.held = [], threading.Event()  # type: ignore[attr-defined]  # for the handler
-    thread = threading.Thread(target=made.serve_forever)
+    thread = threading.Thread(target=made.serve_forever, args=(0.01,))
     thread.start()
     yield made
     made.held.set()  # type: ignore[attr-defined]  # as above

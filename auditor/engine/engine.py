@@ -53,7 +53,6 @@ class QueryEngine:
             pace=Pace(limits, clock),
             patience=Patience(clock, limits.patience_s, limits.attempts, limits.backoff_s),
             odd=OddReplies(),
-            batch=oracle.max_batch,
         )
 
     def show_on(self, progress: Progress) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.contract import Batch, InputSpec, Labels
-from auditor.engine.dedup import ASKED, KnownAnswers
+from adapters.contract import Batch, InputSpec
+from auditor.engine.dedup import TakenInputs
 from auditor.engine.store import NOT_ASKED, StoredProbe
 from auditor.probes.base import FixedProbe
 
@@ -120,11 +121,13 @@ class RequestSource:
         self._spec = spec
         self.batch = batch
         # Taken now: answers that arrive later must not look like labels of an earlier run.
-        self.missing = [probe.missing() for probe in stored]
+        self.missing = [known == NOT_ASKED for known in self._known]
         self._learned: set[int] = set()
-        self._answers = KnownAnswers(sum(p.size for p in probes if not p.repeat))
-        self._duplicates: dict[int, list[tuple[int, bytes]]] = defaultdict(list)
-        self._news = False
+        # An input's place is its number counted through all probes.
+        self._starts = [0, *itertools.accumulate(probe.size for probe in probes)]
+        self._taken = TakenInputs(self._starts[-1], self._key_at)
+        self._built: dict[int, bytes] = {}
+        self._waiting: dict[int, list[tuple[int, int]]] = defaultdict(list)
 
     def steps(self, order: Order | None = None) -> Iterator[Request | None]:
         """Requests for the missing inputs of ``order``, or for all probe by probe if it is None.
@@ -136,10 +139,11 @@ class RequestSource:
 
     def _in_sequence(self) -> Iterator[Request | None]:
         yield from self._ask_again(mixed=False)
-        last = max((n for n, missing in enumerate(self.missing) if len(missing)), default=-1)
+        last = max((n for n, missing in enumerate(self.missing) if missing.any()), default=-1)
         for number in range(last + 1):
             yield from self._learn_known(number)
-            missing = self.missing[number][~self._was_asked_again(number, self.missing[number])]
+            missing = np.flatnonzero(self.missing[number])
+            missing = missing[~self._was_asked_again(number, missing)]
             for part in self._parts(len(missing)):
                 items = missing[part]
                 # No name for it: this frame lives on, and must not keep the inputs alive.
@@ -171,32 +175,22 @@ class RequestSource:
             missing[where] &= ~self._was_asked_again(number, items)
         return missing
 
-    def answered(self, request: Request, labels: Labels) -> None:
-        """Give later inputs that equal those of ``request`` its ``labels``."""
-        news = {k: v for k, v in zip(request.keys, labels.tolist(), strict=True) if k}
-        if news:
-            self._answers.update(news.items())
-            self._news = True
-
     def answered_duplicates(self) -> list[Duplicates]:
-        """Inputs that need not be asked, as far as their labels are known; each only once.
+        """Inputs that need not be asked, as far as the labels of the inputs that they equal are
+        committed; each only once.
 
         Never while a step is under way in a thread: both change the list of duplicates.
         """
-        if not self._news or not self._duplicates:
-            return []
-        self._news = False
-        found = []
-        for number, pairs in list(self._duplicates.items()):
-            answers = [(item, key, self._label(key)) for item, key in pairs]
-            known = sorted((item, label) for item, _, label in answers if label >= 0)
-            self._duplicates[number] = [(item, key) for item, key, label in answers if label < 0]
-            if not self._duplicates[number]:
-                del self._duplicates[number]
-            if known:
-                items, labels = np.array(known, dtype=np.int64).T
-                found.append((number, items, labels))
-        return found
+        found: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for place in list(self._waiting):
+            number, item = self._probe_at(place)
+            label = int(self._known[number][item])
+            if label != NOT_ASKED:
+                for twin, twin_item in self._waiting.pop(place):
+                    found[twin].append((twin_item, label))
+        return [
+            (number, *np.array(sorted(pairs), dtype=np.int64).T) for number, pairs in found.items()
+        ]
 
     def _ask_again(self, *, mixed: bool) -> Iterator[Request | None]:
         """The requests of earlier runs whose answer was never seen, once."""
@@ -214,9 +208,17 @@ class RequestSource:
     def _was_asked_again(self, number: int, items: NDArray[np.int64]) -> NDArray[np.bool_]:
         return np.isin(items, list(self._asked_again.get(number, ())))
 
-    def _label(self, key: bytes) -> int:
-        label = self._answers.get(key)
-        return ASKED if label is None else label
+    def _probe_at(self, place: int) -> tuple[int, int]:
+        """Number of the probe that an input belongs to, and of the input there."""
+        number = bisect_right(self._starts, place) - 1
+        return number, place - self._starts[number]
+
+    def _key_at(self, place: int) -> bytes:
+        """Key of the input at ``place``, which is made again unless it was made just now."""
+        if place in self._built:
+            return self._built[place]
+        number, item = self._probe_at(place)
+        return input_keys(self._spec, self._probes[number].inputs(np.array([item])))[0]
 
     def _learn_known(self, number: int) -> Iterator[None]:
         """Let inputs that are still missing find an identical one that was paid for earlier."""
@@ -224,15 +226,12 @@ class RequestSource:
         if probe.repeat or number in self._learned:
             return
         self._learned.add(number)
-        labels = self._known[number].astype(np.int64)
-        labels[self.missing[number]] = NOT_ASKED
-        known = np.flatnonzero(labels != NOT_ASKED)
+        known = np.flatnonzero(~self.missing[number])
         for part in self._parts(len(known)):
             items = known[part]
             keys = input_keys(self._spec, probe.inputs(items))
-            for item, key in zip(items, keys, strict=True):
-                if self._answers.get(key) in {None, ASKED}:
-                    self._answers.put(key, int(labels[item]))
+            for item, key in zip(items.tolist(), keys, strict=True):
+                self._taken.take(key, self._starts[number] + item)
             yield None
 
     def _build(self, numbers: NDArray[np.int64], items: NDArray[np.int64]) -> Request | None:
@@ -240,17 +239,21 @@ class RequestSource:
         batch, repeated = self._inputs(numbers, items)
         keys = [b""] * len(items) if repeated.all() else input_keys(self._spec, batch)
         fresh = []
+        probes, inputs = numbers.tolist(), items.tolist()
         for position, key in enumerate(keys):
             if repeated[position]:
                 keys[position] = b""
                 fresh.append(position)
                 continue
-            label = self._answers.claim(key)
-            if label is not None:
-                self._duplicates[int(numbers[position])].append((int(items[position]), key))
-                self._news = self._news or label >= 0
-            else:
+            number, item = probes[position], inputs[position]
+            place = self._starts[number] + item
+            twin = self._taken.take(key, place)
+            if twin is None:
+                self._built[place] = key
                 fresh.append(position)
+            else:
+                self._waiting[twin].append((number, item))
+        self._built.clear()
         if len(fresh) == len(keys):
             return Request(numbers, items, batch, keys)
         if not fresh:

@@ -43,7 +43,7 @@ class Supply:
         spec = engine.connection.oracle.input_spec
         self.source = RequestSource(run.probes, run.stored, spec, engine.batch, again)
         self.deferred = 0
-        self._inline = engine.batch * spec.size * 8 <= INLINE_BYTES
+        self._input_bytes = 8 * spec.size
         self._turn = asyncio.Lock()
         self._steps: Iterator[Request | None] = iter(())
 
@@ -79,7 +79,7 @@ class Supply:
 
     def shrink(self, batch: int) -> None:
         """Build no request of more than ``batch`` inputs, in later runs neither."""
-        self._engine.batch = self.source.batch = min(self._engine.batch, batch)
+        self._engine.most = min(self._engine.most, batch)
 
     def _within_budget(self, request: Request) -> Request | None:
         granted = self._run.budget.take(len(request.items))
@@ -91,13 +91,13 @@ class Supply:
         return paid
 
     async def _next_step(self) -> object:
-        if self._inline:
-            step = next(self._steps, _DONE)
-            self.take_duplicates()
-            return step
         async with self._turn:
             self._run.halt.check()
-            step = await asyncio.to_thread(next, self._steps, _DONE)
+            self.source.batch = self._engine.batch
+            if self.source.batch * self._input_bytes <= INLINE_BYTES:
+                step = next(self._steps, _DONE)
+            else:
+                step = await asyncio.to_thread(next, self._steps, _DONE)
             self.take_duplicates()
             return step
 
@@ -133,7 +133,7 @@ class Run:
         state = RunState(engine, plan_digest, probes, stored, budget, server, names, halt)
         run = cls(state, await store.unknown(plan_digest))
         for probe, missing in zip(probes, run._supply.source.missing, strict=True):
-            state.ledger.plan(probe.kind, probe.size, probe.size - len(missing))
+            state.ledger.plan(probe.kind, probe.size, probe.size - int(missing.sum()))
         engine.progress.start(state.ledger.planned, state.ledger.cached)
         return run
 
@@ -155,8 +155,9 @@ class Run:
         return self._result(early)
 
     async def _close_books(self) -> None:
-        self._supply.take_duplicates()
         store, state = self._engine.store, self._state
+        await store.commit()  # labels reach the arrays with their commit
+        self._supply.take_duplicates()
         await store.commit()
         self._unknown = await store.unknown(state.plan_digest)
         totals = await store.ledger(state.plan_digest)
@@ -187,13 +188,15 @@ class Run:
     ) -> list[NDArray[np.uint16]] | None:
         """Ask round after round; the labels that decided if some did, else None."""
         state = self._state
-        answered = AnsweredRounds([stored.labels for stored in state.stored])
+        known = [stored.labels for stored in state.stored]
+        answered = AnsweredRounds(known if decided is not None else ())
         for order in rounds:
             self._supply.begin_round(order)
             await self._work()
             if decided is not None:
-                self._supply.take_duplicates()
                 await self._engine.store.commit()  # labels reach the arrays with their commit
+                self._supply.take_duplicates()
+                await self._engine.store.commit()
                 # Stop, budget and delays leave their round incomplete.
                 if self._failure is not None or not answered.add(order):
                     break
@@ -238,7 +241,6 @@ class Run:
             if error.advice.kind != "too-large" or len(request.items) == 1:
                 raise
         else:
-            self._supply.source.answered(request, labels)
             self._engine.progress.advance(len(labels), live=True)
             return
         half = (len(request.items) + 1) // 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -24,7 +25,7 @@ class EngineState:
     """State that outlives a run.
 
     Attributes:
-        batch: most inputs per request; lowered when the target calls one too large.
+        most: most inputs per request that the target was not found to call too large.
         addresses: number of addresses of the endpoint that the observer has on record.
         stopped: True if the user stopped the engine.
         noted: True if the user was told of the outage that goes on.
@@ -38,10 +39,15 @@ class EngineState:
     pace: Pace
     patience: Patience
     odd: OddReplies
-    batch: int
+    most: float = math.inf
     addresses: int = 0
     stopped: bool = False
     noted: bool = False
+
+    @property
+    def batch(self) -> int:
+        """Most inputs per request."""
+        return int(min(self.most, self.connection.batch))
 
     def note_outage(self, error: Exception) -> None:
         """Tell the user, once, that nothing is answered because of ``error``."""

@@ -4,8 +4,9 @@ Before a request is sent its intent is committed; with its labels the intent goe
 that is still there when a store is opened belonged to a request that was in flight when the
 process died: its outcome is unknown, and it is listed as such.
 
-Labels are kept in rows of 256 as little-endian uint16, 65535 meaning "not asked", each row with
-its CRC-32, because SQLite itself does not notice a changed byte.
+Labels are kept in rows of 256 as little-endian uint16, 65535 meaning "not asked", or as bytes, 255
+meaning that, where all of a row are below it; each row with its CRC-32, because SQLite itself does
+not notice a changed byte.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from auditor.errors import StoreError
 
 CHUNK = 256
 NOT_ASKED = 65535
+_NOT_ASKED_BYTE = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,9 +131,10 @@ class LabelStore:
         for chunk, blob, crc in chunks:
             start = chunk * CHUNK
             part = labels[start : start + CHUNK] if start >= 0 else labels[:0]
-            if not isinstance(blob, bytes) or len(blob) != part.nbytes or zlib.crc32(blob) != crc:
+            sizes = {part.nbytes, len(part)}
+            if not isinstance(blob, bytes) or len(blob) not in sizes or zlib.crc32(blob) != crc:
                 raise self._file.damaged("a row of labels is not as it was written")
-            part[:] = np.frombuffer(blob, dtype="<u2")
+            part[:] = _unpacked(blob, len(part))
         return StoredProbe(int(row), labels)
 
     def record(
@@ -324,7 +327,7 @@ class LabelStore:
             [(*key, value) for key, value in self._charges.items()],
         )
         chunks = [
-            (row, chunk, probe.labels[chunk * CHUNK : (chunk + 1) * CHUNK].tobytes())
+            (row, chunk, _packed(probe.labels[chunk * CHUNK : (chunk + 1) * CHUNK]))
             for (row, chunk), probe in self._dirty.items()
         ]
         db.executemany(
@@ -333,6 +336,21 @@ class LabelStore:
         )
         for collected in (self._opened, self._ended, self._charges, self._dirty):
             collected.clear()
+
+
+def _packed(labels: NDArray[np.uint16]) -> bytes:
+    # Adding 1 turns "not asked" into 0, so that one comparison finds a label too large.
+    if (labels + np.uint16(1)).max(initial=0) > _NOT_ASKED_BYTE:
+        return labels.tobytes()
+    return labels.astype("u1").tobytes()  # 65535 becomes 255
+
+
+def _unpacked(blob: bytes, size: int) -> NDArray[np.uint16]:
+    if len(blob) != size:
+        return np.frombuffer(blob, dtype="<u2")
+    labels = np.frombuffer(blob, dtype="u1").astype("<u2")
+    labels[labels == _NOT_ASKED_BYTE] = NOT_ASKED
+    return labels
 
 
 def _unknown_request(started: float, rows: Sequence[tuple[Any, ...]]) -> UnknownRequest:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from auditor.errors import StoreError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _ADDED_BY_2 = 1
 """Tables at the end of the schema that version 1 did not have."""
 
@@ -122,7 +122,7 @@ class StoreFile:
             raise StoreError(f"{self.path} is a SQLite file but not a label store of xray-audit")
         row = db.execute("SELECT value FROM meta WHERE key = 'schema'").fetchone()
         version = "unknown" if row is None else row[0]
-        missing = {str(SCHEMA_VERSION): 0, "1": _ADDED_BY_2}.get(version)
+        missing = {str(SCHEMA_VERSION): 0, "2": 0, "1": _ADDED_BY_2}.get(version)
         if missing is None:
             raise StoreError(
                 f"{self.path} was written by another version (store schema {version}, this one "

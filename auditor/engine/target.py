@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 
 from adapters.contract import (
     Batch,
+    GroupingOracle,
     IdempotentOracle,
     LabelOracle,
     Labels,
@@ -31,11 +32,17 @@ class Connection:
         self._remote = oracle if isinstance(oracle, RemoteOracle) else None
         self._offline = oracle if isinstance(oracle, OfflineOracle) else None
         self._idempotent = oracle if isinstance(oracle, IdempotentOracle) else None
+        self._grouping = oracle if isinstance(oracle, GroupingOracle) else None
 
     @property
     def status(self) -> str:
         """Status of the newest reply; empty if replies have none."""
         return "" if self._remote is None else self._remote.status
+
+    @property
+    def batch(self) -> int:
+        """Most inputs that a call may carry now."""
+        return self.oracle.max_batch if self._grouping is None else self._grouping.group
 
     @property
     def addresses(self) -> Collection[str]:

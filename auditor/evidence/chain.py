@@ -37,6 +37,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -289,6 +290,22 @@ def _lines(data: bytes, end: int) -> Iterator[bytes]:
             raise EvidenceError("the label log holds a line longer than any that is written")
         yield data[start:stop]
         start = stop + 1
+
+
+def file_lines(path: Path) -> Iterator[bytes]:
+    """The whole lines of the log at ``path``, read one after the other.
+
+    Raises:
+        EvidenceError: the last one is half-written, or one is longer than any that is written.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as file:
+        while line := file.readline(MAX_LINE + 1):
+            if not line.endswith(b"\n"):
+                torn = f"{path.name} ends in a half-written line"
+                long = "the label log holds a line longer than any that is written"
+                raise EvidenceError(long if len(line) > MAX_LINE else torn)
+            yield line[:-1]
 
 
 def spans(items: NDArray[np.int64], most: int) -> Iterator[NDArray[np.int64]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -13,12 +14,12 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from adapters.strict_json import canonical
-from auditor.errors import AuditError, EvidenceError
+from auditor.errors import AuditError
 from auditor.evidence import layout
 from auditor.evidence.attest.signing import Signer
 from auditor.evidence.canonical import sha256
-from auditor.evidence.chain import Chain, read_chain, split_lines
-from auditor.evidence.head import head_statement, listing, plan_statement
+from auditor.evidence.chain import Chain, file_lines, read_chain
+from auditor.evidence.head import Listed, head_statement, listing, plan_statement
 from auditor.evidence.label_log import LabelLog
 from auditor.evidence.records import image_bytes, tool
 from auditor.report.files import write_atomic
@@ -164,7 +165,6 @@ class Recorder:
         fixed = (
             layout.PLAN,
             layout.PLAN_SIGNATURE,
-            layout.LOG,
             layout.RUN,
             layout.PROFILE,
             layout.SAMPLES,
@@ -173,11 +173,13 @@ class Recorder:
         earlier = (self._folder / layout.EARLIER_PLANS).glob("*")
         names = [*fixed, *views, *(layout.EARLIER_PLANS + path.name for path in earlier)]
         content = {name: data for name in names if (data := self._read(name)) is not None}
-        lines, torn = split_lines(content[layout.LOG])
-        if torn:
-            raise EvidenceError(f"{layout.LOG} ends in a half-written line")
+        log = self._folder / layout.LOG  # never all of it in memory
+        with log.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        listed = [*listing(content), Listed(layout.LOG, log.stat().st_size, digest)]
         public = None if self._signer is None else self._signer.public
-        head = head_statement(listing(content), content, read_chain(lines), public)
+        chain = read_chain(file_lines(log))
+        head = head_statement(sorted(listed, key=lambda one: one.path), content, chain, public)
         if self._signer is not None:
             write_atomic(self._folder / layout.HEAD_SIGNATURE, self._signer.envelope(head))
         write_atomic(self._folder / layout.HEAD, head)

@@ -1,23 +1,20 @@
-"""Every view of a result: its name, its file and its renderer."""
+"""Every view of a result: its name and its file; what draws it is loaded with the first view."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from auditor.errors import AuditError, UsageError, did_you_mean
-from auditor.report.cyclonedx import render_cyclonedx
 from auditor.report.files import write_atomic
-from auditor.report.html.page import render_html, render_summary
-from auditor.report.json_report import report_bytes
-from auditor.report.junit import render_junit
-from auditor.report.markdown import render_markdown, summary_markdown
-from auditor.report.pdf import load_weasyprint, render_pdf
-from auditor.report.sarif import render_sarif
-from auditor.report.source import ReportSource
-from auditor.report.wording.frameworks import Framework, load_all
+
+if TYPE_CHECKING:
+    from auditor.report.source import ReportSource
+    from auditor.report.wording.frameworks import Framework
 
 
 class ViewName(StrEnum):
@@ -55,8 +52,10 @@ def view_settings(frameworks: Iterable[str] = (), location: str = "") -> ViewSet
         UsageError: there is no such framework.
     """
     names = [word.lower() for word in _words(frameworks)]
-    chosen = load_all(() if ALL in names else names) if names else ()
-    return ViewSettings(chosen, location)
+    if not names:
+        return ViewSettings(location=location)
+    load_all = import_module("auditor.report.wording.frameworks").load_all
+    return ViewSettings(load_all(() if ALL in names else names), location)
 
 
 def _words(given: Iterable[str]) -> list[str]:
@@ -79,7 +78,7 @@ def view_names(given: Iterable[str], default: ViewName = ViewName.HTML) -> tuple
         named.insert(named.index(ViewName.SUMMARY) + 1, ViewName.SUMMARY_PAGE)
     chosen = tuple(dict.fromkeys(named)) or (default,)
     if ViewName.PDF in chosen:
-        load_weasyprint()
+        import_module("auditor.report.pdf").load_weasyprint()
     return chosen
 
 
@@ -114,20 +113,6 @@ def view_files(given: Iterable[str]) -> tuple[str, ...]:
 VIEW_FILES = tuple(file for name, file in FILES.items() if name != ViewName.JSON)
 """Files that an audit may write beside ``report.json``."""
 
-RENDERERS: dict[ViewName, Callable[[ReportSource, ViewSettings], bytes]] = {
-    ViewName.JSON: lambda source, _: report_bytes(source.result.content),
-    ViewName.HTML: lambda source, chosen: render_html(source, chosen.frameworks).encode(),
-    ViewName.SUMMARY: lambda source, _: summary_markdown(source).encode(),
-    ViewName.SUMMARY_PAGE: lambda source, _: render_summary(source).encode(),
-    ViewName.MARKDOWN: lambda source, chosen: render_markdown(source, chosen.frameworks).encode(),
-    ViewName.SARIF: lambda source, chosen: render_sarif(source, chosen.location).encode(),
-    ViewName.JUNIT: lambda source, _: render_junit(source).encode(),
-    ViewName.PDF: lambda source, chosen: render_pdf(source, chosen.frameworks),
-    ViewName.CYCLONEDX: lambda source, chosen: render_cyclonedx(
-        source, chosen.frameworks or load_all()
-    ).encode(),
-}
-
 
 def render(name: ViewName, source: ReportSource, settings: ViewSettings) -> bytes:
     """One view; equal arguments give equal bytes.
@@ -137,13 +122,14 @@ def render(name: ViewName, source: ReportSource, settings: ViewSettings) -> byte
             extra is not installed.
     """
     try:
-        return RENDERERS[name](source, settings)
+        drawn: bytes = import_module("auditor.report.renderers").RENDERERS[name](source, settings)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, ArithmeticError) as error:
         # A reader gets a sentence, whichever program made the file.
         raise AuditError(
             f"the report cannot be shown as {name}: it is not as report.schema.json describes "
             f"({type(error).__name__}: {str(error)[:120]})"
         ) from error
+    return drawn
 
 
 def render_all(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import re
 from pathlib import Path
@@ -19,6 +20,7 @@ ROOT = Path(adapters.__file__).parent
 LINE = re.compile(r"^ {4}([│├└─ ]*)(\w+)(?: {2,}(.*))?$")
 
 
+@functools.cache
 def sources() -> dict[str, ast.Module]:
     """Every module of the adapters by its dotted name."""
     found = {}
@@ -28,6 +30,7 @@ def sources() -> dict[str, ast.Module]:
     return found
 
 
+@functools.cache
 def defined() -> dict[str, type[BaseException]]:
     """Every exception class that a module of the adapters defines."""
     found = {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import resources
@@ -17,6 +19,7 @@ from numpy.typing import NDArray
 from adapters.contract import Access, InputSpec
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
 from auditor.__main__ import _guarded
+from auditor.engine.rate import Clock
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 
@@ -61,6 +64,17 @@ def samples() -> Samples:
 def settings() -> AuditSettings:
     """The default, with few planes and repeats."""
     return AuditSettings(planes=16, canaries=10)
+
+
+@pytest.fixture
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time goes by ten times as fast for engines, so that their pauses cost little."""
+
+    async def sleep(seconds: float) -> None:
+        await asyncio.sleep(seconds / 10)
+
+    defaults = (lambda: 10 * time.monotonic(), sleep, time.time)
+    monkeypatch.setattr(Clock.__init__, "__defaults__", defaults)
 
 
 @pytest.fixture(scope="session")

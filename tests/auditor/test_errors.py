@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import re
 from pathlib import Path
@@ -17,6 +18,7 @@ ROOT = Path(auditor.__file__).parent
 LINE = re.compile(r"^ {4}([│├└─ ]*)(\w+)(?: {2,}(?:exit (\d+): )?.*)?$")
 
 
+@functools.cache
 def sources() -> dict[str, ast.Module]:
     """Every module of the auditor by its dotted name."""
     found = {}
@@ -27,6 +29,7 @@ def sources() -> dict[str, ast.Module]:
     return found
 
 
+@functools.cache
 def defined() -> dict[str, type[BaseException]]:
     """Every exception class that a module of the auditor defines."""
     found = {}

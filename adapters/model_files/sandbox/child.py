@@ -89,17 +89,20 @@ def _run_failure(error: Exception) -> bytes:
 
 
 class Server:
-    """Answers requests about the slots in the file ``inputs``, laid out as ``plan`` says."""
+    """Answers requests about the slots in the file ``inputs``, laid out as ``plan`` says: the model
+    is given ``step`` inputs at a time.
+    """
 
     def __init__(self, model: LoadedModel, plan: dict[str, Any], inputs: int) -> None:
         np = importlib.import_module("numpy")
         labels = importlib.import_module("adapters.model_files.labels")
+        self._join = np.concatenate
         rows = plan["shape"]
         dtype = np.dtype(plan["dtype"])
         size = int(np.prod(rows)) * dtype.itemsize
         mapped = mmap.mmap(inputs, plan["slots"] * size, prot=mmap.PROT_READ)
         self._slots = np.frombuffer(mapped, dtype).reshape(plan["slots"], *rows)
-        self._model = model
+        self._model, self._step = model, plan["step"]
         self._read_labels = labels.read_labels
         facts = model.facts
         self._space = labels.label_space(plan["classes"], facts.classes, text=facts.text)
@@ -127,7 +130,9 @@ class Server:
 
     def _labels(self, slot: int, rows: int) -> Any:
         """Hard labels ``(rows,)`` int32: all that leaves this process."""
-        reply = self._model.infer(self._slots[slot, :rows])
+        inputs, step = self._slots[slot, :rows], self._step
+        replies = [self._model.infer(inputs[at : at + step]) for at in range(0, rows, step)]
+        reply = replies[0] if len(replies) == 1 else self._join(replies)
         return self._read_labels(reply, rows, self._space).astype("int32")
 
 

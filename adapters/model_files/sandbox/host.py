@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack, closing
@@ -17,6 +18,7 @@ from adapters.contract import MAX_CLASSES, Batch, Labels
 from adapters.errors import BadReply, TargetError
 from adapters.model_files.beside import FileBeside
 from adapters.model_files.file import ModelFile
+from adapters.model_files.input_plan import InputPlan
 from adapters.model_files.oracle import (
     ModelFileOracle,
     ResolvedModel,
@@ -33,6 +35,11 @@ from adapters.worker import Worker
 
 SLOTS = 2
 """Batches in shared memory: one is filled while the model works on the other."""
+
+GROUP, GROUP_BYTES = 64, 8 * 1024**2
+"""Most inputs, and bytes of them, that go to a model together which takes one at a time."""
+GROUP_S = 0.05
+"""A group of inputs is doubled as long as one is answered sooner."""
 
 MEMORY_GIB = 4.0
 LOAD_S = 120.0
@@ -128,14 +135,25 @@ def _lay_out(slots: Slots, resolved: ResolvedModel, file: str) -> dict[str, Any]
             f"one input of model file {file} holds {plan.spec.size:,} values, more than the "
             f"{MAX_INPUT_VALUES:,} supported"
         )
-    rows = (max(plan.max_batch, plan.min_batch), *plan.tensor_shape())
+    step = max(plan.max_batch, plan.min_batch)
+    rows = (max(step, _most_together(plan)), *plan.tensor_shape())
     slots.shape(SLOTS, rows, plan.dtype)
     return {
         "slots": SLOTS,
         "shape": rows,
+        "step": step,
         "dtype": plan.dtype,
         "classes": resolved.space.names or None,
     }
+
+
+def _most_together(plan: InputPlan) -> int:
+    """Most inputs in one request: more than the model takes at once only if that is one, so that it
+    is given the same batches either way.
+    """
+    if plan.max_batch > 1 or plan.min_batch > 1:
+        return plan.max_batch
+    return max(1, min(GROUP, GROUP_BYTES // (plan.spec.size * np.dtype(plan.dtype).itemsize)))
 
 
 def _limits(target: Target, *, gpu: bool) -> ModelLimits:
@@ -164,13 +182,16 @@ def _account(limits: ModelLimits, landlock: int, *, gpu: bool) -> dict[str, Any]
 class IsolatedOracle(ModelFileOracle):
     """A model file that runs in its own process, started on ``reader``. Only labels come back from
     there. Two threads: one encodes a batch into shared memory and asks, the other waits for
-    answers, so the next batch is ready when the model is.
+    answers, so the next batch is ready when the model is. ``group`` is as in
+    :class:`adapters.contract.GroupingOracle`.
     """
 
     def __init__(
         self, process: ModelProcess, resolved: ResolvedModel, slots: Slots, reader: Worker
     ) -> None:
         super().__init__(resolved)
+        self.group = self.max_batch
+        self._most = _most_together(resolved.plan)
         self._process = process
         self._slots = slots
         self._reader = reader
@@ -191,7 +212,7 @@ class IsolatedOracle(ModelFileOracle):
 
     def _ask(self, batch: Batch) -> Future[Labels]:
         """Runs on the sender: returns what the reader will have."""
-        checked = check_batch(batch, self.input_spec, self.max_batch)
+        checked = check_batch(batch, self.input_spec, self.group)
         tensor = self._plan.encode(checked)
         slot = self._free.get()
         try:
@@ -205,10 +226,13 @@ class IsolatedOracle(ModelFileOracle):
 
     def _collect(self, number: int, slot: int, rows: int, wanted: int) -> Labels:
         """Runs on the reader."""
+        began = time.monotonic()
         try:
             reply = self._process.answer(number, rows)
         finally:
             self._free.put(slot)
+        if wanted == self.group < self._most and time.monotonic() - began < GROUP_S:
+            self.group = min(2 * self.group, self._most)
         if reply.labels is None:
             if reply.error == "BadReply":
                 raise BadReply(one_line(reply.text, 600))

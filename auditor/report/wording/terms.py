@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from auditor.report.result.base import RatePart, SharePart
-from auditor.report.result.judgement import ComparisonPart, DecisionLabel
-from auditor.report.result.result import Result
-from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.triggers import change
+
+if TYPE_CHECKING:  # a plan has names for scores and no report
+    from auditor.report.result.base import RatePart, SharePart
+    from auditor.report.result.judgement import ComparisonPart, DecisionLabel
+    from auditor.report.result.result import Result
+    from auditor.report.result.trigger import FindingPart, TriggerPart
 
 SCORE_TITLES = {"re": "RE", "ats": "ATS", "ats_by_label": "ATS by label"}
 SCORE_HEADS = {**SCORE_TITLES, "re": "RE (bits)"}

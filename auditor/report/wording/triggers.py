@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from auditor.report.result.trigger import FindingPart
 from auditor.report.wording.text import safe_text
+
+if TYPE_CHECKING:  # a plan has words for triggers and no report
+    from auditor.report.result.trigger import FindingPart
 
 
 class TriggerWords(NamedTuple):

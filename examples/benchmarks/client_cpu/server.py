@@ -7,10 +7,13 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 CLASSES = 10
+ARRIVED: list[float] = []
+"""When each request with inputs came, seconds; ``/times`` answers them and begins anew."""
 _LENGTH = re.compile(rb"\ncontent-length: *(\d+)", re.IGNORECASE)
 _COUNT = re.compile(rb"/(\d+)/")
 
@@ -47,6 +50,12 @@ class _Answering(asyncio.Protocol):
                 return
             del self._data[:whole]
             path = head.split(b" ", 2)[1]
+            if path == b"/times":
+                self._transport.write(_told(json.dumps(ARRIVED).encode()))
+                ARRIVED.clear()
+                continue
+            if path.endswith((b"/infer", b"/scores")):
+                ARRIVED.append(time.monotonic())
             if path not in self._made:
                 self._made[path] = self._reply(path)
             if self._delay_s and path.endswith((b"/infer", b"/scores")):
@@ -66,8 +75,12 @@ class _Answering(asyncio.Protocol):
             body = json.dumps({"model_name": "m", "outputs": [output]}).encode()
         elif not path.endswith(b"/scores"):
             body = self._metadata
-        head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
-        return head.encode() + b"\r\n\r\n" + body
+        return _told(body)
+
+
+def _told(body: bytes) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+    return head.encode() + b"\r\n\r\n" + body
 
 
 @contextmanager

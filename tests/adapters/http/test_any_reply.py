@@ -267,49 +267,49 @@ def test_random_bytes_on_the_wire(scripted: Scripted, transport: str) -> None:
 # ---- bombs ---------------------------------------------------------------------------------------
 
 FULL = 16 * MIB - 100
-BOMBS: dict[str, tuple[str, bytes]] = {
-    "five million labels": ("index", b'{"out":[' + b"1," * 5_000_000 + b"1]}"),
-    "a million class names": ("label", b'{"out":[' + b'"abcd",' * 1_000_000 + b'""]}'),
-    "empty lists": ("scores", b'{"out":[' + b"[]," * (FULL // 3 - 9) + b"[]]}"),
-    "empty objects": ("label-score-list", b'{"out":[' + b"{}," * (FULL // 3 - 9) + b"{}]}"),
-    "floats": ("scores", b'{"out":[' + b"0.12345," * 1_900_000 + b"1]}"),
-    "rows": ("scores", b'{"out":[' + b"[0.5,0.5]," * 1_500_000 + b"[1,2]]}"),
-    "a long text": ("label", b'{"out":["' + b"x" * (FULL - 20) + b'"]}'),
-    "escapes": ("label", b'{"out":["' + b"\\u0041" * (FULL // 6 - 20) + b'"]}'),
-    "a long text among scores": (
+BOMBS: dict[str, Callable[[], tuple[str, bytes]]] = {
+    "five million labels": lambda: ("index", b'{"out":[' + b"1," * 5_000_000 + b"1]}"),
+    "a million class names": lambda: ("label", b'{"out":[' + b'"abcd",' * 1_000_000 + b'""]}'),
+    "empty lists": lambda: ("scores", b'{"out":[' + b"[]," * (FULL // 3 - 9) + b"[]]}"),
+    "empty objects": lambda: ("label-score-list", b'{"out":[' + b"{}," * (FULL // 3 - 9) + b"{}]}"),
+    "floats": lambda: ("scores", b'{"out":[' + b"0.12345," * 1_900_000 + b"1]}"),
+    "rows": lambda: ("scores", b'{"out":[' + b"[0.5,0.5]," * 1_500_000 + b"[1,2]]}"),
+    "a long text": lambda: ("label", b'{"out":["' + b"x" * (FULL - 20) + b'"]}'),
+    "escapes": lambda: ("label", b'{"out":["' + b"\\u0041" * (FULL // 6 - 20) + b'"]}'),
+    "a long text among scores": lambda: (
         "scores",
         b'{"out":[' + b'["a"],' * 3 + b'["' + b"x" * 10_000_000 + b'"]]}',
     ),
-    "texts among scores": (
+    "texts among scores": lambda: (
         "scores",
         b'{"out":[[' + b'"a",' * 100_000 + b'"' + b"x" * 1_000_000 + b'"],[1],[1],[1]]}',
     ),
-    "a long number": ("scores", b'{"out":[[0.' + b"1" * (FULL - 40) + b",1]]}"),
-    "a long whole number": ("index", b'{"out":[' + b"1" * (FULL - 40) + b"]}"),
-    "deep": ("scores", b'{"out":' + b"[" * 5_000_000 + b"]" * 5_000_000 + b"}"),
-    "deep and wide": ("scores", b'{"out":[' + b"[[[[[[]]]]]]," * 1_000_000 + b"1]}"),
-    "keys": (
+    "a long number": lambda: ("scores", b'{"out":[[0.' + b"1" * (FULL - 40) + b",1]]}"),
+    "a long whole number": lambda: ("index", b'{"out":[' + b"1" * (FULL - 40) + b"]}"),
+    "deep": lambda: ("scores", b'{"out":' + b"[" * 5_000_000 + b"]" * 5_000_000 + b"}"),
+    "deep and wide": lambda: ("scores", b'{"out":[' + b"[[[[[[]]]]]]," * 1_000_000 + b"1]}"),
+    "keys": lambda: (
         "label-score-dict",
         json.dumps({"out": [{str(n): n for n in range(600_000)}]}).encode(),
     ),
-    "spaces": ("index", b" " * FULL),
-    "a page": ("index", b"<title>" + b"<" * (FULL - 20)),
-    "an error": ("index", b'{"error":"' + b"\\n" * (FULL // 2 - 20) + b'"}'),
-    "nested errors": ("index", b'{"out":[' + b'{"a":[{"b":1}]},' * 400_000 + b"1]}"),
-    "axes": (
+    "spaces": lambda: ("index", b" " * FULL),
+    "a page": lambda: ("index", b"<title>" + b"<" * (FULL - 20)),
+    "an error": lambda: ("index", b'{"error":"' + b"\\n" * (FULL // 2 - 20) + b'"}'),
+    "nested errors": lambda: ("index", b'{"out":[' + b'{"a":[{"b":1}]},' * 400_000 + b"1]}"),
+    "axes": lambda: (
         "v2",
         b'{"outputs":[{"name":"y","datatype":"FP32","data":[1],"shape":['
         + b"9999999999999999999," * 400_000
         + b"1]}]}",
     ),
-    "zip": ("index", gzip.compress(b'{"out":[' + b"1," * 20_000_000 + b"1]}")),
-    "tidy zip": ("index", gzip.compress(b" " * FULL)),
+    "zip": lambda: ("index", gzip.compress(b'{"out":[' + b"1," * 20_000_000 + b"1]}")),
+    "tidy zip": lambda: ("index", gzip.compress(b" " * FULL)),
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_costs_little_time_and_memory(bomb: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    kind, body = BOMBS[bomb]
+    kind, body = BOMBS[bomb]()
     head: Head = [(b"content-encoding", b"gzip")] if "zip" in bomb else []
 
     async def run() -> int:
@@ -348,7 +348,7 @@ def test_raw_texts_that_say_nothing_are_refused(monkeypatch: pytest.MonkeyPatch)
 def test_a_bomb_on_the_wire_costs_little_time_and_memory(
     scripted: Scripted, transport: str, bomb: str
 ) -> None:
-    kind, body = BOMBS.get(bomb, ("index", b"{}"))
+    kind, body = BOMBS[bomb]() if bomb in BOMBS else ("index", b"{}")
     head = b"content-encoding: gzip\r\n" if bomb == "zip" else b""
     head += b"x-long: " + b"a" * (8 * MIB) + b"\r\n" if bomb == "heads" else b""
     size = b"content-length: %d\r\n\r\n" % len(body)

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 from adapters.errors import TargetError
@@ -16,6 +16,12 @@ from tests.adapters.target._descriptions import BAD, FULL, LEAST
 SCHEMA = schema()
 NO_TEXTS = {"integer": "5", "number": "5.5", "boolean": "true"}
 """Kind of value in the schema -> a text that says one."""
+
+
+@pytest.fixture(scope="module")
+def jsonschema() -> Any:
+    """Not imported above: it takes two seconds, and every worker reads this file."""
+    return importlib.import_module("jsonschema")
 
 
 def fields() -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
@@ -29,7 +35,7 @@ def fields() -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
             yield from (((name, own), part) for own, part in table["properties"].items())
 
 
-def test_the_shipped_schema_is_the_classes_own() -> None:
+def test_the_shipped_schema_is_the_classes_own(jsonschema: Any) -> None:
     shipped = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
     assert shipped == SCHEMA, "run python -m adapters.target.schema"
     jsonschema.Draft202012Validator.check_schema(shipped)
@@ -57,13 +63,15 @@ def test_a_text_is_never_taken_for_a_number_or_a_truth_value() -> None:
     assert tried > 15
 
 
-def test_the_schema_takes_what_the_reader_takes(tmp_path: Path) -> None:
+def test_the_schema_takes_what_the_reader_takes(jsonschema: Any, tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text(FULL)
     for table in (LEAST, {"preset": "google-vision"}, read_description(tmp_path / "t.toml")):
         jsonschema.validate(table, SCHEMA)
 
 
 @pytest.mark.parametrize("changes", [changes for changes, _ in BAD])
-def test_the_schema_refuses_what_the_reader_refuses(changes: dict[str, Any]) -> None:
+def test_the_schema_refuses_what_the_reader_refuses(
+    jsonschema: Any, changes: dict[str, Any]
+) -> None:
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**LEAST, **changes}, SCHEMA)

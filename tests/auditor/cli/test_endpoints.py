@@ -16,6 +16,7 @@ import pytest
 
 from auditor.errors import ExitCode
 
+pytestmark = pytest.mark.usefixtures("hurried")
 KEY = "k3y-that-nobody-may-see-0123456789"
 SMALL = ("--planes", "2", "--canaries", "4", "--quiet")
 SHAPE = (1, 6, 6)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import zlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -122,17 +123,42 @@ def test_probes_and_models_are_kept_apart(path: Path) -> None:
     assert use(path, read) == [97 * 256 + 120, 97 * 256 + 121, 98 * 256 + 120, 98 * 256 + 121]
 
 
-def test_a_row_of_labels_is_a_chunk(path: Path) -> None:
+@pytest.mark.parametrize(("label", "width"), [(0, 1), (254, 1), (255, 2), (65534, 2)])
+def test_a_row_of_labels_is_a_chunk(path: Path, label: int, width: int) -> None:
     async def write(store: LabelStore) -> None:
         probe = await load(store)
-        for start in range(0, 1000, 50):
-            await ask(store, probe, list(range(start, start + 50)), [1] * 50)
+        for start in range(0, 950, 50):
+            await ask(store, probe, list(range(start, start + 50)), [label] * 50)
+
+    async def read(store: LabelStore) -> list[int]:
+        return (await load(store)).labels.tolist()
 
     use(path, write)
     with sqlite3.connect(path) as db:
         rows = db.execute("SELECT chunk, length(labels) FROM chunks ORDER BY chunk").fetchall()
     db.close()
-    assert rows == [(0, 512), (1, 512), (2, 512), (3, (1000 - 768) * 2)]
+    sizes = [256, 256, 256, 1000 - 768]
+    assert rows == [(number, width * size) for number, size in enumerate(sizes)]
+    assert use(path, read) == [label] * 950 + [NOT_ASKED] * 50
+
+
+def test_rows_as_an_earlier_version_wrote_them_are_read(path: Path) -> None:
+    async def write(store: LabelStore) -> None:
+        await ask(store, await load(store), [0, 999], [7, 8])
+
+    async def read(store: LabelStore) -> list[int]:
+        return (await load(store)).labels[[0, 1, 999]].tolist()
+
+    use(path, write)
+    with sqlite3.connect(path) as db:
+        for chunk, blob in db.execute("SELECT chunk, labels FROM chunks").fetchall():
+            narrow = np.frombuffer(blob, "u1").astype("<u2")
+            wide = np.where(narrow == 255, NOT_ASKED, narrow).astype("<u2").tobytes()
+            fields = (wide, zlib.crc32(wide), chunk)
+            db.execute("UPDATE chunks SET labels = ?, crc = ? WHERE chunk = ?", fields)
+        db.execute("UPDATE meta SET value = '2' WHERE key = 'schema'")
+    db.close()
+    assert use(path, read) == [7, NOT_ASKED, 8]
 
 
 def test_the_charge_is_on_disk_before_the_request_leaves(path: Path) -> None:
@@ -382,7 +408,7 @@ def test_a_row_that_was_changed_is_noticed(path: Path, sql: str, value: Any) -> 
 def test_every_flipped_bit_of_a_row_is_noticed(path: Path) -> None:
     use(path, ask_ten)
     sound = path.read_bytes()
-    where = sound.find(np.arange(10, dtype="<u2").tobytes())
+    where = sound.find(bytes(range(10)))
     assert where > 0
     for bit in range(0, 20 * 8, 7):
         data = bytearray(sound)

@@ -1,4 +1,5 @@
 import copy
+import importlib
 import io
 import json
 import math
@@ -9,7 +10,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 
@@ -33,7 +33,9 @@ MakeReport = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def validator() -> jsonschema.Draft202012Validator:
+def validator() -> Any:
+    # Not imported above: it takes two seconds, and every worker reads this file.
+    jsonschema = importlib.import_module("jsonschema")
     schema = load_schema()
     jsonschema.Draft202012Validator.check_schema(schema)
     return jsonschema.Draft202012Validator(schema)
@@ -50,13 +52,13 @@ def validator() -> jsonschema.Draft202012Validator:
     ],
 )
 def test_schema_accepts_reports(
-    make_report: MakeReport, validator: jsonschema.Draft202012Validator, arguments: dict[str, Any]
+    make_report: MakeReport, validator: Any, arguments: dict[str, Any]
 ) -> None:
     validator.validate(make_report(**arguments))
 
 
 def test_schema_accepts_what_is_unknown_where_the_target_or_the_settings_may_add_it(
-    report: dict[str, Any], validator: jsonschema.Draft202012Validator
+    report: dict[str, Any], validator: Any
 ) -> None:
     report["model"]["x-provider"] = {"anything": [1, None]}
     report["settings"]["patience"] = 3
@@ -112,7 +114,7 @@ BROKEN: list[tuple[str, object]] = [
 @pytest.mark.parametrize(("path", "value"), BROKEN, ids=[path for path, _ in BROKEN])
 def test_schema_rejects_a_broken_value(
     report: dict[str, Any],
-    validator: jsonschema.Draft202012Validator,
+    validator: Any,
     path: str,
     value: object,
 ) -> None:
@@ -120,9 +122,7 @@ def test_schema_rejects_a_broken_value(
     assert not validator.is_valid(report)
 
 
-def test_schema_rejects_a_missing_key(
-    report: dict[str, Any], validator: jsonschema.Draft202012Validator
-) -> None:
+def test_schema_rejects_a_missing_key(report: dict[str, Any], validator: Any) -> None:
     for key in report:
         assert not validator.is_valid({k: v for k, v in report.items() if k != key}), key
     for key in report["planes"][0]:
@@ -362,7 +362,7 @@ REPORTS = sorted((Path(__file__).parents[2] / "data" / "bundles_0_1").glob("*/re
 
 @pytest.mark.parametrize("path", REPORTS, ids=[path.parent.name for path in REPORTS])
 def test_reports_of_release_0_1_are_read_and_written_again_to_the_byte(
-    path: Path, validator: jsonschema.Draft202012Validator
+    path: Path, validator: Any
 ) -> None:
     read = read_result(path)
     validator.validate(read.content)

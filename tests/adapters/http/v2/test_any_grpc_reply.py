@@ -191,35 +191,41 @@ def contents(packed: bytes, number: int = 3) -> bytes:
     return field(5, NAMED + field(3, varint(INPUTS)) + field(5, field(number, packed)))
 
 
-BOMBS: dict[str, bytes] = {
-    "five million labels": contents(b"\1" * 5_000_000),
-    "five million labels, one by one": field(5, NAMED + field(5, b"\x18\1" * 5_000_000)),
-    "as many numbers as fit": contents(b"\1" * FULL),
-    "as many true and false as fit": contents(b"\1" * FULL, 1),
-    "as many floats as fit": contents(b"\0" * (FULL - FULL % 8), 6),
-    "empty outputs": b"\x2a\0" * (FULL // 2),
-    "outputs with a parameter each": field(5, field(4, b"")) * (FULL // 4),
-    "parameters": field(4, field(1, b"a") + field(2, b"\x08\1")) * (FULL // 9),
-    "an output again and again": field(5, b"\x2a\0" * (FULL // 2)),
-    "empty texts": field(5, field(5, b"\x42\0" * (FULL // 2))),
-    "short texts": field(5, field(5, b"\x42\4\xf0\x9f\x98\x80" * (FULL // 6))),
-    "a long text": contents("\N{GRINNING FACE}".encode() + b"x" * (FULL - 50), 8),
-    "a long name": field(2, "\N{GRINNING FACE}".encode() + b"x" * (FULL - 50)),
-    "a long name of the output": field(5, field(1, "\N{GRINNING FACE}".encode() + b"x" * FULL)),
-    "axes": field(5, field(3, b"\1" * FULL)),
-    "long axes": field(5, field(3, b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f" * (FULL // 9))),
-    "an axis again and again": field(5, b"\x18\1" * (FULL // 2)),
-    "empty raw tensors": b"\x32\0" * (FULL // 2),
-    "a field that nothing knows": b"\x78\1" * (FULL // 2),
-    "a part that nothing knows": b"\x7a\0" * (FULL // 2),
-    "groups in groups": b"\x7b" * FULL,
-    "numbers without end": b"\xff" * FULL,
-    "as many numbers as are read": contents(b"\1" * ((1 << 20) - 9)),
-    "as many texts as are read": contents(b"", 8) + field(5, field(5, b"\x42\0" * 700_000)),
-    "a text as long as is read": contents("\N{GRINNING FACE}".encode() + b"x" * 8_380_000, 8),
-    "one raw tensor of bytes": inferred("INT8", [INPUTS, FULL // 4], b"\1" * (FULL // 4 * 4)),
-    "one raw tensor of halves": inferred("FP16", [INPUTS, FULL // 8], bytes(FULL // 8 * 8)),
-    "a raw text": inferred(
+BOMBS: dict[str, Callable[[], bytes]] = {
+    "five million labels": lambda: contents(b"\1" * 5_000_000),
+    "five million labels, one by one": lambda: field(5, NAMED + field(5, b"\x18\1" * 5_000_000)),
+    "as many numbers as fit": lambda: contents(b"\1" * FULL),
+    "as many true and false as fit": lambda: contents(b"\1" * FULL, 1),
+    "as many floats as fit": lambda: contents(b"\0" * (FULL - FULL % 8), 6),
+    "empty outputs": lambda: b"\x2a\0" * (FULL // 2),
+    "outputs with a parameter each": lambda: field(5, field(4, b"")) * (FULL // 4),
+    "parameters": lambda: field(4, field(1, b"a") + field(2, b"\x08\1")) * (FULL // 9),
+    "an output again and again": lambda: field(5, b"\x2a\0" * (FULL // 2)),
+    "empty texts": lambda: field(5, field(5, b"\x42\0" * (FULL // 2))),
+    "short texts": lambda: field(5, field(5, b"\x42\4\xf0\x9f\x98\x80" * (FULL // 6))),
+    "a long text": lambda: contents("\N{GRINNING FACE}".encode() + b"x" * (FULL - 50), 8),
+    "a long name": lambda: field(2, "\N{GRINNING FACE}".encode() + b"x" * (FULL - 50)),
+    "a long name of the output": lambda: field(
+        5, field(1, "\N{GRINNING FACE}".encode() + b"x" * FULL)
+    ),
+    "axes": lambda: field(5, field(3, b"\1" * FULL)),
+    "long axes": lambda: field(5, field(3, b"\xff\xff\xff\xff\xff\xff\xff\xff\x7f" * (FULL // 9))),
+    "an axis again and again": lambda: field(5, b"\x18\1" * (FULL // 2)),
+    "empty raw tensors": lambda: b"\x32\0" * (FULL // 2),
+    "a field that nothing knows": lambda: b"\x78\1" * (FULL // 2),
+    "a part that nothing knows": lambda: b"\x7a\0" * (FULL // 2),
+    "groups in groups": lambda: b"\x7b" * FULL,
+    "numbers without end": lambda: b"\xff" * FULL,
+    "as many numbers as are read": lambda: contents(b"\1" * ((1 << 20) - 9)),
+    "as many texts as are read": lambda: contents(b"", 8) + field(5, field(5, b"\x42\0" * 700_000)),
+    "a text as long as is read": lambda: contents(
+        "\N{GRINNING FACE}".encode() + b"x" * 8_380_000, 8
+    ),
+    "one raw tensor of bytes": lambda: inferred(
+        "INT8", [INPUTS, FULL // 4], b"\1" * (FULL // 4 * 4)
+    ),
+    "one raw tensor of halves": lambda: inferred("FP16", [INPUTS, FULL // 8], bytes(FULL // 8 * 8)),
+    "a raw text": lambda: inferred(
         "BYTES", [1], struct.pack("<I", FULL) + "\N{GRINNING FACE}".encode() + b"x" * (FULL - 4)
     ),
 }
@@ -229,7 +235,7 @@ BOMBS: dict[str, bytes] = {
 @pytest.mark.parametrize("bomb", BOMBS)
 def test_a_bomb_costs_little_time_and_memory(bomb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     async def run() -> int:
-        oracle = await opened(monkeypatch, [metadata(-1), BOMBS[bomb]])
+        oracle = await opened(monkeypatch, [metadata(-1), BOMBS[bomb]()])
         forget_peak()
         before = resident("VmRSS")
         assert await outcome(oracle, BATCH) == (
@@ -244,7 +250,7 @@ def test_a_bomb_costs_little_time_and_memory(bomb: str, monkeypatch: pytest.Monk
 def test_metadata_that_is_a_bomb(bomb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.process_time()
     with pytest.raises(BadReply, match=r"send fewer inputs|of the V2 protocol"):
-        asyncio.run(opened(monkeypatch, [BOMBS[bomb]]))
+        asyncio.run(opened(monkeypatch, [BOMBS[bomb]()]))
     assert time.process_time() - began < CPU_S
 
 

@@ -60,18 +60,18 @@ def refitted(folder: Path) -> None:
 
 # ---- files -------------------------------------------------------------------------------------
 
-LONG: dict[str, bytes] = {
-    "newlines": b"\n" * (64 * MIB),
-    "spaces": b" " * (64 * MIB),
-    "zeros": bytes(64 * MIB),
-    "one line": b'{"n":0,"prev":"' + b"x" * (40 * MIB) + b'"}\n',
-    "lists": b"[" + b"[]," * (16 * MIB) + b"[]]\n",
-    "numbers": b"[" + b"1," * (24 * MIB) + b"1]\n",
-    "keys": b"{" + b'"":0,' * (8 * MIB) + b'"":0}\n',
-    "depth": b"[" * (32 * MIB),
-    "texts": b"[" + b'"",' * (16 * MIB) + b'""]\n',
-    "digits": b'{"at":' + b"9" * (32 * MIB) + b"}\n",
-    "backslashes": b'"' + b"\\" * (32 * MIB) + b'"\n',
+LONG: dict[str, Callable[[], bytes]] = {
+    "newlines": lambda: b"\n" * (64 * MIB),
+    "spaces": lambda: b" " * (64 * MIB),
+    "zeros": lambda: bytes(64 * MIB),
+    "one line": lambda: b'{"n":0,"prev":"' + b"x" * (40 * MIB) + b'"}\n',
+    "lists": lambda: b"[" + b"[]," * (16 * MIB) + b"[]]\n",
+    "numbers": lambda: b"[" + b"1," * (24 * MIB) + b"1]\n",
+    "keys": lambda: b"{" + b'"":0,' * (8 * MIB) + b'"":0}\n',
+    "depth": lambda: b"[" * (32 * MIB),
+    "texts": lambda: b"[" + b'"",' * (16 * MIB) + b'""]\n',
+    "digits": lambda: b'{"at":' + b"9" * (32 * MIB) + b"}\n",
+    "backslashes": lambda: b'"' + b"\\" * (32 * MIB) + b'"\n',
 }
 
 
@@ -79,7 +79,7 @@ LONG: dict[str, bytes] = {
 @pytest.mark.parametrize("name", ["log.jsonl", "report.json"])
 def test_a_long_file_is_refused_before_it_is_read(bundle: Bundles, name: str, kind: str) -> None:
     folder = bundle("plain")
-    (folder / name).write_bytes(LONG[kind])
+    (folder / name).write_bytes(LONG[kind]())
     mutations.reseal(folder)
     refused(folder)
 
@@ -88,7 +88,7 @@ def test_a_long_file_is_refused_before_it_is_read(bundle: Bundles, name: str, ki
 @pytest.mark.parametrize("kind", ["newlines", "lists", "keys"])
 def test_so_is_every_other_record(bundle: Bundles, name: str, kind: str) -> None:
     folder = bundle("plain")
-    (folder / name).write_bytes(LONG[kind][: 20 * MIB])
+    (folder / name).write_bytes(LONG[kind]()[: 20 * MIB])
     if name != "head.json":
         mutations.reseal(folder)
     refused(folder)
