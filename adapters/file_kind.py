@@ -117,15 +117,16 @@ _IN_ZIP = (
 )
 """A name in a zip archive -> its kind, the first that is there."""
 
-_HEIC = FileKind("an HEIC picture", "convert it to PNG or JPEG")
+HEIC_REMEDY = "pip install 'xray-audit[heic]', or convert it to PNG or JPEG"
+HEIC_PICTURE = FileKind("an HEIC picture", HEIC_REMEDY)
 _AVIF = FileKind("an AVIF picture", _PICTURE, ".avif")
 _PLACES: tuple[tuple[int, bytes, FileKind], ...] = (
     (4, b"TFL3", TFLITE),
     (257, b"ustar", FileKind("a tar archive", "unpack it with tar -xf")),
     (4, b"ftypavi", _AVIF),
-    (4, b"ftyphe", _HEIC),
-    (4, b"ftypmif1", _HEIC),
-    (4, b"ftypmsf1", _HEIC),
+    (4, b"ftyphe", HEIC_PICTURE),
+    (4, b"ftypmif1", HEIC_PICTURE),
+    (4, b"ftypmsf1", HEIC_PICTURE),
     (4, b"ftyp", FileKind("a film", _PICTURE)),
     (8, b"WEBPVP8", FileKind("a WebP picture", _PICTURE, ".webp")),
     (0, b"RIFF", FileKind("a film or sound", _PICTURE)),

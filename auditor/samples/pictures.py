@@ -7,6 +7,7 @@ RGB. Whatever has no one meaning (32-bit and float values) is refused.
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +18,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps
 
 from adapters.contract import Fit
-from adapters.file_kind import TEXT, kind_of_file
+from adapters.file_kind import HEIC_PICTURE, TEXT, kind_of_file
 from auditor.errors import SamplesError
 
-SUFFIXES = frozenset((
+HEIC = frozenset((".heic", ".heif", ".hif"))
+"""Pictures that are read if the package pillow-heif is installed."""
+READS_HEIC = importlib.util.find_spec("pillow_heif") is not None
+SUFFIXES = (HEIC if READS_HEIC else frozenset()) | frozenset((
     ".apng", ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".pbm", ".pgm",
     ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 ))  # fmt: skip
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "GIF", "TIFF", "AVIF")
+_HEIF = "HEIF"
 MAX_PIXELS = 64 * 1024 * 1024
 """Larger images are refused: a tiny file can unpack into gigabytes."""
 
@@ -97,7 +102,7 @@ def read_picture(path: Path, framing: Framing) -> Picture:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as picture:
+            with Image.open(path, formats=_formats(path)) as picture:
                 found = _decode(picture, path, framing)
     except SamplesError:
         raise
@@ -105,6 +110,16 @@ def read_picture(path: Path, framing: Framing) -> Picture:
         why = _why(path, error)
         raise SamplesError(f"sample {path} cannot be read as a picture: {why}") from error
     return Picture(framed(found.pixels, framing), found.changes, found.top)
+
+
+def _formats(path: Path) -> tuple[str, ...]:
+    """Formats that the picture at ``path`` may have: a phone's HEIC is often called .jpg."""
+    if not READS_HEIC or (path.suffix.lower() not in HEIC and kind_of_file(path) != HEIC_PICTURE):
+        return _FORMATS
+    import pillow_heif  # noqa: PLC0415 - an extra
+
+    pillow_heif.register_heif_opener()
+    return (*_FORMATS, _HEIF)
 
 
 def framed(pixels: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint8]:
@@ -176,7 +191,8 @@ def _why(path: Path, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     kind = kind_of_file(path)
-    if kind not in {None, TEXT} and kind.suffix not in SUFFIXES:
+    readable = READS_HEIC and kind == HEIC_PICTURE
+    if not readable and kind not in {None, TEXT} and kind.suffix not in SUFFIXES:
         return f"it is {kind}"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"it has more than {MAX_PIXELS:,} pixels"

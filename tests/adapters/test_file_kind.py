@@ -84,7 +84,7 @@ STATED: dict[str, tuple[bytes, str, str]] = {
     "gzip": (gzip.compress(b"x" * 99), "a gzip archive", "unpack it"),
     "tar": (tarred(), "a tar archive", "tar -xf"),
     "zeros": (bytes(4096), "a file of zeros", "fetch it again"),
-    "heic": (b"\0\0\0\x20ftypheic" + bytes(99), "an HEIC picture", "convert it to PNG"),
+    "heic": (b"\0\0\0\x20ftypheic" + bytes(99), "an HEIC picture", "or convert it to PNG"),
     "text": (b"see https://example.com\n", "a text file", "name the file"),
 }
 INTERNALS = (
