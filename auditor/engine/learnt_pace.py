@@ -79,6 +79,11 @@ class LearntPace:
         return self._counts and not self.by_chance
 
     @property
+    def proven(self) -> float:
+        """The interval without a faster pace that is being tried."""
+        return self._good if self._faster else self.interval
+
+    @property
     def unclear(self) -> bool:
         """True if all refusals so far may be chance."""
         return self._seen is None and not self._counts and not self._limited
