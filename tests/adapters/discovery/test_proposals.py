@@ -124,3 +124,18 @@ def test_nothing_is_read_into_a_failure_or_into_nothing(reply: Any) -> None:
     found = guesses(reply)
     assert len(found) <= MAX_GUESSES
     assert [rule for rule in found if rule["path"] != "*.label"] == []
+
+
+@pytest.mark.parametrize(
+    ("entry", "label"),
+    [
+        ({"mid": "/m/01yrx", "description": "cat", "score": 0.9, "topicality": 0.9}, "description"),
+        ({"tagId": "7f", "tagName": "cat", "probability": 0.9}, "tagName"),
+        ({"@id": "x", "uri": "http://h/cat", "title": "cat", "confidence": 0.9}, "title"),
+        ({"id": "cat", "score": 0.9}, "id"),
+    ],
+)
+def test_an_entry_is_named_by_its_words_before_its_id(entry: dict[str, Any], label: str) -> None:
+    found = guesses({"responses": [{"labelAnnotations": [entry, entry]}]})
+    assert found[0]["label_key"] == label
+    assert found[0]["path"] == "responses.*.labelAnnotations"
