@@ -5,6 +5,7 @@ Nothing is parsed: bytes of a file that is not to be trusted are only compared.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,10 @@ _STARTS: tuple[tuple[bytes, FileKind], ...] = (
     (
         b"/annex/objects/",
         FileKind("a git-annex pointer, not the file itself", "run git annex get on it"),
+    ),
+    (
+        b"\0\0\x08\x03",
+        FileKind("pictures in the IDX format of MNIST", "load them, then " + _ARRAYS),
     ),
     (b"outs:\n", FileKind("a DVC pointer, not the file itself", "run dvc pull")),
     (b"\x93NUMPY", NPY),
@@ -150,8 +155,8 @@ _TEXTS: tuple[tuple[tuple[bytes, ...], FileKind], ...] = (
         FileKind("an HTML page, not the file itself", _AGAIN),
     ),
     ((b"<?xml", b"<error>"), XML),
-    ((b"{", b"["), JSON),
 )
+_JSON = re.compile(rb'[{\[]\s*(["{}\[\]\d-]|true|false|null|$)')
 
 
 def file_kind(head: bytes, tail: bytes = b"") -> FileKind | None:
@@ -238,6 +243,8 @@ def _of_place(head: bytes) -> FileKind | None:
 
 def _of_text(head: bytes) -> FileKind | None:
     """Kinds of text, and any other text."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = head.decode("utf-16", errors="replace").encode("utf-8")
     start = head[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for mark, kind in _MODEL_TEXTS:
         if mark in start:
@@ -245,6 +252,8 @@ def _of_text(head: bytes) -> FileKind | None:
     for starts, kind in _TEXTS:
         if start.startswith(starts):
             return kind
+    if _JSON.match(start):
+        return JSON
     try:
         text = head[:512].decode("utf-8")
     except UnicodeDecodeError:

@@ -37,13 +37,14 @@ _LEAST_TOP = 64
 """Least largest value of pictures of 16 bits, brought to 8: less means that they hold fewer bits
 (12 in microscopes and X-ray machines), and then nothing says what white is."""
 
-TURNED, CLEAR, FRAMES, DEEP, CMYK = "turned", "clear", "frames", "deep", "cmyk"
+TURNED, CLEAR, FRAMES, DEEP, CMYK, LAB = "turned", "clear", "frames", "deep", "cmyk", "lab"
 _SAID = {
     TURNED: "turned upright as EXIF says",
     CLEAR: "with transparency, laid on {}",
     FRAMES: "with several frames, the first used",
     DEEP: "of 16 bits a channel, brought to 8",
     CMYK: "in CMYK, converted to RGB",
+    LAB: "in CIELAB, converted to RGB",
 }
 """Change to a picture -> its words, in the order that they are said."""
 
@@ -98,6 +99,8 @@ def read_picture(path: Path, framing: Framing) -> Picture:
     """
     if path.exists() and not path.is_file():  # to open a pipe would take forever
         raise SamplesError(f"sample {path} is no plain file")
+    if path.is_symlink() and not path.exists():
+        raise SamplesError(f"sample {path} is a link to {path.readlink()}, which is not there")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -210,8 +213,7 @@ def _decode(picture: Image.Image, path: Path, framing: Framing) -> Picture:
     plain = ImageOps.exif_transpose(_eight_bits(picture, path, deep=deep))
     if 2 <= turn <= 8:
         changes.add(TURNED)
-    if plain.mode == "CMYK":
-        changes.add(CMYK)
+    changes |= {name for name in (CMYK, LAB) if plain.mode.lower() == name}
     top = int(np.asarray(plain).max()) if deep else 255
     opaque = _opaque(plain, framing.colour)
     if opaque is not None:

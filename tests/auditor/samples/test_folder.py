@@ -167,3 +167,15 @@ def test_one_class_in_both_forms_is_one_and_that_is_said(folder: Path) -> None:
     assert samples.notes == (
         "Classes: 'café' is written in two Unicode forms, which count as one class.",
     )
+
+
+def test_classes_that_differ_in_case_only_are_said(folder: Path) -> None:
+    put(folder / "Cat" / "0.png", 77)
+    (words,) = load_samples(folder).notes
+    assert words.startswith("Classes: 'Cat' and 'cat' differ only in case, spaces and dashes: if")
+
+
+def test_a_link_to_nowhere_is_said(folder: Path) -> None:
+    (folder / "cat" / "2.png").symlink_to("away.png")
+    with pytest.raises(SamplesError, match=r"2\.png is a link to away\.png, which is not there"):
+        load_samples(folder)
