@@ -5,6 +5,7 @@ Nothing is parsed: bytes of a file that is not to be trusted are only compared.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +80,10 @@ _STARTS: tuple[tuple[bytes, FileKind], ...] = (
         b"/annex/objects/",
         FileKind("a git-annex pointer, not the file itself", "run git annex get on it"),
     ),
+    (
+        b"\0\0\x08\x03",
+        FileKind("pictures in the IDX format of MNIST", "load them, then " + _ARRAYS),
+    ),
     (b"outs:\n", FileKind("a DVC pointer, not the file itself", "run dvc pull")),
     (b"\x93NUMPY", NPY),
     (b"GGUF", FileKind("a GGUF file, made for language models", _EXPORT)),
@@ -123,15 +128,16 @@ _IN_ZIP = (
 )
 """A name in a zip archive -> its kind, the first that is there."""
 
-_HEIC = FileKind("an HEIC picture", "convert it to PNG or JPEG")
+HEIC_REMEDY = "pip install 'xray-audit[heic]', or convert it to PNG or JPEG"
+HEIC_PICTURE = FileKind("an HEIC picture", HEIC_REMEDY)
 _AVIF = FileKind("an AVIF picture", _PICTURE, ".avif")
 _PLACES: tuple[tuple[int, bytes, FileKind], ...] = (
     (4, b"TFL3", TFLITE),
     (257, b"ustar", FileKind("a tar archive", "unpack it with tar -xf")),
     (4, b"ftypavi", _AVIF),
-    (4, b"ftyphe", _HEIC),
-    (4, b"ftypmif1", _HEIC),
-    (4, b"ftypmsf1", _HEIC),
+    (4, b"ftyphe", HEIC_PICTURE),
+    (4, b"ftypmif1", HEIC_PICTURE),
+    (4, b"ftypmsf1", HEIC_PICTURE),
     (4, b"ftyp", FileKind("a film", _PICTURE)),
     (8, b"WEBPVP8", FileKind("a WebP picture", _PICTURE, ".webp")),
     (0, b"RIFF", FileKind("a film or sound", _PICTURE)),
@@ -155,8 +161,8 @@ _TEXTS: tuple[tuple[tuple[bytes, ...], FileKind], ...] = (
         FileKind("an HTML page, not the file itself", _AGAIN),
     ),
     ((b"<?xml", b"<error>"), XML),
-    ((b"{", b"["), JSON),
 )
+_JSON = re.compile(rb'[{\[]\s*(["{}\[\]\d-]|true|false|null|$)')
 
 
 def file_kind(head: bytes, tail: bytes = b"") -> FileKind | None:
@@ -243,6 +249,8 @@ def _of_place(head: bytes) -> FileKind | None:
 
 def _of_text(head: bytes) -> FileKind | None:
     """Kinds of text, and any other text."""
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        head = head.decode("utf-16", errors="replace").encode("utf-8")
     start = head[:512].removeprefix(b"\xef\xbb\xbf").lstrip().lower()
     for mark, kind in _MODEL_TEXTS:
         if mark in start:
@@ -250,6 +258,8 @@ def _of_text(head: bytes) -> FileKind | None:
     for starts, kind in _TEXTS:
         if start.startswith(starts):
             return kind
+    if _JSON.match(start):
+        return JSON
     try:
         text = head[:512].decode("utf-8")
     except UnicodeDecodeError:

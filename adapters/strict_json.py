@@ -37,6 +37,10 @@ class StrictJsonError(ValueError):
     """The text could be read in two ways, or not at all; the message completes "the reply ..."."""
 
 
+_GUARD = re.compile(r"\A\s*(?:\)\]\}',?|for\s*\(;;\);|while\s*\(1\);)")
+"""Lines that servers put before JSON so that no script reads it."""
+
+
 def parse(body: bytes, charset: str = "") -> Any:
     """The value of a server's reply in UTF-8, UTF-16 or UTF-32, or in the national ``charset`` that
     it states; BadReply unless it is what :func:`loads` reads, and of bearable size.
@@ -47,7 +51,7 @@ def parse(body: bytes, charset: str = "") -> Any:
                 f"is JSON of {len(body)} bytes that would take more than {MAX_MEMORY >> 20} MiB of "
                 "memory; send fewer inputs per request"
             )
-        return loads(decoded(body, charset))
+        return loads(_GUARD.sub("", decoded(body, charset), count=1))
     except UnicodeDecodeError:
         raise BadReply("the reply is not UTF-8 text") from None
     except StrictJsonError as error:

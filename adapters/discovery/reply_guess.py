@@ -26,6 +26,9 @@ _SCORE = re.compile(
     re.IGNORECASE,
 )
 _INDEX = re.compile(r".*(index|idx|_id|class_id)", re.IGNORECASE)
+_ID = re.compile(r"[a-z]?id|.*[-_]id|.*Id|uuid|guid|url|uri|locale|lang(uage)?", re.IGNORECASE)
+"""Keys of texts that name a thing, but not to people."""
+_MOST_KEYS = 3
 _NO_ANSWER = re.compile(
     r".*(time|latency|duration|took|elapsed|_ms|version|width|height|size|count|total|code|status"
     r"|success|cached|usage|tokens|credits|cost|quota|remaining|seed|threshold)|ok|id|n|ms",
@@ -62,6 +65,8 @@ def _walk(value: Any, steps: tuple[str, ...], key: str) -> Iterator[tuple[int, G
     rule = _rule_at(value, steps, key)
     if rule is not None:
         yield rule
+    if isinstance(value, list):
+        yield from _of_entries(value, ".".join(steps), len(steps))
     yield from _two_classes(value, steps, key)
     if len(steps) >= _MAX_DEPTH:
         return
@@ -125,8 +130,6 @@ def _of_list(value: list[Any], path: str, depth: int, key: str) -> tuple[int, Gu
     if len(value) == 1 and named and isinstance(value[0], int | str) and value[0] is not True:
         kind = "label" if isinstance(value[0], str) else "index"
         return 12 + depth, {"path": path, "kind": kind}
-    if value and all(isinstance(item, dict) for item in value):
-        return _of_entries(value, path, depth)
     if len(value) > 1 and any(_number(item) for item in value) and all(map(_score_like, value)):
         return 40 + depth, {"path": path, "kind": "scores"}
     several = _TAGS.fullmatch(key) or (len(value) > 1 and named)
@@ -136,19 +139,22 @@ def _of_list(value: list[Any], path: str, depth: int, key: str) -> tuple[int, Gu
     return None
 
 
-def _of_entries(value: list[Any], path: str, depth: int) -> tuple[int, Guess] | None:
-    """``[{"label": .., "score": ..}]`` under any names."""
+def _of_entries(value: list[Any], path: str, depth: int) -> Iterator[tuple[int, Guess]]:
+    """``[{"label": .., "score": ..}]`` under any names; an entry's id is its name at last."""
+    if not value or not all(isinstance(item, dict) for item in value):
+        return
     first = value[0]
-    label = next((k for k, v in first.items() if isinstance(v, str) and _LABEL.fullmatch(k)), "")
-    label = label or next((k for k, v in first.items() if _is_name(v)), "")
     parts = [*first.items(), *_inner(first)]
     score = next((k for k, v in parts if _score_like(v) and _SCORE.search(k)), "")
     score = score or next((k for k, v in parts if isinstance(v, float) or _is_percent(v)), "")
-    whole = all(label in entry and score.split(".")[0] in entry for entry in value)
-    if not label or not score or not whole:
-        return None
-    keys = {"label_key": label, "score_key": score}
-    return 20 + depth, {"path": path, "kind": "label-score-list", **keys}
+    named = [k for k, v in first.items() if _is_name(v) or _LABEL.fullmatch(k)]
+    texts = [k for k in named if isinstance(first[k], str) and k != score]
+    texts.sort(key=lambda name: (not _LABEL.fullmatch(name), bool(_ID.fullmatch(name))))
+    outer = score.split(".")[0]
+    whole = [k for k in texts if all(k in entry and outer in entry for entry in value)]
+    for place, label in enumerate(whole[:_MOST_KEYS] if score else ()):
+        keys = {"label_key": label, "score_key": score}
+        yield 20 + depth + 5 * place, {"path": path, "kind": "label-score-list", **keys}
 
 
 def _inner(entry: dict[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 SLOWER = 1.05
 """A learnt interval is this much longer than the one seen: a pace at the very limit is refused."""
-FIRST_STREAK, LONGEST_STREAK = 30, 480
+FIRST_STREAK, LONGEST_STREAK = 15, 480
 """Answers in a row after which a faster pace is tried; each refusal of one doubles the number."""
 MOST_FASTER = 2.0
 LONG, MOST_STRIKES = 100, 4
 """Answers that a pace near a limit gives at least before a refusal. A target that refuses sooner
 again and again, although the pace gets slower, refuses by chance."""
-MOST_SLOWER = 4.0
-"""A single span slows the pace by so many times at most."""
-BUNCH = 1
-"""More refusals one after the other than this are no chance, although they state no pause."""
-AGAIN, FEW = 3.0, 8
+MOST_SLOWER, LONE_SLOWER = 4.0, 1.25
+"""A single span slows the pace by so many times at most, and one that a lone refusal ends."""
+CHANCE, SURE_ANSWERS = 0.001, 20
+"""Refusals without an answer between that are less likely than this by the share of refusals so far
+are no chance; the share is taken for small until so many requests have ended."""
+MANY = 5
+"""So many refusals are no chance either if there are no more answers than that."""
+TRIED_AFTER, LITTLE = 6, 0.04
+"""Refusals that may be chance after which a slower pace is tried, and the share of the answers up
+to which they cost less than a trial."""
+CHANCE_REFUSALS, EXPECTED = 3, 9.0
+"""So many refusals at a pace that is tried mean chance; none of it if they do not come where so
+many would by the share of refusals before."""
+AGAIN, FEW = 4.0, 10
 """Chance that refuses so many times more often than it did, in so many refusals at least, is none
 any more."""
 NO_PACE_S = 0.001
@@ -26,11 +35,12 @@ class LearntPace:
 
     Between the first request after one refusal and the first after the next, a target that limits
     requests by time takes as many as it allows in that time. A refusal counts if it states a pause,
-    or if another one follows it; the others may be chance. Two such spans are needed, and the
-    faster one counts: a single one may have been an outage.
+    or if so many follow one another that it is no chance. Two such spans are needed, and the faster
+    one counts: a single one may have been an outage.
 
-    A limit is met by a pace; chance is not. So a target that refuses as often at a learnt pace as
-    without one has no limit there, and no pace holds from then on, unless it refuses far more.
+    A limit is met by a pace; chance is not. So where refusals may be chance, the pace that they
+    leave is tried; a target that refuses as often at it has no limit there, and no pace holds from
+    then on, unless it refuses far more.
 
     Attributes:
         interval: seconds from one request to the next; 0 if nothing was learnt.
@@ -39,19 +49,21 @@ class LearntPace:
 
     def __init__(self) -> None:
         self._forget()
-        self.by_chance = False
+        self.by_chance = self._limited = False
         self._share = 0.0
         self._lone = -1
 
     def _forget(self) -> None:
         self.interval = 0.0
+        self._first_sent: float | None = None
         self._began: float | None = None
         self._answers = 0
-        self._refusals = 0
+        self._refusals = self._running = self._lone_refusals = 0
         self._first_at = self._refused_at = float("-inf")
-        self._counts = False
+        self._counts = self._stated = False
         self._seen: float | None = None
         self._all_answers = self._all_refusals = 0
+        self._tried: tuple[int, int] | None = None
         self._strikes = 0
         self._good = 0.0
         self._streak, self._clean, self._faster = FIRST_STREAK, 0, 0
@@ -61,41 +73,90 @@ class LearntPace:
         """True if a refusal is seldom followed by another one: a repeat may follow at once."""
         return self._lone >= 0
 
+    @property
+    def counts(self) -> bool:
+        """True if the newest refusal is no chance as far as can be told by now."""
+        return self._counts and not self.by_chance
+
+    @property
+    def proven(self) -> float:
+        """The interval without a faster pace that is being tried."""
+        return self._good if self._faster else self.interval
+
+    @property
+    def unclear(self) -> bool:
+        """True if all refusals so far may be chance."""
+        return self._seen is None and not self._counts and not self._limited
+
     def refused(self, pause: float, sent_at: float, now: float) -> None:
         """Note that a request of ``sent_at`` is refused ``now``, with a ``pause`` or 0 for none."""
+        self._running += 1
         if sent_at >= self._refused_at:  # what was in flight then is the same refusal
             self._first_at = self._first_at if self._refusals else now
             self._refusals += 1
             self._all_refusals += 1
             self._refused_at = now
-            if self._faster:  # back to the pace before the one that was tried
-                self.interval = max(self.interval, self._good)
-        self._counts = self._counts or pause > 0 or self._refusals > BUNCH or self.interval > 0
+        share = self._all_refusals / (self._all_refusals + self._all_answers + SURE_ANSWERS)
+        bunch = share ** (self._running - 1) < (1.0 if self._limited else CHANCE)
+        paced = self.interval > 0 and self._tried is None
+        most = self._all_refusals >= max(MANY, self._all_answers)
+        self._stated = self._stated or pause > 0
+        self._counts = self._counts or self._stated or bunch or most or paced
+        if self._faster and self._counts:  # back to the pace before the one that was tried
+            self.interval = max(self.interval, self._good)
         if self.by_chance and self._all_refusals >= FEW:
             if self._all_refusals > AGAIN * self._share * self._all_answers:
                 self._forget()
-                self.by_chance = False
+                self.by_chance, self._limited = False, True
             elif self._all_answers > FEW / self._share:
                 self._all_answers = self._all_refusals = 0
 
     def answered(self, sent_at: float) -> None:
         """Note that a request of ``sent_at`` is answered."""
-        began = self._began = sent_at if self._began is None else self._began
+        self._running = 0
+        if self._began is None or self._first_sent is None:
+            self._began = self._first_sent = sent_at
         # By the first refusal of several: an answer may be slow, and refusals quick.
         if self._refusals and sent_at >= self._first_at:
             step = -_BUNCH if self._refusals > 1 else 1
             self._lone = max(_WORST, min(self._lone + step, _LONE))
-            if self._counts and self._answers and not self.by_chance:
-                self._learn(self._answers, sent_at - began)
-                self._began, self._answers = sent_at, 0
-            self._refusals, self._counts = 0, False
+            self._refusals_ended(sent_at, self._began, self._first_sent)
         self._answers += 1
         self._all_answers += 1
         self._clean += 1
-        if self.interval and self._clean >= self._streak:
+        if self._tried is not None:
+            self._judge_trial(*self._tried)
+        elif self.interval and self._clean >= self._streak:
             self._speed_up()
 
-    def _learn(self, answers: int, seconds: float) -> None:
+    def _refusals_ended(self, sent_at: float, began: float, first_sent: float) -> None:
+        """Learn from the refusals that the answer to a request of ``sent_at`` ends."""
+        if self._counts and self._answers and not self.by_chance:
+            self._tried = None
+            most = MOST_SLOWER if self._stated or self._refusals > 1 else LONE_SLOWER
+            self._learn(self._answers, sent_at - began, most)
+            self._began, self._answers = sent_at, 0
+        elif not self._counts and not self.by_chance and not self.interval:
+            self._lone_refusals += 1
+            much = self._all_refusals > LITTLE * self._all_answers
+            if much and self._lone_refusals >= TRIED_AFTER:
+                self._tried = self._all_refusals, self._all_answers
+                self.interval = SLOWER * (sent_at - first_sent) / self._all_answers
+        self._refusals, self._counts, self._stated = 0, False, False
+
+    def _judge_trial(self, refusals: int, answers: int) -> None:
+        """End the trial that began after so many refusals and answers, if it tells enough."""
+        if self._all_refusals - refusals >= CHANCE_REFUSALS:
+            self._call_it_chance()
+        elif (self._all_answers - answers) * refusals >= EXPECTED * answers:
+            self._seen, self._tried, self._clean = self.interval / SLOWER, None, 0
+
+    def _call_it_chance(self) -> None:
+        share = self._all_refusals / self._all_answers
+        self._forget()
+        self.by_chance, self._limited, self._share = True, False, share
+
+    def _learn(self, answers: int, seconds: float, most_slower: float) -> None:
         before, self._seen = self._seen, seconds / answers
         interval, paced = SLOWER * self._seen, self.interval
         if not paced or before is None:
@@ -108,11 +169,9 @@ class LearntPace:
             self.interval /= SLOWER
         else:
             self._strikes += paced >= before
-            self.interval = max(paced, min(interval, MOST_SLOWER * paced))
+            self.interval = max(paced, min(interval, most_slower * paced))
         if self._strikes > MOST_STRIKES:
-            share = self._all_refusals / self._all_answers
-            self._forget()
-            self.by_chance, self._share = True, share
+            self._call_it_chance()
         self._clean = self._faster = 0
 
     def _speed_up(self) -> None:

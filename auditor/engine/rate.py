@@ -311,5 +311,5 @@ class Pace:
     def refused(self, pause: float, sent_at: float) -> None:
         """Take in a refusal of a request of ``sent_at`` that asks for ``pause`` seconds, or 0."""
         self.learnt.refused(pause, sent_at, self.clock.now())
-        if not self.learnt.by_chance:
+        if self.learnt.counts:
             self.slots.throttled()

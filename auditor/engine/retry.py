@@ -22,8 +22,10 @@ T = TypeVar("T")
 Ask = Callable[[Request], Awaitable[Labels]]
 NOTED_OUTAGE_S = 5.0
 """An outage is shown to the user from this length on, who would see nothing happen."""
-QUICKER, MOST_HURRIED = 16.0, 4
-"""So much earlier come so many repeats where refusals without a stated wait are mere chance."""
+QUICKER, QUICK = 16.0, 1
+BY_CHANCE, QUICK_BY_CHANCE = 64.0, 6
+"""So much earlier come so many repeats where refusals without a stated wait may be chance, and
+where they are. The pauses after that are those that would have come without these repeats."""
 
 
 class RetryPermit:
@@ -73,13 +75,13 @@ class RetryPermit:
 
     def _hurry(self) -> float:
         """Divisor of the pause after a refusal that states none."""
-        learnt, first = self._run.engine.pace.learnt, self._tries.sends == 1
-        self._quick = self._quick or (first and learnt.lone)
-        if self._tries.sends > MOST_HURRIED:
-            return 1.0
-        if learnt.by_chance or (first and self._quick):
-            return QUICKER
-        return 2.0 if self._quick else 1.0  # the pauses that would have come without the first
+        learnt, sends = self._run.engine.pace.learnt, self._tries.sends
+        self._quick = self._quick or (sends == 1 and (learnt.lone or learnt.unclear))
+        if learnt.by_chance:
+            return BY_CHANCE if sends <= QUICK_BY_CHANCE else 2.0**QUICK_BY_CHANCE
+        if self._quick:
+            return QUICKER if sends <= QUICK + learnt.unclear else 2.0**QUICK
+        return 1.0
 
     def stop(self, _: RetryCallState) -> bool:
         """True if no further attempt is allowed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,6 +76,11 @@ def load_arrays(path: Path, framing: Framing) -> FromArrays:
         )
         said = f"{kind.what}: load it, and {_REMEDY}" if model else kind
         raise SamplesError(f"{path} cannot be read as an npz file: it is {said}")
+    if kind is None and os.access(path, os.R_OK) and not zipfile.is_zipfile(path):
+        raise SamplesError(
+            f"{path} cannot be read as an npz file: it is of no kind that is known here; load it "
+            f"with the tool that wrote it, and {_REMEDY}"
+        )
     try:
         # numpy leaves a file it opened itself open if the archive is damaged.
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
@@ -81,7 +88,8 @@ def load_arrays(path: Path, framing: Framing) -> FromArrays:
     except SamplesError:
         raise
     except Exception as error:  # numpy raises many kinds for a damaged archive
-        raise SamplesError(f"{path} cannot be read as an npz file: it is damaged") from error
+        why = getattr(error, "strerror", None) or "it is damaged"
+        raise SamplesError(f"{path} cannot be read as an npz file: {why}") from error
     return _from_arrays(path, x, y, framing, notes)
 
 
@@ -143,8 +151,10 @@ def _from_arrays(
 ) -> FromArrays:
     if x.ndim == 3:
         x = x[:, None]
+    if x.size == 0:
+        raise SamplesError(f"{path} holds no samples: x is of shape {x.shape}")
     labels, said = _labels(y, len(x) if x.ndim else 0)
-    if x.ndim != 4 or labels is None or x.size == 0:
+    if x.ndim != 4 or labels is None:
         flat = "; give every image its height and width: x.reshape(n, h, w)" if x.ndim == 2 else ""
         raise SamplesError(
             f"{path} holds x of shape {x.shape} and y of shape {y.shape}; "
@@ -217,6 +227,8 @@ def _are_pixels(path: Path | str, x: NDArray[Any]) -> bool:
 def _classes(path: Path | str, y: NDArray[Any]) -> list[str]:
     if y.dtype.kind == "O" and all(isinstance(label, str | int) for label in y):
         y = np.array([str(label) for label in y])
+    if y.dtype.kind == "b":
+        y = y.astype(np.int64)
     if y.dtype.kind == "f" and np.isfinite(y).all() and (y == np.rint(y)).all():
         y = y.astype(np.int64)
     if y.dtype.kind not in "iuUS":

@@ -32,6 +32,12 @@ def to_model_units(samples: Samples, spec: InputSpec) -> NDArray[np.float32]:
         images = images[:, :1]
     if images.shape[1:] != spec.shape:
         height, width = spec.shape[1:]
+        if images.shape[1] != channels:
+            raise SamplesError(
+                f"the samples are {_shape(images.shape[1:])} and the model takes "
+                f"{_shape(spec.shape)}: give them its channels (x[..., :3] leaves out the fourth "
+                "of RGBA)"
+            )
         raise SamplesError(
             f"the samples are {_shape(images.shape[1:])} and the model takes "
             f"{_shape(spec.shape)}; bring them to that size or pass --resize {height}x{width}"

@@ -42,7 +42,9 @@ def read_labels_csv(path: Path) -> ListedSamples:
     least = max(file_at, label_at)
     bad = next((n for n, r in rows if len(r) <= least or not (r[file_at] and r[label_at])), None)
     if bad is not None:
-        raise SamplesError(f"{path} line {bad} does not hold a file name and a label")
+        raise SamplesError(
+            f"{path} line {bad} does not hold a file name and a label: write FILE,LABEL there"
+        )
     wide = next((n for n, r in rows if width and any(r[width:])), None)
     if wide is not None:
         raise SamplesError(

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from adapters.file_kind import HEIC_REMEDY
+from auditor.samples.pictures import HEIC
+
 HIDDEN = "hidden or made by a system"
 OUTSIDE = "in no class folder"
 UNLISTED = "not in labels.csv"
@@ -15,9 +18,7 @@ _JUNK = frozenset(
     ("__MACOSX", "@eaDir", "$RECYCLE.BIN", "Thumbs.db", "ehthumbs.db", "desktop.ini", "__pycache__")
 )
 _NOT_READ = {
-    ".heic": "convert it to PNG or JPEG",
-    ".heif": "convert it to PNG or JPEG",
-    ".hif": "convert it to PNG or JPEG",
+    **dict.fromkeys(HEIC, HEIC_REMEDY),
     **dict.fromkeys(
         (".jp2", ".jxl", ".ico", ".tga", ".pcx", ".exr", ".pdf", ".eps"),
         "convert it to PNG or JPEG",

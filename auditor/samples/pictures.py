@@ -7,6 +7,7 @@ RGB. Whatever has no one meaning (32-bit and float values) is refused.
 
 from __future__ import annotations
 
+import importlib.util
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,14 +18,18 @@ from numpy.typing import NDArray
 from PIL import Image, ImageColor, ImageOps
 
 from adapters.contract import Fit
-from adapters.file_kind import TEXT, kind_of_file
+from adapters.file_kind import HEIC_PICTURE, TEXT, kind_of_file
 from auditor.errors import SamplesError
 
-SUFFIXES = frozenset((
+HEIC = frozenset((".heic", ".heif", ".hif"))
+"""Pictures that are read if the package pillow-heif is installed."""
+READS_HEIC = importlib.util.find_spec("pillow_heif") is not None
+SUFFIXES = (HEIC if READS_HEIC else frozenset()) | frozenset((
     ".apng", ".avif", ".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".pbm", ".pgm",
     ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
 ))  # fmt: skip
 _FORMATS = ("PNG", "JPEG", "BMP", "WEBP", "PPM", "GIF", "TIFF", "AVIF")
+_HEIF = "HEIF"
 MAX_PIXELS = 64 * 1024 * 1024
 """Larger images are refused: a tiny file can unpack into gigabytes."""
 
@@ -32,13 +37,14 @@ _LEAST_TOP = 64
 """Least largest value of pictures of 16 bits, brought to 8: less means that they hold fewer bits
 (12 in microscopes and X-ray machines), and then nothing says what white is."""
 
-TURNED, CLEAR, FRAMES, DEEP, CMYK = "turned", "clear", "frames", "deep", "cmyk"
+TURNED, CLEAR, FRAMES, DEEP, CMYK, LAB = "turned", "clear", "frames", "deep", "cmyk", "lab"
 _SAID = {
     TURNED: "turned upright as EXIF says",
     CLEAR: "with transparency, laid on {}",
     FRAMES: "with several frames, the first used",
     DEEP: "of 16 bits a channel, brought to 8",
     CMYK: "in CMYK, converted to RGB",
+    LAB: "in CIELAB, converted to RGB",
 }
 """Change to a picture -> its words, in the order that they are said."""
 
@@ -93,11 +99,13 @@ def read_picture(path: Path, framing: Framing) -> Picture:
     """
     if path.exists() and not path.is_file():  # to open a pipe would take forever
         raise SamplesError(f"sample {path} is no plain file")
+    if path.is_symlink() and not path.exists():
+        raise SamplesError(f"sample {path} is a link to {path.readlink()}, which is not there")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path, formats=_FORMATS) as picture:
+            with Image.open(path, formats=_formats(path)) as picture:
                 found = _decode(picture, path, framing)
     except SamplesError:
         raise
@@ -105,6 +113,16 @@ def read_picture(path: Path, framing: Framing) -> Picture:
         why = _why(path, error)
         raise SamplesError(f"sample {path} cannot be read as a picture: {why}") from error
     return Picture(framed(found.pixels, framing), found.changes, found.top)
+
+
+def _formats(path: Path) -> tuple[str, ...]:
+    """Formats that the picture at ``path`` may have: a phone's HEIC is often called .jpg."""
+    if not READS_HEIC or (path.suffix.lower() not in HEIC and kind_of_file(path) != HEIC_PICTURE):
+        return _FORMATS
+    import pillow_heif  # noqa: PLC0415 - an extra
+
+    pillow_heif.register_heif_opener()
+    return (*_FORMATS, _HEIF)
 
 
 def framed(pixels: NDArray[np.uint8], framing: Framing) -> NDArray[np.uint8]:
@@ -176,7 +194,8 @@ def _why(path: Path, error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     kind = kind_of_file(path)
-    if kind not in {None, TEXT} and kind.suffix not in SUFFIXES:
+    readable = READS_HEIC and kind == HEIC_PICTURE
+    if not readable and kind not in {None, TEXT} and kind.suffix not in SUFFIXES:
         return f"it is {kind}"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return f"it has more than {MAX_PIXELS:,} pixels"
@@ -194,8 +213,7 @@ def _decode(picture: Image.Image, path: Path, framing: Framing) -> Picture:
     plain = ImageOps.exif_transpose(_eight_bits(picture, path, deep=deep))
     if 2 <= turn <= 8:
         changes.add(TURNED)
-    if plain.mode == "CMYK":
-        changes.add(CMYK)
+    changes |= {name for name in (CMYK, LAB) if plain.mode.lower() == name}
     top = int(np.asarray(plain).max()) if deep else 255
     opaque = _opaque(plain, framing.colour)
     if opaque is not None:

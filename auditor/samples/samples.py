@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.errors import SamplesError
-from auditor.samples.names import match_names, number_of
+from auditor.samples.names import folded, match_names, number_of
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,7 @@ def assemble(
         classes, notes = _as_listed(classes, order, notes)
         names = sorted(set(classes), key=class_key)
     _refuse_duplicates(refs, classes, images)
+    notes = (*notes, *_twins(names))
     stated_order = order is not None or all(whole_number(name) is not None for name in names)
     class_order = order or tuple(names)
     # Plain text, not an object: reports of every release compare samples by this digest.
@@ -91,6 +92,20 @@ def assemble(
         state.update(np.ascontiguousarray(image).tobytes())
     digest = state.hexdigest()
     return Samples(tuple(refs), tuple(classes), images, class_order, stated_order, digest, notes)
+
+
+def _twins(names: Sequence[str]) -> tuple[str, ...]:
+    """The line on classes that are likely to be one, under two spellings; none without any."""
+    by_fold: dict[str, list[str]] = {}
+    for name in names:
+        by_fold.setdefault(folded(name), []).append(repr(name[:60]))
+    twins = [" and ".join(alike) for alike in by_fold.values() if len(alike) > 1]
+    if not twins:
+        return ()
+    return (
+        f"Classes: {'; '.join(twins[:3])} differ only in case, spaces and dashes: if they are one "
+        "class, put their samples into one.",
+    )
 
 
 def _plain_names(classes: Sequence[str]) -> list[str]:

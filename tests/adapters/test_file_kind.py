@@ -83,8 +83,11 @@ STATED: dict[str, tuple[bytes, str, str]] = {
     "cut zip": (zipped("model.onnx")[:-30], "cut short", "fetch or save it again"),
     "gzip": (gzip.compress(b"x" * 99), "a gzip archive", "unpack it"),
     "tar": (tarred(), "a tar archive", "tar -xf"),
+    "darknet": (b"[net]\nbatch=1\n", "a text file", "name the file"),
+    "utf-16 page": ("\ufeff<html>".encode("utf-16-le"), "an HTML page", "fetch it again"),
+    "idx": (b"\0\0\x08\x03" + bytes(99), "the IDX format of MNIST", "np.savez"),
     "zeros": (bytes(4096), "a file of zeros", "fetch it again"),
-    "heic": (b"\0\0\0\x20ftypheic" + bytes(99), "an HEIC picture", "convert it to PNG"),
+    "heic": (b"\0\0\0\x20ftypheic" + bytes(99), "an HEIC picture", "or convert it to PNG"),
     "text": (b"see https://example.com\n", "a text file", "name the file"),
 }
 INTERNALS = (

@@ -46,3 +46,8 @@ def test_a_number_beyond_all_reason_is_found_wherever_a_long_text_is_cut(
     text = "[" + " " * (before - 1) + number + "]"
     with pytest.raises(BadReply, match=r"infinite|whole number of|number of"):
         strict_json.parse(text.encode())
+
+
+@pytest.mark.parametrize("guard", [b")]}'\n", b")]}',\n", b"for(;;);", b"\r\nwhile (1);"])
+def test_a_line_against_scripts_is_no_part_of_the_value(guard: bytes) -> None:
+    assert strict_json.parse(guard + b'{"labels": [1]}') == {"labels": [1]}

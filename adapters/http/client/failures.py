@@ -194,10 +194,15 @@ def odd(
     # A message of gRPC is no text: what it says against itself stands in ``why``.
     said = "" if reply.code else error_text(reply.body, secrets, reply.charset, failed=False)
     later = "; for answers that always come later, describe poll" if reply.status == 202 else ""
+    advice = errors.NEVER if final else RetryAdvice("odd")
+    if not final and _STARTING.search(said.lower()):
+        wait = wait_in_headers(reply.headers)
+        wait = wait or wait_in_body(reply.body, reply_time(reply.headers), words=True)
+        advice = RetryAdvice("outage", wait)
     return BadReply(
         f"{where} answered HTTP {reply.status} without a label for each input"
         f"{f', and says: {said}' if said else ''} ({why}){later}",
-        errors.NEVER if final else RetryAdvice("odd"),
+        advice,
     )
 
 

@@ -7,12 +7,14 @@ import json
 import os
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 from adapters.errors import MissingExtra
 from adapters.http.transport.addresses import AddressGuard
 from adapters.http.transport.reading import MAX_HEAD_BYTES, HeadTooLongError, Reply
+from adapters.http.transport.room import ReplyRoom
 from adapters.http.transport.tls import pem_files
 from adapters.target import Tls
 
@@ -31,7 +33,7 @@ _HTTP_STATUS = {
 }
 """Google's own table of the HTTP statuses that gRPC codes stand for; the rest are 500."""
 
-_TOO_LARGE = 413
+_TOO_LARGE, _AGAIN = 413, 502
 _LIVE = "/inference.GRPCInferenceService/ServerLive"
 _NOT_METADATA = {"accept", "accept-encoding", "content-type", "user-agent"}
 
@@ -57,7 +59,8 @@ class GrpcTransport:
         if tls is not None:
             roots, own, key = pem_files(tls)
             self._credentials = self._grpc.ssl_channel_credentials(roots, key, own)
-        self._channel: Any = None
+        self._channels: dict[int, Any] = {}
+        self._room: ReplyRoom | None = None
 
     async def exchange(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
@@ -65,21 +68,31 @@ class GrpcTransport:
         """Send one call, as any :class:`.Transport` does; ``method`` means nothing."""
         del method
         parts = urlsplit(url)
-        if self._channel is None:
-            self._channel = await self._connect(parts.hostname or "", parts.port or 443, limit)
-        await self._stand()
-        call = self._channel.unary_unary(parts.path)
         metadata = [(k, v) for k, v in headers.items() if k not in _NOT_METADATA]
-        try:
-            answer: bytes = await call(body, metadata=metadata)
-        except self._grpc.aio.AioRpcError as error:
-            return self._failed(error)
+        room = self._room = self._room or ReplyRoom(limit)
+        bound = room.bound(parts.path, len(body))
+        async with room.taken(bound):
+            # gRPC bounds the replies of a channel, not of a call.
+            channel = self._channels.get(bound)
+            if channel is None:
+                channel = await self._connect(parts.hostname or "", parts.port or 443, bound)
+                self._channels[bound] = channel
+            await self._stand(channel)
+            try:
+                answer: bytes = await channel.unary_unary(parts.path)(body, metadata=metadata)
+            except self._grpc.aio.AioRpcError as error:
+                reply = self._failed(error)
+                if reply.status == _TOO_LARGE and bound < limit:
+                    room.forget(parts.path)
+                    return replace(reply, status=_AGAIN)
+                return reply
+        room.note(parts.path, len(body), len(answer))
         return Reply(200, {}, answer, code="OK")
 
     async def aclose(self) -> None:
         """See :meth:`adapters.http.transport.transports.Transport.aclose`."""
-        if self._channel is not None:
-            await self._channel.close()
+        for channel in self._channels.values():
+            await channel.close()
 
     async def _connect(self, host: str, port: int, limit: int) -> Any:
         addresses = [host] if self._guard.is_address else await self._guard.resolve(host, port)
@@ -98,20 +111,20 @@ class GrpcTransport:
         named = [*options, ("grpc.ssl_target_name_override", host)]
         return self._grpc.aio.secure_channel(place, self._credentials, options=named)
 
-    async def _stand(self) -> None:
+    async def _stand(self, channel: Any) -> None:
         """Return once a connection stands: what fails before that never left."""
         states = self._grpc.ChannelConnectivity
-        while (state := self._channel.get_state(try_to_connect=True)) is not states.READY:
+        while (state := channel.get_state(try_to_connect=True)) is not states.READY:
             if state is states.SHUTDOWN:
                 raise ConnectionRefusedError
             if state is states.TRANSIENT_FAILURE:
-                raise await self._why_not()
-            await self._channel.wait_for_state_change(state)
+                raise await self._why_not(channel)
+            await channel.wait_for_state_change(state)
 
-    async def _why_not(self) -> OSError:
+    async def _why_not(self, channel: Any) -> OSError:
         """Cause of a missing connection: a call that carries nothing fails at once and tells."""
         try:
-            await self._channel.unary_unary(_LIVE)(b"")
+            await channel.unary_unary(_LIVE)(b"")
         except self._grpc.aio.AioRpcError as error:
             return _no_connection(str(error.details() or ""))
         return ConnectionRefusedError()  # it stands by now: worth another attempt

@@ -173,8 +173,10 @@ class _Unpacker:
         if raw_deflate:  # without the wrapping that the name stands for, as some servers send it
             self._zlib = zlib.decompressobj(-15)
         self._taken += len(raw)
+        # No more at once than the ratio allows: zlib needs twice the memory of what it gives.
+        most = min(self._limit, max(_RATIO_FROM, _MAX_RATIO * self._taken))
         try:
-            plain = self._zlib.decompress(raw, self._limit + 1 - self._given)
+            plain = self._zlib.decompress(raw, most + 1 - self._given)
         except zlib.error:
             self.fault = "sent a compressed reply that is damaged"
             return b""

@@ -8,7 +8,7 @@ from adapters.errors import BadReply, EndpointError
 from adapters.http.client.exchange import Exchange
 from adapters.target import over
 from auditor.workflows.check.class_names import hits, spread
-from auditor.workflows.check.correct import SAMPLES, measure_sample
+from auditor.workflows.check.correct import SAMPLES, measured_answers
 from auditor.workflows.check.replies import NAMED_KINDS, answers_under
 from auditor.workflows.check.trial import Trial
 from auditor.workflows.check.two_classes import NO_LABEL
@@ -60,7 +60,7 @@ async def _failed_between(trial: Trial, pair: tuple[int, int]) -> Exchange | Non
 async def _read_otherwise(trial: Trial, failed: Exchange) -> bool:
     """Take another rule that reads ``failed``, and the samples no worse; True if there is one."""
     found = trial.found
-    measured = await measure_sample(trial, found.table)
+    measured = await measured_answers(trial, found.table)
     truth = [found.samples.classes[pick] for pick in measured.picks]
     for guess in trial.readable(failed, found.table):
         # A list that is now longer, now shorter may be empty too.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from auditor.workflows.check.find import MOST_TRIES, find_format
 from auditor.workflows.check.fits import MOST_FITTING, compare_fits
 from auditor.workflows.check.measure import CheckResult, check_target
 from auditor.workflows.check.nearest_miss import Miss
+from auditor.workflows.check.some_classes import MOST_MENDING, mend_some_classes
 from auditor.workflows.check.trial import Found, Resized, Trial, Way
 from auditor.workflows.check.two_classes import TWO_CLASSES
 from auditor.workflows.prepare import prepare_images
@@ -37,7 +38,9 @@ from auditor.workflows.price import write_rate
 MOST_CHECKING = 140
 """30 samples, at most 30 of them again, 50 in larger requests, 30 if one of those fails."""
 
-MOST_QUERIES = MOST_TRIES + 3 * MOST_CHECKING + MOST_CORRECTING + MOST_FITTING + MOST_BETWEEN
+MOST_QUERIES = (
+    MOST_TRIES + 3 * MOST_CHECKING + MOST_CORRECTING + MOST_MENDING + MOST_FITTING + MOST_BETWEEN
+)
 """Most inputs that a whole check sends, repeats that the target asks for not counted."""
 
 AS_THEY_ARE = Way()
@@ -158,15 +161,9 @@ async def _checked(
     first = await _first_measured(trial, output, discover=discover)
     enough = max(least, GOOD_ACCURACY) if discover else least
     if isinstance(first, SamplesError) or first.result.accuracy.rate < enough:
-        before = trial.found.table
-        await correct(trial)
-        if trial.found.table != before:
-            again = await _measured(trial, output)
-            if isinstance(again, SamplesError):
-                raise again
-            if not discover or _overruled(stated, trial.found.table):
-                again.result.problems.insert(0, _as_stated(first))
-            first = again
+        first = await _changed_by(correct, trial, first, output, said=not discover)
+    if isinstance(first, SamplesError) or first.result.missed_classes:
+        first = await _changed_by(mend_some_classes, trial, first, output, said=not discover)
     if isinstance(first, SamplesError):
         raise first
     if await compare_fits(trial):
@@ -204,12 +201,41 @@ async def _first_measured(trial: Trial, output: Path, *, discover: bool) -> Chec
     return await _measured(trial, output)
 
 
+async def _changed_by(
+    step: Callable[[Trial], Awaitable[None]],
+    trial: Trial,
+    first: Checked | SamplesError,
+    output: Path,
+    *,
+    said: bool,
+) -> Checked | SamplesError:
+    """Behaviour with the description as ``step`` leaves it; if that overrules what the user states,
+    or ``said`` is True, the end of the measurement before is a problem.
+    """
+    before = trial.found.table
+    await step(trial)
+    if trial.found.table == before:
+        return first
+    again = await _measured(trial, output)
+    if isinstance(again, SamplesError):
+        return again
+    kept = [p for p in _problems_of(first) if p.startswith(STATED)]
+    if not kept and (said or _overruled(trial.stated, trial.found.table)):
+        kept = [_as_stated(first)]
+    again.result.problems[:0] = kept
+    return again
+
+
+def _problems_of(first: Checked | SamplesError) -> list[str]:
+    return [] if isinstance(first, SamplesError) else first.result.problems
+
+
 async def _again(trial: Trial, first: Checked, output: Path) -> Checked:
     """Behaviour with another fit; what was wrong as stated is still said."""
     again = await _measured(trial, output)
     if isinstance(again, SamplesError):
         return first
-    again.result.problems[:0] = [p for p in first.result.problems if p.startswith(STATED)]
+    again.result.problems[:0] = [p for p in _problems_of(first) if p.startswith(STATED)]
     return again
 
 

@@ -128,8 +128,8 @@ class Asker:
     def limits(self) -> dict[str, float]:
         """The limits that the target stated or its refusals taught, as a description has them."""
         rates = [allowed / window for allowed, window in self.windows if window <= _HOUR]
-        if self.pace.learnt.interval:
-            rates.append(1.0 / self.pace.learnt.interval)
+        if self.pace.learnt.proven:
+            rates.append(1.0 / self.pace.learnt.proven)
         days = [allowed * _DAY / window for allowed, window in self.windows if window > _HOUR]
         found: dict[str, float] = {"request_rate": float(f"{min(rates):.3g}")} if rates else {}
         return {**found, "requests_per_day": int(min(days))} if days else found

@@ -89,14 +89,14 @@ async def correct(trial: Trial) -> None:
         AdapterError: the target does not answer.
     """
     found = trial.found
-    measured = await measure_sample(trial, found.table)
+    measured = await measured_answers(trial, found.table)
     if (_repair if measured.rate < trial.least else _other_rule)(trial, measured):
         return
     _note_threshold(trial, measured)
     better = await _better_input(trial, measured)
     if better is not None:
         found.table = better
-        measured = await measure_sample(trial, found.table)
+        measured = await measured_answers(trial, found.table)
         if measured.rate < trial.least:
             _repair(trial, measured)
 
@@ -118,7 +118,7 @@ async def read_one_number(trial: Trial, refused: AdapterError) -> None:
             told = {"kind": "binary", "threshold": threshold, "classes": list(own)}
             tried = over(table, {"response": told})
             try:
-                measured = await measure_sample(trial, tried)
+                measured = await measured_answers(trial, tried)
             except AdapterError:
                 raise refused from None
             if measured.rate > rate:
@@ -132,9 +132,16 @@ async def read_one_number(trial: Trial, refused: AdapterError) -> None:
     )
 
 
-async def measure_sample(trial: Trial, table: Table) -> CheckSample:
-    """The answers to some labelled samples, one by one, as ``table`` describes the target."""
-    picks = spread(trial.found.samples.classes, SAMPLES)
+async def measured_answers(
+    trial: Trial, table: Table, picks: list[int] | None = None
+) -> CheckSample:
+    """The answers of the target as ``table`` describes it to samples number ``picks``, or to
+    ``SAMPLES`` of all classes.
+
+    Raises:
+        AdapterError: the target does not answer.
+    """
+    picks = spread(trial.found.samples.classes, SAMPLES) if picks is None else picks
     trial.asker.doing = "Looking for the reason of the low accuracy"
     replies: list[Exchange] = []
     answers: list[str] = []

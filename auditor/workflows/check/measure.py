@@ -31,6 +31,7 @@ class CheckResult:
         labels_seen: different labels returned.
         label_count: size of the label space, or None if the target does not tell.
         accuracy: share of samples labelled as given.
+        missed_classes: classes of which two samples or more were asked, and none got its label.
         flips: repeated inputs that got another label.
         repeats: inputs asked twice.
         seconds_per_request: ``{batch size: seconds}``.
@@ -45,6 +46,7 @@ class CheckResult:
     labels_seen: list[str]
     label_count: int | None
     accuracy: Rate
+    missed_classes: list[str]
     flips: int
     repeats: int
     seconds_per_request: dict[int, float]
@@ -103,6 +105,7 @@ async def check_target(
         labels_seen=[shown.name(label) for label in seen],
         label_count=oracle.label_space.size,
         accuracy=accuracy,
+        missed_classes=[shown.name(label) for label in _missed(classes[order], labels)],
         flips=flips,
         repeats=len(again),
         seconds_per_request=dict(sorted(batches.seconds.items())),
@@ -113,6 +116,12 @@ async def check_target(
         problems=_problems(len(seen), accuracy, flips, len(again), least_accuracy)
         + batches.problems,
     )
+
+
+def _missed(classes: NDArray[np.int64], labels: list[int]) -> list[int]:
+    right = set(classes[classes == np.array(labels)].tolist())
+    kinds, counts = np.unique(classes, return_counts=True)
+    return [k for k, n in zip(kinds.tolist(), counts, strict=True) if n > 1 and k not in right]
 
 
 @dataclass

@@ -305,8 +305,9 @@ def side_by_side(
     return done
 
 
-def preload(place: Place, output: Path) -> tuple[float, float]:
-    """Import here what one honest audit imports on its way.
+def preload(place: Place, doubtful: Place, output: Path) -> tuple[float, float]:
+    """Import here what one honest audit imports on its way, and one of a ``doubtful`` server, which
+    tests what it finds.
 
     Otherwise every process would load it anew, and its memory would be taken for the fault's.
     Nothing else of that audit, which runs in a process of its own, comes back.
@@ -315,14 +316,16 @@ def preload(place: Place, output: Path) -> tuple[float, float]:
         MiB that an honest audit adds to the peak of its process: with these imports, and without.
     """
 
-    def work() -> Outcome:
-        done = tool(place, output)
+    def work(asked: Place, folder: Path) -> Outcome:
+        done = tool(asked, folder)
         done.facts["modules"] = sorted(sys.modules)
         return done
 
-    done = watched(work, 60.0)
+    done = watched(lambda: work(place, output), 60.0)
     assert done.end == "complete", done
-    for name in done.facts["modules"]:
+    found = watched(lambda: work(doubtful, output.with_name(f"{output.name}-3")), 60.0)
+    assert found.end == "inconclusive", found
+    for name in (*done.facts["modules"], *found.facts["modules"]):
         if name not in sys.modules:
             with contextlib.suppress(ImportError):
                 importlib.import_module(name)

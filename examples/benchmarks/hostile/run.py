@@ -44,7 +44,11 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as ports:
         bench = faults.Bench(f"http://127.0.0.1:{ports['plain']}", ports, Path(folder), Shim())
         rows: list[faults.Row] = []
-        memory = preload(bench.place("honest", "preload"), bench.folder / "preload")
+        memory = preload(
+            bench.place("honest", "preload"),
+            bench.place("swap", "preload-2"),
+            bench.folder / "preload",
+        )
         beside = [_later(partial(_beside, letters, bench, options)) for letters in BESIDE]
         legs = _run([n for n in "ABC" if n in options.legs], bench, options, rows)
         for wait in beside:

@@ -151,3 +151,18 @@ def test_the_samples_own_classes_are_found_under_any_key(reply: Any, rule: Any) 
     assert rule in guesses(reply, ["ant", "bee"])
     if rule["kind"] != "chosen":
         assert guesses(reply, ["ant", "bee"])[0] == rule
+
+
+@pytest.mark.parametrize(
+    ("entry", "label"),
+    [
+        ({"mid": "/m/01yrx", "description": "cat", "score": 0.9, "topicality": 0.9}, "description"),
+        ({"tagId": "7f", "tagName": "cat", "probability": 0.9}, "tagName"),
+        ({"@id": "x", "uri": "http://h/cat", "title": "cat", "confidence": 0.9}, "title"),
+        ({"id": "cat", "score": 0.9}, "id"),
+    ],
+)
+def test_an_entry_is_named_by_its_words_before_its_id(entry: dict[str, Any], label: str) -> None:
+    found = guesses({"responses": [{"labelAnnotations": [entry, entry]}]})
+    assert found[0]["label_key"] == label
+    assert found[0]["path"] == "responses.*.labelAnnotations"

@@ -13,6 +13,7 @@ from adapters.contract import LabelSpace
 from auditor.errors import SamplesError
 from auditor.samples.fit import class_indices
 from auditor.samples.load import load_samples
+from auditor.samples.pictures import READS_HEIC
 
 
 def put(path: Path, seed: int) -> None:
@@ -42,7 +43,7 @@ def test_every_ending_that_can_be_read_is_read(folder: Path, suffix: str) -> Non
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("cat/2.heic", "1 .heic, which is not read (convert it to PNG or JPEG): cat/2.heic"),
+        ("cat/2.jxl", "1 .jxl, which is not read (convert it to PNG or JPEG): cat/2.jxl"),
         (
             "cat/2.npy",
             "1 .npy, which is not read (put arrays into an .npz with x and y): cat/2.npy",
@@ -63,13 +64,45 @@ def test_what_is_left_out_is_named_with_the_reason(folder: Path, name: str, word
     assert samples.notes == (f"Left out: 1 file ({words}).",)
 
 
+@pytest.mark.skipif(READS_HEIC, reason="pillow-heif is installed")
+def test_pictures_of_iphones_are_left_out_with_the_way_to_read_them(folder: Path) -> None:
+    (folder / "cat" / "2.HEIC").write_bytes(b"x")
+    (words,) = load_samples(folder).notes
+    assert "1 .heic, which is not read (pip install 'xray-audit[heic]', or convert it to" in words
+
+
+@pytest.mark.skipif(not READS_HEIC, reason="needs pillow-heif")
+@pytest.mark.parametrize("name", ["2.heic", "2.HEIF", "2.jpg"])
+def test_pictures_of_iphones_are_read_upright(folder: Path, name: str) -> None:
+    pixels = np.zeros((64, 64, 3), dtype=np.uint8)
+    pixels[:32] = (240, 40, 40)
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.register_heif_opener()
+    turned = Image.Exif()
+    turned[0x0112] = 3
+    (folder / "cat").rename(folder / "cow")
+    for place in folder.glob("*/*.png"):
+        Image.open(place).resize((64, 64)).save(place)
+    Image.fromarray(pixels).save(
+        folder / "cow" / name, format="HEIF", exif=turned.tobytes(), quality=95
+    )
+    samples = load_samples(folder)
+    image = next(
+        image
+        for image, ref in zip(samples.images, samples.refs, strict=True)
+        if str(ref).endswith(name)
+    )
+    assert image[0, 50:].min() > 200  # it was red above, and is turned by half
+    assert image[0, :14].max() < 50
+
+
 def test_all_of_it_is_one_line(folder: Path) -> None:
     for number in range(4):
-        (folder / "dog" / f"{number}.heic").write_bytes(b"x")
+        (folder / "dog" / f"{number}.jxl").write_bytes(b"x")
     (folder / "eel" / ".hidden").write_bytes(b"x")
     assert load_samples(folder).notes == (
-        "Left out: 5 files (4 .heic, which is not read (convert it to PNG or JPEG): dog/0.heic, "
-        "dog/1.heic, ...; 1 hidden or made by a system: eel/.hidden).",
+        "Left out: 5 files (4 .jxl, which is not read (convert it to PNG or JPEG): dog/0.jxl, "
+        "dog/1.jxl, ...; 1 hidden or made by a system: eel/.hidden).",
     )
 
 
@@ -77,7 +110,7 @@ def test_all_of_it_is_one_line(folder: Path) -> None:
     ("inside", "words"),
     [
         ([], "holds no picture that can be read, so its class would vanish: add pictures"),
-        (["0.heic", "1.heic"], r"vanish.*2 .heic, which is not read \(convert it to PNG or JPEG\)"),
+        (["0.jxl", "1.jxl"], r"vanish.*2 .jxl, which is not read \(convert it to PNG or JPEG\)"),
         ([".DS_Store"], "vanish.*1 hidden or made by a system: fox/.DS_Store"),
     ],
 )
@@ -134,3 +167,15 @@ def test_one_class_in_both_forms_is_one_and_that_is_said(folder: Path) -> None:
     assert samples.notes == (
         "Classes: 'café' is written in two Unicode forms, which count as one class.",
     )
+
+
+def test_classes_that_differ_in_case_only_are_said(folder: Path) -> None:
+    put(folder / "Cat" / "0.png", 77)
+    (words,) = load_samples(folder).notes
+    assert words.startswith("Classes: 'Cat' and 'cat' differ only in case, spaces and dashes: if")
+
+
+def test_a_link_to_nowhere_is_said(folder: Path) -> None:
+    (folder / "cat" / "2.png").symlink_to("away.png")
+    with pytest.raises(SamplesError, match=r"2\.png is a link to away\.png, which is not there"):
+        load_samples(folder)

@@ -276,3 +276,18 @@ def test_huge_metadata_ends_in_one_short_sentence(
     with pytest.raises((TargetError, BadReply), match=words) as caught:
         opening(url)
     assert len(str(caught.value)) < 800
+
+
+@pytest.mark.parametrize(
+    ("reply", "wait"),
+    [
+        ({"status": "loading", "message": "the model is starting"}, None),
+        ({"error": "Model is currently loading", "estimated_time": 20.0}, 20.0),
+    ],
+)
+def test_a_success_of_a_server_that_is_not_ready_is_an_outage(
+    mount: Mount, reply: dict[str, Any], wait: float | None
+) -> None:
+    error = failure(mount(always(lambda: JSONResponse(reply))))
+    assert isinstance(error, BadReply)
+    assert (error.advice.kind, error.advice.retry_after_s) == ("outage", wait)

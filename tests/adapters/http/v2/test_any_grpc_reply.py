@@ -330,3 +330,90 @@ def test_compressed_replies_are_read_and_never_unpacked_beyond_the_limit() -> No
     with pytest.raises(InputRejected) as caught:
         ask(bomb, grpc.Compression.Gzip)
     assert caught.value.advice.kind == "too-large"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from Linux's /proc")
+def test_long_replies_that_come_at_once_take_hardly_more_memory_than_one() -> None:
+    """The server, in a process of its own, answers as it should at first, then with all it may. One
+    such reply takes 57 MiB in gRPC's hands; 32 at once would take 900.
+    """
+    import multiprocessing  # noqa: PLC0415
+
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    server = context.Process(target=_serve_long_replies, args=(theirs,), daemon=True)
+    server.start()
+    try:
+        assert asyncio.run(_peak_of_many(ours.recv())) < 128 * MIB
+    finally:
+        server.terminate()
+        server.join()
+
+
+async def _peak_of_many(url: str) -> int:
+    oracle = await open_oracle(read_target({"url": url, "preset": "v2-grpc"}))
+    try:
+        assert (await oracle.predict_labels(BATCH)).tolist() == [1] * INPUTS
+        forget_peak()
+        before = resident("VmRSS")
+        ends = await asyncio.gather(*(outcome(oracle, BATCH) for _ in range(32)))
+        assert set(ends) <= {"BadReply", "ServerFailed"}
+        return resident("VmHWM") - before
+    finally:
+        await oracle.aclose()
+
+
+def _serve_long_replies(pipe: Any) -> None:
+    async def run() -> None:
+        asked = 0
+
+        async def behave(_: Any) -> bytes:
+            nonlocal asked
+            asked += 1
+            return HONEST[0] if asked == 1 else field(2, b"x" * (FULL - 100))
+
+        async with serving(behave) as url:
+            pipe.send(url)
+            await asyncio.Event().wait()
+
+    asyncio.run(run())
+
+
+def test_many_honest_replies_are_in_flight_at_once() -> None:
+    async def run() -> int:
+        flying = most = 0
+
+        async def behave(_: Any) -> bytes:
+            nonlocal flying, most
+            flying += 1
+            most = max(most, flying)
+            await asyncio.sleep(0.05)
+            flying -= 1
+            return HONEST[0]
+
+        async with serving(behave) as url:
+            oracle = await open_oracle(read_target({"url": url, "preset": "v2-grpc"}))
+            await oracle.predict_labels(BATCH)
+            await asyncio.gather(*(oracle.predict_labels(BATCH) for _ in range(16)))
+            await oracle.aclose()
+        return most
+
+    assert asyncio.run(run()) == 16
+
+
+def test_a_reply_much_longer_than_those_before_is_read_when_asked_again() -> None:
+    async def run() -> list[Any]:
+        asked = 0
+
+        async def behave(_: Any) -> bytes:
+            nonlocal asked
+            asked += 1
+            return HONEST[0] if asked == 1 else HONEST[0] + field(2, b"1" * MIB)
+
+        async with serving(behave) as url:
+            oracle = await open_oracle(read_target({"url": url, "preset": "v2-grpc"}))
+            ends = [await outcome(oracle, BATCH) for _ in range(3)]
+            await oracle.aclose()
+        return ends
+
+    assert asyncio.run(run()) == ["labels", "ServerFailed", "labels"]
