@@ -193,8 +193,9 @@ def _kind(one: FindingPart) -> str:
 
 def _strongest(findings: Sequence[FindingPart]) -> list[FindingPart]:
     """Of every kind the change that moves most, in order."""
-    weakest_first = sorted(findings[::-1], key=lambda one: one.success.rate)
-    best = {_kind(one): one for one in weakest_first}  # the last of a kind stays
+    best: dict[str, FindingPart] = {}
+    for one in sorted(findings, key=lambda one: one.success.rate, reverse=True):
+        best.setdefault(_kind(one), one)
     return [one for one in findings if one in best.values()]
 
 
