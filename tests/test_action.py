@@ -5,6 +5,7 @@ Steps that are other people's actions are not run: what they would be given is l
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import re
@@ -17,7 +18,6 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -151,7 +151,10 @@ def test_the_files_follow_githubs_schemas(file: str, schema: str) -> None:
     pytest.importorskip("check_jsonschema", reason="it carries GitHub's schemas")
     folder = resources.files("check_jsonschema") / "builtin_schemas" / "vendor"
     text = (folder / f"{schema}.json").read_text(encoding="utf-8")
-    jsonschema.Draft7Validator(json.loads(text)).validate(_yaml(ROOT / file))
+    # Not imported above: it takes two seconds, and every worker reads this file.
+    importlib.import_module("jsonschema").Draft7Validator(json.loads(text)).validate(
+        _yaml(ROOT / file)
+    )
 
 
 def test_the_example_gives_inputs_that_exist() -> None:

@@ -154,9 +154,7 @@ def test_a_price_below_nothing_is_refused(command: Any, words: list[str | Path])
         ("--endpoint=https://host/p?key=s3cret&v=1", "--endpoint=https://host/p?…"),
     ],
 )  # fmt: skip
-def test_a_command_on_record_names_no_folder_and_no_key(
-    typed: str, kept: str
-) -> None:
+def test_a_command_on_record_names_no_folder_and_no_key(typed: str, kept: str) -> None:
     assert portable([typed]) == (kept,)
 
 

@@ -84,3 +84,13 @@ def test_a_command_that_reads_a_list_loads_the_library_that_checks_it(tmp_path: 
     code, modules = loaded(tmp_path, "cohort", "list.json", "--samples", "s.npz")
     assert code == 2
     assert "pydantic" in modules
+
+
+def test_a_plan_loads_nothing_that_draws_a_report() -> None:
+    code = "import sys, auditor.cli.plan, auditor.workflows.price; print(*sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+    assert "auditor.report.views" in done
+    drawing = {"auditor.report.renderers", "auditor.report.html.page", "auditor.report.cyclonedx"}
+    assert drawing.isdisjoint(done)

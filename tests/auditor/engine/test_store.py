@@ -131,7 +131,7 @@ def test_a_row_of_labels_is_a_chunk(path: Path, label: int, width: int) -> None:
             await ask(store, probe, list(range(start, start + 50)), [label] * 50)
 
     async def read(store: LabelStore) -> list[int]:
-        return (await load(store)).labels.tolist()
+        return [int(label) for label in (await load(store)).labels]
 
     use(path, write)
     with sqlite3.connect(path) as db:
@@ -147,7 +147,8 @@ def test_rows_as_an_earlier_version_wrote_them_are_read(path: Path) -> None:
         await ask(store, await load(store), [0, 999], [7, 8])
 
     async def read(store: LabelStore) -> list[int]:
-        return (await load(store)).labels[[0, 1, 999]].tolist()
+        labels = (await load(store)).labels
+        return [int(labels[item]) for item in (0, 1, 999)]
 
     use(path, write)
     with sqlite3.connect(path) as db:

@@ -7,9 +7,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from adapters.synthetic import SyntheticOracle
+from auditor.errors import EvidenceError
 from auditor.evidence.bundle import load_bundle
-from auditor.evidence.chain import read_chain, split_lines
+from auditor.evidence.chain import MAX_LINE, file_lines, read_chain, split_lines
 from auditor.evidence.head import listing, read_head
 from auditor.evidence.layout import REQUIRED
 from auditor.plan.settings import AuditSettings
@@ -47,3 +50,16 @@ def test_an_audit_leaves_a_bundle(
     for number, probe in enumerate(chain.probes[1:17]):
         plane = bundle.result.content["planes"][number]
         assert probe.labels.tolist() == plane["points"]["labels"]
+
+
+@pytest.mark.parametrize(("left", "words"), [(1, "half-written"), (MAX_LINE + 1, "longer")])
+def test_a_log_read_line_by_line_is_refused_where_it_is_torn_or_a_line_too_long(
+    tmp_path: Path, left: int, words: str
+) -> None:
+    (tmp_path / "log.jsonl").write_bytes(b"\nx\n")
+    assert list(file_lines(tmp_path / "log.jsonl")) == [b"", b"x"]
+    (tmp_path / "log.jsonl").write_bytes(b"a\n" + b"b" * left)
+    lines = file_lines(tmp_path / "log.jsonl")
+    assert next(lines) == b"a"
+    with pytest.raises(EvidenceError, match=words):
+        next(lines)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import importlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -93,7 +93,8 @@ def test_the_report_fits_its_schema(
 ) -> None:
     result = audited(make_oracle(access))
     written = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(load_schema()).validate(written)
+    # Not imported above: it takes two seconds, and every worker reads this file.
+    importlib.import_module("jsonschema").Draft202012Validator(load_schema()).validate(written)
     assert written == json.loads(json.dumps(result.report))
     assert written["access"] == access
     assert (
@@ -438,7 +439,8 @@ def test_a_frugal_audit_scores_scattered_points_and_draws_pictures(
         run_audit(AuditRequest(located(oracle), samples, settings, tmp_path / "out"))
     )
     report = json.loads((tmp_path / "out" / "report.json").read_text(encoding="utf-8"))
-    jsonschema.Draft202012Validator(load_schema()).validate(report)
+    # Not imported above: it takes two seconds, and every worker reads this file.
+    importlib.import_module("jsonschema").Draft202012Validator(load_schema()).validate(report)
     assert report == json.loads(json.dumps(result.report))
     plan = prepare(oracle, samples, settings).plan
     label_of = nearest_prototype(synthetic_prototypes(1, 5, (1, 4, 4)))

@@ -19,7 +19,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from adapters.contract import LabelOracle
+from adapters.contract import GroupingOracle, LabelOracle
 from adapters.errors import (
     AdapterError,
     BadReply,
@@ -31,6 +31,7 @@ from adapters.errors import (
 )
 from adapters.model_files.open import open_oracle
 from adapters.model_files.oracle import LocalOracle
+from adapters.model_files.sandbox import host
 from adapters.target import HttpOptions, ReplyFormat, Target
 
 Write = Callable[..., str]
@@ -159,6 +160,35 @@ def test_a_fixed_batch_is_padded_and_cut(
 
 def test_a_batch_of_one_stays_one(onnx_file: Write) -> None:
     assert opened(onnx_file(dims=(1, 3, 6, 5)), batch=64).max_batch == 1
+
+
+@pytest.mark.parametrize(("seconds", "sizes"), [(1e9, [1, 2, 4, 8, 16, 32, 64, 64]), (0.0, [1, 1])])
+def test_a_batch_of_one_is_asked_in_groups_while_they_are_answered_soon(
+    onnx_file: Write,
+    reference: Reference,
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    sizes: list[int],
+) -> None:
+    monkeypatch.setattr(host, "GROUP_S", seconds)
+    inputs = np.random.default_rng(0).random((64, 3, 6, 5)).astype(np.float32)
+    where = target(onnx_file(dims=(1, 3, 6, 5)), trust_model_file=False)
+
+    async def go() -> None:
+        oracle = await open_oracle(where)
+        assert isinstance(oracle, GroupingOracle)
+        try:
+            for size in sizes:
+                assert oracle.group == size
+                labels = await oracle.predict_labels(inputs[:size])
+                assert labels.tolist() == reference(inputs[:size]).tolist()
+            with pytest.raises(TargetError, match=f"{size + 1} inputs in one request"):
+                await oracle.predict_labels(np.concatenate([inputs[:size], inputs[:1]]))
+            assert oracle.max_batch == 1
+        finally:
+            await oracle.aclose()
+
+    asyncio.run(go())
 
 
 def test_a_free_batch_takes_what_the_user_says(onnx_file: Write) -> None:

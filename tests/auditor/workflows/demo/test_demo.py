@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import importlib
 import io
 import json
 import subprocess
@@ -13,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import jsonschema
 import numpy as np
 import pytest
 from PIL import Image
@@ -58,7 +58,8 @@ def _report(output: Path, name: str) -> dict[str, Any]:
 
 def _is_complete(output: Path, name: str) -> None:
     report = _report(output, name)
-    jsonschema.validate(report, load_schema())
+    # Not imported above: it takes two seconds, and every worker reads this file.
+    importlib.import_module("jsonschema").validate(report, load_schema())
     assert report["verdict"] in EXIT_CODES
     assert not report["partial"]
     assert report["canaries"]["flipped"] == 0
