@@ -20,9 +20,9 @@ MANY = 5
 TRIED_AFTER, LITTLE = 6, 0.04
 """Refusals that may be chance after which a slower pace is tried, and the share of the answers up
 to which they cost less than a trial."""
-CHANCE_REFUSALS, EXPECTED = 3, 9.0
+CHANCE_REFUSALS, EXPECTED = 3, 18.0
 """So many refusals at a pace that is tried mean chance; none of it if they do not come where so
-many would by the share of refusals before."""
+many would by the share of refusals before, which may be twice the true one."""
 AGAIN, FEW = 4.0, 10
 """Chance that refuses so many times more often than it did, in so many refusals at least, is none
 any more."""

@@ -121,8 +121,9 @@ class Patience:
         self.answers += 1
         return outage
 
-    def wait(self, tries: Tries, error: Exception) -> float:
-        """Seconds until the next attempt at the request of ``tries``, which ended in ``error``.
+    def wait(self, tries: Tries, error: Exception, sooner: float = 1.0) -> float:
+        """Seconds until the next attempt at the request of ``tries``, which ended in ``error``;
+        a pause that nothing is stated about is divided by ``sooner``.
 
         Raises:
             AdapterError: ``error`` itself: it is final, or the last of its kind allowed.
@@ -143,7 +144,7 @@ class Patience:
         tries.answers = self.answers
         if limit == "count" or (others and not isinstance(error, Throttled)):
             self._count(tries, error)
-        return self._within(tries, error, error.advice.retry_after_s or 0.0)
+        return self._within(tries, error, error.advice.retry_after_s or 0.0, sooner)
 
     def _count(self, tries: Tries, error: AdapterError) -> None:
         """Count ``error`` as one that may be the request's fault, of this one and of all."""
@@ -157,7 +158,7 @@ class Patience:
             ended.status = error.status
             raise ended from error
 
-    def _within(self, tries: Tries, error: AdapterError, asked: float) -> float:
+    def _within(self, tries: Tries, error: AdapterError, asked: float, sooner: float) -> float:
         """``asked`` or a back-off, if that lies within the patience."""
         waited = self.waited
         if asked > self.seconds:
@@ -172,7 +173,7 @@ class Patience:
                 f"{span_text(self.seconds)}, so this run ends; the same command goes on where it "
                 f"stopped. The last failure: {error}"
             )
-        return asked or min(backoff(self._backoff_s, tries.sends), left)
+        return asked or min(backoff(self._backoff_s / sooner, tries.sends), left)
 
     def _come_back(self, error: AdapterError, asked: float) -> str:
         when = "in more than a year"

@@ -65,17 +65,15 @@ class RetryPermit:
     def _wait(self, error: AdapterError) -> float:
         engine = self._run.engine
         if not is_odd(error):
-            wait = engine.patience.wait(self._tries, error)
-            if isinstance(error, Throttled) and not error.advice.retry_after_s:
-                wait /= self._hurry()
-            return wait
+            sooner = self._hurry() if isinstance(error, Throttled) else 1.0
+            return engine.patience.wait(self._tries, error, sooner)
         self._request.odd += 1
         engine.odd.check(error, self._request.odd, engine.patience.answers)
         return backoff(engine.limits.backoff_s, self._request.odd)
 
     def _hurry(self) -> float:
         """Divisor of the pause after a refusal that states none."""
-        learnt, sends = self._run.engine.pace.learnt, self._tries.sends
+        learnt, sends = self._run.engine.pace.learnt, self._tries.sends + 1
         self._quick = self._quick or (sends == 1 and (learnt.lone or learnt.unclear))
         if learnt.by_chance:
             return BY_CHANCE if sends <= QUICK_BY_CHANCE else 2.0**QUICK_BY_CHANCE

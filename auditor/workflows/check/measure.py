@@ -89,8 +89,7 @@ async def check_target(
     single = [await _timed(oracle, images[order[0] : order[0] + 1])]
     if first is not None:
         first(int(order[0]), single[0][0][0])
-    alone = order[1 : max(1, repeats)]
-    single += [await _timed(oracle, images[index : index + 1]) for index in alone]
+    single += [await _timed(oracle, images[i : i + 1]) for i in order[1 : max(1, repeats)]]
     early = [int(labels[0]) for labels, _ in single]
     labels = early + await labels_of(oracle, images[order[max(1, repeats) :]])
     again = [int((await _timed(oracle, images[i : i + 1]))[0][0]) for i in order[:repeats]]
@@ -98,14 +97,14 @@ async def check_target(
     batches.seconds[1] = float(np.median([took for _, took in single]))
     accuracy = binomial_rate(int((np.array(labels) == classes[order]).sum()), len(labels))
     flips = sum(a != b for a, b in zip(early, again, strict=False))
-    best = max(batches.seconds, key=lambda size: size / batches.seconds[size])
-    seen, shown = sorted(set(labels)), names or oracle.label_space
+    best = max(batches.seconds, key=lambda n: n / batches.seconds[n])
+    shown = names or oracle.label_space
     return CheckResult(
         queries=len(labels) + len(again) + batches.queries,
-        labels_seen=[shown.name(label) for label in seen],
+        labels_seen=[shown.name(label) for label in sorted(set(labels))],
         label_count=oracle.label_space.size,
         accuracy=accuracy,
-        missed_classes=[shown.name(label) for label in _missed(classes[order], labels)],
+        missed_classes=_missed(classes[order], labels, shown),
         flips=flips,
         repeats=len(again),
         seconds_per_request=dict(sorted(batches.seconds.items())),
@@ -113,15 +112,16 @@ async def check_target(
         queries_per_second=best / batches.seconds[best],
         good_batch=batches.good,
         batch_problems=batches.problems,
-        problems=_problems(len(seen), accuracy, flips, len(again), least_accuracy)
+        problems=_problems(len(set(labels)), accuracy, flips, len(again), least_accuracy)
         + batches.problems,
     )
 
 
-def _missed(classes: NDArray[np.int64], labels: list[int]) -> list[int]:
+def _missed(classes: NDArray[np.int64], labels: list[int], names: LabelSpace) -> list[str]:
     right = set(classes[classes == np.array(labels)].tolist())
     kinds, counts = np.unique(classes, return_counts=True)
-    return [k for k, n in zip(kinds.tolist(), counts, strict=True) if n > 1 and k not in right]
+    missed = [k for k, n in zip(kinds.tolist(), counts, strict=True) if n > 1 and k not in right]
+    return [names.name(label) for label in missed]
 
 
 @dataclass

@@ -140,7 +140,7 @@ def _with_names(trial: Trial, first: CheckSample, tested: dict[str, str]) -> Tab
 
 
 def _shown(never: dict[str, Counter[str]], truth: Sequence[str]) -> str:
-    """What the samples of classes got instead, and the class whose label that is."""
+    """The sentence on classes that ``never`` got their own label, and what they got instead."""
     parts = []
     for name, seen in list(never.items())[:_SHOWN]:
         label, times = seen.most_common(1)[0]
