@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.contract import LabelSpace
-from adapters.errors import AdapterError, BadReply, ModelFileError, PixelsOnly
+from adapters.errors import AdapterError, BadReply, ModelFileError, OpenShape, PixelsOnly
 from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
@@ -182,6 +182,12 @@ async def _first_measured(trial: Trial, output: Path, *, discover: bool) -> Chec
             raise
         trial.found.table = {**trial.found.table, "access": "image"}
         trial.found.notes.append("The model takes 8-bit pixels: access is image.")
+    except OpenShape:
+        shape = list(trial.found.samples.images.shape[1:])
+        trial.found.table = over(trial.found.table, {"input": {"shape": shape}})
+        trial.found.notes.append(
+            f"The model leaves the size of its pictures open: input.shape is {shape}, the samples'."
+        )
     except (BadReply, ModelFileError) as error:
         if trial.target(trial.found.table).kind != "http":
             await read_one_number(trial, error)
