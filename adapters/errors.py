@@ -3,6 +3,7 @@
     AdapterError
     ├── TargetError               the target description cannot work as written; nothing was asked
     │   ├── MissingExtra          an optional package is not installed
+    │   ├── OpenShape             the model leaves the size of its pictures open
     │   ├── PixelsOnly            the model takes 8-bit pixels, and float access was asked for
     │   ├── ProviderUnavailable   the execution provider asked for did not start
     │   └── UntrustedModel        it cannot be isolated here, and the user did not vouch for it
@@ -84,6 +85,10 @@ class AdapterError(Exception):
 
 class TargetError(AdapterError):
     """The target description cannot work as written; nothing was asked."""
+
+
+class OpenShape(TargetError):
+    """The model leaves the size of its pictures open, and none was stated."""
 
 
 class PixelsOnly(TargetError):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec, Layout
-from adapters.errors import PixelsOnly, TargetError
+from adapters.errors import OpenShape, PixelsOnly, TargetError
 from adapters.model_files.loaded_model import Dims, ModelFacts
 from adapters.target import Color, Target
 
@@ -160,7 +160,7 @@ def _shape(target: Target, dims: Dims, usual: tuple[int, int, int] | None) -> tu
         return usual
     c, h, w = dims
     if c is None or h is None or w is None:
-        raise TargetError(f"the model leaves its C,H,W {_axes(dims)} open: give --shape C,H,W")
+        raise OpenShape(f"the model leaves its C,H,W {_axes(dims)} open: give --shape C,H,W")
     return c, h, w
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle, LabelSpace
-from adapters.errors import AdapterError, BadReply, ModelFileError, PixelsOnly
+from adapters.errors import AdapterError, BadReply, ModelFileError, OpenShape, PixelsOnly
 from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
@@ -189,6 +189,12 @@ async def _first_measured(trial: Trial, output: Path, *, discover: bool) -> Chec
             raise
         trial.found.table = {**trial.found.table, "access": "image"}
         trial.found.notes.append("The model takes 8-bit pixels: access is image.")
+    except OpenShape:
+        shape = list(trial.found.samples.images.shape[1:])
+        trial.found.table = over(trial.found.table, {"input": {"shape": shape}})
+        trial.found.notes.append(
+            f"The model leaves the size of its pictures open: input.shape is {shape}, the samples'."
+        )
     except (BadReply, ModelFileError) as error:
         if trial.target(trial.found.table).kind != "http":
             await read_one_number(trial, error)
