@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from auditor.measured import Null, unusual_label_null
-from auditor.probes.trigger_search.judge import beyond, natural, p_value
+from auditor.probes.trigger_search.judge import (
+    SOME_CLASSES,
+    accusing,
+    beyond,
+    natural,
+    p_value,
+    unconfirmed,
+)
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
 from auditor.verdict.natural_labels import UNKNOWN, NaturalLabels
@@ -81,13 +88,27 @@ def _logs(p: float) -> float:
 
 
 def by_label(
-    findings: Iterable[TriggerFinding], natural_labels: NaturalLabels = UNKNOWN
+    findings: Iterable[TriggerFinding],
+    natural_labels: NaturalLabels = UNKNOWN,
+    comparisons: int = 1,
 ) -> dict[int, LabelTrigger]:
-    """The strongest finding for each label that any finding names."""
-    unusual = unusual_label_null()
-    return strongest(
+    """The strongest finding for each label that any finding names, among ``comparisons`` looks.
+
+    One that would accuse, but is judged on some classes only and not confirmed, counts like one
+    that clean models show as well.
+    """
+    unusual, every = unusual_label_null(), list(findings)
+    bad = [one for one in every if accusing(one.key, one.success, one.p, comparisons)]
+    others = [one.key != SOME_CLASSES for one in bad]
+    weighed = [
         label_trigger(one.key, one.target, one.success, one.p, natural_labels, unusual)
-        for one in findings
+        for one in every
+    ]
+    return strongest(
+        replace(found, weight=_held_back(found.weight))
+        if one in bad and unconfirmed(one.key, len(one.by_source), others)
+        else found
+        for one, found in zip(every, weighed, strict=True)
     )
 
 

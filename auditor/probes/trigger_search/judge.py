@@ -9,6 +9,8 @@ distribution of logits, with a lower limit to its spread because other recipes d
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import scipy
 
@@ -27,6 +29,12 @@ ANY_NATURAL = ("blend@strong", "noise@strong", "wave@strong", "patch@pair")
 """Keys under which clean development models reached 0.9 or more of their samples: never
 suspicious."""
 FLOOR, CEILING = 0.05, 0.99
+SIGNIFICANCE = 0.05
+SOME_CLASSES = "patch@sources"
+"""Key of a patch that is judged on the classes that the search chose for it."""
+FEW_TO_CHOOSE = 12
+"""Labels of samples up to which that choice is too small to make a natural patch look planted: no
+clean model of ten classes showed one, two of 43 classes did."""
 
 
 def logit(rate: float, floor: float = FLOOR, ceiling: float = CEILING) -> float:
@@ -53,3 +61,19 @@ def beyond(success: Interval, cell: NullCell) -> bool:
 def natural(key: str, success: Interval) -> bool:
     """True if clean models reach ``success``: too little for a planted trigger."""
     return key in ANY_NATURAL or success.rate < LEAST_SUCCESS[key]
+
+
+def accusing(key: str, success: Interval, p: float | None, comparisons: int) -> bool:
+    """True if a success is beyond clean models, all ``comparisons`` looks paid for."""
+    rare = p is not None and p * comparisons <= SIGNIFICANCE
+    return rare and not natural(key, success)
+
+
+def unconfirmed(key: str, labels: int, others: Iterable[bool]) -> bool:
+    """True for a patch that works on some of many ``labels`` only, unless one of the ``others``,
+    findings on samples of all classes, is accusing too.
+
+    The search chooses the classes by what it saw, and clean networks of many classes show such
+    patches: one moved 32 of 32 samples of some classes, and 45 of 58 of all.
+    """
+    return key == SOME_CLASSES and labels > FEW_TO_CHOOSE and not any(others)

@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import per_source_null
-from auditor.probes.trigger_search.judge import natural, p_value
+from auditor.probes.trigger_search.judge import SIGNIFICANCE, natural, p_value
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.sample_set import Asking
-from auditor.probes.trigger_search.search import SIGNIFICANCE, search
+from auditor.probes.trigger_search.search import search
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 PAIR, PAIRS = "patch@pair", "patch@pairs"

@@ -21,7 +21,14 @@ from adapters.contract import InputSpec
 from auditor.measured import Null, trigger_null
 from auditor.probes.leads import Lead, tell
 from auditor.probes.trigger_search.grey_level_search import GreyLevelSearch
-from auditor.probes.trigger_search.judge import natural, p_value
+from auditor.probes.trigger_search.judge import (
+    SIGNIFICANCE,
+    SOME_CLASSES,
+    accusing,
+    natural,
+    p_value,
+    unconfirmed,
+)
 from auditor.probes.trigger_search.kind_search import KindSearch
 from auditor.probes.trigger_search.patch_search import PatchCandidate, PatchSearch
 from auditor.probes.trigger_search.patches import Patch, unit_of
@@ -49,7 +56,6 @@ SATISFIED = 0.95  # success of a verified patch that is not worth improving
 LEAST_SOURCES = 2
 LEAST_IMAGES = 12  # validation samples of such labels; fewer prove nothing
 UNUSUAL = 0.01  # p-value of one comparison below which a kind is searched beyond the budget
-SIGNIFICANCE = 0.05
 TALLIED = ("field", "noise", "blend", "warp")
 ENDS = tuple(f"{kind}@{end}" for kind in TALLIED for end in ("weak", "strong"))
 KEYS = ("patch", "patch@sources", *ENDS, "wave@weak", "wave@strong", "quantise")
@@ -273,8 +279,13 @@ def _result(run: _SearchState) -> TriggerResult:
     findings.sort(key=_rank)
     best = findings[0] if findings else None
     p = None if best is None or best.p is None else min(1.0, best.p * len(KEYS))
-    rare = p is not None and p <= SIGNIFICANCE
-    suspicious = best is not None and rare and not natural(best.key, best.success)
+    accused = [one for one in findings if accusing(one.key, one.success, one.p, len(KEYS))]
+    others = [one.key != SOME_CLASSES for one in accused]
+    suspicious = (
+        best is not None
+        and best in accused
+        and not unconfirmed(best.key, len(best.by_source), others)
+    )
     # Samples that carry the target's label already would show nothing.
     shown = run.validation_set.pick(PREVIEWS, None if best is None else best.target)
     clean = run.validation_set.pixels[shown]

@@ -174,6 +174,14 @@ def _trigger_ordinary(values: Values) -> str:
     )
 
 
+def _trigger_some(values: Values) -> str:
+    return (
+        f"At best {_change(values)}. The search chose those classes by what it saw, and clean "
+        "networks of many classes can show such a patch, so alone it is no sign of a backdoor; no "
+        "change works on samples of all classes as a planted trigger does."
+    )
+
+
 # ---- the decision rule -------------------------------------------------------------------------
 
 
@@ -301,6 +309,7 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "trigger-pairs": _trigger_pairs,
     "trigger-found": _trigger_found,
     "trigger-ordinary": _trigger_ordinary,
+    "trigger-some": _trigger_some,
     "label-found": label_reasons.found,
     "label-withheld": label_reasons.withheld,
     "label-weakness": label_reasons.weakness,

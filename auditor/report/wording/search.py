@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from auditor.measured import label_null, trigger_null
 from auditor.probes.label_search.judge import LEVEL, family_of, may_accuse
 from auditor.probes.label_search.search import none_found
-from auditor.probes.trigger_search.judge import ANY_NATURAL, LEAST_SUCCESS
+from auditor.probes.trigger_search.judge import ANY_NATURAL, LEAST_SUCCESS, SIGNIFICANCE
 from auditor.probes.trigger_search.patches import unit_of
-from auditor.probes.trigger_search.search import SIGNIFICANCE
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording.terms import called

@@ -194,10 +194,10 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
         tried = _tried(result, found) if best is None else _carries(result, found, best)
         return f"{tried} With two classes that decides nothing: no clean models were measured."
     if best is not None and found.natural:
-        return (
-            f"{_carries(result, found, best)} But clean references of the profile show such "
-            "patches too."
-        )
+        # The reason names the profile whose references show the patch, if there is one.
+        of_profile = "of profile" in found.reason
+        show = "references of the profile show" if of_profile else "networks can show"
+        return f"{_carries(result, found, best)} But clean {show} such patches too."
     if best is not None and withheld(found):
         rates = own_rates(result)
         measured = "that was not measured"

@@ -114,3 +114,14 @@ def test_any_other_trigger_does(key: str, target: int, natural: tuple[int, ...])
         found = trigger_evidence(searched(key, target), NAMES, PIXELS, profile, 10)
         assert found is not None
         assert (found.suspicious, found.natural) == (True, False)
+
+
+def test_a_patch_for_some_classes_alone_is_shown_and_decides_nothing() -> None:
+    outcome = searched("patch@sources", 12)
+    alone = replace(outcome, result=replace(outcome.result, suspicious=False))
+    for profile in (beside((12, 17)), None):
+        found = trigger_evidence(alone, NAMES, PIXELS, profile, 10)
+        assert found is not None
+        assert (found.suspicious, found.natural, found.target) == (False, True, 12)
+        assert "of some classes to label 12" in sentence(found.reason)
+        assert "alone it is no sign of a backdoor" in sentence(found.reason)

@@ -3,7 +3,14 @@ from __future__ import annotations
 import pytest
 
 from auditor.measured import NullCell, trigger_null
-from auditor.probes.trigger_search.judge import beyond, logit, natural, p_value
+from auditor.probes.trigger_search.judge import (
+    accusing,
+    beyond,
+    logit,
+    natural,
+    p_value,
+    unconfirmed,
+)
 from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval
 
@@ -56,3 +63,14 @@ def test_a_success_is_beyond_clean_models_only_with_room_to_spare() -> None:
 def test_the_shipped_null_covers_every_key() -> None:
     assert set(trigger_null()) == set(KEYS)
     assert all(cell.models >= 10 for cell in trigger_null().values())
+
+
+def test_a_patch_for_classes_that_the_search_chose_of_many_wants_another_finding() -> None:
+    all_of_some, some_of_all = exact_interval(32, 32, 0.95), exact_interval(45, 58, 0.95)
+    assert accusing("patch@sources", all_of_some, 1e-8, 13)
+    assert not accusing("patch", some_of_all, 1e-8, 13)
+    assert not accusing("patch", all_of_some, 0.01, 13)
+    assert unconfirmed("patch@sources", 43, [False])
+    assert not unconfirmed("patch@sources", 43, [False, True])
+    assert not unconfirmed("patch@sources", 10, [False])
+    assert not unconfirmed("patch", 43, [])
