@@ -64,8 +64,11 @@ def figures() -> str:
 
 
 def _photographs() -> str:
-    """Error rates on photographs, at the effort that decides; the best measured if none does."""
-    lossless = label_rates()[0]
+    """Error rates on photographs, of sizes and at the effort that decide; the best measured if none
+    does.
+    """
+    sizes = sorted(label_rates(), key=lambda one: accusing_effort(one.efforts) is None)
+    lossless = sizes[0]
     efforts = lossless.efforts
     best = max(list(efforts), key=lambda name: efforts[name].usual_found)
     deciding = accusing_effort(efforts)

@@ -17,7 +17,8 @@ from adapters.target import Target
 def test_an_unknown_adapter_lists_the_known_ones() -> None:
     with pytest.raises(
         TargetError,
-        match="known adapters: files, http, keras, onnx, snapshot, synthetic, tflite, torchscript",
+        match="known adapters: files, http, keras, onnx, savedmodel, snapshot, synthetic, tflite, "
+        "torchscript",
     ):
         asyncio.run(open_oracle(Target("caffe", "model.prototxt")))
 

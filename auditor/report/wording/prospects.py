@@ -67,7 +67,7 @@ def _alarms(found: Prospects) -> str:
     known = "how many clean models of this size such a search accuses was not measured"
     if rates is not None:
         accused = hits_of(rates.false_alarms, rates.clean)
-        known = f"such a search accused {accused} clean models, too few to rely on"
+        known = f"such a search accused {accused} clean models, so it may accuse a quarter or more"
     way = f" With --effort {better} it decides." if better else ""
     return f"What is found is shown and decides nothing: {known}.{way}"
 

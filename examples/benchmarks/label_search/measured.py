@@ -62,6 +62,8 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
         sized = [one for one in ends if low <= one.model["side"] <= high]
         for sent in sorted({coding(one.row) for one in sized}, key=lambda name: name != LOSSLESS):
             alike = [one for one in sized if coding(one.row) == sent]
+            if not {"clean", "usual"} <= {one.group for one in alike}:
+                continue  # the page shows them; no rate of a search can be known by them
             efforts = {
                 effort: asdict(_label_rates([one for one in alike if one.row["effort"] == effort]))
                 for effort in sorted({str(one.row["effort"]) for one in alike})

@@ -97,7 +97,7 @@ BAD: list[tuple[dict[str, Any], str]] = [
     ({"headers": {"X-A": ["a"]}}, "headers.X-A is .*, it must be a text"),
     ({"request": "raw"}, "request is 'raw', it must be a table"),
     ({"request": {"body": "xml"}}, "request.body is 'xml', it must be one of"),
-    ({"request": {"body": "rw"}}, "json, multipart, raw; did you mean 'raw'"),
+    ({"request": {"body": "rw"}}, "json, multipart, form, raw; did you mean 'raw'"),
     ({"response": {"kind": []}}, "response.kind is"),
     ({"retry": {"throttle": [42]}}, "retry.throttle is 42, it must be at least 100"),
     ({"preflight": {"min_accuracy": 1.5}}, "preflight.min_accuracy is 1.5"),

@@ -258,6 +258,7 @@ def test_check_counts_what_it_asks_and_tries_other_ways_where_few_are_right(
         "queries_per_second",
         "good_batch",
         "batch_problems",
+        "missed_classes",
         "problems",
         "rate_headers",
         "example",

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from auditor.measured import label_null, label_rates, search_queries
+from auditor.measured import label_null, search_queries
 from auditor.report.json_report import result_of
 from auditor.report.wording.coverage import KINDS, coverage_rows, kinds_rows
 from auditor.report.wording.glossary import GLOSSARY, marked
 from auditor.report.wording.summary import Summary, summary
+from auditor.verdict.label_scope import rates_for
 
 MakeReport = Callable[..., dict[str, Any]]
 RATES = {
@@ -114,7 +115,7 @@ def test_a_finding_that_decides_nothing_says_how_often_it_would_be_wrong(
     report["input"]["shape"] = [1, 64, 64]
     report["trigger"]["best"] |= {"family": "field", "key": "weak-field4", "place": None}
     report["trigger"]["p"] = 0.004
-    rates = label_rates()[0].efforts["standard"]
+    rates = rates_for((3, 64, 64), "png")["standard"]
     said = _said(report)
     assert f"{rates.accused} of {rates.clean} clean models were accused" in said.reason
     assert "answers “Dress”" in said.steps[0]
@@ -130,7 +131,7 @@ def test_what_a_search_finds_is_told_by_kind_of_backdoor(make_report: MakeReport
     report["input"]["shape"] = [1, 64, 64]
     report["trigger"]["findings"][0] |= {"family": "field", "key": "weak-field4", "place": None}
     rows = kinds_rows(result_of(report))
-    measured = label_rates()[0].efforts["thorough"].kinds
+    measured = rates_for((3, 64, 64), "png")["thorough"].kinds
     assert len(rows) == len(measured) + 1
     waves = next(one for one in measured if one.kind == "sig")
     assert dict(rows)["a wave"].startswith(f"{waves.hits} of {waves.models} (")
