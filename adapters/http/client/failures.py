@@ -63,6 +63,13 @@ _AWAY = re.compile(
     r"no available versions|not (?:yet )?(?:found|loaded|available)\b|unavailable|unknown model|"
     r"does not exist"
 )
+_TOO_MANY = re.compile(
+    r"batch[ _-]?size|max(?:imum)?[ _-]batch|index: 0 got: \d+ expected|"
+    r"\btoo many (?:inputs|images|pictures|instances|items|files|rows|samples|records)|"
+    r"\b(?:at most|up to|no more than|max(?:imum)?(?: of)?|limit of|only) \d+ "
+    r"(?:inputs?|images?|pictures?|instances?|items?|files?|rows?|samples?|records?)\b"
+)
+"""A request with fewer inputs may be taken, in the words of servers."""
 _LOOK_AT = 4_096
 _KEY_REFUSED = {
     "InvalidKeyException",  # TorchServe: a wrong key, or one older than an hour
@@ -312,6 +319,8 @@ def _client_error(
         retry, remedy = "gone", "check the model's name and version"
     elif status not in _NO_WAIT and _STARTING.search(said):
         retry = "outage"
+    elif remedy.startswith(_SENT_WRONG) and _TOO_MANY.search(said):
+        retry, remedy = "too-large", "send fewer inputs per request"
     return kind(f"{where} refused the request (HTTP {status}; {remedy}){quote}", RetryAdvice(retry))
 
 

@@ -281,10 +281,14 @@ def test_a_days_quota_ends_the_run_with_its_time_and_the_same_run_goes_on_after_
 
 
 @both
+@pytest.mark.parametrize("refusal", [(413, b""), (400, b'{"error": "batch size must be <= 2"}')])
 def test_inputs_refused_for_their_size_are_not_counted(
-    lab: Any, served: Callable[[Manner], Server], transport: str
+    lab: Any,
+    served: Callable[[Manner], Server],
+    transport: str,
+    refusal: tuple[int, bytes],
 ) -> None:
-    server = served(lambda server: (413, b"") if server.seen == 1 else None)
+    server = served(lambda server: refusal if server.seen == 1 else None)
     result = run(lab, server, transport, max_queries=len(PLAN), concurrency=1)
     assert result.labels[0].tolist() == lab.truth(PLAN)
     assert result.ledger.sent == len(PLAN)

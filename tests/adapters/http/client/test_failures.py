@@ -129,6 +129,22 @@ def test_every_status_has_its_place(
     assert error.advice.outcome_unknown == (status in {502, 504})
 
 
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        (400, b'{"error": "inference request batch-size must be <= 2 for \'m\'"}'),
+        (400, b"Too many images: 8"),
+        (422, b'{"detail": "at most 4 instances per call"}'),
+        (400, b"Got invalid dimensions for input: x\\n index: 0 Got: 8 Expected: 1"),
+    ],
+)
+def test_a_refusal_that_speaks_of_the_batch_wants_a_smaller_one(
+    scripted: Scripted, status: int, said: bytes
+) -> None:
+    error = _fail(scripted, _says(_reply(status, said)), InputRejected, "send fewer inputs")
+    assert error.advice.kind == "too-large"
+
+
 def test_throttle_statuses_are_the_users(scripted: Scripted) -> None:
     busy = _says(_reply(409, b'{"error":"At capacity"}'))
     _fail(scripted, busy, Throttled, "At capacity", retry=Retry(throttle=(409,)))
