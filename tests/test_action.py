@@ -204,7 +204,11 @@ def test_only_a_suspicion_fails_where_that_is_asked_for(
 
 @pytest.mark.parametrize(
     ("fail_on", "code"),
-    [("none", 0), ("inconclusive", 3), pytest.param("open", 3, marks=pytest.mark.slow)],
+    [
+        pytest.param("none", 0, marks=pytest.mark.slow),
+        ("inconclusive", 3),
+        pytest.param("open", 3, marks=pytest.mark.slow),
+    ],
 )
 def test_the_user_chooses_what_fails(
     tmp_path: Path, path_with_stubs: str, fail_on: str, code: int

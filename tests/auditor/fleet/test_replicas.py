@@ -140,6 +140,7 @@ def test_a_worker_with_another_file_at_the_path_ends_the_audit(
             asyncio.run(run_audit(dataclasses.replace(spread, target=changed)))
 
 
+@pytest.mark.slow
 def test_python_takes_workers(start: Start, zoo: Path, tmp_path: Path) -> None:
     model, samples, place = zoo / "zoo/m000.onnx", zoo / "samples.npz", start(1).scheduler.address
     made = auditor.audit(

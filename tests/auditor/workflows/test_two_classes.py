@@ -158,6 +158,7 @@ def test_a_file_ends_inconclusive_with_what_was_found(
     assert "0 sent" in command(*words).out
 
 
+@pytest.mark.slow
 def test_a_service_found_by_its_url(command: Command, pets: Path, url: str) -> None:
     checked = command("check", url, "--samples", pets, "--write", "t.toml")
     assert checked.code == ExitCode.NO_EVIDENCE, checked.out

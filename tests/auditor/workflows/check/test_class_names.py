@@ -193,6 +193,7 @@ def test_values_outside_the_range_are_said(
     assert "of the values lie outside 0 to 1, the range of the target: they go from 0" in ran.out
 
 
+@pytest.mark.slow
 def test_another_output_is_taken_where_it_agrees_with_the_samples(
     command: RunCommand, pictures: Pictures, onnx_of_pictures: Callable[[], str]
 ) -> None:

@@ -221,7 +221,7 @@ def slowly(*kinds: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "kind", [named, created, *slowly(bare, moved, celery, queue, operation, flag, described)]
+    "kind", [named, *slowly(created, bare, moved, celery, queue, operation, flag, described)]
 )
 def test_two_commands_lead_through_jobs(command: Any, shop: Any, pictures: Any, kind: Any) -> None:
     made, url = shop(kind)

@@ -60,6 +60,7 @@ def test_the_nearest_miss_is_shown_and_kept(
         assert KEY not in text
 
 
+@pytest.mark.slow
 def test_the_nearest_miss_as_json(
     command: Callable[..., Any], odd: str, pictures: Callable[..., Path]
 ) -> None:
