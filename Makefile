@@ -18,14 +18,14 @@ demo: $(RUN)
 test coverage: export PYTHONDONTWRITEBYTECODE =
 test: $(DEV)
 ifeq ($(K),)
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 else
 	$(BIN)/python -m pytest -k '$(K)'
 endif
 
 # The same tests, a quarter slower, with the lines that they miss.
 coverage: $(DEV)
-	$(BIN)/python -m pytest --cov -n $(WORKERS) --dist loadfile
+	$(BIN)/python -m pytest --cov -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test-slow: $(DEV)
 	$(BIN)/python -m pytest -m slow --timeout 1800
