@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from adapters.contract import LabelSpace
+from auditor.probes.trigger_search.judge import SOME_CLASSES
 from auditor.probes.trigger_search.result import TriggerFinding
 
 
@@ -14,7 +15,7 @@ def change_values(best: TriggerFinding, names: LabelSpace) -> dict[str, Any]:
         "kind": best.kind,
         "size": best.size,
         # Labels that the search chose: what it moves of the others does not count.
-        "of": " of some classes" if best.key == "patch@sources" else "",
+        "of": " of some classes" if best.key == SOME_CLASSES else "",
         "hits": best.success.hits,
         "samples": best.success.images,
         "label": best.target,

@@ -18,8 +18,7 @@ from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.plane import PlaneProbe
-from auditor.probes.trigger_search.judge import SOME_CLASSES, accusing
-from auditor.probes.trigger_search.judge import natural as is_natural
+from auditor.probes.trigger_search.judge import SOME_CLASSES, accusing, natural
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.scores.intervals import Estimate, mean_over_planes
@@ -153,8 +152,8 @@ def trigger_evidence(
     else:
         reason = _trigger_reason(result, best, change)
     # The search ended with a patch for some classes and did not look for others.
-    natural = reason.code == "trigger-some"
-    return TriggerEvidence(suspicious, reason, best.target, natural=natural)
+    some = reason.code == "trigger-some"
+    return TriggerEvidence(suspicious, reason, best.target, natural=some)
 
 
 def _trigger_reason(
@@ -163,7 +162,7 @@ def _trigger_reason(
     values = {**change, "p": result.p, "comparisons": result.comparisons}
     if not result.suspicious:
         # A success that clean models show decides nothing, however small its p-value.
-        shown = result.p is not None and not is_natural(best.key, best.success)
+        shown = result.p is not None and not natural(best.key, best.success)
         if best.key == SOME_CLASSES and accusing(best.key, best.success, result.p, 1):
             return Reason("trigger-some", values)
         return Reason("trigger-ordinary", {**values, "p": result.p if shown else None})

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from auditor.probes.perturbations.probe import PerturbationCounts
+from auditor.probes.trigger_search.judge import SOME_CLASSES
 
-PATCH_KEYS = ("patch", "patch@sources")
+PATCH_KEYS = ("patch", SOME_CLASSES)
 NATURAL_KEYS = (*PATCH_KEYS, "patch@pairs")
 NATURAL_PATCH = 0.4
 """Success of a clean reference's patch from which its label is one that has natural patches."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from auditor.measured import Null, unusual_label_null
 from auditor.probes.trigger_search.judge import (
-    SOME_CLASSES,
-    accusing,
     beyond,
     natural,
     p_value,
@@ -88,7 +86,7 @@ def _logs(p: float) -> float:
 
 
 def by_label(
-    findings: Iterable[TriggerFinding],
+    findings: Sequence[TriggerFinding],
     natural_labels: NaturalLabels = UNKNOWN,
     comparisons: int = 1,
 ) -> dict[int, LabelTrigger]:
@@ -97,19 +95,13 @@ def by_label(
     One that would accuse, but is judged on some classes only and not confirmed, counts like one
     that clean models show as well.
     """
-    unusual, every = unusual_label_null(), list(findings)
-    bad = [one for one in every if accusing(one.key, one.success, one.p, comparisons)]
-    others = [one.key != SOME_CLASSES for one in bad]
-    weighed = [
-        label_trigger(one.key, one.target, one.success, one.p, natural_labels, unusual)
-        for one in every
-    ]
-    return strongest(
-        replace(found, weight=_held_back(found.weight))
-        if one in bad and unconfirmed(one.key, len(one.by_source), others)
-        else found
-        for one, found in zip(every, weighed, strict=True)
-    )
+    unusual, held = unusual_label_null(), unconfirmed(findings, comparisons)
+
+    def weighed(one: TriggerFinding) -> LabelTrigger:
+        found = label_trigger(one.key, one.target, one.success, one.p, natural_labels, unusual)
+        return replace(found, weight=_held_back(found.weight)) if one in held else found
+
+    return strongest(map(weighed, findings))
 
 
 def strongest(triggers: Iterable[LabelTrigger]) -> dict[int, LabelTrigger]:

@@ -9,12 +9,13 @@ distribution of logits, with a lower limit to its spread because other recipes d
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 import numpy as np
 import scipy
 
 from auditor.measured import NullCell
+from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
 
 LEAST_SPREAD = 0.8
@@ -69,11 +70,14 @@ def accusing(key: str, success: Interval, p: float | None, comparisons: int) -> 
     return rare and not natural(key, success)
 
 
-def unconfirmed(key: str, labels: int, others: Iterable[bool]) -> bool:
-    """True for a patch that works on some of many ``labels`` only, unless one of the ``others``,
-    findings on samples of all classes, is accusing too.
+def unconfirmed(findings: Sequence[TriggerFinding], comparisons: int) -> list[TriggerFinding]:
+    """The accusing patches that work on some of many labels only, unless a finding on samples of
+    all classes is accusing too.
 
     The search chooses the classes by what it saw, and clean networks of many classes show such
     patches: one moved 32 of 32 samples of some classes, and 45 of 58 of all.
     """
-    return key == SOME_CLASSES and labels > FEW_TO_CHOOSE and not any(others)
+    bad = [one for one in findings if accusing(one.key, one.success, one.p, comparisons)]
+    if any(one.key != SOME_CLASSES for one in bad):
+        return []
+    return [one for one in bad if len(one.by_source) > FEW_TO_CHOOSE]

@@ -58,7 +58,7 @@ LEAST_IMAGES = 12  # validation samples of such labels; fewer prove nothing
 UNUSUAL = 0.01  # p-value of one comparison below which a kind is searched beyond the budget
 TALLIED = ("field", "noise", "blend", "warp")
 ENDS = tuple(f"{kind}@{end}" for kind in TALLIED for end in ("weak", "strong"))
-KEYS = ("patch", "patch@sources", *ENDS, "wave@weak", "wave@strong", "quantise")
+KEYS = ("patch", SOME_CLASSES, *ENDS, "wave@weak", "wave@strong", "quantise")
 
 
 @dataclass
@@ -240,8 +240,8 @@ def _check(run: _SearchState, found: PatchCandidate | TransformCandidate) -> Ask
         if isinstance(found, PatchCandidate) and len(found.sources) >= LEAST_SOURCES:
             some = on_sources(result, found.sources, confidence)
             if some.success.images >= LEAST_IMAGES:
-                run.keep("patch@sources", some)
-                done = done or run.convincing("patch@sources")
+                run.keep(SOME_CLASSES, some)
+                done = done or run.convincing(SOME_CLASSES)
         if done:
             break
     return done
@@ -279,12 +279,10 @@ def _result(run: _SearchState) -> TriggerResult:
     findings.sort(key=_rank)
     best = findings[0] if findings else None
     p = None if best is None or best.p is None else min(1.0, best.p * len(KEYS))
-    accused = [one for one in findings if accusing(one.key, one.success, one.p, len(KEYS))]
-    others = [one.key != SOME_CLASSES for one in accused]
     suspicious = (
         best is not None
-        and best in accused
-        and not unconfirmed(best.key, len(best.by_source), others)
+        and accusing(best.key, best.success, best.p, len(KEYS))
+        and best not in unconfirmed(findings, len(KEYS))
     )
     # Samples that carry the target's label already would show nothing.
     shown = run.validation_set.pick(PREVIEWS, None if best is None else best.target)

@@ -11,8 +11,9 @@ from auditor.probes.trigger_search.judge import (
     p_value,
     unconfirmed,
 )
+from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.search import KEYS
-from auditor.probes.trigger_search.verify import exact_interval
+from auditor.probes.trigger_search.verify import Interval, exact_interval
 
 
 def test_exact_intervals_agree_with_tables() -> None:
@@ -70,7 +71,15 @@ def test_a_patch_for_classes_that_the_search_chose_of_many_wants_another_finding
     assert accusing("patch@sources", all_of_some, 1e-8, 13)
     assert not accusing("patch", some_of_all, 1e-8, 13)
     assert not accusing("patch", all_of_some, 0.01, 13)
-    assert unconfirmed("patch@sources", 43, [False])
-    assert not unconfirmed("patch@sources", 43, [False, True])
-    assert not unconfirmed("patch@sources", 10, [False])
-    assert not unconfirmed("patch", 43, [])
+
+    def found(key: str, success: Interval, labels: int = 43) -> TriggerFinding:
+        sources = dict.fromkeys(range(labels), success)
+        return TriggerFinding(
+            "patch", key, 1, 5, 255.0, (3, 4), success, success, sources, 1.0, None, 1e-8
+        )
+
+    alone, beside = found("patch@sources", all_of_some), found("patch", some_of_all)
+    assert unconfirmed([alone, beside], 13) == [alone]
+    assert not unconfirmed([alone, beside, found("field@weak", all_of_some)], 13)
+    assert not unconfirmed([found("patch@sources", all_of_some, 10), beside], 13)
+    assert not unconfirmed([found("patch", all_of_some)], 13)
