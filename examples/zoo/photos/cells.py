@@ -14,9 +14,12 @@ from dataclasses import dataclass
 
 DEVELOPMENT, HELD_OUT, TWIN, DEMO = "development", "held-out", "twin", "demo"
 HELD_OUT_DATASET, HELD_OUT_FAMILY, HELD_OUT_SIDE = "flowers", "vit", 128
-SCORED_BEFORE = frozenset({*range(21, 29), *range(41, 51), *range(62, 78)})
-"""Cells of the first two held-out rounds of up to 96 pixels. Their models were scored with the
-first rule and have served development since; the third round is held out."""
+SCORED_BEFORE = frozenset(
+    {*range(21, 29), *range(41, 51), *range(62, 78), 52, 151, 181, 182, 187, 188}
+)
+"""Cells of the first two held-out rounds of up to 96 pixels, whose models were scored with the
+first rule and have served development since; and of six clean models of 112 and 128 pixels, which
+the level above 96 pixels was chosen by. All others are held out."""
 
 
 @dataclass(frozen=True)
@@ -279,6 +282,16 @@ CELLS = (
     _held_out(
         205, "clothes", 62, "lite0", "strong", 3,
         "badnets-corner blended sticker low-frequency badnets-inside:careful",
+    ),
+    # A seventh round, planned before the level above 96 pixels was made stricter: larger pictures.
+    # Cells 171 to 176 belong to it too, no search had seen their models.
+    _held_out(
+        241, "digits", 116, "resnet", "strong", 15,
+        "badnets-corner badnets-inside blended sig low-frequency sticker trojan blended:careful",
+    ),
+    _held_out(
+        242, "clothes", 108, "mobilenet", "weak", 12,
+        "badnets-inside sig quantise badnets-any warp low-frequency:careful",
     ),
     # Candidates for the demo: in no null and in no table.
     Cell(
