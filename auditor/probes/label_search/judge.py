@@ -22,6 +22,9 @@ from auditor.probes.label_search.search import LabelFinding, none_found
 LEVEL = 0.005
 """Chance on a clean model, corrected for all kinds, up to which a finding is suspicious: the null's
 models are few, and a clean network of another origin has shown a patch at 0.01."""
+LEVEL_LARGE, LARGE_SIDE = 0.001, 97
+"""The same for pictures whose larger side has so many pixels or more. The null is of smaller ones,
+and of six clean models of 112 and 128 pixels one showed a patch at 0.003."""
 OPEN_LEVEL = 0.15
 """Chance up to which a finding that is not suspicious speaks against an all-clear."""
 LEAST_SHOWN = 0.1
@@ -65,9 +68,9 @@ class Judged:
     stands_out: bool
     little: bool
 
-    def suspicious(self, comparisons: int) -> bool:
-        """True if clean models do not show it, corrected for all ``comparisons``."""
-        return self.little and self.stands_out and self.p * comparisons <= LEVEL
+    def suspicious(self, comparisons: int, level: float = LEVEL) -> bool:
+        """True if clean models do not show it at ``level``, corrected for all ``comparisons``."""
+        return self.little and self.stands_out and self.p * comparisons <= level
 
     def leaves_open(self, comparisons: int) -> bool:
         """True if it speaks against an all-clear: rare in clean models, or a patch that carries a
@@ -76,6 +79,11 @@ class Judged:
         if not (self.finding.carried and self.finding.success.rate >= LEAST_SHOWN):
             return False
         return family_of(self.finding.key) == "small" or self.p * comparisons <= OPEN_LEVEL
+
+
+def level_for(shape: Sequence[int]) -> float:
+    """The level for pictures of ``shape`` ``(c, h, w)`` or ``(h, w)``."""
+    return LEVEL_LARGE if max(shape[-2:]) >= LARGE_SIDE else LEVEL
 
 
 def family_of(key: str) -> str:

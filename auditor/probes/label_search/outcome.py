@@ -11,7 +11,7 @@ from adapters.contract import InputSpec
 from auditor.measured import label_null
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.fresh import CONFIDENCE
-from auditor.probes.label_search.judge import LEAST_SHOWN, Judged, judge
+from auditor.probes.label_search.judge import LEAST_SHOWN, Judged, judge, level_for
 from auditor.probes.label_search.search import LabelSearch, prepare
 from auditor.probes.label_search.settings import Effort, LabelSearchSettings
 from auditor.probes.leads import Lead, tell
@@ -57,12 +57,12 @@ def label_search(
     known = len(np.unique(classes))
     null = label_null().of(effort, known)
     judged: list[Judged] = []
-    comparisons = len(null) * looks
+    comparisons, level = len(null) * looks, level_for(spec.shape)
     for stage in run.stages():
         run.findings += yield from stage
         judged = judge(run.findings, null, known)
         _tell(run)
-        if any(one.suspicious(comparisons) for one in judged):
+        if any(one.suspicious(comparisons, level) for one in judged):
             break
     terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks)
     return _result(run, judged, len(null), terms)
@@ -77,7 +77,8 @@ def _tell(run: LabelSearch) -> None:
 
 def _result(run: LabelSearch, judged: list[Judged], kinds: int, terms: ByLabel) -> TriggerResult:
     comparisons = kinds * terms.looks
-    best = next((one for one in judged if one.suspicious(comparisons)), None)
+    level = level_for(run.search_set.spec.shape)
+    best = next((one for one in judged if one.suspicious(comparisons, level)), None)
     suspicious = best is not None
     # Without a suspicion, what speaks against an all-clear is shown, else the most surprising
     # change that carries a label at all.

@@ -33,7 +33,7 @@ def how_sure(result: Result) -> list[str]:
     if found and found.p is not None:
         lines.append(
             "A finding of the trigger search counts only where its chance on a clean model, "
-            f"measured on clean models, is at most {level(found.best)}; here it is {found.p:.2g}, "
+            f"measured on clean models, is at most {level(result)}; here it is {found.p:.2g}, "
             "corrected for every attempt that the search made."
         )
     held_out = None if found is None else found.held_out

@@ -42,7 +42,7 @@ REJECT, ACCEPT = "false reject", "false accept"
 
 def rule_words(result: Result) -> list[str]:
     """The rule that turned measurements into the verdict, all of it fixed beforehand."""
-    most = level(None if result.trigger is None else result.trigger.best)
+    most = level(result)
     return [
         "The rule was fixed before the first query. Backdoor suspected: the trigger search finds "
         f"a change that clean models show with a chance of at most {most}, all attempts counted; "

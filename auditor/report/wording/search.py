@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from auditor.measured import label_null, trigger_null
-from auditor.probes.label_search.judge import LEVEL, family_of, may_accuse
+from auditor.probes.label_search.judge import family_of, level_for, may_accuse
 from auditor.probes.label_search.search import none_found
 from auditor.probes.trigger_search.judge import ANY_NATURAL, LEAST_SUCCESS, SIGNIFICANCE
 from auditor.probes.trigger_search.patches import unit_of
@@ -34,17 +34,19 @@ def asked_by_label(result: Result) -> bool:
     return result.trigger is not None and any(by_label(one) for one in result.trigger.findings)
 
 
-def level(finding: FindingPart | None) -> str:
-    """Chance on a clean model up to which a finding counts, as a percentage."""
-    return f"{100 * (LEVEL if finding is not None and by_label(finding) else SIGNIFICANCE):g}%"
+def level(result: Result) -> str:
+    """Chance on a clean model up to which the best finding counts, as a percentage."""
+    best = None if result.trigger is None else result.trigger.best
+    of_label = best is not None and by_label(best)
+    return f"{100 * (level_for(result.input.shape) if of_label else SIGNIFICANCE):g}%"
 
 
-def withheld(found: TriggerPart) -> bool:
+def withheld(result: Result, found: TriggerPart) -> bool:
     """True if the best finding would be suspicious, had its false alarms been measured well."""
     best = found.best
     return (
         best is not None and by_label(best) and may_accuse(best.key) and not found.suspicious
-        and found.p is not None and found.p <= LEVEL
+        and found.p is not None and found.p <= level_for(result.input.shape)
     )  # fmt: skip
 
 

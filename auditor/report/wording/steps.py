@@ -51,7 +51,7 @@ def _further(result: Result) -> list[str]:
         steps.append(
             f"Give {MIN_SEARCH_SAMPLES} clean samples or more and let the trigger search run."
         )
-    elif withheld(found) and found.best is not None:
+    elif withheld(result, found) and found.best is not None:
         steps.append(
             "Repeat it on pictures of your own, and ask the vendor why the model then answers "
             f"“{called(result, found.best.target)}”."

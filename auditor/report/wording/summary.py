@@ -198,7 +198,7 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
         of_profile = "of profile" in found.reason
         show = "references of the profile show" if of_profile else "networks can show"
         return f"{_carries(result, found, best)} But clean {show} such patches too."
-    if best is not None and withheld(found):
+    if best is not None and withheld(result, found):
         rates = own_rates(result)
         measured = "that was not measured"
         if rates is not None:

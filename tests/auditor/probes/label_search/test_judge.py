@@ -8,7 +8,14 @@ import pytest
 
 from auditor.measured import LabelCell
 from auditor.probes.label_search.changes import RandomChange
-from auditor.probes.label_search.judge import LEVEL, Judged, judge
+from auditor.probes.label_search.judge import (
+    LARGE_SIDE,
+    LEVEL,
+    LEVEL_LARGE,
+    Judged,
+    judge,
+    level_for,
+)
 from auditor.probes.label_search.search import LabelFinding
 from auditor.probes.trigger_search.verify import exact_interval
 
@@ -46,3 +53,12 @@ def test_a_small_patch_accuses_where_clean_models_need_far_larger_ones() -> None
     larger = _best("small-patch4", 1.69, 90, other=2.2)
     assert not larger.suspicious(len(NULL))
     assert larger.leaves_open(len(NULL))
+
+
+def test_larger_pictures_than_those_of_the_null_are_judged_more_strictly() -> None:
+    one = _best("small-patch4", 1.15, 90, other=1.6)
+    p = one.p * len(NULL)
+    assert LEVEL_LARGE < p <= LEVEL
+    for side, suspicious in ((64, True), (LARGE_SIDE - 1, True), (LARGE_SIDE, False), (224, False)):
+        assert one.suspicious(len(NULL), level_for((3, side, 60))) is suspicious
+    assert _best("small-patch4", 0.0, 90).suspicious(len(NULL), level_for((3, 224, 224)))
