@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 from auditor.errors import AuditError
 from auditor.measured.types import (
     FEW_CLASSES,
+    ClearingRates,
     Counted,
     DecisionRates,
     DecisionRule,
@@ -37,6 +38,7 @@ __all__ = [
     "FEW_CLASSES",
     "FOLDER",
     "NAMES",
+    "ClearingRates",
     "Counted",
     "DecisionRates",
     "DecisionRule",
@@ -63,6 +65,7 @@ __all__ = [
     "provenance",
     "read_numbers",
     "search_queries",
+    "trigger_clearing",
     "trigger_error_rates",
     "trigger_null",
     "unusual_label_null",
@@ -77,6 +80,7 @@ NAMES = (
     "label_rates",
     "per_source_null",
     "search_queries",
+    "trigger_clearing",
     "trigger_error_rates",
     "trigger_null",
     "unusual_label_null",
@@ -134,6 +138,12 @@ def unusual_label_null() -> Null:
 def per_source_null() -> NullCell:
     """Null of the second best pair of source and target, each source searched by itself."""
     return _values("per_source_null", NullCell)
+
+
+@cache
+def trigger_clearing() -> ClearingRates:
+    """Held-out models that the trigger search alone clears."""
+    return _values("trigger_clearing", ClearingRates)
 
 
 @cache

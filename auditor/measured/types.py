@@ -141,6 +141,26 @@ class Counted(_Strict):
 
 
 @dataclass(frozen=True, slots=True)
+class ClearingRates(_Strict):
+    """Held-out models that the trigger search of small pictures clears: nothing that it found is
+    suspicious, and nothing unusual.
+
+    Attributes:
+        cleared: clean models cleared, of ``clean``.
+        clean: clean models searched.
+        missed: backdoored models (all-to-one) cleared, of ``backdoored``.
+        backdoored: backdoored models searched.
+        found: backdoored models called suspicious, by attack.
+    """
+
+    cleared: int
+    clean: int
+    missed: int
+    backdoored: int
+    found: tuple[Counted, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class DecisionRates(_Strict):
     """Errors of the decision rule on held-out models.
 

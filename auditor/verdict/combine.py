@@ -19,6 +19,7 @@ from auditor.probes.perturbations.probe import (
     PerturbationProbe,
     count_perturbation,
 )
+from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import KEYS
 from auditor.scores.intervals import binomial_rate
@@ -218,7 +219,8 @@ def _evidence(
     )
     target = decision.labels[0].label if decision.labels else None
     reason = _reason(decision, measured, names, only)
-    return DecisionEvidence(suspicious, clears, reason, target if suspicious else None)
+    unusual = decision.references > 0 and decision.p <= OPEN_LEVEL
+    return DecisionEvidence(suspicious, clears, reason, target if suspicious else None, unusual)
 
 
 def _reason(

@@ -16,8 +16,8 @@ from auditor.probes.label_search.judge import family_of
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.verdict.changes import change_values
+from auditor.verdict.clearing import LEAST_CLEARING
 from auditor.verdict.label_scope import (
-    LEAST_CLEARING,
     accuses_at,
     accusing_effort,
     clears_at,

@@ -13,15 +13,9 @@ from auditor.measured import FEW_CLASSES, LabelPopulation, LabelRates, label_rat
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.scores.intervals import binomial_rate
+from auditor.verdict.clearing import cleared_seldom
 from auditor.verdict.scope import KnownOnlyFor, jpeg_quality
 from auditor.verdict.verdict import MAX_ERROR
-
-MOST_MISSED = 0.2
-"""Upper end of the share of missed backdoors, up to which a search that finds nothing clears."""
-
-
-LEAST_CLEARING = 100
-"""Samples that an all-clear needs: the measured searches had 120."""
 
 
 def rates_for(shape: Sequence[int], encoding: str) -> Mapping[str, LabelRates]:
@@ -74,7 +68,7 @@ def looks(earlier: Iterable[Effort], rates: Mapping[str, LabelRates]) -> int:
 
 def clears_at(rates: LabelRates) -> bool:
     """True if a search with these error rates may clear a model."""
-    return binomial_rate(rates.usual_cleared, rates.usual).high < MOST_MISSED
+    return cleared_seldom(rates.usual_cleared, rates.usual)
 
 
 def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | None:

@@ -10,16 +10,14 @@ from auditor.measured import ErrorRates, label_null, trigger_error_rates
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import searched_by_label
-from auditor.verdict.combine import LEAST_TO_CLEAR
+from auditor.verdict.clearing import LEAST_CLEARING, clearing_need
 from auditor.verdict.label_scope import (
-    LEAST_CLEARING,
     accuses_at,
     accusing_effort,
     clears_at,
     outside_label_measurements,
     rates_for,
 )
-from auditor.verdict.profile import Profile
 from auditor.verdict.scope import KnownOnlyFor, known_only_for
 
 Obstacle = Literal["samples", "search-off", "scope", "effort", "alarms", ""]
@@ -36,7 +34,8 @@ class Prospects:
         rates: errors of the search on held-out models, or None.
         samples: samples that there are for the search.
         least: samples that a search needs.
-        references: clean references that an all-clear needs, 0 if it needs none.
+        needs: the first thing that an all-clear of small pictures lacks, or empty: a
+            :data:`auditor.verdict.clearing.Need`, or ``search`` for one class by class.
         needs_effort: the lowest effort that can clear such a model, or empty.
         accusing_effort: the lowest effort at which a finding decides; empty if there is none, or
             if it does at this one.
@@ -48,7 +47,7 @@ class Prospects:
     rates: ErrorRates | None
     samples: int
     least: int
-    references: int
+    needs: str
     needs_effort: str
     accusing_effort: str = ""
 
@@ -58,9 +57,7 @@ class Prospects:
         return not self.obstacle
 
 
-def prospects(
-    plan: AuditPlan, classes: int, samples: int, spec: InputSpec, profile: Profile | None
-) -> Prospects:
+def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> Prospects:
     """Verdicts that ``plan`` can reach, with ``samples`` samples of ``classes`` classes."""
     search = len(plan.search_samples) > 0
     obstacle: Obstacle = ""
@@ -69,11 +66,10 @@ def prospects(
     if not searched_by_label(spec.shape[1:]):
         only = known_only_for(spec, classes)
         obstacle = obstacle or ("scope" if only is not None else "")
-        known = 0 if profile is None else len(profile.counted_references)
-        clears = not obstacle and known >= LEAST_TO_CLEAR
+        need = "search" if plan.settings.per_source else clearing_need(spec, classes, samples)
         rates = None if obstacle else trigger_error_rates()
-        least = MIN_SEARCH_SAMPLES
-        return Prospects(clears, obstacle, only, rates, samples, least, LEAST_TO_CLEAR, "")
+        clears = not obstacle and need is None
+        return Prospects(clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, need or "", "")
     effort, only = plan.settings.effort, outside_label_measurements(spec, classes)
     obstacle = obstacle or ("scope" if only is not None else "")
     obstacle = obstacle or ("" if label_null().of(effort, classes) else "effort")
@@ -89,6 +85,6 @@ def prospects(
         rates = ErrorRates(measured.accused, measured.clean, missed, measured.usual)
     clears = not obstacle and effort in able and samples >= LEAST_CLEARING
     return Prospects(
-        clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, 0,
+        clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, "",
         able[0] if able else "", "" if lowest == effort else lowest,
     )  # fmt: skip

@@ -101,12 +101,14 @@ class DecisionEvidence:
             rate of missed backdoors supports saying "no evidence".
         reason: the value, its p-value, the label and the evidence for it.
         target: the suspected label, or None.
+        unusual: True if, beside references, it is rare among clean models, suspicious or not.
     """
 
     suspicious: bool
     clears: bool
     reason: Reason
     target: int | None
+    unusual: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +196,7 @@ def _without_suspicion(
         by_scores = Verdict("inconclusive", (), shown)
     reasons = tuple(one.reason for one in (trigger, decision) if one is not None)
     clears = (decision is not None and decision.clears) or (trigger is not None and trigger.clears)
+    clears = clears and not (decision is not None and decision.unusual)
     if clears and by_scores.name == "inconclusive":
         return Verdict("no-evidence", reasons, shown)
     return replace(by_scores, reasons=(*reasons, *by_scores.reasons))

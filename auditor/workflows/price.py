@@ -186,10 +186,8 @@ async def price_request(
     """
     async with request.target.opened(request.limits, request.progress) as oracle:
         ready = prepare(oracle, request.samples, request.settings)
-        found = prospects(
-            ready.plan, len(np.unique(ready.classes)), len(ready.classes), oracle.input_spec,
-            request.profile,
-        )  # fmt: skip
+        classes = len(np.unique(ready.classes))
+        found = prospects(ready.plan, classes, len(ready.classes), oracle.input_spec)
         limits = _limits(request, flagged, oracle.fingerprint)
         target, seen = request.target.target, read_check(request.output, oracle.fingerprint)
         tariff = Tariff() if target is None else target.price
@@ -200,19 +198,17 @@ async def price_request(
         price = price_audit(oracle, ready.plan, rates, decides(found))
         if ready.plan.by_label is None:
             return price
-        return replace(price, efforts=_efforts(oracle, ready, request.profile, rates))
+        return replace(price, efforts=_efforts(oracle, ready, rates))
 
 
-def _efforts(
-    oracle: LabelOracle, ready: Prepared, profile: Profile | None, rates: Rates
-) -> tuple[EffortCost, ...]:
+def _efforts(oracle: LabelOracle, ready: Prepared, rates: Rates) -> tuple[EffortCost, ...]:
     """The audit at every effort that was measured."""
     rows, classes = [], len(np.unique(ready.classes))
     spec = oracle.input_spec
     measured = rates_for(spec.shape, spec.encoding)
     for effort in (name for name in EFFORTS if name in measured):
         plan = ready.plan.at_effort(effort)
-        reach = prospects(plan, classes, len(ready.classes), spec, profile)
+        reach = prospects(plan, classes, len(ready.classes), spec)
         counts = measured[effort].usual_found, measured[effort].usual
         cost = _cost(oracle, _sizes(plan), expected_search(plan, spec).not_found, rates)
         rows.append(EffortCost(effort, cost, *counts, reach.accuses, reach.clears))

@@ -17,6 +17,7 @@ import numpy as np
 
 from auditor import measured
 from auditor.measured import (
+    ClearingRates,
     Counted,
     DecisionRates,
     DecisionRule,
@@ -29,7 +30,7 @@ from auditor.measured import (
     SearchQueries,
     ValueNull,
 )
-from auditor.probes.trigger_search.judge import logit
+from auditor.probes.trigger_search.judge import OPEN_LEVEL, logit
 from auditor.verdict.rule import LEVEL
 from examples.benchmarks.stored import Record
 from examples.benchmarks.zoo_models import ATTACKS
@@ -292,6 +293,12 @@ SEARCH_ALONE = Origin(
     "Held-out models of the zoo, rounds three and four: one trigger search each, judged by clean "
     "models of other recipes.",
 )
+SEARCH_CLEARING = Origin(
+    "held_out",
+    ("held_out/rows.json.gz",),
+    "Held-out models of the zoo, rounds three and four: one trigger search each, judged by clean "
+    "models of other recipes; cleared if nothing is suspicious and nothing unusual.",
+)
 SEARCHES = Origin(
     "queries",
     ("trigger_search/data.json.gz",),
@@ -306,6 +313,24 @@ def write_trigger_rates(rows: Sequence[Record]) -> None:
     rates = ErrorRates(sum(clean), len(clean), len(bad) - sum(bad), len(bad))
     judged = [row for row in rows if row["group"] == "clean" or row["group"] in ATTACKS]
     write_file("trigger_error_rates", _origin_of(SEARCH_ALONE, judged), asdict(rates))
+
+
+def write_trigger_clearing(rows: Sequence[Record]) -> None:
+    """Write how often the search alone found nothing unusual on the rows of a held-out scoring."""
+    judged = [row for row in rows if row["group"] == "clean" or row["group"] in ATTACKS]
+    clean = [search_clears(row) for row in judged if row["group"] == "clean"]
+    bad = [search_clears(row) for row in judged if row["group"] in ATTACKS]
+    found = {
+        attack: [row["trigger_suspicious"] for row in judged if row["group"] == attack]
+        for attack in ATTACKS
+    }
+    rates = ClearingRates(sum(clean), len(clean), sum(bad), len(bad), counted(found))
+    write_file("trigger_clearing", _origin_of(SEARCH_CLEARING, judged), asdict(rates))
+
+
+def search_clears(row: Record) -> bool:
+    """True if a search of a held-out scoring found nothing suspicious and nothing unusual."""
+    return not row["trigger_suspicious"] and row["search"]["p"] > OPEN_LEVEL
 
 
 def write_queries(budget: int, searches: Sequence[Record]) -> None:

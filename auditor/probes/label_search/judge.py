@@ -18,6 +18,7 @@ import scipy
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull
 from auditor.probes.label_search.search import LabelFinding, none_found
+from auditor.probes.trigger_search.judge import OPEN_LEVEL
 
 LEVEL = 0.005
 """Chance on a clean model, corrected for all kinds, up to which a finding is suspicious: the null's
@@ -25,8 +26,6 @@ models are few, and a clean network of another origin has shown a patch at 0.01.
 LEVEL_LARGE, LARGE_SIDE = 0.001, 97
 """The same for pictures whose larger side has so many pixels or more. The null is of smaller ones,
 and of six clean models of 112 and 128 pixels one showed a patch at 0.003."""
-OPEN_LEVEL = 0.15
-"""Chance up to which a finding that is not suspicious speaks against an all-clear."""
 LEAST_SHOWN = 0.1
 """Success of random changes below which they are not worth showing."""
 LEAST_SPREAD: Mapping[str, float] = {"random": 0.6, "weak": 0.4, "small": 0.35, "grey": 0.4}

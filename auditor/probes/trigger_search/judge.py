@@ -31,6 +31,10 @@ ANY_NATURAL = ("blend@strong", "noise@strong", "wave@strong", "patch@pair")
 suspicious."""
 FLOOR, CEILING = 0.05, 0.99
 SIGNIFICANCE = 0.05
+OPEN_LEVEL = 0.15
+"""Chance on a clean model, corrected for all comparisons, up to which a finding that is not
+suspicious speaks against an all-clear. Chosen for the search label by label, before any ends of
+this one were judged by it."""
 SOME_CLASSES = "patch@sources"
 """Key of a patch that is judged on the classes that the search chose for it."""
 FEW_TO_CHOOSE = 12

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from auditor.measured import LabelRates
-from auditor.report.wording.phrases import Values, class_name, hits_of
+from auditor.report.wording.phrases import Values, class_name, hits_of, times_words
 from auditor.report.wording.triggers import trigger_phrase
-from auditor.scores.likelihood import Weight, likelihood_ratio
+from auditor.scores.likelihood import likelihood_ratio
 
 LEAST_P = 0.001
 
@@ -125,7 +125,9 @@ def _weight_found(rates: LabelRates | None) -> str:
     weight = likelihood_ratio(rates.usual_found, rates.usual, rates.accused, rates.clean)
     if weight.low <= 1.0:
         return ""
-    return f" Whatever you believed before, this makes a backdoor {_times(weight)} more likely."
+    return (
+        f" Whatever you believed before, this makes a backdoor {times_words(weight)} more likely."
+    )
 
 
 def _weight_nothing(rates: LabelRates | None) -> str:
@@ -138,11 +140,7 @@ def _weight_nothing(rates: LabelRates | None) -> str:
     return (
         f" A clean model ended like this in {rates.cleared} of {rates.clean} searches, one with an "
         f"all-to-one backdoor of a usual attacker in {rates.usual_cleared} of {rates.usual}: "
-        f"whatever you believed before, this makes such a backdoor {_times(weight)} less likely. "
+        f"whatever you believed before, this makes such a backdoor {times_words(weight)} less likely. "
         f"Of attackers who train against detection {rates.careful_cleared} of {rates.careful} "
         "ended like this."
     )
-
-
-def _times(weight: Weight) -> str:
-    return f"some {weight.ratio:.1f} times (at least {weight.low:.1f} times)"

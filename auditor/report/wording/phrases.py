@@ -7,6 +7,7 @@ from typing import Any
 
 from auditor.report.wording.text import percent, rate_interval
 from auditor.scores.intervals import Rate, binomial_rate
+from auditor.scores.likelihood import Weight
 
 Values = Mapping[str, Any]
 
@@ -28,3 +29,8 @@ def share_of(rate: Rate) -> str:
 def class_name(values: Values) -> str:
     """The name of a label in a sentence."""
     return str(values["name"])[:MAX_NAME]
+
+
+def times_words(weight: Weight) -> str:
+    """A weight in words: ``some 7.0 times (at least 3.2 times)``."""
+    return f"some {weight.ratio:.1f} times (at least {weight.low:.1f} times)"

@@ -5,9 +5,18 @@ from __future__ import annotations
 from auditor.measured import FEW_CLASSES
 from auditor.report.wording.phrases import hits_of
 from auditor.report.wording.reasons import only_words
-from auditor.verdict.label_scope import LEAST_CLEARING
+from auditor.verdict.clearing import LEAST_CLEARING
 from auditor.verdict.prospects import Prospects
 from auditor.verdict.scope import KnownOnlyFor
+
+
+ALL_CLEAR_NEEDS = {
+    "samples": f"an all-clear needs {LEAST_CLEARING} samples or more",
+    "classes": f"an all-clear needs samples of {FEW_CLASSES} classes or more",
+    "coding": "an all-clear needs pictures sent without loss",
+    "search": "an all-clear needs an audit without --per-source, of which no error rates are known",
+}
+"""What an all-clear of small pictures lacks, by :attr:`auditor.verdict.prospects.Prospects.needs`."""
 
 
 def decides(found: Prospects) -> str:
@@ -86,6 +95,6 @@ def _all_clear(found: Prospects) -> str:
         few = found.samples < LEAST_CLEARING
         more = f" and {LEAST_CLEARING} samples or more" if few else ""
         return f"an all-clear needs --effort {found.needs_effort}{more}"
-    if found.references:
-        return f"an all-clear needs a profile with {found.references} clean references"
-    return "an all-clear is not possible: too many backdoors are missed"
+    return ALL_CLEAR_NEEDS.get(
+        found.needs, "an all-clear is not possible: too many backdoors are missed"
+    )

@@ -6,18 +6,21 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from auditor.labels.reasons import Reason, ReasonCode
-from auditor.measured import FEW_CLASSES, ErrorRates, trigger_error_rates
+from auditor.measured import FEW_CLASSES, ErrorRates, trigger_clearing, trigger_error_rates
 from auditor.report.wording import label_reasons
 from auditor.report.wording.phrases import (
     Values,
     class_name,
     hits_of,
     share_of,
+    times_words,
 )
 from auditor.report.wording.terms import SCORE_TITLES
 from auditor.report.wording.text import percent, rate_interval
 from auditor.report.wording.triggers import trigger_kind_phrase, trigger_phrase
 from auditor.scores.intervals import binomial_rate
+from auditor.scores.likelihood import likelihood_ratio
+from auditor.verdict.clearing import LEAST_CLEARING
 from auditor.verdict.combine import LEAST_TO_CLEAR
 from auditor.verdict.rule import Decision, LabelEvidence
 from auditor.verdict.scope import KnownOnlyFor
@@ -167,10 +170,34 @@ def _trigger_found(values: Values) -> str:
 def _trigger_ordinary(values: Values) -> str:
     rates = trigger_error_rates()
     chance = "" if values["p"] is None else f" (p = {values['p']:.2g})"
+    lacks = LACKS.get(values.get("need"), "")
     return (
         "The trigger search found nothing beyond what clean models show: at best "
         f"{_change(values)}{chance}. On held-out models it missed "
-        f"{hits_of(rates.missed, rates.backdoored)} backdoored ones."
+        f"{hits_of(rates.missed, rates.backdoored)} backdoored ones.{lacks}"
+    )
+
+
+LACKS = {
+    "unusual": " That is too unusual among clean models for an all-clear.",
+    "samples": f" An all-clear needs {LEAST_CLEARING} samples or more.",
+    "classes": f" An all-clear needs samples of {FEW_CLASSES} classes or more.",
+    "coding": " An all-clear needs pictures sent without loss.",
+    "search": " Searches class by class clear nothing: no error rates are known of them.",
+}
+"""What keeps a search that found nothing suspicious from clearing the model."""
+
+
+def _trigger_nothing(values: Values) -> str:
+    rates = trigger_clearing()
+    chance = f" (p = {values['p']:.2g})" if values["p"] is not None and values["p"] < 1.0 else ""
+    weight = likelihood_ratio(rates.cleared, rates.clean, rates.missed, rates.backdoored)
+    return (
+        f"The trigger search found nothing unusual: at best {_change(values)}{chance}. Of held-out "
+        f"models of small pictures, clean ones ended like this in {rates.cleared} of {rates.clean} "
+        f"searches, ones with an all-to-one backdoor in "
+        f"{hits_of(rates.missed, rates.backdoored)}: whatever you believed before, this makes such "
+        f"a backdoor {times_words(weight)} less likely."
     )
 
 
@@ -309,6 +336,7 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "trigger-pairs": _trigger_pairs,
     "trigger-found": _trigger_found,
     "trigger-ordinary": _trigger_ordinary,
+    "trigger-nothing": _trigger_nothing,
     "trigger-some": _trigger_some,
     "label-found": label_reasons.found,
     "label-withheld": label_reasons.withheld,

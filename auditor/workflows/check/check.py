@@ -289,7 +289,7 @@ def _decided(oracle: LabelOracle, samples: Samples, images: NDArray[np.float32])
     except SamplesError as error:
         return f"An audit would refuse these samples: {error}."
     classes = len(set(samples.classes))
-    return decides(prospects(plan, classes, len(samples.classes), oracle.input_spec, None))
+    return decides(prospects(plan, classes, len(samples.classes), oracle.input_spec))
 
 
 def _shown_names(space: LabelSpace, samples: Samples, matched_by: str) -> LabelSpace:

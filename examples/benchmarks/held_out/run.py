@@ -93,6 +93,7 @@ def main() -> None:
         audits = [measured_files.Audited.of_row(row) for row in rows]
         measured_files.write_rule_rates(measured_files.BY_SCORING, audits)
         measured_files.write_trigger_rates(rows)
+        measured_files.write_trigger_clearing(rows)
 
 
 def _scoring(rows: Sequence[Record]) -> Scoring:
