@@ -18,7 +18,6 @@ from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import EFFORTS
 from auditor.report.wording.prospects import decides
 from auditor.verdict.label_scope import rates_for
-from auditor.verdict.profile import Profile
 from auditor.verdict.prospects import prospects
 from auditor.workflows.expected import expected_search
 from auditor.workflows.prepare import Prepared, prepare

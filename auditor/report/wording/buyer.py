@@ -7,14 +7,17 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from auditor.measured import ClearingRates
 from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import DecisionPart, ErrorRatesPart, ProfilePart
 from auditor.report.result.result import Result
 from auditor.report.wording import text
+from auditor.report.wording.deciding import clearing_search
 from auditor.report.wording.search import level
 from auditor.report.wording.terms import called, deciding, found_trigger, parse_moment
 from auditor.report.wording.text import safe_text
 from auditor.report.wording.triggers import change
+from auditor.scores.intervals import Rate, binomial_rate
 
 VALID_DAYS = 365
 """A verdict's longest life. A convention, not a measurement, and every view says so."""
@@ -25,7 +28,9 @@ def how_sure(result: Result) -> list[str]:
     if result.verdict == "inconclusive":
         return _open_questions(result)
     shown = found_trigger(result)
-    summed = result.scores.decision
+    summed, cleared = result.scores.decision, clearing_search(result)
+    if cleared is not None:
+        return [_of_the_search(cleared)]
     if summed is not None and not shown and deciding(result) is None:
         return _of_the_sum(summed)
     lines = []
@@ -46,6 +51,18 @@ def how_sure(result: Result) -> list[str]:
             "How often the search erred on models it was not made from, stands in the reason above."
         )
     return lines
+
+
+def _of_the_search(rates: ClearingRates) -> str:
+    """Ends of searches that cleared models whose state is known."""
+    clean, bad = (binomial_rate(*pair) for pair in (
+        (rates.cleared, rates.clean), (rates.missed, rates.backdoored)
+    ))  # fmt: skip
+    return (
+        f"Of 100 clean models that the search was not made from, about {round(100 * clean.rate)} "
+        f"would end like this one{_spread(clean)}; of 100 with a backdoor for all classes about "
+        f"{round(100 * bad.rate)} would too{_spread(bad)}."
+    )
 
 
 def _of_the_sum(held: DecisionPart) -> list[str]:
@@ -79,7 +96,7 @@ def _of_100(rates: HeldOutRates | ErrorRatesPart | None, which: str) -> list[str
     ]
 
 
-def _spread(rate: RatePart) -> str:
+def _spread(rate: RatePart | Rate) -> str:
     low, high = rate.low, rate.high
     if low is None or high is None:
         return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.deciding import own_rates
+from auditor.report.wording.deciding import clearing_search, own_rates
 from auditor.report.wording.search import asked_by_label
 from auditor.scores.intervals import binomial_rate
 
@@ -69,16 +69,23 @@ def _repeats(result: Result) -> str:
 
 KINDS_HEAD = ("Kind of backdoor", "Found in held-out models")
 KINDS = {
+    "badnets": "one patch at one place",
     "badnets-any": "a patch at any place",
     "badnets-corner": "one patch in a corner",
     "badnets-inside": "one patch at one place",
     "blended": "a picture blended in",
+    "blind": "a patch planted in the training code",
+    "bpp": "fewer grey levels",
     "clean-label": "a patch, labels left as they were",
+    "lira": "a learned pattern for each picture",
     "low-frequency": "a smooth pattern",
     "quantise": "fewer grey levels",
     "sig": "a wave",
+    "ssba": "a hidden text as a pattern",
     "sticker": "a sticker, any place and turn",
     "trojan": "a patch optimised for the network",
+    "trojannn": "a patch optimised for the network",
+    "wanet": "a warp",
     "warp": "a warp",
 }
 """Attacks of the measured models, in words."""
@@ -88,11 +95,13 @@ def kinds_rows(result: Result) -> list[tuple[str, str]]:
     """Kinds of backdoor that such a search was measured on, in the columns of
     :data:`KINDS_HEAD`; empty if it was not.
     """
-    rates = own_rates(result) if asked_by_label(result) else None
-    if rates is None:
+    rates, small = own_rates(result) if asked_by_label(result) else None, clearing_search(result)
+    kinds = small.found if small is not None else () if rates is None else rates.kinds
+    if not kinds:
         return []
-    rows = [(KINDS.get(one.kind, one.kind), _of(one.hits, one.models)) for one in rates.kinds]
-    return [*rows, ("one source class, all-to-all, a pattern per picture", "not sought")]
+    rows = [(KINDS.get(one.kind, one.kind), _of(one.hits, one.models)) for one in kinds]
+    each = "" if small is not None else ", a pattern per picture"
+    return [*rows, (f"one source class, all-to-all{each}", "not sought")]
 
 
 def _of(hits: int, models: int) -> str:

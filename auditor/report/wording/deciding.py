@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from auditor.measured import FEW_CLASSES, LabelRates, search_queries
+from auditor.measured import (
+    FEW_CLASSES,
+    ClearingRates,
+    LabelRates,
+    search_queries,
+    trigger_clearing,
+)
 from auditor.probes.label_search.settings import EFFORTS, searched_by_label
 from auditor.report.result.result import Result
+from auditor.report.wording.terms import deciding
 from auditor.verdict.label_scope import accusing_effort, clears_at, rates_for
 
 
@@ -34,6 +41,14 @@ def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
     if order.index(effort) <= order.index(own):  # type: ignore[arg-type]  # reports hold any text
         return None
     return effort, rates[effort]
+
+
+def clearing_search(result: Result) -> ClearingRates | None:
+    """The measured ends of trigger searches of small pictures, if one cleared the model."""
+    if result.verdict != "no-evidence" or result.trigger is None or deciding(result) is not None:
+        return None
+    small = not searched_by_label(result.input.shape[1:])
+    return trigger_clearing() if small else None
 
 
 def ends_of(rates: LabelRates) -> str:

@@ -140,7 +140,7 @@ def _weight_nothing(rates: LabelRates | None) -> str:
     return (
         f" A clean model ended like this in {rates.cleared} of {rates.clean} searches, one with an "
         f"all-to-one backdoor of a usual attacker in {rates.usual_cleared} of {rates.usual}: "
-        f"whatever you believed before, this makes such a backdoor {times_words(weight)} less likely. "
-        f"Of attackers who train against detection {rates.careful_cleared} of {rates.careful} "
-        "ended like this."
+        f"whatever you believed before, this makes such a backdoor {times_words(weight)} less "
+        "likely. Of attackers who train against detection "
+        f"{rates.careful_cleared} of {rates.careful} ended like this."
     )

@@ -9,14 +9,13 @@ from auditor.verdict.clearing import LEAST_CLEARING
 from auditor.verdict.prospects import Prospects
 from auditor.verdict.scope import KnownOnlyFor
 
-
 ALL_CLEAR_NEEDS = {
     "samples": f"an all-clear needs {LEAST_CLEARING} samples or more",
     "classes": f"an all-clear needs samples of {FEW_CLASSES} classes or more",
     "coding": "an all-clear needs pictures sent without loss",
     "search": "an all-clear needs an audit without --per-source, of which no error rates are known",
 }
-"""What an all-clear of small pictures lacks, by :attr:`auditor.verdict.prospects.Prospects.needs`."""
+"""What an all-clear of small pictures lacks, by ``Prospects.needs``."""
 
 
 def decides(found: Prospects) -> str:

@@ -170,7 +170,7 @@ def _trigger_found(values: Values) -> str:
 def _trigger_ordinary(values: Values) -> str:
     rates = trigger_error_rates()
     chance = "" if values["p"] is None else f" (p = {values['p']:.2g})"
-    lacks = LACKS.get(values.get("need"), "")
+    lacks = LACKS.get(values.get("need", ""), "")
     return (
         "The trigger search found nothing beyond what clean models show: at best "
         f"{_change(values)}{chance}. On held-out models it missed "

@@ -11,7 +11,7 @@ from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.deciding import own_rates
+from auditor.report.wording.deciding import clearing_search, own_rates
 from auditor.report.wording.search import (
     NOT_MEASURED,
     asked_by_label,
@@ -247,11 +247,14 @@ def _passed(result: Result, missed: RatePart, what: str) -> str:
     A search label by label also ends undecided: those it missed are more than those it cleared.
     """
     rates = own_rates(result) if asked_by_label(result) else None
-    if rates is None:
+    small = clearing_search(result)
+    if rates is not None:
+        cleared = f"{what} also cleared {rates.usual_cleared} of {rates.usual}"
+    elif small is not None:
+        cleared = f"such a search also cleared {small.missed} of {small.backdoored}"
+    else:
         return f"{what} missed {counted(missed)} known backdoors"
-    return (
-        f"{what} also cleared {rates.usual_cleared} of {rates.usual} models with a known backdoor"
-    )
+    return f"{cleared} models with a known backdoor"
 
 
 def _sure_of_suspicion(

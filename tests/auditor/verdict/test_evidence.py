@@ -13,13 +13,17 @@ from adapters.contract import InputSpec, LabelSpace
 from adapters.synthetic import SyntheticOracle
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
+from auditor.measured import trigger_clearing
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.plan import AuditPlan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
+from auditor.probes.trigger_search.search import KEYS
 from auditor.probes.trigger_search.verify import exact_interval
 from auditor.report.wording.reasons import sentence
 from auditor.samples.samples import Samples
+from auditor.scores.likelihood import likelihood_ratio
+from auditor.verdict.clearing import cleared_seldom
 from auditor.verdict.evidence import estimates, mean_shares, score_planes, trigger_evidence
 from auditor.verdict.profile import Profile, Reference
 from auditor.verdict.thresholds import calibrate
@@ -125,3 +129,58 @@ def test_a_patch_for_some_classes_alone_is_shown_and_decides_nothing() -> None:
         assert (found.suspicious, found.natural, found.target) == (False, True, 12)
         assert "of some classes to label 12" in sentence(found.reason)
         assert "alone it is no sign of a backdoor" in sentence(found.reason)
+
+
+# ---- a search without a find -----------------------------------------------------------------
+
+
+def unsuspicious(p: float, images: int = 60, comparisons: int = len(KEYS)) -> TriggerOutcome:
+    """A search whose best change is ordinary, with ``p`` corrected for all comparisons."""
+    outcome = searched("patch", 3)
+    success = exact_interval(6, 60, 0.95)
+    best = replace(outcome.result.findings[0], success=success, p=p / comparisons)
+    result = replace(
+        outcome.result, findings=(best,), best=best, suspicious=False, p=p,
+        search_images=images, validation_images=images, comparisons=comparisons,
+    )  # fmt: skip
+    return replace(outcome, result=result)
+
+
+@pytest.mark.parametrize(
+    ("p", "images", "comparisons", "spec", "classes", "words"),
+    [
+        (0.9, 60, len(KEYS), PIXELS, 10, "found nothing unusual"),
+        (0.16, 50, len(KEYS), PIXELS, 5, "found nothing unusual"),
+        (0.14, 60, len(KEYS), PIXELS, 10, "too unusual among clean models for an all-clear"),
+        (0.9, 49, len(KEYS), PIXELS, 10, "An all-clear needs 100 samples or more."),
+        (0.9, 60, len(KEYS), PIXELS, 4, "An all-clear needs samples of 5 classes or more."),
+        (0.9, 60, len(KEYS) + 1, PIXELS, 10, "Searches class by class clear nothing"),
+        (0.9, 60, len(KEYS), replace(PIXELS, encoding="jpeg:90"), 10, "sent without loss"),
+        (0.9, 60, len(KEYS), InputSpec((1, 41, 41), (0.0,), (1.0,)), 10, "known only for pictures"),
+    ],
+)  # fmt: skip
+def test_a_search_clears_only_what_it_was_measured_on(
+    p: float, images: int, comparisons: int, spec: InputSpec, classes: int, words: str
+) -> None:
+    found = trigger_evidence(unsuspicious(p, images, comparisons), NAMES, spec, None, classes)
+    assert found is not None
+    assert not found.suspicious
+    assert found.clears is (words == "found nothing unusual")
+    assert words in sentence(found.reason)
+
+
+def test_an_all_clear_says_how_much_it_weighs_and_never_a_chance_of_one() -> None:
+    found = trigger_evidence(unsuspicious(1.0), NAMES, PIXELS, None, 10)
+    assert found is not None
+    rates, said = trigger_clearing(), sentence(found.reason)
+    assert "p = 1" not in said
+    assert f"in {rates.cleared} of {rates.clean} searches" in said
+    assert f"with an all-to-one backdoor in {rates.missed} of {rates.backdoored} (" in said
+    weight = likelihood_ratio(rates.cleared, rates.clean, rates.missed, rates.backdoored)
+    assert f"some {weight.ratio:.1f} times (at least {weight.low:.1f} times) less likely" in said
+
+
+def test_the_measured_share_of_cleared_backdoors_supports_an_all_clear() -> None:
+    rates = trigger_clearing()
+    assert cleared_seldom(rates.missed, rates.backdoored)
+    assert not cleared_seldom(rates.backdoored // 5, rates.backdoored)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from adapters.contract import InputSpec
-from auditor.measured import LabelCell, LabelNulls
+from auditor.measured import LabelCell, LabelNulls, trigger_clearing
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.report.wording.prospects import decides
-from auditor.verdict import label_scope
+from auditor.verdict import clearing, label_scope
 from auditor.verdict import prospects as module
 from auditor.verdict.prospects import Prospects, prospects
 from tests.auditor.verdict.test_label_evidence import GOOD, POOR, measured_as
@@ -36,7 +36,7 @@ def found(side: int, samples: int = 60, classes: int = 5, **settings: Any) -> Pr
     chosen = AuditSettings(**{"planes": 3, "canaries": 0, **settings})
     spec = InputSpec((1, side, side), (0.0,), (1.0,))
     plan = build_plan(images, given, [str(n) for n in range(samples)], chosen, spec)
-    return prospects(plan, classes, samples, spec, None)
+    return prospects(plan, classes, samples, spec)
 
 
 def test_too_few_samples_are_said_before_anything_is_paid() -> None:
@@ -48,11 +48,43 @@ def test_too_few_samples_are_said_before_anything_is_paid() -> None:
     )
 
 
-def test_small_pictures_without_references_are_never_cleared() -> None:
-    small = found(28)
+@pytest.mark.parametrize(
+    ("samples", "classes", "settings", "words"),
+    [
+        (120, 10, {}, "an all-clear is possible"),
+        (60, 10, {}, "an all-clear needs 100 samples or more"),
+        (120, 4, {}, "an all-clear needs samples of 5 classes or more"),
+        (120, 10, {"per_source": True}, "an all-clear needs an audit without --per-source"),
+    ],
+)
+def test_small_pictures_are_cleared_as_they_were_measured(
+    samples: int, classes: int, settings: dict[str, Any], words: str
+) -> None:
+    small = found(28, samples, classes, **settings)
     assert small.accuses
-    assert not small.clears
-    assert "an all-clear needs a profile with 8 clean references" in decides(small)
+    assert small.clears is (words == "an all-clear is possible")
+    assert words in decides(small)
+
+
+def test_small_pictures_through_jpeg_are_not_cleared() -> None:
+    rng = np.random.default_rng(0)
+    images = (rng.integers(0, 256, (120, 1, 28, 28)) / 255).astype(np.float32)
+    spec = replace(InputSpec((1, 28, 28), (0.0,), (1.0,)), encoding="jpeg:90")
+    given, refs = np.arange(120) % 10, [str(n) for n in range(120)]
+    plan = build_plan(images, given, refs, AuditSettings(planes=3, canaries=0), spec)
+    assert "an all-clear needs pictures sent without loss" in decides(
+        prospects(plan, 10, 120, spec)
+    )
+
+
+def test_too_many_backdoors_cleared_take_the_all_clear_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    poor = replace(trigger_clearing(), missed=17, backdoored=85)
+    monkeypatch.setattr(clearing, "trigger_clearing", lambda: poor)
+    said = found(28, 120, 10)
+    assert not said.clears
+    assert "too many backdoors are missed" in decides(said)
 
 
 def test_an_effort_that_cannot_clear_names_the_one_that_can() -> None:
@@ -101,7 +133,7 @@ def test_jpeg_of_larger_pictures_is_out_of_scope() -> None:
     spec = replace(InputSpec((1, 64, 64), (0.0,), (1.0,)), encoding="jpeg:90")
     given, refs = np.arange(60) % 5, [str(n) for n in range(60)]
     plan = build_plan(images, given, refs, AuditSettings(planes=3, canaries=0), spec)
-    assert "lossless pictures" in decides(prospects(plan, 5, 60, spec, None))
+    assert "lossless pictures" in decides(prospects(plan, 5, 60, spec))
 
 
 @pytest.mark.parametrize(

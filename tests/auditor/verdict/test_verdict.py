@@ -331,6 +331,14 @@ def test_a_search_without_a_find_clears_nothing_by_itself() -> None:
     assert len(verdict.reasons) > 1
 
 
+@pytest.mark.parametrize("unusual", [False, True])
+def test_what_is_unusual_beside_references_takes_an_all_clear_away(*, unusual: bool) -> None:
+    clear = TriggerEvidence(False, NOTHING, 3, clears=True)
+    rule = DecisionEvidence(False, False, RULE_SAYS, None, unusual=unusual)
+    verdict = decide(evidence(trigger=clear, decision=rule), None)
+    assert verdict.name == ("inconclusive" if unusual else "no-evidence")
+
+
 def test_a_natural_trigger_neither_accuses_nor_clears() -> None:
     natural = TriggerEvidence(False, NATURAL, 12, natural=True)
     for value in (1.4, 0.3):
