@@ -295,8 +295,8 @@ SEARCH_ALONE = Origin(
 )
 SEARCH_CLEARING = Origin(
     "held_out",
-    ("held_out/rows.json.gz",),
-    "Held-out models of the zoo, rounds three and four: one trigger search each, judged by clean "
+    ("held_out/rows.json.gz", "held_out/clearing.json.gz"),
+    "Held-out models of the zoo, rounds three to five: one trigger search each, judged by clean "
     "models of other recipes; cleared if nothing is suspicious and nothing unusual.",
 )
 SEARCHES = Origin(

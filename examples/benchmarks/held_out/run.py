@@ -10,8 +10,9 @@ in anything. Rule, families, weights, level and null are those that ``decision_r
 model is compared with clean *calibration* models of other recipes (data set, architecture,
 training); the nulls leave its own recipe out. One trigger search per model (seed 0); a model that
 has its row is never searched again. Without a step the page is written from the rows;
-``--write-measured`` writes the error rates that verdicts state. Scorings of earlier tools are in
-the history of ``examples/benchmarks/README.md``.
+``--write-measured`` writes the error rates that verdicts state. ``clear`` searches the models of
+the fifth round, to know what an all-clear misses. Scorings of earlier tools are in the history of
+``examples/benchmarks/README.md``.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from examples.benchmarks.decision_rule.evidence import (
     triggers_of,
 )
 from examples.benchmarks.decision_rule.study import ASKED, Candidate, Study, clean_null
+from examples.benchmarks.held_out import clearing
 from examples.benchmarks.held_out.tables import ROWS, Scoring, load_rows, report
 from examples.benchmarks.queries.stopping import judge as stopping
 from examples.benchmarks.stored import Record, read, write, write_page
@@ -73,7 +75,9 @@ COMPARED = (
 def main() -> None:
     """Score one round, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("step", nargs="?", choices=("score", "dry", "report"), default="report")
+    parser.add_argument(
+        "step", nargs="?", choices=("score", "dry", "clear", "report"), default="report"
+    )
     parser.add_argument("--round", type=int, choices=ROUNDS, help="with score: whose models")
     parser.add_argument("--samples", type=int, default=120)
     parser.add_argument("--only", default="", help="only models whose name contains this")
@@ -83,17 +87,21 @@ def main() -> None:
     options = parser.parse_args()
     if FROZEN.rule != RULE:
         raise SystemExit("the package's rule is not the frozen candidate")
-    if options.step != "report":
+    if options.step in {"score", "dry"}:
         require_data(options)
         score(options)
         return
-    rows = load_rows()
-    write_page(PAGE, report(_scoring(rows)))
+    if options.step == "clear":
+        require_data(options)
+        clearing.search_round(options)
+    rows, fifth = load_rows(), read(clearing.ROWS, [])
+    ends = clearing.section((("third and fourth round", rows), ("fifth round", fifth)))
+    write_page(PAGE, "\n".join([report(_scoring(rows)), *ends]))
     if options.write_measured:
         audits = [measured_files.Audited.of_row(row) for row in rows]
         measured_files.write_rule_rates(measured_files.BY_SCORING, audits)
         measured_files.write_trigger_rates(rows)
-        measured_files.write_trigger_clearing(rows)
+        measured_files.write_trigger_clearing([*rows, *fifth])
 
 
 def _scoring(rows: Sequence[Record]) -> Scoring:
