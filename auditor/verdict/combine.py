@@ -30,11 +30,11 @@ from auditor.verdict.profile import Profile, Reference
 from auditor.verdict.rule import Decision, decide_value
 from auditor.verdict.scope import KnownOnlyFor, known_only_for
 from auditor.verdict.trigger_weight import LabelTrigger, by_label
-from auditor.verdict.verdict import MAX_ERROR, DecisionEvidence, TriggerEvidence
+from auditor.verdict.verdict import MAX_ERROR, DecisionEvidence
 
 _CURTAILMENT_STREAM = 7
-LEAST_TO_CLEAR = 8
-"""Clean references without which the rule never says "no evidence"."""
+REFERENCES_WANTED = 8
+"""Clean references that a report without any asks for."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +56,12 @@ def combine(
     answers: Answers,
     classes: NDArray[np.int64],
     profile: Profile | None,
-    trigger: TriggerEvidence | None,
     names: LabelSpace,
     spec: InputSpec,
 ) -> Combined | None:
     """Combine trigger search and perturbations; None if neither was asked to its end.
 
-    ``classes`` are the true classes of all samples; ``trigger`` is the search's own evidence.
+    ``classes`` are the true classes of all samples.
     """
     plan, perturbed = answers.plan, answers.perturbed
     counts = perturbation_counts(plan, perturbed, names.size)
@@ -82,7 +81,7 @@ def combine(
     measured = rates.without_references if excess is None else rates.with_references
     decision = decide_value(triggers, excess, chosen.rule, null, comparisons)
     only = known_only_for(spec, len(np.unique(classes)))
-    return Combined(decision, _evidence(decision, measured, trigger, names, only), counts)
+    return Combined(decision, _evidence(decision, measured, names, only), counts)
 
 
 def outcome_fixed(
@@ -201,26 +200,16 @@ def _excess(
 def _evidence(
     decision: Decision,
     measured: ErrorRates,
-    trigger: TriggerEvidence | None,
     names: LabelSpace,
     only: KnownOnlyFor | None,
 ) -> DecisionEvidence:
     """The verdict's part of a decision, every claim held to its measured rate of error."""
     alarms = binomial_rate(measured.false_alarms, measured.clean)
-    missed = binomial_rate(measured.missed, measured.backdoored)
     suspicious = decision.suspicious and only is None and alarms.high < MAX_ERROR
-    clears = (
-        not decision.suspicious
-        and only is None
-        and trigger is not None
-        and not trigger.natural
-        and decision.references >= LEAST_TO_CLEAR
-        and missed.high < MAX_ERROR
-    )
     target = decision.labels[0].label if decision.labels else None
     reason = _reason(decision, measured, names, only)
     unusual = decision.references > 0 and decision.p <= OPEN_LEVEL
-    return DecisionEvidence(suspicious, clears, reason, target if suspicious else None, unusual)
+    return DecisionEvidence(suspicious, reason, target if suspicious else None, unusual)
 
 
 def _reason(

@@ -70,7 +70,7 @@ def assess(
     )
     own = len(np.unique(classes))
     trigger = trigger_evidence(answers.trigger, names, spec, profile, own)
-    combined = combine(answers, classes, profile, trigger, names, spec)
+    combined = combine(answers, classes, profile, names, spec)
     evidence = Evidence(
         scores=estimates(scores),
         problem=_problem(answers, consistency, len(scores)),

@@ -97,15 +97,12 @@ class DecisionEvidence:
     Attributes:
         suspicious: True if the model is beyond what clean models show, at the stated level, and
             the rule's measured rate of false alarms supports saying so.
-        clears: True if its value is ordinary beside enough clean references, and the measured
-            rate of missed backdoors supports saying "no evidence".
         reason: the value, its p-value, the label and the evidence for it.
         target: the suspected label, or None.
         unusual: True if, beside references, it is rare among clean models, suspicious or not.
     """
 
     suspicious: bool
-    clears: bool
     reason: Reason
     target: int | None
     unusual: bool = False
@@ -195,8 +192,8 @@ def _without_suspicion(
     if trigger is not None and trigger.natural and by_scores.name == "no-evidence":
         by_scores = Verdict("inconclusive", (), shown)
     reasons = tuple(one.reason for one in (trigger, decision) if one is not None)
-    clears = (decision is not None and decision.clears) or (trigger is not None and trigger.clears)
-    clears = clears and not (decision is not None and decision.unusual)
+    unusual = decision is not None and decision.unusual
+    clears = trigger is not None and trigger.clears and not unusual
     if clears and by_scores.name == "inconclusive":
         return Verdict("no-evidence", reasons, shown)
     return replace(by_scores, reasons=(*reasons, *by_scores.reasons))

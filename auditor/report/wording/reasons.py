@@ -21,7 +21,7 @@ from auditor.report.wording.triggers import trigger_kind_phrase, trigger_phrase
 from auditor.scores.intervals import binomial_rate
 from auditor.scores.likelihood import likelihood_ratio
 from auditor.verdict.clearing import LEAST_CLEARING
-from auditor.verdict.combine import LEAST_TO_CLEAR
+from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.verdict.rule import Decision, LabelEvidence
 from auditor.verdict.scope import KnownOnlyFor
 
@@ -347,7 +347,7 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "decision-suspicious": _decision_suspicious,
     "no-profile": "No reference profile was given, and scores of this method mean something only "
     "beside models of the same task and recipe whose state is known. The cheapest way to get some: "
-    f"train {LEAST_TO_CLEAR} or more clean models on your own data the way the vendor says this "
+    f"train {REFERENCES_WANTED} or more clean models on your own data the way the vendor says this "
     "one was trained, and run xray-audit calibrate on them.",
     "published-profile": "Profile {profile!r} holds published thresholds for one architecture and "
     "recipe; they are known not to transfer, so they are shown and decide nothing.",

@@ -8,7 +8,7 @@ from auditor.report.wording import text
 from auditor.report.wording.deciding import deciding_effort, ends_of, search_cost
 from auditor.report.wording.search import asked_by_label, withheld
 from auditor.report.wording.terms import called
-from auditor.verdict.combine import LEAST_TO_CLEAR
+from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
 
 
@@ -59,7 +59,7 @@ def _further(result: Result) -> list[str]:
     steps += _dearer(result)
     if result.profile is None or result.profile.status != "calibrated":
         steps.append(
-            f"Train {LEAST_TO_CLEAR} or more clean models the way this one was trained, run "
+            f"Train {REFERENCES_WANTED} or more clean models the way this one was trained, run "
             "xray-audit calibrate on them, and audit again with --profile: each costs about as "
             "many queries as this audit."
         )

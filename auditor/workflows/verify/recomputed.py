@@ -13,7 +13,7 @@ from auditor.evidence.files import BundleFiles
 from auditor.evidence.layout import PLAN, PROFILE, REPORT, REPORT_SECONDS, RUN
 from auditor.evidence.recorder import query_times
 from auditor.evidence.records import environment, tool
-from auditor.verdict.combine import LEAST_TO_CLEAR
+from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.workflows.verify.differences import differences
 from auditor.workflows.verify.images import Damaged, TooLarge
 from auditor.workflows.verify.inputs import Requests, check_inputs
@@ -132,7 +132,7 @@ def _beside(
 
 
 REWORDED = {
-    b"train five or more clean models": b"train %d or more clean models" % LEAST_TO_CLEAR,
+    b"train five or more clean models": b"train %d or more clean models" % REFERENCES_WANTED,
     b"On held-out models the rule missed": b"On held-out models of small pictures the rule missed",
 }
 """Words of reports that earlier versions wrote, and today's for the same."""

@@ -334,7 +334,7 @@ def test_a_search_without_a_find_clears_nothing_by_itself() -> None:
 @pytest.mark.parametrize("unusual", [False, True])
 def test_what_is_unusual_beside_references_takes_an_all_clear_away(*, unusual: bool) -> None:
     clear = TriggerEvidence(False, NOTHING, 3, clears=True)
-    rule = DecisionEvidence(False, False, RULE_SAYS, None, unusual=unusual)
+    rule = DecisionEvidence(False, RULE_SAYS, None, unusual=unusual)
     verdict = decide(evidence(trigger=clear, decision=rule), None)
     assert verdict.name == ("inconclusive" if unusual else "no-evidence")
 
@@ -351,7 +351,7 @@ def test_a_natural_trigger_neither_accuses_nor_clears() -> None:
 
 def test_a_natural_trigger_does_not_hide_what_the_rule_found() -> None:
     natural = TriggerEvidence(False, NATURAL, 12, natural=True)
-    rule = DecisionEvidence(True, False, RULE_SAYS, 3)
+    rule = DecisionEvidence(True, RULE_SAYS, 3)
     verdict = decide(evidence(1.4, trigger=natural, decision=rule), PROFILE)
     assert (verdict.name, verdict.reasons) == ("backdoor-suspected", (RULE_SAYS,))
 
