@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
+from collections.abc import Iterator
 from fnmatch import fnmatch
 from multiprocessing import Pool
 from pathlib import Path
@@ -16,7 +17,7 @@ from PIL import Image
 from adapters.contract import InputSpec
 from adapters.images import encode_image
 from auditor.measured import label_null
-from auditor.probes.label_search.search import prepare
+from auditor.probes.label_search.search import LabelSearch, prepare
 from auditor.probes.label_search.settings import EFFORTS
 from auditor.probes.trigger_search.sample_set import Asking
 from auditor.verdict.scope import LOSSLESS
@@ -92,30 +93,45 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
     each = options.each or SAMPLES // classes
     picked = drawn(data.y_test, classes, each, rng)
     pixels, truth = data.x_test[picked], data.y_test[picked].astype(np.int64)
-    shape: tuple[int, int, int] = pixels.shape[1:]
-    model = InputSpec(shape, (0.0,) * shape[0], (1.0,) * shape[0])
+    model = InputSpec(pixels.shape[1:], (0.0,) * pixels.shape[1], (1.0,) * pixels.shape[1])
     labels = through(classifier(models / f"{record['name']}.onnx"), model, options.coding)
-    run = _driven(prepare(model.from_pixels(pixels), truth, model, EFFORTS[effort], seed), labels)
+    run = started(pixels, truth, labels, effort, seed)
     row: Record = {
         "name": record["name"], "sha256": record["sha256"], "effort": effort, "seed": seed,
         "classes": classes, "samples": len(picked), "stages": [], "coding": options.coding,
         "each": options.each,
     }  # fmt: skip
     null = label_null().of(effort, classes)
-    for stage in run.stages():
-        before = run.search_set.total()
-        found = _driven(stage, labels)
-        findings = [
-            [one.key, one.label, round(one.value, 4), one.carried, one.success.hits,
-             one.success.images]
-            for one in found
-        ]  # fmt: skip
-        asked = run.search_set.total()
-        row["stages"].append({"queries": asked - before, "findings": findings})
+    for stage, asked in stages_of(run, labels):
+        row["stages"].append(stage)
         row["queries"] = asked
         if options.until_found and ended(row, record, null).suspicious:
             break
     return row
+
+
+def stages_of(run: LabelSearch, labels: Any) -> Iterator[tuple[Record, int]]:
+    """Every stage of a search as a row keeps it, and the queries asked until then."""
+    for stage in run.stages():
+        before = run.search_set.total()
+        findings = [
+            [one.key, one.label, round(one.value, 4), one.carried, one.success.hits,
+             one.success.images]
+            for one in _driven(stage, labels)
+        ]  # fmt: skip
+        asked = run.search_set.total()
+        yield {"queries": asked - before, "findings": findings}, asked
+
+
+def started(pixels: Any, truth: Any, labels: Any, effort: str, seed: int) -> LabelSearch:
+    """A search of 8-bit ``pixels`` ``(n, c, h, w)`` of classes ``truth``, with its first labels."""
+    shape: tuple[int, int, int] = pixels.shape[1:]
+    spec = InputSpec(shape, (0.0,) * shape[0], (1.0,) * shape[0])
+    settings = EFFORTS[effort]  # type: ignore[index]  # rows name efforts
+    run: LabelSearch = _driven(
+        prepare(spec.from_pixels(pixels), truth, spec, settings, seed), labels
+    )
+    return run
 
 
 def drawn(truth: Any, classes: int, each: int, rng: np.random.Generator) -> Any:
