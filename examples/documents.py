@@ -61,16 +61,15 @@ def figures() -> str:
     ]
     for (what, beside, without), total, searched in zip(rows, totals, search, strict=True):
         lines.append(f"| {what} | {beside} | {of(without, total)} | {searched} |")
-    return "\n".join(lines) + f"\n\n{_cleared()}\n\n{_photographs()}\n"
+    return "\n".join(lines) + f"\n\n{_cleared()}\n{_photographs()}\n"
 
 
 def _cleared() -> str:
     """Small pictures whose model a search clears."""
     rates = trigger_clearing()
     return (
-        f"Cleared by the trigger search alone, without references: "
-        f"{of(rates.cleared, rates.clean)} clean ones\n"
-        f"and {of(rates.missed, rates.backdoored)} with an all-to-one backdoor."
+        f"Cleared, without references: {of(rates.cleared, rates.clean)} clean ones and "
+        f"{of(rates.missed, rates.backdoored)} with an all-to-one backdoor."
     )
 
 

@@ -18,14 +18,13 @@ from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.plane import PlaneProbe
-from auditor.probes.trigger_search.judge import OPEN_LEVEL, SOME_CLASSES, accusing, natural
+from auditor.probes.trigger_search.judge import SOME_CLASSES, accusing, natural
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
-from auditor.probes.trigger_search.search import KEYS
 from auditor.scores.intervals import Estimate, mean_over_planes
 from auditor.scores.planes import PlaneScore, score_plane, score_points
 from auditor.verdict.changes import change_values
-from auditor.verdict.clearing import clearing_need
+from auditor.verdict.clearing import search_need
 from auditor.verdict.combine import Combined, combine
 from auditor.verdict.label_evidence import label_evidence
 from auditor.verdict.natural_labels import NaturalLabels
@@ -157,22 +156,11 @@ def trigger_evidence(
     some = reason.code == "trigger-some"
     if reason.code != "trigger-ordinary":
         return TriggerEvidence(suspicious, reason, best.target, natural=some)
-    need = _clearing_need(result, spec, classes)
-    values = {**reason.values, "need": need}
-    reason = Reason("trigger-ordinary", values) if need else Reason("trigger-nothing", values)
+    samples = result.search_images + result.validation_images
+    need = search_need(result.p, result.comparisons, spec.encoding, classes, samples)
+    if need is None:
+        reason = Reason("trigger-nothing", reason.values)
     return TriggerEvidence(suspicious, reason, best.target, clears=need is None)
-
-
-def _clearing_need(result: TriggerResult, spec: InputSpec, classes: int) -> str | None:
-    """The first thing that keeps a search without suspicion from clearing the model, or None:
-    ``search`` if it is of a kind that was not measured, ``unusual`` for what it found, or a
-    :data:`auditor.verdict.clearing.Need`.
-    """
-    if result.comparisons != len(KEYS) or result.p is None:
-        return "search"
-    if result.p <= OPEN_LEVEL:
-        return "unusual"
-    return clearing_need(spec, classes, result.search_images + result.validation_images)
 
 
 def _trigger_reason(

@@ -14,6 +14,7 @@ from auditor.measured import (
 from auditor.probes.label_search.settings import EFFORTS, searched_by_label
 from auditor.report.result.result import Result
 from auditor.report.wording.terms import deciding
+from auditor.verdict.clearing import Need, search_need
 from auditor.verdict.label_scope import accusing_effort, clears_at, rates_for
 
 
@@ -41,6 +42,20 @@ def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
     if order.index(effort) <= order.index(own):  # type: ignore[arg-type]  # reports hold any text
         return None
     return effort, rates[effort]
+
+
+def all_clear_need(result: Result) -> Need | None:
+    """The first thing that kept a search of small pictures without suspicion from clearing the
+    model; None if nothing did, or if the search was another.
+    """
+    found = result.trigger
+    if found is None or found.suspicious or found.natural or found.held_out is None:
+        return None
+    if searched_by_label(result.input.shape[1:]):
+        return None
+    classes = {label for plane in result.planes for label in plane.triplet_classes}
+    samples = found.search_samples + found.fresh_samples
+    return search_need(found.p, found.looks_paid, result.input.encoding, len(classes), samples)
 
 
 def clearing_search(result: Result) -> ClearingRates | None:

@@ -20,7 +20,6 @@ from auditor.report.wording.text import percent, rate_interval
 from auditor.report.wording.triggers import trigger_kind_phrase, trigger_phrase
 from auditor.scores.intervals import binomial_rate
 from auditor.scores.likelihood import likelihood_ratio
-from auditor.verdict.clearing import LEAST_CLEARING
 from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.verdict.rule import Decision, LabelEvidence
 from auditor.verdict.scope import KnownOnlyFor
@@ -170,22 +169,11 @@ def _trigger_found(values: Values) -> str:
 def _trigger_ordinary(values: Values) -> str:
     rates = trigger_error_rates()
     chance = "" if values["p"] is None else f" (p = {values['p']:.2g})"
-    lacks = LACKS.get(values.get("need", ""), "")
     return (
         "The trigger search found nothing beyond what clean models show: at best "
         f"{_change(values)}{chance}. On held-out models it missed "
-        f"{hits_of(rates.missed, rates.backdoored)} backdoored ones.{lacks}"
+        f"{hits_of(rates.missed, rates.backdoored)} backdoored ones."
     )
-
-
-LACKS = {
-    "unusual": " That is too unusual among clean models for an all-clear.",
-    "samples": f" An all-clear needs {LEAST_CLEARING} samples or more.",
-    "classes": f" An all-clear needs samples of {FEW_CLASSES} classes or more.",
-    "coding": " An all-clear needs pictures sent without loss.",
-    "search": " Searches class by class clear nothing: no error rates are known of them.",
-}
-"""What keeps a search that found nothing suspicious from clearing the model."""
 
 
 def _trigger_nothing(values: Values) -> str:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from auditor.measured import FEW_CLASSES
 from auditor.probes.label_search.fresh import CARRIES
 from auditor.report.result.base import HeldOutRates, RatePart
 from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.deciding import clearing_search, own_rates
+from auditor.report.wording.deciding import all_clear_need, clearing_search, own_rates
 from auditor.report.wording.search import (
     NOT_MEASURED,
     asked_by_label,
@@ -30,6 +32,7 @@ from auditor.report.wording.terms import called, deciding, found_trigger, score_
 from auditor.report.wording.text import first, safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
 from auditor.report.wording.verdict import wording
+from auditor.verdict.clearing import LEAST_CLEARING, Need
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
 
 
@@ -207,7 +210,17 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
             f"{_carries(result, found, best)} Such a search is not yet safe enough to accuse "
             f"by: {measured}."
         )
-    return f"{_tried(result, found)} That is too little to call the model clean."
+    lacks = LACKS.get(all_clear_need(result), "That is too little to call the model clean.")
+    return f"{_tried(result, found)} {lacks}"
+
+
+LACKS: Mapping[Need | None, str] = {
+    "unusual": "One of them is too unusual among clean models to call this one clean.",
+    "samples": f"To call the model clean, {LEAST_CLEARING} samples or more are needed.",
+    "classes": f"To call the model clean, samples of {FEW_CLASSES} classes or more are needed.",
+    "coding": "To call the model clean, the pictures must travel without loss.",
+}
+"""What keeps a search of small pictures without suspicion from clearing the model."""
 
 
 CUT_OFF = "Not at all: what was not asked yet can still change the answer."

@@ -23,7 +23,7 @@ from auditor.probes.trigger_search.verify import exact_interval
 from auditor.report.wording.reasons import sentence
 from auditor.samples.samples import Samples
 from auditor.scores.likelihood import likelihood_ratio
-from auditor.verdict.clearing import cleared_seldom
+from auditor.verdict.clearing import cleared_seldom, search_need
 from auditor.verdict.evidence import estimates, mean_shares, score_planes, trigger_evidence
 from auditor.verdict.profile import Profile, Reference
 from auditor.verdict.thresholds import calibrate
@@ -146,27 +146,38 @@ def unsuspicious(p: float, images: int = 60, comparisons: int = len(KEYS)) -> Tr
     return replace(outcome, result=result)
 
 
+JPEG = replace(PIXELS, encoding="jpeg:90")
+LARGE = InputSpec((1, 41, 41), (0.0,), (1.0,))
+
+
 @pytest.mark.parametrize(
-    ("p", "images", "comparisons", "spec", "classes", "words"),
+    ("p", "images", "comparisons", "spec", "classes", "need"),
     [
-        (0.9, 60, len(KEYS), PIXELS, 10, "found nothing unusual"),
-        (0.16, 50, len(KEYS), PIXELS, 5, "found nothing unusual"),
-        (0.14, 60, len(KEYS), PIXELS, 10, "too unusual among clean models for an all-clear"),
-        (0.9, 49, len(KEYS), PIXELS, 10, "An all-clear needs 100 samples or more."),
-        (0.9, 60, len(KEYS), PIXELS, 4, "An all-clear needs samples of 5 classes or more."),
-        (0.9, 60, len(KEYS) + 1, PIXELS, 10, "Searches class by class clear nothing"),
-        (0.9, 60, len(KEYS), replace(PIXELS, encoding="jpeg:90"), 10, "sent without loss"),
-        (0.9, 60, len(KEYS), InputSpec((1, 41, 41), (0.0,), (1.0,)), 10, "known only for pictures"),
+        (0.9, 60, len(KEYS), PIXELS, 10, None),
+        (0.16, 50, len(KEYS), PIXELS, 5, None),
+        (0.14, 60, len(KEYS), PIXELS, 10, "unusual"),
+        (0.9, 49, len(KEYS), PIXELS, 10, "samples"),
+        (0.9, 60, len(KEYS), PIXELS, 4, "classes"),
+        (0.9, 60, len(KEYS) + 1, PIXELS, 10, "search"),
+        (0.9, 60, len(KEYS), JPEG, 10, "coding"),
     ],
-)  # fmt: skip
+)
 def test_a_search_clears_only_what_it_was_measured_on(
-    p: float, images: int, comparisons: int, spec: InputSpec, classes: int, words: str
+    p: float, images: int, comparisons: int, spec: InputSpec, classes: int, need: str | None
 ) -> None:
     found = trigger_evidence(unsuspicious(p, images, comparisons), NAMES, spec, None, classes)
     assert found is not None
     assert not found.suspicious
-    assert found.clears is (words == "found nothing unusual")
-    assert words in sentence(found.reason)
+    assert found.clears is (need is None)
+    assert found.reason.code == ("trigger-ordinary" if need else "trigger-nothing")
+    assert search_need(p, comparisons, spec.encoding, classes, 2 * images) == need
+
+
+def test_pictures_of_another_size_are_not_cleared() -> None:
+    found = trigger_evidence(unsuspicious(0.9), NAMES, LARGE, None, 10)
+    assert found is not None
+    assert not found.clears
+    assert found.reason.code == "trigger-out-of-scope"
 
 
 def test_an_all_clear_says_how_much_it_weighs_and_never_a_chance_of_one() -> None:

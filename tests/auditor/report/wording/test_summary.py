@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from auditor.measured import label_null, search_queries
+from auditor.probes.trigger_search.search import KEYS
 from auditor.report.json_report import result_of
 from auditor.report.wording.coverage import KINDS, coverage_rows, kinds_rows
 from auditor.report.wording.glossary import GLOSSARY, marked
@@ -137,6 +138,28 @@ def test_what_a_search_finds_is_told_by_kind_of_backdoor(make_report: MakeReport
     assert dict(rows)["a wave"].startswith(f"{waves.hits} of {waves.models} (")
     assert not {name for name, _ in rows} & set(KINDS)
     assert rows[-1][1] == "not sought"
+
+
+@pytest.mark.parametrize(
+    ("p", "samples", "encoding", "words"),
+    [
+        (0.1, 60, "float", "One of them is too unusual among clean models"),
+        (0.9, 40, "float", "To call the model clean, 100 samples or more are needed."),
+        (0.9, 60, "jpeg:90", "To call the model clean, the pictures must travel without loss."),
+    ],
+)
+def test_what_keeps_small_pictures_from_an_all_clear_is_said(
+    make_report: MakeReport, p: float, samples: int, encoding: str, words: str
+) -> None:
+    report = make_report("inconclusive")
+    report["input"] |= {"encoding": encoding}
+    report["trigger"] |= {
+        "p": p, "looks_paid": len(KEYS), "search_samples": samples, "fresh_samples": samples,
+        "held_out": RATES,
+    }  # fmt: skip
+    for plane, classes in zip(report["planes"], ([0, 1, 2], [2, 3, 4]), strict=False):
+        plane["triplet_classes"] = classes
+    assert words in _said(report).reason
 
 
 @pytest.mark.parametrize("verdict", ["backdoor-suspected", "no-evidence", "inconclusive"])
