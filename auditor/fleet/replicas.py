@@ -24,7 +24,14 @@ from adapters.contract import Batch, LabelOracle, Labels
 from adapters.errors import AdapterError, ModelStopped
 from auditor.errors import UsageError
 from auditor.fleet.run import workers
-from auditor.fleet.spread import AHEAD, Reply, SpreadOracle, ask_replica, same_again, shareable
+from auditor.fleet.spread import (
+    AHEAD,
+    ReplicaReply,
+    SpreadOracle,
+    ask_replica,
+    same_again,
+    shareable,
+)
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import LocatedTarget
 
@@ -85,7 +92,7 @@ class ReplicatedOracle(SpreadOracle):
         """See :meth:`adapters.contract.LabelOracle.predict_labels`."""
         self.wire.requests += 1
         try:
-            reply: Reply = await _outcome(
+            reply: ReplicaReply = await _outcome(
                 self._client.submit(ask, self._replica, batch, pure=False)
             )
         except (AdapterError, asyncio.CancelledError):
@@ -121,7 +128,7 @@ async def _outcome(future: Any) -> Any:
         raise
 
 
-def ask(replica: Replica, batch: Batch) -> Reply:
+def ask(replica: Replica, batch: Batch) -> ReplicaReply:
     """The reply to ``batch``; the task that a worker runs."""
     with _opening:
         oracle = _opened.get(replica.run) or asyncio.run(

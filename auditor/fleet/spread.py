@@ -55,9 +55,13 @@ async def same_again(located: LocatedTarget, fingerprint: str) -> LabelOracle:
 
 
 @dataclass(frozen=True)
-class Reply:
-    """What a replica answers: labels, the number of classes it knows of, and the most inputs that
-    a call to it may carry now.
+class ReplicaReply:
+    """Answer of a replica.
+
+    Attributes:
+        labels: of the inputs it was asked about.
+        size: number of classes, as far as it knows.
+        group: most inputs that a call to it may carry now.
     """
 
     labels: Labels
@@ -65,15 +69,15 @@ class Reply:
     group: int
 
 
-async def ask_replica(replica: LabelOracle, batch: Batch) -> Reply:
+async def ask_replica(replica: LabelOracle, batch: Batch) -> ReplicaReply:
     """Ask ``replica``, which may get as many inputs together as another one was seen to take."""
     if not isinstance(replica, GroupingOracle):
-        return Reply(
+        return ReplicaReply(
             await replica.predict_labels(batch), replica.label_space.size, replica.max_batch
         )
     replica.group = max(replica.group, len(batch))
     labels = await replica.predict_labels(batch)
-    return Reply(labels, replica.label_space.size, replica.group)
+    return ReplicaReply(labels, replica.label_space.size, replica.group)
 
 
 class SpreadOracle(LabelOracle):
@@ -99,7 +103,7 @@ class SpreadOracle(LabelOracle):
         self.wire = WireCount()
         self.inner = inner
 
-    def learn(self, reply: Reply) -> Labels:
+    def learn(self, reply: ReplicaReply) -> Labels:
         """The labels of a reply; the first ones tell the number of classes, and how many inputs a
         model that takes one at a time is given together.
         """
