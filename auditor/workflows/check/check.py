@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle, LabelSpace
 from adapters.errors import AdapterError, BadReply, ModelFileError, OpenShape, PixelsOnly
+from adapters.registry import MODEL_FILES
 from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
@@ -165,7 +166,8 @@ async def _checked(
     if discover:
         await find_format(trial)
     first = await _first_measured(trial, output, discover=discover)
-    enough = max(least, GOOD_ACCURACY) if discover else least
+    searched = discover or (target.kind in MODEL_FILES and "range" not in stated.get("input", {}))
+    enough = max(least, GOOD_ACCURACY) if searched else least
     if isinstance(first, SamplesError) or first.result.accuracy.rate < enough:
         first = await _changed_by(correct, trial, first, output, noted=not discover)
     if isinstance(first, SamplesError) or first.result.missed_classes:
