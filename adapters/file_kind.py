@@ -30,6 +30,7 @@ class FileKind:
 
 _AGAIN = "fetch it again from its address, with the key or login that it asks for"
 _EXPORT = "load it into its model and export that: torch.onnx.export(model, example, 'model.onnx')"
+_OR_OBJECT = "; or pass the loaded model to auditor.audit(model, ...)"
 _CONVERT = "convert the model: python -m tf2onnx.convert --{} FILE --output model.onnx"
 _PICTURE = "put pictures into class folders (class/name.png)"
 _ARRAYS = "save arrays as one file: np.savez('samples.npz', x=images, y=labels)"
@@ -44,9 +45,12 @@ NPZ = FileKind("an .npz archive of arrays", "pass it as --samples, named .npz", 
 NPY = FileKind("a single array (.npy)", _ARRAYS, ".npy")
 WEIGHTS = FileKind(
     "a PyTorch checkpoint (torch.save: weights or a pickled model), which no runtime can run alone",
-    _EXPORT + "; or pass the loaded model to auditor.audit(model, ...)",
+    _EXPORT + _OR_OBJECT,
 )
-PICKLE = FileKind("a Python pickle, which is never opened here (it could run any code)", _EXPORT)
+PICKLE = FileKind(
+    "a Python pickle, which is never opened here (it could run any code)",
+    _EXPORT + _OR_OBJECT,
+)
 KERAS = FileKind("a Keras model", "name it so that it ends in .keras", ".keras")
 HDF5 = FileKind("an HDF5 file, as Keras saves models", "name it so that it ends in .h5", ".h5")
 TFLITE = FileKind("a TensorFlow Lite model", "name it so that it ends in .tflite", ".tflite")

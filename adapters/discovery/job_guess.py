@@ -39,6 +39,9 @@ _NO_PLACE = re.compile(
     r".*(cancel|delete|abort|stop|hook|callback|stream|upload|input|docs?|log).*"
 )
 _PLACES = ("jobs/{id}", "status/{id}", "tasks/{id}", "results/{id}", "result/{id}", "job/{id}")
+_OPERATION = re.compile(r"(^|/)(operations|jobs|tasks)/[^/]")
+"""Name of a long-running operation as Google's services give it: operations/abc/123."""
+_VERSION = re.compile(r"/v[0-9][0-9a-z]*$")
 _HEADERS = ("operation-location", "azure-asyncoperation", "location", "content-location")
 
 
@@ -51,12 +54,16 @@ def job_polls(reply: Reply, body: Any, base: str, routes: Sequence[str] = ()) ->
     pending = state is not None and state[1] in map(_plain, _PENDING)
     waits = pending or reply.status == _ACCEPTED
     named = isinstance(body, dict) and len(body) <= 2 and _only_names(body)
-    if not waits and not named:
+    operation = not waits and isinstance(body, dict) and _OPERATION.search(str(body.get("name")))
+    if not waits and not named and not operation:
         return []
     places = [*_in_headers(reply.headers), *_in_body(body), *_by_name(body, base, routes)]
     stated: Poll = {"interval": _INTERVAL}
     if reply.status in {_ACCEPTED, _CREATED}:
         stated["statuses"] = [reply.status]
+    elif operation:
+        # A flag that is false is left out of such replies.
+        stated |= {"state_path": "done", "pending": ["false", "null"], "done": ["true"]}
     elif named and not waits:
         stated |= {"state_path": "status", "done": _in_case(_DONE, "")}
         stated["pending"] = _in_case(_PENDING, "")
@@ -149,7 +156,18 @@ def _by_name(body: Any, base: str, routes: Sequence[str]) -> Iterator[Poll]:
         usual += [f"/{place}" for place in _PLACES]
     for path, name, value in _walk(body):
         if _ID.fullmatch(name) and isinstance(value, str | int) and not isinstance(value, bool):
-            yield from ({"id_path": path, "url": url} for url in [*described, *usual])
+            whole = _above(base) if "/" in str(value).strip("/") else []
+            yield from ({"id_path": path, "url": url} for url in [*whole, *described, *usual])
+
+
+def _above(base: str) -> list[str]:
+    """Places of a name with slashes, which stands for a path: below a version of the API, at the
+    server's root, else below any part of the path ``base``.
+    """
+    steps = base.rstrip("/").split("/")
+    parts = ["/".join(steps[:count]) for count in range(len(steps), 0, -1)]
+    parts.sort(key=lambda part: 0 if _VERSION.search(part) else 1 if not part else 2)
+    return [f"{part}/{{+id}}" for part in parts]
 
 
 def _only_names(body: dict[str, Any]) -> bool:

@@ -60,7 +60,8 @@ def _why_no_snapshot(names: set[str]) -> str:
     if {"pytorch_model.bin", "tf_model.h5", "flax_model.msgpack"} & names:
         return (
             "holds no safetensors: load it where you trust it and write it again with "
-            "model.save_pretrained(FOLDER), or pass the model to auditor.audit((model, processor))"
+            "model.save_pretrained(FOLDER) (timm: timm.models.save_for_hf(model, FOLDER, "
+            "safe_serialization=True)), or pass it to auditor.audit((model, processor))"
         )
     return f"holds no {WEIGHTS} beside a {CONFIG}"
 
@@ -123,8 +124,8 @@ def mlflow_file(folder: Path) -> Path:
         raise ModelFileError(f"{folder} holds several models: name one of the files in it")
     said = " and ".join(flavours) or "python_function"
     raise ModelFileError(
-        f"{folder} is an MLflow model of the flavour {said}, which is stored as a pickle (it could "
-        "run any code): log it as onnx, keras or transformers, serve it (mlflow models serve -m "
-        "FOLDER) and give its URL, or load it where you trust it and pass it to "
+        f"{folder} is an MLflow model of the flavour {said}, whose files could run any "
+        "code when they are loaded: log it as onnx, keras or transformers, serve it (mlflow models "
+        "serve -m FOLDER) and give its URL, or load it where you trust it and pass it to "
         "auditor.audit(model, ...)"
     )

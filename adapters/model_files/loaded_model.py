@@ -37,17 +37,17 @@ class ModelFacts:
         shape: ``(c, h, w)`` that the model was made for, where ``dims`` leaves other sizes open.
     """
 
-    dims: Dims
-    dtype: str
-    batch: tuple[int, int | None]
-    layout: Layout | None
-    value_range: tuple[float, float] | None
-    names: tuple[str, ...] | None
-    classes: int | None
-    text: bool
     format: str
     identity: str
     description: dict[str, Any]
+    dims: Dims = (None, None, None)
+    dtype: str = "float32"
+    batch: tuple[int, int | None] = (1, None)
+    layout: Layout | None = None
+    value_range: tuple[float, float] | None = None
+    names: tuple[str, ...] | None = None
+    classes: int | None = None
+    text: bool = False
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     shape: tuple[int, int, int] | None = None

@@ -60,12 +60,8 @@ def _facts(
     return ModelFacts(
         dims=dims,
         dtype=dtype,
-        batch=(1, None),
         layout="NHWC",
-        value_range=None,
-        names=None,
         classes=classes,
-        text=False,
         format="tflite",
         identity=f"{name} output {output['name']}",
         description={

@@ -64,10 +64,7 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
         dtype=INPUT_TYPES[dtype],
         batch=batch,
         layout="NCHW",  # torch's own order
-        value_range=None,
-        names=None,
         classes=classes,
-        text=False,
         format=form,
         identity=f"{place.type} torch {torch.__version__}",
         description={

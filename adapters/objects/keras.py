@@ -62,12 +62,8 @@ def facts_of(keras: Any, model: Any) -> ModelFacts:
     return ModelFacts(
         dims=dims,
         dtype=dtype,
-        batch=(1, None),
         layout="NHWC",  # Keras' own order
-        value_range=None,
-        names=None,
         classes=width if isinstance(width, int) and width > 1 else None,
-        text=False,
         format="keras",
         identity=f"keras {keras.__version__} on {backend}",
         description={

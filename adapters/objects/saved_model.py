@@ -96,10 +96,7 @@ class _Called:
             dtype=self._spec.dtype.name,
             batch=(1, None) if count is None else (count, count),
             layout="NHWC",  # TensorFlow's own order
-            value_range=None,
-            names=None,
             classes=width[0] if width and isinstance(width[0], int) and width[0] > 1 else None,
-            text=False,
             format="SavedModel",
             identity=f"{runtime} signature {self._name} output {self._output}",
             description={

@@ -39,14 +39,10 @@ class SklearnObject:
         whole = classes.dtype.kind in "iu" and (classes == np.arange(len(classes))).all()
         self._features: int | None = getattr(model, "n_features_in_", None)
         self.facts = ModelFacts(
-            dims=(None, None, None),
             dtype="float64",
-            batch=(1, None),
             layout="NHWC",  # as pictures lie in memory before they are flattened
-            value_range=None,
             names=None if whole else tuple(str(name) for name in classes.tolist()),
             classes=len(classes),
-            text=False,
             format="scikit-learn",
             identity=f"scikit-learn {sklearn.__version__}",
             description={

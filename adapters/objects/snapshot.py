@@ -51,9 +51,9 @@ def _timm(file: ModelFile, config: Mapping[str, Any], device: str) -> TorchObjec
     if not timm.is_model(name):
         raise ModelFileError(f"timm {timm.__version__} knows no model {one_line(name)!r}")
     classes = int(config.get("num_classes") or 1000)
-    model = timm.create_model(
-        name, pretrained=False, num_classes=classes, **dict(config.get("model_args") or {})
-    )
+    # Newer timm repeats the number of classes among the arguments.
+    arguments = {**dict(config.get("model_args") or {}), "num_classes": classes}
+    model = timm.create_model(name, pretrained=False, **arguments)
     model.load_state_dict(_weights(file))
     found = TorchObject(model.eval().to(device))
     stated = {"architecture": name, **dict(config.get("pretrained_cfg") or {})}

@@ -37,14 +37,8 @@ class TorchObject:
         torch = self._torch
         half = {torch.float16: "float16", torch.float64: "float64"}
         return ModelFacts(
-            dims=(None, None, None),
             dtype=half.get(self._dtype, "float32"),
-            batch=(1, None),
             layout="NCHW",  # torch's own order
-            value_range=None,
-            names=None,
-            classes=None,
-            text=False,
             format="torch module",
             identity=f"{self._device.type} torch {torch.__version__}",
             description={

@@ -84,7 +84,8 @@ class Poll:
     id_path: str = ""
     """Path in the first reply of the job's name, for ``url``."""
     url: str = ""
-    """URL to ask, where ``{url}`` is the endpoint's own and ``{id}`` the job's name."""
+    """URL to ask, where ``{url}`` is the endpoint's own and ``{id}`` the job's name, ``{+id}`` with
+    its slashes."""
     result_path: str = ""
     """Path of the URL of the answer, in the reply that says that it is there or in the first one;
     empty if that reply holds the answer itself."""

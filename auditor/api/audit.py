@@ -100,9 +100,8 @@ def audit(
         progress: True for a display of how far it is, False for none, a function that gets every
             event as a dictionary (see :class:`auditor.engine.progress.EventProgress`), or an object
             of your own.
-        workers: processes on this machine that each open the model file and share its queries; a
-            script guards its call with ``if __name__ == "__main__":`` then.
-        scheduler: address of a running Dask cluster whose workers do so.
+        workers: processes on this machine that each open the model file and share its queries.
+        scheduler: address of a running Dask cluster whose workers do so (extra ``fleet``).
         **options: any field of :class:`auditor.plan.settings.AuditSettings` (``planes``,
             ``density``, ``seed``, ``trigger_search``, ...) and of
             :class:`adapters.target.Target` (``value_range``, ``access``, ``mean``,
@@ -136,6 +135,8 @@ async def audit_async(
     patience: float | None = None,
     name: str | None = None,
     progress: AnyProgress = True,
+    workers: int | None = None,
+    scheduler: str | None = None,
     **options: Unpack[AuditOptions],
 ) -> AuditReport:
     """:func:`audit` on the running event loop, for coroutine functions bound to it.
@@ -144,7 +145,11 @@ async def audit_async(
     """
     spending = Spending(max_queries, rate, request_rate, concurrency, patience).checked()
     request = _request(target, samples, output, profile, spending, name, progress, options)
-    return AuditReport.of(await run_audit(request), request.output)
+    with contextlib.ExitStack() as stack:
+        spread = on_workers(request, workers, scheduler)
+        # A cluster may be slow to answer, and the loop has more to do.
+        result = await run_audit(await asyncio.to_thread(stack.enter_context, spread))
+    return AuditReport.of(result, request.output)
 
 
 def _request(

@@ -85,8 +85,8 @@ Workers = Annotated[
     typer.Option(
         "--workers",
         min=1,
-        help="Processes on this machine that each open the model file and share its queries "
-        "(extra fleet). Default: none.",
+        help="Processes on this machine that each open the model file and share its queries. "
+        "Default: none.",
         rich_help_panel=EXPERT,
         metavar="N",
     ),
@@ -95,7 +95,8 @@ Scheduler = Annotated[
     str | None,
     typer.Option(
         "--scheduler",
-        help="Running Dask cluster whose workers do so (tcp://host:8786). Default: none.",
+        help="Running Dask cluster whose workers do so (tcp://host:8786; extra fleet). "
+        "Default: none.",
         rich_help_panel=EXPERT,
         metavar="ADDRESS",
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from auditor.errors import AuditError
+from auditor.errors import AuditError, UsageError
 
 if TYPE_CHECKING:
     from auditor.workflows.request import AuditRequest
@@ -26,15 +26,22 @@ def need_extra() -> None:
 def on_workers(
     request: AuditRequest, count: int | None, scheduler: str | None
 ) -> contextlib.AbstractContextManager[AuditRequest]:
-    """``request`` with its model on Dask's workers if some are asked for, else as it is.
+    """``request`` with its model in ``count`` processes here, on the workers of the running Dask
+    cluster at ``scheduler``, or as it is if neither is asked for.
 
     Raises:
-        AuditError: the extra is missing.
-        UsageError: see :func:`auditor.fleet.replicas.replicated`.
+        AuditError: the extra that Dask comes with is missing.
+        UsageError: it is no model file, no worker answers, or both are asked for.
     """
-    if count is None and scheduler is None:
-        return contextlib.nullcontext(request)
-    need_extra()
-    from auditor.fleet.replicas import replicated  # noqa: PLC0415 - needs the extra
+    if scheduler is None:
+        if count is None:
+            return contextlib.nullcontext(request)
+        from auditor.fleet.side_by_side import in_processes  # noqa: PLC0415 - few audits need it
 
-    return replicated(request, count, scheduler)
+        return in_processes(request, count)
+    if count is not None:
+        raise UsageError("--workers starts processes here, --scheduler uses running ones: drop one")
+    need_extra()
+    from auditor.fleet.replicas import on_cluster  # noqa: PLC0415 - needs the extra
+
+    return on_cluster(request, scheduler)

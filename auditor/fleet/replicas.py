@@ -1,4 +1,4 @@
-"""One model on many Dask workers, so that a single large audit is asked in many places at once.
+"""One model on many workers of a Dask cluster, so that one large audit is asked in many places.
 
 The engine stays in the user's process, with its plan, its label store and its log. Each of its
 requests is a task, which a worker asks its own replica of the model file. A worker that dies takes
@@ -11,27 +11,30 @@ import asyncio
 import concurrent.futures
 import contextlib
 import functools
-import os
 import secrets
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import dask
 from distributed import Client
 
-from adapters.contract import Batch, LabelOracle, Labels, WireCount
-from adapters.errors import AdapterError, ModelFileError, ModelStopped, TargetError
+from adapters.contract import Batch, LabelOracle, Labels
+from adapters.errors import AdapterError, ModelStopped
 from auditor.errors import UsageError
-from auditor.fleet.run import AHEAD, workers
+from auditor.fleet.run import workers
+from auditor.fleet.spread import (
+    AHEAD,
+    ReplicaReply,
+    SpreadOracle,
+    ask_replica,
+    same_again,
+    shareable,
+)
 from auditor.workflows.request import AuditRequest
-from auditor.workflows.targets import LocatedTarget, locate
+from auditor.workflows.targets import LocatedTarget
 
-PER_TASK = 16
-"""Most inputs of one task, unless the target states a batch: an audit asks some hundred at a time,
-which are to be shared out."""
 _FOUND_S = 30.0
 _opened: dict[str, LabelOracle] = {}
 """Replicas that this worker has open, by the audit's run."""
@@ -48,28 +51,15 @@ class Replica:
 
 
 @contextlib.contextmanager
-def replicated(
-    request: AuditRequest, count: int | None, scheduler: str | None
-) -> Iterator[AuditRequest]:
-    """``request`` with its model on ``count`` workers of this machine, or on those of the running
-    cluster at ``scheduler``.
+def on_cluster(request: AuditRequest, scheduler: str) -> Iterator[AuditRequest]:
+    """``request`` with its model on the workers of the running cluster at ``scheduler``.
 
     Raises:
         UsageError: it is no model file, or no worker answers.
     """
-    described = request.target.target
-    if described is None or not request.target.is_file:
-        raise UsageError(
-            "--workers and --scheduler are for model files, which each worker opens; a server "
-            "answers many requests at once by itself: raise --concurrency"
-        )
-    if scheduler is None and described.threads is None:
-        described = replace(described, threads=max(1, (os.cpu_count() or 1) // (count or 1)))
-    if Path(described.location).exists():
-        described = replace(described, location=str(Path(described.location).absolute()))
-    located = locate(described, request.samples)
+    located = shareable(request, None)
     quiet = {"distributed.admin.large-graph-warning-threshold": "1 GiB"}
-    with dask.config.set(quiet), workers(count or 1, scheduler) as client:
+    with dask.config.set(quiet), workers(1, scheduler) as client:
         try:
             client.wait_for_workers(1, timeout=_FOUND_S)
         except TimeoutError as error:
@@ -90,29 +80,19 @@ async def _open_replicated(client: Client, located: LocatedTarget) -> LabelOracl
         raise
 
 
-class ReplicatedOracle(LabelOracle):
+class ReplicatedOracle(SpreadOracle):
     """Asks the replicas of ``inner``, the model in this process, which says what they are."""
 
     def __init__(self, client: Client, located: LocatedTarget, inner: LabelOracle) -> None:
-        if inner.label_space.open:
-            raise TargetError(
-                "the model names its classes as it answers, so workers would number them "
-                "differently: state them with --classes"
-            )
-        self.input_spec, self.label_space = inner.input_spec, inner.label_space
-        self.fingerprint, self.description = inner.fingerprint, inner.description
-        padded = int(inner.description.get("input", {}).get("padded_to", 1))
-        stated = located.target is not None and located.target.batch is not None
-        self.max_batch = inner.max_batch if stated else min(inner.max_batch, max(padded, PER_TASK))
-        self.wire = WireCount()
-        self._client, self._inner = client, inner
+        super().__init__(located, inner)
+        self._client = client
         self._replica = Replica(located, inner.fingerprint, secrets.token_hex(8))
 
     async def predict_labels(self, batch: Batch) -> Labels:
         """See :meth:`adapters.contract.LabelOracle.predict_labels`."""
         self.wire.requests += 1
         try:
-            labels, size = await _outcome(
+            reply: ReplicaReply = await _outcome(
                 self._client.submit(ask, self._replica, batch, pure=False)
             )
         except (AdapterError, asyncio.CancelledError):
@@ -120,16 +100,13 @@ class ReplicatedOracle(LabelOracle):
         except Exception as error:
             said = f"{type(error).__name__}, {' '.join(str(error).split())}"
             raise ModelStopped(f"the workers died or failed: {said[:600]}") from error
-        if self.label_space.size is None:
-            self.label_space.size = size
-        found: Labels = labels
-        return found
+        return self.learn(reply)
 
     async def aclose(self) -> None:
         """Close all replicas; those of workers that are gone need none."""
         with contextlib.suppress(Exception):
             await asyncio.to_thread(self._client.run, close_replica, self._replica.run)
-        await self._inner.aclose()
+        await self.inner.aclose()
 
 
 async def _outcome(future: Any) -> Any:
@@ -151,28 +128,14 @@ async def _outcome(future: Any) -> Any:
         raise
 
 
-def ask(replica: Replica, batch: Batch) -> tuple[Labels, int | None]:
-    """Labels of ``batch`` and the number of classes; the task that a worker runs."""
+def ask(replica: Replica, batch: Batch) -> ReplicaReply:
+    """The reply to ``batch``; the task that a worker runs."""
     with _opening:
-        oracle = _opened.get(replica.run) or asyncio.run(_open(replica))
-        _opened[replica.run] = oracle
-    labels = asyncio.run(oracle.predict_labels(batch))
-    return labels, oracle.label_space.size
-
-
-async def _open(replica: Replica) -> LabelOracle:
-    """The worker's own replica.
-
-    Raises:
-        ModelFileError: another model lies at its place here.
-    """
-    oracle = await replica.located.open()
-    if oracle.fingerprint != replica.fingerprint:
-        await oracle.aclose()
-        raise ModelFileError(
-            "a worker holds another model file at the same path, or runs it with another runtime"
+        oracle = _opened.get(replica.run) or asyncio.run(
+            same_again(replica.located, replica.fingerprint)
         )
-    return oracle
+        _opened[replica.run] = oracle
+    return asyncio.run(ask_replica(oracle, batch))
 
 
 async def close_replica(run: str) -> None:

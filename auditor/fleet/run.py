@@ -22,12 +22,11 @@ from auditor.fleet.limits import Left, Pot
 from auditor.fleet.live import Live
 from auditor.fleet.place import FILES, Place
 from auditor.fleet.rows import FAILED, OPEN, failed_row
+from auditor.fleet.spread import AHEAD
 from auditor.fleet.task import TOPIC, Job, run_job, stop_event
 from auditor.workflows.request import AuditRequest
 
 Row = Mapping[str, Any]
-AHEAD = 2
-"""Audits handed out for each worker thread: one runs, one waits beside it."""
 LOOK_S = 0.5
 NOTHING = {"seconds": 0.0, "money": 0.0}
 _WORKERS_S = 5.0

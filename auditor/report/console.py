@@ -216,7 +216,7 @@ def next_step(found: Mapping[str, Any], samples: str, resize: str | None) -> str
     if found["written"]:
         target = f"--target {shlex.quote(found['written'])}"
         return f"Next: xray-audit {target} --samples {shlex.quote(samples)}{extra}"
-    if found["discovered"]:
+    if found["discovered"] or found["corrected"]:
         return (
             "Next: run this again with --write xray-audit-target.toml, which keeps the description."
         )

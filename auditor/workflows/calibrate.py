@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from adapters.errors import AdapterError
 from auditor.engine.contract import EngineLimits
+from auditor.engine.patience import OutageError
 from auditor.engine.progress import Progress
+from auditor.engine.retry import open_patiently
 from auditor.errors import AuditError, ProfileError, UsageError
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
@@ -65,7 +67,7 @@ async def score_reference(
     # A profile judges plane scores and perturbations; the trigger search carries its own null.
     # Natural patches of references would take many searches of each, so there is no search.
     settings = replace(settings, trigger_search=False, pictures=0)
-    oracle = await model.open()
+    oracle = await open_patiently(model.open, limits, progress or Progress())
     try:
         ready = prepare(oracle, samples, settings)
         await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
@@ -100,38 +102,104 @@ def doubt_of(report: Mapping[str, Any]) -> str:
     return "".join(finding["reason"] for finding in report["trust"]["findings"][:1])
 
 
-async def check_models(
-    models: Sequence[ReferenceModel], samples: Samples, settings: AuditSettings
-) -> tuple[list[ReferenceModel], dict[str, str]]:
-    """The models that can be asked, and the others, each with the reason; none is asked here.
+@dataclass
+class _References:
+    """The references of one list, as they are looked at and scored.
 
-    Raises:
-        ProfileError: two of the first are not of one task, as far as that is known.
+    Attributes:
+        fitting: those that can be asked.
+        late: those that failed in a way that may pass, each with the reason.
+        skipped: those that cannot be scored, each with the reason.
+        scored: the others, by name.
+        first: name and facts of the first that fits; all others are of the same task.
     """
-    fitting: list[ReferenceModel] = []
-    skipped: dict[str, str] = {}
-    first: tuple[str, dict[str, object]] | None = None
-    for model in models:
+
+    samples: Samples
+    settings: AuditSettings
+    folder: Path
+    limits: EngineLimits
+    progress: Progress
+    fitting: list[ReferenceModel] = field(default_factory=list)
+    late: dict[str, str] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    scored: dict[str, Scored] = field(default_factory=dict)
+    first: tuple[str, Mapping[str, object]] | None = None
+
+    async def look(self, model: ReferenceModel, *, again: bool = False) -> None:
+        """Find out if ``model`` can be asked, without asking it; ``again`` waits for it.
+
+        Raises:
+            ProfileError: it is not of the first one's task, as far as that is known.
+        """
+        limits = self.limits if again else None
         try:
-            facts = await _known_facts(model, samples, settings)
-        except (AdapterError, UsageError) as error:
-            skipped[model.name] = str(error)
-            continue
-        fitting.append(model)
-        first = first or (model.name, facts)
-        for field, value in facts.items():
-            if None not in (value, first[1][field]) and value != first[1][field]:
-                raise ProfileError(_DIFFER.format(first[0], model.name, field))
-    return fitting, skipped
+            facts = await _known_facts(model, self.samples, self.settings, limits, self.progress)
+        except (AdapterError, UsageError, OutageError) as error:
+            self._failed(model, error, again=again)
+            return
+        self.fitting.append(model)
+        self.first = self.first or (model.name, facts)
+        for fact, value in facts.items():
+            if None not in (value, self.first[1][fact]) and value != self.first[1][fact]:
+                raise ProfileError(_DIFFER.format(self.first[0], model.name, fact))
+
+    def tell(self, count: int) -> None:
+        """Say which of ``count`` models are dropped, and which are put off."""
+        for found, end in (
+            (self.skipped, "are dropped before any is asked"),
+            (self.late, "do not answer now and are asked after the others"),
+        ):
+            if found:
+                why = "; ".join(f"{name}: {reason}" for name, reason in found.items())
+                self.progress.note(f"{len(found)} of {count} models {end}: {why}")
+
+    async def score(self, model: ReferenceModel, *, again: bool = False) -> None:
+        """Score ``model``, or put it off, or skip it."""
+        self.progress.note(f"{model.name} ({model.attack or 'clean'})")
+        place = self.folder / model.name
+        try:
+            one = await score_reference(
+                model, self.samples, self.settings, place, self.limits, self.progress
+            )
+        except (AdapterError, UsageError, OutageError) as error:
+            self._failed(model, error, again=again)
+            return
+        if one.doubt:
+            self.skipped[model.name] = one.doubt
+        else:
+            self.scored[model.name] = one
+
+    async def once_more(self, model: ReferenceModel) -> None:
+        """Ask a model again that failed in a way that may pass."""
+        self.progress.note(f"{model.name} is asked once more, after: {self.late[model.name]}")
+        if model not in self.fitting:
+            await self.look(model, again=True)
+        if model in self.fitting:
+            await self.score(model, again=True)
+
+    def _failed(self, model: ReferenceModel, error: Exception, *, again: bool) -> None:
+        late = _passes(error) and not again
+        (self.late if late else self.skipped)[model.name] = str(error)
+
+
+def _passes(error: Exception) -> bool:
+    """True if what failed with ``error`` may work a while later."""
+    if isinstance(error, AdapterError):
+        return error.advice.kind in {"transient", "throttled", "outage"}
+    return isinstance(error, OutageError)
 
 
 async def _known_facts(
-    model: ReferenceModel, samples: Samples, settings: AuditSettings
+    model: ReferenceModel,
+    samples: Samples,
+    settings: AuditSettings,
+    limits: EngineLimits | None,
+    progress: Progress,
 ) -> dict[str, object]:
     """Facts that models of one task share, None for those that only answers show; the samples
-    must allow the questions.
+    must allow the questions. A model that is not ready is waited for within ``limits``, if any.
     """
-    oracle = await model.open()
+    oracle = await (open_patiently(model.open, limits, progress) if limits else model.open())
     try:
         refuse_without_planes(prepare(oracle, samples, settings).plan)
         spec, space = oracle.input_spec, oracle.label_space
@@ -155,35 +223,24 @@ async def score_all(
     progress: Progress | None = None,
 ) -> tuple[list[Scored], dict[str, str]]:
     """Score every model; one that fails is skipped, with its reason. Those that cannot be asked are
-    named before any is.
+    named before any is, and those that only fail for now are asked once more after all others.
 
     A run that was cut off continues, since labels are kept per model below ``folder``.
 
     Raises:
         ProfileError: two models are not of one task, as far as that is known beforehand.
     """
-    progress = progress or Progress()
-    scored: list[Scored] = []
-    fitting, skipped = await check_models(models, samples, settings)
-    if skipped:
-        why = "; ".join(f"{name}: {reason}" for name, reason in skipped.items())
-        progress.note(
-            f"{len(skipped)} of {len(models)} models are dropped before any is asked: {why}"
-        )
-    for model in fitting:
-        progress.note(f"{model.name} ({model.attack or 'clean'})")
-        try:
-            one = await score_reference(
-                model, samples, settings, folder / model.name, limits or EngineLimits(), progress
-            )
-        except (AdapterError, UsageError) as error:
-            skipped[model.name] = str(error)
-            continue
-        if one.doubt:
-            skipped[model.name] = one.doubt
-        else:
-            scored.append(one)
-    return scored, skipped
+    found = _References(samples, settings, folder, limits or EngineLimits(), progress or Progress())
+    for model in models:
+        await found.look(model)
+    found.tell(len(models))
+    for model in tuple(found.fitting):
+        await found.score(model)
+    for model in models:
+        if model.name in found.late:
+            await found.once_more(model)
+    scored = [found.scored[one.name] for one in models if one.name in found.scored]
+    return scored, found.skipped
 
 
 async def run_calibration(
@@ -225,10 +282,10 @@ def same_task(scored: Sequence[Scored]) -> None:
     """
     for other in scored[1:]:
         first = scored[0]
-        for field, of in _TASK.items():
+        for fact, of in _TASK.items():
             if of(first.report) != of(other.report):
                 names = (first.reference.name, other.reference.name)
-                raise ProfileError(_DIFFER.format(*names, field))
+                raise ProfileError(_DIFFER.format(*names, fact))
 
 
 def _profile(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import re
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +21,7 @@ from adapters.target import Poll
 
 _LOST = RetryAdvice("transient", outcome_unknown=True)
 _MAX_NAME = 200
+_NAME = re.compile(r"\{\+?id\}")
 _MAX_LINES = 100_000
 _MOST_ODD = 4
 """Looks in vain that end in no JSON, after which the job counts as lost."""
@@ -33,9 +35,9 @@ class Poller:
     """Follows one ``endpoint``'s replies to their answers; ``state_path`` leads to the state."""
 
     def __init__(self, client: Client, poll: Poll, state_path: str, endpoint: Endpoint) -> None:
-        if not (poll.header or poll.url_path or (poll.id_path and "{id}" in poll.url)):
+        if not (poll.header or poll.url_path or (poll.id_path and _NAME.search(poll.url))):
             raise TargetError(
-                'poll needs header or url_path, or id_path and a url that holds "{id}"'
+                'poll needs header or url_path, or id_path and a url that holds "{id}" or "{+id}"'
             )
         self._client = client
         self._poll = poll
@@ -106,10 +108,8 @@ class Poller:
         name = self._id.get(first.json())
         if not isinstance(name, str | int) or not 0 < len(str(name)) <= _MAX_NAME:
             raise BadReply(f"the reply names no job at {self._poll.id_path}")
-        base = self._endpoint.path.rstrip("/")
-        name = quote(str(name), safe="", errors="replace")
-        url = self._poll.url.replace("{url}", base).replace("{id}", name)
-        return _beside(self._endpoint, url)
+        url = self._poll.url.replace("{url}", self._endpoint.path.rstrip("/"))
+        return _beside(self._endpoint, _with_name(url, str(name)))
 
     async def _answered(self, first: Reply, place: Endpoint) -> Reply:
         last = await self._finished(place, wait_in_headers(first.headers) or self._poll.interval)
@@ -150,6 +150,16 @@ class Poller:
                 if odd == _MOST_ODD:
                     raise
             pause = wait_in_headers(reply.headers) or wait
+
+
+def _with_name(url: str, name: str) -> str:
+    """``url`` with a job's ``name`` for ``{id}``, and for ``{+id}``, which keeps its slashes."""
+    steps = name.strip("/").split("/")
+    if "{+id}" in url and not {"", ".", ".."}.isdisjoint(steps):
+        raise BadReply("the reply names a job by a path that leads elsewhere")
+    kept = "/".join(quote(step, safe="", errors="replace") for step in steps)
+    whole = quote(name, safe="", errors="replace")
+    return _NAME.sub(lambda found: kept if found[0] == "{+id}" else whole, url)
 
 
 def _beside(place: Endpoint, url: Any, where: str = "") -> Endpoint:

@@ -85,7 +85,6 @@ def read_session(
         dims=dims,
         dtype=dtype,
         batch=batch,
-        layout=None,
         value_range=stated.value_range,
         names=stated.classes,
         classes=output.classes,

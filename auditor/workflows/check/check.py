@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle, LabelSpace
 from adapters.errors import AdapterError, BadReply, ModelFileError, OpenShape, PixelsOnly
+from adapters.registry import MODEL_FILES
 from adapters.target import Target, over, read_target
 from auditor.engine.progress import Progress
 from auditor.errors import AuditError, SamplesError
@@ -64,8 +66,10 @@ class Checked:
         found: the description, and the way to it.
         rate_headers: quota headers of the replies.
         queries: inputs sent in all.
-        decides: the verdicts that a default audit of these samples can reach, in words.
+        planned: plans a default audit of these samples, for ``decides``.
+        decides: the verdicts that it can reach, in words.
         discovered: True if the format was found rather than stated.
+        corrected: True if the description says more, or other, than the user stated.
         written: file that the description was written to, or empty.
     """
 
@@ -76,8 +80,10 @@ class Checked:
     found: Found
     rate_headers: dict[str, str]
     queries: int
+    planned: Callable[[], str]
     decides: str = ""
     discovered: bool = False
+    corrected: bool = False
     written: str = ""
 
     def as_dict(self) -> dict[str, Any]:
@@ -97,6 +103,7 @@ class Checked:
             "notes": self.found.notes,
             "alternatives": self.found.alternatives,
             "target": self.found.table,
+            "corrected": self.corrected,
             "written": self.written,
         }
 
@@ -159,11 +166,12 @@ async def _checked(
     if discover:
         await find_format(trial)
     first = await _first_measured(trial, output, discover=discover)
-    enough = max(least, GOOD_ACCURACY) if discover else least
+    searched = discover or (target.kind in MODEL_FILES and "range" not in stated.get("input", {}))
+    enough = max(least, GOOD_ACCURACY) if searched else least
     if isinstance(first, SamplesError) or first.result.accuracy.rate < enough:
-        first = await _changed_by(correct, trial, first, output, said=not discover)
+        first = await _changed_by(correct, trial, first, output, noted=not discover)
     if isinstance(first, SamplesError) or first.result.missed_classes:
-        first = await _changed_by(mend_some_classes, trial, first, output, said=not discover)
+        first = await _changed_by(mend_some_classes, trial, first, output, noted=not discover)
     if isinstance(first, SamplesError):
         raise first
     if await compare_fits(trial):
@@ -175,6 +183,8 @@ async def _checked(
         _limit_batch(first)
         _state_range(first)
     first.discovered, first.queries = discover, asker.queries
+    first.corrected = first.found.table != dict(stated)
+    first.decides = first.planned()
     return first
 
 
@@ -213,10 +223,11 @@ async def _changed_by(
     first: Checked | SamplesError,
     output: Path,
     *,
-    said: bool,
+    noted: bool,
 ) -> Checked | SamplesError:
-    """Behaviour with the description as ``step`` leaves it; if that overrules what the user states,
-    or ``said`` is True, the end of the measurement before is a problem.
+    """Behaviour with the description as ``step`` leaves it. If that overrules what the user states,
+    the end of the measurement before is a problem; if it fills what is left open, and ``noted`` is
+    True, a note.
     """
     before = trial.found.table
     await step(trial)
@@ -226,8 +237,10 @@ async def _changed_by(
     if isinstance(again, SamplesError):
         return again
     kept = [p for p in _problems_of(first) if p.startswith(STATED)]
-    if not kept and (said or _overruled(trial.stated, trial.found.table)):
-        kept = [_as_stated(first)]
+    if not kept and _overruled(trial.stated, trial.found.table):
+        kept = [f"{STATED} {_end_of(first)}"]
+    elif noted and not kept:
+        again.found.notes.append(f"Without that, {_end_of(first)}")
     again.result.problems[:0] = kept
     return again
 
@@ -278,7 +291,7 @@ async def _measured(trial: Trial, output: Path) -> Checked | SamplesError:
             found=found,
             rate_headers=asker.rate_headers,
             queries=asker.queries,
-            decides=_decided(oracle, found.samples, images),
+            planned=functools.partial(_decided, oracle, found.samples, images),
         )
 
 
@@ -307,13 +320,13 @@ def _overruled(stated: Mapping[str, Any], table: Mapping[str, Any]) -> bool:
     return any(now.get(k) != value for before, now in parts for k, value in before.items())
 
 
-def _as_stated(before: Checked | SamplesError) -> str:
+def _end_of(before: Checked | SamplesError) -> str:
     if isinstance(before, SamplesError):
-        return f"{STATED} the classes could not be matched: {before}."
+        return f"the classes could not be matched: {before}."
     rate = before.result.accuracy.rate
     return (
-        f"{STATED} only {rate:.0%} of the samples got the label they were given; what follows "
-        "holds for the description as corrected (--write keeps it)."
+        f"only {rate:.0%} of the samples got the label they were given; what follows holds for the "
+        "description as corrected (--write keeps it)."
     )
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import sqlite3
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -9,10 +12,16 @@ from typing import Any
 
 import pytest
 
+from adapters.target import Target
 from auditor.cli.fleet import build_entry, fleet_options
 from auditor.fleet.file import read_fleet
 from auditor.fleet.live import Live
 from auditor.fleet.place import Place
+from auditor.plan.settings import AuditSettings
+from auditor.samples.load import load_samples
+from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
+from auditor.workflows.targets import locate
 from examples.benchmarks.fleet.tiny import write_zoo
 
 QUICK = """[defaults]
@@ -33,6 +42,48 @@ def zoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("zoo")
     write_zoo(folder, models=6, backdoored=2)
     return folder
+
+
+@pytest.fixture(scope="session")
+def request_for(zoo: Path) -> Callable[..., AuditRequest]:
+    """Requests an audit of a zoo's model, with everything at its default."""
+
+    def make(output: Path, model: str = "m000") -> AuditRequest:
+        place = str(zoo / "zoo" / f"{model}.onnx")
+        target = Target("onnx", place, value_range=(0.0, 1.0), threads=1)
+        samples = load_samples(zoo / "samples.npz")
+        return AuditRequest(locate(target, samples), samples, AuditSettings(), output)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def alone(
+    request_for: Callable[..., AuditRequest], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Output of an audit in one process."""
+    output = tmp_path_factory.mktemp("alone")
+    asyncio.run(run_audit(request_for(output)))
+    return output
+
+
+@pytest.fixture
+def kept() -> Callable[[Path], tuple[list[Any], dict[str, Any]]]:
+    """Reads an audit's output: every label by the digest of its probe, and the report."""
+
+    def read(folder: Path) -> tuple[list[Any], dict[str, Any]]:
+        with sqlite3.connect(folder / "labels.sqlite3") as store:
+            labels = store.execute(
+                "SELECT digest, chunk, labels FROM probes JOIN chunks ON probe = id ORDER BY 1, 2"
+            ).fetchall()
+        report = json.loads((folder / "report.json").read_text(encoding="utf-8"))
+        # Requests are smaller, for there to be enough for all workers.
+        for name in ("requests", "by_status"):
+            del report["queries"][name]
+        del report["timing"]
+        return labels, report
+
+    return read
 
 
 @pytest.fixture

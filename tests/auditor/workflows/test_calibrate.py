@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from adapters.contract import InputSpec, LabelOracle
-from adapters.errors import ModelFileError
+from adapters.errors import ModelFileError, RetryAdvice, Unreachable
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
+from auditor.engine.progress import Progress
 from auditor.errors import ProfileError
 from auditor.plan.settings import AuditSettings
 from auditor.samples.load import load_samples
@@ -58,6 +59,19 @@ def _broken(name: str) -> ReferenceModel:
     return ReferenceModel(name, "", opener)
 
 
+def _passing(name: str, failures: int) -> ReferenceModel:
+    """A model that fails so many times, in a way that may pass, before it opens."""
+    model, left = _model(name), [failures]
+
+    async def opener() -> LabelOracle:
+        left[0] -= 1
+        if left[0] >= 0:
+            raise Unreachable("no connection", RetryAdvice("outage"))
+        return await model.open()
+
+    return ReferenceModel(name, "", opener)
+
+
 def _calibrate(models: list[ReferenceModel], samples: Samples, folder: Path):  # type: ignore[no-untyped-def]  # noqa: ANN202 - inferred from the call
     return asyncio.run(
         run_calibration(models, samples, SETTINGS, folder, name="p", task="test", provenance="here")
@@ -68,6 +82,32 @@ def test_a_broken_reference_is_named_and_skipped(samples: Samples, tmp_path: Pat
     made = _calibrate([_model("a"), _broken("b"), _model("c", "badnets")], samples, tmp_path)
     assert made.skipped == {"b": "the file is cut short"}
     assert [r.name for r in made.profile.references] == ["a", "c"]
+
+
+def test_references_that_fail_for_now_are_put_off_and_asked_after_the_others(
+    samples: Samples, tmp_path: Path
+) -> None:
+    class Notes(Progress):
+        said: list[str] = []  # noqa: RUF012 - of this one test
+
+        def note(self, text: str) -> None:
+            self.said.append(text)
+
+    models = [_passing("late", 1), _model("a"), _broken("b"), _passing("gone", 9)]
+    made = asyncio.run(
+        run_calibration(
+            models, samples, SETTINGS, tmp_path, name="p", task="t", provenance="h",
+            progress=Notes(),
+        )
+    )  # fmt: skip
+    assert [r.name for r in made.profile.references] == ["late", "a"]
+    assert made.skipped == {"b": "the file is cut short", "gone": "no connection"}
+    assert Notes.said[:3] == [
+        "1 of 4 models are dropped before any is asked: b: the file is cut short",
+        "2 of 4 models do not answer now and are asked after the others: late: no connection; "
+        "gone: no connection",
+        "a (clean)",
+    ]
 
 
 def test_a_reference_that_labels_the_samples_wrongly_is_skipped(

@@ -84,6 +84,29 @@ def test_states_are_texts_numbers_or_truth_values(mount: Mount, state: Any) -> N
     assert ask(mount(answer), {**poll, "done": ["true", "1"]}) == "cat"
 
 
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [("{url}/v1/{+id}", "/v1/operations/a b/7"), ("{url}/j/{id}", "/j/operations/a b/7")],
+)
+def test_a_name_with_slashes_is_a_path_where_the_description_says_so(
+    mount: Mount, url: str, place: str
+) -> None:
+    first, done = {"name": "operations/a b/7"}, {**DONE, "done": True}
+    answer, asked = replies({}, done, first=first)
+    poll = {"id_path": "name", "url": url, "state_path": "done", "pending": ["null"]}
+    assert ask(mount(answer), {**poll, "done": ["true"]}) == "cat"
+    assert asked[1:] == [place, place]
+
+
+@pytest.mark.parametrize("name", ["../admin", "a//b", "a/./b", "/", "a/../../../b"])
+def test_a_name_is_no_way_to_elsewhere(mount: Mount, name: str) -> None:
+    answer, asked = replies(first={"name": name})
+    poll = {"id_path": "name", "url": "{url}/{+id}", "state_path": "done", "pending": ["null"]}
+    with pytest.raises(BadReply, match="a path that leads elsewhere"):
+        ask(mount(answer), poll)
+    assert len(asked) == 1
+
+
 def test_a_state_that_leads_nowhere_is_a_failure_at_once(mount: Mount) -> None:
     answer, asked = replies({"state": "Broken"}, first={"id": 1})
     poll = {"id_path": "id", "url": "{url}/j/{id}", "state_path": "state", "done": ["Done"]}

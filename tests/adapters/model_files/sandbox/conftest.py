@@ -25,8 +25,7 @@ def prepare(device, threads):
     pass
 
 def facts(**description):
-    return ModelFacts((1, 2, 2), "float32", (1, None), "NCHW", None, None, None, False, "onnx",
-                      "hostile", description)
+    return ModelFacts("onnx", "hostile", description, (1, 2, 2), layout="NCHW")
 
 def load(file, device, threads):
     scope = {"facts": facts, "ANSWERS": ANSWERS, "infer": lambda x: x.reshape(len(x), -1)}

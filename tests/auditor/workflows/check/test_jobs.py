@@ -180,6 +180,19 @@ def flag(s: Any) -> tuple[Any, Any]:
     )
 
 
+def long_running(s: Any) -> tuple[Any, Any]:
+    """An operation with slashes in its name, whose flag is left out while it is false."""
+    return (
+        lambda n: {"name": f"projects/x/operations/{n}", "metadata": {"@type": "Progress"}},
+        {
+            "GET /api/projects/x/operations/*": lambda n, label, done: {
+                "name": f"projects/x/operations/{n}",
+                **({"done": True, "response": {"displayNames": [label]}} if done else {}),
+            }
+        },
+    )
+
+
 def described(s: Any) -> tuple[Any, Any]:
     """A route that nobody could guess, in the OpenAPI page."""
     picture = {"type": "object", "properties": {"image": {"type": "string", "format": "binary"}}}
@@ -221,7 +234,8 @@ def slowly(*kinds: Any) -> list[Any]:
 
 
 @pytest.mark.parametrize(
-    "kind", [named, *slowly(created, bare, moved, celery, queue, operation, flag, described)]
+    "kind",
+    [named, *slowly(created, bare, moved, celery, queue, operation, long_running, flag, described)],
 )
 def test_two_commands_lead_through_jobs(command: Any, shop: Any, pictures: Any, kind: Any) -> None:
     made, url = shop(kind)
