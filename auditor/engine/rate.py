@@ -150,6 +150,7 @@ class Trouble:
         self._running = 0
         self._stumbles = self._answers = 0
         self._asks_on: object | None = None
+        self._held = False
         self._over = asyncio.Event()
 
     def begin(self, request: object, sent_at: float, now: float) -> None:
@@ -161,17 +162,36 @@ class Trouble:
         # So many running are chance once in a thousand failures.
         share = self._stumbles / (self._answers + SURE_ANSWERS)
         if self._asks_on is None and share ** (self._running - 1) < CHANCE:
-            self._asks_on = request
-            self._over.clear()
+            self._ask_on(request)
+
+    def _ask_on(self, request: object) -> None:
+        self._asks_on = request
+        self._over.clear()
+
+    def hold(self, request: object) -> None:
+        """Let all others wait until ``request`` is done with, whatever it is answered meanwhile:
+        it finds out how many inputs the target takes.
+        """
+        if not self._held:
+            self._held = True
+            self._ask_on(request)
+
+    def let_go(self) -> None:
+        """End what :meth:`hold` began."""
+        if self._held:
+            self._over_now()
 
     def end(self) -> None:
         """Note an answer."""
         self._answers += 1
         self._stumbles += self._running > 0
-        self._over_now()
+        self._known, self._running = float("inf"), 0
+        if not self._held:
+            self._over_now()
 
     def _over_now(self) -> None:
         self._known, self._running, self._asks_on = float("inf"), 0, None
+        self._held = False
         self._over.set()
 
     def leave(self, request: object) -> None:

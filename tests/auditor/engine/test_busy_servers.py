@@ -36,6 +36,7 @@ class Server:
     Attributes:
         manner: what it says instead of answers.
         seen: requests so far.
+        inputs: those of the newest one.
         answered: how often each input was answered.
         began: time of the first request.
         settled: that of the first one after three answers.
@@ -44,7 +45,7 @@ class Server:
 
     def __init__(self, manner: Manner) -> None:
         self.manner = manner
-        self.seen = 0
+        self.seen = self.inputs = 0
         self.answered: Counter[float] = Counter()
         self.began = self.settled = 0.0
         self.taken_at = float("-inf")
@@ -100,9 +101,10 @@ class Server:
             self.began = self.began or now
             if self.answered.total() >= 12 and not self.settled:
                 self.settled = now
+            values = [one[0][0][0] for one in json.loads(raw)["inputs"]]
+            self.inputs = len(values)
             said = self.manner(self)
             if said is None:
-                values = [one[0][0][0] for one in json.loads(raw)["inputs"]]
                 self.answered.update(values)
                 said = (200, [int(value) * 7 % CLASSES for value in values])
         self._say(handler, *said)
@@ -278,6 +280,18 @@ def test_a_days_quota_ends_the_run_with_its_time_and_the_same_run_goes_on_after_
     result = run(lab, server, transport, patience_s=1.0)
     assert result.labels[0].tolist() == lab.truth(PLAN)
     assert set(server.answered.values()) == {1}
+
+
+@both
+@pytest.mark.parametrize("status", [0, 400, 500, 502, 503, 504])
+def test_a_server_that_fails_for_large_requests_alone_gets_smaller_ones(
+    lab: Any, served: Callable[[Manner], Server], transport: str, status: int
+) -> None:
+    server = served(lambda server: (status, HTML) if server.inputs > 2 else None)
+    result = run(lab, server, transport)
+    assert result.labels[0].tolist() == lab.truth(PLAN)
+    assert set(server.answered.values()) == {1}
+    assert server.seen <= len(PLAN) / 2 + 12
 
 
 @both
