@@ -14,6 +14,8 @@ from auditor.engine.learnt_pace import LearntPace
 
 LATE_S = 0.1
 """Turns that went by while a request waited are made up for up to so long after."""
+OVER = 1.01
+"""Part of a stated limit that requests of one second may reach."""
 NEAR = 1.3
 """A learnt interval up to this many times the stated one adds nothing to it."""
 
@@ -92,23 +94,37 @@ class RateLimiter:
 
     A request waits until those before it have paid their time in both. One turn for both: two
     limiters one after the other would let requests that waited for the second leave in a bunch.
+
+    Turns are by the clock, and one that was taken late delays none after it. But requests that
+    would cost more than ``OVER`` of a second in all never leave within one.
     """
 
     def __init__(self, queries_per_s: float | None, requests_per_s: float | None) -> None:
         self._per_query = 0.0 if queries_per_s is None else 1.0 / queries_per_s
         self._per_request = 0.0 if requests_per_s is None else 1.0 / requests_per_s
         self._last, self._cost = float("-inf"), 0.0
+        self._sent: deque[tuple[float, float]] = deque()
+        self._sent_cost = 0.0
 
     def next_turn(self, now: float, learnt: float = 0.0) -> float:
         """The next turn, at ``now`` or later, and at least ``learnt`` seconds after the last one,
         unless that is near to the pace that the user states: refusals within it are chance.
         """
         least = 0.0 if learnt < NEAR * self._per_request else learnt
-        return max(now, self._last + max(self._cost, least))
+        turn = max(now, self._last + max(self._cost, least))
+        full = self._sent_cost >= 1.0 - 1e-9
+        return max(turn, self._sent[0][0] + 1.0) if full else turn
 
-    def take(self, queries: int, turn: float) -> None:
-        """Take ``turn`` for a request of ``queries`` inputs."""
+    def take(self, queries: int, turn: float, now: float) -> None:
+        """Take ``turn`` for a request of ``queries`` inputs that leaves ``now``."""
         self._last, self._cost = turn, max(self._per_request, queries * self._per_query)
+        self._sent.append((now, self._cost))
+        self._sent_cost += self._cost
+        while self._sent_cost > OVER and self._sent_cost - self._sent[0][1] >= 1.0 - 1e-9:
+            self._sent_cost -= self._sent.popleft()[1]
+        if not self._cost:
+            self._sent.clear()
+            self._sent_cost = 0.0
 
 
 class PauseGate:
@@ -317,7 +333,7 @@ class Pace:
                 if turn > now:
                     await halt.sleep(turn - now)
                 if self.gate.left <= 0 and not self.trouble.holds_up(request):
-                    self._limiter.take(queries, turn)
+                    self._limiter.take(queries, turn, self.clock.now())
                     return True
         return False
 
