@@ -14,8 +14,9 @@ from auditor.engine.learnt_pace import LearntPace
 
 LATE_S = 0.1
 """Turns that went by while a request waited are made up for up to so long after."""
-OVER = 1.01
-"""Part of a stated limit that requests of one second may reach."""
+OVER, SOONER, TINY = 1.01, 0.95, 1e-9
+"""Part of a stated limit that requests of one second may reach, the part of their time after which
+late ones follow one another, and what sums of parts of a second may be wrong by."""
 NEAR = 1.3
 """A learnt interval up to this many times the stated one adds nothing to it."""
 
@@ -95,14 +96,15 @@ class RateLimiter:
     A request waits until those before it have paid their time in both. One turn for both: two
     limiters one after the other would let requests that waited for the second leave in a bunch.
 
-    Turns are by the clock, and one that was taken late delays none after it. But requests that
-    would cost more than ``OVER`` of a second in all never leave within one.
+    A turn that was taken late is made up for, by turns that follow one another a little sooner. But
+    requests that cost more than ``OVER`` of a second in all never leave within one.
     """
 
     def __init__(self, queries_per_s: float | None, requests_per_s: float | None) -> None:
         self._per_query = 0.0 if queries_per_s is None else 1.0 / queries_per_s
         self._per_request = 0.0 if requests_per_s is None else 1.0 / requests_per_s
-        self._last, self._cost = float("-inf"), 0.0
+        self._due = self._next_due = self._turn = float("-inf")
+        self._cost = 0.0
         self._sent: deque[tuple[float, float]] = deque()
         self._sent_cost = 0.0
 
@@ -111,20 +113,23 @@ class RateLimiter:
         unless that is near to the pace that the user states: refusals within it are chance.
         """
         least = 0.0 if learnt < NEAR * self._per_request else learnt
-        turn = max(now, self._last + max(self._cost, least))
-        full = self._sent_cost >= 1.0 - 1e-9
+        self._next_due = max(now, self._due + max(self._cost, least))
+        turn = max(self._next_due, self._turn + max(SOONER * self._cost, least))
+        full = self._sent_cost >= 1.0 - TINY
         return max(turn, self._sent[0][0] + 1.0) if full else turn
 
     def take(self, queries: int, turn: float, now: float) -> None:
-        """Take ``turn`` for a request of ``queries`` inputs that leaves ``now``."""
-        self._last, self._cost = turn, max(self._per_request, queries * self._per_query)
+        """Take ``turn``, the newest that was told, for a request of ``queries`` inputs that leaves
+        ``now``.
+        """
+        self._due, self._turn = self._next_due, turn
+        self._cost = max(self._per_request, queries * self._per_query)
+        if not self._cost:
+            return
         self._sent.append((now, self._cost))
         self._sent_cost += self._cost
-        while self._sent_cost > OVER and self._sent_cost - self._sent[0][1] >= 1.0 - 1e-9:
+        while self._sent_cost > OVER and self._sent_cost - self._sent[0][1] >= 1.0 - TINY:
             self._sent_cost -= self._sent.popleft()[1]
-        if not self._cost:
-            self._sent.clear()
-            self._sent_cost = 0.0
 
 
 class PauseGate:

@@ -193,7 +193,7 @@ def test_halting_ends_a_wait_at_once_and_forbids_the_next() -> None:
 
 def test_a_learnt_pace_near_to_the_stated_one_adds_nothing() -> None:
     limiter = RateLimiter(None, 50.0)
-    limiter.take(1, 100.0, 100.0)
+    assert reserve(limiter, 1, 100.0) == 100.0
     assert limiter.next_turn(100.0, 1 / 45) == pytest.approx(100.02)
     assert limiter.next_turn(100.0, 1 / 20) == pytest.approx(100.05)
 
