@@ -10,6 +10,8 @@ MOST_FASTER = 2.0
 LONG, MOST_STRIKES = 100, 4
 """Answers that a pace near a limit gives at least before a refusal. A target that refuses sooner
 again and again, although the pace gets slower, refuses by chance."""
+STRIKING = 1.5
+"""A refusal is such a strike if the pace is at least this part slower than the span before."""
 MOST_SLOWER, LONE_SLOWER = 4.0, 1.25
 """A single span slows the pace by so many times at most, and one that a lone refusal ends."""
 CHANCE, SURE_ANSWERS = 0.001, 20
@@ -27,7 +29,7 @@ AGAIN, FEW = 4.0, 10
 """Chance that refuses so many times more often than it did, in so many refusals at least, is none
 any more."""
 NO_PACE_S = 0.001
-EPOCH, STEP, HELD, MOST_HELD = 60, 1.1, 2, 16
+EPOCH, STEP, HELD, MOST_HELD = 40, 1.1, 2, 16
 """Requests after which a pace beside refusals by chance is judged, the step by which it changes,
 and the epochs that one is held after a faster one was refused more often, doubled each time."""
 _LONE, _BUNCH, _WORST = 3, 2, -6
@@ -176,15 +178,18 @@ class LearntPace:
         ended = refusals + self._all_answers
         spread = 2.0 * (max(ended, EPOCH) * share * (1.0 - share)) ** 0.5
         if refusals > share * max(ended, EPOCH) + spread + 1.0:
-            self.interval *= STEP
+            self.interval = self._good if self._faster else self.interval * STEP
             self._held, self._hold = self._hold, min(2 * self._hold, MOST_HELD)
+            self._faster = 0
         elif ended < EPOCH:
             return
         else:
             self._share += (refusals / ended - share) / 4.0
             self._held -= 1
             if self._held < 0:
-                self.interval /= STEP
+                self._good = self.interval
+                self.interval /= min(1.0 + (STEP - 1.0) * 2.0**self._faster, MOST_FASTER)
+                self._faster += 1
             if self.interval < NO_PACE_S:
                 self.interval, self._epoch = 0.0, False
         self._all_answers = self._all_refusals = 0
@@ -201,7 +206,7 @@ class LearntPace:
             self._strikes = max(0, self._strikes - 1)
             self.interval /= SLOWER
         else:
-            self._strikes += paced >= before
+            self._strikes += STRIKING * paced >= before
             if self._strikes == 1:
                 self._struck = paced, self._all_refusals, self._all_answers
             self.interval = max(paced, min(interval, most_slower * paced))
