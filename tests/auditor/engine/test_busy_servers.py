@@ -142,7 +142,9 @@ def served() -> Iterator[Callable[[Manner], Server]]:
 
 def run(lab: Any, server: Server, transport: str, **limits: Any) -> EngineResult:
     """Ask the plan of ``server``."""
+    retry = limits.pop("retry", {})
     table = {
+        "retry": retry,
         "url": f"http://127.0.0.1:{server.port}/predict",
         "transport": transport,
         "input": {"shape": [1, 2, 2], "range": [0.0, 255.0]},
@@ -292,6 +294,19 @@ def test_a_server_that_fails_for_large_requests_alone_gets_smaller_ones(
     assert result.labels[0].tolist() == lab.truth(PLAN)
     assert set(server.answered.values()) == {1}
     assert server.seen <= len(PLAN) / 2 + 12
+
+
+@both
+@pytest.mark.parametrize("retry", [{}, {"statuses": [204]}, {"throttle": [204]}])
+def test_a_204_now_and_then_is_asked_again_as_the_description_says(
+    lab: Any, served: Callable[[Manner], Server], transport: str, retry: dict[str, Any]
+) -> None:
+    server = served(lambda server: (204, b"") if server.seen in {3, 4} else None)
+    result = run(lab, server, transport, retry=retry, concurrency=1)
+    assert result.labels[0].tolist() == lab.truth(PLAN)
+    assert set(server.answered.values()) == {1}
+    assert server.seen == 12
+    assert result.ledger.retried == 8
 
 
 @both
