@@ -1,4 +1,4 @@
-"""Whether a request fails for its size: many servers fail for too many inputs without saying so."""
+"""Finds the size of requests that a target takes: many fail for too many inputs without a word."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class AskFewerError(Exception):
         self.kind, self.proven = failure.advice.kind, proven
 
 
-class BatchSize:
+class LargestRequest:
     """Most inputs per request, as far as the target's failures tell.
 
     An outage fails for requests of every size. So where a request of several inputs fails again

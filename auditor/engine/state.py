@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from adapters.contract import PaceHint
-from auditor.engine.batch_size import BatchSize
+from auditor.engine.batch_size import LargestRequest
 from auditor.engine.budgets import QueryBudget
 from auditor.engine.contract import EngineLimits
 from auditor.engine.ledger import Ledger
@@ -39,7 +39,7 @@ class EngineState:
     pace: Pace
     patience: Patience
     odd: OddReplies
-    size: BatchSize = field(default_factory=BatchSize)
+    size: LargestRequest = field(default_factory=LargestRequest)
     addresses: int = 0
     stopped: bool = False
     noted: bool = False

@@ -94,15 +94,14 @@ async def check_target(
     early = [int(labels[0]) for labels, _ in single]
     labels = early + await labels_of(oracle, images[order[max(1, repeats) :]])
     again = [int((await _timed(oracle, images[i : i + 1]))[0][0]) for i in order[:repeats]]
-    left = MOST_QUERIES - len(labels) - len(again)
-    batches = await _try_batches(oracle, images[order], labels, left)
+    batches = await _try_batches(oracle, images[order], labels, len(labels) + len(again))
     batches.seconds[1] = float(np.median([took for _, took in single]))
     accuracy = binomial_rate(int((np.array(labels) == classes[order]).sum()), len(labels))
     flips = sum(a != b for a, b in zip(early, again, strict=False))
     best = max(batches.seconds, key=lambda n: n / batches.seconds[n])
     shown = names or oracle.label_space
     return CheckResult(
-        queries=len(labels) + len(again) + batches.queries,
+        queries=batches.queries,
         labels_seen=[shown.name(label) for label in sorted(set(labels))],
         label_count=oracle.label_space.size,
         accuracy=accuracy,
@@ -128,7 +127,7 @@ def _missed(classes: NDArray[np.int64], labels: list[int], names: LabelSpace) ->
 
 @dataclass
 class _Batches:
-    """Larger requests: seconds by size, inputs sent, the largest size that did well, problems."""
+    """Larger requests: seconds by size, queries so far, the largest that did well, problems."""
 
     seconds: dict[int, float] = field(default_factory=dict)
     queries: int = 0
@@ -137,17 +136,17 @@ class _Batches:
 
 
 async def _try_batches(
-    oracle: LabelOracle, images: NDArray[np.float32], labels: list[int], left: int
+    oracle: LabelOracle, images: NDArray[np.float32], labels: list[int], spent: int
 ) -> _Batches:
-    """Ask ``images`` again in larger requests, and find the largest that does well by bisection,
-    with at most ``left`` inputs for that; ``labels`` are those they got before.
+    """Ask ``images`` again in larger requests, and find the largest that does well by bisection;
+    ``labels`` are those they got before, and ``spent`` the queries so far.
     """
-    found = _Batches()
+    found = _Batches(queries=spent)
     for size in (size for size in BATCH_SIZES if size <= oracle.max_batch):
         problem = await _try_batch(oracle, images, labels, size, found)
         if problem:
             found.problems.append(problem)
-            await _bisect(oracle, images, labels, size, left, found)
+            await _bisect(oracle, images, labels, size, found)
             break
         found.good = size
     return found
@@ -158,11 +157,10 @@ async def _bisect(
     images: NDArray[np.float32],
     labels: list[int],
     bad: int,
-    left: int,
     found: _Batches,
 ) -> None:
     """Raise ``found.good`` towards ``bad``, a size that does not do well."""
-    while (size := (found.good + bad) // 2) > found.good and found.queries + size <= left:
+    while (size := (found.good + bad) // 2) > found.good and found.queries + size <= MOST_QUERIES:
         if await _try_batch(oracle, images, labels, size, found):
             bad = size
         else:

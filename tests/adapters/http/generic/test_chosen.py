@@ -82,7 +82,7 @@ def test_nothing_and_other_names() -> None:
 
 
 def test_a_sentence_where_a_name_is_due_tells_the_kind_that_reads_it() -> None:
-    space = LabelSpace(("red", "green", "sky blue"))
+    space = LabelSpace(["red", "green", "sky blue"])
     for words in ("The answer is: Red.", "sky blue, surely"):
         with pytest.raises(BadReply, match=r'kind = "chosen" in \[response\] .* here'):
             known_name(space, words)
