@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -218,11 +219,20 @@ def known_name(space: LabelSpace, name: str) -> int:
 
 
 def _near(space: LabelSpace, name: str) -> str:
-    """The end of the sentence if a listed name differs in case, spaces or marks only."""
+    """The end of the sentence if a listed name differs in case, spaces or marks only, or is the
+    only one in a sentence.
+    """
     plain = _plain(name)
     near = next((one for one in space.names if plain and _plain(one) == plain), None)
     if near is None:
-        return ""
+        words = " ".join(["", *re.findall(r"\w+", name.casefold()), ""])
+        inside = [one for one in space.names if f" {one.casefold()} " in words]
+        if len(inside) != 1:
+            return ""
+        return (
+            '; where the target answers in sentences, kind = "chosen" in [response] reads the '
+            f"one class that each names, here {printable(inside[0])!r}"
+        )
     pair = f"{json.dumps(name, ensure_ascii=False)} = {json.dumps(near, ensure_ascii=False)}"
     return f"; nearest is {printable(near)!r}: put rename = {{{printable(pair)}}} into [response]"
 

@@ -36,10 +36,10 @@ class Dispatcher:
         """
         pace, halt = self._engine.pace, self._run.halt
         while True:
-            await pace.trouble.pass_by(request, halt)
+            await pace.trouble.pass_by(request.asker, halt)
             await pace.slots.acquire()
             try:
-                if await pace.wait_for_turn(len(request.items), halt, request):
+                if await pace.wait_for_turn(len(request.items), halt, request.asker):
                     return await self._send_within_shared(request)
             finally:
                 pace.slots.release()
@@ -172,7 +172,7 @@ class Dispatcher:
             pace.refused(pause, began)
         if limited_by(error, heard=engine.patience.heard) == "nothing":
             return
-        pace.trouble.begin(request, began, pace.clock.now())
+        pace.trouble.begin(request.asker, began, pace.clock.now())
         if pause > engine.patience.seconds:  # the run ends
             return
         if pace.gate.left <= 0 and pause > 0:

@@ -10,6 +10,8 @@ MOST_FASTER = 2.0
 LONG, MOST_STRIKES = 100, 4
 """Answers that a pace near a limit gives at least before a refusal. A target that refuses sooner
 again and again, although the pace gets slower, refuses by chance."""
+STRIKING = 1.5
+"""A refusal is such a strike if the pace is at least this part slower than the span before."""
 MOST_SLOWER, LONE_SLOWER = 4.0, 1.25
 """A single span slows the pace by so many times at most, and one that a lone refusal ends."""
 CHANCE, SURE_ANSWERS = 0.001, 20
@@ -27,6 +29,9 @@ AGAIN, FEW = 4.0, 10
 """Chance that refuses so many times more often than it did, in so many refusals at least, is none
 any more."""
 NO_PACE_S = 0.001
+EPOCH, STEP, HELD, MOST_HELD = 40, 1.1, 2, 16
+"""Requests after which a pace beside refusals by chance is judged, the step by which it changes,
+and the epochs that one is held after a faster one was refused more often, doubled each time."""
 _LONE, _BUNCH, _WORST = 3, 2, -6
 
 
@@ -42,6 +47,10 @@ class LearntPace:
     leave is tried; a target that refuses as often at it has no limit there, and no pace holds from
     then on, unless it refuses far more.
 
+    A target may do both. One that goes on refusing however slow the pace gets has the pace back at
+    which that began, and from there on the share of refusals tells: a faster pace is kept while it
+    stays.
+
     Attributes:
         interval: seconds from one request to the next; 0 if nothing was learnt.
         by_chance: True if the target's refusals do not depend on the pace.
@@ -52,6 +61,7 @@ class LearntPace:
         self.by_chance = self._limited = False
         self._share = 0.0
         self._lone = -1
+        self._held, self._hold = 0, HELD
 
     def _forget(self) -> None:
         self.interval = 0.0
@@ -65,6 +75,8 @@ class LearntPace:
         self._all_answers = self._all_refusals = 0
         self._tried: tuple[int, int] | None = None
         self._strikes = 0
+        self._struck = 0.0, 0, 0
+        self._epoch = False
         self._good = 0.0
         self._streak, self._clean, self._faster = FIRST_STREAK, 0, 0
 
@@ -104,7 +116,9 @@ class LearntPace:
         self._counts = self._counts or self._stated or bunch or most or paced
         if self._faster and self._counts:  # back to the pace before the one that was tried
             self.interval = max(self.interval, self._good)
-        if self.by_chance and self._all_refusals >= FEW:
+        if self._epoch:
+            self._judge_epoch()
+        elif self.by_chance and self._all_refusals >= FEW:
             if self._all_refusals > AGAIN * self._share * self._all_answers:
                 self._forget()
                 self.by_chance, self._limited = False, True
@@ -124,7 +138,9 @@ class LearntPace:
         self._answers += 1
         self._all_answers += 1
         self._clean += 1
-        if self._tried is not None:
+        if self._epoch:
+            self._judge_epoch()
+        elif self._tried is not None:
             self._judge_trial(*self._tried)
         elif self.interval and self._clean >= self._streak:
             self._speed_up()
@@ -156,6 +172,28 @@ class LearntPace:
         self._forget()
         self.by_chance, self._limited, self._share = True, False, share
 
+    def _judge_epoch(self) -> None:
+        """Change a pace beside refusals by chance, if enough requests ended at it."""
+        refusals, share = self._all_refusals, min(self._share, 0.5)
+        ended = refusals + self._all_answers
+        spread = 2.0 * (max(ended, EPOCH) * share * (1.0 - share)) ** 0.5
+        if refusals > share * max(ended, EPOCH) + spread + 1.0:
+            self.interval = self._good if self._faster else self.interval * STEP
+            self._held, self._hold = self._hold, min(2 * self._hold, MOST_HELD)
+            self._faster = 0
+        elif ended < EPOCH:
+            return
+        else:
+            self._share += (refusals / ended - share) / 4.0
+            self._held -= 1
+            if self._held < 0:
+                self._good = self.interval
+                self.interval /= min(1.0 + (STEP - 1.0) * 2.0**self._faster, MOST_FASTER)
+                self._faster += 1
+            if self.interval < NO_PACE_S:
+                self.interval, self._epoch = 0.0, False
+        self._all_answers = self._all_refusals = 0
+
     def _learn(self, answers: int, seconds: float, most_slower: float) -> None:
         before, self._seen = self._seen, seconds / answers
         interval, paced = SLOWER * self._seen, self.interval
@@ -168,10 +206,16 @@ class LearntPace:
             self._strikes = max(0, self._strikes - 1)
             self.interval /= SLOWER
         else:
-            self._strikes += paced >= before
+            self._strikes += STRIKING * paced >= before
+            if self._strikes == 1:
+                self._struck = paced, self._all_refusals, self._all_answers
             self.interval = max(paced, min(interval, most_slower * paced))
         if self._strikes > MOST_STRIKES:
+            paced, refusals, answers = self._struck
+            refusals = self._all_refusals - refusals
+            share = refusals / (self._all_answers - answers + refusals)
             self._call_it_chance()
+            self.interval, self._epoch, self._share = paced, True, share
         self._clean = self._faster = 0
 
     def _speed_up(self) -> None:

@@ -121,6 +121,10 @@ class Patience:
         self.answers += 1
         return outage
 
+    def forget_failures(self) -> None:
+        """Count those anew that may be the requests' fault."""
+        self._counted = 0
+
     def wait(self, tries: Tries, error: Exception, sooner: float = 1.0) -> float:
         """Seconds until the next attempt at the request of ``tries``, which ended in ``error``;
         a pause that nothing is stated about is divided by ``sooner``.

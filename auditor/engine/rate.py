@@ -14,6 +14,9 @@ from auditor.engine.learnt_pace import LearntPace
 
 LATE_S = 0.1
 """Turns that went by while a request waited are made up for up to so long after."""
+OVER, SOONER, TINY = 1.01, 0.95, 1e-9
+"""Part of a stated limit that requests of one second may reach, the part of their time after which
+late ones follow one another, and what sums of parts of a second may be wrong by."""
 NEAR = 1.3
 """A learnt interval up to this many times the stated one adds nothing to it."""
 
@@ -92,23 +95,41 @@ class RateLimiter:
 
     A request waits until those before it have paid their time in both. One turn for both: two
     limiters one after the other would let requests that waited for the second leave in a bunch.
+
+    A turn that was taken late is made up for, by turns that follow one another a little sooner. But
+    requests that cost more than ``OVER`` of a second in all never leave within one.
     """
 
     def __init__(self, queries_per_s: float | None, requests_per_s: float | None) -> None:
         self._per_query = 0.0 if queries_per_s is None else 1.0 / queries_per_s
         self._per_request = 0.0 if requests_per_s is None else 1.0 / requests_per_s
-        self._last, self._cost = float("-inf"), 0.0
+        self._due = self._next_due = self._turn = float("-inf")
+        self._cost = 0.0
+        self._sent: deque[tuple[float, float]] = deque()
+        self._sent_cost = 0.0
 
     def next_turn(self, now: float, learnt: float = 0.0) -> float:
         """The next turn, at ``now`` or later, and at least ``learnt`` seconds after the last one,
         unless that is near to the pace that the user states: refusals within it are chance.
         """
         least = 0.0 if learnt < NEAR * self._per_request else learnt
-        return max(now, self._last + max(self._cost, least))
+        self._next_due = max(now, self._due + max(self._cost, least))
+        turn = max(self._next_due, self._turn + max(SOONER * self._cost, least))
+        full = self._sent_cost >= 1.0 - TINY
+        return max(turn, self._sent[0][0] + 1.0) if full else turn
 
-    def take(self, queries: int, turn: float) -> None:
-        """Take ``turn`` for a request of ``queries`` inputs."""
-        self._last, self._cost = turn, max(self._per_request, queries * self._per_query)
+    def take(self, queries: int, turn: float, now: float) -> None:
+        """Take ``turn``, the newest that was told, for a request of ``queries`` inputs that leaves
+        ``now``.
+        """
+        self._due, self._turn = self._next_due, turn
+        self._cost = max(self._per_request, queries * self._per_query)
+        if not self._cost:
+            return
+        self._sent.append((now, self._cost))
+        self._sent_cost += self._cost
+        while self._sent_cost > OVER and self._sent_cost - self._sent[0][1] >= 1.0 - TINY:
+            self._sent_cost -= self._sent.popleft()[1]
 
 
 class PauseGate:
@@ -150,6 +171,7 @@ class Trouble:
         self._running = 0
         self._stumbles = self._answers = 0
         self._asks_on: object | None = None
+        self._held = False
         self._over = asyncio.Event()
 
     def begin(self, request: object, sent_at: float, now: float) -> None:
@@ -161,17 +183,36 @@ class Trouble:
         # So many running are chance once in a thousand failures.
         share = self._stumbles / (self._answers + SURE_ANSWERS)
         if self._asks_on is None and share ** (self._running - 1) < CHANCE:
-            self._asks_on = request
-            self._over.clear()
+            self._ask_on(request)
+
+    def _ask_on(self, request: object) -> None:
+        self._asks_on = request
+        self._over.clear()
+
+    def hold(self, request: object) -> None:
+        """Let all others wait until ``request`` is done with, whatever it is answered meanwhile:
+        it finds out how many inputs the target takes.
+        """
+        if not self._held:
+            self._held = True
+            self._ask_on(request)
+
+    def let_go(self) -> None:
+        """End what :meth:`hold` began."""
+        if self._held:
+            self._over_now()
 
     def end(self) -> None:
         """Note an answer."""
         self._answers += 1
         self._stumbles += self._running > 0
-        self._over_now()
+        self._known, self._running = float("inf"), 0
+        if not self._held:
+            self._over_now()
 
     def _over_now(self) -> None:
         self._known, self._running, self._asks_on = float("inf"), 0, None
+        self._held = False
         self._over.set()
 
     def leave(self, request: object) -> None:
@@ -297,7 +338,7 @@ class Pace:
                 if turn > now:
                     await halt.sleep(turn - now)
                 if self.gate.left <= 0 and not self.trouble.holds_up(request):
-                    self._limiter.take(queries, turn)
+                    self._limiter.take(queries, turn, self.clock.now())
                     return True
         return False
 

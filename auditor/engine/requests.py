@@ -7,7 +7,7 @@ import itertools
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +40,7 @@ class Request:
         keys: digest of each input; empty if its probe repeats inputs on purpose.
         sends: how often these inputs were sent already.
         odd: how often a success without usable labels came back.
+        asker: the same for all parts of a request.
     """
 
     probes: NDArray[np.int64]
@@ -48,6 +49,7 @@ class Request:
     keys: list[bytes]
     sends: int = 0
     odd: int = 0
+    asker: object = field(default_factory=object)
 
     def part(self, which: slice) -> Request:
         """The same request for some of its inputs; shares their memory."""
@@ -57,7 +59,7 @@ class Request:
             self.batch[which],
             self.keys[which],
             self.sends,
-            self.odd,
+            asker=self.asker,
         )
 
     def by_probe(self) -> list[tuple[int, NDArray[np.int64]]]:

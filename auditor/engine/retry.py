@@ -9,6 +9,7 @@ from tenacity import AsyncRetrying, RetryCallState, retry_if_exception_type
 
 from adapters.contract import Labels
 from adapters.errors import AdapterError, EndpointError, Throttled
+from auditor.engine.batch_size import AskFewerError
 from auditor.engine.contract import EngineLimits
 from auditor.engine.odd_replies import is_odd
 from auditor.engine.patience import Patience, Tries, backoff, limited_by
@@ -33,8 +34,11 @@ class RetryPermit:
     failure of the first one, and charges each.
     """
 
-    def __init__(self, run: RunState, request: Request, first: AdapterError) -> None:
+    def __init__(
+        self, run: RunState, request: Request, first: AdapterError, *, just_answered: bool
+    ) -> None:
         self._run, self._request, self._tries = run, request, Tries()
+        self._just_answered = just_answered
         self._first: AdapterError | None = first
         self._refusal: Exception | None = None
         self._quick = False
@@ -55,7 +59,7 @@ class RetryPermit:
             self._run.halt.check()
             seconds = self._wait(error)
             self._run.pay_again(len(self._request.items))
-        except (AdapterError, HaltedError, AuditError) as refusal:
+        except (AdapterError, AskFewerError, HaltedError, AuditError) as refusal:
             self._refusal = refusal
             return 0.0
         if patience.waited >= NOTED_OUTAGE_S:
@@ -63,7 +67,9 @@ class RetryPermit:
         return seconds
 
     def _wait(self, error: AdapterError) -> float:
-        engine = self._run.engine
+        engine, inputs = self._run.engine, len(self._request.items)
+        failures = self._tries.sends + self._request.odd + 1
+        engine.size.judge(error, inputs, failures, just_answered=self._just_answered)
         if not is_odd(error):
             sooner = self._hurry() if isinstance(error, Throttled) else 1.0
             return engine.patience.wait(self._tries, error, sooner)
@@ -90,24 +96,25 @@ class RetryPermit:
         return self._refusal
 
 
-async def ask_with_retries(run: RunState, request: Request, ask: Ask) -> Labels:
-    """Labels of ``request`` by the first attempt of ``ask`` that succeeds.
+async def ask_with_retries(
+    run: RunState, request: Request, ask: Ask, *, just_answered: bool = False
+) -> Labels:
+    """Labels of ``request`` by the first attempt of ``ask`` that succeeds. If a part of it was
+    ``just_answered``, it fails for its size.
 
     Raises:
         AdapterError: it failed for good, or for the last time allowed.
+        AskFewerError: it has to be asked in smaller parts.
         HaltedError: nothing new may be sent.
         OddRepliesError: it was answered too often without usable labels.
         OutageError: nothing was answered for too long.
         ComeBackError: the target asks for a longer pause than a run waits.
     """
     try:
-        try:
-            return await ask(request)  # tenacity costs as much as sending: only after a failure
-        except AdapterError as error:
-            permit = RetryPermit(run, request, error)
-        return await _retry(run, request, ask, permit)
-    finally:
-        run.engine.pace.trouble.leave(request)
+        return await ask(request)  # tenacity costs as much as sending: only after a failure
+    except AdapterError as error:
+        permit = RetryPermit(run, request, error, just_answered=just_answered)
+    return await _retry(run, request, ask, permit)
 
 
 async def _retry(run: RunState, request: Request, ask: Ask, permit: RetryPermit) -> Labels:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.errors import AdapterError
+from auditor.engine.batch_size import AskFewerError
 from auditor.engine.budgets import QueryBudget
 from auditor.engine.contract import EngineResult
 from auditor.engine.dispatch import Dispatcher
@@ -76,10 +76,6 @@ class Supply:
             self._engine.observer.filled(number, items, labels)
             self._run.ledger.deduplicated += len(items)
             self._engine.progress.advance(len(items), live=False)
-
-    def shrink(self, batch: int) -> None:
-        """Build no request of more than ``batch`` inputs, in later runs neither."""
-        self._engine.most = min(self._engine.most, batch)
 
     def _within_budget(self, request: Request) -> Request | None:
         granted = self._run.budget.take(len(request.items))
@@ -225,6 +221,7 @@ class Run:
                     if await self._supply.answered_now(request):
                         await self._answer(request)
                 finally:
+                    self._engine.pace.trouble.leave(request.asker)
                     request.release()
         except HaltedError:
             pass
@@ -233,25 +230,54 @@ class Run:
             self._failure = self._failure or error
             self._state.halt.set()
 
-    async def _answer(self, request: Request) -> None:
-        """Ask ``request``, in halves if the target says it is too large."""
-        try:
-            labels = await ask_with_retries(self._state, request, self._dispatcher.ask)
-        except AdapterError as error:
-            if error.advice.kind != "too-large" or len(request.items) == 1:
-                raise
-        else:
-            self._engine.progress.advance(len(labels), live=True)
+    async def _answer(self, request: Request, *, just_answered: bool = False) -> None:
+        """Ask ``request``, in parts if the target fails for its size, which it does if it fails
+        although a part of it was ``just_answered``.
+        """
+        size, inputs = self._engine.size, len(request.items)
+        if inputs > size.most:  # found by another request meanwhile
+            await self._answer_halves(request)
             return
+        ask = self._dispatcher.ask
+        try:
+            await ask_with_retries(self._state, request, ask, just_answered=just_answered)
+        except AskFewerError as error:
+            refusal = error
+        else:
+            if size.answer(inputs):
+                self._engine.pace.trouble.let_go()
+            self._engine.progress.advance(inputs, live=True)
+            return
+        self._engine.pace.trouble.hold(request.asker)
+        self._state.pay_again(inputs)
+        if refusal.proven:
+            self._shrink((inputs + 1) // 2, refusal)
+            await self._answer_halves(request)
+            return
+        await self._answer_part(request, slice(None, 1))
+        await self._answer_part(request, slice(1, None), just_answered=True)
+        if size.fits_without_one(inputs, refusal.kind):
+            self._shrink(inputs - 1, refusal)
+
+    async def _answer_halves(self, request: Request) -> None:
         half = (len(request.items) + 1) // 2
-        self._supply.shrink(half)
-        self._state.pay_again(len(request.items))
-        for which in (slice(None, half), slice(half, None)):
-            part = request.part(which)
-            try:
-                await self._answer(part)
-            finally:
-                part.release()
+        await self._answer_part(request, slice(None, half))
+        await self._answer_part(request, slice(half, None))
+
+    async def _answer_part(
+        self, request: Request, which: slice, *, just_answered: bool = False
+    ) -> None:
+        part = request.part(which)
+        try:
+            await self._answer(part, just_answered=just_answered)
+        finally:
+            part.release()
+
+    def _shrink(self, most: int, refusal: AskFewerError) -> None:
+        """Ask no more than ``most`` inputs at once, and say why."""
+        if self._engine.size.shrink(most):
+            self._engine.forget_failures()  # what they were about will not come again
+            self._engine.progress.note(f"{refusal}; from now on at most {most} inputs are sent.")
 
 
 async def _load(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from adapters.contract import PaceHint
+from auditor.engine.batch_size import LargestRequest
 from auditor.engine.budgets import QueryBudget
 from auditor.engine.contract import EngineLimits
 from auditor.engine.ledger import Ledger
@@ -25,7 +25,7 @@ class EngineState:
     """State that outlives a run.
 
     Attributes:
-        most: most inputs per request that the target was not found to call too large.
+        size: most inputs per request that the target was not found to fail for.
         addresses: number of addresses of the endpoint that the observer has on record.
         stopped: True if the user stopped the engine.
         noted: True if the user was told of the outage that goes on.
@@ -39,7 +39,7 @@ class EngineState:
     pace: Pace
     patience: Patience
     odd: OddReplies
-    most: float = math.inf
+    size: LargestRequest = field(default_factory=LargestRequest)
     addresses: int = 0
     stopped: bool = False
     noted: bool = False
@@ -47,7 +47,14 @@ class EngineState:
     @property
     def batch(self) -> int:
         """Most inputs per request."""
-        return int(min(self.most, self.connection.batch))
+        return int(min(self.size.most, self.connection.batch))
+
+    def forget_failures(self) -> None:
+        """Count the failures anew that end a run if they are many: those so far had one reason,
+        which is done away with.
+        """
+        self.patience.forget_failures()
+        self.odd = OddReplies()
 
     def note_outage(self, error: Exception) -> None:
         """Tell the user, once, that nothing is answered because of ``error``."""

@@ -219,7 +219,13 @@ def _are_pixels(path: Path | str, x: NDArray[Any]) -> bool:
         raise SamplesError(
             f"{path} holds x of type {x.dtype} with values from {low:g} to {high:g}; expected "
             "whole numbers 0 to 255, or float in the model's own units: scale it, for example "
-            "(x * (255 / x.max())).astype('uint8')"
+            + (
+                "(x - float(x.min())).astype('uint8')"
+                if low < 0 and high - low <= 255
+                else "((x - float(x.min())) * (255 / (float(x.max()) - x.min()))).astype('uint8')"
+                if low < 0
+                else "(x * (255 / x.max())).astype('uint8')"
+            )
         )
     return True
 

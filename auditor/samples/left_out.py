@@ -37,6 +37,7 @@ _NOT_READ = {
     ".npy": "put arrays into an .npz with x and y",
 }
 """Ending of pictures that are not read -> the remedy."""
+_LISTS = ("label", "annotation")
 
 
 def is_hidden(name: str) -> bool:
@@ -50,6 +51,8 @@ def reason(name: str) -> str:
         return HIDDEN
     suffix = Path(name).suffix.lower()
     remedy = _NOT_READ.get(suffix)
+    if suffix in {".txt", ".json", ".xml"} and any(word in name.lower() for word in _LISTS):
+        remedy = "write a list of labels as labels.csv, with lines like name.png,class"
     if remedy is not None:
         return f"{suffix}, which is not read ({remedy})"
     return f"{suffix or 'without an ending'}, no picture"

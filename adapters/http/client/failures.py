@@ -40,6 +40,7 @@ _REMEDIES: dict[int, tuple[type[errors.EndpointError], errors.RetryKind, str]] =
     426: (NotFound, "never", "the server wants another protocol: check the scheme"),
     429: (ServerFailed, "transient", "add 429 to retry.throttle to slow down on it"),
     431: (AccessDenied, "never", "the headers are too long: check the key and the headers"),
+    451: (AccessDenied, "never", "the server withholds it for legal reasons"),
     499: (ServerFailed, "transient", "a gateway gave up on the request"),
 }
 _SENT_WRONG = "check shape, datatype and request format"

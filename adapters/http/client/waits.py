@@ -43,7 +43,7 @@ _WORDS = [
 ]
 _WAIT_KEYS = re.compile(
     r"(?:retry|tryagain|next(?:retry|request|allowed|attempt))(?:after|in|delay|at|time)|"
-    r"wait(?:time|for|until)?|(?:estimated|expected)(?:wait)?(?:time)?|(?:available|ready)(?:in|at)|"
+    r"wait(?:time|for|until)?|(?:estimated|expected)(?:wait)?(?:time)?|(?:next)?(?:available|ready)(?:in|at)|"
     r"backoff|cooldown(?:time)?|eta|timeleft|blocked(?:for|until)"
 )
 _RESET_KEYS = re.compile(

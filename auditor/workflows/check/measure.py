@@ -18,8 +18,9 @@ from auditor.workflows.check.client import PatientOracle, labels_of
 
 SAMPLE_QUERIES = 30
 REPEAT_QUERIES = 10
-BATCH_SIZES = (4, 16, 30)
-"""Sizes tried after single inputs; with the samples and the repeats they stay under 100."""
+BATCH_SIZES, MOST_QUERIES = (4, 16, 30), 99
+"""Sizes tried after single inputs; with the samples and the repeats they stay within that number of
+queries, as do the sizes between the last that does well and the first that does not."""
 
 
 @dataclass(frozen=True)
@@ -93,14 +94,14 @@ async def check_target(
     early = [int(labels[0]) for labels, _ in single]
     labels = early + await labels_of(oracle, images[order[max(1, repeats) :]])
     again = [int((await _timed(oracle, images[i : i + 1]))[0][0]) for i in order[:repeats]]
-    batches = await _try_batches(oracle, images[order], labels)
+    batches = await _try_batches(oracle, images[order], labels, len(labels) + len(again))
     batches.seconds[1] = float(np.median([took for _, took in single]))
     accuracy = binomial_rate(int((np.array(labels) == classes[order]).sum()), len(labels))
     flips = sum(a != b for a, b in zip(early, again, strict=False))
     best = max(batches.seconds, key=lambda n: n / batches.seconds[n])
     shown = names or oracle.label_space
     return CheckResult(
-        queries=len(labels) + len(again) + batches.queries,
+        queries=batches.queries,
         labels_seen=[shown.name(label) for label in sorted(set(labels))],
         label_count=oracle.label_space.size,
         accuracy=accuracy,
@@ -126,7 +127,7 @@ def _missed(classes: NDArray[np.int64], labels: list[int], names: LabelSpace) ->
 
 @dataclass
 class _Batches:
-    """Larger requests: seconds by size, inputs sent, the largest size that did well, problems."""
+    """Larger requests: seconds by size, queries so far, the largest that did well, problems."""
 
     seconds: dict[int, float] = field(default_factory=dict)
     queries: int = 0
@@ -135,24 +136,56 @@ class _Batches:
 
 
 async def _try_batches(
-    oracle: LabelOracle, images: NDArray[np.float32], labels: list[int]
+    oracle: LabelOracle, images: NDArray[np.float32], labels: list[int], spent: int
 ) -> _Batches:
-    """Ask ``images`` again in larger requests; ``labels`` are those they got before."""
-    found = _Batches()
+    """Ask ``images`` again in larger requests, and find the largest that does well by bisection;
+    ``labels`` are those they got before, and ``spent`` the queries so far.
+    """
+    found = _Batches(queries=spent)
     for size in (size for size in BATCH_SIZES if size <= oracle.max_batch):
-        picks = np.arange(size) % len(images)
-        found.queries += size
-        try:
-            answered, found.seconds[size] = await _timed(oracle, images[picks])
-        except AdapterError as error:
-            found.problems.append(f"A request of {size} inputs failed ({error}): lower --batch.")
+        problem = await _try_batch(oracle, images, labels, size, found)
+        if problem:
+            found.problems.append(problem)
+            await _bisect(oracle, images, labels, size, found)
             break
-        moved = sum(labels[pick] != label for pick, label in zip(picks, answered, strict=True))
-        if moved:
-            found.problems.append(f"{moved} of {size} inputs in one request changed their label.")
-        elif not found.problems:
-            found.good = size
+        found.good = size
     return found
+
+
+async def _bisect(
+    oracle: LabelOracle,
+    images: NDArray[np.float32],
+    labels: list[int],
+    bad: int,
+    found: _Batches,
+) -> None:
+    """Raise ``found.good`` towards ``bad``, a size that does not do well."""
+    while (size := (found.good + bad) // 2) > found.good and found.queries + size <= MOST_QUERIES:
+        if await _try_batch(oracle, images, labels, size, found):
+            bad = size
+        else:
+            found.good = size
+
+
+async def _try_batch(
+    oracle: LabelOracle,
+    images: NDArray[np.float32],
+    labels: list[int],
+    size: int,
+    found: _Batches,
+) -> str:
+    """Ask ``size`` of the images at once, and say what is wrong with that; empty if nothing is."""
+    picks = np.arange(size) % len(images)
+    found.queries += size
+    try:
+        answered, seconds = await _timed(oracle, images[picks])
+    except AdapterError as error:
+        return f"A request of {size} inputs failed ({error}): lower --batch."
+    moved = sum(labels[pick] != label for pick, label in zip(picks, answered, strict=True))
+    if moved:
+        return f"{moved} of {size} inputs in one request changed their label."
+    found.seconds[size] = seconds
+    return ""
 
 
 async def _timed(oracle: LabelOracle, batch: NDArray[np.float32]) -> tuple[list[int], float]:

@@ -30,23 +30,27 @@ from examples.benchmarks.hostile.clients import (
     watched,
 )
 from examples.benchmarks.hostile.faults import Bench, Leg
+from examples.benchmarks.hostile.results import busy, limit
 from examples.benchmarks.stored import ROOT
 
 ASSETS = Path(str(resources.files("auditor.workflows.demo") / "assets"))
-LANES, PART_S = 3, 400.0
+LANES = 3
 """Legs B and C are shared out to so many processes: half of what they do is waiting."""
 
 
 def _parts(title: str, works: Sequence[Callable[[], Any]]) -> list[Any]:
     """What each of ``works`` gives, side by side, each in a process of its own."""
     jobs = {
-        (title, number): (lambda work=work: Outcome("complete", facts={"part": work()}), PART_S)
+        (title, number): (
+            lambda work=work: Outcome("complete", facts={"part": work()}),
+            limit(title),
+        )
         for number, work in enumerate(works)
     }
     ends = side_by_side(jobs, len(jobs))
     for end in ends.values():
         if end.end != "complete":
-            raise SystemExit(f"leg {title} cannot be judged: {end.end} {end.what}")
+            raise SystemExit(f"{end.end} {end.what} after {end.seconds:.0f} s")
     return [ends[key].facts["part"] for key in jobs]
 
 
@@ -93,7 +97,7 @@ def memory(_: Bench) -> list[Leg]:
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-c", script.replace("\\\\", "\\"), f"{folder}/labels.sqlite3", "317"],
-            check=True, capture_output=True, text=True,
+            check=True, capture_output=True, text=True, timeout=limit("D"),
         )  # fmt: skip
     total, growth = map(float, done.stdout.split())
     said = f"{total:.0f} MiB in all, {growth:.1f} MiB after the first 100,000"
@@ -141,9 +145,9 @@ def dead(bench: Bench) -> list[Leg]:
     return [("F. Nothing but 503, or a pause of 317 years", reach, "; ".join(said), fine)]
 
 
-def _tests(patterns: Sequence[str], words: str, *more: str) -> tuple[str, bool]:
-    """Run the tests below ``patterns``, slow ones too, all of which must be there; says how many
-    passed.
+def _tests(letter: str, patterns: Sequence[str], words: str, *more: str) -> tuple[str, bool]:
+    """Run the tests below ``patterns``, slow ones too, all of which must be there, as long as the
+    leg may take; says how many passed.
     """
     found = [sorted(str(path) for path in ROOT.glob(pattern)) for pattern in patterns]
     files = [path for some in found for path in some]
@@ -160,12 +164,19 @@ def _tests(patterns: Sequence[str], words: str, *more: str) -> tuple[str, bool]:
         "-m",
         "not servers",
         "--timeout",
-        "600",
+        str(int(600 * busy())),
         *files,
         *more,
     ]
     clean = {k: v for k, v in os.environ.items() if k != "LD_PRELOAD"}
-    done = subprocess.run(command, check=False, cwd=ROOT, env=clean, capture_output=True, text=True)
+    least = limit(letter)
+    try:
+        done = subprocess.run(
+            command, check=False, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=least
+        )
+    except subprocess.TimeoutExpired as late:
+        passed = (late.stdout or b"").count(b".")
+        return f"{words}: no end within {least:.0f} s, {passed} passed until then", False
     last = (done.stdout.strip().splitlines() or ["nothing"])[-1].strip("= ")
     return f"{words}: {last}", done.returncode == 0
 
@@ -173,6 +184,7 @@ def _tests(patterns: Sequence[str], words: str, *more: str) -> tuple[str, bool]:
 def models(_: Bench) -> list[Leg]:
     """Leg H: hostile model files."""
     said, fine = _tests(
+        "H",
         (
             "tests/adapters/model_files/hostile_models/test_*.py",
             "tests/adapters/model_files/sandbox/test_hostile*.py",
@@ -185,6 +197,7 @@ def models(_: Bench) -> list[Leg]:
 def secrets(_: Bench) -> list[Leg]:
     """Leg G, tests: the key in no output."""
     said, fine = _tests(
+        "g",
         ("tests/test_secrets.py",),
         "tests of the command with a marked key, however it ends and at every verbosity",
     )
@@ -196,7 +209,7 @@ def evidence(_: Bench) -> list[Leg]:
     """Leg I: mutated evidence."""
     words = "tests, 70 mutations of each of 3 bundles and more of zips, 212 clean bundles"
     file = "tests/auditor/workflows/verify/test_mutations.py"
-    said, fine = _tests((file,), words, "-k", "not 1000")
+    said, fine = _tests("I", (file,), words, "-k", "not 1000")
     return [("I. Mutated evidence", "all caught, clean ones pass", said, fine)]
 
 

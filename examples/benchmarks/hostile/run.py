@@ -1,9 +1,10 @@
 """How does the tool behave where everything goes wrong?
 
-    python -m examples.benchmarks hostile [--legs ABC]
+    python -m examples.benchmarks hostile [--legs ABC] [--resume]
 
-Ten legs; every server keeps a ledger of its own, which no client can influence. Prints a report
-and writes it to the page.
+Ten legs; every server keeps a ledger of its own, which no client can influence. Says at once how
+long it will take, prints a report, and writes that of all legs to the page. Each leg is kept: a run
+that was ended goes on with --resume, and a leg that took too long is run again by its letter.
 """
 
 from __future__ import annotations
@@ -24,10 +25,12 @@ from examples.benchmarks.hostile import faults, labels, legs
 from examples.benchmarks.hostile.clients import Outcome, Shim, finish, preload, start
 from examples.benchmarks.hostile.faults import Leg
 from examples.benchmarks.hostile.machine import run_machine_faults
+from examples.benchmarks.hostile.results import QUIET_S, Results, announcement, limit
+from examples.benchmarks.stored import ROOT
 
 HERE = Path(__file__).parent
 RELOADED = "XRAY_HOSTILE_SHIM"
-BESIDE, BESIDE_S = ("DI", "HJg"), 600.0
+BESIDE = ("DI", "HJg")
 """Legs that need not the bench's server and time nothing: two processes, beside the others."""
 
 
@@ -38,62 +41,51 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--audits", type=int, default=500, help="simulated audits of leg J")
     parser.add_argument("--report", type=Path, default=HERE / "README.md")
+    parser.add_argument("--results", type=Path, default=ROOT / "build" / "hostile")
+    parser.add_argument("--resume", action="store_true", help="keep what the same code found")
     options = parser.parse_args()
     _load_shim()
     began = time.monotonic()
+    letters = [n for n in "ABCDEFGHIJg" if n.upper() in options.legs]
+    results = Results(options.results, resume=options.resume)
+    print(announcement(letters, BESIDE), flush=True)
     with tempfile.TemporaryDirectory() as folder, _server(Path(folder)) as ports:
         bench = faults.Bench(f"http://127.0.0.1:{ports['plain']}", ports, Path(folder), Shim())
-        rows: list[faults.Row] = []
         memory = preload(
             bench.place("honest", "preload"),
             bench.place("swap", "preload-2"),
             bench.folder / "preload",
         )
-        beside = [_later(partial(_beside, letters, bench, options)) for letters in BESIDE]
-        legs = _run([n for n in "ABC" if n in options.legs], bench, options, rows)
-        for wait in beside:
-            legs += wait()
+        run = partial(_run, results=results, bench=bench, options=options)
+        lanes = [[n for n in letters if n in lane] for lane in BESIDE]
+        beside = [(start(partial(_beside, run, lane)), lane) for lane in lanes]
+        run([n for n in "ABC" if n in letters])
+        for (process, pipe), lane in beside:
+            # Their legs end by themselves; this is for a lane that dies.
+            finish(process, pipe, 2 * sum(map(limit, lane)) + 60)
         # E and F without company, because they are about time; G looks into all that was written.
-        legs += _run([n for n in "EFG" if n in options.legs], bench, options, rows)
-        legs = sorted(legs)
-    text = _report(legs, rows, memory, time.monotonic() - began)
-    options.report.write_text(text, encoding="utf-8")
+        run([n for n in "EFG" if n in letters])
+    found = [results.read(n) or ([(f"{n.upper()}.", "", "no result", False)], []) for n in letters]
+    legs = sorted(leg for some, _ in found for leg in some)
+    text = _report(legs, [row for _, some in found for row in some], memory, began)
+    # The page is about all legs; a part of them is only printed, unless a file is named for it.
+    if len(letters) == len(QUIET_S) or options.report != HERE / "README.md":
+        options.report.write_text(text, encoding="utf-8")
     print(text)
     sys.exit(0 if all(leg[3] for leg in legs) else 1)
 
 
 def _run(
-    letters: Sequence[str],
-    bench: faults.Bench,
-    options: argparse.Namespace,
-    rows: list[faults.Row],
-) -> list[Leg]:
-    legs: list[Leg] = []
+    letters: Sequence[str], results: Results, bench: faults.Bench, options: argparse.Namespace
+) -> None:
     for letter in letters:
-        took = time.monotonic()
-        legs += _leg(letter, bench, options, rows)
-        print(f"{letter}: {time.monotonic() - took:.0f} s {legs[-1][2]}", flush=True)
-    return legs
+        results.run(letter, partial(_leg, letter, bench, options))
 
 
-def _beside(letters: str, bench: faults.Bench, options: argparse.Namespace) -> Outcome:
+def _beside(run: Callable[[Sequence[str]], None], letters: Sequence[str]) -> Outcome:
     """Legs that need no server, as a process of its own runs them."""
-    legs = _run([n for n in letters if n.upper() in options.legs], bench, options, [])
-    return Outcome("complete", facts={"legs": legs})
-
-
-def _later(work: Callable[[], Outcome]) -> Callable[[], list[Leg]]:
-    """Begin ``work`` in another process; the result waits for its legs."""
-    process, pipe = start(work)
-
-    def wait() -> list[Leg]:
-        done = finish(process, pipe, BESIDE_S)
-        if done.end == "complete":
-            found: list[Leg] = done.facts["legs"]
-            return found
-        return [("Legs beside the servers", "", f"{done.end}: {done.what}", False)]
-
-    return wait
+    run(letters)
+    return Outcome("complete")
 
 
 def _load_shim() -> None:
@@ -124,32 +116,34 @@ def _server(folder: Path) -> Iterator[dict[str, int]]:
 
 
 def _leg(
-    letter: str, bench: faults.Bench, options: argparse.Namespace, rows: list[faults.Row]
-) -> list[Leg]:
+    letter: str, bench: faults.Bench, options: argparse.Namespace
+) -> tuple[list[Leg], list[faults.Row]]:
     if letter == "A":
-        rows += faults.run_faults(bench) + run_machine_faults(bench)
+        rows = faults.run_faults(bench) + run_machine_faults(bench)
         for row in rows:
             print(f"  {row.kind}: {row.ours} | {row.theirs}", flush=True)
         ours, theirs = sum(r.passed for r in rows), sum(r.baseline for r in rows)
         said = f"{ours} of {len(rows)}; httpx + tenacity + dict: {theirs}"
-        return [("A. Faults with a typed outcome and a right ledger", "60 of 60", said, ours == 60)]
+        title = "A. Faults with a typed outcome and a right ledger"
+        return [(title, "60 of 60", said, ours == 60)], rows
     if letter == "B":
-        return [legs.kills(bench, options.kills)]
+        return [legs.kills(bench, options.kills)], []
     if letter == "J":
-        return legs.drift(options.audits)
+        return legs.drift(options.audits), []
     return {
         "C": legs.sweep, "D": legs.memory, "E": legs.rate, "F": legs.dead, "G": labels.labels_leg,
         "H": legs.models, "I": legs.evidence, "g": legs.secrets,
-    }[letter](bench)  # fmt: skip
+    }[letter](bench), []  # fmt: skip
 
 
 def _report(
-    legs: Sequence[Leg], rows: list[faults.Row], memory: tuple[float, float], seconds: float
+    legs: Sequence[Leg], rows: list[faults.Row], memory: tuple[float, float], began: float
 ) -> str:
+    minutes = (time.monotonic() - began) / 60
     lines = [
         "# Where everything goes wrong",
         "",
-        f"Made by `make bench BENCH=hostile` in {seconds / 60:.1f} minutes. Servers keep their own "
+        f"Made by `make bench BENCH=hostile` in {minutes:.1f} minutes. Servers keep their own "
         "ledger; every client runs in a process of its own, so that a hang, a crash or "
         "a gigabyte is seen. Legs D, H, I, J and the tests of G run in two processes beside A, B "
         "and C; E and F, which are about time, have the machine to themselves. J holds for two "

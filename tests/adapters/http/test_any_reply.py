@@ -10,6 +10,7 @@ import random
 import sys
 import time
 import tracemalloc
+import zlib
 from asyncio import StreamReader, StreamWriter
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
@@ -74,6 +75,7 @@ FORMATS: dict[str, dict[str, Any]] = {
     },
     "each": {"response": {"path": "out.*.y", "kind": "label", "error_path": "error"}},
     "reshaped": {"response": {"path": "out", "reshape_from": "shape"}},
+    "chosen": {"response": {"path": "out", "kind": "chosen", "classes": ["a", "b"]}},
     "v2": {"protocol": "v2-json"},
     "v2 raw": {"protocol": "v2-binary"},
     "v2 texts": {"protocol": "v2-json"},
@@ -131,6 +133,7 @@ HONEST: dict[str, Any] = {
     "label-score-dict": {"out": [{"a": 0.5}] * INPUTS},
     "each": {"out": [{"y": "a"}] * INPUTS},
     "reshaped": {"out": FLAT, "shape": [INPUTS, 3]},
+    "chosen": {"out": ["It is a."] * INPUTS},
     "v2": SCORED,
     "v2 raw": SCORED,
     "v2 texts": {
@@ -152,10 +155,23 @@ def near_miss(rng: random.Random) -> Any:
     return value
 
 
+def odd_text(rng: random.Random) -> bytes:
+    """JSON that no writer of JSON would write: depths, numbers, letters and marks beyond it."""
+    inner = rng.choice([
+        b"[" * 3000, b"[" * 3000 + b"]" * 3000, b'{"a":' * 900 + b"1" + b"}" * 900, b"1e999",
+        b"-1e-999", b"1" * 5000, b"0." + b"3" * 5000, b"NaN", b"-Infinity", b"0x1", b"01", b"+1",
+        b'"\xff\xfe"', b'"\xed\xa0\x80"', b'"\\ud800"', b'"\0"', b"'a'", b"//x", b"1,", b'"a',
+    ])  # fmt: skip
+    body = b'{"out":[' + b",".join([inner] * rng.choice([1, INPUTS])) + b"]}"
+    return rng.choice([b"", b"", b"\xef\xbb\xbf", b"\xff\xfe", b")]}'\n"]) + body
+
+
 def random_body(rng: random.Random) -> bytes:
-    kind = rng.randrange(5)
+    kind = rng.randrange(6)
     if kind == 0:
         return rng.randbytes(rng.randrange(200))
+    if kind == 5:
+        return odd_text(rng)
     made = near_miss(rng) if kind < 3 else random_json(rng)
     body = json.dumps(made).encode()
     if kind == 4 and body:
@@ -262,6 +278,85 @@ def test_random_bytes_on_the_wire(scripted: Scripted, transport: str) -> None:
             return ends
 
     assert {"BadReply", "Unreachable"} <= asyncio.run(run())
+
+
+def _chunked(*parts: bytes, end: bytes = b"0\r\n\r\n") -> bytes:
+    chunks = b"".join(b"%x\r\n%s\r\n" % (len(part), part) for part in parts)
+    return b"transfer-encoding: chunked\r\n\r\n" + chunks + end
+
+
+def letters(body: bytes) -> list[bytes]:
+    return [body[n : n + 1] for n in range(len(body))]
+
+
+def _sized(body: bytes) -> bytes:
+    return b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+GOOD = b'{"out":[1,1,1,1]}'
+ZIPPED, GZIP = gzip.compress(GOOD), b"content-encoding: gzip\r\n"
+RAW_DEFLATE = zlib.compress(GOOD)[2:-4]
+EITHER = {"BadReply", "Unreachable"}
+TRICKS: dict[str, tuple[set[str], bytes]] = {
+    "an honest reply": ({"labels"}, _sized(GOOD)),
+    "single letters": ({"labels"}, _chunked(*letters(GOOD))),
+    "a trickle of spaces": ({"labels"}, _chunked(*[b" "] * 5_000, GOOD)),
+    "a trickle of labels": (EITHER, _chunked(b'{"out":[', *[b"1,"] * 5_000, b"1]}")),
+    "trailers": ({"labels", *EITHER}, _chunked(GOOD, end=b"0\r\nx: 1\r\n\r\n")),
+    "trailers without end": (EITHER, _chunked(GOOD, end=b"0\r\n" + b"x: 1\r\n" * 100_000)),
+    "a long extension": ({"labels", *EITHER}, b"transfer-encoding: chunked\r\n\r\n11;"
+                         + b"a" * 900_000 + b"\r\n" + GOOD + b"\r\n0\r\n\r\n"),
+    "a chunk of 16 EiB": (EITHER, b"transfer-encoding: chunked\r\n\r\nffffffffffffffff\r\n"),
+    "a chunk below nothing": (EITHER, b"transfer-encoding: chunked\r\n\r\n-5\r\nabcde\r\n"),
+    "two lengths": (EITHER, b"content-length: 3\r\n" + _sized(GOOD)),
+    "a length and chunks": ({"labels", *EITHER}, b"content-length: 3\r\n" + _chunked(GOOD)),
+    "a length of 10^30": (EITHER, b"content-length: 1" + b"0" * 30 + b"\r\n\r\n" + GOOD),
+    "twenty thousand headers": (EITHER, b"x: 1\r\n" * 20_000 + _sized(GOOD)),
+    "a header without end": (EITHER, b"x: " + b"a" * 4_000_000),
+    "a name without end": (EITHER, b"x" * 4_000_000),
+    "gzip": ({"labels"}, GZIP + _sized(ZIPPED)),
+    "gzip in letters": ({"labels"}, GZIP + _chunked(*letters(ZIPPED))),
+    "gzip in two members": ({"labels", *EITHER},
+                            GZIP + _sized(gzip.compress(GOOD[:9]) + gzip.compress(GOOD[9:]))),
+    "gzip cut short": (EITHER, GZIP + _sized(ZIPPED[:-9])),
+    "gzip and rubbish": ({"labels", *EITHER}, GZIP + _sized(ZIPPED + b"rubbish")),
+    "gzip that is none": ({"labels", *EITHER}, GZIP + _sized(GOOD)),
+    "gzip twice": (EITHER, b"content-encoding: gzip, gzip\r\n" + _sized(gzip.compress(ZIPPED))),
+    "deflate": ({"labels"}, b"content-encoding: deflate\r\n" + _sized(zlib.compress(GOOD))),
+    "raw deflate": ({"labels", *EITHER}, b"content-encoding: deflate\r\n" + _sized(RAW_DEFLATE)),
+    "a million empty members": (EITHER, GZIP + _sized(gzip.compress(b"") * 100_000)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("transport", ["httpx", "aiohttp"])
+def test_tricks_of_framing_and_coding_give_labels_or_typed_errors(
+    scripted: Scripted, transport: str
+) -> None:
+    trick = [b""]
+
+    async def script(_: StreamReader, writer: StreamWriter) -> None:
+        with contextlib.suppress(ConnectionError):
+            for start in range(0, len(trick[0]), 65536):
+                writer.write(trick[0][start : start + 65536])
+                await writer.drain()
+
+    async def run() -> dict[str, str]:
+        ends = {}
+        async with scripted(script) as url:
+            table = {"url": url, "transport": transport, "input": {"shape": [1, 2, 2]}}
+            table |= {"response": {"path": "out", "kind": "index"}, "limits": {"timeout": 20.0}}
+            for name, (_, reply) in TRICKS.items():
+                trick[0] = b"HTTP/1.1 200 OK\r\n" + reply
+                oracle = await open_oracle(read_target(table))
+                before = resident("VmRSS")
+                forget_peak()
+                ends[name] = await outcome(oracle, BATCH)
+                assert resident("VmHWM") - before < len(reply) + 64 * MIB
+                await oracle.aclose()
+        return ends
+
+    ends = asyncio.run(run())
+    assert {name: end for name, end in ends.items() if end not in TRICKS[name][0]} == {}
 
 
 # ---- bombs ---------------------------------------------------------------------------------------

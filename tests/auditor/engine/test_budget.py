@@ -136,8 +136,8 @@ def test_only_the_halves_of_a_request_that_was_too_large_are_charged(lab: Any) -
     oracle = lab.Oracle(stumbling(0, 0.0), max_batch=20)
     result = lab.run([lab.Probe(PLAN[:20])], oracle, concurrency=1)
     assert result.labels[0].tolist() == lab.truth(PLAN[:20])
-    # 20 at once, two tens, four fives.
-    assert [n for _, n in oracle.calls] == [20, 10, 5, 5, 10, 5, 5]
+    # 20 at once, ten, and fives from then on.
+    assert [n for _, n in oracle.calls] == [20, 10, 5, 5, 5, 5]
     assert result.ledger.sent == 20
     assert result.ledger.retried == 0
     assert result.ledger.requests == 4
@@ -146,7 +146,7 @@ def test_only_the_halves_of_a_request_that_was_too_large_are_charged(lab: Any) -
 def test_later_requests_keep_to_the_size_that_worked(lab: Any) -> None:
     oracle = lab.Oracle(stumbling(0, 0.0), max_batch=20)
     lab.run([lab.Probe(PLAN)], oracle, concurrency=1)
-    assert [n for _, n in oracle.calls[7:]] == [5] * 8
+    assert [n for _, n in oracle.calls[6:]] == [5] * 8
 
 
 def test_one_input_that_is_too_large_ends_the_run(lab: Any) -> None:

@@ -36,6 +36,7 @@ class Server:
     Attributes:
         manner: what it says instead of answers.
         seen: requests so far.
+        inputs: those of the newest one.
         answered: how often each input was answered.
         began: time of the first request.
         settled: that of the first one after three answers.
@@ -44,7 +45,7 @@ class Server:
 
     def __init__(self, manner: Manner) -> None:
         self.manner = manner
-        self.seen = 0
+        self.seen = self.inputs = 0
         self.answered: Counter[float] = Counter()
         self.began = self.settled = 0.0
         self.taken_at = float("-inf")
@@ -100,9 +101,10 @@ class Server:
             self.began = self.began or now
             if self.answered.total() >= 12 and not self.settled:
                 self.settled = now
+            values = [one[0][0][0] for one in json.loads(raw)["inputs"]]
+            self.inputs = len(values)
             said = self.manner(self)
             if said is None:
-                values = [one[0][0][0] for one in json.loads(raw)["inputs"]]
                 self.answered.update(values)
                 said = (200, [int(value) * 7 % CLASSES for value in values])
         self._say(handler, *said)
@@ -140,7 +142,9 @@ def served() -> Iterator[Callable[[Manner], Server]]:
 
 def run(lab: Any, server: Server, transport: str, **limits: Any) -> EngineResult:
     """Ask the plan of ``server``."""
+    retry = limits.pop("retry", {})
     table = {
+        "retry": retry,
         "url": f"http://127.0.0.1:{server.port}/predict",
         "transport": transport,
         "input": {"shape": [1, 2, 2], "range": [0.0, 255.0]},
@@ -278,6 +282,31 @@ def test_a_days_quota_ends_the_run_with_its_time_and_the_same_run_goes_on_after_
     result = run(lab, server, transport, patience_s=1.0)
     assert result.labels[0].tolist() == lab.truth(PLAN)
     assert set(server.answered.values()) == {1}
+
+
+@both
+@pytest.mark.parametrize("status", [0, 400, 500, 502, 503, 504])
+def test_a_server_that_fails_for_large_requests_alone_gets_smaller_ones(
+    lab: Any, served: Callable[[Manner], Server], transport: str, status: int
+) -> None:
+    server = served(lambda server: (status, HTML) if server.inputs > 2 else None)
+    result = run(lab, server, transport)
+    assert result.labels[0].tolist() == lab.truth(PLAN)
+    assert set(server.answered.values()) == {1}
+    assert server.seen <= len(PLAN) / 2 + 12
+
+
+@both
+@pytest.mark.parametrize("retry", [{}, {"statuses": [204]}, {"throttle": [204]}])
+def test_a_204_now_and_then_is_asked_again_as_the_description_says(
+    lab: Any, served: Callable[[Manner], Server], transport: str, retry: dict[str, Any]
+) -> None:
+    server = served(lambda server: (204, b"") if server.seen in {3, 4} else None)
+    result = run(lab, server, transport, retry=retry, concurrency=1)
+    assert result.labels[0].tolist() == lab.truth(PLAN)
+    assert set(server.answered.values()) == {1}
+    assert server.seen == 12
+    assert result.ledger.retried == 8
 
 
 @both

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from adapters.contract import PaceHint
 from adapters.errors import RetryAdvice, Throttled
 from auditor.engine.rate import (
+    LATE_S,
     AdaptiveConcurrency,
     Clock,
     Halt,
@@ -71,7 +73,7 @@ def test_nothing_is_sent_in_a_bunch_after_a_pause(lab: Any) -> None:
 def reserve(limiter: RateLimiter, queries: int, now: float) -> float:
     """Take the next turn; returns when it is."""
     turn = limiter.next_turn(now)
-    limiter.take(queries, turn)
+    limiter.take(queries, turn, turn)
     return turn
 
 
@@ -191,6 +193,26 @@ def test_halting_ends_a_wait_at_once_and_forbids_the_next() -> None:
 
 def test_a_learnt_pace_near_to_the_stated_one_adds_nothing() -> None:
     limiter = RateLimiter(None, 50.0)
-    limiter.take(1, 100.0)
+    assert reserve(limiter, 1, 100.0) == 100.0
     assert limiter.next_turn(100.0, 1 / 45) == pytest.approx(100.02)
     assert limiter.next_turn(100.0, 1 / 20) == pytest.approx(100.05)
+
+
+@pytest.mark.parametrize("rate", [1.5, 7.0, 50.0, 200.0])
+def test_no_second_holds_more_than_the_stated_limit_and_late_turns_cost_no_rate(
+    rate: float,
+) -> None:
+    """A machine that wakes a millisecond late each time, and once in ten seconds far later."""
+    for seed in range(4):
+        rng, limiter, now, sent = random.Random(seed), RateLimiter(None, rate), 1000.0, []
+        for _ in range(int(30 * rate)):
+            turn = limiter.next_turn(now - LATE_S)
+            if turn > now:
+                stall = rng.choice([0.03, 0.06, 0.09]) if rng.random() < 0.1 / rate else 0.0
+                now = turn + rng.expovariate(1000.0) + stall
+            limiter.take(1, turn, now)
+            sent.append(now)
+        times = np.array(sent)
+        within = np.searchsorted(times, times + 1.0 - 1e-9) - np.arange(len(times))
+        assert within.max() <= max(1.01 * rate, np.ceil(rate))
+        assert (len(times) - 1) / (times[-1] - times[0]) >= 0.99 * rate

@@ -137,3 +137,17 @@ def test_another_kind_of_file_is_named(tmp_path: Path, data: bytes, words: str) 
     (tmp_path / "s.npz").write_bytes(data)
     with pytest.raises(SamplesError, match=f"cannot be read as an npz file: {words}"):
         load_samples(tmp_path / "s.npz")
+
+
+@pytest.mark.parametrize("kind", ["int8", "int16"])
+def test_the_remedy_for_negative_whole_numbers_keeps_their_order(tmp_path: Path, kind: str) -> None:
+    x = (X.astype(float) - 128).astype(kind) * (1 if kind == "int8" else 256)
+    np.savez(tmp_path / "s.npz", x=x, y=np.arange(6) % 3)
+    with pytest.raises(SamplesError) as caught:
+        load_samples(tmp_path / "s.npz")
+    advised = eval(str(caught.value).split("for example ")[1], {"x": x})
+    assert advised.dtype == np.uint8
+    order = np.argsort(x, axis=None, kind="stable")
+    assert (np.diff(advised.ravel()[order].astype(int)) >= 0).all()
+    np.savez(tmp_path / "s.npz", x=advised, y=np.arange(6) % 3)
+    assert len(load_samples(tmp_path / "s.npz")) == 6

@@ -99,6 +99,13 @@ def test_a_table_that_is_none(flat: Path, data: bytes, words: str) -> None:
         load_samples(flat)
 
 
+@pytest.mark.parametrize("name", ["labels.txt", "train_labels.json", "annotations.xml"])
+def test_a_list_of_another_kind_is_told_what_is_read(flat: Path, name: str) -> None:
+    (flat / name).write_text("0.png cat")
+    with pytest.raises(SamplesError, match=r"write a list of labels as labels\.csv"):
+        load_samples(flat)
+
+
 @pytest.mark.parametrize("name", ["labels.csv", "mine.tsv", "test.CSV"])
 def test_a_table_may_be_named_itself(flat: Path, name: str) -> None:
     (flat / name).write_text(ROWS.format("\t"))

@@ -105,6 +105,7 @@ def _fail(
         (408, ServerFailed, "transient"),
         (409, ServerFailed, "transient"),
         (413, InputRejected, "too-large"),
+        (451, AccessDenied, "never"),
         (415, InputRejected, "never"),
         (418, InputRejected, "never"),
         (421, NotFound, "never"),

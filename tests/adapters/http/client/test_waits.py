@@ -82,6 +82,7 @@ def test_what_states_no_wait_is_none(value: Any) -> None:
         ("<Error><RetryAfterSeconds>30</RetryAfterSeconds></Error>", 30.0),
         ({"retry_in_minutes": 2}, 120.0),
         ({"wait_ms": 200}, 0.2),
+        ({"next_available_in": 8}, 8.0),
         ("a class that ends at 12:30:00", None),
         ({"error": "10 requests per 60 s are allowed"}, None),
         ({"retry": 3, "wait": True, "eta": None}, None),

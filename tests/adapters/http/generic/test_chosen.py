@@ -11,6 +11,7 @@ from adapters.contract import LabelSpace
 from adapters.errors import BadReply, TargetError
 from adapters.http import open_oracle
 from adapters.http.generic.reply_labels import ReplyRule
+from adapters.http.oracle import known_name
 from adapters.target import ReplyFormat, read_target
 
 CLASSES = ["red", "Blue", "fox", "red fox", "ice-cream", "Café"]
@@ -78,6 +79,16 @@ def test_nothing_and_other_names() -> None:
     assert chosen("The colour is crimson.", rename={"Crimson": "red"}) == "red"
     with pytest.raises(BadReply, match=r"response\.no_label"):
         chosen(None)
+
+
+def test_a_sentence_where_a_name_is_due_tells_the_kind_that_reads_it() -> None:
+    space = LabelSpace(["red", "green", "sky blue"])
+    for words in ("The answer is: Red.", "sky blue, surely"):
+        with pytest.raises(BadReply, match=r'kind = "chosen" in \[response\] .* here'):
+            known_name(space, words)
+    for words in ("red or green", "reddish", "nothing"):
+        with pytest.raises(BadReply, match=r"not in classes$"):
+            known_name(space, words)
 
 
 def test_a_chat_needs_classes_and_a_model() -> None:

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.contract import Batch, Labels
-from adapters.errors import InputRejected
+from adapters.errors import InputRejected, ServerFailed
 from adapters.synthetic import SyntheticOracle, nearest_prototype, synthetic_prototypes
 from auditor.samples.fit import class_indices, to_model_units
 from auditor.samples.samples import Samples
@@ -105,7 +105,7 @@ def test_batches_answered_in_another_order(make_oracle: MakeOracle, samples: Sam
 
 def test_batches_that_are_refused_are_counted(make_oracle: MakeOracle, samples: Samples) -> None:
     def refusing(labels: NDArray[np.int64], call: int) -> NDArray[np.int64]:
-        if len(labels) == 16 and call > 21:
+        if len(labels) >= 16 and call > 21:
             raise InputRejected("too many inputs")
         return labels
 
@@ -113,4 +113,23 @@ def test_batches_that_are_refused_are_counted(make_oracle: MakeOracle, samples: 
     found = checked(make_oracle(labels_of=counting), samples)
     assert found.queries == sum(counting.sizes)
     assert "A request of 16 inputs failed (too many inputs): lower --batch." in found.problems
-    assert list(found.seconds_per_request) == [1, 4]
+    assert list(found.seconds_per_request) == [1, 4, 10, 13, 14]
+
+
+@pytest.mark.parametrize(("most", "good"), [(1, 1), (2, 2), (3, 3), (4, 4), (7, 7), (29, 16)])
+@pytest.mark.parametrize("wrong", [False, True])
+def test_the_largest_request_that_does_well_is_found(
+    make_oracle: MakeOracle, samples: Samples, most: int, good: int, *, wrong: bool
+) -> None:
+    def limited(labels: NDArray[np.int64], call: int) -> NDArray[np.int64]:
+        if len(labels) <= most or call <= 21:
+            return labels
+        if wrong:
+            return (labels + 1) % 5
+        raise ServerFailed("failed (HTTP 500)")
+
+    counting = Counting(limited)
+    found = checked(make_oracle(labels_of=counting), samples)
+    assert found.good_batch == good
+    assert len(found.batch_problems) == 1
+    assert found.queries == sum(counting.sizes) < 100
