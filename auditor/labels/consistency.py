@@ -242,12 +242,14 @@ def _change(repeats: Repeats) -> dict[str, Any]:
     asked, flipped = len(early), int(repeats.flipped.sum())
     both = across.sum(axis=1)
     hits = (across & repeats.flipped).sum(axis=1)
-    # Fisher's exact test, one-sided, for every moment at once.
-    p = scipy.stats.hypergeom.sf(hits - 1, asked, flipped, both) * len(moments)
-    fits = (both >= MIN_STRADDLING) & (flipped - hits <= 0.1 * hits) & (p < ALPHA)
-    if not fits.any():
+    fits = np.flatnonzero((both >= MIN_STRADDLING) & (flipped - hits <= 0.1 * hits))
+    if not len(fits):
         return {}
-    best = int(np.argmin(np.where(fits, p, np.inf)))
+    # Fisher's exact test, one-sided; scipy goes through its values one by one, so only of these.
+    p = scipy.stats.hypergeom.sf(hits[fits] - 1, asked, flipped, both[fits]) * len(moments)
+    best = int(fits[p.argmin()])
+    if p.min() >= ALPHA:
+        return {}
     return {
         "moment": float(moments[best]),
         "across": int(both[best]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import importlib
 import json
 import os
 import signal
@@ -15,9 +16,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("distributed", reason="the extra fleet is not installed")
-
-import distributed
+pytest.importorskip("fsspec", reason="the extra fleet is not installed")
 
 import auditor
 from adapters.errors import ModelFileError
@@ -99,7 +98,8 @@ def test_a_killed_worker_loses_nothing(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Dask's own, on sockets of the dead
         with replicated(request_for(tmp_path / "two"), 2, None) as spread:
-            killer.pids = list(distributed.default_client().run(os.getpid).values())
+            client = importlib.import_module("distributed").default_client()
+            killer.pids = list(client.run(os.getpid).values())
             assert len(killer.pids) == 2
             asyncio.run(run_audit(_with(spread, killer)))
     assert killer.pids == []
