@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,7 @@ def check_consistency(
     )
 
 
+@cache
 def fewest_flips(planned: int) -> int:
     """Fewest flips among ``planned`` repeats that :data:`TOLERATED` does not explain."""
     counts = np.arange(planned + 2)
@@ -159,6 +161,7 @@ def _at_least(hits: NDArray[np.int64], n: int, rate: float) -> NDArray[np.float6
     return np.where(hits <= 0, 1.0, np.where(hits > n, 0.0, tail))
 
 
+@cache
 def least_caught(own: int, planned: int, power: float = 0.95) -> float | None:
     """Share of all answers that a second model must change to be found with chance ``power``.
 
