@@ -41,7 +41,6 @@ Ask = Callable[[NDArray[np.float32]], NDArray[Any]]
 
 GARAK = """
 import json, sys
-import numpy as np
 from garak import _config
 from garak.attempt import Conversation, Message, Turn
 from garak.generators.rest import RestGenerator
@@ -54,12 +53,10 @@ _config.plugins.generators["rest"]["RestGenerator"] = {
     "headers": {"Content-Type": "application/json"}, "response_json": False,
 }
 generator = RestGenerator(config_root=_config)
-pictures = np.load(path)
-for number in range(count):
-    text = json.dumps(pictures[number].ravel().tolist())
-    asked = Conversation([Turn("user", Message(text))])
-    reply = generator.generate(asked, 1)[0].text
-    int(np.argmax(json.loads(reply)["outputs"][0]["data"]))
+for picture in json.load(open(path)):
+    asked = Conversation([Turn("user", Message(json.dumps(picture)))])
+    scores = json.loads(generator.generate(asked, 1)[0].text)["outputs"][0]["data"]
+    scores.index(max(scores))
 print(json.dumps({"queries": count, "verdict": "none: it judges texts"}))
 """
 
@@ -110,7 +107,7 @@ def _ways(model: str, share: float, garak: str | None) -> Iterator[tuple[str, Co
 
 
 def _timed(command: list[str]) -> Cost:
-    """Cost of a command that prints its queries and verdict as JSON."""
+    """Cost of a command; of one that prints JSON last, with its queries and verdict."""
     with tempfile.TemporaryFile() as said:
         began = time.perf_counter()
         process = subprocess.Popen(command, cwd=ROOT, stdout=said, env=_environment())
@@ -118,9 +115,11 @@ def _timed(command: list[str]) -> Cost:
         wall = time.perf_counter() - began
         said.seek(0)
         lines = said.read().decode().splitlines()
-    if os.waitstatus_to_exitcode(status) not in {0, 1, 3}:  # an audit's verdicts
+    verdicts = {0, 1, 3} if "auditor" in command else {0}
+    if os.waitstatus_to_exitcode(status) not in verdicts:
         raise SystemExit(f"{command[:4]} ended with {os.waitstatus_to_exitcode(status)}")
-    found: dict[str, Any] = json.loads(lines[-1]) if lines else {"queries": 0, "verdict": ""}
+    last = lines[-1] if lines and lines[-1].startswith("{") else '{"queries": 0, "verdict": ""}'
+    found: dict[str, Any] = json.loads(last)
     cpu, memory = used.ru_utime + used.ru_stime, used.ru_maxrss / 1024
     return Cost(found["queries"], wall, cpu, memory, found["verdict"])
 
@@ -140,8 +139,9 @@ def _audit(target: list[str]) -> Cost:
 
 def _garak(python: str, url: str) -> Cost:
     with tempfile.TemporaryDirectory() as folder:
-        pictures = Path(folder) / "pictures.npy"
-        np.save(pictures, _points(_pictures(), 0)[:GARAK_QUERIES])
+        pictures = Path(folder) / "pictures.json"
+        asked = _points(_pictures(), 0)[:GARAK_QUERIES].reshape(GARAK_QUERIES, -1).tolist()
+        pictures.write_text(json.dumps(asked), "utf-8")
         return _timed([python, "-c", GARAK, f"{url}/infer", str(pictures), str(GARAK_QUERIES)])
 
 
