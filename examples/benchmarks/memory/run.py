@@ -67,7 +67,7 @@ def _measured(only: str) -> dict[str, float]:
             made = f"write_network('mobilenetv2', {SIDE}, {CLASSES}, Path({str(model)!r}))"
             code = f"from pathlib import Path\nfrom examples.benchmarks.networks import *\n{made}"
             subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
-        places = {HTTP: f"{address}/64/v2/models/m", LOOP: str(model), AUDIT: str(model)}
+        places = {HTTP: f"{address}/0/v2/models/m", LOOP: str(model), AUDIT: str(model)}
         found = {}
         for name in CASES:
             if only in name:
