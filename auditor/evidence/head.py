@@ -25,8 +25,6 @@ from auditor.evidence.layout import (
     LOG,
     OUTSIDE,
     PLAN,
-    REPORT,
-    REPORT_SECONDS,
     RUN,
     VIEWS,
     may_seal,
@@ -74,19 +72,20 @@ def head_statement(
     content: Mapping[str, bytes],
     chain: Chain,
     signer: PublicKey | None,
+    verdict: object,
 ) -> bytes:
     """The head of a bundle.
 
     Args:
         files: every file that is evidence, those withheld too.
-        content: at least plan.json, run.json and report.json.
+        content: at least plan.json and run.json.
         chain: the replayed label log.
         signer: the key of the signature that will go with it, or None.
+        verdict: as report.json states it.
 
     Raises:
         EvidenceError: a file does not hold a JSON object.
     """
-    report = parse_object(content[REPORT], REPORT, REPORT_SECONDS)
     plan = parse_object(content[PLAN], PLAN)
     run = parse_object(content[RUN], RUN)
     timing = run.get("timing")
@@ -97,7 +96,7 @@ def head_statement(
             "format": FORMAT,
             "files": [[file.path, file.size, file.sha256] for file in files],
             "plan_digest": plan.get("plan_digest"),
-            "verdict": report.get("verdict"),
+            "verdict": verdict,
             "log": {"file": LOG, "entries": chain.entries, "last": chain.last},
             "finished": timing.get("finished") if isinstance(timing, dict) else None,
             "signer": _signer(signer),

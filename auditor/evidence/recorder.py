@@ -155,8 +155,9 @@ class Recorder:
         shown = {key: base64.b64encode(png).decode("ascii") for key, png in pictures.items()}
         self.keep(layout.PICTURES, canonical(shown) + b"\n")
 
-    def seal(self, views: Sequence[str]) -> None:
-        """Write the head over everything, ``views`` (names of files) included.
+    def seal(self, views: Sequence[str], verdict: str) -> None:
+        """Write the head over everything, ``views`` (names of files) included; ``verdict`` is the
+        report's, which is not read again for it.
 
         Raises:
             OSError: it cannot be written.
@@ -179,7 +180,8 @@ class Recorder:
         listed = [*listing(content), Listed(layout.LOG, log.stat().st_size, digest)]
         public = None if self._signer is None else self._signer.public
         chain = read_chain(file_lines(log))
-        head = head_statement(sorted(listed, key=lambda one: one.path), content, chain, public)
+        files = sorted(listed, key=lambda one: one.path)
+        head = head_statement(files, content, chain, public, verdict)
         if self._signer is not None:
             write_atomic(self._folder / layout.HEAD_SIGNATURE, self._signer.envelope(head))
         write_atomic(self._folder / layout.HEAD, head)

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,11 +25,13 @@ from auditor.engine.contract import EngineResult
 from auditor.errors import EvidenceError
 from auditor.evidence.canonical import parse_object, sha256
 from auditor.evidence.layout import EARLIER_PLANS, FORMAT, LOG, PLAN
-from auditor.evidence.record_types import EndRecord
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.samples.samples import Samples
 from auditor.verdict.profile import Profile
+
+if TYPE_CHECKING:  # pydantic's types take a tenth of a second, and are needed at the end
+    from auditor.evidence.record_types import EndRecord
 
 LIBRARIES = ("numpy", "scipy", "pillow", "httpx", "aiohttp", "onnxruntime", "torch")
 ENDING = {

@@ -80,8 +80,13 @@ class Answers:
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """Number of samples and points of planes with each label, ``(labels,)``."""
-        seen = np.concatenate([self.samples, *(plane.ravel() for plane in self.planes)])
-        return np.bincount(seen[seen != NOT_ASKED].astype(np.int64))
+        seen = (self.samples, *self.planes)
+        # One by one: together, and as 64 bits, they would take several times the labels' memory.
+        counts = [np.bincount(labels[labels != NOT_ASKED]) for labels in seen]
+        total = np.zeros(max(map(len, counts)), dtype=np.int64)
+        for one in counts:
+            total[: len(one)] += one
+        return total
 
     @property
     def distinct(self) -> int:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,7 @@ def check_consistency(
     )
 
 
+@cache
 def fewest_flips(planned: int) -> int:
     """Fewest flips among ``planned`` repeats that :data:`TOLERATED` does not explain."""
     counts = np.arange(planned + 2)
@@ -159,6 +161,7 @@ def _at_least(hits: NDArray[np.int64], n: int, rate: float) -> NDArray[np.float6
     return np.where(hits <= 0, 1.0, np.where(hits > n, 0.0, tail))
 
 
+@cache
 def least_caught(own: int, planned: int, power: float = 0.95) -> float | None:
     """Share of all answers that a second model must change to be found with chance ``power``.
 
@@ -242,12 +245,14 @@ def _change(repeats: Repeats) -> dict[str, Any]:
     asked, flipped = len(early), int(repeats.flipped.sum())
     both = across.sum(axis=1)
     hits = (across & repeats.flipped).sum(axis=1)
-    # Fisher's exact test, one-sided, for every moment at once.
-    p = scipy.stats.hypergeom.sf(hits - 1, asked, flipped, both) * len(moments)
-    fits = (both >= MIN_STRADDLING) & (flipped - hits <= 0.1 * hits) & (p < ALPHA)
-    if not fits.any():
+    fits = np.flatnonzero((both >= MIN_STRADDLING) & (flipped - hits <= 0.1 * hits))
+    if not len(fits):
         return {}
-    best = int(np.argmin(np.where(fits, p, np.inf)))
+    # Fisher's exact test, one-sided; scipy goes through its values one by one, so only of these.
+    p = scipy.stats.hypergeom.sf(hits[fits] - 1, asked, flipped, both[fits]) * len(moments)
+    best = int(fits[p.argmin()])
+    if p.min() >= ALPHA:
+        return {}
     return {
         "moment": float(moments[best]),
         "across": int(both[best]),

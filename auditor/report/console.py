@@ -5,10 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from auditor.report.result.course import NotAskedPart
-from auditor.report.result.result import Result
 from auditor.report.wording.terms import SCORE_HEADS, found_trigger, mean_shares
 from auditor.report.wording.text import (
     INTERVAL,
@@ -20,6 +18,10 @@ from auditor.report.wording.text import (
     seconds,
 )
 from auditor.report.wording.verdict import wording
+
+if TYPE_CHECKING:  # a plan has a price and no report
+    from auditor.report.result.course import NotAskedPart
+    from auditor.report.result.result import Result
 
 _MOST_LINES = 24
 """Alternatives that are listed."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Put ``data`` at ``path`` so that no reader, and no power cut, ever sees half of it.
+def write_atomic(path: Path, data: bytes | Iterable[bytes]) -> None:
+    """Put ``data``, whole or in parts, at ``path`` so that no reader, and no power cut, ever sees
+    half of it.
 
     Raises:
         OSError: the folder is missing, full or not writable; an older file is untouched.
@@ -26,9 +28,9 @@ def write_atomic(path: Path, data: bytes) -> None:
         raise
 
 
-def _write_through(path: Path, data: bytes) -> None:
+def _write_through(path: Path, data: bytes | Iterable[bytes]) -> None:
     with path.open("xb") as stream:
-        stream.write(data)
+        stream.writelines([data] if isinstance(data, bytes) else data)
         stream.flush()
         os.fsync(stream.fileno())
 

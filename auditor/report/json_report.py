@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def write_json(content: Mapping[str, Any], path: Path) -> None:
         OSError: the file cannot be written.
         ValueError: the report holds NaN or an infinity.
     """
-    write_atomic(path, report_bytes(content))
+    write_atomic(path, report_parts(content))
 
 
 def report_bytes(content: Mapping[str, Any]) -> bytes:
@@ -47,7 +47,14 @@ def report_bytes(content: Mapping[str, Any]) -> bytes:
     Raises:
         ValueError: the report holds NaN or an infinity.
     """
-    return (_layout(content, "") + "\n").encode("utf-8")
+    return b"".join(report_parts(content))
+
+
+def report_parts(content: Mapping[str, Any]) -> Iterator[bytes]:
+    """The same in parts, so that a million labels are never held as text."""
+    for part in _layout(content, ""):
+        yield part.encode("utf-8")
+    yield b"\n"
 
 
 def read_result(path: Path) -> Result:
@@ -114,19 +121,27 @@ def load_schema() -> dict[str, Any]:
     return schema
 
 
-def _layout(value: Any, indent: str) -> str:
-    """JSON with one line per key and per row of numbers: a label map stays readable and a
+def _layout(value: Any, indent: str) -> Iterator[str]:
+    """Parts of JSON with one line per key and per row of numbers: a label map stays readable and a
     diff short, where plain indentation would spend a line on every grid node.
     """
     inner = indent + "  "
     if isinstance(value, Mapping) and value:
         if odd := [key for key in value if not isinstance(key, str)]:
             raise TypeError(f"report key {odd[0]!r} is not a string")
-        lines = [f"{inner}{_scalar(k)}: {_layout(v, inner)}" for k, v in value.items()]
-        return "{\n" + ",\n".join(lines) + "\n" + indent + "}"
-    if isinstance(value, list | tuple) and any(isinstance(v, dict | list | tuple) for v in value):
-        return "[\n" + ",\n".join(inner + _layout(v, inner) for v in value) + "\n" + indent + "]"
-    return _scalar(value)
+        yield "{"
+        for number, (key, one) in enumerate(value.items()):
+            yield f"{',' if number else ''}\n{inner}{_scalar(key)}: "
+            yield from _layout(one, inner)
+        yield f"\n{indent}}}"
+    elif isinstance(value, list | tuple) and any(isinstance(v, dict | list | tuple) for v in value):
+        yield "["
+        for number, one in enumerate(value):
+            yield f"{',' if number else ''}\n{inner}"
+            yield from _layout(one, inner)
+        yield f"\n{indent}]"
+    else:
+        yield _scalar(value)
 
 
 def _scalar(value: Any) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from auditor.report.json_report import report_bytes
+from auditor.report.json_report import report_parts
 from auditor.report.result.result import Result
 from auditor.report.wording.resume import resuming
 from auditor.report.wording.text import visible
@@ -42,4 +42,7 @@ class ReportSource:
     @cached_property
     def digest(self) -> str:
         """SHA-256 of ``report.json``, in hex, which identifies the report."""
-        return hashlib.sha256(report_bytes(self.result.content)).hexdigest()
+        state = hashlib.sha256()
+        for part in report_parts(self.result.content):
+            state.update(part)
+        return state.hexdigest()

@@ -181,7 +181,7 @@ def _write_bundle(
             # An older run's view would show an older result.
             record.keep(name, views.get(name))
         record.keep_run(source.run, source.profile or None, images, source.pictures)
-        record.seal([REPORT, TRIGGER_PICTURE, *views])
+        record.seal([REPORT, TRIGGER_PICTURE, *views], source.result.verdict)
     except OSError as error:
         raise AuditError(
             f"the report cannot be written to {output}: {error.strerror}; the labels are saved, "

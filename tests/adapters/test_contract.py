@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 import pytest
-import torch
 import uvicorn
 from numpy.typing import NDArray
 from onnx import TensorProto
@@ -299,7 +298,7 @@ def test_no_score_is_in_reach(case: Case, batch: NDArray[np.float32]) -> None:
         found = list(public_values(oracle, 4))
         assert len(found) > 5
         for value in found:
-            assert not isinstance(value, torch.Tensor)
+            assert type(value).__module__.partition(".")[0] != "torch"
             assert not (isinstance(value, np.ndarray) and value.dtype.kind == "f")
 
     using(case.target, check)

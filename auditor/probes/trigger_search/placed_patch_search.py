@@ -144,7 +144,7 @@ class PlacedPatchSearch(KindSearch[PatchCandidate]):
         rng, (channels, height, width) = self.sample_set.rng, self.sample_set.spec.shape
         side, outside = self.cells * self.unit, OUTSIDE * self.unit
         row, column = (
-            int(np.clip(rng.integers(-outside, length - side + outside + 1), 0, length - side))
+            min(max(int(rng.integers(-outside, length - side + outside + 1)), 0), length - side)
             for length in (height, width)
         )
         pattern = enlarge(draw_pattern(rng, channels, self.cells), side)

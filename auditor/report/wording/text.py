@@ -22,6 +22,8 @@ MAX_MARKS = 4
 
 def visible(text: str) -> str:
     r"""NFC form of ``text`` with every invisible character spelled out, as in ``\u202e``."""
+    if text.isascii() and text.isprintable():  # nearly all of a page, pictures above all
+        return text
     shown = []
     marks = 0
     for character in unicodedata.normalize("NFC", text):

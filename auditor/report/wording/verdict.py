@@ -7,9 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
+from typing import TYPE_CHECKING
 
-from auditor.report.result.result import Result
 from auditor.report.wording.terms import called, deciding, found_trigger
+
+if TYPE_CHECKING:  # as in terms.py
+    from auditor.report.result.result import Result
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from auditor.evidence.layout import (
     PLAN,
     PLAN_SIGNATURE,
     PRIVATE,
+    REPORT,
+    REPORT_SECONDS,
     REQUIRED,
     VIEWS,
     WORKING,
@@ -101,7 +103,9 @@ def head_conclusion(
 ) -> Conclusion:
     """Compare the head with the one that these files give."""
     try:
-        same = head_statement(listed, files.content, chain, signer) == files.get(HEAD)
+        report = parse_object(files.content[REPORT], REPORT, REPORT_SECONDS)
+        made = head_statement(listed, files.content, chain, signer, report.get("verdict"))
+        same = made == files.get(HEAD)
     except EvidenceError as error:
         return "failed", f"{error}."
     if not same:

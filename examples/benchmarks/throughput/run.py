@@ -57,13 +57,15 @@ class Case:
 
 
 CASES = (
-    Case("preactresnet", 32, 64, 4, 24, 0.97),
+    Case("preactresnet", 32, 64, 2, 16, 0.97),
     Case("cnn", 32, 64, 4, 32, 0.97),
+    Case("cnn", 64, 64, 4, 24, 0.97),
     Case("mobilenet", 32, 64, 4, 32, 0.97),
-    Case("vit", 32, 64, 4, 24, 0.97),
+    Case("mobilenet", 64, 64, 4, 16, 0.97),
+    Case("vit", 32, 64, 2, 24, 0.97),
     Case("mobilenetv2", 160, 64, 2, 8, 0.98),
     Case("mobilenetv2", 224, 64, 2, 8, 0.98),
-    Case("preactresnet", 32, 1, 4, 8, 0.7),
+    Case("preactresnet", 32, 1, 2, 8, 0.7),
     Case("mobilenet", 32, 1, 4, 8, 0.7),
     Case("mobilenetv2", 160, 1, 2, 5, 0.7),
 )

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import importlib
 import json
 from collections.abc import Iterator
@@ -13,7 +14,6 @@ from adapters.target import read_description, read_target
 from adapters.target.schema import SCHEMA_FILE, schema
 from tests.adapters.target._descriptions import BAD, FULL, LEAST
 
-SCHEMA = schema()
 NO_TEXTS = {"integer": "5", "number": "5.5", "boolean": "true"}
 """Kind of value in the schema -> a text that says one."""
 
@@ -24,11 +24,17 @@ def jsonschema() -> Any:
     return importlib.import_module("jsonschema")
 
 
+@functools.cache
+def generated() -> dict[str, Any]:
+    """The schema as the classes say it: not made above, since every worker reads this file."""
+    return schema()
+
+
 def fields() -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
     """Every field of a description with the names that lead to it."""
-    for name, field in SCHEMA["properties"].items():
+    for name, field in generated()["properties"].items():
         refs = [part.get("$ref") for part in (field, *field.get("anyOf", ()))]
-        tables = [SCHEMA["$defs"][ref.rpartition("/")[2]] for ref in refs if ref]
+        tables = [generated()["$defs"][ref.rpartition("/")[2]] for ref in refs if ref]
         # The text of a table stands for that of a field that would say the same.
         yield (name,), {**(tables[0] if tables else {}), **field}
         for table in tables:
@@ -37,7 +43,7 @@ def fields() -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
 
 def test_the_shipped_schema_is_the_classes_own(jsonschema: Any) -> None:
     shipped = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
-    assert shipped == SCHEMA, "run python -m adapters.target.schema"
+    assert shipped == generated(), "run python -m adapters.target.schema"
     jsonschema.Draft202012Validator.check_schema(shipped)
 
 
@@ -66,7 +72,7 @@ def test_a_text_is_never_taken_for_a_number_or_a_truth_value() -> None:
 def test_the_schema_takes_what_the_reader_takes(jsonschema: Any, tmp_path: Path) -> None:
     (tmp_path / "t.toml").write_text(FULL)
     for table in (LEAST, {"preset": "google-vision"}, read_description(tmp_path / "t.toml")):
-        jsonschema.validate(table, SCHEMA)
+        jsonschema.validate(table, generated())
 
 
 @pytest.mark.parametrize("changes", [changes for changes, _ in BAD])
@@ -74,4 +80,4 @@ def test_the_schema_refuses_what_the_reader_refuses(
     jsonschema: Any, changes: dict[str, Any]
 ) -> None:
     with pytest.raises(jsonschema.ValidationError):
-        jsonschema.validate({**LEAST, **changes}, SCHEMA)
+        jsonschema.validate({**LEAST, **changes}, generated())

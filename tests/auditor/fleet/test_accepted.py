@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("distributed", reason="the extra fleet is not installed")
+pytest.importorskip("fsspec", reason="the extra fleet is not installed")
 
 from auditor.fleet.accepted import with_accepted
 from auditor.fleet.place import Place

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import false_discovery_control
+import scipy
 
 from auditor.fleet.discoveries import by_evidence, expected_accusations, note
 
@@ -20,7 +20,9 @@ def test_the_rates_are_those_of_benjamini_and_hochberg() -> None:
     p = np.random.default_rng(3).random(30) ** 3
     listed = by_evidence([row(f"m{i}", float(value)) for i, value in enumerate(p)])
     assert [one["p"] for one, _ in listed] == sorted(p.tolist())
-    assert [rate for _, rate in listed] == pytest.approx(sorted(false_discovery_control(p)))
+    assert [rate for _, rate in listed] == pytest.approx(
+        sorted(scipy.stats.false_discovery_control(p))
+    )
 
 
 def test_audits_without_a_p_come_last_and_suspected_ones_before_others() -> None:

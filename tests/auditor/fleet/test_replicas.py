@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("distributed", reason="the extra fleet is not installed")
+pytest.importorskip("fsspec", reason="the extra fleet is not installed")
 
 import auditor
 from adapters.errors import ModelFileError

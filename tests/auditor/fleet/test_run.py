@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("distributed", reason="the extra fleet is not installed")
+pytest.importorskip("fsspec", reason="the extra fleet is not installed")
 
 from auditor.evidence.files import read_files
 from examples.benchmarks.fleet.tiny import prototypes

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy
 from numpy.typing import NDArray
-from scipy.stats import binom, binomtest
 
 from auditor.labels.consistency import (
     ALPHA,
@@ -233,16 +233,18 @@ def test_a_model_as_unsteady_as_tolerated_is_seldom_refused() -> None:
 @pytest.mark.parametrize("rate", [0.0, 0.001, 0.1, 0.5, 1.0])
 def test_chances_are_those_of_the_binomial(own: int, planned: int, rate: float) -> None:
     fewest = fewest_flips(planned)
-    assert binom.sf(fewest - 1, planned, TOLERATED) <= ALPHA
-    assert fewest == 0 or binom.sf(fewest - 2, planned, TOLERATED) > ALPHA
+    assert scipy.stats.binom.sf(fewest - 1, planned, TOLERATED) <= ALPHA
+    assert fewest == 0 or scipy.stats.binom.sf(fewest - 2, planned, TOLERATED) > ALPHA
     first = np.arange(1, fewest)
-    later = binom.pmf(first, own, rate) @ binom.sf(fewest - first - 1, planned - own, rate)
-    expected = binom.sf(fewest - 1, own, rate) + later
+    later = scipy.stats.binom.pmf(first, own, rate) @ scipy.stats.binom.sf(
+        fewest - first - 1, planned - own, rate
+    )
+    expected = scipy.stats.binom.sf(fewest - 1, own, rate) + later
     assert chance_of_finding(rate, own, planned) == pytest.approx(expected, abs=1e-14)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 1), (1, 1), (0, 20), (3, 20), (20, 20), (7, 200_000)])
 def test_rates_have_exact_intervals(hits: int, n: int) -> None:
-    interval = binomtest(hits, n).proportion_ci(0.95, method="exact")
+    interval = scipy.stats.binomtest(hits, n).proportion_ci(0.95, method="exact")
     found = binomial_rate(hits, n)
     assert (found.low, found.high) == pytest.approx((interval.low, interval.high), abs=1e-11)

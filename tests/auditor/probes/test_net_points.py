@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.stats import qmc
+import scipy
 
 from auditor.probes.net_points import NetPointsProbe, _sobol, scrambled_net
 from auditor.probes.plane import PlaneProbe
@@ -18,7 +18,7 @@ def probe(points: int = 16, seed: tuple[int, ...] = (0, 5, 1), eta: float = 5.0)
 
 @pytest.mark.parametrize("depth", range(15))
 def test_the_plain_sequence_is_sobols(depth: int) -> None:
-    theirs = qmc.Sobol(2, scramble=False).random_base2(depth) * 2**depth
+    theirs = scipy.stats.qmc.Sobol(2, scramble=False).random_base2(depth) * 2**depth
     assert _sobol(depth).T.tolist() == theirs.astype(int).tolist()
 
 

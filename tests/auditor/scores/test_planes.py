@@ -8,8 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import scipy
 from numpy.typing import NDArray
-from scipy import stats
 
 from auditor.probes.net_points import scrambled_net
 from auditor.scores.ats import ats_by_label, ats_by_region
@@ -292,7 +292,7 @@ def test_the_interval_over_planes_covers_planes_and_points(spread: str) -> None:
 def test_the_mean_over_even_planes_has_a_student_interval() -> None:
     values = [0.9, 1.3, 1.1, 0.7, 1.5]
     estimate = mean_over_planes(values)
-    wanted = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    wanted = scipy.stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
     assert estimate.mean == pytest.approx(1.1)
     assert (estimate.low, estimate.high) == pytest.approx((wanted.low, wanted.high))
     assert estimate.n == 5
@@ -303,7 +303,7 @@ def test_the_interval_of_skewed_planes_holds_what_it_says() -> None:
     drawn = rng.exponential(0.3, (2000, 20)) * (rng.random((2000, 20)) < 0.5)
     found = [mean_over_planes(list(values)) for values in drawn]
     covered = np.mean([one.low <= 0.15 <= one.high for one in found])  # type: ignore[operator]  # 20 planes have one
-    plain = stats.ttest_1samp(drawn, 0.0, axis=1).confidence_interval(0.95)
+    plain = scipy.stats.ttest_1samp(drawn, 0.0, axis=1).confidence_interval(0.95)
     assert 0.93 <= covered <= 0.97
     assert np.mean((plain.low <= 0.15) & (plain.high >= 0.15)) < 0.93
 

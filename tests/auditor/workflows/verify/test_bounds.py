@@ -148,37 +148,44 @@ def rows(*listed: dict[str, Any]) -> dict[str, Any]:
 
 VOID = {"r": [0, 65_536], "s": "void"}
 FAILED = {"r": [0, 10**8], "s": "ServerFailed", "q": HASH}
-WIDE = [[number, "p", str(number), 1] for number in range(20_000)]
 NO_END = "does not end with the end of a run"
 NO_AUDIT = "the label log asks more than any audit asks"
-LOGS: dict[str, tuple[list[dict[str, Any]], str]] = {
+LOGS: dict[str, tuple[Callable[[], list[dict[str, Any]]], str]] = {
     "a huge void": (
-        [OPEN, HUGE, rows({"r": [0, 10**8], "s": "void"})],
+        lambda: [OPEN, HUGE, rows({"r": [0, 10**8], "s": "void"})],
         "voids more labels than any",
     ),
-    "many voids": ([OPEN, HUGE, *[rows(*[VOID] * 1000)] * 20], NO_AUDIT),
-    "many huge failures": ([OPEN, HUGE, *[rows(*[FAILED] * 1000)] * 20], NO_END),
+    "many voids": (lambda: [OPEN, HUGE, *[rows(*[VOID] * 1000)] * 20], NO_AUDIT),
+    "many huge failures": (lambda: [OPEN, HUGE, *[rows(*[FAILED] * 1000)] * 20], NO_END),
     "a huge row": (
-        [OPEN, HUGE, rows({"r": [0, 10**8], "s": "ok", "l": [1], "q": HASH})],
+        lambda: [OPEN, HUGE, rows({"r": [0, 10**8], "s": "ok", "l": [1], "q": HASH})],
         "does not hold one label per input",
     ),
-    "many huge questions": ([OPEN, HUGE, *[AGAIN] * 2000], NO_AUDIT),
-    "many runs of them": ([OPEN, HUGE, *[OPEN, AGAIN, AGAIN] * 2000], NO_AUDIT),
+    "many huge questions": (lambda: [OPEN, HUGE, *[AGAIN] * 2000], NO_AUDIT),
+    "many runs of them": (lambda: [OPEN, HUGE, *[OPEN, AGAIN, AGAIN] * 2000], NO_AUDIT),
     "wide rows": (
-        [
+        lambda: [
             OPEN,
-            {"e": "ask", "at": 0, "probes": [*range(20_000)], "new": WIDE},
+            {
+                "e": "ask",
+                "at": 0,
+                "probes": [*range(20_000)],
+                "new": [[n, "p", str(n), 1] for n in range(20_000)],
+            },
             *[rows({"r": [0, 20_000], "s": "cached", "l": [0] * 20_000, "q": HASH})] * 10,
         ],
         NO_END,
     ),
-    "one probe many times": ([OPEN, HUGE, {**AGAIN, "probes": [0] * 200_000}], "at most 100000"),
+    "one probe many times": (
+        lambda: [OPEN, HUGE, {**AGAIN, "probes": [0] * 200_000}],
+        "at most 100000",
+    ),
     "many probes": (
-        [OPEN, {**AGAIN, "new": [[n, "p", str(n), 0] for n in range(100_001)]}],
+        lambda: [OPEN, {**AGAIN, "new": [[n, "p", str(n), 0] for n in range(100_001)]}],
         "at most 100000",
     ),
     "many senders": (
-        [
+        lambda: [
             OPEN,
             *(
                 {"e": "sender", "at": 0, "said": {"a": str(n)}, "addresses": []}
@@ -187,11 +194,14 @@ LOGS: dict[str, tuple[list[dict[str, Any]], str]] = {
         ],
         NO_END,
     ),
-    "no rows": ([OPEN, HUGE, rows()], "rows: List should have at least 1 item"),
-    "no request": ([OPEN, HUGE, rows({"r": [0, 1], "s": "TimedOut"})], "without a request"),
-    "many mistakes": ([OPEN, {**AGAIN, "probes": [-1] * 2_000_000}], "probes.0: it should be"),
+    "no rows": (lambda: [OPEN, HUGE, rows()], "rows: List should have at least 1 item"),
+    "no request": (lambda: [OPEN, HUGE, rows({"r": [0, 1], "s": "TimedOut"})], "without a request"),
+    "many mistakes": (
+        lambda: [OPEN, {**AGAIN, "probes": [-1] * 2_000_000}],
+        "probes.0: it should be",
+    ),
     "many keys": (
-        [OPEN, {**AGAIN, **{str(n): 0 for n in range(400_000)}}],
+        lambda: [OPEN, {**AGAIN, **{str(n): 0 for n in range(400_000)}}],
         "in more than one way",
     ),
 }
@@ -201,7 +211,7 @@ LOGS: dict[str, tuple[list[dict[str, Any]], str]] = {
 def test_a_log_of_few_words_asks_for_little_work(bundle: Bundles, kind: str) -> None:
     folder = bundle("plain")
     entries, why = LOGS[kind]
-    (folder / "log.jsonl").write_bytes(mutations.chained(entries))
+    (folder / "log.jsonl").write_bytes(mutations.chained(entries()))
     mutations.reseal(folder)
     shown = refused(folder)
     assert "log: " in shown

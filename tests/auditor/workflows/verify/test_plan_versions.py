@@ -34,7 +34,8 @@ def plan_of(folder: Path) -> dict[str, Any]:
 def changed(folder: Path, **changes: Any) -> Verification:
     """``folder`` verified with another plan under hashes that fit again."""
     (folder / "plan.json").write_bytes(canonical_lines({**plan_of(folder), **changes}))
-    Recorder(folder).seal(["report.json", "report.html", "trigger.png"])
+    verdict = json.loads((folder / "report.json").read_text())["verdict"]
+    Recorder(folder).seal(["report.json", "report.html", "trigger.png"], verdict)
     return verify_bundle(folder)
 
 
