@@ -17,6 +17,7 @@ from pathlib import Path
 
 from auditor.measured import (
     FEW_CLASSES,
+    LabelPopulation,
     decision_rates,
     label_rates,
     search_queries,
@@ -24,7 +25,7 @@ from auditor.measured import (
     trigger_error_rates,
 )
 from auditor.scores.intervals import binomial_rate
-from auditor.verdict.label_scope import accusing_effort
+from auditor.verdict.label_scope import accusing_effort, clears_at
 from auditor.workflows.profiles import load_profile
 from examples.benchmarks.cells import auroc_of
 from examples.benchmarks.held_out.tables import areas_by_attack, load_rows
@@ -74,23 +75,22 @@ def _cleared() -> str:
 
 
 def _photographs() -> str:
-    """Error rates on photographs, of sizes and at the effort that decide; the best measured if none
-    does.
-    """
-    sizes = sorted(label_rates(), key=lambda one: accusing_effort(one.efforts) is None)
-    lossless = sizes[0]
-    efforts = lossless.efforts
-    best = max(list(efforts), key=lambda name: efforts[name].usual_found)
-    deciding = accusing_effort(efforts)
-    effort: str = deciding or best
-    rates, (low, high) = efforts[effort], lossless.sides
-    decides = "" if deciding else " (too few to decide by)"
+    """Error rates on photographs, of the sizes at which a finding accuses."""
+    able = [one for one in label_rates() if accusing_effort(one.efforts) is not None]
+    return "\n".join(_photographs_of(one) for one in able)
+
+
+def _photographs_of(population: LabelPopulation) -> str:
+    effort = accusing_effort(population.efforts)
+    assert effort is not None
+    rates, (low, high) = population.efforts[effort], population.sides
+    nothing = "cleared" if clears_at(rates) else "without a finding, which clears none"
     return (
         f"Photographs of {low} to {high} pixels and {FEW_CLASSES} classes or more, "
-        f"`--effort {effort}`: {of(rates.accused, rates.clean)} clean ones accused{decides}, "
-        f"{of(rates.cleared, rates.clean)} cleared;\n"
+        f"`--effort {effort}`: {of(rates.accused, rates.clean)} clean ones accused, "
+        f"{of(rates.cleared, rates.clean)} {nothing};\n"
         f"of usual attackers' all-to-one backdoors {of(rates.usual_found, rates.usual)} found, "
-        f"{of(rates.usual_cleared, rates.usual)} cleared; of careful ones' "
+        f"{of(rates.usual_cleared, rates.usual)} {nothing}; of careful ones' "
         f"{of(rates.careful_found, rates.careful)} and {of(rates.careful_cleared, rates.careful)}."
     )
 
