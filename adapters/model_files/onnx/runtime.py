@@ -45,6 +45,9 @@ OLDEST = (1, 24)
 _GPU_WORDS = re.compile(r"cuda|cudnn|cublas|tensorrt|gpu|nvidia|provider", re.IGNORECASE)
 """Words of an error for which the provider, not the model, is at fault."""
 
+_NEWER = re.compile(r"(IR version|(?i:opset)):? (\d+)")
+"""A version that the runtime says it does not know."""
+
 _SILENT = 4
 """ONNX Runtime's severity "fatal": its errors reach us as exceptions, not on stderr."""
 
@@ -198,9 +201,14 @@ def _session(
             raise ModelFileError(
                 f"model file {file.name} is not ONNX, or was cut short: fetch or export it again"
             ) from error
-        newer = "opset version" in text.lower() or "IR version" in text
-        remedy = "; export it for an older opset, or install a newer ONNX Runtime" if newer else ""
-        raise ModelFileError(f"ONNX Runtime does not take {file.name}: {text}{remedy}") from error
+        newer = _NEWER.search(text)
+        if newer:
+            raise ModelFileError(
+                f"ONNX Runtime {ort.__version__} does not take {file.name}, which is of "
+                f"{newer[1]} {newer[2]}: export it for an older opset, or install a newer ONNX "
+                "Runtime"
+            ) from error
+        raise ModelFileError(f"ONNX Runtime does not take {file.name}: {text}") from error
     session.disable_fallback()
     _check_started(session, wanted, device, complaint)
     return session
