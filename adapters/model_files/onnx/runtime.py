@@ -193,25 +193,24 @@ def _session(
         text = _reason(error)
         if on_gpu and _GPU_WORDS.search(text):
             raise ProviderUnavailable(f"{wanted} did not start on {device}: {text}") from error
-        if "xternal data" in text or os.devnull in text:
-            raise ModelFileError(
-                f"model file {file.name} keeps weights in another file: store them in the model"
-            ) from error
-        if "rotobuf parsing failed" in text:
-            raise ModelFileError(
-                f"model file {file.name} is not ONNX, or was cut short: fetch or export it again"
-            ) from error
-        newer = _NEWER.search(text)
-        if newer:
-            raise ModelFileError(
-                f"ONNX Runtime {ort.__version__} does not take {file.name}, which is of "
-                f"{newer[1]} {newer[2]}: export it for an older opset, or install a newer ONNX "
-                "Runtime"
-            ) from error
-        raise ModelFileError(f"ONNX Runtime does not take {file.name}: {text}") from error
+        raise ModelFileError(_why_not(file.name, text, ort.__version__)) from error
     session.disable_fallback()
     _check_started(session, wanted, device, complaint)
     return session
+
+
+def _why_not(name: str, text: str, version: str) -> str:
+    """The runtime's reason ``text`` not to take the file ``name``, in words, with a remedy."""
+    if "xternal data" in text or os.devnull in text:
+        return f"model file {name} keeps weights in another file: store them in the model"
+    if "rotobuf parsing failed" in text:
+        return f"model file {name} is not ONNX, or was cut short: fetch or export it again"
+    if newer := _NEWER.search(text):
+        return (
+            f"ONNX Runtime {version} does not take {name}, which is of {newer[1]} {newer[2]}: "
+            "export it for an older opset, or install a newer ONNX Runtime"
+        )
+    return f"ONNX Runtime does not take {name}: {text}"
 
 
 def _options(ort: Any, file: ModelFile, threads: int | None) -> Any:
