@@ -67,7 +67,9 @@ SAFETENSORS = FileKind(
     "name the folder of the Hugging Face Hub that it lies in, or " + _EXPORT,
     ".safetensors",
 )
-CORE_ML = FileKind("a Core ML model", "name the ONNX model that it was made from")
+_SOURCE = "name the ONNX model that it was made from"
+CORE_ML = FileKind("a Core ML model", _SOURCE)
+TENSORRT = FileKind("a TensorRT engine", "name the ONNX model that it was built from")
 JSON = FileKind("JSON text, perhaps the error reply of a server", _AGAIN)
 XML = FileKind("an XML page, perhaps the error reply of a server", _AGAIN)
 
@@ -109,11 +111,18 @@ _STARTS: tuple[tuple[bytes, FileKind], ...] = (
     (b"ARROW1", FileKind("an Arrow table", "write its pictures to files or arrays")),
     (b"MATLAB 5.0", FileKind("a MATLAB file", "load it with scipy.io.loadmat, then " + _ARRAYS)),
     (b"SQLite format 3\x00", FileKind("an SQLite database", "name another file")),
-    (b"ftrt", FileKind("a TensorRT engine", "name the ONNX model that it was built from")),
+    (b"ftrt", TENSORRT),
+    (b"ptrt", TENSORRT),
+    (b"RKNN", FileKind("an RKNN model", _SOURCE)),
+    (b"7767517\n", FileKind("an ncnn model", _SOURCE)),
+    (b"\x04\x22M\x18", FileKind("an lz4 archive", "unpack it with lz4 -d")),
     (
         b"\x00\x05\x16\x07",
         FileKind("a file of macOS beside the one meant", "name it without the ._ in front"),
     ),
+    (b"\0\0\0\1Bud1", FileKind("a file of macOS (.DS_Store)", "name the model file instead")),
+    (b"\0asm", FileKind("a program or library", "name the model file instead")),
+    (b"\xcf\xfa\xed\xfe", FileKind("a program or library", "name the model file instead")),
     (b"\x7fELF", FileKind("a program or library", "name the model file instead")),
     (b"MZ", FileKind("a Windows program or library", "name the model file instead")),
 )
@@ -137,6 +146,8 @@ HEIC_PICTURE = FileKind("an HEIC picture", HEIC_REMEDY)
 _AVIF = FileKind("an AVIF picture", _PICTURE, ".avif")
 _PLACES: tuple[tuple[int, bytes, FileKind], ...] = (
     (4, b"TFL3", TFLITE),
+    (4, b"ORTM", FileKind("a model in ONNX Runtime's own form (.ort)", _SOURCE)),
+    (4, b"ET12", FileKind("an ExecuTorch program", _SOURCE)),
     (257, b"ustar", FileKind("a tar archive", "unpack it with tar -xf")),
     (4, b"ftypavi", _AVIF),
     (4, b"ftyphe", HEIC_PICTURE),

@@ -26,6 +26,7 @@ _FORMS = {
     "snapshot": (".safetensors", "a safetensors file"),
 }
 """Form of a model file -> the suffix of its kind, and its name in words."""
+_SUFFIXES = (*(suffix for suffix, _ in _FORMS.values()), ".hdf5", ".pth", ".ts")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def model_path(location: str) -> Path:
     path = Path(location)
     try:
         if not path.is_file():
-            raise ModelFileError(f"model file {location} {_no_file(path)}")
+            raise ModelFileError(f"model file {location} {why_no_file(path)}")
         if path.stat().st_size > MAX_FILE_BYTES:
             raise ModelFileError(f"model file {location} is larger than the 2 GiB supported")
     except OSError as error:
@@ -105,11 +106,20 @@ def model_path(location: str) -> Path:
     return path
 
 
-def _no_file(path: Path) -> str:
-    if not path.exists():
-        return "does not exist"
-    names = [entry.name for entry in path.iterdir()] if path.is_dir() else []
-    return f"is not a file but {kind_of_folder(names) or 'a folder: name the model in it'}"
+def why_no_file(path: Path) -> str:
+    """Reason why there is no file at ``path`` to read a model from, as words that follow its name.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+    if path.is_dir():
+        names = [entry.name for entry in path.iterdir()]
+        known = any(name.lower().endswith(_SUFFIXES) for name in names)
+        where = ": name one in it" if known else ", and none lies directly in it"
+        return f"is {kind_of_folder(names) or f'a folder, not a model file{where}'}"
+    if path.is_symlink():
+        return f"is a link to {path.readlink()}, where no file is: set the link right"
+    return "is a pipe or a device: copy it into a file" if path.exists() else "does not exist"
 
 
 def refuse_other_kind(file: ModelFile, wanted: str) -> None:

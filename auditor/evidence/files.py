@@ -26,6 +26,8 @@ _NAME = re.compile(r"(plans/|views/)?[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _STAMP = (1980, 1, 1, 0, 0, 0)
 _MODE = (stat.S_IFREG | 0o644) << 16
 _UNIX = 3
+_END_RECORD = 22
+"""Bytes of a zip's last part, without a comment."""
 
 
 @dataclass(frozen=True)
@@ -158,15 +160,15 @@ def read_regular(path: Path, name: str, most: int) -> bytes:
 
 
 def _read_zip(where: Path) -> BundleFiles:
-    data = read_regular(where.resolve(), where.name, MAX_TOTAL)
     not_ours = EvidenceError(
         f"{where} is not a zip file as xray-audit writes it: unpacked elsewhere it may still be a "
         "sound bundle, as a zip it is refused"
     )
+    # A large file that is no such zip is refused before all of it is read.
+    if not _ends_as_ours(where.resolve()):
+        raise not_ours
+    data = read_regular(where.resolve(), where.name, MAX_TOTAL)
     try:
-        # The end record, which has no comment, says how many entries are to be read.
-        if int.from_bytes(data[-12:-10], "little") > MAX_FILES or data[-22:-18] != b"PK\x05\x06":
-            raise not_ours
         with zipfile.ZipFile(BytesIO(data)) as archive:
             entries = archive.infolist()
             if len(entries) > MAX_FILES or any(not _plain(entry) for entry in entries):
@@ -179,6 +181,21 @@ def _read_zip(where: Path) -> BundleFiles:
     if zip_bytes(content) != data:
         raise not_ours
     return BundleFiles(where, content)
+
+
+def _ends_as_ours(path: Path) -> bool:
+    """True if the end record, which has no comment, speaks of few entries, whose directory ends
+    where it begins.
+    """
+    size = path.stat().st_size
+    if size > MAX_TOTAL:
+        return True  # it is refused by its size
+    with path.open("rb") as stream:
+        stream.seek(max(0, size - _END_RECORD))
+        end = stream.read(_END_RECORD)
+    directory = int.from_bytes(end[12:16], "little") + int.from_bytes(end[16:20], "little")
+    few = int.from_bytes(end[10:12], "little") <= MAX_FILES
+    return end.startswith(b"PK\5\6") and few and directory == size - _END_RECORD
 
 
 def _plain(entry: zipfile.ZipInfo) -> bool:

@@ -1,7 +1,8 @@
 """Class names of samples beside those of a model: equal ones first, then near ones, never silently.
 
-Names are near if they differ in case, spaces or dashes only, spell one number ("6", "06", "6.0"),
-share a WordNet id, or if one is among the other's synonyms ("tench, Tinca tinca"). Pure.
+Names are near if they differ in case, spaces or dashes only, spell one number ("6", "06", "6.0",
+"LABEL_6"), share a WordNet id, if one is among the other's synonyms ("tench, Tinca tinca"), or if
+one is the other behind a number ("0_tench"). Pure.
 """
 
 from __future__ import annotations
@@ -11,9 +12,12 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 _WORDNET = re.compile(r"(n\d{8})(?:[\s_:,-]+(.*))?", re.DOTALL)
 _NUMBER = re.compile(r"(\d{1,9})(?:\.0+)?")
+_COUNTED = re.compile(r"(?:label|class)[\s_-]*(\d{1,9})", re.IGNORECASE)
+_IN_FRONT = re.compile(r"\d{1,9}[\s._:)-]+(.*[^\W\d_].*)", re.DOTALL)
 _PLACE = re.compile(r" \(\d+\)$")
 _SHOWN = 4
 
@@ -44,7 +48,7 @@ def match_names(
     ways: dict[str, None] = {}
     problem = ""
     known = set(names)
-    tables = {way: _table(names, keys) for way, keys in _NEAR.items()}
+    tables = {way: _table(names, keys) for way, (_, keys) in _NEAR.items()}
     for name in sorted(set(classes)):
         if name in known:
             pairs[name] = name
@@ -59,8 +63,9 @@ def match_names(
 
 
 def folded(name: str) -> str:
-    """``name`` without case, and with one space for any spaces, dashes and underscores."""
-    plain = unicodedata.normalize("NFKC", name).casefold()
+    """``name`` without case and invisible characters; any spaces, dashes, underscores are one."""
+    shown = "".join(c for c in name if unicodedata.category(c) != "Cf")
+    plain = unicodedata.normalize("NFKC", shown).casefold()
     return " ".join(re.split(r"[\s_\-]+", plain)).strip()
 
 
@@ -82,7 +87,8 @@ def _folds(name: str) -> set[str]:
 
 
 def _numbers(name: str) -> set[str]:
-    number = number_of(name)
+    counted = _COUNTED.fullmatch(name.strip())  # as libraries call classes without a name
+    number = number_of(counted[1] if counted else name)
     return set() if number is None else {str(number)}
 
 
@@ -98,13 +104,34 @@ def _synonyms(name: str) -> set[str]:
     return ({folded(part) for part in whole.split(",")} | {folded(whole)}) - {""}
 
 
-_NEAR: dict[str, Callable[[str], set[str]]] = {
-    "case, spaces and dashes": _folds,
-    "the form of numbers": _numbers,
-    "words beside the WordNet id": _ids,
-    "synonyms": _synonyms,
+def _with_number(name: str, *, numbered: bool) -> set[str]:
+    """Key of a name with a number in front for one without, ``numbered`` as the first of both.
+
+    Two names with a number each are never near: "1 euro" is not "2 euro".
+    """
+    match = _IN_FRONT.fullmatch(name.strip())
+    return {f"{(match is None) != numbered} {folded(match[1] if match else name)}"}
+
+
+_Keys = Callable[[str], set[str]]
+
+
+def _alike(keys: _Keys) -> tuple[_Keys, _Keys]:
+    return keys, keys
+
+
+_NEAR: dict[str, tuple[_Keys, _Keys]] = {
+    "case, spaces and dashes": _alike(_folds),
+    "the form of numbers": _alike(_numbers),
+    "words beside the WordNet id": _alike(_ids),
+    "synonyms": _alike(_synonyms),
+    "a number in front": (
+        partial(_with_number, numbered=True),
+        partial(_with_number, numbered=False),
+    ),
 }
-"""Way in which names are near -> the keys that they share then; the nearest first."""
+"""Way in which names are near -> the keys of a class, and those of the model's names, that are
+shared then; the nearest first."""
 
 
 def _table(names: Sequence[str], keys: Callable[[str], set[str]]) -> dict[str, list[str]]:
@@ -117,7 +144,7 @@ def _table(names: Sequence[str], keys: Callable[[str], set[str]]) -> dict[str, l
 
 def _nearest(name: str, tables: dict[str, dict[str, list[str]]]) -> tuple[str, list[str]]:
     for way, table in tables.items():
-        found = dict.fromkeys(near for key in _NEAR[way](name) for near in table.get(key, ()))
+        found = dict.fromkeys(near for key in _NEAR[way][0](name) for near in table.get(key, ()))
         if found:
             return way, list(found)
     return "", []

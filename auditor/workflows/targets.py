@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from adapters.contract import LabelOracle, OfflineOracle
-from adapters.file_kind import foreign_kind, kind_of_folder
+from adapters.file_kind import kind_of_file
+from adapters.model_files.file import why_no_file
 from adapters.model_files.folder import is_mlflow, mlflow_file
 from adapters.registry import MODEL_FILES, open_oracle
 from adapters.target import Target, model_kind
@@ -103,12 +104,9 @@ def stated_model(path: Path) -> str:
     if is_mlflow(path):
         path = mlflow_file(path)
     if not is_file(path) and model_kind(str(path)) not in {"snapshot", "savedmodel"}:
-        if path.is_dir():
-            kind = kind_of_folder([entry.name for entry in path.iterdir()])
-            raise UsageError(f"{path} is {kind or 'a folder, not a model file: name one in it'}")
-        raise UsageError(f"there is no model file {path}")
+        raise UsageError(_why_no_model(path))
     if model_kind(str(path)) is None:
-        other = foreign_kind(path)
+        other = kind_of_file(path)
         if other is not None:
             raise UsageError(f"{path} is {other}")
         raise UsageError(
@@ -116,6 +114,15 @@ def stated_model(path: Path) -> str:
             ".h5, .tflite"
         )
     return str(path)
+
+
+def _why_no_model(path: Path) -> str:
+    if not (path.is_symlink() or path.exists()):
+        return f"there is no model file {path}"
+    try:
+        return f"{path} {why_no_file(path)}"
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror}"
 
 
 def is_file(path: Path) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import io
 import json
+import os
 import pickle
 import struct
 import tarfile
@@ -17,7 +18,7 @@ import numpy as np
 import pytest
 
 from adapters.errors import ModelFileError
-from adapters.file_kind import file_kind, kind_of_file, kind_of_folder
+from adapters.file_kind import ONNX, file_kind, kind_of_file, kind_of_folder
 from adapters.model_files.file import ModelFile
 from adapters.model_files.onnx.check import check_onnx
 from adapters.registry import open_oracle
@@ -88,6 +89,16 @@ STATED: dict[str, tuple[bytes, str, str]] = {
     "idx": (b"\0\0\x08\x03" + bytes(99), "the IDX format of MNIST", "np.savez"),
     "zeros": (bytes(4096), "a file of zeros", "fetch it again"),
     "heic": (b"\0\0\0\x20ftypheic" + bytes(99), "an HEIC picture", "or convert it to PNG"),
+    "tensorrt": (b"ptrt" + bytes(99), "a TensorRT engine", "ONNX model"),
+    "ort": (b"\x20\0\0\0ORTM" + bytes(99), "ONNX Runtime's own form", "ONNX model"),
+    "executorch": (b"\x20\0\0\0ET12" + bytes(99), "an ExecuTorch program", "ONNX model"),
+    "rknn": (b"RKNN" + bytes(99), "an RKNN model", "ONNX model"),
+    "ncnn": (b"7767517\n75 83\n", "an ncnn model", "ONNX model"),
+    "lz4": (b"\x04\x22M\x18" + bytes(99), "an lz4 archive", "unpack it"),
+    "ds_store": (b"\0\0\0\1Bud1" + bytes(99), "a file of macOS", "name the model"),
+    "mach-o": (b"\xcf\xfa\xed\xfe" + bytes(99), "a program", "name the model"),
+    "csv": (b"filename,label\na.png,red\n", "a text file", "name the file"),
+    "pdf": (b"%PDF-1.7\n%\xe2\xe3", "a PDF document", "fetch it again"),
     "text": (b"see https://example.com\n", "a text file", "name the file"),
 }
 INTERNALS = (
@@ -152,18 +163,24 @@ def test_an_onnx_file_that_was_cut_short(
     async def go(*, trusted: bool) -> None:
         await open_oracle(Target("onnx", str(path), trust_model_file=trusted))
 
-    with pytest.raises(ModelFileError, match=r"cut.onnx is not ONNX any more but cut short: fetch"):
+    with pytest.raises(
+        ModelFileError, match=r"cut.onnx is not ONNX any more but cut short or damaged: fetch"
+    ):
         asyncio.run(go(trusted=False))
     with pytest.raises(ModelFileError, match=r"is not ONNX, or was cut short: fetch or export"):
         asyncio.run(go(trusted=True))
 
 
 def test_random_bytes_get_one_plain_sentence() -> None:
+    """None of them are called a model that one might trust."""
     rng = np.random.default_rng(0)
     for _ in range(300):
         data = rng.integers(0, 256, int(rng.integers(20, 400)), dtype=np.uint8).tobytes()
+        if file_kind(data) is ONNX:
+            continue
         with pytest.raises(ModelFileError) as caught:
             check_onnx(ModelFile("m.onnx", "", data))
+        assert "--trust-model-file" not in str(caught.value)
         assert not any(word in str(caught.value) for word in INTERNALS)
 
 
@@ -175,6 +192,8 @@ def test_random_bytes_get_one_plain_sentence() -> None:
         ("model.pth", "state dict", "is a PyTorch checkpoint"),
         ("model.onnx.gz", "gzip", "is a gzip archive"),
         ("model.bin", "lfs", "is a Git LFS pointer"),
+        ("error.json", "json", "is JSON text, perhaps the error reply of a server: fetch it"),
+        ("data.csv", "csv", "is a text file: name the file that is meant"),
         ("model.xyz", "", "of no known kind: expected a file ending in .onnx"),
     ],
 )
@@ -191,7 +210,8 @@ def test_a_model_by_another_ending(tmp_path: Path, name: str, held: str, words: 
         (["pytorch_model.bin"], "Hugging Face Hub without safetensors: export it: optimum-cli"),
         (["readme.md", "best.onnx"], "a folder with one model: name the file best.onnx in it"),
         (["a.onnx", "b.onnx"], "a folder, not a model file: name one in it"),
-        ([], "a folder, not a model file"),
+        (["readme.md"], "a folder, not a model file, and none lies directly in it"),
+        ([], "a folder, not a model file, and none lies directly in it"),
     ],
 )
 def test_a_folder_is_no_model_file(tmp_path: Path, inside: list[str], words: str) -> None:
@@ -201,3 +221,30 @@ def test_a_folder_is_no_model_file(tmp_path: Path, inside: list[str], words: str
         stated_model(tmp_path)
     assert words in str(caught.value)
     assert (kind_of_folder(inside) is None) == ("not a model file" in words)
+
+
+def test_a_link_or_a_pipe_is_not_called_missing(tmp_path: Path) -> None:
+    links = {"one.onnx": "two.onnx", "two.onnx": "one.onnx", "late.onnx": "gone.onnx"}
+    for name, other in links.items():
+        (tmp_path / name).symlink_to(other)
+        with pytest.raises(UsageError, match=f"{name} is a link to {other}, where no file is: set"):
+            stated_model(tmp_path / name)
+    os.mkfifo(tmp_path / "pipe.onnx")
+    with pytest.raises(UsageError, match=r"pipe.onnx is a pipe or a device: copy it into a file"):
+        stated_model(tmp_path / "pipe.onnx")
+    with pytest.raises(UsageError, match=r"there is no model file .*never.onnx"):
+        stated_model(tmp_path / "never.onnx")
+
+
+@pytest.mark.parametrize(("field", "words"), [(b"\x10", "[oO]pset 99"), (b"\x08", "IR version 99")])
+def test_a_model_newer_than_the_runtime_says_of_which_version_it_is(
+    onnx_file: Callable[..., str], field: bytes, words: str, tmp_path: Path
+) -> None:
+    data = bytearray(Path(onnx_file()).read_bytes())
+    # The version of the operators is the last field, that of the form is the first one.
+    at = len(data) - 1 if field == b"\x10" else 1
+    assert data[at - 1 : at] == field
+    data[at] = 99
+    (tmp_path / "new.onnx").write_bytes(data)
+    with pytest.raises(ModelFileError, match=rf"does not take new.onnx, which is of {words}: exp"):
+        asyncio.run(open_oracle(Target("onnx", str(tmp_path / "new.onnx"))))

@@ -105,8 +105,11 @@ class _Look:
         """Look through all of ``content``; see :func:`check_onnx`."""
         try:
             model = self.read(content)
-        except NotProtobufError as error:
-            raise ModelFileError(f"model file {self._file} {_instead(content, error)}") from error
+        except (NotProtobufError, ModelRefused) as error:
+            instead = _instead(content, error)
+            if not instead:
+                raise
+            raise ModelFileError(f"model file {self._file} {instead}") from error
         if 7 not in model.seen:
             raise ModelFileError(f"model file {self._file} is not ONNX: it holds no graph")
         for calls in (self._calls, *self._functions.values()):
@@ -255,11 +258,15 @@ class _Look:
         )
 
 
-def _instead(content: memoryview, error: NotProtobufError) -> str:
-    """The kind of bytes that are no readable ONNX model, in words without the format's own."""
+def _instead(content: memoryview, error: NotProtobufError | ModelRefused) -> str:
+    """The kind of bytes that are no readable ONNX model, in words without the format's own; empty
+    for a model that is refused.
+    """
     if file_kind(bytes(content[:LOOK_AT])) != ONNX:
         return "is not ONNX, and of no kind that is known here: export the model to ONNX"
-    how = "cut short" if error.cut_short else "damaged"
+    if isinstance(error, ModelRefused):
+        return ""
+    how = "cut short or damaged" if error.cut_short else "damaged"
     return f"is not ONNX any more but {how}: fetch or export it again"
 
 

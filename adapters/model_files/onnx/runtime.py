@@ -45,6 +45,9 @@ OLDEST = (1, 24)
 _GPU_WORDS = re.compile(r"cuda|cudnn|cublas|tensorrt|gpu|nvidia|provider", re.IGNORECASE)
 """Words of an error for which the provider, not the model, is at fault."""
 
+_NEWER = re.compile(r"(IR version|(?i:opset)):? (\d+)")
+"""A version that the runtime says it does not know."""
+
 _SILENT = 4
 """ONNX Runtime's severity "fatal": its errors reach us as exceptions, not on stderr."""
 
@@ -190,20 +193,24 @@ def _session(
         text = _reason(error)
         if on_gpu and _GPU_WORDS.search(text):
             raise ProviderUnavailable(f"{wanted} did not start on {device}: {text}") from error
-        if "xternal data" in text or os.devnull in text:
-            raise ModelFileError(
-                f"model file {file.name} keeps weights in another file: store them in the model"
-            ) from error
-        if "rotobuf parsing failed" in text:
-            raise ModelFileError(
-                f"model file {file.name} is not ONNX, or was cut short: fetch or export it again"
-            ) from error
-        newer = "opset version" in text.lower() or "IR version" in text
-        remedy = "; export it for an older opset, or install a newer ONNX Runtime" if newer else ""
-        raise ModelFileError(f"ONNX Runtime does not take {file.name}: {text}{remedy}") from error
+        raise ModelFileError(_why_not(file.name, text, ort.__version__)) from error
     session.disable_fallback()
     _check_started(session, wanted, device, complaint)
     return session
+
+
+def _why_not(name: str, text: str, version: str) -> str:
+    """The runtime's reason ``text`` not to take the file ``name``, in words, with a remedy."""
+    if "xternal data" in text or os.devnull in text:
+        return f"model file {name} keeps weights in another file: store them in the model"
+    if "rotobuf parsing failed" in text:
+        return f"model file {name} is not ONNX, or was cut short: fetch or export it again"
+    if newer := _NEWER.search(text):
+        return (
+            f"ONNX Runtime {version} does not take {name}, which is of {newer[1]} {newer[2]}: "
+            "export it for an older opset, or install a newer ONNX Runtime"
+        )
+    return f"ONNX Runtime does not take {name}: {text}"
 
 
 def _options(ort: Any, file: ModelFile, threads: int | None) -> Any:

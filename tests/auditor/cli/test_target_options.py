@@ -128,7 +128,7 @@ def test_an_output_and_constants_are_named(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["model.caffemodel", "model", "model.pth", "model.onnx.zip"])
 def test_a_file_of_no_known_kind(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_bytes(b"")
+    (tmp_path / name).write_bytes(b"\xfe\xdc\xba")
     with pytest.raises(UsageError, match=r"no known kind: expected a file ending in \.onnx, \.pt,"):
         build_target(TargetOptions(model=tmp_path / name))
 

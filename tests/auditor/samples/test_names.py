@@ -26,6 +26,10 @@ LIST = ["n01440764 tench, Tinca tinca", "n02012849 crane (134)", "n03126707 cran
         ("Tinca tinca", LIST[0], "synonyms"),
         ("tench, Tinca tinca", LIST[0], "synonyms"),
         ("n02012849-crane", LIST[1], "case, spaces and dashes"),
+        ("\u200bred fox", "Red Fox", "case, spaces and dashes"),
+        ("\ufeffRed Fox\r", "Red Fox", "case, spaces and dashes"),
+        ("03_red_fox", "Red Fox", "a number in front"),
+        ("1. Red Fox", "Red Fox", "a number in front"),
     ],
 )
 def test_a_near_name_is_found_and_shown(name: str, own: str, way: str) -> None:
@@ -35,6 +39,19 @@ def test_a_near_name_is_found_and_shown(name: str, own: str, way: str) -> None:
     assert found.how == (
         f"class names apart from {way}: {name!r} is {own!r}" if way else "class names"
     )
+
+
+def test_numbers_in_front_are_the_only_difference_of_one_name_of_both() -> None:
+    assert match_names(["cat"], ["0_cat", "1_dog"]).pairs == {"cat": "0_cat"}
+    assert match_names(["3 euro"], ["1 euro", "2 euro"]).pairs == {}
+    assert match_names(["euro"], ["1 euro", "2 euro"]).pairs == {}
+    assert match_names(["0-1"], ["1", "2"]).pairs == {}
+
+
+def test_classes_that_a_library_named_by_their_number() -> None:
+    pairs = match_names(["0", "01"], ["LABEL_0", "LABEL_1"]).pairs
+    assert pairs == {"0": "LABEL_0", "01": "LABEL_1"}
+    assert match_names(["class 7"], ["6", "7"]).pairs == {"class 7": "7"}
 
 
 def test_numbers_by_their_value() -> None:

@@ -29,20 +29,26 @@ def always(reply: Callable[[], Response]) -> Callable[[Request], Awaitable[Respo
     return answer
 
 
-def failure(url: str, **fields: Any) -> EndpointError:
-    """The error of one request with three inputs."""
+def answered(url: str, **fields: Any) -> list[int]:
+    """The labels of one request with three inputs."""
     table = {"url": url, "input": {"shape": [1, 2, 2]}, "response": {"path": "labels"}, **fields}
 
-    async def run() -> EndpointError:
+    async def run() -> list[int]:
         oracle = await open_oracle(read_target(table))
         try:
-            with pytest.raises(EndpointError) as caught:
-                await oracle.predict_labels(BATCH)
-            return caught.value
+            labels: list[int] = (await oracle.predict_labels(BATCH)).tolist()
+            return labels
         finally:
             await oracle.aclose()
 
     return asyncio.run(run())
+
+
+def failure(url: str, **fields: Any) -> EndpointError:
+    """The error of one request with three inputs."""
+    with pytest.raises(EndpointError) as caught:
+        answered(url, **fields)
+    return caught.value
 
 
 ODD: dict[str, tuple[Callable[[], Response], str]] = {
@@ -240,6 +246,16 @@ def test_a_look_that_is_refused_has_a_remedy_about_looks(mount: Mount) -> None:
     assert isinstance(error, NotFound)
     assert "check poll.url" in str(error)
     assert "no such job" in str(error)
+
+
+def test_an_error_beside_complete_labels_is_a_failure_only_where_the_description_says_so(
+    mount: Mount,
+) -> None:
+    """Services put warnings, and notes on other steps, there; who knows better states the path."""
+    url = mount(always(lambda: JSONResponse({"labels": [1, 2, 3], "error": "cache was cold"})))
+    response = {"path": "labels", "kind": "index"}
+    assert answered(url, response=response) == [1, 2, 3]
+    assert "cold" in str(failure(url, response={**response, "error_path": "error"}))
 
 
 def test_a_failure_inside_a_success_is_odd_too(mount: Mount) -> None:

@@ -310,6 +310,41 @@ def test_headers_are_read_up_to_64_kib(size: int) -> None:
         ask(behave)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="resident memory is read from Linux's /proc")
+@pytest.mark.parametrize("longest", [300, 40 * MIB])
+def test_random_bytes_over_the_wire_give_labels_or_typed_errors(longest: int) -> None:
+    """Small replies, and such beyond what a client takes. The server shares this process, so what
+    it made to send is there before the peak is.
+    """
+    rng = random.Random(7)
+    bodies = [rng.randbytes(rng.randrange(longest // 2, longest)) for _ in range(3)]
+    bodies += [] if longest > MIB else [random_body(rng) for _ in range(60)]
+
+    async def run() -> tuple[list[str], int]:
+        replies = iter(bodies)
+
+        async def behave(_: Any) -> bytes:
+            return next(replies)
+
+        async with serving(behave) as url:
+            oracle = await open_oracle(read_target({"url": url, "preset": "v2-grpc"}))
+            forget_peak()
+            before = resident("VmRSS")
+            ends = [await outcome(oracle, BATCH) for _ in bodies]
+            await oracle.aclose()
+        return ends, resident("VmHWM") - before
+
+    ends, grown = asyncio.run(run())
+    if longest > MIB:
+        assert set(ends) == {"InputRejected"}
+        # Half of this is the server's own: its message, and the frame that it is sent in.
+        assert grown < 64 * MIB + 2 * longest
+    else:
+        assert set(ends) <= {"labels", "BadReply"}
+        assert "BadReply" in ends
+        assert grown < 64 * MIB
+
+
 def test_a_reason_of_megabytes_is_no_request_to_slow_down() -> None:
     async def behave(context: Any) -> bytes:
         await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "a" * (8 << 20))

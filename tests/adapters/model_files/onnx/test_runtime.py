@@ -392,7 +392,7 @@ def test_an_unreadable_range_is_reported_not_used(onnx_file: Write, text: str) -
 
 def test_file_errors_are_one_sentence(tmp_path: Path) -> None:
     assert "does not exist" in refusal(ModelFileError, str(tmp_path / "none.onnx"))
-    assert "is not a file" in refusal(ModelFileError, str(tmp_path))
+    assert "is a folder, not a model file" in refusal(ModelFileError, str(tmp_path))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a model" * 9])

@@ -111,6 +111,17 @@ def test_a_zip_bomb_is_not_unpacked(tmp_path: Path) -> None:
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
 
 
+@pytest.mark.parametrize("end", [b"", b"PK\5\6" + bytes(18), b"PK\5\6" + bytes(4) + b"\xff" * 14])
+def test_a_large_file_that_is_no_zip_of_ours_is_refused_unread(tmp_path: Path, end: bytes) -> None:
+    with (tmp_path / "z.zip").open("wb") as file:
+        file.truncate(2**30)  # sparse: takes no disk
+        file.seek(0, os.SEEK_END)
+        file.write(end)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert "is not a zip file as xray-audit writes it" in refused(tmp_path / "z.zip")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
 def with_head(folder: Path, name: str, data: bytes) -> None:
     """Replace a file and let the head list it as it is now."""
     (folder / name).write_bytes(data)
