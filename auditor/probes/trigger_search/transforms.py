@@ -218,7 +218,8 @@ def _knots(size: int, length: int) -> tuple[NDArray[np.int64], Floats]:
 
 def whole_levels(values: Floats) -> Pixels:
     """``values`` as 8-bit levels: rounded, and clipped to 0 to 255."""
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    levels = np.rint(values)
+    return np.clip(levels, 0, 255, out=levels).astype(np.uint8)
 
 
 def draw_wave(rng: np.random.Generator, longest: int, strength: float) -> Wave:
