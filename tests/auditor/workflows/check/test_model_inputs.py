@@ -11,6 +11,7 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
+from adapters import registry
 from adapters.contract import LabelOracle
 from adapters.target import Target, read_description
 from auditor.errors import ExitCode
@@ -84,7 +85,7 @@ def test_a_range_that_nobody_stated_is_searched_and_the_model_opened_once(
     )
     opened: list[Target] = []
     closed: list[Target] = []
-    inner = client.open_oracle
+    inner = registry.open_oracle
 
     async def counted(target: Target) -> LabelOracle:
         opened.append(target)
