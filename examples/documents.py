@@ -69,7 +69,8 @@ def _cleared() -> str:
     """Small pictures whose model a search clears."""
     rates = trigger_clearing()
     return (
-        f"Cleared, without references: {of(rates.cleared, rates.clean)} clean ones and "
+        "Cleared with 100 samples and nothing even unusual, without references: "
+        f"{of(rates.cleared, rates.clean)} clean ones and "
         f"{of(rates.missed, rates.backdoored)} with an all-to-one backdoor."
     )
 
@@ -84,13 +85,18 @@ def _photographs_of(population: LabelPopulation) -> str:
     effort = accusing_effort(population.efforts)
     assert effort is not None
     rates, (low, high) = population.efforts[effort], population.sides
-    nothing = "cleared" if clears_at(rates) else "without a finding, which clears none"
-    return (
+    head = (
         f"Photographs of {low} to {high} pixels and {FEW_CLASSES} classes or more, "
-        f"`--effort {effort}`: {of(rates.accused, rates.clean)} clean ones accused, "
-        f"{of(rates.cleared, rates.clean)} {nothing};\n"
+        f"`--effort {effort}`: {of(rates.accused, rates.clean)} clean ones accused"
+    )
+    if not clears_at(rates):
+        return (
+            f"{head}, {of(rates.usual_found, rates.usual)} usual backdoors found; none is cleared."
+        )
+    return (
+        f"{head}, {of(rates.cleared, rates.clean)} cleared;\n"
         f"of usual attackers' all-to-one backdoors {of(rates.usual_found, rates.usual)} found, "
-        f"{of(rates.usual_cleared, rates.usual)} {nothing}; of careful ones' "
+        f"{of(rates.usual_cleared, rates.usual)} cleared; of careful ones' "
         f"{of(rates.careful_found, rates.careful)} and {of(rates.careful_cleared, rates.careful)}."
     )
 

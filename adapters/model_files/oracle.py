@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from numpy.typing import NDArray
@@ -20,6 +21,9 @@ from adapters.quoting import one_line
 from adapters.target import Target
 from adapters.worker import Worker
 
+_INPUTS = ("access", "encoding", "value_range", "mean", "std", "shape", "layout", "color")
+"""Fields of a target that decide how inputs are written, and nothing of how a model is loaded."""
+
 
 def run_failure(error: object, n: int) -> InputRejected:
     """Error for a failed run of ``n`` inputs: fewer may fit the memory or a baked-in size."""
@@ -29,12 +33,21 @@ def run_failure(error: object, n: int) -> InputRejected:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedModel:
-    """Properties of an oracle for a model file, resolved from the user and the file."""
+    """Properties of an oracle for a model file, resolved from the user and the file; ``again``
+    resolves the same model as another target describes it.
+    """
 
     plan: InputPlan
     space: LabelSpace
     fingerprint: str
     description: dict[str, Any]
+    again: Callable[[Target], ResolvedModel]
+
+
+def differ_in_inputs_alone(one: Target, other: Target) -> bool:
+    """True if the two describe one model, and at most its inputs in different ways."""
+    inputs = {name: getattr(one, name) for name in _INPUTS}
+    return replace(other, **inputs) == one
 
 
 def wanted(target: Target) -> Wanted:
@@ -69,6 +82,7 @@ def resolve_facts(
             **facts.description,
             "input": plan.facts(),
         },
+        functools.partial(resolve_facts, model=model, facts=facts, account=account),
     )
 
 
@@ -76,13 +90,30 @@ class ModelFileOracle(LabelOracle):
     """The common part of oracles for model files; ``resolved`` are its properties."""
 
     def __init__(self, resolved: ResolvedModel) -> None:
-        self._plan = resolved.plan
-        self.input_spec = resolved.plan.spec
         self.label_space = resolved.space
-        self.fingerprint = resolved.fingerprint
-        self.description = resolved.description
         self.max_batch = resolved.plan.max_batch
         self.wire = WireCount()
+        self._take(resolved)
+
+    def takes(self, target: Target) -> bool:
+        """Take inputs as ``target`` describes them from the next batch on; False if the model must
+        be opened anew for that, because its tensor has another shape. ``target`` may differ in its
+        inputs alone from the one that was opened. Raises TargetError if it does not fit the model.
+        """
+        resolved = self._again(target)
+        before, after = self._plan, resolved.plan
+        if after != replace(before, spec=after.spec, layout=after.layout, color=after.color):
+            return False
+        if after.tensor_shape() != before.tensor_shape():
+            return False
+        self._take(resolved)
+        return True
+
+    def _take(self, resolved: ResolvedModel) -> None:
+        self._plan, self._again = resolved.plan, resolved.again
+        self.input_spec = resolved.plan.spec
+        self.fingerprint = resolved.fingerprint
+        self.description = resolved.description
 
 
 class LocalOracle(ModelFileOracle):

@@ -85,8 +85,8 @@ Workers = Annotated[
     typer.Option(
         "--workers",
         min=1,
-        help="Processes on this machine that each open the model file and share its queries. "
-        "Default: none.",
+        help="Processes on this machine that each open the model file and share its queries: a "
+        "large model is done sooner, with the labels and report of one process. Default: none.",
         rich_help_panel=EXPERT,
         metavar="N",
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import asdict, dataclass
@@ -137,7 +138,7 @@ async def run_check(
     if target.http.reply.kind == "chosen" and target.classes is None:
         stated = over(stated, {"response": {"classes": sorted(set(samples.classes))}})
     asker = Asker(target.limits, progress)
-    async with asker.told():
+    async with contextlib.aclosing(asker), asker.told():
         trial = Trial(
             asker, stated, samples, resized, least=_least(target), vouched=vouched, way=way
         )

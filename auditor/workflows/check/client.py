@@ -18,6 +18,7 @@ from adapters.errors import AdapterError, BadReply, EndpointError, Throttled
 from adapters.http import open_oracle as open_http
 from adapters.http.client.exchange import Exchange
 from adapters.http.client.quota_headers import stated_limits
+from adapters.model_files.oracle import ModelFileOracle, differ_in_inputs_alone
 from adapters.registry import open_oracle
 from adapters.secrets import without_secrets
 from adapters.target import Limits, Target
@@ -73,22 +74,50 @@ class Asker:
         self.priced = 0
         self.windows: set[tuple[int, float]] = set()
         self.seconds = 0.0
+        self._kept: tuple[Target, ModelFileOracle] | None = None
 
     @contextlib.asynccontextmanager
     async def opened(self, target: Target) -> AsyncIterator[PatientOracle]:
-        """Open ``target``, and close it again.
+        """Open ``target``, and close it again. A model file stays open for the next target that
+        differs in its inputs alone: some libraries take longer to load than to answer.
 
         Raises:
             AdapterError: it cannot be opened.
         """
-        if target.kind == "http":
+        inner: LabelOracle | None = await self._kept_for(target)
+        if inner is None and target.kind == "http":
             inner = await self.patiently(lambda: open_http(target, self._watch))
-        else:
+        elif inner is None:
             inner = await open_oracle(target)
+        asked = PatientOracle(inner, self)
         try:
-            yield PatientOracle(inner, self)
-        finally:
+            yield asked
+        except BaseException:
             await inner.aclose()
+            raise
+        if isinstance(inner, ModelFileOracle) and not asked.failed:
+            self._kept = target, inner
+        else:
+            await inner.aclose()
+
+    async def _kept_for(self, target: Target) -> ModelFileOracle | None:
+        """The model file that is open, now with inputs as ``target`` describes them; None, and it
+        is closed, if it does not serve ``target``.
+        """
+        if self._kept is None:
+            return None
+        before, oracle = self._kept
+        if differ_in_inputs_alone(before, target) and oracle.takes(target):
+            self._kept = None
+            return oracle
+        await self.aclose()
+        return None
+
+    async def aclose(self) -> None:
+        """Close the model file that is still open, if any."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            await kept[1].aclose()
 
     async def patiently(self, ask: Callable[[], Awaitable[T]], queries: int = 0) -> T:
         """The answer of ``ask``, which sends ``queries`` inputs: asked again as an audit would,
@@ -219,6 +248,9 @@ class PatientOracle:
     """An oracle that waits and asks again if the target asks for patience.
 
     Outside an audit there is no engine to do that. Everything else is the inner oracle's.
+
+    Attributes:
+        failed: True once a question failed for good: the model's process may have ended.
     """
 
     def __init__(self, inner: LabelOracle, asker: Asker) -> None:
@@ -230,6 +262,7 @@ class PatientOracle:
         self.description: dict[str, Any] = inner.description
         self.max_batch = inner.max_batch
         self.wire: WireCount = inner.wire
+        self.failed = False
 
     @property
     def seconds(self) -> float:
@@ -238,7 +271,13 @@ class PatientOracle:
 
     async def predict_labels(self, batch: Batch) -> Labels:
         """See :meth:`adapters.contract.LabelOracle.predict_labels`."""
-        return await self._asker.patiently(lambda: self._inner.predict_labels(batch), len(batch))
+        try:
+            return await self._asker.patiently(
+                lambda: self._inner.predict_labels(batch), len(batch)
+            )
+        except AdapterError:
+            self.failed = True
+            raise
 
     def request_bytes(self, n: int) -> int:
         """See :meth:`adapters.contract.LabelOracle.request_bytes`."""

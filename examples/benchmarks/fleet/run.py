@@ -153,7 +153,8 @@ def report(made: Measured) -> list[str]:
         f"{n} tiny ONNX models (28 x 28 pixels, ten classes, every fifth backdoored), default "
         f"settings, one thread a model, on a machine with {processors} processors whose load was "
         f"{min(made.load):.0f} to {most:.0f} before each block.{busy * (most > 1.2 * processors)} "
-        "Ratios come from one run, block by block in turn.",
+        "Ratios come from one run, block by block in turn. One large model over several processes "
+        "is [measured beside the fleet](../../../auditor/fleet/README.md#one-large-audit).",
         "",
         *_table(_figures(made, overhead)),
         f"## The price of {PRICED:,} models",

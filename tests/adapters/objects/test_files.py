@@ -94,15 +94,22 @@ def test_a_snapshot_states_names_and_preprocessing(
     assert set(oracle.description["files_beside"]) == {"config.json", "preprocessor_config.json"}
 
 
+@pytest.mark.parametrize("more", [{}, {"model_args": {"num_classes": 4}}])
 def test_a_timm_snapshot_is_its_architecture_and_configuration(
-    model_object: Make, tmp_path: Path
+    model_object: Make, tmp_path: Path, more: dict[str, Any]
 ) -> None:
+    """Newer timm states the number of classes among the model's arguments too."""
     model = model_object("timm", 0)
     pytest.importorskip("safetensors.torch").save_file(
         model.state_dict(), tmp_path / "model.safetensors"
     )
     stated = {"input_size": [3, 32, 32], "mean": [0.5] * 3, "std": [0.25] * 3}
-    config = {"architecture": "test_efficientnet", "num_classes": 4, "pretrained_cfg": stated}
+    config = {
+        "architecture": "test_efficientnet",
+        "num_classes": 4,
+        "pretrained_cfg": stated,
+        **more,
+    }
     (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
     batch = np.random.default_rng(3).normal(size=(4, 3, 32, 32)).astype(np.float32)
     labels, oracle = asked("snapshot", tmp_path, batch, trust_model_file=True)

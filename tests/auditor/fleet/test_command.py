@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import os
@@ -11,12 +12,16 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from auditor.errors import ExitCode
+from auditor.plan.settings import AuditSettings
+from auditor.workflows.audit import run_audit
+from auditor.workflows.request import AuditRequest
 
 RunCommand = Callable[..., Any]
 Write = Callable[[str, str], Path]
@@ -71,7 +76,10 @@ def worker_of(client: int, store: Path) -> int:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_killed_worker_loses_nothing_and_nothing_stored_is_asked_again(
-    write_fleet: Write, tmp_path: Path
+    write_fleet: Write,
+    request_for: Callable[..., AuditRequest],
+    kept: Callable[[Path], tuple[list[Any], dict[str, Any]]],
+    tmp_path: Path,
 ) -> None:
     pytest.importorskip("distributed", reason="the extra fleet is not installed")
     file = write_fleet(f"rate = 40.0\nbatch = 4\nconcurrency = 2\n{TWO}", "killed.toml")
@@ -96,6 +104,12 @@ def test_a_killed_worker_loses_nothing_and_nothing_stored_is_asked_again(
     assert rows["m000"]["sent_now"] < rows["m000"]["queries"]
     asked_twice = rows["m000"]["queries"] - rows["m001"]["queries"]
     assert 0 <= asked_twice <= 2 * 4
+    undisturbed = replace(
+        request_for(tmp_path / "alone"),
+        settings=AuditSettings(planes=4, canaries=4, trigger_search=False),
+    )
+    asyncio.run(run_audit(undisturbed))
+    assert kept(tmp_path / "out/m000")[0] == kept(tmp_path / "alone")[0]
     check_views(tmp_path / "out", rows)
 
 

@@ -11,7 +11,11 @@ import pytest
 from onnx import TensorProto, helper
 from PIL import Image
 
+from adapters import registry
+from adapters.contract import LabelOracle
+from adapters.target import Target, read_description
 from auditor.errors import ExitCode
+from auditor.workflows.check import client
 
 
 def model(path: Path, kind: int, sides: list[Any], axes: list[int]) -> Path:
@@ -51,3 +55,54 @@ def test_what_the_file_says_is_taken(
     assert note in ran.out
     ran = command("plan", "--target", "t.toml", "--samples", tmp_path / "s")
     assert ran.code == ExitCode.NO_EVIDENCE, ran.err
+
+
+def test_a_range_that_nobody_stated_is_searched_and_the_model_opened_once(
+    command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three of four classes are right in 0 to 1 too, and only -1 to 1 gives the fourth."""
+    rng = np.random.default_rng(4)
+    for channel, name in enumerate("abcd"):
+        (tmp_path / "s" / name).mkdir(parents=True)
+        for number in range(8):
+            pixels = rng.integers(78, 82, (8, 8, 3), dtype=np.uint8)
+            pixels[..., channel : channel + 1] += 25
+            Image.fromarray(pixels).save(tmp_path / "s" / name / f"{number}.png")
+    nodes = [
+        helper.make_node("ReduceMean", ["x"], ["m"], axes=[2, 3], keepdims=0),
+        helper.make_node("Pad", ["m", "pads", "dark"], ["y"]),
+    ]
+    fixed = [
+        helper.make_tensor("pads", TensorProto.INT64, [4], [0, 0, 0, 1]),
+        helper.make_tensor("dark", TensorProto.FLOAT, [], [-0.2]),
+    ]
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, 8, 8])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 4])
+    graph = helper.make_graph(nodes, "g", [x], [y], fixed)
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8),
+        tmp_path / "m.onnx",
+    )
+    opened: list[Target] = []
+    closed: list[Target] = []
+    inner = registry.open_oracle
+
+    async def counted(target: Target) -> LabelOracle:
+        opened.append(target)
+        oracle = await inner(target)
+        close = oracle.aclose
+
+        async def counted_close() -> None:
+            closed.append(target)
+            await close()
+
+        monkeypatch.setattr(oracle, "aclose", counted_close)
+        return oracle
+
+    monkeypatch.setattr(client, "open_oracle", counted)
+    ran = command("check", "--model", "m.onnx", "--samples", "s", "--write", "t.toml")
+    assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
+    assert "Accuracy:    100% of" in ran.out
+    assert "only 77% of the samples got the label they were given" in ran.out
+    assert read_description(tmp_path / "t.toml")["input"]["range"] == [-1, 1]
+    assert len(opened) == len(closed) == 1
