@@ -17,6 +17,7 @@
     └── AuditInterrupted           exit 130: the Python API was interrupted
     Caught within the audit, so they end in no exit code:
     Exception
+    ├── AskFewerError              a request has to be asked in smaller parts
     └── HaltedError                nothing new may be sent in this run
     ValueError
     └── NoPlaneError               three samples do not span a plane

@@ -260,6 +260,7 @@ def test_check_counts_what_it_asks_and_tries_other_ways_where_few_are_right(
         "batch_problems",
         "missed_classes",
         "problems",
+        "corrected",
         "rate_headers",
         "example",
         "discovered",
@@ -467,9 +468,9 @@ def test_a_model_file_that_is_missing(command: RunCommand, samples: Path) -> Non
 
 
 def test_a_model_file_of_no_known_kind(command: RunCommand, samples: Path, tmp_path: Path) -> None:
-    (tmp_path / "model.mar").write_bytes(b"x")
-    ran = command("--model", "model.mar", "--samples", samples)
-    fails(ran, ExitCode.USAGE, "model.mar is of no known kind: expected a file ending in .onnx")
+    (tmp_path / "model.bin2").write_bytes(bytes(range(256)))
+    ran = command("--model", "model.bin2", "--samples", samples)
+    fails(ran, ExitCode.USAGE, "model.bin2 is of no known kind: expected a file ending in .onnx")
 
 
 def test_a_damaged_model_file(command: RunCommand, samples: Path, tmp_path: Path) -> None:

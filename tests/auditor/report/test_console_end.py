@@ -75,7 +75,7 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
 @pytest.mark.parametrize(
     ("changes", "effort", "labels"),
     [
-        ({"shape": [3, 160, 160]}, "standard", 5),
+        ({"shape": [3, 200, 200]}, "standard", 5),
         ({"encoding": "jpeg:90"}, "standard", 5),
         ({}, "standard", 3),
         ({}, "thorough", 5),
