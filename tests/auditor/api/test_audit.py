@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,14 @@ from auditor.samples.samples import Samples
 MakeOracle = Callable[..., Any]
 QUICK: dict[str, Any] = {"planes": 8, "canaries": 5, "progress": False}
 label_of = nearest_prototype(synthetic_prototypes(1, 5, (1, 4, 4)))
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """Ctrl-C is heeded, also where the suite runs in the background and its shell ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 def press() -> None:
