@@ -14,7 +14,7 @@ import functools
 import secrets
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import dask
@@ -25,12 +25,12 @@ from adapters.errors import AdapterError, ModelStopped
 from auditor.errors import UsageError
 from auditor.fleet.run import workers
 from auditor.fleet.spread import (
-    AHEAD,
     ReplicaReply,
     SpreadOracle,
     ask_replica,
     same_again,
     shareable,
+    spread,
 )
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import LocatedTarget
@@ -64,20 +64,8 @@ def on_cluster(request: AuditRequest, scheduler: str) -> Iterator[AuditRequest]:
             client.wait_for_workers(1, timeout=_FOUND_S)
         except TimeoutError as error:
             raise UsageError(f"the Dask scheduler at {scheduler} has no worker") from error
-        ahead = AHEAD * sum(client.ncores().values())
-        limits = replace(request.limits, concurrency=max(ahead, request.limits.concurrency))
-        opening = functools.partial(_open_replicated, client, located)
-        target = replace(located, open=opening, concurrency=ahead)
-        yield replace(request, target=target, limits=limits)
-
-
-async def _open_replicated(client: Client, located: LocatedTarget) -> LabelOracle:
-    inner = await located.open()
-    try:
-        return ReplicatedOracle(client, located, inner)
-    except BaseException:
-        await inner.aclose()
-        raise
+        cores = sum(client.ncores().values())
+        yield spread(request, located, cores, functools.partial(ReplicatedOracle, client))
 
 
 class ReplicatedOracle(SpreadOracle):

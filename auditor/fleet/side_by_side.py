@@ -10,11 +10,10 @@ import asyncio
 import contextlib
 import functools
 from collections.abc import Iterator
-from dataclasses import replace
 
 from adapters.contract import Batch, LabelOracle, Labels
 from adapters.errors import ModelStopped
-from auditor.fleet.spread import AHEAD, SpreadOracle, ask_replica, same_again, shareable
+from auditor.fleet.spread import SpreadOracle, ask_replica, same_again, shareable, spread
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import LocatedTarget
 
@@ -26,19 +25,8 @@ def in_processes(request: AuditRequest, count: int) -> Iterator[AuditRequest]:
     Raises:
         UsageError: it is no model file.
     """
-    located, ahead = shareable(request, count), AHEAD * count
-    limits = replace(request.limits, concurrency=max(ahead, request.limits.concurrency))
-    target = replace(located, open=functools.partial(_open, located, count), concurrency=ahead)
-    yield replace(request, target=target, limits=limits)
-
-
-async def _open(located: LocatedTarget, count: int) -> LabelOracle:
-    inner = await located.open()
-    try:
-        return SideBySide(located, inner, count)
-    except BaseException:
-        await inner.aclose()
-        raise
+    beside = functools.partial(SideBySide, count=count)
+    yield spread(request, shareable(request, count), count, beside)
 
 
 class SideBySide(SpreadOracle):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,6 +19,10 @@ AHEAD = 2
 PER_TASK = 16
 """Most inputs of one task, unless the target states a batch: an audit asks some hundred at a time,
 which are to be shared out."""
+
+
+AskedBy = Callable[[LocatedTarget, LabelOracle], LabelOracle]
+"""Makes the oracle that asks all replicas of the model at a place from the first of them."""
 
 
 def shareable(request: AuditRequest, count: int | None) -> LocatedTarget:
@@ -37,6 +43,27 @@ def shareable(request: AuditRequest, count: int | None) -> LocatedTarget:
     if Path(described.location).exists():
         described = replace(described, location=str(Path(described.location).absolute()))
     return locate(described, request.samples)
+
+
+def spread(
+    request: AuditRequest, located: LocatedTarget, places: int, asked_by: AskedBy
+) -> AuditRequest:
+    """``request`` with its model, which lies at ``located``, asked in so many ``places`` at once by
+    the oracle that ``asked_by`` makes of the first replica.
+    """
+    ahead = AHEAD * places
+    limits = replace(request.limits, concurrency=max(ahead, request.limits.concurrency))
+    opening = functools.partial(_open, located, asked_by)
+    return replace(request, target=replace(located, open=opening, concurrency=ahead), limits=limits)
+
+
+async def _open(located: LocatedTarget, asked_by: AskedBy) -> LabelOracle:
+    inner = await located.open()
+    try:
+        return asked_by(located, inner)
+    except BaseException:
+        await inner.aclose()
+        raise
 
 
 async def same_again(located: LocatedTarget, fingerprint: str) -> LabelOracle:

@@ -152,9 +152,9 @@ def trigger_evidence(
         reason = Reason("trigger-out-of-scope", {**change, "only": only})
     else:
         reason = _trigger_reason(result, best, change)
-    # The search ended with a patch for some classes and did not look for others.
-    some = reason.code == "trigger-some"
     if reason.code != "trigger-ordinary":
+        # A search that ended with a patch for some classes did not look for others.
+        some = reason.code == "trigger-some"
         return TriggerEvidence(suspicious, reason, best.target, natural=some)
     samples = result.search_images + result.validation_images
     need = search_need(result.p, result.comparisons, spec.encoding, classes, samples)

@@ -66,9 +66,8 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
     if not searched_by_label(spec.shape[1:]):
         only = known_only_for(spec, classes)
         obstacle = obstacle or ("scope" if only is not None else "")
-        need = (
-            "search" if plan.settings.per_source else clearing_need(spec.encoding, classes, samples)
-        )
+        unmeasured = plan.settings.per_source
+        need = "search" if unmeasured else clearing_need(spec.encoding, classes, samples)
         rates = None if obstacle else trigger_error_rates()
         clears = not obstacle and need is None
         return Prospects(clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, need or "", "")

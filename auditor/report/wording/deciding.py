@@ -35,9 +35,8 @@ def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
     """
     rates = rates_of(result)
     effort, own = accusing_effort(rates), result.settings.effort
-    classes = {label for plane in result.planes for label in plane.triplet_classes}
     order = [*EFFORTS]
-    if effort is None or len(classes) < FEW_CLASSES:
+    if effort is None or _classes(result) < FEW_CLASSES:
         return None
     if order.index(effort) <= order.index(own):  # type: ignore[arg-type]  # reports hold any text
         return None
@@ -53,17 +52,20 @@ def all_clear_need(result: Result) -> Need | None:
         return None
     if searched_by_label(result.input.shape[1:]):
         return None
-    classes = {label for plane in result.planes for label in plane.triplet_classes}
     samples = found.search_samples + found.fresh_samples
-    return search_need(found.p, found.looks_paid, result.input.encoding, len(classes), samples)
+    return search_need(found.p, found.looks_paid, result.input.encoding, _classes(result), samples)
+
+
+def _classes(result: Result) -> int:
+    """Number of classes of the samples that planes run through."""
+    return len({label for plane in result.planes for label in plane.triplet_classes})
 
 
 def clearing_search(result: Result) -> ClearingRates | None:
     """The measured ends of trigger searches of small pictures, if one cleared the model."""
     if result.verdict != "no-evidence" or result.trigger is None or deciding(result) is not None:
         return None
-    small = not searched_by_label(result.input.shape[1:])
-    return trigger_clearing() if small else None
+    return None if searched_by_label(result.input.shape[1:]) else trigger_clearing()
 
 
 def ends_of(rates: LabelRates) -> str:

@@ -8,13 +8,7 @@ from functools import partial
 from auditor.labels.reasons import Reason, ReasonCode
 from auditor.measured import FEW_CLASSES, ErrorRates, trigger_clearing, trigger_error_rates
 from auditor.report.wording import label_reasons
-from auditor.report.wording.phrases import (
-    Values,
-    class_name,
-    hits_of,
-    share_of,
-    times_words,
-)
+from auditor.report.wording.phrases import Values, class_name, hits_of, share_of, times_words
 from auditor.report.wording.terms import SCORE_TITLES
 from auditor.report.wording.text import percent, rate_interval
 from auditor.report.wording.triggers import trigger_kind_phrase, trigger_phrase

@@ -6,11 +6,12 @@ import asyncio
 import json
 import math
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from examples.benchmarks.child import first_line_of
 
 CLASSES = 10
 ARRIVED: list[float] = []
@@ -93,14 +94,8 @@ def _told(body: bytes) -> bytes:
 def served(shape: tuple[int, ...], delay_s: float = 0.0) -> Iterator[str]:
     """The server in a process of its own, at the address given; labels come after ``delay_s``."""
     module = "examples.benchmarks.client_cpu.server"
-    command = [sys.executable, "-m", module, str(delay_s), *map(str, shape)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
-    finally:
-        process.terminate()
-        process.wait()
+    with first_line_of(module, [str(delay_s), *map(str, shape)]) as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 async def _serve(shape: list[int], delay_s: float) -> None:

@@ -93,7 +93,7 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
     each = options.each or SAMPLES // classes
     picked = drawn(data.y_test, classes, each, rng)
     pixels, truth = data.x_test[picked], data.y_test[picked].astype(np.int64)
-    model = InputSpec(pixels.shape[1:], (0.0,) * pixels.shape[1], (1.0,) * pixels.shape[1])
+    model = input_of(pixels)
     labels = through(classifier(models / f"{record['name']}.onnx"), model, options.coding)
     run = started(pixels, truth, labels, effort, seed)
     row: Record = {
@@ -123,10 +123,15 @@ def stages_of(run: LabelSearch, labels: Any) -> Iterator[tuple[Record, int]]:
         yield {"queries": asked - before, "findings": findings}, asked
 
 
+def input_of(pixels: Any) -> InputSpec:
+    """The input of a model of pictures like ``pixels`` ``(n, c, h, w)``, in 0 to 1."""
+    channels = pixels.shape[1]
+    return InputSpec(pixels.shape[1:], (0.0,) * channels, (1.0,) * channels)
+
+
 def started(pixels: Any, truth: Any, labels: Any, effort: str, seed: int) -> LabelSearch:
     """A search of 8-bit ``pixels`` ``(n, c, h, w)`` of classes ``truth``, with its first labels."""
-    shape: tuple[int, int, int] = pixels.shape[1:]
-    spec = InputSpec(shape, (0.0,) * shape[0], (1.0,) * shape[0])
+    spec = input_of(pixels)
     settings = EFFORTS[effort]  # type: ignore[index]  # rows name efforts
     run: LabelSearch = _driven(
         prepare(spec.from_pixels(pixels), truth, spec, settings, seed), labels

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from auditor.plan.settings import PAPER_PLANES
 from auditor.scores.entropy import renyi_entropy
+from examples.benchmarks.child import first_line_of
 from examples.benchmarks.machine import machine
 from examples.benchmarks.stored import ROOT, write_page
 
@@ -147,16 +148,9 @@ def _garak(python: str, url: str) -> Cost:
 
 @contextmanager
 def _served(path: Path) -> Iterator[str]:
-    """The demo's server with one model, in a process of its own whose cost counts for nobody."""
-    command = [sys.executable, "-m", "auditor.workflows.demo.server", f"model={path}"]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    try:
-        yield f"{process.stdout.readline().strip()}/v2/models/model"
-    finally:
-        process.terminate()
-        process.wait()
-        process.stdout.close()
+    """The demo's server with one model."""
+    with first_line_of("auditor.workflows.demo.server", [f"model={path}"]) as address:
+        yield f"{address}/v2/models/model"
 
 
 # ---- the loop that one would write -------------------------------------------------------------

@@ -29,12 +29,15 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(label_scope, "label_rates", lambda: rates)
 
 
-def found(side: int, samples: int = 60, classes: int = 5, **settings: Any) -> Prospects:
+def found(
+    side: int, samples: int = 60, classes: int = 5, encoding: str | None = None, **settings: Any
+) -> Prospects:
     rng = np.random.default_rng(0)
     images = (rng.integers(0, 256, (samples, 1, side, side)) / 255).astype(np.float32)
     given = np.arange(samples) % classes
     chosen = AuditSettings(**{"planes": 3, "canaries": 0, **settings})
     spec = InputSpec((1, side, side), (0.0,), (1.0,))
+    spec = spec if encoding is None else replace(spec, encoding=encoding)
     plan = build_plan(images, given, [str(n) for n in range(samples)], chosen, spec)
     return prospects(plan, classes, samples, spec)
 
@@ -67,14 +70,8 @@ def test_small_pictures_are_cleared_as_they_were_measured(
 
 
 def test_small_pictures_through_jpeg_are_not_cleared() -> None:
-    rng = np.random.default_rng(0)
-    images = (rng.integers(0, 256, (120, 1, 28, 28)) / 255).astype(np.float32)
-    spec = replace(InputSpec((1, 28, 28), (0.0,), (1.0,)), encoding="jpeg:90")
-    given, refs = np.arange(120) % 10, [str(n) for n in range(120)]
-    plan = build_plan(images, given, refs, AuditSettings(planes=3, canaries=0), spec)
-    assert "an all-clear needs pictures sent without loss" in decides(
-        prospects(plan, 10, 120, spec)
-    )
+    said = decides(found(28, 120, 10, encoding="jpeg:90"))
+    assert "an all-clear needs pictures sent without loss" in said
 
 
 def test_too_many_backdoors_cleared_take_the_all_clear_away(
@@ -128,12 +125,7 @@ def test_a_search_left_out_is_said() -> None:
 
 
 def test_jpeg_of_larger_pictures_is_out_of_scope() -> None:
-    rng = np.random.default_rng(0)
-    images = (rng.integers(0, 256, (60, 1, 64, 64)) / 255).astype(np.float32)
-    spec = replace(InputSpec((1, 64, 64), (0.0,), (1.0,)), encoding="jpeg:90")
-    given, refs = np.arange(60) % 5, [str(n) for n in range(60)]
-    plan = build_plan(images, given, refs, AuditSettings(planes=3, canaries=0), spec)
-    assert "lossless pictures" in decides(prospects(plan, 5, 60, spec))
+    assert "lossless pictures" in decides(found(64, encoding="jpeg:90"))
 
 
 @pytest.mark.parametrize(

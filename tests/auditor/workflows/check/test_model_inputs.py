@@ -32,6 +32,17 @@ def model(path: Path, kind: int, sides: list[Any], axes: list[int]) -> Path:
     return path
 
 
+def coloured(folder: Path, names: str, seed: int, levels: tuple[int, int], more: int) -> None:
+    """Eight pictures of each class, whose own channel, if it has one, is by ``more`` brighter."""
+    rng = np.random.default_rng(seed)
+    for channel, name in enumerate(names):
+        (folder / name).mkdir(parents=True)
+        for number in range(8):
+            pixels = rng.integers(*levels, (8, 8, 3), dtype=np.uint8)
+            pixels[..., channel : channel + 1] += more
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+
+
 @pytest.mark.parametrize(
     ("kind", "sides", "axes", "note"),
     [
@@ -42,13 +53,7 @@ def model(path: Path, kind: int, sides: list[Any], axes: list[int]) -> Path:
 def test_what_the_file_says_is_taken(
     command: Any, tmp_path: Path, kind: int, sides: list[Any], axes: list[int], note: str
 ) -> None:
-    rng = np.random.default_rng(3)
-    for channel, name in enumerate("abc"):
-        (tmp_path / "s" / name).mkdir(parents=True)
-        for number in range(8):
-            pixels = rng.integers(0, 100, (8, 8, 3), dtype=np.uint8)
-            pixels[..., channel] += 120
-            Image.fromarray(pixels).save(tmp_path / "s" / name / f"{number}.png")
+    coloured(tmp_path / "s", "abc", 3, (0, 100), 120)
     file = model(tmp_path / "m.onnx", kind, sides, axes)
     ran = command("check", "--model", file, "--samples", tmp_path / "s", "--write", "t.toml")
     assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
@@ -61,13 +66,7 @@ def test_a_range_that_nobody_stated_is_searched_and_the_model_opened_once(
     command: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Three of four classes are right in 0 to 1 too, and only -1 to 1 gives the fourth."""
-    rng = np.random.default_rng(4)
-    for channel, name in enumerate("abcd"):
-        (tmp_path / "s" / name).mkdir(parents=True)
-        for number in range(8):
-            pixels = rng.integers(78, 82, (8, 8, 3), dtype=np.uint8)
-            pixels[..., channel : channel + 1] += 25
-            Image.fromarray(pixels).save(tmp_path / "s" / name / f"{number}.png")
+    coloured(tmp_path / "s", "abcd", 4, (78, 82), 25)
     nodes = [
         helper.make_node("ReduceMean", ["x"], ["m"], axes=[2, 3], keepdims=0),
         helper.make_node("Pad", ["m", "pads", "dark"], ["y"]),
