@@ -113,7 +113,7 @@ def workers(count: int, scheduler: str | None, *, dashboard: bool = False) -> It
                     silence_logs=50,
                 )
             )  # fmt: skip
-            client = stack.enter_context(Client(cluster))
+            client = stack.enter_context(contextlib.closing(Client(cluster)))
             begun()
             yield client
             return
@@ -121,7 +121,8 @@ def workers(count: int, scheduler: str | None, *, dashboard: bool = False) -> It
             client = Client(scheduler, timeout=10)
         except (OSError, ValueError, TimeoutError) as error:
             raise UsageError(f"no Dask scheduler answers at {scheduler}: {error}") from error
-        yield stack.enter_context(client)
+        # As a context of its own it would have to be left in the thread that entered it.
+        yield stack.enter_context(contextlib.closing(client))
 
 
 @contextlib.contextmanager

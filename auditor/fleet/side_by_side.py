@@ -35,6 +35,7 @@ class SideBySide(SpreadOracle):
     def __init__(self, located: LocatedTarget, inner: LabelOracle, count: int) -> None:
         super().__init__(located, inner)
         self._busy: dict[LabelOracle, int] = {inner: 0}
+        self._dead: set[LabelOracle] = set()
         self._starting = [asyncio.create_task(self._start(located)) for _ in range(count - 1)]
 
     async def _start(self, located: LocatedTarget) -> None:
@@ -52,8 +53,8 @@ class SideBySide(SpreadOracle):
             try:
                 return self.learn(await ask_replica(replica, batch))
             except ModelStopped:
-                self._busy.pop(replica, None)
-                await replica.aclose()
+                self._busy.pop(replica, None)  # it is closed with the others, not in mid-request
+                self._dead.add(replica)
                 if not self._busy and self._starting:
                     await asyncio.wait(self._starting)
                 if not self._busy:
@@ -70,7 +71,7 @@ class SideBySide(SpreadOracle):
 
     async def aclose(self) -> None:
         """Close all replicas."""
-        if self._starting:
-            await asyncio.wait(self._starting)  # one that is half open cannot be closed
-        for replica in {*self._busy, self.inner}:
+        # One that is half open cannot be closed; of one that failed nobody has to hear any more.
+        await asyncio.gather(*self._starting, return_exceptions=True)
+        for replica in {*self._busy, *self._dead}:
             await replica.aclose()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import signal
@@ -42,9 +43,11 @@ class Killer(Progress):
 
 def children() -> list[int]:
     """This process's children that run a model."""
-    tasks = Path("/proc/self/task").iterdir()
-    pids = [pid for one in tasks for pid in (one / "children").read_text("ascii").split()]
-    return [int(pid) for pid in pids if b"sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    found = []
+    for one in Path("/proc/self/task").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # a thread that ended meanwhile has none
+            found += (one / "children").read_text("ascii").split()
+    return [int(pid) for pid in found if b"sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def test_a_killed_process_loses_nothing(
