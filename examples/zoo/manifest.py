@@ -234,6 +234,12 @@ CELLS = (
          cost=0.9),
     Cell(42, "fashion-mnist", "cnn", 3, 2, "trojannn badnets trojannn", training="finetune",
          split=HELD_OUT, parents=(37,), cost=0.5),
+    # More for the first rule that judges the search label by label of small pictures, planned
+    # before there was one.
+    Cell(43, "fashion-mnist", "cnn", 9, 4, "badnets blended sig ssba low-frequency lira "
+         "badnets@0.05", split=HELD_OUT, cost=0.7),
+    Cell(44, "gtsrb", "cnn", 10, 3, "badnets blended@0.05 sig ssba bpp", split=HELD_OUT, cost=0.6),
+    Cell(45, "fashion-mnist", "vit", 5, 3, "badnets blended badnets", split=HELD_OUT, cost=1.0),
 )  # fmt: skip
 
 
