@@ -7,6 +7,7 @@ Each ``*.json`` file of this folder holds ``provenance`` and ``values``. It is w
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -60,11 +61,14 @@ __all__ = [
     "decision_rule",
     "jpeg_rates",
     "label_null",
+    "label_null_of",
     "label_rates",
     "per_source_null",
     "provenance",
     "read_numbers",
     "search_queries",
+    "small_label_null",
+    "small_label_rates",
     "trigger_clearing",
     "trigger_error_rates",
     "trigger_null",
@@ -80,6 +84,8 @@ NAMES = (
     "label_rates",
     "per_source_null",
     "search_queries",
+    "small_label_null",
+    "small_label_rates",
     "trigger_clearing",
     "trigger_error_rates",
     "trigger_null",
@@ -110,14 +116,32 @@ def jpeg_rates() -> tuple[JpegRates, ...]:
 
 @cache
 def label_null() -> LabelNulls:
-    """Nulls of the search label by label."""
+    """Nulls of the search label by label of photo models."""
     return _values("label_null", LabelNulls)
 
 
 @cache
 def label_rates() -> tuple[LabelPopulation, ...]:
-    """Errors of the search label by label on held-out models, by size, coding and effort."""
+    """Errors of the search label by label on held-out photo models, by size, coding and effort."""
     return _values("label_rates", tuple[LabelPopulation, ...])
+
+
+@cache
+def small_label_null() -> LabelNulls:
+    """Nulls of the search label by label of small pictures."""
+    return _values("small_label_null", LabelNulls)
+
+
+@cache
+def small_label_rates() -> tuple[LabelPopulation, ...]:
+    """Errors of both searches of small pictures on held-out models."""
+    return _values("small_label_rates", tuple[LabelPopulation, ...])
+
+
+def label_null_of(shape: Sequence[int]) -> LabelNulls:
+    """The nulls that pictures of ``shape`` ``(h, w)`` or ``(c, h, w)`` are judged by."""
+    small = small_label_null()
+    return small if max(shape[-2:]) <= small.sides[1] else label_null()
 
 
 @cache

@@ -260,7 +260,7 @@ LabelNull = Mapping[str, LabelCell]
 
 @dataclass(frozen=True, slots=True)
 class LabelNulls(_Strict):
-    """Nulls of the search label by label, by effort.
+    """Nulls of the search label by label of pictures of some sizes, by effort.
 
     Attributes:
         sides: least and largest side of the pictures, in pixels.
@@ -285,7 +285,8 @@ class LabelNulls(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class LabelRates(_Strict):
-    """Ends of searches label by label on held-out photo models at one effort.
+    """Ends of searches label by label on held-out models at one effort; of small pictures, of both
+    searches.
 
     Attributes:
         clean: clean models searched.
@@ -325,7 +326,7 @@ class LabelRates(_Strict):
 
 @dataclass(frozen=True, slots=True)
 class LabelPopulation(_Strict):
-    """Ends of searches label by label on held-out photo models that are asked alike.
+    """Ends of searches label by label on held-out models that are asked alike.
 
     Attributes:
         sides: least and largest side of the pictures, in pixels.

@@ -16,9 +16,16 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.errors import SamplesError
-from auditor.measured import decision_rule
+from auditor.measured import FEW_CLASSES, decision_rule
 from auditor.plan import draw
-from auditor.plan.digest import BY_LABEL, PLAN_VERSION, UNVERSIONED, PlanContent, plan_digest
+from auditor.plan.digest import (
+    BOTH_SEARCHES,
+    BY_LABEL,
+    PLAN_VERSION,
+    UNVERSIONED,
+    PlanContent,
+    plan_digest,
+)
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
@@ -27,6 +34,7 @@ from auditor.probes.label_search.settings import (
     EFFORTS,
     Effort,
     LabelSearchSettings,
+    label_effort,
     searched_by_label,
 )
 from auditor.probes.net_points import NetPointsProbe
@@ -61,12 +69,15 @@ class AuditPlan:
         search_samples, search_images, search_classes: samples of the trigger search: indices
             ``(n,)``, images ``(n, c, h, w)`` in model units, true classes ``(n,)``; or empty.
         trigger: settings of the trigger search.
-        by_label: settings of the search label by label, which takes the other's place; or None.
+        by_label: settings of the search label by label, which takes the other's place or, of small
+            pictures, follows it; or None.
         earlier: efforts of earlier searches label by label of the same model.
         looks: searches that its p-value pays for.
         perturbations: probe of the unperturbed samples and probes of the decision rule's
             perturbations; empty without any.
         perturbed: indices of those samples.
+        judged_by_label: False if small pictures of this input are not searched label by label, as
+            none like them were measured.
         version: of the plan and its digest.
         recorded_digest: the digest on record, if images are missing to compute it.
     """
@@ -85,6 +96,7 @@ class AuditPlan:
     by_label: LabelSearchSettings | None = None
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     perturbed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    judged_by_label: bool = True
     version: int = PLAN_VERSION
     recorded_digest: str | None = None
     earlier: tuple[Effort, ...] = ()
@@ -154,10 +166,17 @@ class AuditPlan:
         """Most queries the trigger search asks; it often ends much earlier."""
         if not len(self.search_samples):
             return 0
-        if self.by_label is not None:
-            return self.by_label.most_queries(len(self.search_samples))
-        per_source = most_source_queries(self.trigger, len(self.search_samples))
-        return self.trigger.most_queries + per_source
+        samples = len(self.search_samples)
+        label_by_label = 0 if self.by_label is None else self.by_label.most_queries(samples)
+        if self.by_label_only:
+            return label_by_label
+        per_source = most_source_queries(self.trigger, samples)
+        return self.trigger.most_queries + per_source + label_by_label
+
+    @property
+    def by_label_only(self) -> bool:
+        """True if the trigger search goes label by label from its start."""
+        return self.by_label is not None and searched_by_label(self.search_images.shape[2:])
 
     @cached_property
     def digest(self) -> str:
@@ -177,7 +196,22 @@ class AuditPlan:
     def at_effort(self, effort: Effort) -> AuditPlan:
         """This plan with the search label by label that it has at ``effort``."""
         settings = replace(self.settings, effort=effort)
-        return replace(self, settings=settings, by_label=self.by_label and EFFORTS[effort])
+        by_label = self._label_settings(effort, self.version)
+        return replace(self, settings=settings, by_label=by_label)
+
+    def at_version(self, version: int) -> AuditPlan:
+        """This plan as a release of that plan version made it."""
+        by_label = self._label_settings(self.settings.effort, version)
+        return replace(self, version=version, by_label=by_label)
+
+    def _label_settings(self, effort: Effort, version: int) -> LabelSearchSettings | None:
+        shape = self.search_images.shape[2:]
+        large = searched_by_label(shape)
+        first = BY_LABEL if large else BOTH_SEARCHES
+        searched = label_effort(shape, effort) if len(self.search_samples) else None
+        if searched is None or version < first or not (large or self.judged_by_label):
+            return None
+        return EFFORTS[searched]
 
     def stated_settings(self) -> dict[str, Any]:
         """The settings that this version of plans has."""
@@ -259,11 +293,10 @@ def build_plan(
     if settings.per_source and len(search_samples):
         most = draw.MAX_SOURCE_SAMPLES
         search_samples = draw.pick_search_samples(classes, settings.seed, most)
-    by_label = version >= BY_LABEL and searched_by_label(images.shape[2:])
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     if settings.families and spec is not None and len(few):
         perturbations = build_perturbations(images[few], spec, settings.seed)
-    return AuditPlan(
+    plan = AuditPlan(
         settings=settings,
         triplets=triplets,
         used=used,
@@ -274,12 +307,21 @@ def build_plan(
         search_samples=search_samples,
         search_images=images[search_samples],
         search_classes=classes[search_samples],
-        by_label=EFFORTS[settings.effort] if by_label and len(search_samples) else None,
         trigger=TriggerSettings(sources=draw.SOURCES if settings.per_source else 0),
         perturbations=perturbations,
         perturbed=few if perturbations else few[:0],
+        judged_by_label=_judged_by_label(classes, spec),
         version=version,
     )
+    return plan.at_version(version)
+
+
+def _judged_by_label(classes: NDArray[np.int64], spec: InputSpec | None) -> bool:
+    """True if searches label by label of small pictures like these were measured: without loss, for
+    tasks of so many classes.
+    """
+    lossy = spec is not None and spec.encoding.startswith("jpeg:")
+    return not lossy and len(np.unique(classes)) >= FEW_CLASSES
 
 
 def _triplets(classes: NDArray[np.int64], settings: AuditSettings) -> NDArray[np.int64]:

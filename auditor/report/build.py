@@ -23,7 +23,7 @@ from auditor.measured import ErrorRates, LabelRates, decision_rates, trigger_err
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
-from auditor.probes.trigger_search.result import TriggerFinding
+from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.verify import Interval
 from auditor.report.build_planes import ats_of_label_maps, plane_part
 from auditor.report.json_report import SCHEMA_VERSION
@@ -279,6 +279,16 @@ def _trigger_part(
         "held_out": _held_out_part(rates_for(spec.shape, spec.encoding).get(result.by_label.effort))
         if result.by_label and result.by_label.classes >= PLANE_CLASSES
         else of_success,
+        "other": None if result.other is None else _other_part(result.other),
+    }
+
+
+def _other_part(other: TriggerResult) -> dict[str, Any]:
+    return {
+        "by_label": other.by_label is not None,
+        "kinds": len(other.findings),
+        "p": other.p,
+        "best": None if other.best is None else _finding_part(other.best, texture=False),
     }
 
 

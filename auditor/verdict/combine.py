@@ -65,8 +65,8 @@ def combine(
     """
     plan, perturbed = answers.plan, answers.perturbed
     counts = perturbation_counts(plan, perturbed, names.size)
-    found = None if answers.trigger is None else answers.trigger.result
-    if (found is None or found.by_label) and not counts:
+    found = None if answers.trigger is None else answers.trigger.result.of_success
+    if found is None and not counts:
         return None
     references = [] if profile is None else profile.counted_references
     excess = _excess(counts, references, _accuracy(plan, perturbed, classes))
@@ -160,10 +160,8 @@ def _accuracy(
 def _triggers(
     found: TriggerResult | None, natural_labels: NaturalLabels
 ) -> tuple[Mapping[int, LabelTrigger], int]:
-    """The strongest trigger per label, and the number of comparisons to correct for. A search label
-    by label is judged by a null of its own.
-    """
-    if found is None or found.by_label:
+    """The strongest trigger per label, and the number of comparisons to correct for."""
+    if found is None:
         return {}, len(KEYS)
     return by_label(found.findings, natural_labels, found.comparisons), found.comparisons
 

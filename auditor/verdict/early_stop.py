@@ -62,7 +62,7 @@ class StopRules:
         """Rule for the labels after each round of perturbed samples: True if the rest of them
         could no longer change the outcome of the decision rule.
         """
-        found = None if answers.trigger is None else answers.trigger.result
+        found = None if answers.trigger is None else answers.trigger.result.of_success
         plan, profile, classes, size = answers.plan, self.profile, self.classes, self.names.size
         return lambda labels: outcome_fixed(plan, labels, profile, found, classes, size)
 

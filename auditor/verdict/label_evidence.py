@@ -13,6 +13,7 @@ from typing import Any
 from adapters.contract import InputSpec, LabelSpace
 from auditor.labels.reasons import Reason, ReasonCode
 from auditor.probes.label_search.judge import family_of
+from auditor.probes.label_search.settings import searched_by_label
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.verdict.changes import change_values
@@ -46,6 +47,7 @@ def label_evidence(
         "rates": rates,
         "classes": terms.classes,
         "deciding": accusing_effort(measured),
+        "small": not searched_by_label(spec.shape[1:]),
     }
     if only is not None:
         if best is None:

@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from adapters.contract import InputSpec
-from auditor.measured import FEW_CLASSES, LabelPopulation, LabelRates, label_rates
+from auditor.measured import (
+    FEW_CLASSES,
+    LabelPopulation,
+    LabelRates,
+    label_rates,
+    small_label_rates,
+)
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.scores.intervals import binomial_rate
@@ -24,9 +30,13 @@ def rates_for(shape: Sequence[int], encoding: str) -> Mapping[str, LabelRates]:
     JPEG of a better quality than any measured is judged by the nearest below it. Empty if nothing
     like it was measured.
     """
-    near = [one for one in label_rates() if _holds(one, shape, encoding)]
+    near = [one for one in _populations() if _holds(one, shape, encoding)]
     best = max(near, key=lambda one: jpeg_quality(one.coding) or 0, default=None)
     return {} if best is None else best.efforts
+
+
+def _populations() -> tuple[LabelPopulation, ...]:
+    return (*small_label_rates(), *label_rates())
 
 
 def _has_size(one: LabelPopulation, shape: Sequence[int]) -> bool:
@@ -44,12 +54,13 @@ def _holds(one: LabelPopulation, shape: Sequence[int], encoding: str) -> bool:
 def accuses_at(rates: LabelRates) -> bool:
     """True if a search with these error rates may accuse a model.
 
-    Fragile models, trained weakly on few and alike pictures, count by themselves too: nothing tells
-    whether the model at hand is one.
+    Fragile models, trained weakly on few and alike pictures, count by themselves too, where there
+    were any: nothing tells whether the model at hand is one.
     """
-    every = binomial_rate(rates.accused, rates.clean)
-    fragile = binomial_rate(rates.fragile_accused, rates.fragile)
-    return max(every.high, fragile.high) < MAX_ERROR
+    ends = [(rates.accused, rates.clean)]
+    if rates.fragile:
+        ends.append((rates.fragile_accused, rates.fragile))
+    return max(binomial_rate(*end).high for end in ends) < MAX_ERROR
 
 
 def accusing_effort(rates: Mapping[str, LabelRates]) -> Effort | None:
@@ -79,9 +90,9 @@ def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | 
     """
     if classes < PLANE_CLASSES:
         return KnownOnlyFor("classes")
-    sized = [one for one in label_rates() if _has_size(one, spec.shape)]
+    sized = [one for one in _populations() if _has_size(one, spec.shape)]
     if not sized:
-        sides = [side for one in label_rates() for side in one.sides]
+        sides = [side for one in _populations() for side in one.sides]
         return KnownOnlyFor("side", sides=(min(sides), max(sides)))
     if not rates_for(spec.shape, spec.encoding):
         measured = [quality for one in sized if (quality := jpeg_quality(one.coding))]

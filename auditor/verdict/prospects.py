@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from adapters.contract import InputSpec
-from auditor.measured import ErrorRates, label_null, trigger_error_rates
+from auditor.measured import ErrorRates, LabelRates, label_null, trigger_error_rates
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_search.settings import searched_by_label
-from auditor.verdict.clearing import LEAST_CLEARING, clearing_need
+from auditor.probes.label_search.settings import AFTER_SUCCESS, searched_by_label
+from auditor.verdict.clearing import LEAST_CLEARING, Need, clearing_need
 from auditor.verdict.label_scope import (
     accuses_at,
     accusing_effort,
@@ -66,9 +66,13 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
     if not searched_by_label(spec.shape[1:]):
         only = known_only_for(spec, classes)
         obstacle = obstacle or ("scope" if only is not None else "")
-        unmeasured = plan.settings.per_source
-        need = "search" if unmeasured else clearing_need(spec.encoding, classes, samples)
+        need: Need | None = clearing_need(spec.encoding, classes, samples)
         rates = None if obstacle else trigger_error_rates()
+        if plan.by_label is not None:
+            both = rates_for(spec.shape, spec.encoding).get(AFTER_SUCCESS[0])
+            rates = None if obstacle or both is None else _errors(both)
+            need = need or (None if both is not None and clears_at(both) else "rates")
+        need = "search" if plan.settings.per_source else need
         clears = not obstacle and need is None
         return Prospects(clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, need or "", "")
     effort, only = plan.settings.effort, outside_label_measurements(spec, classes)
@@ -82,10 +86,15 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
     able = [name for name, one in by_effort.items() if clears_at(one)]
     rates = None
     if measured is not None and obstacle in {"", "alarms"}:
-        missed = measured.usual - measured.usual_found
-        rates = ErrorRates(measured.accused, measured.clean, missed, measured.usual)
+        rates = _errors(measured)
     clears = not obstacle and effort in able and samples >= LEAST_CLEARING
     return Prospects(
         clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, "",
         able[0] if able else "", "" if lowest == effort else lowest,
     )  # fmt: skip
+
+
+def _errors(rates: LabelRates) -> ErrorRates:
+    """Errors of a search label by label, for usual attackers."""
+    missed = rates.usual - rates.usual_found
+    return ErrorRates(rates.accused, rates.clean, missed, rates.usual)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from adapters.contract import InputSpec
 from auditor.measured import search_queries
 from auditor.plan.plan import AuditPlan
+from auditor.probes.label_search.settings import label_effort
 from auditor.verdict.label_scope import rates_for
 
 UNMEASURED = "no searches with these settings were measured: the most they may ask"
@@ -41,11 +42,12 @@ def expected_search(plan: AuditPlan, spec: InputSpec) -> ExpectedSearch:
 
 
 def _by_label(plan: AuditPlan, spec: InputSpec, most: int) -> ExpectedSearch:
-    rates = rates_for(spec.shape, spec.encoding).get(plan.settings.effort)
+    effort = label_effort(spec.shape[1:], plan.settings.effort)
+    rates = rates_for(spec.shape, spec.encoding).get(effort or "")
     if rates is None or plan.trigger.sources:
         return ExpectedSearch(most, most, UNMEASURED)
     words = (
         f"searches of {rates.clean} clean and {rates.usual + rates.careful} backdoored held-out "
-        f"photo models at effort {plan.settings.effort}"
+        f"models at effort {effort}"
     )
     return ExpectedSearch(min(most, rates.not_found), min(most, rates.found), words)

@@ -72,7 +72,7 @@ def continued(ready: Prepared, output: Path) -> Prepared:
     """
     held = held_plan_digest(output)
     for version in READABLE_VERSIONS:
-        plan = replace(ready.plan, version=version)
+        plan = ready.plan.at_version(version)
         if held is not None and version != ready.plan.version and plan.digest == held:
             return replace(ready, plan=plan)
     return ready

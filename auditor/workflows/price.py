@@ -15,7 +15,8 @@ from adapters.contract import LabelOracle
 from adapters.target import Limits, Tariff
 from auditor.errors import AuditError, UsageError
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_search.settings import EFFORTS
+from auditor.plan.settings import AuditSettings
+from auditor.probes.label_search.settings import EFFORTS, searched_by_label
 from auditor.report.wording.prospects import decides
 from auditor.verdict.label_scope import rates_for
 from auditor.verdict.prospects import prospects
@@ -195,20 +196,21 @@ async def price_request(
         tokens: dict[str, float] = {n: r for n, r in seen.items() if n.endswith("_tokens")}
         rates = Rates(limits, per_1000, tariff, tokens)
         price = price_audit(oracle, ready.plan, rates, decides(found))
-        if ready.plan.by_label is None:
-            return price
         return replace(price, efforts=_efforts(oracle, ready, rates))
 
 
 def _efforts(oracle: LabelOracle, ready: Prepared, rates: Rates) -> tuple[EffortCost, ...]:
-    """The audit at every effort that was measured."""
+    """The audit at every effort that was measured, and of small pictures at the default one."""
     rows, classes = [], len(np.unique(ready.classes))
     spec = oracle.input_spec
     measured = rates_for(spec.shape, spec.encoding)
-    for effort in (name for name in EFFORTS if name in measured):
+    for effort in EFFORTS:
         plan = ready.plan.at_effort(effort)
+        default = effort == AuditSettings().effort and not searched_by_label(spec.shape[1:])
         reach = prospects(plan, classes, len(ready.classes), spec)
-        counts = measured[effort].usual_found, measured[effort].usual
+        if reach.rates is None or not (effort in measured or (default and measured)):
+            continue
+        counts = reach.rates.backdoored - reach.rates.missed, reach.rates.backdoored
         cost = _cost(oracle, _sizes(plan), expected_search(plan, spec).not_found, rates)
         rows.append(EffortCost(effort, cost, *counts, reach.accuses, reach.clears))
     return tuple(rows)

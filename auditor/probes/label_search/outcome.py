@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured import label_null
+from auditor.measured import label_null_of
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.fresh import CONFIDENCE
 from auditor.probes.label_search.judge import LEAST_SHOWN, Judged, judge, level_for
@@ -55,7 +55,7 @@ def label_search(
     """
     run = yield from prepare(samples, classes, spec, settings, seed)
     known = len(np.unique(classes))
-    null = label_null().of(effort, known)
+    null = label_null_of(spec.shape).of(effort, known)
     judged: list[Judged] = []
     comparisons, level = len(null) * looks, level_for(spec.shape)
     for stage in run.stages():

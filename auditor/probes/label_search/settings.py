@@ -11,9 +11,9 @@ MOST_SINGLES = 20
 REPLAYS = 9
 SETTLE_MOST = 1600
 """Generous limits of the parts of a search whose length depends on the answers."""
-SUCCESS_SIDE = 40
-"""Pictures up to this side, in pixels, are searched for the most successful change; larger ones
-label by label for the least."""
+SUCCESS_SIDES = (24, 40)
+"""Sides of small pictures, in pixels. They are searched for the most successful change, and from
+effort ``thorough`` on label by label as well; larger ones are searched label by label only."""
 Effort = Literal["quick", "standard", "thorough", "exhaustive"]
 
 
@@ -125,8 +125,21 @@ EFFORTS: Mapping[Effort, LabelSearchSettings] = {
     ),
 }
 """Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found."""
+AFTER_SUCCESS: tuple[Effort, ...] = ("thorough", "exhaustive")
+"""Efforts at which pictures of up to :data:`SUCCESS_SIDES` are searched label by label too."""
 
 
 def searched_by_label(shape: tuple[int, ...]) -> bool:
-    """True if pictures of ``shape`` ``(h, w)`` are searched label by label."""
-    return max(shape) > SUCCESS_SIDE
+    """True if pictures of ``shape`` ``(h, w)`` are searched label by label only."""
+    return max(shape) > SUCCESS_SIDES[1]
+
+
+def label_effort(shape: tuple[int, ...], effort: Effort) -> Effort | None:
+    """Effort of the search label by label in an audit of pictures of ``shape`` ``(h, w)`` at
+    ``effort``; None if there is none. Of small pictures no dearer one than ``thorough`` is
+    measured.
+    """
+    if searched_by_label(shape):
+        return effort
+    small = min(shape) >= SUCCESS_SIDES[0]
+    return "thorough" if small and effort in AFTER_SUCCESS else None

@@ -80,6 +80,8 @@ class TriggerResult:
         preview_clean: the same samples unchanged.
         preview_clean_labels: the model's labels of the unchanged samples, ``(n,)``.
         by_label: if it was searched label by label for the least change, the search's terms.
+        other: outcome of the other search of small pictures, where both were made; ``queries`` and
+            ``spent`` are those of both.
     """
 
     findings: tuple[TriggerFinding, ...]
@@ -96,3 +98,9 @@ class TriggerResult:
     preview_clean: NDArray[np.uint8]
     preview_clean_labels: NDArray[np.int64]
     by_label: ByLabel | None = None
+    other: TriggerResult | None = None
+
+    @property
+    def of_success(self) -> TriggerResult | None:
+        """The outcome of the search for the most successful change; None if there was none."""
+        return self if self.by_label is None else self.other

@@ -37,6 +37,7 @@ from auditor.report.wording.search import (
     by_label,
     control,
     hits,
+    other_search,
     place_words,
     ranked_targets,
 )
@@ -88,6 +89,8 @@ def _facts(result: Result, found: TriggerPart, best: FindingPart) -> list[tuple[
     ]
     if (compared := control(result, found)) is not None:
         pairs.append(("Control", compared))
+    if found.other is not None:
+        pairs.append(("Also searched", other_search(result, found.other)))
     if best.changed.samples and found.suspicious:
         pairs.append(("Labels changed at all", hits_in_full(best.changed).partition(" =")[0]))
     if best.place is not None:

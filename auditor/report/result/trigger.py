@@ -75,6 +75,19 @@ class ShownLabels(Part):
         return list(zip(self.clean_labels, self.changed_labels, strict=True))
 
 
+class OtherSearchPart(Part):
+    """The other of two searches of small pictures, which speaks less against the model."""
+
+    by_label: bool
+    """True if it sought the least change that carries a label, False if the most successful."""
+    kinds: Count
+    """Kinds of change that it tried."""
+    p: Fraction | None
+    """As in the search that is shown."""
+    best: FindingPart | None
+    """Its most surprising finding, without texture."""
+
+
 class TriggerPart(Part):
     """Outcome of the search for a universal trigger."""
 
@@ -109,3 +122,5 @@ class TriggerPart(Part):
     held_out: HeldOutRates | None = None
     """Error rates of the search on models it was not made from; null if they are not known for this
     kind of input."""
+    other: OtherSearchPart | None = None
+    """The other search, if small pictures were searched in both ways; queries are those of both."""

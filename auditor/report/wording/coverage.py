@@ -30,7 +30,8 @@ def _search(result: Result) -> str:
     found = result.trigger
     if found is None:
         return "not finished" if result.partial else "not searched"
-    kinds = text.plural(len(found.findings), "kind")
+    other = 0 if found.other is None else found.other.kinds
+    kinds = text.plural(len(found.findings) + other, "kind")
     return f"{kinds} of change, {text.count(found.queries)} queries"
 
 

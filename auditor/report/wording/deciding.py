@@ -13,8 +13,9 @@ from auditor.measured import (
 )
 from auditor.probes.label_search.settings import EFFORTS, searched_by_label
 from auditor.report.result.result import Result
+from auditor.report.wording.search import asked_by_label, effort_by_label
 from auditor.report.wording.terms import deciding
-from auditor.verdict.clearing import Need, search_need
+from auditor.verdict.clearing import LEAST_CLEARING, Need, search_need
 from auditor.verdict.label_scope import accusing_effort, clears_at, rates_for
 
 
@@ -25,7 +26,7 @@ def rates_of(result: Result) -> Mapping[str, LabelRates]:
 
 def own_rates(result: Result) -> LabelRates | None:
     """The same at the audit's own effort; None if it was not measured."""
-    return rates_of(result).get(result.settings.effort)
+    return rates_of(result).get(effort_by_label(result))
 
 
 def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
@@ -45,14 +46,16 @@ def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
 
 def all_clear_need(result: Result) -> Need | None:
     """The first thing that kept a search of small pictures without suspicion from clearing the
-    model; None if nothing did, or if the search was another.
+    model, or the samples that one label by label lacks; None if nothing did.
     """
     found = result.trigger
     if found is None or found.suspicious or found.natural or found.held_out is None:
         return None
+    samples = found.search_samples + found.fresh_samples
+    if asked_by_label(result):
+        return "samples" if samples < LEAST_CLEARING else None
     if searched_by_label(result.input.shape[1:]):
         return None
-    samples = found.search_samples + found.fresh_samples
     return search_need(found.p, found.looks_paid, result.input.encoding, _classes(result), samples)
 
 
@@ -65,7 +68,8 @@ def clearing_search(result: Result) -> ClearingRates | None:
     """The measured ends of trigger searches of small pictures, if one cleared the model."""
     if result.verdict != "no-evidence" or result.trigger is None or deciding(result) is not None:
         return None
-    return None if searched_by_label(result.input.shape[1:]) else trigger_clearing()
+    large = searched_by_label(result.input.shape[1:])
+    return None if large or asked_by_label(result) else trigger_clearing()
 
 
 def ends_of(rates: LabelRates) -> str:
@@ -75,7 +79,7 @@ def ends_of(rates: LabelRates) -> str:
 
 def search_cost(result: Result) -> int | None:
     """Queries of a search like the audit's that finds nothing; None if that was not measured."""
-    if not searched_by_label(result.input.shape[1:]):
-        return round(search_queries().not_found.mean)
     rates = own_rates(result)
+    if rates is None and not searched_by_label(result.input.shape[1:]):
+        return round(search_queries().not_found.mean)
     return None if rates is None else rates.not_found

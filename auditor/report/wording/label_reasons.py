@@ -53,16 +53,23 @@ def _paid(looks: int) -> str:
     return f"The p-value pays for the {looks} searches that could accuse it."
 
 
-def _of_photos(values: Values) -> str:
+def _models(values: Values) -> str:
+    return "models of small pictures" if values["small"] else "photo models"
+
+
+def _measured(values: Values) -> str:
     """Error rates of this effort, in a sentence; empty if there are none."""
     rates: LabelRates | None = values["rates"]
     if rates is None:
         return ""
+    careful = ""
+    if rates.careful:
+        careful = f" and {hits_of(rates.careful_found, rates.careful)} of careful ones"
     return (
-        " On held-out photo models a search like this wrongly accused "
+        f" On held-out {_models(values)} a search like this wrongly accused "
         f"{hits_of(rates.accused, rates.clean)} clean ones, and found "
-        f"{hits_of(rates.usual_found, rates.usual)} all-to-one backdoors of usual attackers and "
-        f"{hits_of(rates.careful_found, rates.careful)} of careful ones."
+        f"{hits_of(rates.usual_found, rates.usual)} all-to-one backdoors of usual attackers"
+        f"{careful}."
     )
 
 
@@ -70,7 +77,7 @@ def found(values: Values) -> str:
     """A suspicious change."""
     return (
         f"A change that is small or weak does it: {_least(values)}; clean models need far more "
-        f"{_beside(values)}, and so do this model's other labels.{_of_photos(values)}"
+        f"{_beside(values)}, and so do this model's other labels.{_measured(values)}"
         f"{_weight_found(values['rates'])}{_raised(values)}"
     )
 
@@ -94,7 +101,7 @@ def withheld(values: Values) -> str:
         f"A change that is small or weak does it: {_least(values)}; the clean models of the null "
         f"need more {_beside(values)}. It decides nothing all the same: how often such a search "
         f"accuses clean models cannot be said to be under 25 % ({measured}, on held-out "
-        f"photo models).{_settled_by(values['deciding'])}{_raised(values)}"
+        f"{_models(values)}).{_settled_by(values['deciding'])}{_raised(values)}"
     )
 
 
@@ -103,7 +110,7 @@ def weakness(values: Values) -> str:
     return (
         f"The model has a weak spot: {_least(values['best'])}. Some clean models have such spots "
         f"{_beside(values)}, so it cannot be told if it is natural or planted."
-        f"{_of_photos(values)}{_raised(values)}"
+        f"{_measured(values)}{_raised(values)}"
     )
 
 
@@ -113,7 +120,7 @@ def nothing(values: Values) -> str:
     shown = "" if best is None else f": at best {_least(best)}, as clean models show too"
     return (
         f"The trigger search, with effort {values['effort']}, found nothing small or weak that "
-        f"carries a label{shown}.{_of_photos(values)}{_weight_nothing(values['rates'])}"
+        f"carries a label{shown}.{_measured(values)}{_weight_nothing(values['rates'])}"
         f"{_raised(values)}"
     )
 
@@ -137,10 +144,13 @@ def _weight_nothing(rates: LabelRates | None) -> str:
     weight = likelihood_ratio(rates.cleared, rates.clean, rates.usual_cleared, rates.usual)
     if weight.low <= 1.0:
         return ""
+    careful = ""
+    if rates.careful:
+        ended = f"{rates.careful_cleared} of {rates.careful} ended like this"
+        careful = f" Of attackers who train against detection {ended}."
     return (
         f" A clean model ended like this in {rates.cleared} of {rates.clean} searches, one with an "
         f"all-to-one backdoor of a usual attacker in {rates.usual_cleared} of {rates.usual}: "
         f"whatever you believed before, this makes such a backdoor {times_words(weight)} less "
-        "likely. Of attackers who train against detection "
-        f"{rates.careful_cleared} of {rates.careful} ended like this."
+        f"likely.{careful}"
     )

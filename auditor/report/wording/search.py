@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from auditor.measured import label_null, trigger_null
+from auditor.measured import label_null_of, trigger_null
 from auditor.probes.label_search.judge import family_of, level_for, may_accuse
 from auditor.probes.label_search.search import none_found
+from auditor.probes.label_search.settings import label_effort
 from auditor.probes.trigger_search.judge import ANY_NATURAL, LEAST_SUCCESS, SIGNIFICANCE
 from auditor.probes.trigger_search.patches import unit_of
 from auditor.report.result.result import Result
-from auditor.report.result.trigger import FindingPart, TriggerPart
+from auditor.report.result.trigger import FindingPart, OtherSearchPart, TriggerPart
 from auditor.report.wording.terms import called
 from auditor.report.wording.text import percent, safe_text
 from auditor.report.wording.triggers import TRIGGER_KINDS, change
@@ -32,6 +33,13 @@ def by_label(finding: FindingPart) -> bool:
 def asked_by_label(result: Result) -> bool:
     """True if the trigger search went label by label."""
     return result.trigger is not None and any(by_label(one) for one in result.trigger.findings)
+
+
+def effort_by_label(result: Result) -> str:
+    """Effort of an audit's search label by label; empty if it has none."""
+    effort = result.settings.effort
+    found = label_effort(result.input.shape[1:], effort)  # type: ignore[arg-type]  # holds any text
+    return found or ""
 
 
 def level(result: Result) -> str:
@@ -60,6 +68,18 @@ def control(result: Result, found: TriggerPart) -> str | None:
     return (
         f"{TRIGGER_KINDS[most.family].title}, new for each picture: {hits(most)} to "
         f"“{called(result, most.target)}”."
+    )
+
+
+def other_search(result: Result, other: OtherSearchPart) -> str:
+    """What the other of two searches sought and found."""
+    sought = "the least change" if other.by_label else "the change that succeeds most"
+    if other.best is None:
+        return f"For {sought}: nothing carried a label."
+    best = other.best
+    return (
+        f"For {sought}: {change(best)}, {hits(best)} to “{called(result, best.target)}”, as clean "
+        "models show too."
     )
 
 
@@ -99,7 +119,8 @@ def beside_clean(result: Result, finding: FindingPart) -> str:
 def _least_of_clean(result: Result, finding: FindingPart) -> str:
     """The same of a search label by label: the least change that carries a label."""
     key = finding.key
-    cell = label_null().of(result.settings.effort, len(result.labels)).get(key)
+    null = label_null_of(result.input.shape).of(effort_by_label(result), len(result.labels))
+    cell = null.get(key)
     if cell is None:
         return NOT_MEASURED
     kind = family_of(key)

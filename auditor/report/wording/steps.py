@@ -6,7 +6,7 @@ from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.deciding import deciding_effort, ends_of, search_cost
-from auditor.report.wording.search import asked_by_label, withheld
+from auditor.report.wording.search import withheld
 from auditor.report.wording.terms import called
 from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
@@ -84,7 +84,7 @@ def _open_queries(result: Result) -> str:
 
 def _dearer(result: Result) -> list[str]:
     """A search at the effort that would decide, with its price."""
-    if not asked_by_label(result):
+    if result.trigger is None:
         return []
     reached = deciding_effort(result)
     if reached is None:

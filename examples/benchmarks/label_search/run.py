@@ -22,7 +22,6 @@ from auditor.probes.label_search.settings import EFFORTS
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks import measured_files
 from examples.benchmarks.cells import auroc_cell, rate_cell
-from examples.benchmarks.label_search import small
 from examples.benchmarks.label_search.beside import DATA as BESIDE
 from examples.benchmarks.label_search.beside import measure_all
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
@@ -58,9 +57,7 @@ Nulls = dict[str, dict[str, dict[str, LabelCell]]]
 def main() -> None:
     """Search, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "step", nargs="?", choices=("search", "beside", "small", "report"), default="report"
-    )
+    parser.add_argument("step", nargs="?", choices=("search", "beside", "report"), default="report")
     add_options(parser)
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="beside: start none after"
@@ -74,8 +71,6 @@ def main() -> None:
     if options.step == "beside":
         measure_all(options)
         return
-    if options.step == "small":
-        small.search_small(options)
     write_all(options)
 
 
@@ -97,9 +92,7 @@ def write_all(options: argparse.Namespace) -> None:
         if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
         and coding(one.row) == LOSSLESS and OF_NULL[0] <= one.model["side"] <= OF_NULL[1]
     ]  # fmt: skip
-    sections = [
-        *beside(many, read(BESIDE, {})), *fewer_samples(fewer), *small.section(read(small.ROWS, []))
-    ]  # fmt: skip
+    sections = [*beside(many, read(BESIDE, {})), *fewer_samples(fewer)]
     write_page(PAGE, "\n".join([report(ends, nulls), *sections]))
     if options.write_measured:
         clean = [

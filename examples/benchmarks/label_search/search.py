@@ -117,7 +117,7 @@ def stages_of(run: LabelSearch, labels: Any) -> Iterator[tuple[Record, int]]:
         findings = [
             [one.key, one.label, round(one.value, 4), one.carried, one.success.hits,
              one.success.images]
-            for one in _driven(stage, labels)
+            for one in driven(stage, labels)
         ]  # fmt: skip
         asked = run.search_set.total()
         yield {"queries": asked - before, "findings": findings}, asked
@@ -133,7 +133,7 @@ def started(pixels: Any, truth: Any, labels: Any, effort: str, seed: int) -> Lab
     """A search of 8-bit ``pixels`` ``(n, c, h, w)`` of classes ``truth``, with its first labels."""
     spec = input_of(pixels)
     settings = EFFORTS[effort]  # type: ignore[index]  # rows name efforts
-    run: LabelSearch = _driven(
+    run: LabelSearch = driven(
         prepare(spec.from_pixels(pixels), truth, spec, settings, seed), labels
     )
     return run
@@ -160,7 +160,7 @@ def _decoded(pixels: Any, coding: str) -> Any:
     return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
 
 
-def _driven(asking: Asking[Any], labels: Any) -> Any:
+def driven(asking: Asking[Any], labels: Any) -> Any:
     """Answer every question of ``asking``; its result."""
     try:
         batch = next(asking)

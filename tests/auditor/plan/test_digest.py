@@ -1,4 +1,4 @@
-"""Digests of plans: version 4, and versions 2 and 3 exactly as their releases made them."""
+"""Digests of plans: version 5, and earlier ones exactly as their releases made them."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from adapters.contract import InputSpec
 from auditor.plan.digest import PLAN_VERSION, PlanContent, plan_digest
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
+from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 FRUGAL: dict[str, Any] = {"planes": 44, "sampler": "frugal"}
@@ -21,6 +22,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "paper": {"planes": 6, "density": 5, "canaries": 9},
     "default": FRUGAL,
     "larger pictures": {**FRUGAL, "effort": "thorough"},
+    "small pictures, thorough": {**FRUGAL, "effort": "thorough"},
     "per source and perturbations": {**FRUGAL, "per_source": True, "families": True, "seed": 7},
     "odd settings": {
         **FRUGAL, "planes": 3, "expansion": 2.25, "alpha": 1.5, "ats_threshold": 0.3, "points": 8,
@@ -32,6 +34,7 @@ SHAPES = {
     "paper": (60, 1, 4, 4),
     "default": (60, 3, 8, 8),
     "larger pictures": (60, 3, 48, 48),
+    "small pictures, thorough": (60, 3, 28, 28),
     "per source and perturbations": (60, 3, 8, 8),
     "odd settings": (60, 1, 4, 4),
     "too few samples": (30, 1, 4, 4),
@@ -54,12 +57,19 @@ WRITTEN_BY_0_2 = {
     ),
 }
 """Digests that release 0.2 gave these plans."""
-WRITTEN_NOW = {
+WRITTEN_LATER = {
     "paper": "73758dd11036d70f4f185dfe6180e2e31635a18219d32b25470e785ae84ec8cd",
     "default": "2347769b52c27726c1c75ab0cad89e9b4130f78374d5c4a4f9a9e09394eb892a",
     "larger pictures": "16b0c0b1a724300eeb488f7df050311ee34d9fc7bd93b7792e328d550b76c316",
 }
-"""Digests of version 4: what they cover and how may not change unless the version does."""
+"""Digests of version 4, which was on the way to a release."""
+WRITTEN_NOW = {
+    "paper": "0fd2e455aefb342332ae0caa1c269cf99eae8a682c16cdc9a15be7c5e78e7888",
+    "default": "1f88752ccd8583a5fe087561194cbf4c302be3cf2241a061087584b111a2f31a",
+    "larger pictures": "a348afcac725993e99f87eba4174849642d58a6b4138226b4d7475828d3023c9",
+    "small pictures, thorough": "f9032c2cbcddc5a314686b2ccb9887ed20f8e8aa91379941575c19fa57b8055f",
+}
+"""Digests of version 5: what they cover and how may not change unless the version does."""
 
 
 def images(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -94,15 +104,42 @@ def test_a_plan_of_version_3_has_the_digest_that_release_0_2_wrote(case: str) ->
     assert plan_of(case, 3).digest == WRITTEN_BY_0_2[case]
 
 
+@pytest.mark.parametrize("case", WRITTEN_LATER)
+def test_a_plan_of_version_4_keeps_its_digest(case: str) -> None:
+    assert plan_of(case, 4).digest == WRITTEN_LATER[case]
+
+
 @pytest.mark.parametrize("case", WRITTEN_NOW)
-def test_a_digest_of_version_4_stays_what_it_is(case: str) -> None:
+def test_a_digest_of_version_5_stays_what_it_is(case: str) -> None:
     assert plan_of(case).digest == WRITTEN_NOW[case]
 
 
-def test_only_larger_pictures_are_searched_label_by_label_and_only_since_version_4() -> None:
-    assert plan_of("larger pictures").by_label is not None
+def test_larger_pictures_are_searched_label_by_label_only_and_only_since_version_4() -> None:
+    assert plan_of("larger pictures").by_label_only
     assert plan_of("larger pictures", 3).by_label is None
     assert plan_of("default").by_label is None
+
+
+@pytest.mark.parametrize("effort", ["quick", "standard", "thorough", "exhaustive"])
+def test_small_pictures_are_searched_label_by_label_too_from_thorough_on(effort: Effort) -> None:
+    plan = plan_of("small pictures, thorough").at_effort(effort)
+    assert not plan.by_label_only
+    dearer = effort in {"thorough", "exhaustive"}
+    assert plan.by_label == (EFFORTS["thorough"] if dearer else None)
+    cheaper = plan.at_effort("standard").most_trigger_queries
+    assert (plan.most_trigger_queries > cheaper) is dearer
+    assert plan.at_version(4).by_label is None
+
+
+@pytest.mark.parametrize("lacking", [{"encoding": "jpeg:90"}, {"classes": 4}, {"side": 20}])
+def test_small_pictures_unlike_the_measured_ones_are_not(lacking: dict[str, Any]) -> None:
+    side, classes = lacking.get("side", 28), lacking.get("classes", 5)
+    spec = InputSpec((1, side, side), (0.0,), (1.0,), encoding=lacking.get("encoding", "png"))
+    settings = AuditSettings(**{**EVERY, "planes": 3, "effort": "thorough"})
+    refs = [str(number) for number in range(60)]
+    plan = build_plan(images((60, 1, side, side)), np.arange(60) % classes, refs, settings, spec)
+    assert plan.by_label is None
+    assert plan.most_trigger_queries > 0
 
 
 def content(**changes: Any) -> PlanContent:

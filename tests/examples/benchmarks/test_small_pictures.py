@@ -1,4 +1,4 @@
-"""Pages on small pictures: what an all-clear misses, and what the search label by label finds."""
+"""Pages on small pictures: what an all-clear misses, and what both searches come to."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Any
 
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from examples.benchmarks.held_out import clearing
-from examples.benchmarks.label_search import small
 from examples.benchmarks.measured_files import search_clears
+from examples.benchmarks.small_pictures.audits import as_cleared, rates
+from examples.benchmarks.small_pictures.run import held_out
+from examples.benchmarks.small_pictures.search import ended_of, null_without, right
 
 Row = dict[str, Any]
 
@@ -38,25 +40,68 @@ def stage(*found: tuple[str, int, float, bool]) -> Row:
     return {"queries": 100, "findings": kept}
 
 
-def model(attack: str, targets: list[int], *found: tuple[str, int, float, bool]) -> Row:
-    label_map = "none" if attack == "clean" else "all-to-one"
+def model(name: str, attack: str, targets: list[int], value: float) -> Row:
+    """A search whose label 7 needs a patch of 2 ** ``value`` cells, and every other none."""
+    found = [("small-patch4", 7, value, value < 2), ("small-patch4", 5, 2.6, False)]
     return {
-        "attack": attack, "label_map": label_map, "targets": targets, "queries": 30_000,
+        "name": name, "recipe": "fm", "attack": attack, "classes": 10, "queries": 30_000,
+        "label_map": "none" if attack == "clean" else "all-to-one", "targets": targets,
         "stages": [stage(*found)],
     }  # fmt: skip
 
 
-def test_a_change_counts_where_the_next_label_needs_clearly_more() -> None:
-    rows = [
-        model("clean", [], ("small-patch4", 3, 2.6, False)),
-        model("clean", [], ("small-patch4", 3, 1.6, True), ("small-patch4", 5, 1.7, True)),
-        model("badnets", [7], ("small-patch4", 7, 1.6, True), ("small-patch4", 5, 2.6, False)),
-        model("sig", [2], ("weak-wave", 4, 2.0, True), ("weak-wave", 1, 3.5, True)),
-    ]
-    text = "\n".join(small.section(rows))
-    assert "| clean | 0 of 2 = 0.00 [0.00, 0.84] | – | 0 of 2 = " in text
-    assert "| badnets | 1 of 1 = 1.00 [0.03, 1.00] | 1 | 0 of 1 = " in text
-    assert (
-        "| sig | 0 of 1 = 0.00 [0.00, 0.97] | 0 | 1 of 1 = 1.00 [0.03, 1.00] | 0 | 30,000 |" in text
+SEARCHED = [
+    *(model(f"clean-{number}", "clean", [], 2.6) for number in range(12)),
+    model("right", "badnets", [7], 1.0),
+    model("wrong", "badnets", [3], 1.0),
+    model("missed", "sig", [2], 2.6),
+]
+
+
+def test_searches_are_judged_by_clean_models_other_than_their_own() -> None:
+    ends = {end.row["name"]: end for end in ended_of(SEARCHED)}
+    assert ends["right"].suspicious
+    assert right(ends["right"])
+    assert ends["wrong"].suspicious
+    assert not right(ends["wrong"])
+    assert ends["missed"].cleared
+    assert null_without(SEARCHED)["small-patch4"].models == 12
+    assert null_without(SEARCHED, "clean-3")["small-patch4"].models == 11
+
+
+def end(group: str, *, suspicious: bool = False, cleared: bool = False, queries: int = 0) -> Row:
+    first = {"suspicious": suspicious, "p": 1.0, "right": suspicious}
+    return {
+        "name": group, "group": group, "recipe": "fm", "suspicious": suspicious, "right": True,
+        "cleared": cleared, "queries": queries, "first": first,
+    }  # fmt: skip
+
+
+def test_rates_count_both_searches_by_group() -> None:
+    found = rates(
+        [
+            end("clean", cleared=True, queries=30_000),
+            end("clean", queries=20_000),
+            end("badnets", suspicious=True, queries=900),
+            end("sig", cleared=True, queries=30_000),
+        ]
     )
-    assert small.section([]) == []
+    assert (found.clean, found.accused, found.cleared) == (2, 0, 1)
+    assert (found.usual, found.usual_found, found.usual_cleared) == (2, 1, 1)
+    assert (found.right, found.called) == (1, 1)
+    assert (found.not_found, found.found) == (25_000, 900)
+    assert {(one.kind, one.hits, one.models) for one in found.kinds} == {
+        ("badnets", 1, 1), ("sig", 0, 1)
+    }  # fmt: skip
+
+
+def test_the_first_search_alone_is_counted_as_the_default_effort_ends() -> None:
+    row = as_cleared(end("clean"))
+    assert search_clears(row)
+    assert not search_clears(as_cleared(end("badnets", suspicious=True)))
+
+
+def test_other_label_maps_have_rows_of_their_own_and_no_part_in_the_rates() -> None:
+    assert rates([end("clean"), end("badnets"), end("x-to-x", suspicious=True)]).usual == 1
+    assert "| x-to-x | 1 of 1 = " in "\n".join(held_out([end("x-to-x", suspicious=True)]))
+    assert held_out([]) == []

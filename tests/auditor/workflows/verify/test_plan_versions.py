@@ -67,14 +67,14 @@ def test_a_plan_as_release_0_1_wrote_it_verifies_in_both_editions(
 
 
 def test_a_new_plan_says_of_which_version_it_is(bundle: Bundles) -> None:
-    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 4
+    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 5
 
 
 def test_another_version_than_the_digests_is_found(bundle: Bundles) -> None:
     assert "differs at plan_digest" in failed(changed(bundle("plain"), plan_version=2))
 
 
-@pytest.mark.parametrize("version", [5, "3", True, None, [3]])
+@pytest.mark.parametrize("version", [6, "3", True, None, [3]])
 def test_a_version_that_cannot_be_read_is_refused_in_a_sentence(
     bundle: Bundles, version: Any
 ) -> None:
