@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from adapters.contract import InputSpec
-from auditor.measured import LabelCell, LabelNulls, trigger_clearing
+from auditor.measured import (
+    ErrorRates,
+    LabelCell,
+    LabelNulls,
+    LabelPopulation,
+    LabelRates,
+    trigger_clearing,
+)
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.report.wording.prospects import decides
@@ -152,3 +159,25 @@ def test_the_remedy_fits_the_obstacle(
 def test_what_a_remedy_names_can_decide() -> None:
     assert found(64, samples=40, effort="thorough").accuses
     assert found(28, samples=40, classes=3).accuses
+
+
+def test_both_searches_of_small_pictures_clear_by_rates_of_their_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def measured_as_small(rates: LabelRates) -> None:
+        small = (LabelPopulation((24, 40), "lossless", {"thorough": rates}),)
+        monkeypatch.setattr(label_scope, "small_label_rates", lambda: small)
+
+    measured_as_small(GOOD)
+    both = found(28, 120, 10, effort="thorough")
+    assert both.accuses
+    assert both.clears
+    assert both.rates == ErrorRates(0, 30, 2, 40)
+    assert "(on held-out models it missed 2 of 40" in decides(both)
+    measured_as_small(POOR)
+    poor = found(28, 120, 10, effort="thorough")
+    assert poor.accuses
+    assert not poor.clears
+    assert "an all-clear is not possible: too many backdoors are missed" in decides(poor)
+    # The default effort has rates of its own.
+    assert found(28, 120, 10).clears

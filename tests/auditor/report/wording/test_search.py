@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from auditor.measured import LabelCell, LabelNulls, label_null, trigger_null
+from auditor.measured import LabelCell, LabelNulls, small_label_null, trigger_null
 from auditor.probes.label_search.search import none_found
 from auditor.report.json_report import result_of
 from auditor.report.result.result import Result
@@ -21,11 +21,12 @@ from auditor.report.wording.search import (
     ranked_targets,
 )
 
-LEVELS = round(2 ** label_null().of("standard", 10)["weak-field4"].least)
+LEVELS = round(2 ** small_label_null().of("thorough", 10)["weak-field4"].least)
 
 
 def _with(report: dict[str, Any], **changes: Any) -> Result:
-    report["settings"]["effort"] = "standard"
+    report["settings"]["effort"] = "thorough"
+    report["input"]["shape"] = [1, 28, 28]
     report["trigger"]["best"] |= changes
     return result_of(report)
 
@@ -45,7 +46,7 @@ def test_a_success_stands_beside_the_most_of_clean_models(report: dict[str, Any]
 
 
 def test_a_least_change_stands_beside_the_least_of_clean_models(report: dict[str, Any]) -> None:
-    null = label_null().of("standard", 10)
+    null = small_label_null().of("thorough", 10)
     levels = f"{2 ** null['weak-field4'].least:.0f} grey levels or more"
     assert _clean(report, family="field", key="weak-field4") == levels
     share = 1 / (1 + math.exp(null["random-shapes"].least))
@@ -56,8 +57,8 @@ def test_a_change_that_no_clean_model_shows(
     report: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     nothing = LabelCell(none_found("small-patch4"), 0.0, 20, 2.6, none_found("small-patch4"))
-    null = LabelNulls((64, 96), {"standard": {"small-patch4": nothing}}, {})
-    monkeypatch.setattr(module, "label_null", lambda: null)
+    null = LabelNulls((24, 40), {"thorough": {"small-patch4": nothing}}, {})
+    monkeypatch.setattr(module, "label_null_of", lambda _: null)
     assert _clean(report, family="patch", key="small-patch4") == "none had one"
     result = _with(report, key="small-patch4", family="patch")
     assert result.trigger is not None

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from auditor.measured import label_null, search_queries
+from auditor.measured import search_queries, small_label_null
 from auditor.probes.trigger_search.search import KEYS
 from auditor.report.json_report import result_of
 from auditor.report.wording.coverage import KINDS, coverage_rows, kinds_rows
@@ -60,10 +60,11 @@ def test_a_chance_is_said_in_natural_frequencies(
 def test_the_least_change_is_named_with_its_strength(found: dict[str, Any]) -> None:
     weak = {"family": "field", "key": "weak-field4", "size": 4, "strength": 9.01, "place": None}
     found["trigger"]["best"] |= weak
-    found["settings"]["effort"] = "standard"
+    found["settings"]["effort"] = "thorough"
+    found["input"]["shape"] = [1, 28, 28]
     reason = _said(found).reason
     assert reason.startswith("A fixed smooth pattern added to the picture, 9 of 255 grey levels,")
-    least = 2 ** label_null().of("standard", 10)["weak-field4"].least
+    least = 2 ** small_label_null().of("thorough", 10)["weak-field4"].least
     assert f"clean models need {least:.0f} grey levels or more" in reason
 
 
