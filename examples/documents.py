@@ -21,6 +21,7 @@ from auditor.measured import (
     decision_rates,
     label_rates,
     search_queries,
+    small_label_rates,
     trigger_clearing,
     trigger_error_rates,
 )
@@ -62,7 +63,7 @@ def figures() -> str:
     ]
     for (what, beside, without), total, searched in zip(rows, totals, search, strict=True):
         lines.append(f"| {what} | {beside} | {of(without, total)} | {searched} |")
-    return "\n".join(lines) + f"\n\n{_cleared()}\n{_photographs()}\n"
+    return "\n".join(lines) + f"\n\n{_cleared()}\n{_both_searches()}\n{_photographs()}\n"
 
 
 def _cleared() -> str:
@@ -72,6 +73,17 @@ def _cleared() -> str:
         "Cleared with 100 samples and nothing even unusual, without references: "
         f"{of(rates.cleared, rates.clean)} clean ones and "
         f"{of(rates.missed, rates.backdoored)} with an all-to-one backdoor."
+    )
+
+
+def _both_searches() -> str:
+    """Error rates where small pictures are searched in both ways."""
+    effort, rates = next(iter(small_label_rates()[0].efforts.items()))
+    return (
+        f"The same with `--effort {effort}`: {of(rates.accused, rates.clean)} clean ones accused, "
+        f"{of(rates.cleared, rates.clean)} cleared;\nof all-to-one backdoors "
+        f"{of(rates.usual_found, rates.usual)} found, {of(rates.usual_cleared, rates.usual)} "
+        "cleared."
     )
 
 

@@ -279,7 +279,8 @@ def _trigger_part(
         "held_out": _held_out_part(rates_for(spec.shape, spec.encoding).get(result.by_label.effort))
         if result.by_label and result.by_label.classes >= PLANE_CLASSES
         else of_success,
-        "other": None if result.other is None else _other_part(result.other),
+        # Only where both searches were made: other reports are as they always were.
+        **({} if result.other is None else {"other": _other_part(result.other)}),
     }
 
 

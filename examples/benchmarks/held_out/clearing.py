@@ -64,7 +64,7 @@ def section(rounds: Sequence[tuple[str, Sequence[Record]]]) -> list[str]:
         "paid for), or left open. The level is that of the search label by label, chosen on photo "
         "models before any end of this search was judged by it; the searches of rounds three and "
         "four had been made by then, and other levels were looked at too. The fifth round was "
-        "planned before, to test it: every model of it that was finished is counted.",
+        "planned before, to test it: every model of it that was trained is counted.",
         "",
         "| models | suspicious | right target | cleared |",
         "|---|---|---|---|",

@@ -80,4 +80,4 @@ def test_a_version_that_cannot_be_read_is_refused_in_a_sentence(
 ) -> None:
     said = failed(changed(bundle("plain"), plan_version=version))
     assert "of plan version" in said
-    assert "reads 2, 3 and 4" in said
+    assert "reads 2, 3, 4 and 5" in said
