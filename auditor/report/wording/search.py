@@ -153,17 +153,6 @@ def exceeds(result: Result, found: TriggerPart) -> str | None:
     return f"clean models reached {most}"
 
 
-KIND_HEAD = ("Strongest change", "Leads to", "Samples", "Clean models")
-
-
-def kind_rows(result: Result, found: TriggerPart) -> list[tuple[str, ...]]:
-    """Every kind of change in the columns of :data:`KIND_HEAD`, most surprising first."""
-    return [
-        (change(one), called(result, one.target), hits(one), clean_models(result, one))
-        for one in found.findings
-    ]
-
-
 def ranked_targets(result: Result, found: TriggerPart) -> list[str]:
     """Labels that changes lead to, the most successful first, each with its strongest change."""
     best: dict[int, FindingPart] = {}
