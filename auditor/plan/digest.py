@@ -1,6 +1,7 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 4 is the SHA-256 of canonical JSON. Version 3, which release 0.2 wrote, is the same without
+Version 5 is the SHA-256 of canonical JSON. Version 4 is the same without the settings by which a
+search confirms what it found, and version 3, which release 0.2 wrote, without
 an effort and a search label by label. Version 2, which release 0.1 wrote, held the text that
 Python printed for a settings class. It is kept to read, verify and continue audits of that release,
 spelled out so that no renaming changes it.
@@ -17,10 +18,14 @@ from typing import Any
 from adapters.strict_json import canonical
 from auditor.probes.base import digest_of
 
-PLAN_VERSION = 4
-READABLE_VERSIONS = (2, 3, PLAN_VERSION)
+PLAN_VERSION = 5
+READABLE_VERSIONS = (2, 3, 4, PLAN_VERSION)
 BY_LABEL = 4
 """First version whose plans have an effort and may search label by label."""
+CONFIRMS = 5
+"""First version whose trigger search confirms a finding before it accuses."""
+CONFIRMING = ("two_toned", "least_of_all", "small_cells", "control_strength", "control_images")
+"""Settings by which it does."""
 UNVERSIONED = 2
 """Version of a plan whose record names none."""
 

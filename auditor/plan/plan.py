@@ -18,7 +18,15 @@ from adapters.contract import InputSpec
 from auditor.errors import SamplesError
 from auditor.measured import decision_rule
 from auditor.plan import draw
-from auditor.plan.digest import BY_LABEL, PLAN_VERSION, UNVERSIONED, PlanContent, plan_digest
+from auditor.plan.digest import (
+    BY_LABEL,
+    CONFIRMING,
+    CONFIRMS,
+    PLAN_VERSION,
+    UNVERSIONED,
+    PlanContent,
+    plan_digest,
+)
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
@@ -35,6 +43,7 @@ from auditor.probes.perturbations.probe import PerturbationProbe
 from auditor.probes.plane import NoPlaneError, PlaneProbe
 from auditor.probes.repeats import RepeatProbe, pick_repeats
 from auditor.probes.samples import SampleProbe
+from auditor.probes.trigger_search.controls import two_toned
 from auditor.probes.trigger_search.per_source import most_source_queries
 from auditor.probes.trigger_search.settings import TriggerSettings
 
@@ -166,7 +175,7 @@ class AuditPlan:
             return self.recorded_digest
         content = PlanContent(
             settings=self.stated_settings(),
-            trigger=asdict(self.trigger),
+            trigger=self.stated_trigger(),
             by_label=self._by_label(),
             search_classes=self.search_classes.tolist(),
             search_images=array_digest(self.search_images),
@@ -188,6 +197,14 @@ class AuditPlan:
             del settings["effort"]
         return settings
 
+    def stated_trigger(self) -> dict[str, Any]:
+        """The trigger search's settings that this version of plans has."""
+        settings = asdict(self.trigger)
+        if self.version < CONFIRMS:
+            for name in CONFIRMING:
+                del settings[name]
+        return settings
+
     def _by_label(self) -> dict[str, Any] | None:
         return None if self.by_label is None else asdict(self.by_label)
 
@@ -207,7 +224,7 @@ class AuditPlan:
             },
             "trigger_search": {
                 "most_queries": self.most_trigger_queries,
-                "settings": asdict(self.trigger),
+                "settings": self.stated_trigger(),
                 **({"by_label": self._by_label()} if self.version >= BY_LABEL else {}),
                 "samples": [refs[index] for index in self.search_samples],
                 # Only of an audit that was raised: others are as they always were.
@@ -275,11 +292,21 @@ def build_plan(
         search_images=images[search_samples],
         search_classes=classes[search_samples],
         by_label=EFFORTS[settings.effort] if by_label and len(search_samples) else None,
-        trigger=TriggerSettings(sources=draw.SOURCES if settings.per_source else 0),
+        trigger=_trigger_settings(images[search_samples], settings, spec, version),
         perturbations=perturbations,
         perturbed=few if perturbations else few[:0],
         version=version,
     )
+
+
+def _trigger_settings(
+    images: NDArray[np.float32], settings: AuditSettings, spec: InputSpec | None, version: int
+) -> TriggerSettings:
+    """Settings of the trigger search on ``images`` ``(n, c, h, w)``."""
+    sources = draw.SOURCES if settings.per_source else 0
+    if spec is None or not len(images) or version < CONFIRMS:
+        return TriggerSettings(sources=sources)
+    return TriggerSettings(sources=sources, two_toned=two_toned(spec.to_pixels(images)))
 
 
 def _triplets(classes: NDArray[np.int64], settings: AuditSettings) -> NDArray[np.int64]:

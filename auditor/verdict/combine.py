@@ -165,7 +165,7 @@ def _triggers(
     """
     if found is None or found.by_label:
         return {}, len(KEYS)
-    return by_label(found.findings, natural_labels, found.comparisons), found.comparisons
+    return by_label(found.findings, natural_labels), found.comparisons
 
 
 def _natural_labels(profile: Profile | None) -> NaturalLabels:

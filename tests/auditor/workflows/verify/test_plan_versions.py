@@ -22,8 +22,8 @@ MakeBundle = Callable[..., Path]
 Bundles = Callable[[str], Path]
 
 
-def earlier(prepared: Prepared) -> Prepared:
-    return replace(prepared, plan=replace(prepared.plan, version=2))
+def earlier(prepared: Prepared, version: int = 2) -> Prepared:
+    return replace(prepared, plan=replace(prepared.plan, version=version))
 
 
 def plan_of(folder: Path) -> dict[str, Any]:
@@ -66,18 +66,31 @@ def test_a_plan_as_release_0_1_wrote_it_verifies_in_both_editions(
         assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
 
 
+def test_a_plan_of_before_findings_were_confirmed_verifies(
+    make_bundle: MakeBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "auditor.workflows.audit.prepare", lambda *given: earlier(prepare(*given), 4)
+    )
+    folder = make_bundle(tmp_path / "old", trigger_search=True)
+    assert plan_of(folder)["plan_version"] == 4
+    assert "two_toned" not in plan_of(folder)["trigger_search"]["settings"]
+    found = verify_bundle(folder)
+    assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
+
+
 def test_a_new_plan_says_of_which_version_it_is(bundle: Bundles) -> None:
-    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 4
+    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 5
 
 
 def test_another_version_than_the_digests_is_found(bundle: Bundles) -> None:
     assert "differs at plan_digest" in failed(changed(bundle("plain"), plan_version=2))
 
 
-@pytest.mark.parametrize("version", [5, "3", True, None, [3]])
+@pytest.mark.parametrize("version", [6, "3", True, None, [3]])
 def test_a_version_that_cannot_be_read_is_refused_in_a_sentence(
     bundle: Bundles, version: Any
 ) -> None:
     said = failed(changed(bundle("plain"), plan_version=version))
     assert "of plan version" in said
-    assert "reads 2, 3 and 4" in said
+    assert "reads 2, 3, 4 and 5" in said
