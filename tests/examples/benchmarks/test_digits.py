@@ -41,7 +41,8 @@ def test_samples_are_test_digits_of_every_class(tmp_path: Path) -> None:
     assert digits.x_train.shape == (170, 1, 28, 28)
     assert digits.x_test.shape == (30, 1, 28, 28)
     x, y = data.samples(digits, 2, 5)
-    assert (x.shape, x.dtype) == ((20, 1, 28, 28), np.float32)
+    assert x.shape == (20, 1, 28, 28)
+    assert x.dtype == np.float32
     assert np.bincount(y).tolist() == [2] * 10
     assert 0 <= x.min() < x.max() <= 1
     again, _ = data.samples(digits, 2, 5)
