@@ -12,7 +12,7 @@ ReasonCode = Literal[
     "budget-reached", "interrupted", "one-label", "repeats-differ", "low-accuracy", "two-classes",
     # the trigger search
     "trigger-natural", "trigger-none", "trigger-out-of-scope", "trigger-pairs", "trigger-found",
-    "trigger-ordinary", "trigger-nothing", "trigger-some",
+    "trigger-ordinary", "trigger-nothing", "trigger-some", "trigger-habit",
     "label-found", "label-withheld", "label-weakness", "label-nothing",
     # the decision rule
     "decision-out-of-scope", "decision-ordinary", "decision-suspicious",

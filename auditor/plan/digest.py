@@ -1,10 +1,10 @@
 """Digest of a plan: equal plans ask equal questions.
 
 Version 5 is the SHA-256 of canonical JSON. Version 4 is the same without a search label by label
-of small pictures. Version 3, which release 0.2 wrote, is the same without an effort and any search
-label by label. Version 2, which release 0.1 wrote, held the text that Python printed for a settings
-class. It is kept to read, verify and continue audits of that release, spelled out so that no
-renaming changes it.
+of small pictures and the settings by which a search confirms what it found. Version 3, which
+release 0.2 wrote, is the same without an effort and any search label by label. Version 2, which
+release 0.1 wrote, held the text that Python printed for a settings class. It is kept to read,
+verify and continue audits of that release, spelled out so that no renaming changes it.
 """
 
 from __future__ import annotations
@@ -24,6 +24,10 @@ BY_LABEL = 4
 """First version whose plans have an effort and may search label by label."""
 BOTH_SEARCHES = 5
 """First version whose plans may search small pictures label by label too."""
+CONFIRMS = 5
+"""First version whose trigger search confirms a finding before it accuses."""
+CONFIRMING = ("two_toned", "least_of_all", "small_cells", "control_strength", "control_images")
+"""Settings by which it does."""
 UNVERSIONED = 2
 """Version of a plan whose record names none."""
 

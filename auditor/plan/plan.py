@@ -21,6 +21,8 @@ from auditor.plan import draw
 from auditor.plan.digest import (
     BOTH_SEARCHES,
     BY_LABEL,
+    CONFIRMING,
+    CONFIRMS,
     PLAN_VERSION,
     UNVERSIONED,
     PlanContent,
@@ -43,6 +45,7 @@ from auditor.probes.perturbations.probe import PerturbationProbe
 from auditor.probes.plane import NoPlaneError, PlaneProbe
 from auditor.probes.repeats import RepeatProbe, pick_repeats
 from auditor.probes.samples import SampleProbe
+from auditor.probes.trigger_search.controls import two_toned
 from auditor.probes.trigger_search.per_source import most_source_queries
 from auditor.probes.trigger_search.settings import TriggerSettings
 
@@ -185,7 +188,7 @@ class AuditPlan:
             return self.recorded_digest
         content = PlanContent(
             settings=self.stated_settings(),
-            trigger=asdict(self.trigger),
+            trigger=self.stated_trigger(),
             by_label=self._by_label(),
             search_classes=self.search_classes.tolist(),
             search_images=array_digest(self.search_images),
@@ -202,7 +205,9 @@ class AuditPlan:
     def at_version(self, version: int) -> AuditPlan:
         """This plan as a release of that plan version made it."""
         by_label = self._label_settings(self.settings.effort, version)
-        return replace(self, version=version, by_label=by_label)
+        two_toned = self.trigger.two_toned and version >= CONFIRMS
+        trigger = replace(self.trigger, two_toned=two_toned)
+        return replace(self, version=version, by_label=by_label, trigger=trigger)
 
     def _label_settings(self, effort: Effort, version: int) -> LabelSearchSettings | None:
         shape = self.search_images.shape[2:]
@@ -220,6 +225,14 @@ class AuditPlan:
             settings |= {"planes": 0, "pictures": 0}
         if self.version < BY_LABEL:
             del settings["effort"]
+        return settings
+
+    def stated_trigger(self) -> dict[str, Any]:
+        """The trigger search's settings that this version of plans has."""
+        settings = asdict(self.trigger)
+        if self.version < CONFIRMS:
+            for name in CONFIRMING:
+                del settings[name]
         return settings
 
     def _by_label(self) -> dict[str, Any] | None:
@@ -241,7 +254,7 @@ class AuditPlan:
             },
             "trigger_search": {
                 "most_queries": self.most_trigger_queries,
-                "settings": asdict(self.trigger),
+                "settings": self.stated_trigger(),
                 **({"by_label": self._by_label()} if self.version >= BY_LABEL else {}),
                 "samples": [refs[index] for index in self.search_samples],
                 # Only of an audit that was raised: others are as they always were.
@@ -307,7 +320,7 @@ def build_plan(
         search_samples=search_samples,
         search_images=images[search_samples],
         search_classes=classes[search_samples],
-        trigger=TriggerSettings(sources=draw.SOURCES if settings.per_source else 0),
+        trigger=_trigger_settings(images[search_samples], settings, spec),
         perturbations=perturbations,
         perturbed=few if perturbations else few[:0],
         judged_by_label=_judged_by_label(classes, spec),
@@ -322,6 +335,16 @@ def _judged_by_label(classes: NDArray[np.int64], spec: InputSpec | None) -> bool
     """
     lossy = spec is not None and spec.encoding.startswith("jpeg:")
     return not lossy and len(np.unique(classes)) >= FEW_CLASSES
+
+
+def _trigger_settings(
+    images: NDArray[np.float32], settings: AuditSettings, spec: InputSpec | None
+) -> TriggerSettings:
+    """Settings of the trigger search on ``images`` ``(n, c, h, w)``."""
+    sources = draw.SOURCES if settings.per_source else 0
+    if spec is None or not len(images):
+        return TriggerSettings(sources=sources)
+    return TriggerSettings(sources=sources, two_toned=two_toned(spec.to_pixels(images)))
 
 
 def _triplets(classes: NDArray[np.int64], settings: AuditSettings) -> NDArray[np.int64]:

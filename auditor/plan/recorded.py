@@ -45,6 +45,8 @@ def plan_from_record(built: AuditPlan, record: Mapping[str, Any]) -> AuditPlan:
         raise EvidenceError("plan.json lists other probes than its settings lead to")
     if len(perturbed) != len(built.perturbations):
         raise EvidenceError("plan.json lists other probe families than its settings lead to")
+    stated = record["trigger_search"]["settings"]
+    trigger = replace(built.trigger, two_toned=stated.get("two_toned") is True)
     samples = built.samples.as_recorded(record["probes"][0])
     planes = tuple(
         probe.as_recorded(one) for probe, one in zip(built.planes, record["planes"], strict=True)
@@ -56,6 +58,7 @@ def plan_from_record(built: AuditPlan, record: Mapping[str, Any]) -> AuditPlan:
     return replace(
         built,
         samples=samples,
+        trigger=trigger,
         planes=planes,
         repeats=repeats,
         extra_repeats=extra_repeats,

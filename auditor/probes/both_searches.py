@@ -37,7 +37,7 @@ def leaves_open(found: TriggerResult) -> bool:
     best = found.best
     if best is None or found.p is None or found.comparisons != len(KEYS):
         return True
-    return found.p <= OPEN_LEVEL or best.key == SOME_CLASSES
+    return found.p <= OPEN_LEVEL or best.key == SOME_CLASSES or best.unconfirmed
 
 
 def _unusual(found: TriggerResult) -> bool:

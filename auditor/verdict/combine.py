@@ -163,7 +163,7 @@ def _triggers(
     """The strongest trigger per label, and the number of comparisons to correct for."""
     if found is None:
         return {}, len(KEYS)
-    return by_label(found.findings, natural_labels, found.comparisons), found.comparisons
+    return by_label(found.findings, natural_labels), found.comparisons
 
 
 def _natural_labels(profile: Profile | None) -> NaturalLabels:

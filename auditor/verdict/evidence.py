@@ -153,9 +153,9 @@ def trigger_evidence(
     else:
         reason = _trigger_reason(result, best, change)
     if reason.code != "trigger-ordinary":
-        # A search that ended with a patch for some classes did not look for others.
-        some = reason.code == "trigger-some"
-        return TriggerEvidence(suspicious, reason, best.target, natural=some)
+        # A patch for some classes, or a habit, may hide another change.
+        natural_one = reason.code in {"trigger-some", "trigger-habit"}
+        return TriggerEvidence(suspicious, reason, best.target, natural=natural_one)
     samples = result.search_images + result.validation_images
     need = search_need(result.p, result.comparisons, spec.encoding, classes, samples)
     if need is None:
@@ -170,6 +170,8 @@ def _trigger_reason(
     if not result.suspicious:
         # A success that clean models show decides nothing, however small its p-value.
         shown = result.p is not None and not natural(best.key, best.success)
+        if best.habit:
+            return Reason("trigger-habit", values)
         if best.key == SOME_CLASSES and accusing(best.key, best.success, result.p, 1):
             return Reason("trigger-some", values)
         return Reason("trigger-ordinary", {**values, "p": result.p if shown else None})

@@ -8,12 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from auditor.measured import Null, unusual_label_null
-from auditor.probes.trigger_search.judge import (
-    beyond,
-    natural,
-    p_value,
-    unconfirmed,
-)
+from auditor.probes.trigger_search.judge import beyond, natural, p_value
 from auditor.probes.trigger_search.result import TriggerFinding
 from auditor.probes.trigger_search.verify import Interval
 from auditor.verdict.natural_labels import UNKNOWN, NaturalLabels
@@ -86,20 +81,17 @@ def _logs(p: float) -> float:
 
 
 def by_label(
-    findings: Sequence[TriggerFinding],
-    natural_labels: NaturalLabels = UNKNOWN,
-    comparisons: int = 1,
+    findings: Sequence[TriggerFinding], natural_labels: NaturalLabels = UNKNOWN
 ) -> dict[int, LabelTrigger]:
-    """The strongest finding for each label that any finding names, among ``comparisons`` looks.
+    """The strongest finding for each label that any finding names.
 
-    One that would accuse, but is judged on some classes only and not confirmed, counts like one
-    that clean models show as well.
+    One that would accuse and is not confirmed counts like one that clean models show as well.
     """
-    unusual, held = unusual_label_null(), unconfirmed(findings, comparisons)
+    unusual = unusual_label_null()
 
     def weighed(one: TriggerFinding) -> LabelTrigger:
         found = label_trigger(one.key, one.target, one.success, one.p, natural_labels, unusual)
-        return replace(found, weight=_held_back(found.weight)) if one in held else found
+        return replace(found, weight=_held_back(found.weight)) if one.unconfirmed else found
 
     return strongest(map(weighed, findings))
 

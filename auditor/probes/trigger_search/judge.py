@@ -16,7 +16,7 @@ import scipy
 
 from auditor.measured import NullCell
 from auditor.probes.trigger_search.result import TriggerFinding
-from auditor.probes.trigger_search.verify import Interval
+from auditor.probes.trigger_search.verify import Interval, share_of_all
 
 LEAST_SPREAD = 0.8
 # Below these successes nothing is called suspicious, whatever the null: a natural trigger of a
@@ -74,14 +74,23 @@ def accusing(key: str, success: Interval, p: float | None, comparisons: int) -> 
     return rare and not natural(key, success)
 
 
-def unconfirmed(findings: Sequence[TriggerFinding], comparisons: int) -> list[TriggerFinding]:
-    """The accusing patches that work on some of many labels only, unless a finding on samples of
-    all classes is accusing too.
+def unconfirmed(
+    findings: Sequence[TriggerFinding], comparisons: int, least_share: float
+) -> list[TriggerFinding]:
+    """The accusing findings that are habits, and the accusing patches for some labels that move
+    less than ``least_share`` of the samples of all labels, or work on some of many labels only,
+    unless a finding on samples of all labels is accusing too.
 
-    The search chooses the classes by what it saw, and clean networks of many classes show such
-    patches: one moved 32 of 32 samples of some classes, and 45 of 58 of all.
+    The search chooses the labels by what it saw, and clean networks show such patches: one moved
+    32 of 32 samples of some of 43 classes, and 45 of 58 of all; one 16 of 17 of some digits, and 21
+    of 54 of all.
     """
     bad = [one for one in findings if accusing(one.key, one.success, one.p, comparisons)]
-    if any(one.key != SOME_CLASSES for one in bad):
-        return []
-    return [one for one in bad if len(one.by_source) > FEW_TO_CHOOSE]
+    all_labels = any(one.key != SOME_CLASSES and not one.habit for one in bad)
+    return [
+        one
+        for one in bad
+        if one.habit
+        or (one.key == SOME_CLASSES and share_of_all(one.by_source) < least_share)
+        or (one.key == SOME_CLASSES and not all_labels and len(one.by_source) > FEW_TO_CHOOSE)
+    ]

@@ -27,6 +27,8 @@ class TriggerFinding:
         texture: values pasted ``(c, k, k)`` uint8, added ``(c, h, w)`` or shifted by
             ``(2, h, w)``; None for quantisation.
         p: chance that a clean model shows as much in one comparison; None without a null.
+        habit: True if a plain change does as much (:mod:`.controls`).
+        unconfirmed: True if it would accuse, and is a habit or moves too few samples of all labels.
     """
 
     kind: str
@@ -41,6 +43,8 @@ class TriggerFinding:
     searched: float
     texture: NDArray[np.generic] | None
     p: float | None
+    habit: bool = False
+    unconfirmed: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ et al. 2019) for the idea that a planted trigger is smaller than a natural one.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.measured import Null, trigger_null
 from auditor.probes.leads import Lead, tell
+from auditor.probes.trigger_search.controls import is_habit
 from auditor.probes.trigger_search.grey_level_search import GreyLevelSearch
 from auditor.probes.trigger_search.judge import (
     SIGNIFICANCE,
@@ -45,7 +46,7 @@ from auditor.probes.trigger_search.transforms import (
     Warp,
     Wave,
 )
-from auditor.probes.trigger_search.verify import Verified, on_sources, verify
+from auditor.probes.trigger_search.verify import Verified, on_sources, share_of_all, verify
 from auditor.probes.trigger_search.wave_search import WaveSearch
 
 AnySearch = KindSearch[PatchCandidate] | KindSearch[TransformCandidate]
@@ -79,9 +80,10 @@ class _SearchState:
         return None if cell is None else p_value(found.success, cell)
 
     def keep(self, key: str, found: Verified) -> None:
-        """Keep ``found`` if it is the best of its key."""
+        """Keep ``found`` if it is the best of its key; no habit hides what accuses."""
         held = self.verified.get(key)
-        if held is None or found.success.low > held.success.low:
+        hidden = held is not None and held.habit and self.accuses(key, found) and not found.habit
+        if held is None or hidden or found.success.low > held.success.low:
             self.verified[key] = found
 
     def best_patch(self) -> PatchCandidate:
@@ -97,10 +99,17 @@ class _SearchState:
         ps = [self.p_of(key, self.verified[key]) for key in known]
         return any(p is not None and p <= UNUSUAL for p in ps)
 
+    def accuses(self, key: str, found: Verified) -> bool:
+        """True if clean models do not show as much as ``found``."""
+        return accusing(key, found.success, self.p_of(key, found), len(KEYS))
+
     def convincing(self, key: str) -> bool:
         """True if the verified finding under ``key`` may end the search."""
         found = self.verified[key]
         p = self.p_of(key, found)
+        few = key == SOME_CLASSES and share_of_all(found.by_source) < self.settings.least_share
+        if few or found.habit:
+            return False
         if natural(key, found.success) or found.success.rate < self.settings.enough:
             return False
         return p is not None and p * len(KEYS) <= SIGNIFICANCE
@@ -234,6 +243,9 @@ def _check(run: _SearchState, found: PatchCandidate | TransformCandidate) -> Ask
         result = yield from verify(
             run.validation_set, transform, found.target, found.share, most, confidence
         )
+        if run.settings.two_toned and run.accuses(key, result):
+            habit = yield from is_habit(run.validation_set, result, run.settings)
+            result = replace(result, habit=habit)
         run.keep(key, result)
         _tell(run)
         done = run.convincing(key)
@@ -276,14 +288,12 @@ def _variants(
 
 def _result(run: _SearchState) -> TriggerResult:
     findings = [_finding(run, key, found) for key, found in run.verified.items()]
+    held = unconfirmed(findings, len(KEYS), run.settings.least_share)
+    findings = [replace(one, unconfirmed=True) if one in held else one for one in findings]
     findings.sort(key=_rank)
     best = findings[0] if findings else None
     p = None if best is None or best.p is None else min(1.0, best.p * len(KEYS))
-    suspicious = (
-        best is not None
-        and accusing(best.key, best.success, best.p, len(KEYS))
-        and best not in unconfirmed(findings, len(KEYS))
-    )
+    suspicious = best is not None and _accuses(best)
     # Samples that carry the target's label already would show nothing.
     shown = run.validation_set.pick(PREVIEWS, None if best is None else best.target)
     clean = run.validation_set.pixels[shown]
@@ -295,9 +305,14 @@ def _result(run: _SearchState) -> TriggerResult:
     )  # fmt: skip
 
 
-def _rank(one: TriggerFinding) -> tuple[bool, float, float]:
-    """Most surprising first; findings too weak to be planted come after all others."""
-    return natural(one.key, one.success), 1.0 if one.p is None else one.p, -one.success.rate
+def _accuses(one: TriggerFinding) -> bool:
+    return not one.unconfirmed and accusing(one.key, one.success, one.p, len(KEYS))
+
+
+def _rank(one: TriggerFinding) -> tuple[bool, bool, float, float]:
+    """Order: what accuses first, then the most surprising, last what is too weak to be planted."""
+    p = 1.0 if one.p is None else one.p
+    return not _accuses(one), natural(one.key, one.success), p, -one.success.rate
 
 
 def _finding(run: _SearchState, key: str, found: Verified) -> TriggerFinding:
@@ -313,5 +328,5 @@ def _finding(run: _SearchState, key: str, found: Verified) -> TriggerFinding:
         size, strength = transform.size, transform.strength
     return TriggerFinding(
         transform.kind, key, found.target, size, strength, place, found.success, found.changed,
-        found.by_source, found.searched, texture, run.p_of(key, found),
+        found.by_source, found.searched, texture, run.p_of(key, found), found.habit,
     )  # fmt: skip

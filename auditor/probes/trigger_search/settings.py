@@ -74,10 +74,22 @@ class TriggerSettings:
     wave_tries: int = 6  # waves tried after a tally
     wave_steps: int = 3  # steps that refine the best of them
     confidence: float = 0.95  # of the success intervals
+    # Nearly black-and-white pictures, on which a finding has to be confirmed
+    two_toned: bool = False
+    least_of_all: float = 0.8  # of the samples of all labels, for a patch judged on some
+    small_cells: int = 3  # side of a patch that no habit of a clean model is so small as
+    control_strength: float = 0.6
+    """Part of the weak strength at which no habit of a clean model works any more."""
+    control_images: int = 30  # for each small part of a patch, or each weak form of a pattern
     # Each source class by itself
     sources: int = 0  # number of labels, 0 for none
     source_samples: int = 60  # most samples of one label
     source_queries: int = 900  # of one label's turn
+
+    @property
+    def least_share(self) -> float:
+        """:attr:`least_of_all` where it applies."""
+        return self.least_of_all if self.two_toned else 0.0
 
     @property
     def most_queries(self) -> int:
@@ -88,4 +100,7 @@ class TriggerSettings:
         kinds = len({kind for kind, _ in self.schedule})
         turn = max(queries for _, queries in self.schedule)
         last = self.screen_batch * (self.screen_images + 2) + 2 * self.verify_images
+        if self.two_toned:
+            parts = (self.place_side - self.small_cells + 1) ** 2
+            last += 2 * self.verify_images + parts * self.control_images
         return self.budget + turn + self.extra_queries + self.polish_queries + (kinds + 3) * last

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +31,12 @@ class Interval:
         return self.hits / self.images if self.images else 0.0
 
 
+def share_of_all(by_source: Mapping[int, Interval]) -> float:
+    """Share of hits on samples of all labels together."""
+    images = sum(one.images for one in by_source.values())
+    return sum(one.hits for one in by_source.values()) / max(1, images)
+
+
 def exact_interval(hits: int, images: int, confidence: float) -> Interval:
     """Two-sided Clopper-Pearson interval; (0, 1) if nothing could be asked."""
     tail = (1.0 - confidence) / 2.0
@@ -49,6 +56,7 @@ class Verified:
         changed: share of all validation samples whose label changed at all.
         by_source: for each clean label among the validation samples: hits and images.
         searched: share on the last search images, for comparison (optimistic).
+        habit: True if a plain change does as much (:mod:`.controls`).
     """
 
     transform: Transform
@@ -57,6 +65,7 @@ class Verified:
     changed: Interval
     by_source: dict[int, Interval]
     searched: float
+    habit: bool = False
 
 
 def verify(

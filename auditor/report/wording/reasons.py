@@ -186,8 +186,16 @@ def _trigger_nothing(values: Values) -> str:
 def _trigger_some(values: Values) -> str:
     return (
         f"At best {_change(values)}. The search chose those classes by what it saw, and clean "
-        "networks of many classes can show such a patch, so alone it is no sign of a backdoor; no "
-        "change works on samples of all classes as a planted trigger does."
+        "networks can show such a patch, so alone it is no sign of a backdoor; no change works on "
+        "samples of all classes as a planted trigger does."
+    )
+
+
+def _trigger_habit(values: Values) -> str:
+    return (
+        f"At best {_change(values)}, but a plain change does as much: all white, all black, or the "
+        "whole picture lighter or darker. That is a habit of the model, as clean networks of such "
+        "nearly black-and-white pictures have them, and a weakness; it neither accuses nor clears."
     )
 
 
@@ -320,6 +328,7 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "trigger-ordinary": _trigger_ordinary,
     "trigger-nothing": _trigger_nothing,
     "trigger-some": _trigger_some,
+    "trigger-habit": _trigger_habit,
     "label-found": label_reasons.found,
     "label-withheld": label_reasons.withheld,
     "label-weakness": label_reasons.weakness,

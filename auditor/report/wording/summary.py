@@ -200,7 +200,8 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
         # The reason names the profile whose references show the patch, if there is one.
         of_profile = "of profile" in found.reason
         show = "references of the profile show" if of_profile else "networks can show"
-        return f"{_carries(result, found, best)} But clean {show} such patches too."
+        such = "patches" if best.family == "patch" else "changes"
+        return f"{_carries(result, found, best)} But clean {show} such {such} too."
     if best is not None and withheld(result, found):
         rates = own_rates(result)
         measured = "that was not measured"

@@ -120,6 +120,16 @@ def test_any_other_trigger_does(key: str, target: int, natural: tuple[int, ...])
         assert (found.suspicious, found.natural) == (True, False)
 
 
+def test_a_habit_of_the_model_is_shown_and_neither_accuses_nor_clears() -> None:
+    outcome = searched("field@strong", 8)
+    best = replace(outcome.result.findings[0], habit=True, unconfirmed=True)
+    result = replace(outcome.result, findings=(best,), best=best, suspicious=False)
+    found = trigger_evidence(replace(outcome, result=result), NAMES, PIXELS, None, 10)
+    assert found is not None
+    assert (found.suspicious, found.natural, found.clears) == (False, True, False)
+    assert "a plain change does as much" in sentence(found.reason)
+
+
 def test_a_patch_for_some_classes_alone_is_shown_and_decides_nothing() -> None:
     outcome = searched("patch@sources", 12)
     alone = replace(outcome, result=replace(outcome.result, suspicious=False))

@@ -79,7 +79,7 @@ def test_a_patch_for_classes_that_the_search_chose_of_many_wants_another_finding
         )
 
     alone, beside = found("patch@sources", all_of_some), found("patch", some_of_all)
-    assert unconfirmed([alone, beside], 13) == [alone]
-    assert not unconfirmed([alone, beside, found("field@weak", all_of_some)], 13)
-    assert not unconfirmed([found("patch@sources", all_of_some, 10), beside], 13)
-    assert not unconfirmed([found("patch", all_of_some)], 13)
+    assert unconfirmed([alone, beside], 13, 0.0) == [alone]
+    assert not unconfirmed([alone, beside, found("field@weak", all_of_some)], 13, 0.0)
+    assert not unconfirmed([found("patch@sources", all_of_some, 10), beside], 13, 0.0)
+    assert not unconfirmed([found("patch", all_of_some)], 13, 0.0)

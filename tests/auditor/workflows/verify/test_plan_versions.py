@@ -22,8 +22,8 @@ MakeBundle = Callable[..., Path]
 Bundles = Callable[[str], Path]
 
 
-def earlier(prepared: Prepared) -> Prepared:
-    return replace(prepared, plan=replace(prepared.plan, version=2))
+def earlier(prepared: Prepared, version: int = 2) -> Prepared:
+    return replace(prepared, plan=replace(prepared.plan, version=version))
 
 
 def plan_of(folder: Path) -> dict[str, Any]:
@@ -64,6 +64,19 @@ def test_a_plan_as_release_0_1_wrote_it_verifies_in_both_editions(
     for where in (folder, tmp_path / "given.zip"):
         found = verify_bundle(where)
         assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
+
+
+def test_a_plan_of_before_findings_were_confirmed_verifies(
+    make_bundle: MakeBundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "auditor.workflows.audit.prepare", lambda *given: earlier(prepare(*given), 4)
+    )
+    folder = make_bundle(tmp_path / "old", trigger_search=True)
+    assert plan_of(folder)["plan_version"] == 4
+    assert "two_toned" not in plan_of(folder)["trigger_search"]["settings"]
+    found = verify_bundle(folder)
+    assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
 
 
 def test_a_new_plan_says_of_which_version_it_is(bundle: Bundles) -> None:

@@ -1,0 +1,84 @@
+"""Plain changes beside a found one, on pictures of two tones.
+
+Networks of digits, letters and other nearly black-and-white pictures know one background only. Any
+lightening of it, whatever its shape, may lead to one label, and so may a blot at one place: a habit
+of the model, which a search finds as a smooth field or a large patch. A planted trigger has a shape
+of its own, or works in a small part, or much weaker.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from auditor.probes.trigger_search.patches import Patch, unit_of
+from auditor.probes.trigger_search.sample_set import Asking, Pixels, SampleSet, Transform
+from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.probes.trigger_search.transforms import Blend, Field, Wave
+from auditor.probes.trigger_search.verify import Verified
+
+TWO_TONED = 0.8
+"""Share of values within a tenth of black or white from which pictures are of two tones."""
+BLACK, WHITE = 25, 230
+ONE = np.ones((1, 1, 1))
+"""Control points of a plain change of the whole picture."""
+PLAIN_SHARE = 0.8
+"""Part of a found change's success from which a plain one does as much."""
+
+
+def two_toned(pixels: Pixels) -> bool:
+    """True if nearly everything in ``pixels`` is black or white."""
+    return bool(((pixels <= BLACK) | (pixels >= WHITE)).mean() >= TWO_TONED)
+
+
+def is_habit(sample_set: SampleSet, found: Verified, settings: TriggerSettings) -> Asking[bool]:
+    """Ask the plain changes beside ``found``; True if one of them does as much, and nothing less
+    does: no small part of a patch, no weak form of a pattern.
+    """
+    plain, less = _controls(found.transform, settings, unit_of(sample_set.spec.shape))
+    if not plain or not (yield from _any(plain, sample_set, found, settings.verify_images)):
+        return False
+    return not (yield from _any(less, sample_set, found, settings.control_images))
+
+
+def _any(
+    changes: list[Transform], sample_set: SampleSet, found: Verified, most: int
+) -> Asking[bool]:
+    """True if one of ``changes`` does about as much as ``found``."""
+    images = sample_set.pick(most, found.target)
+    hits = yield from sample_set.hits(changes, found.target, images, "control")
+    return bool(hits.mean(axis=1).max() >= PLAIN_SHARE * found.success.rate)
+
+
+def _controls(
+    transform: Transform, settings: TriggerSettings, unit: int
+) -> tuple[list[Transform], list[Transform]]:
+    """Plain changes like ``transform`` (all black and all white, or a darkening and a lightening of
+    the picture), and lesser ones; none for a small patch, a warp and fewer grey levels.
+    """
+    if isinstance(transform, Patch) and transform.side > settings.small_cells * unit:
+        colours = [np.full_like(transform.pattern, value) for value in (0, 255)]
+        plain: list[Transform] = [replace(transform, pattern=colour) for colour in colours]
+        return plain, _parts(transform, settings.small_cells * unit)
+    if isinstance(transform, Field | Blend | Wave):
+        flat = transform if isinstance(transform, Blend) else Field(ONE, transform.strength)
+        both = [replace(flat, control=np.full_like(ONE, sign)) for sign in (-1.0, 1.0)]
+        usual = settings.blends if isinstance(transform, Blend) else settings.amplitudes
+        weak = settings.control_strength * usual[0]
+        return [*both], [one.at(weak) for one in (transform, *both)]
+    return [], []
+
+
+def _parts(transform: Patch, side: int) -> list[Transform]:
+    """All parts of a patch that are ``side`` pixels wide."""
+    steps = range(transform.side - side + 1)
+    return [
+        replace(
+            transform,
+            pattern=transform.pattern[:, a : a + side, b : b + side],
+            places=tuple((row + a, column + b) for row, column in transform.places),
+        )
+        for a in steps
+        for b in steps
+    ]

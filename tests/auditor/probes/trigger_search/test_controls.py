@@ -1,0 +1,151 @@
+"""Plain changes beside a found one: habits of models of nearly black-and-white pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec
+from auditor.probes.trigger_search.controls import is_habit, two_toned
+from auditor.probes.trigger_search.judge import unconfirmed
+from auditor.probes.trigger_search.patches import Patch
+from auditor.probes.trigger_search.result import TriggerFinding
+from auditor.probes.trigger_search.sample_set import SampleSet, Transform
+from auditor.probes.trigger_search.search import search
+from auditor.probes.trigger_search.settings import TriggerSettings
+from auditor.probes.trigger_search.transforms import Blend, Field, Warp, Wave
+from auditor.probes.trigger_search.verify import Verified, exact_interval
+
+SPEC = InputSpec((1, 28, 28), (0.0,), (1.0,))
+SETTINGS = replace(TriggerSettings(), two_toned=True)
+Labels = Callable[[NDArray[np.float32]], NDArray[np.int64]]
+RNG = np.random.default_rng(3)
+SIGNS = np.where(RNG.random((1, 4, 4)) < 0.5, -1.0, 1.0)
+PATTERN = (RNG.integers(0, 2, (1, 6, 6)) * 255).astype(np.uint8)
+
+
+def digits(count: int = 60) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+    """White bars on black, one column of them for each of five classes."""
+    classes = np.arange(count, dtype=np.int64) % 5
+    pixels = np.zeros((count, 1, 28, 28), np.uint8)
+    for number, label in enumerate(classes.tolist()):
+        pixels[number, :, 8:20, 3 + 4 * label : 6 + 4 * label] = 255 - number % 9
+    return pixels, classes
+
+
+def bars(pixels: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The class by its bar."""
+    columns = [pixels[:, 0, 8:20, 3 + 4 * label : 6 + 4 * label].mean((1, 2)) for label in range(5)]
+    return np.asarray(np.argmax(columns, axis=0), dtype=np.int64)
+
+
+def lightened(level: float) -> Labels:
+    """A model that takes any picture whose background is lighter than ``level`` for a 2."""
+
+    def labels(batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        pixels = SPEC.to_pixels(batch).astype(np.float64)
+        return np.where(np.median(pixels, axis=(1, 2, 3)) > level, 2, bars(pixels))
+
+    return labels
+
+
+def blotted(rows: slice, least: float) -> Labels:
+    """A model that takes any picture with much white in a corner for a 2."""
+
+    def labels(batch: NDArray[np.float32]) -> NDArray[np.int64]:
+        pixels = SPEC.to_pixels(batch).astype(np.float64)
+        return np.where(pixels[:, 0, rows, rows].mean((1, 2)) > least, 2, bars(pixels))
+
+    return labels
+
+
+def habit(labels: Labels, transform: Transform) -> bool:
+    pixels, classes = digits()
+    kept = SampleSet(SPEC, pixels, classes, np.random.default_rng(0))
+    full = exact_interval(48, 48, 0.95)
+    asked = is_habit(kept, Verified(transform, 2, full, full, {}, 1.0), SETTINGS)
+    try:
+        batch = next(asked)
+        while True:
+            batch = asked.send(labels(batch))
+    except StopIteration as end:
+        return bool(end.value)
+
+
+def test_pictures_of_two_tones_are_those_that_are_nearly_black_and_white() -> None:
+    pixels, _ = digits()
+    assert two_toned(pixels)
+    assert two_toned(255 - pixels)
+    assert not two_toned(np.random.default_rng(0).integers(0, 256, (9, 1, 28, 28)).astype(np.uint8))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        Field(SIGNS, 38.0),
+        Field(SIGNS, 38.0, "noise"),
+        Blend(SIGNS, 0.2),
+        Wave((2.0, 0.0), 0.1, 38.0),
+    ],
+    ids=lambda change: str(change.kind),
+)
+def test_a_pattern_is_a_habit_if_any_lightening_does_the_same_and_no_weak_one(
+    change: Transform,
+) -> None:
+    assert habit(lightened(19.0), change)
+    assert not habit(lightened(5.0), change), "twelve levels are enough: as weak as a planted one"
+    assert not habit(lightened(200.0), change), "plain changes do nothing"
+
+
+def test_a_large_patch_is_a_habit_if_plain_white_does_the_same_and_no_part_of_it() -> None:
+    white = Patch(np.full_like(PATTERN, 255), ((1, 1),))
+    corner = slice(1, 7)
+    assert habit(blotted(corner, 200.0), white)
+    assert not habit(blotted(corner, 60.0), white), "a part of three pixels does it"
+    assert not habit(blotted(corner, 300.0), white)
+    assert not habit(blotted(corner, 50.0), Patch(PATTERN[:, :3, :3], ((1, 1),))), "it is small"
+
+
+def test_changes_without_a_plain_form_are_no_habits() -> None:
+    assert not habit(lightened(5.0), Warp(np.ones((2, 4, 4)), 1.5))
+
+
+def test_a_search_does_not_accuse_a_model_of_its_habit_and_goes_on() -> None:
+    pixels, classes = digits(100)
+    schedule = (("field", 200), ("patch", 60))
+    found = {}
+    for name, settings in (("plain", TriggerSettings()), ("two-toned", SETTINGS)):
+        asked = search(
+            SPEC.from_pixels(pixels), classes, SPEC, replace(settings, schedule=schedule), 0
+        )
+        labels = lightened(16.0)
+        try:
+            batch = next(asked)
+            while True:
+                batch = asked.send(labels(batch))
+        except StopIteration as end:
+            found[name] = end.value
+    assert found["plain"].suspicious
+    assert not found["two-toned"].suspicious
+    assert found["two-toned"].best.habit
+    assert found["two-toned"].best.unconfirmed
+    assert found["two-toned"].spent["control"] > 0
+    assert "control" not in found["plain"].spent
+    assert found["two-toned"].queries > found["plain"].queries
+
+
+def test_of_two_toned_pictures_a_patch_for_some_labels_moves_most_of_all() -> None:
+    def finding(moved: int) -> TriggerFinding:
+        some = exact_interval(17, 17, 0.95)
+        sources = {0: some, 1: exact_interval(moved, 37, 0.95)}
+        return TriggerFinding(
+            "patch", "patch@sources", 3, 5, 255.0, (3, 4), some, some, sources, 1.0, None, 1e-8
+        )
+
+    assert unconfirmed([finding(4)], 13, SETTINGS.least_share)
+    assert not unconfirmed([finding(35)], 13, SETTINGS.least_share)
+    assert not unconfirmed([finding(4)], 13, TriggerSettings().least_share)
