@@ -63,7 +63,32 @@ def _section(name: str, rows: Sequence[Record]) -> list[str]:
     for attack in ATTACKS:
         lines += _bad_row(attack, [row for row in bad if row["attack"] == attack])
     lines += _bad_row("**all**", bad)
-    return [*lines, "", *_by_name(rows), *_natural(audited(clean))]
+    return [*lines, "", *_thorough(rows), *_by_name(rows), *_natural(audited(clean))]
+
+
+def _thorough(rows: Sequence[Record]) -> list[str]:
+    """Both searches, as at effort ``thorough``; empty where they were not made."""
+    own = [row for row in rows if "thorough" in row]
+    if not own:
+        return []
+    lines = [
+        "| at `--effort thorough`, both searches | accused | right target | cleared | queries "
+        "(median) |",
+        "|---|---|---|---|---|",
+    ]
+    for name, clean in (("clean", True), ("backdoored", False)):
+        group = [row for row in own if (row["attack"] == "clean") is clean]
+        found = [row for row in group if row["thorough"]["suspicious"]]
+        right = sum(row["thorough"]["found"][1] == row["target"] for row in found)
+        cells = [
+            name,
+            rate_cell(len(found), len(group)),
+            "–" if clean else f"{right} of {len(found)}",
+            rate_cell(sum(row["thorough"]["cleared"] for row in group), len(group)),
+            f"{median(row['thorough']['queries'] for row in group):,.0f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return [*lines, ""]
 
 
 def audited(rows: Iterable[Record]) -> list[Record]:

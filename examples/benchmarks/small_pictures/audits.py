@@ -8,8 +8,10 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from auditor.measured import LabelRates
 from auditor.plan.adaptive import trigger_search
@@ -64,21 +66,33 @@ def _searched(model: Record, options: argparse.Namespace) -> Record:
     classes = len(np.unique(truth))
     rng = np.random.default_rng([images.shape[2], SEED, round_of(model)])
     picked = drawn(truth, classes, math.ceil(SAMPLES / classes), rng)
-    spec = input_of(images[picked])
-    settings = AuditSettings(effort=EFFORT, seed=SEED)
-    samples, refs = spec.from_pixels(images[picked]), [str(number) for number in picked]
-    plan = build_plan(samples, truth[picked].astype(np.int64), refs, settings, spec)
     labels = classifier(options.models / f"{model['name']}.onnx")
-    found: TriggerResult = driven(trigger_search(plan, spec), labels).result
+    found = search_both(images[picked], truth[picked].astype(np.int64), labels)
     targets, first = targets_of(model), found.of_success
     assert first is not None
     return {
         "name": model["name"], "recipe": recipe_of(model), "group": _group(model),
         "queries": found.queries, "suspicious": found.suspicious,
-        "cleared": found.by_label is not None and not (found.suspicious or found.by_label.weakness),
+        "cleared": clears(found),
         "by_label": found.by_label is not None, **_best(found, targets),
         "first": {"suspicious": first.suspicious, **_best(first, targets)},
     }  # fmt: skip
+
+
+def search_both(pixels: Any, classes: NDArray[np.int64], labels: Any) -> TriggerResult:
+    """The searches that an audit at effort ``thorough`` makes, answered by ``labels``, of 8-bit
+    ``pixels`` ``(n, c, h, w)`` of true ``classes``.
+    """
+    spec, refs = input_of(pixels), [str(number) for number in range(len(pixels))]
+    settings = AuditSettings(effort=EFFORT, seed=SEED)
+    plan = build_plan(spec.from_pixels(pixels), classes, refs, settings, spec)
+    found: TriggerResult = driven(trigger_search(plan, spec), labels).result
+    return found
+
+
+def clears(found: TriggerResult) -> bool:
+    """True if neither search found anything that speaks against an all-clear."""
+    return found.by_label is not None and not (found.suspicious or found.by_label.weakness)
 
 
 def _best(found: TriggerResult, targets: set[int]) -> Record:
