@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import email.utils
 import gzip
+import json
 import socket
 import time
 import traceback
@@ -366,6 +367,43 @@ def test_endless_replies_are_cut(scripted: Scripted, head: bytes, transport: str
     )
     assert sent < 100_000_000
     assert error.advice.kind == "never"
+
+
+@both
+@pytest.mark.parametrize(
+    ("inputs", "stated", "read"), [(1, None, False), (8, None, True), (1, 6 << 20, True)]
+)
+def test_a_reply_is_bounded_by_what_was_asked(
+    scripted: Scripted,
+    transport: Literal["httpx", "aiohttp"],
+    inputs: int,
+    stated: int | None,
+    *,
+    read: bool,
+) -> None:
+    labels = b" " * (5 << 20) + json.dumps([[0, 1]] * inputs).encode()
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    reply = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(labels), labels)
+
+    async def run() -> Any:
+        async with scripted(_says(reply)) as url:
+            options = HttpOptions(transport=transport)
+            limits = Limits(max_reply_bytes=stated)
+            oracle = await open_oracle(
+                Target("http", url, shape=(1, 2, 2), http=options, limits=limits)
+            )
+            try:
+                return await oracle.predict_labels(np.repeat(BATCH, inputs, axis=0))
+            finally:
+                await oracle.aclose()
+
+    if read:
+        assert asyncio.run(run()).tolist() == [1] * inputs
+    else:
+        with pytest.raises(
+            BadReply, match=r"sent more than 4456448 bytes; raise limits\.max_reply"
+        ):
+            asyncio.run(run())
 
 
 @both
