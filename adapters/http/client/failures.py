@@ -34,6 +34,7 @@ _REMEDIES: dict[int, tuple[type[errors.EndpointError], errors.RetryKind, str]] =
     410: (NotFound, "gone", "the model was taken away"),
     413: (errors.InputRejected, "too-large", "send fewer inputs per request"),
     415: (errors.InputRejected, "never", "check request.body, access and the content type"),
+    420: (ServerFailed, "transient", "add 420 to retry.throttle to slow down on it"),
     421: (NotFound, "never", "the server does not serve this host name: check the URL"),
     424: (ServerFailed, "transient", "the model behind the server failed"),
     425: (ServerFailed, "transient", "the server is not ready for the request"),
@@ -335,7 +336,9 @@ def _wait(reply: Reply) -> float | None:
     if seconds is not None or reply.status < 400:
         return seconds
     hint = pace_hint(reply.headers)
-    if hint and (hint.remaining == 0 or (hint.remaining is None and reply.status in {429, 503})):
+    if hint and (
+        hint.remaining == 0 or (hint.remaining is None and reply.status in {420, 429, 503})
+    ):
         return hint.reset_s
     if reply.encoded:
         return None

@@ -108,6 +108,7 @@ def _fail(
         (413, InputRejected, "too-large"),
         (451, AccessDenied, "never"),
         (415, InputRejected, "never"),
+        (420, ServerFailed, "transient"),
         (418, InputRejected, "never"),
         (421, NotFound, "never"),
         (422, InputRejected, "never"),
@@ -169,6 +170,8 @@ def test_retry_after(scripted: Scripted, transport: str) -> None:
     assert wait(Retry_After=email.utils.formatdate(now - 90, usegmt=True), **at) == 0
     assert wait(RateLimit='"burst";r=0;t=12') == 12
     assert wait() is None
+    calm = _says(_reply(420, b"Enhance your calm", X_Rate_Limit_Reset=str(now + 9), **at))
+    assert _fail(scripted, calm, Throttled, transport=transport).advice.retry_after_s == 9
 
 
 @both
