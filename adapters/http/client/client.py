@@ -116,7 +116,8 @@ class Client:
             self.watch(Exchange(method, where, every, body, reply, secrets, look=look))
         if asking == "answer" and reply.status in MOVED and "location" in reply.headers:
             return reply
-        error = failures.from_reply(reply, where, self._retry, limit, secrets, asking)
+        about = "one input" if inputs == 1 else asking
+        error = failures.from_reply(reply, where, self._retry, limit, secrets, about)
         if error is not None:
             error.status = reply.outcome
             raise error
@@ -152,7 +153,7 @@ class Client:
         says nothing about that of the reply. gRPC bounds its replies by their requests itself.
         """
         stated = self._limits.max_reply_bytes
-        if stated is not None or not inputs or self.transport == GrpcTransport.name:
+        if stated is not None or not inputs or self.transport == "grpc":
             return stated or _MOST_REPLY
         return min(_MOST_REPLY, _REPLY_FROM + inputs * _REPLY_EACH)
 

@@ -156,6 +156,17 @@ def test_throttle_statuses_are_the_users(scripted: Scripted) -> None:
 
 
 @both
+def test_one_input_that_is_too_large_needs_another_remedy_than_fewer(
+    scripted: Scripted, transport: str
+) -> None:
+    words = "this one input is too large"
+    error = _fail(scripted, _says(_reply(413)), InputRejected, words, transport=transport)
+    assert error.advice.kind == "too-large"
+    words = "sent more than 100000 bytes; raise limits.max_reply_bytes$"
+    _fail(scripted, _says(_reply(200, b" " * 200_000)), BadReply, words, transport=transport)
+
+
+@both
 def test_retry_after(scripted: Scripted, transport: str) -> None:
     def wait(**headers: str) -> float | None:
         script = _says(_reply(429, b"", **headers))
