@@ -6,7 +6,7 @@ import html
 import itertools
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from adapters import strict_json
@@ -26,12 +26,14 @@ _NAMES = (
 )
 """Keys of an error's name: AWS, TorchServe, Google, MLflow, RFC 9457."""
 _FINE = {"ok", "success", "succeeded", ""}
-_INSIDE = ("error", "Error", "errors", "fault", "exception")
+_BARE = {"", "error", "fail", "failed", "failure"}
+"""Names that say no more than that something failed."""
+_INSIDE = ("error", "Error", "errors", "fault", "exception", "failures", "failure")
 """Keys that stand for an error wherever they stand."""
 _TEXTS = (
     "faultstring", "message", "Message", "errorMessage", "error_message", "ErrorMessage",
     "detail", "details", "error_description", "description", "reason", "msg",
-    "errmsg", "error_msg", "body",
+    "errmsg", "error_msg", "cause", "body",
 )  # fmt: skip
 _LOOK_AT = 16_384
 _JSON = ("{", "[")
@@ -81,22 +83,41 @@ def _message(body: bytes, *, failed: bool) -> str:
     except BadReply:
         text = body[:_LOOK_AT].decode("utf-8", errors="replace")
         return _plain(text) if failed or not text.lstrip("\ufeff \r\n\t").startswith(_JSON) else ""
-    said = _said(_error_in(value) or value)
+    said = _said(_first(value, _states_error) or value)
+    if said.lower() in _BARE and (failed or _denies(value)):
+        said = _said(_first(value, _has_words)) or said
     return said or (body[:_LOOK_AT].decode("utf-8", errors="replace") if failed else "")
 
 
-def _error_in(value: Any) -> Any:
-    """The first object in JSON that states an error, breadth first; None if none does."""
+def _first(value: Any, wanted: Callable[[dict[str, Any]], object]) -> Any:
+    """The first object in JSON that is ``wanted``, breadth first; None if none is."""
     level, looked = [value] if isinstance(value, dict | list) else [], 0
     while level and looked < _MOST_PLACES:
         level = level[: _MOST_PLACES - looked]
         looked += len(level)
         for one in level:
-            if isinstance(one, dict) and (any(one.get(key) for key in _INSIDE) or _failure(one)):
+            if isinstance(one, dict) and wanted(one):
                 return one
         inner = [one.values() if isinstance(one, dict) else one for one in level]
         level = [v for many in inner for v in many if isinstance(v, dict | list)]
     return None
+
+
+def _states_error(holder: dict[str, Any]) -> bool:
+    return any(holder.get(key) for key in _INSIDE) or _failure(holder) is not None
+
+
+def _has_words(holder: dict[str, Any]) -> bool:
+    return any(isinstance(text := holder.get(key), str) and text.strip() for key in _TEXTS)
+
+
+def _denies(value: Any) -> bool:
+    """True if a reply says of itself that it is no success."""
+    if not isinstance(value, dict):
+        return False
+    word = value.get("status", "")
+    failed = isinstance(word, str) and word.lower() in _BARE - {""}
+    return failed or value.get("success") is False or value.get("ok") is False
 
 
 def _failure(holder: dict[str, Any]) -> dict[str, Any] | None:

@@ -37,8 +37,10 @@ class StrictJsonError(ValueError):
     """The text could be read in two ways, or not at all; the message completes "the reply ..."."""
 
 
-_GUARD = re.compile(r"\A\s*(?:\)\]\}',?|for\s*\(;;\);|while\s*\(1\);)")
-"""Lines that servers put before JSON so that no script reads it."""
+_GUARD = re.compile(r"\A[\s\ufeff]*(?:\)\]\}',?|for\s*\(;;\);|while\s*\(1\);)?")
+"""Lines that servers put before JSON so that no script reads it, and byte order mark after mark, as
+pages put together from files bring them.
+"""
 
 
 def parse(body: bytes, charset: str = "") -> Any:

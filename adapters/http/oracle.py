@@ -138,7 +138,9 @@ class HttpOracle:
         try:
             out = wire.encode(checked)
             headers = {**out.headers, **self._client.key_header(key)}
-            reply = await self._client.send(self._method, self._endpoint, out.body, headers)
+            reply = await self._client.send(
+                self._method, self._endpoint, out.body, headers, inputs=len(checked)
+            )
             try:
                 if self._poller is not None:
                     reply = await self._poller.answer(reply)

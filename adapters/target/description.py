@@ -113,8 +113,9 @@ class Limits:
     """Most requests per second."""
     max_queries: Count | None = None
     """Hard cap on inputs sent."""
-    max_reply_bytes: Count = 16 * 1024 * 1024
-    """Refuse larger replies."""
+    max_reply_bytes: Count | None = None
+    """Refuse larger replies. Default: 4 MiB and 256 KiB more for each input of the request, at most
+    16 MiB."""
     model_timeout: Seconds = 300.0
     """Seconds that an isolated model file may take for one batch."""
     model_memory: Annotated[float, Exact(0.1, 1024)] | None = None

@@ -134,7 +134,7 @@ class LabelStore:
             sizes = {part.nbytes, len(part)}
             if not isinstance(blob, bytes) or len(blob) not in sizes or zlib.crc32(blob) != crc:
                 raise self._file.damaged("a row of labels is not as it was written")
-            part[:] = _unpacked(blob, len(part))
+            part[:] = unpacked(blob, len(part))
         return StoredProbe(int(row), labels)
 
     def record(
@@ -345,7 +345,8 @@ def _packed(labels: NDArray[np.uint16]) -> bytes:
     return labels.astype("u1").tobytes()  # 65535 becomes 255
 
 
-def _unpacked(blob: bytes, size: int) -> NDArray[np.uint16]:
+def unpacked(blob: bytes, size: int) -> NDArray[np.uint16]:
+    """Labels ``(size,)`` of a chunk as the file holds it, :data:`NOT_ASKED` among them."""
     if len(blob) != size:
         return np.frombuffer(blob, dtype="<u2")
     labels = np.frombuffer(blob, dtype="u1").astype("<u2")

@@ -155,10 +155,9 @@ def _from_arrays(
         raise SamplesError(f"{path} holds no samples: x is of shape {x.shape}")
     labels, said = _labels(y, len(x) if x.ndim else 0)
     if x.ndim != 4 or labels is None:
-        flat = "; give every image its height and width: x.reshape(n, h, w)" if x.ndim == 2 else ""
         raise SamplesError(
             f"{path} holds x of shape {x.shape} and y of shape {y.shape}; "
-            f"expected (n, c, h, w), (n, h, w, c) or (n, h, w), and (n,){flat}"
+            f"expected (n, c, h, w), (n, h, w, c) or (n, h, w), and (n,){_shape_remedy(x, y)}"
         )
     if x.shape[1] not in {1, 3, 4} and x.shape[3] in {1, 3, 4}:
         x = np.moveaxis(x, 3, 1)
@@ -168,10 +167,19 @@ def _from_arrays(
     return FromArrays(list(range(len(x))), classes, images, (*notes, *said, *also))
 
 
+def _shape_remedy(x: NDArray[Any], y: NDArray[Any]) -> str:
+    """The end of the sentence on shapes that do not fit."""
+    if x.ndim == 2:
+        return "; give every image its height and width: x.reshape(n, h, w)"
+    if y.ndim == 2 and len(y) == len(x):
+        return "; give every image one label, for scores by class y.argmax(axis=1)"
+    return f"; {len(x)} images need {len(x)} labels" if y.ndim == 1 else ""
+
+
 def _labels(y: NDArray[Any], count: int) -> tuple[NDArray[Any] | None, tuple[str, ...]]:
     """Labels ``(count,)`` of ``y``; None if its shape says something else."""
-    if y.shape == (count, 1):
-        y = y[:, 0]
+    if y.shape in {(count, 1), (1, count)}:
+        y = y.ravel()
     if y.shape == (count,):
         return y, ()
     table = y.ndim == 2 and len(y) == count and y.dtype.kind in "iufb" and y.shape[1] > 2
@@ -209,8 +217,9 @@ def _pixels(
 def _are_pixels(path: Path | str, x: NDArray[Any]) -> bool:
     """True for whole numbers that can only be pixels; False for values in the model's units."""
     if x.dtype.kind not in "iuf":
+        remedy = "; save black and white as x.astype('uint8') * 255" if x.dtype == bool else ""
         raise SamplesError(
-            f"{path} holds x of type {x.dtype}; expected whole numbers 0 to 255, or float"
+            f"{path} holds x of type {x.dtype}; expected whole numbers 0 to 255, or float{remedy}"
         )
     low, high = float(x.min()), float(x.max())
     if x.dtype.kind == "f":

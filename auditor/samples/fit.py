@@ -130,6 +130,9 @@ def _positions(classes: Sequence[str], order: Sequence[str]) -> NDArray[np.int64
 
 def _refuse_beyond(largest: int, size: int | None) -> None:
     if size is not None and largest >= size:
-        raise SamplesError(f"a sample is of class {largest}, the model's classes end at {size - 1}")
+        raise SamplesError(
+            f"a sample is of class {largest}, the model's classes end at {size - 1}: they begin at "
+            "0, so where those of the samples begin at 1, lower each by 1"
+        )
     if largest >= MAX_CLASSES:
         raise SamplesError(f"a sample is of class {largest}, at most {MAX_CLASSES} are supported")

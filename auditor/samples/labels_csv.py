@@ -7,7 +7,7 @@ import io
 import unicodedata
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from adapters.file_kind import why_unreadable
 from auditor.errors import SamplesError
@@ -67,7 +67,8 @@ def _text(path: Path) -> str:
         text = data.decode("utf-16" if wide else "utf-8-sig")
         if "\0" in text:
             raise ValueError("it is no text")
-        return text
+        # Excel's own line on the mark, which is found anyway.
+        return text.partition("\n")[2] if text[:4].lower() == "sep=" else text
     except (OSError, ValueError) as error:
         raise SamplesError(
             f"{path} cannot be read as CSV: {why_unreadable(path, error)}"
@@ -106,8 +107,9 @@ def _columns(path: Path, rows: list[Row]) -> tuple[int, int, list[Row]]:
         return file_at, label_at, rows[1:]
     if file_at is not None and len(names) > 2 and not _is_file(folder, rows[0][1][file_at]):
         raise SamplesError(
-            f"{path} names no column label or class: name the one with the "
-            f"labels so (it has {', '.join(rows[0][1])[:200]})"
+            f"{path} names no column label or class: name the one with the labels so, and where "
+            "each class has a column of its own, write the class's name into one (it has "
+            f"{', '.join(rows[0][1])[:200]})"
         )
     first = rows[0][1][0]
     if len(rows[0][1]) > 1 and not _is_file(folder, first) and not _is_file(folder, rows[0][1][1]):
@@ -155,9 +157,7 @@ def _refs(path: Path, names: Sequence[tuple[int, str]]) -> list[str]:
     """The file that each line means. One that is not there may be so in other case, or in the
     other Unicode form, as another system wrote the table.
     """
-    for _, name in names:
-        if Path(name).is_absolute() or ".." in Path(name.replace("\\", "/")).parts:
-            raise SamplesError(f"{path} names {name!r}, which lies outside the samples folder")
+    names = [(number, _inside(path, name)) for number, name in names]
     found = [(n, name, _found(path.parent, name)) for n, name in names]
     places = {(path.parent / name).parent for _, name, ref in found if ref is None}
     near: dict[str, list[str]] = {}
@@ -174,6 +174,22 @@ def _refs(path: Path, names: Sequence[tuple[int, str]]) -> list[str]:
             )
         refs.append(ref or others[0])
     return refs
+
+
+def _inside(path: Path, name: str) -> str:
+    """``name`` from the samples folder on, which it may be stated with."""
+    folder = path.parent.absolute()
+    if Path(name).is_relative_to(folder):
+        return Path(name).relative_to(folder).as_posix()
+    plain = PurePosixPath(name.replace("\\", "/"))
+    if plain.is_absolute() or PureWindowsPath(name).is_absolute():
+        raise SamplesError(
+            f"{path} names {name!r}, which is no place in the samples folder: write names as they "
+            f"are within it, such as {plain.name!r}"
+        )
+    if ".." in plain.parts:
+        raise SamplesError(f"{path} names {name!r}, which lies outside the samples folder")
+    return name
 
 
 def _folded(ref: str) -> str:

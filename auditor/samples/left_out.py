@@ -20,7 +20,7 @@ _JUNK = frozenset(
 _NOT_READ = {
     **dict.fromkeys(HEIC, HEIC_REMEDY),
     **dict.fromkeys(
-        (".jp2", ".jxl", ".ico", ".tga", ".pcx", ".exr", ".pdf", ".eps"),
+        (".jp2", ".jxl", ".ico", ".tga", ".pcx", ".exr", ".hdr", ".dds", ".pdf", ".eps"),
         "convert it to PNG or JPEG",
     ),
     ".svg": "draw it as PNG",
@@ -55,7 +55,7 @@ def reason(name: str) -> str:
         remedy = "write a list of labels as labels.csv, with lines like name.png,class"
     if remedy is not None:
         return f"{suffix}, which is not read ({remedy})"
-    return f"{suffix or 'without an ending'}, no picture"
+    return f"{suffix}, no picture" if suffix else "without an ending, which pictures need"
 
 
 def said(left: Sequence[tuple[str, str]]) -> tuple[str, ...]:

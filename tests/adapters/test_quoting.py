@@ -45,6 +45,9 @@ SHAPES: list[tuple[Any, str]] = [
         {"fault": {"faultstring": "No such route", "detail": {"errorcode": "steps.404"}}},
         "No such route: steps.404",
     ),
+    ({"status": "error", "data": {"message": "worker gone"}}, "worker gone"),
+    ({"success": False, "result": {"info": [{"description": "no licence"}]}}, "no licence"),
+    ({"predictions": None, "failures": [{"cause": "out of memory"}]}, "out of memory"),
     ({"statusCode": 500, "body": '{"error": "bad image"}'}, "bad image"),
 ]
 
@@ -79,8 +82,11 @@ def test_a_reply_is_quoted_in_the_charset_that_it_states(charset: str) -> None:
 
 
 def test_an_answer_that_is_fine_says_nothing() -> None:
-    fine = {"status": {"code": 10000, "description": "Ok"}, "outputs": [{"id": "7"}]}
-    assert error_text(json.dumps(fine).encode(), failed=False) == ""
+    for fine in (
+        {"status": {"code": 10000, "description": "Ok"}, "outputs": [{"id": "7"}]},
+        {"success": True, "predictions": [{"description": "A cat"}]},
+    ):
+        assert error_text(json.dumps(fine).encode(), failed=False) == ""
 
 
 def test_an_answer_without_words_on_an_error_is_quoted_only_if_it_failed() -> None:

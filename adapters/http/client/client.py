@@ -36,6 +36,9 @@ MOVED = (301, 302, 303, 307, 308)
 """Statuses of a redirect: a look for an answer may be sent on to it, nothing else is."""
 
 _MAX_CONNECT_S = 10.0
+_MOST_REPLY = 16 << 20
+_REPLY_FROM, _REPLY_EACH = 4 << 20, 256 << 10
+"""Bytes that any reply with labels may have, and more of them for each input asked for."""
 _ANSWERED = 200
 
 
@@ -82,11 +85,12 @@ class Client:
         body: bytes,
         headers: Mapping[str, str],
         asking: Asking = "labels",
+        inputs: int = 0,
     ) -> Reply:
         """Make one attempt, or a second where the key has run out, and return its 2xx reply,
         unencoded and complete. ``headers``, in lower case, go over the client's own, and the user's
-        over both. Raises EndpointError for anything else, with a remedy that fits what is asked; no
-        other exception leaves a transport.
+        over both; the number of ``inputs`` bounds the reply. Raises EndpointError for anything
+        else, with a remedy that fits what is asked; no other exception leaves a transport.
         """
         if endpoint.origin != self._origin:
             raise BadReply(
@@ -100,9 +104,10 @@ class Client:
         url = endpoint.with_query(keys.query)
         if keys.signer is not None:
             every.update(keys.signer.sign(method, url, every, body))
-        reply = await self._exchange(method, endpoint, url, every, body)
+        limit = self._most_bytes(inputs)
+        reply = await self._exchange(method, endpoint, url, every, body, limit)
         if self._keys.refused(keys, reply.status):
-            return await self.send(method, endpoint, body, headers, asking)
+            return await self.send(method, endpoint, body, headers, asking, inputs)
         self.wire.bytes_received += reply.received or len(reply.body)
         self._hint = pace_hint(reply.headers) or self._hint
         secrets, where = self._to_hide(endpoint), endpoint.shown
@@ -111,8 +116,8 @@ class Client:
             self.watch(Exchange(method, where, every, body, reply, secrets, look=look))
         if asking == "answer" and reply.status in MOVED and "location" in reply.headers:
             return reply
-        limit = self._limits.max_reply_bytes
-        error = failures.from_reply(reply, where, self._retry, limit, secrets, asking)
+        about = "one input" if inputs == 1 else asking
+        error = failures.from_reply(reply, where, self._retry, limit, secrets, about)
         if error is not None:
             error.status = reply.outcome
             raise error
@@ -143,10 +148,24 @@ class Client:
         name = self._key_name.lower()
         return {name: key} if name and key else {}
 
+    def _most_bytes(self, inputs: int) -> int:
+        """Bytes that the reply to a request with so many inputs may have; 0 inputs if its length
+        says nothing about that of the reply. gRPC bounds its replies by their requests itself.
+        """
+        stated = self._limits.max_reply_bytes
+        if stated is not None or not inputs or self.transport == "grpc":
+            return stated or _MOST_REPLY
+        return min(_MOST_REPLY, _REPLY_FROM + inputs * _REPLY_EACH)
+
     async def _exchange(
-        self, method: str, endpoint: Endpoint, url: str, headers: Mapping[str, str], body: bytes
+        self,
+        method: str,
+        endpoint: Endpoint,
+        url: str,
+        headers: Mapping[str, str],
+        body: bytes,
+        limit: int,
     ) -> Reply:
-        limit = self._limits.max_reply_bytes
         try:
             async with asyncio.timeout(self._limits.timeout):
                 return await self._transport.exchange(method, url, headers, body, limit)

@@ -34,6 +34,7 @@ _REMEDIES: dict[int, tuple[type[errors.EndpointError], errors.RetryKind, str]] =
     410: (NotFound, "gone", "the model was taken away"),
     413: (errors.InputRejected, "too-large", "send fewer inputs per request"),
     415: (errors.InputRejected, "never", "check request.body, access and the content type"),
+    420: (ServerFailed, "transient", "add 420 to retry.throttle to slow down on it"),
     421: (NotFound, "never", "the server does not serve this host name: check the URL"),
     424: (ServerFailed, "transient", "the model behind the server failed"),
     425: (ServerFailed, "transient", "the server is not ready for the request"),
@@ -71,7 +72,6 @@ _TOO_MANY = re.compile(
     r"(?:inputs?|images?|pictures?|instances?|items?|files?|rows?|samples?|records?)\b"
 )
 """A request with fewer inputs may be taken, in the words of servers."""
-_LOOK_AT = 4_096
 _KEY_REFUSED = {
     "InvalidKeyException",  # TorchServe: a wrong key, or one older than an hour
     "AccessDeniedException",
@@ -104,8 +104,7 @@ def from_exception(
         where: the endpoint, without secrets.
         unsent: True if the request surely did not reach the server.
         stranger: True if no TLS server there ever answered: one that wants a certificate of ours
-            may
-        break the connection before its own word on that arrives.
+            may break the connection before its own word on that arrives.
         proxy: the proxy in between, or empty.
         unused: variable of the environment that names a proxy, of which no use is made; or empty.
     """
@@ -275,7 +274,7 @@ def _from_status(
 
 def _said(reply: Reply) -> str:
     """The start of the reply's body, in lower case."""
-    return "" if reply.encoded else reply.body[:_LOOK_AT].decode("utf-8", errors="replace").lower()
+    return "" if reply.encoded else reply.body[:4_096].decode("utf-8", errors="replace").lower()
 
 
 def _names(reply: Reply) -> set[str]:
@@ -310,8 +309,9 @@ def _client_error(
     status: int, where: str, quote: str, asking: str, said: str
 ) -> errors.EndpointError:
     kind, retry, remedy = _REMEDIES.get(status, (errors.InputRejected, "never", _SENT_WRONG))
-    if remedy == _SENT_WRONG and "int8" in quote.lower():
-        remedy += _WHOLE
+    if status == 413 and asking == "one input":
+        remedy = "this one input is too large: give smaller ones, or raise the server's limit"
+    remedy += _WHOLE if remedy == _SENT_WRONG and "int8" in quote.lower() else ""
     if asking in _ABOUT and kind in {errors.InputRejected, NotFound}:
         kind, retry, remedy = NotFound, "never" if retry != "gone" else retry, _ABOUT[asking]
     if not 400 <= status < 500:
@@ -335,12 +335,13 @@ def _wait(reply: Reply) -> float | None:
     if seconds is not None or reply.status < 400:
         return seconds
     hint = pace_hint(reply.headers)
-    if hint and (hint.remaining == 0 or (hint.remaining is None and reply.status in {429, 503})):
+    if hint and (
+        hint.remaining == 0 or (hint.remaining is None and reply.status in {420, 429, 503})
+    ):
         return hint.reset_s
-    if reply.encoded:
-        return None
     speaks = reply.status >= 500 or reply.status in {403, 409, 420, 425, 429}
-    return wait_in_body(reply.body, reply_time(reply.headers), words=speaks)
+    body = b"" if reply.encoded else reply.body
+    return wait_in_body(body, reply_time(reply.headers), words=speaks)
 
 
 def _goal(reply: Reply) -> str:

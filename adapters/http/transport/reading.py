@@ -25,6 +25,9 @@ _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 _PLAIN = {"", "identity", "none", "utf-8", "utf8", "binary", "7bit", "8bit", "aws-chunked"}
 """Words in place of a compression that name none."""
 _MAX_RATIO = 100
+_MOST_PARTS = 1000
+_TEXT = {b"{", b"[", b'"', b" ", b"\r", b"\n", b"\t", b"<"}
+"""Bytes by which no gzip begins, and JSON or a page does."""
 _RATIO_FROM = 1 << 20
 """A reply may grow to this size at any ratio: a list of equal labels compresses very well."""
 
@@ -151,41 +154,59 @@ def _unpacker(headers: Mapping[str, str], limit: int) -> _Unpacker | None:
 
 
 class _Unpacker:
-    """Undoes one compression, a chunk at a time, for at most a byte more than ``limit``."""
+    """Undoes one compression, a chunk at a time, for at most a byte more than ``limit``. Text under
+    the name of gzip is text: a gateway that unpacked it may have kept the name.
+    """
 
     def __init__(self, window: int, limit: int) -> None:
         self._zlib = zlib.decompressobj(window)
+        self._gzip = window == _WINDOWS["gzip"]
         self._limit = limit
         self._taken = self._given = 0
+        self._parts = 1
+        self._text = False
         self.fault = ""
 
     @property
     def ended(self) -> bool:
         """True if the compressed data is complete."""
-        return self._zlib.eof
+        return self._text or self._zlib.eof
 
     def feed(self, raw: bytes) -> bytes:
         """The bytes that ``raw`` stands for; ``fault`` says if they cannot be read."""
-        if self._zlib.eof and raw:
-            self.fault = "sent something behind its compressed reply"
-            return b""
-        raw_deflate = not self._taken and raw[:1] and raw[0] & 0x0F != 8 and raw[0] != 0x1F
-        if raw_deflate:  # without the wrapping that the name stands for, as some servers send it
-            self._zlib = zlib.decompressobj(-15)
+        if not self._taken:
+            self._text = self._gzip and raw[:1] in _TEXT
+            if raw[:1] and raw[0] & 0x0F != 8 and raw[0] != 0x1F:
+                # Without the wrapping that the name stands for, as some servers send it.
+                self._zlib = zlib.decompressobj(-15)
         self._taken += len(raw)
+        if self._text:
+            return raw
+        plain = []
         # No more at once than the ratio allows: zlib needs twice the memory of what it gives.
         most = min(self._limit, max(_RATIO_FROM, _MAX_RATIO * self._taken))
-        try:
-            plain = self._zlib.decompress(raw, most + 1 - self._given)
-        except zlib.error:
-            self.fault = "sent a compressed reply that is damaged"
-            return b""
-        self._given += len(plain)
-        if self._zlib.unused_data:
-            self.fault = "sent something behind its compressed reply"
+        while raw and not self.fault and self._given <= most:
+            if self._zlib.eof and not self._next_part(raw):
+                break
+            try:
+                plain.append(self._zlib.decompress(raw, most + 1 - self._given))
+            except zlib.error:
+                self.fault = "sent a compressed reply that is damaged"
+                break
+            self._given += len(plain[-1])
+            raw = self._zlib.unused_data
         if self._given > max(_RATIO_FROM, _MAX_RATIO * self._taken):
             self.fault = f"compressed its reply by more than {_MAX_RATIO} to 1"
-        return plain
+        return b"".join(plain)
+
+    def _next_part(self, raw: bytes) -> bool:
+        """Begin another part of gzip, of which a reply may have many; False if ``raw`` is none."""
+        self._parts += 1
+        if not self._gzip or raw[:1] != b"\x1f" or self._parts > _MOST_PARTS:
+            self.fault = "sent something behind its compressed reply"
+            return False
+        self._zlib = zlib.decompressobj(_WINDOWS["gzip"])
+        return True
 
 
 def _start(parts: list[bytes], most: int) -> bytes:

@@ -87,7 +87,7 @@ def limit_memory(more: int | None) -> None:
         with open("/proc/self/statm", "rb") as file:  # noqa: PTH123 - as above
             sizes = [int(part) * page for part in file.read().split()]
         for kind, now in ((resource.RLIMIT_AS, sizes[0]), (resource.RLIMIT_DATA, sizes[5])):
-            resource.setrlimit(kind, (now + more, now + more))
+            _limit(kind, now + more)
     machine = seccomp.this_machine()
     assert machine is not None
     seccomp.freeze_limits(machine)
@@ -112,9 +112,16 @@ def _no_limits_left_open() -> None:
         (resource.RLIMIT_MSGQUEUE, 0),
         (resource.RLIMIT_NOFILE, 256),
     ):
-        hard = resource.getrlimit(kind)[1]
-        least = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        resource.setrlimit(kind, (least, least))
+        _limit(kind, most)
+
+
+def _limit(kind: int, most: int) -> None:
+    """Lower the limit to ``most``, or leave a lower one that the auditor was started with."""
+    import resource  # noqa: PLC0415 - not on Windows
+
+    hard = resource.getrlimit(kind)[1]
+    least = most if hard == resource.RLIM_INFINITY else min(most, hard)
+    resource.setrlimit(kind, (least, least))
 
 
 def _restrict_files(machine: seccomp.Machine, abi: int, paths: AllowedPaths) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from examples.benchmarks.hostile.faults import Leg, Row
 from examples.benchmarks.stored import ROOT
 
-QUIET_S = {"A": 170, "B": 240, "C": 70, "D": 30, "E": 35, "F": 25, "G": 20, "H": 95, "I": 405,
+QUIET_S = {"A": 170, "B": 120, "C": 70, "D": 30, "E": 35, "F": 25, "G": 20, "H": 95, "I": 405,
            "J": 60, "g": 80}  # fmt: skip
 """Seconds of each leg on two quiet cores, those beside the servers at once with others."""
 SLACK = 4.0

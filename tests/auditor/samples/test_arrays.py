@@ -24,6 +24,7 @@ SPEC = InputSpec((3, 8, 9), (0.0,) * 3, (1.0,) * 3)
     "y",
     [
         Y[:, None],
+        Y[None],
         Y.astype(np.float32),
         Y.astype(np.float64)[:, None],
         np.eye(3)[Y],
@@ -35,6 +36,19 @@ SPEC = InputSpec((3, 8, 9), (0.0,) * 3, (1.0,) * 3)
 )
 def test_labels_of_every_plain_form(y: Any) -> None:
     assert samples_from_arrays(X, y).classes == ("0", "1", "2") * 2
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "words"),
+    [
+        (X, Y[:-1], "; 6 images need 6 labels"),
+        (X, np.full((6, 3), 0.2), r"one label, for scores by class y\.argmax\(axis=1\)"),
+        (X > 99, Y, r"of type bool; .*save black and white as x\.astype\('uint8'\) \* 255"),
+    ],
+)
+def test_arrays_that_do_not_say_what_they_mean_get_the_remedy(x: Any, y: Any, words: str) -> None:
+    with pytest.raises(SamplesError, match=words):
+        samples_from_arrays(x, y)
 
 
 def test_names_as_objects() -> None:

@@ -51,7 +51,7 @@ def test_every_ending_that_can_be_read_is_read(folder: Path, suffix: str) -> Non
         ("cat/.DS_Store", "1 hidden or made by a system: cat/.DS_Store"),
         ("cat/Thumbs.db", "1 hidden or made by a system: cat/Thumbs.db"),
         ("cat/notes.txt", "1 .txt, no picture: cat/notes.txt"),
-        ("cat/2", "1 without an ending, no picture: cat/2"),
+        ("cat/2", "1 without an ending, which pictures need: cat/2"),
         ("stray.png", "1 in no class folder: stray.png"),
         ("__MACOSX/cat/._0.png", "1 hidden or made by a system: __MACOSX"),
     ],

@@ -46,6 +46,7 @@ def test_marks_heads_and_encodings(
         "id;split;species\n0;test;cat\n1;test;dog\n2;test;frog\n",
         "cat,0.png\ndog,1.png\nfrog,2.png\n",
         "0,cat\n1,dog\n2,frog\n",
+        "sep=;\r\nfile;label\r\n0.png;cat\r\n1.png;dog\r\n2.png;frog\r\n",
         '"0.png";"cat"\n"1.png";"dog"\n"2.png";"frog"\n',
         "file;label;note\n0.png;cat;a, b\n1.png;dog;c, d\n2.png;frog;e, f\n",
     ],
@@ -55,6 +56,12 @@ def test_columns_by_their_names_or_by_the_files_that_are_there(flat: Path, text:
     samples = load_samples(flat)
     assert samples.refs == ("0.png", "1.png", "2.png")
     assert samples.classes == ("cat", "dog", "frog")
+
+
+def test_whole_paths_into_the_folder_are_names_in_it(flat: Path) -> None:
+    rows = "".join(f"{flat}/{n}.png,{name}\n" for n, name in enumerate(("cat", "dog", "frog")))
+    (flat / "labels.csv").write_text(rows)
+    assert load_samples(flat).refs == ("0.png", "1.png", "2.png")
 
 
 def test_columns_of_which_none_is_the_label(flat: Path) -> None:

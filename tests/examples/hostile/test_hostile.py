@@ -11,9 +11,11 @@ from pathlib import Path
 import pytest
 
 from auditor.engine.contract import EngineLimits
-from examples.benchmarks.hostile.clients import Outcome, Place, tool
+from examples.benchmarks.hostile.clients import Outcome, Place, ledger, plan_of, tool
+from examples.benchmarks.hostile.crashes import BATCH, KILLED, committed
 from examples.benchmarks.hostile.faults import REMOTE, books
 from examples.benchmarks.hostile.machine import LOCAL
+from examples.benchmarks.hostile.talk import FAULT_FROM
 
 ROOT = Path(__file__).parents[3]
 QUICK = {
@@ -65,3 +67,12 @@ def test_a_fault_ends_as_it_should_and_the_ledger_covers_it(
     assert done.end == QUICK[kind], done
     assert done.end != "complete" or done.facts["sound"]
     assert books(base, kind, tmp_path / "out") == ""
+
+
+def test_what_is_committed_is_told_by_the_names_of_the_ledger(base: str, tmp_path: Path) -> None:
+    """Leg B compares them: a store read in another way would find labels lost and asked again."""
+    output = tmp_path / "out"
+    assert tool(Place(f"{base}/status-401/kept", ""), output, KILLED, batch=BATCH).end == "error"
+    told, known = ledger(base, "kept"), committed(output, plan_of(KILLED))
+    assert known <= set(told["asked"])
+    assert len(known) == told["answered"] == (FAULT_FROM - 1) * BATCH

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import email.utils
 import gzip
+import json
 import socket
 import time
 import traceback
@@ -107,6 +108,7 @@ def _fail(
         (413, InputRejected, "too-large"),
         (451, AccessDenied, "never"),
         (415, InputRejected, "never"),
+        (420, ServerFailed, "transient"),
         (418, InputRejected, "never"),
         (421, NotFound, "never"),
         (422, InputRejected, "never"),
@@ -154,6 +156,17 @@ def test_throttle_statuses_are_the_users(scripted: Scripted) -> None:
 
 
 @both
+def test_one_input_that_is_too_large_needs_another_remedy_than_fewer(
+    scripted: Scripted, transport: str
+) -> None:
+    words = "this one input is too large"
+    error = _fail(scripted, _says(_reply(413)), InputRejected, words, transport=transport)
+    assert error.advice.kind == "too-large"
+    words = "sent more than 100000 bytes; raise limits.max_reply_bytes$"
+    _fail(scripted, _says(_reply(200, b" " * 200_000)), BadReply, words, transport=transport)
+
+
+@both
 def test_retry_after(scripted: Scripted, transport: str) -> None:
     def wait(**headers: str) -> float | None:
         script = _says(_reply(429, b"", **headers))
@@ -168,6 +181,8 @@ def test_retry_after(scripted: Scripted, transport: str) -> None:
     assert wait(Retry_After=email.utils.formatdate(now - 90, usegmt=True), **at) == 0
     assert wait(RateLimit='"burst";r=0;t=12') == 12
     assert wait() is None
+    calm = _says(_reply(420, b"Enhance your calm", X_Rate_Limit_Reset=str(now + 9), **at))
+    assert _fail(scripted, calm, Throttled, transport=transport).advice.retry_after_s == 9
 
 
 @both
@@ -366,6 +381,43 @@ def test_endless_replies_are_cut(scripted: Scripted, head: bytes, transport: str
     )
     assert sent < 100_000_000
     assert error.advice.kind == "never"
+
+
+@both
+@pytest.mark.parametrize(
+    ("inputs", "stated", "read"), [(1, None, False), (8, None, True), (1, 6 << 20, True)]
+)
+def test_a_reply_is_bounded_by_what_was_asked(
+    scripted: Scripted,
+    transport: Literal["httpx", "aiohttp"],
+    inputs: int,
+    stated: int | None,
+    *,
+    read: bool,
+) -> None:
+    labels = b" " * (5 << 20) + json.dumps([[0, 1]] * inputs).encode()
+    head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+    reply = head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(labels), labels)
+
+    async def run() -> Any:
+        async with scripted(_says(reply)) as url:
+            options = HttpOptions(transport=transport)
+            limits = Limits(max_reply_bytes=stated)
+            oracle = await open_oracle(
+                Target("http", url, shape=(1, 2, 2), http=options, limits=limits)
+            )
+            try:
+                return await oracle.predict_labels(np.repeat(BATCH, inputs, axis=0))
+            finally:
+                await oracle.aclose()
+
+    if read:
+        assert asyncio.run(run()).tolist() == [1] * inputs
+    else:
+        with pytest.raises(
+            BadReply, match=r"sent more than 4456448 bytes; raise limits\.max_reply"
+        ):
+            asyncio.run(run())
 
 
 @both

@@ -80,6 +80,7 @@ def answered(serve: Scripted, data: bytes, transport: str, **fields: Any) -> tup
     ("body", "kind"),
     [
         (b"\xef\xbb\xbf" + LABELS, "application/json"),
+        (b"\r\n\xef\xbb\xbf\xef\xbb\xbf" + LABELS + b"\n", "application/json"),
         (LABELS.decode().encode("utf-16"), "application/json; charset=utf-16"),
         (LABELS.decode().encode("utf-16-le"), "application/json; charset=UTF-16LE"),
         (LABELS.decode().encode("utf-16-be"), "application/json; charset=utf-16be"),
@@ -157,6 +158,8 @@ PACKED = {
     "gzip": zipped(LABELS),
     "x-gzip": zipped(LABELS),
     "GZIP": zipped(LABELS),
+    " gzip": zipped(LABELS[:4]) + zipped(b"") * 900 + zipped(LABELS[4:]),
+    "Gzip": LABELS,
     "deflate": zlib.compress(LABELS),
     " deflate": _raw_deflate(LABELS),
     "identity": LABELS,
@@ -179,7 +182,8 @@ def test_a_compressed_reply_is_read_and_counted_as_it_travelled(
     [
         (zipped(LABELS)[:-10], "ends too early"),
         (b"\x1f\x8b" + b"junk" * 9, "damaged"),
-        (LABELS, "damaged|ends too early"),
+        (zipped(LABELS[:4]) + zipped(LABELS[4:])[:-9], "ends too early"),
+        (zipped(b"") * 1001 + zipped(LABELS), "behind its compressed reply"),
         (zipped(LABELS) + b"more", "behind its compressed reply"),
         (zipped(b"0" * 40_000_000), "more than 100 to 1|more than 16777216 bytes"),
         (zipped(zipped(LABELS)), "not UTF-8"),

@@ -199,3 +199,15 @@ def test_threads_before_the_sandbox_are_refused() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert "threads were started before" in done.stderr
+
+
+def test_a_lower_limit_of_the_shell_stays() -> None:
+    """``ulimit -v`` before the command: no file is blamed for what cannot be raised."""
+    script = (
+        "import resource; resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
+        "from adapters.model_files.sandbox import sandbox\n"
+        "sandbox.limit_memory(8 << 30); print(resource.getrlimit(resource.RLIMIT_AS))"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == str((3 << 30, 3 << 30))

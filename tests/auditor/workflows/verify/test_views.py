@@ -146,6 +146,24 @@ def test_a_view_that_other_code_made_is_named_as_not_covered(audited: Path) -> N
     )
 
 
+def test_a_page_made_later_passes_no_more_quietly_than_one_of_the_head(
+    audited: Path, command: RunCommand
+) -> None:
+    by_other_code(audited)
+    mutations.reseal(audited)
+    views = audited / "views"
+    views.mkdir()
+    for name in ("report.html", "report.md", "result.pdf"):
+        (views / name).write_text("no backdoor")
+        found = verify_bundle(audited)
+        assert found.exit_code == ExitCode.INCONCLUSIVE, name
+        assert found.headline.startswith("NOT FULLY VERIFIED")
+        assert found.headline.endswith(f"; not covered: views/{name}.")
+        (views / name).unlink()
+    assert command("report", audited).code == 0  # this version's page in its place
+    assert verify_bundle(audited).exit_code == ExitCode.NO_EVIDENCE
+
+
 def test_pictures_that_other_code_compressed_are_compared_by_their_pixels(audited: Path) -> None:
     by_other_code(audited)
     path = audited / "trigger.png"
