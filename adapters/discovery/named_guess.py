@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from adapters.http.generic.scores import share_of
+from adapters.http.generic.scores import in_text
 from adapters.http.payload.json_path import unpacked
 
 Rule = tuple[int, dict[str, Any]]
@@ -104,9 +104,7 @@ def _named(value: Any, names: dict[str, str]) -> bool:
 
 def _is_score(value: Any) -> bool:
     """True for a number, a truth value or a percentage."""
-    return isinstance(value, int | float) or (
-        isinstance(value, str) and share_of(value) is not None
-    )
+    return isinstance(value, int | float) or (isinstance(value, str) and in_text(value) is not None)
 
 
 def _plain(text: str) -> str:

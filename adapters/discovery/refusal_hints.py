@@ -26,8 +26,8 @@ _NAMED = (
         rf"|param(?:eter)? |argument |property )?{_NAME}"
     ),
     re.compile(
-        rf"{_NAME}\W{{1,3}}(?:is |are |was |an? )?(?:missing|required|not |must|list"
-        r"|array|empty|data|base64|expected|string)"
+        rf"{_NAME}(?: field| key| param(?:eter)?)?\W{{1,3}}(?:is |are |was |an? )?"
+        r"(?:missing|required|not |must|list|array|empty|data|base64|expected|string)"
     ),
 )
 _NO_NAME = re.compile(
@@ -60,7 +60,9 @@ def hinted(exchange: Exchange, table: dict[str, Any]) -> list[Proposal]:
 
 
 def _names(exchange: Exchange, said: str) -> list[str]:
-    """Names of fields that the refusal holds: pydantic's places first, then words."""
+    """Names of fields that the refusal holds: pydantic's places and tables of reasons first, then
+    words.
+    """
     found = []
     try:
         body = strict_json.parse(exchange.reply.body)
@@ -69,6 +71,7 @@ def _names(exchange: Exchange, said: str) -> list[str]:
             place = one.get("loc") if isinstance(one, dict) else None
             if isinstance(place, list) and len(place) == 2 and isinstance(place[1], str):
                 found.append(place[1])
+        found += _keys_of_reasons(body)
         texts = list(_texts(body))
     except BadReply:
         texts = [said]
@@ -76,6 +79,18 @@ def _names(exchange: Exchange, said: str) -> list[str]:
         for pattern in _NAMED:
             found += [name for one in texts for name in pattern.findall(one)]
     return [n for n in dict.fromkeys(found) if not _NO_NAME.fullmatch(n)][:_MOST_NAMES]
+
+
+def _keys_of_reasons(body: Any) -> list[str]:
+    """Fields that a table names with a list of reasons for each, at its top or one step below."""
+    tables = [body, *body.values()] if isinstance(body, dict) else []
+    return [
+        name
+        for table in tables
+        if isinstance(table, dict)
+        for name, said in list(table.items())[:20]
+        if isinstance(said, list) and said and all(isinstance(one, str) for one in said)
+    ]
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:

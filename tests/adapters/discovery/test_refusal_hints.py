@@ -38,6 +38,9 @@ def requests(said: Any, table: dict[str, Any]) -> list[Any]:
         ({"error": {"message": "Parameter «foto» no encontrado"}}, "foto"),
         ('KeyError: "img_b64"', "img_b64"),
         ({"message": "photo_data is required"}, "photo_data"),
+        ({"errors": {"Bild1": ["Darf nicht fehlen."]}, "title": "Validation failed"}, "Bild1"),
+        ({"upload": ["No file was submitted."]}, "upload"),
+        ({"title": "The snap_shot field is required."}, "snap_shot"),
         ({"err": "缺少参数「image_base64」"}, "image_base64"),
     ],
 )
