@@ -12,6 +12,7 @@ from adapters.discovery.forms import UPLOAD, Proposal, arrays, multipart, text, 
 from adapters.errors import BadReply
 from adapters.http.client.exchange import Exchange
 from adapters.target import over
+from adapters.target.presets import preset_table
 
 MAX_HINTS = 12
 """Most requests that refusals lead to."""
@@ -42,6 +43,7 @@ _MEDIA = re.compile(
 )
 _URI = re.compile(r"data[- ]?ur[il]|data:image", re.IGNORECASE)
 _MANY = re.compile(r"\b(list|array|batch|several)\b", re.IGNORECASE)
+CHATS, _TOKENS = "openai-vision", "max_completion_tokens"
 _USUAL = ("image", "file", "img", "data")
 
 
@@ -51,12 +53,27 @@ def hinted(exchange: Exchange, table: dict[str, Any]) -> list[Proposal]:
     said = exchange.reply.body[:_LOOK_AT].decode("utf-8", errors="replace")
     names = _names(exchange, said)
     why = "the server's refusal asks for it"
+    if str(table.get("preset", "")).startswith(CHATS):
+        return [Proposal(one, why, certain=True) for one in _chat(table, said)]
     found = [
         *_of_media(url, said, names),
         *(_form(url, request, names) if request.get("body") == "multipart" else ()),
         *(_json(url, said, names) if "body" not in request else ()),
     ]
     return [Proposal(one, why) for one in found]
+
+
+def _chat(table: dict[str, Any], said: str) -> Iterator[dict[str, Any]]:
+    """A chat's request without the parameter that its model does not take: those that think first
+    fix the temperature and count what they think among the tokens of an answer.
+    """
+    preset = preset_table([str(table["preset"])])
+    body = json.loads(over(preset, table)["request"]["template"])
+    for name in ("max_tokens", "temperature", "seed"):
+        if name in body and re.search(rf"\b{name}\b", said):
+            del body[name]
+            more = {_TOKENS: 2000} if _TOKENS in said else {}
+            yield over(table, {"request": {"template": json.dumps({**more, **body})}})
 
 
 def _names(exchange: Exchange, said: str) -> list[str]:

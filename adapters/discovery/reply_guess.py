@@ -106,14 +106,17 @@ def _two_classes(value: Any, steps: tuple[str, ...], key: str) -> Iterator[tuple
         if share is None and value.strip().casefold() in _YES_NO:
             yield 45 + depth, rule
         value = share
-    elif isinstance(value, list) and all(isinstance(one, str | dict) for one in value) and key:
+    elif (
+        isinstance(value, list) and value and key and all(isinstance(v, str | dict) for v in value)
+    ):
         yield 60 + depth, {**rule, "tag": ""}
-    if not steps or _NO_ANSWER.fullmatch(key) or not isinstance(value, int | float):
+    if value is True or value is False:
+        if steps and not _NO_ANSWER.fullmatch(key):
+            yield (45 if _SCORE.search(key) else 50) + depth, rule
+        return
+    if _NO_ANSWER.fullmatch(key) or not isinstance(value, int | float):
         return
     rank = (45 if _SCORE.search(key) else 50) + depth
-    if isinstance(value, bool):
-        yield rank, rule
-        return
     for place, threshold in enumerate(_thresholds(value)):
         yield rank + 10 * place, {**rule, "threshold": threshold}
 

@@ -24,9 +24,9 @@ from auditor.workflows.check.class_names import (
 from auditor.workflows.check.client import labels_of, names_of
 from auditor.workflows.check.input_formats import (
     MOST_ALTERNATIVES,
-    MOST_OUTPUTS,
     Alternative,
     alternatives,
+    other_outputs,
 )
 from auditor.workflows.check.replies import NAMED_KINDS, answers_under, naming, protocol_of
 from auditor.workflows.check.trial import Table, Trial
@@ -35,8 +35,8 @@ from auditor.workflows.check.two_classes import better_threshold
 SAMPLES = 24
 """Labelled samples whose answers are read."""
 
-FIRST_ROUND, SECOND_ROUND, FINALISTS = 6, 12, 3
-"""Samples per alternative: all are asked a few, the best three more."""
+FIRST_ROUND, SECOND_ROUND, FINALISTS = 6, SAMPLES, 3
+"""Samples per alternative: all are asked a few, the best three as many as were asked as it is."""
 
 GOOD_ACCURACY = 0.9
 """Below this, other ways to write a found target's inputs are tried: swapped colours often cost an
@@ -313,11 +313,10 @@ async def _alternatives(trial: Trial, table: Table) -> list[Alternative]:
     open_layout = "layout" in dict(table.get("input", {})) or (
         described.get("layout_origin") == "assumed"
     )
-    others = described.get("other_outputs", ())[:MOST_OUTPUTS]
-    outputs = [Alternative(f"the output {name}", {}, {"path": name}) for name in others]
-    return outputs + alternatives(
+    return other_outputs(described.get("other_outputs", ())) + alternatives(
         spec.shape,
         picture=picture,
+        pixels=spec.access == "image",
         layout_is_open=open_layout,
         shape_is_open=generic and not stated_shape,
     )

@@ -43,13 +43,16 @@ def possible_rules(
 
 
 def _of_text(exchange: Exchange, classes: Sequence[str]) -> Iterator[tuple[Any, Guess]]:
-    """A body that is no JSON, if its words name one of ``classes``."""
+    """A body that is no JSON, if its words name one of ``classes`` or tell two apart."""
     rule: Guess = {"body": "text", "path": "", "kind": "chosen", "classes": list(classes)}
     try:
         text = content(exchange.reply, ReplyFormat(body="text"))
     except BadReply:
         return
     yield text, rule
+    for guess in guesses(text.strip()):
+        if guess["kind"] == "binary":
+            yield text, {"body": "text", **guess}
 
 
 def space_of(target: Target) -> LabelSpace:

@@ -49,6 +49,22 @@ def test_a_field_that_is_missed_is_tried(said: Any, field: str) -> None:
     assert requests(said, FORM)[0] == {"body": "multipart", "field": field}
 
 
+def test_a_chat_is_asked_without_what_its_model_refuses() -> None:
+    chat = {"url": URL, "preset": "openai-vision", "request": {"model": "m"}}
+    said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    (renamed,) = requests({"error": {"message": said}}, chat)
+    body = json.loads(renamed["template"])
+    assert (body["max_completion_tokens"], body["temperature"]) == (2000, 0)
+    assert "max_tokens" not in body
+    assert renamed["model"] == "m"
+    (free,) = requests(
+        {"error": {"message": "'temperature' does not support 0 with this model."}},
+        {**chat, "request": renamed},
+    )
+    assert json.loads(free["template"]).keys() == body.keys() - {"temperature"}
+    assert requests({"error": "no such model"}, chat) == []
+
+
 def test_the_form_that_is_named_comes_first() -> None:
     assert requests({"error": "image_url: data URL expected"}, JSON)[0]["value"] == "data-uri"
     assert "$INPUTS" in requests({"error": "images: list of texts required"}, JSON)[0]["template"]
