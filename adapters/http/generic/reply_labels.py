@@ -310,6 +310,6 @@ def _index(entry: Any) -> int:
     if number is not None:
         entry = int(number[1])
     whole = isinstance(entry, int) or (isinstance(entry, float) and entry.is_integer())
-    if isinstance(entry, bool) or not whole or not 0 <= entry <= 2**31:
+    if isinstance(entry, bool) or not whole or abs(entry) > 2**31:
         raise BadReply(f"the target answered with {shown_value(entry)}, not with a class index")
     return int(entry)

@@ -71,6 +71,8 @@ def read_label(reply: Any, target: Target, space: LabelSpace | None = None) -> s
     """
     space = space or space_of(target)
     label = int(ReplyRule(target.http.reply, space).labels(reply, 1)[0])
+    if label < 0:
+        raise BadReply(f"the target answered with label {label}")
     return space.name(label)
 
 
