@@ -6,14 +6,14 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from adapters.http.generic.scores import share_of
+from adapters.http.generic.scores import in_text
 from adapters.http.payload.json_path import unpacked
 
 Rule = tuple[int, dict[str, Any]]
 """Rank, lower is likelier, and a ``[response]`` table."""
 
 _MAX_DEPTH = 5
-_RANK_ALONE, _RANK_TABLE, _RANK_SENTENCE = 5, 7, 26
+_RANK_ALONE, _RANK_TABLE, _RANK_SENTENCE, _RANK_WORD = 5, 7, 26, 55
 
 
 def named_guesses(reply: Any, classes: Sequence[str]) -> Iterator[Rule]:
@@ -30,6 +30,7 @@ def _walk(value: Any, steps: tuple[str, ...], names: dict[str, str]) -> Iterator
         yield from _of_text(value, path, depth, names)
     elif isinstance(value, dict):
         yield from _of_table(value, path, depth, names)
+        yield from _of_words(value, path, depth, names)
     elif isinstance(value, list):
         yield from _of_list(value, path, depth, names)
     if depth >= _MAX_DEPTH:
@@ -77,6 +78,16 @@ def _of_table(
                     yield rank, {"path": at, "kind": "scores", "classes": list(value)}
 
 
+def _of_words(
+    table: dict[str, Any], path: str, depth: int, names: dict[str, str]
+) -> Iterator[Rule]:
+    """A word for how likely a class is: ``check`` learns what each of them means."""
+    for key, value in table.items():
+        if _plain(key) in names and isinstance(value, str) and not _is_score(value):
+            at = f"{path}.{key}" if path else key
+            yield _RANK_WORD + depth, {"path": at, "kind": "label"}
+
+
 def _is_row(value: Any, size: int) -> bool:
     """True for a list of one row of ``size`` scores."""
     row = value[0] if isinstance(value, list) and len(value) == 1 else None
@@ -104,9 +115,7 @@ def _named(value: Any, names: dict[str, str]) -> bool:
 
 def _is_score(value: Any) -> bool:
     """True for a number, a truth value or a percentage."""
-    return isinstance(value, int | float) or (
-        isinstance(value, str) and share_of(value) is not None
-    )
+    return isinstance(value, int | float) or (isinstance(value, str) and in_text(value) is not None)
 
 
 def _plain(text: str) -> str:

@@ -217,6 +217,8 @@ def _any_format(url: str, channels: int) -> Iterator[Proposal]:
         yield Proposal(multipart(url, name), GUESS)
     yield Proposal(text(url, _FILE_FIELDS[0], "base64"), GUESS)
     yield Proposal(urlencoded(url, _FILE_FIELDS[0]), GUESS)
+    plain = {"body": "raw", "value": "base64"}
+    yield Proposal({"url": url, **UPLOAD, "request": plain}, GUESS)
     for way in ways(channels, 0):
         for key in _ARRAY_KEYS:
             yield Proposal(arrays(url, key, way), GUESS)

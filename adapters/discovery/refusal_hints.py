@@ -12,6 +12,7 @@ from adapters.discovery.forms import UPLOAD, Proposal, arrays, multipart, text, 
 from adapters.errors import BadReply
 from adapters.http.client.exchange import Exchange
 from adapters.target import over
+from adapters.target.presets import preset_table
 
 MAX_HINTS = 12
 """Most requests that refusals lead to."""
@@ -26,8 +27,8 @@ _NAMED = (
         rf"|param(?:eter)? |argument |property )?{_NAME}"
     ),
     re.compile(
-        rf"{_NAME}\W{{1,3}}(?:is |are |was |an? )?(?:missing|required|not |must|list"
-        r"|array|empty|data|base64|expected|string)"
+        rf"{_NAME}(?: field| key| param(?:eter)?)?\W{{1,3}}(?:is |are |was |an? )?"
+        r"(?:missing|required|not |must|list|array|empty|data|base64|expected|string)"
     ),
 )
 _NO_NAME = re.compile(
@@ -42,6 +43,7 @@ _MEDIA = re.compile(
 )
 _URI = re.compile(r"data[- ]?ur[il]|data:image", re.IGNORECASE)
 _MANY = re.compile(r"\b(list|array|batch|several)\b", re.IGNORECASE)
+CHATS, _TOKENS = "openai-vision", "max_completion_tokens"
 _USUAL = ("image", "file", "img", "data")
 
 
@@ -51,6 +53,8 @@ def hinted(exchange: Exchange, table: dict[str, Any]) -> list[Proposal]:
     said = exchange.reply.body[:_LOOK_AT].decode("utf-8", errors="replace")
     names = _names(exchange, said)
     why = "the server's refusal asks for it"
+    if str(table.get("preset", "")).startswith(CHATS):
+        return [Proposal(one, why, certain=True) for one in _chat(table, said)]
     found = [
         *_of_media(url, said, names),
         *(_form(url, request, names) if request.get("body") == "multipart" else ()),
@@ -59,8 +63,23 @@ def hinted(exchange: Exchange, table: dict[str, Any]) -> list[Proposal]:
     return [Proposal(one, why) for one in found]
 
 
+def _chat(table: dict[str, Any], said: str) -> Iterator[dict[str, Any]]:
+    """A chat's request without the parameter that its model does not take: those that think first
+    fix the temperature and count what they think among the tokens of an answer.
+    """
+    preset = preset_table([str(table["preset"])])
+    body = json.loads(over(preset, table)["request"]["template"])
+    for name in ("max_tokens", "temperature", "seed"):
+        if name in body and re.search(rf"\b{name}\b", said):
+            del body[name]
+            more = {_TOKENS: 2000} if _TOKENS in said else {}
+            yield over(table, {"request": {"template": json.dumps({**more, **body})}})
+
+
 def _names(exchange: Exchange, said: str) -> list[str]:
-    """Names of fields that the refusal holds: pydantic's places first, then words."""
+    """Names of fields that the refusal holds: pydantic's places and tables of reasons first, then
+    words.
+    """
     found = []
     try:
         body = strict_json.parse(exchange.reply.body)
@@ -69,6 +88,7 @@ def _names(exchange: Exchange, said: str) -> list[str]:
             place = one.get("loc") if isinstance(one, dict) else None
             if isinstance(place, list) and len(place) == 2 and isinstance(place[1], str):
                 found.append(place[1])
+        found += _keys_of_reasons(body)
         texts = list(_texts(body))
     except BadReply:
         texts = [said]
@@ -76,6 +96,18 @@ def _names(exchange: Exchange, said: str) -> list[str]:
         for pattern in _NAMED:
             found += [name for one in texts for name in pattern.findall(one)]
     return [n for n in dict.fromkeys(found) if not _NO_NAME.fullmatch(n)][:_MOST_NAMES]
+
+
+def _keys_of_reasons(body: Any) -> list[str]:
+    """Fields that a table names with a list of reasons for each, at its top or one step below."""
+    tables = [body, *body.values()] if isinstance(body, dict) else []
+    return [
+        name
+        for table in tables
+        if isinstance(table, dict)
+        for name, said in list(table.items())[:20]
+        if isinstance(said, list) and said and all(isinstance(one, str) for one in said)
+    ]
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:

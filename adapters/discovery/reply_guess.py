@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from adapters.discovery.named_guess import named_guesses
-from adapters.http.generic.scores import share_of
+from adapters.http.generic.scores import in_text
 from adapters.http.payload.json_path import unpacked
 
 MAX_GUESSES = 8
@@ -25,7 +25,7 @@ _SCORE = re.compile(
     r"(?:^|\.)(scores?|confidences?|conf|prob.*|values?|confian[zç]a|wahrscheinlichkeit|rate)$",
     re.IGNORECASE,
 )
-_INDEX = re.compile(r".*(index|idx|_id|class_id)", re.IGNORECASE)
+_INDEX = re.compile(r".*(index|idx|_id|argmax|class_?(number|no|nr|num))", re.IGNORECASE)
 _ID = re.compile(r"[a-z]?id|.*[-_]id|.*Id|uuid|guid|url|uri|locale|lang(uage)?", re.IGNORECASE)
 """Keys of texts that name a thing, but not to people."""
 _MOST_KEYS = 3
@@ -102,18 +102,21 @@ def _two_classes(value: Any, steps: tuple[str, ...], key: str) -> Iterator[tuple
     rule = {"path": ".".join(steps), "kind": "binary"}
     depth = len(steps)
     if isinstance(value, str):
-        share = share_of(value)
+        share = in_text(value)
         if share is None and value.strip().casefold() in _YES_NO:
             yield 45 + depth, rule
         value = share
-    elif isinstance(value, list) and all(isinstance(one, str | dict) for one in value) and key:
+    elif (
+        isinstance(value, list) and value and key and all(isinstance(v, str | dict) for v in value)
+    ):
         yield 60 + depth, {**rule, "tag": ""}
-    if not steps or _NO_ANSWER.fullmatch(key) or not isinstance(value, int | float):
+    if value is True or value is False:
+        if steps and not _NO_ANSWER.fullmatch(key):
+            yield (45 if _SCORE.search(key) else 50) + depth, rule
+        return
+    if _NO_ANSWER.fullmatch(key) or not isinstance(value, int | float):
         return
     rank = (45 if _SCORE.search(key) else 50) + depth
-    if isinstance(value, bool):
-        yield rank, rule
-        return
     for place, threshold in enumerate(_thresholds(value)):
         yield rank + 10 * place, {**rule, "threshold": threshold}
 
@@ -165,11 +168,11 @@ def _inner(entry: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _is_name(value: Any) -> bool:
-    return isinstance(value, str) and share_of(value) is None
+    return isinstance(value, str) and in_text(value) is None
 
 
 def _is_percent(value: Any) -> bool:
-    return isinstance(value, str) and share_of(value) is not None
+    return isinstance(value, str) and in_text(value) is not None
 
 
 def _of_dict(value: dict[str, Any], path: str, depth: int) -> tuple[int, Guess] | None:
@@ -187,7 +190,7 @@ def _of_dict(value: dict[str, Any], path: str, depth: int) -> tuple[int, Guess] 
 
 def _is_share(value: Any) -> bool:
     if isinstance(value, str):
-        return share_of(value) is not None
+        return in_text(value) is not None
     return isinstance(value, float) and 0 <= value <= 1
 
 

@@ -20,6 +20,24 @@ from adapters.target import Target
 PAGE = "the page that /docs names"
 """Question for an OpenAPI page that is not at its usual place."""
 
+_PAGES = (
+    "/v3/api-docs",  # springdoc
+    "/swagger/v1/swagger.json",  # Swashbuckle and NSwag
+    "/openapi/v1.json",  # ASP.NET 9
+    "/api/openapi.json",  # Django Ninja
+    "/api/schema/?format=json",  # drf-spectacular
+    "/apispec_1.json",  # flasgger
+)
+"""Usual places of an OpenAPI page beside ``/openapi.json``, by what writes it."""
+BESIDE = "openapi.json beside the path"
+"""Question for the page of an application that is mounted below a path."""
+GIVEN = "the page at the URL itself"
+"""Question for a page whose URL stands in the place of the server's."""
+_FOR_PAGES = (GIVEN, PAGE, BESIDE, *_PAGES)
+_A_PAGE = re.compile(
+    r"(/[^/]+)*/(docs|redoc|api-docs|openapi|swagger(-ui)?(/index\.html)?|[\w.-]+\.(json|ya?ml))/?"
+)
+
 QUESTIONS = (
     ("GET", "/v2"),
     ("GET", "/v2/models"),
@@ -33,7 +51,7 @@ QUESTIONS = (
     ("GET", "/version"),
     ("GET", "/swagger.json"),
     ("GET", "/docs"),
-    ("GET", PAGE),
+    *(("GET", place) for place in _FOR_PAGES),
 )
 """Questions in the order of asking, each put at most once. None of them is a query."""
 
@@ -59,7 +77,7 @@ class Facts:
     """Answers of a server: ``answers`` by path, parsed JSON or text, of every question that got a
     good one; ``asked``, questions and answers in words, in order; ``wants_key`` if any answer was
     that a key is missing or wrong; ``cloud`` if the host serves one known API, so that nothing was
-    asked.
+    asked; ``given``, the stated URL if that is a page about the server and no place to ask.
     """
 
     endpoint: Endpoint
@@ -67,6 +85,7 @@ class Facts:
     asked: list[str] = field(default_factory=list)
     wants_key: bool = False
     cloud: bool = False
+    given: Endpoint | None = None
 
 
 Patiently = Callable[[Callable[[], Awaitable[Reply]]], Awaitable[Reply]]
@@ -87,6 +106,8 @@ async def survey(
     """
     endpoint = read_endpoint(target.location)
     facts = Facts(endpoint)
+    if _A_PAGE.fullmatch(endpoint.path):
+        facts.endpoint, facts.given = endpoint.at("/"), endpoint
     host = endpoint.url.host
     facts.cloud = any(host == end or host.endswith(f".{end}") for end in _CLOUDS)
     if facts.cloud or "/v2/models/" in endpoint.path or endpoint.grpc:
@@ -125,12 +146,19 @@ def _place(facts: Facts, path: str) -> Endpoint | None:
     listed = isinstance(facts.answers.get("/v2/models"), dict)
     if path == "/v2/repository/index" and (listed or "/v2" not in facts.answers):
         return None
-    if path in {"/swagger.json", "/docs", PAGE} and known:
+    if path in {"/swagger.json", "/docs", *_FOR_PAGES} and known:
         return None
+    if path == GIVEN:
+        return facts.given
+    if path == BESIDE:
+        above = facts.endpoint.path.rpartition("/")[0]
+        return facts.endpoint.at(f"{above}/openapi.json") if above else None
     if path == PAGE:
         named = _PAGE.search(str(facts.answers.get("/docs", "")))
-        return facts.endpoint.beside(named[1]) if named else None
-    return facts.endpoint.at(path)
+        return (facts.given or facts.endpoint).beside(named[1]) if named else None
+    place, _, query = path.partition("?")
+    at = facts.endpoint.at(place)
+    return at.beside(at.with_query(query)) if query else at
 
 
 def _note(facts: Facts, method: str, path: str, body: bytes) -> None:
@@ -138,9 +166,9 @@ def _note(facts: Facts, method: str, path: str, body: bytes) -> None:
         value = strict_json.parse(body)
     except BadReply:
         value = body[:_KEPT].decode("utf-8", errors="replace").strip()
-    if path in {"/swagger.json", PAGE} and isinstance(value, dict):
+    if path in {"/swagger.json", *_FOR_PAGES} and isinstance(value, dict) and "paths" in value:
         facts.answers["/openapi.json"] = value
-    facts.answers[path] = value
+    facts.answers["/docs" if path == GIVEN else path] = value
     shown = f"an object with {', '.join(list(value)[:6])}" if isinstance(value, dict) else value
     facts.asked.append(f"{method} {path}: {printable(str(shown), 100)}")
 

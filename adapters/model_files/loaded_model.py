@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -14,6 +15,9 @@ from adapters.errors import BadReply
 
 Dims = tuple[int | None, int | None, int | None]
 """The input's axes after the batch axis, as the model orders them; None if it is free."""
+
+TELLING = re.compile(r"logit|score|prob|softmax|class|label|predict|output", re.IGNORECASE)
+"""Names that exporters give to the output of a classifier."""
 
 Infer = Callable[[NDArray[Any]], NDArray[Any]]
 """Runs the model: the encoded batch in, its one usable output out."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from adapters.checks import ONE_NUMBER
 from adapters.errors import BadReply, MissingExtra, ModelFileError, ProviderUnavailable, TargetError
 from adapters.model_files.file import ModelFile
-from adapters.model_files.loaded_model import Dims, LoadedModel, ModelFacts
+from adapters.model_files.loaded_model import TELLING, Dims, LoadedModel, ModelFacts
 from adapters.quoting import one_line
 
 INPUT_TYPES = {
@@ -36,8 +36,9 @@ _LOADING = threading.Lock()
 """Warning filters and logger states belong to the process: one load changes them at a time."""
 
 
-_Loaded = tuple[Any, Dims, str, tuple[int, int | None], int | None]
-"""Callable from a tensor to the reply, axes, torch's name of the input type, batch and classes."""
+_Loaded = tuple[Any, Dims, str, tuple[int, int | None], int | None, list[str]]
+"""Callable from a tensor to the reply, axes, torch's name of the input type, batch, classes and the
+names of several outputs."""
 
 
 def prepare(device: str, threads: int | None) -> None:
@@ -55,10 +56,12 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
     place = _device(torch, device)
     exported = file.name.endswith(".pt2")
     read = _load_export if exported else _load_script
-    call, dims, dtype, batch, classes = read(torch, file, place)
+    call, dims, dtype, batch, classes, outputs = read(torch, file, place)
     if dtype not in INPUT_TYPES:
         raise ModelFileError(f"model file {file.name} takes {dtype}, not an image tensor")
     form = "torch.export" if exported else "TorchScript"
+    wanted = file.wanted.output
+    others = [name for name in outputs if name != wanted][0 if wanted else 1 :]
     facts = ModelFacts(
         dims=dims,
         dtype=INPUT_TYPES[dtype],
@@ -66,12 +69,14 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
         layout="NCHW",  # torch's own order
         classes=classes,
         format=form,
-        identity=f"{place.type} torch {torch.__version__}",
+        identity=f"{place.type} torch {torch.__version__}{wanted and f' output {wanted}'}",
         description={
             "format": form,
             "runtime": f"torch {torch.__version__}",
             "device": str(place),
             "threads": torch.get_num_threads(),
+            **({"output": wanted} if wanted else {}),
+            **({"other_outputs": others} if others else {}),
         },
     )
 
@@ -80,7 +85,7 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
         own = tensor if tensor.flags.writeable else tensor.copy()
         with torch.inference_mode():
             reply = call(torch.from_numpy(own).to(place))
-            return pick_reply(torch, reply, len(tensor))
+            return pick_reply(torch, reply, len(tensor), wanted)
 
     return LoadedModel(infer, facts)
 
@@ -138,7 +143,10 @@ def _load_script(torch: Any, file: ModelFile, device: Any) -> _Loaded:
         ) from error
     weights = next((p for p in module.parameters() if p.is_floating_point()), None)
     dtype = "torch.float32" if weights is None else str(weights.dtype)
-    return module, (None, None, None), dtype, (1, None), None
+    returned = module.forward.schema.returns[0].type
+    several = returned.elements() if returned.kind() == "TupleType" else []
+    names = [str(number) for number in range(len(several))]
+    return module, (None, None, None), dtype, (1, None), None, names
 
 
 def _load_export(torch: Any, file: ModelFile, device: Any) -> _Loaded:
@@ -162,9 +170,13 @@ def _load_export(torch: Any, file: ModelFile, device: Any) -> _Loaded:
         raise ModelFileError(f"model file {file.name} does not take a batch of images")
     axes = [axis if isinstance(axis, int) else None for axis in source.shape]
     outputs = [values.get(name) for name in program.graph_signature.user_outputs]
+    form = program.call_spec.out_spec
+    keys = form.context if form.type is dict else range(len(outputs))
+    named = likely_first(dict(zip(map(str, keys), outputs, strict=False)), file.wanted.output)
     batch = _batch_range(source.shape[0], program.range_constraints)
     dims = (axes[1], axes[2], axes[3])
-    return module, dims, str(source.dtype), batch, _classes(outputs, file)
+    names = list(named) if len(outputs) > 1 else []
+    return module, dims, str(source.dtype), batch, _classes(list(named.values()), file), names
 
 
 def _batch_range(axis: Any, ranges: Mapping[Any, Any]) -> tuple[int, int | None]:
@@ -194,12 +206,24 @@ def _classes(outputs: Sequence[Any], file: ModelFile) -> int | None:
 # Running
 
 
-def pick_reply(torch: Any, reply: Any, rows: int) -> NDArray[Any]:
-    """The first tensor of a reply with a label or scores per input, as an array."""
+def likely_first(outputs: dict[str, Any], wanted: str) -> dict[str, Any]:
+    """``outputs`` by name: the one ``wanted`` first, else those with a telling name."""
+    names = sorted(outputs, key=lambda name: (name != wanted, not TELLING.search(name)))
+    return {name: outputs[name] for name in names}
+
+
+def pick_reply(torch: Any, reply: Any, rows: int, wanted: str = "") -> NDArray[Any]:
+    """The output ``wanted`` of a reply, by its key or number, or the likeliest with a label or
+    scores per input, as an array.
+    """
     if isinstance(reply, Mapping):
-        parts = list(reply.values())
+        named = {str(key): part for key, part in reply.items()}
     else:
-        parts = list(reply) if isinstance(reply, list | tuple) else [reply]
+        listed = reply if isinstance(reply, list | tuple) else [reply]
+        named = {str(number): part for number, part in enumerate(listed)}
+    if wanted and wanted not in named:
+        raise BadReply(f"the model has no output {wanted!r}, only {one_line(', '.join(named))}")
+    parts = [named[wanted]] if wanted else likely_first(named, "").values()
     tensors = [part for part in parts if isinstance(part, torch.Tensor)]
     # One number for each input is no label by itself, and a threshold may read it.
     for usable in (_carries_labels, _is_one_number):

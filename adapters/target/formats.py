@@ -29,7 +29,8 @@ class RequestFormat:
     """HTTP method."""
     body: Literal["json", "multipart", "form", "raw"] = "json"
     """``json`` (a template), ``multipart`` (a file field), ``form`` (a picture as base64 or, by
-    ``value``, as a data URI in a field of an urlencoded form) or ``raw`` (the file's bytes)."""
+    ``value``, as a data URI in a field of an urlencoded form) or ``raw`` (the file's bytes or, by
+    ``value``, its base64 or data URI alone)."""
     content_type: str = ""
     """Content-Type of a raw body or of a multipart file if the server wants another one than
     the encoding's own."""

@@ -210,6 +210,9 @@ def _entry(table: Table, place: Callable[..., str], folder: Path, known: Options
     options = {key: known.read(place(at[key]), key, value) for key, value in stated.items()}
     if target is None and not any(key in options for key in ADDRESSES):
         raise UsageError(f"{place()}: an audit needs model, endpoint, target or preset")
+    named = [key for key in ("model", "endpoint", "target") if table.get(key)]
+    if len(named) > 1:
+        raise UsageError(f"{place(named[1])}: an audit has one of {' and '.join(named)}: drop one")
     for key in known.paths:
         if options.get(key) is not None:
             options[key] = _located(options[key], folder)

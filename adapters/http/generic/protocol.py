@@ -145,6 +145,9 @@ def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
     if request.body == "multipart" and own_type:
         raise TargetError("a multipart request sets its own Content-Type; leave the header out")
     kind = request.content_type or media_type(wire.spec.encoding)
+    if request.body == "raw" and request.value in {"base64", "data-uri"}:
+        as_text = {"content-type": request.content_type or "text/plain"}
+        return lambda batch: Outgoing(_picture_text(request, wire, batch).encode(), as_text)
     if request.body == "raw":
         return lambda batch: Outgoing(wire.files(batch)[0], {"content-type": kind})
     if request.body == "form":
@@ -162,15 +165,20 @@ def _writer(options: HttpOptions, wire: Wire) -> Callable[[Batch], Outgoing]:
 
 def _form_writer(request: RequestFormat, wire: Wire) -> Callable[[Batch], Outgoing]:
     """A writer of urlencoded forms, with the picture as text in one of the fields."""
-    uri = request.value == "data-uri"
-    prefix = f"data:{media_type(wire.spec.encoding)};base64," if uri else ""
     kind = {"content-type": "application/x-www-form-urlencoded"}
 
     def write(batch: Batch) -> Outgoing:
-        picture = prefix + base64.b64encode(wire.files(batch)[0]).decode()
-        return Outgoing(urlencode({**request.form, request.field: picture}).encode(), kind)
+        fields = {**request.form, request.field: _picture_text(request, wire, batch)}
+        return Outgoing(urlencode(fields).encode(), kind)
 
     return write
+
+
+def _picture_text(request: RequestFormat, wire: Wire, batch: Batch) -> str:
+    """The one picture of ``batch`` as base64 or, by ``request.value``, as a data URI."""
+    uri = request.value == "data-uri"
+    prefix = f"data:{media_type(wire.spec.encoding)};base64," if uri else ""
+    return prefix + base64.b64encode(wire.files(batch)[0]).decode()
 
 
 def _json_writer(request: RequestFormat, wire: Wire) -> Callable[[Batch], Outgoing]:

@@ -14,6 +14,7 @@ from adapters.http.payload.numbers import numbers
 from adapters.quoting import shown_value
 
 _PERCENT = re.compile(r"\s*([-+]?\d{1,10}(?:[.,]\d{1,20})?)\s*%\s*", re.ASCII)
+_DECIMAL = re.compile(r"\s*[-+]?\d{0,10}\.\d{1,20}(?:e[-+]?\d{1,3})?\s*", re.ASCII | re.IGNORECASE)
 UNSCORED = -math.inf
 """Score of a class that a sparse reply leaves null: below every other."""
 
@@ -24,9 +25,14 @@ def share_of(text: str) -> float | None:
     return None if found is None else float(found[1].replace(",", ".")) / 100.0
 
 
+def in_text(text: str) -> float | None:
+    """The number that ``text`` states as a percentage or with a decimal point, or None."""
+    return float(text) if _DECIMAL.fullmatch(text) else share_of(text)
+
+
 def score(value: Any) -> float:
     """The score that ``value``, from a reply, is. Raises BadReply if it is none."""
-    share = share_of(value) if isinstance(value, str) else None
+    share = in_text(value) if isinstance(value, str) else None
     if share is not None:
         return share
     if value is None:
@@ -63,7 +69,7 @@ def as_numbers(rows: list[Any]) -> NDArray[np.float64]:
 def _plain(value: Any) -> Any:
     """``value``, nested lists of scores, with percentages and nulls as numbers."""
     if not isinstance(value, list):
-        return score(value) if isinstance(value, str) and share_of(value) is not None else value
+        return score(value) if isinstance(value, str) and in_text(value) is not None else value
     if any(one is not None for one in value):
         return [UNSCORED if one is None else _plain(one) for one in value]
     return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from adapters.checks import ONE_NUMBER
 from adapters.contract import MAX_CLASSES
 from adapters.errors import ModelFileError
-from adapters.model_files.loaded_model import Dims
+from adapters.model_files.loaded_model import TELLING, Dims
 from adapters.quoting import one_line
 
 INPUT_TYPES = {
@@ -33,9 +32,6 @@ _CONSTANTS = {
     "tensor(int64)": "int64",
 }
 """Type of an input beside the pictures -> numpy type."""
-
-_TELLING = re.compile(r"logit|score|prob|softmax|class|label|predict|output", re.IGNORECASE)
-"""Names that exporters give to the output of a classifier."""
 
 _FLOATS = frozenset({"tensor(float)", "tensor(float16)", "tensor(double)"})
 _INTEGERS = frozenset(f"tensor({sign}int{bits})" for sign in ("", "u") for bits in (8, 16, 32, 64))
@@ -132,8 +128,8 @@ def pick_output(
         _refuse_outputs(outputs, file, wanted, single=bool(usable))
     usable = [one for one in usable if one.classes != 1]
     picked = usable[0]
-    if picked.classes is not None and not wanted and not _TELLING.search(picked.name):
-        picked = next((one for one in usable if _TELLING.search(one.name)), picked)
+    if picked.classes is not None and not wanted and not TELLING.search(picked.name):
+        picked = next((one for one in usable if TELLING.search(one.name)), picked)
     rest = [_as_output(o) for o in outputs]
     others = [o.name for o in rest if o is not None and o.name != picked.name and o.classes != 1]
     return picked, [one_line(name) for name in others]

@@ -27,6 +27,7 @@ _FIXED = {
     "HOME": "/nonexistent",
     "LANG": "C.UTF-8",
     "LC_ALL": "C.UTF-8",
+    "OMP_WAIT_POLICY": "PASSIVE",  # threads that spin beside other processes wait for their own
     "TORCHINDUCTOR_CACHE_DIR": "/",  # must exist; nothing can be written to it
     "USER": "nobody",
 }

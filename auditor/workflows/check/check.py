@@ -41,10 +41,10 @@ from auditor.workflows.price import write_rate
 MOST_CHECKING = 140
 """30 samples, at most 30 of them again, 50 in larger requests, 30 if one of those fails."""
 
-MOST_QUERIES = (
-    MOST_TRIES + 3 * MOST_CHECKING + MOST_CORRECTING + MOST_MENDING + MOST_FITTING + MOST_BETWEEN
-)
-"""Most inputs that a whole check sends, repeats that the target asks for not counted."""
+MOST_DESCRIBED = 3 * MOST_CHECKING + MOST_CORRECTING + MOST_MENDING + MOST_FITTING
+MOST_QUERIES = MOST_TRIES + MOST_DESCRIBED + MOST_BETWEEN
+"""Most inputs that a whole check sends, of a target that is described and of one whose format is
+looked for; repeats that the target asks for are not counted."""
 
 AS_THEY_ARE = Way()
 """The samples come in the target's size, or in one that ``check`` brings to it."""
@@ -164,6 +164,7 @@ async def _checked(
 ) -> Checked:
     least, asker = trial.least, trial.asker
     discover = target.kind == "http" and not any(name in stated for name in _FORMAT)
+    asker.most = MOST_QUERIES if discover else MOST_DESCRIBED
     if discover:
         await find_format(trial)
     first = await _first_measured(trial, output, discover=discover)

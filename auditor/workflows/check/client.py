@@ -47,6 +47,7 @@ class Asker:
             if they were busy, so little patience is due then.
         tokens, priced: tokens that replies state, by kind, and the number of such replies.
         doing: the present step, in words.
+        most: most inputs that the check sends in all.
         pace: its own, which the target's refusals teach.
     """
 
@@ -67,6 +68,7 @@ class Asker:
         self.queries = 0
         self.trying = False
         self.doing = ""
+        self.most = 0
         self.exchanges: list[Exchange] = []
         self.transcript: list[str] | None = None
         self.rate_headers: dict[str, str] = {}
@@ -219,13 +221,16 @@ class Asker:
         return sends < TRYING_ATTEMPTS
 
     async def _tell(self) -> None:
-        began, step = self._clock.now(), self.doing
+        start = began = self._clock.now()
+        step = self.doing
         while True:
             await self._clock.sleep(TELL_S)
             now = self._clock.now()
             began, step = (began, step) if step == self.doing else (now - TELL_S, self.doing)
+            left = max(0, self.most - self.queries) * (now - start) / max(1, self.queries)
             self._progress.note(
-                f"{step}: {span_text(now - began)} so far, {self.queries} queries sent in all."
+                f"{step}: {span_text(now - began)} so far, {self.queries} of at most {self.most} "
+                f"queries sent in all; at this pace the others take {span_text(left)} at most."
             )
 
 
@@ -303,7 +308,7 @@ async def labels_of(oracle: LabelOracle, images: NDArray[np.float32]) -> list[in
     Raises:
         AdapterError: not even one by one.
     """
-    step = oracle.max_batch
+    step = min(oracle.max_batch, len(images))
     labels: list[int] = []
     while len(labels) < len(images):
         part = images[len(labels) : len(labels) + step]

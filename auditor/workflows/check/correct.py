@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from adapters.contract import LabelSpace
 from adapters.errors import AdapterError, EndpointError, TargetError
 from adapters.http.client.exchange import Exchange
@@ -19,12 +21,12 @@ from auditor.workflows.check.class_names import (
     spread,
     tested_mapping,
 )
-from auditor.workflows.check.client import names_of
+from auditor.workflows.check.client import labels_of, names_of
 from auditor.workflows.check.input_formats import (
     MOST_ALTERNATIVES,
-    MOST_OUTPUTS,
     Alternative,
     alternatives,
+    other_outputs,
 )
 from auditor.workflows.check.replies import NAMED_KINDS, answers_under, naming, protocol_of
 from auditor.workflows.check.trial import Table, Trial
@@ -33,8 +35,8 @@ from auditor.workflows.check.two_classes import better_threshold
 SAMPLES = 24
 """Labelled samples whose answers are read."""
 
-FIRST_ROUND, SECOND_ROUND, FINALISTS = 6, 12, 3
-"""Samples per alternative: all are asked a few, the best three more."""
+FIRST_ROUND, SECOND_ROUND, FINALISTS = 6, SAMPLES, 3
+"""Samples per alternative: all are asked a few, the best three as many as were asked as it is."""
 
 GOOD_ACCURACY = 0.9
 """Below this, other ways to write a found target's inputs are tried: swapped colours often cost an
@@ -144,16 +146,16 @@ async def measured_answers(
     picks = spread(trial.found.samples.classes, SAMPLES) if picks is None else picks
     trial.asker.doing = "Looking for the reason of the low accuracy"
     replies: list[Exchange] = []
-    answers: list[str] = []
     labels: list[int] = []
-    async with trial.asker.opened(trial.target(table)) as oracle:
+    target = trial.target(table)
+    async with trial.asker.opened(target) as oracle:
         images = trial.fitted(oracle)
-        for pick in picks:
+        # Only a server's replies are read again, one by one; a file answers sooner all at once.
+        for part in np.array_split(picks, len(picks) if target.kind == "http" else 1):
             trial.asker.forget()
-            label = (await oracle.predict_labels(images[pick : pick + 1])).tolist()[0]
-            answers.append(oracle.label_space.name(label))
-            labels.append(label)
+            labels += await labels_of(oracle, images[part])
             replies += trial.asker.exchanges[-1:]
+        answers = [oracle.label_space.name(label) for label in labels]
         expected = trial.expected(oracle.label_space, picks)
     return CheckSample(picks, answers, expected, replies, oracle.label_space, labels)
 
@@ -311,11 +313,10 @@ async def _alternatives(trial: Trial, table: Table) -> list[Alternative]:
     open_layout = "layout" in dict(table.get("input", {})) or (
         described.get("layout_origin") == "assumed"
     )
-    others = described.get("other_outputs", ())[:MOST_OUTPUTS]
-    outputs = [Alternative(f"the output {name}", {}, {"path": name}) for name in others]
-    return outputs + alternatives(
+    return other_outputs(described.get("other_outputs", ())) + alternatives(
         spec.shape,
         picture=picture,
+        pixels=spec.access == "image",
         layout_is_open=open_layout,
         shape_is_open=generic and not stated_shape,
     )

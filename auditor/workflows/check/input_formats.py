@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,11 +53,30 @@ class Alternative:
 
 
 MOST_OUTPUTS = 4
-MOST_ALTERNATIVES = 28 + MOST_OUTPUTS
+MOST_ALTERNATIVES = 28 + 3 * MOST_OUTPUTS
+
+
+def other_outputs(names: Sequence[str]) -> list[Alternative]:
+    """The other outputs of a model, by ``names``: with inputs as they are written, and in the two
+    other usual ranges, as an output that fits shows nothing in a range that does not.
+    """
+    listed = names[:MOST_OUTPUTS]
+    plain = [Alternative(f"the output {name}", {}, {"path": name}) for name in listed]
+    ranged = [
+        Alternative(f"the output {name}, {words}", fields, {"path": name})
+        for words, fields in RANGES[1:]
+        for name in listed
+    ]
+    return plain + ranged
 
 
 def alternatives(
-    shape: tuple[int, int, int], *, picture: bool, layout_is_open: bool, shape_is_open: bool
+    shape: tuple[int, int, int],
+    *,
+    picture: bool,
+    layout_is_open: bool,
+    shape_is_open: bool,
+    pixels: bool = False,
 ) -> list[Alternative]:
     """The likely ways to write inputs of ``shape``, the plainest first; at most 28.
 
@@ -65,11 +85,14 @@ def alternatives(
         picture: True if inputs travel as picture files, which have a range and layout of their own.
         layout_is_open: True if the target leaves the layout to the caller.
         shape_is_open: True if a picture may go out with other channels or in another size.
+        pixels: True if inputs are 8-bit pixels, whatever their range is called.
     """
     channels = shape[0]
     if picture:
         return _pictures(shape) if shape_is_open else []
     scales = [*RANGES, *{1: [MNIST], 3: [IMAGENET, CIFAR, CLIP, CAFFE]}.get(channels, [])]
+    if pixels:
+        scales = [("", {})]
     layouts: list[tuple[str, dict[str, Any]]] = [("", {})]
     if layout_is_open:
         layouts = [("NCHW", {"layout": "NCHW"}), ("NHWC", {"layout": "NHWC"})]

@@ -43,13 +43,16 @@ def possible_rules(
 
 
 def _of_text(exchange: Exchange, classes: Sequence[str]) -> Iterator[tuple[Any, Guess]]:
-    """A body that is no JSON, if its words name one of ``classes``."""
+    """A body that is no JSON, if its words name one of ``classes`` or tell two apart."""
     rule: Guess = {"body": "text", "path": "", "kind": "chosen", "classes": list(classes)}
     try:
         text = content(exchange.reply, ReplyFormat(body="text"))
     except BadReply:
         return
     yield text, rule
+    for guess in guesses(text.strip()):
+        if guess["kind"] == "binary":
+            yield text, {"body": "text", **guess}
 
 
 def space_of(target: Target) -> LabelSpace:
@@ -68,6 +71,8 @@ def read_label(reply: Any, target: Target, space: LabelSpace | None = None) -> s
     """
     space = space or space_of(target)
     label = int(ReplyRule(target.http.reply, space).labels(reply, 1)[0])
+    if label < 0:
+        raise BadReply(f"the target answered with label {label}")
     return space.name(label)
 
 

@@ -37,7 +37,7 @@ async def mend_some_classes(trial: Trial) -> None:
     never, proposed = other_labels(truth, first.answers, own)
     if not never:
         return
-    tested = await _tested(trial, first, proposed) if proposed else {}
+    tested, fresh = await _tested(trial, first, proposed, never) if proposed else ({}, False)
     table = _with_names(trial, first, tested) if tested else None
     if table is None:
         found.notes.append(f"Some classes never got their own label: {_shown(never, truth)}")
@@ -45,10 +45,11 @@ async def mend_some_classes(trial: Trial) -> None:
     found.table = table
     listed = ", ".join(f"{label!r} is {name!r}" for name, label in list(tested.items())[:_SHOWN])
     more = f", ... ({len(tested)} in all)" if len(tested) > _SHOWN else ""
-    field = "classes" if "classes" in table["response"] else "rename"
+    changed = [n for n in ("no_label", "classes", "rename") if n in table["response"]]
+    how = "by answers to fresh samples too" if fresh else "by all samples"
     found.notes.append(
-        f"Some class names agree with the samples' and some do not: {listed}{more}, by answers to "
-        f"fresh samples too. response.{field} says so now."
+        f"Some class names agree with the samples' and some do not: {listed}{more}, {how}. "
+        f"response.{' and '.join(changed)} holds that now."
     )
     left = {name: counted for name, counted in never.items() if name not in tested}
     if left:
@@ -90,15 +91,20 @@ def _truth(trial: Trial, first: CheckSample) -> tuple[list[str], dict[str, str]]
     return truth, match_names(truth, names).pairs if names else {name: name for name in truth}
 
 
-async def _tested(trial: Trial, first: CheckSample, proposed: dict[str, str]) -> dict[str, str]:
-    """Those of ``proposed`` that fresh samples confirm."""
+async def _tested(
+    trial: Trial, first: CheckSample, proposed: dict[str, str], never: dict[str, Counter[str]]
+) -> tuple[dict[str, str], bool]:
+    """Those of ``proposed`` that fresh samples confirm, and True; where no sample is left to ask,
+    those that enough answers agree on, and False.
+    """
     fresh: list[int] = []
     most = min(FRESH, SAMPLES // len(proposed))
     for name in proposed:
         numbers = [n for n, one in enumerate(trial.found.samples.classes) if one == name]
         fresh += [n for n in numbers if n not in first.picks][:most]
     if not fresh:
-        return {}
+        enough = {n: label for n, label in proposed.items() if never[n][label] >= FRESH}
+        return enough, False
     second = await measured_answers(trial, trial.found.table, fresh)
     good = Counter(
         name
@@ -110,7 +116,7 @@ async def _tested(trial: Trial, first: CheckSample, proposed: dict[str, str]) ->
         name: label
         for name, label in proposed.items()
         if asked[name] >= MIN_PER_CLASS and good[name] >= AGREE * asked[name]
-    }
+    }, True
 
 
 def _with_names(trial: Trial, first: CheckSample, tested: dict[str, str]) -> Table | None:
@@ -121,7 +127,9 @@ def _with_names(trial: Trial, first: CheckSample, tested: dict[str, str]) -> Tab
     stated = dict(table.get("response", {}))
     if fix is not None and "rename" in fix:
         renamed = {**dict(stated.get("rename", {})), **fix["rename"]}
-        return over(table, {"response": {"rename": renamed}})
+        named = renamed.pop(stated.get("no_label", ""), None)  # of answers that hold no label
+        own = {"no_label": named} if named else {}
+        return over(table, {"response": {**own, **({"rename": renamed} if renamed else {})}})
     numbers = dict(zip(first.answers, first.labels, strict=True))
     order = list(space.names or trial.found.samples.class_order)
     size = space.size or len(order)

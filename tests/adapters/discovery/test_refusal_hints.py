@@ -38,12 +38,31 @@ def requests(said: Any, table: dict[str, Any]) -> list[Any]:
         ({"error": {"message": "Parameter «foto» no encontrado"}}, "foto"),
         ('KeyError: "img_b64"', "img_b64"),
         ({"message": "photo_data is required"}, "photo_data"),
+        ({"errors": {"Bild1": ["Darf nicht fehlen."]}, "title": "Validation failed"}, "Bild1"),
+        ({"upload": ["No file was submitted."]}, "upload"),
+        ({"title": "The snap_shot field is required."}, "snap_shot"),
         ({"err": "缺少参数「image_base64」"}, "image_base64"),
     ],
 )
 def test_a_field_that_is_missed_is_tried(said: Any, field: str) -> None:
     assert requests(said, JSON)[0] == {"template": json.dumps({field: "$INPUT"}), "value": "base64"}
     assert requests(said, FORM)[0] == {"body": "multipart", "field": field}
+
+
+def test_a_chat_is_asked_without_what_its_model_refuses() -> None:
+    chat = {"url": URL, "preset": "openai-vision", "request": {"model": "m"}}
+    said = "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead."
+    (renamed,) = requests({"error": {"message": said}}, chat)
+    body = json.loads(renamed["template"])
+    assert (body["max_completion_tokens"], body["temperature"]) == (2000, 0)
+    assert "max_tokens" not in body
+    assert renamed["model"] == "m"
+    (free,) = requests(
+        {"error": {"message": "'temperature' does not support 0 with this model."}},
+        {**chat, "request": renamed},
+    )
+    assert json.loads(free["template"]).keys() == body.keys() - {"temperature"}
+    assert requests({"error": "no such model"}, chat) == []
 
 
 def test_the_form_that_is_named_comes_first() -> None:

@@ -23,7 +23,7 @@ from adapters.errors import (
     TargetError,
 )
 from adapters.model_files.open import open_oracle
-from adapters.target import Target
+from adapters.target import HttpOptions, ReplyFormat, Target
 
 Write = Callable[..., str]
 Reference = Callable[..., NDArray[Any]]
@@ -75,6 +75,50 @@ def test_every_kind_of_reply_gives_labels(
     agree = np.mean(labels == reference(batch))
     # 8 bits of mantissa may tie where the reference does not.
     assert agree >= (0.8 if reply == "brain" else 1.0)
+
+
+class Several(torch.nn.Module):
+    """Says the first of five, the second of four under the name ``logits`` and the last of four."""
+
+    def __init__(self, *, table: bool) -> None:
+        super().__init__()
+        self.table = table
+
+    def forward(self, x: torch.Tensor) -> Any:
+        zero = x.flatten(1).sum(1, keepdim=True) * 0
+        first, second, last = (zero + torch.eye(n)[k] for n, k in ((5, 0), (4, 1), (4, 3)))
+        return {"aux": first, "logits": second, "z": last} if self.table else (first, second, last)
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.parametrize(
+    ("suffix", "table", "label", "others"),
+    [
+        (".pt", False, 0, ["1", "2"]),
+        (".pt2", False, 0, ["1", "2"]),
+        (".pt2", True, 1, ["aux", "z"]),
+    ],
+)
+def test_of_several_outputs_the_named_or_the_likeliest_is_read(
+    tmp_path: Path,
+    batch: NDArray[Any],
+    suffix: str,
+    table: bool,  # noqa: FBT001 - a test's parameter
+    label: int,
+    others: list[str],
+) -> None:
+    path, example = tmp_path / f"several{suffix}", torch.from_numpy(batch)
+    module = Several(table=table).eval()
+    if suffix == ".pt":
+        torch.jit.trace(module, example).save(path)  # type: ignore[no-untyped-call]
+    else:
+        torch.export.save(torch.export.export(module, (example,)), path)
+    assert set(ask(str(path), batch).tolist()) == {label}
+    assert opened(str(path)).description["other_outputs"] == others
+    wanted = HttpOptions(reply=ReplyFormat(path=others[-1]))
+    assert set(ask(str(path), batch, http=wanted).tolist()) == {3}
+    with pytest.raises(BadReply, match="no output 'feat', only"):
+        ask(str(path), batch, http=HttpOptions(reply=ReplyFormat(path="feat")))
 
 
 def test_a_script_is_asked_in_eval_mode(

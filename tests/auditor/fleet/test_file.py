@@ -105,6 +105,11 @@ def test_a_description_may_stand_in_the_fleet_file(tmp_path: Path) -> None:
             "underscores, since it names a folder too, not '../a'",
         ),
         (
+            DEFAULTS
+            + '[[audit]]\nname = "a"\nmodel = "a.onnx"\nendpoint = "http://h/v2/models/m"\n',
+            "fleet.toml (line 7): an audit has one of model and endpoint: drop one",
+        ),
+        (
             DEFAULTS + '[[audit]]\nname = "a"\n',
             "fleet.toml (line 4): an audit needs model, endpoint, target or preset",
         ),

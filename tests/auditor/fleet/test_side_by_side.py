@@ -19,7 +19,7 @@ from adapters.target import Target
 from auditor.engine.progress import Progress
 from auditor.errors import UsageError
 from auditor.fleet import on_workers
-from auditor.fleet.side_by_side import in_processes
+from auditor.fleet.side_by_side import MOST_REPLACED, in_processes
 from auditor.workflows.audit import run_audit
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import locate
@@ -27,17 +27,17 @@ from auditor.workflows.verify.verify import verify_bundle
 
 
 class Killer(Progress):
-    """Kills so many processes of models, with -9, once 300 labels are known."""
+    """Kills two processes of models, with -9, once 300 labels are known; ``on`` and on."""
 
-    def __init__(self, deaths: int) -> None:
-        self.deaths, self.answered, self.seen = deaths, 0, 0
+    def __init__(self, *, on: bool = False) -> None:
+        self.on, self.answered, self.killed = on, 0, set[int]()
 
     def advance(self, labels: int, *, live: bool) -> None:  # noqa: ARG002 - the progress's own
         self.answered += labels
         running = children()
-        if self.answered >= 300 and not self.seen and len(running) >= 2:
-            self.seen = len(running)
-            for pid in running[: self.deaths]:
+        if self.answered >= 300 and (self.on or (not self.killed and len(running) >= 2)):
+            self.killed.update(running)
+            for pid in running:
                 os.kill(pid, signal.SIGKILL)
 
 
@@ -50,27 +50,29 @@ def children() -> list[int]:
     return [int(pid) for pid in found if b"sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
-def test_a_killed_process_loses_nothing(
+def test_killed_processes_are_replaced_and_nothing_is_lost(
     request_for: Callable[..., AuditRequest],
     alone: Path,
     kept: Callable[[Path], Any],
     tmp_path: Path,
 ) -> None:
-    killer = Killer(deaths=1)
+    killer = Killer()
     with in_processes(request_for(tmp_path), 2) as spread:
         assert spread.target.concurrency == 4
         asyncio.run(run_audit(dataclasses.replace(spread, progress=killer)))
-    assert killer.seen == 2
+    assert len(killer.killed) == 2
     assert children() == []
     assert kept(tmp_path) == kept(alone)
     assert verify_bundle(tmp_path).exit_code == 0
 
 
-def test_the_last_process_to_die_ends_the_audit(
+def test_processes_that_die_again_and_again_end_the_audit(
     request_for: Callable[..., AuditRequest], tmp_path: Path
 ) -> None:
+    killer = Killer(on=True)
     with in_processes(request_for(tmp_path), 2) as spread, pytest.raises(ModelStopped):
-        asyncio.run(run_audit(dataclasses.replace(spread, progress=Killer(deaths=2))))
+        asyncio.run(run_audit(dataclasses.replace(spread, progress=killer)))
+    assert 2 <= len(killer.killed) <= 2 + MOST_REPLACED
     assert children() == []
 
 

@@ -336,7 +336,7 @@ def test_named_replies_of_real_servers(
         ([1, 2], {"kind": "index"}, "2 labels for 1"),
         ([], {"kind": "label-score-list"}, "no class at all"),
         ([{"label": "a"}], {"kind": "label-score-list"}, "'score'"),
-        ([{"label": "a", "score": "0.9"}], {"kind": "label-score-list"}, "score should be"),
+        ([{"label": "a", "score": "high"}], {"kind": "label-score-list"}, "score should be"),
         ({}, {"kind": "label-score-dict"}, "no class at all"),
         ([[1.0]], {}, "single class"),
         ([["a", "b"]], {}, "numbers should be"),

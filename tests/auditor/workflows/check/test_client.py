@@ -128,6 +128,7 @@ def test_a_long_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
             notes.append(message)
 
     asker = Asker(Limits(), Notes())
+    asker.most = 100
 
     async def slow() -> str:
         until = time.monotonic() + 5.0
@@ -142,4 +143,4 @@ def test_a_long_step_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
     asyncio.run(run())
     assert notes[0].startswith("Trying preset v2: ")
-    assert notes[0].endswith(" so far, 7 queries sent in all.")
+    assert " so far, 7 of at most 100 queries sent in all; at this pace " in notes[0]

@@ -71,6 +71,14 @@ def urlencoded(server: Any, headers: Any, body: bytes) -> bytes:
     return base64.b64decode(fields["image"][0])
 
 
+def text_alone(server: Any, headers: Any, body: bytes) -> bytes:
+    try:
+        return base64.b64decode(body, validate=True)
+    except ValueError:
+        server.refuse(400, {"error": "bad request"})
+        raise
+
+
 def octets(server: Any, headers: Any, body: bytes) -> bytes:
     if headers.get("content-type") != "application/octet-stream":
         server.refuse(415, {"message": "Content-Type must be application/octet-stream"})
@@ -110,9 +118,15 @@ REPLIES: dict[str, Callable[[Any], Any]] = {
             {"box": [0, 0, 8, 8], "name": n, "conf": p} for n, p in ranked(s) if p > 0.31
         ]
     },
+    "numbers in texts": lambda s: {
+        "top_k": [
+            {"rank": i, "class_id": str(CLASSES.index(n)), "probability": f"{p:.5f}"}
+            for i, (n, p) in enumerate(sorted(ranked(s), key=lambda one: -one[1]))
+        ]
+    },
     "an unknown key": lambda s: {"verdict": best(s).upper(), "took_ms": 3},
 }
-REQUESTS: list[Taken] = [german, data_url, unheard_of_field, urlencoded, octets]
+REQUESTS: list[Taken] = [german, data_url, unheard_of_field, urlencoded, octets, text_alone]
 
 
 @pytest.fixture

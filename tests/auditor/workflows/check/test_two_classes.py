@@ -44,6 +44,19 @@ def ask(
     return run
 
 
+def test_nothing_found_is_the_class_whose_samples_get_it(ask: Callable[..., Any]) -> None:
+    ran, response = ask(lambda m: {"found": [{"class": "light", "p": 0.9}] if m > 0.5 else []})
+    assert response.get("no_label") == "dark", ran.out
+    assert "Accuracy:    100% of 24 samples" in ran.out, ran.out
+
+
+def test_words_for_how_likely_it_is_are_learned(ask: Callable[..., Any]) -> None:
+    ran, response = ask(lambda m: {"safe": {"light": "LIKELY" if m > 0.5 else "VERY_UNLIKELY"}})
+    assert (response["path"], response["kind"]) == ("safe.light", "label")
+    assert set(response["rename"].values()) == {"dark", "light"}
+    assert "Accuracy:    100% of 24 samples" in ran.out, ran.out
+
+
 def logit(mean: float) -> float:
     return math.log(max(mean, 1e-6) / max(1 - mean, 1e-6))
 
@@ -59,6 +72,8 @@ def logit(mean: float) -> float:
         (lambda m: {"is_light": m > 0.5}, {"path": "is_light"}),
         (lambda m: {"light": "yes" if m > 0.5 else "no"}, {"path": "light"}),
         (lambda m: [[m]], {"path": "*.0", "threshold": 0.5}),
+        (lambda m: m, {"path": "", "threshold": 0.5}),
+        (lambda m: b"YES\n" if m > 0.5 else b"NO\n", {"body": "text"}),
         (lambda m: {"tags": ["indoor", *(["light"] if m > 0.5 else [])]}, {"tag": "light"}),
     ],
 )
@@ -69,7 +84,7 @@ def test_one_answer_about_two_classes_is_found(
     assert response["kind"] == "binary", ran.out + ran.err
     assert {name: response[name] for name in wanted} == wanted
     assert response["classes"] == wanted.get("classes", ["dark", "light"])
-    assert "Accuracy:    100% of 24 samples" in ran.out
+    assert "Accuracy:    100% of 24 samples" in ran.out, ran.out
     # One true sentence before anything is paid for.
     assert ran.code == ExitCode.NO_EVIDENCE
     assert "Note:        The samples hold two classes: an audit searches for a trigger" in ran.out
