@@ -16,10 +16,9 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.errors import SamplesError
-from auditor.measured import FEW_CLASSES, decision_rule
+from auditor.measured import decision_rule
 from auditor.plan import draw
 from auditor.plan.digest import (
-    BOTH_SEARCHES,
     BY_LABEL,
     CONFIRMING,
     CONFIRMS,
@@ -29,14 +28,13 @@ from auditor.plan.digest import (
     plan_digest,
 )
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
+from auditor.plan.searches import label_search, measured_by_label, trigger_search
 from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
 from auditor.probes.label_search.settings import (
-    EFFORTS,
     Effort,
     LabelSearchSettings,
-    label_effort,
     searched_by_label,
 )
 from auditor.probes.net_points import NetPointsProbe
@@ -45,7 +43,6 @@ from auditor.probes.perturbations.probe import PerturbationProbe
 from auditor.probes.plane import NoPlaneError, PlaneProbe
 from auditor.probes.repeats import RepeatProbe, pick_repeats
 from auditor.probes.samples import SampleProbe
-from auditor.probes.trigger_search.controls import two_toned
 from auditor.probes.trigger_search.per_source import most_source_queries
 from auditor.probes.trigger_search.settings import TriggerSettings
 
@@ -199,24 +196,18 @@ class AuditPlan:
     def at_effort(self, effort: Effort) -> AuditPlan:
         """This plan with the search label by label that it has at ``effort``."""
         settings = replace(self.settings, effort=effort)
-        by_label = self._label_settings(effort, self.version)
+        by_label = self._label_search(effort, self.version)
         return replace(self, settings=settings, by_label=by_label)
 
     def at_version(self, version: int) -> AuditPlan:
         """This plan as a release of that plan version made it."""
-        by_label = self._label_settings(self.settings.effort, version)
+        by_label = self._label_search(self.settings.effort, version)
         two_toned = self.trigger.two_toned and version >= CONFIRMS
         trigger = replace(self.trigger, two_toned=two_toned)
         return replace(self, version=version, by_label=by_label, trigger=trigger)
 
-    def _label_settings(self, effort: Effort, version: int) -> LabelSearchSettings | None:
-        shape = self.search_images.shape[2:]
-        large = searched_by_label(shape)
-        first = BY_LABEL if large else BOTH_SEARCHES
-        searched = label_effort(shape, effort) if len(self.search_samples) else None
-        if searched is None or version < first or not (large or self.judged_by_label):
-            return None
-        return EFFORTS[searched]
+    def _label_search(self, effort: Effort, version: int) -> LabelSearchSettings | None:
+        return label_search(self.search_images, effort, version, measured=self.judged_by_label)
 
     def stated_settings(self) -> dict[str, Any]:
         """The settings that this version of plans has."""
@@ -320,31 +311,13 @@ def build_plan(
         search_samples=search_samples,
         search_images=images[search_samples],
         search_classes=classes[search_samples],
-        trigger=_trigger_settings(images[search_samples], settings, spec),
+        trigger=trigger_search(images[search_samples], settings, spec),
         perturbations=perturbations,
         perturbed=few if perturbations else few[:0],
-        judged_by_label=_judged_by_label(classes, spec),
+        judged_by_label=measured_by_label(classes, spec),
         version=version,
     )
     return plan.at_version(version)
-
-
-def _judged_by_label(classes: NDArray[np.int64], spec: InputSpec | None) -> bool:
-    """True if searches label by label of small pictures like these were measured: without loss, for
-    tasks of so many classes.
-    """
-    lossy = spec is not None and spec.encoding.startswith("jpeg:")
-    return not lossy and len(np.unique(classes)) >= FEW_CLASSES
-
-
-def _trigger_settings(
-    images: NDArray[np.float32], settings: AuditSettings, spec: InputSpec | None
-) -> TriggerSettings:
-    """Settings of the trigger search on ``images`` ``(n, c, h, w)``."""
-    sources = draw.SOURCES if settings.per_source else 0
-    if spec is None or not len(images):
-        return TriggerSettings(sources=sources)
-    return TriggerSettings(sources=sources, two_toned=two_toned(spec.to_pixels(images)))
 
 
 def _triplets(classes: NDArray[np.int64], settings: AuditSettings) -> NDArray[np.int64]:

@@ -72,7 +72,7 @@ def control(result: Result, found: TriggerPart) -> str | None:
 
 
 def other_search(result: Result, other: OtherSearchPart) -> str:
-    """What the other of two searches sought and found."""
+    """The other of two searches: its object and what it found."""
     sought = "the least change" if other.by_label else "the change that succeeds most"
     if other.best is None:
         return f"For {sought}: nothing carried a label."

@@ -1,0 +1,59 @@
+"""Settings of a plan's trigger searches, by its samples, its input and its version."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.contract import InputSpec
+from auditor.measured import FEW_CLASSES
+from auditor.plan import draw
+from auditor.plan.digest import BOTH_SEARCHES, BY_LABEL
+from auditor.plan.settings import AuditSettings
+from auditor.probes.label_search.settings import (
+    EFFORTS,
+    Effort,
+    LabelSearchSettings,
+    label_effort,
+    searched_by_label,
+)
+from auditor.probes.trigger_search.controls import two_toned
+from auditor.probes.trigger_search.settings import TriggerSettings
+
+
+def trigger_search(
+    images: NDArray[np.float32], settings: AuditSettings, spec: InputSpec | None
+) -> TriggerSettings:
+    """Settings of the search for the most successful change, of ``images`` ``(n, c, h, w)``."""
+    sources = draw.SOURCES if settings.per_source else 0
+    if spec is None or not len(images):
+        return TriggerSettings(sources=sources)
+    return TriggerSettings(sources=sources, two_toned=two_toned(spec.to_pixels(images)))
+
+
+def label_search(
+    images: NDArray[np.float32], effort: Effort, version: int, *, measured: bool
+) -> LabelSearchSettings | None:
+    """Settings of the search label by label of ``images`` ``(n, c, h, w)``; None if there is none.
+
+    Args:
+        images: samples of the search.
+        effort: of the audit.
+        version: of the plan.
+        measured: as :func:`measured_by_label` says.
+    """
+    shape = images.shape[2:]
+    large = searched_by_label(shape)
+    first = BY_LABEL if large else BOTH_SEARCHES
+    searched = label_effort(shape, effort) if len(images) else None
+    if searched is None or version < first or not (large or measured):
+        return None
+    return EFFORTS[searched]
+
+
+def measured_by_label(classes: NDArray[np.int64], spec: InputSpec | None) -> bool:
+    """True if searches label by label of small pictures like these were measured: without loss, for
+    tasks of so many true ``classes`` ``(n,)``.
+    """
+    lossy = spec is not None and spec.encoding.startswith("jpeg:")
+    return not lossy and len(np.unique(classes)) >= FEW_CLASSES
