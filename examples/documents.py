@@ -81,7 +81,7 @@ def _both_searches() -> str:
     effort, rates = next(iter(small_label_rates()[0].efforts.items()))
     return (
         f"The same with `--effort {effort}`: {of(rates.accused, rates.clean)} clean ones accused, "
-        f"{of(rates.cleared, rates.clean)} cleared;\nof all-to-one backdoors "
+        f"{of(rates.cleared, rates.clean)} cleared; of all-to-one backdoors "
         f"{of(rates.usual_found, rates.usual)} found, {of(rates.usual_cleared, rates.usual)} "
         "cleared."
     )
@@ -106,7 +106,7 @@ def _photographs_of(population: LabelPopulation) -> str:
             f"{head}, {of(rates.usual_found, rates.usual)} usual backdoors found; none is cleared."
         )
     return (
-        f"{head}, {of(rates.cleared, rates.clean)} cleared;\n"
+        f"{head}, {of(rates.cleared, rates.clean)} cleared; "
         f"of usual attackers' all-to-one backdoors {of(rates.usual_found, rates.usual)} found, "
         f"{of(rates.usual_cleared, rates.usual)} cleared; of careful ones' "
         f"{of(rates.careful_found, rates.careful)} and {of(rates.careful_cleared, rates.careful)}."
