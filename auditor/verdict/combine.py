@@ -59,14 +59,16 @@ def combine(
     names: LabelSpace,
     spec: InputSpec,
 ) -> Combined | None:
-    """Combine trigger search and perturbations; None if neither was asked to its end.
+    """Combine trigger search and perturbations; None if neither was asked to its end, or if the
+    outcome of a search label by label stands alone.
 
     ``classes`` are the true classes of all samples.
     """
     plan, perturbed = answers.plan, answers.perturbed
     counts = perturbation_counts(plan, perturbed, names.size)
-    found = None if answers.trigger is None else answers.trigger.result.of_success
-    if found is None and not counts:
+    result = None if answers.trigger is None else answers.trigger.result
+    found = None if result is None else result.of_success
+    if (result is None or result.by_label) and not counts:
         return None
     references = [] if profile is None else profile.counted_references
     excess = _excess(counts, references, _accuracy(plan, perturbed, classes))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.deciding import clearing_search, own_rates
-from auditor.report.wording.search import asked_by_label
+from auditor.report.wording.search import asked_by_label, kinds_tried
 from auditor.scores.intervals import binomial_rate
 
 COVERAGE_HEAD = ("Looked for", "By", "Outcome")
@@ -30,8 +30,7 @@ def _search(result: Result) -> str:
     found = result.trigger
     if found is None:
         return "not finished" if result.partial else "not searched"
-    other = 0 if found.other is None else found.other.kinds
-    kinds = text.plural(len(found.findings) + other, "kind")
+    kinds = text.plural(kinds_tried(found), "kind")
     return f"{kinds} of change, {text.count(found.queries)} queries"
 
 

@@ -71,6 +71,11 @@ def control(result: Result, found: TriggerPart) -> str | None:
     )
 
 
+def kinds_tried(found: TriggerPart) -> int:
+    """Kinds of change that were tried, by either search."""
+    return len(found.findings) + (0 if found.other is None else found.other.kinds)
+
+
 def other_search(result: Result, other: OtherSearchPart) -> str:
     """The other of two searches: its object and what it found."""
     sought = "the least change" if other.by_label else "the change that succeeds most"

@@ -23,6 +23,7 @@ from auditor.report.wording.search import (
     exceeds,
     hits,
     kind_title,
+    kinds_tried,
     moved,
     strongest,
     withheld,
@@ -128,8 +129,8 @@ def _nothing(result: Result) -> str:
 
 
 def _tried(result: Result, found: TriggerPart) -> str:
-    best, kinds = found.best, len(found.findings)
-    said = f"{text.plural(kinds, 'kind')} of change tried, none beyond what clean models show"
+    best, kinds = found.best, text.plural(kinds_tried(found), "kind")
+    said = f"{kinds} of change tried, none beyond what clean models show"
     if best is None:
         return f"{said}{_strongest(result, found)}."
     if not best.success.hits:
