@@ -178,9 +178,9 @@ def _memory_words(rows: list[faults.Row], memory: tuple[float, float]) -> str:
     worst = max(rows, key=lambda row: row.mib)
     cold, warm = memory
     return (
-        "Memory is what the peak of resident memory grows by from the start of the audit, in a "
-        "process that has imported what an audit imports, for both clients; pages of shared "
-        f"libraries that the process touches for the first time are in it. An honest audit grows "
+        "Memory is what the peak of resident memory grows by from the start of the audit, mapped "
+        "files such as shared libraries apart, in a process that has imported what an audit "
+        "imports, for both clients. An honest audit grows "
         f"by {warm:.0f} MiB so ({cold:.0f} with its imports), and the worst fault makes it "
         f"{worst.mib:.0f} MiB ({worst.kind}; {worst.mib + cold - warm:.0f} with the imports). One "
         "reply may take 16 MiB, and only one at a time."
