@@ -59,7 +59,6 @@ class Case:
 CASES = (
     Case("preactresnet", 32, 64, 2, 16, 0.97),
     Case("cnn", 32, 64, 4, 32, 0.97),
-    Case("cnn", 64, 64, 4, 24, 0.97),
     Case("mobilenet", 32, 64, 4, 32, 0.97),
     Case("mobilenet", 64, 64, 4, 16, 0.97),
     Case("vit", 32, 64, 2, 24, 0.97),
