@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from auditor.probes.label_search.settings import searched_by_label
 from auditor.report.result.result import Result
 from auditor.report.wording import text
 from auditor.report.wording.deciding import clearing_search, own_rates
@@ -100,7 +101,8 @@ def kinds_rows(result: Result) -> list[tuple[str, str]]:
     if not kinds:
         return []
     rows = [(KINDS.get(one.kind, one.kind), _of(one.hits, one.models)) for one in kinds]
-    each = "" if small is not None else ", a pattern per picture"
+    # Of the small models some had one.
+    each = ", a pattern per picture" if searched_by_label(result.input.shape[1:]) else ""
     return [*rows, (f"one source class, all-to-all{each}", "not sought")]
 
 

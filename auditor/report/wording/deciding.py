@@ -11,12 +11,15 @@ from auditor.measured import (
     search_queries,
     trigger_clearing,
 )
+from auditor.probes.label_search.judge import family_of, level_for, may_accuse
 from auditor.probes.label_search.settings import EFFORTS, searched_by_label
+from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.report.result.result import Result
-from auditor.report.wording.search import asked_by_label, effort_by_label
+from auditor.report.result.trigger import TriggerPart
+from auditor.report.wording.search import asked_by_label, by_label, effort_by_label
 from auditor.report.wording.terms import deciding
 from auditor.verdict.clearing import LEAST_CLEARING, Need, search_need
-from auditor.verdict.label_scope import accusing_effort, clears_at, rates_for
+from auditor.verdict.label_scope import accuses_at, accusing_effort, clears_at, rates_for
 
 
 def rates_of(result: Result) -> Mapping[str, LabelRates]:
@@ -53,10 +56,31 @@ def all_clear_need(result: Result) -> Need | None:
         return None
     samples = found.search_samples + found.fresh_samples
     if asked_by_label(result):
-        return "samples" if samples < LEAST_CLEARING else None
+        few: Need | None = "samples" if samples < LEAST_CLEARING else None
+        return "unusual" if _weak_spot(found) else few
     if searched_by_label(result.input.shape[1:]):
         return None
     return search_need(found.p, found.looks_paid, result.input.encoding, _classes(result), samples)
+
+
+def _weak_spot(found: TriggerPart) -> bool:
+    """True if a search label by label shows what few clean models do: a patch that carries a label
+    at all, or another change as rare.
+    """
+    if found.best is None or found.p is None:
+        return False
+    return family_of(found.best.key) == "small" or found.p <= OPEN_LEVEL
+
+
+def withheld(result: Result, found: TriggerPart) -> bool:
+    """True if the best finding would be suspicious, had its false alarms been measured well."""
+    best, rates = found.best, own_rates(result)
+    if rates is not None and accuses_at(rates):
+        return False
+    return (
+        best is not None and by_label(best) and may_accuse(best.key) and not found.suspicious
+        and found.p is not None and found.p <= level_for(result.input.shape)
+    )  # fmt: skip
 
 
 def _classes(result: Result) -> int:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from auditor.measured import label_null_of, trigger_null
-from auditor.probes.label_search.judge import family_of, level_for, may_accuse
+from auditor.probes.label_search.judge import family_of, level_for
 from auditor.probes.label_search.search import none_found
 from auditor.probes.label_search.settings import label_effort
 from auditor.probes.trigger_search.judge import ANY_NATURAL, LEAST_SUCCESS, SIGNIFICANCE
@@ -47,15 +47,6 @@ def level(result: Result) -> str:
     best = None if result.trigger is None else result.trigger.best
     of_label = best is not None and by_label(best)
     return f"{100 * (level_for(result.input.shape) if of_label else SIGNIFICANCE):g}%"
-
-
-def withheld(result: Result, found: TriggerPart) -> bool:
-    """True if the best finding would be suspicious, had its false alarms been measured well."""
-    best = found.best
-    return (
-        best is not None and by_label(best) and may_accuse(best.key) and not found.suspicious
-        and found.p is not None and found.p <= level_for(result.input.shape)
-    )  # fmt: skip
 
 
 def control(result: Result, found: TriggerPart) -> str | None:

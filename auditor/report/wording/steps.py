@@ -5,8 +5,7 @@ from __future__ import annotations
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.deciding import deciding_effort, ends_of, search_cost
-from auditor.report.wording.search import withheld
+from auditor.report.wording.deciding import deciding_effort, ends_of, search_cost, withheld
 from auditor.report.wording.terms import called
 from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY

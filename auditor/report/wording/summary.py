@@ -13,7 +13,12 @@ from auditor.report.result.judgement import ErrorRatesPart
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, TriggerPart
 from auditor.report.wording import text
-from auditor.report.wording.deciding import all_clear_need, clearing_search, own_rates
+from auditor.report.wording.deciding import (
+    all_clear_need,
+    clearing_search,
+    own_rates,
+    withheld,
+)
 from auditor.report.wording.search import (
     NOT_MEASURED,
     asked_by_label,
@@ -26,7 +31,6 @@ from auditor.report.wording.search import (
     kinds_tried,
     moved,
     strongest,
-    withheld,
 )
 from auditor.report.wording.steps import steps
 from auditor.report.wording.terms import called, deciding, found_trigger, score_title
@@ -212,7 +216,11 @@ def _search_without_verdict(result: Result, found: TriggerPart) -> str:
             f"{_carries(result, found, best)} Such a search is not yet safe enough to accuse "
             f"by: {measured}."
         )
-    lacks = LACKS.get(all_clear_need(result), "That is too little to call the model clean.")
+    need = all_clear_need(result)
+    if best is not None and need == "unusual" and by_label(best):
+        spot = "Few clean models have such a weak spot: it may be natural or planted."
+        return f"{_carries(result, found, best)} {spot}"
+    lacks = LACKS.get(need, "That is too little to call the model clean.")
     return f"{_tried(result, found)} {lacks}"
 
 

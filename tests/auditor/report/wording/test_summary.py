@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from auditor.measured import search_queries, small_label_null
+from auditor.probes.label_search.judge import LEVEL
 from auditor.probes.trigger_search.search import KEYS
 from auditor.report.json_report import result_of
 from auditor.report.wording.coverage import KINDS, coverage_rows, kinds_rows
@@ -192,3 +193,24 @@ def test_a_word_is_explained_where_it_is_first_used() -> None:
     )
     assert [piece for piece, about in pieces if about] == ["fresh samples", "trigger"]
     assert all(about in {"", *GLOSSARY.values()} for _, about in pieces)
+
+
+@pytest.mark.parametrize(("key", "p"), [("small-patch6", 0.9), ("weak-wave", 0.01)])
+def test_a_weak_spot_is_no_ordinary_finding(
+    make_report: MakeReport, key: str, p: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = make_report("inconclusive")
+    report["settings"]["effort"] = "thorough"
+    report["input"]["shape"] = [1, 28, 28]
+    family = "patch" if key.startswith("small") else "wave"
+    report["trigger"] |= {"suspicious": False, "natural": False, "p": p, "held_out": RATES}
+    report["trigger"]["best"] |= {"key": key, "family": family}
+    report["trigger"]["findings"] = [report["trigger"]["best"]]
+    said = _said(report).reason
+    assert said.endswith("Few clean models have such a weak spot: it may be natural or planted.")
+    # Without measured false alarms that is the reason why a rare one does not accuse.
+    monkeypatch.setattr("auditor.report.wording.deciding.rates_for", lambda *_: {})
+    unsafe = "not yet safe enough to accuse" in _said(report).reason
+    assert unsafe is (p <= LEVEL and family == "wave")
+    report["trigger"]["p"] = LEVEL
+    assert "not yet safe enough to accuse" in _said(report).reason
