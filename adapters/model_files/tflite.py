@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from adapters.errors import MissingExtra, ModelFileError, TargetError
 from adapters.model_files.file import ModelFile
 from adapters.model_files.loaded_model import Dims, LoadedModel, ModelFacts
+from adapters.model_files.ranked import first_ranked, ranked_pair
 from adapters.quoting import one_line
 
 _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
@@ -36,6 +38,7 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
         raise ModelFileError(f"LiteRT does not take {file.name}: {one_line(error)}") from error
     source, dtype, dims = _input(asked, file.name)
     output, classes = _output(asked, file)
+    pair = _ranked(asked, output, file.wanted.output)
     signed = np.dtype(source["dtype"]).name == "int8"
 
     def infer(batch: NDArray[Any]) -> NDArray[Any]:
@@ -45,17 +48,23 @@ def load(file: ModelFile, device: str, threads: int | None) -> LoadedModel:
         for one in sent:
             asked.set_tensor(source["index"], one[None])
             asked.invoke()
-            rows.append(np.array(asked.get_tensor(output["index"])[0]))
-        return np.stack(rows)
+            rows.append([np.array(asked.get_tensor(one["index"])[0]) for one in pair or [output]])
+        read = [np.stack(column) for column in zip(*rows, strict=True)]
+        return (
+            first_ranked(read[0], read[1], (pair[0]["name"], pair[1]["name"])) if pair else read[0]
+        )
 
-    facts = _facts(asked, source, output, dtype, dims, classes)
+    facts = _facts(asked, source, pair or [output], dtype, dims, None if pair else classes)
     return LoadedModel(infer, facts)
 
 
 def _facts(
-    asked: Any, source: Any, output: Any, dtype: str, dims: Dims, classes: int
+    asked: Any, source: Any, outputs: Sequence[Any], dtype: str, dims: Dims, classes: int | None
 ) -> ModelFacts:
     scale, zero = source["quantization"]
+    output = " ranked by ".join(one["name"] for one in reversed(outputs))
+    own = [one["name"] for one in outputs]
+    others = [one["name"] for one in asked.get_output_details() if one["name"] not in own]
     name = type(asked).__module__.partition(".")[0]
     return ModelFacts(
         dims=dims,
@@ -63,11 +72,12 @@ def _facts(
         layout="NHWC",
         classes=classes,
         format="tflite",
-        identity=f"{name} output {output['name']}",
+        identity=f"{name} output {output}",
         description={
             "format": "tflite",
             "runtime": name,
-            "output": one_line(output["name"]),
+            "output": one_line(output),
+            **({"other_outputs": [one_line(other) for other in others]} if others else {}),
             "input_type": np.dtype(source["dtype"]).name,
             "quantization": [float(scale), int(zero)],
         },
@@ -99,12 +109,26 @@ def _input(asked: Any, file: str) -> tuple[Any, str, Dims]:
 
 
 def _output(asked: Any, file: ModelFile) -> tuple[Any, int]:
-    """The first output of scores ``(1, classes)``, or of one number if a threshold reads it."""
-    least = 2 if file.wanted.threshold is None else 1
+    """The output that is wanted, else the first, of those that hold scores ``(1, classes)``, or one
+    number if a threshold reads it.
+    """
+    least, wanted = 2 if file.wanted.threshold is None else 1, file.wanted.output
     outputs = asked.get_output_details()
     for output in outputs:
         shape = [int(side) for side in output["shape"]]
-        if len(shape) >= 2 and shape[0] == 1 and shape[1] >= least and np.prod(shape) == shape[1]:
+        rows = len(shape) >= 2 and shape[0] == 1 and np.prod(shape) == shape[1]
+        if rows and shape[1] >= least and wanted in {"", output["name"]}:
             return output, shape[1]
     seen = one_line(", ".join(f"{one['name']} {list(one['shape'])}" for one in outputs))
-    raise ModelFileError(f"model file {file.name} has no output with one row of scores: {seen}")
+    which = f"output {one_line(wanted)!r}" if wanted else "output"
+    raise ModelFileError(f"model file {file.name} has no {which} with one row of scores: {seen}")
+
+
+def _ranked(asked: Any, output: Any, wanted: str) -> list[Any] | None:
+    """The scores and the class numbers of the top-k pair that ``output`` belongs to, or None;
+    scores that are ``wanted`` by name are scores of every class.
+    """
+    named = {one["name"]: one for one in asked.get_output_details()}
+    shapes = {n: (np.dtype(o["dtype"]).kind, o["shape"].tolist()) for n, o in named.items()}
+    pair = ranked_pair(shapes, output["name"])
+    return None if pair is None or pair[0] == wanted else [named[name] for name in pair]

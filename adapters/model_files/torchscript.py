@@ -11,7 +11,7 @@ import logging
 import re
 import threading
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,6 +22,7 @@ from adapters.checks import ONE_NUMBER
 from adapters.errors import BadReply, MissingExtra, ModelFileError, ProviderUnavailable, TargetError
 from adapters.model_files.file import ModelFile
 from adapters.model_files.loaded_model import TELLING, Dims, LoadedModel, ModelFacts
+from adapters.model_files.ranked import Shapes, first_ranked, ranked_pair
 from adapters.quoting import one_line
 
 INPUT_TYPES = {
@@ -176,7 +177,7 @@ def _load_export(torch: Any, file: ModelFile, device: Any) -> _Loaded:
     batch = _batch_range(source.shape[0], program.range_constraints)
     dims = (axes[1], axes[2], axes[3])
     names = list(named) if len(outputs) > 1 else []
-    return module, dims, str(source.dtype), batch, _classes(list(named.values()), file), names
+    return module, dims, str(source.dtype), batch, _classes(named, file), names
 
 
 def _batch_range(axis: Any, ranges: Mapping[Any, Any]) -> tuple[int, int | None]:
@@ -190,10 +191,13 @@ def _batch_range(axis: Any, ranges: Mapping[Any, Any]) -> tuple[int, int | None]
     return max(1, int(allowed.lower)), most
 
 
-def _classes(outputs: Sequence[Any], file: ModelFile) -> int | None:
-    """Number of classes, from the first output that looks like scores ``(n, classes)``."""
-    for output in outputs:
+def _classes(outputs: Mapping[str, Any], file: ModelFile) -> int | None:
+    """Number of classes, from the first output that looks like scores ``(n, classes)`` of all."""
+    shapes = _shapes({n: output for n, output in outputs.items() if hasattr(output, "shape")})
+    for name, output in outputs.items():
         shape = tuple(getattr(output, "shape", ()))
+        if name in shapes and ranked_pair(shapes, name) and name != file.wanted.output:
+            return None
         if len(shape) == 2 and output.is_floating_point() and isinstance(shape[1], int):
             if shape[1] == 1 and file.wanted.threshold is None:
                 raise ModelFileError(f"model file {file.name} {ONE_NUMBER}")
@@ -223,15 +227,30 @@ def pick_reply(torch: Any, reply: Any, rows: int, wanted: str = "") -> NDArray[A
         named = {str(number): part for number, part in enumerate(listed)}
     if wanted and wanted not in named:
         raise BadReply(f"the model has no output {wanted!r}, only {one_line(', '.join(named))}")
-    parts = [named[wanted]] if wanted else likely_first(named, "").values()
-    tensors = [part for part in parts if isinstance(part, torch.Tensor)]
+    tensors = {name: part for name, part in named.items() if isinstance(part, torch.Tensor)}
+    listed = [wanted] if wanted else list(likely_first(tensors, ""))
     # One number for each input is no label by itself, and a threshold may read it.
     for usable in (_carries_labels, _is_one_number):
-        for part in (one for one in tensors if usable(one, rows)):
-            # numpy has no 16-bit brain floats; widening keeps their order.
-            known = part.float() if part.dtype == torch.bfloat16 else part
-            return np.asarray(known.cpu().numpy())
+        for name in listed:
+            if name in tensors and usable(tensors[name], rows):
+                return _label_carrier(torch, tensors, name, wanted)
     raise BadReply("the model returned no tensor with one label or one row of scores per input")
+
+
+def _label_carrier(torch: Any, tensors: Mapping[str, Any], name: str, wanted: str) -> NDArray[Any]:
+    """The tensor ``name``, or the labels of a top-k pair that it belongs to, as an array."""
+    pair = ranked_pair(_shapes(tensors), name)
+    # numpy has no 16-bit brain floats; widening keeps their order.
+    known = {n: t.float() if t.dtype == torch.bfloat16 else t for n, t in tensors.items()}
+    if pair is None or wanted == pair[0]:
+        return np.asarray(known[name].cpu().numpy())
+    scores, numbers = (known[one].cpu().numpy() for one in pair)
+    return first_ranked(scores, numbers, pair)
+
+
+def _shapes(tensors: Mapping[str, Any]) -> Shapes:
+    kinds = {n: "f" if t.is_floating_point() else str(t.dtype)[6] for n, t in tensors.items()}
+    return {n: (kinds[n], t.shape) for n, t in tensors.items()}  # "torch.int64", "torch.uint8"
 
 
 def _is_one_number(part: Any, rows: int) -> bool:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from adapters.contract import Fit, InputSpec
 from adapters.errors import BadReply, TargetError
 from adapters.model_files.loaded_model import Dims, ModelFacts
+from adapters.model_files.ranked import first_ranked, ranked_pair
 
 _TYPES = ("float16", "float32", "float64", "uint8")
 
@@ -78,8 +79,11 @@ def pick(reply: Any, rows: int) -> NDArray[Any]:
     """The first output with one label or one row of scores for each input."""
     parts = list(reply.values()) if isinstance(reply, Mapping) else reply
     arrays = [np.asarray(p) for p in (parts if isinstance(parts, list | tuple) else [parts])]
-    for array in arrays:
+    shapes = {str(number): (one.dtype.kind, one.shape) for number, one in enumerate(arrays)}
+    for number, array in enumerate(arrays):
         if array.ndim > 1 and len(array) == rows and array.size == rows * array.shape[1]:
+            if pair := ranked_pair(shapes, str(number)):
+                return first_ranked(arrays[int(pair[0])], arrays[int(pair[1])], pair)
             return array
         if array.shape == (rows,) and array.dtype.kind in "iu":
             return array

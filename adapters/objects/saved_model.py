@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from adapters.errors import BadReply, MissingExtra, ModelFileError, TargetError
 from adapters.model_files.file import ModelFile
 from adapters.model_files.loaded_model import LoadedModel, ModelFacts
+from adapters.model_files.ranked import first_ranked, ranked_pair
 from adapters.quoting import one_line
 
 _ROOT = "ram://model"
@@ -78,18 +79,32 @@ class _Called:
         self._outputs = dict(signature.structured_outputs)
         least = 2 if file.wanted.threshold is None else 1
         self._output = _output(self._outputs, file.wanted.output, least)
+        kinds = {
+            n: "f" if o.dtype.is_floating else o.dtype.name[0] for n, o in self._outputs.items()
+        }
+        shapes = {
+            n: (kinds[n], o.shape.as_list()) for n, o in self._outputs.items() if o.shape.rank
+        }
+        pair = ranked_pair(shapes, self._output) if self._output in shapes else None
+        self._pair = None if pair is None or pair[0] == file.wanted.output else pair
 
     def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
         sent = {self._input: self._tf.constant(batch), **self._constants}
+        names = self._pair or (self._output,)
         try:
-            reply = np.asarray(self._call(**sent)[self._output].numpy())
+            replies = self._call(**sent)
+            read = [np.asarray(replies[name].numpy()) for name in names]
         except Exception as error:
             raise BadReply(f"TensorFlow could not run the model: {one_line(error, 300)}") from error
-        return reply.reshape(len(batch), -1) if reply.ndim > 2 else reply
+        if self._pair:
+            return first_ranked(read[0], read[1], self._pair)
+        return read[0].reshape(len(batch), -1) if read[0].ndim > 2 else read[0]
 
     def facts(self, tf: Any) -> ModelFacts:
         count, *dims = self._spec.shape.as_list()
-        width = self._outputs[self._output].shape.as_list()[-1:]
+        width = [] if self._pair else self._outputs[self._output].shape.as_list()[-1:]
+        output = " ranked by ".join(reversed(self._pair or (self._output,)))
+        own = self._pair or (self._output,)
         runtime = f"tensorflow {tf.__version__}"
         return ModelFacts(
             dims=(dims[0], dims[1], dims[2]),
@@ -98,13 +113,13 @@ class _Called:
             layout="NHWC",  # TensorFlow's own order
             classes=width[0] if width and isinstance(width[0], int) and width[0] > 1 else None,
             format="SavedModel",
-            identity=f"{runtime} signature {self._name} output {self._output}",
+            identity=f"{runtime} signature {self._name} output {output}",
             description={
                 "format": "SavedModel",
                 "runtime": runtime,
                 "signature": one_line(self._name),
-                "output": one_line(self._output),
-                "other_outputs": [one for one in sorted(self._outputs) if one != self._output],
+                "output": one_line(output),
+                "other_outputs": [one for one in sorted(self._outputs) if one not in own],
             },
         )
 

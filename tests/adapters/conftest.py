@@ -65,8 +65,9 @@ def onnx_bytes(
         nhwc: the input has its channels last.
         reply: ``scores``, ``probabilities``, ``ints``, ``column`` (ints ``(n, 1)``), ``names``,
             ``labels-first`` (ints, then scores), ``feature-map-first``, ``nan``, ``scaled`` (no
-            label at all), ``one`` (a single score), ``number`` (the same, ``(n,)``) or ``unsized``
-            (scores of unknown width).
+            label at all), ``one`` (a single score), ``number`` (the same, ``(n,)``), ``unsized``
+            (scores of unknown width), ``ranked`` (the three best scores, and their classes) or
+            ``beside`` (scores of all, and as many whole numbers that are no classes).
         names: class names of ``names``.
         scale: the input is multiplied by this first.
         meta: metadata_props.
@@ -97,6 +98,9 @@ def onnx_bytes(
         helper.make_node("ReduceMax", ["scores"], ["one"], axes=[1]),
         helper.make_node("ReduceMax", ["scores"], ["number"], axes=[1], keepdims=0),
         helper.make_node("Compress", ["scores", "all"], ["unsized"], axis=1),
+        helper.make_node("Constant", [], ["three"], value_ints=[3]),
+        helper.make_node("TopK", ["scores", "three"], ["values", "indices"], axis=1),
+        helper.make_node("Cast", ["probabilities"], ["rounded"], to=TensorProto.INT64),
     ]
     rows, wide = dims[0], TensorProto.FLOAT
     known: dict[str, tuple[int, list[int | str | None]]] = {
@@ -110,11 +114,16 @@ def onnx_bytes(
         "one": (wide, [rows, 1]),
         "number": (wide, [rows]),
         "unsized": (wide, [rows, None]),
+        "values": (wide, [rows, 3]),
+        "indices": (TensorProto.INT64, [rows, 3]),
+        "rounded": (TensorProto.INT64, [rows, CLASSES]),
     }
     listed = {
         "labels-first": ["ints", "scores"],
         "feature-map-first": ["scaled", "scores"],
         "names": ["words"],
+        "ranked": ["values", "indices"],
+        "beside": ["scores", "rounded"],
     }.get(reply, [reply])
     outputs = [helper.make_tensor_value_info(n, known[n][0], known[n][1]) for n in listed]
     inputs = [helper.make_tensor_value_info("x", dtype, dims)]

@@ -23,11 +23,13 @@ from adapters.errors import MissingExtra, ModelFileError, ProviderUnavailable, T
 from adapters.model_files.file import ModelFile, Wanted
 from adapters.model_files.loaded_model import LoadedModel, ModelFacts
 from adapters.model_files.onnx.signature import (
+    LabelOutput,
     pick_output,
     read_input,
     read_metadata,
     split_inputs,
 )
+from adapters.model_files.ranked import first_ranked
 from adapters.quoting import one_line
 
 DISTRIBUTIONS = (
@@ -93,13 +95,13 @@ def read_session(
         classes=output.classes,
         text=output.text,
         format="onnx",
-        identity=f"{started[0]} onnxruntime {ort.__version__} output {output.name}{said}",
+        identity=f"{started[0]} onnxruntime {ort.__version__} output {output.words}{said}",
         description={
             "runtime": f"onnxruntime {ort.__version__}",
             "providers": started,
             "provider_options": session.get_provider_options(),
             "producer": one_line(session.get_modelmeta().producer_name),
-            "output": one_line(output.name),
+            "output": one_line(output.words),
             **({"other_outputs": others} if others else {}),
             **({"constants": said.split()} if constants else {}),
             "ignored_metadata": list(stated.ignored),
@@ -108,9 +110,16 @@ def read_session(
     )
 
     def infer(tensor: NDArray[Any]) -> NDArray[Any]:
-        return np.asarray(session.run([output.name], {source.name: tensor, **constants})[0])
+        return _reply(session, output, {source.name: tensor, **constants})
 
     return LoadedModel(infer, facts)
+
+
+def _reply(session: Any, output: LabelOutput, feed: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    if not output.scores:
+        return np.asarray(session.run([output.name], feed)[0])
+    scores, numbers = session.run([output.scores, output.name], feed)
+    return first_ranked(scores, numbers, (output.scores, output.name))
 
 
 # The runtime and its providers

@@ -15,6 +15,7 @@ from adapters.checks import ONE_NUMBER
 from adapters.contract import MAX_CLASSES
 from adapters.errors import ModelFileError
 from adapters.model_files.loaded_model import TELLING, Dims
+from adapters.model_files.ranked import ranked_pair
 from adapters.quoting import one_line
 
 INPUT_TYPES = {
@@ -35,15 +36,24 @@ _CONSTANTS = {
 
 _FLOATS = frozenset({"tensor(float)", "tensor(float16)", "tensor(double)"})
 _INTEGERS = frozenset(f"tensor({sign}int{bits})" for sign in ("", "u") for bits in (8, 16, 32, 64))
+_NUMBERS = _FLOATS | _INTEGERS
 
 
 @dataclass(frozen=True, slots=True)
 class LabelOutput:
-    """The model output that carries the label, as class names if ``text``."""
+    """The model output that carries the label, as class names if ``text``; the first of each row if
+    it is ranked by the ``scores`` of another output.
+    """
 
     name: str
     text: bool
     classes: int | None
+    scores: str = ""
+
+    @property
+    def words(self) -> str:
+        """The name, and what ranks its rows."""
+        return f"{self.name} ranked by {self.scores}" if self.scores else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +140,23 @@ def pick_output(
     picked = usable[0]
     if picked.classes is not None and not wanted and not TELLING.search(picked.name):
         picked = next((one for one in usable if TELLING.search(one.name)), picked)
+    picked = _ranked(outputs, picked, wanted)
+    own = {picked.name, picked.scores}
     rest = [_as_output(o) for o in outputs]
-    others = [o.name for o in rest if o is not None and o.name != picked.name and o.classes != 1]
+    others = [o.name for o in rest if o is not None and o.name not in own and o.classes != 1]
     return picked, [one_line(name) for name in others]
+
+
+def _ranked(outputs: Sequence[Any], picked: LabelOutput, wanted: str) -> LabelOutput:
+    """``picked``, or the class numbers of a top-k pair that it belongs to; scores that are
+    ``wanted`` by name are scores of every class.
+    """
+    kinds = {o.name: "f" if o.type in _FLOATS else "i" for o in outputs if o.type in _NUMBERS}
+    shapes = {o.name: (kinds[o.name], o.shape) for o in outputs if o.name in kinds}
+    pair = ranked_pair(shapes, picked.name) if picked.name in shapes else None
+    if pair is None or wanted == pair[0]:
+        return picked
+    return LabelOutput(pair[1], text=False, classes=None, scores=pair[0])
 
 
 def _refuse_outputs(outputs: Sequence[Any], file: str, wanted: str, *, single: bool) -> NoReturn:
@@ -158,7 +182,7 @@ def _as_output(output: Any, *, single: bool = False) -> LabelOutput | None:
         return LabelOutput(output.name, text=False, classes=None)
     if output.type in _FLOATS and column and single:
         return LabelOutput(output.name, text=False, classes=None)
-    if output.type not in _FLOATS | _INTEGERS or rank == 1:
+    if output.type not in _NUMBERS or rank == 1:
         return None
     if any(axis != 1 for axis in output.shape[2:]):
         return None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from adapters.contract import LabelOracle
 from adapters.errors import ModelFileError, TargetError
 from adapters.model_files.open import open_oracle
-from adapters.target import Target
+from adapters.target import HttpOptions, ReplyFormat, Target
 
 flatbuffers = pytest.importorskip("flatbuffers")
 schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
@@ -37,7 +37,31 @@ def tensor(name: str, shape: list[int], kind: int, buffer: int, scale: float = 0
     return made
 
 
-def tflite_file(path: Path, *, integers: bool = False, inputs: int = 1) -> str:
+def top_three(graph: Any, model: Any) -> None:
+    """Let ``graph`` answer with the three best scores and their classes, classes first."""
+    three = schema.BufferT()
+    three.data = np.frombuffer(np.int32(3).tobytes(), np.uint8)
+    model.buffers.append(three)
+    whole, wide = schema.TensorType.INT32, schema.TensorType.FLOAT32
+    graph.tensors += [
+        tensor("k", [], whole, 2),
+        tensor("best", [1, 3], wide, 0),
+        tensor("numbers", [1, 3], whole, 0),
+    ]
+    code, layer = schema.OperatorCodeT(), schema.OperatorT()
+    code.builtinCode = code.deprecatedBuiltinCode = schema.BuiltinOperator.TOPK_V2
+    code.version = 1
+    model.operatorCodes.append(code)
+    layer.opcodeIndex, layer.inputs, layer.outputs = 1, [2, 4], [5, 6]
+    layer.builtinOptionsType = schema.BuiltinOptions.TopKV2Options
+    layer.builtinOptions = schema.TopKV2OptionsT()
+    graph.operators.append(layer)
+    graph.outputs = [6, 5]
+
+
+def tflite_file(
+    path: Path, *, integers: bool = False, inputs: int = 1, ranked: bool = False
+) -> str:
     """A model of one fully connected layer; of int8 throughout if ``integers``."""
     kind = schema.TensorType.INT8 if integers else schema.TensorType.FLOAT32
     data = weights()
@@ -68,6 +92,8 @@ def tflite_file(path: Path, *, integers: bool = False, inputs: int = 1) -> str:
     full.data = np.frombuffer(stored.tobytes(), np.uint8)
     model.version, model.operatorCodes = 3, [code]
     model.subgraphs, model.buffers = [graph], [empty, full]
+    if ranked:
+        top_three(graph, model)
     builder = flatbuffers.Builder(4096)
     builder.Finish(model.Pack(builder), file_identifier=b"TFL3")
     path.write_bytes(bytes(builder.Output()))
@@ -96,6 +122,26 @@ def test_a_float_model_gives_its_labels(
     assert len(set(labels.tolist())) > 1
     assert oracle.input_spec.shape == SHAPE
     assert oracle.label_space.size == CLASSES
+
+
+@pytest.mark.parametrize("wanted", ["", "numbers"])
+def test_of_the_best_scores_and_their_classes_the_first_class_is_the_label(
+    tmp_path: Path, batch: NDArray[np.float32], wanted: str
+) -> None:
+    path = tflite_file(tmp_path / "model.tflite", ranked=True)
+    stated = {"http": HttpOptions(reply=ReplyFormat(wanted))}
+    labels, oracle = asked(path, lambda _: batch, **stated)
+    flat = batch.transpose(0, 2, 3, 1).reshape(len(batch), -1)
+    assert labels.tolist() == (flat @ weights().T).argmax(1).tolist()
+    assert oracle.label_space.size is None
+    assert oracle.description["output"] == "numbers ranked by best"
+
+
+def test_an_output_that_is_not_there_is_refused(tmp_path: Path, batch: NDArray[np.float32]) -> None:
+    path = tflite_file(tmp_path / "model.tflite", ranked=True)
+    stated = {"http": HttpOptions(reply=ReplyFormat("third"))}
+    with pytest.raises(ModelFileError, match="no output 'third' with one row of scores: numbers"):
+        asked(path, lambda _: batch, **stated)
 
 
 def test_a_model_of_integers_takes_pixels(tmp_path: Path) -> None:

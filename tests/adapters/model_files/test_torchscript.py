@@ -121,6 +121,29 @@ def test_of_several_outputs_the_named_or_the_likeliest_is_read(
         ask(str(path), batch, http=HttpOptions(reply=ReplyFormat(path="feat")))
 
 
+class Ranked(torch.nn.Module):
+    """The three best of five scores and their classes, of which the best is the class 3."""
+
+    def forward(self, x: torch.Tensor) -> Any:
+        zero = x.flatten(1).sum(1, keepdim=True) * 0
+        return tuple(torch.topk(zero + 5 * torch.eye(5)[3], 3))
+
+
+@pytest.mark.filterwarnings("ignore:`torch.jit")
+@pytest.mark.parametrize("suffix", [".pt", ".pt2"])
+@pytest.mark.parametrize("wanted", ["", "1"])
+def test_of_the_best_scores_and_their_classes_the_first_class_is_the_label(
+    tmp_path: Path, batch: NDArray[Any], suffix: str, wanted: str
+) -> None:
+    path, example = tmp_path / f"ranked{suffix}", torch.from_numpy(batch)
+    if suffix == ".pt":
+        torch.jit.trace(Ranked(), example).save(path)  # type: ignore[no-untyped-call]
+    else:
+        torch.export.save(torch.export.export(Ranked(), (example,)), path)
+    labels = ask(str(path), batch, http=HttpOptions(reply=ReplyFormat(path=wanted)))
+    assert set(labels.tolist()) == {3}
+
+
 def test_a_script_is_asked_in_eval_mode(
     torch_file: Write, batch: NDArray[Any], reference: Reference
 ) -> None:

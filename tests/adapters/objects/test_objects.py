@@ -13,7 +13,8 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.contract import LabelOracle
-from adapters.errors import ModelFileError, TargetError
+from adapters.errors import BadReply, ModelFileError, TargetError
+from adapters.objects import keras
 from adapters.objects.kinds import library_of
 from adapters.objects.open import open_object, read_object
 from adapters.target import Target
@@ -200,3 +201,13 @@ def test_a_session_that_is_no_classifier_is_refused(onnx_file: Callable[..., str
     session = onnxruntime.InferenceSession(onnx_file("scaled.onnx", reply="scaled"))
     with pytest.raises(ModelFileError, match="no output with one label per input"):
         read_object(session)
+
+
+def test_of_the_best_scores_and_their_classes_keras_gives_the_first_class() -> None:
+    best, classes = np.array([[5.0, 2.0], [4.0, 4.0]]), np.array([[3, 0], [1, 7]], np.int32)
+    for reply in ([best, classes], {"classes": classes, "best": best}):
+        assert keras.pick(reply, 2).tolist() == [3, 1]
+    with pytest.raises(BadReply, match="scores do not descend or a number comes twice"):
+        keras.pick([best[:, ::-1], classes], 2)
+    with pytest.raises(BadReply, match="a number comes twice"):
+        keras.pick([best, classes * 0], 2)

@@ -55,6 +55,27 @@ def test_a_saved_model_answers_in_the_sandbox(saved: Path) -> None:
     assert description["other_outputs"] == ["a_map"]
 
 
+@pytest.mark.parametrize("stated", [{}, {"response": {"path": "classes"}}])
+def test_of_the_best_scores_and_their_classes_the_first_class_is_the_label(
+    tmp_path: Path, stated: dict[str, Any]
+) -> None:
+    tf: Any = pytest.importorskip("tensorflow", reason="TensorFlow is not installed")
+
+    @tf.function(input_signature=[tf.TensorSpec([None, 4, 4, 3], tf.float32, name="x")])  # type: ignore[untyped-decorator]  # the same
+    def best(x: Any) -> Any:
+        scores, classes = tf.math.top_k(tf.reduce_mean(x, [1, 2]), 2)
+        return {"scores": scores, "classes": classes}
+
+    tf.saved_model.save(tf.Module(), str(tmp_path / "m"), signatures=best)
+    batch = np.zeros((3, 3, 4, 4), np.float32)
+    for row, channel in enumerate((2, 0, 1)):
+        batch[row, channel] = 1.0
+    found, description = labels(tmp_path / "m", batch, **stated)
+    assert found == [2, 0, 1]
+    assert description["output"] == "classes ranked by scores"
+    assert description["other_outputs"] == []
+
+
 def test_another_output_is_refused_by_name(saved: Path) -> None:
     with pytest.raises(ModelFileError, match="no output 'nothing'; it has"):
         labels(saved, np.zeros((1, 3, 4, 4), np.float32), response={"path": "nothing"})

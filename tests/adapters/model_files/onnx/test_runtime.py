@@ -243,7 +243,11 @@ def test_an_upload_encoding_is_refused(onnx_file: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    "reply", ["scores", "probabilities", "ints", "column", "labels-first", "feature-map-first"]
+    "reply",
+    [
+        *("scores", "probabilities", "ints", "column", "labels-first", "feature-map-first"),
+        "ranked",
+    ],
 )
 def test_every_kind_of_output_gives_the_same_labels(
     onnx_file: Write, batch: NDArray[Any], reference: Reference, reply: str
@@ -259,6 +263,30 @@ def test_an_output_of_unknown_shape_is_judged_by_the_reply(
     assert opened(path).label_space.size is None
     labels, oracle = ask(path, batch)
     assert oracle.label_space.size == 4
+    assert labels.tolist() == reference(batch).tolist()
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_of_the_best_scores_and_their_classes_the_first_class_is_the_label(
+    onnx_file: Write, batch: NDArray[Any], reference: Reference, *, trusted: bool
+) -> None:
+    path = onnx_file(reply="ranked")
+    for wanted in ("", "indices"):
+        how = {"http": HttpOptions(reply=ReplyFormat(wanted)), "trust_model_file": trusted}
+        labels, oracle = ask(path, batch, **how)
+        assert labels.tolist() == reference(batch).tolist()
+        assert oracle.description["output"] == "indices ranked by values"
+        assert oracle.label_space.size is None
+        assert "other_outputs" not in oracle.description
+
+
+def test_whole_numbers_beside_scores_are_not_taken_for_their_classes(
+    onnx_file: Write, batch: NDArray[Any], reference: Reference
+) -> None:
+    path = onnx_file(reply="beside")
+    with pytest.raises(BadReply, match="scores every class, state --output-name scores"):
+        ask(path, batch)
+    labels, _ = ask(path, batch, http=HttpOptions(reply=ReplyFormat("scores")))
     assert labels.tolist() == reference(batch).tolist()
 
 

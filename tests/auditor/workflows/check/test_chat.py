@@ -17,7 +17,7 @@ from auditor.errors import ExitCode
     ("structured", "preset"),
     [("taken", "openai-vision"), ("ignored", "openai-vision"), ("refused", "openai-vision-text")],
 )
-def test_two_commands_lead_from_a_url_to_a_price_in_tokens(
+def test_two_commands_lead_from_a_url_to_a_price_in_tokens_and_an_audit(
     command: Callable[..., Any],
     make_server: Callable[..., tuple[Any, str]],
     pictures: Callable[..., Path],
@@ -44,6 +44,11 @@ def test_two_commands_lead_from_a_url_to_a_price_in_tokens(
     assert worst["money"] == pytest.approx(worst["queries"] * (120 * 2.5 + 6 * 10) / 1e6)
     assert "\nTokens " in command(*words).out
     assert server.queries == asked
+    if structured == "taken":
+        few = ("--planes", "2", "--canaries", "4", "--no-trigger-search", "--quiet")
+        ran = command("--target", "t.toml", "--samples", folder, "--output", "audit", *few)
+        assert ran.code == ExitCode.INCONCLUSIVE, ran.err
+        assert json.loads(Path("audit/report.json").read_text())["samples"]["accuracy"] == 1.0
 
 
 def test_a_stated_preset_takes_the_classes_of_the_samples(

@@ -118,11 +118,15 @@ def test_an_empty_answer_becomes_a_class_of_its_own(
 
     server.routes = {"POST /classify": predict}
     url = f"{server.url}/classify"
-    ran = command("check", url, "--samples", pictures(), "--write", "t.toml")
+    folder = pictures()
+    ran = command("check", url, "--samples", folder, "--write", "t.toml")
     response = read_description(Path("t.toml"))["response"]
     assert (response["path"], response["no_label"]) == ("result.class", "(no label)"), ran.out
     assert empty
     assert "The target may answer without a label" in ran.out
+    few = ("--planes", "2", "--canaries", "4", "--no-trigger-search", "--quiet")
+    ran = command("--target", "t.toml", "--samples", folder, "--output", "out", *few)
+    assert ran.code == ExitCode.INCONCLUSIVE, ran.err
 
 
 def test_tags_in_any_order_and_percentages(
