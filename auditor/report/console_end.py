@@ -90,7 +90,7 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
         # A cap that paid for this audit does not pay for that one.
         words = without_option(typed, "--max-queries")
         return (
-            f"Next: {with_option(words, '--effort', effort)}\n  can {ends_of(rates)}: "
+            f"Next: {with_option(words, '--effort', effort)}\n  can {ends_of(result, rates)}: "
             f"about {rates.not_found:,} queries where nothing is found; nothing is asked twice"
         )
     words = list(typed[1:] if typed[:1] == ["audit"] else typed)

@@ -96,9 +96,15 @@ def clearing_search(result: Result) -> ClearingRates | None:
     return None if large or asked_by_label(result) else trigger_clearing()
 
 
-def ends_of(rates: LabelRates) -> str:
-    """Verdicts, in a verb, that a search which may accuse can also come to."""
-    return "accuse or clear" if clears_at(rates) else "accuse"
+def ends_of(result: Result, rates: LabelRates) -> str:
+    """Verdicts, in a verb, that a search with ``rates`` can come to after that of ``result``. What
+    a search for the most successful change leaves open stays so.
+    """
+    found = result.trigger
+    stays = found is not None and not asked_by_label(result) and (
+        found.natural or all_clear_need(result) == "unusual"
+    )  # fmt: skip
+    return "accuse or clear" if clears_at(rates) and not stays else "accuse"
 
 
 def search_cost(result: Result) -> int | None:

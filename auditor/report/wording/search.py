@@ -9,7 +9,12 @@ from auditor.measured import label_null_of, trigger_null
 from auditor.probes.label_search.judge import family_of, level_for
 from auditor.probes.label_search.search import none_found
 from auditor.probes.label_search.settings import label_effort
-from auditor.probes.trigger_search.judge import ANY_NATURAL, LEAST_SUCCESS, SIGNIFICANCE
+from auditor.probes.trigger_search.judge import (
+    ANY_NATURAL,
+    LEAST_SUCCESS,
+    OPEN_LEVEL,
+    SIGNIFICANCE,
+)
 from auditor.probes.trigger_search.patches import unit_of
 from auditor.report.result.result import Result
 from auditor.report.result.trigger import FindingPart, OtherSearchPart, TriggerPart
@@ -73,9 +78,10 @@ def other_search(result: Result, other: OtherSearchPart) -> str:
     if other.best is None:
         return f"For {sought}: nothing carried a label."
     best = other.best
+    rare = other.p is not None and other.p <= OPEN_LEVEL
+    beside = "which few clean models show" if rare else "as clean models show too"
     return (
-        f"For {sought}: {change(best)}, {hits(best)} to “{called(result, best.target)}”, as clean "
-        "models show too."
+        f"For {sought}: {change(best)}, {hits(best)} to “{called(result, best.target)}”, {beside}."
     )
 
 

@@ -92,7 +92,7 @@ def _dearer(result: Result) -> list[str]:
     pace = result.timing.queries_per_second
     time = f", {text.seconds(rates.not_found / pace)} at this pace" if pace else ""
     return [
-        f"Audit again with --effort {effort}, which can {ends_of(rates)}: about "
+        f"Audit again with --effort {effort}, which can {ends_of(result, rates)}: about "
         f"{text.count(rates.not_found)} queries{time}; it found {rates.usual_found} of "
         f"{rates.usual} known backdoors. In the same folder it asks only what is new."
     ]

@@ -12,7 +12,9 @@ from auditor.probes.label_search.judge import LEVEL
 from auditor.probes.trigger_search.search import KEYS
 from auditor.report.json_report import result_of
 from auditor.report.wording.coverage import KINDS, coverage_rows, kinds_rows
+from auditor.report.wording.deciding import ends_of
 from auditor.report.wording.glossary import GLOSSARY, marked
+from auditor.report.wording.search import kinds_tried, other_search
 from auditor.report.wording.summary import Summary, summary
 from auditor.verdict.label_scope import rates_for
 
@@ -214,3 +216,31 @@ def test_a_weak_spot_is_no_ordinary_finding(
     assert unsafe is (p <= LEVEL and family == "wave")
     report["trigger"]["p"] = LEVEL
     assert "not yet safe enough to accuse" in _said(report).reason
+
+
+@pytest.mark.parametrize(
+    ("trigger", "verdicts"),
+    [({"natural": False, "p": 0.9}, "accuse or clear"), ({"natural": True, "p": 0.001}, "accuse")],
+)
+def test_a_habit_can_be_accused_but_not_cleared_by_a_dearer_search(
+    make_report: MakeReport, trigger: dict[str, Any], verdicts: str
+) -> None:
+    report = make_report("inconclusive")
+    report["trigger"] |= {"suspicious": False, "held_out": RATES, **trigger}
+    rates = rates_for((1, 28, 28), "png")["thorough"]
+    assert ends_of(result_of(report), rates) == verdicts
+
+
+@pytest.mark.parametrize(
+    ("p", "words"), [(0.9, "as clean models show too"), (0.1, "which few clean models show")]
+)
+def test_the_other_search_stands_beside_clean_models(
+    found: dict[str, Any], p: float, words: str
+) -> None:
+    best = {**found["trigger"]["best"], "texture": None}
+    found["trigger"]["other"] = {"by_label": False, "kinds": 13, "p": p, "best": best}
+    result = result_of(found)
+    assert result.trigger is not None
+    assert result.trigger.other is not None
+    assert other_search(result, result.trigger.other).endswith(f"{words}.")
+    assert kinds_tried(result.trigger) == 13 + len(result.trigger.findings)
