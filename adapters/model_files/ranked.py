@@ -16,11 +16,12 @@ Shapes = Mapping[str, tuple[str, Sequence[Any]]]
 """Name of an output -> numpy's kind of its numbers (``f``, ``i``, ``u``) and its shape."""
 
 
-def ranked_pair(outputs: Shapes, name: str) -> tuple[str, str] | None:
+def ranked_pair(outputs: Shapes, name: str, wanted: str = "") -> tuple[str, str] | None:
     """Names of the scores and of the class numbers, if ``name`` is one of the two; or None. An open
-    axis fits another open one, and the replies decide.
+    axis fits another open one, and the replies decide. Scores that are ``wanted`` by name are
+    scores of every class.
     """
-    for other in outputs:
+    for other in outputs if name in outputs else ():
         scores, numbers = (name, other) if outputs[name][0] == "f" else (other, name)
         if outputs[scores][0] != "f" or outputs[numbers][0] not in {"i", "u"}:
             continue
@@ -28,8 +29,13 @@ def ranked_pair(outputs: Shapes, name: str) -> tuple[str, str] | None:
         widths = [side[1] if len(side) == 2 else 1 for side in sides]
         known = [width if isinstance(width, int) and width > 0 else None for width in widths]
         if known[0] == known[1] != 1:
-            return scores, numbers
+            return None if scores == wanted else (scores, numbers)
     return None
+
+
+def in_words(numbers: str, scores: str = "") -> str:
+    """The name of the output that carries the label, and of what ranks its rows."""
+    return f"{numbers} ranked by {scores}" if scores else numbers
 
 
 def first_ranked(scores: Any, numbers: Any, names: tuple[str, str]) -> Labels:

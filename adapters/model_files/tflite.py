@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from adapters.errors import MissingExtra, ModelFileError, TargetError
 from adapters.model_files.file import ModelFile
 from adapters.model_files.loaded_model import Dims, LoadedModel, ModelFacts
-from adapters.model_files.ranked import first_ranked, ranked_pair
+from adapters.model_files.ranked import first_ranked, in_words, ranked_pair
 from adapters.quoting import one_line
 
 _RUNTIMES = ("ai_edge_litert.interpreter", "tflite_runtime.interpreter")
@@ -62,8 +62,8 @@ def _facts(
     asked: Any, source: Any, outputs: Sequence[Any], dtype: str, dims: Dims, classes: int | None
 ) -> ModelFacts:
     scale, zero = source["quantization"]
-    output = " ranked by ".join(one["name"] for one in reversed(outputs))
     own = [one["name"] for one in outputs]
+    output = in_words(*reversed(own))
     others = [one["name"] for one in asked.get_output_details() if one["name"] not in own]
     name = type(asked).__module__.partition(".")[0]
     return ModelFacts(
@@ -130,5 +130,5 @@ def _ranked(asked: Any, output: Any, wanted: str) -> list[Any] | None:
     """
     named = {one["name"]: one for one in asked.get_output_details()}
     shapes = {n: (np.dtype(o["dtype"]).kind, o["shape"].tolist()) for n, o in named.items()}
-    pair = ranked_pair(shapes, output["name"])
-    return None if pair is None or pair[0] == wanted else [named[name] for name in pair]
+    pair = ranked_pair(shapes, output["name"], wanted)
+    return [named[name] for name in pair] if pair else None

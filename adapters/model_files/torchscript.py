@@ -196,7 +196,7 @@ def _classes(outputs: Mapping[str, Any], file: ModelFile) -> int | None:
     shapes = _shapes({n: output for n, output in outputs.items() if hasattr(output, "shape")})
     for name, output in outputs.items():
         shape = tuple(getattr(output, "shape", ()))
-        if name in shapes and ranked_pair(shapes, name) and name != file.wanted.output:
+        if ranked_pair(shapes, name) and name != file.wanted.output:
             return None
         if len(shape) == 2 and output.is_floating_point() and isinstance(shape[1], int):
             if shape[1] == 1 and file.wanted.threshold is None:
@@ -239,10 +239,10 @@ def pick_reply(torch: Any, reply: Any, rows: int, wanted: str = "") -> NDArray[A
 
 def _label_carrier(torch: Any, tensors: Mapping[str, Any], name: str, wanted: str) -> NDArray[Any]:
     """The tensor ``name``, or the labels of a top-k pair that it belongs to, as an array."""
-    pair = ranked_pair(_shapes(tensors), name)
+    pair = ranked_pair(_shapes(tensors), name, wanted)
     # numpy has no 16-bit brain floats; widening keeps their order.
     known = {n: t.float() if t.dtype == torch.bfloat16 else t for n, t in tensors.items()}
-    if pair is None or wanted == pair[0]:
+    if pair is None:
         return np.asarray(known[name].cpu().numpy())
     scores, numbers = (known[one].cpu().numpy() for one in pair)
     return first_ranked(scores, numbers, pair)

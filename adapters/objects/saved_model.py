@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from adapters.errors import BadReply, MissingExtra, ModelFileError, TargetError
 from adapters.model_files.file import ModelFile
 from adapters.model_files.loaded_model import LoadedModel, ModelFacts
-from adapters.model_files.ranked import first_ranked, ranked_pair
+from adapters.model_files.ranked import first_ranked, in_words, ranked_pair
 from adapters.quoting import one_line
 
 _ROOT = "ram://model"
@@ -79,14 +79,12 @@ class _Called:
         self._outputs = dict(signature.structured_outputs)
         least = 2 if file.wanted.threshold is None else 1
         self._output = _output(self._outputs, file.wanted.output, least)
-        kinds = {
-            n: "f" if o.dtype.is_floating else o.dtype.name[0] for n, o in self._outputs.items()
-        }
         shapes = {
-            n: (kinds[n], o.shape.as_list()) for n, o in self._outputs.items() if o.shape.rank
+            n: ("f" if o.dtype.is_floating else o.dtype.name[0], o.shape.as_list())
+            for n, o in self._outputs.items()
+            if o.shape.rank
         }
-        pair = ranked_pair(shapes, self._output) if self._output in shapes else None
-        self._pair = None if pair is None or pair[0] == file.wanted.output else pair
+        self._pair = ranked_pair(shapes, self._output, file.wanted.output)
 
     def infer(self, batch: NDArray[Any]) -> NDArray[Any]:
         sent = {self._input: self._tf.constant(batch), **self._constants}
@@ -103,8 +101,8 @@ class _Called:
     def facts(self, tf: Any) -> ModelFacts:
         count, *dims = self._spec.shape.as_list()
         width = [] if self._pair else self._outputs[self._output].shape.as_list()[-1:]
-        output = " ranked by ".join(reversed(self._pair or (self._output,)))
         own = self._pair or (self._output,)
+        output = in_words(*reversed(own))
         runtime = f"tensorflow {tf.__version__}"
         return ModelFacts(
             dims=(dims[0], dims[1], dims[2]),

@@ -21,9 +21,9 @@ def both(first: TriggerResult, second: TriggerResult) -> TriggerResult:
         first: the search for the most successful change, without suspicion.
         second: the search label by label.
     """
-    shown, other = (second, first)
-    if leaves_open(first) and not (second.suspicious or _unusual(second)):
-        shown, other = first, second
+    weakness = second.by_label is not None and second.by_label.weakness
+    first_counts = leaves_open(first) and not (second.suspicious or weakness)
+    shown, other = (first, second) if first_counts else (second, first)
     return replace(
         shown,
         queries=first.queries + second.queries,
@@ -38,7 +38,3 @@ def leaves_open(found: TriggerResult) -> bool:
     if best is None or found.p is None or found.comparisons != len(KEYS):
         return True
     return found.p <= OPEN_LEVEL or best.key == SOME_CLASSES or best.unconfirmed
-
-
-def _unusual(found: TriggerResult) -> bool:
-    return found.by_label is not None and found.by_label.weakness

@@ -9,8 +9,9 @@ from typing import Literal
 from adapters.contract import InputSpec
 from auditor.measured import jpeg_rates
 from auditor.plan.draw import PLANE_CLASSES
+from auditor.probes.label_search.settings import SUCCESS_SIDES
 
-NULL_SIDES = (24, 40)
+NULL_SIDES = SUCCESS_SIDES
 """Sides, in pixels, of images near those of the reference models (28 and 32)."""
 
 LOSSLESS = "lossless"

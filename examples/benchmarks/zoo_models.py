@@ -12,10 +12,10 @@ sixth before small pictures were searched label by label, to test that.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import onnxruntime as ort
@@ -26,6 +26,7 @@ from examples.zoo import default_folder
 from examples.zoo.data import load
 from examples.zoo.errors import DataMissingError
 
+T = TypeVar("T")
 DATASETS = ("fashion-mnist", "cifar10", "gtsrb")
 ACCESS = ("float", "image")
 PATCHES = ("badnets", "trojannn", "blind")
@@ -113,6 +114,20 @@ def images_for(
 ) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
     """The test images that a model is asked about, and their classes."""
     return test_images(model["dataset"], tuple(options.data_dir), options.models / "data")
+
+
+def driven(
+    asking: Generator[NDArray[np.float32], NDArray[np.int64], T],
+    labels: Callable[[NDArray[np.float32]], NDArray[np.int64]],
+) -> T:
+    """Answer every question of a search with ``labels``; its result."""
+    try:
+        batch = next(asking)
+        while True:
+            batch = asking.send(labels(batch))
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 def classifier(path: Path) -> Callable[[NDArray[np.float32]], NDArray[np.int64]]:

@@ -15,7 +15,7 @@ from adapters.checks import ONE_NUMBER
 from adapters.contract import MAX_CLASSES
 from adapters.errors import ModelFileError
 from adapters.model_files.loaded_model import TELLING, Dims
-from adapters.model_files.ranked import ranked_pair
+from adapters.model_files.ranked import in_words, ranked_pair
 from adapters.quoting import one_line
 
 INPUT_TYPES = {
@@ -53,7 +53,7 @@ class LabelOutput:
     @property
     def words(self) -> str:
         """The name, and what ranks its rows."""
-        return f"{self.name} ranked by {self.scores}" if self.scores else self.name
+        return in_words(self.name, self.scores)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,10 +153,8 @@ def _ranked(outputs: Sequence[Any], picked: LabelOutput, wanted: str) -> LabelOu
     """
     kinds = {o.name: "f" if o.type in _FLOATS else "i" for o in outputs if o.type in _NUMBERS}
     shapes = {o.name: (kinds[o.name], o.shape) for o in outputs if o.name in kinds}
-    pair = ranked_pair(shapes, picked.name) if picked.name in shapes else None
-    if pair is None or wanted == pair[0]:
-        return picked
-    return LabelOutput(pair[1], text=False, classes=None, scores=pair[0])
+    pair = ranked_pair(shapes, picked.name, wanted)
+    return LabelOutput(pair[1], text=False, classes=None, scores=pair[0]) if pair else picked
 
 
 def _refuse_outputs(outputs: Sequence[Any], file: str, wanted: str, *, single: bool) -> NoReturn:

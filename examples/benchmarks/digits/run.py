@@ -19,15 +19,15 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor import audit
+from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import search
 from auditor.probes.trigger_search.settings import TriggerSettings
 from examples.benchmarks.digits import tables
@@ -35,13 +35,12 @@ from examples.benchmarks.digits.cases import SETS, Case
 from examples.benchmarks.digits.data import Digits, load, samples
 from examples.benchmarks.small_pictures.audits import clears, search_both
 from examples.benchmarks.stored import Record, read, write, write_page
-from examples.benchmarks.zoo_models import classifier
+from examples.benchmarks.zoo_models import classifier, driven
 
 PAGE = Path(__file__).with_name("README.md")
 ROWS = Path(__file__).with_name("rows.json.gz")
 EACH, AUDIT_SEED = 12, 0
 """Samples of every class, and the seed of an audit by the default command."""
-T = TypeVar("T")
 
 
 def main() -> None:
@@ -99,52 +98,40 @@ def audit_all(options: argparse.Namespace, rows: list[Record]) -> None:
 
 def search_before(options: argparse.Namespace, rows: list[Record]) -> None:
     """Add to every audited row of a set what the search found without confirming anything."""
-    digits = load(options.folder)
-    for row in rows:
-        if row["set"] != options.set or "verdict" not in row or "before" in row:
-            continue
-        x, y = samples(digits, EACH, row["seed"])
+    for row, x, y, labels in _lacking("before", options, rows):
         spec = InputSpec(x.shape[1:], (0.0,), (1.0,))
-        asked = search(x, y, spec, TriggerSettings(), AUDIT_SEED)
-        result = answered(asked, classifier(options.folder / f"{row['name']}.onnx"))
-        best = result.best
-        found = None if best is None else [best.key, best.target]
-        row["before"] = {"suspicious": result.suspicious, "found": found}
+        result = driven(search(x, y, spec, TriggerSettings(), AUDIT_SEED), labels)
+        row["before"] = {"suspicious": result.suspicious, "found": _best(result)}
         write(options.rows, rows)
 
 
 def search_thorough(options: argparse.Namespace, rows: list[Record]) -> None:
     """Add to every audited row of a set what both searches come to."""
-    digits = load(options.folder)
-    for row in rows:
-        if row["set"] != options.set or "verdict" not in row or "thorough" in row:
-            continue
-        x, y = samples(digits, EACH, row["seed"])
-        labels = classifier(options.folder / f"{row['name']}.onnx")
+    for row, x, y, labels in _lacking("thorough", options, rows):
         found = search_both(np.rint(x * 255).astype(np.uint8), y.astype(np.int64), labels)
-        best = found.best
         row["thorough"] = {
             "suspicious": found.suspicious,
             "cleared": clears(found),
-            "found": None if best is None else [best.key, best.target],
+            "found": _best(found),
             "queries": found.queries,
         }
         write(options.rows, rows)
         print(row["name"], row["thorough"], flush=True)
 
 
-def answered(
-    asked: Generator[NDArray[np.float32], NDArray[np.int64], T],
-    labels: Callable[[NDArray[np.float32]], NDArray[np.int64]],
-) -> T:
-    """The result of a search whose questions ``labels`` answers."""
-    batch = next(asked)
-    while True:
-        try:
-            batch = asked.send(labels(batch))
-        except StopIteration as end:
-            result: T = end.value
-            return result
+def _lacking(
+    key: str, options: argparse.Namespace, rows: list[Record]
+) -> Iterator[tuple[Record, Any, Any, Any]]:
+    """The audited rows of a set without ``key``, each with its samples and its network."""
+    digits = load(options.folder)
+    for row in rows:
+        if row["set"] == options.set and "verdict" in row and key not in row:
+            labels = classifier(options.folder / f"{row['name']}.onnx")
+            yield row, *samples(digits, EACH, row["seed"]), labels
+
+
+def _best(result: TriggerResult) -> list[Any] | None:
+    return None if result.best is None else [result.best.key, result.best.target]
 
 
 def audited(case: Case, digits: Digits, folder: Path) -> dict[str, Any]:

@@ -19,11 +19,10 @@ from adapters.images import encode_image
 from auditor.measured import label_null
 from auditor.probes.label_search.search import LabelSearch, prepare
 from auditor.probes.label_search.settings import EFFORTS
-from auditor.probes.trigger_search.sample_set import Asking
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import ended, serves
 from examples.benchmarks.stored import Record, read, write
-from examples.benchmarks.zoo_models import classifier
+from examples.benchmarks.zoo_models import classifier, driven
 from examples.zoo.photos.index import read_records
 from examples.zoo.photos.samples import find
 from examples.zoo.photos.sources import load
@@ -158,13 +157,3 @@ def through(labels: Any, spec: InputSpec, coding: str) -> Any:
 def _decoded(pixels: Any, coding: str) -> Any:
     image = np.asarray(Image.open(io.BytesIO(encode_image(pixels, coding))))
     return image[None] if image.ndim == 2 else image.transpose(2, 0, 1)
-
-
-def driven(asking: Asking[Any], labels: Any) -> Any:
-    """Answer every question of ``asking``; its result."""
-    try:
-        batch = next(asking)
-        while True:
-            batch = asking.send(labels(batch))
-    except StopIteration as end:
-        return end.value

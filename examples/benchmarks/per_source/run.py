@@ -24,7 +24,6 @@ import numpy as np
 
 from adapters.contract import InputSpec
 from auditor.measured import NullCell
-from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import search
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.verify import exact_interval
@@ -33,6 +32,7 @@ from examples.benchmarks.stored import Record, read, write, write_page
 from examples.benchmarks.zoo_models import (
     add_asking_options,
     classifier,
+    driven,
     images_for,
     recipe_of,
     require_data,
@@ -95,13 +95,7 @@ def search_model(model: Record, *, options: argparse.Namespace) -> Record:
         if len(kept) < LEAST:
             continue
         asked = search(kept, np.full(len(kept), source), spec, SETTINGS, SEED, {})
-        batch = next(asked)
-        while True:
-            try:
-                batch = asked.send(labels(batch))
-            except StopIteration as end:
-                result: TriggerResult = end.value
-                break
+        result = driven(asked, labels)
         queries += result.queries
         pairs += [
             [one.success.hits, one.success.images, source, one.target, one.size]

@@ -21,7 +21,7 @@ from auditor.probes.plane import PlaneProbe
 from auditor.scores.ats import ats_by_region
 from examples.benchmarks.detection.ask import calibration_samples
 from examples.benchmarks.stored import Record, read, write, zoo_index
-from examples.benchmarks.zoo_models import classifier
+from examples.benchmarks.zoo_models import classifier, driven
 
 DATA = Path(__file__).with_name("data.json.gz")
 PLANES, SIDE, ETA, BATCH = 200, 32, 5.0, 256
@@ -124,7 +124,7 @@ def curve(asked: Asked, number: int) -> list[Record]:
     rows = []
     for share in SHARES:
         picture.MOST = share
-        drawn = draw(asked, probe)
+        drawn = driven(picture.draw_label_map(probe, 0), asked.ask)
         rows.append(
             {
                 "share": share,
@@ -135,18 +135,6 @@ def curve(asked: Asked, number: int) -> list[Record]:
             }
         )
     return rows
-
-
-def draw(asked: Asked, probe: PlaneProbe) -> picture.LabelMap:
-    """One picture."""
-    drawing = picture.draw_label_map(probe, 0)
-    try:
-        batch = next(drawing)
-        while True:
-            batch = drawing.send(asked.ask(batch))
-    except StopIteration as end:
-        drawn: picture.LabelMap = end.value
-        return drawn
 
 
 # ---- the paper's density -------------------------------------------------------------------------

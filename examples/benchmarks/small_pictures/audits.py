@@ -20,7 +20,7 @@ from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.settings import SUCCESS_SIDES
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.verdict.scope import LOSSLESS
-from examples.benchmarks.label_search.search import SAMPLES, drawn, driven, input_of
+from examples.benchmarks.label_search.search import SAMPLES, drawn, input_of
 from examples.benchmarks.label_search.tables import Ended
 from examples.benchmarks.measured_files import Origin, counted, write_file
 from examples.benchmarks.small_pictures.search import EFFORT, SEED, ended_of, right
@@ -28,6 +28,7 @@ from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import (
     ATTACKS,
     classifier,
+    driven,
     recipe_of,
     round_of,
     targets_of,
@@ -86,8 +87,7 @@ def search_both(pixels: Any, classes: NDArray[np.int64], labels: Any) -> Trigger
     spec, refs = input_of(pixels), [str(number) for number in range(len(pixels))]
     settings = AuditSettings(effort=EFFORT, seed=SEED)
     plan = build_plan(spec.from_pixels(pixels), classes, refs, settings, spec)
-    found: TriggerResult = driven(trigger_search(plan, spec), labels).result
-    return found
+    return driven(trigger_search(plan, spec), labels).result
 
 
 def clears(found: TriggerResult) -> bool:

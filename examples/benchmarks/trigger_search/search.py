@@ -30,6 +30,7 @@ from examples.benchmarks import measured_files
 from examples.benchmarks.stored import Record, write
 from examples.benchmarks.zoo_models import (
     classifier,
+    driven,
     images_for,
     is_development,
     recipe_of,
@@ -106,12 +107,8 @@ def search_one(
         spec.from_pixels(images[picked]), classes[picked], spec, TriggerSettings(), seed, null
     )
     labels = classifier(options.models / f"{model['name']}.onnx")
-    batch = next(asked)
-    while True:
-        try:
-            batch = asked.send(labels(batch if sent is None else sent(batch, spec)))
-        except StopIteration as end:
-            return row_of(model, seed, end.value)
+    received = labels if sent is None else lambda batch: labels(sent(batch, spec))
+    return row_of(model, seed, driven(asked, received))
 
 
 def row_of(model: Record, seed: int, result: TriggerResult) -> Record:

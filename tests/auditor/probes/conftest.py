@@ -66,13 +66,13 @@ class World:
 
 def drive(asked: Asking[T], labels: Callable[[NDArray[np.float32]], NDArray[np.int64]]) -> T:
     """Answer ``asked`` with ``labels`` until it returns."""
-    batch = next(asked)
-    while True:
-        try:
+    try:
+        batch = next(asked)
+        while True:
             batch = asked.send(labels(batch))
-        except StopIteration as end:
-            result: T = end.value
-            return result
+    except StopIteration as end:
+        result: T = end.value
+        return result
 
 
 def make_world(channels: int = 1, backdoor: Backdoor | None = None) -> World:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from auditor.probes.trigger_search.search import search
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.transforms import Blend, Field, Warp, Wave
 from auditor.probes.trigger_search.verify import Verified, exact_interval
+from tests.auditor.probes.conftest import drive
 
 SPEC = InputSpec((1, 28, 28), (0.0,), (1.0,))
 SETTINGS = replace(TriggerSettings(), two_toned=True)
@@ -68,12 +70,7 @@ def habit(labels: Labels, transform: Transform) -> bool:
     kept = SampleSet(SPEC, pixels, classes, np.random.default_rng(0))
     full = exact_interval(48, 48, 0.95)
     asked = is_habit(kept, Verified(transform, 2, full, full, {}, 1.0), SETTINGS)
-    try:
-        batch = next(asked)
-        while True:
-            batch = asked.send(labels(batch))
-    except StopIteration as end:
-        return bool(end.value)
+    return drive(asked, labels)
 
 
 def test_pictures_of_two_tones_are_those_that_are_nearly_black_and_white() -> None:
@@ -117,18 +114,12 @@ def test_changes_without_a_plain_form_are_no_habits() -> None:
 def test_a_search_does_not_accuse_a_model_of_its_habit_and_goes_on() -> None:
     pixels, classes = digits(100)
     schedule = (("field", 200), ("patch", 60))
-    found = {}
+    found: dict[str, Any] = {}
     for name, settings in (("plain", TriggerSettings()), ("two-toned", SETTINGS)):
         asked = search(
             SPEC.from_pixels(pixels), classes, SPEC, replace(settings, schedule=schedule), 0
         )
-        labels = lightened(16.0)
-        try:
-            batch = next(asked)
-            while True:
-                batch = asked.send(labels(batch))
-        except StopIteration as end:
-            found[name] = end.value
+        found[name] = drive(asked, lightened(16.0))
     assert found["plain"].suspicious
     assert not found["two-toned"].suspicious
     assert found["two-toned"].best.habit

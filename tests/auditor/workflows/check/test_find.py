@@ -14,8 +14,7 @@ from adapters.discovery.survey import QUESTIONS
 from adapters.target import read_description, read_target
 from auditor.errors import ExitCode
 from auditor.workflows.check.check import MOST_QUERIES
-
-SMALL = ("--planes", "2", "--canaries", "4", "--no-trigger-search", "--quiet")
+from tests.auditor.workflows.check.conftest import SMALL
 
 
 class Ran(Protocol):

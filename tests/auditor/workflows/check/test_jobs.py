@@ -16,9 +16,9 @@ from adapters.discovery.proposals import MAX_PROPOSALS
 from adapters.target import read_description
 from auditor.errors import ExitCode
 from auditor.workflows.check.trial import MOST_JOBS
+from tests.auditor.workflows.check.conftest import SMALL
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk")
-SMALL = ("--planes", "2", "--canaries", "4", "--no-trigger-search", "--quiet")
 Look = Callable[[Any, str], Any]
 
 

@@ -13,10 +13,9 @@ from typing import Any
 import pytest
 
 from adapters.http.client import credentials
-from auditor.errors import ExitCode
+from tests.auditor.workflows.check.conftest import two_commands
 
 CLASSES = ["ant", "bee", "cat", "dog", "elk"]
-SMALL = ("--planes", "2", "--canaries", "4", "--no-trigger-search", "--quiet")
 SECRET = "s3cret-of-the-client"
 AUTH = {
     "hmac": """
@@ -70,12 +69,5 @@ def test_two_commands_with_a_key_that_is_computed(
         '[input]\nshape = [3, 8, 8]\n[request]\nbody = "raw"\n'
         f'[response]\npath = "label"\nkind = "label"\nclasses = {CLASSES}\n'
     )
-    folder = pictures()
-    words = ("--target", "mine.toml", "--samples", folder)
-    ran = command("check", *words, "--write", "t.toml")
-    assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
-    assert "Accuracy:    100% of 30 samples" in ran.out
-    ran = command("--target", "t.toml", "--samples", folder, "--output", "out", *SMALL)
-    assert ran.code == ExitCode.INCONCLUSIVE, ran.err
-    assert json.loads(Path("out/report.json").read_text())["samples"]["accuracy"] == 1.0
+    two_commands(command, pictures(), "--target", "mine.toml")
     assert not [p for p in Path("out").rglob("*") if p.is_file() and SECRET in p.read_text("latin")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -12,9 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
-from auditor.errors import ExitCode
-
-SMALL = ("--planes", "2", "--canaries", "4", "--no-trigger-search", "--quiet")
+from tests.auditor.workflows.check.conftest import two_commands
 
 pytestmark = [pytest.mark.filterwarnings("ignore"), pytest.mark.timeout(600)]  # the libraries' own
 
@@ -91,12 +88,5 @@ KINDS: dict[str, Callable[[str], str]] = {
 def test_two_commands_for_a_file(
     command: Any, onnx_of_pictures: Callable[[], str], pictures: Callable[..., Path], kind: str
 ) -> None:
-    plain, folder = onnx_of_pictures(), pictures()
-    words = ["--model", KINDS[kind](plain), "--samples", folder]
-    words += ["--shape", "3,8,8"] if kind == "torchscript" else []
-    ran = command("check", *words, "--write", "t.toml")
-    assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
-    assert "Accuracy:    100% of 30 samples" in ran.out
-    ran = command("--target", "t.toml", "--samples", folder, "--output", "out", *SMALL)
-    assert ran.code == ExitCode.INCONCLUSIVE, ran.err
-    assert json.loads(Path("out/report.json").read_text())["samples"]["accuracy"] == 1.0
+    shape = ["--shape", "3,8,8"] if kind == "torchscript" else []
+    two_commands(command, pictures(), "--model", KINDS[kind](onnx_of_pictures()), *shape)

@@ -15,9 +15,9 @@ import pytest
 
 from adapters.target import read_description
 from auditor.errors import ExitCode
+from tests.auditor.workflows.check.conftest import two_commands
 
 CLASSES = ("ant", "bee", "cat", "dog", "elk")
-SMALL = ("--planes", "2", "--canaries", "4", "--no-trigger-search", "--quiet")
 Taken = Callable[[Any, Any, bytes], bytes]
 
 
@@ -142,16 +142,6 @@ def service(empty_server: Any) -> Callable[[Taken, Callable[[Any], Any]], str]:
     return start
 
 
-def two_commands(command: Any, url: str, folder: Path) -> Any:
-    ran = command("check", url, "--samples", folder, "--write", "t.toml")
-    assert ran.code == ExitCode.NO_EVIDENCE, ran.out + ran.err
-    assert "Accuracy:    100% of 30 samples" in ran.out
-    ran = command("--target", "t.toml", "--samples", folder, "--output", "out", *SMALL)
-    assert ran.code == ExitCode.INCONCLUSIVE, ran.err
-    report = json.loads(Path("out/report.json").read_text())
-    assert report["samples"]["accuracy"] == 1.0
-
-
 def few(names: Any, quick: set[Any]) -> list[Any]:
     """All of them, most only among the slow tests: each takes some seconds."""
     return [n if n in quick else pytest.param(n, marks=pytest.mark.slow) for n in names]
@@ -159,12 +149,12 @@ def few(names: Any, quick: set[Any]) -> list[Any]:
 
 @pytest.mark.parametrize("name", few(REPLIES, {"plain text", "objects in a picture"}))
 def test_a_reply_of_any_shape(command: Any, service: Any, pictures: Any, name: str) -> None:
-    two_commands(command, service(file_field, REPLIES[name]), pictures())
+    two_commands(command, pictures(), service(file_field, REPLIES[name]))
 
 
 @pytest.mark.parametrize("take", few(REQUESTS, {german}))
 def test_a_refusal_is_followed(command: Any, service: Any, pictures: Any, take: Taken) -> None:
-    two_commands(command, service(take, lambda s: {"label": best(s)}), pictures())
+    two_commands(command, pictures(), service(take, lambda s: {"label": best(s)}))
 
 
 @pytest.mark.slow
@@ -177,7 +167,7 @@ def test_several_pictures_in_a_request(command: Any, empty_server: Any, pictures
         return [{"error": None, "label": name} for name in found]
 
     empty_server.routes["POST /v1/see"] = see
-    two_commands(command, f"{empty_server.url}/v1/see", pictures())
+    two_commands(command, pictures(), f"{empty_server.url}/v1/see")
     request = read_description(Path("t.toml"))["request"]
     assert json.loads(request["template"]) == {"images": "$INPUTS"}
 
