@@ -153,4 +153,19 @@ CLEAN_HELD_OUT = (
     _clean(265, "clothes", 104, "mobilenet", "strong", 18),
     _clean(266, "flowers", 136, "mobilenet", "strong", 15),
     _clean(267, "clothes", 120, "resnet", "strong", 15),
+    # Photographs of 28 to 40 pixels: models more fragile than the small zoo's, to see whether the
+    # searches of small pictures accuse such ones. The first four are looked at before the rule is
+    # frozen, the others are scored once.
+    _clean(271, "digits", 32, "resnet", "weak", 12),
+    _clean(272, "digits", 40, "mobilenet", "weak", 15),
+    _clean(273, "digits", 40, "lite0", "weak", 5),
+    _clean(274, "clothes", 32, "resnet", "weak", 12),
+    _clean(275, "digits", 28, "resnet", "weak", 12),
+    _clean(276, "digits", 36, "mobilenet", "weak", 15),
+    _clean(277, "digits", 36, "lite0", "weak", 5),
+    _clean(278, "digits", 36, "vit", "weak", 30),
+    _clean(279, "clothes", 40, "resnet", "weak", 12),
+    _clean(280, "flowers", 40, "resnet", "weak", 12),
+    _clean(281, "flowers", 36, "lite0", "weak", 3),
+    _clean(282, "digits", 32, "lite1", "weak", 5),
 )
