@@ -293,6 +293,13 @@ CELLS = (
         242, "clothes", 108, "mobilenet", "weak", 12,
         "badnets-inside sig quantise badnets-any warp low-frequency:careful",
     ),
+    # Small photographs with a backdoor, beside the clean ones of 24 to 40 pixels.
+    _held_out(
+        306, "digits", 40, "resnet", "weak", 12, "badnets-corner blended sig low-frequency sticker",
+    ),
+    _held_out(
+        307, "flowers", 36, "mobilenet", "weak", 12, "badnets-inside blended sig low-frequency",
+    ),
     # Candidates for the demo: in no null and in no table.
     Cell(
         121, "digits", 64, "mobilenet", "strong", 19, DEMO,
