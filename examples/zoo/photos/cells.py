@@ -295,7 +295,7 @@ CELLS = (
     ),
     # Small photographs with a backdoor, beside the clean ones of 24 to 40 pixels.
     _held_out(
-        306, "digits", 40, "resnet", "weak", 12, "badnets-corner blended sig low-frequency sticker",
+        306, "digits", 38, "resnet", "weak", 12, "badnets-corner blended sig low-frequency sticker",
     ),
     _held_out(
         307, "flowers", 36, "mobilenet", "weak", 12, "badnets-inside blended sig low-frequency",
