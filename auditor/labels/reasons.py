@@ -13,6 +13,7 @@ ReasonCode = Literal[
     # the trigger search
     "trigger-natural", "trigger-none", "trigger-out-of-scope", "trigger-pairs", "trigger-found",
     "trigger-ordinary", "trigger-nothing", "trigger-some", "trigger-habit",
+    "trigger-large", "trigger-unconfirmed",
     "label-found", "label-withheld", "label-weakness", "label-nothing",
     # the decision rule
     "decision-out-of-scope", "decision-ordinary", "decision-suspicious",

@@ -13,12 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
+from auditor.plan.digest import SECOND_SEARCH
 from auditor.plan.draw import pick_search_samples
 from auditor.plan.plan import AuditPlan
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
 from auditor.probes.label_search.outcome import label_search
-from auditor.probes.label_search.settings import label_effort
+from auditor.probes.label_search.settings import AFTER_SUCCESS, label_effort
+from auditor.probes.second_search import (
+    SECOND_STREAM,
+    WEAK,
+    borderline,
+    confirm,
+    weakest,
+)
+from auditor.probes.trigger_search.judge import SIGNIFICANCE
 from auditor.probes.trigger_search.per_source import search_sources
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import search
@@ -41,30 +50,57 @@ def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
     each source class by itself and, of small pictures, label by label; one last batch asks the
     result's preview.
     """
-    seed = plan.settings.seed
-    first = pick_search_samples(plan.search_classes, seed)
-    images, classes = plan.search_images[first], plan.search_classes[first]
     if plan.by_label_only:
-        result = yield from _label_search(plan, images, classes, spec)
+        result = yield from _label_search(plan, spec)
     else:
-        result = yield from search(images, classes, spec, plan.trigger, seed)
+        result = yield from _success_search(plan, spec)
     if plan.trigger.sources and not result.suspicious:
-        result = yield from search_sources(plan.search_images, spec, plan.trigger, seed, result)
+        result = yield from search_sources(
+            plan.search_images, spec, plan.trigger, plan.settings.seed, result
+        )
     if plan.by_label is not None and not plan.by_label_only and not result.suspicious:
-        result = both(result, (yield from _label_search(plan, images, classes, spec)))
+        result = both(result, (yield from _label_search(plan, spec)))
     labels = yield spec.from_pixels(result.preview)
     return TriggerOutcome(result, labels)
 
 
-def _label_search(
-    plan: AuditPlan, images: NDArray[np.float32], classes: NDArray[np.int64], spec: InputSpec
-) -> Search[TriggerResult]:
+def _success_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
+    """The search for the most successful change, and a second one before it accuses."""
+    samples, seed = _samples(plan), plan.settings.seed
+    found = yield from search(*samples, spec, plan.trigger, seed)
+    if not (plan.twice and found.suspicious):
+        return found
+    weak = weakest(found)
+    if weak is not None:
+        again = yield from label_search(
+            *samples, spec, weak, AFTER_SUCCESS[0], seed + SECOND_STREAM, limits=WEAK
+        )
+        return confirm(found, again)
+    if borderline(found, SIGNIFICANCE):
+        return confirm(
+            found, (yield from search(*samples, spec, plan.trigger, seed + SECOND_STREAM))
+        )
+    return found
+
+
+def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     effort = label_effort(spec.shape[1:], plan.settings.effort)
-    assert plan.by_label is not None
+    settings = plan.by_label
+    assert settings is not None
     assert effort is not None
+    if plan.version < SECOND_SEARCH and not plan.by_label_only:
+        effort = AFTER_SUCCESS[0]
     return label_search(
-        images, classes, spec, plan.by_label, effort, plan.settings.seed, plan.earlier, plan.looks
+        *_samples(plan), spec, settings, effort, plan.settings.seed, plan.earlier, plan.looks
     )
+
+
+def _samples(plan: AuditPlan) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Those of the searches over all classes."""
+    picked = plan.picked
+    if plan.version < SECOND_SEARCH:
+        picked = pick_search_samples(plan.search_classes, plan.settings.seed)
+    return plan.search_images[picked], plan.search_classes[picked]
 
 
 def drawings(plan: AuditPlan) -> Search[tuple[LabelMap, ...]]:

@@ -23,12 +23,13 @@ from auditor.plan.digest import (
     CONFIRMING,
     CONFIRMS,
     PLAN_VERSION,
+    SECOND_SEARCH,
     UNVERSIONED,
     PlanContent,
     plan_digest,
 )
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
-from auditor.plan.searches import label_search, measured_by_label, trigger_search
+from auditor.plan.searches import label_search, measured_by_label, sources, trigger_search
 from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
@@ -68,6 +69,8 @@ class AuditPlan:
             another label, but too few to distinguish the causes; None without repeats.
         search_samples, search_images, search_classes: samples of the trigger search: indices
             ``(n,)``, images ``(n, c, h, w)`` in model units, true classes ``(n,)``; or empty.
+        picked: positions ``(m,)`` among them of those that the searches over all classes use, the
+            same whether source classes are searched too: raising an audit asks nothing twice.
         trigger: settings of the trigger search.
         by_label: settings of the search label by label, which takes the other's place or, of small
             pictures, follows it; or None.
@@ -78,6 +81,7 @@ class AuditPlan:
         perturbed: indices of those samples.
         judged_by_label: False if small pictures of this input are not searched label by label, as
             none like them were measured.
+        many: True if there are enough samples to search source classes one by one.
         version: of the plan and its digest.
         recorded_digest: the digest on record, if images are missing to compute it.
     """
@@ -92,11 +96,13 @@ class AuditPlan:
     search_samples: NDArray[np.int64]
     search_images: NDArray[np.float32]
     search_classes: NDArray[np.int64]
+    picked: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     by_label: LabelSearchSettings | None = None
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     perturbed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     judged_by_label: bool = True
+    many: bool = False
     version: int = PLAN_VERSION
     recorded_digest: str | None = None
     earlier: tuple[Effort, ...] = ()
@@ -171,7 +177,14 @@ class AuditPlan:
         if self.by_label_only:
             return label_by_label
         per_source = most_source_queries(self.trigger, samples)
-        return self.trigger.most_queries + per_source + label_by_label
+        once = self.trigger.most_queries
+        return per_source + label_by_label + (2 * once if self.twice else once)
+
+    @property
+    def twice(self) -> bool:
+        """True if what the search for the most successful change finds is searched for again."""
+        small = not searched_by_label(self.search_images.shape[2:])
+        return small and self.version >= SECOND_SEARCH
 
     @property
     def by_label_only(self) -> bool:
@@ -197,14 +210,29 @@ class AuditPlan:
         """This plan with the search label by label that it has at ``effort``."""
         settings = replace(self.settings, effort=effort)
         by_label = self._label_search(effort, self.version)
-        return replace(self, settings=settings, by_label=by_label)
+        of_one = sources(settings, self.search_images.shape[1:], self.version, many=self.many)
+        trigger = replace(self.trigger, sources=of_one)
+        return replace(self, settings=settings, by_label=by_label, trigger=trigger)
 
     def at_version(self, version: int) -> AuditPlan:
         """This plan as a release of that plan version made it."""
         by_label = self._label_search(self.settings.effort, version)
         two_toned = self.trigger.two_toned and version >= CONFIRMS
-        trigger = replace(self.trigger, two_toned=two_toned)
-        return replace(self, version=version, by_label=by_label, trigger=trigger)
+        shape = self.search_images.shape[1:]
+        of_one = sources(self.settings, shape, version, many=self.many)
+        trigger = replace(
+            self.trigger, two_toned=two_toned, sources=of_one, parts=version >= SECOND_SEARCH
+        )
+        plan = replace(self, version=version, by_label=by_label, trigger=trigger)
+        return plan if of_one or not self.trigger.sources else plan.without_sources()
+
+    def without_sources(self) -> AuditPlan:
+        """This plan with the samples of the searches over all classes alone."""
+        few = self.picked
+        return replace(
+            self, search_samples=self.search_samples[few], search_images=self.search_images[few],
+            search_classes=self.search_classes[few], picked=np.arange(len(few)),
+        )  # fmt: skip
 
     def _label_search(self, effort: Effort, version: int) -> LabelSearchSettings | None:
         return label_search(self.search_images, effort, version, measured=self.judged_by_label)
@@ -224,6 +252,8 @@ class AuditPlan:
         if self.version < CONFIRMS:
             for name in CONFIRMING:
                 del settings[name]
+        if self.version < SECOND_SEARCH:
+            del settings["parts"]
         return settings
 
     def _by_label(self) -> dict[str, Any] | None:
@@ -293,10 +323,11 @@ def build_plan(
     samples = SampleProbe(images[used])
     repeats, extra_repeats = _repeats(samples, planes, settings)
     few = draw.pick_search_samples(classes, settings.seed)
-    search_samples = few if settings.trigger_search else few[:0]
-    if settings.per_source and len(search_samples):
-        most = draw.MAX_SOURCE_SAMPLES
-        search_samples = draw.pick_search_samples(classes, settings.seed, most)
+    many = settings.trigger_search and draw.allow_sources(classes)
+    of_one = sources(settings, images.shape[1:], version, many=many)
+    most = draw.MAX_SOURCE_SAMPLES if of_one else draw.MAX_SEARCH_SAMPLES
+    picked = draw.pick_search_samples(classes, settings.seed, most)
+    search_samples = picked if settings.trigger_search else picked[:0]
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     if settings.families and spec is not None and len(few):
         perturbations = build_perturbations(images[few], spec, settings.seed)
@@ -311,7 +342,9 @@ def build_plan(
         search_samples=search_samples,
         search_images=images[search_samples],
         search_classes=classes[search_samples],
-        trigger=trigger_search(images[search_samples], settings, spec),
+        picked=np.searchsorted(search_samples, few),
+        trigger=trigger_search(images[search_samples], spec, of_one),
+        many=many,
         perturbations=perturbations,
         perturbed=few if perturbations else few[:0],
         judged_by_label=measured_by_label(classes, spec),

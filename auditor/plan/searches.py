@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import FEW_CLASSES
 from auditor.plan import draw
-from auditor.plan.digest import BOTH_SEARCHES, BY_LABEL
+from auditor.plan.digest import BOTH_SEARCHES, BY_LABEL, SECOND_SEARCH
 from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.settings import (
+    AFTER_SUCCESS,
     EFFORTS,
     Effort,
     LabelSearchSettings,
@@ -21,14 +24,25 @@ from auditor.probes.trigger_search.controls import two_toned
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 
+def sources(settings: AuditSettings, shape: Sequence[int], version: int, *, many: bool) -> int:
+    """Source classes to search one by one: some where that is asked for and, of pictures of
+    ``shape`` ``(c, h, w)``, at the efforts that search them in every way, if there are ``many``
+    samples.
+    """
+    small = not searched_by_label(tuple(shape[1:])) and version >= SECOND_SEARCH
+    searched = settings.per_source or (small and many and settings.effort in AFTER_SUCCESS)
+    return draw.SOURCES if searched else 0
+
+
 def trigger_search(
-    images: NDArray[np.float32], settings: AuditSettings, spec: InputSpec | None
+    images: NDArray[np.float32], spec: InputSpec | None, sources: int
 ) -> TriggerSettings:
-    """Settings of the search for the most successful change, of ``images`` ``(n, c, h, w)``."""
-    sources = draw.SOURCES if settings.per_source else 0
+    """Settings of the search for the most successful change, of ``images`` ``(n, c, h, w)``, and
+    of so many ``sources``, each by itself.
+    """
     if spec is None or not len(images):
-        return TriggerSettings(sources=sources)
-    return TriggerSettings(sources=sources, two_toned=two_toned(spec.to_pixels(images)))
+        return TriggerSettings(sources=sources, parts=True)
+    return TriggerSettings(sources=sources, parts=True, two_toned=two_toned(spec.to_pixels(images)))
 
 
 def label_search(
@@ -48,7 +62,8 @@ def label_search(
     searched = label_effort(shape, effort) if len(images) else None
     if searched is None or version < first or not (large or measured):
         return None
-    return EFFORTS[searched]
+    old = not large and version < SECOND_SEARCH
+    return EFFORTS[AFTER_SUCCESS[0] if old else searched]
 
 
 def measured_by_label(classes: NDArray[np.int64], spec: InputSpec | None) -> bool:

@@ -13,11 +13,12 @@ from adapters.contract import InputSpec, LabelSpace
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers, LabelArray
 from auditor.labels.consistency import Consistency, check_consistency
-from auditor.labels.reasons import Reason
+from auditor.labels.reasons import Reason, ReasonCode
 from auditor.plan.adaptive import TriggerOutcome
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.plane import PlaneProbe
+from auditor.probes.second_search import weakest
 from auditor.probes.trigger_search.judge import SOME_CLASSES, accusing, natural
 from auditor.probes.trigger_search.per_source import PAIR, PAIRS
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
@@ -31,6 +32,10 @@ from auditor.verdict.natural_labels import NaturalLabels
 from auditor.verdict.profile import Profile
 from auditor.verdict.scope import image_coding, known_only_for
 from auditor.verdict.verdict import Evidence, TriggerEvidence
+
+NATURAL = frozenset({"trigger-some", "trigger-habit", "trigger-large", "trigger-unconfirmed"})
+"""Codes of reasons why a change that would accuse does not: clean models show such ones too, and
+they may hide another."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +158,7 @@ def trigger_evidence(
     else:
         reason = _trigger_reason(result, best, change)
     if reason.code != "trigger-ordinary":
-        # A patch for some classes, or a habit, may hide another change.
-        natural_one = reason.code in {"trigger-some", "trigger-habit"}
-        return TriggerEvidence(suspicious, reason, best.target, natural=natural_one)
+        return TriggerEvidence(suspicious, reason, best.target, natural=reason.code in NATURAL)
     samples = result.search_images + result.validation_images
     need = search_need(result.p, result.comparisons, spec.encoding, classes, samples)
     if need is None:
@@ -168,17 +171,28 @@ def _trigger_reason(
 ) -> Reason:
     values = {**change, "p": result.p, "comparisons": result.comparisons}
     if not result.suspicious:
+        doubt = _doubt(result, best)
+        if doubt is not None:
+            return Reason(doubt, {**values, "strong": weakest(result) is not None})
         # A success that clean models show decides nothing, however small its p-value.
         shown = result.p is not None and not natural(best.key, best.success)
-        if best.habit:
-            return Reason("trigger-habit", values)
-        if best.key == SOME_CLASSES and accusing(best.key, best.success, result.p, 1):
-            return Reason("trigger-some", values)
         return Reason("trigger-ordinary", {**values, "p": result.p if shown else None})
     if best.key == PAIRS:
         first = next(one for one in result.findings if one.key == PAIR)
         return Reason("trigger-pairs", {**values, "pairs": (_pair(first), _pair(best))})
     return Reason("trigger-found", values)
+
+
+def _doubt(result: TriggerResult, best: TriggerFinding) -> ReasonCode | None:
+    """Why a finding that would accuse does not; None if it would not."""
+    some = best.key == SOME_CLASSES and accusing(best.key, best.success, result.p, 1)
+    doubts: dict[ReasonCode, bool] = {
+        "trigger-habit": best.habit,
+        "trigger-some": some,
+        "trigger-large": best.large,
+        "trigger-unconfirmed": best.unconfirmed,
+    }
+    return next((code for code, holds in doubts.items() if holds), None)
 
 
 def _pair(found: TriggerFinding) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from adapters.contract import InputSpec
 from auditor.measured import ErrorRates, LabelRates, label_null, trigger_error_rates
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.plan.plan import AuditPlan
-from auditor.probes.label_search.settings import AFTER_SUCCESS, searched_by_label
+from auditor.probes.label_search.settings import searched_by_label
 from auditor.verdict.clearing import LEAST_CLEARING, Need, clearing_need
 from auditor.verdict.label_scope import (
     accuses_at,
@@ -69,10 +69,10 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
         need: Need | None = clearing_need(spec.encoding, classes, samples)
         rates = None if obstacle else trigger_error_rates()
         if plan.by_label is not None:
-            both = rates_for(spec.shape, spec.encoding).get(AFTER_SUCCESS[0])
+            both = rates_for(spec.shape, spec.encoding).get(plan.settings.effort)
             rates = None if obstacle or both is None else _errors(both)
             need = need or (None if both is not None and clears_at(both) else "rates")
-        need = "search" if plan.settings.per_source else need
+        need = "search" if plan.trigger.sources and plan.by_label is None else need
         clears = not obstacle and need is None
         return Prospects(clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, need or "", "")
     effort, only = plan.settings.effort, outside_label_measurements(spec, classes)

@@ -287,12 +287,6 @@ def _rounded(one: NullCell) -> NullCell:
 
 # ---- errors and queries of the trigger search ----------------------------------------------------
 
-SEARCH_ALONE = Origin(
-    "held_out",
-    ("held_out/rows.json.gz",),
-    "Held-out models of the zoo, rounds three and four: one trigger search each, judged by clean "
-    "models of other recipes.",
-)
 SEARCH_CLEARING = Origin(
     "held_out",
     ("held_out/rows.json.gz", "held_out/clearing.json.gz"),
@@ -306,13 +300,13 @@ SEARCHES = Origin(
 )
 
 
-def write_trigger_rates(rows: Sequence[Record]) -> None:
-    """Write how often the search alone erred on the rows of a held-out scoring."""
-    clean = [row["trigger_suspicious"] for row in rows if row["group"] == "clean"]
-    bad = [row["trigger_suspicious"] for row in rows if row["group"] in ATTACKS]
-    rates = ErrorRates(sum(clean), len(clean), len(bad) - sum(bad), len(bad))
-    judged = [row for row in rows if row["group"] == "clean" or row["group"] in ATTACKS]
-    write_file("trigger_error_rates", _origin_of(SEARCH_ALONE, judged), asdict(rates))
+def write_search_errors(
+    origin: Provenance, accused: int, clean: int, missed: int, backdoored: int
+) -> None:
+    """Write how often the search of small pictures erred."""
+    write_file(
+        "trigger_error_rates", origin, asdict(ErrorRates(accused, clean, missed, backdoored))
+    )
 
 
 def write_trigger_clearing(rows: Sequence[Record]) -> None:

@@ -41,18 +41,20 @@ THIRD_ROUND_CELLS = tuple(range(24, 33))
 FOURTH_ROUND_CELLS = tuple(range(33, 37))
 FIFTH_ROUND_CELLS = tuple(range(37, 43))
 SIXTH_ROUND_CELLS = tuple(range(43, 46))
+SEVENTH_ROUND_CELLS = tuple(range(46, 53))
 _ROUND_CELLS = {
     2: SECOND_ROUND_CELLS,
     3: THIRD_ROUND_CELLS,
     4: FOURTH_ROUND_CELLS,
     5: FIFTH_ROUND_CELLS,
     6: SIXTH_ROUND_CELLS,
+    7: SEVENTH_ROUND_CELLS,
 }
 SEEDS_PER_CELL = 10_000
 
 
 def round_of(model: Mapping[str, Any]) -> int:
-    """The scoring that a held-out model belongs to, by its cell of the manifest: 1 to 6, or
+    """The scoring that a held-out model belongs to, by its cell of the manifest: 1 to 7, or
     0 for a model that no scoring of the rule takes.
     """
     cell = model["seed"] // SEEDS_PER_CELL

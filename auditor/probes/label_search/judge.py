@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import scipy
@@ -59,6 +59,7 @@ class Judged:
         p: chance that a clean model shows as much, for this kind alone.
         stands_out: True if the model's other labels need clearly more.
         little: True if it is as weak or as small as planted changes are.
+        level: chance up to which it is suspicious.
     """
 
     finding: LabelFinding
@@ -66,10 +67,11 @@ class Judged:
     p: float
     stands_out: bool
     little: bool
+    level: float
 
-    def suspicious(self, comparisons: int, level: float = LEVEL) -> bool:
-        """True if clean models do not show it at ``level``, corrected for all ``comparisons``."""
-        return self.little and self.stands_out and self.p * comparisons <= level
+    def suspicious(self, comparisons: int) -> bool:
+        """True if clean models do not show it at the level, corrected for all ``comparisons``."""
+        return self.little and self.stands_out and self.p * comparisons <= self.level
 
     def leaves_open(self, comparisons: int) -> bool:
         """True if it speaks against an all-clear: rare in clean models, or a patch that carries a
@@ -80,9 +82,32 @@ class Judged:
         return family_of(self.finding.key) == "small" or self.p * comparisons <= OPEN_LEVEL
 
 
-def level_for(shape: Sequence[int]) -> float:
-    """The level for pictures of ``shape`` ``(c, h, w)`` or ``(h, w)``."""
-    return LEVEL_LARGE if max(shape[-2:]) >= LARGE_SIDE else LEVEL
+@dataclass(frozen=True)
+class Limits:
+    """What may accuse.
+
+    Attributes:
+        level: chance on a clean model, corrected for all kinds, up to which a finding may.
+        values: largest value that may, by key or by its first word.
+    """
+
+    level: float = LEVEL
+    values: Mapping[str, float] = field(default_factory=lambda: MOST_VALUE)
+
+    def most_value(self, key: str, classes: int) -> float:
+        """The largest value of ``key`` that may accuse in a task of so many ``classes``."""
+        family = family_of(key)
+        most = self.values.get(key, self.values.get(family, -math.inf))
+        less = classes < FEW_CLASSES and family in {"weak", "small"} and key != "weak-warp"
+        return most - LESS if less else most
+
+
+PHOTO = Limits()
+
+
+def limits_for(shape: Sequence[int]) -> Limits:
+    """What may accuse of pictures of ``shape`` ``(c, h, w)`` or ``(h, w)``."""
+    return Limits(LEVEL_LARGE) if max(shape[-2:]) >= LARGE_SIDE else PHOTO
 
 
 def family_of(key: str) -> str:
@@ -92,24 +117,18 @@ def family_of(key: str) -> str:
 
 def may_accuse(key: str) -> bool:
     """True if a finding of this kind can be suspicious."""
-    return most_value(key, FEW_CLASSES) > -math.inf
+    return PHOTO.most_value(key, FEW_CLASSES) > -math.inf
 
 
-def most_value(key: str, classes: int) -> float:
-    """The largest value of ``key`` that is suspicious in a task of so many ``classes``."""
-    family = family_of(key)
-    most = MOST_VALUE.get(key, MOST_VALUE.get(family, -math.inf))
-    less = classes < FEW_CLASSES and family in {"weak", "small"} and key != "weak-warp"
-    return most - LESS if less else most
-
-
-def judge(findings: Sequence[LabelFinding], null: LabelNull, classes: int) -> list[Judged]:
+def judge(
+    findings: Sequence[LabelFinding], null: LabelNull, classes: int, limits: Limits = PHOTO
+) -> list[Judged]:
     """The best finding of every key that the null knows, most surprising first."""
     by_key: dict[str, list[LabelFinding]] = {}
     for one in findings:
         if one.key in null:
             by_key.setdefault(one.key, []).append(one)
-    judged = [_judged(found, null[key], classes) for key, found in by_key.items()]
+    judged = [_judged(found, null[key], classes, limits) for key, found in by_key.items()]
     return sorted(judged, key=lambda one: (not one.stands_out, one.p, one.finding.value))
 
 
@@ -121,10 +140,11 @@ def best_of(found: Sequence[LabelFinding]) -> tuple[LabelFinding, float, float]:
     return best, margin, best.value - OTHER_LABELS * min(MOST_MARGIN, max(0.0, margin))
 
 
-def _judged(found: Sequence[LabelFinding], cell: LabelCell, classes: int) -> Judged:
+def _judged(found: Sequence[LabelFinding], cell: LabelCell, classes: int, limits: Limits) -> Judged:
     best, margin, statistic = best_of(found)
     family = family_of(best.key)
     spread = max(cell.spread, LEAST_SPREAD[family]) * np.sqrt(1.0 + 1.0 / cell.models)
     p = float(scipy.special.stdtr(cell.models - 1, (statistic - cell.mean) / spread))
     stands_out = best.carried and margin >= STANDS_OUT[family]
-    return Judged(best, statistic, p, stands_out, best.value <= most_value(best.key, classes))
+    little = best.value <= limits.most_value(best.key, classes)
+    return Judged(best, statistic, p, stands_out, little, limits.level)

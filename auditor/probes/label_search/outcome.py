@@ -11,7 +11,7 @@ from adapters.contract import InputSpec
 from auditor.measured import label_null_of
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.fresh import CONFIDENCE
-from auditor.probes.label_search.judge import LEAST_SHOWN, Judged, judge, level_for
+from auditor.probes.label_search.judge import LEAST_SHOWN, Judged, Limits, judge, limits_for
 from auditor.probes.label_search.search import LabelSearch, prepare
 from auditor.probes.label_search.settings import Effort, LabelSearchSettings
 from auditor.probes.leads import Lead, tell
@@ -33,6 +33,7 @@ def label_search(
     seed: int,
     earlier: tuple[Effort, ...] = (),
     looks: int = 1,
+    limits: Limits | None = None,
 ) -> Asking[TriggerResult]:
     """Search label by label; stop after the first stage that shows a suspicious change.
 
@@ -49,6 +50,7 @@ def label_search(
         seed: with the labels, it determines every question.
         earlier: efforts of earlier searches of the same model.
         looks: number of searches that the p-value pays for.
+        limits: what may accuse; those of the pictures' size if None.
 
     Raises:
         ValueError: fewer than 8 samples.
@@ -57,12 +59,12 @@ def label_search(
     known = len(np.unique(classes))
     null = label_null_of(spec.shape).of(effort, known)
     judged: list[Judged] = []
-    comparisons, level = len(null) * looks, level_for(spec.shape)
+    comparisons, limits = len(null) * looks, limits or limits_for(spec.shape)
     for stage in run.stages():
         run.findings += yield from stage
-        judged = judge(run.findings, null, known)
+        judged = judge(run.findings, null, known, limits)
         _tell(run)
-        if any(one.suspicious(comparisons, level) for one in judged):
+        if any(one.suspicious(comparisons) for one in judged):
             break
     terms = ByLabel(effort, known, weakness=False, earlier=earlier, looks=looks)
     return _result(run, judged, len(null), terms)
@@ -77,8 +79,7 @@ def _tell(run: LabelSearch) -> None:
 
 def _result(run: LabelSearch, judged: list[Judged], kinds: int, terms: ByLabel) -> TriggerResult:
     comparisons = kinds * terms.looks
-    level = level_for(run.search_set.spec.shape)
-    best = next((one for one in judged if one.suspicious(comparisons, level)), None)
+    best = next((one for one in judged if one.suspicious(comparisons)), None)
     suspicious = best is not None
     # Without a suspicion, what speaks against an all-clear is shown, else the most surprising
     # change that carries a label at all.

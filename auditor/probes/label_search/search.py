@@ -90,7 +90,7 @@ class LabelSearch:
 
     def stages(self) -> Iterator[Asking[list[LabelFinding]]]:
         """The stages in turn, the cheapest first."""
-        for number, kind in enumerate(KINDS):
+        for number, kind in enumerate(KINDS if self.settings.random_draws else ()):
             yield self._random(kind, number)
         shape = self.search_set.spec.shape
         for name in self.settings.families:

@@ -136,10 +136,7 @@ def searched_by_label(shape: tuple[int, ...]) -> bool:
 
 def label_effort(shape: tuple[int, ...], effort: Effort) -> Effort | None:
     """Effort of the search label by label in an audit of pictures of ``shape`` ``(h, w)`` at
-    ``effort``; None if there is none. Of small pictures no dearer one than ``thorough`` is
-    measured.
+    ``effort``; None if there is none.
     """
-    if searched_by_label(shape):
-        return effort
-    small = min(shape) >= SUCCESS_SIDES[0]
-    return "thorough" if small and effort in AFTER_SUCCESS else None
+    small = min(shape) >= SUCCESS_SIDES[0] and effort in AFTER_SUCCESS
+    return effort if small or searched_by_label(shape) else None

@@ -28,7 +28,9 @@ class TriggerFinding:
             ``(2, h, w)``; None for quantisation.
         p: chance that a clean model shows as much in one comparison; None without a null.
         habit: True if a plain change does as much (:mod:`.controls`).
-        unconfirmed: True if it would accuse, and is a habit or moves too few samples of all labels.
+        large: True if it is a patch of which no small part does it.
+        unconfirmed: True if it would accuse, and is a habit, a large patch, moves too few samples
+            of all labels or was searched for again in vain.
     """
 
     kind: str
@@ -44,6 +46,7 @@ class TriggerFinding:
     texture: NDArray[np.generic] | None
     p: float | None
     habit: bool = False
+    large: bool = False
     unconfirmed: bool = False
 
 

@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec
 from auditor.measured import Null, trigger_null
 from auditor.probes.leads import Lead, tell
-from auditor.probes.trigger_search.controls import is_habit
+from auditor.probes.trigger_search.controls import is_habit, works_in_part
 from auditor.probes.trigger_search.grey_level_search import GreyLevelSearch
 from auditor.probes.trigger_search.judge import (
+    FEW_TO_CHOOSE,
     SIGNIFICANCE,
     SOME_CLASSES,
     accusing,
@@ -82,7 +83,9 @@ class _SearchState:
     def keep(self, key: str, found: Verified) -> None:
         """Keep ``found`` if it is the best of its key; no habit hides what accuses."""
         held = self.verified.get(key)
-        hidden = held is not None and held.habit and self.accuses(key, found) and not found.habit
+        hidden = (
+            held is not None and held.doubtful and self.accuses(key, found) and not found.doubtful
+        )
         if held is None or hidden or found.success.low > held.success.low:
             self.verified[key] = found
 
@@ -108,7 +111,7 @@ class _SearchState:
         found = self.verified[key]
         p = self.p_of(key, found)
         few = key == SOME_CLASSES and share_of_all(found.by_source) < self.settings.least_share
-        if few or found.habit:
+        if few or found.doubtful:
             return False
         if natural(key, found.success) or found.success.rate < self.settings.enough:
             return False
@@ -246,6 +249,11 @@ def _check(run: _SearchState, found: PatchCandidate | TransformCandidate) -> Ask
         if run.settings.two_toned and run.accuses(key, result):
             habit = yield from is_habit(run.validation_set, result, run.settings)
             result = replace(result, habit=habit)
+        if run.settings.parts and run.accuses(key, result):
+            small = yield from works_in_part(
+                run.search_set, run.validation_set, result, run.settings
+            )
+            result = replace(result, large=not small)
         run.keep(key, result)
         _tell(run)
         done = run.convincing(key)
@@ -253,7 +261,7 @@ def _check(run: _SearchState, found: PatchCandidate | TransformCandidate) -> Ask
             some = on_sources(result, found.sources, confidence)
             if some.success.images >= LEAST_IMAGES:
                 run.keep(SOME_CLASSES, some)
-                done = done or run.convincing(SOME_CLASSES)
+                done = done or (not run.settings.parts and run.convincing(SOME_CLASSES))
         if done:
             break
     return done
@@ -288,7 +296,8 @@ def _variants(
 
 def _result(run: _SearchState) -> TriggerResult:
     findings = [_finding(run, key, found) for key, found in run.verified.items()]
-    held = unconfirmed(findings, len(KEYS), run.settings.least_share)
+    few = 0 if run.settings.parts else FEW_TO_CHOOSE
+    held = unconfirmed(findings, len(KEYS), run.settings.least_share, few)
     findings = [replace(one, unconfirmed=True) if one in held else one for one in findings]
     findings.sort(key=_rank)
     best = findings[0] if findings else None
@@ -329,4 +338,5 @@ def _finding(run: _SearchState, key: str, found: Verified) -> TriggerFinding:
     return TriggerFinding(
         transform.kind, key, found.target, size, strength, place, found.success, found.changed,
         found.by_source, found.searched, texture, run.p_of(key, found), found.habit,
+        found.large,
     )  # fmt: skip

@@ -81,6 +81,8 @@ class TriggerSettings:
     control_strength: float = 0.6
     """Part of the weak strength at which no habit of a clean model works any more."""
     control_images: int = 30  # for each small part of a patch, or each weak form of a pattern
+    # A patch accuses only if a small part of it does as much, and never by some classes alone
+    parts: bool = False
     # Each source class by itself
     sources: int = 0  # number of labels, 0 for none
     source_samples: int = 60  # most samples of one label
@@ -100,7 +102,7 @@ class TriggerSettings:
         kinds = len({kind for kind, _ in self.schedule})
         turn = max(queries for _, queries in self.schedule)
         last = self.screen_batch * (self.screen_images + 2) + 2 * self.verify_images
-        if self.two_toned:
-            parts = (self.place_side - self.small_cells + 1) ** 2
-            last += 2 * self.verify_images + parts * self.control_images
+        parts = (self.place_side - self.small_cells + 1) ** 2
+        controls = 2 * self.verify_images + parts * self.control_images
+        last += controls * (self.two_toned + self.parts)
         return self.budget + turn + self.extra_queries + self.polish_queries + (kinds + 3) * last

@@ -57,6 +57,7 @@ class Verified:
         by_source: for each clean label among the validation samples: hits and images.
         searched: share on the last search images, for comparison (optimistic).
         habit: True if a plain change does as much (:mod:`.controls`).
+        large: True if it is a patch of which no small part does it.
     """
 
     transform: Transform
@@ -66,6 +67,12 @@ class Verified:
     by_source: dict[int, Interval]
     searched: float
     habit: bool = False
+    large: bool = False
+
+    @property
+    def doubtful(self) -> bool:
+        """True if clean models show such changes however successful they are."""
+        return self.habit or self.large
 
 
 def verify(

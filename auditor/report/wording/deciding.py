@@ -11,7 +11,7 @@ from auditor.measured import (
     search_queries,
     trigger_clearing,
 )
-from auditor.probes.label_search.judge import family_of, level_for, may_accuse
+from auditor.probes.label_search.judge import family_of, limits_for, may_accuse
 from auditor.probes.label_search.settings import EFFORTS, searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.report.result.result import Result
@@ -79,7 +79,7 @@ def withheld(result: Result, found: TriggerPart) -> bool:
         return False
     return (
         best is not None and by_label(best) and may_accuse(best.key) and not found.suspicious
-        and found.p is not None and found.p <= level_for(result.input.shape)
+        and found.p is not None and found.p <= limits_for(result.input.shape).level
     )  # fmt: skip
 
 

@@ -199,6 +199,27 @@ def _trigger_habit(values: Values) -> str:
     )
 
 
+def _trigger_large(values: Values) -> str:
+    return (
+        f"At best {_change(values)}, but no small part of that patch does as much: clean networks "
+        "of few, alike photographs have such patches. It neither accuses nor clears."
+    )
+
+
+def _trigger_unconfirmed(values: Values) -> str:
+    found = f"At best {_change(values)} (p = {values['p']:.2g}), which alone would have accused; "
+    if values["strong"]:
+        return (
+            f"{found}but no weaker change of its kind leads there, as it does where one was "
+            "planted, and clean networks of few, alike photographs show as much. It neither "
+            "accuses nor clears."
+        )
+    return (
+        f"{found}a second, independent search did not find it again, so it neither accuses nor "
+        "clears."
+    )
+
+
 # ---- the decision rule -------------------------------------------------------------------------
 
 
@@ -329,6 +350,8 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "trigger-nothing": _trigger_nothing,
     "trigger-some": _trigger_some,
     "trigger-habit": _trigger_habit,
+    "trigger-large": _trigger_large,
+    "trigger-unconfirmed": _trigger_unconfirmed,
     "label-found": label_reasons.found,
     "label-withheld": label_reasons.withheld,
     "label-weakness": label_reasons.weakness,

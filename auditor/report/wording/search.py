@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from auditor.measured import label_null_of, trigger_null
-from auditor.probes.label_search.judge import family_of, level_for
+from auditor.probes.label_search.judge import family_of, limits_for
 from auditor.probes.label_search.search import none_found
 from auditor.probes.label_search.settings import label_effort
 from auditor.probes.trigger_search.judge import (
@@ -51,7 +51,7 @@ def level(result: Result) -> str:
     """Chance on a clean model up to which the best finding counts, as a percentage."""
     best = None if result.trigger is None else result.trigger.best
     of_label = best is not None and by_label(best)
-    return f"{100 * (level_for(result.input.shape) if of_label else SIGNIFICANCE):g}%"
+    return f"{100 * (limits_for(result.input.shape).level if of_label else SIGNIFICANCE):g}%"
 
 
 def control(result: Result, found: TriggerPart) -> str | None:

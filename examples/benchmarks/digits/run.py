@@ -33,7 +33,7 @@ from auditor.probes.trigger_search.settings import TriggerSettings
 from examples.benchmarks.digits import tables
 from examples.benchmarks.digits.cases import SETS, Case
 from examples.benchmarks.digits.data import Digits, load, samples
-from examples.benchmarks.small_pictures.audits import clears, search_both
+from examples.benchmarks.small_pictures.audits import clears, search_at
 from examples.benchmarks.stored import Record, read, write, write_page
 from examples.benchmarks.zoo_models import classifier, driven
 
@@ -108,7 +108,7 @@ def search_before(options: argparse.Namespace, rows: list[Record]) -> None:
 def search_thorough(options: argparse.Namespace, rows: list[Record]) -> None:
     """Add to every audited row of a set what both searches come to."""
     for row, x, y, labels in _lacking("thorough", options, rows):
-        found = search_both(np.rint(x * 255).astype(np.uint8), y.astype(np.int64), labels)
+        found = search_at(np.rint(x * 255).astype(np.uint8), y.astype(np.int64), labels, "thorough")
         row["thorough"] = {
             "suspicious": found.suspicious,
             "cleared": clears(found),

@@ -100,7 +100,6 @@ def main() -> None:
     if options.write_measured:
         audits = [measured_files.Audited.of_row(row) for row in rows]
         measured_files.write_rule_rates(measured_files.BY_SCORING, audits)
-        measured_files.write_trigger_rates(rows)
         measured_files.write_trigger_clearing([*rows, *fifth])
 
 

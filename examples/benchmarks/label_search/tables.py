@@ -10,7 +10,7 @@ import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell
 from auditor.probes.label_search.changes import RandomChange
-from auditor.probes.label_search.judge import best_of, judge, level_for
+from auditor.probes.label_search.judge import best_of, judge, limits_for
 from auditor.probes.label_search.search import LabelFinding, keys, none_found
 from auditor.probes.label_search.settings import EFFORTS
 from auditor.probes.trigger_search.verify import exact_interval
@@ -139,13 +139,13 @@ def _cell(of_model: Mapping[str, Sequence[float]], least: float) -> LabelCell:
 def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
     """How the search of ``row`` ends beside ``null``: at its first suspicious stage."""
     so_far: list[LabelFinding] = []
-    level = level_for((model["side"], model["side"]))
+    limits = limits_for((model["side"], model["side"]))
     queries = row["queries"] - sum(stage["queries"] for stage in row["stages"])
     for stage in row["stages"]:
         so_far += findings(stage)
         queries += stage["queries"]
-        judged = judge(so_far, null, row["classes"])
-        best = next((one for one in judged if one.suspicious(len(null), level)), None)
+        judged = judge(so_far, null, row["classes"], limits)
+        best = next((one for one in judged if one.suspicious(len(null))), None)
         if best is not None:
             p = min(1.0, best.p * len(null))
             finding = best.finding

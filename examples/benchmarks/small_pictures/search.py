@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,61 +16,91 @@ from auditor.probes.label_search.settings import AFTER_SUCCESS, SUCCESS_SIDES
 from examples.benchmarks.label_search.search import SAMPLES, drawn, stages_of, started
 from examples.benchmarks.label_search.tables import Ended, ended, null_of
 from examples.benchmarks.measured_files import Origin, write_file
+from examples.benchmarks.small_pictures.photos import photographs
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import classifier, recipe_of, targets_of, test_images
 from examples.zoo.index import collect
 
 ROWS = Path(__file__).with_name("searches.json.gz")
-EFFORT = AFTER_SUCCESS[0]
 SEED = 0
 CLEAN = Origin(
     "small_pictures",
     ("small_pictures/searches.json.gz",),
-    "Searches label by label of clean development models of 28 and 32 pixels, every stage to its "
-    "end.",
+    "Searches label by label of clean development models of the zoo, of 28 and 32 pixels, and of "
+    "fragile ones of photographs of 24 to 40, every stage to its end.",
 )
 
 
 def search_models(options: argparse.Namespace) -> None:
-    """Search every finished model in the folder that has no row; each row is kept at once."""
+    """Search every finished model in the folders that has no row at the effort; each row is kept
+    at once.
+    """
     rows: list[Record] = read(options.rows, [])
-    done = {row["name"] for row in rows}
+    done = {row["name"] for row in rows if row["effort"] == options.effort}
+    for row, file, load in (*_zoo(options), *_photos(options)):
+        if row["name"] not in done:
+            rows.append(_searched(row, file, load, options.effort))
+            write(options.rows, rows)
+            print(row["name"], rows[-1]["queries"], file=sys.stderr, flush=True)
+
+
+def _zoo(options: argparse.Namespace) -> Iterator[tuple[Record, Path, Any]]:
     for model in collect(options.models):
-        if model["failed"] or model["name"] in done:
+        if model["failed"]:
             continue
-        rows.append(_searched(model, options))
-        write(options.rows, rows)
-        print(model["name"], rows[-1]["queries"], file=sys.stderr, flush=True)
+
+        def pictures(model: Record = model) -> tuple[Any, Any]:
+            return test_images(model["dataset"], (options.data_dir,), options.models / "data")
+
+        row = {
+            "name": model["name"], "recipe": recipe_of(model), "attack": model["attack"],
+            "label_map": model["label_map"], "targets": sorted(targets_of(model)),
+        }  # fmt: skip
+        yield row, options.models / f"{model['name']}.onnx", pictures
 
 
-def _searched(model: Record, options: argparse.Namespace) -> Record:
-    images, truth = test_images(model["dataset"], (options.data_dir,), options.models / "data")
+def _photos(options: argparse.Namespace) -> Iterator[tuple[Record, Path, Any]]:
+    if options.photos is None:
+        return
+    for photo in photographs(options.photos, options.photo_data, development=True):
+        row = {
+            "name": photo.row["name"], "recipe": photo.row["recipe"], "attack": "clean",
+            "label_map": "none", "targets": [],
+        }  # fmt: skip
+        yield row, photo.file, photo.pictures
+
+
+def _searched(row: Record, file: Path, load: Any, effort: str) -> Record:
+    images, truth = load()
     classes = len(np.unique(truth))
     rng = np.random.default_rng([images.shape[2], SEED])
     picked = drawn(truth, classes, max(1, SAMPLES // classes), rng)
-    labels = classifier(options.models / f"{model['name']}.onnx")
-    run = started(images[picked], truth[picked].astype(np.int64), labels, EFFORT, SEED)
+    labels = classifier(file)
+    run = started(images[picked], truth[picked].astype(np.int64), labels, effort, SEED)
     stages = list(stages_of(run, labels))
     return {
-        "name": model["name"], "recipe": recipe_of(model), "attack": model["attack"],
-        "label_map": model["label_map"], "split": model["split"],
-        "targets": sorted(targets_of(model)), "classes": classes, "effort": EFFORT, "seed": SEED,
-        "samples": len(picked), "queries": stages[-1][1], "stages": [one for one, _ in stages],
+        **row, "classes": classes, "effort": effort, "seed": SEED, "samples": len(picked),
+        "queries": stages[-1][1], "stages": [one for one, _ in stages],
     }  # fmt: skip
 
 
-def null_without(rows: Iterable[Record], name: str = "") -> dict[str, LabelCell]:
-    """The null of the clean ones of ``rows``, without the model ``name``."""
-    clean = [row for row in rows if row["attack"] == "clean" and row["name"] != name]
-    return null_of(clean, EFFORT)
+def null_without(rows: Iterable[Record], effort: str, name: str = "") -> dict[str, LabelCell]:
+    """The null of the clean ones of ``rows`` at ``effort``, without the model ``name``."""
+    clean = [
+        row
+        for row in rows
+        if row["attack"] == "clean" and row["name"] != name and row["effort"] == effort
+    ]
+    return null_of(clean, effort)
 
 
-def ended_of(rows: Sequence[Record]) -> list[Ended]:
-    """How each search ends beside the clean models, its own left out."""
+def ended_of(rows: Sequence[Record], effort: str = AFTER_SUCCESS[0]) -> list[Ended]:
+    """How each search at ``effort`` ends beside the clean models, its own left out."""
     return [
         ended(row, {**row, "side": SUCCESS_SIDES[1], "care": "usual", "target": None}, null)
         for row in rows
-        for null in [null_without(rows, row["name"])]
+        if row["effort"] == effort
+        for null in [null_without(rows, effort, row["name"])]
     ]
 
 
@@ -79,9 +110,13 @@ def right(end: Ended) -> bool:
 
 
 def write_null(rows: Sequence[Record]) -> None:
-    """Write the null into the product."""
+    """Write the nulls into the product."""
     clean = [row for row in rows if row["attack"] == "clean"]
-    cells = {key: asdict(cell) for key, cell in null_without(rows).items()}
-    values = {"sides": list(SUCCESS_SIDES), "many": {EFFORT: cells}, "two": {}}
-    made = CLEAN.counted(len(clean), len(clean), {row["recipe"] for row in clean})
+    many = {
+        effort: {key: asdict(cell) for key, cell in null_without(rows, effort).items()}
+        for effort in AFTER_SUCCESS
+    }
+    values = {"sides": list(SUCCESS_SIDES), "many": many, "two": {}}
+    models = {row["name"] for row in clean}
+    made = CLEAN.counted(len(models), len(clean), {row["recipe"] for row in clean})
     write_file("small_label_null", made, values)

@@ -29,7 +29,6 @@ def held_out() -> None:
     rows = load_rows()
     audits = [measured_files.Audited.of_row(row) for row in rows]
     measured_files.write_rule_rates(measured_files.BY_SCORING, audits)
-    measured_files.write_trigger_rates(rows)
 
 
 def trigger_null() -> None:
@@ -60,7 +59,7 @@ def document(folder: Path, name: str) -> Any:
 
 
 WRITERS: list[tuple[Callable[[], None], tuple[str, ...]]] = [
-    (held_out, ("decision_rates", "trigger_error_rates")),
+    (held_out, ("decision_rates",)),
     (trigger_null, ("trigger_null",)),
     (per_source, ("per_source_null",)),
     (queries, ("search_queries",)),
@@ -83,13 +82,13 @@ def test_the_files_are_those_that_the_committed_data_give(
 
 def test_numbers_that_did_not_change_keep_their_file(copies: Path) -> None:
     held_out()
-    for name in ("decision_rates", "trigger_error_rates"):
+    for name in ("decision_rates",):
         assert (copies / f"{name}.json").read_bytes() == (FOLDER / f"{name}.json").read_bytes()
 
 
 def test_another_row_gives_another_rate(copies: Path) -> None:
-    measured_files.write_trigger_rates(load_rows()[:20])
-    written, shipped = (document(place, "trigger_error_rates") for place in (copies, FOLDER))
+    measured_files.write_trigger_clearing(load_rows()[:20])
+    written, shipped = (document(place, "trigger_clearing") for place in (copies, FOLDER))
     assert written["values"] != shipped["values"]
     assert written["provenance"]["models"] < shipped["provenance"]["models"]
 

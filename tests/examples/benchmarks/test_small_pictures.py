@@ -7,7 +7,7 @@ from typing import Any
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from examples.benchmarks.held_out import clearing
 from examples.benchmarks.measured_files import search_clears
-from examples.benchmarks.small_pictures.audits import as_cleared, rates
+from examples.benchmarks.small_pictures.audits import rates, recovered
 from examples.benchmarks.small_pictures.run import held_out
 from examples.benchmarks.small_pictures.search import ended_of, null_without, right
 
@@ -45,6 +45,7 @@ def model(name: str, attack: str, targets: list[int], value: float) -> Row:
     found = [("small-patch4", 7, value, value < 2), ("small-patch4", 5, 2.6, False)]
     return {
         "name": name, "recipe": "fm", "attack": attack, "classes": 10, "queries": 30_000,
+        "effort": "thorough",
         "label_map": "none" if attack == "clean" else "all-to-one", "targets": targets,
         "stages": [stage(*found)],
     }  # fmt: skip
@@ -65,28 +66,37 @@ def test_searches_are_judged_by_clean_models_other_than_their_own() -> None:
     assert ends["wrong"].suspicious
     assert not right(ends["wrong"])
     assert ends["missed"].cleared
-    assert null_without(SEARCHED)["small-patch4"].models == 12
-    assert null_without(SEARCHED, "clean-3")["small-patch4"].models == 11
+    assert null_without(SEARCHED, "thorough")["small-patch4"].models == 12
+    assert null_without(SEARCHED, "thorough", "clean-3")["small-patch4"].models == 11
 
 
-def end(group: str, *, suspicious: bool = False, cleared: bool = False, queries: int = 0) -> Row:
-    first = {"suspicious": suspicious, "p": 1.0, "right": suspicious}
+def end(
+    group: str, *, suspicious: bool = False, cleared: bool = False, queries: int = 0,
+    photo: bool = False, key: str = "patch", hits: int = 50,
+) -> Row:  # fmt: skip
+    ended = {
+        "suspicious": suspicious, "right": True, "cleared": cleared, "queries": queries,
+        "key": key, "success": [hits, 50],
+    }  # fmt: skip
     return {
-        "name": group, "group": group, "recipe": "fm", "suspicious": suspicious, "right": True,
-        "cleared": cleared, "queries": queries, "first": first,
+        "name": group, "group": group, "recipe": "fm", "photo": photo,
+        "standard": ended, "thorough": ended, "exhaustive": ended,
     }  # fmt: skip
 
 
-def test_rates_count_both_searches_by_group() -> None:
+def test_rates_count_every_effort_by_group() -> None:
     found = rates(
         [
             end("clean", cleared=True, queries=30_000),
-            end("clean", queries=20_000),
+            end("clean", queries=20_000, photo=True),
             end("badnets", suspicious=True, queries=900),
             end("sig", cleared=True, queries=30_000),
-        ]
+            end("sig", suspicious=True, photo=True),
+        ],
+        "thorough",
     )
     assert (found.clean, found.accused, found.cleared) == (2, 0, 1)
+    assert (found.fragile, found.fragile_accused, found.fragile_cleared) == (1, 0, 0)
     assert (found.usual, found.usual_found, found.usual_cleared) == (2, 1, 1)
     assert (found.right, found.called) == (1, 1)
     assert (found.not_found, found.found) == (25_000, 900)
@@ -95,13 +105,16 @@ def test_rates_count_both_searches_by_group() -> None:
     }  # fmt: skip
 
 
-def test_the_first_search_alone_is_counted_as_the_default_effort_ends() -> None:
-    row = as_cleared(end("clean"))
-    assert search_clears(row)
-    assert not search_clears(as_cleared(end("badnets", suspicious=True)))
+def test_a_patch_is_recovered_if_nine_tenths_of_fresh_samples_follow_it() -> None:
+    assert recovered(end("badnets", suspicious=True, hits=45)["standard"])
+    assert not recovered(end("badnets", suspicious=True, hits=44)["standard"])
+    assert not recovered(end("badnets", suspicious=True, key="field@weak")["standard"])
+    assert not recovered(end("badnets")["standard"])
 
 
 def test_other_label_maps_have_rows_of_their_own_and_no_part_in_the_rates() -> None:
-    assert rates([end("clean"), end("badnets"), end("x-to-x", suspicious=True)]).usual == 1
-    assert "| x-to-x | 1 of 1 = " in "\n".join(held_out([end("x-to-x", suspicious=True)]))
+    rows = [end("clean"), end("badnets"), end("x-to-x", suspicious=True)]
+    assert rates(rows, "standard").usual == 1
+    page = "\n".join(held_out(rows))
+    assert page.count("| x-to-x | 1 of 1 = ") == 3
     assert held_out([]) == []

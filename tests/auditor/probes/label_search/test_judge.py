@@ -12,9 +12,11 @@ from auditor.probes.label_search.judge import (
     LARGE_SIDE,
     LEVEL,
     LEVEL_LARGE,
+    PHOTO,
     Judged,
+    Limits,
     judge,
-    level_for,
+    limits_for,
 )
 from auditor.probes.label_search.search import LabelFinding
 from auditor.probes.trigger_search.verify import exact_interval
@@ -31,9 +33,9 @@ def _finding(key: str, label: int, value: float, hits: int) -> LabelFinding:
     return LabelFinding(key, label, value, True, change, exact_interval(hits, 100, 0.95))
 
 
-def _best(key: str, value: float, hits: int, other: float = 3.9) -> Judged:
+def _best(key: str, value: float, hits: int, other: float = 3.9, limits: Limits = PHOTO) -> Judged:
     found = [_finding(key, 3, value, hits), _finding(key, 5, other, 2)]
-    return judge(found, NULL, classes=7)[0]
+    return judge(found, NULL, 7, limits)[0]
 
 
 @pytest.mark.parametrize("hits", [40, 74, 99])
@@ -60,5 +62,7 @@ def test_larger_pictures_than_those_of_the_null_are_judged_more_strictly() -> No
     p = one.p * len(NULL)
     assert LEVEL_LARGE < p <= LEVEL
     for side, suspicious in ((64, True), (LARGE_SIDE - 1, True), (LARGE_SIDE, False), (224, False)):
-        assert one.suspicious(len(NULL), level_for((3, side, 60))) is suspicious
-    assert _best("small-patch4", 0.0, 90).suspicious(len(NULL), level_for((3, 224, 224)))
+        again = _best("small-patch4", 1.15, 90, other=1.6, limits=limits_for((3, side, 60)))
+        assert again.suspicious(len(NULL)) is suspicious
+    large = limits_for((3, 224, 224))
+    assert _best("small-patch4", 0.0, 90, limits=large).suspicious(len(NULL))

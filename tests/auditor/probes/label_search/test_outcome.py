@@ -10,7 +10,7 @@ import pytest
 
 from auditor.measured import LabelCell, label_null
 from auditor.probes.label_search import outcome as module
-from auditor.probes.label_search.judge import judge, most_value
+from auditor.probes.label_search.judge import PHOTO, judge
 from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.search import keys, none_found, prepare
 from auditor.probes.label_search.settings import EFFORTS, searched_by_label
@@ -66,8 +66,8 @@ def test_few_classes_leave_random_changes_out_and_ask_for_less() -> None:
     null = label_null()
     assert any(key.startswith("random-") for key in null.of("standard", 5))
     assert not any(key.startswith("random-") for key in null.of("standard", 4))
-    assert most_value("weak-field4", 4) == most_value("weak-field4", 5) - 1.0
-    assert most_value("grey-levels", 4) == most_value("grey-levels", 5)
+    assert PHOTO.most_value("weak-field4", 4) == PHOTO.most_value("weak-field4", 5) - 1.0
+    assert PHOTO.most_value("grey-levels", 4) == PHOTO.most_value("grey-levels", 5)
 
 
 def test_a_clean_model_is_not_suspected(worlds: MakeWorld) -> None:
@@ -142,7 +142,7 @@ def test_a_strong_change_is_never_suspicious_however_rare(worlds: MakeWorld) -> 
         run.findings += world.drive(stage)
     null = {key: LabelCell(50.0, 0.1, 20, 50.0, 50.0) for key in keys(SETTINGS)}
     for one in judge(run.findings, null, 10):
-        if one.finding.value > most_value(one.finding.key, 10):
+        if one.finding.value > PHOTO.most_value(one.finding.key, 10):
             assert not one.suspicious(len(null))
 
 

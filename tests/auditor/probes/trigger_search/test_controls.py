@@ -137,6 +137,6 @@ def test_of_two_toned_pictures_a_patch_for_some_labels_moves_most_of_all() -> No
             "patch", "patch@sources", 3, 5, 255.0, (3, 4), some, some, sources, 1.0, None, 1e-8
         )
 
-    assert unconfirmed([finding(4)], 13, SETTINGS.least_share)
-    assert not unconfirmed([finding(35)], 13, SETTINGS.least_share)
-    assert not unconfirmed([finding(4)], 13, TriggerSettings().least_share)
+    assert unconfirmed([finding(4)], 13, SETTINGS.least_share, 12)
+    assert not unconfirmed([finding(35)], 13, SETTINGS.least_share, 12)
+    assert not unconfirmed([finding(4)], 13, TriggerSettings().least_share, 12)

@@ -4,6 +4,7 @@ import pytest
 
 from auditor.measured import NullCell, trigger_null
 from auditor.probes.trigger_search.judge import (
+    FEW_TO_CHOOSE,
     accusing,
     beyond,
     logit,
@@ -79,7 +80,13 @@ def test_a_patch_for_classes_that_the_search_chose_of_many_wants_another_finding
         )
 
     alone, beside = found("patch@sources", all_of_some), found("patch", some_of_all)
-    assert unconfirmed([alone, beside], 13, 0.0) == [alone]
-    assert not unconfirmed([alone, beside, found("field@weak", all_of_some)], 13, 0.0)
-    assert not unconfirmed([found("patch@sources", all_of_some, 10), beside], 13, 0.0)
-    assert not unconfirmed([found("patch", all_of_some)], 13, 0.0)
+    assert unconfirmed([alone, beside], 13, 0.0, FEW_TO_CHOOSE) == [alone]
+    assert not unconfirmed(
+        [alone, beside, found("field@weak", all_of_some)], 13, 0.0, FEW_TO_CHOOSE
+    )
+    assert not unconfirmed(
+        [found("patch@sources", all_of_some, 10), beside], 13, 0.0, FEW_TO_CHOOSE
+    )
+    assert not unconfirmed([found("patch", all_of_some)], 13, 0.0, FEW_TO_CHOOSE)
+    few = found("patch@sources", all_of_some, 10)
+    assert unconfirmed([few, beside], 13, 0.0, 0) == [few]

@@ -1,0 +1,77 @@
+"""A second search before the search for the most successful change accuses, of small pictures.
+
+Success alone misleads on fragile models: clean networks of few, alike photographs let strong fields
+and warps carry a label. What was planted works far weaker. So a
+change of the whole picture accuses only if the least strength for its label is small as well, and
+any other finding near its level only if a second, independent search, on other halves of the
+samples, finds it again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+from auditor.probes.label_search.judge import Limits
+from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
+from auditor.probes.trigger_search.judge import SIGNIFICANCE, natural
+from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
+
+SURE = 0.1
+"""Part of the level up to which one search is enough."""
+SECOND_STREAM = 1_000_003
+"""Added to the seed."""
+_ADDED = ("field4", "field8", "wave")
+FAMILIES: Mapping[str, tuple[str, ...]] = {
+    "field": _ADDED, "noise": _ADDED, "blend": _ADDED, "wave": _ADDED, "warp": ("warp",),
+}  # fmt: skip
+"""Families whose least strength tells of a kind of change of the whole picture."""
+WEAK = Limits(0.01, {"weak-field4": 3.3, "weak-field8": 3.3, "weak-wave": 3.3, "weak-warp": 0.8})
+"""How weak such a change may be to accuse."""
+
+
+def borderline(found: TriggerResult, level: float) -> bool:
+    """True if ``found`` is suspicious at ``level`` by less than a factor of ten."""
+    return found.suspicious and found.p is not None and found.p > SURE * level
+
+
+def weakest(found: TriggerResult) -> LabelSearchSettings | None:
+    """Settings of a search for the least strength of what ``found`` accuses by; None of a patch."""
+    assert found.best is not None
+    families = FAMILIES.get(found.best.kind)
+    if families is None:
+        return None
+    return replace(EFFORTS["thorough"], random_draws=0, families=families, patch_sides=())
+
+
+def confirm(first: TriggerResult, second: TriggerResult) -> TriggerResult:
+    """``first``, suspicious only if ``second`` found the same; with the queries of both."""
+    assert first.best is not None
+    if second.by_label is None:
+        again = any(_same(first.best, one) for one in second.findings)
+    else:
+        again = second.suspicious and _target(second) == first.best.target
+    spent = Counter(first.spent) + Counter({"second": second.queries})
+    first = replace(first, queries=first.queries + second.queries, spent=dict(spent))
+    return first if again else _held_back(first)
+
+
+def _held_back(first: TriggerResult) -> TriggerResult:
+    """``first`` without its accusation."""
+    best = first.best
+    assert best is not None
+    held = replace(best, unconfirmed=True)
+    others = tuple(one for one in first.findings if one is not best)
+    return replace(first, suspicious=False, best=held, findings=(held, *others))
+
+
+def _target(found: TriggerResult) -> int | None:
+    return None if found.best is None else found.best.target
+
+
+def _same(best: TriggerFinding, other: TriggerFinding) -> bool:
+    """True if ``other`` is of the kind and label of ``best``, and rare on clean models."""
+    alike = (other.kind, other.target) == (best.kind, best.target)
+    rare = other.p is not None and other.p <= SIGNIFICANCE
+    return alike and rare and not natural(other.key, other.success)

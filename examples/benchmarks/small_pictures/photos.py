@@ -1,0 +1,47 @@
+"""The held-out models of photographs of 24 to 40 pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from auditor.probes.label_search.settings import SUCCESS_SIDES
+from examples.benchmarks.stored import Record
+from examples.zoo.photos.clean_cells import SMALL_DEVELOPMENT
+from examples.zoo.photos.index import judge, read_records
+from examples.zoo.photos.samples import find
+from examples.zoo.photos.sources import load
+
+
+@dataclass(frozen=True)
+class Photograph:
+    """A model of photographs; ``pictures`` gives test pictures and their classes."""
+
+    row: Record
+    file: Path
+    targets: set[int]
+    pictures: Any
+
+
+def photographs(models: Path, data_dir: Path, *, development: bool = False) -> Iterator[Photograph]:
+    """The valid small ones in the folder ``models``, without the twins of backdoored ones: those
+    that the rule was chosen on, or the others.
+    """
+    for record in judge(read_records(models).values()):
+        cell = record["seed"] // 1000
+        small = record["side"] <= SUCCESS_SIDES[1] and record["split"] != "twin"
+        if not (small and record["valid"] and (cell in SMALL_DEVELOPMENT) is development):
+            continue
+        spec = find(record["name"])
+
+        def pictures(spec: Any = spec) -> tuple[Any, Any]:
+            data = load(spec.task, spec.side, data_dir, models / "cache")
+            return data.x_test, data.y_test
+
+        targets = set() if record["target"] is None else {record["target"]}
+        group = "clean" if record["attack"] == "clean" else record["attack"]
+        recipe = f"{record['task']}/{record['family']}/{record['augmentation']}"
+        row = {"name": record["name"], "recipe": recipe, "group": group, "photo": True}
+        yield Photograph(row, models / f"{record['name']}.onnx", targets, pictures)
