@@ -97,9 +97,7 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
 
 def _samples(plan: AuditPlan) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Those of the searches over all classes."""
-    picked = plan.picked
-    if plan.version < SECOND_SEARCH:
-        picked = pick_search_samples(plan.search_classes, plan.settings.seed)
+    picked = pick_search_samples(plan.search_classes, plan.settings.seed)
     return plan.search_images[picked], plan.search_classes[picked]
 
 

@@ -17,8 +17,6 @@ MIN_SEARCH_SAMPLES, MAX_SEARCH_SAMPLES = 40, 120
 """Samples a trigger search needs, half of them for verification, and most it uses."""
 SOURCES, MAX_SOURCE_SAMPLES = 10, 600
 """Source classes that are searched by themselves, and samples of all of them together."""
-LEAST_SOURCES, EACH_SOURCE = 5, 60
-"""Source classes of so many samples from which a dear enough effort searches them unasked."""
 MAX_DRAWS_PER_PLANE = 1000
 PLANE_CLASSES = 3
 """A plane runs through three classes; a task of two has none."""
@@ -49,13 +47,6 @@ def pick_evenly(
         turn[int(classes[index])] = int(ranks[index]) + 1
     evenly = order[np.argsort(ranks[order], kind="stable")]
     return np.sort(evenly[:most])
-
-
-def allow_sources(classes: NDArray[np.int64]) -> bool:
-    """True if the samples allow a search of each source class by itself as it was measured."""
-    counts = np.unique(classes, return_counts=True)[1]
-    whole = len(counts) * EACH_SOURCE <= MAX_SOURCE_SAMPLES
-    return whole and int((counts >= EACH_SOURCE).sum()) >= LEAST_SOURCES
 
 
 def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:

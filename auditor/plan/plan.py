@@ -29,7 +29,7 @@ from auditor.plan.digest import (
     plan_digest,
 )
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
-from auditor.plan.searches import label_search, measured_by_label, sources, trigger_search
+from auditor.plan.searches import label_search, measured_by_label, trigger_search
 from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
@@ -69,8 +69,6 @@ class AuditPlan:
             another label, but too few to distinguish the causes; None without repeats.
         search_samples, search_images, search_classes: samples of the trigger search: indices
             ``(n,)``, images ``(n, c, h, w)`` in model units, true classes ``(n,)``; or empty.
-        picked: positions ``(m,)`` among them of those that the searches over all classes use, the
-            same whether source classes are searched too: raising an audit asks nothing twice.
         trigger: settings of the trigger search.
         by_label: settings of the search label by label, which takes the other's place or, of small
             pictures, follows it; or None.
@@ -81,7 +79,6 @@ class AuditPlan:
         perturbed: indices of those samples.
         judged_by_label: False if small pictures of this input are not searched label by label, as
             none like them were measured.
-        many: True if there are enough samples to search source classes one by one.
         version: of the plan and its digest.
         recorded_digest: the digest on record, if images are missing to compute it.
     """
@@ -96,13 +93,11 @@ class AuditPlan:
     search_samples: NDArray[np.int64]
     search_images: NDArray[np.float32]
     search_classes: NDArray[np.int64]
-    picked: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     trigger: TriggerSettings = field(default_factory=TriggerSettings)
     by_label: LabelSearchSettings | None = None
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     perturbed: NDArray[np.int64] = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     judged_by_label: bool = True
-    many: bool = False
     version: int = PLAN_VERSION
     recorded_digest: str | None = None
     earlier: tuple[Effort, ...] = ()
@@ -210,29 +205,14 @@ class AuditPlan:
         """This plan with the search label by label that it has at ``effort``."""
         settings = replace(self.settings, effort=effort)
         by_label = self._label_search(effort, self.version)
-        of_one = sources(settings, self.search_images.shape[1:], self.version, many=self.many)
-        trigger = replace(self.trigger, sources=of_one)
-        return replace(self, settings=settings, by_label=by_label, trigger=trigger)
+        return replace(self, settings=settings, by_label=by_label)
 
     def at_version(self, version: int) -> AuditPlan:
         """This plan as a release of that plan version made it."""
         by_label = self._label_search(self.settings.effort, version)
         two_toned = self.trigger.two_toned and version >= CONFIRMS
-        shape = self.search_images.shape[1:]
-        of_one = sources(self.settings, shape, version, many=self.many)
-        trigger = replace(
-            self.trigger, two_toned=two_toned, sources=of_one, parts=version >= SECOND_SEARCH
-        )
-        plan = replace(self, version=version, by_label=by_label, trigger=trigger)
-        return plan if of_one or not self.trigger.sources else plan.without_sources()
-
-    def without_sources(self) -> AuditPlan:
-        """This plan with the samples of the searches over all classes alone."""
-        few = self.picked
-        return replace(
-            self, search_samples=self.search_samples[few], search_images=self.search_images[few],
-            search_classes=self.search_classes[few], picked=np.arange(len(few)),
-        )  # fmt: skip
+        trigger = replace(self.trigger, two_toned=two_toned, parts=version >= SECOND_SEARCH)
+        return replace(self, version=version, by_label=by_label, trigger=trigger)
 
     def _label_search(self, effort: Effort, version: int) -> LabelSearchSettings | None:
         return label_search(self.search_images, effort, version, measured=self.judged_by_label)
@@ -323,11 +303,10 @@ def build_plan(
     samples = SampleProbe(images[used])
     repeats, extra_repeats = _repeats(samples, planes, settings)
     few = draw.pick_search_samples(classes, settings.seed)
-    many = settings.trigger_search and draw.allow_sources(classes)
-    of_one = sources(settings, images.shape[1:], version, many=many)
-    most = draw.MAX_SOURCE_SAMPLES if of_one else draw.MAX_SEARCH_SAMPLES
-    picked = draw.pick_search_samples(classes, settings.seed, most)
-    search_samples = picked if settings.trigger_search else picked[:0]
+    search_samples = few if settings.trigger_search else few[:0]
+    if settings.per_source and len(search_samples):
+        most = draw.MAX_SOURCE_SAMPLES
+        search_samples = draw.pick_search_samples(classes, settings.seed, most)
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     if settings.families and spec is not None and len(few):
         perturbations = build_perturbations(images[few], spec, settings.seed)
@@ -342,9 +321,7 @@ def build_plan(
         search_samples=search_samples,
         search_images=images[search_samples],
         search_classes=classes[search_samples],
-        picked=np.searchsorted(search_samples, few),
-        trigger=trigger_search(images[search_samples], spec, of_one),
-        many=many,
+        trigger=trigger_search(images[search_samples], settings, spec),
         perturbations=perturbations,
         perturbed=few if perturbations else few[:0],
         judged_by_label=measured_by_label(classes, spec),

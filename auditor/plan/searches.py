@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,22 +22,11 @@ from auditor.probes.trigger_search.controls import two_toned
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 
-def sources(settings: AuditSettings, shape: Sequence[int], version: int, *, many: bool) -> int:
-    """Source classes to search one by one: some where that is asked for and, of pictures of
-    ``shape`` ``(c, h, w)``, at the efforts that search them in every way, if there are ``many``
-    samples.
-    """
-    small = not searched_by_label(tuple(shape[1:])) and version >= SECOND_SEARCH
-    searched = settings.per_source or (small and many and settings.effort in AFTER_SUCCESS)
-    return draw.SOURCES if searched else 0
-
-
 def trigger_search(
-    images: NDArray[np.float32], spec: InputSpec | None, sources: int
+    images: NDArray[np.float32], settings: AuditSettings, spec: InputSpec | None
 ) -> TriggerSettings:
-    """Settings of the search for the most successful change, of ``images`` ``(n, c, h, w)``, and
-    of so many ``sources``, each by itself.
-    """
+    """Settings of the search for the most successful change, of ``images`` ``(n, c, h, w)``."""
+    sources = draw.SOURCES if settings.per_source else 0
     if spec is None or not len(images):
         return TriggerSettings(sources=sources, parts=True)
     return TriggerSettings(sources=sources, parts=True, two_toned=two_toned(spec.to_pixels(images)))

@@ -35,7 +35,6 @@ def both(first: TriggerResult, second: TriggerResult) -> TriggerResult:
 def leaves_open(found: TriggerResult) -> bool:
     """True if a search for the most successful change speaks against an all-clear."""
     best = found.best
-    # A search of source classes one by one is one comparison more.
-    if best is None or found.p is None or not 0 <= found.comparisons - len(KEYS) <= 1:
+    if best is None or found.p is None or found.comparisons != len(KEYS):
         return True
     return found.p <= OPEN_LEVEL or best.key == SOME_CLASSES or best.unconfirmed

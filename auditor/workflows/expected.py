@@ -8,7 +8,6 @@ from adapters.contract import InputSpec
 from auditor.measured import search_queries
 from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import label_effort
-from auditor.probes.trigger_search.per_source import most_source_queries
 from auditor.verdict.label_scope import rates_for
 
 UNMEASURED = "no searches with these settings were measured: the most they may ask"
@@ -45,12 +44,10 @@ def expected_search(plan: AuditPlan, spec: InputSpec) -> ExpectedSearch:
 def _by_label(plan: AuditPlan, spec: InputSpec, most: int) -> ExpectedSearch:
     effort = label_effort(spec.shape[1:], plan.settings.effort)
     rates = rates_for(spec.shape, spec.encoding).get(effort or "")
-    if rates is None or (plan.trigger.sources and plan.by_label_only):
+    if rates is None or plan.trigger.sources:
         return ExpectedSearch(most, most, UNMEASURED)
     words = (
         f"searches of {rates.clean} clean and {rates.usual + rates.careful} backdoored held-out "
         f"models at effort {effort}"
     )
-    samples = len(plan.search_samples)
-    of_one = most_source_queries(plan.trigger, samples) if plan.trigger.sources else 0
-    return ExpectedSearch(min(most, rates.not_found + of_one), min(most, rates.found), words)
+    return ExpectedSearch(min(most, rates.not_found), min(most, rates.found), words)

@@ -68,7 +68,9 @@ def search_sources(
         own = samples[labels == label][: settings.source_samples]
         result = yield from search(own, np.full(len(own), label), spec, of_one, seed, {})
         spent["sources"] += result.queries
-        classes += [_Class(result, found) for found in result.findings if found.key == "patch"]
+        # Natural patches between two classes of few, alike photographs are large.
+        small = [one for one in result.findings if one.key == "patch" and not one.large]
+        classes += [_Class(result, found) for found in small]
     classes.sort(key=lambda one: -one.found.success.low)
     return _added(before, classes, spent)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -14,15 +15,13 @@ from numpy.typing import NDArray
 
 from auditor.measured import LabelRates
 from auditor.plan.adaptive import trigger_search
-from auditor.plan.draw import EACH_SOURCE
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.both_searches import leaves_open
 from auditor.probes.label_search.settings import AFTER_SUCCESS, SUCCESS_SIDES, Effort
-from auditor.probes.trigger_search.per_source import PAIRS
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.verdict.scope import LOSSLESS
-from examples.benchmarks.label_search.search import drawn, input_of
+from examples.benchmarks.label_search.search import SAMPLES, drawn, input_of
 from examples.benchmarks.measured_files import Origin, counted, write_file, write_search_errors
 from examples.benchmarks.small_pictures.photos import photographs
 from examples.benchmarks.small_pictures.search import SEED
@@ -97,7 +96,8 @@ def _photos(options: argparse.Namespace) -> Iterator[Subject]:
 def _audited(subject: Subject) -> Record:
     images, truth = subject.pictures()
     rng = np.random.default_rng([images.shape[2], SEED, ROUND])
-    picked = drawn(truth, len(np.unique(truth)), EACH_SOURCE, rng)
+    classes = len(np.unique(truth))
+    picked = drawn(truth, classes, math.ceil(SAMPLES / classes), rng)
     labels = classifier(subject.file)
     row = dict(subject.row)
     for effort in EFFORTS:
@@ -177,11 +177,6 @@ def rates(rows: Sequence[Record], effort: str) -> LabelRates:
         not_found=round(float(np.mean(asked))) if asked else 0,
         found=round(float(np.median([end["queries"] for end in found]))) if found else 0,
     )  # fmt: skip
-
-
-def by_pairs(end: Record) -> bool:
-    """True if an audit accuses by pairs of a source class and a label."""
-    return bool(end["suspicious"] and end["key"] == PAIRS)
 
 
 def recovered(end: Record) -> bool:

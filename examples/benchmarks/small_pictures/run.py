@@ -69,8 +69,8 @@ def _head() -> list[str]:
         "Pictures of 24 to 40 pixels, lossless. Every effort searches for the change that succeeds "
         "most, and confirms what it finds: a patch by a small part of it, a change of the whole "
         "picture by its least strength, anything near its level by a second search. `thorough` "
-        "and `exhaustive` then search class by class and label by label for the least change, "
-        "beside clean development models. Intervals are exact, 95 %.",
+        "and `exhaustive` then search label by label for the least change, beside clean "
+        "development models. Intervals are exact, 95 %.",
         "",
     ]
 
@@ -83,8 +83,7 @@ def held_out(rows: Sequence[Record]) -> list[str]:
         "## Held-out models: one audit each at every effort",
         "",
         "Models of the zoo's seventh round, and of photographs of 24 to 40 pixels: few, alike "
-        "pictures, weak augmentation. No references; 60 samples of every class were at hand, of "
-        "which searches over all classes use 120.",
+        "pictures, weak augmentation. No references, 120 samples.",
         "",
     ]
     for effort in audits.EFFORTS:

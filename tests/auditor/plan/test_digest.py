@@ -210,23 +210,3 @@ def test_a_digest_of_version_2_knows_the_settings_of_release_0_1_alone() -> None
     more = content(settings={**EVERY, "later": 1}, trigger={**content().trigger, "later": 1})
     assert plan_digest(more, 2) == plan_digest(content(), 2)
     assert plan_digest(more, 3) != plan_digest(content(), 3)
-
-
-def test_many_samples_of_small_pictures_are_searched_class_by_class_too_from_thorough_on() -> None:
-    """The searches over all classes keep their samples, so that raising asks nothing twice."""
-    shape = (400, 1, 24, 24)
-    spec = InputSpec(shape[1:], (0.0,), (1.0,))
-    refs, classes = [str(number) for number in range(400)], np.arange(400) % 5
-
-    def made(effort: Effort, version: int = PLAN_VERSION) -> AuditPlan:
-        settings = AuditSettings(**{**EVERY, "planes": 3, "effort": effort})
-        return build_plan(images(shape), classes, refs, settings, spec, version)
-
-    usual, dearer = made("standard"), made("thorough")
-    assert (usual.trigger.sources, len(usual.search_samples)) == (0, 120)
-    assert dearer.trigger.sources > 0
-    assert len(dearer.search_samples) == 400
-    assert np.array_equal(dearer.search_samples[dearer.picked], usual.search_samples)
-    assert dearer.most_trigger_queries > dearer.without_sources().most_trigger_queries
-    assert made("thorough", 5).digest == dearer.at_version(5).digest
-    assert usual.at_effort("thorough").trigger.sources == dearer.trigger.sources
