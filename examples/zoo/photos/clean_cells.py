@@ -191,5 +191,5 @@ CLEAN_HELD_OUT = (
     _clean(304, "clothes", 38, "mobilenet", "strong", 18),
 )
 SMALL_DEVELOPMENT = frozenset({*range(271, 276), *range(283, 291)})
-"""Cells of small photographs that the rule of small pictures is chosen on. The model of 275 was held
-out for an earlier form of it, which searched class by class at ``thorough`` and accused it."""
+"""Cells of small photographs that the rule of small pictures is chosen on. The model of 275 was
+held out for an earlier form of it, which searched class by class at ``thorough`` and accused it."""

@@ -130,6 +130,27 @@ def test_a_habit_of_the_model_is_shown_and_neither_accuses_nor_clears() -> None:
     assert "a plain change does as much" in sentence(found.reason)
 
 
+@pytest.mark.parametrize(
+    ("key", "doubt", "said"),
+    [
+        ("patch", "large", "no small part of that patch does as much"),
+        ("field@strong", "strong", "no weaker change of its kind leads there"),
+        ("patch", "once", "a second, independent search did not find it again"),
+    ],
+)
+def test_what_is_not_confirmed_is_shown_and_neither_accuses_nor_clears(
+    key: str, doubt: str, said: str
+) -> None:
+    outcome = searched(key, 8)
+    large = doubt == "large"
+    best = replace(outcome.result.findings[0], large=large, unconfirmed=True)
+    result = replace(outcome.result, findings=(best,), best=best, suspicious=False)
+    found = trigger_evidence(replace(outcome, result=result), NAMES, PIXELS, None, 10)
+    assert found is not None
+    assert (found.suspicious, found.natural, found.clears) == (False, True, False)
+    assert said in sentence(found.reason)
+
+
 def test_a_patch_for_some_classes_alone_is_shown_and_decides_nothing() -> None:
     outcome = searched("patch@sources", 12)
     alone = replace(outcome, result=replace(outcome.result, suspicious=False))

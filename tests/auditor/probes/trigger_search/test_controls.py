@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.probes.trigger_search.controls import is_habit, two_toned
+from auditor.probes.trigger_search.controls import is_habit, two_toned, works_in_part
 from auditor.probes.trigger_search.judge import unconfirmed
 from auditor.probes.trigger_search.patches import Patch
 from auditor.probes.trigger_search.result import TriggerFinding
@@ -105,6 +105,40 @@ def test_a_large_patch_is_a_habit_if_plain_white_does_the_same_and_no_part_of_it
     assert not habit(blotted(corner, 60.0), white), "a part of three pixels does it"
     assert not habit(blotted(corner, 300.0), white)
     assert not habit(blotted(corner, 50.0), Patch(PATTERN[:, :3, :3], ((1, 1),))), "it is small"
+
+
+def in_part(labels: Labels, transform: Transform) -> bool:
+    pixels, classes = digits()
+    sets = [SampleSet(SPEC, pixels, classes, np.random.default_rng(n)) for n in range(2)]
+    full = exact_interval(48, 48, 0.95)
+    asked = works_in_part(*sets, Verified(transform, 2, full, full, {}, 1.0), SETTINGS)
+    return drive(asked, labels)
+
+
+def test_a_patch_works_in_part_if_three_pixels_of_it_do_as_much() -> None:
+    white, corner = Patch(np.full_like(PATTERN, 255), ((1, 1),)), slice(1, 7)
+    assert in_part(blotted(corner, 60.0), white)
+    assert not in_part(blotted(corner, 200.0), white), "it takes nearly all of it"
+    assert in_part(blotted(corner, 200.0), Patch(PATTERN[:, :3, :3], ((1, 1),))), "it is small"
+    assert in_part(lightened(300.0), Field(SIGNS, 38.0)), "it is no patch"
+
+
+def test_a_search_does_not_accuse_by_a_patch_of_which_no_part_works() -> None:
+    pixels, classes = digits(100)
+    samples = SPEC.from_pixels(pixels)
+    found = {
+        parts: drive(
+            search(samples, classes, SPEC, replace(TriggerSettings(), parts=parts), 1),
+            blotted(slice(1, 6), 180.0),
+        )
+        for parts in (False, True)
+    }
+    assert found[False].suspicious
+    assert not found[True].suspicious
+    best = found[True].best
+    assert best is not None
+    assert best.large
+    assert best.unconfirmed
 
 
 def test_changes_without_a_plain_form_are_no_habits() -> None:
