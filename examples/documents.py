@@ -117,8 +117,8 @@ def cost() -> str:
     """What trigger searches of reference models asked."""
     found, not_found = search_queries().found, search_queries().not_found
     return (
-        "Planes, samples and repeats ask under 1,000 labels. On the zoo's development models the "
-        f"trigger search took\n{found.mean:,.0f} queries on average where it found a trigger "
+        "Planes, samples and repeats ask under 1,000 labels. On held-out models of small pictures "
+        f"the trigger search took\n{found.mean:,.0f} queries on average where it found a trigger "
         f"(5 to 95 %: {found.low:,} to {found.high:,}) and {not_found.mean:,.0f} where it did\n"
         f"not ({not_found.low:,} to {not_found.high:,}). The rule beside references adds at most "
         "1,120.\n"

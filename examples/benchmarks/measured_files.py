@@ -293,11 +293,6 @@ SEARCH_CLEARING = Origin(
     "Held-out models of the zoo, rounds three to five: one trigger search each, judged by clean "
     "models of other recipes; cleared if nothing is suspicious and nothing unusual.",
 )
-SEARCHES = Origin(
-    "queries",
-    ("trigger_search/data.json.gz",),
-    "Searches of the zoo's development models with the shipped settings.",
-)
 
 
 def write_search_errors(
@@ -327,14 +322,14 @@ def search_clears(row: Record) -> bool:
     return not row["trigger_suspicious"] and row["search"]["p"] > OPEN_LEVEL
 
 
-def write_queries(budget: int, searches: Sequence[Record]) -> None:
+def write_queries(origin: Provenance, budget: int, searches: Sequence[Record]) -> None:
     """Write the queries that searches with this budget asked."""
     found, not_found = (
         _query_stats([row["queries"] for row in searches if row["suspicious"] is ended])
         for ended in (True, False)
     )
     values = asdict(SearchQueries(budget, found, not_found))
-    write_file("search_queries", _origin_of(SEARCHES, searches), values)
+    write_file("search_queries", origin, values)
 
 
 def _query_stats(asked: Sequence[int]) -> QueryStats:

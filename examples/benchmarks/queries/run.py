@@ -3,12 +3,11 @@
     python -m examples.benchmarks queries ask --data-dir DATA
     python -m examples.benchmarks queries fine --data-dir DATA
     python -m examples.benchmarks queries stop
-    python -m examples.benchmarks queries [--dense FOLDER] [--write-measured]
+    python -m examples.benchmarks queries [--dense FOLDER]
 
 ``ask`` and ``fine`` ask trained models (:mod:`ask`), ``stop`` judges committed answers in several
 orders (:mod:`stopping`). Without a step audits are simulated on the label maps that ``ask`` wrote
 to ``--dense`` (200 planes of 32 x 32 points per model), and the page and its plots are made.
-``--write-measured`` writes the queries of a search into the product, without any label map.
 """
 
 from __future__ import annotations
@@ -20,8 +19,6 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 
-from auditor.probes.trigger_search.settings import TriggerSettings
-from examples.benchmarks import measured_files
 from examples.benchmarks.cells import save_plot
 from examples.benchmarks.queries import ask, stopping
 from examples.benchmarks.queries.simulation import (
@@ -45,7 +42,7 @@ from examples.benchmarks.queries.tables import (
     pictures,
     table,
 )
-from examples.benchmarks.queries.verdict import development_searches, to_a_verdict
+from examples.benchmarks.queries.verdict import to_a_verdict
 from examples.benchmarks.stored import Record, write_page
 from examples.benchmarks.zoo_models import DATASETS, add_asking_options, require_data
 from examples.zoo import default_folder
@@ -71,7 +68,6 @@ def main() -> None:
     )
     parser.add_argument("--pictures-only", action="store_true", help="with ask: no label maps")
     parser.add_argument("--each", type=int, default=1, help="with fine: models of each kind")
-    measured_files.add_option(parser)
     add_asking_options(parser)
     options = parser.parse_args()
     if options.step in {"ask", "fine"}:
@@ -79,8 +75,6 @@ def main() -> None:
         {"ask": ask.ask, "fine": ask.ask_fine}[options.step](options)
     elif options.step == "stop":
         stopping.judge_all()
-    elif options.write_measured:
-        measured_files.write_queries(TriggerSettings().budget, development_searches())
     else:
         write_report(options.dense)
 

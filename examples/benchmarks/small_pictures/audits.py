@@ -20,9 +20,16 @@ from auditor.plan.settings import AuditSettings
 from auditor.probes.both_searches import leaves_open
 from auditor.probes.label_search.settings import AFTER_SUCCESS, SUCCESS_SIDES, Effort
 from auditor.probes.trigger_search.result import TriggerResult
+from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.search import SAMPLES, drawn, input_of
-from examples.benchmarks.measured_files import Origin, counted, write_file, write_search_errors
+from examples.benchmarks.measured_files import (
+    Origin,
+    counted,
+    write_file,
+    write_queries,
+    write_search_errors,
+)
 from examples.benchmarks.small_pictures.photos import photographs
 from examples.benchmarks.small_pictures.search import SEED
 from examples.benchmarks.stored import Record, read, write
@@ -197,6 +204,8 @@ def write_rates(rows: Sequence[Record]) -> None:
     efforts = {effort: asdict(rates(judged, effort)) for effort in AFTER_SUCCESS}
     population = {"sides": list(SUCCESS_SIDES), "coding": LOSSLESS, "efforts": efforts}
     write_file("small_label_rates", origin, [population])
+    asked = [row[EFFORTS[0]] for row in judged]
+    write_queries(origin, TriggerSettings().budget, asked)
     standard = rates(judged, EFFORTS[0])
     write_search_errors(
         origin, standard.accused, standard.clean, standard.usual - standard.usual_found,

@@ -13,22 +13,21 @@ import pytest
 
 from auditor.measured import FOLDER, NAMES
 from auditor.probes.trigger_search.judge import logit
-from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.workflows.profiles import load_profile
 from examples.benchmarks import measured_files
 from examples.benchmarks.decision_rule.evidence import load_searches
 from examples.benchmarks.held_out.tables import load_rows
 from examples.benchmarks.per_source.run import DATA, null_of_pairs
 from examples.benchmarks.profiles.run import make_profiles
-from examples.benchmarks.queries.verdict import development_searches
+from examples.benchmarks.small_pictures import audits, search
 from examples.benchmarks.stored import ROOT, read
 from examples.benchmarks.trigger_search.search import null_of
 
 
 def held_out() -> None:
     rows = load_rows()
-    audits = [measured_files.Audited.of_row(row) for row in rows]
-    measured_files.write_rule_rates(measured_files.BY_SCORING, audits)
+    scored = [measured_files.Audited.of_row(row) for row in rows]
+    measured_files.write_rule_rates(measured_files.BY_SCORING, scored)
 
 
 def trigger_null() -> None:
@@ -41,8 +40,12 @@ def per_source() -> None:
     measured_files.write_source_null(null_of_pairs(clean), clean)
 
 
-def queries() -> None:
-    measured_files.write_queries(TriggerSettings().budget, development_searches())
+def small_pictures() -> None:
+    audits.write_rates(read(audits.ROWS))
+
+
+def small_null() -> None:
+    search.write_null(read(search.ROWS))
 
 
 @pytest.fixture
@@ -62,7 +65,8 @@ WRITERS: list[tuple[Callable[[], None], tuple[str, ...]]] = [
     (held_out, ("decision_rates",)),
     (trigger_null, ("trigger_null",)),
     (per_source, ("per_source_null",)),
-    (queries, ("search_queries",)),
+    (small_pictures, ("small_label_rates", "trigger_error_rates", "search_queries")),
+    (small_null, ("small_label_null",)),
 ]
 
 

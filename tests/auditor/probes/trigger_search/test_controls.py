@@ -109,9 +109,11 @@ def test_a_large_patch_is_a_habit_if_plain_white_does_the_same_and_no_part_of_it
 
 def in_part(labels: Labels, transform: Transform) -> bool:
     pixels, classes = digits()
-    sets = [SampleSet(SPEC, pixels, classes, np.random.default_rng(n)) for n in range(2)]
+    searched, kept = (
+        SampleSet(SPEC, pixels, classes, np.random.default_rng(seed)) for seed in range(2)
+    )
     full = exact_interval(48, 48, 0.95)
-    asked = works_in_part(*sets, Verified(transform, 2, full, full, {}, 1.0), SETTINGS)
+    asked = works_in_part(searched, kept, Verified(transform, 2, full, full, {}, 1.0), SETTINGS)
     return drive(asked, labels)
 
 
