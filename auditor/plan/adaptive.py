@@ -18,6 +18,7 @@ from auditor.plan.draw import pick_search_samples
 from auditor.plan.plan import AuditPlan
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
+from auditor.probes.label_search.judge import PHOTO
 from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.settings import AFTER_SUCCESS, label_effort
 from auditor.probes.second_search import (
@@ -88,11 +89,13 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     settings = plan.by_label
     assert settings is not None
     assert effort is not None
+    limits = None
     if plan.version < SECOND_SEARCH and not plan.by_label_only:
-        effort = AFTER_SUCCESS[0]
+        effort, limits = AFTER_SUCCESS[0], PHOTO
     return label_search(
-        *_samples(plan), spec, settings, effort, plan.settings.seed, plan.earlier, plan.looks
-    )
+        *_samples(plan), spec, settings, effort, plan.settings.seed, plan.earlier, plan.looks,
+        limits,
+    )  # fmt: skip
 
 
 def _samples(plan: AuditPlan) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

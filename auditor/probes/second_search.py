@@ -22,12 +22,12 @@ SURE = 0.1
 """Part of the level up to which one search is enough."""
 SECOND_STREAM = 1_000_003
 """Added to the seed."""
-_ADDED = ("field4", "field8", "wave")
+_ADDED = ("field4", "field8")
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "field": _ADDED, "noise": _ADDED, "blend": _ADDED, "wave": _ADDED, "warp": ("warp",),
 }  # fmt: skip
 """Families whose least strength tells of a kind of change of the whole picture."""
-WEAK = Limits(0.01, {"weak-field4": 3.3, "weak-field8": 3.3, "weak-wave": 3.3, "weak-warp": 0.8})
+WEAK = Limits(0.01, {"weak-field4": 3.3, "weak-field8": 3.3, "weak-warp": 0.8})
 """How weak such a change may be to accuse."""
 
 

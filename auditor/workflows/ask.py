@@ -192,7 +192,9 @@ async def _search(
     """Search for a trigger; its outcome is None if it was cut off."""
     plan = answers.plan
     most = expected_search(plan, oracle.input_spec).not_found
-    note = f"Searching for a trigger: about {most:,} queries where it finds none, mostly fewer else."
+    note = (
+        f"Searching for a trigger: about {most:,} queries where it finds none, mostly fewer else."
+    )
     names = oracle.label_space.names
 
     def show(lead: Lead) -> None:

@@ -58,7 +58,7 @@ def test_a_finding_within_a_factor_of_ten_of_its_level_is_borderline() -> None:
 def test_changes_of_the_whole_picture_are_weakened_and_patches_are_not() -> None:
     settings = weakest(FIELD)
     assert settings is not None
-    assert settings.families == ("field4", "field8", "wave")
+    assert settings.families == ("field4", "field8")
     assert (settings.random_draws, settings.patch_sides) == (0, ())
     warp = weakest(outcome(finding("warp", "warp@weak")))
     assert warp is not None

@@ -57,6 +57,16 @@ def test_a_small_patch_accuses_where_clean_models_need_far_larger_ones() -> None
     assert larger.leaves_open(len(NULL))
 
 
+def test_waves_accuse_on_photographs_and_never_on_small_pictures() -> None:
+    null = {"weak-wave": LabelCell(4.7, 0.2, 60, 4.1, 4.1)}
+    found = [_finding("weak-wave", 3, 2.8, 90), _finding("weak-wave", 5, 4.8, 2)]
+    ends = {
+        side: judge(found, null, 10, limits_for((3, side, side)))[0].suspicious(12)
+        for side in (32, 40, 41, 64)
+    }
+    assert ends == {32: False, 40: False, 41: True, 64: True}
+
+
 def test_larger_pictures_than_those_of_the_null_are_judged_more_strictly() -> None:
     one = _best("small-patch4", 1.15, 90, other=1.6)
     p = one.p * len(NULL)
