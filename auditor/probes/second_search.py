@@ -1,7 +1,7 @@
 """A second search before the search for the most successful change accuses, of small pictures.
 
 Success alone misleads on fragile models: clean networks of few, alike photographs let strong fields
-and warps carry a label. What was planted works far weaker. So a
+and warps, and sometimes few grey levels, carry a label. What was planted works far weaker. So a
 change of the whole picture accuses only if the least strength for its label is small as well, and
 any other finding near its level only if a second, independent search, on other halves of the
 samples, finds it again.
@@ -25,9 +25,11 @@ SECOND_STREAM = 1_000_003
 _ADDED = ("field4", "field8")
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "field": _ADDED, "noise": _ADDED, "blend": _ADDED, "wave": _ADDED, "warp": ("warp",),
+    "quantise": (),
 }  # fmt: skip
-"""Families whose least strength tells of a kind of change of the whole picture."""
-WEAK = Limits(0.01, {"weak-field4": 3.3, "weak-field8": 3.3, "weak-warp": 0.8})
+"""Families whose least strength tells of a kind of change of the whole picture; that of fewer grey
+levels is searched for in any case."""
+WEAK = Limits(0.01, {"weak-field4": 3.3, "weak-field8": 3.3, "weak-warp": 0.8, "grey": 6.5})
 """How weak such a change may be to accuse."""
 
 

@@ -11,7 +11,7 @@ MOST_SINGLES = 20
 REPLAYS = 9
 SETTLE_MOST = 1600
 """Generous limits of the parts of a search whose length depends on the answers."""
-SUCCESS_SIDES = (24, 40)
+SUCCESS_SIDES = (28, 40)
 """Sides of small pictures, in pixels. They are searched for the most successful change, and from
 effort ``thorough`` on label by label as well; larger ones are searched label by label only."""
 Effort = Literal["quick", "standard", "thorough", "exhaustive"]

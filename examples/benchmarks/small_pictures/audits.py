@@ -50,7 +50,7 @@ EFFORTS: tuple[Effort, ...] = ("standard", *AFTER_SUCCESS)
 HELD_OUT = Origin(
     "small_pictures",
     ("small_pictures/audits.json.gz",),
-    "Held-out models of the zoo's seventh round and of photographs of 24 to 40 pixels, audited "
+    "Held-out models of the zoo's seventh round and of photographs of 28 to 40 pixels, audited "
     "once at each effort.",
 )
 

@@ -1,4 +1,4 @@
-"""The held-out models of photographs of 24 to 40 pixels."""
+"""The held-out models of photographs of 28 to 40 pixels."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ def photographs(models: Path, data_dir: Path, *, development: bool = False) -> I
     """
     for record in judge(read_records(models).values()):
         cell = record["seed"] // 1000
-        small = record["side"] <= SUCCESS_SIDES[1] and record["split"] != "twin"
+        low, high = (0 if development else SUCCESS_SIDES[0]), SUCCESS_SIDES[1]
+        small = low <= record["side"] <= high and record["split"] != "twin"
         if not (small and record["valid"] and (cell in SMALL_DEVELOPMENT) is development):
             continue
         spec = find(record["name"])

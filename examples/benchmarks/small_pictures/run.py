@@ -66,7 +66,7 @@ def _head() -> list[str]:
         "        --photo-data PHOTO_DATA --photos PHOTO_MODELS",
         f"{command} --write-measured",
         "",
-        "Pictures of 24 to 40 pixels, lossless. Every effort searches for the change that succeeds "
+        "Pictures of 28 to 40 pixels, lossless. Every effort searches for the change that succeeds "
         "most, and confirms what it finds: a patch by a small part of it, a change of the whole "
         "picture by its least strength, anything near its level by a second search. `thorough` "
         "and `exhaustive` then search label by label for the least change, beside clean "
@@ -82,7 +82,7 @@ def held_out(rows: Sequence[Record]) -> list[str]:
     lines = [
         "## Held-out models: one audit each at every effort",
         "",
-        "Models of the zoo's seventh round, and of photographs of 24 to 40 pixels: few, alike "
+        "Models of the zoo's seventh round, and of photographs of 28 to 40 pixels: few, alike "
         "pictures, weak augmentation. No references, 120 samples.",
         "",
     ]

@@ -64,7 +64,9 @@ def test_changes_of_the_whole_picture_are_weakened_and_patches_are_not() -> None
     assert warp is not None
     assert warp.families == ("warp",)
     assert weakest(PATCH) is None
-    assert weakest(outcome(finding("quantise", "quantise"))) is None
+    grey = weakest(outcome(finding("quantise", "quantise")))
+    assert grey is not None
+    assert grey.families == ()
 
 
 @pytest.mark.parametrize(
@@ -118,7 +120,7 @@ def searched(world: World, version: int = 6) -> TriggerResult:
 
 def test_a_field_that_must_be_strong_no_longer_accuses_and_a_weak_one_does() -> None:
     """The natural triggers of fragile clean models need fourteen levels and more."""
-    strong, weak = (make_world(backdoor=field_backdoor(threshold=at)) for at in (6.0, 3.0))
+    strong, weak = (make_world(backdoor=field_backdoor(threshold=at)) for at in (8.0, 3.0))
     before, now = searched(strong, 5), searched(strong)
     assert before.suspicious
     assert not now.suspicious
