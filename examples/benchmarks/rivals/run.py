@@ -81,7 +81,6 @@ def report(
     columns: list[Column], searches: dict[str, dict[str, Record]], meta: dict[str, Record]
 ) -> str:
     """The page."""
-    last = {(one.method, one.access): one for one in columns}
     lines = [
         "# Rivals on the same models",
         "",
@@ -109,7 +108,7 @@ def report(
         "",
         "Models accused; AUROC beside the clean ones. Each method at its most queries.",
         "",
-        *tables.attacks_table(list(last.values())),
+        *tables.attacks_table(columns),
         *_what_is_found(searches, columns),
         "## What MNTD was trained on",
         "",

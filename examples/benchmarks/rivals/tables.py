@@ -56,7 +56,8 @@ def _bad(model: Scored) -> bool:
 
 
 def attacks_table(columns: Sequence[Column]) -> list[str]:
-    """Accused of each attack, and its AUROC."""
+    """Accused of each attack and its AUROC, by each method's last column."""
+    columns = list({(one.method, one.access): one for one in columns}.values())
     heads = [f"{one.method}, {one.access}, {one.effort}" for one in columns]
     lines = [f"| attack | models | {' | '.join(heads)} |", f"|---|---|{'---|' * len(heads)}"]
     for attack in ATTACKS:
