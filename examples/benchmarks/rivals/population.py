@@ -1,4 +1,4 @@
-"""The models that rivals are measured on: those of the audits of small pictures."""
+"""The models that rivals are measured on: held-out ones of the zoo's fifth and sixth round."""
 
 from __future__ import annotations
 
@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 
-from examples.benchmarks.small_pictures.audits import ROWS as AUDITS
 from examples.benchmarks.small_pictures.search import ROWS as SEARCHES
 from examples.benchmarks.stored import Record, read
 from examples.zoo.index import collect
 
 DEVELOPMENT, HELD_OUT = "development", "held-out"
+AUDITS = Path(__file__).with_name("tool.json.gz")
+"""The tool's own audits of the held-out models, which it had not seen then; they have served its
+development since, and its rule for small pictures has become stricter."""
 
 
 def part_of(model: Record) -> str:

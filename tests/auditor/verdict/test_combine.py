@@ -32,14 +32,14 @@ from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
 from auditor.workflows.verify.verify import verify_bundle
 
-SHAPE, CLASSES = (1, 24, 24), 5
+SHAPE, CLASSES = (1, 28, 28), 5
 SETTINGS = AuditSettings(planes=8, canaries=5, trigger_search=False, families=True)
 Labels = Callable[[NDArray[np.float32]], NDArray[np.int64]]
 
 
 def prototypes() -> NDArray[np.float64]:
     rng = np.random.default_rng(0)
-    coarse = rng.uniform(0.2, 0.8, (CLASSES, 1, 6, 6))
+    coarse = rng.uniform(0.2, 0.8, (CLASSES, 1, 7, 7))
     return np.asarray(np.kron(coarse, np.ones((1, 1, 4, 4))), dtype=np.float64)
 
 
@@ -222,15 +222,15 @@ def test_pictures_unlike_those_it_was_measured_on_decide_nothing(
     tmp_path: Path, profile: Profile
 ) -> None:
     rng = np.random.default_rng(2)
-    x = np.repeat(rng.random((CLASSES, 1, 48, 48)), 9, axis=0) + rng.normal(
-        0, 0.02, (45, 1, 48, 48)
+    x = np.repeat(rng.random((CLASSES, 1, 56, 56)), 9, axis=0) + rng.normal(
+        0, 0.02, (45, 1, 56, 56)
     )
     np.savez(
         tmp_path / "wide.npz", x=np.clip(x, 0, 1).astype(np.float32), y=np.repeat(np.arange(5), 9)
     )
     wide = load_samples(tmp_path / "wide.npz")
     small = classifier(20, target=3)
-    big = oracle(lambda batch: small(batch[:, :, ::2, ::2]), (1, 48, 48))
+    big = oracle(lambda batch: small(batch[:, :, ::2, ::2]), (1, 56, 56))
     other = replace(profile, input_shape=None)
     result = asyncio.run(
         run_audit(AuditRequest(located(big), wide, SETTINGS, tmp_path / "out", profile=other))

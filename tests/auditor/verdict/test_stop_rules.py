@@ -25,7 +25,7 @@ from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
 from auditor.workflows.verify.verify import verify_bundle
 
-SHAPE = (1, 24, 24)
+SHAPE = (1, 28, 28)
 SPEC = InputSpec(SHAPE, (0.0,), (1.0,))
 SETTINGS = AuditSettings(canaries=60)
 
