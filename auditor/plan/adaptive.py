@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.plan.draw import pick_search_samples
+from auditor.plan.draw import pick_search_samples, picked
 from auditor.plan.plan import AuditPlan
+from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
 from auditor.probes.label_search.outcome import label_search
@@ -24,7 +25,7 @@ from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import search
 
 T = TypeVar("T")
-Search = Generator[NDArray[np.float32], NDArray[np.int64], T]
+Search = Generator[NDArray[np.float32] | Pictures, NDArray[np.int64], T]
 """Yields ``(n, c, h, w)`` inputs in model units, is sent ``(n,)`` labels, returns its outcome."""
 
 
@@ -43,7 +44,7 @@ def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
     """
     seed = plan.settings.seed
     first = pick_search_samples(plan.search_classes, seed)
-    images, classes = plan.search_images[first], plan.search_classes[first]
+    images, classes = picked(plan.search_images, first), plan.search_classes[first]
     if plan.by_label_only:
         result = yield from _label_search(plan, images, classes, spec)
     else:
@@ -52,7 +53,7 @@ def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
         result = yield from search_sources(plan.search_images, spec, plan.trigger, seed, result)
     if plan.by_label is not None and not plan.by_label_only and not result.suspicious:
         result = both(result, (yield from _label_search(plan, images, classes, spec)))
-    labels = yield spec.from_pixels(result.preview)
+    labels = yield Pictures(spec, result.preview)
     return TriggerOutcome(result, labels)
 
 
