@@ -22,6 +22,7 @@ from adapters.errors import (
 from adapters.http.client.client import HEADER_BYTES, Client
 from adapters.http.client.endpoint import Endpoint
 from adapters.http.client.polling import Poller
+from adapters.http.transport.body import Body
 from adapters.http.transport.reading import Reply
 from adapters.quoting import printable
 from adapters.target import Target
@@ -36,7 +37,7 @@ _COMFORTABLE_BYTES = 8 * 1024 * 1024
 class Outgoing:
     """One request body and the headers that belong to it, names in lower case."""
 
-    body: bytes
+    body: Body
     headers: Mapping[str, str]
 
 

@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from auditor.engine.contract import Engine, EngineResult
 from auditor.engine.ledger import Ledger, add_ledgers
 from auditor.plan.adaptive import Search, T
-from auditor.probes.base import array_digest, digest_of
+from auditor.probes.base import Pictures, array_digest, digest_of
 
 
 @dataclass(frozen=True)
 class BatchProbe:
-    """Inputs an adaptive probe asks at once, ``(n, c, h, w)`` float32 in model units."""
+    """Inputs an adaptive probe asks at once, ``(n, c, h, w)`` in model units."""
 
-    batch: NDArray[np.float32]
+    batch: NDArray[np.float32] | Pictures
     kind: str
     repeat: bool = False
 

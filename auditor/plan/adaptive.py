@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.plan.digest import SECOND_SEARCH
-from auditor.plan.draw import pick_search_samples
+from auditor.plan.draw import pick_search_samples, picked
 from auditor.plan.plan import AuditPlan
+from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
 from auditor.probes.label_search.judge import PHOTO
@@ -34,7 +35,7 @@ from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.search import search
 
 T = TypeVar("T")
-Search = Generator[NDArray[np.float32], NDArray[np.int64], T]
+Search = Generator[NDArray[np.float32] | Pictures, NDArray[np.int64], T]
 """Yields ``(n, c, h, w)`` inputs in model units, is sent ``(n,)`` labels, returns its outcome."""
 
 
@@ -61,7 +62,7 @@ def trigger_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerOutcome]:
         )
     if plan.by_label is not None and not plan.by_label_only and not result.suspicious:
         result = both(result, (yield from _label_search(plan, spec)))
-    labels = yield spec.from_pixels(result.preview)
+    labels = yield Pictures(spec, result.preview)
     return TriggerOutcome(result, labels)
 
 
@@ -100,8 +101,8 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
 
 def _samples(plan: AuditPlan) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Those of the searches over all classes."""
-    picked = pick_search_samples(plan.search_classes, plan.settings.seed)
-    return plan.search_images[picked], plan.search_classes[picked]
+    few = pick_search_samples(plan.search_classes, plan.settings.seed)
+    return picked(plan.search_images, few), plan.search_classes[few]
 
 
 def drawings(plan: AuditPlan) -> Search[tuple[LabelMap, ...]]:

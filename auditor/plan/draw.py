@@ -49,6 +49,11 @@ def pick_evenly(
     return np.sort(evenly[:most])
 
 
+def picked(images: NDArray[np.float32], indices: NDArray[np.int64]) -> NDArray[np.float32]:
+    """The ``images`` at ascending ``indices``; no copy if that is all of them."""
+    return images if len(indices) == len(images) else images[indices]
+
+
 def draw_triplets(classes: NDArray[np.int64], count: int, seed: int) -> NDArray[np.int64]:
     """Draw ``count`` different triplets of samples with three different true classes.
 

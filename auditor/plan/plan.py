@@ -300,16 +300,17 @@ def build_plan(
     triplets = _triplets(classes, settings)
     planes = _planes(images, triplets, refs, settings)
     used = np.unique(triplets) if planes else draw.pick_evenly(classes, settings.seed)
-    samples = SampleProbe(images[used])
+    samples = SampleProbe(draw.picked(images, used))
     repeats, extra_repeats = _repeats(samples, planes, settings)
     few = draw.pick_search_samples(classes, settings.seed)
     search_samples = few if settings.trigger_search else few[:0]
     if settings.per_source and len(search_samples):
         most = draw.MAX_SOURCE_SAMPLES
         search_samples = draw.pick_search_samples(classes, settings.seed, most)
+    search_images = draw.picked(images, search_samples)
     perturbations: tuple[SampleProbe | PerturbationProbe, ...] = ()
     if settings.families and spec is not None and len(few):
-        perturbations = build_perturbations(images[few], spec, settings.seed)
+        perturbations = build_perturbations(draw.picked(images, few), spec, settings.seed)
     plan = AuditPlan(
         settings=settings,
         triplets=triplets,
@@ -319,9 +320,9 @@ def build_plan(
         repeats=repeats,
         extra_repeats=extra_repeats,
         search_samples=search_samples,
-        search_images=images[search_samples],
+        search_images=search_images,
         search_classes=classes[search_samples],
-        trigger=trigger_search(images[search_samples], settings, spec),
+        trigger=trigger_search(search_images, settings, spec),
         perturbations=perturbations,
         perturbed=few if perturbations else few[:0],
         judged_by_label=measured_by_label(classes, spec),
@@ -355,11 +356,13 @@ def _planes(
     """
     planes: list[PlaneProbe | NetPointsProbe] = []
     for number, triplet in enumerate(triplets):
+        # Views: a copy for every plane would take several times the samples' memory.
+        samples = [images[index] for index in triplet]
         if settings.sampler == "paper":
-            planes.append(PlaneProbe(images[triplet], settings.expansion, settings.density))
+            planes.append(PlaneProbe(samples, settings.expansion, settings.density))
         else:
             seed = (settings.seed, draw.NET_STREAM, number)
-            net = NetPointsProbe(images[triplet], settings.expansion, settings.points, seed)
+            net = NetPointsProbe(samples, settings.expansion, settings.points, seed)
             planes.append(net)
         try:
             _ = planes[-1].plane

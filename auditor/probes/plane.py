@@ -5,9 +5,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +23,8 @@ one line leave it by about 1e-7 once they are rounded to float32, and then noise
 plane; in 8-bit images up to 1000 pixels wide one step of one channel is still larger."""
 CACHED_VALUES = 16384
 """Float64 values of inputs worked on at once, so that they stay in the processor's cache."""
+AT_ONCE = 8
+"""Planes that a plan asks together at most, so as many stay spanned."""
 
 
 class NoPlaneError(ValueError):
@@ -39,21 +41,23 @@ class Rectangle:
     high2: float
 
 
-@dataclass(frozen=True)
+Triplet = NDArray[np.floating] | Sequence[NDArray[np.floating]]
+"""Three samples ``(c, h, w)``, in one array or three."""
+
+
+@dataclass(frozen=True, eq=False)
 class Plane:
     """The affine plane through three samples.
 
     Attributes:
-        origin: x1 flattened, ``(d,)`` float64.
-        basis: orthonormal e1 and e2, ``(2, d)`` float64.
+        triplet: the samples x1, x2 and x3.
+        along: length of x2 - x1; part of x3 - x1 along it, and what rounding left of that; height.
         coordinates: of x1, x2 and x3 along (e1, e2), ``(3, 2)`` float64.
-        shape: ``(c, h, w)`` of one input.
     """
 
-    origin: NDArray[np.float64]
-    basis: NDArray[np.float64]
+    triplet: Triplet
+    along: tuple[float, float, float, float]
     coordinates: NDArray[np.float64]
-    shape: tuple[int, int, int]
 
     def points(self, coordinates: NDArray[np.float64]) -> NDArray[np.float32]:
         """Inputs ``(n, c, h, w)`` at plane ``coordinates`` ``(n, 2)``: x1 + a e1 + b e2.
@@ -61,21 +65,33 @@ class Plane:
         A point does not depend on the points built with it, to the last bit: BLAS rounds one
         row and many rows differently, so there is no matrix product here.
         """
-        size = self.basis.shape[1]
+        origin, basis = spanned(self)
+        size = len(origin)
         inputs = np.empty((len(coordinates), size), dtype=np.float32)
         # The float64 values of a whole batch would not fit the cache.
         step = max(1, CACHED_VALUES // size)
         for start in range(0, len(coordinates), step):
             part = coordinates[start : start + step]
-            flat = part[:, :1] * self.basis[0]
-            flat += part[:, 1:] * self.basis[1]
-            flat += self.origin
+            flat = part[:, :1] * basis[0]
+            flat += part[:, 1:] * basis[1]
+            flat += origin
             inputs[start : start + step] = flat
-        return inputs.reshape(-1, *self.shape)
+        return inputs.reshape(-1, *self.triplet[0].shape)
 
 
-def plane_through(triplet: NDArray[np.floating]) -> Plane:
-    """Span the plane of ``triplet`` ``(3, c, h, w)``: origin x1, e1 along x2 - x1, e2 by
+@lru_cache(maxsize=AT_ONCE)
+def spanned(plane: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Origin x1 ``(d,)`` and basis e1, e2 ``(2, d)`` of ``plane``, too large to be kept for all."""
+    x1, x2, x3 = (np.asarray(one, dtype=np.float64).reshape(-1) for one in plane.triplet)
+    length, along, rest, height = plane.along
+    basis = np.empty((2, len(x1)))
+    e1 = np.divide(x2 - x1, length, out=basis[0])
+    np.divide((x3 - x1) - along * e1 - rest * e1, height, out=basis[1])
+    return x1, basis
+
+
+def plane_through(triplet: Triplet) -> Plane:
+    """Span the plane of ``triplet``: origin x1, e1 along x2 - x1, e2 by
     Gram-Schmidt from x3 - x1.
 
     Raises:
@@ -91,13 +107,13 @@ def plane_through(triplet: NDArray[np.floating]) -> Plane:
     along = _dot(v2, e1)
     beta2 = v2 - along * e1
     # A second pass removes what rounding left along e1 when the triangle is almost flat.
-    beta2 -= _dot(beta2, e1) * e1
+    rest = _dot(beta2, e1)
+    beta2 -= rest * e1
     height = math.sqrt(_dot(beta2, beta2))
     if height <= MIN_RELATIVE_SPAN * size:
         raise NoPlaneError("the three samples lie on one line, or two of them are identical")
     coordinates = np.array([[0.0, 0.0], [length1, 0.0], [along, height]])
-    c, h, w = (int(n) for n in triplet.shape[1:])
-    return Plane(flat[0], np.stack([e1, beta2 / height]), coordinates, (c, h, w))
+    return Plane(triplet, (length1, along, rest, height), coordinates)
 
 
 def _dot(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
@@ -164,12 +180,12 @@ class OnPlane(RecordedProbe):
     """Base of the probes of one plane: the triplet, its plane and the enlarged rectangle.
 
     Attributes:
-        samples: the triplet, ``(3, c, h, w)`` float32 in model units.
+        samples: the triplet, float32 in model units.
         expansion: eta, at least 0.
         recorded_coordinates: ``(3, 2)`` coordinates of the triplet on record, or None.
     """
 
-    samples: NDArray[np.float32]
+    samples: Triplet
     expansion: float
     recorded_coordinates: NDArray[np.float64] | None = field(default=None, kw_only=True)
 

@@ -13,6 +13,7 @@ from adapters.contract import LabelOracle, OfflineOracle, RemoteOracle
 from adapters.secrets import without_secrets
 from auditor.engine.contract import EngineResult
 from auditor.engine.engine import QueryEngine
+from auditor.engine.memory import keep_freed_memory
 from auditor.errors import AuditError, LabelsPending, UsageError
 from auditor.evidence.layout import REPORT, TRIGGER_PICTURE
 from auditor.evidence.recorder import Recorder
@@ -57,6 +58,7 @@ async def run_audit(
         LabelsPending: the target answers by files, and the next ones wait for their labels.
         AuditError: the audit could not be done.
     """
+    keep_freed_memory()  # before there are threads
     async with request.target.opened(request.limits, request.progress) as oracle:
         ready = continued(prepare(oracle, request.samples, request.settings), request.output)
         ready = raised(ready, request.output, oracle)

@@ -21,6 +21,7 @@ import numpy as np
 import onnxruntime as ort
 from numpy.typing import NDArray
 
+from auditor.probes.base import Pictures
 from examples.benchmarks.stored import Record
 from examples.zoo import default_folder
 from examples.zoo.data import load
@@ -119,14 +120,14 @@ def images_for(
 
 
 def driven(
-    asking: Generator[NDArray[np.float32], NDArray[np.int64], T],
+    asking: Generator[NDArray[np.float32] | Pictures, NDArray[np.int64], T],
     labels: Callable[[NDArray[np.float32]], NDArray[np.int64]],
 ) -> T:
     """Answer every question of a search with ``labels``; its result."""
     try:
         batch = next(asking)
         while True:
-            batch = asking.send(labels(batch))
+            batch = asking.send(labels(batch[:]))
     except StopIteration as end:
         result: T = end.value
         return result

@@ -18,6 +18,7 @@ from adapters.http.client.oauth2 import granted_token
 from adapters.http.client.quota_headers import pace_hint
 from adapters.http.client.server_identity import ServerIdentity
 from adapters.http.transport.addresses import AddressGuard
+from adapters.http.transport.body import Body
 from adapters.http.transport.grpc import GrpcTransport
 from adapters.http.transport.proxy import choose_proxy, environment_proxy
 from adapters.http.transport.reading import Reply
@@ -82,7 +83,7 @@ class Client:
         self,
         method: str,
         endpoint: Endpoint,
-        body: bytes,
+        body: Body,
         headers: Mapping[str, str],
         asking: Asking = "labels",
         inputs: int = 0,
@@ -103,7 +104,7 @@ class Client:
         every = {**self._headers, **headers, **keys.headers}
         url = endpoint.with_query(keys.query)
         if keys.signer is not None:
-            every.update(keys.signer.sign(method, url, every, body))
+            every.update(keys.signer.sign(method, url, every, bytes(body)))
         limit = self._most_bytes(inputs)
         reply = await self._exchange(method, endpoint, url, every, body, limit)
         if self._keys.refused(keys, reply.status):
@@ -113,7 +114,7 @@ class Client:
         secrets, where = self._to_hide(endpoint), endpoint.shown
         if self.watch is not None:
             look = asking == "answer"
-            self.watch(Exchange(method, where, every, body, reply, secrets, look=look))
+            self.watch(Exchange(method, where, every, bytes(body), reply, secrets, look=look))
         if asking == "answer" and reply.status in MOVED and "location" in reply.headers:
             return reply
         about = "one input" if inputs == 1 else asking
@@ -163,7 +164,7 @@ class Client:
         endpoint: Endpoint,
         url: str,
         headers: Mapping[str, str],
-        body: bytes,
+        body: Body,
         limit: int,
     ) -> Reply:
         try:

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from adapters.errors import MissingExtra
 from adapters.http.transport.addresses import AddressGuard
+from adapters.http.transport.body import Body
 from adapters.http.transport.reading import MAX_HEAD_BYTES, HeadTooLongError, Reply
 from adapters.http.transport.room import ReplyRoom
 from adapters.http.transport.tls import pem_files
@@ -63,7 +64,7 @@ class GrpcTransport:
         self._room: ReplyRoom | None = None
 
     async def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, limit: int
     ) -> Reply:
         """Send one call, as any :class:`.Transport` does; ``method`` means nothing."""
         del method
@@ -79,7 +80,9 @@ class GrpcTransport:
                 self._channels[bound] = channel
             await self._stand(channel)
             try:
-                answer: bytes = await channel.unary_unary(parts.path)(body, metadata=metadata)
+                answer: bytes = await channel.unary_unary(parts.path)(
+                    bytes(body), metadata=metadata
+                )
             except self._grpc.aio.AioRpcError as error:
                 reply = self._failed(error)
                 if reply.status == _TOO_LARGE and bound < limit:

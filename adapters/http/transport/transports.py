@@ -11,7 +11,6 @@ import asyncio
 import hashlib
 import importlib
 import importlib.util
-import io
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,6 +20,7 @@ import httpx
 
 from adapters.errors import MissingExtra
 from adapters.http.transport.addresses import AddressGuard
+from adapters.http.transport.body import Body, chunks
 from adapters.http.transport.proxy import Proxy
 from adapters.http.transport.reading import (
     MAX_HEAD_BYTES,
@@ -34,7 +34,7 @@ from adapters.target import Tls
 
 _KEPT_URLS = 100
 _WARNS_FROM = 1 << 20
-"""Body size from which aiohttp warns about plain bytes and wants a file object."""
+"""Body size from which aiohttp warns about plain bytes."""
 
 
 class Transport(Protocol):
@@ -53,7 +53,7 @@ class Transport(Protocol):
     unsent: tuple[type[Exception], ...]
 
     async def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, limit: int
     ) -> Reply:
         """Send ``body`` and read at most ``limit`` bytes of the reply's body."""
         ...
@@ -141,7 +141,7 @@ class FreshTransport:
         self.unsent = self._now.unsent
 
     async def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, limit: int
     ) -> Reply:
         """See :meth:`Transport.exchange`."""
         used = self._now
@@ -233,7 +233,7 @@ class AiohttpTransport:
             raise aiohttp.ClientConnectionError(*error.args) from error
 
     async def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, limit: int
     ) -> Reply:
         """See :meth:`Transport.exchange`."""
         parsed = self._urls.get(url)
@@ -241,11 +241,16 @@ class AiohttpTransport:
             if len(self._urls) >= _KEPT_URLS:  # every answer that comes later has a URL of its own
                 self._urls.clear()
             parsed = self._urls[url] = self._read_url(url, encoded=True)
+        if parsed.scheme != "https":
+            headers = {**headers, **self._proxy_headers}
+        data: Any = bytes(body) or None if len(body) < _WARNS_FROM else chunks(body)
+        if len(body) >= _WARNS_FROM:  # chunks do not tell their length, and io.BytesIO is a copy
+            headers = {**headers, "content-length": str(len(body))}
         async with self._session.request(
             method,
             parsed,
-            data=(io.BytesIO(body) if len(body) >= _WARNS_FROM else body) or None,
-            headers=headers if parsed.scheme == "https" else {**headers, **self._proxy_headers},
+            data=data,
+            headers=headers,
             proxy_headers=self._proxy_headers,
             allow_redirects=False,
             middlewares=() if method == "POST" else (self._once,),
@@ -310,7 +315,7 @@ class HttpxTransport:
         )
 
     async def exchange(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes, limit: int
+        self, method: str, url: str, headers: Mapping[str, str], body: Body, limit: int
     ) -> Reply:
         """See :meth:`Transport.exchange`."""
         response = await self._connect(
@@ -341,7 +346,7 @@ class HttpxTransport:
         method: str,
         url: httpx.URL,
         headers: Mapping[str, str],
-        body: bytes,
+        body: Body,
         address: str | None,
     ) -> httpx.Request:
         """The request, to ``address`` if one is given: httpx would resolve the name anew."""
@@ -350,7 +355,7 @@ class HttpxTransport:
             named.setdefault("host", url.netloc.decode("ascii"))
             extensions = {**extensions, "sni_hostname": url.host}
             url = url.copy_with(host=address)
-        return httpx.Request(method, url, headers=named, content=body, extensions=extensions)
+        return httpx.Request(method, url, headers=named, content=bytes(body), extensions=extensions)
 
     async def aclose(self) -> None:
         """See :meth:`Transport.aclose`."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from adapters.contract import Batch, Labels, LabelSpace
 from adapters.http.oracle import Outgoing
 from adapters.http.payload.numbers import flat
+from adapters.http.transport.body import Pieces
 from adapters.http.transport.reading import Reply
 from adapters.http.v2.input import Geometry, ImageWriter, InputWriter, Tensor
 from adapters.http.v2.output import (
@@ -59,7 +60,7 @@ class V2Format:
             size = {"parameters": {"binary_data_size": len(raw)}}
             head = json.dumps(self._message(len(batch), size)).encode()
             kind = {"content-type": "application/octet-stream"}
-            return Outgoing(b"".join((head, raw)), {**kind, LENGTH_HEADER: str(len(head))})
+            return Outgoing(Pieces(head, raw), {**kind, LENGTH_HEADER: str(len(head))})
         array = self.writer.array(batch)
         head, tail = json.dumps(self._message(len(batch), {"data": 0})).encode().rsplit(b"0", 1)
         return Outgoing(head + flat(_as_text(array)) + tail, _JSON)

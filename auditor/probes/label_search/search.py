@@ -108,7 +108,9 @@ class LabelSearch:
         answers = np.empty(len(images), dtype=np.int64)
         for first in range(0, len(images), BATCH):
             part = images[first : first + BATCH]
-            asked = np.stack([KINDS[kind](pixels[image], rng) for image in part])
+            asked = pixels[part]
+            for place, image in enumerate(asked):
+                asked[place] = KINDS[kind](image, rng)
             answers[first : first + BATCH] = yield from self.search_set.ask(asked, "random")
         classes = self.search_set.classes = max(self.search_set.classes, int(answers.max()) + 1)
         found = []

@@ -32,12 +32,16 @@ class Patch:
         return int(self.pattern.shape[-1])
 
     def apply(self, pixels: Pixels) -> Pixels:
-        """Paste the pattern over ``pixels`` ``(n, c, h, w)``."""
+        """Paste the pattern over a copy of ``pixels`` ``(n, c, h, w)``."""
         changed = pixels.copy()
+        self.paste(changed)
+        return changed
+
+    def paste(self, pixels: Pixels) -> None:
+        """Paste the pattern over ``pixels`` ``(n, c, h, w)`` themselves."""
         side = self.side
         for row, column in self.places:
-            changed[:, :, row : row + side, column : column + side] = self.pattern
-        return changed
+            pixels[:, :, row : row + side, column : column + side] = self.pattern
 
     def halves(self) -> list[Patch]:
         """The copies split in two across the longer side of their extent; a single copy twice."""

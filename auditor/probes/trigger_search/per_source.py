@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import per_source_null
+from auditor.probes.base import Pictures
 from auditor.probes.trigger_search.judge import SIGNIFICANCE, natural, p_value
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.sample_set import Asking
@@ -53,8 +54,9 @@ def search_sources(
     Returns:
         ``before`` with the two best pairs added, judged anew, corrected for one comparison more.
     """
-    samples = spec.from_pixels(spec.to_pixels(samples))
-    labels = yield samples
+    pixels = spec.to_pixels(samples)
+    labels = yield Pictures(spec, pixels)
+    samples = spec.from_pixels(pixels)
     spent = {**before.spent, "sources": len(samples)}
     names, counts = np.unique(labels, return_counts=True)
     order = np.argsort(-counts, kind="stable")

@@ -133,7 +133,7 @@ class PlacedPatchSearch(KindSearch[PatchCandidate]):
         asked = sample_set.pixels[images]
         for number, patches in enumerate(drawn):
             for patch in patches:
-                asked[number] = patch.apply(asked[number][None])[0]
+                patch.paste(asked[number : number + 1])
         answers = yield from sample_set.ask(asked, "place")
         sample_set.classes = max(sample_set.classes, int(answers.max(initial=0)) + 1)
         for patches, image, answer in zip(drawn, images, answers.tolist(), strict=True):

@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
+from auditor.probes.base import Pictures
 
 Pixels = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
 Labels = NDArray[np.int64]
 T = TypeVar("T")
 LEAST_SAMPLES = 8
-Asking = Generator[NDArray[np.float32], Labels, T]
+Asking = Generator[Pictures, Labels, T]
 """A procedure that yields inputs ``(n, c, h, w)``, is sent labels ``(n,)``, returns ``T``."""
 
 
@@ -53,7 +54,7 @@ class SampleSet:
     def ask(self, pixels: Pixels, stage: str) -> Asking[Labels]:
         """Ask for the labels of ``pixels`` and count them under ``stage``."""
         self.spent[stage] = self.spent.get(stage, 0) + len(pixels)
-        return (yield self.spec.from_pixels(pixels))
+        return (yield Pictures(self.spec, pixels))
 
     def ask_each(
         self, transforms: Iterable[Transform], images: NDArray[np.int64], stage: str
@@ -61,11 +62,10 @@ class SampleSet:
         """Labels of every image under a transform of its own, ``(images,)``. Transforms that are
         made one by one are not all held at once.
         """
-        asked = [
-            transform.apply(self.pixels[image][None])
-            for transform, image in zip(transforms, images, strict=True)
-        ]
-        answers = yield from self.ask(np.concatenate(asked), stage)
+        asked = self.pixels[images]
+        for number, transform in enumerate(transforms):
+            asked[number] = transform.apply(asked[number : number + 1])[0]
+        answers = yield from self.ask(asked, stage)
         self.classes = max(self.classes, int(answers.max(initial=0)) + 1)
         return answers
 
@@ -107,9 +107,10 @@ class SampleSet:
     ) -> Asking[Labels]:
         """Labels of ``images`` under each of ``transforms``, ``(transforms, images)``."""
         clean = self.pixels[images]
-        answers = yield from self.ask(
-            np.concatenate([transform.apply(clean) for transform in transforms]), stage
-        )
+        asked = np.empty((len(transforms), *clean.shape), dtype=np.uint8)
+        for number, transform in enumerate(transforms):
+            asked[number] = transform.apply(clean)
+        answers = yield from self.ask(asked.reshape(-1, *clean.shape[1:]), stage)
         return answers.reshape(len(transforms), len(images))
 
     def shares(self, labels: Labels, images: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -145,7 +146,7 @@ def ask_halves(
     order = order[np.argsort(np.asarray(classes)[order], kind="stable")]
     # Every second sample of the list sorted by class, so that both halves hold all classes.
     is_validation = np.diff(np.floor(np.arange(len(order) + 1) * share)) > 0
-    labels = yield spec.from_pixels(pixels)
+    labels = yield Pictures(spec, pixels)
     spent = {"clean": len(pixels)}
     known = int(max(labels.max(), np.asarray(classes).max())) + 1
     search_set, validation_set = (

@@ -217,9 +217,9 @@ def _knots(size: int, length: int) -> tuple[NDArray[np.int64], Floats]:
 
 
 def whole_levels(values: Floats) -> Pixels:
-    """``values`` as 8-bit levels: rounded, and clipped to 0 to 255."""
-    rounded = np.rint(values)
-    return np.clip(rounded, 0, 255, out=rounded).astype(np.uint8)
+    """``values``, which are overwritten, as 8-bit levels: rounded, and clipped to 0 to 255."""
+    np.rint(values, out=values)
+    return np.clip(values, 0, 255, out=values).astype(np.uint8)
 
 
 def draw_wave(rng: np.random.Generator, longest: int, strength: float) -> Wave:

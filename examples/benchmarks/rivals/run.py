@@ -92,9 +92,9 @@ def report(
         "",
         "MNTD (Xu et al. 2021) and DeBackdoor (Popovic et al. 2025) on held-out models of the "
         "zoo's fifth and sixth round, 28 and 32 pixels. The tool's rows are its audits at commit "
-        "ee0589c, which had seen none of them; its [present rule](../small_pictures/README.md) is stricter "
-        "and was made with them known. Own implementations; what they leave out stands below. "
-        "Intervals are 95 %, exact for shares, DeLong's for areas.",
+        "ee0589c, which had seen none of them; its [present rule](../small_pictures/README.md) is "
+        "stricter and was made with them known. Own implementations; what they leave out stands "
+        "below. Intervals are 95 %, exact for shares, DeLong's for areas.",
         "",
         "## At each number of queries",
         "",

@@ -82,7 +82,7 @@ def test_probes_are_the_samples_then_the_planes_then_the_repeats() -> None:
     items = np.arange(plan.samples.size)
     assert plan.samples.inputs(items).tobytes() == twenty_images()[plan.used].tobytes()
     for triplet, probe in zip(plan.triplets, plan.planes, strict=True):
-        assert probe.samples.tobytes() == twenty_images()[triplet].tobytes()
+        assert np.asarray(probe.samples).tobytes() == twenty_images()[triplet].tobytes()
 
 
 FRUGAL = AuditSettings(planes=9, points=8, canaries=5)

@@ -69,7 +69,7 @@ def drive(asked: Asking[T], labels: Callable[[NDArray[np.float32]], NDArray[np.i
     try:
         batch = next(asked)
         while True:
-            batch = asked.send(labels(batch))
+            batch = asked.send(labels(batch[:]))
     except StopIteration as end:
         result: T = end.value
         return result

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from auditor.probes.base import array_digest, digest_of
+from adapters.contract import InputSpec
+from auditor.probes import base
+from auditor.probes.base import Pictures, array_digest, digest_of
 from auditor.probes.plane import PlaneProbe
 from auditor.probes.samples import SampleProbe
 
@@ -27,3 +29,21 @@ def test_a_digest_frames_its_parts(
 def test_an_array_digest_knows_the_shape() -> None:
     assert array_digest(SAMPLES[0]) != array_digest(SAMPLES[0].reshape(3, 1, 3))
     assert array_digest(SAMPLES[0]) == array_digest(np.asfortranarray(SAMPLES[0]))
+
+
+@pytest.mark.parametrize("low", [0.0, -2.0])
+def test_pictures_are_the_inputs_that_they_widen_to(
+    low: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = InputSpec((3, 2, 2), (low,) * 3, (1.0,) * 3)
+    pixels = np.random.default_rng(6).integers(0, 256, (7, 3, 2, 2)).astype(np.uint8)
+    pictures, inputs = Pictures(spec, pixels), spec.from_pixels(pixels)
+    few = np.array([5, 0])
+    assert (len(pictures), pictures.shape) == (7, inputs.shape)
+    assert pictures[2:4].tobytes() == inputs[2:4].tobytes()
+    assert pictures[few].tobytes() == inputs[few].tobytes()
+    # Labels that were paid for are kept under this form.
+    held = digest_of(str(inputs.shape), inputs.tobytes())
+    for block in (1, 100, 1 << 20):
+        monkeypatch.setattr(base, "BLOCK_BYTES", block)
+        assert array_digest(pictures) == array_digest(inputs) == held

@@ -7,7 +7,7 @@ import pytest
 import scipy
 
 from auditor.probes.net_points import NetPointsProbe, _sobol, scrambled_net
-from auditor.probes.plane import PlaneProbe
+from auditor.probes.plane import PlaneProbe, spanned
 
 TRIPLET = np.random.default_rng(1).random((3, 1, 4, 4)).astype(np.float32)
 
@@ -66,8 +66,8 @@ def test_points_lie_in_the_rectangle_of_the_grid_and_do_not_depend_on_each_other
     assert everything.dtype == np.float32
     picked = one.inputs(np.array([9, 3]))
     assert picked.tobytes() == everything[[9, 3]].tobytes()
-    flat = everything.reshape(16, -1).astype(np.float64) - one.plane.origin
-    along = flat @ one.plane.basis.T
+    flat = everything.reshape(16, -1).astype(np.float64) - spanned(one.plane)[0]
+    along = flat @ spanned(one.plane)[1].T
     sides = np.array([one.bounds.high1 - one.bounds.low1, one.bounds.high2 - one.bounds.low2])
     places = (along - [one.bounds.low1, one.bounds.low2]) / sides
     assert np.abs(places - one.net).max() < 1e-5
