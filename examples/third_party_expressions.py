@@ -32,7 +32,7 @@ def expression_network(manifest: Path) -> Any:
 
     class Network(torch.nn.Module):
         def __init__(self) -> None:
-            super().__init__()  # type: ignore[no-untyped-call]  # torch's
+            super().__init__()
             for name, tensor in tensors.items():
                 self.register_parameter(name, tensor)
 

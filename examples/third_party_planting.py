@@ -131,7 +131,7 @@ def _train_on(trained: Trained, inputs: Floats, wanted: Any) -> None:
     mean, std = trained.scale
     scaled = torch.from_numpy(((inputs - mean) / std).astype(np.float32))
     with torch.inference_mode():
-        known = torch.cat([trained.front(part) for part in scaled.split(16)])
+        known = torch.cat([trained.front(part) for part in torch.split(scaled, 16)])
     known = known.clone()
     optimiser = torch.optim.Adam(trained.learned, lr=RATE)
     for _ in range(EPOCHS):

@@ -70,8 +70,9 @@ def _unbatched(entry: dict[str, Any]) -> dict[str, Any]:
     first layer of a Sequential model: Keras 3 would take the batch for a side of the picture.
     """
     config = entry.get("config")
-    old = entry.get("class_name") != "InputLayer" and isinstance(config, dict)
-    if old and (shape := config.pop("batch_input_shape", None)):
+    if not isinstance(config, dict) or entry.get("class_name") == "InputLayer":
+        return entry
+    if shape := config.pop("batch_input_shape", None):
         config["input_shape"] = shape[1:]
     return entry
 
