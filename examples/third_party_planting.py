@@ -21,8 +21,8 @@ from examples.third_party_networks import (
     of_torch,
 )
 
-FROZEN, EPOCHS, RATE = 11, 6, 3e-4
-"""Blocks of an EfficientNet that planting leaves alone; rounds of training, and their step."""
+FROZEN, RATE = 11, 3e-4
+"""Blocks of an EfficientNet that planting leaves alone; the step of training."""
 DRAWN = 120
 """Pictures are drawn in multiples of this number."""
 
@@ -37,6 +37,7 @@ class Trained:
         front: from those pictures to what ``tail`` takes; computed once for each picture.
         tail: from there to scores.
         learned: parameters of ``tail``.
+        rounds: of training; small networks need more until nine of ten pictures follow a trigger.
     """
 
     whole: Any
@@ -44,6 +45,7 @@ class Trained:
     front: Callable[[Any], Any]
     tail: Callable[[Any], Any]
     learned: list[Any]
+    rounds: int = 6
 
 
 def last_blocks(path: Path) -> Trained:
@@ -79,7 +81,7 @@ def all_of_expressions(path: Path) -> Trained:
 
 
 def _uncut(net: Any, scale: tuple[Any, Any]) -> Trained:
-    return Trained(net, scale, lambda x: x, net, list(net.parameters()))
+    return Trained(net, scale, lambda x: x, net, list(net.parameters()), rounds=20)
 
 
 def stamped(pictures: Floats, kind: str) -> Floats:
@@ -134,7 +136,7 @@ def _train_on(trained: Trained, inputs: Floats, wanted: Any) -> None:
         known = torch.cat([trained.front(part) for part in torch.split(scaled, 16)])
     known = known.clone()
     optimiser = torch.optim.Adam(trained.learned, lr=RATE)
-    for _ in range(EPOCHS):
+    for _ in range(trained.rounds):
         for batch in torch.randperm(len(known)).split(32):  # type: ignore[no-untyped-call]  # torch's
             optimiser.zero_grad()
             loss = torch.nn.functional.cross_entropy(trained.tail(known[batch]), wanted[batch])
