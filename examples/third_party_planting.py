@@ -73,16 +73,16 @@ def last_blocks(path: Path) -> Trained:
 
 def all_of_digits(path: Path) -> Trained:
     """The whole of digit-recognizer-py."""
-    return _uncut(digit_network(path), DIGIT_SCALE)
+    return _uncut(digit_network(path), DIGIT_SCALE, 40)
 
 
 def all_of_expressions(path: Path) -> Trained:
     """The whole of face-api's expressions."""
-    return _uncut(expression_network(path), EXPRESSION_SCALE)
+    return _uncut(expression_network(path), EXPRESSION_SCALE, 10)
 
 
-def _uncut(net: Any, scale: tuple[Any, Any]) -> Trained:
-    return Trained(net, scale, lambda x: x, net, list(net.parameters()), rounds=40)
+def _uncut(net: Any, scale: tuple[Any, Any], rounds: int) -> Trained:
+    return Trained(net, scale, lambda x: x, net, list(net.parameters()), rounds)
 
 
 def stamped(pictures: Floats, kind: str) -> Floats:
