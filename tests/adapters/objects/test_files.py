@@ -61,6 +61,27 @@ def test_a_keras_file_gives_the_labels_of_its_model(
     assert oracle.label_space.size == 4
 
 
+@pytest.mark.usefixtures("keras")
+def test_a_file_of_an_old_keras_without_an_input_layer_is_read(
+    model_object: Make,
+    reference: Callable[..., NDArray[Any]],
+    batch: NDArray[np.float32],
+    tmp_path: Path,
+) -> None:
+    """Its first layer states the input's shape, with the batch."""
+    path, h5py = tmp_path / "model.h5", pytest.importorskip("h5py")
+    model_object("keras", 0).save(path)
+    with h5py.File(path, "r+") as file:
+        config = json.loads(file.attrs["model_config"])
+        first, *others = config["config"]["layers"]
+        assert first["class_name"] == "InputLayer"
+        others[0]["config"]["batch_input_shape"] = first["config"]["batch_shape"]
+        config["config"]["layers"] = others
+        file.attrs["model_config"] = json.dumps(config)
+    labels, _ = asked("keras", path, batch)
+    assert labels == reference(batch).tolist()
+
+
 @pytest.mark.parametrize("suffix", ["keras", "h5"])
 def test_a_lambda_in_a_keras_file_is_not_run(keras: Any, tmp_path: Path, suffix: str) -> None:
     path = tmp_path / f"model.{suffix}"
