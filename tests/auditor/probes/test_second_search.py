@@ -115,7 +115,9 @@ def planned(world: World, version: int = 6) -> AuditPlan:
 
 
 def searched(world: World, version: int = 6) -> TriggerResult:
-    return world.drive(trigger_search(planned(world, version), world.spec)).result
+    asked: Any = trigger_search(planned(world, version), world.spec)
+    result: TriggerResult = world.drive(asked).result
+    return result
 
 
 def test_a_field_that_must_be_strong_no_longer_accuses_and_a_weak_one_does() -> None:
