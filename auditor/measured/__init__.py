@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -104,8 +105,12 @@ def decision_rule() -> DecisionRule:
 
 @cache
 def decision_rates() -> DecisionRates:
-    """Errors of the decision rule on held-out models."""
-    return _values("decision_rates", DecisionRates)
+    """Errors of the decision rule on held-out models; without references those of the trigger
+    search alone, which it goes by then.
+    """
+    return replace(
+        _values("decision_rates", DecisionRates), without_references=trigger_error_rates()
+    )
 
 
 @cache

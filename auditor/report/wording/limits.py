@@ -24,8 +24,8 @@ def rule_limit() -> str:
     return (
         "The trigger search and the decision rule look for one label that most samples are sent "
         f"to. On held-out models of small pictures the rule missed {beside.missed} of "
-        f"{beside.backdoored} all-to-one backdoors beside references and {alone.missed} of "
-        f"{alone.backdoored} without."
+        f"{beside.backdoored} all-to-one backdoors beside references, with the search as it was "
+        f"before it confirmed what it finds, and {alone.missed} of {alone.backdoored} without."
         f" Missed beside references, by attack or label map: {in_words(rates.missed_kinds)}. "
         f"Honest models accused there: {in_words(rates.accused_recipes)}. Attacks on one source "
         "class, x-to-x and all-to-all maps have no such label."
