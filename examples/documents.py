@@ -23,7 +23,6 @@ from auditor.measured import (
     search_queries,
     small_label_rates,
     trigger_clearing,
-    trigger_error_rates,
 )
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.label_scope import accusing_effort, clears_at
@@ -48,21 +47,25 @@ def of(hits: int, models: int) -> str:
 
 
 def figures() -> str:
-    """The table of error rates on held-out models."""
+    """The table of error rates on held-out models of small pictures."""
     rule, alone = decision_rates().with_references, decision_rates().without_references
-    trigger = trigger_error_rates()
     rows = [
-        ("clean models accused", of(rule.false_alarms, rule.clean), alone.false_alarms),
-        ("all-to-one backdoors missed", of(rule.missed, rule.backdoored), alone.missed),
+        (
+            "clean models accused",
+            (rule.false_alarms, rule.clean),
+            (alone.false_alarms, alone.clean),
+        ),
+        (
+            "all-to-one backdoors missed",
+            (rule.missed, rule.backdoored),
+            (alone.missed, alone.backdoored),
+        ),
     ]
-    totals = (alone.clean, alone.backdoored)
-    search = (of(trigger.false_alarms, trigger.clean), of(trigger.missed, trigger.backdoored))
     lines = [
-        "| | beside clean references | without references | trigger search alone |",
-        "|---|---|---|---|",
+        "| | beside clean references, by an earlier search | without references |",
+        "|---|---|---|",
     ]
-    for (what, beside, without), total, searched in zip(rows, totals, search, strict=True):
-        lines.append(f"| {what} | {beside} | {of(without, total)} | {searched} |")
+    lines += [f"| {what} | {of(*beside)} | {of(*searched)} |" for what, beside, searched in rows]
     return "\n".join(lines) + f"\n\n{_cleared()}\n{_both_searches()}\n{_photographs()}\n"
 
 
