@@ -64,7 +64,8 @@ def label_evidence(
     if terms.weakness:
         return TriggerEvidence(False, Reason("label-weakness", values), target)
     samples = result.search_images + result.validation_images
-    clears = rates is not None and clears_at(rates) and samples >= LEAST_CLEARING
+    may = rates is not None and clears_at(rates, after_success=values["small"])
+    clears = may and samples >= LEAST_CLEARING
     return TriggerEvidence(False, Reason("label-nothing", values), target, clears=clears)
 
 

@@ -15,6 +15,7 @@ from auditor.measured import (
     LabelRates,
     label_rates,
     small_label_rates,
+    trigger_clearing,
 )
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.settings import EFFORTS, Effort
@@ -77,9 +78,16 @@ def looks(earlier: Iterable[Effort], rates: Mapping[str, LabelRates]) -> int:
     return 1 + sum(name in rates and accuses_at(rates[name]) for name in earlier)
 
 
-def clears_at(rates: LabelRates) -> bool:
-    """True if a search with these error rates may clear a model."""
-    return cleared_seldom(rates.usual_cleared, rates.usual)
+def clears_at(rates: LabelRates, *, after_success: bool = False) -> bool:
+    """True if a search with these error rates may clear a model.
+
+    ``after_success`` is said of small pictures, where it follows the search for the most successful
+    change: whatever that search leaves open stays open, so both together clear no more backdoored
+    models than the first one alone.
+    """
+    first = trigger_clearing()
+    alone = after_success and cleared_seldom(first.missed, first.backdoored)
+    return alone or cleared_seldom(rates.usual_cleared, rates.usual)
 
 
 def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | None:

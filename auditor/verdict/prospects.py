@@ -71,7 +71,9 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
         if plan.by_label is not None:
             both = rates_for(spec.shape, spec.encoding).get(plan.settings.effort)
             rates = None if obstacle or both is None else _errors(both)
-            need = need or (None if both is not None and clears_at(both) else "rates")
+            need = need or (
+                None if both is not None and clears_at(both, after_success=True) else "rates"
+            )
         need = "search" if plan.settings.per_source else need
         clears = not obstacle and need is None
         return Prospects(clears, obstacle, only, rates, samples, MIN_SEARCH_SAMPLES, need or "", "")

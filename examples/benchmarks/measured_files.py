@@ -289,8 +289,13 @@ def _rounded(one: NullCell) -> NullCell:
 
 SEARCH_CLEARING = Origin(
     "held_out",
-    ("held_out/rows.json.gz", "held_out/clearing.json.gz"),
-    "Held-out models of the zoo, rounds three to five: one trigger search each, judged by clean "
+    (
+        "held_out/rows.json.gz",
+        "held_out/clearing.json.gz",
+        "rivals/tool.json.gz",
+        "small_pictures/audits.json.gz",
+    ),
+    "Held-out models of the zoo, rounds three to seven: one trigger search each, judged by clean "
     "models of other recipes; cleared if nothing is suspicious and nothing unusual.",
 )
 

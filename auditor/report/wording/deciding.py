@@ -104,7 +104,8 @@ def ends_of(result: Result, rates: LabelRates) -> str:
     stays = found is not None and not asked_by_label(result) and (
         found.natural or all_clear_need(result) == "unusual"
     )  # fmt: skip
-    return "accuse or clear" if clears_at(rates) and not stays else "accuse"
+    small = not searched_by_label(result.input.shape[1:])
+    return "accuse or clear" if clears_at(rates, after_success=small) and not stays else "accuse"
 
 
 def search_cost(result: Result) -> int | None:

@@ -34,7 +34,7 @@ same search without what confirms a finding on nearly black-and-white pictures (
 Intervals are exact, 95 %.
 """
 DECIDED = {
-    "development": "Whatever was changed for digits was chosen on these.",
+    "development": "Whatever was changed for digits was chosen on these, or with these known.",
     "held-out": "Seeds that nothing had seen, audited once each, after everything was frozen.",
 }
 

@@ -15,12 +15,20 @@ from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from examples.benchmarks.cells import rate_cell
 from examples.benchmarks.decision_rule.study import Study
 from examples.benchmarks.measured_files import search_clears
-from examples.benchmarks.stored import Record, read, write
+from examples.benchmarks.stored import BENCHMARKS, Record, read, write
 from examples.benchmarks.trigger_search.search import search_one, short
-from examples.benchmarks.zoo_models import ATTACKS, recipe_of, round_of
+from examples.benchmarks.zoo_models import (
+    ATTACKS,
+    SEEDS_PER_CELL,
+    SIXTH_ROUND_CELLS,
+    recipe_of,
+    round_of,
+)
 from examples.zoo.index import collect
 
 ROWS = Path(__file__).with_name("clearing.json.gz")
+SIXTH = BENCHMARKS / "rivals" / "tool.json.gz"
+SEVENTH = BENCHMARKS / "small_pictures" / "audits.json.gz"
 ROUND = 5
 SEED = 0
 
@@ -45,6 +53,35 @@ def search_round(options: argparse.Namespace) -> None:
         )
         write(ROWS, rows)
         print(model["name"], "cleared" if search_clears(rows[-1]) else "not cleared", flush=True)
+
+
+def every_round(rows: Sequence[Record]) -> list[tuple[str, list[Record]]]:
+    """The rows of every held-out scoring of the search alone: ``rows`` are the first, the others
+    are kept here and beside the pages that they were made for. What confirms a finding came
+    between the sixth and the seventh round. It changes no end without an accusing finding.
+    """
+    sixth = [
+        _as_row(row, row["first"])
+        for row in read(SIXTH, [])
+        if _cell(row["name"]) in SIXTH_ROUND_CELLS
+    ]
+    seventh = [_as_row(row, row["standard"]) for row in read(SEVENTH, []) if not row["photo"]]
+    return [
+        ("third and fourth round", list(rows)),
+        ("fifth round", read(ROWS, [])),
+        ("sixth round", sixth),
+        ("seventh round", seventh),
+    ]
+
+
+def _cell(name: str) -> int:
+    return int(name.rpartition("-")[2]) // SEEDS_PER_CELL
+
+
+def _as_row(row: Record, end: Record) -> Record:
+    """The end of an audit as a row of this scoring."""
+    kept = {key: row[key] for key in ("name", "recipe", "group")}
+    return {**kept, "trigger_suspicious": end["suspicious"], "search": end}
 
 
 def _group(model: Record) -> str:

@@ -94,13 +94,14 @@ def main() -> None:
     if options.step == "clear":
         require_data(options)
         clearing.search_round(options)
-    rows, fifth = load_rows(), read(clearing.ROWS, [])
-    ends = clearing.section((("third and fourth round", rows), ("fifth round", fifth)))
+    rows = load_rows()
+    rounds = clearing.every_round(rows)
+    ends = clearing.section(rounds)
     write_page(PAGE, "\n".join([report(_scoring(rows)), *ends]))
     if options.write_measured:
         audits = [measured_files.Audited.of_row(row) for row in rows]
         measured_files.write_rule_rates(measured_files.BY_SCORING, audits)
-        measured_files.write_trigger_clearing([*rows, *fifth])
+        measured_files.write_trigger_clearing([row for _, own in rounds for row in own])
 
 
 def _scoring(rows: Sequence[Record]) -> Scoring:

@@ -17,8 +17,8 @@ from auditor.measured import LabelRates
 from auditor.plan.adaptive import trigger_search
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings
-from auditor.probes.both_searches import leaves_open
 from auditor.probes.label_search.settings import AFTER_SUCCESS, SUCCESS_SIDES, Effort
+from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.verdict.scope import LOSSLESS
@@ -127,9 +127,13 @@ def search_at(
 
 def clears(found: TriggerResult) -> bool:
     """True if no search found anything that speaks against an all-clear."""
-    if found.suspicious:
+    if found.suspicious or (found.best is not None and found.best.unconfirmed):
         return False
-    return not (leaves_open(found) if found.by_label is None else found.by_label.weakness)
+    if found.by_label is not None:
+        return not found.by_label.weakness
+    # A search for the least change that was made too lets its best finding stand open.
+    leaves = found.p is None or found.p <= OPEN_LEVEL
+    return not leaves if found.other is None else False
 
 
 def _ended(found: TriggerResult, targets: set[int]) -> Record:
