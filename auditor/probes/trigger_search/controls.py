@@ -5,7 +5,7 @@ lightening of it, whatever its shape, may lead to one label, and so may a blot a
 of the model, which a search finds as a smooth field or a large patch. A planted trigger has a shape
 of its own, or works in a small part, or much weaker.
 
-Networks of few, alike photographs have natural patches of four to five and six pixels; no four pixels of
+Networks of few, alike photographs have natural patches of five and six pixels; no four pixels of
 those carry a label, as they do of planted ones.
 """
 
