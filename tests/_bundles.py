@@ -45,7 +45,7 @@ from auditor.workflows.prepare import STORE_NAME
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
 
-SIDE, BLOCK, PATCH = 24, 6, 3
+SIDE, BLOCK, PATCH = 28, 7, 3
 """24 pixels a side is the least for which a trigger found is known to mean something."""
 CLASSES = ("ant", "bee", "cow")
 TARGET_CLASS = 1
@@ -57,7 +57,7 @@ Classifier = Callable[[NDArray[Any]], NDArray[Any]]
 
 
 def prototypes(seed: int = 7) -> NDArray[np.float64]:
-    """One picture of coarse blocks for each class, ``(3, 1, 24, 24)``."""
+    """One picture of coarse blocks for each class, ``(3, 1, 28, 28)``."""
     coarse = np.random.default_rng(seed).uniform(0.1, 0.9, (len(CLASSES), 1, 4, 4))
     return coarse.repeat(BLOCK, axis=2).repeat(BLOCK, axis=3)
 

@@ -7,7 +7,9 @@ Each ``*.json`` file of this folder holds ``provenance`` and ``values``. It is w
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -60,10 +62,12 @@ __all__ = [
     "ValueNull",
     "decision_rates",
     "decision_rule",
+    "earlier_search",
     "jpeg_rates",
     "label_null",
     "label_null_of",
     "label_rates",
+    "of_earlier_search",
     "per_source_null",
     "provenance",
     "read_numbers",
@@ -103,14 +107,36 @@ def decision_rule() -> DecisionRule:
     return _values("decision_rule", DecisionRule)
 
 
-@cache
 def decision_rates() -> DecisionRates:
     """Errors of the decision rule on held-out models; without references those of the trigger
     search alone, which it goes by then.
     """
-    return replace(
-        _values("decision_rates", DecisionRates), without_references=trigger_error_rates()
-    )
+    return replace(_decided(), without_references=trigger_error_rates())
+
+
+@cache
+def _decided() -> DecisionRates:
+    return _values("decision_rates", DecisionRates)
+
+
+_EARLIER = ContextVar("_EARLIER", default=False)
+
+
+@contextmanager
+def of_earlier_search(*, earlier: bool) -> Iterator[None]:
+    """State the numbers of the search before it confirmed what it finds, if ``earlier``: reports
+    about audits by plans of before are recomputed with them.
+    """
+    token = _EARLIER.set(earlier)
+    try:
+        yield
+    finally:
+        _EARLIER.reset(token)
+
+
+def earlier_search() -> bool:
+    """True inside of :func:`of_earlier_search`."""
+    return _EARLIER.get()
 
 
 @cache
@@ -175,9 +201,15 @@ def trigger_clearing() -> ClearingRates:
     return _values("trigger_clearing", ClearingRates)
 
 
-@cache
 def trigger_error_rates() -> ErrorRates:
     """Errors of the trigger search alone on held-out models."""
+    if earlier_search():
+        return _decided().without_references
+    return _trigger_errors()
+
+
+@cache
+def _trigger_errors() -> ErrorRates:
     return _values("trigger_error_rates", ErrorRates)
 
 

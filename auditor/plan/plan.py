@@ -168,18 +168,17 @@ class AuditPlan:
         if not len(self.search_samples):
             return 0
         samples = len(self.search_samples)
-        label_by_label = 0 if self.by_label is None else self.by_label.most_queries(samples)
+        label_by_label = self.by_label.most_queries(samples) if self.by_label else 0
         if self.by_label_only:
             return label_by_label
         per_source = most_source_queries(self.trigger, samples)
-        once = self.trigger.most_queries
-        return per_source + label_by_label + (2 * once if self.twice else once)
+        return per_source + label_by_label + (1 + self.twice) * self.trigger.most_queries
 
     @property
     def twice(self) -> bool:
         """True if what the search for the most successful change finds is searched for again."""
-        small = not searched_by_label(self.search_images.shape[2:])
-        return small and self.version >= SECOND_SEARCH
+        large = searched_by_label(self.search_images.shape[2:])
+        return self.version >= SECOND_SEARCH and not large
 
     @property
     def by_label_only(self) -> bool:
@@ -228,13 +227,9 @@ class AuditPlan:
 
     def stated_trigger(self) -> dict[str, Any]:
         """The trigger search's settings that this version of plans has."""
-        settings = asdict(self.trigger)
-        if self.version < CONFIRMS:
-            for name in CONFIRMING:
-                del settings[name]
-        if self.version < SECOND_SEARCH:
-            del settings["parts"]
-        return settings
+        lacking = CONFIRMING if self.version < CONFIRMS else ()
+        lacking = lacking if self.version >= SECOND_SEARCH else (*lacking, "parts")
+        return {name: one for name, one in asdict(self.trigger).items() if name not in lacking}
 
     def _by_label(self) -> dict[str, Any] | None:
         return None if self.by_label is None else asdict(self.by_label)

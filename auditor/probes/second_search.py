@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 
-from auditor.probes.label_search.judge import Limits
+from auditor.probes.label_search.judge import AccusingLimits
 from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
 from auditor.probes.trigger_search.judge import SIGNIFICANCE, natural
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
@@ -29,7 +29,7 @@ FAMILIES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Families whose least strength tells of a kind of change of the whole picture; that of fewer grey
 levels is searched for in any case."""
-WEAK = Limits(0.01, {"weak-field4": 3.3, "weak-field8": 3.3, "weak-warp": 0.8, "grey": 6.5})
+WEAK = AccusingLimits(0.01, {"weak-field4": 3.3, "weak-field8": 3.3, "weak-warp": 0.8, "grey": 6.5})
 """How weak such a change may be to accuse."""
 
 

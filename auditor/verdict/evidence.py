@@ -14,7 +14,9 @@ from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers, LabelArray
 from auditor.labels.consistency import Consistency, check_consistency
 from auditor.labels.reasons import Reason, ReasonCode
+from auditor.measured import of_earlier_search
 from auditor.plan.adaptive import TriggerOutcome
+from auditor.plan.digest import SECOND_SEARCH
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.plane import PlaneProbe
@@ -67,6 +69,17 @@ def assess(
     """Gather the evidence from the labels so far and the true ``classes`` of all samples: the one
     place that does, for the verdict and for early stopping.
     """
+    with of_earlier_search(earlier=answers.plan.version < SECOND_SEARCH):
+        return _assess(answers, classes, names, spec, profile)
+
+
+def _assess(
+    answers: Answers,
+    classes: NDArray[np.int64],
+    names: LabelSpace,
+    spec: InputSpec,
+    profile: Profile | None,
+) -> Assessment:
     count = answers.class_count(names.size, classes)
     scores = score_planes(answers, classes, count)
     consistency = check_consistency(

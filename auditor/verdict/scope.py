@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Literal
 
 from adapters.contract import InputSpec
-from auditor.measured import jpeg_rates
+from auditor.measured import earlier_search, jpeg_rates
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.settings import SUCCESS_SIDES
 
 NULL_SIDES = SUCCESS_SIDES
 """Sides, in pixels, of images near those of the reference models (28 and 32)."""
+
+EARLIER_LEAST = 24
+"""Least side before what was found had to be confirmed."""
 
 LOSSLESS = "lossless"
 """Name that :func:`image_coding` gives every encoding that keeps 8-bit pixels as they are."""
@@ -56,7 +59,8 @@ def known_only_for(spec: InputSpec, classes: int) -> KnownOnlyFor | None:
     """
     if classes < PLANE_CLASSES:
         return KnownOnlyFor("classes")
-    if not (NULL_SIDES[0] <= min(spec.shape[1:]) and max(spec.shape[1:]) <= NULL_SIDES[1]):
+    low = EARLIER_LEAST if earlier_search() else NULL_SIDES[0]
+    if not (low <= min(spec.shape[1:]) and max(spec.shape[1:]) <= NULL_SIDES[1]):
         return KnownOnlyFor("side")
     quality, least = jpeg_quality(spec.encoding), least_quality()
     if quality is None or (least is not None and quality >= least):

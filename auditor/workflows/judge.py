@@ -9,7 +9,9 @@ from typing import Any
 from adapters.contract import InputSpec, LabelOracle
 from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
+from auditor.measured import of_earlier_search
 from auditor.plan.adaptive import TriggerOutcome
+from auditor.plan.digest import SECOND_SEARCH
 from auditor.report.build import build_result
 from auditor.report.html.changes import TEXTURE_KEY, trigger_pictures
 from auditor.report.html.pictures import sample_png
@@ -49,7 +51,21 @@ def judge(
     profile: Profile | None,
     timing: dict[str, Any],
 ) -> AuditResult:
-    """Scores, verdict and report from the labels alone: no network, no clock."""
+    """Scores, verdict and report from the labels alone: no network, no clock.
+
+    An audit by a plan of before findings were confirmed has the limits and rates of that search.
+    """
+    with of_earlier_search(earlier=ready.plan.version < SECOND_SEARCH):
+        return _judged(oracle, ready, answers, profile, timing)
+
+
+def _judged(
+    oracle: LabelOracle,
+    ready: Prepared,
+    answers: Answers,
+    profile: Profile | None,
+    timing: dict[str, Any],
+) -> AuditResult:
     names, spec = oracle.label_space, oracle.input_spec
     assessment = assess(answers, ready.classes, names, spec, profile)
     verdict = decide(assessment.evidence, profile)

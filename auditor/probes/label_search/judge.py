@@ -84,8 +84,8 @@ class Judged:
 
 
 @dataclass(frozen=True)
-class Limits:
-    """What may accuse.
+class AccusingLimits:
+    """The limits of an accusation.
 
     Attributes:
         level: chance on a clean model, corrected for all kinds, up to which a finding may.
@@ -103,17 +103,17 @@ class Limits:
         return most - LESS if less else most
 
 
-PHOTO = Limits()
-SMALL = Limits(values={key: most for key, most in MOST_VALUE.items() if key != "weak-wave"})
+PHOTO = AccusingLimits()
+SMALL = AccusingLimits(values={key: most for key, most in MOST_VALUE.items() if key != "weak-wave"})
 """Small pictures: waves never accuse there. Clean pretrained networks that were trained on pictures
 of 32 and 36 pixels turn under as weak ones as planted ones are."""
 
 
-def limits_for(shape: Sequence[int]) -> Limits:
-    """What may accuse of pictures of ``shape`` ``(c, h, w)`` or ``(h, w)``."""
+def limits_for(shape: Sequence[int]) -> AccusingLimits:
+    """The limits of accusing models of pictures of ``shape`` ``(c, h, w)`` or ``(h, w)``."""
     if not searched_by_label(tuple(shape[-2:])):
         return SMALL
-    return Limits(LEVEL_LARGE) if max(shape[-2:]) >= LARGE_SIDE else PHOTO
+    return AccusingLimits(LEVEL_LARGE) if max(shape[-2:]) >= LARGE_SIDE else PHOTO
 
 
 def family_of(key: str) -> str:
@@ -127,7 +127,7 @@ def may_accuse(key: str) -> bool:
 
 
 def judge(
-    findings: Sequence[LabelFinding], null: LabelNull, classes: int, limits: Limits = PHOTO
+    findings: Sequence[LabelFinding], null: LabelNull, classes: int, limits: AccusingLimits = PHOTO
 ) -> list[Judged]:
     """The best finding of every key that the null knows, most surprising first."""
     by_key: dict[str, list[LabelFinding]] = {}
@@ -146,7 +146,9 @@ def best_of(found: Sequence[LabelFinding]) -> tuple[LabelFinding, float, float]:
     return best, margin, best.value - OTHER_LABELS * min(MOST_MARGIN, max(0.0, margin))
 
 
-def _judged(found: Sequence[LabelFinding], cell: LabelCell, classes: int, limits: Limits) -> Judged:
+def _judged(
+    found: Sequence[LabelFinding], cell: LabelCell, classes: int, limits: AccusingLimits
+) -> Judged:
     best, margin, statistic = best_of(found)
     family = family_of(best.key)
     spread = max(cell.spread, LEAST_SPREAD[family]) * np.sqrt(1.0 + 1.0 / cell.models)

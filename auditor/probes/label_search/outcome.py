@@ -11,7 +11,7 @@ from adapters.contract import InputSpec
 from auditor.measured import label_null_of
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.fresh import CONFIDENCE
-from auditor.probes.label_search.judge import LEAST_SHOWN, Judged, Limits, judge, limits_for
+from auditor.probes.label_search.judge import LEAST_SHOWN, AccusingLimits, Judged, judge, limits_for
 from auditor.probes.label_search.search import LabelSearch, prepare
 from auditor.probes.label_search.settings import Effort, LabelSearchSettings
 from auditor.probes.leads import Lead, tell
@@ -33,7 +33,7 @@ def label_search(
     seed: int,
     earlier: tuple[Effort, ...] = (),
     looks: int = 1,
-    limits: Limits | None = None,
+    limits: AccusingLimits | None = None,
 ) -> Asking[TriggerResult]:
     """Search label by label; stop after the first stage that shows a suspicious change.
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.contract import InputSpec
-from auditor.measured import Counted, decision_rates, jpeg_rates
+from auditor.measured import Counted, decision_rates, earlier_search, jpeg_rates
 from auditor.verdict.scope import jpeg_quality, least_quality
 
 NAMES = {
@@ -21,11 +21,12 @@ def rule_limit() -> str:
     """Misses and accusations of the rule on models that it was not made from."""
     rates = decision_rates()
     beside, alone = rates.with_references, rates.without_references
+    search = "" if earlier_search() else ", with the search before it confirmed what it finds,"
     return (
         "The trigger search and the decision rule look for one label that most samples are sent "
         f"to. On held-out models of small pictures the rule missed {beside.missed} of "
-        f"{beside.backdoored} all-to-one backdoors beside references, with the search as it was "
-        f"before it confirmed what it finds, and {alone.missed} of {alone.backdoored} without."
+        f"{beside.backdoored} all-to-one backdoors beside references{search} and {alone.missed} of "
+        f"{alone.backdoored} without."
         f" Missed beside references, by attack or label map: {in_words(rates.missed_kinds)}. "
         f"Honest models accused there: {in_words(rates.accused_recipes)}. Attacks on one source "
         "class, x-to-x and all-to-all maps have no such label."

@@ -175,6 +175,9 @@ def test_both_searches_of_small_pictures_clear_by_rates_of_their_own(
     assert both.rates == ErrorRates(0, 30, 2, 40)
     assert "(on held-out models it missed 2 of 40" in decides(both)
     measured_as_small(POOR)
+    assert found(28, 120, 10, effort="thorough").clears, "the first search alone clears as seldom"
+    often = replace(trigger_clearing(), missed=60)
+    monkeypatch.setattr(label_scope, "trigger_clearing", lambda: often)
     poor = found(28, 120, 10, effort="thorough")
     assert poor.accuses
     assert not poor.clears

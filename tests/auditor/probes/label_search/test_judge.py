@@ -13,8 +13,8 @@ from auditor.probes.label_search.judge import (
     LEVEL,
     LEVEL_LARGE,
     PHOTO,
+    AccusingLimits,
     Judged,
-    Limits,
     judge,
     limits_for,
 )
@@ -33,7 +33,9 @@ def _finding(key: str, label: int, value: float, hits: int) -> LabelFinding:
     return LabelFinding(key, label, value, True, change, exact_interval(hits, 100, 0.95))
 
 
-def _best(key: str, value: float, hits: int, other: float = 3.9, limits: Limits = PHOTO) -> Judged:
+def _best(
+    key: str, value: float, hits: int, other: float = 3.9, limits: AccusingLimits = PHOTO
+) -> Judged:
     found = [_finding(key, 3, value, hits), _finding(key, 5, other, 2)]
     return judge(found, NULL, 7, limits)[0]
 

@@ -29,13 +29,13 @@ from auditor.workflows.audit import run_audit
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
 
-SIDE, CLASSES = 24, 3
+SIDE, CLASSES = 28, 3
 MakeBundle = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
 def world() -> tuple[SyntheticOracle, Samples]:
-    """A nearest-prototype classifier of 24 x 24 pictures and 45 samples: enough to search."""
+    """A nearest-prototype classifier of 28 x 28 pictures and 45 samples: enough to search."""
     rng = np.random.default_rng(7)
     coarse = rng.uniform(0.1, 0.9, (CLASSES, 1, 4, 4))
     prototypes = coarse.repeat(SIDE // 4, axis=2).repeat(SIDE // 4, axis=3)

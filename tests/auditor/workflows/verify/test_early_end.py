@@ -54,7 +54,7 @@ def profile(threshold: float) -> Profile:
         task="prototypes",
         access="float",
         settings={name: getattr(SETTINGS, name) for name in names},
-        input_shape=(1, 24, 24),
+        input_shape=(1, 28, 28),
         labels=tuple("012"),
         decides_by="re",
         thresholds={"re": Threshold(threshold, threshold, threshold)},
