@@ -111,7 +111,12 @@ def decision_rates() -> DecisionRates:
     """Errors of the decision rule on held-out models; without references those of the trigger
     search alone, which it goes by then.
     """
-    return replace(_decided(), without_references=trigger_error_rates())
+    return _decided() if earlier_search() else _decided_by_search()
+
+
+@cache
+def _decided_by_search() -> DecisionRates:
+    return replace(_decided(), without_references=_trigger_errors())
 
 
 @cache

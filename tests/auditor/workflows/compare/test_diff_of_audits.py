@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from adapters.synthetic import nearest_prototype
 from auditor.cli.console_compare import show_diff
 from auditor.errors import ExitCode
 
@@ -32,6 +33,11 @@ def audits(bundles: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     bundles.audit(folder / "all asked", chosen={"stop_early": False}, **judged)
     bundles.audit(folder / "unsearched", chosen={"trigger_search": False}, **judged)
     bundles.audit(folder / "no profile")
+    with pytest.MonkeyPatch.context() as patch:
+        # Pictures as small as those of the old bundles.
+        patch.setattr(bundles, "SIDE", 24)
+        patch.setattr(bundles, "BLOCK", 6)
+        bundles.audit(folder / "as old", nearest_prototype(bundles.prototypes()))
     return folder
 
 
@@ -177,14 +183,14 @@ def test_an_old_bundle_beside_itself_has_not_changed(command: RunCommand, kind: 
 
 
 def test_an_old_bundle_is_compared_with_one_of_today(compare: Compare, audits: Path) -> None:
-    found = compare(str(OLD_BUNDLES / "default"), "no profile")
+    found = compare(str(OLD_BUNDLES / "default"), "as old")
     assert found["exit_code"] == ExitCode.INCONCLUSIVE
     assert {why.split(":")[0] for why in found["spoiled_by"]} <= {"tool version"}
     assert found["planes"] == {"old": 44, "new": 44, "shared": 44}
     assert (found["labels"]["compared"], found["labels"]["changed"]) == (704, 0)
     old, new = (
         json.loads((folder / "plan.json").read_text())
-        for folder in (OLD_BUNDLES / "default", audits / "no profile")
+        for folder in (OLD_BUNDLES / "default", audits / "as old")
     )
     for part in ("triplets", "planes", "queries"):
         assert old[part] == new[part], "the same questions, by whatever name a plan's version has"
