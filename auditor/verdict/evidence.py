@@ -69,25 +69,15 @@ def assess(
     """Gather the evidence from the labels so far and the true ``classes`` of all samples: the one
     place that does, for the verdict and for early stopping.
     """
-    with of_earlier_search(earlier=answers.plan.version < SECOND_SEARCH):
-        return _assess(answers, classes, names, spec, profile)
-
-
-def _assess(
-    answers: Answers,
-    classes: NDArray[np.int64],
-    names: LabelSpace,
-    spec: InputSpec,
-    profile: Profile | None,
-) -> Assessment:
     count = answers.class_count(names.size, classes)
     scores = score_planes(answers, classes, count)
     consistency = check_consistency(
         answers.repeats(), answers.counts, answers.run.server_identity, open_labels=names.open
     )
     own = len(np.unique(classes))
-    trigger = trigger_evidence(answers.trigger, names, spec, profile, own)
-    combined = combine(answers, classes, profile, names, spec)
+    with of_earlier_search(earlier=answers.plan.version < SECOND_SEARCH):
+        trigger = trigger_evidence(answers.trigger, names, spec, profile, own)
+        combined = combine(answers, classes, profile, names, spec)
     evidence = Evidence(
         scores=estimates(scores),
         problem=_problem(answers, consistency, len(scores)),

@@ -55,32 +55,22 @@ def judge(
 
     An audit by a plan of before findings were confirmed has the limits and rates of that search.
     """
-    with of_earlier_search(earlier=ready.plan.version < SECOND_SEARCH):
-        return _judged(oracle, ready, answers, profile, timing)
-
-
-def _judged(
-    oracle: LabelOracle,
-    ready: Prepared,
-    answers: Answers,
-    profile: Profile | None,
-    timing: dict[str, Any],
-) -> AuditResult:
     names, spec = oracle.label_space, oracle.input_spec
-    assessment = assess(answers, ready.classes, names, spec, profile)
-    verdict = decide(assessment.evidence, profile)
-    result = build_result(
-        oracle=oracle,
-        samples=ready.samples,
-        classes=ready.classes,
-        matched_by=ready.matched_by,
-        answers=answers,
-        assessment=assessment,
-        verdict=verdict,
-        profile=profile,
-        not_asked=_not_asked(answers, len(assessment.scores)),
-        timing=timing,
-    )
+    with of_earlier_search(earlier=ready.plan.version < SECOND_SEARCH):
+        assessment = assess(answers, ready.classes, names, spec, profile)
+        verdict = decide(assessment.evidence, profile)
+        result = build_result(
+            oracle=oracle,
+            samples=ready.samples,
+            classes=ready.classes,
+            matched_by=ready.matched_by,
+            answers=answers,
+            assessment=assessment,
+            verdict=verdict,
+            profile=profile,
+            not_asked=_not_asked(answers, len(assessment.scores)),
+            timing=timing,
+        )
     return AuditResult(result, verdict, answers.run.stopped)
 
 

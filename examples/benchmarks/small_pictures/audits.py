@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from examples.benchmarks.measured_files import (
     write_queries,
     write_search_errors,
 )
-from examples.benchmarks.small_pictures.photos import photographs
+from examples.benchmarks.small_pictures.photos import Subject, photographs
 from examples.benchmarks.small_pictures.search import SEED
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import (
@@ -55,23 +55,12 @@ HELD_OUT = Origin(
 )
 
 
-@dataclass(frozen=True)
-class Subject:
-    """A model to be audited: ``row`` says what it is, ``load`` gives 8-bit pictures
-    ``(n, c, h, w)`` and their classes ``(n,)``.
-    """
-
-    row: Record
-    file: Path
-    targets: set[int]
-    pictures: Any
-
-
 def audit_models(options: argparse.Namespace) -> None:
     """Audit every finished model of the round, once, that has no row; each row is kept at once."""
     rows: list[Record] = read(options.audits, [])
     known = {row["name"] for row in rows}
-    for subject in (*_zoo(options), *_photos(options)):
+    photos = photographs(options.photos, options.photo_data) if options.photos else ()
+    for subject in (*_zoo(options), *photos):
         if subject.row["name"] in known:
             continue
         rows.append(_audited(subject))
@@ -91,13 +80,6 @@ def _zoo(options: argparse.Namespace) -> Iterator[Subject]:
         row = {"name": model["name"], "recipe": recipe_of(model), "group": _group(model)}
         file = options.models / f"{model['name']}.onnx"
         yield Subject({**row, "photo": False}, file, targets_of(model), pictures)
-
-
-def _photos(options: argparse.Namespace) -> Iterator[Subject]:
-    if options.photos is None:
-        return
-    for photo in photographs(options.photos, options.photo_data):
-        yield Subject(photo.row, photo.file, photo.targets, photo.pictures)
 
 
 def _audited(subject: Subject) -> Record:
@@ -131,9 +113,8 @@ def clears(found: TriggerResult) -> bool:
         return False
     if found.by_label is not None:
         return not found.by_label.weakness
-    # A search for the least change that was made too lets its best finding stand open.
-    leaves = found.p is None or found.p <= OPEN_LEVEL
-    return not leaves if found.other is None else False
+    # Beside a search for the least change, this one is shown only where it stays open.
+    return found.other is None and found.p is not None and found.p > OPEN_LEVEL
 
 
 def _ended(found: TriggerResult, targets: set[int]) -> Record:

@@ -16,8 +16,10 @@ from examples.zoo.photos.sources import load
 
 
 @dataclass(frozen=True)
-class Photograph:
-    """A model of photographs; ``pictures`` gives test pictures and their classes."""
+class Subject:
+    """A model to be asked: ``row`` says what it is, ``pictures`` gives 8-bit test pictures
+    ``(n, c, h, w)`` and their classes ``(n,)``.
+    """
 
     row: Record
     file: Path
@@ -25,7 +27,7 @@ class Photograph:
     pictures: Any
 
 
-def photographs(models: Path, data_dir: Path, *, development: bool = False) -> Iterator[Photograph]:
+def photographs(models: Path, data_dir: Path, *, development: bool = False) -> Iterator[Subject]:
     """The valid small ones in the folder ``models``, without the twins of backdoored ones: those
     that the rule was chosen on, or the others.
     """
@@ -45,4 +47,4 @@ def photographs(models: Path, data_dir: Path, *, development: bool = False) -> I
         group = "clean" if record["attack"] == "clean" else record["attack"]
         recipe = f"{record['task']}/{record['family']}/{record['augmentation']}"
         row = {"name": record["name"], "recipe": recipe, "group": group, "photo": True}
-        yield Photograph(row, models / f"{record['name']}.onnx", targets, pictures)
+        yield Subject(row, models / f"{record['name']}.onnx", targets, pictures)

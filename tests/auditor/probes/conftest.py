@@ -16,6 +16,7 @@ from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.sample_set import Asking
 from auditor.probes.trigger_search.search import KEYS, search
 from auditor.probes.trigger_search.settings import TriggerSettings
+from examples.benchmarks.zoo_models import driven
 
 SIDE, CLASSES = 24, 5
 Floats = NDArray[np.float64]
@@ -61,18 +62,7 @@ class World:
         ))  # fmt: skip
 
     def drive(self, asked: Asking[T]) -> T:
-        return drive(asked, self.labels)
-
-
-def drive(asked: Asking[T], labels: Callable[[NDArray[np.float32]], NDArray[np.int64]]) -> T:
-    """Answer ``asked`` with ``labels`` until it returns."""
-    try:
-        batch = next(asked)
-        while True:
-            batch = asked.send(labels(batch[:]))
-    except StopIteration as end:
-        result: T = end.value
-        return result
+        return driven(asked, self.labels)
 
 
 def make_world(channels: int = 1, backdoor: Backdoor | None = None) -> World:

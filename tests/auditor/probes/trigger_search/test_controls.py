@@ -20,7 +20,7 @@ from auditor.probes.trigger_search.search import search
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.probes.trigger_search.transforms import Blend, Field, Warp, Wave
 from auditor.probes.trigger_search.verify import Verified, exact_interval
-from tests.auditor.probes.conftest import drive
+from examples.benchmarks.zoo_models import driven
 
 SPEC = InputSpec((1, 28, 28), (0.0,), (1.0,))
 SETTINGS = replace(TriggerSettings(), two_toned=True)
@@ -70,7 +70,7 @@ def habit(labels: Labels, transform: Transform) -> bool:
     kept = SampleSet(SPEC, pixels, classes, np.random.default_rng(0))
     full = exact_interval(48, 48, 0.95)
     asked = is_habit(kept, Verified(transform, 2, full, full, {}, 1.0), SETTINGS)
-    return drive(asked, labels)
+    return driven(asked, labels)
 
 
 def test_pictures_of_two_tones_are_those_that_are_nearly_black_and_white() -> None:
@@ -114,7 +114,7 @@ def in_part(labels: Labels, transform: Transform) -> bool:
     )
     full = exact_interval(48, 48, 0.95)
     asked = works_in_part(searched, kept, Verified(transform, 2, full, full, {}, 1.0), SETTINGS)
-    return drive(asked, labels)
+    return driven(asked, labels)
 
 
 def test_a_patch_works_in_part_if_three_pixels_of_it_do_as_much() -> None:
@@ -129,7 +129,7 @@ def test_a_search_does_not_accuse_by_a_patch_of_which_no_part_works() -> None:
     pixels, classes = digits(100)
     samples = SPEC.from_pixels(pixels)
     found = {
-        parts: drive(
+        parts: driven(
             search(samples, classes, SPEC, replace(TriggerSettings(), parts=parts), 1),
             blotted(slice(1, 6), 180.0),
         )
@@ -155,7 +155,7 @@ def test_a_search_does_not_accuse_a_model_of_its_habit_and_goes_on() -> None:
         asked = search(
             SPEC.from_pixels(pixels), classes, SPEC, replace(settings, schedule=schedule), 0
         )
-        found[name] = drive(asked, lightened(16.0))
+        found[name] = driven(asked, lightened(16.0))
     assert found["plain"].suspicious
     assert not found["two-toned"].suspicious
     assert found["two-toned"].best.habit

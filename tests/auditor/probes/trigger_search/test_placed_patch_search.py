@@ -9,12 +9,12 @@ from auditor.probes.trigger_search.patch_search import PatchCandidate
 from auditor.probes.trigger_search.placed_patch_search import PlacedPatchSearch
 from auditor.probes.trigger_search.sample_set import SampleSet
 from auditor.probes.trigger_search.settings import TriggerSettings
+from examples.benchmarks.zoo_models import driven
 from tests.auditor.probes.conftest import (
     SIDE,
     Backdoor,
     Floats,
     World,
-    drive,
     make_world,
 )
 
@@ -101,7 +101,7 @@ def test_tiny_pictures_have_room_for_a_smaller_patch(side: int) -> None:
         assert batch.max() <= 1.0
         return answers.integers(0, 3, len(batch))
 
-    drive(kind_search.turn(500), labels)
+    driven(kind_search.turn(500), labels)
     assert kind_search.sample_set.total() >= 500
 
 
@@ -113,7 +113,7 @@ def test_patches_scale_with_the_picture() -> None:
     kind_search = PlacedPatchSearch(sample_set, TriggerSettings())
     answers = np.random.default_rng(2)
     sides = set()
-    drive(kind_search.turn(700), lambda batch: answers.integers(0, 3, len(batch)))
+    driven(kind_search.turn(700), lambda batch: answers.integers(0, 3, len(batch)))
     for draw in kind_search.tally.draws:
         for patch in draw.patches:
             ((row, column),) = patch.places
