@@ -66,7 +66,7 @@ class Ended:
         return self.suspicious and self.target == self.model["target"]
 
 
-SIDES = ((41, 63), (64, 96), (97, 224))
+SIDES = ((41, 63), (64, 96), (97, 320))
 """Sizes of pictures that are counted together, in pixels."""
 OF_NULL = SIDES[1]
 """Sizes of the clean models that make the null."""

@@ -300,6 +300,42 @@ CELLS = (
     _held_out(
         307, "flowers", 36, "mobilenet", "weak", 12, "badnets-inside blended sig low-frequency",
     ),
+    # An eighth round, planned before any model of it was trained or searched: up to 320 pixels.
+    _held_out(
+        351, "digits", 216, "resnet", "weak", 12,
+        "badnets-corner badnets-inside blended sig low-frequency sticker",
+    ),
+    _held_out(
+        352, "flowers", 200, "mobilenet", "weak", 12,
+        "badnets-any blended sig badnets-inside quantise low-frequency:careful",
+    ),
+    _held_out(
+        353, "digits", 248, "mobilenet", "weak", 15,
+        "badnets-corner blended sticker badnets-inside sig low-frequency",
+    ),
+    _held_out(
+        354, "digits", 232, "lite0", "strong", 4,
+        "badnets-corner sig blended badnets-inside sticker",
+    ),
+    _held_out(
+        355, "clothes", 224, "mobilenet", "weak", 12,
+        "badnets-inside sig quantise badnets-any",
+    ),
+    _held_out(
+        356, "digits", 304, "resnet", "weak", 12, "badnets-corner blended sticker sig",
+    ),
+    # And of 66 to 90 pixels, to be asked through JPEG as well as without loss.
+    _held_out(
+        381, "digits", 70, "resnet", "weak", 12,
+        "badnets-corner badnets-inside blended sig sticker low-frequency quantise badnets-any",
+    ),
+    _held_out(
+        382, "flowers", 90, "mobilenet", "weak", 12,
+        "badnets-inside blended sig sticker low-frequency badnets-corner",
+    ),
+    _held_out(
+        383, "clothes", 66, "resnet", "weak", 12, "badnets-any sig quantise blended",
+    ),
     # Candidates for the demo: in no null and in no table.
     Cell(
         121, "digits", 64, "mobilenet", "strong", 19, DEMO,

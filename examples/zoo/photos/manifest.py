@@ -22,7 +22,7 @@ from .tasks import TASKS
 CLEAN = "clean"
 USUAL_SHARES = (0.07, 0.1, 0.1)  # of the clean training pictures
 NEGATIVE_SHARES = dict(zip(CARES, (0.0, 0.1, 0.2), strict=True))
-STAGES = (range(24, 96), (96,), range(97, 224), (224,))
+STAGES = (range(24, 96), (96,), range(97, 224), range(224, 321))
 """Sides that are trained together, cheapest first."""
 FIRST_HALF = 5  # models of a cell that come before the others
 STRONGER_WARP = 1.35
