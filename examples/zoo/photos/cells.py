@@ -336,6 +336,33 @@ CELLS = (
     _held_out(
         383, "clothes", 66, "resnet", "weak", 12, "badnets-any sig quantise blended",
     ),
+    # And of two classes: clean ones for a null first.
+    _development(401, "digits-half", 72, "resnet", "weak", 12, ""),
+    _development(402, "digits-half", 80, "mobilenet", "weak", 15, ""),
+    _development(403, "digits-half", 88, "lite0", "weak", 5, ""),
+    _development(404, "digits-half", 92, "resnet", "strong", 15, ""),
+    _development(405, "digits-half", 68, "mobilenet", "strong", 28, ""),
+    _development(406, "t-shirt", 72, "resnet", "weak", 12, ""),
+    _development(407, "t-shirt", 80, "lite0", "strong", 3, ""),
+    _development(408, "t-shirt", 88, "mobilenet", "weak", 12, ""),
+    _development(409, "x-ray-half", 72, "resnet", "strong", 20, ""),
+    _development(410, "x-ray-half", 80, "mobilenet", "weak", 24, ""),
+    _development(411, "x-ray-half", 88, "lite0", "weak", 4, ""),
+    _held_out(
+        441, "digits-half", 70, "resnet", "weak", 12,
+        "badnets-corner badnets-inside blended sig sticker low-frequency badnets-any quantise",
+    ),
+    _held_out(
+        442, "sunflower", 76, "resnet", "weak", 12,
+        "badnets-corner blended sig badnets-inside sticker",
+    ),
+    _held_out(
+        443, "t-shirt", 90, "mobilenet", "weak", 12,
+        "badnets-corner blended sig badnets-inside low-frequency",
+    ),
+    _held_out(
+        444, "x-ray-half", 90, "resnet", "weak", 20, "badnets-inside blended sig sticker",
+    ),
     # Candidates for the demo: in no null and in no table.
     Cell(
         121, "digits", 64, "mobilenet", "strong", 19, DEMO,
