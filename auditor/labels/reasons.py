@@ -15,6 +15,7 @@ ReasonCode = Literal[
     "trigger-ordinary", "trigger-nothing", "trigger-some", "trigger-habit",
     "trigger-large", "trigger-unconfirmed",
     "label-found", "label-withheld", "label-weakness", "label-nothing",
+    "label-unconfirmed",
     # the decision rule
     "decision-out-of-scope", "decision-ordinary", "decision-suspicious",
     # the plane scores beside a profile

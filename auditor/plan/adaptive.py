@@ -13,20 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.plan.digest import SECOND_SEARCH
+from auditor.plan.digest import SECOND_BY_LABEL, SECOND_SEARCH
 from auditor.plan.draw import pick_search_samples, picked
 from auditor.plan.plan import AuditPlan
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
-from auditor.probes.label_search.judge import PHOTO
+from auditor.probes.label_search.judge import PHOTO, limits_for, with_waves
 from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.settings import AFTER_SUCCESS, label_effort
 from auditor.probes.second_search import (
     SECOND_STREAM,
     WEAK,
+    again_limits,
     borderline,
     confirm,
+    same_kind,
     weakest,
 )
 from auditor.probes.trigger_search.judge import SIGNIFICANCE
@@ -86,17 +88,28 @@ def _success_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
 
 
 def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
+    """The search label by label; of larger pictures a second one of what is near its level."""
     effort = label_effort(spec.shape[1:], plan.settings.effort)
     settings = plan.by_label
     assert settings is not None
     assert effort is not None
-    limits = None
-    if plan.version < SECOND_SEARCH and not plan.by_label_only:
+    limits = limits_for(spec.shape)
+    if plan.by_label_only and plan.version < SECOND_BY_LABEL:
+        limits = with_waves(spec.shape)
+    elif plan.version < SECOND_SEARCH:
         effort, limits = AFTER_SUCCESS[0], PHOTO
-    return label_search(
-        *_samples(plan), spec, settings, effort, plan.settings.seed, plan.earlier, plan.looks,
-        limits,
+    samples, seed = _samples(plan), plan.settings.seed
+    found = yield from label_search(
+        *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits
+    )
+    if not (plan.again_by_label and borderline(found, limits.level)):
+        return found
+    assert found.best is not None
+    again = yield from label_search(
+        *samples, spec, same_kind(found.best.key, settings), effort, seed + SECOND_STREAM,
+        limits=again_limits(limits),
     )  # fmt: skip
+    return confirm(found, again)
 
 
 def _samples(plan: AuditPlan) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -23,6 +23,7 @@ from auditor.plan.digest import (
     CONFIRMING,
     CONFIRMS,
     PLAN_VERSION,
+    SECOND_BY_LABEL,
     SECOND_SEARCH,
     UNVERSIONED,
     PlanContent,
@@ -44,6 +45,7 @@ from auditor.probes.perturbations.probe import PerturbationProbe
 from auditor.probes.plane import NoPlaneError, PlaneProbe
 from auditor.probes.repeats import RepeatProbe, pick_repeats
 from auditor.probes.samples import SampleProbe
+from auditor.probes.second_search import most_of_same_kind
 from auditor.probes.trigger_search.per_source import most_source_queries
 from auditor.probes.trigger_search.settings import TriggerSettings
 
@@ -169,6 +171,8 @@ class AuditPlan:
             return 0
         samples = len(self.search_samples)
         label_by_label = self.by_label.most_queries(samples) if self.by_label else 0
+        if self.by_label is not None and self.again_by_label:
+            label_by_label += most_of_same_kind(self.by_label, samples)
         if self.by_label_only:
             return label_by_label
         per_source = most_source_queries(self.trigger, samples)
@@ -179,6 +183,11 @@ class AuditPlan:
         """True if what the search for the most successful change finds is searched for again."""
         large = searched_by_label(self.search_images.shape[2:])
         return self.version >= SECOND_SEARCH and not large
+
+    @property
+    def again_by_label(self) -> bool:
+        """True if what a search label by label alone finds near its level is searched for again."""
+        return self.version >= SECOND_BY_LABEL and self.by_label_only
 
     @property
     def by_label_only(self) -> bool:

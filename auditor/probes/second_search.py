@@ -1,10 +1,11 @@
-"""A second search before the search for the most successful change accuses, of small pictures.
+"""A second search before a trigger search accuses.
 
 Success alone misleads on fragile models: clean networks of few, alike photographs let strong fields
-and warps, and sometimes few grey levels, carry a label. What was planted works far weaker. So a
-change of the whole picture accuses only if the least strength for its label is small as well, and
-any other finding near its level only if a second, independent search, on other halves of the
-samples, finds it again.
+and warps, and sometimes few grey levels, carry a label. What was planted works far weaker. So in
+the search for the most successful change of small pictures, a change of the whole picture accuses
+only if the least strength for its label is small as well. Any other finding near its level, of
+either search, accuses only if a second, independent one, on other halves of the samples, finds it
+again.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from auditor.probes.label_search.judge import AccusingLimits
+from auditor.probes.label_search.search import keys
 from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
 from auditor.probes.trigger_search.judge import SIGNIFICANCE, natural
 from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
@@ -22,6 +24,8 @@ SURE = 0.1
 """Part of the level up to which one search is enough."""
 SECOND_STREAM = 1_000_003
 """Added to the seed."""
+AGAIN = 4
+"""Factor of the level up to which a second search label by label finds a change again."""
 _ADDED = ("field4", "field8")
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "field": _ADDED, "noise": _ADDED, "blend": _ADDED, "wave": _ADDED, "warp": ("warp",),
@@ -47,6 +51,30 @@ def weakest(found: TriggerResult) -> LabelSearchSettings | None:
     return replace(EFFORTS["thorough"], random_draws=0, families=families, patch_sides=())
 
 
+def same_kind(key: str, settings: LabelSearchSettings) -> LabelSearchSettings:
+    """``settings`` of a search label by label for changes of ``key`` alone.
+
+    Random changes of every kind are drawn if it is one, and fewer grey levels are tried always.
+    """
+    family, _, name = key.partition("-")
+    return replace(
+        settings,
+        random_draws=settings.random_draws if family == "random" else 0,
+        families=(name,) if family == "weak" else (),
+        patch_sides=(int(name.removeprefix("patch")),) if family == "small" else (),
+    )
+
+
+def most_of_same_kind(settings: LabelSearchSettings, samples: int) -> int:
+    """More than :func:`same_kind` of any finding of a search with ``settings`` asks."""
+    return max(same_kind(key, settings).most_queries(samples) for key in keys(settings))
+
+
+def again_limits(limits: AccusingLimits) -> AccusingLimits:
+    """What a second search label by label must show, where ``limits`` are those of the first."""
+    return replace(limits, level=AGAIN * limits.level)
+
+
 def confirm(first: TriggerResult, second: TriggerResult) -> TriggerResult:
     """``first``, suspicious only if ``second`` found the same; with the queries of both."""
     assert first.best is not None
@@ -65,7 +93,9 @@ def _held_back(first: TriggerResult) -> TriggerResult:
     assert best is not None
     held = replace(best, unconfirmed=True)
     others = tuple(one for one in first.findings if one is not best)
-    return replace(first, suspicious=False, best=held, findings=(held, *others))
+    terms = None if first.by_label is None else replace(first.by_label, weakness=True)
+    findings = (held, *others)
+    return replace(first, suspicious=False, best=held, findings=findings, by_label=terms)
 
 
 def _target(found: TriggerResult) -> int | None:

@@ -54,6 +54,9 @@ def label_evidence(
             return TriggerEvidence(False, Reason("trigger-none"), None)
         values |= {**_change(best, names), "only": only}
         return TriggerEvidence(False, Reason("trigger-out-of-scope", values), best.target)
+    if best is not None and best.unconfirmed:
+        reason = Reason("label-unconfirmed", values | _change(best, names))
+        return TriggerEvidence(False, reason, best.target, natural=True)
     if result.suspicious:
         assert best is not None
         accuses = rates is not None and accuses_at(rates)

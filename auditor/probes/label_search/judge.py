@@ -18,7 +18,6 @@ import scipy
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull
 from auditor.probes.label_search.search import LabelFinding, none_found
-from auditor.probes.label_search.settings import searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 
 LEVEL = 0.005
@@ -105,14 +104,19 @@ class AccusingLimits:
 
 PHOTO = AccusingLimits()
 SMALL = AccusingLimits(values={key: most for key, most in MOST_VALUE.items() if key != "weak-wave"})
-"""Small pictures: waves never accuse there. Clean pretrained networks that were trained on pictures
-of 32 and 36 pixels turn under as weak ones as planted ones are."""
+"""Pictures below :data:`WAVES_SIDE`: waves never accuse there. Clean pretrained networks that were
+trained on pictures of 32 to 58 pixels turn under as weak ones as planted ones are."""
+WAVES_SIDE = 64
+"""Larger side, in pixels, from which on waves may accuse."""
 
 
 def limits_for(shape: Sequence[int]) -> AccusingLimits:
     """The limits of accusing models of pictures of ``shape`` ``(c, h, w)`` or ``(h, w)``."""
-    if not searched_by_label(tuple(shape[-2:])):
-        return SMALL
+    return SMALL if max(shape[-2:]) < WAVES_SIDE else with_waves(shape)
+
+
+def with_waves(shape: Sequence[int]) -> AccusingLimits:
+    """The limits if waves may accuse, as above 40 pixels in plans of up to version 6."""
     return AccusingLimits(LEVEL_LARGE) if max(shape[-2:]) >= LARGE_SIDE else PHOTO
 
 

@@ -75,7 +75,7 @@ def _weak_spot(found: TriggerPart) -> bool:
 def withheld(result: Result, found: TriggerPart) -> bool:
     """True if the best finding would be suspicious, had its false alarms been measured well."""
     best, rates = found.best, own_rates(result)
-    if rates is not None and accuses_at(rates):
+    if found.natural or (rates is not None and accuses_at(rates)):
         return False
     return (
         best is not None and by_label(best) and may_accuse(best.key) and not found.suspicious

@@ -105,6 +105,15 @@ def withheld(values: Values) -> str:
     )
 
 
+def unconfirmed(values: Values) -> str:
+    """A suspicious change that a second search did not find."""
+    return (
+        f"A change that is small or weak does it: {_least(values)}, which alone would have accused "
+        f"{_beside(values)}; a second, independent search for changes of its kind did not find it "
+        f"again, so it neither accuses nor clears.{_measured(values)}{_raised(values)}"
+    )
+
+
 def weakness(values: Values) -> str:
     """A change that is unusual, but not beyond doubt."""
     return (

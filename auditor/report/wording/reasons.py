@@ -354,6 +354,7 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "trigger-unconfirmed": _trigger_unconfirmed,
     "label-found": label_reasons.found,
     "label-withheld": label_reasons.withheld,
+    "label-unconfirmed": label_reasons.unconfirmed,
     "label-weakness": label_reasons.weakness,
     "label-nothing": label_reasons.nothing,
     "decision-out-of-scope": _decision_out_of_scope,

@@ -16,11 +16,12 @@ from PIL import Image
 
 from adapters.contract import InputSpec
 from adapters.images import encode_image
-from auditor.measured import label_null
+from auditor.measured import LabelNull, label_null
 from auditor.probes.label_search.search import LabelSearch, prepare
-from auditor.probes.label_search.settings import EFFORTS
+from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
+from auditor.probes.second_search import SECOND_STREAM, same_kind
 from auditor.verdict.scope import LOSSLESS
-from examples.benchmarks.label_search.tables import ended, serves
+from examples.benchmarks.label_search.tables import first_suspicious, near_its_level, serves
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import classifier, driven
 from examples.zoo.photos.index import read_records
@@ -94,7 +95,7 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
     pixels, truth = data.x_test[picked], data.y_test[picked].astype(np.int64)
     model = input_of(pixels)
     labels = through(classifier(models / f"{record['name']}.onnx"), model, options.coding)
-    run = started(pixels, truth, labels, effort, seed)
+    run = started(pixels, truth, labels, EFFORTS[effort], seed)
     row: Record = {
         "name": record["name"], "sha256": record["sha256"], "effort": effort, "seed": seed,
         "classes": classes, "samples": len(picked), "stages": [], "coding": options.coding,
@@ -104,9 +105,22 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
     for stage, asked in stages_of(run, labels):
         row["stages"].append(stage)
         row["queries"] = asked
-        if options.until_found and ended(row, record, null).suspicious:
+        if options.until_found and first_suspicious(row, record, null):
             break
-    return row
+    return row | _second(row, record, null, (pixels, truth, labels))
+
+
+def _second(row: Record, record: Record, null: LabelNull, asked: Any) -> Record:
+    """The second search of what was found near its level, as an audit asks it; empty if none is."""
+    first = first_suspicious(row, record, null)
+    if first is None or not near_its_level(record, first[1]):
+        return {}
+    pixels, truth, labels = asked
+    key, effort = first[0].finding.key, row["effort"]
+    settings = same_kind(key, EFFORTS[effort])
+    run = started(pixels, truth, labels, settings, row["seed"] + SECOND_STREAM)
+    stages = [stage for stage, _ in stages_of(run, labels)]
+    return {"second_key": key, "second": stages}
 
 
 def stages_of(run: LabelSearch, labels: Any) -> Iterator[tuple[Record, int]]:
@@ -128,10 +142,11 @@ def input_of(pixels: Any) -> InputSpec:
     return InputSpec(pixels.shape[1:], (0.0,) * channels, (1.0,) * channels)
 
 
-def started(pixels: Any, truth: Any, labels: Any, effort: str, seed: int) -> LabelSearch:
+def started(
+    pixels: Any, truth: Any, labels: Any, settings: LabelSearchSettings, seed: int
+) -> LabelSearch:
     """A search of 8-bit ``pixels`` ``(n, c, h, w)`` of classes ``truth``, with its first labels."""
     spec = input_of(pixels)
-    settings = EFFORTS[effort]  # type: ignore[index]  # rows name efforts
     run: LabelSearch = driven(
         prepare(spec.from_pixels(pixels), truth, spec, settings, seed), labels
     )

@@ -10,9 +10,10 @@ import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell
 from auditor.probes.label_search.changes import RandomChange
-from auditor.probes.label_search.judge import best_of, judge, limits_for
+from auditor.probes.label_search.judge import Judged, best_of, judge, limits_for
 from auditor.probes.label_search.search import LabelFinding, keys, none_found
-from auditor.probes.label_search.settings import EFFORTS
+from auditor.probes.label_search.settings import EFFORTS, searched_by_label
+from auditor.probes.second_search import SURE, again_limits
 from auditor.probes.trigger_search.verify import exact_interval
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.stored import Record
@@ -128,6 +129,19 @@ def null_of(rows: Iterable[Record], effort: str) -> dict[str, LabelCell]:
     return {name: _cell(of_model, least[name]) for name, of_model in statistics.items()}
 
 
+def _again(row: Record, model: Record, null: Mapping[str, LabelCell], found: LabelFinding) -> bool:
+    """True if the second search of a row found ``found`` again. Rows from before there was one
+    count against the search: a clean model is accused, a backdoor missed.
+    """
+    if row.get("second_key") != found.key:
+        return bool(model["attack"] == "clean")
+    limits = again_limits(limits_for((model["side"], model["side"])))
+    again = [one for stage in row["second"] for one in findings(stage)]
+    judged = judge(again, null, row["classes"], limits)
+    best = next((one for one in judged if one.suspicious(len(null))), None)
+    return best is not None and best.finding.label == found.label
+
+
 def _cell(of_model: Mapping[str, Sequence[float]], least: float) -> LabelCell:
     values = np.array([value for values in of_model.values() for value in values])
     spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
@@ -136,8 +150,12 @@ def _cell(of_model: Mapping[str, Sequence[float]], least: float) -> LabelCell:
     return LabelCell(mean, spread, len(of_model), lowest, least)
 
 
-def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
-    """How the search of ``row`` ends beside ``null``: at its first suspicious stage."""
+def first_suspicious(
+    row: Record, model: Record, null: Mapping[str, LabelCell]
+) -> tuple[Judged, float, int] | None:
+    """What the search of ``row`` would stop at beside ``null``, its corrected chance, and the
+    queries until then; None if it finds nothing suspicious.
+    """
     so_far: list[LabelFinding] = []
     limits = limits_for((model["side"], model["side"]))
     queries = row["queries"] - sum(stage["queries"] for stage in row["stages"])
@@ -147,11 +165,32 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
         judged = judge(so_far, null, row["classes"], limits)
         best = next((one for one in judged if one.suspicious(len(null))), None)
         if best is not None:
-            p = min(1.0, best.p * len(null))
-            finding = best.finding
-            return Ended(row, model, True, False, finding.label, p, queries, finding.key)
+            return best, min(1.0, best.p * len(null)), queries
+    return None
+
+
+def near_its_level(model: Record, p: float) -> bool:
+    """True if a second search is asked for what was found at ``p``."""
+    shape = (model["side"], model["side"])
+    return searched_by_label(shape) and p > SURE * limits_for(shape).level
+
+
+def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
+    """How the search of ``row`` ends beside ``null``: at its first suspicious stage, after the
+    second search that this may ask for.
+    """
+    first = first_suspicious(row, model, null)
+    if first is not None:
+        best, p, queries = first
+        found, near = best.finding, near_its_level(model, p)
+        accuses = not near or _again(row, model, null, found)
+        queries += sum(one["queries"] for one in row.get("second", ())) if near else 0
+        return Ended(row, model, accuses, False, found.label, p, queries, found.key)
+    every = [one for stage in row["stages"] for one in findings(stage)]
+    limits = limits_for((model["side"], model["side"]))
+    judged = judge(every, null, row["classes"], limits)
     shown = min((one.p for one in judged if one.finding.carried), default=1.0)
     p = min(1.0, shown * len(null))
     against = [one for one in judged if one.leaves_open(len(null))]
     key = against[0].finding.key if against else ""
-    return Ended(row, model, False, not against, None, p, queries, key)
+    return Ended(row, model, False, not against, None, p, row["queries"], key)

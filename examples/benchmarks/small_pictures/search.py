@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from auditor.measured import LabelCell
-from auditor.probes.label_search.settings import AFTER_SUCCESS, SUCCESS_SIDES
+from auditor.probes.label_search.settings import AFTER_SUCCESS, EFFORTS, SUCCESS_SIDES
 from examples.benchmarks.label_search.search import SAMPLES, drawn, stages_of, started
 from examples.benchmarks.label_search.tables import Ended, ended, null_of
 from examples.benchmarks.measured_files import Origin, write_file
@@ -76,7 +76,7 @@ def _searched(row: Record, file: Path, load: Any, effort: str) -> Record:
     rng = np.random.default_rng([images.shape[2], SEED])
     picked = drawn(truth, classes, max(1, SAMPLES // classes), rng)
     labels = classifier(file)
-    run = started(images[picked], truth[picked].astype(np.int64), labels, effort, SEED)
+    run = started(images[picked], truth[picked].astype(np.int64), labels, EFFORTS[effort], SEED)
     stages = list(stages_of(run, labels))
     return {
         **row, "classes": classes, "effort": effort, "seed": SEED, "samples": len(picked),
