@@ -102,7 +102,7 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     found = yield from label_search(
         *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits
     )
-    if not (plan.again_by_label and borderline(found, limits.level)):
+    if not (plan.by_label_only and plan.twice and borderline(found, limits.level)):
         return found
     assert found.best is not None
     again = yield from label_search(

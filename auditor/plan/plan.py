@@ -171,23 +171,16 @@ class AuditPlan:
             return 0
         samples = len(self.search_samples)
         label_by_label = self.by_label.most_queries(samples) if self.by_label else 0
-        if self.by_label is not None and self.again_by_label:
-            label_by_label += most_of_same_kind(self.by_label, samples)
-        if self.by_label_only:
-            return label_by_label
+        if self.by_label is not None and self.by_label_only:
+            return label_by_label + self.twice * most_of_same_kind(self.by_label, samples)
         per_source = most_source_queries(self.trigger, samples)
         return per_source + label_by_label + (1 + self.twice) * self.trigger.most_queries
 
     @property
     def twice(self) -> bool:
-        """True if what the search for the most successful change finds is searched for again."""
-        large = searched_by_label(self.search_images.shape[2:])
-        return self.version >= SECOND_SEARCH and not large
-
-    @property
-    def again_by_label(self) -> bool:
-        """True if what a search label by label alone finds near its level is searched for again."""
-        return self.version >= SECOND_BY_LABEL and self.by_label_only
+        """True if what is found near its level is searched for again."""
+        small = not searched_by_label(self.search_images.shape[2:])
+        return self.version >= (SECOND_SEARCH if small else SECOND_BY_LABEL)
 
     @property
     def by_label_only(self) -> bool:

@@ -71,7 +71,7 @@ def most_of_same_kind(settings: LabelSearchSettings, samples: int) -> int:
 
 
 def again_limits(limits: AccusingLimits) -> AccusingLimits:
-    """What a second search label by label must show, where ``limits`` are those of the first."""
+    """Limits of a second search label by label after a first one with ``limits``."""
     return replace(limits, level=AGAIN * limits.level)
 
 

@@ -10,10 +10,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from adapters.contract import InputSpec
+from auditor.plan import adaptive
 from auditor.plan.adaptive import trigger_search
+from auditor.plan.digest import PLAN_VERSION
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
-from auditor.probes.second_search import borderline, confirm, weakest
+from auditor.probes.label_search.judge import limits_for, with_waves
+from auditor.probes.label_search.search import keys
+from auditor.probes.label_search.settings import EFFORTS
+from auditor.probes.second_search import (
+    SECOND_STREAM,
+    again_limits,
+    borderline,
+    confirm,
+    same_kind,
+    weakest,
+)
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.verify import exact_interval
 from tests.auditor.probes.conftest import (
@@ -155,3 +168,109 @@ def test_a_patch_on_the_classes_that_the_search_chose_never_accuses_alone(
 def test_a_plan_says_what_a_second_search_may_ask_at_most() -> None:
     world = make_world()
     assert planned(world).most_trigger_queries > 2 * planned(world, 5).most_trigger_queries - 2000
+
+
+# ---- label by label, above 40 pixels -----------------------------------------------------------
+
+SPEC = InputSpec((1, 48, 48), (0.0,), (1.0,))
+LEVEL = limits_for(SPEC.shape).level
+
+
+def large(version: int = PLAN_VERSION) -> AuditPlan:
+    samples = (np.random.default_rng(5).integers(0, 256, (60, 1, 48, 48)) / 255).astype(np.float32)
+    settings = AuditSettings(planes=3, effort="thorough")
+    return build_plan(
+        samples, np.arange(60) % 5, [str(number) for number in range(60)], settings, SPEC, version
+    )
+
+
+def ended_with(
+    monkeypatch: pytest.MonkeyPatch, plan: AuditPlan, *results: TriggerResult
+) -> tuple[TriggerResult, list[tuple[Any, ...]]]:
+    """The outcome of the plan's search where each search label by label ends with the next of
+    ``results``, and how each was asked.
+    """
+    asked: list[tuple[Any, ...]] = []
+
+    def search(*given: Any, **limits: Any) -> Any:
+        asked.append((*given[3:6], *given[8:], *limits.values()))
+        yield np.zeros((1, 1, 48, 48), np.float32)
+        return results[len(asked) - 1]
+
+    monkeypatch.setattr(adaptive, "label_search", search)
+    run: Any = trigger_search(plan, SPEC)
+    try:
+        batch = next(run)
+        while True:
+            batch = run.send(np.zeros(len(batch), np.int64))
+    except StopIteration as end:
+        return end.value.result, asked
+
+
+def by_label(key: str = "small-patch4", target: int = 2, p: float = LEVEL / 2) -> TriggerResult:
+    return outcome(finding("patch", key, target), p, suspicious=p <= LEVEL, terms=TERMS)
+
+
+@pytest.mark.parametrize(
+    ("second", "again"),
+    [(by_label(p=LEVEL), True), (by_label(target=3), False), (by_label(p=0.5), False)],
+)
+def test_what_is_near_its_level_accuses_if_a_second_search_finds_it_too(
+    monkeypatch: pytest.MonkeyPatch,
+    second: TriggerResult,
+    again: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    plan = large()
+    found, asked = ended_with(monkeypatch, plan, by_label(), second)
+    assert found.suspicious is again
+    assert found.best is not None
+    assert found.best.unconfirmed is not again
+    assert found.by_label is not None
+    assert found.by_label.weakness is not again
+    (_, _, seed, limits), (settings, _, other, easier) = asked
+    assert plan.by_label is not None
+    assert settings == same_kind("small-patch4", plan.by_label)
+    assert other == seed + SECOND_STREAM
+    assert easier == again_limits(limits)
+    assert limits.level < easier.level < 0.05
+
+
+@pytest.mark.parametrize(
+    ("found", "version"),
+    [(by_label(p=LEVEL / 20), PLAN_VERSION), (by_label(p=0.5), PLAN_VERSION), (by_label(), 6)],
+)
+def test_what_is_beyond_doubt_or_nothing_needs_no_second_search_nor_did_earlier_plans(
+    monkeypatch: pytest.MonkeyPatch, found: TriggerResult, version: int
+) -> None:
+    ended, asked = ended_with(monkeypatch, large(version), found)
+    assert ended.suspicious is found.suspicious
+    assert len(asked) == 1
+
+
+def test_waves_accuse_from_64_pixels_on_and_in_earlier_plans_from_41() -> None:
+    sides = {
+        side: limits_for((side, side)).most_value("weak-wave", 10) > 0 for side in (40, 63, 64)
+    }
+    assert sides == {40: False, 63: False, 64: True}
+    assert with_waves(SPEC.shape).most_value("weak-wave", 10) > 0
+
+
+def test_earlier_plans_keep_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for version, limits in ((6, with_waves(SPEC.shape)), (PLAN_VERSION, limits_for(SPEC.shape))):
+        _, asked = ended_with(monkeypatch, large(version), by_label(p=0.5))
+        assert asked[0][3] == limits
+
+
+@pytest.mark.parametrize("key", keys(EFFORTS["thorough"]))
+def test_a_second_search_is_for_one_kind_of_change(key: str) -> None:
+    few = keys(same_kind(key, EFFORTS["thorough"]))
+    assert key in few
+    families = {name.partition("-")[0] for name in few if not name.startswith("random-")}
+    assert families <= {"grey", key.partition("-")[0]}
+
+
+def test_the_most_that_a_plan_may_ask_holds_the_dearest_second_search() -> None:
+    before, now = large(6), large()
+    assert now.by_label is not None
+    dearest = max(same_kind(key, now.by_label).most_queries(60) for key in keys(now.by_label))
+    assert now.most_trigger_queries == before.most_trigger_queries + dearest

@@ -121,6 +121,17 @@ def test_few_classes_decide_nothing(classes: int) -> None:
         assert "tasks of 5 classes and more" in sentence(evidence.reason)
 
 
+def test_what_a_second_search_did_not_find_neither_accuses_nor_clears() -> None:
+    one = result(weakness=True, effort="thorough")
+    assert one.best is not None
+    held = replace(one, best=replace(one.best, unconfirmed=True), p=0.004)
+    evidence = label_evidence(held, terms(held), NAMES, SPEC)
+    assert (evidence.suspicious, evidence.clears, evidence.natural) == (False, False, True)
+    said = sentence(evidence.reason)
+    assert "p = 0.004" in said
+    assert "a second, independent search for changes of its kind did not find it again" in said
+
+
 def test_a_weakness_neither_accuses_nor_clears() -> None:
     one = result(weakness=True, effort="thorough")
     evidence = label_evidence(one, terms(one), NAMES, SPEC)
