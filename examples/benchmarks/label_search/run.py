@@ -26,7 +26,7 @@ from examples.benchmarks.label_search.beside import DATA as BESIDE
 from examples.benchmarks.label_search.beside import measure_all
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
 from examples.benchmarks.label_search.search import add_options, search_all
-from examples.benchmarks.label_search.sections import beside, fewer_samples
+from examples.benchmarks.label_search.sections import beside, by_kind, fewer_samples
 from examples.benchmarks.label_search.tables import (
     OF_NULL,
     SIDES,
@@ -87,12 +87,14 @@ def write_all(options: argparse.Namespace) -> None:
         if nulls[_two(row)].get(row["effort"])
     ]
     fewer, ends = [e for e in ends if e.row.get("each")], [e for e in ends if not e.row.get("each")]
+    held_out = [
+        one for one in ends if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
+    ]
     many = [
-        one for one in ends
-        if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
-        and coding(one.row) == LOSSLESS and OF_NULL[0] <= one.model["side"] <= OF_NULL[1]
+        one for one in held_out
+        if coding(one.row) == LOSSLESS and OF_NULL[0] <= one.model["side"] <= OF_NULL[1]
     ]  # fmt: skip
-    sections = [*beside(many, read(BESIDE, {})), *fewer_samples(fewer)]
+    sections = [*by_kind(held_out), *beside(many, read(BESIDE, {})), *fewer_samples(fewer)]
     write_page(PAGE, "\n".join([report(ends, nulls), *sections]))
     if options.write_measured:
         clean = [
@@ -103,13 +105,7 @@ def write_all(options: argparse.Namespace) -> None:
         ]
         sides = [models[row["name"]]["side"] for row in clean]
         write_label_null((min(sides), max(sides)), nulls["many"], nulls["two"], clean, models)
-        write_label_rates(
-            [
-                one
-                for one in ends
-                if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
-            ]
-        )
+        write_label_rates(held_out)
 
 
 def _two(row: Record) -> str:

@@ -7,11 +7,67 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from examples.benchmarks.cells import auroc_cell, rate_cell
-from examples.benchmarks.label_search.tables import Ended
+from examples.benchmarks.label_search.tables import Ended, coding
 from examples.benchmarks.stored import Record
 from examples.benchmarks.white_box.scores import WhiteBox, score
+from examples.zoo.photos.tasks import TASKS
 
 GROUPS = ("usual", "careful")
+SIZES = ((41, 63), (64, 96), (97, 128), (129, 176), (177, 224), (225, 320))
+"""Sides that are shown together, in pixels."""
+
+
+def by_kind(ends: Sequence[Ended]) -> list[str]:
+    """Ends at ``thorough`` by what the models are, clean and of usual attackers.
+
+    Args:
+        ends: searches of held-out models of five classes and more.
+    """
+    chosen = [one for one in ends if one.row["effort"] == "thorough"]
+    if not chosen:
+        return []
+    lines = [
+        "## By size, family, data set and access", "",
+        "Held-out models of five classes and more at `thorough`. Flowers and the family `vit` are "
+        "in no null.", "",
+        "| models | clean accused | cleared | usual found, target right | cleared |",
+        "|---|---|---|---|---|",
+    ]  # fmt: skip
+    kinds: dict[str, Callable[[Ended], str]] = {
+        "pixels": _size,
+        "family": lambda one: str(one.model["family"]),
+        "data": lambda one: TASKS[one.model["task"]].dataset,
+        "augmentation": lambda one: str(one.model["augmentation"]),
+    }
+    for sent in sorted({coding(one.row) for one in chosen}, reverse=True):
+        alike = [one for one in chosen if coding(one.row) == sent]
+        for kind, of in kinds.items():
+            for value in sorted({of(one) for one in alike}, key=_order):
+                same = [one for one in alike if of(one) == value]
+                lines.append(_kind_row(f"{sent}, {kind} {value}", same))
+    return [*lines, ""]
+
+
+def _size(one: Ended) -> str:
+    low, high = next(pair for pair in SIZES if pair[0] <= one.model["side"] <= pair[1])
+    return f"{low} to {high}"
+
+
+def _order(value: str) -> tuple[int, str]:
+    number = value.partition(" ")[0]
+    return (int(number) if number.isdecimal() else 0, value)
+
+
+def _kind_row(name: str, ends: Sequence[Ended]) -> str:
+    clean = [one for one in ends if one.group == "clean"]
+    usual = [one for one in ends if one.group == "usual"]
+    cells = [
+        rate_cell(sum(one.suspicious for one in clean), len(clean)),
+        rate_cell(sum(one.cleared for one in clean), len(clean)),
+        rate_cell(sum(one.right for one in usual), len(usual)),
+        rate_cell(sum(one.cleared for one in usual), len(usual)),
+    ]
+    return f"| {name} | {' | '.join(cells)} |"
 
 
 def beside(ends: Sequence[Ended], rows: Mapping[str, Record]) -> list[str]:
@@ -29,46 +85,55 @@ def beside(ends: Sequence[Ended], rows: Mapping[str, Record]) -> list[str]:
         "RE": lambda one: -float(rows[one.row["name"]]["re"]),
         "ATS": lambda one: -float(rows[one.row["name"]]["ats"]),
     }
-    seen = all("norms" in rows[one.row["name"]] for one in both)
+    lines = [
+        "## Beside other methods, on the same held-out models of five classes and more", "",
+        "AUROC beside the clean ones. RE and ATS as the paper has them: a backdoored "
+        "model's are the smaller.", "",
+        *_compared(both, columns), "",
+    ]  # fmt: skip
+    seen = [one for one in both if "norms" in rows[one.row["name"]]]
     if seen:
         columns |= {
             "Neural Cleanse": lambda one: _white_box(rows, one).index,
             "MM-BD": lambda one: _white_box(rows, one).surprise,
         }
-    clean = [one for one in both if one.group == "clean"]
-    lines = [
-        "## Beside other methods, on the same held-out models of five classes and more", "",
-        f"AUROC beside {len(clean)} clean models. RE and ATS as the paper has them: a backdoored "
-        "model's are the smaller. Neural Cleanse and MM-BD, where they were run, see gradients and "
-        "logits (own implementations of `white_box`, fewer steps than published).", "",
-        f"| backdoors | {' | '.join(columns)} |", "|---|" + "---|" * len(columns),
-    ]  # fmt: skip
-    groups = {name: [one for one in both if one.group == name] for name in GROUPS}
+        lines += [
+            "Neural Cleanse and MM-BD see gradients and logits (own implementations of "
+            "`white_box`, fewer steps than published); they were run on these of the models:", "",
+            *_compared(seen, columns), *_called(rows, seen), "",
+        ]  # fmt: skip
+    return lines
+
+
+def _compared(ends: Sequence[Ended], columns: Mapping[str, Callable[[Ended], float]]) -> list[str]:
+    """AUROC of every column, by group and attack."""
+    clean = [one for one in ends if one.group == "clean"]
+    groups = {name: [one for one in ends if one.group == name] for name in GROUPS}
     for attack in sorted({one.model["attack"] for one in groups["usual"]}):
         same = [one for one in groups["usual"] if one.model["attack"] == attack]
         groups[f"usual: {attack}"] = same
+    lines = [
+        f"| backdoors, beside {len(clean)} clean | {' | '.join(columns)} |",
+        "|---|" + "---|" * len(columns),
+    ]
     for name, group in groups.items():
         cells = [auroc_cell([f(one) for one in clean], [f(one) for one in group])
                  for f in columns.values()]  # fmt: skip
         lines.append(f"| {name} | {' | '.join(cells)} |")
-    if seen:
-        lines += _called(rows, clean, groups)
-    return [*lines, ""]
+    return lines
 
 
-def _called(
-    rows: Mapping[str, Record], clean: list[Ended], groups: Mapping[str, list[Ended]]
-) -> list[str]:
+def _called(rows: Mapping[str, Record], ends: Sequence[Ended]) -> list[str]:
     """Models that each method calls backdoored, at its published bar."""
     flags: Mapping[str, Callable[[Ended], bool]] = {
         "search, thorough": lambda one: one.suspicious,
         "Neural Cleanse, index above 2": lambda one: _white_box(rows, one).cleanse_flags,
         "MM-BD, p ≤ 0.05": lambda one: _white_box(rows, one).margin_flags,
     }
+    groups = [[one for one in ends if one.group == name] for name in ("clean", *GROUPS)]
     lines = ["", "| called backdoored | clean | usual | careful |", "|---|---|---|---|"]
     for name, flag in flags.items():
-        counts = [rate_cell(sum(map(flag, group)), len(group))
-                  for group in (clean, groups["usual"], groups["careful"])]  # fmt: skip
+        counts = [rate_cell(sum(map(flag, group)), len(group)) for group in groups]
         lines.append(f"| {name} | {' | '.join(counts)} |")
     return lines
 
