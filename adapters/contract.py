@@ -77,6 +77,11 @@ class InputSpec:
         if any(lo >= hi for lo, hi in zip(self.low, self.high, strict=True)):
             raise TargetError(f"the value range is empty: low {self.low}, high {self.high}")
 
+    @property
+    def lossy(self) -> bool:
+        """True if pictures travel as JPEG."""
+        return self.encoding.startswith("jpeg:")
+
     def as_record(self) -> dict[str, Any]:
         """The fields as reports and evidence hold them: ``range_source`` is ``origin`` there."""
         fields = asdict(self)

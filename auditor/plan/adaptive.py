@@ -19,7 +19,7 @@ from auditor.plan.plan import AuditPlan
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
-from auditor.probes.label_search.judge import PHOTO, limits_for, with_waves
+from auditor.probes.label_search.judge import PHOTO, limits_for, with_waves, without_grey
 from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.settings import AFTER_SUCCESS, label_effort
 from auditor.probes.second_search import (
@@ -76,8 +76,9 @@ def _success_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
         return found
     weak = weakest(found)
     if weak is not None:
+        limits = without_grey(WEAK) if plan.version >= SECOND_BY_LABEL and spec.lossy else WEAK
         again = yield from label_search(
-            *samples, spec, weak, AFTER_SUCCESS[0], seed + SECOND_STREAM, limits=WEAK
+            *samples, spec, weak, AFTER_SUCCESS[0], seed + SECOND_STREAM, limits=limits
         )
         return confirm(found, again)
     if borderline(found, SIGNIFICANCE):
@@ -93,7 +94,7 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     settings = plan.by_label
     assert settings is not None
     assert effort is not None
-    limits = limits_for(spec.shape)
+    limits = limits_for(spec.shape, lossy=spec.lossy)
     if plan.by_label_only and plan.version < SECOND_BY_LABEL:
         limits = with_waves(spec.shape)
     elif plan.version < SECOND_SEARCH:

@@ -31,8 +31,8 @@ SECOND_SEARCH = 6
 """First version in which a search label by label of small pictures has limits of its own and one at
 ``exhaustive``, and in which borderline findings of small pictures are searched a second time."""
 SECOND_BY_LABEL = 7
-"""First version in which those of larger pictures are, and in which waves never accuse pictures of
-up to 63 pixels."""
+"""First version in which those of larger pictures are, in which waves never accuse pictures of up
+to 63 pixels, and few grey levels none that travel as JPEG."""
 CONFIRMS = 5
 """First version whose trigger search confirms a finding before it accuses."""
 CONFIRMING = ("two_toned", "least_of_all", "small_cells", "control_strength", "control_images")

@@ -57,5 +57,4 @@ def measured_by_label(classes: NDArray[np.int64], spec: InputSpec | None) -> boo
     """True if searches label by label of small pictures like these were measured: without loss, for
     tasks of so many true ``classes`` ``(n,)``.
     """
-    lossy = spec is not None and spec.encoding.startswith("jpeg:")
-    return not lossy and len(np.unique(classes)) >= FEW_CLASSES
+    return not (spec is not None and spec.lossy) and len(np.unique(classes)) >= FEW_CLASSES

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import scipy
@@ -110,9 +110,17 @@ WAVES_SIDE = 64
 """Larger side, in pixels, from which on waves may accuse."""
 
 
-def limits_for(shape: Sequence[int]) -> AccusingLimits:
+def limits_for(shape: Sequence[int], *, lossy: bool = False) -> AccusingLimits:
     """The limits of accusing models of pictures of ``shape`` ``(c, h, w)`` or ``(h, w)``."""
-    return SMALL if max(shape[-2:]) < WAVES_SIDE else with_waves(shape)
+    limits = SMALL if max(shape[-2:]) < WAVES_SIDE else with_waves(shape)
+    return without_grey(limits) if lossy else limits
+
+
+def without_grey(limits: AccusingLimits) -> AccusingLimits:
+    """``limits`` for pictures that travel as JPEG: what it makes of few grey levels turns clean
+    networks, so that they never accuse there.
+    """
+    return replace(limits, values={key: v for key, v in limits.values.items() if key != "grey"})
 
 
 def with_waves(shape: Sequence[int]) -> AccusingLimits:

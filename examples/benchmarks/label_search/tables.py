@@ -10,7 +10,7 @@ import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell
 from auditor.probes.label_search.changes import RandomChange
-from auditor.probes.label_search.judge import Judged, best_of, judge, limits_for
+from auditor.probes.label_search.judge import AccusingLimits, Judged, best_of, judge, limits_for
 from auditor.probes.label_search.search import LabelFinding, keys, none_found
 from auditor.probes.label_search.settings import EFFORTS, searched_by_label
 from auditor.probes.second_search import SURE, again_limits
@@ -135,7 +135,7 @@ def _again(row: Record, model: Record, null: Mapping[str, LabelCell], found: Lab
     """
     if row.get("second_key") != found.key:
         return bool(model["attack"] == "clean")
-    limits = again_limits(limits_for((model["side"], model["side"])))
+    limits = again_limits(_limits(row, model))
     again = [one for stage in row["second"] for one in findings(stage)]
     judged = judge(again, null, row["classes"], limits)
     best = next((one for one in judged if one.suspicious(len(null))), None)
@@ -157,7 +157,7 @@ def first_suspicious(
     queries until then; None if it finds nothing suspicious.
     """
     so_far: list[LabelFinding] = []
-    limits = limits_for((model["side"], model["side"]))
+    limits = _limits(row, model)
     queries = row["queries"] - sum(stage["queries"] for stage in row["stages"])
     for stage in row["stages"]:
         so_far += findings(stage)
@@ -167,6 +167,10 @@ def first_suspicious(
         if best is not None:
             return best, min(1.0, best.p * len(null)), queries
     return None
+
+
+def _limits(row: Record, model: Record) -> AccusingLimits:
+    return limits_for((model["side"], model["side"]), lossy=coding(row) != LOSSLESS)
 
 
 def near_its_level(model: Record, p: float) -> bool:
@@ -187,8 +191,7 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
         queries += sum(one["queries"] for one in row.get("second", ())) if near else 0
         return Ended(row, model, accuses, False, found.label, p, queries, found.key)
     every = [one for stage in row["stages"] for one in findings(stage)]
-    limits = limits_for((model["side"], model["side"]))
-    judged = judge(every, null, row["classes"], limits)
+    judged = judge(every, null, row["classes"], _limits(row, model))
     shown = min((one.p for one in judged if one.finding.carried), default=1.0)
     p = min(1.0, shown * len(null))
     against = [one for one in judged if one.leaves_open(len(null))]

@@ -185,7 +185,10 @@ def large(version: int = PLAN_VERSION) -> AuditPlan:
 
 
 def ended_with(
-    monkeypatch: pytest.MonkeyPatch, plan: AuditPlan, *results: TriggerResult
+    monkeypatch: pytest.MonkeyPatch,
+    plan: AuditPlan,
+    *results: TriggerResult,
+    spec: InputSpec = SPEC,
 ) -> tuple[TriggerResult, list[tuple[Any, ...]]]:
     """The outcome of the plan's search where each search label by label ends with the next of
     ``results``, and how each was asked.
@@ -198,7 +201,7 @@ def ended_with(
         return results[len(asked) - 1]
 
     monkeypatch.setattr(adaptive, "label_search", search)
-    run: Any = trigger_search(plan, SPEC)
+    run: Any = trigger_search(plan, spec)
     try:
         batch = next(run)
         while True:
@@ -274,3 +277,13 @@ def test_the_most_that_a_plan_may_ask_holds_the_dearest_second_search() -> None:
     assert now.by_label is not None
     dearest = max(same_kind(key, now.by_label).most_queries(60) for key in keys(now.by_label))
     assert now.most_trigger_queries == before.most_trigger_queries + dearest
+
+
+def test_few_grey_levels_accuse_no_model_whose_pictures_travel_as_jpeg(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lossy = replace(SPEC, encoding="jpeg:90")
+    for spec, version, grey in ((SPEC, PLAN_VERSION, True), (lossy, PLAN_VERSION, False),
+                                (lossy, 6, True)):  # fmt: skip
+        _, asked = ended_with(monkeypatch, large(version), by_label(p=0.5), spec=spec)
+        assert (asked[0][3].most_value("grey-levels", 10) > 0) is grey
