@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from auditor.probes.trigger_search.judge import OPEN_LEVEL
 from auditor.probes.trigger_search.result import TriggerResult
 from auditor.probes.trigger_search.settings import TriggerSettings
 from auditor.verdict.scope import LOSSLESS
-from examples.benchmarks.label_search.search import SAMPLES, drawn, input_of
+from examples.benchmarks.label_search.search import SAMPLES, drawn, input_of, through
 from examples.benchmarks.measured_files import (
     Origin,
     counted,
@@ -45,6 +45,7 @@ from examples.benchmarks.zoo_models import (
 from examples.zoo.index import collect
 
 ROWS = Path(__file__).with_name("audits.json.gz")
+JPEG_ROWS = Path(__file__).with_name("jpeg.json.gz")
 ROUND = 7
 EFFORTS: tuple[Effort, ...] = ("standard", *AFTER_SUCCESS)
 HELD_OUT = Origin(
@@ -58,15 +59,23 @@ HELD_OUT = Origin(
 def audit_models(options: argparse.Namespace) -> None:
     """Audit every finished model of the round, once, that has no row; each row is kept at once."""
     rows: list[Record] = read(options.audits, [])
-    known = {row["name"] for row in rows}
+    sent: str = options.coding
+    known = {row["name"] for row in rows if row.get("coding", LOSSLESS) == sent}
     photos = photographs(options.photos, options.photo_data) if options.photos else ()
     for subject in (*_zoo(options), *photos):
         if subject.row["name"] in known:
             continue
-        rows.append(_audited(subject))
+        rows.append(_audited(subject, sent))
         write(options.audits, rows)
-        ends = {effort: _end(rows[-1][effort]) for effort in EFFORTS}
+        ends = {effort: _end(rows[-1][effort]) for effort in efforts(sent)}
         print(subject.row["name"], ends, file=sys.stderr, flush=True)
+
+
+def efforts(sent: str) -> tuple[Effort, ...]:
+    """The efforts that differ for pictures that travel as ``sent``: JPEG is never searched label by
+    label.
+    """
+    return EFFORTS if sent == LOSSLESS else EFFORTS[:1]
 
 
 def _zoo(options: argparse.Namespace) -> Iterator[Subject]:
@@ -82,26 +91,28 @@ def _zoo(options: argparse.Namespace) -> Iterator[Subject]:
         yield Subject({**row, "photo": False}, file, targets_of(model), pictures)
 
 
-def _audited(subject: Subject) -> Record:
+def _audited(subject: Subject, sent: str) -> Record:
     images, truth = subject.pictures()
     rng = np.random.default_rng([images.shape[2], SEED, ROUND])
     classes = len(np.unique(truth))
     picked = drawn(truth, classes, math.ceil(SAMPLES / classes), rng)
     labels = classifier(subject.file)
-    row = dict(subject.row)
-    for effort in EFFORTS:
-        found = search_at(images[picked], truth[picked].astype(np.int64), labels, effort)
+    row = dict(subject.row) if sent == LOSSLESS else {**subject.row, "coding": sent}
+    for effort in efforts(sent):
+        found = search_at(images[picked], truth[picked].astype(np.int64), labels, effort, sent)
         row[effort] = _ended(found, subject.targets)
     return row
 
 
 def search_at(
-    pixels: Any, classes: NDArray[np.int64], labels: Any, effort: Effort
+    pixels: Any, classes: NDArray[np.int64], labels: Any, effort: Effort, sent: str = LOSSLESS
 ) -> TriggerResult:
     """The searches that an audit at ``effort`` makes, answered by ``labels``, of 8-bit ``pixels``
-    ``(n, c, h, w)`` of true ``classes``.
+    ``(n, c, h, w)`` of true ``classes`` that travel as ``sent``.
     """
     spec, refs = input_of(pixels), [str(number) for number in range(len(pixels))]
+    labels = through(labels, spec, sent)
+    spec = spec if sent == LOSSLESS else replace(spec, encoding=sent)
     settings = AuditSettings(effort=effort, seed=SEED)
     plan = build_plan(spec.from_pixels(pixels), classes, refs, settings, spec)
     return driven(trigger_search(plan, spec), labels).result
