@@ -67,6 +67,7 @@ __all__ = [
     "label_null",
     "label_null_of",
     "label_rates",
+    "label_rates_before",
     "of_earlier_search",
     "per_source_null",
     "provenance",
@@ -87,6 +88,7 @@ NAMES = (
     "jpeg_rates",
     "label_null",
     "label_rates",
+    "label_rates_before",
     "per_source_null",
     "search_queries",
     "small_label_null",
@@ -124,15 +126,19 @@ def _decided() -> DecisionRates:
     return _values("decision_rates", DecisionRates)
 
 
-_EARLIER = ContextVar("_EARLIER", default=False)
+_EARLIER = ContextVar("_EARLIER", default=(False, False))
 
 
 @contextmanager
-def of_earlier_search(*, earlier: bool) -> Iterator[None]:
-    """State the numbers of the search before it confirmed what it finds, if ``earlier``: reports
-    about audits by plans of before are recomputed with them.
+def of_earlier_search(*, earlier: bool, by_label: bool) -> Iterator[None]:
+    """State the numbers of searches before they confirmed what they find: reports about audits by
+    plans of before are recomputed with them.
+
+    Args:
+        earlier: of the search for the most successful change.
+        by_label: of the search label by label of pictures of more than 40 pixels.
     """
-    token = _EARLIER.set(earlier)
+    token = _EARLIER.set((earlier, by_label))
     try:
         yield
     finally:
@@ -140,8 +146,8 @@ def of_earlier_search(*, earlier: bool) -> Iterator[None]:
 
 
 def earlier_search() -> bool:
-    """True inside of :func:`of_earlier_search`."""
-    return _EARLIER.get()
+    """True inside of :func:`of_earlier_search` of the search for the most successful change."""
+    return _EARLIER.get()[0]
 
 
 @cache
@@ -156,10 +162,20 @@ def label_null() -> LabelNulls:
     return _values("label_null", LabelNulls)
 
 
-@cache
 def label_rates() -> tuple[LabelPopulation, ...]:
     """Errors of the search label by label on held-out photo models, by size, coding and effort."""
+    return label_rates_before() if _EARLIER.get()[1] else _label_rates()
+
+
+@cache
+def _label_rates() -> tuple[LabelPopulation, ...]:
     return _values("label_rates", tuple[LabelPopulation, ...])
+
+
+@cache
+def label_rates_before() -> tuple[LabelPopulation, ...]:
+    """Those of before that search confirmed what it finds, for plans of up to version 6."""
+    return _values("label_rates_before", tuple[LabelPopulation, ...])
 
 
 @cache

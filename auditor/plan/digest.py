@@ -56,6 +56,13 @@ _TRIGGER_SETTINGS_2 = (
 )  # fmt: skip
 
 
+def earlier_searches(version: int) -> dict[str, bool]:
+    """Which searches of a plan of ``version`` are of before they confirmed what they find, as
+    :func:`auditor.measured.of_earlier_search` takes it.
+    """
+    return {"earlier": version < SECOND_SEARCH, "by_label": version < SECOND_BY_LABEL}
+
+
 @dataclass(frozen=True)
 class PlanContent:
     """Content of a plan's digest: settings by their names in ``plan.json``, true classes

@@ -10,7 +10,7 @@ from auditor.plan.plan import AuditPlan
 from auditor.probes.label_search.settings import label_effort
 from auditor.verdict.label_scope import rates_for
 
-UNMEASURED = "no searches with these settings were measured: the most they may ask"
+UNMEASURED = "the most that it may ask, as no searches with these settings were measured"
 
 
 @dataclass(frozen=True, slots=True)

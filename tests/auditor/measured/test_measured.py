@@ -26,6 +26,9 @@ from auditor.measured import (
     decision_rates,
     decision_rule,
     jpeg_rates,
+    label_rates,
+    label_rates_before,
+    of_earlier_search,
     per_source_null,
     provenance,
     read_numbers,
@@ -35,6 +38,7 @@ from auditor.measured import (
     unusual_label_null,
 )
 from auditor.measured.types import DecisionRule
+from auditor.plan.digest import PLAN_VERSION, earlier_searches
 
 RATES: dict[str, Callable[[], ErrorRates]] = {
     "with references": lambda: decision_rates().with_references,
@@ -233,3 +237,11 @@ def test_importing_the_package_reads_no_file_and_loads_no_library() -> None:
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+def test_audits_by_earlier_plans_are_judged_by_the_rates_of_their_search() -> None:
+    assert label_rates() is not label_rates_before()
+    with of_earlier_search(earlier=False, by_label=True):
+        assert label_rates() is label_rates_before()
+    with of_earlier_search(**earlier_searches(PLAN_VERSION)):
+        assert label_rates() is not label_rates_before()
