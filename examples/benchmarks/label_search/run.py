@@ -25,7 +25,7 @@ from examples.benchmarks.cells import auroc_cell, rate_cell
 from examples.benchmarks.label_search.beside import DATA as BESIDE
 from examples.benchmarks.label_search.beside import measure_all
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
-from examples.benchmarks.label_search.search import add_options, search_all
+from examples.benchmarks.label_search.search import DATA, add_options, search_all
 from examples.benchmarks.label_search.sections import beside, by_kind, fewer_samples
 from examples.benchmarks.label_search.tables import (
     OF_NULL,
@@ -74,18 +74,33 @@ def main() -> None:
     write_all(options)
 
 
-def write_all(options: argparse.Namespace) -> None:
-    """Write the page and, if wanted, the product's numbers."""
-    rows = read(options.results)["rows"]
+def all_ends(results: Path = DATA) -> list[Ended]:
+    """How every committed search of a valid model ends."""
+    rows, models = _judged_rows(results)
+    nulls = _nulls(rows, models)
+    return _ends(rows, models, nulls)
+
+
+def _judged_rows(results: Path) -> tuple[list[Record], dict[str, Record]]:
+    """Rows of valid models, and the records of these."""
     index = json.loads(INDEX_PATH.read_text(encoding="utf-8"))["models"]
     models = {one["name"]: one for one in index if one["valid"]}
-    rows = [row for row in rows if row["name"] in models]
-    nulls = _nulls(rows, models)
-    ends = [
+    return [row for row in read(results)["rows"] if row["name"] in models], models
+
+
+def _ends(rows: Sequence[Record], models: dict[str, Record], nulls: Nulls) -> list[Ended]:
+    return [
         ended(row, models[row["name"]], _null_for(row, rows, models, nulls))
         for row in rows
         if nulls[_two(row)].get(row["effort"])
     ]
+
+
+def write_all(options: argparse.Namespace) -> None:
+    """Write the page and, if wanted, the product's numbers."""
+    rows, models = _judged_rows(options.results)
+    nulls = _nulls(rows, models)
+    ends = _ends(rows, models, nulls)
     fewer, ends = [e for e in ends if e.row.get("each")], [e for e in ends if not e.row.get("each")]
     held_out = [
         one for one in ends if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES

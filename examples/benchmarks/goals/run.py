@@ -1,0 +1,246 @@
+"""How far is the tool from the figures that were set for it?
+
+    python -m examples.benchmarks goals
+
+Writes the page from the committed rows of ``small_pictures`` and ``label_search``; asks nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from auditor.measured import FEW_CLASSES
+from auditor.verdict.scope import LOSSLESS
+from examples.benchmarks.cells import auroc_cell, auroc_of, rate_cell
+from examples.benchmarks.label_search.run import all_ends
+from examples.benchmarks.label_search.tables import Ended, coding, fragile, serves
+from examples.benchmarks.small_pictures import audits
+from examples.benchmarks.stored import Record, read, write_page
+from examples.benchmarks.zoo_models import ATTACKS, PATCHES
+from examples.zoo.photos.cells import HELD_OUT
+
+PAGE = Path(__file__).with_name("README.md")
+EFFORTS = ("standard", "thorough", "exhaustive")
+SIZES = ((64, 96), (97, 320))
+PHOTO_PATCHES = ("badnets-corner", "badnets-inside", "badnets-any", "trojan")
+Cell = Callable[[Sequence[Record], str], str]
+
+
+def main() -> None:
+    """Write the page."""
+    lines = [
+        "# Beside the goals", "",
+        "    python -m examples.benchmarks goals", "",
+        "What was set when the searches were planned, for attackers as papers have them, and what "
+        "held-out models show. Exact 95 % intervals, DeLong's for areas.", "",
+        *_small(read(audits.ROWS, [])),
+        *_photos(),
+    ]  # fmt: skip
+    write_page(PAGE, "\n".join(lines))
+
+
+# ---- small pictures ----------------------------------------------------------------------------
+
+
+def _small(rows: Sequence[Record]) -> list[str]:
+    """The goals of small pictures: models of the zoo's seventh round."""
+    zoo = [row for row in rows if not row["photo"]]
+    fragile_ones = [row for row in rows if row["photo"] and row["group"] == "clean"]
+    lines = [
+        "## Small pictures, 28 to 40 pixels", "",
+        f"{len(zoo)} models of the zoo's seventh round, one audit each; `quick` asks what "
+        "`standard` asks at this size.", "",
+        "| figure | goal: standard, thorough, exhaustive | " + " | ".join(EFFORTS) + " |",
+        "|---|---|" + "---|" * len(EFFORTS),
+    ]  # fmt: skip
+    every: dict[str, tuple[str, Cell]] = {
+        "all-to-one missed": ("8 %, 5 %, 3 %", _missed),
+        "clean accused": ("2 %", _accused),
+        "clean ending `no-evidence`": ("85 %, 90 %, 90 %", _cleared),
+        "backdoored ending `no-evidence`": ("10 %, 4 %, 3 %", _cleared_backdoored),
+        "patch recovered": ("80 %, 90 %, 95 %", _recovered),
+        "all-to-all named, without `--per-source`": ("–, 80 %, 80 %", _named("all-to-all")),
+        "one source class named, without it": ("–, 60 %, 60 %", _named("x-to-one")),
+        "median queries where found": ("1,500, 2,500, 5,000", _queries),
+        "AUROC, patches": ("0.98, 0.99, –", _auroc(PATCHES)),
+        "AUROC, mean and worst attack": ("0.98 and 0.92, 0.99 and 0.95, –", _auroc_attacks),
+    }
+    for name, (goal, cell) in every.items():
+        lines.append(_line(name, goal, [cell(zoo, effort) for effort in EFFORTS]))
+    weak = [_accused(fragile_ones, effort) for effort in EFFORTS]
+    lines.append(_line("fragile photo models accused", "0", weak))
+    return [*lines, ""]
+
+
+def _line(name: str, goal: str, cells: Sequence[str]) -> str:
+    return f"| {name} | {goal} | {' | '.join(cells)} |"
+
+
+def _of(rows: Sequence[Record], names: Sequence[str], effort: str) -> list[Record]:
+    return [row[effort] for row in rows if row["group"] in names]
+
+
+def _missed(rows: Sequence[Record], effort: str) -> str:
+    ends = _of(rows, ATTACKS, effort)
+    return rate_cell(sum(not end["suspicious"] for end in ends), len(ends))
+
+
+def _accused(rows: Sequence[Record], effort: str) -> str:
+    ends = _of(rows, ("clean",), effort)
+    return rate_cell(sum(end["suspicious"] for end in ends), len(ends))
+
+
+def _cleared(rows: Sequence[Record], effort: str) -> str:
+    ends = _of(rows, ("clean",), effort)
+    return rate_cell(sum(end["cleared"] for end in ends), len(ends))
+
+
+def _cleared_backdoored(rows: Sequence[Record], effort: str) -> str:
+    ends = _of(rows, ATTACKS, effort)
+    return rate_cell(sum(end["cleared"] for end in ends), len(ends))
+
+
+def _recovered(rows: Sequence[Record], effort: str) -> str:
+    ends = _of(rows, PATCHES, effort)
+    return rate_cell(sum(map(audits.recovered, ends)), len(ends))
+
+
+def _named(group: str) -> Cell:
+    def cell(rows: Sequence[Record], effort: str) -> str:
+        ends = _of(rows, (group,), effort)
+        return rate_cell(sum(end["suspicious"] and end["right"] for end in ends), len(ends))
+
+    return cell
+
+
+def _queries(rows: Sequence[Record], effort: str) -> str:
+    asked = [end["queries"] for end in _of(rows, ATTACKS, effort) if end["suspicious"]]
+    return f"{np.median(asked):,.0f}" if asked else "–"
+
+
+def _values(ends: Sequence[Record]) -> list[float]:
+    """Decision values: how unlikely on a clean model the most surprising finding is."""
+    return [-float(np.log10(max(end["p"], 1e-12))) for end in ends]
+
+
+def _auroc(names: Sequence[str]) -> Cell:
+    def cell(rows: Sequence[Record], effort: str) -> str:
+        clean = _values(_of(rows, ("clean",), effort))
+        return auroc_cell(clean, _values(_of(rows, names, effort)))
+
+    return cell
+
+
+def _auroc_attacks(rows: Sequence[Record], effort: str) -> str:
+    clean = _values(_of(rows, ("clean",), effort))
+    of = {name: _values(_of(rows, (name,), effort)) for name in ATTACKS}
+    return _mean_and_worst(clean, of)
+
+
+def _mean_and_worst(clean: Sequence[float], of: dict[str, list[float]]) -> str:
+    areas = {name: auroc_of(clean, bad) for name, bad in of.items() if bad}
+    if not areas or not clean:
+        return "–"
+    worst = min(areas, key=lambda name: areas[name])
+    return f"{np.mean(list(areas.values())):.2f}, {areas[worst]:.2f} ({worst})"
+
+
+# ---- photographs -------------------------------------------------------------------------------
+
+
+def _photos() -> list[str]:
+    """The goals of photographs: held-out models of five classes and more, without loss."""
+    ends = [
+        one for one in all_ends()
+        if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
+        and coding(one.row) == LOSSLESS and not one.row.get("each")
+    ]  # fmt: skip
+    lines = []
+    for low, high in SIZES:
+        sized = [one for one in ends if low <= one.model["side"] <= high]
+        lines += _photo_table(f"Photographs, {low} to {high} pixels", sized)
+    return lines
+
+
+def _photo_table(head: str, ends: Sequence[Ended]) -> list[str]:
+    efforts = ("standard", "thorough")
+    lines = [
+        f"## {head}", "", "The goals are for the larger effort.", "",
+        "| figure | goal | " + " | ".join(efforts) + " |", "|---|---|---|---|",
+    ]  # fmt: skip
+    every: dict[str, tuple[str, Callable[[Sequence[Ended]], str]]] = {
+        "AUROC, patches of usual attackers": ("0.99", lambda e: _photo_auroc(e, PHOTO_PATCHES)),
+        "AUROC, mean and worst attack of usual ones": ("0.98, 0.92", _photo_attacks("usual")),
+        "AUROC, mean over attacks of careful ones": ("0.92", _photo_attacks("careful")),
+        "usual all-to-one missed": ("8 %", lambda e: _rate(e, "usual", lambda o: not o.suspicious)),
+        "careful missed": ("30 %", lambda e: _rate(e, "careful", lambda o: not o.suspicious)),
+        "clean accused": ("2 %", lambda e: _rate(e, "clean", lambda o: o.suspicious)),
+        "fragile accused": ("0", lambda e: _rate(_weak(e), "clean", lambda o: o.suspicious)),
+        "target right": ("98 %", _right),
+        "clean, not fragile, ending `no-evidence`": (
+            "90 %", lambda e: _rate(_firm(e), "clean", lambda o: o.cleared)
+        ),
+        "fragile ending `no-evidence`": (
+            "half", lambda e: _rate(_weak(e), "clean", lambda o: o.cleared)
+        ),
+        "usual ending `no-evidence`": (
+            "4 %", lambda e: _rate(e, "usual", lambda o: o.cleared)
+        ),
+        "median queries where found": ("1,500", _photo_queries),
+    }  # fmt: skip
+    by_effort = [[one for one in ends if one.row["effort"] == name] for name in efforts]
+    for name, (goal, cell) in every.items():
+        lines.append(_line(name, goal, [cell(part) if part else "–" for part in by_effort]))
+    return [*lines, ""]
+
+
+def _rate(ends: Sequence[Ended], group: str, holds: Callable[[Ended], bool]) -> str:
+    of = [one for one in ends if one.group == group]
+    return rate_cell(sum(holds(one) for one in of), len(of))
+
+
+def _weak(ends: Sequence[Ended]) -> list[Ended]:
+    return [one for one in ends if fragile(one.model)]
+
+
+def _firm(ends: Sequence[Ended]) -> list[Ended]:
+    return [one for one in ends if not fragile(one.model)]
+
+
+def _right(ends: Sequence[Ended]) -> str:
+    found = [one for one in ends if one.suspicious and one.group in {"usual", "careful"}]
+    return rate_cell(sum(one.right for one in found), len(found))
+
+
+def _photo_value(one: Ended) -> float:
+    return -float(np.log10(max(one.p, 1e-12)))
+
+
+def _photo_auroc(ends: Sequence[Ended], names: Sequence[str]) -> str:
+    clean = [_photo_value(one) for one in ends if one.group == "clean"]
+    bad = [one for one in ends if one.group == "usual" and one.model["attack"] in names]
+    return auroc_cell(clean, [_photo_value(one) for one in bad])
+
+
+def _photo_attacks(group: str) -> Callable[[Sequence[Ended]], str]:
+    def cell(ends: Sequence[Ended]) -> str:
+        clean = [_photo_value(one) for one in ends if one.group == "clean"]
+        of: dict[str, list[float]] = {}
+        for one in ends:
+            if one.group == group:
+                of.setdefault(str(one.model["attack"]), []).append(_photo_value(one))
+        return _mean_and_worst(clean, of)
+
+    return cell
+
+
+def _photo_queries(ends: Sequence[Ended]) -> str:
+    asked = [one.queries for one in ends if one.suspicious and one.group == "usual"]
+    return f"{np.median(asked):,.0f}" if asked else "–"
+
+
+if __name__ == "__main__":
+    main()
