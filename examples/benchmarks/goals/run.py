@@ -7,6 +7,7 @@ Writes the page from the committed rows of ``small_pictures`` and ``label_search
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -31,6 +32,7 @@ Cell = Callable[[Sequence[Record], str], str]
 
 def main() -> None:
     """Write the page."""
+    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
     lines = [
         "# Beside the goals", "",
         "    python -m examples.benchmarks goals", "",
