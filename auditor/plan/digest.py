@@ -32,7 +32,8 @@ SECOND_SEARCH = 6
 ``exhaustive``, and in which borderline findings of small pictures are searched a second time."""
 SECOND_BY_LABEL = 7
 """First version in which those of larger pictures are, in which waves never accuse pictures of up
-to 63 pixels, and few grey levels none that travel as JPEG."""
+to 63 pixels and few grey levels none that travel as JPEG, and in which a patch on small pictures
+must move nine tenths of the samples."""
 CONFIRMS = 5
 """First version whose trigger search confirms a finding before it accuses."""
 CONFIRMING = ("two_toned", "least_of_all", "small_cells", "control_strength", "control_images")
@@ -54,6 +55,14 @@ _TRIGGER_SETTINGS_2 = (
     "warps", "wave", "wave_draws", "wave_tries", "wave_steps", "confidence", "sources",
     "source_samples", "source_queries",
 )  # fmt: skip
+
+
+def lacking_settings(version: int) -> tuple[str, ...]:
+    """Settings of the trigger search that plans of ``version`` do not have."""
+    confirming = CONFIRMING if version < CONFIRMS else ()
+    parts = ("parts",) if version < SECOND_SEARCH else ()
+    share = ("patch_share",) if version < SECOND_BY_LABEL else ()
+    return (*confirming, *parts, *share)
 
 
 def earlier_searches(version: int) -> dict[str, bool]:

@@ -20,17 +20,21 @@ from auditor.measured import decision_rule
 from auditor.plan import draw
 from auditor.plan.digest import (
     BY_LABEL,
-    CONFIRMING,
-    CONFIRMS,
     PLAN_VERSION,
     SECOND_BY_LABEL,
     SECOND_SEARCH,
     UNVERSIONED,
     PlanContent,
+    lacking_settings,
     plan_digest,
 )
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
-from auditor.plan.searches import label_search, measured_by_label, trigger_search
+from auditor.plan.searches import (
+    label_search,
+    measured_by_label,
+    trigger_of_version,
+    trigger_search,
+)
 from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
@@ -62,8 +66,7 @@ class AuditPlan:
         settings: of the audit.
         triplets: ``(planes, 3)`` sample indices, three true classes each; none if the samples are
             of two classes.
-        used: indices of the samples that occur in a triplet, ascending; without planes some of
-            every class.
+        used: indices of the triplets' samples, ascending; without planes some of every class.
         samples: probe of those samples themselves, to count the model's errors.
         planes: one probe per triplet.
         repeats: probe that asks some inputs again, or None.
@@ -79,8 +82,7 @@ class AuditPlan:
         perturbations: probe of the unperturbed samples and probes of the decision rule's
             perturbations; empty without any.
         perturbed: indices of those samples.
-        judged_by_label: False if small pictures of this input are not searched label by label, as
-            none like them were measured.
+        judged_by_label: False if no small pictures like these were measured label by label.
         version: of the plan and its digest.
         recorded_digest: the digest on record, if images are missing to compute it.
     """
@@ -211,8 +213,7 @@ class AuditPlan:
     def at_version(self, version: int) -> AuditPlan:
         """This plan as a release of that plan version made it."""
         by_label = self._label_search(self.settings.effort, version)
-        two_toned = self.trigger.two_toned and version >= CONFIRMS
-        trigger = replace(self.trigger, two_toned=two_toned, parts=version >= SECOND_SEARCH)
+        trigger = trigger_of_version(self.trigger, version)
         return replace(self, version=version, by_label=by_label, trigger=trigger)
 
     def _label_search(self, effort: Effort, version: int) -> LabelSearchSettings | None:
@@ -229,8 +230,7 @@ class AuditPlan:
 
     def stated_trigger(self) -> dict[str, Any]:
         """The trigger search's settings that this version of plans has."""
-        lacking = CONFIRMING if self.version < CONFIRMS else ()
-        lacking = lacking if self.version >= SECOND_SEARCH else (*lacking, "parts")
+        lacking = lacking_settings(self.version)
         return {name: one for name, one in asdict(self.trigger).items() if name not in lacking}
 
     def _by_label(self) -> dict[str, Any] | None:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import FEW_CLASSES
 from auditor.plan import draw
-from auditor.plan.digest import BOTH_SEARCHES, BY_LABEL, SECOND_SEARCH
+from auditor.plan.digest import (
+    BOTH_SEARCHES,
+    BY_LABEL,
+    CONFIRMS,
+    SECOND_BY_LABEL,
+    SECOND_SEARCH,
+)
 from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.settings import (
     AFTER_SUCCESS,
@@ -19,6 +27,7 @@ from auditor.probes.label_search.settings import (
     searched_by_label,
 )
 from auditor.probes.trigger_search.controls import two_toned
+from auditor.probes.trigger_search.judge import PLANTED_SHARE
 from auditor.probes.trigger_search.settings import TriggerSettings
 
 
@@ -27,9 +36,18 @@ def trigger_search(
 ) -> TriggerSettings:
     """Settings of the search for the most successful change, of ``images`` ``(n, c, h, w)``."""
     sources = draw.SOURCES if settings.per_source else 0
-    if spec is None or not len(images):
-        return TriggerSettings(sources=sources, parts=True)
-    return TriggerSettings(sources=sources, parts=True, two_toned=two_toned(spec.to_pixels(images)))
+    tones = spec is not None and len(images) > 0 and two_toned(spec.to_pixels(images))
+    return TriggerSettings(sources=sources, parts=True, patch_share=PLANTED_SHARE, two_toned=tones)
+
+
+def trigger_of_version(trigger: TriggerSettings, version: int) -> TriggerSettings:
+    """``trigger`` as a plan of ``version`` has it."""
+    return replace(
+        trigger,
+        two_toned=trigger.two_toned and version >= CONFIRMS,
+        parts=version >= SECOND_SEARCH,
+        patch_share=trigger.patch_share if version >= SECOND_BY_LABEL else 0.0,
+    )
 
 
 def label_search(

@@ -100,7 +100,7 @@ def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | 
         return KnownOnlyFor("classes")
     sized = [one for one in _populations() if _has_size(one, spec.shape)]
     if not sized:
-        sides = [side for one in label_rates() for side in one.sides]
+        sides = [side for one in _populations() for side in one.sides]
         return KnownOnlyFor("side", sides=(min(sides), max(sides)))
     if not rates_for(spec.shape, spec.encoding):
         measured = [quality for one in sized if (quality := jpeg_quality(one.coding))]

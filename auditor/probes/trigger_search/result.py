@@ -28,7 +28,8 @@ class TriggerFinding:
             ``(2, h, w)``; None for quantisation.
         p: chance that a clean model shows as much in one comparison; None without a null.
         habit: True if a plain change does as much (:mod:`.controls`).
-        large: True if it is a patch of which no small part does it.
+        large: True if it is a patch of which no small part does it, or that moves too few samples
+            to be a planted one.
         unconfirmed: True if it would accuse, and is a habit, a large patch, moves too few samples
             of all labels or was searched for again in vain.
     """

@@ -296,6 +296,7 @@ def _variants(
 
 def _result(run: _SearchState) -> TriggerResult:
     findings = [_finding(run, key, found) for key, found in run.verified.items()]
+    findings = [replace(one, large=True) if _too_few(run, one) else one for one in findings]
     few = 0 if run.settings.parts else FEW_TO_CHOOSE
     held = unconfirmed(findings, len(KEYS), run.settings.least_share, few)
     findings = [replace(one, unconfirmed=True) if one in held else one for one in findings]
@@ -312,6 +313,13 @@ def _result(run: _SearchState) -> TriggerResult:
         run.verifications, len(KEYS), len(run.search_set.pixels),
         len(run.validation_set.pixels), preview, clean, run.validation_set.labels[shown],
     )  # fmt: skip
+
+
+def _too_few(run: _SearchState, one: TriggerFinding) -> bool:
+    """True if ``one`` is a patch of no planted one's success, and not as small as planted ones."""
+    small = run.settings.small_cells * unit_of(run.search_set.spec.shape)
+    few = one.success.rate < run.settings.patch_share
+    return one.large or (one.key == "patch" and one.size > small and few)
 
 
 def _accuses(one: TriggerFinding) -> bool:

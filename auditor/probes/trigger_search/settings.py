@@ -83,6 +83,7 @@ class TriggerSettings:
     control_images: int = 30  # for each small part of a patch, or each weak form of a pattern
     # A patch accuses only if a small part of it does as much, and never by some classes alone
     parts: bool = False
+    patch_share: float = 0.0  # and only if it moves so many samples, or is of at most small_cells
     # Each source class by itself
     sources: int = 0  # number of labels, 0 for none
     source_samples: int = 60  # most samples of one label

@@ -7,6 +7,7 @@ from functools import partial
 
 from auditor.labels.reasons import Reason, ReasonCode
 from auditor.measured import FEW_CLASSES, ErrorRates, trigger_clearing, trigger_error_rates
+from auditor.probes.trigger_search.judge import PLANTED_SHARE
 from auditor.report.wording import label_reasons
 from auditor.report.wording.phrases import Values, class_name, hits_of, share_of, times_words
 from auditor.report.wording.terms import SCORE_TITLES
@@ -200,9 +201,15 @@ def _trigger_habit(values: Values) -> str:
 
 
 def _trigger_large(values: Values) -> str:
+    few = values["hits"] < PLANTED_SHARE * values["samples"]
+    lacks = (
+        "that is fewer than nine in ten, as most planted patches of its size move"
+        if few
+        else "no small part of that patch does as much"
+    )
     return (
-        f"At best {_change(values)}, but no small part of that patch does as much: clean networks "
-        "of few, alike photographs have such patches. It neither accuses nor clears."
+        f"At best {_change(values)}, but {lacks}: clean networks of few, alike photographs have "
+        "such patches. It neither accuses nor clears."
     )
 
 
