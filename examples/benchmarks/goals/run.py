@@ -82,7 +82,7 @@ def _line(name: str, goal: str, cells: Sequence[str]) -> str:
 
 
 def _of(rows: Sequence[Record], names: Sequence[str], effort: str) -> list[Record]:
-    return [row[effort] for row in rows if row["group"] in names]
+    return [row[effort] for row in rows if row["group"] in names and effort in row]
 
 
 def _missed(rows: Sequence[Record], effort: str) -> str:

@@ -65,17 +65,18 @@ def audit_models(options: argparse.Namespace) -> None:
     for subject in (*_zoo(options), *photos):
         if subject.row["name"] in known:
             continue
-        rows.append(_audited(subject, sent))
+        chosen = efforts(sent, options.most_effort)
+        rows.append(_audited(subject, sent, chosen))
         write(options.audits, rows)
-        ends = {effort: _end(rows[-1][effort]) for effort in efforts(sent)}
+        ends = {effort: _end(rows[-1][effort]) for effort in chosen}
         print(subject.row["name"], ends, file=sys.stderr, flush=True)
 
 
-def efforts(sent: str) -> tuple[Effort, ...]:
-    """The efforts that differ for pictures that travel as ``sent``: JPEG is never searched label by
-    label.
+def efforts(sent: str, most: Effort) -> tuple[Effort, ...]:
+    """The efforts up to ``most`` that differ for pictures that travel as ``sent``: JPEG is never
+    searched label by label.
     """
-    return EFFORTS if sent == LOSSLESS else EFFORTS[:1]
+    return EFFORTS[: 1 + EFFORTS.index(most)] if sent == LOSSLESS else EFFORTS[:1]
 
 
 def _zoo(options: argparse.Namespace) -> Iterator[Subject]:
@@ -91,14 +92,14 @@ def _zoo(options: argparse.Namespace) -> Iterator[Subject]:
         yield Subject({**row, "photo": False}, file, targets_of(model), pictures)
 
 
-def _audited(subject: Subject, sent: str) -> Record:
+def _audited(subject: Subject, sent: str, chosen: Sequence[Effort]) -> Record:
     images, truth = subject.pictures()
     rng = np.random.default_rng([images.shape[2], SEED, ROUND])
     classes = len(np.unique(truth))
     picked = drawn(truth, classes, math.ceil(SAMPLES / classes), rng)
     labels = classifier(subject.file)
     row = dict(subject.row) if sent == LOSSLESS else {**subject.row, "coding": sent}
-    for effort in efforts(sent):
+    for effort in chosen:
         found = search_at(images[picked], truth[picked].astype(np.int64), labels, effort, sent)
         row[effort] = _ended(found, subject.targets)
     return row
@@ -155,6 +156,7 @@ def counts(row: Record) -> bool:
 
 def rates(rows: Sequence[Record], effort: str) -> LabelRates:
     """How the audits at ``effort`` ended."""
+    rows = [row for row in rows if effort in row]
     clean = [row[effort] for row in rows if row["group"] == "clean"]
     photo = [row[effort] for row in rows if row["group"] == "clean" and row["photo"]]
     bad = [row for row in rows if row["group"] in ATTACKS and not row["photo"]]

@@ -44,6 +44,7 @@ def main() -> None:
     parser.add_argument("--effort", choices=AFTER_SUCCESS, default=AFTER_SUCCESS[0])
     parser.add_argument("--rows", type=Path, default=search.ROWS, help="searches")
     parser.add_argument("--audits", type=Path, help="audits, if not those of this folder")
+    parser.add_argument("--most-effort", choices=audits.EFFORTS, default=audits.EFFORTS[-1])
     parser.add_argument("--coding", default=LOSSLESS, help="lossless, or jpeg:QUALITY")
     measured_files.add_option(parser)
     options = parser.parse_args()
@@ -134,6 +135,7 @@ def _effort_table(effort: str, rows: Sequence[Record], head: str = "") -> list[s
         "| queries (median) |",
         "|---|---|---|---|---|---|",
     ]
+    rows = [row for row in rows if effort in row]
     zoo = [row for row in rows if not row["photo"]]
     photo = [row for row in rows if row["photo"]]
     kinds = sorted({row["group"] for row in zoo} - {"clean"})
