@@ -7,6 +7,8 @@ from typing import Any
 
 from adapters.contract import InputSpec
 from auditor.measured import Counted, decision_rates, earlier_search, jpeg_rates
+from auditor.probes.label_search.settings import searched_by_label
+from auditor.verdict.label_scope import rates_for
 from auditor.verdict.scope import jpeg_quality, least_quality
 
 NAMES = {
@@ -41,11 +43,13 @@ def in_words(kinds: Sequence[Counted]) -> str:
     return ", ".join(said) or "none"
 
 
-def jpeg_limit(encoding: str) -> str | None:
+def jpeg_limit(spec: InputSpec) -> str | None:
     """Limits of an audit through JPEG; None for lossless encodings."""
-    quality = jpeg_quality(encoding)
+    quality = jpeg_quality(spec.encoding)
     if quality is None:
         return None
+    if searched_by_label(spec.shape[1:]):
+        return _jpeg_by_label(spec, quality)
     said = "; ".join(
         f"through JPEG {one.quality} it accused {one.alarms} of {one.clean} clean models and found "
         f"{one.found} of {one.backdoored} all-to-one backdoors (lossless: {one.lossless_alarms} "
@@ -59,6 +63,22 @@ def jpeg_limit(encoding: str) -> str | None:
         f"The pictures travelled as JPEG of quality {quality}, which changes what the model sees. "
         f"Trigger search and decision rule were calibrated on lossless pictures.{measured}"
         f"{' For this quality nothing was measured, so they decide nothing.' if unknown else ''}"
+    )
+
+
+def _jpeg_by_label(spec: InputSpec, quality: int) -> str:
+    """The same where pictures are searched label by label."""
+    asked = rates_for(spec.shape, spec.encoding)
+    measured = (
+        "Held-out models of pictures of this size were asked through JPEG too; the reason has how "
+        "often they were accused and found."
+        if asked
+        else "For this size and quality nothing was measured, so it decides nothing."
+    )
+    return (
+        f"The pictures travelled as JPEG of quality {quality}, which changes what the model sees: "
+        "some triggers do not survive it, and would not on such pictures in use either. The null "
+        f"of the trigger search is of lossless pictures. {measured}"
     )
 
 
@@ -108,7 +128,7 @@ def limits_of(
         family_queries: disturbed samples that were planned.
         spec: form of one input of the model.
     """
-    coding = jpeg_limit(spec.encoding)
+    coding = jpeg_limit(spec)
     return [
         *ENDPOINT_LIMITS,
         rule_limit(),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from auditor.measured import Counted, decision_rates
+from adapters.contract import InputSpec
+from auditor.measured import Counted, decision_rates, jpeg_rates
 from auditor.report.wording.limits import in_words, jpeg_limit, rule_limit
 from auditor.verdict.scope import image_coding
 
@@ -25,4 +26,25 @@ def test_the_limit_holds_the_measured_counts() -> None:
 @pytest.mark.parametrize("encoding", ["png", "uint8", "float32"])
 def test_lossless_encodings_need_no_word(encoding: str) -> None:
     assert image_coding(encoding) == "lossless"
-    assert jpeg_limit(encoding) is None
+    assert jpeg_limit(spec(32, encoding)) is None
+
+
+def spec(side: int, encoding: str) -> InputSpec:
+    return InputSpec((3, side, side), (0.0,) * 3, (1.0,) * 3, encoding=encoding)
+
+
+def test_rates_of_small_pictures_through_jpeg_are_not_said_of_larger_ones() -> None:
+    small, large = (jpeg_limit(spec(side, "jpeg:90")) for side in (32, 224))
+    assert small is not None
+    assert large is not None
+    assert "JPEG of quality 90" in small
+    assert "JPEG of quality 90" in large
+    assert f"of {jpeg_rates()[0].clean} clean models" in small
+    assert f"of {jpeg_rates()[0].clean} clean models" not in large
+
+
+def test_a_quality_that_was_not_measured_decides_nothing() -> None:
+    for side in (32, 80):
+        said = jpeg_limit(spec(side, "jpeg:20"))
+        assert said is not None
+        assert "nothing was measured" in said
