@@ -1,12 +1,12 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 6 is the SHA-256 of canonical JSON. Version 5 is the same without a patch's parts, second
-searches, and a dearer search of small pictures than ``thorough``. Version 4 is the same without a
-search label by label of small pictures and the settings by which a search confirms what it found.
-Version 3, which release 0.2 wrote, is the same without an effort and any search label by label.
-Version 2, which release 0.1 wrote, held the text that Python printed for a settings class. It is
-kept to read, verify and continue audits of that release, spelled out so that no renaming changes
-it.
+Version 7 is the SHA-256 of canonical JSON. Version 6 is the same, but its searches' pictures are
+hashed in the model's units. Version 5 is that without a patch's parts, second searches, and a
+dearer search of small pictures than ``thorough``. Version 4 is the same without a search label by
+label of small pictures and the settings by which a search confirms what it found. Version 3, which
+release 0.2 wrote, is the same without an effort and any search label by label. Version 2, which
+release 0.1 wrote, held the text that Python printed for a settings class. It is kept to read,
+verify and continue audits of that release, spelled out so that no renaming changes it.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from typing import Any
 from adapters.strict_json import canonical
 from auditor.probes.base import digest_of
 
-PLAN_VERSION = 6
-READABLE_VERSIONS = (2, 3, 4, 5, PLAN_VERSION)
+PLAN_VERSION = 7
+READABLE_VERSIONS = (2, 3, 4, 5, 6, PLAN_VERSION)
 BY_LABEL = 4
 """First version whose plans have an effort and may search label by label."""
 BOTH_SEARCHES = 5
@@ -29,6 +29,9 @@ BOTH_SEARCHES = 5
 SECOND_SEARCH = 6
 """First version in which a search label by label of small pictures has limits of its own and one at
 ``exhaustive``, and in which borderline findings are searched a second time."""
+BY_PIXELS = 7
+"""First version whose searches' pictures are hashed as 8-bit pixels, each once; it asks what the
+version before it asks."""
 CONFIRMS = 5
 """First version whose trigger search confirms a finding before it accuses."""
 CONFIRMING = ("two_toned", "least_of_all", "small_cells", "control_strength", "control_images")

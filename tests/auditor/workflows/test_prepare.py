@@ -81,6 +81,19 @@ def test_a_folder_without_the_audit_takes_the_newest_version(
     assert continued(ready, tmp_path) is ready
 
 
+def test_an_audit_of_version_6_is_raised_under_the_digests_of_its_answers(
+    make_oracle: Callable[..., SyntheticOracle],
+    samples: Samples,
+    settings: AuditSettings,
+    tmp_path: Path,
+) -> None:
+    ready = prepare(make_oracle(), samples, settings)
+    for version, goes_on_as in ((6, 6), (5, 7)):
+        held = {"plan_digest": ready.plan.at_effort("quick").digest, "plan_version": version}
+        (tmp_path / "plan.json").write_text(json.dumps(held))
+        assert continued(ready, tmp_path).plan.version == goes_on_as
+
+
 def test_another_audit_in_the_folder_has_no_say(
     make_oracle: Callable[..., SyntheticOracle],
     samples: Samples,

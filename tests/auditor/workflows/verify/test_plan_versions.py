@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 
 from auditor.errors import ExitCode
+from auditor.evidence.chain import read_chain
+from auditor.evidence.files import read_files
 from auditor.evidence.packing import pack
 from auditor.evidence.recorder import Recorder, canonical_lines
 from auditor.plan.digest import PLAN_VERSION
 from auditor.workflows.prepare import Prepared, prepare
 from auditor.workflows.verify.outcome import Verification
+from auditor.workflows.verify.replay import replay
 from auditor.workflows.verify.verify import verify_bundle
 
+BUNDLE_6 = Path(__file__).parents[3] / "data" / "bundle_plan_6"
 MakeBundle = Callable[..., Path]
 Bundles = Callable[[str], Path]
 
@@ -79,18 +83,41 @@ def test_a_plan_of_before_findings_were_confirmed_verifies(
     assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
 
 
+def test_a_search_of_version_6_is_asked_again_to_the_last_picture() -> None:
+    """The bundle is of that time: its search's pictures were hashed in the model's units."""
+    files = read_files(BUNDLE_6)
+    chain = read_chain(files.get("log.jsonl").splitlines(), answers=True)
+    again = replay(files, chain)
+    assert plan_of(BUNDLE_6)["plan_version"] == again.ready.plan.version == 6
+    assert again.ready.plan.digest == plan_of(BUNDLE_6)["plan_digest"]
+    assert (again.batches, again.inputs_differ) == (40, 0)
+    report = json.loads(files.get("report.json"))
+    assert again.report["verdict"] == report["verdict"] == "inconclusive"
+
+
+def test_pictures_hashed_as_pixels_are_compared_too(bundle: Bundles) -> None:
+    files = read_files(bundle("searched"))
+    chain = read_chain(files.get("log.jsonl").splitlines(), answers=True)
+    again = replay(files, chain)
+    assert again.batches > again.inputs_differ == 0
+    last = chain.probes[-1]
+    assert last.kind == "trigger"
+    chain.probes[-1] = replace(last, digest="0" * 64)
+    assert replay(files, chain).inputs_differ == 1
+
+
 def test_a_new_plan_says_of_which_version_it_is(bundle: Bundles) -> None:
-    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 6
+    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 7
 
 
 def test_another_version_than_the_digests_is_found(bundle: Bundles) -> None:
     assert "differs at plan_digest" in failed(changed(bundle("plain"), plan_version=2))
 
 
-@pytest.mark.parametrize("version", [7, "3", True, None, [3]])
+@pytest.mark.parametrize("version", [8, "3", True, None, [3]])
 def test_a_version_that_cannot_be_read_is_refused_in_a_sentence(
     bundle: Bundles, version: Any
 ) -> None:
     said = failed(changed(bundle("plain"), plan_version=version))
     assert "of plan version" in said
-    assert "reads 2, 3, 4, 5 and 6" in said
+    assert "reads 2, 3, 4, 5, 6 and 7" in said
