@@ -22,16 +22,31 @@ from auditor.probes.base import Pictures, array_digest, digest_of
 
 @dataclass(frozen=True)
 class BatchProbe:
-    """Inputs an adaptive probe asks at once, ``(n, c, h, w)`` in model units."""
+    """Inputs an adaptive probe asks at once, ``(n, c, h, w)`` in model units.
+
+    Pictures are hashed ``by_pixels``, each once, or in model units as earlier plans had them.
+    """
 
     batch: NDArray[np.float32] | Pictures
     kind: str
+    by_pixels: bool = True
     repeat: bool = False
 
     @cached_property
     def digest(self) -> str:
         """Digest of the inputs."""
-        return digest_of("batch/1", self.kind, array_digest(self.batch))
+        if self.hashes is None or not isinstance(self.batch, Pictures):
+            return digest_of("batch/1", self.kind, array_digest(self.batch))
+        spec = self.batch.spec
+        form = f"{spec.shape} {spec.low} {spec.high}"
+        return digest_of("batch/2", self.kind, form, *self.hashes)
+
+    @cached_property
+    def hashes(self) -> list[bytes] | None:
+        """SHA-256 of the 8-bit pixels of each picture, or None."""
+        if self.by_pixels and isinstance(self.batch, Pictures):
+            return self.batch.hashes()
+        return None
 
     @property
     def size(self) -> int:
@@ -61,9 +76,10 @@ class SearchRun(Generic[T]):
 
 
 async def run_search(
-    engine: Engine, search: Search[T], kind: str, plan_digest: str
+    engine: Engine, search: Search[T], kind: str, plan_digest: str, *, by_pixels: bool = True
 ) -> SearchRun[T]:
-    """Run ``search``, called ``kind`` in the ledger, to its end or until budget or user stop it.
+    """Run ``search``, called ``kind`` in the ledger, to its end or until budget or user stop it;
+    ``by_pixels`` as in :class:`BatchProbe`.
 
     Raises:
         AdapterError: a request failed for good; everything answered before is kept.
@@ -71,7 +87,7 @@ async def run_search(
     """
     found: SearchRun[T] = SearchRun()
     try:
-        probe = BatchProbe(next(search), kind)
+        probe = BatchProbe(next(search), kind, by_pixels)
         while True:
             found.last = await engine.run([probe], plan_digest)
             del probe  # before the search makes the next one: both may be large
@@ -79,7 +95,8 @@ async def run_search(
             if not found.last.complete:
                 search.close()
                 return found
-            probe = BatchProbe(search.send(found.last.labels[0].astype(np.int64)), kind)
+            answers = found.last.labels[0].astype(np.int64)
+            probe = BatchProbe(search.send(answers), kind, by_pixels)
     except StopIteration as end:
         found.outcome = end.value
         return found

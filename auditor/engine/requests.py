@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import Batch, InputSpec
-from auditor.engine.dedup import TakenInputs
+from auditor.engine.dedup import KEY_BYTES, TakenInputs
 from auditor.engine.store import NOT_ASKED, StoredProbe
 from auditor.probes.base import FixedProbe
 
@@ -119,6 +119,8 @@ class RequestSource:
         self._again = again
         self._asked_again: dict[int, set[int]] = {}
         self._probes = probes
+        # A step of a search is asked alone, and its pictures are hashed already.
+        self._hashes = getattr(probes[0], "hashes", None) if len(probes) == 1 else None
         self._known = [probe.labels for probe in stored]
         self._spec = spec
         self.batch = batch
@@ -220,7 +222,17 @@ class RequestSource:
         if place in self._built:
             return self._built[place]
         number, item = self._probe_at(place)
-        return input_keys(self._spec, self._probes[number].inputs(np.array([item])))[0]
+        return self._keys(number, np.array([item]))[0]
+
+    def _keys(
+        self, number: int, items: NDArray[np.int64], batch: Batch | None = None
+    ) -> list[bytes]:
+        """Keys of the inputs ``items`` of a probe, which are made if there is no ``batch``."""
+        if self._hashes is not None:
+            return [self._hashes[item][:KEY_BYTES] for item in items.tolist()]
+        return input_keys(
+            self._spec, self._probes[number].inputs(items) if batch is None else batch
+        )
 
     def _learn_known(self, number: int) -> Iterator[None]:
         """Let inputs that are still missing find an identical one that was paid for earlier."""
@@ -231,7 +243,7 @@ class RequestSource:
         known = np.flatnonzero(~self.missing[number])
         for part in self._parts(len(known)):
             items = known[part]
-            keys = input_keys(self._spec, probe.inputs(items))
+            keys = self._keys(number, items)
             for item, key in zip(items.tolist(), keys, strict=True):
                 self._taken.take(key, self._starts[number] + item)
             yield None
@@ -239,7 +251,7 @@ class RequestSource:
     def _build(self, numbers: NDArray[np.int64], items: NDArray[np.int64]) -> Request | None:
         """Build these inputs without those identical to one asked already; None if none is left."""
         batch, repeated = self._inputs(numbers, items)
-        keys = [b""] * len(items) if repeated.all() else input_keys(self._spec, batch)
+        keys = [b""] * len(items) if repeated.all() else self._keys(int(numbers[0]), items, batch)
         fresh = []
         probes, inputs = numbers.tolist(), items.tolist()
         for position, key in enumerate(keys):
@@ -281,4 +293,4 @@ class RequestSource:
 def input_keys(spec: InputSpec, batch: Batch) -> list[bytes]:
     """Keys that identical inputs share: the first 16 bytes of the SHA-256 of what is sent."""
     sent = spec.to_pixels(batch) if spec.access == "image" else batch
-    return [hashlib.sha256(row).digest()[:16] for row in np.ascontiguousarray(sent)]
+    return [hashlib.sha256(row).digest()[:KEY_BYTES] for row in np.ascontiguousarray(sent)]

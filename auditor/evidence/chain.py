@@ -20,7 +20,8 @@ line before it (64 zeros for the first), UTC seconds, and what it records, ``e``
 
   - ``ok``: answered, with ``l`` labels, ``q`` request hash, ``ms`` latency, ``c`` the status of
     the reply (HTTP number or gRPC name; missing if the target has none) and ``a`` sending number
-    if it was not the first.
+    if it was not the first. The hash is over those of the inputs as sent; a search's pictures are
+    hashed as 8-bit pixels since plan version 7, from which the value range gives what is sent.
   - ``cached``: ``l`` came from the label store: bought by an earlier run that was killed before
     it could log them, or by one that kept no log. Nothing was sent.
   - ``twin``: ``l`` came from an identical input. Nothing was sent.

@@ -147,13 +147,12 @@ def plan_record(
     }
 
 
-def held_plan_digest(folder: Path) -> str | None:
-    """Digest of the plan in ``folder``; None without one that can be read."""
+def held_plan(folder: Path) -> Mapping[str, Any]:
+    """Content of the plan in ``folder``; empty without one that can be read."""
     try:
-        digest = parse_object((folder / PLAN).read_bytes(), PLAN).get("plan_digest")
+        return parse_object((folder / PLAN).read_bytes(), PLAN)
     except (OSError, EvidenceError):
-        return None
-    return digest if isinstance(digest, str) else None
+        return {}
 
 
 def earlier_searches(

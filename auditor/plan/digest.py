@@ -1,13 +1,13 @@
 """Digest of a plan: equal plans ask equal questions.
 
 Version 7 is the SHA-256 of canonical JSON. Version 6 is the same without second searches of
-pictures of more than 40 pixels. Version 5 is the same without a patch's parts, second searches, and
-a dearer search of small pictures than ``thorough``. Version 4 is the same without a search label by
-label of small pictures and the settings by which a search confirms what it found. Version 3, which
-release 0.2 wrote, is the same without an effort and any search label by label.
-Version 2, which release 0.1 wrote, held the text that Python printed for a settings class. It is
-kept to read, verify and continue audits of that release, spelled out so that no renaming changes
-it.
+pictures of more than 40 pixels, and its searches' pictures are hashed in the model's units. Version
+5 is the same without a patch's parts, second searches, and a dearer search of small pictures than
+``thorough``. Version 4 is the same without a search label by label of small pictures and the
+settings by which a search confirms what it found. Version 3, which release 0.2 wrote, is the same
+without an effort and any search label by label. Version 2, which release 0.1 wrote, held the text
+that Python printed for a settings class. It is kept to read, verify and continue audits of that
+release, spelled out so that no renaming changes it.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ SECOND_BY_LABEL = 7
 """First version in which those of larger pictures are, in which waves never accuse pictures of up
 to 63 pixels and few grey levels none that travel as JPEG, and in which a patch on small pictures
 must move nine tenths of the samples."""
+BY_PIXELS = 7
+"""First version whose searches' pictures are hashed as 8-bit pixels, each once."""
 CONFIRMS = 5
 """First version whose trigger search confirms a finding before it accuses."""
 CONFIRMING = ("two_toned", "least_of_all", "small_cells", "control_strength", "control_images")
@@ -65,7 +67,7 @@ def lacking_settings(version: int) -> tuple[str, ...]:
     return (*confirming, *parts, *share)
 
 
-def earlier_searches(version: int) -> dict[str, bool]:
+def searched_before(version: int) -> dict[str, bool]:
     """Which searches of a plan of ``version`` are of before they confirmed what they find, as
     :func:`auditor.measured.of_earlier_search` takes it.
     """

@@ -39,6 +39,10 @@ class Pictures:
     def __getitem__(self, which: slice | NDArray[np.int64]) -> NDArray[np.float32]:
         return self.spec.from_pixels(self.pixels[which])
 
+    def hashes(self) -> list[bytes]:
+        """SHA-256 of the 8-bit pixels of each."""
+        return [hashlib.sha256(one).digest() for one in np.ascontiguousarray(self.pixels)]
+
 
 class FixedProbe(Protocol):
     """A fixed list of inputs, built in slices so that only one request's worth exists at a time.

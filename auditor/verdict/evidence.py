@@ -16,7 +16,7 @@ from auditor.labels.consistency import Consistency, check_consistency
 from auditor.labels.reasons import Reason, ReasonCode
 from auditor.measured import of_earlier_search
 from auditor.plan.adaptive import TriggerOutcome
-from auditor.plan.digest import earlier_searches
+from auditor.plan.digest import searched_before
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
 from auditor.probes.plane import PlaneProbe
@@ -75,7 +75,7 @@ def assess(
         answers.repeats(), answers.counts, answers.run.server_identity, open_labels=names.open
     )
     own = len(np.unique(classes))
-    with of_earlier_search(**earlier_searches(answers.plan.version)):
+    with of_earlier_search(**searched_before(answers.plan.version)):
         trigger = trigger_evidence(answers.trigger, names, spec, profile, own)
         combined = combine(answers, classes, profile, names, spec)
     evidence = Evidence(

@@ -23,6 +23,7 @@ from auditor.engine.rounds import Decide
 from auditor.engine.store import NOT_ASKED, LabelStore
 from auditor.labels.answers import Answers
 from auditor.plan.adaptive import drawings, trigger_search
+from auditor.plan.digest import BY_PIXELS
 from auditor.plan.plan import AuditPlan
 from auditor.probes.leads import Lead, listening
 from auditor.verdict.early_stop import StopRules, decided_early
@@ -206,8 +207,9 @@ async def _search(
 
     with _shown(engine, progress, most, "Looking for a trigger", note), listening(show):
         found = await run_search(
-            engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest
-        )
+            engine, trigger_search(plan, oracle.input_spec), "trigger", plan.digest,
+            by_pixels=plan.version >= BY_PIXELS,
+        )  # fmt: skip
     return replace(answers, run=_together(answers.run, found), trigger=found.outcome)
 
 

@@ -11,7 +11,7 @@ from auditor.engine.store import NOT_ASKED
 from auditor.labels.answers import Answers
 from auditor.measured import of_earlier_search
 from auditor.plan.adaptive import TriggerOutcome
-from auditor.plan.digest import earlier_searches
+from auditor.plan.digest import searched_before
 from auditor.report.build import build_result
 from auditor.report.html.changes import TEXTURE_KEY, trigger_pictures
 from auditor.report.html.pictures import sample_png
@@ -56,7 +56,7 @@ def judge(
     An audit by a plan of before findings were confirmed has the limits and rates of that search.
     """
     names, spec = oracle.label_space, oracle.input_spec
-    with of_earlier_search(**earlier_searches(ready.plan.version)):
+    with of_earlier_search(**searched_before(ready.plan.version)):
         assessment = assess(answers, ready.classes, names, spec, profile)
         verdict = decide(assessment.evidence, profile)
         result = build_result(

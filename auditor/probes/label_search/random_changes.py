@@ -8,6 +8,7 @@ gather little. Every kind draws one change and applies it to one image.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,14 +73,13 @@ def _with_shapes(image: Pixels, rng: np.random.Generator, count: int) -> Pixels:
         colours = rng.integers(0, 256, (int(inside.max()) + 1, len(image)))
         part = changed[:, row : row + side, column : column + side]
         # 0 is outside; the other numbers are parts of the shape, each of one colour.
-        part[:, inside > 0] = colours[inside[inside > 0]].T
+        np.copyto(part, colours.astype(np.uint8).T[:, inside], where=inside > 0)
     return changed
 
 
 def _shape(rng: np.random.Generator, side: int) -> NDArray[np.int64]:
     """A disc, box, polygon or wheel: per pixel 0 outside it, else the number of its part."""
-    rows, columns = np.meshgrid(*2 * [(np.arange(side) + 0.5) / side * 2 - 1], indexing="ij")
-    radius, angle = np.hypot(rows, columns), np.arctan2(rows, columns)
+    rows, columns, radius, angle = _plane(side)
     kind = int(rng.integers(4))
     if kind == 0:
         inside = (radius <= 1).astype(np.int64)
@@ -96,6 +96,13 @@ def _shape(rng: np.random.Generator, side: int) -> NDArray[np.int64]:
     if rng.random() < 2 / 3:
         inside = np.where((radius <= 1 / 3) & (inside > 0), inside.max() + 1, inside)
     return inside
+
+
+@cache
+def _plane(side: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """Row, column, radius and angle of every pixel of a square about its middle."""
+    rows, columns = np.meshgrid(*2 * [(np.arange(side) + 0.5) / side * 2 - 1], indexing="ij")
+    return rows, columns, np.hypot(rows, columns), np.arctan2(rows, columns)
 
 
 def _added(image: Pixels, pattern: Floats) -> Pixels:

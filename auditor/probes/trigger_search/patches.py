@@ -96,6 +96,8 @@ def unit_of(shape: tuple[int, int, int]) -> int:
 
 def enlarge(cells: Pixels, side: int) -> Pixels:
     """Grow ``(c, k, k)`` cells to ``(c, side, side)`` pixels."""
+    if side == cells.shape[-1]:
+        return np.ascontiguousarray(cells)
     index = np.arange(side) * cells.shape[-1] // side
     return np.ascontiguousarray(cells[:, index][:, :, index])
 

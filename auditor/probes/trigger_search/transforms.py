@@ -8,6 +8,7 @@ grey levels inside 0 to 255, so both access modes see the same image.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Protocol, Self
 
 import numpy as np
@@ -177,19 +178,19 @@ class Quantise:
         # One spare row and two spare columns take the error that would leave the image.
         work = np.zeros((height + 1, width + 2, count, channels))
         work[:height, 1 : width + 1] = pixels.transpose(2, 3, 0, 1)
-        # Row by row means pixel by pixel. Those on one slanted line wait for none of their own, and
-        # every pixel gets its parts of the error in the same order as row by row.
+        flat = work.reshape(-1, count, channels)
+        # Row by row means pixel by pixel. Those on one slanted line (a row down, two columns back)
+        # wait for none of their own, and every pixel gets its parts of the error in the same order
+        # as row by row.
         for line in range(1, width + 2 * height - 1):
-            row = np.arange(max(0, (line - width + 1) // 2), min(height - 1, (line - 1) // 2) + 1)
-            column = line - 2 * row
-            old = work[row, column]
+            top, bottom = max(0, (line - width + 1) // 2), min(height - 1, (line - 1) // 2)
+            first, end = line + width * top, line + width * bottom + 1
+            old = flat[first:end:width]
             new = np.rint(np.clip(old, 0, 255) / step) * step
-            work[row, column] = new
             error = (old - new) / 16
-            work[row + 1, column - 1] += 3 * error
-            work[row, column + 1] += 7 * error
-            work[row + 1, column] += 5 * error
-            work[row + 1, column + 1] += error
+            old[:] = new
+            for ahead, part in ((width + 1, 3), (1, 7), (width + 2, 5), (width + 3, 1)):
+                flat[first + ahead : end + ahead : width] += part * error
         return whole_levels(work[:height, 1 : width + 1].transpose(2, 3, 0, 1))
 
     def at(self, strength: float) -> Quantise:  # noqa: ARG002 - its strength is its size
@@ -206,10 +207,14 @@ def upsample(control: Floats, height: int, width: int) -> Floats:
     low_column, share_column = _knots(size, width)
     rows = control[:, low_row] * (1 - share_row[:, None])
     rows = rows + control[:, low_row + 1] * share_row[:, None]
-    left, right = rows[:, :, low_column], rows[:, :, low_column + 1]
-    return np.asarray(left * (1 - share_column) + right * share_column)
+    left, right = rows.take(low_column, axis=2), rows.take(low_column + 1, axis=2)
+    left *= 1 - share_column
+    right *= share_column
+    left += right
+    return left
 
 
+@lru_cache(maxsize=32)
 def _knots(size: int, length: int) -> tuple[NDArray[np.int64], Floats]:
     at = np.clip((np.arange(length) + 0.5) * size / length - 0.5, 0, size - 1)
     low = np.minimum(at.astype(np.int64), size - 2)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 from collections.abc import Generator
 from dataclasses import replace
@@ -20,9 +21,11 @@ from auditor.engine.ledger import Ledger, add_ledgers
 from auditor.engine.store import LabelStore
 from auditor.measured import JpegRates
 from auditor.plan.settings import AuditSettings
+from auditor.probes.base import Pictures, array_digest, digest_of
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
+from auditor.workflows.prepare import Prepared, prepare
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
 
@@ -148,6 +151,45 @@ def test_batches_differ_by_what_they_hold() -> None:
     assert one.digest != two.digest
     assert one.size == 2
     assert one.inputs(np.array([1])).shape == (1, *SHAPE)
+
+
+def test_pictures_are_hashed_once_as_pixels_or_as_earlier_plans_hashed_them() -> None:
+    pixels = np.random.default_rng(1).integers(0, 256, (3, *SHAPE), dtype=np.uint8)
+    pictures = Pictures(SPEC, pixels)
+    hashes = [hashlib.sha256(one.tobytes()).digest() for one in pixels]
+    now, before = BatchProbe(pictures, "trigger"), BatchProbe(pictures, "trigger", by_pixels=False)
+    assert (now.hashes, before.hashes) == (hashes, None)
+    # Labels that were paid for are kept under both forms.
+    assert now.digest == digest_of("batch/2", "trigger", "(1, 12, 12) (0.0,) (1.0,)", *hashes)
+    assert before.digest == digest_of("batch/1", "trigger", array_digest(pictures))
+    assert before.digest == BatchProbe(SPEC.from_pixels(pixels), "trigger").digest
+    others = (
+        BatchProbe(Pictures(replace(SPEC, high=(2.0,)), pixels), "trigger"),
+        BatchProbe(Pictures(SPEC, pixels[::-1]), "trigger"),
+        BatchProbe(pictures, "picture"),
+    )
+    assert len({now.digest, *(one.digest for one in others)}) == 4
+
+
+def test_an_audit_of_before_goes_on_under_the_digests_that_it_began_with(
+    samples: Samples, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bytes] = []
+    with monkeypatch.context() as then:
+        then.setattr("auditor.workflows.audit.prepare", _before)
+        _audit(_oracle(backdoored=True, asked=asked), samples, tmp_path / "out", 300)
+    report = _audit(_oracle(backdoored=True, asked=asked), samples, tmp_path / "out").report
+    assert json.loads((tmp_path / "out" / "plan.json").read_text())["plan_version"] == 6
+    assert report["verdict"] == "backdoor-suspected"
+    assert len(asked) == report["queries"]["sent_all_runs"] > report["queries"]["sent"] > 0
+    newer = _audit(_oracle(backdoored=True), samples, tmp_path / "newer").report
+    assert newer["trigger"] == report["trigger"]
+    assert newer["queries"]["sent"] == report["queries"]["sent_all_runs"]
+
+
+def _before(*given: Any) -> Prepared:
+    ready = prepare(*given)
+    return replace(ready, plan=ready.plan.at_version(6))
 
 
 def test_ledgers_add_up() -> None:

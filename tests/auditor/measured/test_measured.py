@@ -38,7 +38,7 @@ from auditor.measured import (
     unusual_label_null,
 )
 from auditor.measured.types import DecisionRule
-from auditor.plan.digest import PLAN_VERSION, earlier_searches
+from auditor.plan.digest import PLAN_VERSION, searched_before
 
 RATES: dict[str, Callable[[], ErrorRates]] = {
     "with references": lambda: decision_rates().with_references,
@@ -243,5 +243,5 @@ def test_audits_by_earlier_plans_are_judged_by_the_rates_of_their_search() -> No
     assert label_rates() is not label_rates_before()
     with of_earlier_search(earlier=False, by_label=True):
         assert label_rates() is label_rates_before()
-    with of_earlier_search(**earlier_searches(PLAN_VERSION)):
+    with of_earlier_search(**searched_before(PLAN_VERSION)):
         assert label_rates() is not label_rates_before()

@@ -11,13 +11,17 @@ from typing import Any
 import pytest
 
 from auditor.errors import ExitCode
+from auditor.evidence.chain import read_chain
+from auditor.evidence.files import read_files
 from auditor.evidence.packing import pack
 from auditor.evidence.recorder import Recorder, canonical_lines
 from auditor.plan.digest import PLAN_VERSION
 from auditor.workflows.prepare import Prepared, prepare
 from auditor.workflows.verify.outcome import Verification
+from auditor.workflows.verify.replay import replay
 from auditor.workflows.verify.verify import verify_bundle
 
+BUNDLE_6 = Path(__file__).parents[3] / "data" / "bundle_plan_6"
 MakeBundle = Callable[..., Path]
 Bundles = Callable[[str], Path]
 
@@ -77,6 +81,29 @@ def test_a_plan_of_before_findings_were_confirmed_verifies(
     assert "two_toned" not in plan_of(folder)["trigger_search"]["settings"]
     found = verify_bundle(folder)
     assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
+
+
+def test_a_search_of_version_6_is_asked_again_to_the_last_picture() -> None:
+    """The bundle is of that time: its search's pictures were hashed in the model's units."""
+    files = read_files(BUNDLE_6)
+    chain = read_chain(files.get("log.jsonl").splitlines(), answers=True)
+    again = replay(files, chain)
+    assert plan_of(BUNDLE_6)["plan_version"] == again.ready.plan.version == 6
+    assert again.ready.plan.digest == plan_of(BUNDLE_6)["plan_digest"]
+    assert (again.batches, again.inputs_differ) == (40, 0)
+    report = json.loads(files.get("report.json"))
+    assert again.report["verdict"] == report["verdict"] == "inconclusive"
+
+
+def test_pictures_hashed_as_pixels_are_compared_too(bundle: Bundles) -> None:
+    files = read_files(bundle("searched"))
+    chain = read_chain(files.get("log.jsonl").splitlines(), answers=True)
+    again = replay(files, chain)
+    assert again.batches > again.inputs_differ == 0
+    last = chain.probes[-1]
+    assert last.kind == "trigger"
+    chain.probes[-1] = replace(last, digest="0" * 64)
+    assert replay(files, chain).inputs_differ == 1
 
 
 def test_a_new_plan_says_of_which_version_it_is(bundle: Bundles) -> None:
