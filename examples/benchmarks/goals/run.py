@@ -50,7 +50,7 @@ def main() -> None:
 def _small(rows: Sequence[Record]) -> list[str]:
     """The goals of small pictures: models of the zoo's seventh round."""
     zoo = [row for row in rows if not row["photo"]]
-    fragile_ones = [row for row in rows if row["photo"] and row["group"] == "clean"]
+    fragile_ones = [row for row in rows if audits.fresh(row)]
     lines = [
         "## Small pictures, 28 to 40 pixels", "",
         f"{len(zoo)} models of the zoo's seventh round, one audit each; `quick` asks what "

@@ -31,7 +31,6 @@ LabelCells = Mapping[str, Mapping[str, LabelCell]]
 def write_label_null(
     sides: tuple[int, int],
     many: LabelCells,
-    two: LabelCells,
     rows: Sequence[Record],
     models: Mapping[str, Record],
 ) -> None:
@@ -40,16 +39,14 @@ def write_label_null(
     Args:
         sides: least and largest side of the pictures.
         many: cells of tasks of three classes or more.
-        two: cells of tasks of two classes.
         rows: searches of clean models.
         models: record of every photo model, by name.
     """
     values: dict[str, Any] = {"sides": list(sides)}
-    for name, efforts in (("many", many), ("two", two)):
-        values[name] = {
-            effort: {key: asdict(cell) for key, cell in cells.items()}
-            for effort, cells in efforts.items()
-        }
+    values["many"] = {
+        effort: {key: asdict(cell) for key, cell in cells.items()} for effort, cells in many.items()
+    }
+    values["two"] = {}
     write_file("label_null", _photo_origin(PHOTOS_CLEAN, rows, models), values)
 
 

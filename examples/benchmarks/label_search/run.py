@@ -43,8 +43,9 @@ from examples.zoo.photos.cells import HELD_OUT
 from examples.zoo.photos.index import INDEX_PATH
 
 PAGE = Path(__file__).with_name("README.md")
-LEAST_CLEAN = 8
-"""Clean models that a null is made of; with fewer nothing is judged."""
+LEAST_CLEAN = {"many": 8, "two": 4}
+"""Clean models that a null is made of at least; with fewer nothing is judged. That of two classes
+is for the page alone: so few models give the product no null."""
 GROUPS = ("usual", "careful", "adaptive", "easy", "apart")
 GROUPS_OF_CLASSES = (
     (FEW_CLASSES, 10**6, "five classes and more"),
@@ -112,14 +113,9 @@ def write_all(options: argparse.Namespace) -> None:
     sections = [*by_kind(held_out), *beside(many, read(BESIDE, {})), *fewer_samples(fewer)]
     write_page(PAGE, "\n".join([report(ends, nulls), *sections]))
     if options.write_measured:
-        clean = [
-            row
-            for group, efforts in nulls.items()
-            for effort in efforts
-            for row in _clean(rows, models, effort, group)
-        ]
+        clean = [row for effort in nulls["many"] for row in _clean(rows, models, effort, "many")]
         sides = [models[row["name"]]["side"] for row in clean]
-        write_label_null((min(sides), max(sides)), nulls["many"], nulls["two"], clean, models)
+        write_label_null((min(sides), max(sides)), nulls["many"], clean, models)
         write_label_rates(held_out)
 
 
@@ -161,7 +157,7 @@ def _nulls(rows: Sequence[Record], models: dict[str, Record]) -> Nulls:
     for group, of_group in nulls.items():
         for effort in EFFORTS:
             chosen = _clean(rows, models, effort, group)
-            if len({row["name"] for row in chosen}) >= LEAST_CLEAN:
+            if len({row["name"] for row in chosen}) >= LEAST_CLEAN[group]:
                 of_group[effort] = null_of(chosen, effort)
     return nulls
 

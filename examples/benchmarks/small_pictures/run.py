@@ -27,8 +27,6 @@ from examples.benchmarks.label_search.tables import Ended
 from examples.benchmarks.small_pictures import audits, search
 from examples.benchmarks.stored import Record, read, write_page
 from examples.benchmarks.zoo_models import ATTACKS, PATCHES
-from examples.zoo.photos.clean_cells import SMALL_FRESH
-from examples.zoo.photos.samples import find
 
 PAGE = Path(__file__).with_name("README.md")
 
@@ -91,7 +89,8 @@ def held_out(rows: Sequence[Record]) -> list[str]:
         "## Held-out models: one audit each at every effort",
         "",
         "Models of the zoo's seventh round, and of photographs of 28 to 40 pixels: few, alike "
-        "pictures, weak augmentation. No references, 120 samples.",
+        "pictures, weak augmentation. No references, 120 samples. The rule got its last form after "
+        "most of these photo models had been asked; the others were planned with it.",
         "",
     ]
     for effort in audits.EFFORTS:
@@ -112,19 +111,8 @@ def through_jpeg(rows: Sequence[Record]) -> list[str]:
     ]
     for sent in sorted({row["coding"] for row in rows}):
         alike = [row for row in rows if row["coding"] == sent]
-        later = [row for row in alike if row["photo"] and _fresh(row)]
         lines += _effort_table("standard", alike, sent.replace(":", " "))
-        lines += [
-            f"Of these, {len(later)} clean models of photographs were trained after the last "
-            f"change of the rule; accused {sum(row['standard']['suspicious'] for row in later)}.",
-            "",
-        ]
     return lines
-
-
-def _fresh(row: Record) -> bool:
-    """True for a photo model that was planned after the rule last changed."""
-    return find(row["name"]).seed // 1000 in SMALL_FRESH
 
 
 def _effort_table(effort: str, rows: Sequence[Record], head: str = "") -> list[str]:
@@ -138,10 +126,12 @@ def _effort_table(effort: str, rows: Sequence[Record], head: str = "") -> list[s
     rows = [row for row in rows if effort in row]
     zoo = [row for row in rows if not row["photo"]]
     photo = [row for row in rows if row["photo"]]
+    clean = [row for row in photo if row["group"] == "clean"]
     kinds = sorted({row["group"] for row in zoo} - {"clean"})
     groups = {
         "clean, zoo": [row for row in zoo if row["group"] == "clean"],
-        "clean, photographs": [row for row in photo if row["group"] == "clean"],
+        "clean, photographs": [row for row in clean if audits.fresh(row)],
+        "the same, known when the rule was made": [row for row in clean if not audits.fresh(row)],
         "**all-to-one, zoo**": [row for row in zoo if row["group"] in ATTACKS],
         **{name: [row for row in zoo if row["group"] == name] for name in kinds},
         "all-to-one, photographs": [row for row in photo if row["group"] != "clean"],
@@ -158,7 +148,7 @@ def _effort_row(name: str, effort: str, rows: Sequence[Record]) -> str:
         name,
         rate_cell(len(found), len(rows)),
         "–"
-        if name.startswith("clean")
+        if name.startswith(("clean", "the same"))
         else f"{sum(end['right'] for end in found)} of {len(found)}",
         rate_cell(sum(end["cleared"] for end in ends), len(ends)),
         f"{sum(map(audits.recovered, patches))} of {len(patches)}" if patches else "–",

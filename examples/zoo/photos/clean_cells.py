@@ -340,6 +340,6 @@ SMALL_DEVELOPMENT = frozenset({*range(271, 276), 282, *range(283, 291), 295})
 """Cells of small photographs that the rule of small pictures is chosen on. Three models were held
 out for earlier forms of it, which accused them: that of 275 at ``thorough`` class by class, those
 of 282 and 295 by waves."""
-SMALL_FRESH = frozenset(range(481, 521))
-"""Cells of small photographs that were planned with the last change of the rule of small pictures:
-few grey levels never accuse through JPEG."""
+SMALL_FRESH = frozenset(range(501, 521))
+"""Cells of small photographs that were planned with the last form of the rule of small pictures, by
+which a patch must move nine tenths of the samples: all others were known when it was made."""
