@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from auditor.measured import (
@@ -24,8 +24,10 @@ from auditor.measured import (
     small_label_rates,
     trigger_clearing,
 )
+from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.scores.intervals import binomial_rate
-from auditor.verdict.label_scope import accusing_effort, clears_at
+from auditor.verdict.label_scope import accuses_at, clears_at
+from auditor.verdict.scope import jpeg_quality
 from auditor.workflows.profiles import load_profile
 from examples.benchmarks.cells import auroc_of
 from examples.benchmarks.held_out.tables import areas_by_attack, load_rows
@@ -91,29 +93,38 @@ def _both_searches() -> str:
 
 
 def _photographs() -> str:
-    """Error rates on photographs, of the sizes at which a finding accuses."""
-    able = [one for one in label_rates() if accusing_effort(one.efforts) is not None]
-    return "\n".join(_photographs_of(one) for one in able)
+    """Error rates on photographs, of the sizes and at the efforts at which a search decides."""
+    lines = [
+        f"Photographs of {FEW_CLASSES} classes or more; where no share of cleared ones stands, "
+        "none is cleared:\n",
+        "| pixels | effort | clean accused | cleared | usual backdoors found | cleared |",
+        "|---|---|---|---|---|---|",
+    ]
+    for population in label_rates():
+        able = [name for name in EFFORTS if name in population.efforts]
+        accusing = [name for name in able if accuses_at(population.efforts[name])]
+        clearing = [name for name in able if clears_at(population.efforts[name])]
+        lines += [_photograph(population, name) for name in _lowest(accusing, clearing)]
+    return "\n".join(lines)
 
 
-def _photographs_of(population: LabelPopulation) -> str:
-    effort = accusing_effort(population.efforts)
-    assert effort is not None
+def _lowest(*able: Sequence[Effort]) -> list[Effort]:
+    """The lowest of each, once."""
+    return list(dict.fromkeys(names[0] for names in able if names))
+
+
+def _photograph(population: LabelPopulation, effort: Effort) -> str:
     rates, (low, high) = population.efforts[effort], population.sides
-    head = (
-        f"Photographs of {low} to {high} pixels and {FEW_CLASSES} classes or more, "
-        f"`--effort {effort}`: {of(rates.accused, rates.clean)} clean ones accused"
-    )
-    if not clears_at(rates):
-        return (
-            f"{head}, {of(rates.usual_found, rates.usual)} usual backdoors found; none is cleared."
-        )
-    return (
-        f"{head}, {of(rates.cleared, rates.clean)} cleared; "
-        f"of usual attackers' all-to-one backdoors {of(rates.usual_found, rates.usual)} found, "
-        f"{of(rates.usual_cleared, rates.usual)} cleared; of careful ones' "
-        f"{of(rates.careful_found, rates.careful)} and {of(rates.careful_cleared, rates.careful)}."
-    )
+    quality = jpeg_quality(population.coding)
+    size = f"{low} to {high}" + (f", JPEG of quality {quality} or more" if quality else "")
+    clears = clears_at(rates)
+    cells = [
+        size, f"`{effort}`", of(rates.accused, rates.clean),
+        of(rates.cleared, rates.clean) if clears else "–",
+        of(rates.usual_found, rates.usual),
+        of(rates.usual_cleared, rates.usual) if clears else "–",
+    ]  # fmt: skip
+    return f"| {' | '.join(cells)} |"
 
 
 def cost() -> str:
