@@ -7,6 +7,7 @@ its inputs, so a resumed search replays its answers from the store and goes on.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Generic
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from auditor.engine.contract import Engine, EngineResult
 from auditor.engine.ledger import Ledger, add_ledgers
+from auditor.engine.one_thread import on_one_thread
 from auditor.plan.adaptive import Search, T
 from auditor.probes.base import Pictures, array_digest, digest_of
 
@@ -87,7 +89,7 @@ async def run_search(
     """
     found: SearchRun[T] = SearchRun()
     try:
-        probe = BatchProbe(next(search), kind, by_pixels)
+        probe = BatchProbe(on_one_thread(lambda: next(search)), kind, by_pixels)
         while True:
             found.last = await engine.run([probe], plan_digest)
             del probe  # before the search makes the next one: both may be large
@@ -96,7 +98,8 @@ async def run_search(
                 search.close()
                 return found
             answers = found.last.labels[0].astype(np.int64)
-            probe = BatchProbe(search.send(answers), kind, by_pixels)
+            step = functools.partial(search.send, answers)
+            probe = BatchProbe(on_one_thread(step), kind, by_pixels)
     except StopIteration as end:
         found.outcome = end.value
         return found
