@@ -100,7 +100,10 @@ def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | 
         return KnownOnlyFor("classes")
     sized = [one for one in _populations() if _has_size(one, spec.shape)]
     if not sized:
-        sides = [side for one in _populations() for side in one.sides]
+        beyond = max(spec.shape[1:]) > max(one.sides[1] for one in label_rates())
+        sides = [
+            side for one in (_populations() if beyond else label_rates()) for side in one.sides
+        ]
         return KnownOnlyFor("side", sides=(min(sides), max(sides)))
     if not rates_for(spec.shape, spec.encoding):
         measured = [quality for one in sized if (quality := jpeg_quality(one.coding))]

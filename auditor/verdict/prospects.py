@@ -70,7 +70,9 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
         rates = None if obstacle else trigger_error_rates()
         if plan.by_label is not None:
             both = rates_for(spec.shape, spec.encoding).get(plan.settings.effort)
-            rates = None if obstacle or both is None else _errors(both)
+            if not obstacle and both is not None and accuses_at(both):
+                # Else only what the search for the most successful change finds accuses.
+                rates = _errors(both)
             need = need or (
                 None if both is not None and clears_at(both, after_success=True) else "rates"
             )

@@ -16,6 +16,7 @@ from auditor.measured import (
     LabelPopulation,
     LabelRates,
     trigger_clearing,
+    trigger_error_rates,
 )
 from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings
@@ -76,6 +77,19 @@ def test_small_pictures_are_cleared_as_they_were_measured(
     assert words in decides(small)
 
 
+@pytest.mark.parametrize(("rates", "own"), [(GOOD, True), (replace(GOOD, accused=9), False)])
+def test_where_the_least_change_may_not_accuse_the_first_search_has_the_error_rates(
+    rates: LabelRates,
+    own: bool,  # noqa: FBT001 - parametrised
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    both = (LabelPopulation((28, 40), "lossless", {"thorough": rates}),)
+    monkeypatch.setattr(label_scope, "small_label_rates", lambda: both)
+    stated = found(28, 120, 10, effort="thorough").rates
+    assert stated is not None
+    assert (stated == trigger_error_rates()) is not own
+
+
 def test_small_pictures_through_jpeg_are_not_cleared() -> None:
     said = decides(found(28, 120, 10, encoding="jpeg:90"))
     assert "an all-clear needs pictures sent without loss" in said
@@ -104,11 +118,11 @@ def test_an_effort_that_cannot_clear_names_the_one_that_can() -> None:
     assert "an all-clear needs --effort thorough and 100 samples or more" in decides(few)
 
 
-@pytest.mark.parametrize("side", [48, 128])
-def test_a_size_that_was_not_measured_decides_nothing(side: int) -> None:
+@pytest.mark.parametrize(("side", "sides"), [(48, "64 to 96"), (128, "28 to 96")])
+def test_a_size_that_was_not_measured_decides_nothing(side: int, sides: str) -> None:
     other = found(side)
     assert not other.accuses
-    assert "pictures of 64 to 96 pixels a side" in decides(other)
+    assert f"pictures of {sides} pixels a side" in decides(other)
 
 
 def test_an_effort_without_measurements_decides_nothing() -> None:
