@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from auditor.measured import (
@@ -24,6 +24,7 @@ from auditor.measured import (
     small_label_rates,
     trigger_clearing,
 )
+from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.label_scope import accuses_at, clears_at
@@ -39,6 +40,7 @@ PART = re.compile(
     r"(<!-- filled by make readme: (?P<name>[\w-]+) -->\n)(?P<text>.*?)(<!-- end -->)", re.DOTALL
 )
 TASKS = ("fashion-mnist", "cifar-10", "gtsrb")
+DEFAULT: Effort = AuditSettings().effort
 WIDTH = 96
 
 
@@ -104,13 +106,11 @@ def _photographs() -> str:
         able = [name for name in EFFORTS if name in population.efforts]
         accusing = [name for name in able if accuses_at(population.efforts[name])]
         clearing = [name for name in able if clears_at(population.efforts[name])]
-        lines += [_photograph(population, name) for name in _lowest(accusing, clearing)]
+        # Of what accuses the default, if it does, for it is what most will see.
+        shown = [DEFAULT if DEFAULT in accusing else accusing[0]] if accusing else []
+        shown += [name for name in clearing[:1] if name not in shown]
+        lines += [_photograph(population, name) for name in shown]
     return "\n".join(lines)
-
-
-def _lowest(*able: Sequence[Effort]) -> list[Effort]:
-    """The lowest of each, once."""
-    return list(dict.fromkeys(names[0] for names in able if names))
 
 
 def _photograph(population: LabelPopulation, effort: Effort) -> str:

@@ -19,7 +19,7 @@ from auditor.report.result.trigger import TriggerPart
 from auditor.report.wording.search import asked_by_label, by_label, effort_by_label
 from auditor.report.wording.terms import deciding
 from auditor.verdict.clearing import LEAST_CLEARING, Need, search_need
-from auditor.verdict.label_scope import accuses_at, accusing_effort, clears_at, rates_for
+from auditor.verdict.label_scope import accuses_at, clears_at, rates_for
 
 
 def rates_of(result: Result) -> Mapping[str, LabelRates]:
@@ -33,18 +33,29 @@ def own_rates(result: Result) -> LabelRates | None:
 
 
 def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
-    """The effort above the audit's own from which a search accuses, and its measured rates.
+    """The lowest effort above the audit's own at which a search may come to a verdict that it may
+    not come to at its own, and its measured rates.
 
     None if there is none, or if such pictures, codings or numbers of classes were not measured.
     """
-    rates = rates_of(result)
-    effort, own = accusing_effort(rates), result.settings.effort
-    order = [*EFFORTS]
-    if effort is None or _classes(result) < FEW_CLASSES:
+    if _classes(result) < FEW_CLASSES:
         return None
-    if order.index(effort) <= order.index(own):  # type: ignore[arg-type]  # reports hold any text
-        return None
-    return effort, rates[effort]
+    rates, order = rates_of(result), [*EFFORTS]
+    own = order.index(result.settings.effort)  # type: ignore[arg-type]  # reports hold any text
+    able = _verdicts(result, rates.get(order[own]))
+    above = (name for name in order[own + 1 :] if name in rates)
+    return next(
+        ((name, rates[name]) for name in above if _verdicts(result, rates[name]) - able), None
+    )
+
+
+def _verdicts(result: Result, rates: LabelRates | None) -> set[str]:
+    """What a search with ``rates`` may do."""
+    if rates is None:
+        return set()
+    small = not searched_by_label(result.input.shape[1:])
+    may = {"accuse": accuses_at(rates), "clear": clears_at(rates, after_success=small)}
+    return {verdict for verdict, can in may.items() if can}
 
 
 def all_clear_need(result: Result) -> Need | None:

@@ -75,8 +75,8 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
 @pytest.mark.parametrize(
     ("changes", "effort", "labels"),
     [
-        ({"shape": [3, 200, 200]}, "standard", 5),
-        ({"encoding": "jpeg:90"}, "standard", 5),
+        ({"shape": [3, 400, 400]}, "standard", 5),
+        ({"encoding": "jpeg:20"}, "standard", 5),
         ({}, "standard", 3),
         ({}, "thorough", 5),
         ({}, "exhaustive", 5),

@@ -117,10 +117,10 @@ def test_a_finding_that_decides_nothing_says_how_often_it_would_be_wrong(
 ) -> None:
     report = make_report("inconclusive", profile=False)
     report["settings"]["effort"] = "standard"
-    report["input"]["shape"] = [1, 64, 64]
+    report["input"]["shape"] = [1, 48, 48]
     report["trigger"]["best"] |= {"family": "field", "key": "weak-field4", "place": None}
     report["trigger"]["p"] = 0.004
-    rates = rates_for((3, 64, 64), "png")["standard"]
+    rates = rates_for((3, 48, 48), "png")["standard"]
     said = _said(report)
     assert f"{rates.accused} of {rates.clean} clean models were accused" in said.reason
     assert "answers “Dress”" in said.steps[0]
