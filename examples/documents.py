@@ -70,7 +70,7 @@ def figures() -> str:
         "|---|---|---|",
     ]
     lines += [f"| {what} | {of(*beside)} | {of(*searched)} |" for what, beside, searched in rows]
-    return "\n".join(lines) + f"\n\n{_cleared()}\n{_both_searches()}\n{_photographs()}\n"
+    return "\n".join(lines) + f"\n\n{_cleared()} {_both_searches()}\n{_photographs()}\n"
 
 
 def _cleared() -> str:
@@ -97,8 +97,8 @@ def _both_searches() -> str:
 def _photographs() -> str:
     """Error rates on photographs, of the sizes and at the efforts at which a search decides."""
     lines = [
-        f"Photographs of {FEW_CLASSES} classes or more; where no share of cleared ones stands, "
-        "none is cleared:\n",
+        f"Photographs of {FEW_CLASSES} classes or more. Where no share of cleared ones stands, "
+        f"none is cleared.{_careful()}\n",
         "| pixels | effort | clean accused | cleared | usual backdoors found | cleared |",
         "|---|---|---|---|---|---|",
     ]
@@ -111,6 +111,22 @@ def _photographs() -> str:
         shown += [name for name in clearing[:1] if name not in shown]
         lines += [_photograph(population, name) for name in shown]
     return "\n".join(lines)
+
+
+def _careful() -> str:
+    """What becomes of attackers who train against detection, where a search clears."""
+    said = ""
+    for population in label_rates():
+        for effort, rates in population.efforts.items():
+            if rates.careful and clears_at(rates):
+                found = of(rates.careful_found, rates.careful)
+                cleared = of(rates.careful_cleared, rates.careful)
+                low, high = population.sides
+                said += (
+                    f" Of attackers who train against detection {found} are found and {cleared} "
+                    f"cleared at {low} to {high} pixels with `--effort {effort}`."
+                )
+    return said
 
 
 def _photograph(population: LabelPopulation, effort: Effort) -> str:

@@ -50,7 +50,7 @@ def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
 
 
 def _verdicts(result: Result, rates: LabelRates | None) -> set[str]:
-    """What a search with ``rates`` may do."""
+    """Verdicts that a search with ``rates`` may come to."""
     if rates is None:
         return set()
     small = not searched_by_label(result.input.shape[1:])
