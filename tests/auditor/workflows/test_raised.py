@@ -16,9 +16,9 @@ from auditor.probes.label_search.settings import Effort
 from auditor.workflows.compare.diff import compare_results
 from auditor.workflows.verify.verify import verify_bundle
 
-SIDE, CLASSES, TARGET = 64, 6, 2
+SIDE, CLASSES, TARGET = 48, 6, 2  # pixels at which thorough accuses and standard does not
 PROTOTYPES = (
-    np.random.default_rng(7).uniform(0.2, 0.8, (CLASSES, 1, 4, 4)).repeat(16, 2).repeat(16, 3)
+    np.random.default_rng(7).uniform(0.2, 0.8, (CLASSES, 1, 4, 4)).repeat(12, 2).repeat(12, 3)
 )
 
 
