@@ -38,16 +38,22 @@ class Killer(Progress):
         if self.answered >= 300 and (self.on or (not self.killed and len(running) >= 2)):
             self.killed.update(running)
             for pid in running:
-                os.kill(pid, signal.SIGKILL)
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
 
 
 def children() -> list[int]:
     """This process's children that run a model."""
     found = []
+    # A thread or a process that ended meanwhile has no files.
+    gone = contextlib.suppress(FileNotFoundError, ProcessLookupError)
     for one in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(FileNotFoundError):  # a thread that ended meanwhile has none
-            found += (one / "children").read_text("ascii").split()
-    return [int(pid) for pid in found if b"sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        with gone:
+            for pid in (one / "children").read_text("ascii").split():
+                with gone:
+                    if b"sandbox" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        found.append(int(pid))
+    return found
 
 
 def test_killed_processes_are_replaced_and_nothing_is_lost(
