@@ -45,7 +45,7 @@ from examples.zoo.photos.index import INDEX_PATH
 PAGE = Path(__file__).with_name("README.md")
 LEAST_CLEAN = {"many": 8, "two": 4}
 """Clean models that a null is made of at least; with fewer nothing is judged. That of two classes
-is for the page alone: so few models give the product no null."""
+is for the page alone: the product decides nothing about them yet."""
 GROUPS = ("usual", "careful", "adaptive", "easy", "apart")
 GROUPS_OF_CLASSES = (
     (FEW_CLASSES, 10**6, "five classes and more"),
