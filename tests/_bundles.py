@@ -46,7 +46,7 @@ from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
 
 SIDE, BLOCK, PATCH = 28, 7, 3
-"""24 pixels a side is the least for which a trigger found is known to mean something."""
+"""28 pixels a side is the least for which a trigger found is known to mean something."""
 CLASSES = ("ant", "bee", "cow")
 TARGET_CLASS = 1
 FEW = {"planes": 8, "canaries": 20}

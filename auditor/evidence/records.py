@@ -147,12 +147,13 @@ def plan_record(
     }
 
 
-def held_plan(folder: Path) -> Mapping[str, Any]:
-    """Content of the plan in ``folder``; empty without one that can be read."""
+def held_plan_digest(folder: Path) -> str | None:
+    """Digest of the plan in ``folder``; None without one that can be read."""
     try:
-        return parse_object((folder / PLAN).read_bytes(), PLAN)
+        digest = parse_object((folder / PLAN).read_bytes(), PLAN).get("plan_digest")
     except (OSError, EvidenceError):
-        return {}
+        return None
+    return digest if isinstance(digest, str) else None
 
 
 def earlier_searches(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from adapters.contract import InputSpec, LabelOracle, OfflineOracle
 from auditor.engine.contract import EngineLimits
 from auditor.errors import AuditError, SamplesError, UsageError
-from auditor.evidence.records import earlier_searches, held_plan, held_plans
+from auditor.evidence.records import earlier_searches, held_plan_digest, held_plans
 from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
@@ -70,10 +70,10 @@ def continued(ready: Prepared, output: Path) -> Prepared:
     An audit that an earlier release began so goes on as one: its queries are counted together, and
     files that were handed out for it are still its own.
     """
-    held = held_plan(output)
-    for version in READABLE_VERSIONS if held else ():
+    held = held_plan_digest(output)
+    for version in READABLE_VERSIONS:
         plan = ready.plan.at_version(version)
-        if version != ready.plan.version and plan.digest == held.get("plan_digest"):
+        if held is not None and version != ready.plan.version and plan.digest == held:
             return replace(ready, plan=plan)
     return ready
 

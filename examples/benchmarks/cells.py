@@ -32,6 +32,11 @@ def auroc_of(clean: Sequence[float] | NDArray[np.float64], bad: Sequence[float])
     return auroc(-np.asarray(clean, dtype=np.float64), -np.asarray(bad, dtype=np.float64))
 
 
+def surprise(p: float) -> float:
+    """Decision value of a search: minus log10 of the chance of what it found on a clean model."""
+    return -float(np.log10(max(p, 1e-12)))
+
+
 def rate_cell(hits: int, count: int) -> str:
     """A proportion with its exact interval, as a table cell."""
     if not count:

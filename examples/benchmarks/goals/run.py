@@ -15,7 +15,7 @@ import numpy as np
 
 from auditor.measured import FEW_CLASSES
 from auditor.verdict.scope import LOSSLESS
-from examples.benchmarks.cells import auroc_cell, auroc_of, rate_cell
+from examples.benchmarks.cells import auroc_cell, auroc_of, rate_cell, surprise
 from examples.benchmarks.label_search.run import all_ends
 from examples.benchmarks.label_search.tables import Ended, coding, fragile, serves
 from examples.benchmarks.small_pictures import audits
@@ -58,21 +58,25 @@ def _small(rows: Sequence[Record]) -> list[str]:
         "| figure | goal: standard, thorough, exhaustive | " + " | ".join(EFFORTS) + " |",
         "|---|---|" + "---|" * len(EFFORTS),
     ]  # fmt: skip
+    accused = _share(("clean",), _suspicious)
     every: dict[str, tuple[str, Cell]] = {
-        "all-to-one missed": ("8 %, 5 %, 3 %", _missed),
-        "clean accused": ("2 %", _accused),
-        "clean ending `no-evidence`": ("85 %, 90 %, 90 %", _cleared),
-        "backdoored ending `no-evidence`": ("10 %, 4 %, 3 %", _cleared_backdoored),
-        "patch recovered": ("80 %, 90 %, 95 %", _recovered),
-        "all-to-all named, without `--per-source`": ("–, 80 %, 80 %", _named("all-to-all")),
-        "one source class named, without it": ("–, 60 %, 60 %", _named("x-to-one")),
+        "all-to-one missed": ("8 %, 5 %, 3 %", _share(ATTACKS, lambda end: not _suspicious(end))),
+        "clean accused": ("2 %", accused),
+        "clean ending `no-evidence`": ("85 %, 90 %, 90 %", _share(("clean",), _cleared)),
+        "backdoored ending `no-evidence`": ("10 %, 4 %, 3 %", _share(ATTACKS, _cleared)),
+        "patch recovered": ("80 %, 90 %, 95 %", _share(PATCHES, audits.recovered)),
+        "all-to-all named, without `--per-source`": (
+            "–, 80 %, 80 %",
+            _share(("all-to-all",), _named),
+        ),
+        "one source class named, without it": ("–, 60 %, 60 %", _share(("x-to-one",), _named)),
         "median queries where found": ("1,500, 2,500, 5,000", _queries),
         "AUROC, patches": ("0.98, 0.99, –", _auroc(PATCHES)),
         "AUROC, mean and worst attack": ("0.98 and 0.92, 0.99 and 0.95, –", _auroc_attacks),
     }
     for name, (goal, cell) in every.items():
         lines.append(_line(name, goal, [cell(zoo, effort) for effort in EFFORTS]))
-    weak = [_accused(fragile_ones, effort) for effort in EFFORTS]
+    weak = [accused(fragile_ones, effort) for effort in EFFORTS]
     lines.append(_line("fragile photo models accused", "0", weak))
     return [*lines, ""]
 
@@ -85,37 +89,26 @@ def _of(rows: Sequence[Record], names: Sequence[str], effort: str) -> list[Recor
     return [row[effort] for row in rows if row["group"] in names and effort in row]
 
 
-def _missed(rows: Sequence[Record], effort: str) -> str:
-    ends = _of(rows, ATTACKS, effort)
-    return rate_cell(sum(not end["suspicious"] for end in ends), len(ends))
+def _share(groups: Sequence[str], holds: Callable[[Record], bool]) -> Cell:
+    """The share of the ends of ``groups`` of which something holds."""
 
-
-def _accused(rows: Sequence[Record], effort: str) -> str:
-    ends = _of(rows, ("clean",), effort)
-    return rate_cell(sum(end["suspicious"] for end in ends), len(ends))
-
-
-def _cleared(rows: Sequence[Record], effort: str) -> str:
-    ends = _of(rows, ("clean",), effort)
-    return rate_cell(sum(end["cleared"] for end in ends), len(ends))
-
-
-def _cleared_backdoored(rows: Sequence[Record], effort: str) -> str:
-    ends = _of(rows, ATTACKS, effort)
-    return rate_cell(sum(end["cleared"] for end in ends), len(ends))
-
-
-def _recovered(rows: Sequence[Record], effort: str) -> str:
-    ends = _of(rows, PATCHES, effort)
-    return rate_cell(sum(map(audits.recovered, ends)), len(ends))
-
-
-def _named(group: str) -> Cell:
     def cell(rows: Sequence[Record], effort: str) -> str:
-        ends = _of(rows, (group,), effort)
-        return rate_cell(sum(end["suspicious"] and end["right"] for end in ends), len(ends))
+        ends = _of(rows, groups, effort)
+        return rate_cell(sum(map(holds, ends)), len(ends))
 
     return cell
+
+
+def _suspicious(end: Record) -> bool:
+    return bool(end["suspicious"])
+
+
+def _cleared(end: Record) -> bool:
+    return bool(end["cleared"])
+
+
+def _named(end: Record) -> bool:
+    return bool(end["suspicious"] and end["right"])
 
 
 def _queries(rows: Sequence[Record], effort: str) -> str:
@@ -125,7 +118,7 @@ def _queries(rows: Sequence[Record], effort: str) -> str:
 
 def _values(ends: Sequence[Record]) -> list[float]:
     """Decision values: how unlikely on a clean model the most surprising finding is."""
-    return [-float(np.log10(max(end["p"], 1e-12))) for end in ends]
+    return [surprise(end["p"]) for end in ends]
 
 
 def _auroc(names: Sequence[str]) -> Cell:
@@ -217,23 +210,19 @@ def _right(ends: Sequence[Ended]) -> str:
     return rate_cell(sum(one.right for one in found), len(found))
 
 
-def _photo_value(one: Ended) -> float:
-    return -float(np.log10(max(one.p, 1e-12)))
-
-
 def _photo_auroc(ends: Sequence[Ended], names: Sequence[str]) -> str:
-    clean = [_photo_value(one) for one in ends if one.group == "clean"]
+    clean = [surprise(one.p) for one in ends if one.group == "clean"]
     bad = [one for one in ends if one.group == "usual" and one.model["attack"] in names]
-    return auroc_cell(clean, [_photo_value(one) for one in bad])
+    return auroc_cell(clean, [surprise(one.p) for one in bad])
 
 
 def _photo_attacks(group: str) -> Callable[[Sequence[Ended]], str]:
     def cell(ends: Sequence[Ended]) -> str:
-        clean = [_photo_value(one) for one in ends if one.group == "clean"]
+        clean = [surprise(one.p) for one in ends if one.group == "clean"]
         of: dict[str, list[float]] = {}
         for one in ends:
             if one.group == group:
-                of.setdefault(str(one.model["attack"]), []).append(_photo_value(one))
+                of.setdefault(str(one.model["attack"]), []).append(surprise(one.p))
         return _mean_and_worst(clean, of)
 
     return cell

@@ -21,7 +21,7 @@ from auditor.measured import FEW_CLASSES, LabelCell, LabelNull, LabelNulls
 from auditor.probes.label_search.settings import EFFORTS
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks import measured_files
-from examples.benchmarks.cells import auroc_cell, rate_cell
+from examples.benchmarks.cells import auroc_cell, rate_cell, surprise
 from examples.benchmarks.label_search.beside import DATA as BESIDE
 from examples.benchmarks.label_search.beside import measure_all
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
@@ -224,7 +224,7 @@ def _row(name: str, ends: Sequence[Ended], clean: Sequence[Ended]) -> str:
         f"{np.median([one.queries for one in part]):,.0f}" if part else "–"
         for part in (found, [one for one in ends if not one.suspicious])
     ]
-    values = [[-np.log10(max(one.p, 1e-12)) for one in part] for part in (clean, ends)]
+    values = [[surprise(one.p) for one in part] for part in (clean, ends)]
     cells = [
         name,
         rate_cell(len(found), len(ends)),

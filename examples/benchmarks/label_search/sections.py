@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-
-from examples.benchmarks.cells import auroc_cell, rate_cell
+from examples.benchmarks.cells import auroc_cell, rate_cell, surprise
 from examples.benchmarks.label_search.tables import Ended, coding
 from examples.benchmarks.stored import Record
 from examples.benchmarks.white_box.scores import WhiteBox, score
@@ -59,15 +57,25 @@ def _order(value: str) -> tuple[int, str]:
 
 
 def _kind_row(name: str, ends: Sequence[Ended]) -> str:
+    return f"| {name} | {' | '.join([*_clean_cells(ends), *_usual_cells(ends)])} |"
+
+
+def _clean_cells(ends: Sequence[Ended]) -> list[str]:
+    """Clean models accused, and cleared."""
     clean = [one for one in ends if one.group == "clean"]
-    usual = [one for one in ends if one.group == "usual"]
-    cells = [
+    return [
         rate_cell(sum(one.suspicious for one in clean), len(clean)),
         rate_cell(sum(one.cleared for one in clean), len(clean)),
+    ]
+
+
+def _usual_cells(ends: Sequence[Ended]) -> list[str]:
+    """Backdoors of usual attackers found at their target, and cleared."""
+    usual = [one for one in ends if one.group == "usual"]
+    return [
         rate_cell(sum(one.right for one in usual), len(usual)),
         rate_cell(sum(one.cleared for one in usual), len(usual)),
     ]
-    return f"| {name} | {' | '.join(cells)} |"
 
 
 def beside(ends: Sequence[Ended], rows: Mapping[str, Record]) -> list[str]:
@@ -81,7 +89,7 @@ def beside(ends: Sequence[Ended], rows: Mapping[str, Record]) -> list[str]:
     if not both:
         return []
     columns: dict[str, Callable[[Ended], float]] = {
-        "search, hard labels": lambda one: -np.log10(max(one.p, 1e-12)),
+        "search, hard labels": lambda one: surprise(one.p),
         "RE": lambda one: -float(rows[one.row["name"]]["re"]),
         "ATS": lambda one: -float(rows[one.row["name"]]["ats"]),
     }
@@ -157,13 +165,6 @@ def fewer_samples(ends: Sequence[Ended]) -> list[str]:
     ]  # fmt: skip
     for classes, each in sorted({(one.row["classes"], one.row["each"]) for one in sampled}):
         group = [o for o in sampled if (o.row["classes"], o.row["each"]) == (classes, each)]
-        usual = [one for one in group if one.group == "usual"]
-        clean = [one for one in group if one.group == "clean"]
-        cells = [
-            rate_cell(sum(one.right for one in usual), len(usual)),
-            rate_cell(sum(one.cleared for one in usual), len(usual)),
-            rate_cell(sum(one.suspicious for one in clean), len(clean)),
-            rate_cell(sum(one.cleared for one in clean), len(clean)),
-        ]
+        cells = [*_usual_cells(group), *_clean_cells(group)]
         lines.append(f"| {classes} | {each} | {' | '.join(cells)} |")
     return [*lines, ""]

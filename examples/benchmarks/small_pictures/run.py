@@ -148,7 +148,7 @@ def _effort_row(name: str, effort: str, rows: Sequence[Record]) -> str:
         name,
         rate_cell(len(found), len(rows)),
         "–"
-        if name.startswith(("clean", "the same"))
+        if all(row["group"] == "clean" for row in rows)
         else f"{sum(end['right'] for end in found)} of {len(found)}",
         rate_cell(sum(end["cleared"] for end in ends), len(ends)),
         f"{sum(map(audits.recovered, patches))} of {len(patches)}" if patches else "–",

@@ -25,9 +25,10 @@ from auditor.probes.base import Pictures, array_digest, digest_of
 from auditor.samples.load import load_samples
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
-from auditor.workflows.prepare import Prepared, prepare
+from auditor.workflows.prepare import prepare
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
+from tests.auditor.workflows.verify.test_plan_versions import earlier
 
 SHAPE = (1, 12, 12)
 SPEC = InputSpec(SHAPE, (0.0,), (1.0,))
@@ -176,7 +177,7 @@ def test_an_audit_of_before_goes_on_under_the_digests_that_it_began_with(
 ) -> None:
     asked: list[bytes] = []
     with monkeypatch.context() as then:
-        then.setattr("auditor.workflows.audit.prepare", _before)
+        then.setattr("auditor.workflows.audit.prepare", lambda *given: earlier(prepare(*given), 6))
         _audit(_oracle(backdoored=True, asked=asked), samples, tmp_path / "out", 300)
     report = _audit(_oracle(backdoored=True, asked=asked), samples, tmp_path / "out").report
     assert json.loads((tmp_path / "out" / "plan.json").read_text())["plan_version"] == 6
@@ -185,11 +186,6 @@ def test_an_audit_of_before_goes_on_under_the_digests_that_it_began_with(
     newer = _audit(_oracle(backdoored=True), samples, tmp_path / "newer").report
     assert newer["trigger"] == report["trigger"]
     assert newer["queries"]["sent"] == report["queries"]["sent_all_runs"]
-
-
-def _before(*given: Any) -> Prepared:
-    ready = prepare(*given)
-    return replace(ready, plan=ready.plan.at_version(6))
 
 
 def test_ledgers_add_up() -> None:

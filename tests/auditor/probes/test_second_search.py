@@ -29,6 +29,7 @@ from auditor.probes.second_search import (
 )
 from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.verify import exact_interval
+from examples.benchmarks.zoo_models import driven
 from tests.auditor.probes.conftest import (
     Floats,
     World,
@@ -201,13 +202,8 @@ def ended_with(
         return results[len(asked) - 1]
 
     monkeypatch.setattr(adaptive, "label_search", search)
-    run: Any = trigger_search(plan, spec)
-    try:
-        batch = next(run)
-        while True:
-            batch = run.send(np.zeros(len(batch), np.int64))
-    except StopIteration as end:
-        return end.value.result, asked
+    outcome_of = driven(trigger_search(plan, spec), lambda batch: np.zeros(len(batch), np.int64))
+    return outcome_of.result, asked
 
 
 def by_label(key: str = "small-patch4", target: int = 2, p: float = LEVEL / 2) -> TriggerResult:
