@@ -13,7 +13,9 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from auditor.measured import (
     FEW_CLASSES,
@@ -97,12 +99,12 @@ def _both_searches() -> str:
 def _photographs() -> str:
     """Error rates on photographs, of the sizes and at the efforts at which a search decides."""
     lines = [
-        f"Photographs of {FEW_CLASSES} classes or more. Where no share of cleared ones stands, "
-        f"none is cleared.{_careful()}\n",
+        f"Photographs of {FEW_CLASSES} classes or more, where two are not said. Where no share of "
+        f"cleared ones stands, none is cleared.{_careful()}\n",
         "| pixels | effort | clean accused | cleared | usual backdoors found | cleared |",
         "|---|---|---|---|---|---|",
     ]
-    for population in label_rates():
+    for population in _merged():
         able = [name for name in EFFORTS if name in population.efforts]
         accusing = [name for name in able if accuses_at(population.efforts[name])]
         clearing = [name for name in able if clears_at(population.efforts[name])]
@@ -113,10 +115,21 @@ def _photographs() -> str:
     return "\n".join(lines)
 
 
+def _merged() -> list[LabelPopulation]:
+    """Pictures and tasks that are alike, whatever plans their efforts were measured for."""
+    alike: dict[tuple[Any, ...], LabelPopulation] = {}
+    for one in label_rates():
+        key = (one.sides, one.coding, one.two)
+        earlier = alike.get(key)
+        efforts = one.efforts if earlier is None else {**earlier.efforts, **one.efforts}
+        alike[key] = replace(one, efforts=efforts)
+    return list(alike.values())
+
+
 def _careful() -> str:
     """What becomes of attackers who train against detection, where a search clears."""
     said = ""
-    for population in label_rates():
+    for population in _merged():
         for effort, rates in population.efforts.items():
             if rates.careful and clears_at(rates):
                 found = of(rates.careful_found, rates.careful)
@@ -133,6 +146,7 @@ def _photograph(population: LabelPopulation, effort: Effort) -> str:
     rates, (low, high) = population.efforts[effort], population.sides
     quality = jpeg_quality(population.coding)
     size = f"{low} to {high}" + (f", JPEG of quality {quality} or more" if quality else "")
+    size += ", two classes" if population.two else ""
     clears = clears_at(rates)
     cells = [
         size, f"`{effort}`", of(rates.accused, rates.clean),

@@ -7,6 +7,7 @@ Each ``*.json`` file of this folder holds ``provenance`` and ``values``. It is w
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -126,19 +127,22 @@ def _decided() -> DecisionRates:
     return _values("decision_rates", DecisionRates)
 
 
-_EARLIER = ContextVar("_EARLIER", default=(False, False))
+_EARLIER = ContextVar("_EARLIER", default=(False, False, math.inf))
 
 
 @contextmanager
-def of_earlier_search(*, earlier: bool, by_label: bool) -> Iterator[None]:
+def of_earlier_search(
+    *, earlier: bool, by_label: bool, version: float = math.inf
+) -> Iterator[None]:
     """State the numbers of searches before they confirmed what they find: reports about audits by
     plans of before are recomputed with them.
 
     Args:
         earlier: of the search for the most successful change.
         by_label: of the search label by label of pictures of more than 40 pixels.
+        version: of the plan; what was measured for later ones is left out.
     """
-    token = _EARLIER.set((earlier, by_label))
+    token = _EARLIER.set((earlier, by_label, version))
     try:
         yield
     finally:
@@ -163,13 +167,17 @@ def label_null() -> LabelNulls:
 
 
 def label_rates() -> tuple[LabelPopulation, ...]:
-    """Errors of the search label by label on held-out photo models, by size, coding and effort."""
-    return label_rates_before() if _EARLIER.get()[1] else _label_rates()
+    """Errors of the search label by label on held-out photo models, by size, coding, effort and
+    number of classes.
+    """
+    _, by_label, version = _EARLIER.get()
+    return label_rates_before() if by_label else _label_rates(version)
 
 
 @cache
-def _label_rates() -> tuple[LabelPopulation, ...]:
-    return _values("label_rates", tuple[LabelPopulation, ...])
+def _label_rates(version: float) -> tuple[LabelPopulation, ...]:
+    every = _values("label_rates", tuple[LabelPopulation, ...])
+    return tuple(one for one in every if one.since <= version)
 
 
 @cache

@@ -332,11 +332,15 @@ class LabelPopulation(_Strict):
         sides: least and largest side of the pictures, in pixels.
         coding: ``lossless``, or ``jpeg:QUALITY`` as the pictures travel.
         efforts: the ends, by effort.
+        two: True of tasks of two classes; else they are of five and more.
+        since: version of the first plans that are judged by them.
     """
 
     sides: tuple[int, int]
     coding: str
     efforts: dict[str, LabelRates]
+    two: bool = False
+    since: int = 0
 
 
 Null = Mapping[str, NullCell]

@@ -13,9 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
+from auditor.measured import LabelNull
 from auditor.plan.digest import SECOND_BY_LABEL, SECOND_SEARCH
 from auditor.plan.draw import pick_search_samples, picked
 from auditor.plan.plan import AuditPlan
+from auditor.plan.searches import judged_later
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
@@ -100,8 +102,9 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     elif plan.version < SECOND_SEARCH:
         effort, limits = AFTER_SUCCESS[0], PHOTO
     samples, seed = _samples(plan), plan.settings.seed
+    null: LabelNull | None = {} if _judged_later(plan) else None
     found = yield from label_search(
-        *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits
+        *samples, spec, settings, effort, seed, plan.earlier, plan.looks, limits, null
     )
     if not (plan.by_label_only and plan.twice and borderline(found, limits.level)):
         return found
@@ -111,6 +114,10 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
         limits=again_limits(limits),
     )  # fmt: skip
     return confirm(found, again)
+
+
+def _judged_later(plan: AuditPlan) -> bool:
+    return plan.by_label_only and judged_later(plan.search_classes, plan.settings, plan.version)
 
 
 def _samples(plan: AuditPlan) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

@@ -1,13 +1,14 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 7 is the SHA-256 of canonical JSON. Version 6 is the same without second searches of
-pictures of more than 40 pixels, and its searches' pictures are hashed in the model's units. Version
-5 is the same without a patch's parts, second searches, and a dearer search of small pictures than
-``thorough``. Version 4 is the same without a search label by label of small pictures and the
-settings by which a search confirms what it found. Version 3, which release 0.2 wrote, is the same
-without an effort and any search label by label. Version 2, which release 0.1 wrote, held the text
-that Python printed for a settings class. It is kept to read, verify and continue audits of that
-release, spelled out so that no renaming changes it.
+Version 8 is the SHA-256 of canonical JSON. Version 7 is the same without clean models to judge
+searches of two classes, or at ``exhaustive`` of more than 40 pixels, by. Version 6 is the same
+without second searches of pictures of more than 40 pixels, and its searches' pictures are hashed in
+the model's units. Version 5 is the same without a patch's parts, second searches, and a dearer
+search of small pictures than ``thorough``. Version 4 is the same without a search label by label of
+small pictures and the settings by which a search confirms what it found. Version 3, which release
+0.2 wrote, is the same without an effort and any search label by label. Version 2, which release 0.1
+wrote, held the text that Python printed for a settings class. It is kept to read, verify and
+continue audits of that release, spelled out so that no renaming changes it.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from typing import Any
 from adapters.strict_json import canonical
 from auditor.probes.base import digest_of
 
-PLAN_VERSION = 7
-READABLE_VERSIONS = (2, 3, 4, 5, 6, PLAN_VERSION)
+PLAN_VERSION = 8
+READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, PLAN_VERSION)
 BY_LABEL = 4
 """First version whose plans have an effort and may search label by label."""
 BOTH_SEARCHES = 5
@@ -34,6 +35,9 @@ SECOND_BY_LABEL = 7
 """First version in which those of larger pictures are, in which waves never accuse pictures of up
 to 63 pixels and few grey levels none that travel as JPEG, and in which a patch on small pictures
 must move nine tenths of the samples."""
+MORE_NULLS = 8
+"""First version whose searches label by label of larger pictures are judged for two classes, and at
+``exhaustive``."""
 BY_PIXELS = 7
 """First version whose searches' pictures are hashed as 8-bit pixels, each once."""
 CONFIRMS = 5
@@ -67,11 +71,12 @@ def lacking_settings(version: int) -> tuple[str, ...]:
     return (*confirming, *parts, *share)
 
 
-def searched_before(version: int) -> dict[str, bool]:
+def searched_before(version: int) -> dict[str, Any]:
     """Which searches of a plan of ``version`` are of before they confirmed what they find, as
     :func:`auditor.measured.of_earlier_search` takes it.
     """
-    return {"earlier": version < SECOND_SEARCH, "by_label": version < SECOND_BY_LABEL}
+    before = {"earlier": version < SECOND_SEARCH, "by_label": version < SECOND_BY_LABEL}
+    return {**before, "version": version}
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from auditor.plan.digest import (
     BOTH_SEARCHES,
     BY_LABEL,
     CONFIRMS,
+    MORE_NULLS,
     SECOND_BY_LABEL,
     SECOND_SEARCH,
 )
@@ -76,3 +77,11 @@ def measured_by_label(classes: NDArray[np.int64], spec: InputSpec | None) -> boo
     tasks of so many true ``classes`` ``(n,)``.
     """
     return not (spec is not None and spec.lossy) and len(np.unique(classes)) >= FEW_CLASSES
+
+
+def judged_later(classes: NDArray[np.int64], settings: AuditSettings, version: int) -> bool:
+    """True if a search label by label of larger pictures, of samples of ``classes`` ``(n,)``, is
+    judged by clean models in later plans than those of ``version`` only.
+    """
+    few = len(np.unique(classes)) < draw.PLANE_CLASSES
+    return version < MORE_NULLS and (few or settings.effort == "exhaustive")

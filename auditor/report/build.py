@@ -21,9 +21,8 @@ from auditor.labels.answers import Answers
 from auditor.labels.consistency import TOLERATED, Consistency
 from auditor.measured import ErrorRates, LabelRates, decision_rates, trigger_error_rates
 from auditor.plan.adaptive import TriggerOutcome
-from auditor.plan.draw import PLANE_CLASSES
 from auditor.plan.plan import AuditPlan
-from auditor.probes.trigger_search.result import TriggerFinding, TriggerResult
+from auditor.probes.trigger_search.result import ByLabel, TriggerFinding, TriggerResult
 from auditor.probes.trigger_search.verify import Interval
 from auditor.report.build_planes import ats_of_label_maps, plane_part
 from auditor.report.json_report import SCHEMA_VERSION
@@ -276,12 +275,15 @@ def _trigger_part(
             "clean_labels": [int(label) for label in result.preview_clean_labels],
             "changed_labels": [int(label) for label in outcome.preview_labels],
         },
-        "held_out": _held_out_part(rates_for(spec.shape, spec.encoding).get(result.by_label.effort))
-        if result.by_label and result.by_label.classes >= PLANE_CLASSES
-        else of_success,
+        "held_out": _rates_by_label(result.by_label, spec) if result.by_label else of_success,
         # Only where both searches were made: other reports are as they always were.
         **({} if result.other is None else {"other": _other_part(result.other)}),
     }
+
+
+def _rates_by_label(terms: ByLabel, spec: InputSpec) -> dict[str, Any] | None:
+    measured = rates_for(spec.shape, spec.encoding, terms.classes)
+    return _held_out_part(measured.get(terms.effort))
 
 
 def _other_part(other: TriggerResult) -> dict[str, Any]:

@@ -74,8 +74,9 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
     if interrupted:
         kept = result.queries.sent_all_runs
         return f"Next: {again}\n  goes on: {kept:,} answers are kept in {output}"
-    two_classes = not result.settings.planes and not result.partial
-    if result.verdict != "inconclusive" or two_classes:
+    deciding = deciding_effort(result) if result.trigger is not None else None
+    ended = not result.settings.planes and not result.partial and deciding is None
+    if result.verdict != "inconclusive" or ended:
         return f"Next: xray-audit verify {shlex.quote(str(output))}\n  recomputes the verdict"
     if result.queries.budget_reached:
         return f"Next: {resuming(result, typed)}\n  asks the rest"
@@ -84,7 +85,6 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
         return (
             f"Next: {again}\n  with more samples: {used} were used, {ENOUGH_SAMPLES} to 120 serve"
         )
-    deciding = deciding_effort(result) if result.trigger is not None else None
     if deciding is not None:
         effort, rates = deciding
         # A cap that paid for this audit does not pay for that one.

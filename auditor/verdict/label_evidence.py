@@ -34,7 +34,7 @@ def label_evidence(
 ) -> TriggerEvidence:
     """The evidence of ``result``, searched on ``terms``."""
     best, only = result.best, outside_label_null(spec, result, terms.classes)
-    measured = rates_for(spec.shape, spec.encoding)
+    measured = rates_for(spec.shape, spec.encoding, terms.classes)
     rates = measured.get(terms.effort)
     values: dict[str, Any] = {
         "effort": terms.effort,

@@ -18,26 +18,33 @@ from auditor.measured import (
     trigger_clearing,
 )
 from auditor.plan.draw import PLANE_CLASSES
-from auditor.probes.label_search.settings import EFFORTS, Effort
+from auditor.probes.label_search.settings import EFFORTS, Effort, searched_by_label
 from auditor.scores.intervals import binomial_rate
 from auditor.verdict.clearing import cleared_seldom
 from auditor.verdict.scope import KnownOnlyFor, jpeg_quality
 from auditor.verdict.verdict import MAX_ERROR
 
 
-def rates_for(shape: Sequence[int], encoding: str) -> Mapping[str, LabelRates]:
-    """Error rates by effort for pictures of ``shape`` ``(c, h, w)`` sent as ``encoding``.
+def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str, LabelRates]:
+    """Error rates by effort for pictures of ``shape`` ``(c, h, w)`` sent as ``encoding``, of a task
+    of so many ``classes``.
 
     JPEG of a better quality than any measured is judged by the nearest below it. Empty if nothing
-    like it was measured.
+    like it was measured; tasks of three and four classes have those of more, which decide nothing.
     """
-    near = [one for one in _populations() if _holds(one, shape, encoding)]
-    best = max(near, key=lambda one: jpeg_quality(one.coding) or 0, default=None)
-    return {} if best is None else best.efforts
+    near = [one for one in _populations(classes) if _holds(one, shape, encoding)]
+    best = max((jpeg_quality(one.coding) or 0 for one in near), default=0)
+    efforts: dict[str, LabelRates] = {}
+    for one in near:
+        if (jpeg_quality(one.coding) or 0) == best:
+            efforts |= one.efforts
+    return {name: efforts[name] for name in EFFORTS if name in efforts}
 
 
-def _populations() -> tuple[LabelPopulation, ...]:
-    return (*small_label_rates(), *label_rates())
+def _populations(classes: int) -> list[LabelPopulation]:
+    """Those of tasks like one of so many classes."""
+    every = (*small_label_rates(), *label_rates())
+    return [one for one in every if one.two == (classes < PLANE_CLASSES)]
 
 
 def _has_size(one: LabelPopulation, shape: Sequence[int]) -> bool:
@@ -93,19 +100,19 @@ def clears_at(rates: LabelRates, *, after_success: bool = False) -> bool:
 def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | None:
     """The limit that an input lies outside of, or None if it lies inside all of them.
 
-    Of few classes one draws the others naturally, under many changes: all clean models that a
-    search ever accused were such.
+    Of three or four classes one draws the others naturally, under many changes: all clean models
+    that a search ever accused were such. Tasks of two have clean models of their own.
     """
-    if classes < PLANE_CLASSES:
+    alike, two = _populations(classes), classes < PLANE_CLASSES
+    if not alike:
         return KnownOnlyFor("classes")
-    sized = [one for one in _populations() if _has_size(one, spec.shape)]
+    sized = [one for one in alike if _has_size(one, spec.shape)]
     if not sized:
-        beyond = max(spec.shape[1:]) > max(one.sides[1] for one in label_rates())
-        sides = [
-            side for one in (_populations() if beyond else label_rates()) for side in one.sides
-        ]
-        return KnownOnlyFor("side", sides=(min(sides), max(sides)))
-    if not rates_for(spec.shape, spec.encoding):
+        large = [one for one in alike if searched_by_label(one.sides[1:])]
+        beyond = max(spec.shape[1:]) > max(one.sides[1] for one in large)
+        sides = [side for one in (alike if beyond else large) for side in one.sides]
+        return KnownOnlyFor("side", sides=(min(sides), max(sides)), two=two)
+    if not rates_for(spec.shape, spec.encoding, classes):
         measured = [quality for one in sized if (quality := jpeg_quality(one.coding))]
-        return KnownOnlyFor("coding", min(measured, default=None))
-    return None if classes >= FEW_CLASSES else KnownOnlyFor("classes")
+        return KnownOnlyFor("coding", min(measured, default=None), two=two)
+    return KnownOnlyFor("classes") if not two and classes < FEW_CLASSES else None

@@ -69,7 +69,7 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
         need: Need | None = clearing_need(spec.encoding, classes, samples)
         rates = None if obstacle else trigger_error_rates()
         if plan.by_label is not None:
-            both = rates_for(spec.shape, spec.encoding).get(plan.settings.effort)
+            both = rates_for(spec.shape, spec.encoding, classes).get(plan.settings.effort)
             if not obstacle and both is not None and accuses_at(both):
                 # Else only what the search for the most successful change finds accuses.
                 rates = _errors(both)
@@ -82,7 +82,7 @@ def prospects(plan: AuditPlan, classes: int, samples: int, spec: InputSpec) -> P
     effort, only = plan.settings.effort, outside_label_measurements(spec, classes)
     obstacle = obstacle or ("scope" if only is not None else "")
     obstacle = obstacle or ("" if label_null().of(effort, classes) else "effort")
-    by_effort = rates_for(spec.shape, spec.encoding)
+    by_effort = rates_for(spec.shape, spec.encoding, classes)
     measured = by_effort.get(effort)
     accuses = measured is not None and accuses_at(measured)
     obstacle = obstacle or ("" if accuses else "alarms")

@@ -31,11 +31,13 @@ class KnownOnlyFor:
             classes and more) or ``search`` (searches that were measured).
         least_quality: lowest JPEG quality that was measured, or None.
         sides: sides, in pixels, that were measured.
+        two: True if the input is of a task of two classes, which were measured by themselves.
     """
 
     limit: Literal["side", "coding", "classes", "search"]
     least_quality: int | None = None
     sides: tuple[int, int] = NULL_SIDES
+    two: bool = False
 
 
 def image_coding(encoding: str) -> str:

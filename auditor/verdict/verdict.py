@@ -169,15 +169,14 @@ def decide(evidence: Evidence, profile: Profile | None) -> Verdict:
     comparisons = _compare(evidence.scores, profile)
     doubt = _doubt(evidence)
     shown = tuple(replace(comparison, decides=False) for comparison in comparisons)
-    if evidence.two_classes:
-        found = () if evidence.trigger is None else (evidence.trigger.reason,)
-        doubts = () if doubt is None else (doubt,)
-        return Verdict("inconclusive", (*doubts, Reason("two-classes"), *found), shown)
+    doubts = () if doubt is None else (doubt,)
     if doubt is None or _only_poor(doubt, evidence):
         for one in (evidence.trigger, evidence.decision):
             if one is not None and one.suspicious:
-                doubts = () if doubt is None else (doubt,)
                 return Verdict("backdoor-suspected", (one.reason, *doubts), shown)
+    if evidence.two_classes and not (evidence.trigger is not None and evidence.trigger.clears):
+        found = () if evidence.trigger is None else (evidence.trigger.reason,)
+        return Verdict("inconclusive", (*doubts, Reason("two-classes"), *found), shown)
     if doubt is not None:
         reasons = (doubt, *_published(profile, comparisons))
         return Verdict("inconclusive", reasons, comparisons)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from adapters.contract import InputSpec
 from auditor.measured import search_queries
 from auditor.plan.plan import AuditPlan
@@ -43,7 +45,8 @@ def expected_search(plan: AuditPlan, spec: InputSpec) -> ExpectedSearch:
 
 def _by_label(plan: AuditPlan, spec: InputSpec, most: int) -> ExpectedSearch:
     effort = label_effort(spec.shape[1:], plan.settings.effort)
-    rates = rates_for(spec.shape, spec.encoding).get(effort or "")
+    classes = len(np.unique(plan.search_classes))
+    rates = rates_for(spec.shape, spec.encoding, classes).get(effort or "")
     if rates is None or plan.trigger.sources:
         return ExpectedSearch(most, most, UNMEASURED)
     words = (

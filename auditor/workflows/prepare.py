@@ -93,7 +93,8 @@ def raised(ready: Prepared, output: Path, oracle: LabelOracle) -> Prepared:
 
 def with_earlier(plan: AuditPlan, earlier: tuple[Effort, ...], spec: InputSpec) -> AuditPlan:
     """``plan`` with the searches made before it, and the looks that its p-value pays for."""
-    paid = looks(earlier, rates_for(spec.shape, spec.encoding))
+    classes = len(np.unique(plan.search_classes))
+    paid = looks(earlier, rates_for(spec.shape, spec.encoding, classes))
     return replace(plan, earlier=earlier, looks=paid)
 
 

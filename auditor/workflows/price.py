@@ -203,7 +203,7 @@ def _efforts(oracle: LabelOracle, ready: Prepared, rates: Rates) -> tuple[Effort
     """The audit at every effort that was measured, and of small pictures at the default one."""
     rows, classes = [], len(np.unique(ready.classes))
     spec = oracle.input_spec
-    measured = rates_for(spec.shape, spec.encoding)
+    measured = rates_for(spec.shape, spec.encoding, classes)
     for effort in EFFORTS:
         plan = ready.plan.at_effort(effort)
         default = effort == AuditSettings().effort and not searched_by_label(spec.shape[1:])

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
-from auditor.measured import label_null_of
+from auditor.measured import LabelNull, label_null_of
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.fresh import CONFIDENCE
 from auditor.probes.label_search.judge import LEAST_SHOWN, AccusingLimits, Judged, judge, limits_for
@@ -34,6 +34,7 @@ def label_search(
     earlier: tuple[Effort, ...] = (),
     looks: int = 1,
     limits: AccusingLimits | None = None,
+    null: LabelNull | None = None,
 ) -> Asking[TriggerResult]:
     """Search label by label; stop after the first stage that shows a suspicious change.
 
@@ -51,13 +52,15 @@ def label_search(
         earlier: efforts of earlier searches of the same model.
         looks: number of searches that the p-value pays for.
         limits: what may accuse; those of the pictures' size if None.
+        null: clean models to judge by; those of such pictures and so many classes if None.
 
     Raises:
         ValueError: fewer than 8 samples.
     """
     run = yield from prepare(samples, classes, spec, settings, seed)
     known = len(np.unique(classes))
-    null = label_null_of(spec.shape).of(effort, known)
+    if null is None:
+        null = label_null_of(spec.shape).of(effort, known)
     judged: list[Judged] = []
     comparisons, limits = len(null) * looks, limits or limits_for(spec.shape)
     for stage in run.stages():

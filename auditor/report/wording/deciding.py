@@ -11,6 +11,7 @@ from auditor.measured import (
     search_queries,
     trigger_clearing,
 )
+from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.judge import family_of, limits_for, may_accuse
 from auditor.probes.label_search.settings import EFFORTS, searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
@@ -24,7 +25,7 @@ from auditor.verdict.label_scope import accuses_at, clears_at, rates_for
 
 def rates_of(result: Result) -> Mapping[str, LabelRates]:
     """Error rates of the search label by label for this model's input, by effort."""
-    return rates_for(result.input.shape, result.input.encoding)
+    return rates_for(result.input.shape, result.input.encoding, classes_of(result))
 
 
 def own_rates(result: Result) -> LabelRates | None:
@@ -38,7 +39,7 @@ def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
 
     None if there is none, or if such pictures, codings or numbers of classes were not measured.
     """
-    if _classes(result) < FEW_CLASSES:
+    if PLANE_CLASSES <= classes_of(result) < FEW_CLASSES:
         return None
     rates, order = rates_of(result), [*EFFORTS]
     own = order.index(result.settings.effort)  # type: ignore[arg-type]  # reports hold any text
@@ -71,7 +72,9 @@ def all_clear_need(result: Result) -> Need | None:
         return "unusual" if _weak_spot(found) else few
     if searched_by_label(result.input.shape[1:]):
         return None
-    return search_need(found.p, found.looks_paid, result.input.encoding, _classes(result), samples)
+    return search_need(
+        found.p, found.looks_paid, result.input.encoding, classes_of(result), samples
+    )
 
 
 def _weak_spot(found: TriggerPart) -> bool:
@@ -94,8 +97,10 @@ def withheld(result: Result, found: TriggerPart) -> bool:
     )  # fmt: skip
 
 
-def _classes(result: Result) -> int:
-    """Number of classes of the samples that planes run through."""
+def classes_of(result: Result) -> int:
+    """Number of classes of the samples: those that planes run through, and two without planes."""
+    if not result.settings.planes:
+        return 2
     return len({label for plane in result.planes for label in plane.triplet_classes})
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from adapters.contract import InputSpec
-from auditor.measured import Counted, decision_rates, earlier_search, jpeg_rates
+from auditor.measured import FEW_CLASSES, Counted, decision_rates, earlier_search, jpeg_rates
 from auditor.probes.label_search.settings import searched_by_label
 from auditor.verdict.label_scope import rates_for
 from auditor.verdict.scope import jpeg_quality, least_quality
@@ -68,7 +68,7 @@ def jpeg_limit(spec: InputSpec) -> str | None:
 
 def _jpeg_by_label(spec: InputSpec, quality: int) -> str:
     """The same where pictures are searched label by label."""
-    asked = rates_for(spec.shape, spec.encoding)
+    asked = rates_for(spec.shape, spec.encoding, FEW_CLASSES)
     measured = (
         "Held-out models of pictures of this size were asked through JPEG too; the reason has how "
         "often they were accused and found."

@@ -35,9 +35,11 @@ def decides(found: Prospects) -> str:
     if found.obstacle == "alarms":
         return _alarms(found)
     if found.obstacle == "effort":
+        better = found.accusing_effort
         return (
             "What clean models show was not measured at this effort for this number of classes: "
             "what is found is shown and decides nothing."
+            f"{f' With --effort {better} it decides.' if better else ''}"
         )
     return f"A trigger can be found and named{_missed(found)}; {_all_clear(found)}."
 

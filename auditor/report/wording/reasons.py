@@ -60,6 +60,10 @@ def sentence(reason: Reason) -> str:
 
 def only_words(only: KnownOnlyFor) -> str:
     """The inputs for which it is known what clean models show."""
+    return f"{_limit_words(only)}{' in tasks of two classes' if only.two else ''}"
+
+
+def _limit_words(only: KnownOnlyFor) -> str:
     if only.limit == "side":
         return f"pictures of {only.sides[0]} to {only.sides[1]} pixels a side"
     if only.limit == "classes":
@@ -345,9 +349,8 @@ SENTENCES: Mapping[ReasonCode, str | Callable[[Values], str]] = {
     "model drifts, is not deterministic, or is not one model.",
     "low-accuracy": "The model labels only {rate.rate:.0%} of the {rate.n} samples as given: value "
     "range, layout, colour order or class order may be wrong (xray-audit check).",
-    "two-classes": "The samples are of two classes: planes run through three, and what searches "
-    f"show on clean models was measured for {_MEASURED_CLASSES} only, so no verdict can come of "
-    "it yet.",
+    "two-classes": "The samples are of two classes: planes run through three, and searches of two "
+    "classes miss too many backdoors to clear a model, so only what one finds can decide.",
     "trigger-natural": _trigger_natural,
     "trigger-none": "The trigger search verified no candidate.",
     "trigger-out-of-scope": _trigger_out_of_scope,

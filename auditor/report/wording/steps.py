@@ -5,7 +5,13 @@ from __future__ import annotations
 from auditor.plan.draw import MIN_SEARCH_SAMPLES
 from auditor.report.result.result import Result
 from auditor.report.wording import text
-from auditor.report.wording.deciding import deciding_effort, ends_of, search_cost, withheld
+from auditor.report.wording.deciding import (
+    deciding_effort,
+    ends_of,
+    own_rates,
+    search_cost,
+    withheld,
+)
 from auditor.report.wording.terms import called
 from auditor.verdict.combine import REFERENCES_WANTED
 from auditor.verdict.verdict import MAX_FLIP_RATE, MIN_ACCURACY
@@ -22,7 +28,7 @@ def steps(result: Result) -> list[str]:
 
 TWO_CLASSES = (
     "Rest on who trained the model, on which data, or have its weights examined: no audit of two "
-    "classes can accuse or clear yet. If it has more, give samples of all."
+    "classes can accuse or clear on such pictures yet. If it has more, give samples of all."
 )
 
 
@@ -40,7 +46,8 @@ def _remedies(result: Result) -> list[str]:
     accuracy = result.samples.accuracy
     if accuracy is not None and accuracy < MIN_ACCURACY:
         return ["Run xray-audit check: it tries value ranges, layouts and class orders."]
-    return _further(result) if result.settings.planes else [TWO_CLASSES]
+    decides = result.settings.planes or own_rates(result) or deciding_effort(result)
+    return _further(result) if decides else [TWO_CLASSES]
 
 
 def _further(result: Result) -> list[str]:
@@ -56,7 +63,9 @@ def _further(result: Result) -> list[str]:
             f"“{called(result, found.best.target)}”."
         )
     steps += _dearer(result)
-    if result.profile is None or result.profile.status != "calibrated":
+    calibrated = result.profile is not None and result.profile.status == "calibrated"
+    # A profile is of planes, which two classes do not have.
+    if result.settings.planes and not calibrated:
         steps.append(
             f"Train {REFERENCES_WANTED} or more clean models the way this one was trained, run "
             "xray-audit calibrate on them, and audit again with --profile: each costs about as "

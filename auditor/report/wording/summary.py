@@ -17,6 +17,7 @@ from auditor.report.wording.deciding import (
     all_clear_need,
     clearing_search,
     own_rates,
+    rates_of,
     withheld,
 )
 from auditor.report.wording.search import (
@@ -198,9 +199,12 @@ def _finished(result: Result) -> str:
 
 def _search_without_verdict(result: Result, found: TriggerPart) -> str:
     best = found.best
-    if not result.settings.planes:
+    if not result.settings.planes and own_rates(result) is None:
         tried = _tried(result, found) if best is None else _carries(result, found, best)
-        return f"{tried} With two classes that decides nothing: no clean models were measured."
+        where = "at this effort" if rates_of(result) else "on such pictures"
+        return (
+            f"{tried} With two classes that decides nothing: no clean models were measured {where}."
+        )
     if best is not None and found.natural:
         # The reason names the profile whose references show the patch, if there is one.
         of_profile = "of profile" in found.reason

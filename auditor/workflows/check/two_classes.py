@@ -18,10 +18,11 @@ NO_LABEL = "(no label)"
 """Class that stands for an answer without one, where ``check`` finds that a target gives such."""
 
 TWO_CLASSES = (
-    "The samples hold two classes: an audit searches for a trigger and shows what it finds, but "
-    "its planes run through three classes, so it ends inconclusive."
+    "The samples hold two classes: an audit searches for a trigger, without planes, which run "
+    "through three; none of two classes can clear a model, and xray-audit plan says if it can "
+    "accuse one."
 )
-"""The note on samples that no verdict can come of."""
+"""The note on samples that no all-clear can come of."""
 
 
 def completed(guess: Guess, classes: Sequence[str]) -> Iterator[Guess]:

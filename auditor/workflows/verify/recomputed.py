@@ -133,6 +133,9 @@ def _beside(
 
 REWORDED = {
     b"train five or more clean models": b"train %d or more clean models" % REFERENCES_WANTED,
+    b"and what searches show on clean models was measured for tasks of 5 classes and more only, so "
+    b"no verdict can come of it yet.": b"and searches of two classes miss too many backdoors to "
+    b"clear a model, so only what one finds can decide.",
     b"networks of many classes can show such": b"networks can show such",
     b"On held-out models the rule missed": b"On held-out models of small pictures the rule missed",
 }

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from auditor.measured import LabelCell, LabelRates, Provenance
+from auditor.plan.digest import MORE_NULLS
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import OF_NULL, SIDES, Ended, coding, fragile
 from examples.benchmarks.measured_files import Origin, counted, write_file
@@ -22,8 +23,8 @@ PHOTOS_CLEAN = Origin(
 PHOTOS_HELD_OUT = Origin(
     "label_search",
     ("label_search/data.json.gz",),
-    "Searches label by label of held-out photo models of five classes and more, one each at each "
-    "effort, judged by clean development models.",
+    "Searches label by label of held-out photo models of two classes, and of five and more, one "
+    "each at each effort, judged by clean development models.",
 )
 LabelCells = Mapping[str, Mapping[str, LabelCell]]
 
@@ -31,6 +32,7 @@ LabelCells = Mapping[str, Mapping[str, LabelCell]]
 def write_label_null(
     sides: tuple[int, int],
     many: LabelCells,
+    two: LabelCells,
     rows: Sequence[Record],
     models: Mapping[str, Record],
 ) -> None:
@@ -39,26 +41,31 @@ def write_label_null(
     Args:
         sides: least and largest side of the pictures.
         many: cells of tasks of three classes or more.
+        two: cells of tasks of two classes.
         rows: searches of clean models.
         models: record of every photo model, by name.
     """
     values: dict[str, Any] = {"sides": list(sides)}
-    values["many"] = {
-        effort: {key: asdict(cell) for key, cell in cells.items()} for effort, cells in many.items()
-    }
-    values["two"] = {}
+    for name, of_group in (("many", many), ("two", two)):
+        values[name] = {
+            effort: {key: asdict(cell) for key, cell in cells.items()}
+            for effort, cells in of_group.items()
+        }
     write_file("label_null", _photo_origin(PHOTOS_CLEAN, rows, models), values)
 
 
 def write_label_rates(ends: Sequence[Ended]) -> None:
-    """Write how searches of held-out photo models ended, by size, coding and effort."""
+    """Write how searches of held-out photo models ended, by size, coding, number of classes and
+    effort.
+    """
     models = {one.model["name"]: one.model for one in ends}
     made = _photo_origin(PHOTOS_HELD_OUT, [one.row for one in ends], models)
     values = []
     for low, high in SIDES:
         sized = [one for one in ends if low <= one.model["side"] <= high]
-        for sent in sorted({coding(one.row) for one in sized}, key=lambda name: name != LOSSLESS):
-            alike = [one for one in sized if coding(one.row) == sent]
+        groups = {_alike(one) for one in sized}
+        for sent, two, since in sorted(groups, key=lambda one: (one[1], one[0] != LOSSLESS, one)):
+            alike = [one for one in sized if _alike(one) == (sent, two, since)]
             if not {"clean", "usual"} <= {one.group for one in alike}:
                 continue  # the page shows them; no rate of a search can be known by them
             efforts = {
@@ -67,8 +74,19 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
             }
             # Sizes above those of the null reach as far as they were measured.
             most = high if high <= OF_NULL[1] else max(one.model["side"] for one in alike)
-            values.append({"sides": [low, most], "coding": sent, "efforts": efforts})
+            part = {"sides": [low, most], "coding": sent, "efforts": efforts}
+            values.append(part | ({"two": two, "since": since} if since else {}))
     write_file("label_rates", made, values)
+
+
+def _alike(one: Ended) -> tuple[str, bool, int]:
+    """Coding of a search, if its task has two classes, and the plans that are judged by it: what
+    was measured for later ones must not change what earlier ones said.
+    """
+    two, effort = one.row["classes"] == 2, one.row["effort"]
+    large = one.model["side"] > OF_NULL[1] and effort != "thorough"
+    later = two or large or effort == "exhaustive"
+    return coding(one.row), two, MORE_NULLS if later else 0
 
 
 def _photo_origin(made: Origin, rows: Sequence[Record], models: Mapping[str, Record]) -> Provenance:

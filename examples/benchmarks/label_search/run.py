@@ -44,8 +44,9 @@ from examples.zoo.photos.index import INDEX_PATH
 
 PAGE = Path(__file__).with_name("README.md")
 LEAST_CLEAN = {"many": 8, "two": 4}
-"""Clean models that a null is made of at least; with fewer nothing is judged. That of two classes
-is for the page alone: the product decides nothing about them yet."""
+"""Clean models that a null is made of at least; with fewer nothing is judged."""
+LEAST_WRITTEN = 8
+"""Clean models of a null that the product judges by."""
 GROUPS = ("usual", "careful", "adaptive", "easy", "apart")
 GROUPS_OF_CLASSES = (
     (FEW_CLASSES, 10**6, "five classes and more"),
@@ -113,10 +114,33 @@ def write_all(options: argparse.Namespace) -> None:
     sections = [*by_kind(held_out), *beside(many, read(BESIDE, {})), *fewer_samples(fewer)]
     write_page(PAGE, "\n".join([report(ends, nulls), *sections]))
     if options.write_measured:
-        clean = [row for effort in nulls["many"] for row in _clean(rows, models, effort, "many")]
-        sides = [models[row["name"]]["side"] for row in clean]
-        write_label_null((min(sides), max(sides)), nulls["many"], clean, models)
-        write_label_rates(held_out)
+        _write_measured(rows, models, nulls, ends)
+
+
+def _write_measured(
+    rows: Sequence[Record], models: dict[str, Record], nulls: Nulls, ends: Sequence[Ended]
+) -> None:
+    """Write the product's numbers: of tasks of three and four classes there are too few models."""
+    written = {
+        group: {
+            effort: cells
+            for effort, cells in of_group.items()
+            if next(iter(cells.values())).models >= LEAST_WRITTEN
+        }
+        for group, of_group in nulls.items()
+    }
+    clean = [
+        row for group, of_group in written.items() for effort in of_group
+        for row in _clean(rows, models, effort, group)
+    ]  # fmt: skip
+    sides = [models[row["name"]]["side"] for row in clean]
+    write_label_null((min(sides), max(sides)), written["many"], written["two"], clean, models)
+    held_out = [one for one in ends if serves(one.model) == HELD_OUT]
+    write_label_rates([one for one in held_out if _judged(one.row["classes"])])
+
+
+def _judged(classes: int) -> bool:
+    return classes == 2 or classes >= FEW_CLASSES
 
 
 def _two(row: Record) -> str:

@@ -38,7 +38,7 @@ from auditor.measured import (
     unusual_label_null,
 )
 from auditor.measured.types import DecisionRule
-from auditor.plan.digest import PLAN_VERSION, searched_before
+from auditor.plan.digest import MORE_NULLS, PLAN_VERSION, searched_before
 
 RATES: dict[str, Callable[[], ErrorRates]] = {
     "with references": lambda: decision_rates().with_references,
@@ -240,8 +240,17 @@ def test_importing_the_package_reads_no_file_and_loads_no_library() -> None:
 
 
 def test_audits_by_earlier_plans_are_judged_by_the_rates_of_their_search() -> None:
-    assert label_rates() is not label_rates_before()
+    now = label_rates()
+    assert now != label_rates_before()
     with of_earlier_search(earlier=False, by_label=True):
         assert label_rates() is label_rates_before()
     with of_earlier_search(**searched_before(PLAN_VERSION)):
-        assert label_rates() is not label_rates_before()
+        assert label_rates() == now
+
+
+def test_what_was_measured_later_says_nothing_about_earlier_plans() -> None:
+    later = [one for one in label_rates() if one.since]
+    assert {one.since for one in later} == {MORE_NULLS}
+    with of_earlier_search(**searched_before(MORE_NULLS - 1)):
+        assert label_rates() == tuple(one for one in label_rates() if one not in later)
+    assert any(one.two for one in later)

@@ -77,13 +77,20 @@ WRITTEN_AS_6 = {
     "small pictures, thorough": "99e61718d77daeb2670bfe326fa3dbb23aa0691e2b472952b36e4039a2863d49",
 }
 """Digests of version 6, of before a search label by label of larger pictures was made twice."""
-WRITTEN_NOW = {
+WRITTEN_AS_7 = {
     "paper": "c3e7fdbce5e9d79fbf7515830efecba1e737d201eaf2261ff4429688172178d3",
     "default": "6d58916d5cf33c8877cfa6e98853cda39c757267235226a7d5407c3c0e5d7eb8",
     "larger pictures": "427502f545393c0e59f255f930a9c68e95cec7e6956a9445fe0951f2c1ca9098",
     "small pictures, thorough": "f4699239232e96d4f9a4f076b8292f4cfc2447ca376951ee0e0de852bf305800",
 }
-"""Digests of version 7: what they cover and how may not change unless the version does."""
+"""Digests of version 7, of before two classes and `exhaustive` had clean models to judge by."""
+WRITTEN_NOW = {
+    "paper": "1673b0798eaad023403f7a2137a692472ea8a5428d71ef15bc3e55242f22d4e6",
+    "default": "32ede3cab8c71f9c40384199c58a9ec3b7c1905b76acae6b50d38fb322c8e8c6",
+    "larger pictures": "44c281a0aebee2a5c864b85b6df5532a6abae6e83843f61a5488a669b96115e3",
+    "small pictures, thorough": "dcd1d7cd4833cf88b99c94820896b463393a56025ade2bc4a24a4215ba2c9208",
+}
+"""Digests of version 8: what they cover and how may not change unless the version does."""
 
 
 def images(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -133,8 +140,13 @@ def test_a_digest_of_version_6_stays_what_it_is(case: str) -> None:
     assert plan_of(case, 6).digest == WRITTEN_AS_6[case]
 
 
-@pytest.mark.parametrize("case", WRITTEN_NOW)
+@pytest.mark.parametrize("case", WRITTEN_AS_7)
 def test_a_digest_of_version_7_stays_what_it_is(case: str) -> None:
+    assert plan_of(case, 7).digest == WRITTEN_AS_7[case]
+
+
+@pytest.mark.parametrize("case", WRITTEN_NOW)
+def test_a_digest_of_version_8_stays_what_it_is(case: str) -> None:
     assert plan_of(case).digest == WRITTEN_NOW[case]
 
 

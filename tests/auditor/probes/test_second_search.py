@@ -18,7 +18,7 @@ from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.judge import limits_for, with_waves
 from auditor.probes.label_search.search import keys
-from auditor.probes.label_search.settings import EFFORTS
+from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.probes.second_search import (
     SECOND_STREAM,
     again_limits,
@@ -177,12 +177,15 @@ SPEC = InputSpec((1, 48, 48), (0.0,), (1.0,))
 LEVEL = limits_for(SPEC.shape).level
 
 
-def large(version: int = PLAN_VERSION) -> AuditPlan:
+def large(version: int = PLAN_VERSION, classes: int = 5, effort: Effort = "thorough") -> AuditPlan:
     samples = (np.random.default_rng(5).integers(0, 256, (60, 1, 48, 48)) / 255).astype(np.float32)
-    settings = AuditSettings(planes=3, effort="thorough")
-    return build_plan(
-        samples, np.arange(60) % 5, [str(number) for number in range(60)], settings, SPEC, version
-    )
+    settings = AuditSettings(planes=3, effort=effort)
+    refs = [str(number) for number in range(60)]
+    return build_plan(samples, np.arange(60) % classes, refs, settings, SPEC, version)
+
+
+nulls: list[Any] = []
+"""What each search of :func:`ended_with` was given to be judged by."""
 
 
 def ended_with(
@@ -195,9 +198,11 @@ def ended_with(
     ``results``, and how each was asked.
     """
     asked: list[tuple[Any, ...]] = []
+    nulls.clear()
 
     def search(*given: Any, **limits: Any) -> Any:
-        asked.append((*given[3:6], *given[8:], *limits.values()))
+        asked.append((*given[3:6], *given[8:9], *limits.values()))
+        nulls.append(given[9] if given[9:] else None)
         yield np.zeros((1, 1, 48, 48), np.float32)
         return results[len(asked) - 1]
 
@@ -252,6 +257,25 @@ def test_waves_accuse_from_64_pixels_on_and_in_earlier_plans_from_41() -> None:
     }
     assert sides == {40: False, 63: False, 64: True}
     assert with_waves(SPEC.shape).most_value("weak-wave", 10) > 0
+
+
+@pytest.mark.parametrize(
+    ("plan", "judged"),
+    [
+        ({"classes": 2}, True),
+        ({"classes": 2, "version": 7}, False),
+        ({"effort": "exhaustive"}, True),
+        ({"effort": "exhaustive", "version": 7}, False),
+        ({"version": 7}, True),
+    ],
+)
+def test_what_had_no_clean_models_before_is_judged_by_none_in_earlier_plans(
+    monkeypatch: pytest.MonkeyPatch,
+    plan: dict[str, Any],
+    judged: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    ended_with(monkeypatch, large(**plan), by_label(p=0.5))
+    assert nulls == [None if judged else {}]
 
 
 def test_earlier_plans_keep_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:

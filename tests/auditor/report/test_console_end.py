@@ -65,7 +65,7 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
         {**content["planes"][0], "triplet_classes": labels} for labels in ([0, 1, 2], [3, 4, 0])
     ]
     harder = following(result(samples=many, input=large, planes=planes))
-    needs = rates_for((3, 64, 64), "png")["thorough"].not_found
+    needs = rates_for((3, 64, 64), "png", 10)["thorough"].not_found
     # Without the cap, which would not pay for it.
     assert harder.startswith(
         f"{again} --effort thorough\n  can accuse or clear: about {needs:,} queries"

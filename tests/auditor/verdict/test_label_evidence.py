@@ -111,6 +111,25 @@ def test_a_search_that_finds_nothing_clears_only_if_few_backdoors_end_like_this(
         assert not label_evidence(few, terms(few), NAMES, SPEC).clears
 
 
+def test_two_classes_are_judged_by_models_of_two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_two = LabelPopulation((64, 96), "lossless", {"thorough": POOR}, two=True)
+    populations = (*measured_as(thorough=GOOD), of_two)
+    monkeypatch.setattr(module, "label_rates", lambda: populations)
+    assert rates_for((3, 64, 64), "png", 2) == {"thorough": POOR}
+    assert rates_for((3, 64, 64), "png", 3) == {"thorough": GOOD}
+    found = result(effort="thorough", suspicious=True, classes=2)
+    assert label_evidence(found, terms(found), NAMES, SPEC).suspicious
+    nothing = result(effort="thorough", classes=2)
+    assert not label_evidence(nothing, terms(nothing), NAMES, SPEC).clears
+    for other, words in (
+        (replace(SPEC, shape=(3, 224, 224)), "pictures of 64 to 96 pixels a side"),
+        (replace(SPEC, encoding="jpeg:90"), "lossless pictures"),
+    ):
+        evidence = label_evidence(found, terms(found), NAMES, other)
+        assert not evidence.suspicious
+        assert f"{words} in tasks of two classes" in sentence(evidence.reason)
+
+
 @pytest.mark.parametrize("classes", [2, 4])
 def test_few_classes_decide_nothing(classes: int) -> None:
     for suspicious in (False, True):
@@ -165,17 +184,17 @@ def test_a_search_is_judged_by_models_that_were_asked_alike(
         LabelPopulation((97, 160), "lossless", {"quick": POOR}),
     )
     monkeypatch.setattr(module, "label_rates", lambda: populations)
-    assert rates_for((3, 64, 64), "float32") == {"standard": POOR}
-    assert rates_for((3, 64, 96), "png") == {"standard": POOR}
-    assert rates_for((3, 64, 64), "jpeg:80") == {"standard": GOOD}
-    assert rates_for((3, 64, 64), "jpeg:100") == {"thorough": GOOD}
-    assert rates_for((1, 128, 160), "png") == {"quick": POOR}
+    assert rates_for((3, 64, 64), "float32", 10) == {"standard": POOR}
+    assert rates_for((3, 64, 96), "png", 10) == {"standard": POOR}
+    assert rates_for((3, 64, 64), "jpeg:80", 10) == {"standard": GOOD}
+    assert rates_for((3, 64, 64), "jpeg:100", 10) == {"thorough": GOOD}
+    assert rates_for((1, 128, 160), "png", 10) == {"quick": POOR}
     for shape, encoding in (
         ((3, 64, 128), "png"),
         ((3, 64, 64), "jpeg:70"),
         ((3, 128, 128), "jpeg:90"),
     ):
-        assert not rates_for(shape, encoding)
+        assert not rates_for(shape, encoding, 10)
     one = result(suspicious=True)
     poor = label_evidence(one, terms(one), NAMES, replace(SPEC, encoding="jpeg:70"))
     assert not poor.suspicious

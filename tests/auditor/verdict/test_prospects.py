@@ -77,6 +77,22 @@ def test_small_pictures_are_cleared_as_they_were_measured(
     assert words in decides(small)
 
 
+def test_two_classes_can_be_accused_at_the_effort_that_was_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nulls = replace(NULLS, two={"thorough": CELLS})
+    of_two = LabelPopulation((64, 96), "lossless", {"thorough": POOR}, two=True)
+    monkeypatch.setattr(module, "label_null", lambda: nulls)
+    monkeypatch.setattr(label_scope, "label_rates", lambda: (*measured_as(thorough=GOOD), of_two))
+    able = found(64, 120, 2, effort="thorough")
+    assert (able.accuses, able.clears) == (True, False)
+    assert "an all-clear is not possible: too many backdoors are missed" in decides(able)
+    assert decides(found(64, 120, 2)).endswith("With --effort thorough it decides.")
+    unlike = found(128, 120, 2, effort="thorough")
+    assert not unlike.accuses
+    assert "pictures of 64 to 96 pixels a side in tasks of two classes" in decides(unlike)
+
+
 @pytest.mark.parametrize(("rates", "own"), [(GOOD, True), (replace(GOOD, accused=9), False)])
 def test_where_the_least_change_may_not_accuse_the_first_search_has_the_error_rates(
     rates: LabelRates,

@@ -322,6 +322,17 @@ def test_a_found_trigger_decides_and_no_score_claims_to() -> None:
     assert not any(comparison.decides for comparison in verdict.comparisons)
 
 
+def test_of_two_classes_only_what_a_search_finds_decides() -> None:
+    nothing = TriggerEvidence(suspicious=False, reason=NOTHING, target=3)
+    for trigger in (None, nothing):
+        said = inconclusive(decide(evidence(two_classes=True, trigger=trigger), None))
+        assert "of two classes" in said
+    found = TriggerEvidence(suspicious=True, reason=WORKS, target=3)
+    assert decide(evidence(two_classes=True, trigger=found), None).name == "backdoor-suspected"
+    doubt = binomial_rate(9, 100)
+    inconclusive(decide(evidence(two_classes=True, trigger=found, repeats=doubt), None))
+
+
 def test_a_search_without_a_find_clears_nothing_by_itself() -> None:
     nothing = TriggerEvidence(suspicious=False, reason=NOTHING, target=3)
     assert decide(evidence(1.4, trigger=nothing), None).name == "inconclusive"

@@ -1,4 +1,4 @@
-"""Audits of two classes: no planes, a search that shows what it finds, and no verdict of it."""
+"""Audits of two classes: no planes, and a search that decides only where it was measured."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from auditor.errors import ExitCode
 SIDE = 32
 BOARD = np.array([[1, -1, 1], [-1, 1, -1], [1, -1, 1]], dtype=np.float32)
 Command = Callable[..., Any]
-REASON = "measured for tasks of 5 classes and more only, so no verdict can come of it yet"
+REASON = "miss too many backdoors to clear a model, so only what one finds can decide"
 
 
 def prototypes() -> NDArray[np.float32]:

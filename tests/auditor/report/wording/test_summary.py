@@ -120,7 +120,7 @@ def test_a_finding_that_decides_nothing_says_how_often_it_would_be_wrong(
     report["input"]["shape"] = [1, 48, 48]
     report["trigger"]["best"] |= {"family": "field", "key": "weak-field4", "place": None}
     report["trigger"]["p"] = 0.004
-    rates = rates_for((3, 48, 48), "png")["standard"]
+    rates = rates_for((3, 48, 48), "png", 10)["standard"]
     said = _said(report)
     assert f"{rates.accused} of {rates.clean} clean models were accused" in said.reason
     assert "answers “Dress”" in said.steps[0]
@@ -136,7 +136,7 @@ def test_what_a_search_finds_is_told_by_kind_of_backdoor(make_report: MakeReport
     report["input"]["shape"] = [1, 64, 64]
     report["trigger"]["findings"][0] |= {"family": "field", "key": "weak-field4", "place": None}
     rows = kinds_rows(result_of(report))
-    measured = rates_for((3, 64, 64), "png")["thorough"].kinds
+    measured = rates_for((3, 64, 64), "png", 10)["thorough"].kinds
     assert len(rows) == len(measured) + 1
     waves = next(one for one in measured if one.kind == "sig")
     assert dict(rows)["a wave"].startswith(f"{waves.hits} of {waves.models} (")
@@ -227,7 +227,7 @@ def test_a_habit_can_be_accused_but_not_cleared_by_a_dearer_search(
 ) -> None:
     report = make_report("inconclusive")
     report["trigger"] |= {"suspicious": False, "held_out": RATES, **trigger}
-    rates = rates_for((1, 28, 28), "png")["thorough"]
+    rates = rates_for((1, 28, 28), "png", 10)["thorough"]
     assert ends_of(result_of(report), rates) == verdicts
 
 
