@@ -58,7 +58,7 @@ def measure(model: Record, options: argparse.Namespace) -> Record:
     spec = find(model["name"])
     data = load(spec.task, spec.side, options.data_dir, options.models / "cache")
     rng, classes = np.random.default_rng(spec.side), len(data.info.classes)
-    picked = drawn(data.y_test, classes, EACH, rng)
+    picked = drawn(data.y_test, range(classes), EACH, rng)
     path = options.models / f"{model['name']}.onnx"
     tests = data.x_test[rng.permutation(len(data.x_test))[:IMAGES]]
     seen = _white_box(path, tests, classes) if options.white_box else {}

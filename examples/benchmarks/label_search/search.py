@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fnmatch import fnmatch
 from multiprocessing import Pool
 from pathlib import Path
@@ -41,6 +41,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--effort", choices=tuple(EFFORTS), default="standard")
     parser.add_argument("--coding", default=LOSSLESS, help="lossless, or jpeg:QUALITY")
     parser.add_argument("--each", type=int, help="pictures of each class; 120 in all if left out")
+    parser.add_argument("--of-classes", type=int, help="with --each: of so many classes alone")
     parser.add_argument("--only", default="*", help="models by name, with * and ?")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--most-side", type=int, default=96, help="largest pictures, in pixels")
@@ -54,7 +55,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def search_all(options: argparse.Namespace) -> None:
     """Search what was not searched yet; every row is kept as soon as it is there."""
     rows: list[Record] = read(options.results, {"rows": []})["rows"]
-    asked = (options.effort, options.seed, options.coding, options.each)
+    asked = (options.effort, options.seed, options.coding, options.each, options.of_classes)
     done = {(row["name"], *_asked(row)) for row in rows}
     models = [
         record
@@ -74,9 +75,10 @@ def search_all(options: argparse.Namespace) -> None:
             print(row["name"], row["effort"], row["queries"], file=sys.stderr, flush=True)
 
 
-def _asked(row: Record) -> tuple[str, int, str, int | None]:
+def _asked(row: Record) -> tuple[str, int, str, int | None, int | None]:
     """How a row's model was asked."""
-    return row["effort"], row["seed"], row.get("coding", LOSSLESS), row.get("each")
+    coding = row.get("coding", LOSSLESS)
+    return row["effort"], row["seed"], coding, row.get("each"), row.get("of_classes")
 
 
 def _task(task: tuple[Record, argparse.Namespace]) -> Record:
@@ -91,7 +93,9 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
     data = load(spec.task, spec.side, options.data_dir, models / "cache")
     rng, classes = np.random.default_rng([spec.side, seed]), len(data.info.classes)
     each = options.each or SAMPLES // classes
-    picked = drawn(data.y_test, classes, each, rng)
+    few = rng.permutation(classes)[: options.of_classes] if options.of_classes else range(classes)
+    picked = drawn(data.y_test, sorted(few), each, rng)
+    classes = len(few)
     pixels, truth = data.x_test[picked], data.y_test[picked].astype(np.int64)
     model = input_of(pixels)
     labels = through(classifier(models / f"{record['name']}.onnx"), model, options.coding)
@@ -100,6 +104,7 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
         "name": record["name"], "sha256": record["sha256"], "effort": effort, "seed": seed,
         "classes": classes, "samples": len(picked), "stages": [], "coding": options.coding,
         "each": options.each,
+        **({"of_classes": options.of_classes} if options.of_classes else {}),
     }  # fmt: skip
     null = label_null().of(effort, classes)
     for stage, asked in stages_of(run, labels):
@@ -153,9 +158,9 @@ def started(
     return run
 
 
-def drawn(truth: Any, classes: int, each: int, rng: np.random.Generator) -> Any:
-    """Indices of ``each`` samples of every class, or of all that it has."""
-    pools = [np.flatnonzero(truth == label) for label in range(classes)]
+def drawn(truth: Any, classes: Iterable[int], each: int, rng: np.random.Generator) -> Any:
+    """Indices of ``each`` samples of every one of ``classes``, or of all that it has."""
+    pools = [np.flatnonzero(truth == label) for label in classes]
     return np.concatenate([rng.choice(pool, min(each, len(pool)), False) for pool in pools])
 
 

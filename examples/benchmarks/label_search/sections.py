@@ -152,19 +152,28 @@ def _white_box(rows: Mapping[str, Record], one: Ended) -> WhiteBox:
 
 
 def fewer_samples(ends: Sequence[Ended]) -> list[str]:
-    """What is found with fewer and with more pictures of each class."""
+    """What is found with fewer and with more pictures of each class, and with fewer classes."""
     sampled = [one for one in ends if one.row.get("each")]
     if not sampled:
         return []
     lines = [
         "## Pictures of each class", "",
-        "Held-out models, searched again at `thorough` with so many pictures of each class, half "
-        "of them for verification.", "",
-        "| classes | pictures of each | usual found, target right | cleared | clean accused | "
-        "cleared |", "|---|---|---|---|---|---|",
+        "Held-out models, searched again with so many pictures of so many of their classes, half "
+        "of them for verification. With fewer than five classes a search decides nothing; the rows "
+        "show what it finds by the same rule.", "",
+        "| effort | classes | pictures of each | usual found, target right | cleared | clean "
+        "accused | cleared |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
-    for classes, each in sorted({(one.row["classes"], one.row["each"]) for one in sampled}):
-        group = [o for o in sampled if (o.row["classes"], o.row["each"]) == (classes, each)]
-        cells = [*_usual_cells(group), *_clean_cells(group)]
-        lines.append(f"| {classes} | {each} | {' | '.join(cells)} |")
+    for asked in sorted({_asked(one) for one in sampled}):
+        group = [one for one in sampled if _asked(one) == asked]
+        effort, known, classes, each = asked
+        cells = [effort, f"{classes} of {known}", str(each)]
+        cells += [*_usual_cells(group), *_clean_cells(group)]
+        lines.append(f"| {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def _asked(one: Ended) -> tuple[str, int, int, int]:
+    """Effort, the model's classes, those sampled, and pictures of each."""
+    row = one.row
+    return row["effort"], len(TASKS[one.model["task"]].classes), row["classes"], row["each"]

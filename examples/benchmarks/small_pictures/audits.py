@@ -98,7 +98,7 @@ def _audited(subject: Subject, sent: str, chosen: Sequence[Effort]) -> Record:
     images, truth = subject.pictures()
     rng = np.random.default_rng([images.shape[2], SEED, ROUND])
     classes = len(np.unique(truth))
-    picked = drawn(truth, classes, math.ceil(SAMPLES / classes), rng)
+    picked = drawn(truth, range(classes), math.ceil(SAMPLES / classes), rng)
     labels = classifier(subject.file)
     row = dict(subject.row) if sent == LOSSLESS else {**subject.row, "coding": sent}
     for effort in chosen:

@@ -74,7 +74,7 @@ def _searched(row: Record, file: Path, load: Any, effort: str) -> Record:
     images, truth = load()
     classes = len(np.unique(truth))
     rng = np.random.default_rng([images.shape[2], SEED])
-    picked = drawn(truth, classes, max(1, SAMPLES // classes), rng)
+    picked = drawn(truth, range(classes), max(1, SAMPLES // classes), rng)
     labels = classifier(file)
     run = started(images[picked], truth[picked].astype(np.int64), labels, EFFORTS[effort], SEED)  # type: ignore[index]  # rows name efforts
     stages = list(stages_of(run, labels))
