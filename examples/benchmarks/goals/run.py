@@ -16,6 +16,7 @@ import numpy as np
 from auditor.measured import FEW_CLASSES
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.cells import auroc_cell, auroc_of, rate_cell, surprise
+from examples.benchmarks.goals import curves
 from examples.benchmarks.label_search.run import all_ends
 from examples.benchmarks.label_search.tables import Ended, coding, fragile, serves
 from examples.benchmarks.small_pictures import audits
@@ -24,7 +25,9 @@ from examples.benchmarks.zoo_models import ATTACKS, PATCHES
 from examples.zoo.photos.cells import HELD_OUT
 
 PAGE = Path(__file__).with_name("README.md")
+PICTURE = Path(__file__).with_name("curves.png")
 EFFORTS = ("standard", "thorough", "exhaustive")
+EVERY_EFFORT = ("quick", *EFFORTS)
 SIZES = ((64, 96), (97, 320))
 PHOTO_PATCHES = ("badnets-corner", "badnets-inside", "badnets-any", "trojan")
 Cell = Callable[[Sequence[Record], str], str]
@@ -33,15 +36,20 @@ Cell = Callable[[Sequence[Record], str], str]
 def main() -> None:
     """Write the page."""
     argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
+    rows, ends = read(audits.ROWS, []), _held_out()
     lines = [
         "# Beside the goals", "",
         "    python -m examples.benchmarks goals", "",
         "What was set when the searches were planned, for attackers as papers have them, and what "
         "held-out models show. Exact 95 % intervals, DeLong's for areas.", "",
-        *_small(read(audits.ROWS, [])),
-        *_photos(),
+        "![Found against queries, clean models accused, and ROC](curves.png)", "",
+        "All-to-one backdoors of usual attackers; by attack where there are "
+        f"{curves.LEAST_MODELS} models or more.", "",
+        *_small(rows),
+        *_photos(ends),
     ]  # fmt: skip
     write_page(PAGE, "\n".join(lines))
+    curves.draw(PICTURE, {"28 to 40 px": _small_ends(rows), **_photo_ends(ends)})
 
 
 # ---- small pictures ----------------------------------------------------------------------------
@@ -146,13 +154,47 @@ def _mean_and_worst(clean: Sequence[float], of: dict[str, list[float]]) -> str:
 # ---- photographs -------------------------------------------------------------------------------
 
 
-def _photos() -> list[str]:
-    """The goals of photographs: held-out models of five classes and more, without loss."""
-    ends = [
+def _held_out() -> list[Ended]:
+    """Searches of held-out models of five classes and more, without loss."""
+    return [
         one for one in all_ends()
         if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
         and coding(one.row) == LOSSLESS and not one.row.get("each")
     ]  # fmt: skip
+
+
+def _photo_ends(ends: Sequence[Ended]) -> dict[str, list[curves.End]]:
+    """The same as the curves take them, by size: clean models and those of usual attackers."""
+    drawn: dict[str, list[curves.End]] = {}
+    for low, high in SIZES:
+        drawn[f"{low} to {high} px"] = [
+            curves.End(
+                one.row["effort"], "clean" if one.group == "clean" else one.model["attack"],
+                one.suspicious, one.queries, surprise(one.p),
+            )
+            for effort in EVERY_EFFORT
+            for one in ends
+            if low <= one.model["side"] <= high and one.group in {"clean", "usual"}
+            and one.row["effort"] == effort
+        ]  # fmt: skip
+    return drawn
+
+
+def _small_ends(rows: Sequence[Record]) -> list[curves.End]:
+    """The zoo's audits as the curves take them."""
+    return [
+        curves.End(
+            effort, row["group"], end["suspicious"], end["queries"], surprise(end["p"])
+        )
+        for effort in EFFORTS
+        for row in rows
+        if not row["photo"] and effort in row and row["group"] in {"clean", *ATTACKS}
+        for end in (row[effort],)
+    ]  # fmt: skip
+
+
+def _photos(ends: Sequence[Ended]) -> list[str]:
+    """The goals of photographs."""
     lines = []
     for low, high in SIZES:
         sized = [one for one in ends if low <= one.model["side"] <= high]
@@ -161,10 +203,11 @@ def _photos() -> list[str]:
 
 
 def _photo_table(head: str, ends: Sequence[Ended]) -> list[str]:
-    efforts = ("standard", "thorough")
+    asked = {one.row["effort"] for one in ends}
+    efforts = [name for name in EFFORTS if name in asked]
     lines = [
-        f"## {head}", "", "The goals are for the larger effort.", "",
-        "| figure | goal | " + " | ".join(efforts) + " |", "|---|---|---|---|",
+        f"## {head}", "", "The goals are for `thorough`.", "",
+        "| figure | goal | " + " | ".join(efforts) + " |", "|---|---|" + "---|" * len(efforts),
     ]  # fmt: skip
     every: dict[str, tuple[str, Callable[[Sequence[Ended]], str]]] = {
         "AUROC, patches of usual attackers": ("0.99", lambda e: _photo_auroc(e, PHOTO_PATCHES)),
@@ -188,7 +231,7 @@ def _photo_table(head: str, ends: Sequence[Ended]) -> list[str]:
     }  # fmt: skip
     by_effort = [[one for one in ends if one.row["effort"] == name] for name in efforts]
     for name, (goal, cell) in every.items():
-        lines.append(_line(name, goal, [cell(part) if part else "–" for part in by_effort]))
+        lines.append(_line(name, goal, [cell(part) for part in by_effort]))
     return [*lines, ""]
 
 
