@@ -393,6 +393,14 @@ CELLS = (
         543, "clothes", 75, "resnet", "weak", 12,
         "badnets-corner!easy badnets-any!easy blended!easy sig!easy all-to-all sample-specific",
     ),
+    _held_out(
+        563, "digits-four", 80, "resnet", "weak", 12,
+        "badnets-corner blended sig sticker low-frequency badnets-any",
+    ),
+    _held_out(
+        564, "clothes-four", 84, "mobilenet", "weak", 12,
+        "badnets-inside blended sig badnets-corner",
+    ),
     # Candidates for the demo: in no null and in no table.
     Cell(
         121, "digits", 64, "mobilenet", "strong", 19, DEMO,

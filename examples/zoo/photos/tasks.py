@@ -1,6 +1,6 @@
 """The classification tasks: a data set, and the label of each of its classes.
 
-A binary task joins the classes of a data set into two. This file is plain data, so that the
+A binary task joins the classes of a data set into two, others into three or four. This file is plain data, so that the
 manifest and the index work without Pillow and torch.
 """
 
@@ -53,4 +53,15 @@ TASKS = {
     "sunflower": _one_against_rest("flowers", FLOWERS, "sunflower"),
     "x-ray": _all("chest-xray", X_RAYS, 1, alike=True),
     "x-ray-half": Task("chest-xray", X_RAYS, (1, 0, 1), ("no-finding", "finding"), 1, alike=True),
-}
+    "digits-four": Task(
+        "sign-digits", DIGITS, (0, 0, 0, 1, 1, 1, 2, 2, 3, 3),
+        ("0-to-2", "3-to-5", "6-or-7", "8-or-9"), alike=True,
+    ),
+    "flowers-three": Task(
+        "flowers", FLOWERS, (0, 0, 1, 2, 1), ("daisy-or-dandelion", "rose-or-tulip", "sunflower")
+    ),
+    "clothes-four": Task(
+        "clothing", CLOTHES, (2, 3, 0, 0, 1, 0, 3, 1, 1, 0),
+        ("upper", "lower", "dress", "hat-or-shoes"),
+    ),
+}  # fmt: skip
