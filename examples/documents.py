@@ -99,8 +99,8 @@ def _both_searches() -> str:
 def _photographs() -> str:
     """Error rates on photographs, of the sizes and at the efforts at which a search decides."""
     lines = [
-        f"Photographs of {FEW_CLASSES} classes or more, where two are not said. Where no share of "
-        f"cleared ones stands, none is cleared.{_careful()}\n",
+        f"Photographs of {FEW_CLASSES} classes or more, where fewer are not said. Where no share "
+        f"of cleared ones stands, none is cleared.{_careful()}\n",
         "| pixels | effort | clean accused | cleared | usual backdoors found | cleared |",
         "|---|---|---|---|---|---|",
     ]
@@ -119,7 +119,7 @@ def _merged() -> list[LabelPopulation]:
     """Pictures and tasks that are alike, whatever plans their efforts were measured for."""
     alike: dict[tuple[Any, ...], LabelPopulation] = {}
     for one in label_rates():
-        key = (one.sides, one.coding, one.two)
+        key = (one.sides, one.coding, one.classes)
         earlier = alike.get(key)
         efforts = one.efforts if earlier is None else {**earlier.efforts, **one.efforts}
         alike[key] = replace(one, efforts=efforts)
@@ -146,7 +146,9 @@ def _photograph(population: LabelPopulation, effort: Effort) -> str:
     rates, (low, high) = population.efforts[effort], population.sides
     quality = jpeg_quality(population.coding)
     size = f"{low} to {high}" + (f", JPEG of quality {quality} or more" if quality else "")
-    size += ", two classes" if population.two else ""
+    size += {"many": "", "few": ", three or four classes", "two": ", two classes"}[
+        population.classes
+    ]
     clears = clears_at(rates)
     cells = [
         size, f"`{effort}`", of(rates.accused, rates.clean),

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 from auditor.errors import AuditError
 from auditor.measured.types import (
     FEW_CLASSES,
+    ClassGroup,
     ClearingRates,
     Counted,
     DecisionRates,
@@ -43,6 +44,7 @@ __all__ = [
     "FEW_CLASSES",
     "FOLDER",
     "NAMES",
+    "ClassGroup",
     "ClearingRates",
     "Counted",
     "DecisionRates",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 
 class _Strict:
@@ -254,6 +254,8 @@ class LabelCell(_Strict):
 
 FEW_CLASSES = 5
 """Fewer classes than this have little to say about one another."""
+ClassGroup = Literal["many", "few", "two"]
+"""Tasks that are judged together, by their number of classes."""
 LabelNull = Mapping[str, LabelCell]
 """Clean models' values in a search label by label, by kind of change."""
 
@@ -332,14 +334,14 @@ class LabelPopulation(_Strict):
         sides: least and largest side of the pictures, in pixels.
         coding: ``lossless``, or ``jpeg:QUALITY`` as the pictures travel.
         efforts: the ends, by effort.
-        two: True of tasks of two classes; else they are of five and more.
+        classes: of tasks of five classes and more, of three or four, or of two.
         since: version of the first plans that are judged by them.
     """
 
     sides: tuple[int, int]
     coding: str
     efforts: dict[str, LabelRates]
-    two: bool = False
+    classes: ClassGroup = "many"
     since: int = 0
 
 

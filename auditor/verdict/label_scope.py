@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from adapters.contract import InputSpec
 from auditor.measured import (
     FEW_CLASSES,
+    ClassGroup,
     LabelPopulation,
     LabelRates,
     label_rates,
@@ -30,9 +31,10 @@ def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str,
     of so many ``classes``.
 
     JPEG of a better quality than any measured is judged by the nearest below it. Empty if nothing
-    like it was measured; tasks of three and four classes have those of more, which decide nothing.
+    like it was measured. Tasks of three and four classes have those of more where none of them was:
+    :func:`judged` tells that they decide nothing then.
     """
-    near = [one for one in _populations(classes) if _holds(one, shape, encoding)]
+    near = [one for one in _alike(shape, classes) if _holds(one, shape, encoding)]
     best = max((jpeg_quality(one.coding) or 0 for one in near), default=0)
     efforts: dict[str, LabelRates] = {}
     for one in near:
@@ -41,10 +43,27 @@ def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str,
     return {name: efforts[name] for name in EFFORTS if name in efforts}
 
 
-def _populations(classes: int) -> list[LabelPopulation]:
-    """Those of tasks like one of so many classes."""
+def group_of(classes: int) -> ClassGroup:
+    """The tasks that one of so many ``classes`` is judged with."""
+    if classes < PLANE_CLASSES:
+        return "two"
+    return "few" if classes < FEW_CLASSES else "many"
+
+
+def judged(shape: Sequence[int], classes: int) -> bool:
+    """True if models of such pictures and so many ``classes`` were measured."""
+    return any(one.classes == group_of(classes) for one in _alike(shape, classes))
+
+
+def _alike(shape: Sequence[int], classes: int) -> list[LabelPopulation]:
+    """Populations of tasks like one of so many classes; for three or four classes, where no such
+    task has pictures of that size, of more.
+    """
     every = (*small_label_rates(), *label_rates())
-    return [one for one in every if one.two == (classes < PLANE_CLASSES)]
+    own = [one for one in every if one.classes == group_of(classes)]
+    if group_of(classes) == "few" and not any(_has_size(one, shape) for one in own):
+        return [one for one in every if one.classes == "many"]
+    return own
 
 
 def _has_size(one: LabelPopulation, shape: Sequence[int]) -> bool:
@@ -100,19 +119,20 @@ def clears_at(rates: LabelRates, *, after_success: bool = False) -> bool:
 def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | None:
     """The limit that an input lies outside of, or None if it lies inside all of them.
 
-    Of three or four classes one draws the others naturally, under many changes: all clean models
-    that a search ever accused were such. Tasks of two have clean models of their own.
+    Of few classes one draws the others naturally, under many changes, so tasks of two and of three
+    or four have clean models of their own.
     """
-    alike, two = _populations(classes), classes < PLANE_CLASSES
+    alike = _alike(spec.shape, classes)
     if not alike:
         return KnownOnlyFor("classes")
+    group = alike[0].classes
     sized = [one for one in alike if _has_size(one, spec.shape)]
     if not sized:
         large = [one for one in alike if searched_by_label(one.sides[1:])]
         beyond = max(spec.shape[1:]) > max(one.sides[1] for one in large)
         sides = [side for one in (alike if beyond else large) for side in one.sides]
-        return KnownOnlyFor("side", sides=(min(sides), max(sides)), two=two)
+        return KnownOnlyFor("side", sides=(min(sides), max(sides)), classes=group)
     if not rates_for(spec.shape, spec.encoding, classes):
         measured = [quality for one in sized if (quality := jpeg_quality(one.coding))]
-        return KnownOnlyFor("coding", min(measured, default=None), two=two)
-    return KnownOnlyFor("classes") if not two and classes < FEW_CLASSES else None
+        return KnownOnlyFor("coding", min(measured, default=None), classes=group)
+    return None if judged(spec.shape, classes) else KnownOnlyFor("classes")

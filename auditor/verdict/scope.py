@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from adapters.contract import InputSpec
-from auditor.measured import earlier_search, jpeg_rates
+from auditor.measured import ClassGroup, earlier_search, jpeg_rates
 from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.settings import SUCCESS_SIDES
 
@@ -31,13 +31,13 @@ class KnownOnlyFor:
             classes and more) or ``search`` (searches that were measured).
         least_quality: lowest JPEG quality that was measured, or None.
         sides: sides, in pixels, that were measured.
-        two: True if the input is of a task of two classes, which were measured by themselves.
+        classes: of the tasks that were measured.
     """
 
     limit: Literal["side", "coding", "classes", "search"]
     least_quality: int | None = None
     sides: tuple[int, int] = NULL_SIDES
-    two: bool = False
+    classes: ClassGroup = "many"
 
 
 def image_coding(encoding: str) -> str:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from auditor.measured import (
-    FEW_CLASSES,
     ClearingRates,
     LabelRates,
     search_queries,
     trigger_clearing,
 )
-from auditor.plan.draw import PLANE_CLASSES
 from auditor.probes.label_search.judge import family_of, limits_for, may_accuse
 from auditor.probes.label_search.settings import EFFORTS, searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
@@ -20,7 +18,7 @@ from auditor.report.result.trigger import TriggerPart
 from auditor.report.wording.search import asked_by_label, by_label, effort_by_label
 from auditor.report.wording.terms import deciding
 from auditor.verdict.clearing import LEAST_CLEARING, Need, search_need
-from auditor.verdict.label_scope import accuses_at, clears_at, rates_for
+from auditor.verdict.label_scope import accuses_at, clears_at, judged, rates_for
 
 
 def rates_of(result: Result) -> Mapping[str, LabelRates]:
@@ -39,7 +37,7 @@ def deciding_effort(result: Result) -> tuple[str, LabelRates] | None:
 
     None if there is none, or if such pictures, codings or numbers of classes were not measured.
     """
-    if PLANE_CLASSES <= classes_of(result) < FEW_CLASSES:
+    if not judged(result.input.shape, classes_of(result)):
         return None
     rates, order = rates_of(result), [*EFFORTS]
     own = order.index(result.settings.effort)  # type: ignore[arg-type]  # reports hold any text

@@ -60,7 +60,12 @@ def sentence(reason: Reason) -> str:
 
 def only_words(only: KnownOnlyFor) -> str:
     """The inputs for which it is known what clean models show."""
-    return f"{_limit_words(only)}{' in tasks of two classes' if only.two else ''}"
+    return f"{_limit_words(only)}{_OF_CLASSES[only.classes]}"
+
+
+_OF_CLASSES = {
+    "many": "", "few": " in tasks of three or four classes", "two": " in tasks of two classes",
+}  # fmt: skip
 
 
 def _limit_words(only: KnownOnlyFor) -> str:

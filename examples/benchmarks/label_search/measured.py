@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from auditor.measured import LabelCell, LabelRates, Provenance
+from auditor.measured import ClassGroup, LabelCell, LabelRates, Provenance
 from auditor.plan.digest import MORE_NULLS
+from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import OF_NULL, SIDES, Ended, coding, fragile
 from examples.benchmarks.measured_files import Origin, counted, write_file
@@ -23,8 +24,8 @@ PHOTOS_CLEAN = Origin(
 PHOTOS_HELD_OUT = Origin(
     "label_search",
     ("label_search/data.json.gz",),
-    "Searches label by label of held-out photo models of two classes, and of five and more, one "
-    "each at each effort, judged by clean development models.",
+    "Searches label by label of held-out photo models, one each at each effort, "
+    " judged by clean development models.",
 )
 LabelCells = Mapping[str, Mapping[str, LabelCell]]
 
@@ -64,8 +65,8 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
     for low, high in SIDES:
         sized = [one for one in ends if low <= one.model["side"] <= high]
         groups = {_alike(one) for one in sized}
-        for sent, two, since in sorted(groups, key=lambda one: (one[1], one[0] != LOSSLESS, one)):
-            alike = [one for one in sized if _alike(one) == (sent, two, since)]
+        for sent, group, since in sorted(groups, key=_order):
+            alike = [one for one in sized if _alike(one) == (sent, group, since)]
             if not {"clean", "usual"} <= {one.group for one in alike}:
                 continue  # the page shows them; no rate of a search can be known by them
             efforts = {
@@ -75,18 +76,26 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
             # Sizes above those of the null reach as far as they were measured.
             most = high if high <= OF_NULL[1] else max(one.model["side"] for one in alike)
             part = {"sides": [low, most], "coding": sent, "efforts": efforts}
-            values.append(part | ({"two": two, "since": since} if since else {}))
+            values.append(part | ({"classes": group, "since": since} if since else {}))
     write_file("label_rates", made, values)
 
 
-def _alike(one: Ended) -> tuple[str, bool, int]:
-    """Coding of a search, if its task has two classes, and the plans that are judged by it: what
+Alike = tuple[str, ClassGroup, int]
+
+
+def _alike(one: Ended) -> Alike:
+    """Coding of a search, its task's number of classes, and the plans that are judged by it: what
     was measured for later ones must not change what earlier ones said.
     """
-    two, effort = one.row["classes"] == 2, one.row["effort"]
+    group, effort = group_of(one.row["classes"]), one.row["effort"]
     large = one.model["side"] > OF_NULL[1] and effort != "thorough"
-    later = two or large or effort == "exhaustive"
-    return coding(one.row), two, MORE_NULLS if later else 0
+    later = group != "many" or large or effort == "exhaustive"
+    return coding(one.row), group, MORE_NULLS if later else 0
+
+
+def _order(alike: Alike) -> tuple[int, bool, str, int]:
+    coding_of, group, since = alike
+    return ("many", "few", "two").index(group), coding_of != LOSSLESS, coding_of, since
 
 
 def _photo_origin(made: Origin, rows: Sequence[Record], models: Mapping[str, Record]) -> Provenance:

@@ -120,7 +120,7 @@ def write_all(options: argparse.Namespace) -> None:
 def _write_measured(
     rows: Sequence[Record], models: dict[str, Record], nulls: Nulls, ends: Sequence[Ended]
 ) -> None:
-    """Write the product's numbers: of tasks of three and four classes there are too few models."""
+    """Write the product's numbers."""
     written = {
         group: {
             effort: cells
@@ -135,12 +135,7 @@ def _write_measured(
     ]  # fmt: skip
     sides = [models[row["name"]]["side"] for row in clean]
     write_label_null((min(sides), max(sides)), written["many"], written["two"], clean, models)
-    held_out = [one for one in ends if serves(one.model) == HELD_OUT]
-    write_label_rates([one for one in held_out if _judged(one.row["classes"])])
-
-
-def _judged(classes: int) -> bool:
-    return classes == 2 or classes >= FEW_CLASSES
+    write_label_rates([one for one in ends if serves(one.model) == HELD_OUT])
 
 
 def _two(row: Record) -> str:

@@ -1,7 +1,7 @@
 """The classification tasks: a data set, and the label of each of its classes.
 
-A binary task joins the classes of a data set into two, others into three or four. This file is plain data, so that the
-manifest and the index work without Pillow and torch.
+A binary task joins the classes of a data set into two, others into three or four. This file is
+plain data, so that the manifest and the index work without Pillow and torch.
 """
 
 from __future__ import annotations

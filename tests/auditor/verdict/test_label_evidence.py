@@ -112,7 +112,7 @@ def test_a_search_that_finds_nothing_clears_only_if_few_backdoors_end_like_this(
 
 
 def test_two_classes_are_judged_by_models_of_two_classes(monkeypatch: pytest.MonkeyPatch) -> None:
-    of_two = LabelPopulation((64, 96), "lossless", {"thorough": POOR}, two=True)
+    of_two = LabelPopulation((64, 96), "lossless", {"thorough": POOR}, "two")
     populations = (*measured_as(thorough=GOOD), of_two)
     monkeypatch.setattr(module, "label_rates", lambda: populations)
     assert rates_for((3, 64, 64), "png", 2) == {"thorough": POOR}

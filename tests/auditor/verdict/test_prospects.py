@@ -81,7 +81,7 @@ def test_two_classes_can_be_accused_at_the_effort_that_was_measured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     nulls = replace(NULLS, two={"thorough": CELLS})
-    of_two = LabelPopulation((64, 96), "lossless", {"thorough": POOR}, two=True)
+    of_two = LabelPopulation((64, 96), "lossless", {"thorough": POOR}, "two")
     monkeypatch.setattr(module, "label_null", lambda: nulls)
     monkeypatch.setattr(label_scope, "label_rates", lambda: (*measured_as(thorough=GOOD), of_two))
     able = found(64, 120, 2, effort="thorough")
