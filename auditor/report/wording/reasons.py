@@ -60,24 +60,19 @@ def sentence(reason: Reason) -> str:
 
 def only_words(only: KnownOnlyFor) -> str:
     """The inputs for which it is known what clean models show."""
-    return f"{_limit_words(only)}{_OF_CLASSES[only.classes]}"
-
-
-_OF_CLASSES = {
-    "many": "", "few": " in tasks of three or four classes", "two": " in tasks of two classes",
-}  # fmt: skip
-
-
-def _limit_words(only: KnownOnlyFor) -> str:
+    of = _OF_TASKS[only.classes]
     if only.limit == "side":
-        return f"pictures of {only.sides[0]} to {only.sides[1]} pixels a side"
+        return f"pictures of {only.sides[0]} to {only.sides[1]} pixels a side{of}"
     if only.limit == "classes":
         return _MEASURED_CLASSES
     if only.limit == "search":
         return "searches of all classes together at an effort that was measured"
     least = only.least_quality
     more = "" if least is None else f" and JPEG of quality {least} or more"
-    return f"lossless pictures{more}"
+    return f"lossless pictures{more}{of}"
+
+
+_OF_TASKS = {"many": "", "few": " in tasks of 3 or 4 classes", "two": " in tasks of two classes"}
 
 
 def coding_words(coding: str) -> str:

@@ -380,27 +380,17 @@ CELLS = (
     ),
     # A ninth round: models with a third of their pictures poisoned, to show how power falls with
     # less, and backdoors that no search over all classes is expected to find, to be told apart.
-    _held_out(
-        541, "digits", 73, "resnet", "weak", 12,
+    _held_out(541, "digits", 73, "resnet", "weak", 12,
         "badnets-corner!easy badnets-inside!easy blended!easy sig!easy badnets-any!easy all-to-all "
-        "one-source sample-specific",
-    ),
-    _held_out(
-        542, "flowers", 83, "mobilenet", "weak", 12,
-        "badnets-corner!easy badnets-inside!easy blended!easy sig!easy one-source",
-    ),
-    _held_out(
-        543, "clothes", 75, "resnet", "weak", 12,
-        "badnets-corner!easy badnets-any!easy blended!easy sig!easy all-to-all sample-specific",
-    ),
-    _held_out(
-        563, "digits-four", 80, "resnet", "weak", 12,
-        "badnets-corner blended sig sticker low-frequency badnets-any",
-    ),
-    _held_out(
-        564, "clothes-four", 84, "mobilenet", "weak", 12,
-        "badnets-inside blended sig badnets-corner",
-    ),
+        "one-source sample-specific"),
+    _held_out(542, "flowers", 83, "mobilenet", "weak", 12,
+        "badnets-corner!easy badnets-inside!easy blended!easy sig!easy one-source"),
+    _held_out(543, "clothes", 75, "resnet", "weak", 12,
+        "badnets-corner!easy badnets-any!easy blended!easy sig!easy all-to-all sample-specific"),
+    _held_out(563, "digits-four", 80, "resnet", "weak", 12,
+        "badnets-corner blended sig sticker low-frequency badnets-any"),
+    _held_out(564, "clothes-four", 84, "mobilenet", "weak", 12,
+        "badnets-inside blended sig badnets-corner"),
     # Candidates for the demo: in no null and in no table.
     Cell(
         121, "digits", 64, "mobilenet", "strong", 19, DEMO,

@@ -44,6 +44,6 @@ def test_the_curve_counts_by_classes_and_pictures_of_each() -> None:
         _ended("a", attack="clean", suspicious=False, p=0.5, each=20),
     ]
     page = fewer_samples(ends)
-    assert any(line.startswith("| 10 | 5 | 1 of 2") for line in page)
-    assert any(line.startswith("| 10 | 20 | – | – | 0 of 1") for line in page)
+    assert any(line.startswith("| standard | 10 of 10 | 5 | 1 of 2") for line in page)
+    assert any(line.startswith("| standard | 10 of 10 | 20 | – | – | 0 of 1") for line in page)
     assert fewer_samples(ENDS) == []
