@@ -10,7 +10,8 @@ from examples.benchmarks.label_search.tables import Ended
 
 def _ended(name: str, *, attack: str, suspicious: bool, p: float, each: int | None = None) -> Ended:
     row = {"name": name, "effort": "thorough", "classes": 10, "each": each}
-    model: dict[str, Any] = {"name": name, "attack": attack, "care": "usual", "target": 3}
+    model: dict[str, Any] = {"name": name, "task": "digits", "attack": attack, "care": "usual"}
+    model["target"] = 3
     return Ended(row, model, suspicious, not suspicious, 3 if suspicious else None, p, 900, "")
 
 
@@ -44,6 +45,6 @@ def test_the_curve_counts_by_classes_and_pictures_of_each() -> None:
         _ended("a", attack="clean", suspicious=False, p=0.5, each=20),
     ]
     page = fewer_samples(ends)
-    assert any(line.startswith("| standard | 10 of 10 | 5 | 1 of 2") for line in page)
-    assert any(line.startswith("| standard | 10 of 10 | 20 | – | – | 0 of 1") for line in page)
+    assert any(line.startswith("| thorough | 10 of 10 | 5 | 1 of 2") for line in page)
+    assert any(line.startswith("| thorough | 10 of 10 | 20 | – | – | 0 of 1") for line in page)
     assert fewer_samples(ENDS) == []
