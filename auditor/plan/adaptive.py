@@ -17,7 +17,7 @@ from auditor.measured import LabelNull
 from auditor.plan.digest import SECOND_BY_LABEL, SECOND_SEARCH
 from auditor.plan.draw import pick_search_samples, picked
 from auditor.plan.plan import AuditPlan
-from auditor.plan.searches import judged_later
+from auditor.plan.searches import deeper_again, judged_later
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
@@ -109,10 +109,10 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     if not (plan.by_label_only and plan.twice and borderline(found, limits.level)):
         return found
     assert found.best is not None
+    deeper = same_kind(found.best.key, settings, deeper_again(plan.version))
     again = yield from label_search(
-        *samples, spec, same_kind(found.best.key, settings), effort, seed + SECOND_STREAM,
-        limits=again_limits(limits),
-    )  # fmt: skip
+        *samples, spec, deeper, effort, seed + SECOND_STREAM, limits=again_limits(limits)
+    )
     return confirm(found, again)
 
 

@@ -37,7 +37,7 @@ to 63 pixels and few grey levels none that travel as JPEG, and in which a patch 
 must move nine tenths of the samples."""
 MORE_NULLS = 8
 """First version whose searches label by label of larger pictures are judged for two classes, and at
-``exhaustive``."""
+``exhaustive``, and are deeper the second time."""
 BY_PIXELS = 7
 """First version whose searches' pictures are hashed as 8-bit pixels, each once."""
 CONFIRMS = 5

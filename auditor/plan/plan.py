@@ -30,6 +30,7 @@ from auditor.plan.digest import (
 )
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.searches import (
+    deeper_again,
     label_search,
     measured_by_label,
     trigger_of_version,
@@ -38,11 +39,7 @@ from auditor.plan.searches import (
 from auditor.plan.settings import PERTURBATION_QUERIES, ROUND_PLANES, AuditSettings
 from auditor.probes.base import FixedProbe, array_digest
 from auditor.probes.label_map import most_queries
-from auditor.probes.label_search.settings import (
-    Effort,
-    LabelSearchSettings,
-    searched_by_label,
-)
+from auditor.probes.label_search.settings import Effort, LabelSearchSettings, searched_by_label
 from auditor.probes.net_points import NetPointsProbe
 from auditor.probes.perturbations.catalogue import CATALOGUE
 from auditor.probes.perturbations.probe import PerturbationProbe
@@ -174,7 +171,9 @@ class AuditPlan:
         samples = len(self.search_samples)
         label_by_label = self.by_label.most_queries(samples) if self.by_label else 0
         if self.by_label is not None and self.by_label_only:
-            return label_by_label + self.twice * most_of_same_kind(self.by_label, samples)
+            return label_by_label + self.twice * most_of_same_kind(
+                self.by_label, samples, deeper_again(self.version)
+            )
         per_source = most_source_queries(self.trigger, samples)
         return per_source + label_by_label + (1 + self.twice) * self.trigger.most_queries
 

@@ -27,6 +27,7 @@ from auditor.probes.label_search.settings import (
     label_effort,
     searched_by_label,
 )
+from auditor.probes.second_search import DEEPER
 from auditor.probes.trigger_search.controls import two_toned
 from auditor.probes.trigger_search.judge import PLANTED_SHARE
 from auditor.probes.trigger_search.settings import TriggerSettings
@@ -77,6 +78,11 @@ def measured_by_label(classes: NDArray[np.int64], spec: InputSpec | None) -> boo
     tasks of so many true ``classes`` ``(n,)``.
     """
     return not (spec is not None and spec.lossy) and len(np.unique(classes)) >= FEW_CLASSES
+
+
+def deeper_again(version: int) -> int:
+    """Factor of the draws of a second search label by label of larger pictures."""
+    return DEEPER if version >= MORE_NULLS else 1
 
 
 def judged_later(classes: NDArray[np.int64], settings: AuditSettings, version: int) -> bool:

@@ -27,6 +27,8 @@ SECOND_STREAM = 1_000_003
 AGAIN = 4
 """Factor of the level up to which a second search label by label finds a change again."""
 _ADDED = ("field4", "field8")
+DEEPER = 2
+"""Factor of the draws and places of a second search label by label."""
 FAMILIES: Mapping[str, tuple[str, ...]] = {
     "field": _ADDED, "noise": _ADDED, "blend": _ADDED, "wave": _ADDED, "warp": ("warp",),
     "quantise": (),
@@ -51,23 +53,33 @@ def weakest(found: TriggerResult) -> LabelSearchSettings | None:
     return replace(EFFORTS["thorough"], random_draws=0, families=families, patch_sides=())
 
 
-def same_kind(key: str, settings: LabelSearchSettings) -> LabelSearchSettings:
+def same_kind(key: str, settings: LabelSearchSettings, deeper: int = DEEPER) -> LabelSearchSettings:
     """``settings`` of a search label by label for changes of ``key`` alone.
 
     Random changes of every kind are drawn if it is one, and fewer grey levels are tried always.
+
+    Args:
+        key: the kind.
+        settings: of the first search.
+        deeper: factor of its draws and places. A search finds what was planted by chance, and one
+            that is no deeper than the first loses much of what that found.
     """
     family, _, name = key.partition("-")
     return replace(
         settings,
-        random_draws=settings.random_draws if family == "random" else 0,
+        random_draws=deeper * settings.random_draws if family == "random" else 0,
         families=(name,) if family == "weak" else (),
+        strength_draws=deeper * settings.strength_draws,
         patch_sides=(int(name.removeprefix("patch")),) if family == "small" else (),
+        place_draws=deeper * settings.place_draws,
+        places=deeper * settings.places,
+        arms=deeper * settings.arms,
     )
 
 
-def most_of_same_kind(settings: LabelSearchSettings, samples: int) -> int:
+def most_of_same_kind(settings: LabelSearchSettings, samples: int, deeper: int = DEEPER) -> int:
     """More than :func:`same_kind` of any finding of a search with ``settings`` asks."""
-    return max(same_kind(key, settings).most_queries(samples) for key in keys(settings))
+    return max(same_kind(key, settings, deeper).most_queries(samples) for key in keys(settings))
 
 
 def again_limits(limits: AccusingLimits) -> AccusingLimits:

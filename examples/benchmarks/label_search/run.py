@@ -3,8 +3,9 @@
     python -m examples.benchmarks label_search search --data-dir DATA --models MODELS
     python -m examples.benchmarks label_search [--write-measured]
 
-``search`` asks trained photo models and adds one row per search to ``data.json.gz``; ``beside``
-runs other methods on them (:mod:`beside`); without a step the page is written from both.
+``search`` asks trained photo models and adds one row per search to ``data.json.gz``; ``again`` makes
+second searches of what was found near its level anew, as the product makes them; ``beside`` runs
+other methods on them (:mod:`beside`); without a step the page is written from both.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from examples.benchmarks.cells import auroc_cell, rate_cell, surprise
 from examples.benchmarks.label_search.beside import DATA as BESIDE
 from examples.benchmarks.label_search.beside import measure_all
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
-from examples.benchmarks.label_search.search import DATA, add_options, search_all
+from examples.benchmarks.label_search.search import DATA, add_options, search_again, search_all
 from examples.benchmarks.label_search.sections import beside, by_kind, fewer_samples
 from examples.benchmarks.label_search.tables import (
     OF_NULL,
@@ -59,7 +60,7 @@ Nulls = dict[str, dict[str, dict[str, LabelCell]]]
 def main() -> None:
     """Search, or write the page."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("step", nargs="?", choices=("search", "beside", "report"), default="report")
+    parser.add_argument("step", nargs="?", choices=STEPS, default="report")
     add_options(parser)
     parser.add_argument(
         "--minutes", type=float, default=float("inf"), help="beside: start none after"
@@ -67,13 +68,7 @@ def main() -> None:
     parser.add_argument("--white-box", action="store_true", help="beside: with torch")
     measured_files.add_option(parser)
     options = parser.parse_args()
-    if options.step == "search":
-        search_all(options)
-        return
-    if options.step == "beside":
-        measure_all(options)
-        return
-    write_all(options)
+    STEPS[options.step](options)
 
 
 def all_ends(results: Path = DATA) -> list[Ended]:
@@ -136,6 +131,12 @@ def _write_measured(
     sides = [models[row["name"]]["side"] for row in clean]
     write_label_null((min(sides), max(sides)), written["many"], written["two"], clean, models)
     write_label_rates([one for one in ends if serves(one.model) == HELD_OUT])
+
+
+STEPS = {
+    "search": search_all, "again": search_again, "beside": measure_all, "report": write_all,
+}  # fmt: skip
+"""What the command does, by its step."""
 
 
 def _two(row: Record) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatch
+from functools import partial
 from multiprocessing import Pool
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from adapters.images import encode_image
 from auditor.measured import LabelNull, label_null
 from auditor.probes.label_search.search import LabelSearch, prepare
 from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
-from auditor.probes.second_search import SECOND_STREAM, same_kind
+from auditor.probes.second_search import DEEPER, SECOND_STREAM, same_kind
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import first_suspicious, near_its_level, serves
 from examples.benchmarks.stored import Record, read, write
@@ -75,6 +76,22 @@ def search_all(options: argparse.Namespace) -> None:
             print(row["name"], row["effort"], row["queries"], file=sys.stderr, flush=True)
 
 
+def search_again(options: argparse.Namespace) -> None:
+    """Make the second searches of kept rows anew, of the models that there are."""
+    kept = read(options.results, {"rows": []})
+    models = read_records(options.models)
+    for place, row in enumerate(kept["rows"]):
+        record = models.get(row["name"])
+        if record is None or record["sha256"] != row["sha256"] or row.get("each"):
+            continue
+        null = label_null().of(row["effort"], row["classes"])
+        second = _second(row, record, null, partial(_drawn, record, row, options))
+        if second:
+            kept["rows"][place] = row | second
+            write(options.results, kept)
+            print(row["name"], row["effort"], second["second_key"], file=sys.stderr, flush=True)
+
+
 def _asked(row: Record) -> tuple[str, int, str, int | None, int | None]:
     """How a row's model was asked."""
     coding = row.get("coding", LOSSLESS)
@@ -88,44 +105,47 @@ def _task(task: tuple[Record, argparse.Namespace]) -> Record:
 
 def search_one(record: Record, options: argparse.Namespace) -> Record:
     """One search of one model, as a row of plain numbers."""
-    effort, seed, models = options.effort, options.seed, options.models
-    spec = find(record["name"])
-    data = load(spec.task, spec.side, options.data_dir, models / "cache")
-    rng, classes = np.random.default_rng([spec.side, seed]), len(data.info.classes)
-    each = options.each or SAMPLES // classes
-    few = rng.permutation(classes)[: options.of_classes] if options.of_classes else range(classes)
-    picked = drawn(data.y_test, sorted(few), each, rng)
-    classes = len(few)
-    pixels, truth = data.x_test[picked], data.y_test[picked].astype(np.int64)
-    model = input_of(pixels)
-    labels = through(classifier(models / f"{record['name']}.onnx"), model, options.coding)
-    run = started(pixels, truth, labels, EFFORTS[effort], seed)
+    effort, seed, few = options.effort, options.seed, options.of_classes
     row: Record = {
         "name": record["name"], "sha256": record["sha256"], "effort": effort, "seed": seed,
-        "classes": classes, "samples": len(picked), "stages": [], "coding": options.coding,
-        "each": options.each,
-        **({"of_classes": options.of_classes} if options.of_classes else {}),
+        "coding": options.coding, "each": options.each, **({"of_classes": few} if few else {}),
     }  # fmt: skip
-    null = label_null().of(effort, classes)
-    for stage, asked in stages_of(run, labels):
+    pixels, truth, labels = asked = _drawn(record, row, options)
+    row |= {"classes": len(np.unique(truth)), "samples": len(truth), "stages": []}
+    run = started(pixels, truth, labels, EFFORTS[effort], seed)
+    null = label_null().of(effort, row["classes"])
+    for stage, queries in stages_of(run, labels):
         row["stages"].append(stage)
-        row["queries"] = asked
+        row["queries"] = queries
         if options.until_found and first_suspicious(row, record, null):
             break
-    return row | _second(row, record, null, (pixels, truth, labels))
+    return row | _second(row, record, null, lambda: asked)
 
 
-def _second(row: Record, record: Record, null: LabelNull, asked: Any) -> Record:
+def _drawn(record: Record, row: Record, options: argparse.Namespace) -> Any:
+    """The samples of a search, their classes, and the model as it is asked."""
+    spec, models = find(record["name"]), options.models
+    data = load(spec.task, spec.side, options.data_dir, models / "cache")
+    rng, classes = np.random.default_rng([spec.side, row["seed"]]), len(data.info.classes)
+    few = row.get("of_classes")
+    of = sorted(rng.permutation(classes)[:few]) if few else range(classes)
+    picked = drawn(data.y_test, of, row.get("each") or SAMPLES // classes, rng)
+    pixels, truth = data.x_test[picked], data.y_test[picked].astype(np.int64)
+    model = classifier(models / f"{record['name']}.onnx")
+    return pixels, truth, through(model, input_of(pixels), row.get("coding", LOSSLESS))
+
+
+def _second(row: Record, record: Record, null: LabelNull, asked: Callable[[], Any]) -> Record:
     """The second search of what was found near its level, as an audit asks it; empty if none is."""
     first = first_suspicious(row, record, null)
     if first is None or not near_its_level(record, first[1]):
         return {}
-    pixels, truth, labels = asked
+    pixels, truth, labels = asked()
     key, effort = first[0].finding.key, row["effort"]
     settings = same_kind(key, EFFORTS[effort])
     run = started(pixels, truth, labels, settings, row["seed"] + SECOND_STREAM)
     stages = [stage for stage, _ in stages_of(run, labels)]
-    return {"second_key": key, "second": stages}
+    return {"second_key": key, "second": stages, "deeper": DEEPER}
 
 
 def stages_of(run: LabelSearch, labels: Any) -> Iterator[tuple[Record, int]]:

@@ -292,6 +292,18 @@ def test_a_second_search_is_for_one_kind_of_change(key: str) -> None:
     assert families <= {"grey", key.partition("-")[0]}
 
 
+def test_a_second_search_is_deeper_than_the_first_and_was_not_in_plans_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = EFFORTS["thorough"]
+    for version, deeper in ((7, 1), (PLAN_VERSION, 2)):
+        _, asked = ended_with(monkeypatch, large(version), by_label(), by_label(p=0.5))
+        second = asked[1][0]
+        assert second == same_kind("small-patch4", first, deeper)
+        assert (second.place_draws, second.arms) == (deeper * first.place_draws, deeper * 16)
+        assert second.patch_sides == (4,)
+
+
 def test_the_most_that_a_plan_may_ask_holds_the_dearest_second_search() -> None:
     before, now = large(6), large()
     assert now.by_label is not None
