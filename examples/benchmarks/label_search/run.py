@@ -3,9 +3,9 @@
     python -m examples.benchmarks label_search search --data-dir DATA --models MODELS
     python -m examples.benchmarks label_search [--write-measured]
 
-``search`` asks trained photo models and adds one row per search to ``data.json.gz``; ``again`` makes
-second searches of what was found near its level anew, as the product makes them; ``beside`` runs
-other methods on them (:mod:`beside`); without a step the page is written from both.
+``search`` asks trained photo models and adds one row per search to ``data.json.gz``; ``again``
+makes second searches of what was found near its level anew, as the product makes them; ``beside``
+runs other methods on them (:mod:`beside`); without a step the page is written from both.
 """
 
 from __future__ import annotations
