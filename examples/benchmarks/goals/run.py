@@ -1,8 +1,10 @@
 """How far is the tool from the figures that were set for it?
 
     python -m examples.benchmarks goals
+    python -m examples.benchmarks goals planned --models MODELS --data-dir DATA --names NAME ...
 
-Writes the page from the committed rows of ``small_pictures`` and ``label_search``; asks nothing.
+Writes the page from the committed rows of ``small_pictures`` and ``label_search``; ``planned``
+audits trained photo models first, beside what ``plan`` says of them.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import numpy as np
 from auditor.measured import FEW_CLASSES
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.cells import auroc_cell, auroc_of, rate_cell, surprise
-from examples.benchmarks.goals import curves
+from examples.benchmarks.goals import curves, planned
 from examples.benchmarks.label_search.run import all_ends
 from examples.benchmarks.label_search.tables import Ended, coding, fragile, serves
 from examples.benchmarks.small_pictures import audits
@@ -35,7 +37,12 @@ Cell = Callable[[Sequence[Record], str], str]
 
 def main() -> None:
     """Write the page."""
-    argparse.ArgumentParser(description=__doc__.partition("\n")[0]).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("step", nargs="?", choices=("planned", "report"), default="report")
+    planned.add_options(parser)
+    options = parser.parse_args()
+    if options.step == "planned":
+        planned.measure_all(options)
     rows, ends = read(audits.ROWS, []), _held_out()
     lines = [
         "# Beside the goals", "",
@@ -47,6 +54,7 @@ def main() -> None:
         f"{curves.LEAST_MODELS} models or more.", "",
         *_small(rows),
         *_photos(ends),
+        *planned.table(read(planned.ROWS, [])),
     ]  # fmt: skip
     write_page(PAGE, "\n".join(lines))
     curves.draw(PICTURE, {"28 to 40 px": _small_ends(rows), **_photo_ends(ends)})
