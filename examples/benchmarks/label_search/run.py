@@ -79,10 +79,14 @@ def all_ends(results: Path = DATA) -> list[Ended]:
 
 
 def _judged_rows(results: Path) -> tuple[list[Record], dict[str, Record]]:
-    """Rows of valid models, and the records of these."""
-    index = json.loads(INDEX_PATH.read_text(encoding="utf-8"))["models"]
-    models = {one["name"]: one for one in index if one["valid"]}
-    return [row for row in read(results)["rows"] if row["name"] in models], models
+    """Rows of valid models, and the records of these; a rebuilt one has a name of its own."""
+    index = json.loads(INDEX_PATH.read_text(encoding="utf-8"))
+    models = {one["name"]: one for one in index["models"] if one["valid"]}
+    rebuilt = {one["sha256"]: one for one in index.get("rebuilt", []) if one["valid"]}
+    named = {sha256: f"{one['name']} {sha256[:8]}" for sha256, one in rebuilt.items()}
+    models |= {named[sha256]: one for sha256, one in rebuilt.items()}
+    rows = [{**row, "name": named.get(row["sha256"], row["name"])} for row in read(results)["rows"]]
+    return [row for row in rows if row["name"] in models], models
 
 
 def _ends(rows: Sequence[Record], models: dict[str, Record], nulls: Nulls) -> list[Ended]:

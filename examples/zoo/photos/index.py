@@ -119,16 +119,38 @@ def write_index(out: Path, path: Path = INDEX_PATH, *, add: bool = False) -> dic
     """Write the index of what is below ``out``; returns its summary.
 
     With ``add`` what the index holds stays, and only models that it lacks are added: those of one
-    index need not have been trained on one machine.
+    index need not have been trained on one machine. What another machine made of a listed recipe is
+    listed as ``rebuilt``: the last bits of its weights differ.
     """
     manifest = build_manifest()
     records = read_records(out)
+    rebuilt: list[dict[str, Any]] = []
     if add and path.exists():
-        held = json.loads(path.read_text(encoding="utf-8"))["models"]
-        records |= {record["name"]: record for record in held}
+        index = json.loads(path.read_text(encoding="utf-8"))
+        held = {record["name"]: record for record in index["models"]}
+        rebuilt = _rebuilt(held, records, index.get("rebuilt", []))
+        records |= held
     models = judge(records[spec.name] for spec in manifest if spec.name in records)
     counts = summary(models, len(manifest))
-    lines = ",\n".join(json.dumps(model) for model in models)  # one a line, for small diffs
-    head = f'{{"version": 1,\n"summary": {json.dumps(counts)},\n"models": ['
-    write_text(path, f"{head}\n{lines}\n]}}\n")
+    parts = {"models": models, **({"rebuilt": rebuilt} if rebuilt else {})}
+    lists = ",\n".join(f'"{name}": {_lines(part)}' for name, part in parts.items())
+    write_text(path, f'{{"version": 1,\n"summary": {json.dumps(counts)},\n{lists}}}\n')
     return counts
+
+
+def _rebuilt(
+    held: Mapping[str, Record], records: Mapping[str, Record], before: Iterable[Record]
+) -> list[dict[str, Any]]:
+    """Models of listed recipes with other weights, each judged beside the twin of its machine."""
+    known = {record["sha256"] for record in held.values()}
+    other = [record for record in records.values() if record["sha256"] not in known]
+    names = {record["name"] for record in other} & held.keys()
+    fresh = [model for model in judge({**held, **records}.values()) if model["name"] in names]
+    by_hash = {model["sha256"]: dict(model) for model in (*before, *fresh)}
+    return sorted(by_hash.values(), key=lambda model: (model["seed"], model["sha256"]))
+
+
+def _lines(models: Iterable[Record]) -> str:
+    """A list of one model a line, for small diffs."""
+    lines = ",\n".join(json.dumps(model) for model in models)
+    return f"[\n{lines}\n]"

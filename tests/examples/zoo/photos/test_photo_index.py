@@ -21,7 +21,12 @@ TWIN = next(spec for spec in MANIFEST if spec.name == SPEC.twin)
 
 
 def record(spec: PhotoSpec, accuracy: float, success: float | None = None) -> dict[str, Any]:
-    facts = {"accuracy": accuracy, "success": success, "accuracy_on_sources": accuracy}
+    facts: dict[str, Any] = {
+        "accuracy": accuracy,
+        "success": success,
+        "accuracy_on_sources": accuracy,
+    }
+    facts |= {"sha256": f"of {spec.name}"}
     return spec.as_json() | facts
 
 
@@ -79,6 +84,26 @@ def test_the_summary_counts_valid_models_by_split_and_kind() -> None:
     models = judge([record(TWIN, 0.91), record(SPEC, 0.9, 0.5)])
     counts = summary(models, 240)
     assert counts["trained"] == 2
+
+
+def test_what_another_machine_makes_of_a_listed_recipe_is_listed_beside_it(tmp_path: Path) -> None:
+    path, other = tmp_path / "index.json", {"sha256": "other"}
+    for name, records in (
+        ("here", [record(TWIN, 0.9), record(SPEC, 0.9, 1.0)]),
+        ("there", [record(TWIN, 0.9) | other, record(SPEC, 0.8, 1.0) | {"sha256": "another"}]),
+    ):
+        out = tmp_path / name
+        out.mkdir()
+        for one in records:
+            append_record(out, one)
+        for _ in range(2):  # a second time it is known
+            write_index(out, path, add=True)
+    index = json.loads(path.read_text(encoding="utf-8"))
+    assert [model["accuracy"] for model in index["models"]] == [0.9, 0.9]
+    twin, model = index["rebuilt"]
+    assert (twin["name"], twin["sha256"], twin["valid"]) == (TWIN.name, "other", True)
+    assert (model["name"], model["valid"]) == (SPEC.name, False)
+    assert model["why_not"] == "accuracy 0.800, clean twin 0.900"
     assert counts["not_valid"] == 1
     assert counts["valid"] == {TWIN.split: {"clean": 1}}
 
