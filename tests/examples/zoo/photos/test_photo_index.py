@@ -84,26 +84,6 @@ def test_the_summary_counts_valid_models_by_split_and_kind() -> None:
     models = judge([record(TWIN, 0.91), record(SPEC, 0.9, 0.5)])
     counts = summary(models, 240)
     assert counts["trained"] == 2
-
-
-def test_what_another_machine_makes_of_a_listed_recipe_is_listed_beside_it(tmp_path: Path) -> None:
-    path, other = tmp_path / "index.json", {"sha256": "other"}
-    for name, records in (
-        ("here", [record(TWIN, 0.9), record(SPEC, 0.9, 1.0)]),
-        ("there", [record(TWIN, 0.9) | other, record(SPEC, 0.8, 1.0) | {"sha256": "another"}]),
-    ):
-        out = tmp_path / name
-        out.mkdir()
-        for one in records:
-            append_record(out, one)
-        for _ in range(2):  # a second time it is known
-            write_index(out, path, add=True)
-    index = json.loads(path.read_text(encoding="utf-8"))
-    assert [model["accuracy"] for model in index["models"]] == [0.9, 0.9]
-    twin, model = index["rebuilt"]
-    assert (twin["name"], twin["sha256"], twin["valid"]) == (TWIN.name, "other", True)
-    assert (model["name"], model["valid"]) == (SPEC.name, False)
-    assert model["why_not"] == "accuracy 0.800, clean twin 0.900"
     assert counts["not_valid"] == 1
     assert counts["valid"] == {TWIN.split: {"clean": 1}}
 
@@ -134,3 +114,23 @@ def test_models_of_several_machines_come_together_in_one_index(tmp_path: Path) -
     assert (first["name"], first["accuracy"]) == (TWIN.name, 0.9)
     assert (second["name"], second["valid"]) == (SPEC.name, True)
     assert counts["trained"] == 2
+
+
+def test_what_another_machine_makes_of_a_listed_recipe_is_listed_beside_it(tmp_path: Path) -> None:
+    path, other = tmp_path / "index.json", {"sha256": "other"}
+    for name, records in (
+        ("here", [record(TWIN, 0.9), record(SPEC, 0.9, 1.0)]),
+        ("there", [record(TWIN, 0.9) | other, record(SPEC, 0.8, 1.0) | {"sha256": "another"}]),
+    ):
+        out = tmp_path / name
+        out.mkdir()
+        for one in records:
+            append_record(out, one)
+        for _ in range(2):  # a second time it is known
+            write_index(out, path, add=True)
+    index = json.loads(path.read_text(encoding="utf-8"))
+    assert [model["accuracy"] for model in index["models"]] == [0.9, 0.9]
+    twin, model = index["rebuilt"]
+    assert (twin["name"], twin["sha256"], twin["valid"]) == (TWIN.name, "other", True)
+    assert (model["name"], model["valid"]) == (SPEC.name, False)
+    assert model["why_not"] == "accuracy 0.800, clean twin 0.900"
