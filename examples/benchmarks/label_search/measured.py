@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
-from auditor.measured import ClassGroup, LabelCell, LabelRates, Provenance
+from auditor.measured import FOLDER, ClassGroup, LabelCell, LabelRates, Provenance
 from auditor.plan.digest import MORE_NULLS
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
@@ -59,14 +60,15 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
     """Write how searches of held-out photo models ended, by size, coding, number of classes and
     effort.
     """
-    models = {one.model["name"]: one.model for one in ends}
+    models = {one.row["name"]: one.model for one in ends}
+    kept = _of_earlier_plans()
     made = _photo_origin(PHOTOS_HELD_OUT, [one.row for one in ends], models)
-    values = []
+    values = list(kept)
     for low, high in SIDES:
         sized = [one for one in ends if low <= one.model["side"] <= high]
         groups = {_alike(one) for one in sized}
-        for sent, group, since in sorted(groups, key=_order):
-            alike = [one for one in sized if _alike(one) == (sent, group, since)]
+        for sent, group in sorted(groups, key=_order):
+            alike = [one for one in sized if _alike(one) == (sent, group)]
             if not {"clean", "usual"} <= {one.group for one in alike}:
                 continue  # the page shows them; no rate of a search can be known by them
             efforts = {
@@ -75,27 +77,41 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
             }
             # Sizes above those of the null reach as far as they were measured.
             most = high if high <= OF_NULL[1] else max(one.model["side"] for one in alike)
-            part = {"sides": [low, most], "coding": sent, "efforts": efforts}
-            values.append(part | ({"classes": group, "since": since} if since else {}))
+            part = {"sides": [low, most], "coding": sent, "classes": group}
+            new = {name: one for name, one in efforts.items() if not _said(part, name, one, kept)}
+            if new:
+                values.append(part | {"efforts": new, "since": MORE_NULLS})
     write_file("label_rates", made, values)
 
 
-Alike = tuple[str, ClassGroup, int]
+Values = dict[str, Any]
 
 
-def _alike(one: Ended) -> Alike:
-    """Coding of a search, its task's number of classes, and the plans that are judged by it: what
-    was measured for later ones must not change what earlier ones said.
-    """
-    group, effort = group_of(one.row["classes"]), one.row["effort"]
-    large = one.model["side"] > OF_NULL[1] and effort != "thorough"
-    later = group != "many" or large or effort == "exhaustive"
-    return coding(one.row), group, MORE_NULLS if later else 0
+def _of_earlier_plans() -> list[Values]:
+    """What earlier plans are judged by: it stays as it was written, else their verdicts changed."""
+    values = json.loads((FOLDER / "label_rates.json").read_text(encoding="utf-8"))["values"]
+    return [one for one in values if one.get("since", 0) < MORE_NULLS]
 
 
-def _order(alike: Alike) -> tuple[int, bool, str, int]:
-    coding_of, group, since = alike
-    return ("many", "few", "two").index(group), coding_of != LOSSLESS, coding_of, since
+def _said(part: Values, effort: str, rates: Values, kept: Sequence[Values]) -> bool:
+    """True if the same is said to earlier plans already."""
+    alike = [
+        one for one in kept
+        if (one["sides"], one["coding"], one.get("classes", "many"))
+        == (part["sides"], part["coding"], part["classes"])
+    ]  # fmt: skip
+    said = json.loads(json.dumps(rates))
+    return any(one["efforts"].get(effort) == said for one in alike)
+
+
+def _alike(one: Ended) -> tuple[str, ClassGroup]:
+    """Coding of a search, and its task's number of classes."""
+    return coding(one.row), group_of(one.row["classes"])
+
+
+def _order(alike: tuple[str, ClassGroup]) -> tuple[int, bool, str]:
+    coding_of, group = alike
+    return ("many", "few", "two").index(group), coding_of != LOSSLESS, coding_of
 
 
 def _photo_origin(made: Origin, rows: Sequence[Record], models: Mapping[str, Record]) -> Provenance:

@@ -77,12 +77,14 @@ def search_all(options: argparse.Namespace) -> None:
 
 
 def search_again(options: argparse.Namespace) -> None:
-    """Make the second searches of kept rows anew, of the models that there are."""
+    """Make the second searches of kept rows anew, of the backdoored models that there are: a clean
+    one that was accused once stays so.
+    """
     kept = read(options.results, {"rows": []})
     models = read_records(options.models)
     for place, row in enumerate(kept["rows"]):
         record = models.get(row["name"])
-        if record is None or record["sha256"] != row["sha256"] or row.get("each"):
+        if record is None or record["sha256"] != row["sha256"] or record["attack"] == "clean":
             continue
         null = label_null().of(row["effort"], row["classes"])
         second = _second(row, record, null, partial(_drawn, record, row, options))
