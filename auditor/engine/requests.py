@@ -106,6 +106,9 @@ class RequestSource:
         batch: most inputs per request; may be lowered at any time.
         again: requests that earlier runs sent without seeing an answer. They are asked first,
             unchanged, so that a server that knows a request by its key sees the same one.
+
+    Attributes:
+        waiting: inputs that need not be asked, by the place of the one that they equal.
     """
 
     def __init__(
@@ -131,7 +134,7 @@ class RequestSource:
         self._starts = [0, *itertools.accumulate(probe.size for probe in probes)]
         self._taken = TakenInputs(self._starts[-1], self._key_at)
         self._built: dict[int, bytes] = {}
-        self._waiting: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        self.waiting: dict[int, list[tuple[int, int]]] = defaultdict(list)
 
     def steps(self, order: Order | None = None) -> Iterator[Request | None]:
         """Requests for the missing inputs of ``order``, or for all probe by probe if it is None.
@@ -186,11 +189,11 @@ class RequestSource:
         Never while a step is under way in a thread: both change the list of duplicates.
         """
         found: dict[int, list[tuple[int, int]]] = defaultdict(list)
-        for place in list(self._waiting):
+        for place in list(self.waiting):
             number, item = self._probe_at(place)
             label = int(self._known[number][item])
             if label != NOT_ASKED:
-                for twin, twin_item in self._waiting.pop(place):
+                for twin, twin_item in self.waiting.pop(place):
                     found[twin].append((twin_item, label))
         return [
             (number, *np.array(sorted(pairs), dtype=np.int64).T) for number, pairs in found.items()
@@ -266,7 +269,7 @@ class RequestSource:
                 self._built[place] = key
                 fresh.append(position)
             else:
-                self._waiting[twin].append((number, item))
+                self.waiting[twin].append((number, item))
         self._built.clear()
         if len(fresh) == len(keys):
             return Request(numbers, items, batch, keys)

@@ -69,6 +69,12 @@ class Supply:
         self.deferred += len(request.items)
         return False
 
+    async def settle(self) -> None:
+        """Give inputs that equal any answered one its label, which the next commit keeps."""
+        if self.source.waiting:
+            await self._engine.store.commit()  # labels reach the arrays with their commit
+            self.take_duplicates()
+
     def take_duplicates(self) -> None:
         """Give inputs that equal an answered one its label."""
         for number, items, labels in self.source.answered_duplicates():
@@ -117,17 +123,16 @@ class Run:
             StoreError: the target's classes or the stored labels are not as they were.
         """
         oracle, store, observer = engine.connection.oracle, engine.store, engine.observer
-        names = await learn_names(oracle, store, observer)
-        known = await store.server_identity(oracle.fingerprint)
-        server = ServerHistory(observer.servers(known))
+        identity, (totals, unknown) = await store.opening(oracle.fingerprint, plan_digest)
+        names = learn_names(oracle, store, observer, identity[0])
+        server = ServerHistory(observer.servers(identity[1]))
         if server.changed:
             halt.set()
         stored = await _load(store, oracle.fingerprint, probes)
         observer.begin(probes, [one.labels for one in stored])
-        spent = (await store.ledger(plan_digest))["sent"]
-        budget = QueryBudget(engine.limits.max_queries, spent)
+        budget = QueryBudget(engine.limits.max_queries, totals["sent"])
         state = RunState(engine, plan_digest, probes, stored, budget, server, names, halt)
-        run = cls(state, await store.unknown(plan_digest))
+        run = cls(state, unknown)
         for probe, missing in zip(probes, run._supply.source.missing, strict=True):
             state.ledger.plan(probe.kind, probe.size, probe.size - int(missing.sum()))
         engine.progress.start(state.ledger.planned, state.ledger.cached)
@@ -151,12 +156,9 @@ class Run:
         return self._result(early)
 
     async def _close_books(self) -> None:
-        store, state = self._engine.store, self._state
-        await store.commit()  # labels reach the arrays with their commit
-        self._supply.take_duplicates()
-        await store.commit()
-        self._unknown = await store.unknown(state.plan_digest)
-        totals = await store.ledger(state.plan_digest)
+        state = self._state
+        await self._supply.settle()
+        totals, self._unknown = await self._engine.store.account(state.plan_digest)
         state.ledger.unknown = totals["unknown"]
         state.ledger.sent_all_runs = totals["sent"]
 
@@ -190,8 +192,7 @@ class Run:
             self._supply.begin_round(order)
             await self._work()
             if decided is not None:
-                await self._engine.store.commit()  # labels reach the arrays with their commit
-                self._supply.take_duplicates()
+                await self._supply.settle()
                 await self._engine.store.commit()
                 # Stop, budget and delays leave their round incomplete.
                 if self._failure is not None or not answered.add(order):

@@ -49,13 +49,26 @@ class UnknownRequest:
     started: float
     why: str
 
+    @property
+    def queries(self) -> int:
+        """Number of its inputs."""
+        return sum(len(items) for _, items in self.parts)
+
     def facts(self) -> dict[str, Any]:
         """For the report, JSON-able: how many queries, when sent (UTC), and why it is unknown."""
         return {
-            "queries": sum(len(items) for _, items in self.parts),
+            "queries": self.queries,
             "started": datetime.fromtimestamp(self.started, UTC).isoformat(timespec="seconds"),
             "why": self.why,
         }
+
+
+Identity = tuple[list[str], dict[str, tuple[str, ...]]]
+"""Class names in a model's answers, in index order, and values that these stated for its server, by
+name, oldest first."""
+Account = tuple[dict[str, int], list[UnknownRequest]]
+"""Totals of a plan over all runs (sent, requests, retried, unknown; in queries), and every request
+whose outcome is unknown, oldest first."""
 
 
 @dataclass
@@ -238,19 +251,15 @@ class LabelStore:
 
         self._writer.post(work)
 
-    async def ledger(self, plan_digest: str) -> dict[str, int]:
-        """Totals over all runs of the plan: sent, requests, retried, unknown (in queries)."""
-        return await self._writer.call(lambda: self._ledger(plan_digest))
+    async def account(self, plan_digest: str) -> Account:
+        """Totals and unknown requests of the plan, with everything handed in so far."""
+        return await self._writer.call(lambda: self._account(plan_digest))
 
-    async def unknown(self, plan_digest: str) -> list[UnknownRequest]:
-        """Every request of the plan whose outcome is unknown, oldest first."""
-        rows = await self._select(
-            "SELECT probe, items, started, why FROM unknown WHERE audit = ? ORDER BY id",
-            plan_digest,
+    async def opening(self, fingerprint: str, plan_digest: str) -> tuple[Identity, Account]:
+        """Identity of the model and account of the plan before a run."""
+        return await self._writer.call(
+            lambda: (self._identity(fingerprint), self._account(plan_digest))
         )
-        # The rows of one request have one time.
-        requests = itertools.groupby(rows, key=lambda row: row[2])
-        return [_unknown_request(started, list(group)) for started, group in requests]
 
     def _charge(self, plan_digest: str, queries: int, requests: int, attempt: int) -> None:
         self._charges[plan_digest, "sent"] += queries
@@ -258,26 +267,23 @@ class LabelStore:
         if attempt > 1:
             self._charges[plan_digest, "retried"] += queries
 
-    def _ledger(self, plan_digest: str) -> dict[str, int]:
+    def _account(self, plan_digest: str) -> Account:
         self._flush()  # charges that earlier jobs of this transaction collected count too
         totals = {"sent": 0, "requests": 0, "retried": 0}
         totals.update(
             self._db.execute("SELECT entry, value FROM ledger WHERE audit = ?", (plan_digest,))
         )
-        (unseen,) = self._db.execute(
-            "SELECT coalesce(sum(length(items)), 0) FROM unknown WHERE audit = ?", (plan_digest,)
-        ).fetchone()
-        totals["unknown"] = unseen // 4
-        return totals
+        rows = self._db.execute(
+            "SELECT probe, items, started, why FROM unknown WHERE audit = ? ORDER BY id",
+            (plan_digest,),
+        )
+        # The rows of one request have one time.
+        requests = itertools.groupby(rows, key=lambda row: row[2])
+        unknown = [_unknown_request(started, list(group)) for started, group in requests]
+        totals["unknown"] = sum(request.queries for request in unknown)
+        return totals, unknown
 
     # ---- the model's class names and its server --------------------------------------------
-
-    async def label_names(self, fingerprint: str) -> list[str]:
-        """Class names in the answers of this target, in index order."""
-        rows = await self._select(
-            "SELECT name FROM label_names WHERE fingerprint = ? ORDER BY label", fingerprint
-        )
-        return [name for (name,) in rows]
 
     def keep_label_names(self, fingerprint: str, names: Iterable[str], first: int = 0) -> None:
         """Remember class names, so that a resumed run gives them the same indices.
@@ -288,15 +294,17 @@ class LabelStore:
         rows = [(fingerprint, index, name) for index, name in enumerate(names, first)]
         self._insert("INSERT OR REPLACE INTO label_names VALUES (?,?,?)", rows)
 
-    async def server_identity(self, fingerprint: str) -> dict[str, tuple[str, ...]]:
-        """Values that answers of this model stated for their server, by name, oldest first."""
-        rows = await self._select(
-            "SELECT name, value FROM origins WHERE fingerprint = ? ORDER BY id", fingerprint
+    def _identity(self, fingerprint: str) -> Identity:
+        names = self._db.execute(
+            "SELECT name FROM label_names WHERE fingerprint = ? ORDER BY label", (fingerprint,)
+        )
+        rows = self._db.execute(
+            "SELECT name, value FROM origins WHERE fingerprint = ? ORDER BY id", (fingerprint,)
         )
         found: dict[str, tuple[str, ...]] = {}
         for name, value in rows:
             found[name] = (*found.get(name, ()), value)
-        return found
+        return [name for (name,) in names], found
 
     def keep_server_identity(self, fingerprint: str, stated: Mapping[str, str]) -> None:
         """Remember the identity an answer ``stated``; call it before its labels are recorded."""
@@ -308,9 +316,6 @@ class LabelStore:
         )
 
     # ---- in the writer's thread ------------------------------------------------------------
-
-    async def _select(self, statement: str, value: str) -> list[tuple[Any, ...]]:
-        return await self._writer.call(lambda: self._db.execute(statement, (value,)).fetchall())
 
     def _insert(self, statement: str, rows: Sequence[tuple[Any, ...]]) -> None:
         self._writer.post(lambda: self._db.executemany(statement, rows))

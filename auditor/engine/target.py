@@ -95,14 +95,15 @@ class ClassNames:
             self._store.keep_label_names(self._fingerprint, names[kept:], kept)
 
 
-async def learn_names(oracle: LabelOracle, store: LabelStore, observer: Observer) -> ClassNames:
-    """Give names the indices that stored labels know them by.
+def learn_names(
+    oracle: LabelOracle, store: LabelStore, observer: Observer, kept: list[str]
+) -> ClassNames:
+    """Give names the indices that stored labels know them by: those in the order of ``kept``.
 
     Raises:
         StoreError: the target's classes are listed in another order than before.
     """
     space = oracle.label_space
-    kept = await store.label_names(oracle.fingerprint)
     space.learn(kept)
     if space.names[: len(kept)] != kept and space.names:
         raise StoreError(

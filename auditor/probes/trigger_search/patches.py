@@ -96,8 +96,9 @@ def unit_of(shape: tuple[int, int, int]) -> int:
 
 def enlarge(cells: Pixels, side: int) -> Pixels:
     """Grow ``(c, k, k)`` cells to ``(c, side, side)`` pixels."""
-    if side == cells.shape[-1]:
-        return np.ascontiguousarray(cells)
+    times, rest = divmod(side, cells.shape[-1])
+    if not rest:
+        return np.ascontiguousarray(cells).repeat(times, axis=1).repeat(times, axis=2)
     index = np.arange(side) * cells.shape[-1] // side
     return np.ascontiguousarray(cells[:, index][:, :, index])
 

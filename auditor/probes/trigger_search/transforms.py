@@ -175,27 +175,40 @@ class Quantise:
         if not self.dithered:
             return whole_levels(np.rint(pixels / step) * step)
         count, channels, height, width = pixels.shape
-        # One spare row and two spare columns take the error that would leave the image.
-        work = np.zeros((height + 1, width + 2, count, channels))
-        work[:height, 1 : width + 1] = pixels.transpose(2, 3, 0, 1)
-        flat = work.reshape(-1, count, channels)
+        changed = np.empty((height, width + 2, count, channels), dtype=np.uint8)
+        changed[:, :width] = pixels.transpose(2, 3, 0, 1)
+        flat = changed.reshape(-1, count, channels)
         # Row by row means pixel by pixel. Those on one slanted line (a row down, two columns back)
         # wait for none of their own, and every pixel gets its parts of the error in the same order
-        # as row by row.
-        for line in range(1, width + 2 * height - 1):
-            top, bottom = max(0, (line - width + 1) // 2), min(height - 1, (line - 1) // 2)
-            first, end = line + width * top, line + width * bottom + 1
-            old = flat[first:end:width]
-            new = np.rint(np.clip(old, 0, 255) / step) * step
-            error = (old - new) / 16
-            old[:] = new
-            for ahead, part in ((width + 1, 3), (1, 7), (width + 2, 5), (width + 3, 1)):
-                flat[first + ahead : end + ahead : width] += part * error
-        return whole_levels(work[:height, 1 : width + 1].transpose(2, 3, 0, 1))
+        # as row by row. Four lines are under way, and stay in the processor's cache.
+        work = np.zeros((4, height + 1, count, channels))
+        for entering in range(width + 2 * height + 1):
+            rows, places = _slanted(entering, height, width)
+            work[entering % 4, rows] = flat[places]
+            line = entering - 3
+            rows, places = _slanted(line, height, width)
+            error = work[line % 4, rows]
+            new = np.rint(error.clip(0, 255) / step)
+            new *= step
+            error -= new
+            error /= 16
+            flat[places] = np.rint(new)
+            for ahead, down, part in ((1, 1, 3), (1, 0, 7), (2, 1, 5), (3, 1, 1)):
+                work[(line + ahead) % 4, rows.start + down : rows.stop + down] += part * error
+        return changed[:, :width].transpose(2, 3, 0, 1)
 
     def at(self, strength: float) -> Quantise:  # noqa: ARG002 - its strength is its size
         """Itself: its strength is fixed."""
         return self
+
+
+def _slanted(line: int, height: int, width: int) -> tuple[slice, slice]:
+    """Rows that a line through pixels a row down and two columns back crosses, and its pixels in a
+    flat list of rows with two spare columns each.
+    """
+    top = max(0, (line - width + 2) // 2)
+    bottom = max(0, min(height, line // 2 + 1))
+    return slice(top, bottom), slice(line + width * top, line + width * (bottom - 1) + 1, width)
 
 
 def upsample(control: Floats, height: int, width: int) -> Floats:
@@ -203,22 +216,24 @@ def upsample(control: Floats, height: int, width: int) -> Floats:
     size = control.shape[-1]
     if size < 2:
         return np.asarray(np.broadcast_to(control, (len(control), height, width)))
-    low_row, share_row = _knots(size, height)
-    low_column, share_column = _knots(size, width)
-    rows = control[:, low_row] * (1 - share_row[:, None])
-    rows = rows + control[:, low_row + 1] * share_row[:, None]
-    left, right = rows.take(low_column, axis=2), rows.take(low_column + 1, axis=2)
-    left *= 1 - share_column
-    right *= share_column
+    (row_counts, share_row), (counts, share) = _knots(size, height), _knots(size, width)
+    rows = control[:, :-1].repeat(row_counts, axis=1) * (1 - share_row[:, None])
+    rows += control[:, 1:].repeat(row_counts, axis=1) * share_row[:, None]
+    left, right = rows[:, :, :-1].repeat(counts, axis=2), rows[:, :, 1:].repeat(counts, axis=2)
+    left *= 1 - share
+    right *= share
     left += right
     return left
 
 
 @lru_cache(maxsize=32)
 def _knots(size: int, length: int) -> tuple[NDArray[np.int64], Floats]:
+    """Pixels of ``length`` that follow each of ``size`` points but the last, ``(size - 1,)``,
+    and each one's share of the way from its point to the next, ``(length,)``.
+    """
     at = np.clip((np.arange(length) + 0.5) * size / length - 0.5, 0, size - 1)
     low = np.minimum(at.astype(np.int64), size - 2)
-    return low, at - low
+    return np.bincount(low, minlength=size - 1), at - low
 
 
 def whole_levels(values: Floats) -> Pixels:

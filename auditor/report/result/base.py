@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, Strict, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, Strict, WithJsonSchema, WrapValidator
 
 T = TypeVar("T")
 
@@ -58,6 +58,15 @@ def also_required(*names: str) -> Callable[[dict[str, Any]], None]:
 # JSON knows no tuples: the strictness that refuses a list for one would refuse every report.
 # The first mistake is enough: millions of them would cost gigabytes.
 Many = Annotated[tuple[T, ...], Strict(False), Field(fail_fast=True)]
+
+
+def _as_given(value: Any, check: Callable[[Any], Any]) -> Any:
+    check(value)
+    return value
+
+
+AS_GIVEN = WrapValidator(_as_given)
+"""Checked like any other, but kept as the list that it is: a million labels, not held twice."""
 Pair = Annotated[tuple[T, T], Strict(False)]
 Triple = Annotated[tuple[T, T, T], Strict(False)]
 

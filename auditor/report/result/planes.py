@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import WithJsonSchema, model_validator
 
 from auditor.report.result.base import (
+    AS_GIVEN,
     Amount,
     Count,
     Fraction,
@@ -26,6 +27,7 @@ from auditor.report.result.base import (
 
 LabelRows = Annotated[
     Many[Many[Label]],
+    AS_GIVEN,
     WithJsonSchema(
         {
             "type": "array",
@@ -53,9 +55,9 @@ class BoundsPart(Part):
 class PointLabels(Part):
     """Labels at scattered points of a plane."""
 
-    at: Many[Pair[Fraction]]
+    at: Annotated[Many[Pair[Fraction]], AS_GIVEN]
     """Places, as shares of the sides of bounds along e1 and e2."""
-    labels: Many[Label]
+    labels: Annotated[Many[Label], AS_GIVEN]
     """Hard label of each point, in the net's own order."""
 
     @property

@@ -209,7 +209,7 @@ class Lab:
         async def read() -> dict[str, int]:
             store = LabelStore(self.path)
             try:
-                return await store.ledger(plan_digest)
+                return (await store.account(plan_digest))[0]
             finally:
                 store.close()
 

@@ -70,7 +70,7 @@ def known(path: Path, size: int = 1000) -> list[int]:
 
 def ledger(path: Path) -> dict[str, int]:
     async def read(store: LabelStore) -> dict[str, int]:
-        return await store.ledger("audit")
+        return (await store.account("audit"))[0]
 
     found: dict[str, int] = use(path, read)
     return found
@@ -176,7 +176,7 @@ def test_the_charge_is_on_disk_before_the_request_leaves(path: Path) -> None:
         store.close()
         survivor = LabelStore(copy)
         try:
-            assert await survivor.ledger("audit") == {
+            assert (await survivor.account("audit"))[0] == {
                 "sent": 12,
                 "requests": 2,
                 "retried": 5,
@@ -237,7 +237,7 @@ def test_class_names_keep_their_order(path: Path) -> None:
         store.keep_label_names("other", ["bee"])
 
     async def read(store: LabelStore) -> list[str]:
-        return await store.label_names(MODEL)
+        return (await store.opening(MODEL, "audit"))[0][0]
 
     use(path, write)
     assert use(path, read) == ["dog", "ant", "bee"]
