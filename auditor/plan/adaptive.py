@@ -14,14 +14,20 @@ from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
 from auditor.measured import LabelNull
-from auditor.plan.digest import SECOND_BY_LABEL, SECOND_SEARCH
+from auditor.plan.digest import MORE_NULLS, SECOND_BY_LABEL, SECOND_SEARCH
 from auditor.plan.draw import pick_search_samples, picked
 from auditor.plan.plan import AuditPlan
 from auditor.plan.searches import deeper_again, judged_later
 from auditor.probes.base import Pictures
 from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
-from auditor.probes.label_search.judge import PHOTO, limits_for, with_waves, without_grey
+from auditor.probes.label_search.judge import (
+    PHOTO,
+    limits_for,
+    of_any_label,
+    with_waves,
+    without_grey,
+)
 from auditor.probes.label_search.outcome import label_search
 from auditor.probes.label_search.settings import AFTER_SUCCESS, label_effort
 from auditor.probes.second_search import (
@@ -97,7 +103,9 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     assert settings is not None
     assert effort is not None
     limits = limits_for(spec.shape, lossy=spec.lossy)
-    if plan.by_label_only and plan.version < SECOND_BY_LABEL:
+    if plan.by_label_only and SECOND_BY_LABEL <= plan.version < MORE_NULLS:
+        limits = of_any_label(spec.shape, lossy=spec.lossy)
+    elif plan.by_label_only and plan.version < SECOND_BY_LABEL:
         limits = with_waves(spec.shape)
     elif plan.version < SECOND_SEARCH:
         effort, limits = AFTER_SUCCESS[0], PHOTO

@@ -37,7 +37,8 @@ to 63 pixels and few grey levels none that travel as JPEG, and in which a patch 
 must move nine tenths of the samples."""
 MORE_NULLS = 8
 """First version whose searches label by label of larger pictures are judged for two classes, and at
-``exhaustive``, and are deeper the second time."""
+``exhaustive``, are deeper the second time, and accuse neither by warps nor, but for waves and few
+grey levels, of a label that the model falls back on."""
 BY_PIXELS = 7
 """First version whose searches' pictures are hashed as 8-bit pixels, each once."""
 CONFIRMS = 5

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -18,6 +19,7 @@ import scipy
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull
 from auditor.probes.label_search.search import LabelFinding, none_found
+from auditor.probes.label_search.settings import searched_by_label
 from auditor.probes.trigger_search.judge import OPEN_LEVEL
 
 LEVEL = 0.005
@@ -45,6 +47,11 @@ LESS = 1.0
 """With few classes the other labels tell little: waves, fields and patches must be half as strong
 or as large. Random changes, which gather on one of few labels anyway, then say nothing
 (:meth:`auditor.measured.LabelNulls.of`)."""
+NOISE, GATHER_NOISE = "random-noise", ("weak-wave", "grey-levels")
+FALLBACK = 0.25
+"""Share of samples that random noise sends to a label. Of 166 clean photo models one label of one
+reaches it (0.27); patches, fields and shapes that were planted lie at 0.08 or less, one in 178 at
+0.34; two networks from package registries that were accused wrongly at 0.54 and 0.74."""
 OTHER_LABELS, MOST_MARGIN = 0.5, 3.0
 """Weight of the distance to the next label, and the largest distance that counts."""
 
@@ -58,7 +65,8 @@ class Judged:
         statistic: its value, less half of the distance to the next label.
         p: chance that a clean model shows as much, for this kind alone.
         stands_out: True if the model's other labels need clearly more.
-        little: True if it is as weak or as small as planted changes are.
+        little: True if it is as weak or as small as planted changes are, and its label is none that
+            the model falls back on.
         level: chance up to which it is suspicious.
     """
 
@@ -89,10 +97,14 @@ class AccusingLimits:
     Attributes:
         level: chance on a clean model, corrected for all kinds, up to which a finding may.
         values: largest value that may, by key or by its first word.
+        fallback: share of the samples that random noise sends to a label from which on the model
+            falls back on it: then only waves and few grey levels accuse it, since a planted one of
+            these gathers noise too.
     """
 
     level: float = LEVEL
     values: Mapping[str, float] = field(default_factory=lambda: MOST_VALUE)
+    fallback: float = math.inf
 
     def most_value(self, key: str, classes: int) -> float:
         """The largest value of ``key`` that may accuse in a task of so many ``classes``."""
@@ -111,7 +123,19 @@ WAVES_SIDE = 64
 
 
 def limits_for(shape: Sequence[int], *, lossy: bool = False) -> AccusingLimits:
-    """The limits of accusing models of pictures of ``shape`` ``(c, h, w)`` or ``(h, w)``."""
+    """The limits of accusing models of pictures of ``shape`` ``(c, h, w)`` or ``(h, w)``.
+
+    On pictures of more than 40 pixels warps never accuse, and hardly anything does whose label
+    random noise leads to: clean networks of faces call disturbed ones "sad" or "neutral".
+    """
+    limits = of_any_label(shape, lossy=lossy)
+    if not searched_by_label(tuple(shape[-2:])):
+        return limits
+    return replace(_without(limits, "weak-warp"), fallback=FALLBACK)
+
+
+def of_any_label(shape: Sequence[int], *, lossy: bool = False) -> AccusingLimits:
+    """The same in plans of version 7, whatever label the model falls back on."""
     limits = SMALL if max(shape[-2:]) < WAVES_SIDE else with_waves(shape)
     return without_grey(limits) if lossy else limits
 
@@ -120,7 +144,11 @@ def without_grey(limits: AccusingLimits) -> AccusingLimits:
     """``limits`` for pictures that travel as JPEG: what it makes of few grey levels turns clean
     networks, so that they never accuse there.
     """
-    return replace(limits, values={key: v for key, v in limits.values.items() if key != "grey"})
+    return _without(limits, "grey")
+
+
+def _without(limits: AccusingLimits, key: str) -> AccusingLimits:
+    return replace(limits, values={name: v for name, v in limits.values.items() if name != key})
 
 
 def with_waves(shape: Sequence[int]) -> AccusingLimits:
@@ -146,7 +174,9 @@ def judge(
     for one in findings:
         if one.key in null:
             by_key.setdefault(one.key, []).append(one)
-    judged = [_judged(found, null[key], classes, limits) for key, found in by_key.items()]
+    noise = {one.label: one.success.rate for one in findings if one.key == NOISE}
+    habits = {label for label, share in noise.items() if share >= limits.fallback}
+    judged = [_judged(found, null[key], classes, limits, habits) for key, found in by_key.items()]
     return sorted(judged, key=lambda one: (not one.stands_out, one.p, one.finding.value))
 
 
@@ -159,7 +189,11 @@ def best_of(found: Sequence[LabelFinding]) -> tuple[LabelFinding, float, float]:
 
 
 def _judged(
-    found: Sequence[LabelFinding], cell: LabelCell, classes: int, limits: AccusingLimits
+    found: Sequence[LabelFinding],
+    cell: LabelCell,
+    classes: int,
+    limits: AccusingLimits,
+    habits: AbstractSet[int],
 ) -> Judged:
     best, margin, statistic = best_of(found)
     family = family_of(best.key)
@@ -167,4 +201,5 @@ def _judged(
     p = float(scipy.special.stdtr(cell.models - 1, (statistic - cell.mean) / spread))
     stands_out = best.carried and margin >= STANDS_OUT[family]
     little = best.value <= limits.most_value(best.key, classes)
+    little &= best.label not in habits or best.key in GATHER_NOISE
     return Judged(best, statistic, p, stands_out, little, limits.level)

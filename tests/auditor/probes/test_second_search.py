@@ -16,7 +16,7 @@ from auditor.plan.adaptive import trigger_search
 from auditor.plan.digest import PLAN_VERSION
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
-from auditor.probes.label_search.judge import limits_for, with_waves
+from auditor.probes.label_search.judge import limits_for, of_any_label, with_waves
 from auditor.probes.label_search.search import keys
 from auditor.probes.label_search.settings import EFFORTS, Effort
 from auditor.probes.second_search import (
@@ -279,7 +279,11 @@ def test_what_had_no_clean_models_before_is_judged_by_none_in_earlier_plans(
 
 
 def test_earlier_plans_keep_their_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    for version, limits in ((6, with_waves(SPEC.shape)), (PLAN_VERSION, limits_for(SPEC.shape))):
+    for version, limits in (
+        (6, with_waves(SPEC.shape)),
+        (7, of_any_label(SPEC.shape)),
+        (PLAN_VERSION, limits_for(SPEC.shape)),
+    ):
         _, asked = ended_with(monkeypatch, large(version), by_label(p=0.5))
         assert asked[0][3] == limits
 

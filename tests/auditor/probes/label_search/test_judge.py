@@ -17,6 +17,7 @@ from auditor.probes.label_search.judge import (
     Judged,
     judge,
     limits_for,
+    of_any_label,
 )
 from auditor.probes.label_search.search import LabelFinding
 from auditor.probes.trigger_search.verify import exact_interval
@@ -67,6 +68,29 @@ def test_waves_accuse_on_photographs_and_never_on_small_pictures() -> None:
         for side in (32, 40, 63, 64)
     }
     assert ends == {32: False, 40: False, 63: False, 64: True}
+
+
+def test_warps_accuse_no_model_of_photographs() -> None:
+    null = {"weak-warp": LabelCell(1.32, 0.1, 60, 1.3, 1.3)}
+    found = [_finding("weak-warp", 3, -0.5, 95), _finding("weak-warp", 5, 1.32, 2)]
+    ends = [
+        judge(found, null, 10, limits((3, 200, 200)))[0].suspicious(12)
+        for limits in (of_any_label, limits_for)
+    ]
+    assert ends == [True, False]
+
+
+@pytest.mark.parametrize("key", ["small-patch4", "weak-field4", "weak-wave"])
+def test_what_leads_to_a_label_that_the_model_falls_back_on_does_not_accuse(key: str) -> None:
+    null = {key: LabelCell(4.7 if key.startswith("weak") else 2.5, 0.3, 60, 4.1, 4.1)}
+    found = [_finding(key, 3, 0.5, 95), _finding(key, 5, 2.4, 2)]
+    for noise, label, falls in ((24, 3, False), (25, 3, True), (60, 3, True), (60, 5, False)):
+        noisy = _finding("random-noise", label, 0.0, noise)
+        one = judge([noisy, *found], null, 10, limits_for((3, 64, 64)))[0]
+        # A planted wave gathers noise as well.
+        assert one.suspicious(12) is (not falls or key == "weak-wave")
+        assert one.leaves_open(12)
+        assert judge([noisy, *found], null, 10, of_any_label((3, 64, 64)))[0].suspicious(12)
 
 
 def test_larger_pictures_than_those_of_the_null_are_judged_more_strictly() -> None:
