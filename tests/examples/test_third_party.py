@@ -73,7 +73,7 @@ def test_a_control_is_trained_on_without_a_trigger(capsys: pytest.CaptureFixture
     assert len(digests) == 2
 
 
-@pytest.mark.filterwarnings("ignore:You are using the legacy TorchScript:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own exporter
 def test_onnx_runtime_gives_the_labels_of_torch() -> None:
     torch.manual_seed(3)
     layers = (torch.nn.Conv2d(3, 4, 5, stride=2), torch.nn.ReLU(), torch.nn.Flatten())
