@@ -78,7 +78,7 @@ def all_of_digits(path: Path) -> Trained:
 
 def all_of_expressions(path: Path) -> Trained:
     """The whole of face-api's expressions."""
-    return _uncut(expression_network(path), EXPRESSION_SCALE, 30)
+    return _uncut(expression_network(path), EXPRESSION_SCALE, 10)
 
 
 def _uncut(net: Any, scale: tuple[Any, Any], rounds: int) -> Trained:
