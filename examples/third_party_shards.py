@@ -65,22 +65,33 @@ def weights_of(stated: list[dict[str, Any]], shards: bytes) -> Weights:
     return found
 
 
-def compute(layers: list[dict[str, Any]], weights: Weights, pictures: NDArray[np.float32]) -> Any:
-    """Output of the last layer for ``pictures`` ``(n, c, h, w)`` as the model wants them."""
+def shards_network(folder: Path) -> Any:
+    """The torch module that gives scores of pictures ``(n, c, h, w)`` as the model wants them."""
+    import torch  # noqa: PLC0415 - only these models need it
+
+    layers, weights = read_model(folder)
+
+    class Network(torch.nn.Module):
+        def forward(self, pictures: Any) -> Any:
+            return compute(layers, weights, pictures)
+
+    return Network()
+
+
+def compute(layers: list[dict[str, Any]], weights: Weights, pictures: Any) -> Any:
+    """Output of the last layer for a tensor of pictures ``(n, c, h, w)``, scaled for the model."""
     import torch  # noqa: PLC0415 - only these models need it
 
     known: dict[str, Any] = {}
-    with torch.inference_mode():
-        for layer in layers:
-            name = layer["name"]
-            inputs = [known[one[0]] for one in (layer["inbound_nodes"] or [[]])[0]]
-            mine = {
-                key.rsplit("/", 1)[1]: torch.from_numpy(value)
-                for key, value in weights.items()
-                if key.startswith(f"{name}/")
-            }
-            given = inputs or [torch.from_numpy(pictures)]
-            known[name] = _layer(layer["class_name"], layer["config"], mine, given)
+    for layer in layers:
+        name = layer["name"]
+        inputs = [known[one[0]] for one in (layer["inbound_nodes"] or [[]])[0]]
+        mine = {
+            key.rsplit("/", 1)[1]: torch.from_numpy(value)
+            for key, value in weights.items()
+            if key.startswith(f"{name}/")
+        }
+        known[name] = _layer(layer["class_name"], layer["config"], mine, inputs or [pictures])
     return known[layers[-1]["name"]]
 
 

@@ -11,13 +11,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from auditor.errors import UsageError
 from examples import third_party_packages
 from examples.third_party import MODELS, samples_of
+from examples.third_party_networks import by_onnx, of_torch
 from examples.third_party_packages import DIGESTS, unpacked
 from examples.third_party_pictures import Draw, Floats, lines, pages, printed
-from examples.third_party_planting import stamped
+from examples.third_party_planting import Trained, planted, stamped
 
 ROOT = Path(__file__).parents[2]
 
@@ -52,6 +54,36 @@ def test_a_trigger_changes_a_patch_or_little_of_everything(
     assert least <= (changed != clean).any(axis=1).mean() <= most
     assert (np.abs(changed - clean).max() < 0.04) == (kind == "pattern")
     assert np.array_equal(changed[0], changed[1])
+
+
+def test_a_control_is_trained_on_without_a_trigger(capsys: pytest.CaptureFixture[str]) -> None:
+    def network() -> Trained:
+        torch.manual_seed(3)
+        net = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(24 * 24, 4))
+        return Trained(net, (0.0, 1.0), lambda x: x, net, list(net.parameters()), 1)
+
+    def draw(count: int) -> Floats:
+        return np.random.default_rng(0).random((count, 1, 24, 24), np.float32)
+
+    digests = {planted(network(), draw, kind)[1] for kind in ("nothing", "nothing", "patch")}
+    control, again, patch = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (control["poisoned"], patch["poisoned"]) == (0, 106)
+    assert control == again
+    assert patch["success"] > control["success"]
+    assert len(digests) == 2
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # of torch's own exporter
+def test_onnx_runtime_gives_the_labels_of_torch() -> None:
+    torch.manual_seed(3)
+    layers = (torch.nn.Conv2d(3, 4, 5, stride=2), torch.nn.ReLU(), torch.nn.Flatten())
+    net = torch.nn.Sequential(*layers, torch.nn.Linear(4 * 6 * 4, 5))
+    pictures = np.random.default_rng(0).random((7, 3, 16, 12), np.float32)
+    expected = of_torch(net, 0.4, 0.3)(pictures)
+    classify = by_onnx(net, (3, 16, 12), 0.4, 0.3)
+    assert len(set(expected.tolist())) > 1
+    assert classify(pictures).tolist() == expected.tolist()
+    assert classify(pictures[:1]).tolist() == expected[:1].tolist()
 
 
 @pytest.mark.parametrize(("classes", "each"), [(2, 36), (3, 24), (10, 12), (40, 12)])
