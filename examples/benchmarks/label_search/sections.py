@@ -159,8 +159,7 @@ def fewer_samples(ends: Sequence[Ended]) -> list[str]:
     lines = [
         "## Pictures of each class", "",
         "Held-out models, searched again with so many pictures of so many of their classes, half "
-        "of them for verification. With fewer than five classes a search decides nothing; the rows "
-        "show what it finds by the same rule.", "",
+        "of them for verification.", "",
         "| effort | classes | pictures of each | usual found, target right | cleared | clean "
         "accused | cleared |", "|---|---|---|---|---|---|---|",
     ]  # fmt: skip

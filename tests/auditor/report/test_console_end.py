@@ -77,7 +77,7 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
     [
         ({"shape": [3, 400, 400]}, "standard", 5),
         ({"encoding": "jpeg:20"}, "standard", 5),
-        ({}, "standard", 3),
+        ({}, "thorough", 3),
         ({}, "thorough", 5),
         ({}, "exhaustive", 5),
     ],
@@ -85,6 +85,22 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
 def test_no_effort_is_named_where_none_decides(
     result: Callable[..., Result], changes: dict[str, Any], effort: str, labels: int
 ) -> None:
+    assert _following(result, changes, effort, labels).startswith(
+        "Next: xray-audit plan --samples s\n"
+    )
+
+
+def test_of_three_classes_the_effort_that_can_accuse_is_named(
+    result: Callable[..., Result],
+) -> None:
+    following = _following(result, {}, "standard", 3)
+    assert "--effort thorough\n  can accuse: about" in following
+
+
+def _following(
+    result: Callable[..., Result], changes: dict[str, Any], effort: str, labels: int
+) -> str:
+    """The end's next command after an audit of samples of so many classes."""
     content = result().content
     rows = ([0, 1, 2], [3, 4, 0] if labels > 3 else [0, 1, 2])
     made = result(
@@ -93,5 +109,4 @@ def test_no_effort_is_named_where_none_decides(
         settings={**content["settings"], "effort": effort},
         planes=[{**content["planes"][0], "triplet_classes": [*row]} for row in rows],
     )
-    following = next_command(made, Path("out"), ["--samples", "s"], interrupted=False)
-    assert following.startswith("Next: xray-audit plan --samples s\n")
+    return next_command(made, Path("out"), ["--samples", "s"], interrupted=False)
