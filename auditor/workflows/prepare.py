@@ -12,7 +12,8 @@ from adapters.contract import InputSpec, LabelOracle, OfflineOracle
 from auditor.engine.contract import EngineLimits
 from auditor.errors import AuditError, SamplesError, UsageError
 from auditor.evidence.records import earlier_searches, held_plan_digest, held_plans
-from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS
+from auditor.measured import of_earlier_search
+from auditor.plan.digest import PLAN_VERSION, READABLE_VERSIONS, searched_before
 from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.settings import Effort
@@ -92,9 +93,12 @@ def raised(ready: Prepared, output: Path, oracle: LabelOracle) -> Prepared:
 
 
 def with_earlier(plan: AuditPlan, earlier: tuple[Effort, ...], spec: InputSpec) -> AuditPlan:
-    """``plan`` with the searches made before it, and the looks that its p-value pays for."""
+    """``plan`` with the searches made before it, and the looks that its p-value pays for: those
+    that could accuse by the rates that plans of its version are judged by.
+    """
     classes = len(np.unique(plan.search_classes))
-    paid = looks(earlier, rates_for(spec.shape, spec.encoding, classes))
+    with of_earlier_search(**searched_before(plan.version)):
+        paid = looks(earlier, rates_for(spec.shape, spec.encoding, classes))
     return replace(plan, earlier=earlier, looks=paid)
 
 

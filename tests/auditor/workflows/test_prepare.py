@@ -9,14 +9,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from adapters.contract import InputSpec
 from adapters.synthetic import SyntheticOracle
 from auditor.engine.contract import EngineLimits
+from auditor.plan.digest import MORE_NULLS
+from auditor.plan.plan import build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.samples.samples import Samples
 from auditor.workflows.audit import run_audit
-from auditor.workflows.prepare import Prepared, continued, prepare
+from auditor.workflows.prepare import Prepared, continued, prepare, with_earlier
 from auditor.workflows.request import AuditRequest
 from auditor.workflows.targets import located
 
@@ -92,3 +96,15 @@ def test_another_audit_in_the_folder_has_no_say(
     (tmp_path / "plan.json").write_text(json.dumps({"plan_digest": digest}))
     ready = prepare(make_oracle(), samples, settings)
     assert continued(ready, tmp_path) is ready
+
+
+def test_a_look_is_paid_for_by_the_rates_that_the_plans_version_is_judged_by() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 1, 128, 128)) / 255
+    spec = InputSpec((1, 128, 128), (0.0,), (1.0,))
+    refs = [str(number) for number in range(60)]
+    settings = AuditSettings(planes=3, effort="thorough")
+    for version, looks in ((MORE_NULLS - 1, 1), (MORE_NULLS, 2)):
+        images = pixels.astype(np.float32)
+        plan = build_plan(images, np.arange(60) % 5, refs, settings, spec, version)
+        # At `standard` larger pictures were measured for later plans only.
+        assert with_earlier(plan, ("standard",), spec).looks == looks
