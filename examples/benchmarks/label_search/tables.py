@@ -24,6 +24,7 @@ from examples.zoo.photos.cells import (
     HELD_OUT_FAMILY,
     SCORED_BEFORE,
 )
+from examples.zoo.photos.index import LARGEST_SHARE
 from examples.zoo.photos.tasks import TASKS
 
 APART = ("all-to-all", "one-source", "sample-specific")
@@ -54,12 +55,13 @@ class Ended:
 
     @property
     def group(self) -> str:
-        """``clean``, the attacker's care, or ``apart``."""
+        """``clean``, the attacker's care, ``easy`` (a third poisoned), or ``apart``."""
         if self.model["attack"] == "clean":
             return "clean"
         if self.model["attack"] in APART:
             return "apart"
-        return str(self.model["care"])
+        easy = self.model.get("poison_share", 0.0) > LARGEST_SHARE
+        return "easy" if easy else str(self.model["care"])
 
     @property
     def right(self) -> bool:
