@@ -13,9 +13,7 @@ import sys
 import tempfile
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from auditor.measured import (
     FEW_CLASSES,
@@ -104,7 +102,7 @@ def _photographs() -> str:
         "| pixels | effort | clean accused | cleared | usual backdoors found | cleared |",
         "|---|---|---|---|---|---|",
     ]
-    for population in _merged():
+    for population in label_rates():
         able = [name for name in EFFORTS if name in population.efforts]
         accusing = [name for name in able if accuses_at(population.efforts[name])]
         clearing = [name for name in able if clears_at(population.efforts[name])]
@@ -115,21 +113,10 @@ def _photographs() -> str:
     return "\n".join(lines)
 
 
-def _merged() -> list[LabelPopulation]:
-    """Pictures and tasks that are alike, whatever plans their efforts were measured for."""
-    alike: dict[tuple[Any, ...], LabelPopulation] = {}
-    for one in label_rates():
-        key = (one.sides, one.coding, one.classes)
-        earlier = alike.get(key)
-        efforts = one.efforts if earlier is None else {**earlier.efforts, **one.efforts}
-        alike[key] = replace(one, efforts=efforts)
-    return list(alike.values())
-
-
 def _careful() -> str:
     """What becomes of attackers who train against detection, where a search clears."""
     said = ""
-    for population in _merged():
+    for population in label_rates():
         for effort, rates in population.efforts.items():
             if rates.careful and clears_at(rates):
                 found = of(rates.careful_found, rates.careful)

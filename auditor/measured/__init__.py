@@ -178,8 +178,16 @@ def label_rates() -> tuple[LabelPopulation, ...]:
 
 @cache
 def _label_rates(version: float) -> tuple[LabelPopulation, ...]:
-    every = _values("label_rates", tuple[LabelPopulation, ...])
-    return tuple(one for one in every if one.since <= version)
+    """One population for all pictures and tasks that are alike: of what was measured for plans of
+    several versions the latest counts.
+    """
+    alike: dict[tuple[Any, ...], LabelPopulation] = {}
+    for one in _values("label_rates", tuple[LabelPopulation, ...]):
+        if one.since <= version:
+            key = (one.sides, one.coding, one.classes)
+            earlier = alike[key].efforts if key in alike else {}
+            alike[key] = replace(one, efforts={**earlier, **one.efforts})
+    return tuple(alike.values())
 
 
 @cache

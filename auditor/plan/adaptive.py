@@ -23,6 +23,7 @@ from auditor.probes.both_searches import both
 from auditor.probes.label_map import LabelMap, draw_label_map
 from auditor.probes.label_search.judge import (
     PHOTO,
+    AccusingLimits,
     limits_for,
     of_any_label,
     with_waves,
@@ -102,13 +103,9 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
     settings = plan.by_label
     assert settings is not None
     assert effort is not None
-    limits = limits_for(spec.shape, lossy=spec.lossy)
-    if plan.by_label_only and SECOND_BY_LABEL <= plan.version < MORE_NULLS:
-        limits = of_any_label(spec.shape, lossy=spec.lossy)
-    elif plan.by_label_only and plan.version < SECOND_BY_LABEL:
-        limits = with_waves(spec.shape)
-    elif plan.version < SECOND_SEARCH:
-        effort, limits = AFTER_SUCCESS[0], PHOTO
+    if not plan.by_label_only and plan.version < SECOND_SEARCH:
+        effort = AFTER_SUCCESS[0]
+    limits = _limits(plan, spec)
     samples, seed = _samples(plan), plan.settings.seed
     null: LabelNull | None = {} if _judged_later(plan) else None
     found = yield from label_search(
@@ -122,6 +119,16 @@ def _label_search(plan: AuditPlan, spec: InputSpec) -> Search[TriggerResult]:
         *samples, spec, deeper, effort, seed + SECOND_STREAM, limits=again_limits(limits)
     )
     return confirm(found, again)
+
+
+def _limits(plan: AuditPlan, spec: InputSpec) -> AccusingLimits:
+    """The limits of accusing by the search label by label in plans of that version."""
+    if not plan.by_label_only and plan.version < SECOND_SEARCH:
+        return PHOTO
+    if plan.by_label_only and plan.version < SECOND_BY_LABEL:
+        return with_waves(spec.shape)
+    of_version = limits_for if plan.version >= MORE_NULLS else of_any_label
+    return of_version(spec.shape, lossy=spec.lossy)
 
 
 def _judged_later(plan: AuditPlan) -> bool:

@@ -35,11 +35,8 @@ def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str,
     :func:`judged` tells that they decide nothing then.
     """
     near = [one for one in _alike(shape, classes) if _holds(one, shape, encoding)]
-    best = max((jpeg_quality(one.coding) or 0 for one in near), default=0)
-    efforts: dict[str, LabelRates] = {}
-    for one in near:
-        if (jpeg_quality(one.coding) or 0) == best:
-            efforts |= one.efforts
+    best = max(near, key=lambda one: jpeg_quality(one.coding) or 0, default=None)
+    efforts = {} if best is None else best.efforts
     return {name: efforts[name] for name in EFFORTS if name in efforts}
 
 

@@ -37,6 +37,11 @@ def surprise(p: float) -> float:
     return -float(np.log10(max(p, 1e-12)))
 
 
+def steps_of(asked: Sequence[int], count: int) -> list[tuple[float, float]]:
+    """Queries of each of the models that were accused, and the share of ``count`` accused then."""
+    return [(float(queries), (n + 1) / count) for n, queries in enumerate(sorted(asked))]
+
+
 def rate_cell(hits: int, count: int) -> str:
     """A proportion with its exact interval, as a table cell."""
     if not count:

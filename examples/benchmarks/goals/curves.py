@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from examples.benchmarks.cells import steps_of
+
 LEAST_MODELS = 4
 """Models of an attack that has a curve of its own."""
 
@@ -34,8 +36,7 @@ class End:
 
 def found_against_queries(ends: Sequence[End], most: int) -> list[tuple[float, float]]:
     """Share of ``ends`` that accuse after so many queries, as steps up to ``most``."""
-    asked = sorted(one.queries for one in ends if one.suspicious)
-    steps = [(float(queries), (n + 1) / len(ends)) for n, queries in enumerate(asked)]
+    steps = steps_of([one.queries for one in ends if one.suspicious], len(ends))
     last = steps[-1][1] if steps else 0.0
     return [(100.0, 0.0), *steps, (float(most), last)]
 

@@ -26,9 +26,10 @@ PHOTOS_HELD_OUT = Origin(
     "label_search",
     ("label_search/data.json.gz",),
     "Searches label by label of held-out photo models, one each at each effort, "
-    " judged by clean development models.",
+    "judged by clean development models.",
 )
 LabelCells = Mapping[str, Mapping[str, LabelCell]]
+Values = dict[str, Any]
 
 
 def write_label_null(
@@ -82,9 +83,6 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
             if new:
                 values.append(part | {"efforts": new, "since": MORE_NULLS})
     write_file("label_rates", made, values)
-
-
-Values = dict[str, Any]
 
 
 def _of_earlier_plans() -> list[Values]:

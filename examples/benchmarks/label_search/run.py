@@ -20,6 +20,7 @@ import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull, LabelNulls
 from auditor.probes.label_search.settings import EFFORTS
+from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks import measured_files
 from examples.benchmarks.cells import auroc_cell, rate_cell, surprise
@@ -49,11 +50,9 @@ LEAST_CLEAN = {"many": 8, "two": 4}
 LEAST_WRITTEN = 8
 """Clean models of a null that the product judges by."""
 GROUPS = ("usual", "careful", "adaptive", "easy", "apart")
-GROUPS_OF_CLASSES = (
-    (FEW_CLASSES, 10**6, "five classes and more"),
-    (3, FEW_CLASSES - 1, "three or four classes"),
-    (2, 2, "two classes"),
-)
+GROUPS_OF_CLASSES = {
+    "many": "five classes and more", "few": "three or four classes", "two": "two classes",
+}  # fmt: skip
 Nulls = dict[str, dict[str, dict[str, LabelCell]]]
 
 
@@ -205,19 +204,19 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
         ("held-out", "development"), SIDES, sorted({coding(one.row) for one in ends}, reverse=True),
         EFFORTS, GROUPS_OF_CLASSES,
     )  # fmt: skip
-    for split, (smallest, largest), sent, effort, (low, high, words) in sections:
+    for split, (smallest, largest), sent, effort, group in sections:
         chosen = [
             one for one in ends
             if serves(one.model) == split and one.row["effort"] == effort
             and smallest <= one.model["side"] <= largest and coding(one.row) == sent
-            and low <= one.row["classes"] <= high
+            and group_of(one.row["classes"]) == group
         ]  # fmt: skip
         if chosen:
             sides = [one.model["side"] for one in chosen]
             models = nulls[_two(chosen[0].row)][effort]["grey-levels"].models
             size = f"{min(sides)} to {max(sides)} px, {sent.replace(':', ' ')}"
-            head = f"## {split}, {effort}, {size}, {words} (null: {models} clean models)"
-            lines += [head, "", *table(chosen), ""]
+            words = f"{GROUPS_OF_CLASSES[group]} (null: {models} clean models)"
+            lines += [f"## {split}, {effort}, {size}, {words}", "", *table(chosen), ""]
     return "\n".join(lines)
 
 

@@ -65,8 +65,7 @@ def search_all(options: argparse.Namespace) -> None:
         and record["side"] <= options.most_side
         and fnmatch(record["name"], options.only)
     ]
-    # Tasks of two classes last, as too few clean ones are there to judge them by; and clean ones
-    # first: the null is made of them.
+    # Clean ones first: the null is made of them; tasks of two classes, which have their own, last.
     models.sort(key=lambda one: (TASKS[one["task"]].binary, one["attack"] != "clean"))
     tasks = [(record, options) for record in models if (record["name"], *asked) not in done]
     with Pool(options.processes) as pool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from examples.benchmarks.cells import auroc_cell, auroc_of, rate_cell
+from examples.benchmarks.cells import auroc_cell, auroc_of, rate_cell, steps_of
 from examples.benchmarks.rivals.scores import Column, Scored
 from examples.benchmarks.stored import Record
 from examples.benchmarks.zoo_models import ATTACKS, PATCHES
@@ -162,8 +162,6 @@ def found_against_queries(columns: Sequence[Column]) -> dict[str, list[tuple[flo
             at = float(one.effort.replace(",", ""))
             lines.setdefault(f"{one.method}, {one.access}", []).append((at, len(found) / count))
         elif one.effort == "thorough":
-            steps = sorted(model.queries for model in found)
-            lines[f"{one.method}, {one.access}"] = [
-                (float(asked), (number + 1) / count) for number, asked in enumerate(steps)
-            ]
+            asked = [model.queries for model in found]
+            lines[f"{one.method}, {one.access}"] = steps_of(asked, count)
     return lines
