@@ -1,7 +1,8 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 8 is the SHA-256 of canonical JSON. Version 7 is the same without clean models to judge
-searches of two classes, or at ``exhaustive`` of more than 40 pixels, by. Version 6 is the same
+Version 9 is the SHA-256 of canonical JSON. Version 8 is the same without searches for patches that
+ask again where they led to a label. Version 7 is the same without clean models to judge searches of
+two classes, or at ``exhaustive`` of more than 40 pixels, by. Version 6 is the same
 without second searches of pictures of more than 40 pixels, and its searches' pictures are hashed in
 the model's units. Version 5 is the same without a patch's parts, second searches, and a dearer
 search of small pictures than ``thorough``. Version 4 is the same without a search label by label of
@@ -16,14 +17,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from adapters.strict_json import canonical
 from auditor.probes.base import digest_of
+from auditor.probes.label_search.settings import LabelSearchSettings
 
-PLAN_VERSION = 8
-READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, PLAN_VERSION)
+PLAN_VERSION = 9
+READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, 8, PLAN_VERSION)
 BY_LABEL = 4
 """First version whose plans have an effort and may search label by label."""
 BOTH_SEARCHES = 5
@@ -39,6 +41,11 @@ MORE_NULLS = 8
 """First version whose searches label by label of larger pictures are judged for two classes, and at
 ``exhaustive``, are deeper the second time, and accuse neither by warps nor, but for waves and few
 grey levels, of a label that the model falls back on."""
+FOCUSED = 9
+"""First version whose searches label by label of larger pictures, at ``standard`` and ``thorough``,
+ask again at the places where patches led to a label."""
+FOCUSING = ("focus", "fine")
+"""Settings by which they do."""
 BY_PIXELS = 7
 """First version whose searches' pictures are hashed as 8-bit pixels, each once."""
 CONFIRMS = 5
@@ -70,6 +77,12 @@ def lacking_settings(version: int) -> tuple[str, ...]:
     parts = ("parts",) if version < SECOND_SEARCH else ()
     share = ("patch_share",) if version < SECOND_BY_LABEL else ()
     return (*confirming, *parts, *share)
+
+
+def stated_by_label(by_label: LabelSearchSettings, version: int) -> dict[str, Any]:
+    """The settings of the search label by label that plans of ``version`` have."""
+    lacking = FOCUSING if version < FOCUSED else ()
+    return {name: one for name, one in asdict(by_label).items() if name not in lacking}
 
 
 def searched_before(version: int) -> dict[str, Any]:

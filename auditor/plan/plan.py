@@ -27,6 +27,7 @@ from auditor.plan.digest import (
     PlanContent,
     lacking_settings,
     plan_digest,
+    stated_by_label,
 )
 from auditor.plan.schedule import OPENING_ROUNDS, Schedule, perturbation_rounds
 from auditor.plan.searches import (
@@ -233,7 +234,7 @@ class AuditPlan:
         return {name: one for name, one in asdict(self.trigger).items() if name not in lacking}
 
     def _by_label(self) -> dict[str, Any] | None:
-        return None if self.by_label is None else asdict(self.by_label)
+        return None if self.by_label is None else stated_by_label(self.by_label, self.version)
 
     def as_dict(self, refs: Sequence[str | int]) -> dict[str, Any]:
         """The plan as JSON-able data; ``refs`` names the samples."""

@@ -14,6 +14,7 @@ from auditor.plan.digest import (
     BOTH_SEARCHES,
     BY_LABEL,
     CONFIRMS,
+    FOCUSED,
     MORE_NULLS,
     SECOND_BY_LABEL,
     SECOND_SEARCH,
@@ -26,6 +27,7 @@ from auditor.probes.label_search.settings import (
     LabelSearchSettings,
     label_effort,
     searched_by_label,
+    settings_for,
 )
 from auditor.probes.second_search import DEEPER
 from auditor.probes.trigger_search.controls import two_toned
@@ -69,6 +71,8 @@ def label_search(
     searched = label_effort(shape, effort) if len(images) else None
     if searched is None or version < first or not (large or measured):
         return None
+    if version >= FOCUSED:
+        return settings_for(shape, searched)
     old = not large and version < SECOND_SEARCH
     return EFFORTS[AFTER_SUCCESS[0] if old else searched]
 

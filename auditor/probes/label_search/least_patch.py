@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from auditor.probes.label_search.focused_places import FocusedPlaces
 from auditor.probes.label_search.fresh import CARRIES, FRESH, success_on
 from auditor.probes.label_search.settings import LabelSearchSettings
 from auditor.probes.label_search.side_by_side import side_by_side
@@ -85,12 +86,12 @@ def least_patches(
     Returns:
         At most four patches, the most successful on fresh samples first.
     """
-    tally = PlacedPatchSearch(search_set, replace(TriggerSettings(), place_side=side))
-    for _ in range(0, settings.place_draws, BATCH_DRAWS):
-        yield from tally.draw(min(BATCH_DRAWS, settings.place_draws))
+    tally = yield from _drawn(search_set, settings, side)
     places = _by_place(tally, search_set, settings.places)[: settings.arms]
     arms = places + (yield from _by_pattern(tally, search_set))
-    usual = {label: _share(tally, label) for label in range(search_set.classes)}
+    # An arm's questions hold one patch, the tally's several: its shares are of so many.
+    together = tally.settings.place_copies if settings.focus else 1
+    usual = {label: _share(tally, label) / together for label in range(search_set.classes)}
     queries = settings.first
     for number in range(settings.rounds):
         yield from side_by_side([_learned(arm, search_set, queries) for arm in arms])
@@ -103,6 +104,23 @@ def least_patches(
     ]
     found = yield from side_by_side(finals)
     return sorted(found, key=lambda one: -one.success.low)
+
+
+def _drawn(
+    search_set: SampleSet, settings: LabelSearchSettings, side: int
+) -> Asking[PlacedPatchSearch]:
+    """A tally of random patches of ``side`` cells, drawn as ``settings`` say."""
+    tally: PlacedPatchSearch | FocusedPlaces
+    if settings.focus:
+        tally = FocusedPlaces(search_set, side, fine=settings.fine)
+    else:
+        tally = PlacedPatchSearch(search_set, replace(TriggerSettings(), place_side=side))
+    for _ in range(0, settings.place_draws, BATCH_DRAWS):
+        yield from tally.draw(min(BATCH_DRAWS, settings.place_draws))
+    if isinstance(tally, FocusedPlaces):
+        for draws, places in settings.focus:
+            yield from tally.focus(draws, places)
+    return tally
 
 
 def _finalists(arms: list[_Arm]) -> list[_Arm]:

@@ -12,7 +12,7 @@ from auditor.measured import LabelNull, label_null_of
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.fresh import CONFIDENCE
 from auditor.probes.label_search.judge import LEAST_SHOWN, AccusingLimits, Judged, judge, limits_for
-from auditor.probes.label_search.search import LabelSearch, prepare
+from auditor.probes.label_search.search import LabelSearch, like, prepare
 from auditor.probes.label_search.settings import Effort, LabelSearchSettings
 from auditor.probes.leads import Lead, tell
 from auditor.probes.trigger_search.patches import Patch
@@ -61,6 +61,7 @@ def label_search(
     known = len(np.unique(classes))
     if null is None:
         null = label_null_of(spec.shape).of(effort, known)
+    null = like(null, settings)
     judged: list[Judged] = []
     comparisons, limits = len(null) * looks, limits or limits_for(spec.shape)
     for stage in run.stages():

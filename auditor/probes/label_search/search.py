@@ -10,11 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from string import ascii_lowercase
 
 import numpy as np
 from numpy.typing import NDArray
 
 from adapters.contract import InputSpec
+from auditor.measured import LabelNull
 from auditor.probes.label_search.changes import RandomChange, WholeChange
 from auditor.probes.label_search.families import Family, Fields, Warps, Waves
 from auditor.probes.label_search.fresh import CONFIDENCE
@@ -43,8 +45,35 @@ def keys(settings: LabelSearchSettings) -> list[str]:
         *(f"random-{kind}" for kind in KINDS),
         *(f"weak-{name}" for name in settings.families),
         "grey-levels",
-        *(f"small-patch{side}" for side in settings.patch_sides),
+        *(patch_key(settings, side) for side in settings.patch_sides),
     ]
+
+
+def patch_key(settings: LabelSearchSettings, side: int) -> str:
+    """Key of patches of at most ``side`` cells: those of other searches for them have others."""
+    return f"small-{_searched(settings)}{side}"
+
+
+def _searched(settings: LabelSearchSettings) -> str:
+    """The word for how a search looks for patches."""
+    return "fine" if settings.fine else "place" if settings.focus else "patch"
+
+
+def like(null: LabelNull, settings: LabelSearchSettings) -> LabelNull:
+    """The cells of ``null`` of searches like one with ``settings``: patches that were searched for
+    otherwise are left out.
+    """
+    alike = f"small-{_searched(settings)}"
+    return {
+        key: cell
+        for key, cell in null.items()
+        if not key.startswith("small-") or key.startswith(alike)
+    }
+
+
+def cells_of(key: str) -> int:
+    """Cells of the largest patch of ``key``, a key of patches."""
+    return int(key.lstrip(ascii_lowercase + "-"))
 
 
 def none_found(key: str) -> float:
@@ -53,7 +82,7 @@ def none_found(key: str) -> float:
     if family == "random":
         return -logit(FLOOR, FLOOR, CEILING)
     most = {"weak": LOUDEST.get(name, 0.0), "grey": 127.5}.get(family)
-    return float(np.log2(BEYOND * (int(name.removeprefix("patch")) + 1 if most is None else most)))
+    return float(np.log2(BEYOND * (cells_of(key) + 1 if most is None else most)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +173,7 @@ class LabelSearch:
     def _patch(self, side: int) -> Asking[list[LabelFinding]]:
         found = yield from least_patches(self.search_set, self.validation_set, self.settings, side)
         unit = unit_of(self.search_set.spec.shape)
-        return [_small(side, unit, one) for one in found]
+        return [_small(patch_key(self.settings, side), unit, one) for one in found]
 
 
 def _family(name: str, shape: tuple[int, int, int]) -> Family:
@@ -165,8 +194,7 @@ def _weak(family: Family, one: LeastStrength) -> LabelFinding:
     return LabelFinding(key, one.label, value, carried, change, one.success)
 
 
-def _small(side: int, unit: int, one: PlacedPatch) -> LabelFinding:
-    key = f"small-patch{side}"
+def _small(key: str, unit: int, one: PlacedPatch) -> LabelFinding:
     value = float(np.log2(one.patch.side / unit)) if one.carried else none_found(key)
     return LabelFinding(key, one.label, value, one.carried, one.patch, one.success)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 STRENGTH_STEPS = 600
@@ -34,6 +34,9 @@ class LabelSearchSettings:
         rounds: of successive halving over the places.
         first: queries of one place in the first round.
         finalists: places whose patch is made smaller and asked on fresh samples.
+        focus: rounds of further images with patches, and the number of the most surprising places
+            that those cover; none in plans of before version 9.
+        fine: True if patches have cells of a 48th of the image, not of a 32nd.
     """
 
     random_draws: int
@@ -48,6 +51,8 @@ class LabelSearchSettings:
     rounds: int
     first: int
     finalists: int
+    focus: tuple[tuple[int, int], ...] = ()
+    fine: bool = False
 
     def most_queries(self, samples: int) -> int:
         """More than a search of ``samples`` asks.
@@ -60,7 +65,8 @@ class LabelSearchSettings:
         )
         arms = self.arms + 2 * MOST_SINGLES
         learned = arms * (self.first + 24) * (self.rounds + 1)
-        patches = self.place_draws + REPLAYS * self.place_draws // 10 + learned
+        draws = self.place_draws + sum(more for more, _ in self.focus)
+        patches = draws + REPLAYS * draws // 10 + learned
         patches += self.finalists * SETTLE_MOST
         return samples + 5 * self.random_draws + families + len(self.patch_sides) * patches
 
@@ -124,9 +130,36 @@ EFFORTS: Mapping[Effort, LabelSearchSettings] = {
         finalists=6,
     ),
 }
-"""Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found."""
+"""Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found. Those of small pictures,
+and of plans of before version 9."""
+FOCUSED: Mapping[Effort, LabelSearchSettings] = {
+    "standard": replace(
+        EFFORTS["standard"], place_draws=600, focus=((500, 48), (500, 16)), arms=10, first=48
+    ),
+    "thorough": replace(EFFORTS["thorough"], place_draws=1200, focus=((750, 96), (750, 32))),
+}
+"""The same for larger pictures; other efforts are not changed."""
+FINE_SIDE = 97
+"""Larger side, in pixels, from which on cells of a 32nd of it are too coarse for a trigger's."""
+FINE: Mapping[Effort, LabelSearchSettings] = {
+    "standard": replace(
+        FOCUSED["standard"], patch_sides=(5,), focus=((500, 64), (500, 16)), fine=True
+    ),
+    "thorough": replace(
+        FOCUSED["thorough"], patch_sides=(5,), place_draws=2400, focus=((2000, 192), (1500, 48)),
+        arms=24, fine=True,
+    ),
+}  # fmt: skip
+"""The same for such sides."""
 AFTER_SUCCESS: tuple[Effort, ...] = ("thorough", "exhaustive")
 """Efforts at which pictures of up to :data:`SUCCESS_SIDES` are searched label by label too."""
+
+
+def settings_for(shape: tuple[int, ...], effort: Effort) -> LabelSearchSettings:
+    """Settings of a search of pictures of ``shape`` ``(h, w)`` at ``effort``."""
+    if not searched_by_label(shape):
+        return EFFORTS[effort]
+    return (FINE if max(shape) >= FINE_SIDE else FOCUSED).get(effort, EFFORTS[effort])
 
 
 def searched_by_label(shape: tuple[int, ...]) -> bool:

@@ -166,7 +166,7 @@ def _held_out() -> list[Ended]:
     """Searches of held-out models of five classes and more, without loss."""
     return [
         one for one in all_ends()
-        if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
+        if serves(one.model, one.row["effort"]) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
         and coding(one.row) == LOSSLESS and not one.row.get("each")
     ]  # fmt: skip
 

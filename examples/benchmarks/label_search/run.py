@@ -27,7 +27,13 @@ from examples.benchmarks.cells import auroc_cell, rate_cell, surprise
 from examples.benchmarks.label_search.beside import DATA as BESIDE
 from examples.benchmarks.label_search.beside import measure_all
 from examples.benchmarks.label_search.measured import write_label_null, write_label_rates
-from examples.benchmarks.label_search.search import DATA, add_options, search_again, search_all
+from examples.benchmarks.label_search.search import (
+    DATA,
+    add_options,
+    search_again,
+    search_all,
+    search_patches,
+)
 from examples.benchmarks.label_search.sections import beside, by_kind, fewer_samples
 from examples.benchmarks.label_search.tables import (
     OF_NULL,
@@ -39,6 +45,7 @@ from examples.benchmarks.label_search.tables import (
     in_null,
     null_of,
     serves,
+    up_to_date,
 )
 from examples.benchmarks.stored import Record, read, write_page
 from examples.zoo.photos.cells import HELD_OUT
@@ -92,7 +99,7 @@ def _ends(rows: Sequence[Record], models: dict[str, Record], nulls: Nulls) -> li
     return [
         ended(row, models[row["name"]], _null_for(row, rows, models, nulls))
         for row in rows
-        if nulls[_two(row)].get(row["effort"])
+        if nulls[_two(row)].get(row["effort"]) and up_to_date(row, models[row["name"]])
     ]
 
 
@@ -103,7 +110,9 @@ def write_all(options: argparse.Namespace) -> None:
     ends = _ends(rows, models, nulls)
     fewer, ends = [e for e in ends if e.row.get("each")], [e for e in ends if not e.row.get("each")]
     held_out = [
-        one for one in ends if serves(one.model) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
+        one
+        for one in ends
+        if serves(one.model, one.row["effort"]) == HELD_OUT and one.row["classes"] >= FEW_CLASSES
     ]
     many = [
         one for one in held_out
@@ -133,11 +142,12 @@ def _write_measured(
     ]  # fmt: skip
     sides = [models[row["name"]]["side"] for row in clean]
     write_label_null((min(sides), max(sides)), written["many"], written["two"], clean, models)
-    write_label_rates([one for one in ends if serves(one.model) == HELD_OUT])
+    write_label_rates([e for e in ends if serves(e.model, e.row["effort"]) == HELD_OUT])
 
 
 STEPS = {
-    "search": search_all, "again": search_again, "beside": measure_all, "report": write_all,
+    "search": search_all, "again": search_again, "patches": search_patches,
+    "beside": measure_all, "report": write_all,
 }  # fmt: skip
 """What the command does, by its step."""
 
@@ -170,7 +180,7 @@ def _null_for(
     null = nulls[group][effort]
     if row["name"] in {one["name"] for one in _clean(rows, models, effort, group)}:
         chosen = _clean(rows, models, effort, group)
-        null = null_of([one for one in chosen if one["name"] != row["name"]], effort)
+        null = null_of([one for one in chosen if one["name"] != row["name"]])
     return LabelNulls((0, 0), {effort: null}, {effort: null}).of(effort, row["classes"])
 
 
@@ -181,7 +191,7 @@ def _nulls(rows: Sequence[Record], models: dict[str, Record]) -> Nulls:
         for effort in EFFORTS:
             chosen = _clean(rows, models, effort, group)
             if len({row["name"] for row in chosen}) >= LEAST_CLEAN[group]:
-                of_group[effort] = null_of(chosen, effort)
+                of_group[effort] = null_of(chosen)
     return nulls
 
 
@@ -207,7 +217,7 @@ def report(ends: Sequence[Ended], nulls: Nulls) -> str:
     for split, (smallest, largest), sent, effort, group in sections:
         chosen = [
             one for one in ends
-            if serves(one.model) == split and one.row["effort"] == effort
+            if serves(one.model, effort) == split and one.row["effort"] == effort
             and smallest <= one.model["side"] <= largest and coding(one.row) == sent
             and group_of(one.row["classes"]) == group
         ]  # fmt: skip

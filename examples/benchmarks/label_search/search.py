@@ -19,10 +19,18 @@ from adapters.contract import InputSpec
 from adapters.images import encode_image
 from auditor.measured import LabelNull, label_null
 from auditor.probes.label_search.search import LabelSearch, prepare
-from auditor.probes.label_search.settings import EFFORTS, LabelSearchSettings
+from auditor.probes.label_search.settings import EFFORTS, FINE, FOCUSED, LabelSearchSettings
 from auditor.probes.second_search import DEEPER, SECOND_STREAM, same_kind
 from auditor.verdict.scope import LOSSLESS
-from examples.benchmarks.label_search.tables import first_suspicious, near_its_level, serves
+from examples.benchmarks.label_search.tables import (
+    first_suspicious,
+    in_null,
+    kinds,
+    near_its_level,
+    searched,
+    serves,
+    stages,
+)
 from examples.benchmarks.stored import Record, read, write
 from examples.benchmarks.zoo_models import classifier, driven
 from examples.zoo.photos.index import read_records
@@ -61,7 +69,7 @@ def search_all(options: argparse.Namespace) -> None:
     models = [
         record
         for record in read_records(options.models).values()
-        if serves(record) == options.split
+        if serves(record, options.effort) == options.split
         and record["side"] <= options.most_side
         and fnmatch(record["name"], options.only)
     ]
@@ -93,6 +101,64 @@ def search_again(options: argparse.Namespace) -> None:
             print(row["name"], row["effort"], second["second_key"], file=sys.stderr, flush=True)
 
 
+def search_patches(options: argparse.Namespace) -> None:
+    """Ask the patches of today's searches of models that earlier ones were kept of, and add them
+    to their rows: nothing else has changed. Clean models for the null are asked for all patches,
+    also where they were trained anew and have no row.
+    """
+    kept = read(options.results, {"rows": []})
+    for record in read_records(options.models).values():
+        if record["side"] > options.most_side or not fnmatch(record["name"], options.only):
+            continue
+        row = next((one for one in kept["rows"] if _is_of(one, record, options)), None)
+        if row is None:
+            if not in_null(record):
+                continue
+            row = _new_row(record, options)
+            kept["rows"].append(row)
+        if _add_patches(row, record, options):
+            write(options.results, kept)
+            print(row["name"], row["effort"], row["queries"], file=sys.stderr, flush=True)
+
+
+def _is_of(row: Record, record: Record, options: argparse.Namespace) -> bool:
+    """True if ``row`` is of just this model, asked as the options say."""
+    wanted = (options.effort, options.seed, options.coding, options.each, options.of_classes)
+    return row["sha256"] == record["sha256"] and _asked(row) == wanted
+
+
+def _new_row(record: Record, options: argparse.Namespace) -> Record:
+    row: Record = {
+        "name": record["name"], "sha256": record["sha256"], "effort": options.effort,
+        "seed": options.seed, "coding": options.coding, "each": options.each, "stages": [],
+    }  # fmt: skip
+    _, truth, _ = _drawn(record, row, options)
+    return row | {
+        "classes": len(np.unique(truth)), "samples": len(truth), "queries": len(truth)
+    }  # fmt: skip
+
+
+def _add_patches(row: Record, record: Record, options: argparse.Namespace) -> bool:
+    """Add the stages that ``row`` lacks; false if it lacks none."""
+    effort = row["effort"]
+    pixels, truth, labels = asked = _drawn(record, row, options)
+    forms = [searched(record, effort)]
+    if in_null(record):
+        forms = [one[effort] for one in (FOCUSED, FINE) if effort in one]
+    held, before = {*stages(row)}, len(row["stages"])
+    for settings in forms:
+        if {*kinds(settings)} <= held or not settings.focus:
+            continue
+        run = started(pixels, truth, labels, settings, row["seed"])
+        for stage, _ in stages_of(run, labels, "small-"):
+            row["stages"].append(stage)
+            row["queries"] += stage["queries"]
+        if not in_null(record):
+            null = label_null().of(effort, row["classes"])
+            row |= _second(row, record, null, lambda: asked)
+    return len(row["stages"]) > before
+
+
 def _asked(row: Record) -> tuple[str, int, str, int | None, int | None]:
     """How a row's model was asked."""
     coding = row.get("coding", LOSSLESS)
@@ -113,7 +179,7 @@ def search_one(record: Record, options: argparse.Namespace) -> Record:
     }  # fmt: skip
     pixels, truth, labels = asked = _drawn(record, row, options)
     row |= {"classes": len(np.unique(truth)), "samples": len(truth), "stages": []}
-    run = started(pixels, truth, labels, EFFORTS[effort], seed)
+    run = started(pixels, truth, labels, searched(record, effort), seed)
     null = label_null().of(effort, row["classes"])
     for stage, queries in stages_of(run, labels):
         row["stages"].append(stage)
@@ -143,15 +209,19 @@ def _second(row: Record, record: Record, null: LabelNull, asked: Callable[[], An
         return {}
     pixels, truth, labels = asked()
     key, effort = first[0].finding.key, row["effort"]
-    settings = same_kind(key, EFFORTS[effort])
+    settings = same_kind(key, searched(record, effort))
     run = started(pixels, truth, labels, settings, row["seed"] + SECOND_STREAM)
     stages = [stage for stage, _ in stages_of(run, labels)]
     return {"second_key": key, "second": stages, "deeper": DEEPER}
 
 
-def stages_of(run: LabelSearch, labels: Any) -> Iterator[tuple[Record, int]]:
-    """Every stage of a search as a row keeps it, and the queries asked until then."""
-    for stage in run.stages():
+def stages_of(run: LabelSearch, labels: Any, wanted: str = "") -> Iterator[tuple[Record, int]]:
+    """Every stage of a search as a row keeps it, and the queries asked until then; stages of kinds
+    that are not ``wanted`` are left out.
+    """
+    for kind, stage in zip(kinds(run.settings), run.stages(), strict=True):
+        if not kind.startswith(wanted):
+            continue
         before = run.search_set.total()
         findings = [
             [one.key, one.label, round(one.value, 4), one.carried, one.success.hits,
@@ -159,7 +229,7 @@ def stages_of(run: LabelSearch, labels: Any) -> Iterator[tuple[Record, int]]:
             for one in driven(stage, labels)
         ]  # fmt: skip
         asked = run.search_set.total()
-        yield {"queries": asked - before, "findings": findings}, asked
+        yield {"kind": kind, "queries": asked - before, "findings": findings}, asked
 
 
 def input_of(pixels: Any) -> InputSpec:

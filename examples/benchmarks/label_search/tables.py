@@ -11,8 +11,15 @@ import numpy as np
 from auditor.measured import FEW_CLASSES, LabelCell
 from auditor.probes.label_search.changes import RandomChange
 from auditor.probes.label_search.judge import AccusingLimits, Judged, best_of, judge, limits_for
-from auditor.probes.label_search.search import LabelFinding, keys, none_found
-from auditor.probes.label_search.settings import EFFORTS, searched_by_label
+from auditor.probes.label_search.search import LabelFinding, keys, like, none_found
+from auditor.probes.label_search.settings import (
+    EFFORTS,
+    FOCUSED,
+    Effort,
+    LabelSearchSettings,
+    searched_by_label,
+    settings_for,
+)
 from auditor.probes.second_search import SURE, again_limits
 from auditor.probes.trigger_search.verify import exact_interval
 from auditor.verdict.scope import LOSSLESS
@@ -25,6 +32,7 @@ from examples.zoo.photos.cells import (
     SCORED_BEFORE,
 )
 from examples.zoo.photos.index import LARGEST_SHARE
+from examples.zoo.photos.patch_cells import SEEN_BY_PATCHES
 from examples.zoo.photos.tasks import TASKS
 
 APART = ("all-to-all", "one-source", "sample-specific")
@@ -85,9 +93,12 @@ def fragile(model: Record) -> bool:
     return TASKS[model["task"]].alike and model["augmentation"] == "weak"
 
 
-def serves(model: Record) -> str:
-    """The split that the model belongs to now: one that was scored once serves development."""
-    scored = model["split"] == HELD_OUT and model["seed"] // 1000 in SCORED_BEFORE
+def serves(model: Record, effort: str = "") -> str:
+    """The split that the model belongs to now, for searches at ``effort``: one that was scored
+    once, or whose cell's patches the search of that effort was chosen by, serves development.
+    """
+    before = SCORED_BEFORE | SEEN_BY_PATCHES if effort in FOCUSED else SCORED_BEFORE
+    scored = model["split"] == HELD_OUT and model["seed"] // 1000 in before
     return DEVELOPMENT if scored else str(model["split"])
 
 
@@ -96,6 +107,38 @@ def in_null(model: Record) -> bool:
     dataset = TASKS[model["task"]].dataset
     unseen = dataset == HELD_OUT_DATASET or model["family"] == HELD_OUT_FAMILY
     return model["attack"] == "clean" and serves(model) == DEVELOPMENT and not unseen
+
+
+def searched(model: Record, effort: Effort) -> LabelSearchSettings:
+    """Settings of today's search of a model at ``effort``."""
+    return settings_for((model["side"], model["side"]), effort)
+
+
+def kinds(settings: LabelSearchSettings) -> list[str]:
+    """The kind of change of every stage of a search, in turn."""
+    drawn = settings.random_draws > 0
+    return [key for key in keys(settings) if drawn or not key.startswith("random-")]
+
+
+def stages(row: Record) -> dict[str, Record]:
+    """The stages of a row by their kind of change, which rows of plan version 8 do not name."""
+    names = kinds(EFFORTS[row["effort"]])
+    return {stage.get("kind") or names[place]: stage for place, stage in enumerate(row["stages"])}
+
+
+def up_to_date(row: Record, model: Record) -> bool:
+    """True if every stage of today's search was asked of the model."""
+    return {*kinds(searched(model, row["effort"]))} <= {*stages(row)}
+
+
+def _of_today(row: Record, model: Record) -> list[Record]:
+    held = stages(row)
+    return [held[kind] for kind in kinds(searched(model, row["effort"])) if kind in held]
+
+
+def _begun(row: Record) -> int:
+    """Queries before the first stage."""
+    return int(row["queries"] - sum(stage["queries"] for stage in row["stages"]))
 
 
 def findings(stage: Record) -> list[LabelFinding]:
@@ -108,26 +151,23 @@ def findings(stage: Record) -> list[LabelFinding]:
     ]
 
 
-def null_of(rows: Iterable[Record], effort: str) -> dict[str, LabelCell]:
-    """The null of searches of clean models with one effort; of random changes, those of models of
-    many classes.
+def null_of(rows: Iterable[Record]) -> dict[str, LabelCell]:
+    """The null of searches of clean models with one effort, of all stages that any row has; of
+    random changes, those of models of many classes.
     """
     statistics: dict[str, dict[str, list[float]]] = {}
-    names = keys(EFFORTS[effort])  # type: ignore[index]  # rows name efforts
-    least = dict.fromkeys(names, math.inf)
+    least: dict[str, float] = {}
     for row in rows:
-        by_key: dict[str, list[LabelFinding]] = {name: [] for name in names}
-        for stage in row["stages"]:
-            for one in findings(stage):
-                by_key[one.key].append(one)
-        for name, found in by_key.items():
+        for name, stage in stages(row).items():
+            found = findings(stage)
             if name.startswith("random-") and 2 < row["classes"] < FEW_CLASSES:
                 continue
             nothing = none_found(name)
             best = best_of(found) if found else None
             value = nothing if best is None else best[2]
             statistics.setdefault(name, {}).setdefault(row["name"], []).append(value)
-            least[name] = min(least[name], nothing if best is None else best[0].value)
+            value = nothing if best is None else best[0].value
+            least[name] = min(least.get(name, math.inf), value)
     return {name: _cell(of_model, least[name]) for name, of_model in statistics.items()}
 
 
@@ -159,9 +199,9 @@ def first_suspicious(
     queries until then; None if it finds nothing suspicious.
     """
     so_far: list[LabelFinding] = []
-    limits = _limits(row, model)
-    queries = row["queries"] - sum(stage["queries"] for stage in row["stages"])
-    for stage in row["stages"]:
+    limits, null = _limits(row, model), like(null, searched(model, row["effort"]))
+    queries = _begun(row)
+    for stage in _of_today(row, model):
         so_far += findings(stage)
         queries += stage["queries"]
         judged = judge(so_far, null, row["classes"], limits)
@@ -185,17 +225,21 @@ def ended(row: Record, model: Record, null: Mapping[str, LabelCell]) -> Ended:
     """How the search of ``row`` ends beside ``null``: at its first suspicious stage, after the
     second search that this may ask for.
     """
-    first = first_suspicious(row, model, null)
+    first, null = (
+        first_suspicious(row, model, null), like(null, searched(model, row["effort"])),
+    )  # fmt: skip
     if first is not None:
         best, p, queries = first
         found, near = best.finding, near_its_level(model, p)
         accuses = not near or _again(row, model, null, found)
         queries += sum(one["queries"] for one in row.get("second", ())) if near else 0
         return Ended(row, model, accuses, False, found.label, p, queries, found.key)
-    every = [one for stage in row["stages"] for one in findings(stage)]
+    asked = _of_today(row, model)
+    every = [one for stage in asked for one in findings(stage)]
+    queries = _begun(row) + sum(stage["queries"] for stage in asked)
     judged = judge(every, null, row["classes"], _limits(row, model))
     shown = min((one.p for one in judged if one.finding.carried), default=1.0)
     p = min(1.0, shown * len(null))
     against = [one for one in judged if one.leaves_open(len(null))]
     key = against[0].finding.key if against else ""
-    return Ended(row, model, False, not against, None, p, row["queries"], key)
+    return Ended(row, model, False, not against, None, p, queries, key)

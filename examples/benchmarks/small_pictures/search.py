@@ -91,7 +91,7 @@ def null_without(rows: Iterable[Record], effort: str, name: str = "") -> dict[st
         for row in rows
         if row["attack"] == "clean" and row["name"] != name and row["effort"] == effort
     ]
-    return null_of(clean, effort)
+    return null_of(clean)
 
 
 def ended_of(rows: Sequence[Record], effort: str = AFTER_SUCCESS[0]) -> list[Ended]:
