@@ -84,13 +84,20 @@ WRITTEN_AS_7 = {
     "small pictures, thorough": "f4699239232e96d4f9a4f076b8292f4cfc2447ca376951ee0e0de852bf305800",
 }
 """Digests of version 7, of before two classes and `exhaustive` had clean models to judge by."""
-WRITTEN_NOW = {
+WRITTEN_AS_8 = {
     "paper": "1673b0798eaad023403f7a2137a692472ea8a5428d71ef15bc3e55242f22d4e6",
     "default": "32ede3cab8c71f9c40384199c58a9ec3b7c1905b76acae6b50d38fb322c8e8c6",
     "larger pictures": "44c281a0aebee2a5c864b85b6df5532a6abae6e83843f61a5488a669b96115e3",
     "small pictures, thorough": "dcd1d7cd4833cf88b99c94820896b463393a56025ade2bc4a24a4215ba2c9208",
 }
-"""Digests of version 8: what they cover and how may not change unless the version does."""
+"""Digests of version 8, of before patches were searched for again where they led to a label."""
+WRITTEN_NOW = {
+    "paper": "7ad3ba83411d323a6da42854a788f819287c561ad5748f6299080986f8645a67",
+    "default": "8acf7b22b8a079c1bd6ffe7d465187e84a71df0eb074ef7a29277c24383ca7a2",
+    "larger pictures": "ba17c9df5e299c2bb979331b14e001ca86973a847c555dcd21383647ed156e0e",
+    "small pictures, thorough": "51b25cde775e5fc78ef3cae5881de14e24c39b71147466ac91200a8201a52710",
+}
+"""Digests of version 9: what they cover and how may not change unless the version does."""
 
 
 def images(shape: tuple[int, ...]) -> NDArray[np.float32]:
@@ -145,8 +152,13 @@ def test_a_digest_of_version_7_stays_what_it_is(case: str) -> None:
     assert plan_of(case, 7).digest == WRITTEN_AS_7[case]
 
 
-@pytest.mark.parametrize("case", WRITTEN_NOW)
+@pytest.mark.parametrize("case", WRITTEN_AS_8)
 def test_a_digest_of_version_8_stays_what_it_is(case: str) -> None:
+    assert plan_of(case, 8).digest == WRITTEN_AS_8[case]
+
+
+@pytest.mark.parametrize("case", WRITTEN_NOW)
+def test_a_digest_of_version_9_stays_what_it_is(case: str) -> None:
     assert plan_of(case).digest == WRITTEN_NOW[case]
 
 
@@ -197,6 +209,32 @@ def test_small_pictures_unlike_the_measured_ones_are_not(lacking: dict[str, Any]
     assert plan.most_trigger_queries > 0
 
 
+@pytest.mark.parametrize(
+    ("side", "effort", "focused", "fine"),
+    [
+        (28, "thorough", False, False), (48, "thorough", True, False),
+        (96, "standard", True, False), (97, "standard", True, True), (97, "thorough", True, True),
+        (48, "quick", False, False), (97, "exhaustive", False, False),
+    ],
+)  # fmt: skip
+def test_larger_pictures_are_asked_again_where_patches_led_to_a_label_since_version_9(
+    side: int,
+    effort: Effort,
+    focused: bool,  # noqa: FBT001 - parametrised
+    fine: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    spec = InputSpec((1, side, side), (0.0,), (1.0,))
+    settings = AuditSettings(**{**EVERY, "planes": 3, "effort": effort})
+    refs = [str(number) for number in range(60)]
+    plan = build_plan(images((60, 1, side, side)), np.arange(60) % 5, refs, settings, spec)
+    assert plan.by_label is not None
+    assert (bool(plan.by_label.focus), plan.by_label.fine) == (focused, fine)
+    before = plan.at_version(8)
+    assert before.by_label == EFFORTS[effort]
+    assert "focus" not in before.as_dict(refs)["trigger_search"]["by_label"]
+    assert "focus" in plan.as_dict(refs)["trigger_search"]["by_label"]
+
+
 def content(**changes: Any) -> PlanContent:
     made = PlanContent(
         EVERY, dataclasses.asdict(TriggerSettings()), None, [0, 1], "images", ["a", "b"]
@@ -214,17 +252,17 @@ CHANGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8])
 def test_a_digest_covers_all_of_the_content(version: int) -> None:
     assert set(CHANGES) == {entry.name for entry in dataclasses.fields(PlanContent)}
     # Earlier versions never searched label by label.
     changes = {name: one for name, one in CHANGES.items() if version >= 4 or name != "by_label"}
     made = {plan_digest(content(**{name: changed}), version) for name, changed in changes.items()}
     assert len(made | {plan_digest(content(), version)}) == len(changes) + 1
-    assert len({plan_digest(content(), known) for known in (2, 3, 4, 5, 6, 7)}) == 6
+    assert len({plan_digest(content(), known) for known in (2, 3, 4, 5, 6, 7, 8)}) == 7
 
 
-@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7])
+@pytest.mark.parametrize("version", [2, 3, 4, 5, 6, 7, 8])
 def test_a_digest_is_the_same_from_a_record(version: int) -> None:
     held = json.loads(json.dumps(dataclasses.asdict(content())))
     assert plan_digest(PlanContent(**held), version) == plan_digest(content(), version)

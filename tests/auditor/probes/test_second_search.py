@@ -18,7 +18,13 @@ from auditor.plan.plan import AuditPlan, build_plan
 from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.judge import limits_for, of_any_label, with_waves
 from auditor.probes.label_search.search import keys
-from auditor.probes.label_search.settings import EFFORTS, Effort
+from auditor.probes.label_search.settings import (
+    EFFORTS,
+    FINE,
+    FOCUSED,
+    Effort,
+    LabelSearchSettings,
+)
 from auditor.probes.second_search import (
     SECOND_STREAM,
     again_limits,
@@ -288,9 +294,16 @@ def test_earlier_plans_keep_their_limits(monkeypatch: pytest.MonkeyPatch) -> Non
         assert asked[0][3] == limits
 
 
-@pytest.mark.parametrize("key", keys(EFFORTS["thorough"]))
-def test_a_second_search_is_for_one_kind_of_change(key: str) -> None:
-    few = keys(same_kind(key, EFFORTS["thorough"]))
+KINDS = [
+    (key, settings)
+    for settings in (EFFORTS["thorough"], FOCUSED["thorough"], FINE["thorough"])
+    for key in keys(settings)
+]
+
+
+@pytest.mark.parametrize(("key", "settings"), KINDS)
+def test_a_second_search_is_for_one_kind_of_change(key: str, settings: LabelSearchSettings) -> None:
+    few = keys(same_kind(key, settings))
     assert key in few
     families = {name.partition("-")[0] for name in few if not name.startswith("random-")}
     assert families <= {"grey", key.partition("-")[0]}
@@ -299,17 +312,17 @@ def test_a_second_search_is_for_one_kind_of_change(key: str) -> None:
 def test_a_second_search_is_deeper_than_the_first_and_was_not_in_plans_before(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first = EFFORTS["thorough"]
-    for version, deeper in ((7, 1), (PLAN_VERSION, 2)):
+    for version, deeper in ((7, 1), (8, 2), (PLAN_VERSION, 2)):
         _, asked = ended_with(monkeypatch, large(version), by_label(), by_label(p=0.5))
-        second = asked[1][0]
+        first, second = asked[0][0], asked[1][0]
         assert second == same_kind("small-patch4", first, deeper)
         assert (second.place_draws, second.arms) == (deeper * first.place_draws, deeper * 16)
+        assert [draws for draws, _ in second.focus] == [deeper * one for one, _ in first.focus]
         assert second.patch_sides == (4,)
 
 
 def test_the_most_that_a_plan_may_ask_holds_the_dearest_second_search() -> None:
-    before, now = large(6), large()
+    before, now = large(6), large(8)
     assert now.by_label is not None
     dearest = max(same_kind(key, now.by_label).most_queries(60) for key in keys(now.by_label))
     assert now.most_trigger_queries == before.most_trigger_queries + dearest

@@ -37,7 +37,7 @@ def test_rounds_are_counted_apart_and_together() -> None:
 
 def stage(*found: tuple[str, int, float, bool]) -> Row:
     kept = [[key, label, value, carried, 40, 40] for key, label, value, carried in found]
-    return {"queries": 100, "findings": kept}
+    return {"kind": found[0][0], "queries": 100, "findings": kept}
 
 
 def model(name: str, attack: str, targets: list[int], value: float) -> Row:

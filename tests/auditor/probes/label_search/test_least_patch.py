@@ -5,23 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
+
 from auditor.probes.label_search.least_patch import least_patches
 from auditor.probes.label_search.search import prepare
-from auditor.probes.label_search.settings import EFFORTS
+from auditor.probes.label_search.settings import EFFORTS, FOCUSED, LabelSearchSettings
 
 MakeWorld = Callable[..., Any]
 
 
-def found(world: Any, seed: int = 1) -> list[Any]:
+ASKING = [EFFORTS["standard"], FOCUSED["standard"]]
+
+
+def found(world: Any, settings: LabelSearchSettings, seed: int = 1) -> list[Any]:
     samples, classes = world.samples(100)
-    settings = EFFORTS["standard"]
     run = world.drive(prepare(samples, classes, world.spec, settings, seed))
     patches: list[Any] = world.drive(least_patches(run.search_set, run.validation_set, settings, 4))
     return patches
 
 
-def test_a_planted_patch_is_found_where_it_is(worlds: MakeWorld) -> None:
-    best = found(worlds("patch"))[0]
+@pytest.mark.parametrize("settings", ASKING)
+def test_a_planted_patch_is_found_where_it_is(
+    worlds: MakeWorld, settings: LabelSearchSettings
+) -> None:
+    best = found(worlds("patch"), settings)[0]
     (row, column), side = best.patch.places[0], best.patch.side
     assert best.label == 2
     assert side <= 4
@@ -30,5 +37,6 @@ def test_a_planted_patch_is_found_where_it_is(worlds: MakeWorld) -> None:
     assert best.success.rate >= 0.7
 
 
-def test_a_clean_model_has_no_small_patch(worlds: MakeWorld) -> None:
-    assert not any(one.carried for one in found(worlds("clean")))
+@pytest.mark.parametrize("settings", ASKING)
+def test_a_clean_model_has_no_small_patch(worlds: MakeWorld, settings: LabelSearchSettings) -> None:
+    assert not any(one.carried for one in found(worlds("clean"), settings))
