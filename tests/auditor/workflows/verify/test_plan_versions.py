@@ -21,7 +21,7 @@ from auditor.workflows.verify.outcome import Verification
 from auditor.workflows.verify.replay import replay
 from auditor.workflows.verify.verify import verify_bundle
 
-BUNDLE_6 = Path(__file__).parents[3] / "data" / "bundle_plan_6"
+DATA = Path(__file__).parents[3] / "data"
 MakeBundle = Callable[..., Path]
 Bundles = Callable[[str], Path]
 
@@ -83,14 +83,20 @@ def test_a_plan_of_before_findings_were_confirmed_verifies(
     assert found.exit_code == ExitCode.NO_EVIDENCE, found.checks
 
 
-def test_a_search_of_version_6_is_asked_again_to_the_last_picture() -> None:
-    """The bundle is of that time: its search's pictures were hashed in the model's units."""
-    files = read_files(BUNDLE_6)
+@pytest.mark.parametrize(("version", "batches"), [(6, 40), (8, 36)])
+def test_a_search_of_an_earlier_version_is_asked_again_to_the_last_picture(
+    version: int, batches: int
+) -> None:
+    """The bundles are of that time. In 6 a search's pictures were hashed in the model's units; in 8
+    no patch was asked again where others had led to a label.
+    """
+    folder = DATA / f"bundle_plan_{version}"
+    files = read_files(folder)
     chain = read_chain(files.get("log.jsonl").splitlines(), answers=True)
     again = replay(files, chain)
-    assert plan_of(BUNDLE_6)["plan_version"] == again.ready.plan.version == 6
-    assert again.ready.plan.digest == plan_of(BUNDLE_6)["plan_digest"]
-    assert (again.batches, again.inputs_differ) == (40, 0)
+    assert plan_of(folder)["plan_version"] == again.ready.plan.version == version
+    assert again.ready.plan.digest == plan_of(folder)["plan_digest"]
+    assert (again.batches, again.inputs_differ) == (batches, 0)
     report = json.loads(files.get("report.json"))
     assert again.report["verdict"] == report["verdict"] == "inconclusive"
 
@@ -107,17 +113,17 @@ def test_pictures_hashed_as_pixels_are_compared_too(bundle: Bundles) -> None:
 
 
 def test_a_new_plan_says_of_which_version_it_is(bundle: Bundles) -> None:
-    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 8
+    assert plan_of(bundle("plain"))["plan_version"] == PLAN_VERSION == 9
 
 
 def test_another_version_than_the_digests_is_found(bundle: Bundles) -> None:
     assert "differs at plan_digest" in failed(changed(bundle("plain"), plan_version=2))
 
 
-@pytest.mark.parametrize("version", [9, "3", True, None, [3]])
+@pytest.mark.parametrize("version", [10, "3", True, None, [3]])
 def test_a_version_that_cannot_be_read_is_refused_in_a_sentence(
     bundle: Bundles, version: Any
 ) -> None:
     said = failed(changed(bundle("plain"), plan_version=version))
     assert "of plan version" in said
-    assert "reads 2, 3, 4, 5, 6, 7 and 8" in said
+    assert "reads 2, 3, 4, 5, 6, 7, 8 and 9" in said
