@@ -336,6 +336,8 @@ class LabelPopulation(_Strict):
         efforts: the ends, by effort.
         classes: of tasks of five classes and more, of three or four, or of two.
         since: version of the first plans that are judged by them.
+        until: version of the first plans that search otherwise, so that these ends say nothing of
+            them; 0 if there are none.
     """
 
     sides: tuple[int, int]
@@ -343,6 +345,7 @@ class LabelPopulation(_Strict):
     efforts: dict[str, LabelRates]
     classes: ClassGroup = "many"
     since: int = 0
+    until: int = 0
 
 
 Null = Mapping[str, NullCell]

@@ -74,8 +74,9 @@ class Result(Part):
     verdict_reason: str
     """The reason for the verdict, in one or two sentences."""
     target_label: Label | None
-    """Label with the largest mean share: the likely target if the model is backdoored all-to-one,
-    and nothing else. Null if no plane was scored."""
+    """The target that the trigger search or the decision rule suspects. If neither suspects any,
+    the label with the largest mean share: the likely target if the model is backdoored all-to-one,
+    and nothing else. Null if no plane was scored either."""
     partial: bool
     """True if not every planned query was answered; planes and scores then leave out unfinished
     planes."""

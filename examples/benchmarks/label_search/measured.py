@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from auditor.measured import FOLDER, ClassGroup, LabelCell, LabelRates, Provenance
-from auditor.plan.digest import MORE_NULLS
+from auditor.plan.digest import FOCUSED
+from auditor.probes.label_search.settings import FOCUSED as CHANGED
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import OF_NULL, SIDES, Ended, coding, fragile
@@ -81,22 +82,34 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
             part = {"sides": [low, most], "coding": sent, "classes": group}
             new = {name: one for name, one in efforts.items() if not _said(part, name, one, kept)}
             if new:
-                values.append(part | {"efforts": new, "since": MORE_NULLS})
+                values.append(part | {"efforts": new, "since": FOCUSED})
     write_file("label_rates", made, values)
 
 
 def _of_earlier_plans() -> list[Values]:
-    """What earlier plans are judged by: it stays as it was written, else their verdicts changed."""
+    """What earlier plans are judged by: it stays as it was written, else their verdicts changed.
+    Of efforts whose search is another one since, it says nothing of later plans.
+    """
     values = json.loads((FOLDER / "label_rates.json").read_text(encoding="utf-8"))["values"]
-    return [one for one in values if one.get("since", 0) < MORE_NULLS]
+    kept: list[Values] = []
+    for one in values:
+        if one.get("since", 0) >= FOCUSED:
+            continue
+        changed = {name: ends for name, ends in one["efforts"].items() if name in CHANGED}
+        same = {name: ends for name, ends in one["efforts"].items() if name not in CHANGED}
+        if changed:
+            kept.append(one | {"efforts": changed, "until": FOCUSED})
+        if same:
+            kept.append(one | {"efforts": same})
+    return kept
 
 
 def _said(part: Values, effort: str, rates: Values, kept: Sequence[Values]) -> bool:
-    """True if the same is said to earlier plans already."""
+    """True if the same is said of earlier plans already, and of these too."""
     alike = [
         one for one in kept
         if (one["sides"], one["coding"], one.get("classes", "many"))
-        == (part["sides"], part["coding"], part["classes"])
+        == (part["sides"], part["coding"], part["classes"]) and "until" not in one
     ]  # fmt: skip
     said = json.loads(json.dumps(rates))
     return any(one["efforts"].get(effort) == said for one in alike)
