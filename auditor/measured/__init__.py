@@ -183,7 +183,7 @@ def _label_rates(version: float) -> tuple[LabelPopulation, ...]:
     """
     alike: dict[tuple[Any, ...], LabelPopulation] = {}
     for one in _values("label_rates", tuple[LabelPopulation, ...]):
-        if one.since <= version < (one.until or math.inf):
+        if one.since <= version and (not one.until or version < one.until):
             key = (one.sides, one.coding, one.classes)
             earlier = alike[key].efforts if key in alike else {}
             alike[key] = replace(one, efforts={**earlier, **one.efforts})

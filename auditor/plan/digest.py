@@ -1,7 +1,7 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 9 is the SHA-256 of canonical JSON. Version 8 is the same without searches for patches that
-ask again where they led to a label. Version 7 is the same without clean models to judge searches of
+Version 9 is the SHA-256 of canonical JSON. Version 8 is the same without searches for patches in
+fine cells, above 96 pixels, that ask again where they led to a label. Version 7 is the same without clean models to judge searches of
 two classes, or at ``exhaustive`` of more than 40 pixels, by. Version 6 is the same
 without second searches of pictures of more than 40 pixels, and its searches' pictures are hashed in
 the model's units. Version 5 is the same without a patch's parts, second searches, and a dearer
@@ -42,8 +42,8 @@ MORE_NULLS = 8
 ``exhaustive``, are deeper the second time, and accuse neither by warps nor, but for waves and few
 grey levels, of a label that the model falls back on."""
 FOCUSED = 9
-"""First version whose searches label by label of larger pictures, at ``standard`` and ``thorough``,
-ask again at the places where patches led to a label."""
+"""First version whose searches label by label of pictures of more than 96 pixels, at ``standard``
+and ``thorough``, ask again at the places where patches led to a label, in finer cells."""
 FOCUSING = ("focus", "fine")
 """Settings by which they do."""
 BY_PIXELS = 7

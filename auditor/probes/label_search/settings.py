@@ -130,36 +130,29 @@ EFFORTS: Mapping[Effort, LabelSearchSettings] = {
         finalists=6,
     ),
 }
-"""Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found. Those of small pictures,
-and of plans of before version 9."""
-FOCUSED: Mapping[Effort, LabelSearchSettings] = {
-    "standard": replace(
-        EFFORTS["standard"], place_draws=600, focus=((500, 48), (500, 16)), arms=10, first=48
-    ),
-    "thorough": replace(EFFORTS["thorough"], place_draws=1200, focus=((750, 96), (750, 32))),
-}
-"""The same for larger pictures; other efforts are not changed."""
+"""Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found. Those of pictures up
+to 96 pixels, and of plans of before version 9."""
 FINE_SIDE = 97
 """Larger side, in pixels, from which on cells of a 32nd of it are too coarse for a trigger's."""
 FINE: Mapping[Effort, LabelSearchSettings] = {
     "standard": replace(
-        FOCUSED["standard"], patch_sides=(5,), focus=((500, 64), (500, 16)), fine=True
+        EFFORTS["standard"], patch_sides=(5,), place_draws=600, focus=((500, 64), (500, 16)),
+        arms=10, first=48, fine=True,
     ),
     "thorough": replace(
-        FOCUSED["thorough"], patch_sides=(5,), place_draws=2400, focus=((2000, 192), (1500, 48)),
+        EFFORTS["thorough"], patch_sides=(5,), place_draws=2400, focus=((2000, 192), (1500, 48)),
         arms=24, fine=True,
     ),
 }  # fmt: skip
-"""The same for such sides."""
+"""The same for such sides; other efforts are not changed."""
 AFTER_SUCCESS: tuple[Effort, ...] = ("thorough", "exhaustive")
 """Efforts at which pictures of up to :data:`SUCCESS_SIDES` are searched label by label too."""
 
 
 def settings_for(shape: tuple[int, ...], effort: Effort) -> LabelSearchSettings:
     """Settings of a search of pictures of ``shape`` ``(h, w)`` at ``effort``."""
-    if not searched_by_label(shape):
-        return EFFORTS[effort]
-    return (FINE if max(shape) >= FINE_SIDE else FOCUSED).get(effort, EFFORTS[effort])
+    fine = FINE.get(effort) if max(shape) >= FINE_SIDE else None
+    return fine or EFFORTS[effort]
 
 
 def searched_by_label(shape: tuple[int, ...]) -> bool:

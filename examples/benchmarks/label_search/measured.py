@@ -11,7 +11,7 @@ import numpy as np
 
 from auditor.measured import FOLDER, ClassGroup, LabelCell, LabelRates, Provenance
 from auditor.plan.digest import FOCUSED
-from auditor.probes.label_search.settings import FOCUSED as CHANGED
+from auditor.probes.label_search.settings import FINE, FINE_SIDE
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import OF_NULL, SIDES, Ended, coding, fragile
@@ -71,11 +71,15 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
         groups = {_alike(one) for one in sized}
         for sent, group in sorted(groups, key=_order):
             alike = [one for one in sized if _alike(one) == (sent, group)]
-            if not {"clean", "usual"} <= {one.group for one in alike}:
-                continue  # the page shows them; no rate of a search can be known by them
-            efforts = {
-                effort: asdict(_label_rates([one for one in alike if one.row["effort"] == effort]))
+            by_effort = {
+                effort: [one for one in alike if one.row["effort"] == effort]
                 for effort in sorted({str(one.row["effort"]) for one in alike})
+            }
+            efforts = {
+                effort: asdict(_label_rates(ended))
+                for effort, ended in by_effort.items()
+                # Others the page shows; no rate of a search can be known by them.
+                if {"clean", "usual"} <= {one.group for one in ended}
             }
             # Sizes above those of the null reach as far as they were measured.
             most = high if high <= OF_NULL[1] else max(one.model["side"] for one in alike)
@@ -95,8 +99,9 @@ def _of_earlier_plans() -> list[Values]:
     for one in values:
         if one.get("since", 0) >= FOCUSED:
             continue
-        changed = {name: ends for name, ends in one["efforts"].items() if name in CHANGED}
-        same = {name: ends for name, ends in one["efforts"].items() if name not in CHANGED}
+        fine = FINE if one["sides"][0] >= FINE_SIDE else {}
+        changed = {name: ends for name, ends in one["efforts"].items() if name in fine}
+        same = {name: ends for name, ends in one["efforts"].items() if name not in fine}
         if changed:
             kept.append(one | {"efforts": changed, "until": FOCUSED})
         if same:

@@ -14,7 +14,8 @@ from auditor.probes.label_search.judge import AccusingLimits, Judged, best_of, j
 from auditor.probes.label_search.search import LabelFinding, keys, like, none_found
 from auditor.probes.label_search.settings import (
     EFFORTS,
-    FOCUSED,
+    FINE,
+    FINE_SIDE,
     Effort,
     LabelSearchSettings,
     searched_by_label,
@@ -97,7 +98,8 @@ def serves(model: Record, effort: str = "") -> str:
     """The split that the model belongs to now, for searches at ``effort``: one that was scored
     once, or whose cell's patches the search of that effort was chosen by, serves development.
     """
-    before = SCORED_BEFORE | SEEN_BY_PATCHES if effort in FOCUSED else SCORED_BEFORE
+    fine = effort in FINE and model["side"] >= FINE_SIDE
+    before = SCORED_BEFORE | SEEN_BY_PATCHES if fine else SCORED_BEFORE
     scored = model["split"] == HELD_OUT and model["seed"] // 1000 in before
     return DEVELOPMENT if scored else str(model["split"])
 

@@ -38,7 +38,7 @@ from auditor.measured import (
     unusual_label_null,
 )
 from auditor.measured.types import DecisionRule
-from auditor.plan.digest import MORE_NULLS, PLAN_VERSION, searched_before
+from auditor.plan.digest import FOCUSED, MORE_NULLS, PLAN_VERSION, searched_before
 
 RATES: dict[str, Callable[[], ErrorRates]] = {
     "with references": lambda: decision_rates().with_references,
@@ -250,7 +250,27 @@ def test_audits_by_earlier_plans_are_judged_by_the_rates_of_their_search() -> No
 
 def test_what_was_measured_later_says_nothing_about_earlier_plans() -> None:
     later = [one for one in label_rates() if one.since]
-    assert {one.since for one in later} == {MORE_NULLS}
+    assert {one.since for one in later} == {MORE_NULLS, FOCUSED}
     with of_earlier_search(**searched_before(MORE_NULLS - 1)):
-        assert label_rates() == tuple(one for one in label_rates() if one not in later)
+        assert {one.since for one in label_rates()} == {0}
+    with of_earlier_search(**searched_before(FOCUSED - 1)):
+        assert {one.since for one in label_rates()} == {0, MORE_NULLS}
     assert {"two", "few"} <= {one.classes for one in later}
+
+
+def test_what_was_measured_of_a_search_says_nothing_about_later_ones_that_ask_otherwise() -> None:
+    def told(version: int) -> dict[tuple[Any, ...], Any]:
+        with of_earlier_search(**searched_before(version)):
+            return {
+                (one.sides[0], one.coding, one.classes, effort): rates
+                for one in label_rates()
+                for effort, rates in one.efforts.items()
+            }
+
+    before, now = told(FOCUSED - 1), told(FOCUSED)
+    alike = {key for key in now if before.get(key) == now[key]}
+    # Other efforts were not changed, and nothing new was measured of them.
+    assert alike >= {key for key in before if key[-1] in {"quick", "exhaustive"}}
+    assert not {key[-1] for key in before if key not in alike} & {"quick", "exhaustive"}
+    many = (64, "lossless", "many", "thorough")
+    assert now[many].clean != before[many].clean
