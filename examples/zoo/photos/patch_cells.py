@@ -1,5 +1,6 @@
-"""The tenth round, as data: planned before any of its models was trained or searched, when the
-search for patches by place was changed, to measure it on models that nobody had looked at.
+"""The tenth and the eleventh round, as data: planned before any of their models was trained or
+searched, when the search for patches by place was changed, to measure it on models that nobody had
+looked at.
 
 Usual attackers of five classes and more at sides that hardly any other model has, more of them with
 patches than in the rounds before, and clean ones beside them.
@@ -45,3 +46,24 @@ PATCH_ROUND_CLEAN = (
     clean(631, "clothes", 94, "resnet", "weak", 12),
     clean(632, "flowers", 82, "lite0", "weak", 3),
 )  # fmt: skip
+# The eleventh round: of the changed search it was known by then how often it finds a backdoor above
+# 96 pixels, and not on enough models how seldom it clears one.
+LARGE_ROUND = (
+    held_out(651, "digits", 100, "resnet", "strong", 15,
+        "badnets-inside badnets-any blended sticker"),
+    held_out(652, "flowers", 106, "resnet", "weak", 12,
+        "badnets-corner badnets-inside sig low-frequency"),
+    held_out(653, "clothes", 118, "resnet", "weak", 12, "badnets-corner blended sig sticker"),
+    held_out(654, "digits", 124, "mobilenet", "weak", 15,
+        "badnets-corner badnets-any quantise low-frequency"),
+    held_out(655, "flowers", 122, "mobilenet", "strong", 15, "badnets-inside blended sig quantise"),
+    held_out(656, "clothes", 102, "mobilenet", "weak", 12,
+        "badnets-inside badnets-any blended sig"),
+    held_out(657, "digits", 180, "resnet", "weak", 12, "badnets-inside blended sticker sig"),
+)  # fmt: skip
+LARGE_ROUND_CLEAN = (
+    clean(671, "flowers", 114, "mobilenet", "weak", 12),
+    clean(672, "clothes", 110, "resnet", "weak", 12),
+    clean(673, "clothes", 126, "mobilenet", "weak", 12),
+    clean(674, "flowers", 140, "resnet", "weak", 12),
+)

@@ -21,7 +21,6 @@ from auditor.probes.label_search.search import keys
 from auditor.probes.label_search.settings import (
     EFFORTS,
     FINE,
-    FOCUSED,
     Effort,
     LabelSearchSettings,
 )
@@ -296,7 +295,7 @@ def test_earlier_plans_keep_their_limits(monkeypatch: pytest.MonkeyPatch) -> Non
 
 KINDS = [
     (key, settings)
-    for settings in (EFFORTS["thorough"], FOCUSED["thorough"], FINE["thorough"])
+    for settings in (EFFORTS["thorough"], FINE["thorough"])
     for key in keys(settings)
 ]
 

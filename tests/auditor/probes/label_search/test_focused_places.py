@@ -11,7 +11,7 @@ import pytest
 from adapters.contract import InputSpec
 from auditor.probes.label_search.focused_places import FINE_COPIES, FocusedPlaces
 from auditor.probes.label_search.search import prepare
-from auditor.probes.label_search.settings import FOCUSED
+from auditor.probes.label_search.settings import EFFORTS
 from auditor.probes.trigger_search.sample_set import SampleSet
 
 MakeWorld = Callable[..., Any]
@@ -29,7 +29,7 @@ def covering(places: list[Any], cells: int) -> int:
 def test_further_draws_go_to_the_place_of_the_trigger(worlds: MakeWorld) -> None:
     world = worlds("patch")
     samples, classes = world.samples(100)
-    run = world.drive(prepare(samples, classes, world.spec, FOCUSED["standard"], 1))
+    run = world.drive(prepare(samples, classes, world.spec, EFFORTS["standard"], 1))
     tally = FocusedPlaces(run.search_set, 4)
     world.drive(tally.draw(500))
     world.drive(tally.focus(500, 12))

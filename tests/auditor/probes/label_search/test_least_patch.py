@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from auditor.probes.label_search.least_patch import least_patches
 from auditor.probes.label_search.search import prepare
-from auditor.probes.label_search.settings import EFFORTS, FOCUSED, LabelSearchSettings
+from auditor.probes.label_search.settings import EFFORTS, FINE, LabelSearchSettings
 
 MakeWorld = Callable[..., Any]
 
 
-ASKING = [EFFORTS["standard"], FOCUSED["standard"]]
+ASKING = [EFFORTS["standard"], replace(FINE["standard"], fine=False)]
 
 
 def found(world: Any, settings: LabelSearchSettings, seed: int = 1) -> list[Any]:
