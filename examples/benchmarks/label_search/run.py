@@ -19,7 +19,8 @@ from pathlib import Path
 import numpy as np
 
 from auditor.measured import FEW_CLASSES, LabelCell, LabelNull, LabelNulls
-from auditor.probes.label_search.settings import EFFORTS
+from auditor.probes.label_search.search import keys
+from auditor.probes.label_search.settings import EFFORTS, FINE
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks import measured_files
@@ -130,7 +131,7 @@ def _write_measured(
     """Write the product's numbers."""
     written = {
         group: {
-            effort: cells
+            effort: {key: cell for key, cell in cells.items() if key in _asked_at(effort)}
             for effort, cells in of_group.items()
             if next(iter(cells.values())).models >= LEAST_WRITTEN
         }
@@ -143,6 +144,12 @@ def _write_measured(
     sides = [models[row["name"]]["side"] for row in clean]
     write_label_null((min(sides), max(sides)), written["many"], written["two"], clean, models)
     write_label_rates([e for e in ends if serves(e.model, e.row["effort"]) == HELD_OUT])
+
+
+def _asked_at(effort: str) -> set[str]:
+    """Kinds of change that the product asks for at ``effort``: others were tried and left out."""
+    forms = [of_size[name] for of_size in (EFFORTS, FINE) for name in of_size if name == effort]
+    return {key for form in forms for key in keys(form)}
 
 
 STEPS = {
