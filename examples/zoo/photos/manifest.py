@@ -17,7 +17,7 @@ from .attacks import APART, Options, draw_options
 from .cells import CELLS, DEVELOPMENT, HELD_OUT, TWIN, Cell
 from .clean_cells import CLEAN_HELD_OUT
 from .decoys import CARES
-from .patch_cells import LARGE_ROUND, LARGE_ROUND_CLEAN, PATCH_ROUND, PATCH_ROUND_CLEAN
+from .patch_cells import LATER_CLEAN, LATER_ROUNDS
 from .tasks import TASKS
 
 CLEAN = "clean"
@@ -101,7 +101,7 @@ def build_manifest() -> tuple[PhotoSpec, ...]:
     holds clean and backdoored models of many kinds.
     """
     ranked = []
-    for cell in (*CELLS, *PATCH_ROUND, *LARGE_ROUND):
+    for cell in (*CELLS, *LATER_ROUNDS):
         specs = _cell_specs(cell)
         ranked += [(_rank(spec, place), spec) for place, spec in enumerate(specs)]
     for place, spec in enumerate(_lone_specs()):
@@ -207,5 +207,5 @@ def parse(words: str) -> tuple[str, str, bool, bool]:
 
 def _lone_specs() -> list[PhotoSpec]:
     """Clean held-out models, each alone in its task, side and family."""
-    cells = (*CLEAN_HELD_OUT, *PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN)
+    cells = (*CLEAN_HELD_OUT, *LATER_CLEAN)
     return [_clean_spec(cell, 0) for cell in cells]

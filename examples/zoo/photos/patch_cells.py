@@ -1,4 +1,4 @@
-"""The tenth and the eleventh round, as data: planned before any of their models was trained or
+"""The tenth to the twelfth round, as data: planned before any of their models was trained or
 searched, when the search for patches by place was changed, to measure it on models that nobody had
 looked at.
 
@@ -67,3 +67,57 @@ LARGE_ROUND_CLEAN = (
     clean(673, "clothes", 126, "mobilenet", "weak", 12),
     clean(674, "flowers", 140, "resnet", "weak", 12),
 )
+# The twelfth round: two, three and four classes above 96 pixels, of which nothing was known.
+FEW_LARGE_ROUND = (
+    held_out(701, "digits-half", 108, "resnet", "weak", 12,
+        "badnets-corner badnets-inside blended sig sticker low-frequency"),
+    held_out(702, "t-shirt", 112, "mobilenet", "weak", 12,
+        "badnets-any badnets-inside blended sig"),
+    held_out(703, "sunflower", 126, "resnet", "weak", 12, "badnets-corner sticker sig blended"),
+    held_out(704, "x-ray-half", 112, "resnet", "weak", 20, "badnets-inside blended sig sticker"),
+    held_out(731, "digits-four", 106, "resnet", "weak", 12,
+        "badnets-corner badnets-inside blended sig sticker low-frequency"),
+    held_out(732, "clothes-four", 114, "mobilenet", "weak", 12,
+        "badnets-inside badnets-any blended sig"),
+    held_out(733, "flowers-three", 120, "resnet", "weak", 12, "badnets-corner blended sig sticker"),
+)  # fmt: skip
+FEW_LARGE_ROUND_CLEAN = (
+    clean(681, "digits-half", 104, "resnet", "weak", 12),
+    clean(682, "digits-half", 104, "mobilenet", "weak", 15),
+    clean(683, "digits-half", 112, "resnet", "weak", 12),
+    clean(684, "digits-half", 112, "mobilenet", "weak", 15),
+    clean(685, "digits-half", 120, "mobilenet", "weak", 15),
+    clean(686, "digits-half", 128, "resnet", "weak", 12),
+    clean(687, "digits-half", 136, "mobilenet", "weak", 15),
+    clean(688, "digits-half", 144, "resnet", "weak", 12),
+    clean(689, "x-ray-half", 100, "resnet", "weak", 20),
+    clean(690, "x-ray-half", 108, "mobilenet", "weak", 24),
+    clean(691, "x-ray-half", 116, "resnet", "weak", 20),
+    clean(692, "x-ray-half", 124, "mobilenet", "weak", 24),
+    clean(693, "x-ray-half", 140, "resnet", "weak", 20),
+    clean(694, "digits-half", 160, "mobilenet", "weak", 15),
+    clean(695, "t-shirt", 108, "resnet", "weak", 12),
+    clean(696, "sunflower", 116, "mobilenet", "strong", 15),
+    clean(697, "t-shirt", 120, "mobilenet", "strong", 15),
+    clean(698, "sunflower", 104, "resnet", "weak", 12),
+    clean(711, "digits-four", 100, "resnet", "weak", 12),
+    clean(712, "digits-four", 100, "mobilenet", "weak", 15),
+    clean(713, "digits-four", 110, "resnet", "weak", 12),
+    clean(714, "digits-four", 110, "mobilenet", "weak", 15),
+    clean(715, "digits-four", 122, "resnet", "weak", 12),
+    clean(716, "digits-four", 122, "mobilenet", "weak", 15),
+    clean(717, "digits-four", 134, "resnet", "weak", 12),
+    clean(718, "digits-four", 134, "mobilenet", "weak", 15),
+    clean(719, "digits-four", 150, "resnet", "weak", 12),
+    clean(720, "digits-four", 150, "mobilenet", "weak", 15),
+    clean(721, "x-ray", 104, "resnet", "weak", 20),
+    clean(722, "x-ray", 104, "mobilenet", "weak", 24),
+    clean(723, "x-ray", 118, "resnet", "weak", 20),
+    clean(724, "x-ray", 118, "mobilenet", "weak", 24),
+    clean(725, "flowers-three", 108, "resnet", "weak", 12),
+    clean(726, "clothes-four", 116, "mobilenet", "weak", 12),
+    clean(727, "clothes-four", 104, "resnet", "weak", 12),
+    clean(728, "flowers-three", 124, "mobilenet", "strong", 15),
+)
+LATER_ROUNDS = (*PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND)
+LATER_CLEAN = (*PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN)

@@ -93,8 +93,8 @@ def test_no_effort_is_named_where_none_decides(
 def test_of_three_classes_the_effort_that_can_accuse_is_named(
     result: Callable[..., Result],
 ) -> None:
-    following = _following(result, {}, "standard", 3)
-    assert "--effort thorough\n  can accuse: about" in following
+    following = _following(result, {}, "quick", 3)
+    assert "--effort standard\n  can accuse: about" in following
 
 
 def _following(
