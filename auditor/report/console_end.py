@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from auditor.report.result.result import Result
-from auditor.report.wording.deciding import deciding_effort, ends_of
+from auditor.report.wording.deciding import all_clear_need, deciding_effort, ends_of, may_clear
 from auditor.report.wording.resume import resuming, shown, with_option, without_option
 from auditor.report.wording.terms import called, found_trigger, mean_shares
 from auditor.report.wording.text import safe_text, seconds
 from auditor.report.wording.verdict import wording
+from auditor.verdict.clearing import LEAST_CLEARING
 
 ENOUGH_SAMPLES = 40
 """Samples from which a search has enough fresh ones to show a perfect trigger."""
@@ -80,12 +81,7 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
         return f"Next: xray-audit verify {shlex.quote(str(output))}\n  recomputes the verdict"
     if result.queries.budget_reached:
         return f"Next: {resuming(result, typed)}\n  asks the rest"
-    used = result.samples.used
-    if max(used, result.samples.count) < ENOUGH_SAMPLES:
-        return (
-            f"Next: {again}\n  with more samples: {used} were used, {ENOUGH_SAMPLES} to 120 serve"
-        )
-    if deciding is not None:
+    if deciding is not None and _given(result) >= ENOUGH_SAMPLES:
         effort, rates = deciding
         # A cap that paid for this audit does not pay for that one.
         words = without_option(typed, "--max-queries")
@@ -93,6 +89,25 @@ def next_command(result: Result, output: Path, typed: Sequence[str], *, interrup
             f"Next: {with_option(words, '--effort', effort)}\n  can {ends_of(result, rates)}: "
             f"about {rates.not_found:,} queries where nothing is found; nothing is asked twice"
         )
+    lacking = _lacking_samples(result)
+    return f"Next: {again}\n  with {lacking}" if lacking else _planning(typed)
+
+
+def _given(result: Result) -> int:
+    return max(result.samples.used, result.samples.count)
+
+
+def _lacking_samples(result: Result) -> str:
+    """How many samples would serve; empty if more of them would not change the end."""
+    if _given(result) < ENOUGH_SAMPLES:
+        return f"more samples: {result.samples.used} were used, {ENOUGH_SAMPLES} to 120 serve"
+    if all_clear_need(result) == "samples" and may_clear(result):
+        can = f"{LEAST_CLEARING} samples or more, which can clear the model"
+        return f"{can}: {_given(result)} were given"
+    return ""
+
+
+def _planning(typed: Sequence[str]) -> str:
     words = list(typed[1:] if typed[:1] == ["audit"] else typed)
     for flag in NOT_OF_PLAN:
         words = without_option(words, flag)

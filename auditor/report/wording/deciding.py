@@ -57,6 +57,13 @@ def _verdicts(result: Result, rates: LabelRates | None) -> set[str]:
     return {verdict for verdict, can in may.items() if can}
 
 
+def may_clear(result: Result) -> bool:
+    """True if a search like the audit's, of such pictures, may clear a model."""
+    return judged(result.input.shape, classes_of(result)) and "clear" in _verdicts(
+        result, own_rates(result)
+    )
+
+
 def all_clear_need(result: Result) -> Need | None:
     """The first thing that kept a search of small pictures without suspicion from clearing the
     model, or the samples that one label by label lacks; None if nothing did.

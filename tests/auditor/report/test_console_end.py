@@ -110,3 +110,37 @@ def _following(
         planes=[{**content["planes"][0], "triplet_classes": [*row]} for row in rows],
     )
     return next_command(made, Path("out"), ["--samples", "s"], interrupted=False)
+
+
+RATE = {"rate": 0.0, "low": 0.0, "high": 0.1, "n": 30}
+
+
+@pytest.mark.parametrize(
+    ("given", "side", "following"),
+    [
+        (60, 64, "with 100 samples or more, which can clear the model: 60 were given"),
+        # Of pictures of 50 pixels none is cleared, whatever is given; with 100 nothing lacks.
+        (60, 50, "says what a verdict would need"),
+        (100, 64, "says what a verdict would need"),
+    ],
+)
+def test_what_could_be_cleared_with_more_samples_is_told(
+    result: Callable[..., Result], given: int, side: int, following: str
+) -> None:
+    content = result().content
+    trigger = content["trigger"]
+    weak = {**trigger["findings"][0], "key": "weak-field4", "family": "field", "p": 1.0}
+    found = {
+        **trigger, "best": weak, "findings": [weak],
+        "search_samples": given // 2, "fresh_samples": given // 2,
+        "held_out": dict.fromkeys(("false_positive", "false_negative"), RATE),
+    }  # fmt: skip
+    made = result(
+        trigger=found,
+        samples={**content["samples"], "used": given, "count": given},
+        input={**content["input"], "shape": [3, side, side], "encoding": "png"},
+        settings={**content["settings"], "effort": "thorough"},
+        planes=[{**content["planes"][0], "triplet_classes": row} for row in ([0, 1, 2], [3, 4, 0])],
+    )
+    said = next_command(made, Path("out"), ["--samples", "s"], interrupted=False)
+    assert said.endswith(following)
