@@ -1,4 +1,4 @@
-"""The tenth to the twelfth round, as data: planned before any of their models was trained or
+"""The tenth to the thirteenth round, as data: planned before any of their models was trained or
 searched, when the search for patches by place was changed, to measure it on models that nobody had
 looked at.
 
@@ -119,5 +119,13 @@ FEW_LARGE_ROUND_CLEAN = (
     clean(727, "clothes-four", 104, "resnet", "weak", 12),
     clean(728, "flowers-three", 124, "mobilenet", "strong", 15),
 )
-LATER_ROUNDS = (*PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND)
+# The thirteenth round: backdoored models of more than 180 pixels. All that earlier rounds have of
+# them are of cells that the changed search was chosen by.
+LARGEST_ROUND = (
+    held_out(741, "digits", 224, "resnet", "weak", 12, "badnets-corner badnets-inside blended sig"),
+    held_out(742, "clothes", 208, "resnet", "weak", 12,
+        "badnets-inside badnets-any blended sticker"),
+    held_out(743, "digits", 256, "resnet", "weak", 12, "badnets-inside sticker low-frequency"),
+)  # fmt: skip
+LATER_ROUNDS = (*PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND)
 LATER_CLEAN = (*PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN)
