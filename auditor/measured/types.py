@@ -305,6 +305,7 @@ class LabelRates(_Strict):
         kinds: usual and careful backdoors found, by attack.
         not_found: mean queries of a search that found nothing.
         found: median queries of one that found a trigger.
+        clears: False where they are of models unlike the one at hand in what clears.
     """
 
     clean: int
@@ -324,6 +325,7 @@ class LabelRates(_Strict):
     kinds: tuple[Counted, ...]
     not_found: int
     found: int
+    clears: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -338,6 +340,8 @@ class LabelPopulation(_Strict):
         since: version of the first plans that are judged by them.
         until: version of the first plans that search otherwise, so that these ends say nothing of
             them; 0 if there are none.
+        backdoored_to: largest side of the backdoored models, in pixels, where clean ones are
+            larger: above it nothing is cleared. 0 elsewhere.
     """
 
     sides: tuple[int, int]
@@ -346,6 +350,7 @@ class LabelPopulation(_Strict):
     classes: ClassGroup = "many"
     since: int = 0
     until: int = 0
+    backdoored_to: int = 0
 
 
 Null = Mapping[str, NullCell]

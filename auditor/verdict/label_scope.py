@@ -7,6 +7,7 @@ in that form, for tasks of that many classes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from adapters.contract import InputSpec
 from auditor.measured import (
@@ -36,8 +37,12 @@ def rates_for(shape: Sequence[int], encoding: str, classes: int) -> Mapping[str,
     """
     near = [one for one in _alike(shape, classes) if _holds(one, shape, encoding)]
     best = max(near, key=lambda one: jpeg_quality(one.coding) or 0, default=None)
-    efforts = {} if best is None else best.efforts
-    return {name: efforts[name] for name in EFFORTS if name in efforts}
+    if best is None:
+        return {}
+    clears = not best.backdoored_to or max(shape[1:]) <= best.backdoored_to
+    return {
+        name: replace(best.efforts[name], clears=clears) for name in EFFORTS if name in best.efforts
+    }
 
 
 def group_of(classes: int) -> ClassGroup:
@@ -110,7 +115,7 @@ def clears_at(rates: LabelRates, *, after_success: bool = False) -> bool:
     """
     first = trigger_clearing()
     alone = after_success and cleared_seldom(first.missed, first.backdoored)
-    return alone or cleared_seldom(rates.usual_cleared, rates.usual)
+    return alone or (rates.clears and cleared_seldom(rates.usual_cleared, rates.usual))
 
 
 def outside_label_measurements(spec: InputSpec, classes: int) -> KnownOnlyFor | None:

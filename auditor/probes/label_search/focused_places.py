@@ -28,7 +28,7 @@ class FocusedPlaces(PlacedPatchSearch):
     """The tally of :class:`PlacedPatchSearch`, drawn in two or more rounds."""
 
     def __init__(self, sample_set: SampleSet, side: int, *, fine: bool = False) -> None:
-        """Patches have ``side`` cells, of a 48th of the image if ``fine``, else of a 32nd."""
+        """Patches have ``side`` cells, of a 48th of the smaller side if ``fine``, else a 32nd."""
         settings = replace(TriggerSettings(), place_side=side)
         super().__init__(
             sample_set, replace(settings, place_copies=FINE_COPIES) if fine else settings
@@ -47,11 +47,11 @@ class FocusedPlaces(PlacedPatchSearch):
     def focus(self, draws: int, most: int) -> Asking[None]:
         """Ask ``draws`` images whose patches cover the ``most`` most surprising places."""
         for first in range(0, draws, BATCH):
-            self.near = self._surprising(most)
+            self.near = self.surprising(most)
             yield from self.draw(min(BATCH, draws - first))
         self.near = []
 
-    def _surprising(self, most: int) -> list[Place]:
+    def surprising(self, most: int) -> list[Place]:
         """Windows of the most surprising pairs of label and place, of no label too many."""
         classes = self.sample_set.classes
         each = max(2, -(-OF_LABEL * most // classes))

@@ -36,7 +36,7 @@ class LabelSearchSettings:
         finalists: places whose patch is made smaller and asked on fresh samples.
         focus: rounds of further images with patches, and the number of the most surprising places
             that those cover; none in plans of before version 9.
-        fine: True if patches have cells of a 48th of the image, not of a 32nd.
+        fine: True if patches have cells of a 48th of the smaller side, not of a 32nd.
     """
 
     random_draws: int
@@ -133,7 +133,7 @@ EFFORTS: Mapping[Effort, LabelSearchSettings] = {
 """Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found. Those of pictures up
 to 96 pixels, and of plans of before version 9."""
 FINE_SIDE = 97
-"""Larger side, in pixels, from which on cells of a 32nd of it are too coarse for a trigger's."""
+"""Smaller side, in pixels, from which on cells of a 32nd of it are too coarse for a trigger's."""
 FINE: Mapping[Effort, LabelSearchSettings] = {
     "standard": replace(
         EFFORTS["standard"], patch_sides=(5,), place_draws=600, focus=((500, 64), (500, 16)),
@@ -151,7 +151,7 @@ AFTER_SUCCESS: tuple[Effort, ...] = ("thorough", "exhaustive")
 
 def settings_for(shape: tuple[int, ...], effort: Effort) -> LabelSearchSettings:
     """Settings of a search of pictures of ``shape`` ``(h, w)`` at ``effort``."""
-    fine = FINE.get(effort) if max(shape) >= FINE_SIDE else None
+    fine = FINE.get(effort) if min(shape) >= FINE_SIDE else None
     return fine or EFFORTS[effort]
 
 

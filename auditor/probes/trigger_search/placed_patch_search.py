@@ -75,13 +75,16 @@ class Tally:
         """Standard errors above a label's usual share, label and window, the largest first."""
         sources = np.array([draw.source for draw in self.draws])
         answers = np.array([draw.answer for draw in self.draws])
-        covered = np.array(self.covered, dtype=np.float64)
+        covered = np.array(self.covered)
+        every = covered.sum(axis=0)
         found: list[tuple[float, int, Place]] = []
         for label in range(classes):
             other = sources != label
             hit = other & (answers == label)
+            if hit.sum() < LEAST_HITS:
+                continue
             usual = hit.sum() / max(1, other.sum())
-            asked, hits = covered[other].sum(axis=0), covered[hit].sum(axis=0)
+            asked, hits = every - covered[~other].sum(axis=0), covered[hit].sum(axis=0)
             excess = (hits - usual * asked) / np.sqrt(asked * usual * (1 - usual) + 0.25)
             for i, j in np.argwhere((hits >= LEAST_HITS) & (excess > 1)).tolist():
                 place = int(self.rows[i]), int(self.columns[j])

@@ -126,7 +126,10 @@ def ends_of(result: Result, rates: LabelRates) -> str:
         found.natural or all_clear_need(result) == "unusual"
     )  # fmt: skip
     small = not searched_by_label(result.input.shape[1:])
-    return "accuse or clear" if clears_at(rates, after_success=small) and not stays else "accuse"
+    if stays or not clears_at(rates, after_success=small):
+        return "accuse"
+    few = found is not None and found.search_samples + found.fresh_samples < LEAST_CLEARING
+    return f"accuse or, with {LEAST_CLEARING} samples or more, clear" if few else "accuse or clear"
 
 
 def search_cost(result: Result) -> int | None:

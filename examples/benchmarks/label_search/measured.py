@@ -76,7 +76,7 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
                 for effort in sorted({str(one.row["effort"]) for one in alike})
             }
             efforts = {
-                effort: asdict(_label_rates(ended))
+                effort: _as_written(_label_rates(ended))
                 for effort, ended in by_effort.items()
                 # Others the page shows; no rate of a search can be known by them.
                 if {"clean", "usual"} <= {one.group for one in ended}
@@ -86,8 +86,16 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
             part = {"sides": [low, most], "coding": sent, "classes": group}
             new = {name: one for name, one in efforts.items() if not _said(part, name, one, kept)}
             if new:
-                values.append(part | {"efforts": new, "since": FOCUSED})
+                values.append(part | {"efforts": new, "since": FOCUSED} | _largest(alike, most))
     write_file("label_rates", made, values)
+
+
+def _largest(ends: Sequence[Ended], most: int) -> Values:
+    """The largest side that backdoored models were searched at, where clean ones are larger."""
+    sides = [
+        one.model["side"] for one in ends if one.group == "usual" and one.row["effort"] in FINE
+    ]
+    return {"backdoored_to": max(sides)} if most > OF_NULL[1] and max(sides) < most else {}
 
 
 def _of_earlier_plans() -> list[Values]:
@@ -107,6 +115,11 @@ def _of_earlier_plans() -> list[Values]:
         if same:
             kept.append(one | {"efforts": same})
     return kept
+
+
+def _as_written(rates: LabelRates) -> Values:
+    """What is kept of ``rates``: if they clear depends on the model at hand."""
+    return {name: one for name, one in asdict(rates).items() if name != "clears"}
 
 
 def _said(part: Values, effort: str, rates: Values, kept: Sequence[Values]) -> bool:

@@ -131,9 +131,13 @@ def _write_measured(
     """Write the product's numbers."""
     written = {
         group: {
-            effort: {key: cell for key, cell in cells.items() if key in _asked_at(effort)}
+            effort: {
+                key: cell
+                for key, cell in cells.items()
+                if key in _asked_at(effort) and cell.models >= LEAST_WRITTEN
+            }
             for effort, cells in of_group.items()
-            if next(iter(cells.values())).models >= LEAST_WRITTEN
+            if cells["grey-levels"].models >= LEAST_WRITTEN
         }
         for group, of_group in nulls.items()
     }

@@ -161,6 +161,8 @@ def _add_patches(row: Record, record: Record, options: argparse.Namespace) -> bo
         for stage, _ in stages_of(run, labels, "small-"):
             row["stages"].append(stage)
             row["queries"] += stage["queries"]
+        for known in ("second", "second_key", "deeper"):
+            row.pop(known, None)
         if not in_null(record):
             null = label_null().of(effort, row["classes"])
             row |= _second(row, record, null, lambda: asked)

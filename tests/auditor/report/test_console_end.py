@@ -64,12 +64,15 @@ def test_what_comes_next_fits_the_end(result: Callable[..., Result]) -> None:
     planes = [
         {**content["planes"][0], "triplet_classes": labels} for labels in ([0, 1, 2], [3, 4, 0])
     ]
-    harder = following(result(samples=many, input=large, planes=planes))
+    trigger = {**content["trigger"], "search_samples": 60, "fresh_samples": 60}
+    harder = following(result(samples=many, input=large, planes=planes, trigger=trigger))
     needs = rates_for((3, 64, 64), "png", 10)["thorough"].not_found
     # Without the cap, which would not pay for it.
     assert harder.startswith(
         f"{again} --effort thorough\n  can accuse or clear: about {needs:,} queries"
     )
+    fewer = following(result(samples=many, input=large, planes=planes))
+    assert "\n  can accuse or, with 100 samples or more, clear: about" in fewer
 
 
 @pytest.mark.parametrize(
@@ -116,16 +119,17 @@ RATE = {"rate": 0.0, "low": 0.0, "high": 0.1, "n": 30}
 
 
 @pytest.mark.parametrize(
-    ("given", "side", "following"),
+    ("given", "side", "labels", "following"),
     [
-        (60, 64, "with 100 samples or more, which can clear the model: 60 were given"),
+        (60, 64, 5, "with 100 samples or more, which can clear the model: 60 were given"),
         # Of pictures of 50 pixels none is cleared, whatever is given; with 100 nothing lacks.
-        (60, 50, "says what a verdict would need"),
-        (100, 64, "says what a verdict would need"),
+        (60, 50, 5, "says what a verdict would need"),
+        (100, 64, 5, "says what a verdict would need"),
+        (60, 64, 3, "says what a verdict would need"),
     ],
 )
 def test_what_could_be_cleared_with_more_samples_is_told(
-    result: Callable[..., Result], given: int, side: int, following: str
+    result: Callable[..., Result], given: int, side: int, labels: int, following: str
 ) -> None:
     content = result().content
     trigger = content["trigger"]
@@ -140,7 +144,10 @@ def test_what_could_be_cleared_with_more_samples_is_told(
         samples={**content["samples"], "used": given, "count": given},
         input={**content["input"], "shape": [3, side, side], "encoding": "png"},
         settings={**content["settings"], "effort": "thorough"},
-        planes=[{**content["planes"][0], "triplet_classes": row} for row in ([0, 1, 2], [3, 4, 0])],
+        planes=[
+            {**content["planes"][0], "triplet_classes": row}
+            for row in ([0, 1, 2], [labels - 2, labels - 1, 0])
+        ],
     )
     said = next_command(made, Path("out"), ["--samples", "s"], interrupted=False)
     assert said.endswith(following)

@@ -206,6 +206,19 @@ def test_the_bound_is_on_the_upper_end_of_the_interval() -> None:
     assert not clears_at(replace(GOOD, usual=10, usual_cleared=0))
 
 
+@pytest.mark.parametrize(("side", "clears"), [(97, True), (200, True), (201, False), (320, False)])
+def test_nothing_is_cleared_that_is_larger_than_every_backdoored_model_searched(
+    monkeypatch: pytest.MonkeyPatch,
+    side: int,
+    clears: bool,  # noqa: FBT001 - parametrised
+) -> None:
+    population = LabelPopulation((97, 320), "lossless", {"thorough": GOOD}, backdoored_to=200)
+    monkeypatch.setattr(module, "label_rates", lambda: (population,))
+    rates = rates_for((3, 97, side), "png", 10)["thorough"]
+    assert accuses_at(rates)
+    assert clears_at(rates) is clears
+
+
 @pytest.mark.parametrize(
     ("kind", "key", "words"),
     [

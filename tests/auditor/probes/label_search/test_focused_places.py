@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from adapters.contract import InputSpec
+from auditor.measured import LabelCell, label_null
 from auditor.probes.label_search.focused_places import FINE_COPIES, FocusedPlaces
-from auditor.probes.label_search.search import prepare
-from auditor.probes.label_search.settings import EFFORTS
+from auditor.probes.label_search.outcome import label_search
+from auditor.probes.label_search.search import like, prepare
+from auditor.probes.label_search.settings import EFFORTS, FINE, settings_for
 from auditor.probes.trigger_search.sample_set import SampleSet
 
 MakeWorld = Callable[..., Any]
@@ -26,23 +29,63 @@ def covering(places: list[Any], cells: int) -> int:
     )
 
 
-def test_further_draws_go_to_the_place_of_the_trigger(worlds: MakeWorld) -> None:
+def first_places(draws: list[Any]) -> list[Any]:
+    return [patch.places[0] for draw in draws for patch in draw.patches]
+
+
+def test_further_draws_go_to_the_place_of_the_trigger_while_it_is_in_focus(
+    worlds: MakeWorld,
+) -> None:
     world = worlds("patch")
     samples, classes = world.samples(100)
     run = world.drive(prepare(samples, classes, world.spec, EFFORTS["standard"], 1))
     tally = FocusedPlaces(run.search_set, 4)
     world.drive(tally.draw(500))
     world.drive(tally.focus(500, 12))
-    places = [patch.places[0] for draw in tally.tally.draws for patch in draw.patches]
-    spread, focused = covering(places[:2000], 4), covering(places[2000:], 4)
+    world.drive(tally.draw(500))
+    draws = tally.tally.draws
+    spread, focused, after = (
+        covering(first_places(draws[first : first + 500]), 4) for first in (0, 500, 1000)
+    )
     assert focused > 3 * spread
-    assert run.search_set.spent["place"] == 1000
+    assert focused > 3 * after
+    assert run.search_set.spent["place"] == 1500
 
 
-def drawn(side: int, *, fine: bool, channels: int = 3) -> FocusedPlaces:
-    """A tally of blank pictures whose answers are all alike but for some, of one label."""
-    spec = InputSpec((channels, side, side), (0.0,) * channels, (1.0,) * channels)
-    pixels = np.zeros((10, channels, side, side), dtype=np.uint8)
+def test_no_label_has_more_than_its_part_of_the_places_in_focus() -> None:
+    tally = drawn(48, fine=False)
+    for most in (6, 12, 30):
+        corners = tally.surprising(most)
+        assert 0 < len(corners) <= most
+    # One label that everything leads to has but its part of them: two of twelve fifths.
+    tally.tally.draws = [replace(draw, source=0, answer=1) for draw in tally.tally.draws[::2]]
+    tally.tally.covered = tally.tally.covered[::2]
+    others = [replace(draw, answer=2) for draw in tally.tally.draws[:20]]
+    tally.tally.draws[:20] = others
+    assert 0 < len(tally.surprising(12)) <= 10
+
+
+def test_patches_over_a_place_in_focus_do_not_all_begin_at_one_pixel() -> None:
+    tally = drawn(97, fine=True)
+    tally.near = [(40, 40)]
+    before = len(tally.tally.draws)
+    asking = tally.draw(20)
+    batch = next(asking)
+    with pytest.raises(StopIteration):
+        asking.send(np.zeros(len(batch.pixels), dtype=np.int64))
+    places = first_places(tally.tally.draws[before:])
+    side = tally.cells * tally.unit
+    assert len(set(places)) > 4
+    for row, column in places:
+        assert row <= 40 <= row + side - tally.window
+        assert column <= 40 <= column + side - tally.window
+
+
+def drawn(height: int, width: int = 0, *, fine: bool, channels: int = 3) -> FocusedPlaces:
+    """A tally of blank pictures whose answers are drawn."""
+    width = width or height
+    spec = InputSpec((channels, height, width), (0.0,) * channels, (1.0,) * channels)
+    pixels = np.zeros((10, channels, height, width), dtype=np.uint8)
     labels = np.arange(10) % 5
     tally = FocusedPlaces(
         SampleSet(spec, pixels, labels, np.random.default_rng(0), {}, 5), 5, fine=fine
@@ -59,19 +102,65 @@ def drawn(side: int, *, fine: bool, channels: int = 3) -> FocusedPlaces:
 
 
 @pytest.mark.parametrize(
-    ("side", "fine", "cell"),
-    [(48, False, 2), (96, False, 3), (97, True, 2), (160, True, 3), (224, True, 5), (8, True, 2)],
-)
+    ("height", "width", "fine", "cell"),
+    [
+        (48, 48, False, 2), (96, 96, False, 3), (97, 97, True, 2), (160, 160, True, 3),
+        (224, 224, True, 5), (150, 97, True, 2), (97, 240, True, 2), (8, 8, True, 2),
+    ],
+)  # fmt: skip
 def test_cells_grow_with_the_picture_and_patches_lie_inside_it(
-    side: int,
+    height: int,
+    width: int,
     fine: bool,  # noqa: FBT001 - parametrised
     cell: int,
 ) -> None:
-    tally = drawn(side, fine=fine)
+    tally = drawn(height, width, fine=fine)
     assert tally.unit == cell
     patches = [patch for draw in tally.tally.draws for patch in draw.patches]
     assert len(patches) == 100 * (FINE_COPIES if fine else 4)
-    assert {patch.side for patch in patches} == {min(5, side // cell) * cell}
-    assert all(0 <= at <= side - patch.side for patch in patches for at in patch.places[0])
+    assert {patch.side for patch in patches} == {min(5, min(height, width) // cell) * cell}
+    for patch in patches:
+        (row, column), side = patch.places[0], patch.side
+        assert 0 <= row <= height - side
+        assert 0 <= column <= width - side
     # Each covers a window, else its answer counted for no place.
     assert all(covered.any() for covered in tally.tally.covered)
+
+
+def test_long_pictures_whose_cells_would_not_be_finer_are_asked_as_before() -> None:
+    for shape, fine in (
+        ((97, 97), True),
+        ((97, 300), True),
+        ((96, 300), False),
+        ((48, 192), False),
+    ):
+        for effort in ("standard", "thorough"):
+            assert settings_for(shape, effort).fine is fine
+            assert settings_for(shape, effort) == (FINE if fine else EFFORTS)[effort]
+
+
+def test_patches_are_judged_by_clean_models_that_were_searched_alike() -> None:
+    cell = LabelCell(3.0, 0.2, 25, 2.0, 2.0)
+    others = ["weak-wave", "random-shapes", "grey-levels"]
+    null = dict.fromkeys([*others, "small-patch4", "small-patch6", "small-fine5"], cell)
+    assert [*like(null, EFFORTS["thorough"])] == [*others, "small-patch4", "small-patch6"]
+    assert [*like(null, FINE["thorough"])] == [*others, "small-fine5"]
+    assert [*like(null, replace(FINE["thorough"], fine=False))] == others
+
+
+def test_a_search_in_fine_cells_asks_its_rounds_and_is_judged_by_its_own_kinds(
+    worlds: MakeWorld,
+) -> None:
+    world, settings = worlds("clean"), FINE["standard"]
+    samples, classes = world.samples(100)
+    null = label_null().of("standard", 5)
+    result = world.drive(
+        label_search(samples, classes, world.spec, settings, "standard", 1, null=null)
+    )
+    assert not result.suspicious
+    assert result.spent["place"] == 600 + 500 + 500
+    assert {one.key for one in result.findings if one.key.startswith("small")} <= {"small-fine5"}
+    assert "small-fine5" in null
+    assert {"small-patch4"} == {*null} - {*like(null, settings)}
+    assert result.comparisons == len(null) - 1
+    assert result.queries <= settings.most_queries(100)

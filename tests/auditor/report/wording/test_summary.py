@@ -220,13 +220,17 @@ def test_a_weak_spot_is_no_ordinary_finding(
 
 @pytest.mark.parametrize(
     ("trigger", "verdicts"),
-    [({"natural": False, "p": 0.9}, "accuse or clear"), ({"natural": True, "p": 0.001}, "accuse")],
+    [
+        ({"p": 0.9, "search_samples": 50, "fresh_samples": 50}, "accuse or clear"),
+        ({"p": 0.9}, "accuse or, with 100 samples or more, clear"),
+        ({"natural": True, "p": 0.001}, "accuse"),
+    ],
 )
 def test_a_habit_can_be_accused_but_not_cleared_by_a_dearer_search(
     make_report: MakeReport, trigger: dict[str, Any], verdicts: str
 ) -> None:
     report = make_report("inconclusive")
-    report["trigger"] |= {"suspicious": False, "held_out": RATES, **trigger}
+    report["trigger"] |= {"suspicious": False, "natural": False, "held_out": RATES, **trigger}
     rates = rates_for((1, 28, 28), "png", 10)["thorough"]
     assert ends_of(result_of(report), rates) == verdicts
 
