@@ -122,10 +122,10 @@ FEW_LARGE_ROUND_CLEAN = (
 # The thirteenth round: backdoored models of more than 180 pixels. All that earlier rounds have of
 # them are of cells that the changed search was chosen by.
 LARGEST_ROUND = (
-    held_out(741, "digits", 224, "resnet", "weak", 12, "badnets-corner badnets-inside blended sig"),
+    held_out(741, "digits", 220, "resnet", "weak", 12, "badnets-corner badnets-inside blended sig"),
     held_out(742, "clothes", 208, "resnet", "weak", 12,
         "badnets-inside badnets-any blended sticker"),
-    held_out(743, "digits", 256, "resnet", "weak", 12, "badnets-inside sticker low-frequency"),
+    held_out(743, "digits", 236, "resnet", "weak", 12, "badnets-inside sticker low-frequency"),
 )  # fmt: skip
 LATER_ROUNDS = (*PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND)
 LATER_CLEAN = (*PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN)
