@@ -137,6 +137,8 @@ def _photograph(population: LabelPopulation, effort: Effort) -> str:
         population.classes
     ]
     clears = clears_at(rates)
+    if clears and population.backdoored_to:
+        size += f", cleared up to {population.backdoored_to}"
     cells = [
         size, f"`{effort}`", of(rates.accused, rates.clean),
         of(rates.cleared, rates.clean) if clears else "–",
