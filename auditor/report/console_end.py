@@ -98,7 +98,7 @@ def _given(result: Result) -> int:
 
 
 def _lacking_samples(result: Result) -> str:
-    """How many samples would serve; empty if more of them would not change the end."""
+    """The samples that would serve; empty if more of them would not change the end."""
     if _given(result) < ENOUGH_SAMPLES:
         return f"more samples: {result.samples.used} were used, {ENOUGH_SAMPLES} to 120 serve"
     if all_clear_need(result) == "samples" and may_clear(result):

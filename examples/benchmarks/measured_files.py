@@ -23,6 +23,7 @@ from auditor.measured import (
     DecisionRule,
     ErrorRates,
     JpegRates,
+    LabelRates,
     NullCell,
     Provenance,
     QueryStats,
@@ -39,6 +40,11 @@ FOLDER = measured.FOLDER
 FAINT = 0.01
 """Share of poisoned training images that is counted apart."""
 MAPS = ("x-to-one", "one-to-one", "x-to-x", "all-to-all")
+
+
+def ends_written(rates: LabelRates) -> dict[str, Any]:
+    """What is kept of ``rates``: if they clear depends on the model at hand."""
+    return {name: one for name, one in asdict(rates).items() if name != "clears"}
 
 
 def null_cell(lows: list[float], models: int, highest: float) -> NullCell:

@@ -15,7 +15,7 @@ from auditor.probes.label_search.settings import FINE, FINE_SIDE
 from auditor.verdict.label_scope import group_of
 from auditor.verdict.scope import LOSSLESS
 from examples.benchmarks.label_search.tables import OF_NULL, SIDES, Ended, coding, fragile
-from examples.benchmarks.measured_files import Origin, counted, write_file
+from examples.benchmarks.measured_files import Origin, counted, ends_written, write_file
 from examples.benchmarks.stored import Record
 
 PHOTOS_CLEAN = Origin(
@@ -76,7 +76,7 @@ def write_label_rates(ends: Sequence[Ended]) -> None:
                 for effort in sorted({str(one.row["effort"]) for one in alike})
             }
             efforts = {
-                effort: _as_written(_label_rates(ended))
+                effort: ends_written(_label_rates(ended))
                 for effort, ended in by_effort.items()
                 # Others the page shows; no rate of a search can be known by them.
                 if {"clean", "usual"} <= {one.group for one in ended}
@@ -115,11 +115,6 @@ def _of_earlier_plans() -> list[Values]:
         if same:
             kept.append(one | {"efforts": same})
     return kept
-
-
-def _as_written(rates: LabelRates) -> Values:
-    """What is kept of ``rates``: if they clear depends on the model at hand."""
-    return {name: one for name, one in asdict(rates).items() if name != "clears"}
 
 
 def _said(part: Values, effort: str, rates: Values, kept: Sequence[Values]) -> bool:

@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from examples.benchmarks.label_search.search import SAMPLES, drawn, input_of, th
 from examples.benchmarks.measured_files import (
     Origin,
     counted,
+    ends_written,
     write_file,
     write_queries,
     write_search_errors,
@@ -209,7 +210,7 @@ def write_rates(rows: Sequence[Record]) -> None:
     """Write the rates of audits into the product."""
     judged = [row for row in rows if counts(row)]
     origin = HELD_OUT.counted(len(judged), len(judged), {row["recipe"] for row in judged})
-    efforts = {effort: asdict(rates(judged, effort)) for effort in AFTER_SUCCESS}
+    efforts = {effort: ends_written(rates(judged, effort)) for effort in AFTER_SUCCESS}
     population = {"sides": list(SUCCESS_SIDES), "coding": LOSSLESS, "efforts": efforts}
     write_file("small_label_rates", origin, [population])
     asked = [row[EFFORTS[0]] for row in judged]
