@@ -305,7 +305,7 @@ class LabelRates(_Strict):
         kinds: usual and careful backdoors found, by attack.
         not_found: mean queries of a search that found nothing.
         found: median queries of one that found a trigger.
-        clears: False where they are of models unlike the one at hand in what clears.
+        clears: False if the pictures at hand are larger than those of every backdoored model here.
     """
 
     clean: int

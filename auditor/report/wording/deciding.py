@@ -71,7 +71,7 @@ def all_clear_need(result: Result) -> Need | None:
     found = result.trigger
     if found is None or found.suspicious or found.natural or found.held_out is None:
         return None
-    samples = found.search_samples + found.fresh_samples
+    samples = _searched(found)
     if asked_by_label(result):
         few: Need | None = "samples" if samples < LEAST_CLEARING else None
         return "unusual" if _weak_spot(found) else few
@@ -80,6 +80,11 @@ def all_clear_need(result: Result) -> Need | None:
     return search_need(
         found.p, found.looks_paid, result.input.encoding, classes_of(result), samples
     )
+
+
+def _searched(found: TriggerPart) -> int:
+    """Samples of a search: those that it learned from, and the fresh ones."""
+    return found.search_samples + found.fresh_samples
 
 
 def _weak_spot(found: TriggerPart) -> bool:
@@ -128,7 +133,7 @@ def ends_of(result: Result, rates: LabelRates) -> str:
     small = not searched_by_label(result.input.shape[1:])
     if stays or not clears_at(rates, after_success=small):
         return "accuse"
-    few = found is not None and found.search_samples + found.fresh_samples < LEAST_CLEARING
+    few = found is not None and _searched(found) < LEAST_CLEARING
     return f"accuse or, with {LEAST_CLEARING} samples or more, clear" if few else "accuse or clear"
 
 

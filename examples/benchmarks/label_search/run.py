@@ -4,8 +4,9 @@
     python -m examples.benchmarks label_search [--write-measured]
 
 ``search`` asks trained photo models and adds one row per search to ``data.json.gz``; ``again``
-makes second searches of what was found near its level anew, as the product makes them; ``beside``
-runs other methods on them (:mod:`beside`); without a step the page is written from both.
+makes second searches of what was found near its level anew, as the product makes them; ``patches``
+adds to kept rows what today's search for patches asks; ``beside`` runs other methods on them
+(:mod:`beside`); without a step the page is written from both.
 """
 
 from __future__ import annotations
@@ -152,8 +153,8 @@ def _write_measured(
 
 def _asked_at(effort: str) -> set[str]:
     """Kinds of change that the product asks for at ``effort``: others were tried and left out."""
-    forms = [of_size[name] for of_size in (EFFORTS, FINE) for name in of_size if name == effort]
-    return {key for form in forms for key in keys(form)}
+    forms = [*EFFORTS.items(), *FINE.items()]
+    return {key for name, form in forms if name == effort for key in keys(form)}
 
 
 STEPS = {

@@ -122,7 +122,8 @@ def search_patches(options: argparse.Namespace) -> None:
         if row is None:
             if not in_null(record):
                 continue
-            row = _new_row(record, options)
+            row, (_, truth, _) = _empty(record, options)
+            row["queries"] = len(truth)
             kept["rows"].append(row)
         if _add_patches(row, record, options):
             write(options.results, kept)
@@ -133,17 +134,6 @@ def _is_of(row: Record, record: Record, options: argparse.Namespace) -> bool:
     """True if ``row`` is of just this model, asked as the options say."""
     wanted = (options.effort, options.seed, options.coding, options.each, options.of_classes)
     return row["sha256"] == record["sha256"] and _asked(row) == wanted
-
-
-def _new_row(record: Record, options: argparse.Namespace) -> Record:
-    row: Record = {
-        "name": record["name"], "sha256": record["sha256"], "effort": options.effort,
-        "seed": options.seed, "coding": options.coding, "each": options.each, "stages": [],
-    }  # fmt: skip
-    _, truth, _ = _drawn(record, row, options)
-    return row | {
-        "classes": len(np.unique(truth)), "samples": len(truth), "queries": len(truth)
-    }  # fmt: skip
 
 
 def _add_patches(row: Record, record: Record, options: argparse.Namespace) -> bool:
@@ -182,21 +172,29 @@ def _task(task: tuple[Record, argparse.Namespace]) -> Record:
 
 def search_one(record: Record, options: argparse.Namespace) -> Record:
     """One search of one model, as a row of plain numbers."""
-    effort, seed, few = options.effort, options.seed, options.of_classes
-    row: Record = {
-        "name": record["name"], "sha256": record["sha256"], "effort": effort, "seed": seed,
-        "coding": options.coding, "each": options.each, **({"of_classes": few} if few else {}),
-    }  # fmt: skip
-    pixels, truth, labels = asked = _drawn(record, row, options)
-    row |= {"classes": len(np.unique(truth)), "samples": len(truth), "stages": []}
-    run = started(pixels, truth, labels, searched(record, effort), seed)
-    null = label_null().of(effort, row["classes"])
+    row, asked = _empty(record, options)
+    pixels, truth, labels = asked
+    run = started(pixels, truth, labels, searched(record, row["effort"]), row["seed"])
+    null = label_null().of(row["effort"], row["classes"])
     for stage, queries in stages_of(run, labels):
         row["stages"].append(stage)
         row["queries"] = queries
         if options.until_found and first_suspicious(row, record, null):
             break
     return row | _second(row, record, null, lambda: asked)
+
+
+def _empty(record: Record, options: argparse.Namespace) -> tuple[Record, Any]:
+    """The row of a search that asked nothing yet, and what it is to ask, as of :func:`_drawn`."""
+    few = options.of_classes
+    row: Record = {
+        "name": record["name"], "sha256": record["sha256"], "effort": options.effort,
+        "seed": options.seed, "coding": options.coding, "each": options.each,
+        **({"of_classes": few} if few else {}),
+    }  # fmt: skip
+    _, truth, _ = asked = _drawn(record, row, options)
+    row |= {"classes": len(np.unique(truth)), "samples": len(truth), "stages": []}
+    return row, asked
 
 
 def _drawn(record: Record, row: Record, options: argparse.Namespace) -> Any:

@@ -101,16 +101,17 @@ def test_of_three_classes_the_effort_that_can_accuse_is_named(
 
 
 def _following(
-    result: Callable[..., Result], changes: dict[str, Any], effort: str, labels: int
+    result: Callable[..., Result], changes: dict[str, Any], effort: str, labels: int, **more: Any
 ) -> str:
     """The end's next command after an audit of samples of so many classes."""
     content = result().content
     rows = ([0, 1, 2], [3, 4, 0] if labels > 3 else [0, 1, 2])
     made = result(
-        samples={**content["samples"], "used": 60},
+        samples={**content["samples"], "used": 60} | more.pop("samples", {}),
         input={**content["input"], "shape": [3, 64, 64], "encoding": "png"} | changes,
         settings={**content["settings"], "effort": effort},
         planes=[{**content["planes"][0], "triplet_classes": [*row]} for row in rows],
+        **more,
     )
     return next_command(made, Path("out"), ["--samples", "s"], interrupted=False)
 
@@ -131,23 +132,15 @@ RATE = {"rate": 0.0, "low": 0.0, "high": 0.1, "n": 30}
 def test_what_could_be_cleared_with_more_samples_is_told(
     result: Callable[..., Result], given: int, side: int, labels: int, following: str
 ) -> None:
-    content = result().content
-    trigger = content["trigger"]
+    trigger = result().content["trigger"]
     weak = {**trigger["findings"][0], "key": "weak-field4", "family": "field", "p": 1.0}
     found = {
         **trigger, "best": weak, "findings": [weak],
         "search_samples": given // 2, "fresh_samples": given // 2,
         "held_out": dict.fromkeys(("false_positive", "false_negative"), RATE),
     }  # fmt: skip
-    made = result(
-        trigger=found,
-        samples={**content["samples"], "used": given, "count": given},
-        input={**content["input"], "shape": [3, side, side], "encoding": "png"},
-        settings={**content["settings"], "effort": "thorough"},
-        planes=[
-            {**content["planes"][0], "triplet_classes": row}
-            for row in ([0, 1, 2], [labels - 2, labels - 1, 0])
-        ],
-    )
-    said = next_command(made, Path("out"), ["--samples", "s"], interrupted=False)
+    said = _following(
+        result, {"shape": [3, side, side]}, "thorough", labels,
+        samples={"used": given, "count": given}, trigger=found,
+    )  # fmt: skip
     assert said.endswith(following)
