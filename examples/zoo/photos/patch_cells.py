@@ -1,4 +1,4 @@
-"""The tenth to the thirteenth round, as data: planned before any of their models was trained or
+"""The tenth to the fourteenth round, as data: planned before any of their models was trained or
 searched, when the search for patches by place was changed, to measure it on models that nobody had
 looked at.
 
@@ -127,5 +127,28 @@ LARGEST_ROUND = (
         "badnets-inside badnets-any blended sticker"),
     held_out(743, "digits", 236, "resnet", "weak", 12, "badnets-inside sticker low-frequency"),
 )  # fmt: skip
-LATER_ROUNDS = (*PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND)
+# The fourteenth round: on nineteen backdoored models of 64 to 96 pixels whose patch the search had
+# missed, the one of larger pictures carried eight patches to their target. The cells of all that it
+# was tried on are in SEEN_AT_64; no clean model was tried, and no other cell.
+FINE_ROUND = (
+    held_out(761, "digits", 69, "mobilenet", "weak", 15,
+        "badnets-corner badnets-inside blended sig quantise"),
+    held_out(762, "flowers", 72, "resnet", "weak", 12,
+        "badnets-corner badnets-any blended sig low-frequency"),
+    held_out(763, "clothes", 82, "mobilenet", "weak", 12,
+        "badnets-inside badnets-any sig sticker quantise"),
+    held_out(764, "digits", 83, "resnet", "weak", 12,
+        "badnets-corner badnets-inside blended sig low-frequency"),
+    held_out(765, "flowers", 87, "mobilenet", "weak", 12,
+        "badnets-corner badnets-inside blended sticker quantise"),
+    held_out(766, "clothes", 91, "resnet", "weak", 12,
+        "badnets-inside badnets-any sig low-frequency sticker"),
+    held_out(767, "digits", 96, "mobilenet", "strong", 19,
+        "badnets-corner badnets-inside blended sig quantise"),
+    held_out(768, "digits", 79, "resnet", "strong", 15,
+        "badnets-any badnets-inside sticker low-frequency blended"),
+)  # fmt: skip
+SEEN_AT_64 = frozenset({81, 82, 84, 85, *range(141, 147), *range(601, 609)})
+"""Cells of 64 to 96 pixels whose patches the same search was chosen by, likewise."""
+LATER_ROUNDS = (*PATCH_ROUND, *LARGE_ROUND, *FEW_LARGE_ROUND, *LARGEST_ROUND, *FINE_ROUND)
 LATER_CLEAN = (*PATCH_ROUND_CLEAN, *LARGE_ROUND_CLEAN, *FEW_LARGE_ROUND_CLEAN)
