@@ -1,7 +1,8 @@
 """Digest of a plan: equal plans ask equal questions.
 
-Version 9 is the SHA-256 of canonical JSON. Version 8 is the same without searches for patches in
-fine cells, above 96 pixels, that ask again where they led to a label. Version 7 is the same without
+Version 10 is the SHA-256 of canonical JSON. Version 9 is the same without searches for patches in
+fine cells, that ask again where they led to a label, from 64 to 96 pixels; version 8 without those
+above 96 pixels. Version 7 is the same without
 clean models to judge searches of two classes, or at ``exhaustive`` of more than 40 pixels, by.
 Version 6 is the same without second searches of pictures of more than 40 pixels, and its searches'
 pictures are hashed in the model's units. Version 5 is the same without a patch's parts, second
@@ -25,8 +26,8 @@ from adapters.strict_json import canonical
 from auditor.probes.base import digest_of
 from auditor.probes.label_search.settings import LabelSearchSettings
 
-PLAN_VERSION = 9
-READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, 8, PLAN_VERSION)
+PLAN_VERSION = 10
+READABLE_VERSIONS = (2, 3, 4, 5, 6, 7, 8, 9, PLAN_VERSION)
 BY_LABEL = 4
 """First version whose plans have an effort and may search label by label."""
 BOTH_SEARCHES = 5
@@ -45,6 +46,8 @@ grey levels, of a label that the model falls back on."""
 FOCUSED = 9
 """First version whose searches label by label of pictures of more than 96 pixels, at ``standard``
 and ``thorough``, ask again at the places where patches led to a label, in finer cells."""
+FINER = 10
+"""First version whose searches of pictures of 64 to 96 pixels do so too."""
 FOCUSING = ("focus", "fine")
 """Settings by which they do."""
 BY_PIXELS = 7

@@ -14,6 +14,7 @@ from auditor.plan.digest import (
     BOTH_SEARCHES,
     BY_LABEL,
     CONFIRMS,
+    FINER,
     FOCUSED,
     MORE_NULLS,
     SECOND_BY_LABEL,
@@ -23,6 +24,8 @@ from auditor.plan.settings import AuditSettings
 from auditor.probes.label_search.settings import (
     AFTER_SUCCESS,
     EFFORTS,
+    FINE_SIDE,
+    FINE_SIDE_9,
     Effort,
     LabelSearchSettings,
     label_effort,
@@ -72,7 +75,7 @@ def label_search(
     if searched is None or version < first or not (large or measured):
         return None
     if version >= FOCUSED:
-        return settings_for(shape, searched)
+        return settings_for(shape, searched, FINE_SIDE if version >= FINER else FINE_SIDE_9)
     old = not large and version < SECOND_SEARCH
     return EFFORTS[AFTER_SUCCESS[0] if old else searched]
 

@@ -130,10 +130,11 @@ EFFORTS: Mapping[Effort, LabelSearchSettings] = {
         finalists=6,
     ),
 }
-"""Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found. Those of pictures up
-to 96 pixels, and of plans of before version 9."""
-FINE_SIDE = 97
-"""Smaller side, in pixels, from which on cells of a 32nd of it are too coarse for a trigger's."""
+"""Some 2,500, 8,000, 30,000 and 120,000 queries where nothing is found. Those of pictures below
+:data:`FINE_SIDE`, and of plans of before version 9."""
+FINE_SIDE, FINE_SIDE_9 = 64, 97
+"""Smaller side, in pixels, from which on patches are asked for again where they led to a label, in
+cells of a 48th of it; and the same in plans of version 9. Smaller pictures were not tried."""
 FINE: Mapping[Effort, LabelSearchSettings] = {
     "standard": replace(
         EFFORTS["standard"], patch_sides=(5,), place_draws=600, focus=((500, 64), (500, 16)),
@@ -149,9 +150,13 @@ AFTER_SUCCESS: tuple[Effort, ...] = ("thorough", "exhaustive")
 """Efforts at which pictures of up to :data:`SUCCESS_SIDES` are searched label by label too."""
 
 
-def settings_for(shape: tuple[int, ...], effort: Effort) -> LabelSearchSettings:
-    """Settings of a search of pictures of ``shape`` ``(h, w)`` at ``effort``."""
-    fine = FINE.get(effort) if min(shape) >= FINE_SIDE else None
+def settings_for(
+    shape: tuple[int, ...], effort: Effort, fine_side: int = FINE_SIDE
+) -> LabelSearchSettings:
+    """Settings of a search of pictures of ``shape`` ``(h, w)`` at ``effort``, with fine cells from
+    a smaller side of ``fine_side`` pixels on.
+    """
+    fine = FINE.get(effort) if min(shape) >= fine_side else None
     return fine or EFFORTS[effort]
 
 

@@ -147,6 +147,11 @@ FINE_ROUND = (
         "badnets-corner badnets-inside blended sig quantise"),
     held_out(768, "digits", 79, "resnet", "strong", 15,
         "badnets-any badnets-inside sticker low-frequency blended"),
+    held_out(769, "digits", 89, "resnet", "weak", 12,
+        "badnets-corner:careful badnets-inside:careful sig:careful blended:careful "
+        "sticker:careful"),
+    held_out(770, "flowers", 76, "mobilenet", "weak", 12,
+        "badnets-any:careful badnets-inside:careful low-frequency:careful sig:careful"),
 )  # fmt: skip
 SEEN_AT_64 = frozenset({81, 82, 84, 85, *range(141, 147), *range(601, 609)})
 """Cells of 64 to 96 pixels whose patches the same search was chosen by, likewise."""
